@@ -1,0 +1,121 @@
+"""What a criterion is: two small functions, moments and value.
+
+A criterion looks at `a = |X|^power` and is a function of a few sums over the time-frequency plane,
+
+    value = φ(Σ ψ₁(a), Σ ψ₂(a), …),
+
+so it can be accumulated over frames in any order and in blocks, and differentiated in the same pass:
+`∂value = Σ_j ∂φ/∂S_j · Σ ψ_j'(a) ∂a`. A user's own criterion is any object with
+
+    direction = "minimize"                      # or "maximize"
+    def moments(self, a): return a, a**2        # ψ_j(a): tensors of the shape of a, float32 or 64
+    def value(self, sums, cells): return ...    # φ: sums [J] float64, cells = number of cells
+
+written with torch operations; its derivatives come from autograd.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Direction = Literal["minimize", "maximize"]
+
+
+class Criterion(ABC):
+    """A criterion of sparsity or concentration.
+
+    Attributes:
+        name: as typed after `--criterion`.
+        direction: whether a smaller or a larger value is sparser.
+        scale_invariant: the value does not change when the signal is multiplied by a constant.
+        ranked: the moments depend on the ranks of all cells, found in a pass of their own.
+    """
+
+    name: str
+    direction: Direction = "minimize"
+    scale_invariant: ClassVar[bool] = True
+    ranked: ClassVar[bool] = False
+
+    @abstractmethod
+    def moments(self, a: Tensor) -> tuple[Tensor, ...]:
+        """`ψ_j(a)` per cell; `a` ≥ 0 of any shape."""
+
+    @abstractmethod
+    def slopes(self, a: Tensor) -> tuple[Tensor | float, ...]:
+        """`ψ_j'(a)` per cell, finite (zero where it has no limit) at `a = 0`."""
+
+    @abstractmethod
+    def value(self, sums: Tensor, cells: float) -> Tensor:
+        """The value in the criterion's own direction; sums `[..., J]` float64 → `[...]`."""
+
+    def score(self, sums: Tensor, cells: float) -> Tensor:
+        """A monotone function of the value that is minimised, in nats where the criterion allows.
+
+        The smoothness penalty is added to the score, so that its strength means the same for all
+        built-in criteria: each score is the logarithm of an effective number of occupied cells,
+        or differs from one by a constant.
+        """
+        value = self.value(sums, cells)
+        return value if self.direction == "minimize" else -value
+
+    def rows(self, a: Tensor, da: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Sums per frame.
+
+        Args:
+            a: `[C, n, F]`.
+            da: derivative of `a` with respect to its frame's parameter, `[C, n, F]`.
+
+        Returns:
+            `Σ ψ_j(a)` and `Σ ψ_j'(a) ∂a` (None without `da`), each `[n, J]` float64.
+        """
+        sums = torch.stack([_frame_sum(m) for m in self.moments(a)], dim=-1)
+        if da is None:
+            return sums, None
+        return sums, torch.stack([_frame_sum(s * da) for s in self.slopes(a)], dim=-1)
+
+    def score_gradient(
+        self, sums: NDArray[np.float64], cells: float
+    ) -> tuple[float, NDArray[np.float64]]:
+        """Score and its gradient with respect to the sums `[J]`."""
+        leaf = torch.tensor(sums, dtype=torch.float64, requires_grad=True)
+        score = self.score(leaf, cells)
+        (gradient,) = torch.autograd.grad(score, leaf)
+        return float(score), gradient.numpy()
+
+
+class QuasiConvex(Criterion):
+    """A criterion of two sums `(A, B)` whose score has convex level sets and falls as B rises.
+
+    `score ≤ h` is then the epigraph of a convex function, `B ≥ b_h(A)`, and the least score over
+    mixtures of window lengths is found on one multiplier λ: the sums that minimise `λA − B`.
+    """
+
+    @abstractmethod
+    def multiplier(self, ratio: NDArray[np.float64]) -> NDArray[np.float64]:
+        """`λ = −(∂score/∂A)/(∂score/∂B)` where `B/A = ratio`; increasing."""
+
+    @abstractmethod
+    def tangent(self, multiplier: float, least: float) -> tuple[float, float]:
+        """`(A, B)` of the lowest score in the half plane `λA − B ≥ least`, for `least > 0`.
+
+        If `least` is the minimum of `λA − B` over all assignments, no assignment scores lower.
+        """
+
+
+def _frame_sum(cells: Tensor) -> Tensor:
+    """Sum over channels and bins in float64 (float32 where the device has no float64), `[n]`."""
+    dtype = torch.float32 if cells.device.type == "mps" else torch.float64
+    return cells.sum(dim=(0, -1), dtype=dtype)
+
+
+def check_direction(direction: Any) -> Direction:
+    """`direction` if it is one; ValueError otherwise."""
+    if direction not in ("minimize", "maximize"):
+        raise ValueError(f"direction {direction!r} is neither 'minimize' nor 'maximize'")
+    return direction  # type: ignore[no-any-return]

@@ -1,0 +1,194 @@
+"""The criteria of the literature, each as moments and value.
+
+Sources: Hurley & Rickard, IEEE Trans. Inf. Theory 55 (2009), *Comparing measures of sparsity*;
+Baraniuk et al., IEEE Trans. Inf. Theory 47 (2001), for Rényi entropies of time-frequency planes;
+Jones & Parks, IEEE TASSP 38 (1990), for the concentration; Stanković, Signal Processing 81 (2001),
+for the l_p forms.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dstft_cli.criteria.base import Criterion, QuasiConvex, _frame_sum
+
+
+def _power(a: Tensor, q: float) -> Tensor:
+    """`a ** q`, by products where that is faster."""
+    if q == 1:
+        return a
+    if q == 2:
+        return a * a
+    if q == 3:
+        return a * a * a
+    if q == 4:
+        squared = a * a
+        return squared * squared
+    return a.pow(q)
+
+
+def _log(a: Tensor) -> Tensor:
+    """`ln a`, finite at zero (there it is only ever multiplied by zero)."""
+    return a.clamp_min(torch.finfo(a.dtype).tiny).log()
+
+
+class Entropy(QuasiConvex):
+    """Shannon entropy of `a / Σa`: `ln S₁ − S₂/S₁` with `S₁ = Σa`, `S₂ = Σ a ln a`; nats."""
+
+    name = "entropy"
+
+    def moments(self, a: Tensor) -> tuple[Tensor, ...]:
+        return a, a * _log(a)
+
+    def slopes(self, a: Tensor) -> tuple[Tensor | float, ...]:
+        return 1.0, _log(a) + 1.0
+
+    def value(self, sums: Tensor, cells: float) -> Tensor:
+        s1, s2 = sums[..., 0], sums[..., 1]
+        return s1.log() - s2 / s1
+
+    def multiplier(self, ratio: NDArray[np.float64]) -> NDArray[np.float64]:
+        return 1.0 + ratio
+
+    def tangent(self, multiplier: float, least: float) -> tuple[float, float]:
+        return least, (multiplier - 1.0) * least
+
+
+class Ratio(QuasiConvex):
+    """Criteria of `A = Σ a^q_A` and `B = Σ a^q_B` through the ratio `A^β / B`, β > 1.
+
+    The score is `(β ln A − ln B)/(β − 1)`: the logarithm of the number of cells that `n` equal ones
+    would need to reach the same ratio. `B ≥ c·A^β` is the epigraph of a convex function.
+    """
+
+    def __init__(self, q_a: float, q_b: float, beta: float) -> None:
+        self.q_a, self.q_b, self.beta = q_a, q_b, beta
+
+    def moments(self, a: Tensor) -> tuple[Tensor, ...]:
+        return _power(a, self.q_a), _power(a, self.q_b)
+
+    def slopes(self, a: Tensor) -> tuple[Tensor | float, ...]:
+        return self._slope(a, self.q_a), self._slope(a, self.q_b)
+
+    @staticmethod
+    def _slope(a: Tensor, q: float) -> Tensor | float:
+        if q == 1:
+            return 1.0
+        if q > 1:
+            return q * _power(a, q - 1)
+        return torch.where(a > 0, q * a.pow(q - 1), 0.0)
+
+    def score(self, sums: Tensor, cells: float) -> Tensor:
+        a, b = sums[..., 0], sums[..., 1]
+        return (self.beta * a.log() - b.log()) / (self.beta - 1)
+
+    def value(self, sums: Tensor, cells: float) -> Tensor:
+        return self.score(sums, cells)
+
+    def multiplier(self, ratio: NDArray[np.float64]) -> NDArray[np.float64]:
+        return self.beta * ratio
+
+    def tangent(self, multiplier: float, least: float) -> tuple[float, float]:
+        a = self.beta * least / ((self.beta - 1) * multiplier)
+        return a, least / (self.beta - 1)
+
+
+class Renyi(Ratio):
+    """Rényi entropy of order α ≠ 1: `(ln Σa^α − α ln Σa)/(1 − α)`; nats."""
+
+    name = "renyi"
+
+    def __init__(self, order: float = 3.0) -> None:
+        if order > 1:
+            super().__init__(1.0, order, order)
+        else:
+            super().__init__(order, 1.0, 1.0 / order)
+
+
+class Concentration(Ratio):
+    """Jones-Parks concentration `Σa⁴/(Σa²)²`; higher is sparser."""
+
+    name = "concentration"
+    direction = "maximize"
+
+    def __init__(self) -> None:
+        super().__init__(2.0, 4.0, 2.0)
+
+    def value(self, sums: Tensor, cells: float) -> Tensor:
+        return sums[..., 1] / sums[..., 0] ** 2
+
+
+class L1L2(Ratio):
+    """`Σa/√Σa²`; lower is sparser."""
+
+    name = "l1l2"
+
+    def __init__(self) -> None:
+        super().__init__(1.0, 2.0, 2.0)
+
+    def value(self, sums: Tensor, cells: float) -> Tensor:
+        return sums[..., 0] / sums[..., 1].sqrt()
+
+
+class Hoyer(L1L2):
+    """Hoyer's `(√n − Σa/√Σa²)/(√n − 1)` over `n` cells, within [0, 1]; higher is sparser."""
+
+    name = "hoyer"
+    direction = "maximize"
+
+    def value(self, sums: Tensor, cells: float) -> Tensor:
+        root = math.sqrt(cells)
+        return (root - super().value(sums, cells)) / (root - 1)
+
+
+class Lp(Ratio):
+    """`Σa^p/(Σa²)^(p/2)`, 0 < p ≤ 1; lower is sparser."""
+
+    name = "lp"
+
+    def __init__(self, order: float = 0.5) -> None:
+        super().__init__(order, 2.0, 2.0 / order)
+
+    def value(self, sums: Tensor, cells: float) -> Tensor:
+        return sums[..., 0] / sums[..., 1] ** (self.q_a / 2)
+
+
+class Kurtosis(Criterion):
+    """Mean over frames of `F·Σa⁴/(Σa²)²`; higher is sparser; a silent frame counts as flat, 1."""
+
+    name = "kurtosis"
+    direction = "maximize"
+
+    def moments(self, a: Tensor) -> tuple[Tensor, ...]:
+        return _power(a, 2), _power(a, 4)
+
+    def slopes(self, a: Tensor) -> tuple[Tensor | float, ...]:
+        return 2 * a, 4 * _power(a, 3)
+
+    def rows(self, a: Tensor, da: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        level = a.mean(-1, keepdim=True)  # a frame's level cancels: without it quiet ones underflow
+        level = torch.where(level > 0, level, 1.0)
+        a = a / level
+        squares, fourths = (m.sum(-1, keepdim=True) for m in self.moments(a))
+        silent = squares == 0
+        squares = torch.where(silent, 1.0, squares)
+        bins = a.shape[-1]
+        kurtosis = torch.where(silent, 1.0, bins * fourths / (squares * squares))
+        # value() divides by the number of cells, so each frame counts once per bin
+        sums = _frame_sum(bins * kurtosis)[:, None]
+        if da is None:
+            return sums, None
+        d_squares, d_fourths = self.slopes(a)
+        slope = bins * (d_fourths / squares**2 - 2 * fourths * d_squares / squares**3)
+        return sums, _frame_sum(bins * slope * (da / level))[:, None]
+
+    def value(self, sums: Tensor, cells: float) -> Tensor:
+        return sums[..., 0] / cells
+
+    def score(self, sums: Tensor, cells: float) -> Tensor:
+        return -(sums[..., 0] / cells).log()

@@ -1,0 +1,14 @@
+"""Windows and their derivatives, the transform and its derivatives."""
+
+from dstft_cli.stft.transform import Frames, Samples, Transform, stft, stft_derivatives
+from dstft_cli.stft.windows import window, window_derivatives
+
+__all__ = [
+    "Frames",
+    "Samples",
+    "Transform",
+    "stft",
+    "stft_derivatives",
+    "window",
+    "window_derivatives",
+]

@@ -1,0 +1,249 @@
+"""The differentiable short-time Fourier transform, its derivatives, and its frames in blocks.
+
+For a signal `x[n]` of `N` samples (zero outside), FFT size `K`, frame centres `t_i` and window
+lengths `θ_i`:
+
+    X[f, i] = Σ_k x[⌊t_i⌋ + k] · w(k − frac(t_i); θ_i) · exp(−2πj f (k + ⌊K/2⌋) / K),
+              k = −⌊K/2⌋ … K−1−⌊K/2⌋,   f = 0 … K//2
+
+`∂X/∂θ` and `∂X/∂t` are the same transform with the windows `∂w/∂θ` and `∂w/∂t` (⌊t⌋ held). For
+integer centres, even `K` and an even Hann length without normalization this is
+`torch.stft(..., center=True, pad_mode="constant")`.
+
+Source: Leiber et al., IEEE TSP 73 (2025), arXiv 2506.21440, equations of sections II and III.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dstft_cli.errors import UsageError
+from dstft_cli.stft.windows import window, window_derivatives
+
+FloatArray = NDArray[np.floating[Any]]
+
+
+class Samples(Protocol):
+    """A signal of C channels: an array, a tensor, or anything that yields slices of a file."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __getitem__(self, index: Any, /) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Transform:
+    """What does not change while parameters are learned.
+
+    Attributes:
+        n_fft: FFT size K, samples, >= 2; window lengths stay within (0, K].
+        window: window family, one of `names.WINDOWS`.
+        normalization: `energy`, `amplitude` or `none`.
+    """
+
+    n_fft: int
+    window: str = "hann"
+    normalization: str = "energy"
+
+    @property
+    def bins(self) -> int:
+        """Number of frequency bins F = K // 2 + 1."""
+        return self.n_fft // 2 + 1
+
+    def windows(self, fractions: Tensor, lengths: Tensor) -> Tensor:
+        """Window rows `[n or 1, K]`; fractional centres `[n or 1]`, lengths `[n or 1]`, samples."""
+        fractions, lengths, index = _distinct(fractions, lengths)
+        u = self._offsets(fractions)
+        w = window(u, lengths[:, None], self.window, self.normalization)
+        return w if index is None else w[index]
+
+    def window_derivatives(
+        self, fractions: Tensor, lengths: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Rows of `w`, `∂w/∂θ` and `∂w/∂t`, each `[n or 1, K]`; arguments as for `windows`."""
+        fractions, lengths, index = _distinct(fractions, lengths)
+        u = self._offsets(fractions)
+        rows = window_derivatives(u, lengths[:, None], self.window, self.normalization)
+        if index is None:
+            return rows
+        w, dw_dlength, dw_dcenter = rows
+        return w[index], dw_dlength[index], dw_dcenter[index]
+
+    def _offsets(self, fractions: Tensor) -> Tensor:
+        k = torch.arange(self.n_fft, dtype=fractions.dtype, device=fractions.device)
+        return k - self.n_fft // 2 - fractions[:, None]
+
+
+def _distinct(fractions: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Lengths without repetition where every centre is whole: equal windows cost one row."""
+    if lengths.numel() == 1 or bool(fractions.any()):
+        return fractions, lengths, None
+    distinct, index = torch.unique(lengths, return_inverse=True)
+    return fractions[:1], distinct, index
+
+
+class Frames:
+    """Frames of a signal, fetched in blocks: never more than one block is held.
+
+    Args:
+        samples: signal `[C, N]`; sliced as `samples[:, a:b]`.
+        centers: frame centres, samples, `[T]`, float64.
+        n_fft: FFT size K.
+        scale: factor applied to the signal.
+        device, dtype: of the frames returned.
+    """
+
+    def __init__(
+        self,
+        samples: Samples,
+        centers: FloatArray,
+        n_fft: int,
+        *,
+        scale: float = 1.0,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self.samples = samples
+        self.channels, self.length = samples.shape
+        self.n_fft = n_fft
+        self.scale = scale
+        self.device = torch.device(device)
+        self.dtype = dtype
+        floors = np.floor(centers)
+        self._floors = floors.astype(np.int64)
+        self._fractions = centers - floors
+        self._whole = not self._fractions.any()
+
+    def __len__(self) -> int:
+        return len(self._floors)
+
+    def block(self, start: int, stop: int) -> Tensor:
+        """Samples of frames `start … stop-1`, `[C, n, K]`; a view where the hop is uniform."""
+        floors = self._floors[start:stop]
+        first = int(floors.min()) - self.n_fft // 2
+        last = int(floors.max()) - self.n_fft // 2 + self.n_fft
+        block = self._read(first, last)
+        hops = np.diff(floors)
+        if len(hops) == 0:
+            return block[:, None, :]
+        if hops[0] > 0 and (hops == hops[0]).all():
+            return block.unfold(-1, self.n_fft, int(hops[0]))
+        offsets = torch.from_numpy(floors - floors.min()).to(self.device)
+        index = offsets[:, None] + torch.arange(self.n_fft, device=self.device)
+        return block[:, index]
+
+    def fractions(self, start: int, stop: int) -> Tensor:
+        """Fractional parts of the centres, samples, `[n]`, or `[1]` where all centres are whole."""
+        part = np.zeros(1) if self._whole else self._fractions[start:stop]
+        return torch.from_numpy(part).to(self.device, self.dtype)
+
+    def _read(self, first: int, last: int) -> Tensor:
+        """Samples `first … last-1` `[C, last-first]`, zero outside the signal."""
+        a, b = max(first, 0), max(min(last, self.length), 0)
+        inside = torch.as_tensor(self.samples[:, min(a, b) : b])
+        inside = inside.to(device=self.device, dtype=self.dtype)
+        if self.scale != 1.0:
+            inside = inside * self.scale
+        left = min(a, b) - first if b > a else 0
+        right = last - first - left - inside.shape[-1]
+        return torch.nn.functional.pad(inside, (left, right)) if left or right else inside
+
+
+def stft(
+    signal: Tensor,
+    centers: Tensor,
+    lengths: Tensor,
+    n_fft: int,
+    *,
+    window: str = "hann",
+    normalization: str = "energy",
+) -> Tensor:
+    """Short-time Fourier transform with real-valued centres and window lengths.
+
+    Args:
+        signal: real, `[N]` or `[C, N]`, float32 or float64, any device.
+        centers: frame centres, samples, `[T]`.
+        lengths: window lengths, samples, in (0, n_fft], `[1, 1]` or `[1, T]`.
+        n_fft: FFT size K, samples.
+        window: window family, one of `names.WINDOWS`.
+        normalization: `energy`, `amplitude` or `none`.
+
+    Returns:
+        Complex `[F, T]` or `[C, F, T]`, F = n_fft // 2 + 1. Autograd reaches the signal only: the
+        derivatives with respect to lengths and centres come from `stft_derivatives`.
+
+    Raises:
+        UsageError: a length outside (0, n_fft], unknown window or normalization, wrong shapes.
+    """
+    transform, frames, fractions, row = _prepare(
+        signal, centers, lengths, n_fft, window, normalization
+    )
+    w = transform.windows(fractions, row)
+    return _spectra(signal, frames, w)
+
+
+def stft_derivatives(
+    signal: Tensor,
+    centers: Tensor,
+    lengths: Tensor,
+    n_fft: int,
+    *,
+    window: str = "hann",
+    normalization: str = "energy",
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The transform and its derivatives with respect to each frame's window length and centre.
+
+    Args: as for `stft`.
+
+    Returns:
+        `X`, `∂X/∂θ` and `∂X/∂t`, each like the result of `stft`; the derivatives are per sample.
+        Column `i` is the derivative with respect to the length or the centre of frame `i`.
+    """
+    transform, frames, fractions, row = _prepare(
+        signal, centers, lengths, n_fft, window, normalization
+    )
+    w, dw_dlength, dw_dcenter = transform.window_derivatives(fractions, row)
+    return (
+        _spectra(signal, frames, w),
+        _spectra(signal, frames, dw_dlength),
+        _spectra(signal, frames, dw_dcenter),
+    )
+
+
+def _prepare(
+    signal: Tensor, centers: Tensor, lengths: Tensor, n_fft: int, window: str, normalization: str
+) -> tuple[Transform, Tensor, Tensor, Tensor]:
+    if signal.dim() not in (1, 2) or signal.is_complex():
+        raise UsageError(f"signal of shape {tuple(signal.shape)}: real [N] or [C, N] is needed")
+    if centers.dim() != 1 or lengths.shape not in ((1, 1), (1, len(centers))):
+        raise UsageError(
+            f"centres {tuple(centers.shape)} with lengths {tuple(lengths.shape)}: "
+            "shapes [T] with [1, 1] or [1, T] are needed"
+        )
+    low, high = float(lengths.min()), float(lengths.max())
+    if not (low > 0 and high <= n_fft):
+        raise UsageError(
+            f"window lengths {low:g}…{high:g} samples: above 0 and up to n_fft {n_fft} are allowed"
+        )
+    transform = Transform(n_fft, window, normalization)
+    source = Frames(
+        signal.reshape(-1, signal.shape[-1]),
+        centers.detach().to("cpu", torch.float64).numpy(),
+        n_fft,
+        device=signal.device,
+        dtype=signal.dtype,
+    )
+    row = lengths[0].detach().to(device=signal.device, dtype=signal.dtype)
+    return transform, source.block(0, len(source)), source.fractions(0, len(source)), row
+
+
+def _spectra(signal: Tensor, frames: Tensor, w: Tensor) -> Tensor:
+    spectra: Tensor = torch.fft.rfft(frames * w).transpose(-1, -2)
+    return spectra.reshape(*signal.shape[:-1], *spectra.shape[-2:])

@@ -1,0 +1,173 @@
+"""Window families of real-valued length and position, with their derivatives.
+
+A family is one even function `h(v)` of `v = u / θ`, supported on `|v| ≤ 1/2`, where `u` is the
+distance in samples from the frame centre and `θ` the window length in samples:
+
+    w(u; θ) = h(u / θ),    ∂w/∂u = h'(u / θ) / θ,    ∂w/∂θ = −(u / θ²) h'(u / θ)
+
+Every family here ends at zero with zero slope, so `w` is continuously differentiable in both `u`
+and `θ`, and the transform does not jump as samples enter or leave the window. Families that end
+above zero (Gaussian, Kaiser) have the even parabola subtracted that matches their value and slope
+at the end.
+
+Source: Leiber et al., IEEE TSP 73 (2025), arXiv 2506.21440; Harris, Proc. IEEE 66 (1978).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dstft_cli.errors import UsageError
+from dstft_cli.names import NORMALIZATIONS, WINDOWS
+
+Profile = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class WindowFamily:
+    """An even profile `h(v)`, `h(0) = 1`, `h(1/2) = h'(1/2) = 0`, and its slope `h'(v)`."""
+
+    shape: Profile
+    slope: Profile
+
+
+def _cosine_sum(*coefficients: float) -> WindowFamily:
+    """`h(v) = Σ_j c_j cos(2πjv)`, the coefficients summing with alternating sign to zero."""
+
+    def shape(v: Tensor) -> Tensor:
+        total = torch.full_like(v, coefficients[0])
+        for j, c in enumerate(coefficients[1:], start=1):
+            total += c * torch.cos(2 * math.pi * j * v)
+        return total
+
+    def slope(v: Tensor) -> Tensor:
+        total = torch.zeros_like(v)
+        for j, c in enumerate(coefficients[1:], start=1):
+            total -= (2 * math.pi * j * c) * torch.sin(2 * math.pi * j * v)
+        return total
+
+    return WindowFamily(shape, slope)
+
+
+def _ending_at_zero(g: Profile, dg: Profile, end: float, end_slope: float) -> WindowFamily:
+    """`h(v) ∝ g(v) − g(½) − g'(½)(v² − ¼)`: same curve, but value and slope vanish at `v = ½`."""
+    peak = 1.0 - end + end_slope / 4
+
+    def shape(v: Tensor) -> Tensor:
+        return (g(v) - end - end_slope * (v * v - 0.25)) / peak
+
+    def slope(v: Tensor) -> Tensor:
+        return (dg(v) - 2 * end_slope * v) / peak
+
+    return WindowFamily(shape, slope)
+
+
+def _gaussian(lengths_per_deviation: float) -> WindowFamily:
+    """Gaussian whose standard deviation is `θ / lengths_per_deviation`."""
+    q = lengths_per_deviation**2
+
+    def g(v: Tensor) -> Tensor:
+        return torch.exp(-0.5 * q * v * v)
+
+    end = math.exp(-q / 8)
+    return _ending_at_zero(g, lambda v: -q * v * g(v), end, -0.5 * q * end)
+
+
+def _kaiser(beta: float) -> WindowFamily:
+    """Kaiser window `I₀(β √(1 − 4v²)) / I₀(β)`."""
+    peak = float(torch.special.i0(torch.tensor(beta, dtype=torch.float64)))
+
+    def root(v: Tensor) -> Tensor:
+        return (1 - 4 * v * v).clamp_min(1e-12).sqrt()
+
+    def g(v: Tensor) -> Tensor:
+        value: Tensor = torch.special.i0(beta * root(v)) / peak
+        return value
+
+    def dg(v: Tensor) -> Tensor:
+        s = root(v)
+        value: Tensor = -4 * beta * v * torch.special.i1(beta * s) / (s * peak)
+        return value
+
+    return _ending_at_zero(g, dg, 1 / peak, -(beta**2) / peak)
+
+
+FAMILIES: dict[str, WindowFamily] = {
+    "hann": _cosine_sum(0.5, 0.5),
+    "blackman": _cosine_sum(0.42, 0.5, 0.08),
+    "nuttall": _cosine_sum(0.355768, 0.487396, 0.144232, 0.012604),
+    "gaussian": _gaussian(6.0),
+    "kaiser": _kaiser(8.6),
+}
+
+
+def family(name: str) -> WindowFamily:
+    """The window family called `name`; UsageError names the valid ones."""
+    try:
+        return FAMILIES[name]
+    except KeyError:
+        raise UsageError(f"window {name!r} is unknown: use {', '.join(WINDOWS)}") from None
+
+
+def window(u: Tensor, length: Tensor, name: str = "hann", normalization: str = "energy") -> Tensor:
+    """Window values.
+
+    Args:
+        u: distance from the frame centre, samples, `[..., K]`.
+        length: window length θ, samples, > 0, broadcastable to `[..., 1]`.
+        name: window family, one of `names.WINDOWS`.
+        normalization: `none`; `amplitude`, `w / Σ_k w`; `energy`, `w / ‖w‖₂`, over the last axis.
+
+    Returns:
+        `[..., K]`, zero where `|u| > θ/2`.
+    """
+    v = u / length
+    w = torch.where(v.abs() < 0.5, family(name).shape(v.clamp(-0.5, 0.5)), 0.0)
+    return w / _norm(w, normalization)
+
+
+def window_derivatives(
+    u: Tensor, length: Tensor, name: str = "hann", normalization: str = "energy"
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Window values and their derivatives, normalization included.
+
+    Args: as for `window`.
+
+    Returns:
+        `w`, `∂w/∂θ` (per sample of window length) and `∂w/∂t` (per sample of frame centre, where
+        `u = k − t`, so `∂w/∂t = −∂w/∂u`), each `[..., K]`.
+    """
+    v = u / length
+    inside = v.abs() < 0.5
+    clamped = v.clamp(-0.5, 0.5)
+    profile = family(name)
+    w = torch.where(inside, profile.shape(clamped), 0.0)
+    h_prime = torch.where(inside, profile.slope(clamped), 0.0)
+    dw_dcenter = -h_prime / length
+    dw_dlength = dw_dcenter * v
+    norm = _norm(w, normalization)
+    if normalization == "none":
+        return w, dw_dlength, dw_dcenter
+    rate = torch.ones_like(w) if normalization == "amplitude" else w / norm
+    w = w / norm
+
+    def normalized(dw: Tensor) -> Tensor:
+        return (dw - w * (rate * dw).sum(-1, keepdim=True)) / norm
+
+    return w, normalized(dw_dlength), normalized(dw_dcenter)
+
+
+def _norm(w: Tensor, normalization: str) -> Tensor:
+    if normalization == "none":
+        return torch.ones_like(w[..., :1])
+    if normalization == "amplitude":
+        return w.sum(-1, keepdim=True)
+    if normalization == "energy":
+        norm: Tensor = torch.linalg.vector_norm(w, dim=-1, keepdim=True)
+        return norm
+    raise UsageError(f"normalization {normalization!r} is unknown: use {', '.join(NORMALIZATIONS)}")
