@@ -1,0 +1,17 @@
+"""Every option declared once, with its unit; YAML, `--set` and the command line merge here."""
+
+from dstft_cli.settings.declarations import OPTIONS, Declaration
+from dstft_cli.settings.length import Length
+from dstft_cli.settings.merge import merge
+from dstft_cli.settings.model import DEFAULT_SMOOTHNESS, Settings
+from dstft_cli.settings.option import Option
+
+__all__ = [
+    "DEFAULT_SMOOTHNESS",
+    "OPTIONS",
+    "Declaration",
+    "Length",
+    "Option",
+    "Settings",
+    "merge",
+]

@@ -1,0 +1,108 @@
+"""Settings that contradict each other, as far as that shows without the sample rate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import PydanticCustomError
+
+from dstft_cli.settings.length import Length
+
+if TYPE_CHECKING:
+    from dstft_cli.settings.model import Settings
+
+
+class ContradictionError(PydanticCustomError):
+    """Two settings that exclude each other; `template` names each as `{field}`.
+
+    Whoever knows where the settings came from fills the template anew with better labels.
+    """
+
+    def __new__(cls, settings: Settings, template: str, *names: str) -> ContradictionError:
+        labels = {name: f"{name} {getattr(settings, name)}" for name in names}
+        context: dict[str, Any] = {"template": template, "names": list(names), **labels}
+        return super().__new__(cls, "contradiction", template, context)
+
+
+def check_consistent(settings: Settings) -> None:
+    """Refuses settings that cannot hold together.
+
+    Raises:
+        ContradictionError: naming the settings, their values and the remedy.
+    """
+    _check_lengths(settings)
+    _check_criterion(settings)
+    _check_outputs(settings)
+    if settings.lr is not None and settings.optimizer in ("auto", "lbfgs"):
+        raise ContradictionError(
+            settings,
+            "{lr} has no effect with {optimizer}, which needs no learning rate: "
+            "leave it out, or use optimizer adam or sgd",
+            "lr",
+            "optimizer",
+        )
+    if settings.fmin is not None and settings.fmax is not None and settings.fmin >= settings.fmax:
+        raise ContradictionError(
+            settings,
+            "{fmin} is not below {fmax}: lower the first or raise the second",
+            "fmin",
+            "fmax",
+        )
+
+
+def _check_lengths(settings: Settings) -> None:
+    n_fft = None if settings.n_fft == "auto" else Length(float(settings.n_fft))
+    pairs = [
+        ("win_length_min", settings.win_length_min, "win_length_max", settings.win_length_max),
+        ("win_length_min", settings.win_length_min, "n_fft", n_fft),
+        ("win_length_max", settings.win_length_max, "n_fft", n_fft),
+        ("win_length", settings.win_length, "n_fft", n_fft),
+    ]
+    for longer, length, shorter, limit in pairs:
+        if length is not None and limit is not None and length.exceeds(limit):
+            raise ContradictionError(
+                settings,
+                f"{{{longer}}} is above {{{shorter}}}: lower the first or raise the second",
+                longer,
+                shorter,
+            )
+
+
+def _check_criterion(settings: Settings) -> None:
+    order, criterion = settings.order, settings.criterion
+    if order is None:
+        return
+    if criterion not in ("renyi", "lp"):
+        raise ContradictionError(
+            settings,
+            "{order} has no effect with {criterion}, which has none: "
+            "leave it out, or use criterion renyi or lp",
+            "order",
+            "criterion",
+        )
+    if criterion == "renyi" and order == 1:
+        raise ContradictionError(
+            settings,
+            "{order} is excluded for {criterion}: use criterion entropy, which is its limit at 1",
+            "order",
+            "criterion",
+        )
+    if criterion == "lp" and order > 1:
+        raise ContradictionError(
+            settings,
+            "{order} is too high for {criterion}: use an order above 0 and at most 1",
+            "order",
+            "criterion",
+        )
+
+
+def _check_outputs(settings: Settings) -> None:
+    streams = [name for name in ("png", "npy") if getattr(settings, name) == "-"]
+    streams += ["json"] if settings.json else []
+    if len(streams) > 1:
+        raise ContradictionError(
+            settings,
+            f"{{{streams[0]}}} and {{{streams[1]}}} would both fill standard output: "
+            "give one of them a path or leave it out",
+            *streams[:2],
+        )

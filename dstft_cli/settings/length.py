@@ -1,0 +1,94 @@
+"""A window or hop length as a user writes it: samples or a time."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from dstft_cli.errors import UsageError
+
+_PATTERN = re.compile(r"\s*([0-9]+\.?[0-9]*(?:e[+-]?[0-9]+)?|\.[0-9]+)\s*(ms|s|)\s*", re.IGNORECASE)
+_PER_SECOND = {"s": 1.0, "ms": 1000.0}
+NOT_A_LENGTH = "is not a length: use samples (1024) or a time (23ms, 0.02s)"
+
+
+@dataclass(frozen=True)
+class Length:
+    """A positive, finite length; two are equal when they are written in the same unit and value.
+
+    Attributes:
+        value: above 0, in `unit`.
+        unit: `samples`, `ms` or `s`.
+    """
+
+    value: float
+    unit: Literal["samples", "ms", "s"] = "samples"
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.value) and self.value > 0):
+            raise UsageError(f"length {self.value:g} {self.unit} {NOT_A_LENGTH}, above 0")
+
+    @classmethod
+    def parse(cls, text: str | float, name: str = "length") -> Length:
+        """Reads `1024`, `1024.5`, `23ms` or `0.02s`.
+
+        Args:
+            text: the length as written, or a number of samples.
+            name: what the length is, for the error message, e.g. `window length`.
+
+        Raises:
+            UsageError: not a length, or not above 0 and finite.
+        """
+        match = None if isinstance(text, bool) else _PATTERN.fullmatch(str(text))
+        if match is None:
+            raise UsageError(f"{name} '{text}' {NOT_A_LENGTH}")
+        value = float(match[1])
+        if not (math.isfinite(value) and value > 0):
+            raise UsageError(f"{name} '{text}' {NOT_A_LENGTH}, above 0")
+        unit = match[2].lower()
+        return cls(value, "ms" if unit == "ms" else "s" if unit == "s" else "samples")
+
+    @property
+    def is_time(self) -> bool:
+        """Whether the sample rate is needed to know the number of samples."""
+        return self.unit != "samples"
+
+    def samples(self, sample_rate: float) -> float:
+        """The length in samples (real) at `sample_rate` Hz."""
+        if self.unit == "samples":
+            return self.value
+        return self.value * sample_rate / _PER_SECOND[self.unit]
+
+    def exceeds(self, other: Length) -> bool:
+        """Whether this is certainly the longer one: False where that depends on the sample rate."""
+        # at 1 Hz a time in samples is its number of seconds
+        return self.is_time == other.is_time and self.samples(1.0) > other.samples(1.0)
+
+    def as_json(self) -> str | int | float:
+        """A number of samples, or the text of a time; `parse` reads both."""
+        if self.is_time:
+            return str(self)
+        return int(self.value) if self.value.is_integer() else self.value
+
+    def __str__(self) -> str:
+        number = repr(float(self.value)).removesuffix(".0")
+        return number if self.unit == "samples" else number + self.unit
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(_validate)
+
+
+def _validate(value: Any) -> Length:
+    if isinstance(value, Length):
+        return value
+    try:
+        return Length.parse(value)
+    except UsageError as error:
+        reason = str(error).split(" is not a length", 1)[1]
+        raise PydanticCustomError("setting", "not a length{reason}", {"reason": reason}) from None

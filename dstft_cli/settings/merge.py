@@ -1,0 +1,125 @@
+"""Command line over `--set` over `--config` over defaults, and errors that name the place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from dstft_cli.errors import UsageError
+from dstft_cli.settings.declarations import OPTIONS
+from dstft_cli.settings.model import Settings
+from dstft_cli.settings.option import did_you_mean
+from dstft_cli.settings.yaml_source import parse_scalar, read_entries
+
+
+@dataclass(frozen=True)
+class _Given:
+    """A value, and how to name it at the start of a line and within a sentence."""
+
+    value: Any
+    start: str
+    within: str
+
+
+def merge(
+    command_line: Mapping[str, Any], set_pairs: Sequence[str] = (), config: Path | None = None
+) -> Settings:
+    """The settings of a run.
+
+    Args:
+        command_line: field name -> text or value, only of options that were given.
+        set_pairs: `key=value` texts, values as in YAML; of two for one key the later holds.
+        config: YAML file with field names as keys.
+
+    Raises:
+        UsageError: one line with the place, the value and what is allowed.
+    """
+    given = {
+        **_from_config(config),
+        **_from_pairs(set_pairs),
+        **_from_command_line(command_line),
+    }
+    try:
+        return Settings(**{name: entry.value for name, entry in given.items()})
+    except ValidationError as error:
+        raise UsageError(_explain(error, given)) from None
+
+
+def _from_command_line(command_line: Mapping[str, Any]) -> dict[str, _Given]:
+    given = {}
+    for name, value in command_line.items():
+        _check_key(name, "")
+        flag = OPTIONS[name].flag
+        label = f"{flag} {_quoted(value)}"
+        if isinstance(value, bool):
+            label = flag if value else flag.replace("--", "--no-", 1)
+        given[name] = _Given(value, label, label)
+    return given
+
+
+def _from_pairs(pairs: Sequence[str]) -> dict[str, _Given]:
+    given = {}
+    for pair in pairs:
+        where = f"--set {_quoted(pair)}"
+        name, equals, text = pair.partition("=")
+        name = name.strip()
+        if not equals:
+            raise UsageError(f"{where}: not a setting: write --set key=value")
+        _check_key(name, f"{where}: ")
+        given[name] = _as_given(name, parse_scalar(text, where), where, where)
+    return given
+
+
+def _from_config(config: Path | None) -> dict[str, _Given]:
+    given = {}
+    for entry in read_entries(config) if config is not None else ():
+        where = f"{config}:{entry.line}"
+        _check_key(entry.key, f"{where}: ")
+        text = f"{entry.key} = {'null' if entry.value is None else _quoted(entry.value)}"
+        given[entry.key] = _as_given(
+            entry.key, entry.value, f"{where}: {text}", f"{text} ({where})"
+        )
+    return given
+
+
+def _as_given(name: str, value: str | None, start: str, within: str) -> _Given:
+    """YAML's null asks for the default, also where that is no None."""
+    return _Given(OPTIONS[name].default if value is None else value, start, within)
+
+
+def _check_key(name: str, where: str) -> None:
+    if name not in OPTIONS:
+        hint = did_you_mean(name, tuple(OPTIONS)) or ": see 'dstft optimize --help'"
+        raise UsageError(f"{where}unknown key '{name}'{hint}")
+
+
+def _explain(error: ValidationError, given: Mapping[str, _Given]) -> str:
+    """The first complaint, in one line."""
+    problems = error.errors(include_url=False)
+    first = problems[0]
+    if first["type"] == "contradiction":
+        context = first["ctx"]
+        labels = {name: _label(name, given) for name in context["names"]}
+        return str(context["template"]).format_map(labels)
+    name = str(first["loc"][0])
+    # a union complains once per member: the one that got as far as the range or choice knows best
+    of_field = [problem for problem in problems if problem["loc"][0] == name]
+    told = next((p["msg"] for p in of_field if p["type"] == "setting"), None)
+    return f"{given[name].start}: {told or 'must be ' + OPTIONS[name].requirement}"
+
+
+def _label(name: str, given: Mapping[str, _Given]) -> str:
+    if name in given:
+        return given[name].within
+    return f"the default {OPTIONS[name].flag} {OPTIONS[name].default_text}"
+
+
+def _quoted(value: Any) -> str:
+    """The value as typed, in quotes where it would be misread without."""
+    text = str(value)
+    plain = text and text.isprintable() and not any(character.isspace() for character in text)
+    return text if plain else repr(text)

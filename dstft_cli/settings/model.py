@@ -1,0 +1,317 @@
+"""Every option of `dstft optimize`, declared once: type, default, unit, range and help."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, model_validator
+from pydantic.dataclasses import dataclass
+
+from dstft_cli import names
+from dstft_cli.settings.consistency import check_consistent
+from dstft_cli.settings.length import Length
+from dstft_cli.settings.option import Option
+
+# Criterion units per e-fold of window length, per n_fft of time: the curve follows notes and
+# syllables, not frames.
+DEFAULT_SMOOTHNESS = 0.1
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))
+class Settings:
+    """All settings of one run; a field is an option name with `_`, and a YAML key.
+
+    Values may be given as text, as on the command line. `auto` stands for a default of None.
+
+    Raises:
+        pydantic.ValidationError: a value is of the wrong kind or out of its range, two
+            contradict each other, or a name is unknown (`merge` makes a `UsageError` of it).
+    """
+
+    # input
+    channel: Annotated[
+        int | Literal["mix", "all"],
+        Option(
+            "input",
+            "Channels: their mean, all with one set of parameters, or number N from 0.",
+            metavar="mix|all|N",
+            at_least=0,
+            expects="mix, all or a channel number",
+        ),
+    ] = "mix"
+    sr: Annotated[
+        float | None,
+        Option(
+            "input",
+            "Resample to this sample rate.",
+            metavar="HZ",
+            unit="Hz",
+            above=0,
+            default="the file's",
+        ),
+    ] = None
+    offset: Annotated[
+        float, Option("input", "Start reading here.", metavar="S", unit="s", at_least=0)
+    ] = 0.0
+    duration: Annotated[
+        float | None,
+        Option("input", "Read this much.", metavar="S", unit="s", above=0, default="to the end"),
+    ] = None
+
+    # transform
+    n_fft: Annotated[
+        int | Literal["auto"],
+        Option(
+            "transform",
+            "FFT size.",
+            metavar="N",
+            unit="samples",
+            at_least=8,
+            at_most=2**20,
+            expects="auto or a whole number",
+        ),
+    ] = "auto"
+    win_length: Annotated[
+        Length | None,
+        Option(
+            "transform", "Window length to start from, up to n_fft.", metavar="L", default="n_fft/2"
+        ),
+    ] = None
+    win_length_min: Annotated[
+        Length | None,
+        Option(
+            "transform",
+            "Shortest window length.",
+            metavar="L",
+            default="auto: the larger of n_fft/32 and hop length / overlap",
+        ),
+    ] = None
+    win_length_max: Annotated[
+        Length | None,
+        Option("transform", "Longest window length, up to n_fft.", metavar="L", default="n_fft"),
+    ] = None
+    hop_length: Annotated[
+        Length | None,
+        Option("transform", "Distance between frame centres.", metavar="L", default="n_fft/16"),
+    ] = None
+    window: Annotated[str, Option("transform", "Window family.", choices=names.WINDOWS)] = "hann"
+    normalization: Annotated[
+        str,
+        Option(
+            "transform",
+            "Kept whatever the window length: the level of noise (energy), of a tone "
+            "(amplitude), or neither.",
+            choices=names.NORMALIZATIONS,
+        ),
+    ] = "energy"
+    power: Annotated[
+        float, Option("transform", "The criterion sees |X|**P.", metavar="P", above=0)
+    ] = 2.0
+
+    # learned
+    window_mode: Annotated[
+        str,
+        Option(
+            "learned",
+            "Window length: kept, one learned for all frames, or one per frame.",
+            choices=names.WINDOW_MODES,
+        ),
+    ] = "constant"
+    smoothness: Annotated[
+        float,
+        Option(
+            "learned",
+            "Penalty on change, where the window length varies.",
+            metavar="MU",
+            unit="criterion units per e-fold of window length and n_fft of time",
+            at_least=0,
+        ),
+    ] = DEFAULT_SMOOTHNESS
+    overlap: Annotated[
+        float,
+        Option(
+            "learned",
+            "Largest hop, as a share of the window length; above 0.9 the inverse is poor.",
+            metavar="ETA",
+            above=0,
+            at_most=1,
+        ),
+    ] = 0.5
+
+    # criterion
+    criterion: Annotated[
+        str,
+        Option(
+            "criterion",
+            "What is optimized: " + ", ".join(names.CRITERIA) + ", or your own module:object.",
+            metavar="NAME",
+            choices=names.CRITERIA,
+            or_object=True,
+        ),
+    ] = "entropy"
+    order: Annotated[
+        float | None,
+        Option(
+            "criterion",
+            "Order of renyi (not 1) or lp (at most 1).",
+            metavar="ALPHA",
+            above=0,
+            default="renyi 3, lp 1",
+        ),
+    ] = None
+
+    # optimizer
+    optimizer: Annotated[
+        str,
+        Option(
+            "optimizer", "Descent; auto: L-BFGS, after the global search.", choices=names.OPTIMIZERS
+        ),
+    ] = "auto"
+    search: Annotated[
+        bool,
+        Option(
+            "optimizer",
+            "Search a table of fixed window lengths before the descent.",
+            negatable=True,
+        ),
+    ] = True
+    lr: Annotated[
+        float | None,
+        Option(
+            "optimizer",
+            "Learning rate of adam and sgd.",
+            metavar="LR",
+            above=0,
+            default="0.05 for adam",
+        ),
+    ] = None
+    max_steps: Annotated[
+        int,
+        Option(
+            "optimizer",
+            "Limit of the descent.",
+            metavar="N",
+            unit="steps",
+            at_least=0,
+            at_most=10**9,
+        ),
+    ] = 200
+    tolerance: Annotated[
+        float,
+        Option(
+            "optimizer",
+            "Relative change of the criterion at which the descent has converged.",
+            metavar="TOL",
+            above=0,
+        ),
+    ] = 1e-7
+    seed: Annotated[
+        int,
+        Option(
+            "optimizer", "Seed of everything random.", metavar="N", at_least=0, at_most=2**32 - 1
+        ),
+    ] = 0
+
+    # compute
+    device: Annotated[str, Option("compute", "Where to compute.", choices=names.DEVICES)] = "auto"
+    dtype: Annotated[
+        str, Option("compute", "Precision of the transform.", choices=names.DTYPES)
+    ] = "float32"
+    threads: Annotated[
+        int | None,
+        Option(
+            "compute", "CPU threads.", metavar="N", at_least=1, at_most=4096, default="all cores"
+        ),
+    ] = None
+
+    # output
+    output: Annotated[
+        Path | None,
+        Option(
+            "output",
+            "Directory of the results.",
+            metavar="DIR",
+            default="STEM-dstft",
+            expects="a directory",
+            short="-o",
+        ),
+    ] = None
+    png: Annotated[
+        str | None,
+        Option(
+            "output",
+            "Also write the picture here; -: standard output.",
+            metavar="PATH|-",
+            default="none",
+        ),
+    ] = None
+    npy: Annotated[
+        str | None,
+        Option(
+            "output",
+            "Also write the magnitudes here; -: standard output.",
+            metavar="PATH|-",
+            default="none",
+        ),
+    ] = None
+    json: Annotated[bool, Option("output", "Write result.json to standard output.")] = False
+    save_stft: Annotated[bool, Option("output", "Also write stft.npy, the complex transform.")] = (
+        False
+    )
+    force: Annotated[bool, Option("output", "Replace what exists.")] = False
+    freq_scale: Annotated[
+        str, Option("output", "Frequency axis of pictures.", choices=names.FREQ_SCALES)
+    ] = "linear"
+    fmin: Annotated[
+        float | None,
+        Option(
+            "output",
+            "Lowest frequency in pictures.",
+            metavar="HZ",
+            unit="Hz",
+            at_least=0,
+            default="the scale's lowest",
+        ),
+    ] = None
+    fmax: Annotated[
+        float | None,
+        Option(
+            "output",
+            "Highest frequency in pictures.",
+            metavar="HZ",
+            unit="Hz",
+            above=0,
+            default="half the sample rate",
+        ),
+    ] = None
+    db_range: Annotated[
+        float,
+        Option(
+            "output",
+            "Range of the colours, below the loudest point.",
+            metavar="DB",
+            unit="dB",
+            above=0,
+        ),
+    ] = 80.0
+    cmap: Annotated[str, Option("output", "Matplotlib colour map.", metavar="NAME")] = "magma"
+    format: Annotated[
+        str, Option("output", "Format of pictures.", choices=names.FIGURE_FORMATS)
+    ] = "png"
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Settings:
+        check_consistent(self)
+        return self
+
+    def as_dict(self) -> dict[str, Any]:
+        """All settings as JSON values: lengths are numbers of samples or text such as `23ms`."""
+        return {field.name: _as_json(getattr(self, field.name)) for field in fields(self)}
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, Length):
+        return value.as_json()
+    return str(value) if isinstance(value, Path) else value
