@@ -1,0 +1,38 @@
+"""A result becomes files: whole or not at all, and never over what something else has written.
+
+| file | written by |
+|---|---|
+| the directory itself | `OutputDirectory` (`directory`) |
+| one file beside its place | `atomic_file` (`single`) |
+| `spectrogram.npy`, `stft.npy` | `NpyStream` (`npy`) |
+| `parameters.npz` | `write_parameters`, `read_parameters` (`parameters_npz`) |
+| `trajectory.csv` | `write_trajectory` (`trajectory_csv`) |
+| `result.json` | `result_record`, `write_json`, `peak_memory_mb` (`result_json`, `memory`) |
+
+A disk that fills up is an `OutputError` of one line wherever it happens (`place.disk_errors`); a
+closed pipe stays a `BrokenPipeError`, for the command line to end quietly.
+"""
+
+from dstft_cli.writers.directory import KNOWN_NAMES, OutputDirectory
+from dstft_cli.writers.memory import peak_memory_mb
+from dstft_cli.writers.npy import NpyStream
+from dstft_cli.writers.parameters_npz import StoredParameters, read_parameters, write_parameters
+from dstft_cli.writers.place import disk_errors
+from dstft_cli.writers.result_json import result_record, write_json
+from dstft_cli.writers.single import atomic_file
+from dstft_cli.writers.trajectory_csv import write_trajectory
+
+__all__ = [
+    "KNOWN_NAMES",
+    "NpyStream",
+    "OutputDirectory",
+    "StoredParameters",
+    "atomic_file",
+    "disk_errors",
+    "peak_memory_mb",
+    "read_parameters",
+    "result_record",
+    "write_json",
+    "write_parameters",
+    "write_trajectory",
+]
