@@ -1,0 +1,155 @@
+"""Decode a recording block by block: memory does not depend on its length."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+import numpy as np
+import soxr  # type: ignore[import-untyped]
+from numpy.typing import NDArray
+
+from dstft_cli.audio.checks import BlockChecks
+from dstft_cli.audio.reader import Reader, open_reader
+from dstft_cli.audio.signal import Signal
+from dstft_cli.audio.source import open_source
+from dstft_cli.audio.spool import SampleStore
+from dstft_cli.errors import InputError, UsageError
+
+Block = NDArray[np.float32]
+MAX_RATE_RATIO = 256  # beyond it soxr's filters are longer than most recordings
+
+
+def load(
+    source: str | Path,
+    *,
+    channel: Literal["mix", "all"] | int = "mix",
+    sample_rate: int | None = None,
+    offset: float = 0.0,
+    duration: float | None = None,
+    memory_limit: int = 64 * 2**20,
+    stdin: BinaryIO | None = None,
+) -> Signal:
+    """Decode a recording to float32 samples [C, N]; integers become [-1, 1) as in libsndfile.
+
+    A file that ends before its header says, or breaks off in the middle, is read as far as it goes,
+    with a warning; so is one that clips. Close the signal, or use it in a `with` statement.
+
+    Args:
+        source: a file that libsndfile reads, or `-` for standard input.
+        channel: `mix`, the mean of all channels; `all` of them; or the index of one, from 0.
+        sample_rate: Hz; resample to it (soxr, very high quality). None keeps the file's.
+        offset: start, in seconds of the file, at least 0.
+        duration: at most so much, in seconds of the file, above 0. None reads to the end.
+        memory_limit: bytes; more samples than these are kept in a temporary file.
+        stdin: binary stream that `-` reads; None for the process's.
+
+    Raises:
+        InputError: the recording cannot be read, ends before `offset`, holds no samples, NaN or
+            infinity, or only zeros.
+        UsageError: an argument is out of its range.
+        OutputError: there is no room for temporary files.
+    """
+    _check_arguments(channel, sample_rate, offset, duration)
+    with open_source(source, stdin) as opened, open_reader(opened) as reader:
+        picked = _pick(channel, reader)
+        rate = sample_rate or reader.sample_rate
+        _check_ratio(rate, reader)
+        start = reader.skip_to(offset)
+        limit = None if duration is None else max(1, round(duration * reader.sample_rate))
+        checks = BlockChecks(reader.name, reader.sample_rate, start, picked.start)
+        mix = channel == "mix" and reader.channels > 1
+        store = SampleStore(1 if mix else picked.stop - picked.start, memory_limit)
+        try:
+            blocks = (checks.block(block[:, picked]) for block in reader.blocks(limit))
+            peak = 0.0
+            for block in _resampled(_mixed(blocks) if mix else blocks, reader.sample_rate, rate):
+                peak = max(peak, float(np.abs(block).max(initial=0.0)))
+                store.append(block)
+            _check_content(reader.name, store.length, peak, checks.peak, rate)
+            return Signal(
+                samples=store.finish(),
+                sample_rate=rate,
+                path=str(source),
+                sha256=opened.sha256,
+                channels=reader.channels,
+                peak=peak,
+                warnings=(*reader.warnings, *checks.warnings()),
+            )
+        except BaseException:
+            store.close()
+            raise
+
+
+def _check_arguments(
+    channel: object, sample_rate: int | None, offset: float, duration: float | None
+) -> None:
+    is_index = isinstance(channel, int) and not isinstance(channel, bool) and channel >= 0
+    if not (is_index or channel in ("mix", "all")):
+        raise UsageError(f"channel {channel!r} is none: use mix, all or a number from 0")
+    if sample_rate is not None and sample_rate <= 0:
+        raise UsageError(f"sample rate {sample_rate} Hz is not above 0: raise --sr")
+    if not (math.isfinite(offset) and offset >= 0):
+        raise UsageError(f"offset {offset:g} s is not a time from 0 on: change --offset")
+    if duration is not None and not (math.isfinite(duration) and duration > 0):
+        raise UsageError(f"duration {duration:g} s is not a time above 0: raise --duration")
+
+
+def _pick(channel: str | int, reader: Reader) -> slice:
+    """Which channels of the file are decoded; those of `mix` are averaged later."""
+    if isinstance(channel, str):
+        return slice(0, reader.channels)
+    if channel >= reader.channels:
+        known = f"0..{reader.channels - 1}" if reader.channels > 1 else "0"
+        raise UsageError(
+            f"{reader.name}: channel {channel} of a file with {reader.channels}"
+            f" channel{'s' * (reader.channels > 1)}: use {known}, mix or all"
+        )
+    return slice(channel, channel + 1)
+
+
+def _check_ratio(rate: int, reader: Reader) -> None:
+    low, high = reader.sample_rate / MAX_RATE_RATIO, reader.sample_rate * MAX_RATE_RATIO
+    if not low <= rate <= high:
+        raise UsageError(
+            f"{reader.name}: sample rate {rate} Hz is more than {MAX_RATE_RATIO} times away from"
+            f" the file's {reader.sample_rate} Hz: use --sr between {low:.0f} and {high:.0f}"
+        )
+
+
+def _mixed(blocks: Iterator[Block]) -> Iterator[Block]:
+    """The mean of all channels, [n, 1]; summed in float64, so that it cannot overflow."""
+    for block in blocks:
+        yield block.mean(axis=1, keepdims=True, dtype=np.float64).astype(np.float32)
+
+
+def _resampled(blocks: Iterator[Block], from_rate: int, to_rate: int) -> Iterator[Block]:
+    """The blocks [n, C] at the new rate."""
+    if from_rate == to_rate:
+        yield from blocks
+        return
+    stream: soxr.ResampleStream | None = None
+    for block in blocks:
+        if stream is None:
+            stream = soxr.ResampleStream(
+                from_rate, to_rate, block.shape[1], dtype="float32", quality="VHQ"
+            )
+        yield stream.resample_chunk(np.ascontiguousarray(block))
+        last = block[:0].copy()
+    if stream is not None:
+        yield stream.resample_chunk(last, last=True)
+
+
+def _check_content(name: str, length: int, peak: float, read_peak: float, rate: int) -> None:
+    if length == 0 and read_peak == 0:
+        raise InputError(f"{name}: holds no samples: check what wrote it")
+    if length == 0:
+        raise InputError(f"{name}: less than one sample is left at {rate} Hz: raise --sr")
+    if not math.isfinite(peak):
+        raise InputError(f"{name}: its samples overflow float32: scale the recording down")
+    if read_peak == 0:
+        raise InputError(f"{name}: every sample is zero: silence has no best window")
+    if peak == 0:
+        raise InputError(f"{name}: the channels cancel each other: choose one with --channel")

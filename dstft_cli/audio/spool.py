@@ -1,0 +1,150 @@
+"""Samples in an unnamed temporary file, so that memory does not grow with the recording."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import weakref
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dstft_cli.errors import OutputError
+
+FLOAT_BYTES = 4
+
+
+class SpoolFile:
+    """An unnamed temporary file, written from its start, freed by `close` or with the object.
+
+    Raises:
+        OutputError: no temporary directory can be written, or it is full.
+    """
+
+    def __init__(self) -> None:
+        try:
+            with tempfile.TemporaryFile(buffering=0) as file:
+                self.fd = os.dup(file.fileno())
+        except OSError as error:
+            raise _no_room(0, error) from error
+        self.size = 0
+        self._free = weakref.finalize(self, os.close, self.fd)
+
+    def write(self, data: memoryview | bytes) -> None:
+        """Append the bytes."""
+        rest = memoryview(data).cast("B")
+        while rest:
+            try:
+                written = os.write(self.fd, rest)
+            except OSError as error:
+                raise _no_room(self.size, error) from error
+            self.size += written
+            rest = rest[written:]
+
+    def read(self, size: int, offset: int) -> bytes:
+        """`size` bytes from `offset`; safe from several threads, for no file position is shared."""
+        if not self._free.alive:
+            raise ValueError("the samples are closed: read them before the signal is closed")
+        pieces = []
+        while size > 0:
+            piece = os.pread(self.fd, size, offset)
+            if not piece:
+                raise OSError("the temporary file of samples is shorter than what was written")
+            pieces.append(piece)
+            size -= len(piece)
+            offset += len(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def close(self) -> None:
+        """Free the file; a second call does nothing."""
+        self._free()
+
+
+class SpooledSamples:
+    """Samples [C, N], float32, in a temporary file that lives until `close`.
+
+    `samples[:, a:b]` reads the piece into a new contiguous array [C, b-a]: one positioned read, for
+    the file holds the channels of a sample side by side. Plain reads, not a memory map, whose pages
+    would count as this process's memory. Several threads may read at once; `close` only after them.
+    """
+
+    ndim = 2
+    dtype = np.dtype(np.float32)
+
+    def __init__(self, file: SpoolFile, channels: int) -> None:
+        self._file = file
+        self.shape = (channels, file.size // (FLOAT_BYTES * channels))
+
+    def __getitem__(self, key: tuple[slice, slice], /) -> NDArray[np.float32]:
+        match key:
+            case (slice() as rows, slice() as columns):
+                start, stop, step = columns.indices(self.shape[1])
+            case _:
+                step = 0
+        if step != 1:
+            raise TypeError(f"spooled samples are read as samples[:, a:b], not by {key!r}")
+        channels, frame_bytes = self.shape[0], FLOAT_BYTES * self.shape[0]
+        data = self._file.read(max(stop - start, 0) * frame_bytes, start * frame_bytes)
+        frames = np.frombuffer(data, np.float32).reshape(-1, channels)
+        return np.array(frames.T[rows], order="C")
+
+    def close(self) -> None:
+        """Free the temporary file; a second call does nothing."""
+        self._file.close()
+
+
+class SampleStore:
+    """Collects blocks of samples: in memory up to a limit, in a temporary file above it."""
+
+    def __init__(self, channels: int, memory_limit: int) -> None:
+        self._channels = channels
+        self._memory_limit = memory_limit
+        self._blocks: list[NDArray[np.float32]] = []
+        self._file: SpoolFile | None = None
+        self.length = 0
+
+    def append(self, block: NDArray[np.float32]) -> None:
+        """Keep a copy of the block, [n, C]."""
+        self.length += len(block)
+        if self._file is None and self.length * self._channels * FLOAT_BYTES > self._memory_limit:
+            self._file = SpoolFile()
+            self._spool(self._blocks)
+            self._blocks = []
+        if self._file is None:
+            self._blocks.append(block.copy())
+        else:
+            self._spool([block])
+
+    def _spool(self, blocks: Iterable[NDArray[np.float32]]) -> None:
+        assert self._file is not None
+        for block in blocks:
+            self._file.write(np.ascontiguousarray(block).data)
+
+    def finish(self) -> NDArray[np.float32] | SpooledSamples:
+        """All samples, [C, N]."""
+        if self._file is not None:
+            return SpooledSamples(self._file, self._channels)
+        samples = np.empty((self._channels, self.length), np.float32)
+        start = 0
+        for block in self._blocks:
+            samples[:, start : start + len(block)] = block.T
+            start += len(block)
+        return samples
+
+    def close(self) -> None:
+        """Free what was collected, after a failure."""
+        self._blocks = []
+        if self._file is not None:
+            self._file.close()
+
+
+def _no_room(size: int, error: OSError) -> OutputError:
+    try:
+        place = tempfile.gettempdir()
+    except OSError:
+        place = "any temporary directory"
+    return OutputError(
+        f"cannot keep the samples in {place} after {size / 1e6:.1f} MB"
+        f" ({error.strerror}): free space there or set TMPDIR to a larger disk"
+    )

@@ -1,0 +1,60 @@
+"""Write the synthetic recordings of this folder: python sample_audio/make.py [--output DIR]."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.io import wavfile
+
+SCALE = 0.4  # leaves the sums of tones within [-1, 1]
+
+
+def two_tones() -> tuple[int, NDArray[np.float64]]:
+    """40 Hz throughout and 180 Hz in the second half; 5 s at 1024 Hz."""
+    n = np.arange(5120)
+    late = n > 2560
+    return 1024, np.cos(2 * np.pi * 40 * n / 1024) + late * np.cos(2 * np.pi * 180 * n / 1024)
+
+
+def fm_and_tone() -> tuple[int, NDArray[np.float64]]:
+    """A sine-modulated rising tone beside a steady one, in noise; 2.5 s at 10 kHz."""
+    t = np.arange(25000) / 10000
+    f = 100 * np.sin(2 * np.pi * t) + 100 + 50 * t
+    noise = np.random.default_rng(0).standard_normal(len(t))
+    return 10000, (
+        np.sin(np.cumsum(f) / 200) + np.sin(np.cumsum(np.full(len(t), 500)) / 200) + 0.1 * noise
+    )
+
+
+def clicks_over_drone() -> tuple[int, NDArray[np.float64]]:
+    """Clicks of 1 ms every 0.4 s over a steady 110 Hz drone with harmonics; 4 s at 16 kHz."""
+    t = np.arange(64000) / 16000
+    drone = sum(np.sin(2 * np.pi * 110 * k * t) / k for k in range(1, 6))
+    since = (t - 0.2) % 0.4
+    clicks = np.exp(-since / 0.001) * np.sin(2 * np.pi * 3000 * since) * (t >= 0.2)
+    return 16000, 0.5 * drone + 1.5 * clicks
+
+
+SIGNALS = {
+    "two-tones.wav": two_tones,
+    "fm-and-tone.wav": fm_and_tone,
+    "clicks-over-drone.wav": clicks_over_drone,
+}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--output", type=Path, default=Path(__file__).parent, metavar="DIR")
+    output: Path = parser.parse_args(arguments).output
+    output.mkdir(parents=True, exist_ok=True)
+    for name, signal in SIGNALS.items():
+        sample_rate, samples = signal()
+        # scipy, for libsndfile puts the time of writing into a float WAV
+        wavfile.write(output / name, sample_rate, (SCALE * samples).astype(np.float32))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,14 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import soundfile
+from recordings import RATE, stereo
+
+
+@pytest.fixture
+def wav(tmp_path: Path) -> Path:
+    path = tmp_path / "two channels.wav"
+    soundfile.write(path, stereo(), RATE, subtype="FLOAT")
+    return path

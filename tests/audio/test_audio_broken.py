@@ -1,0 +1,90 @@
+"""Truncated, damaged and clipping recordings: read as far as they go, with a warning."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from recordings import RATE, stereo
+
+from dstft_cli.audio import load
+from dstft_cli.errors import InputError
+
+
+@pytest.mark.parametrize("file_format", ["WAV", "AIFF", "AU", "W64", "RF64"])
+def test_a_truncated_file_is_read_as_far_as_it_goes(tmp_path: Path, file_format: str) -> None:
+    path = tmp_path / "cut"
+    soundfile.write(path, stereo(80000), RATE, format=file_format, subtype="PCM_16")
+    path.write_bytes(path.read_bytes()[: 62 * 3200])
+    with load(path, channel="all") as signal:
+        assert signal.warnings == (
+            "the header promises 10.0 s, the file holds 6.2 s: read what is there",
+        )
+        assert signal.seconds == pytest.approx(6.2, abs=0.01)
+        np.testing.assert_allclose(
+            signal.samples[:, :], stereo(80000).T[:, : signal.length], atol=2**-15
+        )
+
+
+@pytest.mark.parametrize(
+    ("file_format", "warning"),
+    [
+        ("FLAC", r"decoding failed at \d\.\d s \(flac decoder lost sync\): read up to there"),
+        ("OGG", r"the OGG stream cannot be read after \d\.\d s: read up to there"),
+        ("MP3", r"the header promises 10\.0 s, the file holds \d\.\d s: read what is there"),
+    ],
+)
+def test_a_truncated_compressed_file_keeps_its_beginning(
+    tmp_path: Path, file_format: str, warning: str
+) -> None:
+    path = tmp_path / "cut"
+    soundfile.write(path, stereo(80000), RATE, format=file_format)
+    with load(path, channel="all") as whole:
+        path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
+        with load(path, channel="all") as signal:
+            assert len(signal.warnings) == 1
+            assert re.fullmatch(warning, signal.warnings[0])
+            assert 4 < signal.seconds < 7
+            inner = slice(0, signal.length - 2000)
+            np.testing.assert_allclose(
+                signal.samples[:, inner], whole.samples[:, inner], rtol=0, atol=1e-6
+            )
+
+
+@pytest.mark.parametrize("file_format", ["FLAC", "OGG", "CAF"])
+def test_garbage_in_the_middle_is_one_line(tmp_path: Path, file_format: str) -> None:
+    path = tmp_path / "broken"
+    soundfile.write(path, stereo(80000), RATE, format=file_format)
+    data = bytearray(path.read_bytes())
+    data[8000:] = np.random.default_rng(4).bytes(len(data) - 8000)
+    path.write_bytes(data)
+    try:
+        with load(path) as signal:
+            assert file_format == "CAF" or len(signal.warnings) > 0
+            assert np.isfinite(signal.samples[:, :]).all()
+    except InputError as error:
+        assert re.search("cannot be decoded|not audio that can be read", str(error))  # noqa: PT017
+        assert "\n" not in str(error)  # noqa: PT017
+
+
+def test_clipping_is_warned_of(tmp_path: Path) -> None:
+    path = tmp_path / "clipped.wav"
+    tone = np.sin(2 * np.pi * 100 * np.arange(RATE) / RATE)
+    soundfile.write(path, np.clip(1.1 * tone, -1, 1), RATE, subtype="PCM_16")
+    with load(path) as signal:
+        (warning,) = signal.warnings
+        share = float(re.fullmatch(r"(.*) % of samples are at full scale \(clipping\)", warning)[1])
+        # of a period, 2·arccos(1/1.1)/π lies above full scale
+        assert share == pytest.approx(100 * 2 * np.arccos(1 / 1.1) / np.pi, abs=3)
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.99, 3.0])
+def test_a_loud_tone_does_not_clip(tmp_path: Path, scale: float) -> None:
+    path = tmp_path / "loud.wav"
+    tone = scale * np.sin(2 * np.pi * 441.3 * np.arange(RATE) / RATE)
+    soundfile.write(path, tone, RATE, subtype="FLOAT")
+    with load(path) as signal:
+        assert signal.warnings == ()

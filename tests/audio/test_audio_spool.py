@@ -1,0 +1,132 @@
+"""Samples in memory and in a temporary file are the same samples."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import tempfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from recordings import RATE, stereo
+
+from dstft_cli.audio import SpooledSamples, load, spool
+from dstft_cli.errors import InputError, OutputError
+
+
+@pytest.fixture
+def spooled(wav: Path) -> Any:
+    with load(wav, channel="all", memory_limit=1000) as signal:
+        yield signal.samples
+
+
+@given(st.integers(-9000, 9000) | st.none(), st.integers(-9000, 9000) | st.none())
+def test_spooled_slices_equal_those_of_an_array(start: int | None, stop: int | None) -> None:
+    file = spool.SpoolFile()
+    file.write(stereo().data)
+    samples = SpooledSamples(file, 2)
+    piece = samples[:, start:stop]
+    np.testing.assert_array_equal(piece, stereo().T[:, start:stop])
+    assert piece.flags.c_contiguous
+    assert piece.flags.writeable
+    samples.close()
+
+
+def test_above_the_limit_samples_are_spooled(wav: Path) -> None:
+    size = 2 * RATE * 4
+    with load(wav, channel="all", memory_limit=size) as memory:
+        assert isinstance(memory.samples, np.ndarray)
+        with load(wav, channel="all", memory_limit=size - 1) as spooled:
+            assert isinstance(spooled.samples, SpooledSamples)
+            assert spooled.samples.shape == (2, RATE)
+            assert spooled.peak == memory.peak
+            np.testing.assert_array_equal(spooled.samples[:, :], memory.samples)
+            np.testing.assert_array_equal(spooled.samples[1:, 5:9], memory.samples[1:, 5:9])
+
+
+def test_many_blocks_are_joined_in_order(tmp_path: Path) -> None:
+    path = tmp_path / "long.wav"
+    samples = np.random.default_rng(2).uniform(-1, 1, (2 * 2**17 + 77, 2)).astype(np.float32)
+    soundfile.write(path, samples, RATE, subtype="FLOAT")
+    for limit in (2**30, 2**20 + 8, 0):  # in memory; spilled at the second block; from the first
+        with load(path, channel="all", memory_limit=limit) as signal:
+            np.testing.assert_array_equal(signal.samples[:, :], samples.T)
+
+
+def test_threads_read_at_once(spooled: SpooledSamples) -> None:
+    starts = np.random.default_rng(3).integers(0, RATE - 100, 400)
+    barrier = threading.Barrier(4)
+
+    def wrong(part: NDArray[np.int64]) -> int:
+        barrier.wait()
+        expected = stereo().T
+        return sum(
+            not np.array_equal(spooled[:, a : a + 99], expected[:, a : a + 99]) for a in part
+        )
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(wrong, np.split(starts, 4))) == [0, 0, 0, 0]
+
+
+def test_a_closed_spool_says_so(wav: Path) -> None:
+    with load(wav, memory_limit=0) as signal:
+        pass
+    with pytest.raises(ValueError, match="the samples are closed: read them before"):
+        signal.samples[:, :5]
+    signal.close()
+
+
+def test_other_indices_are_refused(spooled: Any) -> None:
+    with pytest.raises(TypeError, match=r"read as samples\[:, a:b\], not by 3"):
+        spooled[3]
+    with pytest.raises(TypeError, match=r"read as samples\[:, a:b\]"):
+        spooled[:, ::2]
+
+
+def test_no_file_is_left_open(wav: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "nan.wav"
+    samples = stereo(2**18)
+    samples[-1] = np.nan
+    soundfile.write(broken, samples, RATE, subtype="FLOAT")
+
+    def lowest_free() -> int:
+        fd = os.open(os.devnull, os.O_RDONLY)
+        os.close(fd)
+        return fd
+
+    before = lowest_free()
+    for source in (wav, broken):
+        try:
+            load(source, memory_limit=0).close()
+        except InputError:
+            assert source == broken
+    assert lowest_free() == before
+
+
+def test_a_full_disk_names_the_remedy(wav: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(fd: int, data: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "write", full)
+    message = r"^cannot keep the samples in .* \(No space left on device\): .* set TMPDIR to"
+    with pytest.raises(OutputError, match=message):
+        load(wav, memory_limit=0)
+    with pytest.raises(OutputError, match=message):
+        load("-", stdin=io.BytesIO(wav.read_bytes()))
+
+
+def test_no_temporary_directory_names_the_remedy(
+    wav: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/no/such/place")
+    with pytest.raises(OutputError, match=r"cannot keep the samples in /no/such/place .* TMPDIR"):
+        load(wav, memory_limit=0)

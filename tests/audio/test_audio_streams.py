@@ -1,0 +1,111 @@
+"""Standard input, FIFOs and headers of unknown length."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import struct
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from recordings import LIST, PCM, RATE, pcm_wav, stereo
+
+from dstft_cli.audio import load
+from dstft_cli.errors import InputError
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"riff": 0xFFFFFFFF, "size": 0xFFFFFFFF, "extra": LIST},  # ffmpeg
+        {"riff": 0x7FFFF024, "size": 0x7FFFF000},  # sox
+        {"riff": 0x80000024, "size": 0x80000000},  # arecord
+        {"riff": 0, "size": 0},
+        {"riff": 36, "size": 0, "extra": LIST},
+        {},
+    ],
+    ids=["ffmpeg", "sox", "arecord", "zero", "zero-data", "known"],
+)
+def test_wav_streams_of_unknown_length(tmp_path: Path, header: dict[str, Any]) -> None:
+    data = pcm_wav(PCM.tobytes(), **header)
+    path = tmp_path / "captured.wav"
+    path.write_bytes(data)
+    with load("-", stdin=io.BytesIO(data)) as stream, load(path) as file:
+        assert stream.path == "-"
+        assert stream.sha256 == file.sha256 == hashlib.sha256(data).hexdigest()
+        assert stream.warnings == file.warnings == ()
+        np.testing.assert_array_equal(stream.samples[:, :], PCM[None] / np.float32(32768))
+        np.testing.assert_array_equal(file.samples[:, :], stream.samples[:, :])
+
+
+def test_more_than_the_unknown_length_promises_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "long.wav"
+    head = pcm_wav(b"", riff=0x7FFFF024, size=0x7FFFF000)
+    end = 0x7FFFF000 + 2 * len(PCM)  # a sparse file: takes no room
+    with path.open("wb") as file:
+        file.write(head)
+        file.seek(len(head) + end - 2 * len(PCM))
+        file.write(PCM.tobytes())
+    with load(path, offset=(end // 2 - len(PCM)) / RATE) as signal:
+        np.testing.assert_array_equal(signal.samples[:, :], PCM[None] / np.float32(32768))
+
+
+def test_rf64_stream_with_an_empty_ds64() -> None:
+    plain = pcm_wav(PCM.tobytes(), size=0xFFFFFFFF)
+    ds64 = b"ds64" + struct.pack("<I", 28) + bytes(28)
+    data = b"RF64" + struct.pack("<I", 0xFFFFFFFF) + b"WAVE" + ds64 + plain[12:]
+    with load("-", stdin=io.BytesIO(data)) as signal:
+        np.testing.assert_array_equal(signal.samples[:, :], PCM[None] / np.float32(32768))
+
+
+def test_a_chunk_after_the_data_is_not_data() -> None:
+    # the data says 0 bytes, and the total agrees that a LIST chunk follows: there are no samples
+    data = pcm_wav(LIST, size=0)
+    with pytest.raises(InputError, match=r"^standard input: holds no samples"):
+        load("-", stdin=io.BytesIO(data))
+
+
+def test_terabytes_promised_allocate_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "liar.w64"
+    soundfile.write(path, stereo(), RATE, subtype="PCM_16")
+    data = bytearray(path.read_bytes())
+    at = data.index(b"data") + 16
+    data[at : at + 8] = struct.pack("<Q", 2**42)
+    path.write_bytes(data)
+    with load(path) as signal:
+        assert signal.length == RATE
+
+
+@pytest.mark.parametrize("file_format", ["WAV", "FLAC", "OGG", "AIFF", "W64", "RF64", "CAF", "MP3"])
+def test_every_format_comes_through_standard_input(tmp_path: Path, file_format: str) -> None:
+    path = tmp_path / "r"
+    soundfile.write(path, stereo(), RATE, format=file_format)
+    with path.open("rb") as stream, load("-", stdin=stream) as piped, load(path) as named:
+        np.testing.assert_array_equal(piped.samples[:, :], named.samples[:, :])
+
+
+def test_a_real_pipe(wav: Path) -> None:
+    code = "from dstft_cli.audio import load; s = load('-'); print(s.samples.shape, s.sha256)"
+    result = subprocess.run(
+        [sys.executable, "-c", code], input=wav.read_bytes(), capture_output=True, check=True
+    )
+    expected = f"(1, {RATE}) {hashlib.sha256(wav.read_bytes()).hexdigest()}"
+    assert result.stdout.decode().strip() == expected
+    assert result.stderr == b""
+
+
+def test_a_fifo_is_read_like_a_stream(wav: Path, tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    writer = threading.Thread(target=lambda: fifo.write_bytes(wav.read_bytes()))
+    writer.start()
+    with load(fifo, channel="all") as signal:
+        np.testing.assert_array_equal(signal.samples[:, :], stereo().T)
+    writer.join()

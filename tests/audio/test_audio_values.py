@@ -1,0 +1,130 @@
+"""Values, channels, times and rates of what is read."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from recordings import RATE, stereo
+
+from dstft_cli.audio import load
+from dstft_cli.errors import InputError
+
+
+@pytest.mark.parametrize(
+    ("file_format", "subtype", "tolerance"),
+    [
+        ("WAV", "PCM_16", 2**-15),
+        ("WAV", "PCM_24", 2**-23),
+        ("WAV", "FLOAT", 0),
+        ("WAV", "DOUBLE", 0),
+        ("WAVEX", "PCM_16", 2**-15),
+        ("FLAC", "PCM_16", 2**-15),
+        ("AIFF", "PCM_16", 2**-15),
+        ("AU", "PCM_16", 2**-15),
+        ("CAF", "PCM_16", 2**-15),
+        ("W64", "FLOAT", 0),
+        ("RF64", "PCM_24", 2**-23),
+        ("OGG", "VORBIS", 0.1),
+        ("MP3", "MPEG_LAYER_III", 0.1),
+    ],
+)
+def test_every_format_gives_back_its_values(
+    tmp_path: Path, file_format: str, subtype: str, tolerance: float
+) -> None:
+    path = tmp_path / "recording"
+    soundfile.write(path, stereo(), RATE, format=file_format, subtype=subtype)
+    with load(path, channel="all") as signal:
+        assert (signal.sample_rate, signal.channels, signal.path) == (RATE, 2, str(path))
+        assert signal.samples.shape == (2, RATE)
+        assert (signal.length, signal.seconds) == (RATE, 1.0)
+        samples = signal.samples[:, :]
+        assert samples.dtype == np.float32
+        np.testing.assert_allclose(samples, stereo().T, rtol=0, atol=tolerance)
+        assert signal.peak == np.abs(samples).max()
+        assert signal.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+        assert signal.warnings == ()
+
+
+def test_integers_are_scaled_by_their_full_range(tmp_path: Path) -> None:
+    path = tmp_path / "i.wav"
+    soundfile.write(path, np.array([-32768, 16384, 1, 0], np.int16), RATE)
+    with load(path) as signal:
+        assert signal.samples[:, :].tolist() == [[-1.0, 0.5, 2**-15, 0.0]]
+
+
+def test_mix_is_the_mean_and_a_number_is_that_channel(wav: Path) -> None:
+    with load(wav) as mix, load(wav, channel=0) as left, load(wav, channel=1) as right:
+        np.testing.assert_allclose(
+            mix.samples[:, :], stereo().mean(axis=1)[None], rtol=0, atol=1e-7
+        )
+        np.testing.assert_array_equal(left.samples[:, :], stereo().T[:1])
+        np.testing.assert_array_equal(right.samples[:, :], stereo().T[1:])
+        assert (mix.channels, left.channels) == (2, 2)
+
+
+def test_the_mix_of_huge_samples_does_not_overflow(tmp_path: Path) -> None:
+    path = tmp_path / "huge.wav"
+    soundfile.write(path, np.full((9, 2), 3e38, np.float32), RATE, subtype="FLOAT")
+    with load(path) as signal:
+        assert signal.peak == pytest.approx(3e38)
+
+
+@pytest.mark.parametrize("file_format", ["WAV", "FLAC", "OGG", "MP3"])
+@pytest.mark.parametrize(
+    ("offset", "duration", "start", "stop"),
+    [(0.25, None, 2000, 8000), (0.5, 0.125, 4000, 5000), (0.9, 5.0, 7200, 8000)],
+)
+def test_offset_and_duration_are_times_of_the_file(
+    tmp_path: Path, file_format: str, offset: float, duration: float, start: int, stop: int
+) -> None:
+    path = tmp_path / "r"
+    soundfile.write(path, stereo(), RATE, format=file_format)
+    with (
+        load(path, channel="all") as whole,
+        load(path, channel="all", offset=offset, duration=duration) as part,
+    ):
+        np.testing.assert_allclose(
+            part.samples[:, :], whole.samples[:, start:stop], rtol=0, atol=1e-6
+        )
+
+
+def test_offset_in_a_flac_stream_of_unknown_length(tmp_path: Path) -> None:
+    path = tmp_path / "stream.flac"
+    soundfile.write(path, stereo(), RATE)
+    data = bytearray(path.read_bytes())
+    data[21] &= 0xF0  # the 36-bit number of samples in STREAMINFO, zeroed as ffmpeg leaves it
+    data[22:26] = bytes(4)
+    path.write_bytes(data)
+    with load(path, channel="all", offset=0.25) as signal:
+        np.testing.assert_allclose(signal.samples[:, :], stereo().T[:, 2000:], atol=2**-15)
+        assert signal.warnings == ()
+    with pytest.raises(InputError, match=r"offset 1 s is not before its end \(1 s\)"):
+        load(path, offset=1)
+    with pytest.raises(InputError, match=r"offset 3 s is not before its end \(1 s\)"):
+        load(path, offset=3)
+
+
+@pytest.mark.parametrize("rate", [5000, 11025, 48000])
+def test_resampling_keeps_a_tone(tmp_path: Path, rate: int) -> None:
+    path = tmp_path / "tone.wav"
+    n = 2 * 2**18 + 1000  # more than two blocks
+    tone = 0.5 * np.sin(2 * np.pi * 1000 * np.arange(n) / RATE)
+    soundfile.write(path, tone, RATE, subtype="FLOAT")
+    with load(path, sample_rate=rate) as signal:
+        assert signal.sample_rate == rate
+        assert abs(signal.length - n * rate / RATE) <= 1
+        inner = slice(rate, signal.length - rate)  # away from where the tone begins and ends
+        expected = 0.5 * np.sin(2 * np.pi * 1000 * np.arange(signal.length) / rate)
+        np.testing.assert_allclose(signal.samples[:, inner][0], expected[inner], atol=2e-4)
+
+
+def test_resampling_kills_what_is_above_the_new_nyquist(tmp_path: Path) -> None:
+    path = tmp_path / "tone.wav"
+    tone = 0.5 * np.sin(2 * np.pi * 3500 * np.arange(4 * RATE) / RATE)
+    soundfile.write(path, tone, RATE, subtype="FLOAT")
+    with load(path, sample_rate=5000) as signal:
+        assert np.abs(signal.samples[:, 1000:-1000]).max() < 1e-4
