@@ -42,13 +42,13 @@ class Settings:
         ),
     ] = "mix"
     sr: Annotated[
-        float | None,
+        int | None,
         Option(
             "input",
             "Resample to this sample rate.",
             metavar="HZ",
             unit="Hz",
-            above=0,
+            at_least=1,
             default="the file's",
         ),
     ] = None

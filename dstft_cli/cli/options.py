@@ -1,0 +1,115 @@
+"""Click options made from the declarations in `settings`, and their help in groups."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from dstft_cli.cli.entry import RunState
+from dstft_cli.cli.group import version_option
+from dstft_cli.settings import OPTIONS, Declaration
+
+GENERAL = "general"
+
+
+class SettingType(click.types.StringParamType):
+    """Text that `settings` checks, so that one place words the errors; choices complete."""
+
+    def __init__(self, choices: tuple[str, ...] = ()) -> None:
+        self.choices = choices
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        return [CompletionItem(word) for word in self.choices if word.startswith(incomplete)]
+
+
+class GroupedOption(click.Option):
+    """An option that knows its heading in `--help`."""
+
+    def __init__(self, *args: Any, group: str = GENERAL, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.group = group
+
+
+class GroupedCommand(click.Command):
+    """A command whose `--help` lists options under their groups' headings."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
+            if record is not None:
+                groups.setdefault(getattr(param, "group", GENERAL), []).append(record)
+        for group, records in groups.items():
+            with formatter.section(f"{group.capitalize()} options"):
+                formatter.write_dl(records, col_max=24)
+
+
+def setting_option(declaration: Declaration) -> GroupedOption:
+    """The click option of one setting; its value is None where it was not given."""
+    option, flag = declaration.option, declaration.flag
+    names = [declaration.name, *filter(None, [option.short])]
+    shared: dict[str, Any] = {
+        "default": None,
+        "group": option.group,
+        "help": help_text(declaration),
+    }
+    if declaration.is_flag:
+        both = f"{flag}/--no-{flag[2:]}" if option.negatable else flag
+        # flag_value would turn "not given" into False, which YAML's true could not overrule
+        return GroupedOption([*names, both], is_flag=True, **shared)
+    metavar = option.metavar or "|".join(option.choices)
+    kind = SettingType(option.choices)
+    return GroupedOption([*names, flag], type=kind, metavar=metavar, **shared)
+
+
+def help_text(declaration: Declaration) -> str:
+    """What the option does, with unit, range and default."""
+    option = declaration.option
+    notes = [option.unit, option.range]
+    if not declaration.is_flag or declaration.default:
+        notes.append(f"default: {declaration.default_text}")
+    notes = [note for note in notes if note]
+    return f"{option.help}  [{'; '.join(notes)}]" if notes else option.help
+
+
+def setting_options() -> list[click.Parameter]:
+    """One option per setting, in the order of the declarations."""
+    return [setting_option(declaration) for declaration in OPTIONS.values()]
+
+
+def general_options() -> list[click.Parameter]:
+    """`--config`, `--set`, `-q`, `-v` and `--version`, which exist on the command line alone."""
+    return [
+        GroupedOption(
+            ["--config"],
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="YAML file of settings: option names with _ as keys.",
+        ),
+        GroupedOption(
+            ["--set", "set_pairs"],
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="A setting as in YAML; above --config, below the options.  [repeatable]",
+        ),
+        GroupedOption(["-q", "--quiet"], is_flag=True, help="Print errors only."),
+        GroupedOption(
+            ["-v", "--verbose"],
+            is_flag=True,
+            is_eager=True,
+            callback=_remember_verbose,
+            help="Print details, and a traceback with an error.",
+        ),
+        version_option(),
+    ]
+
+
+def _remember_verbose(ctx: click.Context, param: click.Parameter, value: bool) -> bool:
+    if value:
+        ctx.ensure_object(RunState).verbose = True
+    return value
