@@ -151,8 +151,11 @@ class OutputDirectory:
             raise UsageError(
                 f"{shown(place)} exists: use --force to replace it or -o for another place"
             )
-        self._refuse_foreign(final)
-        if not os.access(final, os.W_OK | os.X_OK):
+        try:
+            self._refuse_foreign(final)
+        except FileNotFoundError as error:
+            raise written_meanwhile(place) from error
+        if final.exists() and not os.access(final, os.W_OK | os.X_OK):
             raise OutputError(
                 f"cannot replace {shown(place)}: permission denied: choose another place with -o"
             )
@@ -186,7 +189,10 @@ class OutputDirectory:
     def _swap(self, partial: Path) -> None:
         aside = beside(self._final, "old")
         try:
-            self._final.rename(aside)
+            try:
+                self._final.rename(aside)
+            except FileNotFoundError as error:
+                raise written_meanwhile(self.place) from error
             status = aside.stat()
             if (status.st_dev, status.st_ino) != self._replaced:
                 raise written_meanwhile(self.place)

@@ -102,11 +102,12 @@ def read_parameters(path: Path) -> StoredParameters:
     """
     place = shown(path)
     try:
-        archive = np.load(path, allow_pickle=False)
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise ValueError("a lone .npy array")
-        with archive:
-            arrays = dict(_arrays(archive, place))
+        with open(path, "rb") as file:  # np.load leaves a path's file open when it finds it empty
+            archive = np.load(file, allow_pickle=False)
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise ValueError("a lone .npy array")
+            with archive:
+                arrays = dict(_arrays(archive, place))
     except FileNotFoundError as error:
         raise InputError(
             f"{place} does not exist: name a directory that dstft optimize has written"
