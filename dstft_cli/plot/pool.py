@@ -101,12 +101,13 @@ class PixelPool:
         first = np.searchsorted(times, edges)
         first[0], first[-1] = 0, times.size
         empty = np.flatnonzero(np.diff(first) == 0)
-        after = first[empty]  # never 0 nor T: the outer columns hold the outer frames
+        before = np.maximum(first[empty] - 1, 0)
+        after = np.minimum(first[empty], times.size - 1)
         centre = (edges[empty] + edges[empty + 1]) / 2
-        nearer = centre - times[after - 1] <= times[np.minimum(after, times.size - 1)] - centre
+        earlier = np.abs(centre - times[before]) <= np.abs(times[after] - centre)
         self._first: IntArray = first  # column c holds frames first[c] .. first[c+1]-1
         self._empty: IntArray = empty
-        self._source: IntArray = np.where(nearer, after - 1, after)
+        self._source: IntArray = np.where(earlier, before, after)
         return float(edges[0]), float(edges[-1])
 
     def _place_rows(self, height: int) -> tuple[float, float]:
@@ -119,9 +120,9 @@ class PixelPool:
         else:
             bottom, top = hz_to_scale([low, high], scale)
             y = np.linspace(float(bottom), float(top), height + 1)
-        edges = scale_to_hz(y, scale)
-        edges[-1] += slack
-        first = np.searchsorted(f, edges - slack)
+        edges = scale_to_hz(y, scale) - slack
+        edges[-1] += 2 * slack  # the last row includes its upper edge
+        first = np.searchsorted(f, edges)
         self.row_frequencies = scale_to_hz((y[:-1] + y[1:]) / 2, scale)
         self._rows_with_bins: IntArray = np.flatnonzero(np.diff(first) > 0)
         self._first_bin: IntArray = first[self._rows_with_bins]

@@ -100,7 +100,7 @@ def check_format(name: str) -> str:
     return name
 
 
-def clean_title(text: str, longest: int = 90) -> str:
+def clean_title(text: str, longest: int = 80) -> str:
     """One printable line: control characters become spaces, a long middle becomes an ellipsis."""
     shown = "".join(
         "\ufffd" if unicodedata.category(c) == "Cs" else " " if _is_control(c) else c for c in text

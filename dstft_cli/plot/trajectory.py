@@ -84,7 +84,7 @@ def trajectory_figure(
     """The figure of `draw_trajectory`: axes 0 plain windows, 1 criterion, 2 lengths by step."""
     if not len(trajectory):
         raise ValueError("a trajectory without steps")
-    figure = Figure(figsize=(10.0, 5.0))
+    figure = Figure(figsize=(10.0, 5.3))
     plain = axes_at(figure, 0.95, 0.62, 4.0, 3.62)
     steps = axes_at(figure, 5.95, 2.6, 3.85, 1.64)
     lengths = axes_at(figure, 5.95, 0.62, 3.85, 1.5)
@@ -114,8 +114,10 @@ def trajectory_figure(
     panel_title(plain, "One window length for all frames")
     figure.legend(
         *plain.get_legend_handles_labels(),
-        loc="upper right",
-        bbox_to_anchor=(0.985, 0.985),
+        loc="upper left",
+        bbox_to_anchor=(0.95 / 10.0, 1 - 0.4 / 5.3),
+        borderaxespad=0.0,
+        borderpad=0.0,
         ncols=6,
         columnspacing=1.4,
         handletextpad=0.5,
