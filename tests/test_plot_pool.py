@@ -72,7 +72,7 @@ def test_the_image_is_the_mean_over_frames_and_the_maximum_over_bins(
     block=st.integers(1, 70),
     scale=st.sampled_from(SCALES),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True)
 def test_frames_need_not_be_uniform_in_time(
     gaps: list[float], width: int, block: int, scale: str
 ) -> None:
@@ -214,7 +214,7 @@ def test_bad_axes_are_refused() -> None:
 
 
 @given(st.lists(st.floats(1, 1e4), min_size=1, max_size=300), st.integers(1, 50))
-@settings(deadline=None)
+@settings(deadline=None, derandomize=True)
 def test_a_pooled_curve_keeps_its_envelope(values: list[float], width: int) -> None:
     times = np.arange(len(values)) * 0.1
     curve = pool_curve(times, values, width)
