@@ -80,6 +80,7 @@ optimize = GroupedCommand(
     ],
     help="Learn the best window length for the recording INPUT and write its spectrogram.\n\n"
     "INPUT is a sound file (WAV, FLAC, OGG, MP3, AIFF, CAF, ...) or -, a WAV on standard input. "
-    "L is a length: samples (1024, 1024.5) or a time (23ms, 0.02s). What has a default in words "
-    "also accepts auto. Options go before --set, --set before --config.",
+    "L is a length: samples (1024, 1024.5) or a time (23ms, 0.02s). auto stands for a "
+    "default that is given in words, except for paths. Options overrule --set, and --set overrules "
+    "--config.",
 )

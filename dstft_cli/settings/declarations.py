@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Any, get_args, get_type_hints
 
 from dstft_cli.settings.model import Settings
-from dstft_cli.settings.option import Option
+from dstft_cli.settings.option import Option, auto_is_none
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class Declaration:
 
     @property
     def accepts_auto(self) -> bool:
-        """Whether `auto` (in YAML also null) asks for the default."""
-        return self.default is None
+        """Whether `auto` (as YAML's null does for all) asks for the default."""
+        return self.default == "auto" or auto_is_none(self.type)
 
     @property
     def default_text(self) -> str:

@@ -23,7 +23,8 @@ DEFAULT_SMOOTHNESS = 0.1
 class Settings:
     """All settings of one run; a field is an option name with `_`, and a YAML key.
 
-    Values may be given as text, as on the command line. `auto` stands for a default of None.
+    Values may be given as text, as on the command line. `auto` stands for a default of None,
+    except where it may name a file.
 
     Raises:
         pydantic.ValidationError: a value is of the wrong kind or out of its range, two
@@ -244,7 +245,7 @@ class Settings:
             "output",
             "Also write the picture here; -: standard output.",
             metavar="PATH|-",
-            default="none",
+            default="not written",
         ),
     ] = None
     npy: Annotated[
@@ -253,7 +254,7 @@ class Settings:
             "output",
             "Also write the magnitudes here; -: standard output.",
             metavar="PATH|-",
-            default="none",
+            default="not written",
         ),
     ] = None
     json: Annotated[bool, Option("output", "Write result.json to standard output.")] = False

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, Literal, TypeAlias
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, get_args
 
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
@@ -69,7 +70,7 @@ class Option:
             raise PydanticCustomError("setting", "must not be empty")
         if isinstance(value, str) and "\0" in value:
             raise PydanticCustomError("setting", "must not hold a NUL character")
-        if value == "auto" and self.default and _takes_none(source):
+        if value == "auto" and auto_is_none(source):
             return None
         if isinstance(value, bool) and source is not bool:
             return str(value).lower()
@@ -108,5 +109,7 @@ def did_you_mean(word: str, known: tuple[str, ...]) -> str:
     return f": did you mean '{near[0]}'?" if near else ""
 
 
-def _takes_none(source: Any) -> bool:
-    return type(None) in getattr(source, "__args__", ())
+def auto_is_none(kind: Any) -> bool:
+    """Whether `auto` means None for a field of this type; for text and paths it is a name."""
+    members = get_args(kind)
+    return type(None) in members and not {str, Path} & set(members)

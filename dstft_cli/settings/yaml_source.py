@@ -32,7 +32,7 @@ def read_entries(path: Path) -> list[Entry]:
     """
     entries: dict[str, Entry] = {}
     root = _compose(_read_text(path), lambda line: f"{path}:{line}")
-    if root is None:
+    if root is None or root.tag.endswith(":null"):
         return []
     if root.id != "mapping":
         raise UsageError(f"{path}: holds no settings: write one 'key: value' a line")
@@ -90,7 +90,8 @@ def _compose(text: str, where: Callable[[int], str]) -> Any:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = where(1 if mark is None else mark.line + 1)
-        problem = (error.problem or error.context or "syntax error").replace("'\\t'", "a tab")
+        problem = ": ".join(filter(None, [error.context, error.problem])) or "syntax error"
+        problem = problem.replace("'\\t'", "a tab")
         raise UsageError(f"{place}: not valid YAML: {problem}: mend this line") from None
     except yaml.YAMLError:
         raise UsageError(f"{where(1)}: not YAML: remove the control characters in it") from None
