@@ -62,6 +62,7 @@ def test_a_spectrogram_shows_the_pool_in_decibels() -> None:
     axes, bar = figure.axes
     (image,) = axes.images
     assert tuple(image.get_extent()) == pytest.approx(pool.extent)
+    assert image.origin == "lower"
     assert image.get_clim() == (-50.0, 0.0)
     assert image.get_cmap().name == "viridis"
     np.testing.assert_allclose(image.get_array(), to_db(pool.image, pool.image.max(), 50.0))
@@ -225,6 +226,7 @@ def test_a_million_lengths_draw_as_an_envelope() -> None:
     axes = comparison(lengths, times=times).axes[3]
     assert len(np.asarray(axes.lines[-1].get_xdata())) <= 1400
     (band,) = axes.collections
+    assert band.get_visible()
     assert band.get_paths()[0].vertices[:, 1].max() == pytest.approx(900.0 / 8)
 
 
