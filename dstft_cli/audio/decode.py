@@ -143,8 +143,6 @@ def _resampled(blocks: Iterator[Block], from_rate: int, to_rate: int) -> Iterato
 
 
 def _check_content(name: str, length: int, peak: float, read_peak: float, rate: int) -> None:
-    if length == 0 and read_peak == 0:
-        raise InputError(f"{name}: holds no samples: check what wrote it")
     if length == 0:
         raise InputError(f"{name}: less than one sample is left at {rate} Hz: raise --sr")
     if not math.isfinite(peak):

@@ -105,7 +105,7 @@ class Reader:
                 return
             # a short block may also be a hole in an OGG stream: only an empty one is the end
             if len(block) == 0:
-                if read == 0 and self._start > 0:
+                if read == 0:
                     raise self._ends_at(self._start)
                 self._check_end(read)
                 return
@@ -184,7 +184,7 @@ def _promised_frames(log: str, found: int) -> int:
         return int(match[2])
     # the last one is the data's: RIFF sizes, which hold it, come first
     sizes = re.findall(r"(\d+) \(should be (\d+)\)", log)
-    if not sizes or int(sizes[-1][0]) in UNKNOWN_LENGTHS or int(sizes[-1][0]) >= 2**62:
+    if not sizes or int(sizes[-1][0]) in UNKNOWN_LENGTHS:
         return found
     said, there = map(int, sizes[-1])
     return found * said // max(there, 1)

@@ -74,6 +74,12 @@ def test_nan_is_placed_in_the_file_whatever_is_read_of_it(tmp_path: Path) -> Non
     write_sample(np.nan)(path)
     with pytest.raises(InputError, match=r"sample 1234 .* of channel 1 is nan"):
         load(path, channel=1, offset=0.1)
+    late = tmp_path / "late.wav"
+    samples = np.full(2**18 + 8, 0.5, np.float32)  # more than one block
+    samples[-1] = np.nan
+    soundfile.write(late, samples, RATE, subtype="FLOAT")
+    with pytest.raises(InputError, match=rf"sample {2**18 + 7} \(32\.769 s\) of channel 0 is nan"):
+        load(late)
     with load(path, channel=0) as signal:
         assert signal.length == RATE
 
@@ -112,9 +118,11 @@ def test_arguments_out_of_range(wav: Path, arguments: dict[str, Any], message: s
         load(wav, **arguments)
 
 
-def test_an_offset_beyond_the_end(wav: Path) -> None:
-    with pytest.raises(InputError, match=r"offset 1 s is not before its end \(1 s\): lower --off"):
-        load(wav, offset=1.0)
+@pytest.mark.parametrize("offset", [1, 3])
+def test_an_offset_beyond_the_end(wav: Path, offset: float) -> None:
+    message = rf"offset {offset} s is not before its end \(1 s\): lower --offset"
+    with pytest.raises(InputError, match=message):
+        load(wav, offset=offset)
 
 
 def test_a_mono_file_has_channel_0_only(tmp_path: Path) -> None:

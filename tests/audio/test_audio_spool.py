@@ -98,18 +98,20 @@ def test_no_file_is_left_open(wav: Path, tmp_path: Path) -> None:
     samples[-1] = np.nan
     soundfile.write(broken, samples, RATE, subtype="FLOAT")
 
-    def lowest_free() -> int:
-        fd = os.open(os.devnull, os.O_RDONLY)
-        os.close(fd)
-        return fd
+    def open_files() -> int:
+        return len(os.listdir("/dev/fd"))
 
-    before = lowest_free()
-    for source in (wav, broken):
-        try:
-            load(source, memory_limit=0).close()
-        except InputError:
-            assert source == broken
-    assert lowest_free() == before
+    before = open_files()
+    load(wav, memory_limit=0).close()
+    assert open_files() == before
+    load(wav, memory_limit=0)  # and not closed
+    with wav.open("rb") as stdin, load("-", stdin=stdin):
+        pass
+    assert open_files() == before
+    with pytest.raises(InputError, match="is nan") as caught:
+        load(broken, memory_limit=0)
+    assert caught.tb is not None  # whose frames keep what was not closed
+    assert open_files() == before
 
 
 def test_a_full_disk_names_the_remedy(wav: Path, monkeypatch: pytest.MonkeyPatch) -> None:

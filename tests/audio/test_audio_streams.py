@@ -8,6 +8,7 @@ import os
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import soundfile
 from recordings import LIST, PCM, RATE, pcm_wav, stereo
 
 from dstft_cli.audio import load
+from dstft_cli.audio.wav_header import with_known_length
 from dstft_cli.errors import InputError
 
 
@@ -55,6 +57,21 @@ def test_more_than_the_unknown_length_promises_is_read(tmp_path: Path) -> None:
         file.write(PCM.tobytes())
     with load(path, offset=(end // 2 - len(PCM)) / RATE) as signal:
         np.testing.assert_array_equal(signal.samples[:, :], PCM[None] / np.float32(32768))
+
+
+def test_the_true_length_is_in_the_new_header() -> None:
+    data = pcm_wav(PCM.tobytes(), riff=0, size=0, extra=LIST)
+    with tempfile.TemporaryFile(buffering=0) as file:
+        file.write(data)
+        known = with_known_length(file)
+        assert known is not None
+        length = known.seek(0, os.SEEK_END)
+        known.seek(0)
+        read = known.read(length + 99)  # one read, across header and data
+    assert len(read) == length == len(data) + 36
+    assert read[:4] + read[8:16] == b"RF64WAVEds64"
+    assert struct.unpack_from("<QQ", read, 20) == (length - 8, 2 * len(PCM))
+    assert read.endswith(LIST + b"data\xff\xff\xff\xff" + PCM.tobytes())
 
 
 def test_rf64_stream_with_an_empty_ds64() -> None:
