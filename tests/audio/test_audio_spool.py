@@ -108,9 +108,13 @@ def test_no_file_is_left_open(wav: Path, tmp_path: Path) -> None:
     with wav.open("rb") as stdin, load("-", stdin=stdin):
         pass
     assert open_files() == before
-    with pytest.raises(InputError, match="is nan") as caught:
+    data = io.BytesIO(broken.read_bytes())
+    with pytest.raises(InputError, match="is nan") as from_file:
         load(broken, memory_limit=0)
-    assert caught.tb is not None  # whose frames keep what was not closed
+    with pytest.raises(InputError, match="is nan") as from_stream:
+        load("-", stdin=data, memory_limit=0)
+    # these frames keep alive what was not closed
+    assert from_file.tb is not from_stream.tb
     assert open_files() == before
 
 
