@@ -25,13 +25,13 @@ from dstft_cli.errors import UsageError
 from dstft_cli.names import CRITERIA
 
 __all__ = [
+    "L1L2",
     "Concentration",
     "Criterion",
     "Entropy",
     "Gini",
     "Hoyer",
     "Kurtosis",
-    "L1L2",
     "Lp",
     "QuasiConvex",
     "Ratio",

@@ -4,8 +4,8 @@ A criterion looks at `a = |X|^power` and is a function of a few sums over the ti
 
     value = φ(Σ ψ₁(a), Σ ψ₂(a), …),
 
-so it can be accumulated over frames in any order and in blocks, and differentiated in the same pass:
-`∂value = Σ_j ∂φ/∂S_j · Σ ψ_j'(a) ∂a`. A user's own criterion is any object with
+so it can be accumulated over frames in any order and in blocks, and differentiated in the same
+pass: `∂value = Σ_j ∂φ/∂S_j · Σ ψ_j'(a) ∂a`. A user's own criterion is any object with
 
     direction = "minimize"                      # or "maximize"
     def moments(self, a): return a, a**2        # ψ_j(a): tensors of the shape of a, float32 or 64

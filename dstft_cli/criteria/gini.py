@@ -1,10 +1,11 @@
 """The Gini index, which needs the rank of every cell among all others.
 
-It is no function of a few fixed sums. With the ranks given it is one, `Σ r(a)·a / Σ a`, and the ranks
-themselves are a function of the distribution of `a`, which is a sum: a histogram over the leading
-bits of the floating-point numbers (8 of exponent, 12 of mantissa, so that cells that share a bucket
-differ by less than 2⁻¹² and their mean rank is wrong by less than that share of a share). So a value
-costs one pass, a value with its gradient two, and memory does not grow with the signal.
+It is no function of a few fixed sums. With the ranks given it is one, `Σ r(a)·a / Σ a`, and the
+ranks themselves are a function of the distribution of `a`, which is a sum: a histogram over the
+leading bits of the floating-point numbers (8 of exponent, 12 of mantissa). Cells that share a
+bucket differ by less than 2⁻¹² and take its mean rank, which changes the index by less than 2⁻¹² of the
+share of pairs that share a bucket. So a value costs one pass, a value with its gradient two, and
+memory does not grow with the signal.
 """
 
 from __future__ import annotations
@@ -48,12 +49,11 @@ class Gini(Criterion):
         histogram[1].index_add_(0, bucket, weight * a.reshape(-1).to(histogram.dtype))
 
     @staticmethod
-    def from_histogram(histogram: Tensor) -> tuple[Gini, float]:
-        """The criterion with these ranks, and the exact value for the cells counted."""
+    def from_histogram(histogram: Tensor) -> tuple[Gini, Tensor]:
+        """The criterion with these ranks, and the sums `[2]` of the cells counted."""
         weight, total = histogram.cpu().double()
-        ranks = (2 * (weight.cumsum(0) - 0.5 * weight)) / weight.sum() - 1
-        value = float((ranks * total).sum() / total.sum())
-        return Gini(ranks.to(histogram.device)), value
+        ranks = (2 * weight.cumsum(0) - weight) / weight.sum() - 1
+        return Gini(ranks.to(histogram.device)), torch.stack([ranks @ total, total.sum()])
 
     def moments(self, a: Tensor) -> tuple[Tensor, ...]:
         return self._rank(a) * a, a

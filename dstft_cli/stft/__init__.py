@@ -1,7 +1,7 @@
 """Windows and their derivatives, the transform and its derivatives."""
 
 from dstft_cli.stft.transform import Frames, Samples, Transform, stft, stft_derivatives
-from dstft_cli.stft.windows import window, window_derivatives
+from dstft_cli.stft.windows import window, window_and_slope, window_derivatives
 
 __all__ = [
     "Frames",
@@ -10,5 +10,6 @@ __all__ = [
     "stft",
     "stft_derivatives",
     "window",
+    "window_and_slope",
     "window_derivatives",
 ]

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dstft_cli.errors import UsageError
-from dstft_cli.stft.windows import window, window_derivatives
+from dstft_cli.stft.windows import window, window_and_slope, window_derivatives
 
 FloatArray = NDArray[np.floating[Any]]
 
@@ -59,34 +59,49 @@ class Transform:
 
     def windows(self, fractions: Tensor, lengths: Tensor) -> Tensor:
         """Window rows `[n or 1, K]`; fractional centres `[n or 1]`, lengths `[n or 1]`, samples."""
-        fractions, lengths, index = _distinct(fractions, lengths)
-        u = self._offsets(fractions)
-        w = window(u, lengths[:, None], self.window, self.normalization)
+        distinct, index = _distinct(fractions, lengths)
+        u, mirror = self._offsets(fractions)
+        w = window(u, distinct[:, None], self.window, self.normalization, mirror=mirror)
         return w if index is None else w[index]
+
+    def windows_and_slopes(self, fractions: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Rows of `w` and `∂w/∂θ`, each `[n or 1, K]`; arguments as for `windows`."""
+        distinct, index = _distinct(fractions, lengths)
+        u, mirror = self._offsets(fractions)
+        w, dw = window_and_slope(
+            u, distinct[:, None], self.window, self.normalization, mirror=mirror
+        )
+        return (w, dw) if index is None else (w[index], dw[index])
 
     def window_derivatives(
         self, fractions: Tensor, lengths: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Rows of `w`, `∂w/∂θ` and `∂w/∂t`, each `[n or 1, K]`; arguments as for `windows`."""
-        fractions, lengths, index = _distinct(fractions, lengths)
-        u = self._offsets(fractions)
-        rows = window_derivatives(u, lengths[:, None], self.window, self.normalization)
-        if index is None:
-            return rows
-        w, dw_dlength, dw_dcenter = rows
-        return w[index], dw_dlength[index], dw_dcenter[index]
+        """Rows of `w`, `∂w/∂θ` and `∂w/∂t`, each `[n, K]`; arguments as for `windows`."""
+        u = self._sample_offsets(fractions) - fractions[:, None]
+        return window_derivatives(u, lengths[:, None], self.window, self.normalization)
 
-    def _offsets(self, fractions: Tensor) -> Tensor:
-        k = torch.arange(self.n_fft, dtype=fractions.dtype, device=fractions.device)
-        return k - self.n_fft // 2 - fractions[:, None]
+    def _offsets(self, fractions: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Distances `u` from the centre; where centres are whole, one half and its mirror index."""
+        k = self._sample_offsets(fractions)
+        if _whole(fractions):
+            half = torch.arange(self.n_fft // 2 + 1, dtype=k.dtype, device=k.device)
+            return half[None, :], k.abs().long()
+        return k - fractions[:, None], None
+
+    def _sample_offsets(self, like: Tensor) -> Tensor:
+        return torch.arange(self.n_fft, dtype=like.dtype, device=like.device) - self.n_fft // 2
 
 
-def _distinct(fractions: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+def _whole(fractions: Tensor) -> bool:
+    return len(fractions) == 1 and float(fractions) == 0.0
+
+
+def _distinct(fractions: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor | None]:
     """Lengths without repetition where every centre is whole: equal windows cost one row."""
-    if lengths.numel() == 1 or bool(fractions.any()):
-        return fractions, lengths, None
+    if len(lengths) == 1 or not _whole(fractions):
+        return lengths, None
     distinct, index = torch.unique(lengths, return_inverse=True)
-    return fractions[:1], distinct, index
+    return distinct, index
 
 
 class Frames:

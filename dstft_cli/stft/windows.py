@@ -114,7 +114,14 @@ def family(name: str) -> WindowFamily:
         raise UsageError(f"window {name!r} is unknown: use {', '.join(WINDOWS)}") from None
 
 
-def window(u: Tensor, length: Tensor, name: str = "hann", normalization: str = "energy") -> Tensor:
+def window(
+    u: Tensor,
+    length: Tensor,
+    name: str = "hann",
+    normalization: str = "energy",
+    *,
+    mirror: Tensor | None = None,
+) -> Tensor:
     """Window values.
 
     Args:
@@ -122,19 +129,39 @@ def window(u: Tensor, length: Tensor, name: str = "hann", normalization: str = "
         length: window length θ, samples, > 0, broadcastable to `[..., 1]`.
         name: window family, one of `names.WINDOWS`.
         normalization: `none`; `amplitude`, `w / Σ_k w`; `energy`, `w / ‖w‖₂`, over the last axis.
+        mirror: index `[K]` into the last axis of `u`, where `u` holds each distance only once.
 
     Returns:
         `[..., K]`, zero where `|u| > θ/2`.
     """
     v = u / length
-    w = torch.where(v.abs() < 0.5, family(name).shape(v.clamp(-0.5, 0.5)), 0.0)
-    return w / _norm(w, normalization)
+    w = family(name).shape(v.clamp(-0.5, 0.5)) * (v.abs() < 0.5)
+    return _normalized(_expand(w, mirror), normalization)[0]
+
+
+def window_and_slope(
+    u: Tensor,
+    length: Tensor,
+    name: str = "hann",
+    normalization: str = "energy",
+    *,
+    mirror: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """`w` and `∂w/∂θ` (per sample of window length), each `[..., K]`; arguments as for `window`."""
+    v = u / length
+    inside = v.abs() < 0.5
+    v = v.clamp(-0.5, 0.5)
+    profile = family(name)
+    w = profile.shape(v) * inside
+    dw = profile.slope(v).mul_(inside).mul_(v).div_(-length)
+    w, dw = _normalized(_expand(w, mirror), normalization, _expand(dw, mirror))
+    return w, dw
 
 
 def window_derivatives(
     u: Tensor, length: Tensor, name: str = "hann", normalization: str = "energy"
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Window values and their derivatives, normalization included.
+    """Window values and both derivatives, normalization included.
 
     Args: as for `window`.
 
@@ -144,30 +171,32 @@ def window_derivatives(
     """
     v = u / length
     inside = v.abs() < 0.5
-    clamped = v.clamp(-0.5, 0.5)
+    v = v.clamp(-0.5, 0.5)
     profile = family(name)
-    w = torch.where(inside, profile.shape(clamped), 0.0)
-    h_prime = torch.where(inside, profile.slope(clamped), 0.0)
-    dw_dcenter = -h_prime / length
-    dw_dlength = dw_dcenter * v
-    norm = _norm(w, normalization)
+    dw_dcenter = profile.slope(v) * inside / -length
+    w, dw_dlength, dw_dcenter = _normalized(
+        profile.shape(v) * inside, normalization, dw_dcenter * v, dw_dcenter
+    )
+    return w, dw_dlength, dw_dcenter
+
+
+def _expand(half: Tensor, mirror: Tensor | None) -> Tensor:
+    return half if mirror is None else half[..., mirror]
+
+
+def _normalized(w: Tensor, normalization: str, *slopes: Tensor) -> tuple[Tensor, ...]:
+    """`w/n(w)` and its derivatives, `∂(w/n) = (∂w − (w/n)·∂n)/n`, from those of `w`."""
     if normalization == "none":
-        return w, dw_dlength, dw_dcenter
-    rate = torch.ones_like(w) if normalization == "amplitude" else w / norm
-    w = w / norm
-
-    def normalized(dw: Tensor) -> Tensor:
-        return (dw - w * (rate * dw).sum(-1, keepdim=True)) / norm
-
-    return w, normalized(dw_dlength), normalized(dw_dcenter)
-
-
-def _norm(w: Tensor, normalization: str) -> Tensor:
-    if normalization == "none":
-        return torch.ones_like(w[..., :1])
+        return w, *slopes
     if normalization == "amplitude":
-        return w.sum(-1, keepdim=True)
+        norm = w.sum(-1, keepdim=True)
+        w = w / norm
+        return w, *((dw - w * dw.sum(-1, keepdim=True)) / norm for dw in slopes)
     if normalization == "energy":
-        norm: Tensor = torch.linalg.vector_norm(w, dim=-1, keepdim=True)
-        return norm
+        norm = torch.linalg.vector_norm(w, dim=-1, keepdim=True)
+        w = w / norm
+        return w, *(
+            torch.addcmul(dw, w, torch.linalg.vecdot(w, dw)[..., None], value=-1) / norm
+            for dw in slopes
+        )
     raise UsageError(f"normalization {normalization!r} is unknown: use {', '.join(NORMALIZATIONS)}")

@@ -1,0 +1,152 @@
+"""Gradient descent on the logarithms of the window lengths: L-BFGS-B, Adam or plain gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.optimize import OptimizeResult, minimize
+
+from dstft_cli.result import StopReason
+
+Array = NDArray[np.float64]
+Objective = Callable[[Array], tuple[float, Array]]
+OnStep = Callable[[Array, float], None]
+
+_PATIENCE = 10  # steps without progress before the plateau schedule lowers the learning rate
+_SMALLEST_RATE = 1e-4  # of the first: below it a step no longer moves anything
+DEFAULT_LEARNING_RATE = {"adam": 0.05, "sgd": 1.0}
+
+
+@dataclass(frozen=True)
+class Descent:
+    """Where a descent ended: the best `z` it saw, its value, and why it stopped."""
+
+    z: Array
+    value: float
+    stop_reason: StopReason
+
+
+class _NonFiniteError(Exception):
+    pass
+
+
+def descend(
+    objective: Objective,
+    z: Array,
+    low: float,
+    high: float,
+    *,
+    optimizer: str,
+    lr: float | None,
+    max_steps: int,
+    tolerance: float,
+    on_step: OnStep,
+) -> Descent:
+    """Minimises `objective` from `z` within `[low, high]`.
+
+    Args:
+        objective: value and gradient at `z`.
+        z: start, natural logarithms of lengths in samples, `[V]`.
+        low, high: bounds of every variable.
+        optimizer: `lbfgs`, `adam` or `sgd`.
+        lr: learning rate of `adam` (default 0.05) or `sgd` (default 1), in e-folds of window length.
+        max_steps: steps at most; 0 returns the start.
+        tolerance: relative change of the value below which the descent has converged.
+        on_step: called with `z` and its value after each step.
+
+    Returns:
+        The best point seen, which is the start if nothing was better.
+    """
+    best = _Best(objective)
+    if max_steps == 0:
+        return Descent(z, float("inf"), StopReason.STEP_LIMIT)
+    try:
+        if optimizer == "lbfgs":
+            reason = _lbfgs(best, z, low, high, max_steps, tolerance, on_step)
+        else:
+            rate = DEFAULT_LEARNING_RATE[optimizer] if lr is None else lr
+            reason = _first_order(
+                best, z, low, high, optimizer, rate, max_steps, tolerance, on_step
+            )
+    except _NonFiniteError:
+        reason = StopReason.NON_FINITE
+    return Descent(z if best.z is None else best.z, best.value, reason)
+
+
+class _Best:
+    """The objective, remembering the best point it was asked for."""
+
+    def __init__(self, objective: Objective) -> None:
+        self._objective = objective
+        self.z: Array | None = None
+        self.value = float("inf")
+
+    def __call__(self, z: Array) -> tuple[float, Array]:
+        value, gradient = self._objective(z)
+        if not (np.isfinite(value) and np.isfinite(gradient).all()):
+            raise _NonFiniteError
+        if value < self.value:
+            self.z, self.value = z.copy(), value
+        return value, gradient
+
+
+def _lbfgs(
+    objective: _Best,
+    z: Array,
+    low: float,
+    high: float,
+    max_steps: int,
+    tolerance: float,
+    on_step: OnStep,
+) -> StopReason:
+    def callback(intermediate_result: OptimizeResult) -> None:
+        on_step(intermediate_result.x, float(intermediate_result.fun))
+
+    outcome = minimize(
+        objective,
+        z,
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(low, high)] * len(z),
+        callback=callback,
+        options={"maxiter": max_steps, "ftol": tolerance, "gtol": 0.0},
+    )
+    return StopReason.STEP_LIMIT if outcome.nit >= max_steps else StopReason.CONVERGED
+
+
+def _first_order(
+    objective: _Best,
+    z: Array,
+    low: float,
+    high: float,
+    optimizer: str,
+    lr: float,
+    max_steps: int,
+    tolerance: float,
+    on_step: OnStep,
+) -> StopReason:
+    variable = torch.tensor(z, dtype=torch.float64)
+    variable.grad = torch.zeros_like(variable)
+    steps: torch.optim.Optimizer
+    if optimizer == "adam":
+        steps = torch.optim.Adam([variable], lr=lr)
+    else:
+        steps = torch.optim.SGD([variable], lr=lr)
+    schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
+        steps, factor=0.1, patience=_PATIENCE, threshold=tolerance, threshold_mode="rel"
+    )
+    for _ in range(max_steps):
+        at = variable.numpy().copy()
+        value, gradient = objective(at)
+        on_step(at, value)
+        variable.grad = torch.from_numpy(gradient)
+        steps.step()
+        variable.clamp_(low, high)
+        schedule.step(value)
+        if steps.param_groups[0]["lr"] < _SMALLEST_RATE * lr:
+            return StopReason.CONVERGED
+    return StopReason.STEP_LIMIT

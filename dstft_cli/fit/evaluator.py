@@ -1,0 +1,263 @@
+"""Criterion and gradient over a whole signal, one block of frames at a time.
+
+A block is small enough for the processor's cache, and blocks are spread over threads; nothing of a
+block outlives it but the sums of its frames. So one evaluation with gradient costs about one
+`torch.stft` of the signal and memory independent of its length.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dstft_cli.criteria import Criterion, Gini
+from dstft_cli.parameters import quadrature_weights
+from dstft_cli.stft import Frames, Samples, Transform
+
+FloatArray = NDArray[np.float64]
+Progress = Callable[[str, int, int], None]
+
+_BLOCK_SAMPLES = {"cpu": 1 << 19, "cuda": 1 << 25, "mps": 1 << 23}
+
+
+class Evaluator:
+    """Moments of a criterion for given window lengths; a context manager that owns its threads.
+
+    Args:
+        samples: signal `[C, N]`.
+        centers: frame centres, samples, `[T]`.
+        transform: FFT size, window family, normalization.
+        criterion: what is evaluated.
+        power: the criterion sees `a = |X|^power`, > 0.
+        peak: largest absolute sample; scale-invariant criteria see the signal divided by it, so
+            that no power of it leaves the range of float32.
+        device, dtype: where and how it is computed.
+        threads: blocks at a time (CPU only), >= 1.
+        progress: called as `progress(stage, done, total)` with blocks done.
+
+    Attributes:
+        evaluations: transforms of the whole signal computed so far.
+        weights: quadrature weights of the frames, `[T]`.
+        cells: weighted number of time-frequency cells.
+    """
+
+    def __init__(
+        self,
+        samples: Samples,
+        centers: FloatArray,
+        transform: Transform,
+        criterion: Criterion,
+        *,
+        power: float = 2.0,
+        peak: float = 1.0,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+        threads: int = 1,
+        progress: Progress | None = None,
+    ) -> None:
+        self.transform = transform
+        self.criterion = criterion
+        self.power = power
+        self.device = torch.device(device)
+        self.dtype = dtype
+        scale = 1.0
+        if criterion.scale_invariant:
+            scale = 1.0 / (peak * _largest_gain(transform))
+        self.frames = Frames(
+            samples, centers, transform.n_fft, scale=scale, device=device, dtype=dtype
+        )
+        self.weights = quadrature_weights(centers)
+        self.cells = self.frames.channels * transform.bins * float(self.weights.sum())
+        self.evaluations = 0
+        self._progress = progress
+        count = _BLOCK_SAMPLES[self.device.type] // (transform.n_fft * self.frames.channels)
+        self._block = min(max(count, 1), 4096)
+        self._threads = threads if self.device.type == "cpu" else 1
+        self._pool: ThreadPoolExecutor | None = None
+        self._outer_threads = torch.get_num_threads()
+
+    def __enter__(self) -> Evaluator:
+        if self.device.type == "cpu":
+            torch.set_num_threads(1)  # threads run whole blocks; inside one they would only wait
+            self._pool = ThreadPoolExecutor(
+                self._threads, initializer=torch.set_num_threads, initargs=(1,)
+            )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool = None
+            torch.set_num_threads(self._outer_threads)
+
+    def table(self, lengths: FloatArray) -> NDArray[np.float32]:
+        """Moments per frame for each of M fixed lengths, `[T, M, J]`, in one read of the signal.
+
+        float32 halves the memory of an hour's table; each entry is a float64 sum rounded once.
+        """
+        T, M = len(self.frames), len(lengths)
+        windows = self._windows_of_all(lengths)
+        parts: dict[int, Tensor] = {}
+
+        def work(start: int, stop: int) -> None:
+            block = self.frames.block(start, stop)
+            fractions = self.frames.fractions(start, stop)
+            columns = []
+            for m in range(M):
+                w = windows[m] if windows is not None else self._row(fractions, lengths[m])
+                columns.append(self.criterion.rows(self._cells(block, w))[0])
+            parts[start] = torch.stack(columns, 1).float().cpu()
+
+        self._each_block("search", work)
+        self.evaluations += M
+        J = next(iter(parts.values())).shape[-1]
+        table = np.empty((T, M, J), dtype=np.float32)
+        for start in list(parts):
+            part = parts.pop(start)
+            table[start : start + len(part)] = part.numpy()
+        return table
+
+    def rows(self, lengths: FloatArray) -> NDArray[np.float64]:
+        """Moments per frame `[T, J]` for lengths `[1, 1]` or `[1, T]`, samples."""
+        return self._rows(lengths, slopes=False)[0]
+
+    def rows_and_slopes(
+        self, lengths: FloatArray
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Moments and their derivative with respect to each frame's length, both `[T, J]`."""
+        rows, slopes = self._rows(lengths, slopes=True)
+        assert slopes is not None
+        return rows, slopes
+
+    def total(self, lengths: FloatArray) -> NDArray[np.float64]:
+        """Sums `[J]` for lengths `[1, 1]` or `[1, T]`, ranks included where the criterion has them."""
+        return self.rank(lengths) if self.criterion.ranked else self.sums(self.rows(lengths))
+
+    def rank(self, lengths: FloatArray) -> NDArray[np.float64]:
+        """Fixes the ranks of a ranked criterion at these lengths, and returns the sums `[J]`."""
+        histogram = Gini.empty_histogram(self.device)
+        lock = threading.Lock()
+
+        def work(start: int, stop: int) -> None:
+            a = self._cells(self.frames.block(start, stop), self._windows(start, stop, lengths))
+            weights = torch.as_tensor(self.weights[start:stop], device=self.device)
+            with lock:
+                Gini.add_to_histogram(histogram, a, weights)
+
+        self._each_block("rank", work)
+        self.evaluations += 1
+        self.criterion, sums = Gini.from_histogram(histogram)
+        return sums.numpy()
+
+    def sums(self, rows: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+        """Quadrature over frames: `[T, ..., J]` → `[..., J]`, float64."""
+        flat = rows.reshape(len(rows), -1)
+        total = np.zeros(flat.shape[1])
+        for start in range(0, len(flat), 4096):
+            stop = start + 4096
+            total += self.weights[start:stop] @ flat[start:stop].astype(np.float64)
+        return total.reshape(rows.shape[1:])
+
+    def _rows(
+        self, lengths: FloatArray, *, slopes: bool
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+        parts: dict[int, tuple[Tensor, Tensor | None]] = {}
+
+        def work(start: int, stop: int) -> None:
+            block = self.frames.block(start, stop)
+            if slopes:
+                w, dw = self._windows_and_slopes(start, stop, lengths)
+                a, da = self._cells_and_slopes(block, w, dw)
+                parts[start] = self.criterion.rows(a, da)
+            else:
+                a = self._cells(block, self._windows(start, stop, lengths))
+                parts[start] = self.criterion.rows(a)
+
+        self._each_block("descent" if slopes else "evaluate", work)
+        self.evaluations += 1
+        ordered = [parts[start] for start in sorted(parts)]
+        rows = torch.cat([r for r, _ in ordered]).double().cpu().numpy()
+        if not slopes:
+            return rows, None
+        return rows, torch.cat([d for _, d in ordered if d is not None]).double().cpu().numpy()
+
+    def _each_block(self, stage: str, work: Callable[[int, int], None]) -> None:
+        T = len(self.frames)
+        starts = range(0, T, self._block)
+        jobs = ((start, min(start + self._block, T)) for start in starts)
+
+        def run(job: tuple[int, int]) -> None:
+            with torch.no_grad():
+                work(*job)
+
+        done = map(run, jobs) if self._pool is None else self._pool.map(run, jobs)
+        for count, _ in enumerate(done, start=1):
+            if self._progress is not None:
+                self._progress(stage, count, len(starts))
+
+    def _windows_of_all(self, lengths: FloatArray) -> list[Tensor] | None:
+        """One row per length where all centres are whole, so that no block computes it again."""
+        fractions = self.frames.fractions(0, len(self.frames))
+        if len(fractions) > 1:
+            return None
+        return [self._row(fractions, length) for length in lengths]
+
+    def _row(self, fractions: Tensor, length: float) -> Tensor:
+        return self.transform.windows(fractions, fractions.new_tensor([float(length)]))
+
+    def _lengths(self, start: int, stop: int, lengths: FloatArray) -> Tensor:
+        row = lengths[0] if lengths.shape[1] == 1 else lengths[0, start:stop]
+        return torch.as_tensor(row, device=self.device).to(self.dtype)
+
+    def _windows(self, start: int, stop: int, lengths: FloatArray) -> Tensor:
+        fractions = self.frames.fractions(start, stop)
+        return self.transform.windows(fractions, self._lengths(start, stop, lengths))
+
+    def _windows_and_slopes(
+        self, start: int, stop: int, lengths: FloatArray
+    ) -> tuple[Tensor, Tensor]:
+        fractions = self.frames.fractions(start, stop)
+        w, dw, _ = self.transform.window_derivatives(fractions, self._lengths(start, stop, lengths))
+        return w, dw
+
+    def _cells(self, block: Tensor, w: Tensor) -> Tensor:
+        """`a = |X|^p`, `[C, n, F]`."""
+        X = torch.view_as_real(torch.fft.rfft(block * w))
+        re, im = X[..., 0], X[..., 1]
+        squared = re * re + im * im
+        return squared if self.power == 2 else squared.pow(self.power / 2)
+
+    def _cells_and_slopes(self, block: Tensor, w: Tensor, dw: Tensor) -> tuple[Tensor, Tensor]:
+        """`a` and `∂a = p |X|^(p−2) Re(X̄ ∂X)`, zero where X = 0; each `[C, n, F]`."""
+        X = torch.view_as_real(torch.fft.rfft(block * w))
+        dX = torch.view_as_real(torch.fft.rfft(block * dw))
+        re, im = X[..., 0], X[..., 1]
+        squared = re * re + im * im
+        inner = re * dX[..., 0] + im * dX[..., 1]
+        if self.power == 2:
+            return squared, inner.mul_(2)
+        a = squared.pow(self.power / 2)
+        ratio = torch.where(squared > 0, a / squared, 0.0)
+        return a, inner.mul_(ratio).mul_(self.power)
+
+
+def _largest_gain(transform: Transform) -> float:
+    """Upper bound of |X| for a signal that does not exceed 1."""
+    if transform.normalization == "amplitude":
+        return 1.0
+    gain: float = float(transform.n_fft)
+    return math.sqrt(gain) if transform.normalization == "energy" else gain

@@ -1,0 +1,301 @@
+"""`optimize`: the global search and the descent, joined; the package's main function."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dstft_cli.criteria import Criterion, resolve
+from dstft_cli.errors import InputError, UsageError
+from dstft_cli.fit.evaluator import Evaluator, Progress
+from dstft_cli.fit.plan import Plan, choose_n_fft, make_plan
+from dstft_cli.fit.stages import Stages, fixed_scores
+from dstft_cli.names import OPTIMIZERS, WINDOW_MODES
+from dstft_cli.parameters import uniform_centers
+from dstft_cli.result import Result
+from dstft_cli.stft import Samples, Transform
+
+Array = NDArray[np.float64]
+
+DEFAULT_SMOOTHNESS = 0.1
+_PROBE_SAMPLES = 1 << 22  # frames × n_fft that n_fft auto looks at per length
+_BOUND_SHARE = 0.25  # of the frames on one bound, above which a warning is due
+
+
+def optimize(
+    samples: Samples | NDArray[Any] | torch.Tensor,
+    sample_rate: float,
+    *,
+    n_fft: int | None = None,
+    win_length: float | None = None,
+    win_length_min: float | None = None,
+    win_length_max: float | None = None,
+    hop_length: float | None = None,
+    window: str = "hann",
+    normalization: str = "energy",
+    power: float = 2.0,
+    window_mode: Literal["fixed", "constant", "time"] | str = "constant",
+    smoothness: float = DEFAULT_SMOOTHNESS,
+    overlap: float = 0.5,
+    criterion: str | Criterion | Any = "entropy",
+    order: float | None = None,
+    optimizer: str = "auto",
+    search: bool = True,
+    lr: float | None = None,
+    max_steps: int = 200,
+    tolerance: float = 1e-7,
+    device: str = "cpu",
+    dtype: str = "float32",
+    threads: int | None = None,
+    peak: float | None = None,
+    progress: Progress | None = None,
+) -> Result:
+    """Learns the window length, one for all frames or one per frame, that suits a signal best.
+
+    Args:
+        samples: signal, `[N]` or `[C, N]` (all channels share one set of parameters); an array, a
+            tensor, or anything with `.shape` and `samples[:, a:b]`.
+        sample_rate: Hz.
+        n_fft: FFT size, samples; None: a power of two in whose range the optimum lies.
+        win_length: start value, samples; None: n_fft / 2.
+        win_length_min: samples; None: the larger of n_fft / 32 and hop_length / overlap.
+        win_length_max: samples; None: n_fft.
+        hop_length: distance of frame centres, samples, real; None: n_fft / 16.
+        window: one of `names.WINDOWS`.
+        normalization: `energy` (noise keeps its level), `amplitude` (a tone does) or `none`.
+        power: the criterion sees |X| ** power; > 0.
+        window_mode: `fixed`, `constant` (one length) or `time` (one per frame).
+        smoothness: μ ≥ 0, the price in nats of one e-fold change of window length per n_fft of
+            signal: the score is charged `μ·(n_fft/N)·Σ|ln θ_i − ln θ_{i+1}|`. `time` only.
+        overlap: η in (0, 1]; window lengths stay above hop_length / η.
+        criterion: one of `names.CRITERIA`, `module:object`, or an object (see `criteria.base`).
+        order: of `renyi` (default 3) and `lp` (default 0.5).
+        optimizer: `auto` (L-BFGS), `lbfgs`, `adam` or `sgd`.
+        search: begin with the global search; False descends from `win_length`.
+        lr: learning rate of `adam` and `sgd`, in e-folds of window length.
+        max_steps: of the descent.
+        tolerance: relative change of the score at which the descent has converged.
+        device: `auto`, `cpu`, `cuda` or `mps`.
+        dtype: `float32` or `float64`.
+        threads: None: all cores.
+        peak: largest absolute sample, if known.
+        progress: called as `progress(stage, done, total)`.
+
+    Returns:
+        The learned parameters, never worse than the start or any single tabulated length.
+
+    Raises:
+        UsageError: an argument is out of range or contradicts another.
+        InputError: the signal is too short or silent.
+    """
+    _check(window_mode, optimizer, smoothness, overlap, power)
+    if isinstance(samples, (np.ndarray, torch.Tensor)) and samples.ndim == 1:
+        samples = samples[None, :]
+    length = int(samples.shape[-1])
+    if length < 2:
+        raise InputError(f"signal of {length} sample: at least 2 are needed for a window")
+    peak = _peak(samples) if peak is None else peak
+    if not peak > 0:
+        raise InputError("every sample is zero: silence has no best window")
+    problem = Problem(
+        samples=samples,
+        length=length,
+        sample_rate=float(sample_rate),
+        window=window,
+        normalization=normalization,
+        power=power,
+        criterion=resolve(criterion, order),
+        device=_device(device, dtype),
+        dtype=getattr(torch, dtype),
+        threads=threads or os.cpu_count() or 1,
+        peak=peak,
+        progress=progress,
+    )
+    fixed = window_mode == "fixed"
+    warnings: list[str] = []
+
+    def plan_for(size: int) -> Plan:
+        return make_plan(
+            size,
+            fixed=fixed,
+            overlap=overlap,
+            hop_length=hop_length,
+            win_length=win_length,
+            win_length_min=win_length_min,
+            win_length_max=win_length_max,
+        )
+
+    if n_fft is None:
+        covered = (hop_length or 0.0) / overlap * 2
+        n_fft, limited = choose_n_fft(
+            length,
+            problem.sample_rate,
+            plan=plan_for,
+            best_fixed=None if fixed else lambda p, lengths: _best_of_probe(problem, p, lengths),
+            at_least=max(win_length or 0.0, (win_length_min or 0.0) * 2, covered),
+            high=win_length_max,
+        )
+        if limited:
+            warnings.append(
+                f"n_fft grew to its automatic limit, {n_fft}, and the best single window is still "
+                "in its upper half: give a larger --n-fft to look further"
+            )
+    plan = plan_for(n_fft)
+    centers = uniform_centers(length, plan.hop_length)
+    with problem.evaluator(plan.n_fft, centers) as evaluator:
+        stages = Stages(evaluator, plan, smoothness * plan.n_fft / length)
+        if fixed:
+            stages.start()
+        else:
+            stages.run(
+                per_frame=window_mode == "time",
+                search=search,
+                optimizer="lbfgs" if optimizer == "auto" else optimizer,
+                lr=lr,
+                max_steps=max_steps,
+                tolerance=tolerance,
+            )
+        final = stages.finish()
+    warnings += _warnings(plan, final, overlap, fixed)
+    return Result(
+        sample_rate=problem.sample_rate,
+        n_fft=plan.n_fft,
+        start_window_length=np.array([[plan.start]]),
+        window_length=final,
+        frame_centers=centers,
+        window=window,
+        normalization=normalization,
+        power=power,
+        criterion=stages.summary(problem.criterion.name, problem.criterion.direction),
+        trajectory=stages.trajectory(),
+        stop_reason=stages.stop_reason,
+        evaluations=evaluator.evaluations,
+        seconds=stages.seconds,
+        warnings=tuple(warnings),
+    )
+
+
+@dataclass(frozen=True)
+class Problem:
+    """The signal and everything of the fit that does not depend on the FFT size."""
+
+    samples: Samples
+    length: int
+    sample_rate: float
+    window: str
+    normalization: str
+    power: float
+    criterion: Criterion
+    device: torch.device
+    dtype: torch.dtype
+    threads: int
+    peak: float
+    progress: Progress | None
+
+    def evaluator(self, n_fft: int, centers: Array) -> Evaluator:
+        """Evaluates the criterion at frames with these centres."""
+        return Evaluator(
+            self.samples,
+            centers,
+            Transform(n_fft, self.window, self.normalization),
+            self.criterion,
+            power=self.power,
+            peak=self.peak,
+            device=self.device,
+            dtype=self.dtype,
+            threads=self.threads,
+            progress=self.progress,
+        )
+
+
+def _best_of_probe(problem: Problem, plan: Plan, lengths: Array) -> float:
+    """The best of some single lengths on frames spread evenly over the signal."""
+    frames = 1 + problem.length // plan.hop_length
+    stride = math.ceil(frames / max(_PROBE_SAMPLES // plan.n_fft, 1))
+    centers = uniform_centers(problem.length, plan.hop_length * stride)
+    with problem.evaluator(plan.n_fft, centers) as evaluator:
+        return float(lengths[fixed_scores(evaluator, lengths)[0].argmin()])
+
+
+def _check(
+    window_mode: str, optimizer: str, smoothness: float, overlap: float, power: float
+) -> None:
+    if window_mode not in WINDOW_MODES:
+        raise UsageError(f"window mode {window_mode!r} is unknown: use {', '.join(WINDOW_MODES)}")
+    if optimizer not in OPTIMIZERS:
+        raise UsageError(f"optimizer {optimizer!r} is unknown: use {', '.join(OPTIMIZERS)}")
+    if not 0 <= smoothness < math.inf:
+        raise UsageError(f"smoothness {smoothness:g}: 0 or above is allowed")
+    if not 0 < overlap <= 1:
+        raise UsageError(f"overlap {overlap:g}: above 0 and up to 1 is allowed")
+    if not 0 < power < math.inf:
+        raise UsageError(f"power {power:g}: above 0 is allowed")
+
+
+def _device(name: str, dtype: str) -> torch.device:
+    available = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if name == "auto":
+        usable = ("cuda", "cpu") if dtype == "float64" else ("cuda", "mps", "cpu")
+        name = next(device for device in usable if available[device])
+    kind = name.partition(":")[0]
+    if kind not in available:
+        raise UsageError(f"device {name!r} is unknown: use auto, {', '.join(available)}")
+    if not available[kind]:
+        raise UsageError(f"device {name} is not available here: use --device cpu or auto")
+    if kind == "mps" and dtype == "float64":
+        raise UsageError("device mps has no float64: use --dtype float32 or --device cpu")
+    return torch.device(name)
+
+
+def _peak(samples: Samples) -> float:
+    """Largest absolute sample, a block at a time; InputError where a sample is not finite."""
+    peak, block = 0.0, 1 << 20
+    for start in range(0, samples.shape[-1], block):
+        part = torch.as_tensor(samples[:, start : start + block])
+        level = float(part.abs().max()) if part.numel() else 0.0
+        if not math.isfinite(level):
+            at = start + int((~torch.isfinite(part)).any(0).nonzero()[0])
+            raise InputError(f"sample {at} is not finite: repair the signal")
+        peak = max(peak, level)
+    return peak
+
+
+def _warnings(plan: Plan, lengths: Array, overlap: float, fixed: bool) -> list[str]:
+    """What a user should know about the learned lengths."""
+    if fixed:
+        if plan.hop_length > 0.9 * plan.start:
+            return [
+                f"hop length {plan.hop_length:g} samples leaves gaps between windows of "
+                f"{plan.start:g}: lower --hop-length to recover the signal from the transform"
+            ]
+        return []
+    warnings = []
+    if overlap > 0.9:
+        warnings.append(
+            f"overlap {overlap:g} is above 0.9: the signal may not be recoverable from the "
+            "transform; lower --overlap"
+        )
+    bounds = plan.bounds
+    for side, limit, option, verb in (
+        ("lower", bounds.low, bounds.low_option, "lower"),
+        ("upper", bounds.high, bounds.high_option, "raise"),
+    ):
+        share = float(np.isclose(lengths, limit, rtol=1e-6, atol=0).mean())
+        if share == 1.0 and lengths.size == 1:
+            who = "the learned window length"
+        elif share > _BOUND_SHARE:
+            who = f"the learned window length of {share:.0%} of the frames"
+        else:
+            continue
+        warnings.append(f"{who} is on its {side} bound, {limit:g} samples: {verb} {option}")
+    return warnings

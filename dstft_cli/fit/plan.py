@@ -1,0 +1,154 @@
+"""What stays fixed during a fit: FFT size, hop, range and start of the window lengths."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dstft_cli.errors import UsageError
+from dstft_cli.parameters import SHORTEST_WINDOW, LengthBounds, length_bounds
+
+LARGEST_AUTO_N_FFT = 65536
+SMALLEST_N_FFT = 32
+_FIRST_SECONDS = 0.064  # n_fft auto starts at the power of two nearest to this
+_LENGTHS_PER_OCTAVE = 5
+_MOST_LENGTHS = 32
+
+BestFixed = Callable[["Plan", NDArray[np.float64]], float]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All lengths in samples.
+
+    Attributes:
+        n_fft: FFT size K.
+        hop_length: distance of frame centres H.
+        start: start value of the window length.
+        bounds: range of the window lengths.
+    """
+
+    n_fft: int
+    hop_length: float
+    start: float
+    bounds: LengthBounds
+
+    def tabulated_lengths(self) -> NDArray[np.float64]:
+        """Log-spaced lengths over the whole range, five per octave, 2 to 32 of them, `[M]`."""
+        low, high = self.bounds.low, self.bounds.high
+        if low == high:
+            return np.array([low])
+        count = 1 + math.ceil(_LENGTHS_PER_OCTAVE * math.log2(high / low))
+        return np.geomspace(low, high, min(max(count, 2), _MOST_LENGTHS), dtype=np.float64)
+
+
+def make_plan(
+    n_fft: int,
+    *,
+    fixed: bool,
+    overlap: float,
+    hop_length: float | None = None,
+    win_length: float | None = None,
+    win_length_min: float | None = None,
+    win_length_max: float | None = None,
+) -> Plan:
+    """Checks the lengths against each other and fills in the defaults.
+
+    Args:
+        n_fft: FFT size, samples.
+        fixed: the window length is not learned, so it has no range.
+        overlap: η, in (0, 1].
+        hop_length: samples; None: n_fft / 16.
+        win_length: start value, samples; None: n_fft / 2, or the middle of a range without it.
+        win_length_min, win_length_max: samples; None: see `length_bounds`.
+
+    Raises:
+        UsageError: a length is out of its range, or two contradict each other.
+    """
+    hop = n_fft / 16 if hop_length is None else hop_length
+    if win_length is not None:
+        if win_length > n_fft:
+            raise UsageError(
+                f"window length {win_length:g} samples is above n_fft {n_fft}: "
+                "lower --win-length or raise --n-fft"
+            )
+        if win_length < SHORTEST_WINDOW:
+            raise UsageError(
+                f"window length {win_length:g} samples is below {SHORTEST_WINDOW:g}: "
+                "a shorter window holds no sample; raise --win-length"
+            )
+    if fixed:
+        start = n_fft / 2 if win_length is None else win_length
+        return Plan(n_fft, hop, start, LengthBounds(start, start, "--win-length", "--win-length"))
+    bounds = length_bounds(n_fft, hop, overlap, win_length_min, win_length_max)
+    if win_length is None:
+        middle = n_fft / 2
+        inside = bounds.low <= middle <= bounds.high
+        start = middle if inside else math.sqrt(bounds.low * bounds.high)
+        return Plan(n_fft, hop, start, bounds)
+    if not bounds.low <= win_length <= bounds.high:
+        side, option = ("below the min", bounds.low_option)
+        limit = bounds.low
+        if win_length > bounds.high:
+            side, option, limit = "above the max", bounds.high_option, bounds.high
+        raise UsageError(
+            f"window length {win_length:g} samples is {side}, {limit:g}: "
+            f"change --win-length or {option}"
+        )
+    return Plan(n_fft, hop, win_length, bounds)
+
+
+def choose_n_fft(
+    length: int,
+    sample_rate: float,
+    *,
+    plan: Callable[[int], Plan],
+    best_fixed: BestFixed | None,
+    at_least: float,
+    high: float | None,
+) -> tuple[int, bool]:
+    """A power of two in whose range the best single window length lies inside.
+
+    n_fft is doubled while the best length is above n_fft/2 and halved while it is below n_fft/4, so
+    that shorter and longer windows both have room. It stops at 32, at 65536 and at the first power
+    of two that holds the signal.
+
+    Args:
+        length: of the signal, samples.
+        sample_rate: Hz.
+        plan: the plan for an n_fft.
+        best_fixed: the best of some lengths under a plan; None where nothing is learned.
+        at_least: no n_fft below this, samples (a start value, a least length).
+        high: the user's own longest window length: then n_fft just holds it.
+
+    Returns:
+        n_fft, and whether a limit stopped it from growing.
+    """
+    floor = max(_power_of_two_above(at_least), SMALLEST_N_FFT)
+    limit = max(min(LARGEST_AUTO_N_FFT, _power_of_two_above(length)), floor)
+    if high is not None:
+        return max(_power_of_two_above(high), floor), False
+    n_fft = 2 ** round(math.log2(max(sample_rate * _FIRST_SECONDS, 1.0)))
+    n_fft = min(max(n_fft, floor), limit)
+    if best_fixed is None:
+        return n_fft, False
+    grown = False
+    while True:
+        trial = plan(n_fft)
+        best = best_fixed(trial, trial.tabulated_lengths())
+        if best > n_fft / 2:
+            if n_fft >= limit:
+                return n_fft, True
+            n_fft, grown = n_fft * 2, True
+        elif best < n_fft / 4 and n_fft // 2 >= floor and not grown:
+            n_fft //= 2
+        else:
+            return n_fft, False
+
+
+def _power_of_two_above(value: float) -> int:
+    return 1 << max(math.ceil(math.log2(max(value, 1.0))), 0)

@@ -1,0 +1,211 @@
+"""The global search: the best assignment of tabulated window lengths to frames.
+
+`table[i, m]` holds the moments of frame `i` under window length `m`. A criterion of two sums `(A, B)`
+whose level sets are convex is minimised over all assignments, mixtures included, at one multiplier:
+every frame takes `argmin_m λ·A[i, m] − B[i, m]`, and λ is the root of `λ = multiplier(B/A)` of the
+sums so chosen, found by bisection. At the root the least possible `λA − B` confines every assignment
+to a half plane; the lowest score in it is a bound that no assignment can beat.
+
+For `entropy` this reads `λ = 1 + S₂/S₁`, and the bound is `1 − λ + ln Σ_i min_m (λ·S₁[i, m] − S₂[i, m])`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dstft_cli.criteria import Criterion, Kurtosis, QuasiConvex
+from dstft_cli.fit.viterbi import cheapest_path
+
+Array = NDArray[np.float64]
+Table = NDArray[np.float32]
+Assignment = NDArray[np.int64]
+
+_BISECTIONS = 60
+_LINEARISATIONS = 12
+_ROWS = 1 << 16  # rows of the table handled at a time, so that temporaries stay small
+
+
+@dataclass(frozen=True)
+class Found:
+    """Outcome of a search.
+
+    Attributes:
+        assignment: index of the length of each frame, `[T]`.
+        score: its score, with the penalty of `smooth` where there is one.
+        bound: sums `[J]` such that no assignment has a lower score than they have (without
+            penalty); None where that is not proved.
+    """
+
+    assignment: Assignment
+    score: float
+    bound: Array | None
+
+
+class TabulatedProblem:
+    """Choosing one of M lengths for each of T frames.
+
+    Args:
+        table: moments, `[T, M, J]`.
+        weights: quadrature weights of the frames, `[T]`.
+        criterion: with its ranks fixed, if it needs ranks.
+        cells: weighted number of time-frequency cells.
+    """
+
+    def __init__(self, table: Table, weights: Array, criterion: Criterion, cells: float) -> None:
+        self.table = table
+        self.weights = weights
+        self.criterion = criterion
+        self.cells = cells
+
+    def score(self, sums: Array) -> float:
+        """Score of sums `[J]`."""
+        return float(self.criterion.score(torch.from_numpy(sums), self.cells))
+
+    def fixed(self) -> Array:
+        """Score of each length used for all frames, `[M]`."""
+        sums = np.zeros(self.table.shape[1:])
+        for rows in self._row_blocks():
+            sums += np.einsum("t,tmj->mj", self.weights[rows], self.table[rows], dtype=np.float64)
+        return np.array([self.score(s) for s in sums])
+
+    def sums(self, assignment: Assignment) -> Array:
+        """Sums `[J]` of an assignment."""
+        chosen = self.table[np.arange(len(assignment)), assignment].astype(np.float64)
+        total: Array = self.weights @ chosen
+        return total
+
+    def free(self) -> Found:
+        """The best assignment where lengths may change at no cost."""
+        if isinstance(self.criterion, QuasiConvex):
+            return self._by_multiplier(self.criterion)
+        found = self._by_linearisation(
+            lambda cost: np.asarray(cost.argmin(1), dtype=np.int64),
+            self._constant(),
+            penalty=0.0,
+            positions=None,
+        )
+        if isinstance(self.criterion, Kurtosis):  # linear in its one sum: the argmin is the optimum
+            return Found(found.assignment, found.score, self.sums(found.assignment))
+        return found
+
+    def smooth(self, positions: Array, penalty: float, start: Assignment) -> Found:
+        """The best assignment found where a change costs `penalty · |x[m_i] − x[m_{i+1}]|`.
+
+        Args:
+            positions: `x`, logarithms of the M lengths, strictly increasing.
+            penalty: > 0, in units of the score.
+            start: assignment whose sums the score is linearised at first.
+        """
+        scaled = positions * penalty
+        return self._by_linearisation(
+            lambda cost: cheapest_path(cost, scaled), start, penalty=penalty, positions=positions
+        )
+
+    def _by_multiplier(self, criterion: QuasiConvex) -> Found:
+        low, high = self._multiplier_range(criterion)
+        best: Found | None = None
+        bound, bound_score = None, -np.inf
+        for _ in range(_BISECTIONS):
+            middle = 0.5 * (low + high)
+            assignment, least = self._least(middle)
+            sums = self.sums(assignment)
+            score = self.score(sums)
+            if best is None or score < best.score:
+                best = Found(assignment, score, None)
+            if least > 0:
+                tangent = np.array(criterion.tangent(middle, least))
+                if self.score(tangent) > bound_score:
+                    bound, bound_score = tangent, self.score(tangent)
+            wanted = float(criterion.multiplier(sums[1:] / sums[:1])[0])
+            if wanted > middle:
+                low = middle
+            else:
+                high = middle
+            if best.score - bound_score <= 1e-12 * abs(bound_score):
+                break
+            if high - low <= 1e-14 * abs(high):
+                break
+        assert best is not None
+        if bound_score > best.score:  # rounding put an attained optimum below its own bound
+            bound = self.sums(best.assignment)
+        return Found(best.assignment, best.score, bound)
+
+    def _multiplier_range(self, criterion: QuasiConvex) -> tuple[float, float]:
+        """λ at the smallest and the largest `B/A` that any assignment can have."""
+        least, most = np.inf, -np.inf
+        for rows in self._row_blocks():
+            part = self.table[rows].astype(np.float64)
+            ratio = part[..., 1][part[..., 0] > 0] / part[..., 0][part[..., 0] > 0]
+            if len(ratio):
+                least, most = min(least, ratio.min()), max(most, ratio.max())
+        low, high = criterion.multiplier(np.array([least, most]))
+        return float(low), float(high)
+
+    def _least(self, multiplier: float) -> tuple[Assignment, float]:
+        """The assignment that minimises `λA − B`, and that minimum."""
+        assignment = np.empty(len(self.table), dtype=np.int64)
+        least = 0.0
+        for rows in self._row_blocks():
+            part = self.table[rows]
+            cost = multiplier * part[..., 0].astype(np.float64) - part[..., 1]
+            assignment[rows] = cost.argmin(1)
+            least += float(self.weights[rows] @ cost.min(1))
+        return assignment, least
+
+    def _by_linearisation(
+        self,
+        solve: Callable[[Array], Assignment],
+        start: Assignment,
+        *,
+        penalty: float,
+        positions: Array | None,
+    ) -> Found:
+        """Solves for the gradient of the score at the last solution until nothing improves."""
+
+        def objective(assignment: Assignment, sums: Array) -> float:
+            score = self.score(sums)
+            if positions is None:
+                return score
+            return score + penalty * float(np.abs(np.diff(positions[assignment])).sum())
+
+        constant = self._constant()
+        best = Found(constant, self.score(self.sums(constant)), None)
+        last, sums = start, self.sums(start)
+        for _ in range(_LINEARISATIONS):
+            _, gradient = self.criterion.score_gradient(sums, self.cells)
+            cost = (self.table @ gradient) * self.weights[:, None]
+            assignment = solve(cost)
+            if np.array_equal(assignment, last):
+                break
+            last, sums = assignment, self.sums(assignment)
+            value = objective(assignment, sums)
+            gained = best.score - value
+            if gained > 0:
+                best = Found(assignment, value, None)
+            if gained < 1e-9 * abs(value):
+                break
+        return best
+
+    def _constant(self) -> Assignment:
+        return np.full(len(self.table), int(self.fixed().argmin()), dtype=np.int64)
+
+    def _row_blocks(self) -> list[slice]:
+        return [slice(a, a + _ROWS) for a in range(0, len(self.table), _ROWS)]
+
+
+def keep_neighbours_where_silent(assignment: Assignment, table: Table) -> Assignment:
+    """Frames whose moments do not depend on the length take that of the nearest frame before.
+
+    Frames of silence before the first sound take the length of the first sound.
+    """
+    telling = (table != table[:, :1]).any(axis=(1, 2))
+    if not telling.any():
+        return assignment
+    last = np.maximum.accumulate(np.where(telling, np.arange(len(assignment)), -1))
+    last[last < 0] = int(np.argmax(telling))
+    return assignment[last]

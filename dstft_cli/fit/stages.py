@@ -1,0 +1,249 @@
+"""The stages of a fit, in order: start, search over the moment table, descent.
+
+Each stage offers what it found, and the best so far, penalty included, is kept: a run cannot end
+worse than its start or than any single length of the table.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dstft_cli.fit.descent import descend
+from dstft_cli.fit.evaluator import Evaluator
+from dstft_cli.fit.plan import Plan
+from dstft_cli.fit.search import TabulatedProblem, keep_neighbours_where_silent
+from dstft_cli.parameters import FreeLengths
+from dstft_cli.result import CriterionSummary, StopReason, Trajectory
+
+Array = NDArray[np.float64]
+Table = NDArray[np.float32]
+
+_RANK_ROUNDS = 3  # a ranked criterion is searched with the ranks of the solution before
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    lengths: Array  # [1, 1] or [1, T], samples
+    total: float  # score and penalty
+    value: float  # in the criterion's own direction
+
+
+class Stages:
+    """One fit in progress.
+
+    Args:
+        evaluator: of the whole signal.
+        plan: start and range of the lengths.
+        penalty: price of one e-fold change between neighbouring frames, in units of the score.
+    """
+
+    def __init__(self, evaluator: Evaluator, plan: Plan, penalty: float) -> None:
+        self.stop_reason = StopReason.FIXED
+        self.seconds = {"search": 0.0, "descent": 0.0}
+        self._evaluator = evaluator
+        self._plan = plan
+        self._penalty = penalty
+        self._began = time.perf_counter()
+        self._steps: list[tuple[str, float, int, float, Array]] = []
+        self._best: _Candidate | None = None
+        self._start: _Candidate | None = None
+        self._fixed: _Candidate | None = None
+        self._bound: float | None = None
+        self._final_value = math.nan
+
+    def run(
+        self,
+        *,
+        per_frame: bool,
+        search: bool,
+        optimizer: str,
+        lr: float | None,
+        max_steps: int,
+        tolerance: float,
+    ) -> None:
+        """Start, search if asked for, descent if it has steps."""
+        self.start()
+        began = time.perf_counter()
+        if search:
+            table = self._tabulate()
+            if per_frame:
+                self._search(table)
+            self.stop_reason = StopReason.SEARCH
+        self.seconds["search"] = time.perf_counter() - began
+        began = time.perf_counter()
+        if max_steps > 0:
+            self.stop_reason = self._descend(per_frame, optimizer, lr, max_steps, tolerance)
+        self.seconds["descent"] = time.perf_counter() - began
+
+    def start(self) -> None:
+        """Evaluates the start length; it is the best fixed one until a table is made."""
+        lengths = np.array([[self._plan.start]])
+        self._start = self._fixed = self._offer("start", lengths, self._evaluator.total(lengths))
+
+    def finish(self) -> Array:
+        """The best lengths, evaluated once more: what is reported is the value of what is kept."""
+        assert self._best is not None
+        lengths = self._best.lengths
+        if self._best is self._start:
+            self._final_value = self._best.value
+        else:
+            self._final_value = self._value(self._evaluator.total(lengths))
+        return lengths
+
+    def summary(self, name: str, direction: str) -> CriterionSummary:
+        """The criterion before and after."""
+        assert self._start is not None
+        assert self._fixed is not None
+        return CriterionSummary(
+            name=name,
+            direction=direction,
+            start=self._start.value,
+            best_fixed_win_length=float(self._fixed.lengths[0, 0]),
+            best_fixed=self._fixed.value,
+            final=self._final_value,
+            table_bound=self._bound,
+        )
+
+    def trajectory(self) -> Trajectory:
+        """All steps so far."""
+        phase, seconds, evaluations, values, lengths = zip(*self._steps, strict=True)
+        return Trajectory(
+            phase=phase,
+            seconds=np.array(seconds),
+            evaluations=np.array(evaluations, dtype=np.int64),
+            criterion=np.array(values),
+            window_lengths=lengths,
+            hop_lengths=(np.array([self._plan.hop_length]),) * len(phase),
+        )
+
+    def _tabulate(self) -> Table | None:
+        """Offers every tabulated length for all frames; returns the moment table if there is one."""
+        lengths = self._plan.tabulated_lengths()
+        before = self._evaluator.evaluations
+        scores, sums, table = fixed_scores(self._evaluator, lengths)
+        candidates = [
+            self._offer("table", np.array([[length]]), total, evaluations=before + m)
+            for m, (length, total) in enumerate(zip(lengths, sums, strict=True), start=1)
+        ]
+        self._fixed = candidates[int(scores.argmin())]
+        return table
+
+    def _search(self, table: Table | None) -> None:
+        """Offers the best assignment of tabulated lengths to frames."""
+        assert self._best is not None
+        lengths = self._plan.tabulated_lengths()
+        ranked = self._evaluator.criterion.ranked
+        for _ in range(_RANK_ROUNDS if ranked else 1):
+            if ranked:
+                self._evaluator.rank(self._best.lengths)
+                table = self._evaluator.table(lengths)
+            assert table is not None
+            before = self._best
+            chosen, sums = self._assign(table, lengths)
+            self._offer("search", chosen, self._evaluator.total(chosen) if ranked else sums)
+            if self._best is before:
+                break
+
+    def _assign(self, table: Table, lengths: Array) -> tuple[Array, Array]:
+        """Lengths `[1, T]` that the table's solution assigns, and its sums."""
+        evaluator = self._evaluator
+        problem = TabulatedProblem(table, evaluator.weights, evaluator.criterion, evaluator.cells)
+        found = problem.free()
+        if found.bound is not None:
+            self._bound = self._value(found.bound)
+        assignment = found.assignment
+        if self._penalty > 0:
+            assignment = problem.smooth(np.log(lengths), self._penalty, assignment).assignment
+        assignment = keep_neighbours_where_silent(assignment, table)
+        return lengths[assignment][None, :], problem.sums(assignment)
+
+    def _descend(
+        self, per_frame: bool, optimizer: str, lr: float | None, max_steps: int, tolerance: float
+    ) -> StopReason:
+        """Offers what a descent from the best lengths so far ends at."""
+        assert self._best is not None
+        evaluator, bounds = self._evaluator, self._plan.bounds
+        free = FreeLengths.constant()
+        if per_frame:
+            row = np.broadcast_to(self._best.lengths[0], len(evaluator.frames))
+            whole = self._best.lengths.size == 1  # a constant start: let every frame find its own
+            free = FreeLengths.runs(row, self._penalty, every_frame=whole)
+        values: dict[float, float] = {}
+
+        def objective(z: Array) -> tuple[float, Array]:
+            lengths = np.clip(free.lengths(z), bounds.low, bounds.high)
+            if evaluator.criterion.ranked:
+                evaluator.rank(lengths)
+            rows, slopes = evaluator.rows_and_slopes(lengths)
+            sums = evaluator.sums(rows)
+            score, gradient = evaluator.criterion.score_gradient(sums, evaluator.cells)
+            per_length = evaluator.weights * (slopes @ gradient)
+            penalty, penalty_gradient = free.smoothness(z)
+            values[score + penalty] = self._value(sums)
+            return score + penalty, free.pull_back(z, per_length) + penalty_gradient
+
+        def on_step(z: Array, total: float) -> None:
+            lengths = np.clip(free.lengths(z), bounds.low, bounds.high)
+            self._note("descent", evaluator.evaluations, values[total], lengths)
+
+        descent = descend(
+            objective,
+            free.variables(self._best.lengths),
+            math.log(bounds.low),
+            math.log(bounds.high),
+            optimizer=optimizer,
+            lr=lr,
+            max_steps=max_steps,
+            tolerance=tolerance,
+            on_step=on_step,
+        )
+        if descent.value < self._best.total:
+            lengths = np.clip(free.lengths(descent.z), bounds.low, bounds.high)
+            self._best = _Candidate(lengths, descent.value, values[descent.value])
+        return descent.stop_reason
+
+    def _offer(
+        self, phase: str, lengths: Array, sums: Array, *, evaluations: int | None = None
+    ) -> _Candidate:
+        """Notes a step and keeps it if it is the best."""
+        changes = float(np.abs(np.diff(np.log(lengths[0]))).sum())
+        value = self._value(sums)
+        candidate = _Candidate(lengths, self._score(sums) + self._penalty * changes, value)
+        if self._best is None or candidate.total < self._best.total:
+            self._best = candidate
+        count = self._evaluator.evaluations if evaluations is None else evaluations
+        self._note(phase, count, value, lengths)
+        return candidate
+
+    def _note(self, phase: str, evaluations: int, value: float, lengths: Array) -> None:
+        seconds = time.perf_counter() - self._began
+        self._steps.append((phase, seconds, evaluations, value, lengths.astype(np.float32)))
+
+    def _value(self, sums: Array) -> float:
+        evaluator = self._evaluator
+        return float(evaluator.criterion.value(torch.from_numpy(sums), evaluator.cells))
+
+    def _score(self, sums: Array) -> float:
+        evaluator = self._evaluator
+        return float(evaluator.criterion.score(torch.from_numpy(sums), evaluator.cells))
+
+
+def fixed_scores(evaluator: Evaluator, lengths: Array) -> tuple[Array, Array, Table | None]:
+    """Score `[M]` and sums `[M, J]` of each length used for all frames, and the moment table.
+
+    A ranked criterion ranks the cells anew for each length, so it has no table.
+    """
+    table = None
+    if evaluator.criterion.ranked:
+        sums = np.stack([evaluator.total(np.array([[length]])) for length in lengths])
+    else:
+        table = evaluator.table(lengths)
+        sums = evaluator.sums(table)
+    scores = evaluator.criterion.score(torch.from_numpy(sums), evaluator.cells)
+    return scores.numpy(), sums, table
