@@ -117,11 +117,16 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
+# unbuffered streams would hide what is left to flush at the interpreter's end
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+
+
 def start(body, *options, **streams):
     code = FAKE_JOB.format(body=body)
     return subprocess.Popen(
         [sys.executable, "-W", "error", "-c", code, "optimize", "a.wav", *options],
         cwd=ROOT,
+        env=ENVIRONMENT,
         **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams},
     )
 
@@ -150,19 +155,21 @@ def test_closed_pipe_ends_quietly():
     process.stderr.close()
 
 
-def test_pipe_closed_before_the_summary():
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_pipe_closed_before_anything_is_written(options):
     reader, writer = os.pipe()
     os.close(reader)
-    process = start("pass", stdout=writer)
+    process = start("stdout and stdout.write(b'{}')", *options, stdout=writer)
     os.close(writer)
     _, err = process.communicate(timeout=30)
     assert (process.returncode, err) == (0, b"cleaned up\n")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_full_disk_behind_stdout():
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_full_disk_behind_stdout(options):
     with open("/dev/full", "wb") as full:
-        process = start("pass", stdout=full)
+        process = start("stdout and stdout.write(b'{}')", *options, stdout=full)
         _, err = process.communicate(timeout=30)
     assert process.returncode == 1
     assert err.decode().splitlines() == [
@@ -176,7 +183,7 @@ def test_summary_the_locale_cannot_show():
     done = subprocess.run(
         [sys.executable, "-c", code, "optimize", "a.wav"],
         cwd=ROOT,
-        env={**os.environ, "PYTHONIOENCODING": "latin-1"},
+        env={**ENVIRONMENT, "PYTHONIOENCODING": "latin-1"},
         capture_output=True,
         timeout=30,
     )

@@ -175,6 +175,10 @@ def test_progress_bar_names_its_stages(monkeypatch):
         ([], "dstft: missing argument 'INPUT': see 'dstft optimize --help'"),
         (["a.wav", "--power", "-1"], "dstft: --power -1: must be above 0"),
         (["a.wav", "--set", "power=-1"], "dstft: --set power=-1: must be above 0"),
+        (
+            ["a.wav", "--png"],
+            "dstft: option '--png' requires an argument: see 'dstft optimize --help'",
+        ),
         (["a.wav", "--config", "none.yaml"], "dstft: none.yaml: no such file: check --config"),
         (
             ["a.wav", "--png", "-", "--json"],

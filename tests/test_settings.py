@@ -358,7 +358,10 @@ def test_contradiction_quotes_both(given, message):
     [
         {"win_length": "1024", "n_fft": "1024"},
         {"win_length_min": "20ms", "win_length_max": "0.02s"},
-        {"win_length": "1s", "n_fft": "1024"},  # depends on the sample rate
+        {"win_length": "2000s", "n_fft": "1024"},  # depends on the sample rate
+        {"win_length_min": "1024", "win_length_max": "20ms"},
+        {"overlap": "1"},
+        {"n_fft": "8"},
         {"lr": "0.1", "optimizer": "sgd"},
         {"order": "1", "criterion": "lp"},
         {"order": "0.5", "criterion": "renyi"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -56,13 +57,14 @@ def data_carrier(settings: Settings) -> str:
 
 def _print_outcome(result_json: Mapping[str, Any], summary: list[str]) -> None:
     for text in result_json.get("warnings", []):
-        click.echo(f"warning: {text}", err=True)
+        print(f"warning: {text}", file=sys.stderr)
     for line in summary:
         click.echo(line)
 
 
 def _print_detail(line: str) -> None:
-    click.echo(line, err=True)
+    # not click.echo, which would write past the progress bar and into its line
+    print(line, file=sys.stderr)
 
 
 def _say_nothing(line: str) -> None:
