@@ -3,6 +3,7 @@
 import io
 import re
 import tracemalloc
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +160,12 @@ def test_files_that_are_no_npz(tmp_path: Path) -> None:
     lone = io.BytesIO()
     np.save(lone, VARYING)
     unpacked = whole[:200] + bytes(byte ^ 0x5A for byte in whole[200:300]) + whole[300:]
-    for data in (b"", b"text", lone.getvalue(), whole[: len(whole) // 2], unpacked):
+    with zipfile.ZipFile(path) as archive:
+        first = archive.infolist()[0]
+    start = whole.index(first.filename.encode()) + len(first.filename) + 20  # the zip64 field
+    not_deflate = whole[:start] + b"\xff" + whole[start + 1 :]
+    cut = whole[: len(whole) // 2]
+    for data in (b"", b"text", lone.getvalue(), cut, unpacked, not_deflate):
         path.write_bytes(data)
         with pytest.raises(InputError, match=r"p.npz is not an .npz of dstft or is damaged: run"):
             read_parameters(path)
