@@ -119,7 +119,8 @@ def test_json_to_streams() -> None:
     write_json(ascii_stream, record)
     assert ascii_stream.buffer.getvalue().decode("utf-8") == expected  # type: ignore[attr-defined]
     raw = io.BytesIO()
-    write_json(io.BufferedWriter(raw), record)  # type: ignore[arg-type]
+    buffered = io.BufferedWriter(raw)
+    write_json(buffered, record)  # type: ignore[arg-type]
     assert raw.getvalue().decode("utf-8") == expected
     text = io.StringIO()
     write_json(text, record)
