@@ -1,0 +1,63 @@
+"""Learn the best short-time Fourier transform for a recording.
+
+`optimize` learns window lengths; `stft` and `stft_derivatives` are the transform itself. They are
+imported when they are first used, so that `dstft --help` needs no torch.
+
+    >>> import numpy as np
+    >>> from dstft_cli import optimize
+    >>> chirp = np.sin(np.cumsum(np.linspace(0.1, 1.5, 8000)))
+    >>> result = optimize(chirp, sample_rate=8000, n_fft=512)
+    >>> result.window_length.shape
+    (1, 1)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from dstft_cli._version import __version__
+
+if TYPE_CHECKING:
+    from dstft_cli.criteria import Criterion
+    from dstft_cli.errors import DstftError, InputError, OutputError, UsageError
+    from dstft_cli.fit import optimize
+    from dstft_cli.result import Result, StopReason, Trajectory
+    from dstft_cli.stft import stft, stft_derivatives, window
+
+_WHERE = {
+    "Criterion": "criteria",
+    "DstftError": "errors",
+    "InputError": "errors",
+    "OutputError": "errors",
+    "Result": "result",
+    "StopReason": "result",
+    "Trajectory": "result",
+    "UsageError": "errors",
+    "optimize": "fit",
+    "stft": "stft.transform",
+    "stft_derivatives": "stft.transform",
+    "window": "stft.windows",
+}
+
+__all__ = [
+    "Criterion",
+    "DstftError",
+    "InputError",
+    "OutputError",
+    "Result",
+    "StopReason",
+    "Trajectory",
+    "UsageError",
+    "__version__",
+    "optimize",
+    "stft",
+    "stft_derivatives",
+    "window",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WHERE:
+        return getattr(import_module(f"dstft_cli.{_WHERE[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""The words a user may type for each choice; light, so that `--help` needs no torch."""
+"""What the command line and the core both must know; light, so that `--help` needs no torch."""
 
 WINDOWS = ("hann", "blackman", "nuttall", "gaussian", "kaiser")
 NORMALIZATIONS = ("energy", "amplitude", "none")
@@ -9,3 +9,7 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 DTYPES = ("float32", "float64")
 FREQ_SCALES = ("linear", "log", "mel")
 FIGURE_FORMATS = ("png", "svg", "pdf")
+
+# Price of one e-fold change of window length per n_fft of time, in nats of the criterion's score:
+# the curve follows notes, syllables and events, not single frames.
+DEFAULT_SMOOTHNESS = 0.1

@@ -81,6 +81,8 @@ class Result:
         n_fft: FFT size K; the transform has F = K // 2 + 1 frequency bins.
         start_window_length: start value, samples, [1, 1].
         window_length: samples, [1, 1] or [1, T] ([F, 1] and [F, T] where it varies with frequency).
+        hop_length: uniform distance of the frame centres at the start, samples.
+        length_bounds: shortest and longest window length allowed, samples.
         frame_centers: samples, [T], strictly increasing, within [0, N].
         window: window family, e.g. `hann`.
         normalization: `energy`, `amplitude` or `none`.
@@ -97,6 +99,8 @@ class Result:
     n_fft: int
     start_window_length: FloatArray
     window_length: FloatArray
+    hop_length: float
+    length_bounds: tuple[float, float]
     frame_centers: FloatArray
     window: str
     normalization: str

@@ -24,6 +24,8 @@ def a_result(
         n_fft=K,
         start_window_length=np.array([[32.0]]),
         window_length=lengths,
+        hop_length=4.0,
+        length_bounds=(8.0, 64.0),
         frame_centers=np.arange(T) * 4.0 if centers is None else centers,
         window="hann",
         normalization="energy",

@@ -89,6 +89,7 @@ class UserCriterion(Criterion):
             moments = self.moments(a)
             if not all(isinstance(m, Tensor) and m.shape == a.shape for m in moments):
                 raise ValueError("moments() must return tensors of the shape of its argument")
+            self.sums_per_frame = len(moments)
             sums = self.rows(a)[0].sum(0)
             value = self.value(sums.requires_grad_(), float(a.numel()))
             if not (isinstance(value, Tensor) and value.dim() == 0 and value.requires_grad):

@@ -35,12 +35,14 @@ class Criterion(ABC):
         direction: whether a smaller or a larger value is sparser.
         scale_invariant: the value does not change when the signal is multiplied by a constant.
         ranked: the moments depend on the ranks of all cells, found in a pass of their own.
+        sums_per_frame: J, the number of sums that `rows` gives.
     """
 
     name: str
     direction: Direction = "minimize"
     scale_invariant: ClassVar[bool] = True
     ranked: ClassVar[bool] = False
+    sums_per_frame: int = 2
 
     @abstractmethod
     def moments(self, a: Tensor) -> tuple[Tensor, ...]:
@@ -86,7 +88,7 @@ class Criterion(ABC):
         leaf = torch.tensor(sums, dtype=torch.float64, requires_grad=True)
         score = self.score(leaf, cells)
         (gradient,) = torch.autograd.grad(score, leaf)
-        return float(score), gradient.numpy()
+        return float(score.detach()), gradient.numpy()
 
 
 class QuasiConvex(Criterion):

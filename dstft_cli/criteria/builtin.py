@@ -163,6 +163,7 @@ class Kurtosis(Criterion):
 
     name = "kurtosis"
     direction = "maximize"
+    sums_per_frame = 1
 
     def moments(self, a: Tensor) -> tuple[Tensor, ...]:
         return _power(a, 2), _power(a, 4)

@@ -1,5 +1,6 @@
 """Fitting the transform to a signal."""
 
-from dstft_cli.fit.optimize import DEFAULT_SMOOTHNESS, optimize
+from dstft_cli.fit.device import resolve_device
+from dstft_cli.fit.optimize import optimize
 
-__all__ = ["DEFAULT_SMOOTHNESS", "optimize"]
+__all__ = ["optimize", "resolve_device"]

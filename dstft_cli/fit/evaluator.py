@@ -78,6 +78,7 @@ class Evaluator:
         self.weights = quadrature_weights(centers)
         self.cells = self.frames.channels * transform.bins * float(self.weights.sum())
         self.evaluations = 0
+        self._moments = criterion.sums_per_frame
         self._progress = progress
         count = _BLOCK_SAMPLES[self.device.type] // (transform.n_fft * self.frames.channels)
         self._block = min(max(count, 1), 4096)
@@ -109,26 +110,19 @@ class Evaluator:
 
         float32 halves the memory of an hour's table; each entry is a float64 sum rounded once.
         """
-        T, M = len(self.frames), len(lengths)
+        table = np.empty((len(self.frames), len(lengths), self._moments), dtype=np.float32)
         windows = self._windows_of_all(lengths)
-        parts: dict[int, Tensor] = {}
 
         def work(start: int, stop: int) -> None:
             block = self.frames.block(start, stop)
             fractions = self.frames.fractions(start, stop)
-            columns = []
-            for m in range(M):
-                w = windows[m] if windows is not None else self._row(fractions, lengths[m])
-                columns.append(self.criterion.rows(self._cells(block, w))[0])
-            parts[start] = torch.stack(columns, 1).float().cpu()
+            for m, length in enumerate(lengths):
+                w = windows[m] if windows is not None else self._row(fractions, length)
+                moments = self.criterion.rows(self._cells(block, w))[0]
+                table[start:stop, m] = moments.float().cpu().numpy()
 
         self._each_block("search", work)
-        self.evaluations += M
-        J = next(iter(parts.values())).shape[-1]
-        table = np.empty((T, M, J), dtype=np.float32)
-        for start in list(parts):
-            part = parts.pop(start)
-            table[start : start + len(part)] = part.numpy()
+        self.evaluations += len(lengths)
         return table
 
     def rows(self, lengths: FloatArray) -> NDArray[np.float64]:
@@ -175,25 +169,24 @@ class Evaluator:
     def _rows(
         self, lengths: FloatArray, *, slopes: bool
     ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
-        parts: dict[int, tuple[Tensor, Tensor | None]] = {}
+        rows = np.empty((len(self.frames), self._moments))
+        gradients = np.empty_like(rows) if slopes else None
 
         def work(start: int, stop: int) -> None:
             block = self.frames.block(start, stop)
-            if slopes:
-                w, dw = self._windows_and_slopes(start, stop, lengths)
-                a, da = self._cells_and_slopes(block, w, dw)
-                parts[start] = self.criterion.rows(a, da)
-            else:
+            if gradients is None:
                 a = self._cells(block, self._windows(start, stop, lengths))
-                parts[start] = self.criterion.rows(a)
+                moments, _ = self.criterion.rows(a)
+            else:
+                w, dw = self._windows_and_slopes(start, stop, lengths)
+                moments, derivatives = self.criterion.rows(*self._cells_and_slopes(block, w, dw))
+                assert derivatives is not None
+                gradients[start:stop] = derivatives.cpu().numpy()
+            rows[start:stop] = moments.cpu().numpy()
 
         self._each_block("descent" if slopes else "evaluate", work)
         self.evaluations += 1
-        ordered = [parts[start] for start in sorted(parts)]
-        rows = torch.cat([r for r, _ in ordered]).double().cpu().numpy()
-        if not slopes:
-            return rows, None
-        return rows, torch.cat([d for _, d in ordered if d is not None]).double().cpu().numpy()
+        return rows, gradients
 
     def _each_block(self, stage: str, work: Callable[[int, int], None]) -> None:
         T = len(self.frames)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,17 +13,17 @@ from numpy.typing import NDArray
 
 from dstft_cli.criteria import Criterion, resolve
 from dstft_cli.errors import InputError, UsageError
+from dstft_cli.fit.device import resolve_device
 from dstft_cli.fit.evaluator import Evaluator, Progress
-from dstft_cli.fit.plan import Plan, choose_n_fft, make_plan
-from dstft_cli.fit.stages import Stages, fixed_scores
-from dstft_cli.names import OPTIMIZERS, WINDOW_MODES
+from dstft_cli.fit.plan import Plan, choose_n_fft, largest_auto_n_fft, make_plan
+from dstft_cli.fit.stages import Stages, fixed_scores, search_lengths
+from dstft_cli.names import DEFAULT_SMOOTHNESS, OPTIMIZERS, WINDOW_MODES
 from dstft_cli.parameters import uniform_centers
 from dstft_cli.result import Result
 from dstft_cli.stft import Samples, Transform
 
 Array = NDArray[np.float64]
 
-DEFAULT_SMOOTHNESS = 0.1
 _PROBE_SAMPLES = 1 << 22  # frames × n_fft that n_fft auto looks at per length
 _BOUND_SHARE = 0.25  # of the frames on one bound, above which a warning is due
 
@@ -83,7 +83,7 @@ def optimize(
         tolerance: relative change of the score at which the descent has converged.
         device: `auto`, `cpu`, `cuda` or `mps`.
         dtype: `float32` or `float64`.
-        threads: None: all cores.
+        threads: of the CPU; None: as many as torch uses.
         peak: largest absolute sample, if known.
         progress: called as `progress(stage, done, total)`.
 
@@ -111,14 +111,13 @@ def optimize(
         normalization=normalization,
         power=power,
         criterion=resolve(criterion, order),
-        device=_device(device, dtype),
+        device=resolve_device(device, dtype),
         dtype=getattr(torch, dtype),
-        threads=threads or os.cpu_count() or 1,
+        threads=threads or torch.get_num_threads(),
         peak=peak,
         progress=progress,
     )
     fixed = window_mode == "fixed"
-    warnings: list[str] = []
 
     def plan_for(size: int) -> Plan:
         return make_plan(
@@ -131,21 +130,20 @@ def optimize(
             win_length_max=win_length_max,
         )
 
+    automatic = n_fft is None
     if n_fft is None:
-        covered = (hop_length or 0.0) / overlap * 2
-        n_fft, limited = choose_n_fft(
+        probe = Probe(problem, plan_for, smoothness)
+        varying = window_mode == "time" and not problem.criterion.ranked
+        n_fft = choose_n_fft(
             length,
             problem.sample_rate,
-            plan=plan_for,
-            best_fixed=None if fixed else lambda p, lengths: _best_of_probe(problem, p, lengths),
-            at_least=max(win_length or 0.0, (win_length_min or 0.0) * 2, covered),
+            at_least=max(
+                win_length or 0.0, (win_length_min or 0.0) * 2, (hop_length or 0.0) / overlap * 2
+            ),
             high=win_length_max,
+            best_fixed=None if fixed else probe.best_fixed,
+            score=probe.score if varying else None,
         )
-        if limited:
-            warnings.append(
-                f"n_fft grew to its automatic limit, {n_fft}, and the best single window is still "
-                "in its upper half: give a larger --n-fft to look further"
-            )
     plan = plan_for(n_fft)
     centers = uniform_centers(length, plan.hop_length)
     with problem.evaluator(plan.n_fft, centers) as evaluator:
@@ -162,12 +160,14 @@ def optimize(
                 tolerance=tolerance,
             )
         final = stages.finish()
-    warnings += _warnings(plan, final, overlap, fixed)
+    warnings = _warnings(plan, final, overlap, fixed, automatic, length)
     return Result(
         sample_rate=problem.sample_rate,
         n_fft=plan.n_fft,
         start_window_length=np.array([[plan.start]]),
         window_length=final,
+        hop_length=plan.hop_length,
+        length_bounds=(plan.bounds.low, plan.bounds.high),
         frame_centers=centers,
         window=window,
         normalization=normalization,
@@ -214,13 +214,41 @@ class Problem:
         )
 
 
-def _best_of_probe(problem: Problem, plan: Plan, lengths: Array) -> float:
-    """The best of some single lengths on frames spread evenly over the signal."""
-    frames = 1 + problem.length // plan.hop_length
-    stride = math.ceil(frames / max(_PROBE_SAMPLES // plan.n_fft, 1))
-    centers = uniform_centers(problem.length, plan.hop_length * stride)
-    with problem.evaluator(plan.n_fft, centers) as evaluator:
-        return float(lengths[fixed_scores(evaluator, lengths)[0].argmin()])
+class Probe:
+    """Searches on frames spread evenly over the signal, to choose an FFT size.
+
+    Args:
+        problem: the fit.
+        plan_for: the plan for an n_fft.
+        smoothness: μ.
+    """
+
+    def __init__(
+        self, problem: Problem, plan_for: Callable[[int], Plan], smoothness: float
+    ) -> None:
+        self._problem = problem
+        self._plan_for = plan_for
+        self._smoothness = smoothness
+
+    def best_fixed(self, n_fft: int) -> float:
+        """The best single length of the table at this n_fft, samples."""
+        lengths = self._plan_for(n_fft).tabulated_lengths()
+        with self._evaluator(n_fft) as evaluator:
+            return float(lengths[fixed_scores(evaluator, lengths)[0].argmin()])
+
+    def score(self, n_fft: int) -> float:
+        """The score, penalty included, of the best lengths per frame at this n_fft."""
+        lengths = self._plan_for(n_fft).tabulated_lengths()
+        penalty = self._smoothness * n_fft / self._problem.length
+        with self._evaluator(n_fft) as evaluator:
+            table = evaluator.table(lengths)
+            return search_lengths(evaluator, table, lengths, penalty).score
+
+    def _evaluator(self, n_fft: int) -> Evaluator:
+        hop = self._plan_for(n_fft).hop_length
+        frames = 1 + self._problem.length // hop
+        stride = math.ceil(frames / max(_PROBE_SAMPLES // n_fft, 1))
+        return self._problem.evaluator(n_fft, uniform_centers(self._problem.length, hop * stride))
 
 
 def _check(
@@ -238,25 +266,6 @@ def _check(
         raise UsageError(f"power {power:g}: above 0 is allowed")
 
 
-def _device(name: str, dtype: str) -> torch.device:
-    available = {
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-        "cpu": True,
-    }
-    if name == "auto":
-        usable = ("cuda", "cpu") if dtype == "float64" else ("cuda", "mps", "cpu")
-        name = next(device for device in usable if available[device])
-    kind = name.partition(":")[0]
-    if kind not in available:
-        raise UsageError(f"device {name!r} is unknown: use auto, {', '.join(available)}")
-    if not available[kind]:
-        raise UsageError(f"device {name} is not available here: use --device cpu or auto")
-    if kind == "mps" and dtype == "float64":
-        raise UsageError("device mps has no float64: use --dtype float32 or --device cpu")
-    return torch.device(name)
-
-
 def _peak(samples: Samples) -> float:
     """Largest absolute sample, a block at a time; InputError where a sample is not finite."""
     peak, block = 0.0, 1 << 20
@@ -270,7 +279,9 @@ def _peak(samples: Samples) -> float:
     return peak
 
 
-def _warnings(plan: Plan, lengths: Array, overlap: float, fixed: bool) -> list[str]:
+def _warnings(
+    plan: Plan, lengths: Array, overlap: float, fixed: bool, automatic: bool, length: int
+) -> list[str]:
     """What a user should know about the learned lengths."""
     if fixed:
         if plan.hop_length > 0.9 * plan.start:
@@ -297,5 +308,9 @@ def _warnings(plan: Plan, lengths: Array, overlap: float, fixed: bool) -> list[s
             who = f"the learned window length of {share:.0%} of the frames"
         else:
             continue
+        if option == "--n-fft" and automatic and plan.n_fft >= largest_auto_n_fft(length):
+            verb = "n_fft auto stops at a quarter of the signal and at 65536, give a larger"
+        elif option == "--n-fft" and lengths.size > 1:
+            option = f"--n-fft and keep --hop-length {plan.hop_length:g} to allow longer ones"
         warnings.append(f"{who} is on its {side} bound, {limit:g} samples: {verb} {option}")
     return warnings

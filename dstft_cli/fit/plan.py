@@ -17,8 +17,7 @@ SMALLEST_N_FFT = 32
 _FIRST_SECONDS = 0.064  # n_fft auto starts at the power of two nearest to this
 _LENGTHS_PER_OCTAVE = 5
 _MOST_LENGTHS = 32
-
-BestFixed = Callable[["Plan", NDArray[np.float64]], float]
+_WORTH_MOVING = 0.002  # nats
 
 
 @dataclass(frozen=True)
@@ -106,49 +105,66 @@ def choose_n_fft(
     length: int,
     sample_rate: float,
     *,
-    plan: Callable[[int], Plan],
-    best_fixed: BestFixed | None,
     at_least: float,
     high: float | None,
-) -> tuple[int, bool]:
-    """A power of two in whose range the best single window length lies inside.
+    best_fixed: Callable[[int], float] | None,
+    score: Callable[[int], float] | None,
+) -> int:
+    """A power of two in whose range the best window lengths lie.
 
-    n_fft is doubled while the best length is above n_fft/2 and halved while it is below n_fft/4, so
-    that shorter and longer windows both have room. It stops at 32, at 65536 and at the first power
-    of two that holds the signal.
+    It is doubled while the best single length lies above n_fft/2 and halved while it lies below
+    n_fft/4, so that shorter and longer windows both have room. Where lengths vary, it is then moved
+    on as long as the search finds a better score with it: scores compare, for n_fft and the default
+    hop change together, so that Δt·Δf stays. It stops at 32, at 65536 and at a quarter of the
+    signal: longer windows no longer tell when something happens.
 
     Args:
         length: of the signal, samples.
         sample_rate: Hz.
-        plan: the plan for an n_fft.
-        best_fixed: the best of some lengths under a plan; None where nothing is learned.
         at_least: no n_fft below this, samples (a start value, a least length).
         high: the user's own longest window length: then n_fft just holds it.
-
-    Returns:
-        n_fft, and whether a limit stopped it from growing.
+        best_fixed: the best single length at an n_fft, samples; None where nothing is learned.
+        score: what the search attains at an n_fft; None where the lengths do not vary.
     """
     floor = max(_power_of_two_above(at_least), SMALLEST_N_FFT)
-    limit = max(min(LARGEST_AUTO_N_FFT, _power_of_two_above(length)), floor)
+    limit = max(largest_auto_n_fft(length), floor)
     if high is not None:
-        return max(_power_of_two_above(high), floor), False
-    n_fft = 2 ** round(math.log2(max(sample_rate * _FIRST_SECONDS, 1.0)))
+        return max(_power_of_two_above(high), floor)
+    n_fft = 1 << round(math.log2(max(sample_rate * _FIRST_SECONDS, 1.0)))
     n_fft = min(max(n_fft, floor), limit)
     if best_fixed is None:
-        return n_fft, False
+        return n_fft
     grown = False
     while True:
-        trial = plan(n_fft)
-        best = best_fixed(trial, trial.tabulated_lengths())
-        if best > n_fft / 2:
-            if n_fft >= limit:
-                return n_fft, True
+        best = best_fixed(n_fft)
+        if best > n_fft / 2 and n_fft * 2 <= limit:
             n_fft, grown = n_fft * 2, True
         elif best < n_fft / 4 and n_fft // 2 >= floor and not grown:
             n_fft //= 2
         else:
-            return n_fft, False
+            break
+    if score is None:
+        return n_fft
+    attained = score(n_fft)
+    for double in (True, False):
+        moved = False
+        while True:
+            trial = n_fft * 2 if double else n_fft // 2
+            if not floor <= trial <= limit:
+                break
+            value = score(trial)
+            if not value < attained - _WORTH_MOVING:
+                break
+            n_fft, attained, moved = trial, value, True
+        if moved:
+            break
+    return n_fft
+
+
+def largest_auto_n_fft(length: int) -> int:
+    """Where `n_fft auto` stops growing for a signal of `length` samples."""
+    return min(LARGEST_AUTO_N_FFT, _power_of_two_above(length / 8 + 1))
 
 
 def _power_of_two_above(value: float) -> int:
-    return 1 << max(math.ceil(math.log2(max(value, 1.0))), 0)
+    return 1 << math.ceil(math.log2(max(value, 1.0)))

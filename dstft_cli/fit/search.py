@@ -126,9 +126,8 @@ class TabulatedProblem:
                 low = middle
             else:
                 high = middle
-            if best.score - bound_score <= 1e-12 * abs(bound_score):
-                break
-            if high - low <= 1e-14 * abs(high):
+            closed = bound is not None and best.score - bound_score <= 1e-12 * abs(bound_score)
+            if closed or high - low <= 1e-14 * abs(high):
                 break
         assert best is not None
         if bound_score > best.score:  # rounding put an attained optimum below its own bound
@@ -178,8 +177,7 @@ class TabulatedProblem:
         last, sums = start, self.sums(start)
         for _ in range(_LINEARISATIONS):
             _, gradient = self.criterion.score_gradient(sums, self.cells)
-            cost = (self.table @ gradient) * self.weights[:, None]
-            assignment = solve(cost)
+            assignment = solve(self._cost(gradient))
             if np.array_equal(assignment, last):
                 break
             last, sums = assignment, self.sums(assignment)
@@ -190,6 +188,13 @@ class TabulatedProblem:
             if gained < 1e-9 * abs(value):
                 break
         return best
+
+    def _cost(self, gradient: Array) -> Array:
+        """What each length of each frame adds to the linearised score, `[T, M]`."""
+        cost = np.empty(self.table.shape[:2])
+        for rows in self._row_blocks():
+            cost[rows] = (self.table[rows] @ gradient) * self.weights[rows, None]
+        return cost
 
     def _constant(self) -> Assignment:
         return np.full(len(self.table), int(self.fixed().argmin()), dtype=np.int64)

@@ -45,6 +45,7 @@ class Stages:
 
     def __init__(self, evaluator: Evaluator, plan: Plan, penalty: float) -> None:
         self.stop_reason = StopReason.FIXED
+        self._frames = 1  # lengths asked for
         self.seconds = {"search": 0.0, "descent": 0.0}
         self._evaluator = evaluator
         self._plan = plan
@@ -68,6 +69,7 @@ class Stages:
         tolerance: float,
     ) -> None:
         """Start, search if asked for, descent if it has steps."""
+        self._frames = len(self._evaluator.frames) if per_frame else 1
         self.start()
         began = time.perf_counter()
         if search:
@@ -78,7 +80,7 @@ class Stages:
         self.seconds["search"] = time.perf_counter() - began
         began = time.perf_counter()
         if max_steps > 0:
-            self.stop_reason = self._descend(per_frame, optimizer, lr, max_steps, tolerance)
+            self.stop_reason = self._descend(per_frame, search, optimizer, lr, max_steps, tolerance)
         self.seconds["descent"] = time.perf_counter() - began
 
     def start(self) -> None:
@@ -87,14 +89,17 @@ class Stages:
         self._start = self._fixed = self._offer("start", lengths, self._evaluator.total(lengths))
 
     def finish(self) -> Array:
-        """The best lengths, evaluated once more: what is reported is the value of what is kept."""
+        """The best lengths `[1, 1]` or, where they may vary, `[1, T]`.
+
+        They are evaluated once more: what is reported is the value of what is kept.
+        """
         assert self._best is not None
         lengths = self._best.lengths
         if self._best is self._start:
             self._final_value = self._best.value
         else:
             self._final_value = self._value(self._evaluator.total(lengths))
-        return lengths
+        return np.tile(lengths, self._frames) if lengths.size < self._frames else lengths
 
     def summary(self, name: str, direction: str) -> CriterionSummary:
         """The criterion before and after."""
@@ -145,26 +150,22 @@ class Stages:
                 table = self._evaluator.table(lengths)
             assert table is not None
             before = self._best
-            chosen, sums = self._assign(table, lengths)
-            self._offer("search", chosen, self._evaluator.total(chosen) if ranked else sums)
+            found = search_lengths(self._evaluator, table, lengths, self._penalty)
+            if found.bound is not None:
+                self._bound = self._value(found.bound)
+            sums = self._evaluator.total(found.lengths) if ranked else found.sums
+            self._offer("search", found.lengths, sums)
             if self._best is before:
                 break
 
-    def _assign(self, table: Table, lengths: Array) -> tuple[Array, Array]:
-        """Lengths `[1, T]` that the table's solution assigns, and its sums."""
-        evaluator = self._evaluator
-        problem = TabulatedProblem(table, evaluator.weights, evaluator.criterion, evaluator.cells)
-        found = problem.free()
-        if found.bound is not None:
-            self._bound = self._value(found.bound)
-        assignment = found.assignment
-        if self._penalty > 0:
-            assignment = problem.smooth(np.log(lengths), self._penalty, assignment).assignment
-        assignment = keep_neighbours_where_silent(assignment, table)
-        return lengths[assignment][None, :], problem.sums(assignment)
-
     def _descend(
-        self, per_frame: bool, optimizer: str, lr: float | None, max_steps: int, tolerance: float
+        self,
+        per_frame: bool,
+        searched: bool,
+        optimizer: str,
+        lr: float | None,
+        max_steps: int,
+        tolerance: float,
     ) -> StopReason:
         """Offers what a descent from the best lengths so far ends at."""
         assert self._best is not None
@@ -172,8 +173,7 @@ class Stages:
         free = FreeLengths.constant()
         if per_frame:
             row = np.broadcast_to(self._best.lengths[0], len(evaluator.frames))
-            whole = self._best.lengths.size == 1  # a constant start: let every frame find its own
-            free = FreeLengths.runs(row, self._penalty, every_frame=whole)
+            free = FreeLengths.runs(row, self._penalty, every_frame=not searched)
         values: dict[float, float] = {}
 
         def objective(z: Array) -> tuple[float, Array]:
@@ -232,6 +232,30 @@ class Stages:
     def _score(self, sums: Array) -> float:
         evaluator = self._evaluator
         return float(evaluator.criterion.score(torch.from_numpy(sums), evaluator.cells))
+
+
+@dataclass(frozen=True)
+class FoundLengths:
+    """Lengths `[1, T]` that solve the tabulated problem, their sums, score and bound."""
+
+    lengths: Array
+    sums: Array
+    score: float
+    bound: Array | None
+
+
+def search_lengths(
+    evaluator: Evaluator, table: Table, lengths: Array, penalty: float
+) -> FoundLengths:
+    """The best of the tabulated lengths for each frame, changes paid for if `penalty > 0`."""
+    problem = TabulatedProblem(table, evaluator.weights, evaluator.criterion, evaluator.cells)
+    free = found = problem.free()
+    if penalty > 0:
+        found = problem.smooth(np.log(lengths), penalty, free.assignment)
+    assignment = keep_neighbours_where_silent(found.assignment, table)
+    return FoundLengths(
+        lengths[assignment][None, :], problem.sums(assignment), found.score, free.bound
+    )
 
 
 def fixed_scores(evaluator: Evaluator, lengths: Array) -> tuple[Array, Array, Table | None]:

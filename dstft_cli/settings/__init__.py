@@ -3,11 +3,10 @@
 from dstft_cli.settings.declarations import OPTIONS, Declaration
 from dstft_cli.settings.length import Length
 from dstft_cli.settings.merge import merge
-from dstft_cli.settings.model import DEFAULT_SMOOTHNESS, Settings
+from dstft_cli.settings.model import Settings
 from dstft_cli.settings.option import Option
 
 __all__ = [
-    "DEFAULT_SMOOTHNESS",
     "OPTIONS",
     "Declaration",
     "Length",

@@ -14,10 +14,6 @@ from dstft_cli.settings.consistency import check_consistent
 from dstft_cli.settings.length import Length
 from dstft_cli.settings.option import Option
 
-# Criterion units per e-fold of window length, per n_fft of time: the curve follows notes and
-# syllables, not frames.
-DEFAULT_SMOOTHNESS = 0.1
-
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))
 class Settings:
@@ -129,7 +125,7 @@ class Settings:
             unit="criterion units per e-fold of window length and n_fft of time",
             at_least=0,
         ),
-    ] = DEFAULT_SMOOTHNESS
+    ] = names.DEFAULT_SMOOTHNESS
     overlap: Annotated[
         float,
         Option(
@@ -159,7 +155,7 @@ class Settings:
             "Order of renyi (not 1) or lp (at most 1).",
             metavar="ALPHA",
             above=0,
-            default="renyi 3, lp 1",
+            default="renyi 3, lp 0.5",
         ),
     ] = None
 
@@ -185,7 +181,7 @@ class Settings:
             "Learning rate of adam and sgd.",
             metavar="LR",
             above=0,
-            default="0.05 for adam",
+            default="adam 0.05, sgd 1",
         ),
     ] = None
     max_steps: Annotated[
@@ -211,7 +207,11 @@ class Settings:
     seed: Annotated[
         int,
         Option(
-            "optimizer", "Seed of everything random.", metavar="N", at_least=0, at_most=2**32 - 1
+            "optimizer",
+            "Seed, for criteria of your own that draw random numbers.",
+            metavar="N",
+            at_least=0,
+            at_most=2**32 - 1,
         ),
     ] = 0
 

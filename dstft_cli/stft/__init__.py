@@ -1,12 +1,13 @@
 """Windows and their derivatives, the transform and its derivatives."""
 
-from dstft_cli.stft.transform import Frames, Samples, Transform, stft, stft_derivatives
+from dstft_cli.stft.transform import Frames, Samples, Transform, spectra, stft, stft_derivatives
 from dstft_cli.stft.windows import window, window_and_slope, window_derivatives
 
 __all__ = [
     "Frames",
     "Samples",
     "Transform",
+    "spectra",
     "stft",
     "stft_derivatives",
     "window",

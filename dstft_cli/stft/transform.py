@@ -15,6 +15,7 @@ Source: Leiber et al., IEEE TSP 73 (2025), arXiv 2506.21440, equations of sectio
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -59,17 +60,17 @@ class Transform:
 
     def windows(self, fractions: Tensor, lengths: Tensor) -> Tensor:
         """Window rows `[n or 1, K]`; fractional centres `[n or 1]`, lengths `[n or 1]`, samples."""
-        distinct, index = _distinct(fractions, lengths)
+        fractions, lengths, index = _distinct(fractions, lengths)
         u, mirror = self._offsets(fractions)
-        w = window(u, distinct[:, None], self.window, self.normalization, mirror=mirror)
+        w = window(u, lengths[:, None], self.window, self.normalization, mirror=mirror)
         return w if index is None else w[index]
 
     def windows_and_slopes(self, fractions: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Rows of `w` and `∂w/∂θ`, each `[n or 1, K]`; arguments as for `windows`."""
-        distinct, index = _distinct(fractions, lengths)
+        fractions, lengths, index = _distinct(fractions, lengths)
         u, mirror = self._offsets(fractions)
         w, dw = window_and_slope(
-            u, distinct[:, None], self.window, self.normalization, mirror=mirror
+            u, lengths[:, None], self.window, self.normalization, mirror=mirror
         )
         return (w, dw) if index is None else (w[index], dw[index])
 
@@ -83,7 +84,7 @@ class Transform:
     def _offsets(self, fractions: Tensor) -> tuple[Tensor, Tensor | None]:
         """Distances `u` from the centre; where centres are whole, one half and its mirror index."""
         k = self._sample_offsets(fractions)
-        if _whole(fractions):
+        if len(fractions) == 1 and float(fractions) == 0.0:
             half = torch.arange(self.n_fft // 2 + 1, dtype=k.dtype, device=k.device)
             return half[None, :], k.abs().long()
         return k - fractions[:, None], None
@@ -92,16 +93,21 @@ class Transform:
         return torch.arange(self.n_fft, dtype=like.dtype, device=like.device) - self.n_fft // 2
 
 
-def _whole(fractions: Tensor) -> bool:
-    return len(fractions) == 1 and float(fractions) == 0.0
+def _distinct(fractions: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Pairs of fraction and length without repetition, so that equal windows cost one row.
 
-
-def _distinct(fractions: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor | None]:
-    """Lengths without repetition where every centre is whole: equal windows cost one row."""
-    if len(lengths) == 1 or not _whole(fractions):
-        return lengths, None
-    distinct, index = torch.unique(lengths, return_inverse=True)
-    return distinct, index
+    Hops of a few milliseconds have few fractions, and smooth lengths come in runs.
+    """
+    if len(fractions) == 1 and len(lengths) == 1:
+        return fractions, lengths, None
+    if len(fractions) == 1:
+        lengths, index = torch.unique(lengths, return_inverse=True)
+        return fractions, lengths, index
+    if len(lengths) == 1:
+        fractions, index = torch.unique(fractions, return_inverse=True)
+        return fractions, lengths, index
+    pairs, index = torch.unique(torch.stack([fractions, lengths], 1), dim=0, return_inverse=True)
+    return pairs[:, 0], pairs[:, 1], index
 
 
 class Frames:
@@ -169,6 +175,29 @@ class Frames:
         left = min(a, b) - first if b > a else 0
         right = last - first - left - inside.shape[-1]
         return torch.nn.functional.pad(inside, (left, right)) if left or right else inside
+
+
+def spectra(
+    frames: Frames, transform: Transform, lengths: FloatArray, block: int = 0
+) -> Iterator[tuple[int, Tensor]]:
+    """The transform in blocks of frames, in order: memory does not grow with the signal.
+
+    Args:
+        frames: of the signal.
+        transform: FFT size, window family, normalization.
+        lengths: window lengths, samples, `[1, 1]` or `[1, T]`.
+        block: frames at a time; 0 for some 2 million samples' worth.
+
+    Yields:
+        Number of the first frame, and `X` as complex `[C, n, F]`.
+    """
+    block = block or max((1 << 21) // (transform.n_fft * frames.channels), 1)
+    for start in range(0, len(frames), block):
+        stop = min(start + block, len(frames))
+        row = lengths[0] if lengths.shape[1] == 1 else lengths[0, start:stop]
+        row_here = torch.as_tensor(row, device=frames.device).to(frames.dtype)
+        w = transform.windows(frames.fractions(start, stop), row_here)
+        yield start, torch.fft.rfft(frames.block(start, stop) * w)
 
 
 def stft(

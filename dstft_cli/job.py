@@ -1,0 +1,182 @@
+"""One recording under one set of settings: load, fit, write."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import torch
+
+from dstft_cli.audio import Signal, load
+from dstft_cli.criteria import resolve
+from dstft_cli.fit import optimize, resolve_device
+from dstft_cli.output import Outputs
+from dstft_cli.result import Result
+from dstft_cli.settings import Length, Settings
+from dstft_cli.summary import summary_lines
+from dstft_cli.writers import peak_memory_mb, result_record
+
+Report = Callable[[str], None]
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class JobOutcome:
+    """What a run leaves behind.
+
+    Attributes:
+        result_json: the record that is `result.json`.
+        output: the directory written; None where only a stream was asked for.
+        summary: lines for a person.
+    """
+
+    result_json: dict[str, Any]
+    output: Path | None
+    summary: list[str]
+
+
+def run_optimize(
+    source: str,
+    settings: Settings,
+    *,
+    stdout: BinaryIO | None = None,
+    report: Report = lambda line: None,
+    progress: Progress | None = None,
+) -> JobOutcome:
+    """Learns the transform of one recording and writes what the settings ask for.
+
+    Args:
+        source: a file, or `-` for standard input.
+        settings: of the run.
+        stdout: where `--npy -`, `--png -` and `--json` go.
+        report: takes lines of detail.
+        progress: called as `progress(stage, done, total)`.
+
+    Raises:
+        DstftError: the input, the settings or the output are at fault; nothing is written then.
+    """
+    began = time.perf_counter()
+    device = resolve_device(settings.device, settings.dtype)  # before a long file is read
+    resolve(settings.criterion, settings.order)
+    with ExitStack() as stack:
+        outputs = stack.enter_context(Outputs(settings, _directory(source, settings), stdout))
+        with _threads(settings.threads):
+            signal = stack.enter_context(_load(source, settings))
+            outputs.check_frequencies(signal.sample_rate)
+            loaded = time.perf_counter()
+            report(
+                f"loaded {signal.seconds:.3f} s, {signal.length} samples at "
+                f"{signal.sample_rate} Hz, in {loaded - began:.2f} s"
+            )
+            torch.manual_seed(settings.seed)  # for criteria of one's own; the rest draws nothing
+            result = _fit(signal, replace(settings, device=device.type), progress)
+            report(
+                f"fitted in {result.seconds['search']:.2f} s of search and "
+                f"{result.seconds['descent']:.2f} s of descent, {result.evaluations} transforms of "
+                f"the signal: {result.stop_reason.value}"
+            )
+            fitted = time.perf_counter()
+            outputs.write(signal, result, device, progress)
+        now = time.perf_counter()
+        record = result_record(
+            result,
+            settings=_resolved(settings, result, device),
+            signal_info={
+                "path": signal.path,
+                "sha256": signal.sha256,
+                "sample_rate": signal.sample_rate,
+                "channels": signal.channels,
+                "samples": signal.length,
+                "seconds": signal.seconds,
+            },
+            seconds={"load": loaded - began, "write": now - fitted, "total": now - began},
+            peak_memory_mb=peak_memory_mb(),
+            warnings=signal.warnings,
+            outputs=outputs.names(),
+        )
+        outputs.write_record(record)
+        report(f"wrote in {now - fitted:.2f} s, peak memory {record['peak_memory_mb']:.0f} MB")
+    return JobOutcome(record, outputs.directory, summary_lines(record, outputs.directory))
+
+
+def _directory(source: str, settings: Settings) -> Path | None:
+    """Where results go: `STEM-dstft` here unless told otherwise; nowhere where data is piped."""
+    if settings.output is not None:
+        return settings.output
+    if settings.json or "-" in (settings.png, settings.npy):
+        return None
+    stem = "stdin" if source == "-" else Path(source).stem
+    return Path(f"{stem}-dstft")
+
+
+def _load(source: str, settings: Settings) -> Signal:
+    return load(
+        source,
+        channel=settings.channel,
+        sample_rate=settings.sr,
+        offset=settings.offset,
+        duration=settings.duration,
+    )
+
+
+def _fit(signal: Signal, settings: Settings, progress: Progress | None) -> Result:
+    def samples(length: Length | None) -> float | None:
+        return None if length is None else length.samples(signal.sample_rate)
+
+    return optimize(
+        signal.samples,
+        signal.sample_rate,
+        n_fft=None if settings.n_fft == "auto" else settings.n_fft,
+        win_length=samples(settings.win_length),
+        win_length_min=samples(settings.win_length_min),
+        win_length_max=samples(settings.win_length_max),
+        hop_length=samples(settings.hop_length),
+        window=settings.window,
+        normalization=settings.normalization,
+        power=settings.power,
+        window_mode=settings.window_mode,
+        smoothness=settings.smoothness,
+        overlap=settings.overlap,
+        criterion=settings.criterion,
+        order=settings.order,
+        optimizer=settings.optimizer,
+        search=settings.search,
+        lr=settings.lr,
+        max_steps=settings.max_steps,
+        tolerance=settings.tolerance,
+        device=settings.device,
+        dtype=settings.dtype,
+        threads=torch.get_num_threads(),
+        peak=signal.peak,
+        progress=progress,
+    )
+
+
+def _resolved(settings: Settings, result: Result, device: torch.device) -> dict[str, Any]:
+    """The settings with every `auto` and every default in words replaced by what was used."""
+    low, high = result.length_bounds
+    return {
+        **settings.as_dict(),
+        "sr": int(result.sample_rate),
+        "n_fft": result.n_fft,
+        "win_length": float(result.start_window_length[0, 0]),
+        "win_length_min": low,
+        "win_length_max": high,
+        "hop_length": result.hop_length,
+        "device": device.type,
+        "threads": settings.threads or torch.get_num_threads(),
+    }
+
+
+@contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,228 @@
+"""Where one run's results go: a directory, single files and standard output."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dstft_cli.audio import Signal
+from dstft_cli.plot.pool import PixelPool
+from dstft_cli.plot.scale import frequency_range
+from dstft_cli.result import Result
+from dstft_cli.settings import Settings
+from dstft_cli.stft import Frames, Transform, spectra
+from dstft_cli.writers import (
+    NpyStream,
+    OutputDirectory,
+    atomic_file,
+    disk_errors,
+    write_json,
+    write_parameters,
+    write_trajectory,
+)
+
+Progress = Callable[[str, int, int], None]
+Block = NDArray[np.complex64]  # [C, n, F]
+Taker = Callable[[int, Block], None]
+
+
+class Outputs:
+    """All places of one run, opened before the work begins so that a bad one fails at once.
+
+    A context manager: what it wrote appears when its block ends cleanly, and not otherwise.
+
+    Args:
+        settings: of the run.
+        directory: the output directory, or None.
+        stdout: standard output, where something is to go there.
+    """
+
+    def __init__(self, settings: Settings, directory: Path | None, stdout: BinaryIO | None) -> None:
+        self.directory = directory
+        self._settings = settings
+        self._stdout = stdout
+        self._stack = ExitStack()
+        self._folder: OutputDirectory | None = None
+        self._npy: BinaryIO | None = None
+        self._png: BinaryIO | None = None
+        self._written: list[str] = []
+
+    def __enter__(self) -> Outputs:
+        settings = self._settings
+        with ExitStack() as stack:
+            if self.directory is not None:
+                folder = OutputDirectory(self.directory, force=settings.force)
+                self._folder = stack.enter_context(folder)
+            self._npy = self._single(stack, settings.npy)
+            self._png = self._single(stack, settings.png)
+            if self.draws:
+                from dstft_cli.plot import check_cmap
+
+                check_cmap(settings.cmap)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool | None:
+        return self._stack.__exit__(kind, error, trace)
+
+    @property
+    def draws(self) -> bool:
+        """Whether any picture is wanted."""
+        return self._folder is not None or self._settings.png is not None
+
+    def names(self) -> dict[str, str]:
+        """Name and final path of every file written, `result.json` included."""
+        names = {}
+        if self.directory is not None:
+            names = {name: str(self.directory / name) for name in [*self._written, "result.json"]}
+        for key in ("npy", "png"):
+            target = getattr(self._settings, key)
+            if target is not None:
+                names[key] = target
+        return names
+
+    def check_frequencies(self, sample_rate: float) -> None:
+        """UsageError where `--fmin` and `--fmax` do not fit the recording."""
+        if self.draws:
+            s = self._settings
+            frequency_range(sample_rate / 2, sample_rate / 2048, s.freq_scale, s.fmin, s.fmax)
+
+    def write(
+        self, signal: Signal, result: Result, device: torch.device, progress: Progress | None
+    ) -> None:
+        """Arrays, parameters and pictures; three passes over the signal at most."""
+        settings = self._settings
+        frames = Frames(
+            signal.samples,
+            result.frame_centers,
+            result.n_fft,
+            device=device,
+            dtype=getattr(torch, settings.dtype),
+        )
+        transform = Transform(result.n_fft, result.window, result.normalization)
+
+        def run(lengths: NDArray[np.floating[Any]], takers: list[Taker], stage: str) -> None:
+            for start, X in spectra(frames, transform, lengths) if takers else ():
+                block: Block = X.to("cpu", torch.complex64).numpy()
+                for take in takers:
+                    take(start, block)
+                if progress is not None:
+                    progress(stage, start + block.shape[1], len(frames))
+
+        with ExitStack() as stack:
+            takers = self._array_takers(stack, signal, result)
+            if not self.draws:
+                run(result.window_length, takers, "spectrogram")
+                return
+            from dstft_cli.plot.pictures import Pictures
+
+            pictures = Pictures(
+                result,
+                title="standard input" if signal.path == "-" else Path(signal.path).name,
+                freq_scale=settings.freq_scale,
+                fmin=settings.fmin,
+                fmax=settings.fmax,
+                db_range=settings.db_range,
+                cmap=settings.cmap,
+                format=settings.format,
+            )
+            run(result.window_length, [*takers, to_pool(pictures.learned)], "spectrogram")
+        picture = pictures.spectrogram()
+        if self._png is not None:
+            with disk_errors(str(settings.png)):
+                self._png.write(picture)
+                self._png.flush()
+        if self._folder is None:
+            return
+        self._write_bytes(f"spectrogram.{settings.format}", picture)
+        plain = []
+        for length in (pictures.start_length, pictures.best_fixed_length):
+            plain.append(pictures.new_pool())
+            run(np.array([[length]]), [to_pool(plain[-1])], "comparison")
+        self._write_bytes(f"comparison.{settings.format}", pictures.comparison(*plain))
+        self._write_bytes(f"trajectory.{settings.format}", pictures.trajectory())
+        write_parameters(self._path("parameters.npz"), result)
+        write_trajectory(self._path("trajectory.csv"), result.trajectory)
+
+    def write_record(self, record: Mapping[str, Any]) -> None:
+        """`result.json`, to the directory and with `--json` to standard output."""
+        if self._folder is not None:
+            write_json(self._folder.path("result.json"), record)
+        if self._settings.json:
+            assert self._stdout is not None
+            write_json(self._stdout, record)
+
+    def _array_takers(self, stack: ExitStack, signal: Signal, result: Result) -> list[Taker]:
+        """Streams for the magnitudes and the transform, wherever they are wanted."""
+        settings = self._settings
+        shape: tuple[int, ...] = (len(result.frequencies), result.frames)
+        if settings.channel == "all":
+            shape = (signal.samples.shape[0], *shape)
+        files: list[tuple[BinaryIO, str, bool]] = []
+        if self._npy is not None:
+            files.append((self._npy, str(settings.npy), True))
+        if self._folder is not None:
+            files.append((self._open(stack, "spectrogram.npy"), "spectrogram.npy", True))
+            if settings.save_stft:
+                files.append((self._open(stack, "stft.npy"), "stft.npy", False))
+        takers = []
+        for file, name, magnitude in files:
+            dtype = np.float32 if magnitude else np.complex64
+            stream = stack.enter_context(NpyStream(file, shape, dtype, name=name))
+            takers.append(to_stream(stream, magnitude=magnitude))
+        return takers
+
+    def _single(self, stack: ExitStack, target: str | None) -> BinaryIO | None:
+        if target is None:
+            return None
+        if target == "-":
+            assert self._stdout is not None
+            return self._stdout
+        return stack.enter_context(atomic_file(Path(target), force=self._settings.force))
+
+    def _path(self, name: str) -> Path:
+        assert self._folder is not None
+        self._written.append(name)
+        return self._folder.path(name)
+
+    def _open(self, stack: ExitStack, name: str) -> BinaryIO:
+        return stack.enter_context(open(self._path(name), "wb", buffering=1 << 20))
+
+    def _write_bytes(self, name: str, content: bytes) -> None:
+        with disk_errors(name):
+            self._path(name).write_bytes(content)
+
+
+def to_stream(stream: NpyStream, *, magnitude: bool) -> Taker:
+    """Appends blocks to an .npy file."""
+
+    def take(start: int, block: Block) -> None:
+        values = np.abs(block) if magnitude else block
+        stream.write(values[0] if len(stream.shape) == 2 else np.moveaxis(values, 0, -1))
+
+    return take
+
+
+def to_pool(pool: PixelPool) -> Taker:
+    """Pools the magnitude of blocks in a `PixelPool`, the root mean square over channels."""
+
+    def take(start: int, block: Block) -> None:
+        magnitude = np.abs(block)
+        if len(magnitude) == 1:
+            pool.add(start, magnitude[0])
+        else:
+            pool.add(start, np.sqrt(np.mean(np.square(magnitude), axis=0)))
+
+    return take

@@ -1,0 +1,46 @@
+"""What a run found, in a few lines for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+def summary_lines(record: Mapping[str, Any], directory: Path | None) -> list[str]:
+    """Lines from the record that is `result.json`."""
+    criterion = record["criterion"]
+    rate = record["input"]["sample_rate"]
+    best = criterion["best_fixed"]
+    direction = "lower" if criterion["direction"] == "minimize" else "higher"
+    lines = [
+        f"window length  {_length(record['window_length'], rate)}",
+        f"{criterion['name']:<13}  {_number(criterion['final'])} "
+        f"(start {_number(criterion['start'])}, best fixed window {_number(best['value'])} at "
+        f"{_one_length(best['win_length'], rate)}; {direction} is sparser)",
+        f"transform      n_fft {record['n_fft']}, {record['frames']} frames, "
+        f"hop {_length(record['hop_length'], rate)}",
+    ]
+    if directory is not None:
+        lines.append(f"results        {directory}")
+    return lines
+
+
+def _number(value: float | None) -> str:
+    return "none" if value is None else f"{value:.5g}"
+
+
+def _length(length: Any, rate: float) -> str:
+    if length is None:
+        return "none"
+    if isinstance(length, Mapping):
+        parts = (_one_length(length[key], rate) for key in ("min", "median", "max"))
+        low, median, high = parts
+        return f"{low} to {high}, median {median}"
+    return _one_length(length, rate)
+
+
+def _one_length(samples: float, rate: float) -> str:
+    seconds = samples / rate
+    time = f"{seconds:.3g} s" if seconds >= 1 else f"{seconds * 1000:.3g} ms"
+    return f"{time} ({samples:.6g} samples)"
