@@ -30,12 +30,12 @@ def fm_and_tone() -> tuple[int, NDArray[np.float64]]:
 
 
 def clicks_over_drone() -> tuple[int, NDArray[np.float64]]:
-    """Clicks of 1 ms every 0.4 s over a steady 110 Hz drone with harmonics; 4 s at 16 kHz."""
+    """Clicks of 1 ms every 0.4 s over a steady, quiet 110 Hz drone with harmonics; 4 s."""
     t = np.arange(64000) / 16000
     drone = sum(np.sin(2 * np.pi * 110 * k * t) / k for k in range(1, 6))
     since = (t - 0.2) % 0.4
     clicks = np.exp(-since / 0.001) * np.sin(2 * np.pi * 3000 * since) * (t >= 0.2)
-    return 16000, 0.5 * drone + 1.5 * clicks
+    return 16000, 0.05 * drone + 2.0 * clicks
 
 
 SIGNALS = {

@@ -25,7 +25,7 @@ from dstft_cli.stft import Samples, Transform
 Array = NDArray[np.float64]
 
 _PROBE_SAMPLES = 1 << 22  # frames × n_fft that n_fft auto looks at per length
-_BOUND_SHARE = 0.25  # of the frames on one bound, above which a warning is due
+_BOUND_SHARE = 0.25  # of the energy in frames on one bound, above which a warning is due
 
 
 def optimize(
@@ -160,7 +160,7 @@ def optimize(
                 tolerance=tolerance,
             )
         final = stages.finish()
-    warnings = _warnings(plan, final, overlap, fixed, automatic, length)
+    warnings = _warnings(plan, final, overlap, fixed, automatic, length, stages.importance)
     return Result(
         sample_rate=problem.sample_rate,
         n_fft=plan.n_fft,
@@ -280,7 +280,13 @@ def _peak(samples: Samples) -> float:
 
 
 def _warnings(
-    plan: Plan, lengths: Array, overlap: float, fixed: bool, automatic: bool, length: int
+    plan: Plan,
+    lengths: Array,
+    overlap: float,
+    fixed: bool,
+    automatic: bool,
+    length: int,
+    importance: Array,
 ) -> list[str]:
     """What a user should know about the learned lengths."""
     if fixed:
@@ -301,11 +307,12 @@ def _warnings(
         ("lower", bounds.low, bounds.low_option, "lower"),
         ("upper", bounds.high, bounds.high_option, "raise"),
     ):
-        share = float(np.isclose(lengths, limit, rtol=1e-6, atol=0).mean())
-        if share == 1.0 and lengths.size == 1:
+        on_bound = np.isclose(lengths[0], limit, rtol=1e-6, atol=0)
+        share = float(np.broadcast_to(on_bound, importance.shape) @ importance / importance.sum())
+        if on_bound.all():
             who = "the learned window length"
         elif share > _BOUND_SHARE:
-            who = f"the learned window length of {share:.0%} of the frames"
+            who = f"the learned window length of frames with {share:.0%} of the energy"
         else:
             continue
         if option == "--n-fft" and automatic and plan.n_fft >= largest_auto_n_fft(length):

@@ -45,6 +45,9 @@ class Stages:
 
     def __init__(self, evaluator: Evaluator, plan: Plan, penalty: float) -> None:
         self.stop_reason = StopReason.FIXED
+        self.importance = (
+            evaluator.weights
+        )  # of each frame, [T]; with its energy once that is known
         self._frames = 1  # lengths asked for
         self.seconds = {"search": 0.0, "descent": 0.0}
         self._evaluator = evaluator
@@ -94,11 +97,15 @@ class Stages:
         They are evaluated once more: what is reported is the value of what is kept.
         """
         assert self._best is not None
-        lengths = self._best.lengths
+        lengths, evaluator = self._best.lengths, self._evaluator
         if self._best is self._start:
             self._final_value = self._best.value
+        elif evaluator.criterion.ranked:
+            self._final_value = self._value(evaluator.rank(lengths))
         else:
-            self._final_value = self._value(self._evaluator.total(lengths))
+            rows = evaluator.rows(lengths)
+            self._final_value = self._value(evaluator.sums(rows))
+            self.importance = evaluator.weights * np.abs(rows[:, 0])
         return np.tile(lengths, self._frames) if lengths.size < self._frames else lengths
 
     def summary(self, name: str, direction: str) -> CriterionSummary:
