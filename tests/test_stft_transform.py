@@ -1,0 +1,221 @@
+"""The transform against its explicit sum, against torch and SciPy, and its derivatives."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.signal import ShortTimeFFT
+from scipy.signal.windows import hann
+from stft_reference import explicit_stft
+from torch.autograd.gradcheck import GradcheckError
+
+from dstft_cli.errors import UsageError
+from dstft_cli.names import NORMALIZATIONS, WINDOWS
+from dstft_cli.stft import stft, stft_derivatives
+
+every_window = pytest.mark.parametrize("window", WINDOWS)
+every_normalization = pytest.mark.parametrize("normalization", NORMALIZATIONS)
+CENTERS = torch.tensor([0.0, 2.25, 9.5, 16.9, 30.001, 39.5], dtype=torch.float64)
+LENGTHS = torch.tensor([[11.3, 5.0, 14.9, 3.7, 12.0, 8.25]], dtype=torch.float64)
+
+
+def noise(*shape: int, dtype: torch.dtype = torch.float64) -> torch.Tensor:
+    return torch.from_numpy(np.random.default_rng(3).standard_normal(shape)).to(dtype)
+
+
+@every_window
+@every_normalization
+@pytest.mark.parametrize("n_fft", [16, 15])
+def test_against_the_explicit_sum(window, normalization, n_fft):
+    x = noise(2, 40)
+    X = stft(x, CENTERS, LENGTHS, n_fft, window=window, normalization=normalization)
+    assert X.shape == (2, n_fft // 2 + 1, 6)
+    for channel in range(2):
+        expected = explicit_stft(
+            x[channel].numpy(), CENTERS.numpy(), LENGTHS.numpy(), n_fft, window, normalization
+        )
+        np.testing.assert_allclose(X[channel].numpy(), expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("n_fft", [16, 15])
+def test_whole_centres_one_length_against_the_explicit_sum(n_fft):
+    """Whole centres share one window row: another path through the code."""
+    x = noise(50)
+    centers = torch.arange(0, 50, 7, dtype=torch.float64)
+    lengths = torch.tensor([[n_fft - 1.6]], dtype=torch.float64)
+    X = stft(x, centers, lengths, n_fft)
+    expected = explicit_stft(x.numpy(), centers.numpy(), lengths.numpy(), n_fft)
+    np.testing.assert_allclose(X.numpy(), expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-10)])
+@pytest.mark.parametrize(("n_fft", "hop", "length"), [(64, 16, 64), (128, 10, 50), (32, 32, 32)])
+def test_equals_torch_at_integer_parameters(dtype, tolerance, n_fft, hop, length):
+    x = noise(2, 1000, dtype=dtype)
+    centers = torch.arange(0, 1001, hop, dtype=torch.float64)
+    lengths = torch.tensor([[float(length)]])
+    X = stft(x, centers, lengths, n_fft, normalization="none")
+    expected = torch.stft(
+        x,
+        n_fft,
+        hop,
+        length,
+        window=torch.hann_window(length, dtype=dtype),
+        center=True,
+        pad_mode="constant",
+        return_complex=True,
+    )
+    assert X.dtype == expected.dtype
+    assert (X - expected).abs().max() <= tolerance * expected.abs().max()
+
+
+def test_equals_scipy_at_integer_parameters():
+    n_fft, hop = 48, 12
+    x = noise(480).numpy()
+    scipy_stft = ShortTimeFFT(hann(n_fft, sym=False), hop, fs=1.0, phase_shift=None)
+    expected = scipy_stft.stft(x, p0=0, p1=41)
+    centers = torch.arange(0, 481, hop, dtype=torch.float64)
+    lengths = torch.tensor([[float(n_fft)]])
+    X = stft(torch.from_numpy(x), centers, lengths, n_fft, normalization="none")
+    np.testing.assert_allclose(X.numpy(), expected, rtol=0, atol=1e-10)
+
+
+class LearnableSTFT(torch.autograd.Function):
+    """The transform as an autograd node whose backward pass is `stft_derivatives`."""
+
+    @staticmethod
+    def forward(ctx, signal, centers, lengths, n_fft, window, normalization):
+        X, by_length, by_center = stft_derivatives(
+            signal, centers, lengths, n_fft, window=window, normalization=normalization
+        )
+        ctx.save_for_backward(torch.view_as_real(by_length), torch.view_as_real(by_center))
+        ctx.one_length = lengths.shape[1] == 1
+        return torch.view_as_real(X)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        by_length, by_center = (
+            (gradient * slope).sum(-1).flatten(0, -2).sum(0) for slope in ctx.saved_tensors
+        )
+        by_length = by_length.sum()[None, None] if ctx.one_length else by_length[None, :]
+        return None, by_center, by_length, None, None, None
+
+
+@every_window
+@every_normalization
+@pytest.mark.parametrize("learned", ["lengths", "one length", "centers"])
+def test_gradcheck(window, normalization, learned):
+    centers = CENTERS[1:4].clone().requires_grad_(learned == "centers")
+    lengths = LENGTHS[:, 1:4] if learned != "one length" else LENGTHS[:, :1]
+    lengths = lengths.clone().requires_grad_(learned != "centers")
+    arguments = (noise(1, 20), centers, lengths, 15, window, normalization)
+    assert torch.autograd.gradcheck(LearnableSTFT.apply, arguments, check_undefined_grad=False)
+
+
+def test_power_has_a_derivative_where_the_centre_is_whole():
+    """The phase is counted from ⌊t⌋, the power is not: it moves on smoothly across an integer."""
+    x, length = noise(40), torch.tensor([[9.3]], dtype=torch.float64)
+
+    def power(t: float) -> torch.Tensor:
+        return stft(x, torch.tensor([t], dtype=torch.float64), length, 16).abs() ** 2
+
+    X, _, by_center = stft_derivatives(x, torch.tensor([20.0], dtype=torch.float64), length, 16)
+    step = 1e-5
+    expected = (power(20 + step) - power(20 - step)) / (2 * step)
+    torch.testing.assert_close(2 * (X.conj() * by_center).real, expected, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.xfail(strict=True, raises=GradcheckError)
+def test_no_derivative_of_the_phase_where_the_centre_is_whole():
+    """X is counted from ⌊t⌋, so its phase jumps by exp(2πj f/K) as the centre crosses an integer."""
+    centers = torch.tensor([20.0], dtype=torch.float64, requires_grad=True)
+    lengths = torch.tensor([[9.3]], dtype=torch.float64)
+    torch.autograd.gradcheck(LearnableSTFT.apply, (noise(40), centers, lengths, 16, "hann", "none"))
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError)
+def test_no_second_derivative_where_a_sample_lies_on_the_end():
+    """The window is C¹ there, not C²: ∂X/∂θ starts from zero with a slope as the sample enters."""
+    x = torch.zeros(40, dtype=torch.float64)
+    x[24] = 1.0  # alone, at the end of a window of 8 samples around 20
+    at_end, step = 8.0, 1e-5
+
+    def slope(length: float) -> torch.Tensor:
+        lengths = torch.tensor([[length]], dtype=torch.float64)
+        centers = torch.tensor([20.0], dtype=torch.float64)
+        return stft_derivatives(x, centers, lengths, 16, normalization="none")[1]
+
+    before = (slope(at_end) - slope(at_end - step)) / step
+    after = (slope(at_end + step) - slope(at_end)) / step
+    assert (after - before).abs().max() < 1e-3
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError)
+def test_no_derivative_of_the_magnitude_where_the_transform_vanishes():
+    """|X| has a kink where X passes zero; only powers above 1 are differentiable there."""
+    x = torch.zeros(40, dtype=torch.float64)
+    x[20], x[22] = -0.5, 1.0  # Hann of 8 samples: w(0) = 1, w(2) = 1/2, so X[0] = 0
+
+    def magnitude(length: float) -> torch.Tensor:
+        lengths = torch.tensor([[length]], dtype=torch.float64)
+        centers = torch.tensor([20.0], dtype=torch.float64)
+        return stft(x, centers, lengths, 16, normalization="none")[0].abs()
+
+    assert float(magnitude(8.0)) < 1e-15
+    before = (magnitude(8.0) - magnitude(8 - 1e-5)) / 1e-5
+    after = (magnitude(8 + 1e-5) - magnitude(8.0)) / 1e-5
+    torch.testing.assert_close(before, after, rtol=0, atol=1e-3)
+
+
+def test_silence_has_finite_derivatives():
+    parts = stft_derivatives(torch.zeros(40, dtype=torch.float64), CENTERS, LENGTHS, 16)
+    for part in parts:
+        assert torch.equal(part, torch.zeros_like(part))
+
+
+def test_shape_follows_the_signal():
+    x = noise(3, 40)
+    assert stft(x[0], CENTERS, LENGTHS, 16).shape == (9, 6)
+    assert stft(x, CENTERS, LENGTHS, 16).shape == (3, 9, 6)
+    for part in stft_derivatives(x, CENTERS, LENGTHS, 16):
+        assert part.shape == (3, 9, 6)
+
+
+@pytest.mark.parametrize(
+    ("signal", "centers", "lengths", "message"),
+    [
+        (
+            torch.zeros(1, 2, 3),
+            CENTERS,
+            LENGTHS,
+            r"^signal of shape \(1, 2, 3\): real \[N\] or \[C, N\] is needed$",
+        ),
+        (
+            torch.zeros(8, dtype=torch.complex64),
+            CENTERS,
+            LENGTHS,
+            r"^signal of shape \(8,\): real \[N\] or \[C, N\] is needed$",
+        ),
+        (
+            noise(40),
+            CENTERS,
+            LENGTHS[:, :3],
+            r"^centres \(6,\) with lengths \(1, 3\): shapes \[T\] with \[1, 1\] or \[1, T\] are",
+        ),
+        (
+            noise(40),
+            CENTERS,
+            2 * LENGTHS,
+            r"^window lengths 7.4…29.8 samples: above 0 and up to n_fft 16 are allowed$",
+        ),
+        (
+            noise(40),
+            CENTERS,
+            0 * LENGTHS,
+            r"^window lengths 0…0 samples: above 0 and up to n_fft 16 are allowed$",
+        ),
+    ],
+)
+def test_refused_arguments(signal, centers, lengths, message):
+    for transform in (stft, stft_derivatives):
+        with pytest.raises(UsageError, match=message):
+            transform(signal, centers, lengths, 16)
