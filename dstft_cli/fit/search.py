@@ -175,6 +175,8 @@ class TabulatedProblem:
         constant = self._constant()
         best = Found(constant, self.score(self.sums(constant)), None)
         last, sums = start, self.sums(start)
+        if objective(start, sums) < best.score:
+            best = Found(start, objective(start, sums), None)
         for _ in range(_LINEARISATIONS):
             _, gradient = self.criterion.score_gradient(sums, self.cells)
             assignment = solve(self._cost(gradient))
