@@ -1,0 +1,323 @@
+"""The whole fit: signals whose best windows are known, and what holds for every signal."""
+
+import numpy as np
+import pytest
+import torch
+from criteria_reference import criterion_value
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from stft_reference import explicit_stft
+
+from dstft_cli import Result, StopReason, optimize
+from dstft_cli.criteria import resolve
+from dstft_cli.names import CRITERIA, NORMALIZATIONS, WINDOWS
+
+RATE = 8000
+PEER = {  # the settings of the published comparison
+    "n_fft": 512,
+    "hop_length": 32,
+    "win_length_min": 32,
+    "win_length_max": 512,
+    "power": 1,
+    "normalization": "none",
+    "overlap": 1,
+    "smoothness": 0,
+}
+
+
+def tone(n: int = RATE) -> np.ndarray:
+    return np.sin(2 * np.pi * 440 * np.arange(n) / RATE)
+
+
+def clicks(n: int = RATE) -> np.ndarray:
+    x = np.zeros(n)
+    x[500::1000] = 1.0
+    return x
+
+
+def two_tones() -> np.ndarray:
+    t = np.arange(5120) / 5 / 1024
+    late = np.cos(2 * np.pi * 180 * t * 5) * (t > 0.5)
+    return np.cos(2 * np.pi * 40 * t * 5) + late
+
+
+def bursts_in_silence() -> np.ndarray:
+    """A tone, half a second of digital silence, clicks."""
+    x = np.zeros(2 * RATE)
+    x[: RATE // 2] = tone(RATE // 2)
+    x[RATE : RATE + 2000] = clicks(2000)
+    return x
+
+
+def changes(result: Result) -> int:
+    return int(np.count_nonzero(np.diff(result.window_length[0])))
+
+
+@pytest.mark.parametrize("window_mode", ["constant", "time"])
+def test_a_steady_tone_wants_the_longest_window(window_mode):
+    result = optimize(tone(), RATE, n_fft=512, window_mode=window_mode)
+    np.testing.assert_allclose(result.window_length, 512, rtol=1e-12)
+    assert result.length_bounds == (64, 512)
+    assert len(result.warnings) == 1
+    assert result.warnings[0].startswith(
+        "the learned window length is on its upper bound, 512 samples: raise --n-fft"
+    )
+
+
+def test_a_tone_wants_an_n_fft_beyond_the_automatic_one():
+    result = optimize(tone(), RATE)
+    assert result.n_fft == 1024  # an eighth of the signal, rounded up
+    assert result.warnings == (
+        "the learned window length is on its upper bound, 1024 samples: "
+        "n_fft auto stops at a quarter of the signal and at 65536, give a larger --n-fft",
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "shortest", "option"),
+    [
+        ({}, 64, "--hop-length"),
+        ({"hop_length": 4}, 16, "--win-length-min"),
+        ({"win_length_min": 100}, 100, "--win-length-min"),
+    ],
+)
+def test_clicks_want_the_shortest_window(options, shortest, option):
+    result = optimize(clicks(), RATE, n_fft=512, **options)
+    np.testing.assert_allclose(result.window_length, [[shortest]], rtol=1e-12)
+    assert result.warnings == (
+        f"the learned window length is on its lower bound, {shortest} samples: lower {option}",
+    )
+
+
+def test_clicks_and_tone_get_a_window_each():
+    x = np.concatenate([tone(), clicks()])
+    result = optimize(x, RATE, n_fft=512, window_mode="time")
+    lengths = result.window_length[0]
+    at_tone = result.times < 0.9
+    assert lengths[at_tone].min() > 400
+    for click in np.arange(RATE + 500, 2 * RATE, 1000):
+        assert lengths[np.abs(result.frame_centers - click).argmin()] < 100
+
+
+def test_best_length_for_a_chirp_scales_as_one_over_the_root_of_its_rate():
+    n, rate = 32000, 16000
+    t = np.arange(n) / rate
+    products = []
+    for chirp_rate in (500, 1000, 2000, 3500):  # Hz/s
+        x = np.cos(2 * np.pi * (300 * t + chirp_rate * t**2 / 2))
+        result = optimize(x, rate, n_fft=4096, hop_length=128)
+        products.append(float(result.window_length[0, 0]) / rate * np.sqrt(chirp_rate))
+        assert result.warnings == ()
+    np.testing.assert_allclose(products, products[0], rtol=0.03)
+    assert products[0] == pytest.approx(2.03, rel=0.03)
+
+
+def test_noise_does_not_move_the_best_length_for_a_chirp():
+    """Power 2 and energy normalization are the defaults because of this."""
+    t = np.arange(32000) / 16000
+    x = np.cos(2 * np.pi * (300 * t + 1000 * t**2))
+    noise = np.random.default_rng(0).standard_normal(len(t))
+    best = [
+        float(optimize(x + level * noise, 16000, n_fft=2048, hop_length=128).window_length[0, 0])
+        for level in (0.0, 0.07, 0.22, 0.7)
+    ]
+    np.testing.assert_allclose(best, best[0], rtol=0.05)
+
+
+def test_two_tones_reach_the_known_values():
+    constant = optimize(two_tones(), 1024, **PEER)
+    assert constant.criterion.final <= 7.0718
+    time = optimize(two_tones(), 1024, window_mode="time", **PEER)
+    assert time.criterion.final <= 6.7960
+    assert time.window_length.shape == (1, 161)
+    assert time.criterion.best_fixed == pytest.approx(constant.criterion.best_fixed, rel=1e-6)
+
+
+@pytest.mark.parametrize("window_mode", ["constant", "time"])
+def test_final_value_is_that_of_the_returned_lengths(window_mode):
+    """Recomputed sample by sample."""
+    x = two_tones()[2300:2700]
+    result = optimize(x, 1024, n_fft=128, window_mode=window_mode, dtype="float64", smoothness=0.01)
+    X = explicit_stft(x, result.frame_centers, result.window_length, 128)
+    expected = criterion_value("entropy", (np.abs(X) ** 2).T[None])
+    assert result.criterion.final == pytest.approx(expected, rel=1e-9)
+    assert result.criterion.final < result.criterion.start
+
+
+def random_signal(seed: int) -> np.ndarray:
+    """Tones, clicks and noise by chance, [1, 400]."""
+    rng = np.random.default_rng(seed)
+    n = np.arange(400)
+    x = rng.uniform(0, 0.5) * rng.standard_normal(400)
+    x += np.cos(rng.uniform(0.05, 3) * n) * (n > rng.integers(0, 400))
+    x[rng.integers(0, 400, 3)] += rng.uniform(0, 8)
+    x[: rng.integers(0, 100)] = 0.0
+    return x[None]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    criterion=st.sampled_from(CRITERIA),
+    window_mode=st.sampled_from(["constant", "time"]),
+    smoothness=st.sampled_from([0.0, 1e-6, 0.01, 0.1, 5.0]),
+    power=st.sampled_from([1.0, 2.0]),
+    window=st.sampled_from(WINDOWS),
+    normalization=st.sampled_from(NORMALIZATIONS),
+    win_length=st.floats(16, 64),
+    optimizer=st.sampled_from(["auto", "adam", "sgd"]),
+    search=st.booleans(),
+)
+def test_never_worse_than_the_start_and_every_fixed_window(
+    seed, criterion, window_mode, smoothness, power, window, normalization, win_length, optimizer,
+    search,
+):  # fmt: skip
+    result = optimize(
+        random_signal(seed),
+        400,
+        n_fft=64,
+        hop_length=7.5,
+        win_length=win_length,
+        criterion=criterion,
+        window_mode=window_mode,
+        smoothness=smoothness,
+        power=power,
+        window=window,
+        normalization=normalization,
+        optimizer=optimizer,
+        search=search,
+        max_steps=8,
+        dtype="float64",
+    )
+    sign = 1 if resolve(criterion).direction == "minimize" else -1
+    summary = result.criterion
+    slack = 2e-6 * max(1.0, abs(summary.final))  # the table is float32, gini's ranks are binned
+    if criterion == "gini":
+        slack = 2e-4
+    assert sign * summary.final <= sign * summary.start + slack
+    assert sign * summary.final <= sign * summary.best_fixed + slack
+    trajectory = result.trajectory
+    fixed = [
+        value
+        for phase, value in zip(trajectory.phase, trajectory.criterion, strict=True)
+        if phase == "table"
+    ]
+    assert bool(fixed) == search
+    if search:
+        best = min(sign * value for value in fixed)
+        assert sign * summary.best_fixed == best
+        assert sign * summary.final <= best + slack
+    low, high = result.length_bounds
+    assert (low, high) == (15, 64)
+    assert (result.window_length >= low * (1 - 1e-12)).all()
+    assert (result.window_length <= high * (1 + 1e-12)).all()
+    assert np.isfinite(result.window_length).all()
+    if summary.table_bound is not None:
+        assert window_mode == "time"
+        found = [
+            value
+            for phase, value in zip(trajectory.phase, trajectory.criterion, strict=True)
+            if phase in ("search", "table")
+        ]
+        assert sign * summary.table_bound <= min(sign * value for value in found) + slack
+
+
+@pytest.mark.parametrize("criterion", [name for name in CRITERIA if name != "gini"])
+def test_bound_is_reported_beside_the_searched_assignment(criterion):
+    """Without descent the result is an assignment of tabulated lengths: the bound holds for it."""
+    result = optimize(
+        two_tones(), 1024, **PEER, window_mode="time", criterion=criterion, max_steps=0
+    )
+    sign = 1 if result.criterion.direction == "minimize" else -1
+    assert result.stop_reason is StopReason.SEARCH
+    gap = sign * (result.criterion.final - result.criterion.table_bound)
+    gain = sign * (result.criterion.best_fixed - result.criterion.final)
+    assert gap >= -1e-6 * abs(result.criterion.final)
+    assert gap <= 0.2 * gain  # the row that ties at the root
+    tabulated = {
+        float(lengths[0, 0])
+        for phase, lengths in zip(
+            result.trajectory.phase, result.trajectory.window_lengths, strict=True
+        )
+        if phase == "table"
+    }
+    assert set(result.window_length[0].astype(np.float32).tolist()) <= tabulated
+
+
+@pytest.mark.parametrize("options", [{"criterion": "gini"}, {"window_mode": "constant"}])
+def test_no_bound_where_none_is_proved(options):
+    result = optimize(two_tones(), 1024, **{**PEER, "window_mode": "time", **options})
+    assert result.criterion.table_bound is None
+
+
+@pytest.mark.parametrize("options", [{"smoothness": 0, "max_steps": 0}, {"max_steps": 0}, {}])
+def test_silence_keeps_the_length_before(options):
+    result = optimize(bursts_in_silence(), RATE, n_fft=512, window_mode="time", **options)
+    lengths, centers = result.window_length[0], result.frame_centers
+    silent = (centers > RATE // 2 + 256) & (centers < RATE + 500 - 256)
+    assert silent.sum() > 100
+    before = lengths[np.flatnonzero(silent)[0] - 1]
+    np.testing.assert_array_equal(lengths[silent], before)
+
+
+def test_smoothness_leaves_fewer_changes():
+    noise = np.random.default_rng(0).standard_normal(RATE)
+    x = bursts_in_silence()
+    x[:RATE] += 0.1 * noise
+    options = {"n_fft": 512, "window_mode": "time"}
+    counts = [changes(optimize(x, RATE, smoothness=mu, **options)) for mu in (0.0, 0.01, 1000.0)]
+    default = changes(optimize(x, RATE, **options))
+    assert counts[0] > 3 * default > 0
+    assert counts[0] > counts[1] >= default
+    assert counts[2] == 0
+
+
+def test_smoothness_depends_neither_on_hop_nor_on_duration():
+    """A signal that repeats has the same curve in each period, whatever the hop."""
+    period = np.concatenate([tone(4000), 8 * clicks(4000)])
+    once = optimize(period, RATE, n_fft=512, window_mode="time")
+    thrice = optimize(np.tile(period, 3), RATE, n_fft=512, window_mode="time")
+    denser = optimize(period, RATE, n_fft=512, hop_length=16, window_mode="time", overlap=0.25)
+    assert changes(thrice) == pytest.approx(3 * changes(once), abs=4)
+    assert changes(denser) == pytest.approx(changes(once), abs=4)
+    assert changes(once) > 4
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam", "sgd"])
+@pytest.mark.parametrize("window_mode", ["constant", "time"])
+def test_every_optimizer_improves_from_a_start(optimizer, window_mode):
+    result = optimize(
+        two_tones(),
+        1024,
+        **PEER,
+        win_length=100.5,
+        search=False,
+        optimizer=optimizer,
+        window_mode=window_mode,
+        max_steps=40,
+    )
+    assert result.criterion.final < result.criterion.start - 0.1
+    assert result.start_window_length.tolist() == [[100.5]]
+    assert result.trajectory.window_lengths[0].tolist() == [[100.5]]
+    assert result.trajectory.phase[0] == "start"
+    assert set(result.trajectory.phase[1:]) == {"descent"}
+    if window_mode == "time":
+        assert changes(result) > 10
+
+
+def test_user_criterion_gives_what_the_built_in_one_gives():
+    class MyConcentration:
+        direction = "maximize"
+
+        def moments(self, a: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            return a**2, a**4
+
+        def value(self, sums: torch.Tensor, cells: float) -> torch.Tensor:
+            return sums[1] / sums[0] ** 2
+
+    own = optimize(two_tones(), 1024, n_fft=256, criterion=MyConcentration())
+    built_in = optimize(two_tones(), 1024, n_fft=256, criterion="concentration")
+    np.testing.assert_allclose(own.window_length, built_in.window_length, rtol=1e-3)
+    assert own.criterion.final == pytest.approx(built_in.criterion.final, rel=1e-4)
+    assert own.criterion.name == "MyConcentration"
+    assert own.criterion.direction == "maximize"
