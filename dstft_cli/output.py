@@ -114,7 +114,8 @@ class Outputs:
         transform = Transform(result.n_fft, result.window, result.normalization)
 
         def run(lengths: NDArray[np.floating[Any]], takers: list[Taker], stage: str) -> None:
-            for start, X in spectra(frames, transform, lengths) if takers else ():
+            threads = torch.get_num_threads() if device.type == "cpu" else 1
+            for start, X in spectra(frames, transform, lengths, threads) if takers else ():
                 block: Block = X.to("cpu", torch.complex64).numpy()
                 for take in takers:
                     take(start, block)

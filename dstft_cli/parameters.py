@@ -156,13 +156,16 @@ class FreeLengths:
         lengths: FloatArray = np.exp(z)[self.index][None, :]
         return lengths
 
+    def total(self, per_frame: FloatArray) -> FloatArray:
+        """Sum of a quantity `[T]` over the frames of each variable, `[V]`."""
+        if len(self.index) == 1:
+            return np.array([per_frame.sum()])
+        return np.bincount(self.index, per_frame).astype(np.float64, copy=False)
+
     def pull_back(self, z: FloatArray, gradient: FloatArray) -> FloatArray:
         """Gradient with respect to `z`, from that with respect to each frame's length `[T]`."""
-        if len(self.index) == 1:
-            total: FloatArray = np.exp(z) * gradient.sum()
-            return total
-        per_run: FloatArray = np.exp(z) * np.bincount(self.index, gradient, minlength=len(z))
-        return per_run
+        pulled: FloatArray = np.exp(z) * self.total(gradient)
+        return pulled
 
     def smoothness(self, z: FloatArray) -> tuple[float, FloatArray]:
         """`penalty · Σ|z_s − z_{s+1}|` and its gradient (zero where two neighbours are equal)."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import OptimizeResult, minimize
+from scipy.optimize import Bounds, OptimizeResult, minimize
 
 from dstft_cli.result import StopReason
 
@@ -40,6 +40,7 @@ def descend(
     low: float,
     high: float,
     *,
+    scale: Array,
     optimizer: str,
     lr: float | None,
     max_steps: int,
@@ -52,6 +53,8 @@ def descend(
         objective: value and gradient at `z`.
         z: start, natural logarithms of lengths in samples, `[V]`.
         low, high: bounds of every variable.
+        scale: square root of each variable's share in the objective, `[V]`: in `z·scale` the
+            curvature is about the same in all directions, which is what L-BFGS-B starts from.
         optimizer: `lbfgs`, `adam` or `sgd`.
         lr: learning rate of `adam` (default 0.05) or `sgd` (default 1), in e-folds of window length.
         max_steps: steps at most; 0 returns the start.
@@ -66,7 +69,7 @@ def descend(
         return Descent(z, float("inf"), StopReason.STEP_LIMIT)
     try:
         if optimizer == "lbfgs":
-            reason = _lbfgs(best, z, low, high, max_steps, tolerance, on_step)
+            reason = _lbfgs(best, z, low, high, scale, max_steps, tolerance, on_step)
         else:
             rate = DEFAULT_LEARNING_RATE[optimizer] if lr is None else lr
             reason = _first_order(
@@ -99,19 +102,24 @@ def _lbfgs(
     z: Array,
     low: float,
     high: float,
+    scale: Array,
     max_steps: int,
     tolerance: float,
     on_step: OnStep,
 ) -> StopReason:
+    def scaled(y: Array) -> tuple[float, Array]:
+        value, gradient = objective(y / scale)
+        return value, gradient / scale
+
     def callback(intermediate_result: OptimizeResult) -> None:
-        on_step(intermediate_result.x, float(intermediate_result.fun))
+        on_step(intermediate_result.x / scale, float(intermediate_result.fun))
 
     outcome = minimize(
-        objective,
-        z,
+        scaled,
+        z * scale,
         jac=True,
         method="L-BFGS-B",
-        bounds=[(low, high)] * len(z),
+        bounds=Bounds(low * scale, high * scale),
         callback=callback,
         options={"maxiter": max_steps, "ftol": tolerance, "gtol": 0.0},
     )

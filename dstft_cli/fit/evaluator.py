@@ -10,8 +10,6 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -21,7 +19,7 @@ from torch import Tensor
 
 from dstft_cli.criteria import Criterion, Gini
 from dstft_cli.parameters import quadrature_weights
-from dstft_cli.stft import Frames, Samples, Transform
+from dstft_cli.stft import Frames, Samples, Transform, map_in_order
 
 FloatArray = NDArray[np.float64]
 Progress = Callable[[str, int, int], None]
@@ -30,7 +28,7 @@ _BLOCK_SAMPLES = {"cpu": 1 << 19, "cuda": 1 << 25, "mps": 1 << 23}
 
 
 class Evaluator:
-    """Moments of a criterion for given window lengths; a context manager that owns its threads.
+    """Moments of a criterion for given window lengths.
 
     Args:
         samples: signal `[C, N]`.
@@ -83,27 +81,6 @@ class Evaluator:
         count = _BLOCK_SAMPLES[self.device.type] // (transform.n_fft * self.frames.channels)
         self._block = min(max(count, 1), 4096)
         self._threads = threads if self.device.type == "cpu" else 1
-        self._pool: ThreadPoolExecutor | None = None
-        self._outer_threads = torch.get_num_threads()
-
-    def __enter__(self) -> Evaluator:
-        if self.device.type == "cpu":
-            torch.set_num_threads(1)  # threads run whole blocks; inside one they would only wait
-            self._pool = ThreadPoolExecutor(
-                self._threads, initializer=torch.set_num_threads, initargs=(1,)
-            )
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
-            self._pool = None
-            torch.set_num_threads(self._outer_threads)
 
     def table(self, lengths: FloatArray) -> NDArray[np.float32]:
         """Moments per frame for each of M fixed lengths, `[T, M, J]`, in one read of the signal.
@@ -193,14 +170,9 @@ class Evaluator:
         starts = range(0, T, self._block)
         jobs = ((start, min(start + self._block, T)) for start in starts)
 
-        def run(job: tuple[int, int]) -> None:
-            with torch.no_grad():
-                work(*job)
-
-        done = map(run, jobs) if self._pool is None else self._pool.map(run, jobs)
-        for count, _ in enumerate(done, start=1):
+        for done, _ in enumerate(map_in_order(lambda job: work(*job), jobs, self._threads), 1):
             if self._progress is not None:
-                self._progress(stage, count, len(starts))
+                self._progress(stage, done, len(starts))
 
     def _windows_of_all(self, lengths: FloatArray) -> list[Tensor] | None:
         """One row per length where all centres are whole, so that no block computes it again."""

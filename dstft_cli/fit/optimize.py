@@ -49,7 +49,7 @@ def optimize(
     search: bool = True,
     lr: float | None = None,
     max_steps: int = 200,
-    tolerance: float = 1e-7,
+    tolerance: float = 1e-6,
     device: str = "cpu",
     dtype: str = "float32",
     threads: int | None = None,
@@ -146,20 +146,20 @@ def optimize(
         )
     plan = plan_for(n_fft)
     centers = uniform_centers(length, plan.hop_length)
-    with problem.evaluator(plan.n_fft, centers) as evaluator:
-        stages = Stages(evaluator, plan, smoothness * plan.n_fft / length)
-        if fixed:
-            stages.start()
-        else:
-            stages.run(
-                per_frame=window_mode == "time",
-                search=search,
-                optimizer="lbfgs" if optimizer == "auto" else optimizer,
-                lr=lr,
-                max_steps=max_steps,
-                tolerance=tolerance,
-            )
-        final = stages.finish()
+    evaluator = problem.evaluator(plan.n_fft, centers)
+    stages = Stages(evaluator, plan, smoothness * plan.n_fft / length)
+    if fixed:
+        stages.start()
+    else:
+        stages.run(
+            per_frame=window_mode == "time",
+            search=search,
+            optimizer="lbfgs" if optimizer == "auto" else optimizer,
+            lr=lr,
+            max_steps=max_steps,
+            tolerance=tolerance,
+        )
+    final = stages.finish()
     warnings = _warnings(plan, final, overlap, fixed, automatic, length, stages.importance)
     return Result(
         sample_rate=problem.sample_rate,
@@ -233,16 +233,16 @@ class Probe:
     def best_fixed(self, n_fft: int) -> float:
         """The best single length of the table at this n_fft, samples."""
         lengths = self._plan_for(n_fft).tabulated_lengths()
-        with self._evaluator(n_fft) as evaluator:
-            return float(lengths[fixed_scores(evaluator, lengths)[0].argmin()])
+        scores, _, _ = fixed_scores(self._evaluator(n_fft), lengths)
+        return float(lengths[scores.argmin()])
 
     def score(self, n_fft: int) -> float:
         """The score, penalty included, of the best lengths per frame at this n_fft."""
         lengths = self._plan_for(n_fft).tabulated_lengths()
         penalty = self._smoothness * n_fft / self._problem.length
-        with self._evaluator(n_fft) as evaluator:
-            table = evaluator.table(lengths)
-            return search_lengths(evaluator, table, lengths, penalty).score
+        evaluator = self._evaluator(n_fft)
+        table = evaluator.table(lengths)
+        return search_lengths(evaluator, table, lengths, penalty).score
 
     def _evaluator(self, n_fft: int) -> Evaluator:
         hop = self._plan_for(n_fft).hop_length
@@ -308,7 +308,7 @@ def _warnings(
         ("upper", bounds.high, bounds.high_option, "raise"),
     ):
         on_bound = np.isclose(lengths[0], limit, rtol=1e-6, atol=0)
-        share = float(np.broadcast_to(on_bound, importance.shape) @ importance / importance.sum())
+        share = float(np.broadcast_to(on_bound, importance.shape) @ importance)
         if on_bound.all():
             who = "the learned window length"
         elif share > _BOUND_SHARE:

@@ -24,6 +24,7 @@ from dstft_cli.result import CriterionSummary, StopReason, Trajectory
 Array = NDArray[np.float64]
 Table = NDArray[np.float32]
 
+_LEAST_IMPORTANCE = 1e-9  # of a variable, so that silence stays movable
 _RANK_ROUNDS = 3  # a ranked criterion is searched with the ranks of the solution before
 
 
@@ -89,7 +90,7 @@ class Stages:
     def start(self) -> None:
         """Evaluates the start length; it is the best fixed one until a table is made."""
         lengths = np.array([[self._plan.start]])
-        self._start = self._fixed = self._offer("start", lengths, self._evaluator.total(lengths))
+        self._start = self._fixed = self._offer("start", lengths, self._weigh(lengths))
 
     def finish(self) -> Array:
         """The best lengths `[1, 1]` or, where they may vary, `[1, T]`.
@@ -97,15 +98,11 @@ class Stages:
         They are evaluated once more: what is reported is the value of what is kept.
         """
         assert self._best is not None
-        lengths, evaluator = self._best.lengths, self._evaluator
+        lengths = self._best.lengths
         if self._best is self._start:
             self._final_value = self._best.value
-        elif evaluator.criterion.ranked:
-            self._final_value = self._value(evaluator.rank(lengths))
         else:
-            rows = evaluator.rows(lengths)
-            self._final_value = self._value(evaluator.sums(rows))
-            self.importance = evaluator.weights * np.abs(rows[:, 0])
+            self._final_value = self._value(self._weigh(lengths))
         return np.tile(lengths, self._frames) if lengths.size < self._frames else lengths
 
     def summary(self, name: str, direction: str) -> CriterionSummary:
@@ -133,6 +130,16 @@ class Stages:
             window_lengths=lengths,
             hop_lengths=(np.array([self._plan.hop_length]),) * len(phase),
         )
+
+    def _weigh(self, lengths: Array) -> Array:
+        """Sums at these lengths; the frames' shares in the first one become their importance."""
+        evaluator = self._evaluator
+        if evaluator.criterion.ranked:
+            return evaluator.rank(lengths)
+        rows = evaluator.rows(lengths)
+        shares = evaluator.weights * np.abs(rows[:, 0])
+        self.importance = shares / shares.sum()
+        return evaluator.sums(rows)
 
     def _tabulate(self) -> Table | None:
         """Offers every tabulated length for all frames; returns the moment table if there is one."""
@@ -204,6 +211,7 @@ class Stages:
             free.variables(self._best.lengths),
             math.log(bounds.low),
             math.log(bounds.high),
+            scale=np.sqrt(free.total(self.importance) + _LEAST_IMPORTANCE),
             optimizer=optimizer,
             lr=lr,
             max_steps=max_steps,

@@ -203,7 +203,7 @@ class Settings:
             metavar="TOL",
             above=0,
         ),
-    ] = 1e-7
+    ] = 1e-6
     seed: Annotated[
         int,
         Option(

@@ -1,5 +1,6 @@
 """Windows and their derivatives, the transform and its derivatives."""
 
+from dstft_cli.stft.blocks import map_in_order
 from dstft_cli.stft.transform import Frames, Samples, Transform, spectra, stft, stft_derivatives
 from dstft_cli.stft.windows import window, window_and_slope, window_derivatives
 
@@ -7,6 +8,7 @@ __all__ = [
     "Frames",
     "Samples",
     "Transform",
+    "map_in_order",
     "spectra",
     "stft",
     "stft_derivatives",

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dstft_cli.errors import UsageError
+from dstft_cli.stft.blocks import map_in_order
 from dstft_cli.stft.windows import window, window_and_slope, window_derivatives
 
 FloatArray = NDArray[np.floating[Any]]
@@ -178,7 +179,7 @@ class Frames:
 
 
 def spectra(
-    frames: Frames, transform: Transform, lengths: FloatArray, block: int = 0
+    frames: Frames, transform: Transform, lengths: FloatArray, threads: int = 1
 ) -> Iterator[tuple[int, Tensor]]:
     """The transform in blocks of frames, in order: memory does not grow with the signal.
 
@@ -186,18 +187,21 @@ def spectra(
         frames: of the signal.
         transform: FFT size, window family, normalization.
         lengths: window lengths, samples, `[1, 1]` or `[1, T]`.
-        block: frames at a time; 0 for some 2 million samples' worth.
+        threads: blocks at a time.
 
     Yields:
         Number of the first frame, and `X` as complex `[C, n, F]`.
     """
-    block = block or max((1 << 21) // (transform.n_fft * frames.channels), 1)
-    for start in range(0, len(frames), block):
+    block = max((1 << 20) // (transform.n_fft * frames.channels), 1)
+
+    def work(start: int) -> tuple[int, Tensor]:
         stop = min(start + block, len(frames))
         row = lengths[0] if lengths.shape[1] == 1 else lengths[0, start:stop]
         row_here = torch.as_tensor(row, device=frames.device).to(frames.dtype)
         w = transform.windows(frames.fractions(start, stop), row_here)
-        yield start, torch.fft.rfft(frames.block(start, stop) * w)
+        return start, torch.fft.rfft(frames.block(start, stop) * w)
+
+    return map_in_order(work, range(0, len(frames), block), threads)
 
 
 def stft(
