@@ -10,6 +10,7 @@ from dstft_cli.result import StopReason
 LOW, HIGH = 2.0, 6.0
 MINIMUM = np.array([3.0, 4.5, 5.0])
 CURVATURE = np.array([1.0, 0.5, 2.0])
+SCALE = np.array([0.5, 1.0, 0.125])  # powers of 2: what goes in comes out unrounded
 # Adam overshoots, and the plateau schedule cools it down before it has swung back
 NEAR = {"lbfgs": 1e-5, "sgd": 2e-3, "adam": 0.15}
 every_optimizer = pytest.mark.parametrize("optimizer", [o for o in OPTIMIZERS if o != "auto"])
@@ -21,7 +22,7 @@ def quadratic(z: np.ndarray, minimum: np.ndarray = MINIMUM) -> tuple[float, np.n
 
 
 def run(objective, z, optimizer, steps=None, **options) -> Descent:
-    settings = {"lr": None, "max_steps": 2000, "tolerance": 1e-12, **options}
+    settings = {"lr": None, "max_steps": 2000, "tolerance": 1e-12, "scale": SCALE, **options}
     return descend(
         objective,
         np.asarray(z, dtype=np.float64),
@@ -145,3 +146,21 @@ def test_tolerance_ends_lbfgs_early():
             tolerance=tolerance,
         )
     assert len(steps[1e-1]) < len(steps[1e-14])
+
+
+def test_scale_makes_a_long_valley_round():
+    """With the root of the curvature as scale, L-BFGS needs a few steps where it needed many."""
+    curvature = np.array([1.0, 1e-3, 1e-6])
+    evaluations = {}
+    for name, scale in (("plain", np.ones(3)), ("scaled", np.sqrt(curvature))):
+        calls = []
+
+        def valley(z, calls=calls):
+            calls.append(z)
+            gap = z - MINIMUM
+            return 1e-3 + float(0.5 * curvature @ gap**2), curvature * gap
+
+        found = run(valley, [4.0, 4.0, 4.0], "lbfgs", scale=scale, tolerance=1e-14)
+        evaluations[name] = len(calls)
+    np.testing.assert_allclose(found.z, MINIMUM, atol=1e-3)
+    assert evaluations["scaled"] < evaluations["plain"]

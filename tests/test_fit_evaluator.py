@@ -46,9 +46,9 @@ def test_value_is_that_of_the_explicit_sum(criterion, power):
     planes = [explicit_stft(x, CENTERS, LENGTHS, K) for x in samples]
     a = np.abs(np.stack(planes).transpose(0, 2, 1)) ** power
     expected = criterion_value(criterion, a)
-    with evaluator(samples, criterion, power=power) as at:
-        assert at.cells == pytest.approx(a.size)
-        found = value(at, LENGTHS)
+    at = evaluator(samples, criterion, power=power)
+    assert at.cells == pytest.approx(a.size)
+    found = value(at, LENGTHS)
     assert found == pytest.approx(expected, rel=1e-6 if criterion == "gini" else 1e-10)
 
 
@@ -60,20 +60,18 @@ def test_gradient_is_the_total_derivative(window, criterion, power):
     normalization = NORMALIZATIONS[(WINDOWS.index(window) + CRITERIA.index(criterion)) % 3]
     direction = np.random.default_rng(8).uniform(-1, 1, (1, T))
     step = 1e-8 if criterion == "gini" else 1e-5  # ranks are held while cells keep their bucket
-    with evaluator(
-        noise(), criterion, window=window, normalization=normalization, power=power
-    ) as at:
-        if criterion == "gini":
-            at.rank(LENGTHS)
+    at = evaluator(noise(), criterion, window=window, normalization=normalization, power=power)
+    if criterion == "gini":
+        at.rank(LENGTHS)
 
-        def score(lengths: np.ndarray) -> float:
-            return at.criterion.score_gradient(at.sums(at.rows(lengths)), at.cells)[0]
+    def score(lengths: np.ndarray) -> float:
+        return at.criterion.score_gradient(at.sums(at.rows(lengths)), at.cells)[0]
 
-        rows, slopes = at.rows_and_slopes(LENGTHS)
-        np.testing.assert_allclose(rows, at.rows(LENGTHS), rtol=1e-12)
-        _, gradient = at.criterion.score_gradient(at.sums(rows), at.cells)
-        found = float((at.weights * (slopes @ gradient)) @ direction[0])
-        up, down = (score(LENGTHS + s * step * direction) for s in (1, -1))
+    rows, slopes = at.rows_and_slopes(LENGTHS)
+    np.testing.assert_allclose(rows, at.rows(LENGTHS), rtol=1e-12)
+    _, gradient = at.criterion.score_gradient(at.sums(rows), at.cells)
+    found = float((at.weights * (slopes @ gradient)) @ direction[0])
+    up, down = (score(LENGTHS + s * step * direction) for s in (1, -1))
     assert found == pytest.approx((up - down) / (2 * step), rel=2e-5, abs=1e-7)
     assert abs(found) > 1e-4
 
@@ -84,11 +82,11 @@ def test_gradient_is_the_total_derivative(window, criterion, power):
 def test_silence_is_finite(criterion, power, dtype):
     samples = noise()
     samples[:, 30:] = 0.0
-    with evaluator(samples, criterion, power=power, dtype=dtype) as at:
-        if criterion == "gini":
-            at.rank(LENGTHS)
-        rows, slopes = at.rows_and_slopes(LENGTHS)
-        _, gradient = at.criterion.score_gradient(at.sums(rows), at.cells)
+    at = evaluator(samples, criterion, power=power, dtype=dtype)
+    if criterion == "gini":
+        at.rank(LENGTHS)
+    rows, slopes = at.rows_and_slopes(LENGTHS)
+    _, gradient = at.criterion.score_gradient(at.sums(rows), at.cells)
     assert np.isfinite(rows).all()
     assert np.isfinite(slopes).all()
     assert np.isfinite(gradient).all()
@@ -99,27 +97,27 @@ def test_silence_is_finite(criterion, power, dtype):
 @pytest.mark.parametrize("centers", [np.arange(0, N + 1, 8.0), CENTERS], ids=["whole", "real"])
 def test_table_holds_the_rows_of_each_length(centers):
     lengths = np.array([6.5, 12.0, 31.9])
-    with evaluator(noise(2), centers=centers) as at:
-        table = at.table(lengths)
-        assert at.evaluations == 3
-        assert table.shape == (len(centers), 3, 2)
-        assert table.dtype == np.float32
-        for m, length in enumerate(lengths):
-            rows = at.rows(np.array([[length]]))
-            np.testing.assert_allclose(table[:, m], rows, rtol=1e-6)
-        assert at.evaluations == 6
-        at.rows_and_slopes(LENGTHS[:, :1])
-        assert at.evaluations == 7
+    at = evaluator(noise(2), centers=centers)
+    table = at.table(lengths)
+    assert at.evaluations == 3
+    assert table.shape == (len(centers), 3, 2)
+    assert table.dtype == np.float32
+    for m, length in enumerate(lengths):
+        rows = at.rows(np.array([[length]]))
+        np.testing.assert_allclose(table[:, m], rows, rtol=1e-6)
+    assert at.evaluations == 6
+    at.rows_and_slopes(LENGTHS[:, :1])
+    assert at.evaluations == 7
 
 
 def test_frames_are_weighed_by_their_share_of_time():
     centers = np.array([0.0, 10.0, 12.0, 14.0, 50.0])
-    with evaluator(noise(), centers=centers) as at:
-        np.testing.assert_allclose(at.weights / at.weights[2], [5, 3, 1, 9.5, 18])
-        rows = at.rows(np.array([[20.0]]))
-        np.testing.assert_allclose(at.sums(rows), at.weights @ rows, rtol=1e-12)
-        table = np.stack([rows, 2 * rows], axis=1)
-        np.testing.assert_allclose(at.sums(table)[1], 2 * at.weights @ rows, rtol=1e-12)
+    at = evaluator(noise(), centers=centers)
+    np.testing.assert_allclose(at.weights / at.weights[2], [5, 3, 1, 9.5, 18])
+    rows = at.rows(np.array([[20.0]]))
+    np.testing.assert_allclose(at.sums(rows), at.weights @ rows, rtol=1e-12)
+    table = np.stack([rows, 2 * rows], axis=1)
+    np.testing.assert_allclose(at.sums(table)[1], 2 * at.weights @ rows, rtol=1e-12)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
@@ -129,30 +127,19 @@ def test_blocks_and_threads_change_nothing(threads, criterion):
     centers = np.arange(0, 20001, 2.5)  # 8001 frames are two blocks
     lengths = np.linspace(9, 30, len(centers))[None, :]
     seen = []
-    with evaluator(samples, criterion, centers=centers) as alone:
-        expected = alone.rows_and_slopes(lengths)
-    with evaluator(
+    alone = evaluator(samples, criterion, centers=centers)
+    expected = alone.rows_and_slopes(lengths)
+    at = evaluator(
         samples,
         criterion,
         centers=centers,
         threads=threads,
         progress=lambda *call: seen.append(call),
-    ) as at:
-        found = at.rows_and_slopes(lengths)
+    )
+    found = at.rows_and_slopes(lengths)
     np.testing.assert_array_equal(found[0], expected[0])
     np.testing.assert_array_equal(found[1], expected[1])
     assert seen == [("descent", 1, 2), ("descent", 2, 2)]
-
-
-def test_torch_threads_are_put_back():
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        with evaluator(noise()):
-            assert torch.get_num_threads() == 1
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("level", [1e-15, 1e15])
@@ -160,10 +147,8 @@ def test_torch_threads_are_put_back():
 def test_level_of_the_recording_does_not_matter(level, criterion):
     """The peak is divided out, so that no power of a sample leaves the range of float32."""
     samples = noise().astype(np.float32)
-    with evaluator(samples, criterion, dtype=torch.float32, peak=float(abs(samples).max())) as at:
-        expected = value(at, LENGTHS)
+    at = evaluator(samples, criterion, dtype=torch.float32, peak=float(abs(samples).max()))
+    expected = value(at, LENGTHS)
     peak = float(abs(samples).max()) * level
-    with evaluator(
-        (samples * level).astype(np.float32), criterion, dtype=torch.float32, peak=peak
-    ) as at:
-        assert value(at, LENGTHS) == pytest.approx(expected, rel=1e-5)
+    at = evaluator((samples * level).astype(np.float32), criterion, dtype=torch.float32, peak=peak)
+    assert value(at, LENGTHS) == pytest.approx(expected, rel=1e-5)

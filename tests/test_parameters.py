@@ -113,6 +113,7 @@ def test_runs_share_a_variable():
     assert z == pytest.approx(np.log([100, 200, 100]))
     assert free.lengths(z) == pytest.approx(lengths[None, :])
     gradient = np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
+    assert free.total(gradient) == pytest.approx([3, 3, 15])
     assert free.pull_back(z, gradient) == pytest.approx([300, 600, 1500])
 
 
