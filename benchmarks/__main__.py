@@ -1,0 +1,48 @@
+"""`python -m benchmarks`: which benchmarks to run, and how long ones."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+NAMES = ("speed", "startup", "optimum", "memory")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the benchmarks named, or all but the long one, `memory`."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"{', '.join(NAMES)} (all but memory)"
+    )
+    parser.add_argument("--seconds", type=float, default=180, help="signal of speed (180)")
+    parser.add_argument("--rounds", type=int, default=7, help="repetitions, median taken (7)")
+    parser.add_argument(
+        "--minutes", type=float, nargs="+", default=[10, 60], help="recordings of memory (10 60)"
+    )
+    options = parser.parse_args(arguments)
+    unknown = [name for name in options.names if name not in NAMES]
+    if unknown:
+        parser.error(f"benchmark {unknown[0]!r} is unknown: use {', '.join(NAMES)}")
+    if options.seconds <= 0 or options.rounds < 1 or min(options.minutes) <= 0:
+        parser.error("--seconds and --minutes must be above 0, --rounds at least 1")
+    for name in options.names or NAMES[:-1]:
+        if name == "memory":
+            from benchmarks import memory
+
+            memory.run(options.minutes)
+        elif name == "speed":
+            from benchmarks import speed
+
+            speed.run(options.seconds, options.rounds)
+        elif name == "startup":
+            from benchmarks import startup
+
+            startup.run(options.rounds)
+        else:
+            from benchmarks import optimum
+
+            optimum.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""Timing in turns, medians and ratios, and tables of what came out."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A figure that the project promises not to exceed."""
+
+    text: str
+    value: float
+    limit: float
+    unit: str = ""
+
+    def __str__(self) -> str:
+        verdict = "met" if self.value <= self.limit else "NOT MET"
+        return (
+            f"{verdict:<7}  {self.text}: {self.value:.5g} {self.unit}, claimed ≤ {self.limit:.5g}"
+        )
+
+
+def in_turns(
+    tasks: Mapping[str, Callable[[], object]], rounds: int, *, warm_up: bool = True
+) -> dict[str, list[float]]:
+    """Runs every task once per round, in order.
+
+    Args:
+        tasks: name and what is timed.
+        rounds: >= 1.
+        warm_up: run every task once before, unmeasured.
+
+    Returns:
+        Wall seconds of each task, one per round.
+    """
+    for task in tasks.values() if warm_up else ():
+        task()
+    seconds: dict[str, list[float]] = {name: [] for name in tasks}
+    for _ in range(rounds):
+        for name, task in tasks.items():
+            began = time.perf_counter()
+            task()
+            seconds[name].append(time.perf_counter() - began)
+    return seconds
+
+
+def median_ratio(seconds: Sequence[float], reference: Sequence[float]) -> float:
+    """Median over rounds of seconds divided by the reference of the same round."""
+    return median(a / b for a, b in zip(seconds, reference, strict=True))
+
+
+def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Prints rows under a header, columns aligned, as Markdown."""
+    cells = [list(header), *([str(cell) for cell in row] for row in rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
+    print(f"\n{title}\n")
+    for number, row in enumerate(cells):
+        print("| " + " | ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) + " |")
+        if number == 0:
+            print("|" + "|".join("-" * (w + 2) for w in widths) + "|")
+
+
+def print_claims(claims: Sequence[Claim]) -> None:
+    """Prints each claim with its verdict."""
+    print()
+    for claim in claims:
+        print(claim)
+
+
+def machine() -> str:
+    """Processor, cores and versions, one line."""
+    import numpy
+    import torch
+
+    return (
+        f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, "
+        f"Python {platform.python_version()}, torch {torch.__version__}, numpy {numpy.__version__}"
+    )

@@ -1,0 +1,117 @@
+"""Cost of the gradient and of whole fits, in forward passes of `torch.stft` over the same signal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.measure import Claim, in_turns, machine, median_ratio, print_claims, print_table
+from benchmarks.signals import music
+from dstft_cli import optimize
+from dstft_cli.criteria import resolve
+from dstft_cli.fit.evaluator import Evaluator
+from dstft_cli.parameters import uniform_centers
+from dstft_cli.stft import Transform
+
+SAMPLE_RATE = 44100
+N_FFT = 2048
+HOP_LENGTH = 512
+_PASS = "torch.stft forward"
+
+
+def run(seconds: float, rounds: int) -> None:
+    """Measures the gradient and the fits on `seconds` of music at 44.1 kHz."""
+    signal = music(seconds, SAMPLE_RATE)
+    print(f"\n{seconds:g} s at {SAMPLE_RATE} Hz, n_fft {N_FFT}, hop {HOP_LENGTH}; {machine()}")
+    claims = _gradient(signal, rounds) + _fits(signal, max(rounds // 2, 1))
+    print_claims(claims)
+
+
+def forward_pass(signal: torch.Tensor) -> Callable[[], object]:
+    """One plain transform of the whole signal, the unit of cost."""
+    hann = torch.hann_window(N_FFT)
+
+    def transform() -> object:
+        with torch.no_grad():
+            return torch.stft(
+                signal, N_FFT, HOP_LENGTH, window=hann, pad_mode="constant", return_complex=True
+            )
+
+    return transform
+
+
+def _gradient(signal: np.ndarray, rounds: int) -> list[Claim]:
+    """Criterion with gradient: one length for all frames, and a different one in every frame."""
+    centers = uniform_centers(len(signal), HOP_LENGTH)
+    one = np.array([[1300.0]])
+    all_different = np.geomspace(512.0, 2048.0, len(centers))[None, :]
+    evaluator = Evaluator(
+        signal[None, :],
+        centers,
+        Transform(N_FFT),
+        resolve("entropy", None),
+        peak=float(np.abs(signal).max()),
+        threads=torch.get_num_threads(),
+    )
+    plain = forward_pass(torch.from_numpy(signal))
+    names = ("gradient, one length", "gradient, a length per frame")
+    seconds: dict[str, list[float]] = {}
+    ratios = []
+    for name, lengths in zip(names, (one, all_different), strict=True):
+
+        def gradient(lengths: np.ndarray = lengths) -> object:
+            return evaluator.rows_and_slopes(lengths)
+
+        measured = in_turns({_PASS: plain, name: gradient}, rounds)
+        seconds.setdefault(_PASS, []).extend(measured[_PASS])
+        seconds[name] = measured[name]
+        ratios.append(median_ratio(measured[name], measured[_PASS]))
+    rows = [[_PASS, f"{median(seconds[_PASS]) * 1e3:.0f}", "1"]]
+    for name, ratio in zip(names, ratios, strict=True):
+        rows.append([name, f"{median(seconds[name]) * 1e3:.0f}", f"{ratio:.2f}"])
+    print_table(f"median of {rounds}", ["work", "ms", "passes"], rows)
+    return [Claim(name, r, 2, "passes") for name, r in zip(names, ratios, strict=True)]
+
+
+def _fits(signal: np.ndarray, rounds: int) -> list[Claim]:
+    """Whole fits with window lengths from 512 to 2048 samples."""
+    fits: dict[str, dict[str, Any]] = {
+        "fit constant": {"window_mode": "constant"},
+        "fit time, smoothness 0": {"window_mode": "time", "smoothness": 0.0},
+        "fit time": {"window_mode": "time"},
+    }
+    limits = {"fit constant": 15.0, "fit time, smoothness 0": 40.0, "fit time": 40.0}
+    plain = forward_pass(torch.from_numpy(signal))
+    finals: dict[str, tuple[float, float, int]] = {}
+    rows, claims = [], []
+    for name, options in fits.items():
+
+        def fit(name: str = name, options: dict[str, Any] = options) -> None:
+            result = optimize(
+                signal,
+                SAMPLE_RATE,
+                n_fft=N_FFT,
+                hop_length=HOP_LENGTH,
+                overlap=1.0,  # lengths from one hop, 512 samples, upwards
+                **options,
+            )
+            found = result.criterion
+            finals[name] = (found.best_fixed, found.final, result.evaluations)
+
+        measured = in_turns({_PASS: plain, name: fit, "after": plain}, rounds, warm_up=False)
+        around = [(a + b) / 2 for a, b in zip(measured[_PASS], measured["after"], strict=True)]
+        ratio = median_ratio(measured[name], around)
+        best_fixed, final, evaluations = finals[name]
+        cost = (f"{median(measured[name]):.2f}", f"{ratio:.1f}", evaluations)
+        rows.append([name, *cost, f"{best_fixed:.4f}", f"{final:.4f}"])
+        claims.append(Claim(name, ratio, limits[name], "passes"))
+    print_table(
+        f"whole fits, lengths {HOP_LENGTH} to {N_FFT}, median of {rounds}",
+        ["work", "s", "passes", "transforms", "entropy, best fixed", "entropy, final"],
+        rows,
+    )
+    return claims
