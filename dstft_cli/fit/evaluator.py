@@ -186,7 +186,7 @@ class Evaluator:
 
     def _lengths(self, start: int, stop: int, lengths: FloatArray) -> Tensor:
         row = lengths[0] if lengths.shape[1] == 1 else lengths[0, start:stop]
-        return torch.as_tensor(row, device=self.device).to(self.dtype)
+        return torch.as_tensor(row).to(self.dtype).to(self.device)
 
     def _windows(self, start: int, stop: int, lengths: FloatArray) -> Tensor:
         fractions = self.frames.fractions(start, stop)

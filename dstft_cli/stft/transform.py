@@ -164,7 +164,7 @@ class Frames:
     def fractions(self, start: int, stop: int) -> Tensor:
         """Fractional parts of the centres, samples, `[n]`, or `[1]` where all centres are whole."""
         part = np.zeros(1) if self._whole else self._fractions[start:stop]
-        return torch.from_numpy(part).to(self.device, self.dtype)
+        return torch.from_numpy(part).to(self.dtype).to(self.device)
 
     def _read(self, first: int, last: int) -> Tensor:
         """Samples `first … last-1` `[C, last-first]`, zero outside the signal."""
@@ -197,7 +197,7 @@ def spectra(
     def work(start: int) -> tuple[int, Tensor]:
         stop = min(start + block, len(frames))
         row = lengths[0] if lengths.shape[1] == 1 else lengths[0, start:stop]
-        row_here = torch.as_tensor(row, device=frames.device).to(frames.dtype)
+        row_here = torch.as_tensor(row).to(frames.dtype).to(frames.device)
         w = transform.windows(frames.fractions(start, stop), row_here)
         return start, torch.fft.rfft(frames.block(start, stop) * w)
 
