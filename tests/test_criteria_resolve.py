@@ -120,6 +120,14 @@ def test_object_of_a_module(module, attribute):
     assert gradient == pytest.approx([2 * 14 / 6**3 * 3, -3 / 36])
 
 
+def test_value_of_many_rows_of_sums(module):
+    criterion = resolve(f"{module}:share")
+    sums = torch.tensor([[6.0, 14.0], [2.0, 3.0], [1.0, 1.0]])
+    expected = [14 / 36 * 5, 3 / 4 * 5, 5.0]
+    assert criterion.value(sums, 5.0).tolist() == pytest.approx(expected)
+    assert criterion.score(sums, 5.0).tolist() == pytest.approx([-value for value in expected])
+
+
 def test_one_moment_and_a_slope_without_limit(module):
     criterion = resolve(f"{module}:Root")
     assert (criterion.direction, criterion.sums_per_frame) == ("minimize", 1)

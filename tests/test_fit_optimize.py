@@ -319,5 +319,6 @@ def test_user_criterion_gives_what_the_built_in_one_gives():
     built_in = optimize(two_tones(), 1024, n_fft=256, criterion="concentration")
     np.testing.assert_allclose(own.window_length, built_in.window_length, rtol=1e-3)
     assert own.criterion.final == pytest.approx(built_in.criterion.final, rel=1e-4)
+    assert own.criterion.best_fixed_win_length == built_in.criterion.best_fixed_win_length
     assert own.criterion.name == "MyConcentration"
     assert own.criterion.direction == "maximize"
