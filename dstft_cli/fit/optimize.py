@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -13,19 +11,18 @@ from numpy.typing import NDArray
 
 from dstft_cli.criteria import Criterion, resolve
 from dstft_cli.errors import InputError, UsageError
+from dstft_cli.fit.advice import advice
 from dstft_cli.fit.device import resolve_device
-from dstft_cli.fit.evaluator import Evaluator, Progress
+from dstft_cli.fit.evaluator import Progress
 from dstft_cli.fit.plan import Plan, choose_n_fft, largest_auto_n_fft, make_plan
-from dstft_cli.fit.stages import Stages, fixed_scores, search_lengths
+from dstft_cli.fit.problem import Probe, Problem, peak_of
+from dstft_cli.fit.stages import Stages
 from dstft_cli.names import DEFAULT_SMOOTHNESS, OPTIMIZERS, WINDOW_MODES
 from dstft_cli.parameters import uniform_centers
 from dstft_cli.result import Result
-from dstft_cli.stft import Samples, Transform
+from dstft_cli.stft import Samples
 
-Array = NDArray[np.float64]
-
-_PROBE_SAMPLES = 1 << 22  # frames × n_fft that n_fft auto looks at per length
-_BOUND_SHARE = 0.25  # of the energy in frames on one bound, above which a warning is due
+MOST_FRAMES = 1 << 25
 
 
 def optimize(
@@ -100,7 +97,7 @@ def optimize(
     length = int(samples.shape[-1])
     if length < 2:
         raise InputError(f"signal of {length} sample: at least 2 are needed for a window")
-    peak = _peak(samples) if peak is None else peak
+    peak = peak_of(samples) if peak is None else peak
     if not peak > 0:
         raise InputError("every sample is zero: silence has no best window")
     problem = Problem(
@@ -145,6 +142,11 @@ def optimize(
             score=probe.score if varying else None,
         )
     plan = plan_for(n_fft)
+    if length / plan.hop_length > MOST_FRAMES:
+        raise UsageError(
+            f"hop length {plan.hop_length:g} samples makes {length / plan.hop_length:.3g} frames of "
+            f"this signal, above {MOST_FRAMES}: raise --hop-length"
+        )
     centers = uniform_centers(length, plan.hop_length)
     evaluator = problem.evaluator(plan.n_fft, centers)
     stages = Stages(evaluator, plan, smoothness * plan.n_fft / length)
@@ -160,7 +162,14 @@ def optimize(
             tolerance=tolerance,
         )
     final = stages.finish()
-    warnings = _warnings(plan, final, overlap, fixed, automatic, length, stages.importance)
+    warnings = advice(
+        plan,
+        final,
+        stages.importance,
+        overlap=overlap,
+        learned=not fixed,
+        growable=not automatic or plan.n_fft < largest_auto_n_fft(length),
+    )
     return Result(
         sample_rate=problem.sample_rate,
         n_fft=plan.n_fft,
@@ -181,76 +190,6 @@ def optimize(
     )
 
 
-@dataclass(frozen=True)
-class Problem:
-    """The signal and everything of the fit that does not depend on the FFT size."""
-
-    samples: Samples
-    length: int
-    sample_rate: float
-    window: str
-    normalization: str
-    power: float
-    criterion: Criterion
-    device: torch.device
-    dtype: torch.dtype
-    threads: int
-    peak: float
-    progress: Progress | None
-
-    def evaluator(self, n_fft: int, centers: Array) -> Evaluator:
-        """Evaluates the criterion at frames with these centres."""
-        return Evaluator(
-            self.samples,
-            centers,
-            Transform(n_fft, self.window, self.normalization),
-            self.criterion,
-            power=self.power,
-            peak=self.peak,
-            device=self.device,
-            dtype=self.dtype,
-            threads=self.threads,
-            progress=self.progress,
-        )
-
-
-class Probe:
-    """Searches on frames spread evenly over the signal, to choose an FFT size.
-
-    Args:
-        problem: the fit.
-        plan_for: the plan for an n_fft.
-        smoothness: μ.
-    """
-
-    def __init__(
-        self, problem: Problem, plan_for: Callable[[int], Plan], smoothness: float
-    ) -> None:
-        self._problem = problem
-        self._plan_for = plan_for
-        self._smoothness = smoothness
-
-    def best_fixed(self, n_fft: int) -> float:
-        """The best single length of the table at this n_fft, samples."""
-        lengths = self._plan_for(n_fft).tabulated_lengths()
-        scores, _, _ = fixed_scores(self._evaluator(n_fft), lengths)
-        return float(lengths[scores.argmin()])
-
-    def score(self, n_fft: int) -> float:
-        """The score, penalty included, of the best lengths per frame at this n_fft."""
-        lengths = self._plan_for(n_fft).tabulated_lengths()
-        penalty = self._smoothness * n_fft / self._problem.length
-        evaluator = self._evaluator(n_fft)
-        table = evaluator.table(lengths)
-        return search_lengths(evaluator, table, lengths, penalty).score
-
-    def _evaluator(self, n_fft: int) -> Evaluator:
-        hop = self._plan_for(n_fft).hop_length
-        frames = 1 + self._problem.length // hop
-        stride = math.ceil(frames / max(_PROBE_SAMPLES // n_fft, 1))
-        return self._problem.evaluator(n_fft, uniform_centers(self._problem.length, hop * stride))
-
-
 def _check(
     window_mode: str, optimizer: str, smoothness: float, overlap: float, power: float
 ) -> None:
@@ -264,60 +203,3 @@ def _check(
         raise UsageError(f"overlap {overlap:g}: above 0 and up to 1 is allowed")
     if not 0 < power < math.inf:
         raise UsageError(f"power {power:g}: above 0 is allowed")
-
-
-def _peak(samples: Samples) -> float:
-    """Largest absolute sample, a block at a time; InputError where a sample is not finite."""
-    peak, block = 0.0, 1 << 20
-    for start in range(0, samples.shape[-1], block):
-        part = torch.as_tensor(samples[:, start : start + block])
-        level = float(part.abs().max()) if part.numel() else 0.0
-        if not math.isfinite(level):
-            at = start + int((~torch.isfinite(part)).any(0).nonzero()[0])
-            raise InputError(f"sample {at} is not finite: repair the signal")
-        peak = max(peak, level)
-    return peak
-
-
-def _warnings(
-    plan: Plan,
-    lengths: Array,
-    overlap: float,
-    fixed: bool,
-    automatic: bool,
-    length: int,
-    importance: Array,
-) -> list[str]:
-    """What a user should know about the learned lengths."""
-    if fixed:
-        if plan.hop_length > 0.9 * plan.start:
-            return [
-                f"hop length {plan.hop_length:g} samples leaves gaps between windows of "
-                f"{plan.start:g}: lower --hop-length to recover the signal from the transform"
-            ]
-        return []
-    warnings = []
-    if overlap > 0.9:
-        warnings.append(
-            f"overlap {overlap:g} is above 0.9: the signal may not be recoverable from the "
-            "transform; lower --overlap"
-        )
-    bounds = plan.bounds
-    for side, limit, option, verb in (
-        ("lower", bounds.low, bounds.low_option, "lower"),
-        ("upper", bounds.high, bounds.high_option, "raise"),
-    ):
-        on_bound = np.isclose(lengths[0], limit, rtol=1e-6, atol=0)
-        share = float(np.broadcast_to(on_bound, importance.shape) @ importance)
-        if on_bound.all():
-            who = "the learned window length"
-        elif share > _BOUND_SHARE:
-            who = f"the learned window length of frames with {share:.0%} of the energy"
-        else:
-            continue
-        if option == "--n-fft" and automatic and plan.n_fft >= largest_auto_n_fft(length):
-            verb = "n_fft auto stops at a quarter of the signal and at 65536, give a larger"
-        elif option == "--n-fft" and lengths.size > 1:
-            option = f"--n-fft and keep --hop-length {plan.hop_length:g} to allow longer ones"
-        warnings.append(f"{who} is on its {side} bound, {limit:g} samples: {verb} {option}")
-    return warnings

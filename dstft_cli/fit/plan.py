@@ -13,7 +13,8 @@ from dstft_cli.errors import UsageError
 from dstft_cli.parameters import SHORTEST_WINDOW, LengthBounds, length_bounds
 
 LARGEST_AUTO_N_FFT = 65536
-SMALLEST_N_FFT = 32
+SMALLEST_AUTO_N_FFT = 32
+SMALLEST_FFT = 4  # two bins besides zero
 _FIRST_SECONDS = 0.064  # n_fft auto starts at the power of two nearest to this
 _LENGTHS_PER_OCTAVE = 5
 _MOST_LENGTHS = 32
@@ -68,7 +69,11 @@ def make_plan(
     Raises:
         UsageError: a length is out of its range, or two contradict each other.
     """
+    if n_fft < SMALLEST_FFT:
+        raise UsageError(f"n_fft {n_fft}: at least {SMALLEST_FFT} is allowed")
     hop = n_fft / 16 if hop_length is None else hop_length
+    if not 0 < hop < math.inf:
+        raise UsageError(f"hop length {hop:g} samples: above 0 is allowed")
     if win_length is not None:
         if win_length > n_fft:
             raise UsageError(
@@ -126,7 +131,7 @@ def choose_n_fft(
         best_fixed: the best single length at an n_fft, samples; None where nothing is learned.
         score: what the search attains at an n_fft; None where the lengths do not vary.
     """
-    floor = max(_power_of_two_above(at_least), SMALLEST_N_FFT)
+    floor = max(_power_of_two_above(at_least), SMALLEST_AUTO_N_FFT)
     limit = max(largest_auto_n_fft(length), floor)
     if high is not None:
         return max(_power_of_two_above(high), floor)

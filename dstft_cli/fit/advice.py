@@ -1,0 +1,73 @@
+"""What a user should know about learned lengths, each with the option that remedies it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dstft_cli.fit.plan import Plan
+
+Array = NDArray[np.float64]
+
+_BOUND_SHARE = 0.25  # of the energy in frames on one bound, above which a warning is due
+_POOR_OVERLAP = 0.9  # windows a larger share of their length apart meet near zero
+
+
+def advice(
+    plan: Plan,
+    lengths: Array,
+    importance: Array,
+    *,
+    overlap: float,
+    learned: bool,
+    growable: bool,
+) -> list[str]:
+    """Warnings, one line each.
+
+    Args:
+        plan: of the fit.
+        lengths: learned lengths, samples, `[1, 1]` or `[1, T]`.
+        importance: share of each frame in the energy, `[T]`.
+        overlap: η.
+        learned: whether lengths were learned at all.
+        growable: whether a larger n_fft is the user's to choose: `auto` is not at its limit.
+    """
+    if not learned:
+        return _gaps(plan)
+    warnings = []
+    if overlap > _POOR_OVERLAP:
+        warnings.append(
+            f"overlap {overlap:g} is above {_POOR_OVERLAP:g}: the signal may not be recoverable "
+            "from the transform; lower --overlap"
+        )
+    bounds = plan.bounds
+    for side, limit, option, verb in (
+        ("lower", bounds.low, bounds.low_option, "lower"),
+        ("upper", bounds.high, bounds.high_option, "raise"),
+    ):
+        on_bound = np.isclose(lengths[0], limit, rtol=1e-6, atol=0)
+        share = float(np.broadcast_to(on_bound, importance.shape) @ importance)
+        if on_bound.all():
+            who = "the learned window length"
+        elif share > _BOUND_SHARE:
+            who = f"the learned window length of frames with {share:.0%} of the energy"
+        else:
+            continue
+        remedy = f"{verb} {option}"
+        if option == "--n-fft" and not growable:
+            remedy = (
+                "n_fft auto stops at a quarter of the signal and at 65536, give a larger --n-fft"
+            )
+        elif option == "--n-fft" and lengths.size > 1:
+            remedy += f" and keep --hop-length {plan.hop_length:g} to allow longer ones"
+        warnings.append(f"{who} is on its {side} bound, {limit:g} samples: {remedy}")
+    return warnings
+
+
+def _gaps(plan: Plan) -> list[str]:
+    if plan.hop_length <= _POOR_OVERLAP * plan.start:
+        return []
+    return [
+        f"hop length {plan.hop_length:g} samples leaves gaps between windows of {plan.start:g}: "
+        "lower --hop-length to recover the signal from the transform"
+    ]

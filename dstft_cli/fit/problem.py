@@ -1,0 +1,106 @@
+"""The signal and what of a fit does not depend on the FFT size; and the probe that chooses one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dstft_cli.criteria import Criterion
+from dstft_cli.errors import InputError
+from dstft_cli.fit.evaluator import Evaluator, Progress
+from dstft_cli.fit.plan import Plan
+from dstft_cli.fit.stages import fixed_scores, search_lengths
+from dstft_cli.parameters import uniform_centers
+from dstft_cli.stft import Samples, Transform
+
+Array = NDArray[np.float64]
+
+_PROBE_SAMPLES = 1 << 22  # frames × n_fft that n_fft auto looks at per length
+
+
+@dataclass(frozen=True)
+class Problem:
+    """The signal and everything of the fit that does not depend on the FFT size."""
+
+    samples: Samples
+    length: int
+    sample_rate: float
+    window: str
+    normalization: str
+    power: float
+    criterion: Criterion
+    device: torch.device
+    dtype: torch.dtype
+    threads: int
+    peak: float
+    progress: Progress | None
+
+    def evaluator(self, n_fft: int, centers: Array) -> Evaluator:
+        """Evaluates the criterion at frames with these centres."""
+        return Evaluator(
+            self.samples,
+            centers,
+            Transform(n_fft, self.window, self.normalization),
+            self.criterion,
+            power=self.power,
+            peak=self.peak,
+            device=self.device,
+            dtype=self.dtype,
+            threads=self.threads,
+            progress=self.progress,
+        )
+
+
+class Probe:
+    """Searches on frames spread evenly over the signal, to choose an FFT size.
+
+    Args:
+        problem: the fit.
+        plan_for: the plan for an n_fft.
+        smoothness: μ.
+    """
+
+    def __init__(
+        self, problem: Problem, plan_for: Callable[[int], Plan], smoothness: float
+    ) -> None:
+        self._problem = problem
+        self._plan_for = plan_for
+        self._smoothness = smoothness
+
+    def best_fixed(self, n_fft: int) -> float:
+        """The best single length of the table at this n_fft, samples."""
+        lengths = self._plan_for(n_fft).tabulated_lengths()
+        scores, _, _ = fixed_scores(self._evaluator(n_fft), lengths)
+        return float(lengths[scores.argmin()])
+
+    def score(self, n_fft: int) -> float:
+        """The score, penalty included, of the best lengths per frame at this n_fft."""
+        lengths = self._plan_for(n_fft).tabulated_lengths()
+        penalty = self._smoothness * n_fft / self._problem.length
+        evaluator = self._evaluator(n_fft)
+        table = evaluator.table(lengths)
+        return search_lengths(evaluator, table, lengths, penalty).score
+
+    def _evaluator(self, n_fft: int) -> Evaluator:
+        hop = self._plan_for(n_fft).hop_length
+        frames = 1 + self._problem.length // hop
+        stride = math.ceil(frames / max(_PROBE_SAMPLES // n_fft, 1))
+        return self._problem.evaluator(n_fft, uniform_centers(self._problem.length, hop * stride))
+
+
+def peak_of(samples: Samples) -> float:
+    """Largest absolute sample, a block at a time; InputError where a sample is not finite."""
+    peak, block = 0.0, 1 << 20
+    for start in range(0, samples.shape[-1], block):
+        part = torch.as_tensor(samples[:, start : start + block])
+        level = float(part.abs().max()) if part.numel() else 0.0
+        if not math.isfinite(level):
+            at = start + int((~torch.isfinite(part)).any(0).nonzero()[0])
+            raise InputError(f"sample {at} is not finite: repair the signal")
+        peak = max(peak, level)
+    return peak
