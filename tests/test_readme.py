@@ -90,7 +90,7 @@ def test_the_test_command_checks_style_types_and_tests_in_its_own_environment() 
     ]
 
 
-@pytest.mark.parametrize("block", COMMANDS, ids=lambda block: block.strip().splitlines()[0][:60])
+@pytest.mark.parametrize("block", COMMANDS, ids=lambda block: block.strip()[:60].strip())
 def test_every_command_runs(block: str, folder: Path) -> None:
     if "ffmpeg" in block and shutil.which("ffmpeg") is None:
         pytest.skip("NOT TESTED: ffmpeg is not installed, so the README's pipe from it did not run")
@@ -144,3 +144,14 @@ def test_options_named_in_the_readme_exist(folder: Path) -> None:
     named = set(re.findall(r"`(--[a-z][a-z-]*)", prose))
     assert len(named) >= 10
     assert named - offered == set()
+
+
+def test_the_benchmarks_named_in_the_readme_run() -> None:
+    (named,) = re.findall(r"`python -m benchmarks ([a-z ]+)`", README)
+    assert named.split() == ["speed", "startup", "optimum", "memory"]
+    quick = "python -m benchmarks speed startup optimum --seconds 3 --rounds 1"
+    output = run_shell(quick, ROOT).stdout
+    verdicts = re.findall(r"^(met|NOT MET) +([^:]+): \S+ (passes|ms|nats), claimed ≤", output, re.M)
+    assert len(verdicts) == 5 + 3 + 2
+    reached = {text: verdict for verdict, text, unit in verdicts if unit == "nats"}
+    assert reached == {"two tones, constant": "met", "two tones, time": "met"}
