@@ -163,4 +163,4 @@ def test_scale_makes_a_long_valley_round():
         found = run(valley, [4.0, 4.0, 4.0], "lbfgs", scale=scale, tolerance=1e-14)
         evaluations[name] = len(calls)
     np.testing.assert_allclose(found.z, MINIMUM, atol=1e-3)
-    assert evaluations["scaled"] < evaluations["plain"]
+    assert evaluations["scaled"] <= 6 < evaluations["plain"]

@@ -134,3 +134,12 @@ def test_n_fft_follows_the_score_where_lengths_vary():
 def test_largest_auto_n_fft():
     assert largest_auto_n_fft(4000) == 512
     assert largest_auto_n_fft(10**9) == 65536
+
+
+def test_n_fft_that_has_grown_does_not_shrink_again():
+    """Between two sizes that each ask for the other, the larger one has room for both."""
+    best = iter([800.0, 300.0])  # at 1024, then at 2048
+    found = choose_n_fft(
+        10**6, 16000.0, at_least=0, high=None, best_fixed=lambda n_fft: next(best), score=None
+    )
+    assert found == 2048
