@@ -196,8 +196,7 @@ class Evaluator:
         self, start: int, stop: int, lengths: FloatArray
     ) -> tuple[Tensor, Tensor]:
         fractions = self.frames.fractions(start, stop)
-        w, dw, _ = self.transform.window_derivatives(fractions, self._lengths(start, stop, lengths))
-        return w, dw
+        return self.transform.windows_and_slopes(fractions, self._lengths(start, stop, lengths))
 
     def _cells(self, block: Tensor, w: Tensor) -> Tensor:
         """`a = |X|^p`, `[C, n, F]`."""

@@ -46,9 +46,8 @@ class Stages:
 
     def __init__(self, evaluator: Evaluator, plan: Plan, penalty: float) -> None:
         self.stop_reason = StopReason.FIXED
-        self.importance = (
-            evaluator.weights
-        )  # of each frame, [T]; with its energy once that is known
+        # of each frame, [T]; its share of the energy once that is known
+        self.importance = evaluator.weights / evaluator.weights.sum()
         self._frames = 1  # lengths asked for
         self.seconds = {"search": 0.0, "descent": 0.0}
         self._evaluator = evaluator

@@ -64,7 +64,7 @@ class Transform:
         fractions, lengths, index = _distinct(fractions, lengths)
         u, mirror = self._offsets(fractions)
         w = window(u, lengths[:, None], self.window, self.normalization, mirror=mirror)
-        return w if index is None else w[index]
+        return w if index is None else w.index_select(0, index)
 
     def windows_and_slopes(self, fractions: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Rows of `w` and `∂w/∂θ`, each `[n or 1, K]`; arguments as for `windows`."""
@@ -73,7 +73,9 @@ class Transform:
         w, dw = window_and_slope(
             u, lengths[:, None], self.window, self.normalization, mirror=mirror
         )
-        return (w, dw) if index is None else (w[index], dw[index])
+        if index is None:
+            return w, dw
+        return w.index_select(0, index), dw.index_select(0, index)
 
     def window_derivatives(
         self, fractions: Tensor, lengths: Tensor
@@ -82,13 +84,12 @@ class Transform:
         u = self._sample_offsets(fractions) - fractions[:, None]
         return window_derivatives(u, lengths[:, None], self.window, self.normalization)
 
-    def _offsets(self, fractions: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Distances `u` from the centre; where centres are whole, one half and its mirror index."""
-        k = self._sample_offsets(fractions)
+    def _offsets(self, fractions: Tensor) -> tuple[Tensor, int]:
+        """Distances `u` from the centre; where centres are whole, one half, and K to mirror it."""
         if len(fractions) == 1 and float(fractions) == 0.0:
-            half = torch.arange(self.n_fft // 2 + 1, dtype=k.dtype, device=k.device)
-            return half[None, :], k.abs().long()
-        return k - fractions[:, None], None
+            half = torch.arange(self.n_fft // 2 + 1, dtype=fractions.dtype, device=fractions.device)
+            return half[None, :], self.n_fft
+        return self._sample_offsets(fractions) - fractions[:, None], 0
 
     def _sample_offsets(self, like: Tensor) -> Tensor:
         return torch.arange(self.n_fft, dtype=like.dtype, device=like.device) - self.n_fft // 2
@@ -99,16 +100,22 @@ def _distinct(fractions: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tenso
 
     Hops of a few milliseconds have few fractions, and smooth lengths come in runs.
     """
-    if len(fractions) == 1 and len(lengths) == 1:
+    frames = max(len(fractions), len(lengths))
+    if frames == 1:
         return fractions, lengths, None
     if len(fractions) == 1:
-        lengths, index = torch.unique(lengths, return_inverse=True)
-        return fractions, lengths, index
-    if len(lengths) == 1:
-        fractions, index = torch.unique(fractions, return_inverse=True)
-        return fractions, lengths, index
-    pairs, index = torch.unique(torch.stack([fractions, lengths], 1), dim=0, return_inverse=True)
-    return pairs[:, 0], pairs[:, 1], index
+        lengths_once, index = torch.unique(lengths, return_inverse=True)
+        once = (fractions, lengths_once)
+    elif len(lengths) == 1:
+        fractions_once, index = torch.unique(fractions, return_inverse=True)
+        once = (fractions_once, lengths)
+    else:
+        pairs = torch.stack([fractions, lengths], 1)
+        pairs, index = torch.unique(pairs, dim=0, return_inverse=True)
+        once = (pairs[:, 0], pairs[:, 1])
+    if max(len(part) for part in once) > frames // 2:  # not worth the copy
+        return fractions, lengths, None
+    return *once, index
 
 
 class Frames:

@@ -120,7 +120,7 @@ def window(
     name: str = "hann",
     normalization: str = "energy",
     *,
-    mirror: Tensor | None = None,
+    mirror: int = 0,
 ) -> Tensor:
     """Window values.
 
@@ -129,7 +129,7 @@ def window(
         length: window length θ, samples, > 0, broadcastable to `[..., 1]`.
         name: window family, one of `names.WINDOWS`.
         normalization: `none`; `amplitude`, `w / Σ_k w`; `energy`, `w / ‖w‖₂`, over the last axis.
-        mirror: index `[K]` into the last axis of `u`, where `u` holds each distance only once.
+        mirror: K, where `u` is only `[..., K//2 + 1]`, the distances 0 … K//2 of a whole centre.
 
     Returns:
         `[..., K]`, zero where `|u| > θ/2`.
@@ -145,7 +145,7 @@ def window_and_slope(
     name: str = "hann",
     normalization: str = "energy",
     *,
-    mirror: Tensor | None = None,
+    mirror: int = 0,
 ) -> tuple[Tensor, Tensor]:
     """`w` and `∂w/∂θ` (per sample of window length), each `[..., K]`; arguments as for `window`."""
     v = u / length
@@ -180,8 +180,12 @@ def window_derivatives(
     return w, dw_dlength, dw_dcenter
 
 
-def _expand(half: Tensor, mirror: Tensor | None) -> Tensor:
-    return half if mirror is None else half[..., mirror]
+def _expand(half: Tensor, mirror: int) -> Tensor:
+    """`h(0 … K//2)` of an even function to `h(−K//2 … K−1−K//2)` for `mirror = K > 0`."""
+    if not mirror:
+        return half
+    middle = mirror // 2
+    return torch.cat([half[..., 1 : middle + 1].flip(-1), half[..., : mirror - middle]], dim=-1)
 
 
 def _normalized(w: Tensor, normalization: str, *slopes: Tensor) -> tuple[Tensor, ...]:
