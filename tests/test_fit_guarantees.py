@@ -115,3 +115,25 @@ def test_bound_is_reported_beside_the_searched_assignment(criterion):
 def test_no_bound_where_none_is_proved(options):
     result = optimize(two_tones(), 1024, **{**PEER, "window_mode": "time", **options})
     assert result.criterion.table_bound is None
+
+
+@pytest.mark.parametrize("search", [False, True])
+@pytest.mark.parametrize("smoothness", [0.1, 5.0])
+def test_the_descent_pays_for_changes_too(search, smoothness):
+    """Value and penalty together never rise from stage to stage."""
+    x, n_fft = two_tones(), 256
+    totals = []
+    for max_steps in (0, 30):
+        result = optimize(
+            x,
+            1024,
+            n_fft=n_fft,
+            window_mode="time",
+            smoothness=smoothness,
+            search=search,
+            max_steps=max_steps,
+            win_length=100,
+        )
+        variation = np.abs(np.diff(np.log(result.window_length[0]))).sum()
+        totals.append(result.criterion.final + smoothness * n_fft / len(x) * variation)
+    assert totals[1] <= totals[0] + 1e-6
