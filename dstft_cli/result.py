@@ -78,6 +78,7 @@ class Result:
 
     Attributes:
         sample_rate: Hz.
+        length: samples per channel N.
         n_fft: FFT size K; the transform has F = K // 2 + 1 frequency bins.
         start_window_length: start value, samples, [1, 1].
         window_length: samples, [1, 1] or [1, T] ([F, 1] and [F, T] where it varies with frequency).
@@ -96,6 +97,7 @@ class Result:
     """
 
     sample_rate: float
+    length: int
     n_fft: int
     start_window_length: FloatArray
     window_length: FloatArray

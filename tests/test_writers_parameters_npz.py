@@ -22,6 +22,9 @@ NAMES = [
     "frequencies",
     "sample_rate",
     "n_fft",
+    "samples",
+    "window",
+    "normalization",
     "trajectory_criterion",
     "trajectory_window_length",
     "trajectory_hop_length",
@@ -40,6 +43,11 @@ def test_parameters_of_one_length(tmp_path: Path) -> None:
     assert stored["sample_rate"] == 8000.0
     assert stored["n_fft"] == K
     assert stored["n_fft"].dtype == np.int64
+    assert (stored["samples"], stored["samples"].dtype) == (20, np.int64)
+    for name, word in (("window", "hann"), ("normalization", "energy")):
+        assert stored[name].shape == ()
+        assert stored[name].dtype.kind == "U"
+        assert stored[name] == word
     assert stored["trajectory_criterion"].tolist() == [3.5, 1 / 3, 0.1 + 0.2]
     assert stored["trajectory_window_length"].tolist() == [[[32.0]], [[48.5]], [[48.5]]]
     assert stored["trajectory_hop_length"].tolist() == [[4.0]] * 3
@@ -91,7 +99,8 @@ def test_parameters_come_back(tmp_path: Path) -> None:
     back = read_parameters(tmp_path / "p.npz")
     for name in ("window_length", "frame_centers", "hop_lengths", "times", "frequencies"):
         np.testing.assert_array_equal(getattr(back, name), getattr(result, name))
-    assert (back.sample_rate, back.n_fft) == (8000.0, K)
+    assert (back.sample_rate, back.n_fft, back.samples) == (8000.0, K, 20)
+    assert (back.window, back.normalization) == ("hann", "energy")
     assert back.frequencies[-1] == 4000.0
 
 
@@ -122,6 +131,20 @@ def edited(path: Path, **changes: Any) -> Path:
     [
         ({"n_fft": None}, "lacks the array 'n_fft': run dstft optimize again"),
         ({"window_length": None}, "lacks the array 'window_length': run"),
+        ({"samples": None}, "lacks the array 'samples': run"),
+        ({"window": None}, "lacks the array 'window': run"),
+        ({"normalization": None}, "lacks the array 'normalization': run"),
+        ({"window": "triangle"}, "'window' is 'triangle', not one of hann, blackman, nuttall"),
+        ({"window": 3}, "'window' is '3', not one of hann"),
+        (
+            {"normalization": "peak"},
+            "'normalization' is 'peak', not one of energy, amplitude, none",
+        ),
+        ({"samples": 20.5}, "'samples' 20.5 is not an integer: run"),
+        ({"samples": 0}, "'samples' is not one number above 0: run"),
+        ({"samples": "many"}, "'samples' holds values that are not finite real numbers"),
+        ({"samples": 15}, "'frame_centers' holds values outside [0, 15] samples: run"),
+        ({"frame_centers": np.arange(-1.0, 4)}, "'frame_centers' holds values outside [0, 20]"),
         ({"n_fft": np.array([64, 64])}, "'n_fft' is not one number above 0: run"),
         ({"n_fft": 64.5}, "'n_fft' 64.5 is not an integer: run"),
         ({"sample_rate": -1.0}, "'sample_rate' is not one number above 0"),

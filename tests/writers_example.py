@@ -19,14 +19,16 @@ def a_result(
     steps = steps or (np.array([[32.0]]), np.array([[48.5]]), lengths)
     hops = hops or (np.array([4.0]),) * len(steps)
     S = len(steps)
+    centers = np.arange(T) * 4.0 if centers is None else centers
     return Result(
         sample_rate=8000.0,
+        length=int(centers[-1]) + 4,
         n_fft=K,
         start_window_length=np.array([[32.0]]),
         window_length=lengths,
         hop_length=4.0,
         length_bounds=(8.0, 64.0),
-        frame_centers=np.arange(T) * 4.0 if centers is None else centers,
+        frame_centers=centers,
         window="hann",
         normalization="energy",
         power=2.0,

@@ -37,7 +37,7 @@ def optimize(
     window: str = "hann",
     normalization: str = "energy",
     power: float = 2.0,
-    window_mode: Literal["fixed", "constant", "time"] | str = "constant",
+    window_mode: Literal["fixed", "constant", "time", "frequency"] | str = "constant",
     smoothness: float = DEFAULT_SMOOTHNESS,
     overlap: float = 0.5,
     criterion: str | Criterion | Any = "entropy",
@@ -53,7 +53,7 @@ def optimize(
     peak: float | None = None,
     progress: Progress | None = None,
 ) -> Result:
-    """Learns the window length, one for all frames or one per frame, that suits a signal best.
+    """Learns the window length, one for all, per frame or per frequency, that suits a signal best.
 
     Args:
         samples: signal, `[N]` or `[C, N]` (all channels share one set of parameters); an array, a
@@ -67,9 +67,11 @@ def optimize(
         window: one of `names.WINDOWS`.
         normalization: `energy` (noise keeps its level), `amplitude` (a tone does) or `none`.
         power: the criterion sees |X| ** power; > 0.
-        window_mode: `fixed`, `constant` (one length) or `time` (one per frame).
+        window_mode: `fixed`, `constant` (one length), `time` (one per frame) or `frequency` (one
+            per bin).
         smoothness: μ ≥ 0, the price in nats of one e-fold change of window length per n_fft of
-            signal: the score is charged `μ·(n_fft/N)·Σ|ln θ_i − ln θ_{i+1}|`. `time` only.
+            signal, or per bin: the score is charged `μ·(n_fft/N)·Σ|ln θ_i − ln θ_{i+1}|` over
+            frames, or `(μ/F)·Σ|ln θ_f − ln θ_{f+1}|` over bins.
         overlap: η in (0, 1]; window lengths stay above hop_length / η.
         criterion: one of `names.CRITERIA`, `module:object`, or an object (see `criteria.base`).
         order: of `renyi` (default 3) and `lp` (default 0.5).
@@ -113,8 +115,15 @@ def optimize(
         threads=threads or torch.get_num_threads(),
         peak=peak,
         progress=progress,
+        window_mode=window_mode,
     )
     fixed = window_mode == "fixed"
+    varying = window_mode in ("time", "frequency")
+    if window_mode == "frequency" and problem.criterion.per_frame:
+        raise UsageError(
+            f"criterion {problem.criterion.name} is a mean over frames and does not part into "
+            "frequencies: use concentration, or window mode time"
+        )
 
     def plan_for(size: int) -> Plan:
         return make_plan(
@@ -130,7 +139,6 @@ def optimize(
     automatic = n_fft is None
     if n_fft is None:
         probe = Probe(problem, plan_for, smoothness)
-        varying = window_mode == "time" and not problem.criterion.ranked
         n_fft = choose_n_fft(
             length,
             problem.sample_rate,
@@ -139,7 +147,7 @@ def optimize(
             ),
             high=win_length_max,
             best_fixed=None if fixed else probe.best_fixed,
-            score=probe.score if varying else None,
+            score=probe.score if varying and not problem.criterion.ranked else None,
         )
     plan = plan_for(n_fft)
     if length / plan.hop_length > MOST_FRAMES:
@@ -149,12 +157,12 @@ def optimize(
         )
     centers = uniform_centers(length, plan.hop_length)
     evaluator = problem.evaluator(plan.n_fft, centers)
-    stages = Stages(evaluator, plan, smoothness * plan.n_fft / length)
+    stages = Stages(evaluator, plan, smoothness * evaluator.variation)
     if fixed:
         stages.start()
     else:
         stages.run(
-            per_frame=window_mode == "time",
+            varying=varying,
             search=search,
             optimizer="lbfgs" if optimizer == "auto" else optimizer,
             lr=lr,
@@ -172,6 +180,7 @@ def optimize(
     )
     return Result(
         sample_rate=problem.sample_rate,
+        length=length,
         n_fft=plan.n_fft,
         start_window_length=np.array([[plan.start]]),
         window_length=final,

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dstft_cli.errors import InputError
+from dstft_cli.names import NORMALIZATIONS, WINDOWS
 from dstft_cli.result import FloatArray, Result
 from dstft_cli.writers.npy import write_header
 from dstft_cli.writers.place import disk_errors, shown
@@ -30,6 +31,9 @@ class StoredParameters:
         frequencies: Hz, [F].
         sample_rate: Hz.
         n_fft: FFT size K, F = K // 2 + 1.
+        samples: per channel N, >= 1; all frame centres lie within [0, N].
+        window: window family, one of `names.WINDOWS`.
+        normalization: one of `names.NORMALIZATIONS`.
     """
 
     window_length: FloatArray
@@ -39,6 +43,9 @@ class StoredParameters:
     frequencies: FloatArray
     sample_rate: float
     n_fft: int
+    samples: int
+    window: str
+    normalization: str
 
 
 def write_parameters(path: Path, result: Result) -> None:
@@ -46,6 +53,7 @@ def write_parameters(path: Path, result: Result) -> None:
 
     `trajectory_window_length` is float32 [S, *window_length.shape]; `trajectory_hop_length` is
     [S, T-1] where any step has a hop length per frame, else [S, 1]; all other reals are float64.
+    `window` and `normalization` are text.
 
     Raises:
         OutputError: the file cannot be written.
@@ -60,6 +68,9 @@ def write_parameters(path: Path, result: Result) -> None:
         "frequencies": np.asarray(result.frequencies, np.float64),
         "sample_rate": np.asarray(result.sample_rate, np.float64),
         "n_fft": np.asarray(result.n_fft, np.int64),
+        "samples": np.asarray(result.length, np.int64),
+        "window": np.asarray(result.window),
+        "normalization": np.asarray(result.normalization),
         "trajectory_criterion": np.asarray(trajectory.criterion, np.float64),
     }
     with (
@@ -131,6 +142,7 @@ def read_parameters(path: Path) -> StoredParameters:
 
 
 NAMES = tuple(StoredParameters.__dataclass_fields__)
+WORDS = {"window": WINDOWS, "normalization": NORMALIZATIONS}
 
 
 def _arrays(archive: np.lib.npyio.NpzFile, place: str) -> Iterator[tuple[str, NDArray[Any]]]:
@@ -144,15 +156,20 @@ def _checked(arrays: dict[str, NDArray[Any]], place: str) -> StoredParameters:
     def refuse(what: str) -> InputError:
         return InputError(f"{place}: {what}: run dstft optimize again")
 
+    words = {name: str(arrays.pop(name)) for name in WORDS}
+    for name, word in words.items():
+        if word not in WORDS[name]:
+            raise refuse(f"'{name}' is {word!r}, not one of {', '.join(WORDS[name])}")
     for name, array in arrays.items():
         if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
             raise refuse(f"'{name}' holds values that are not finite real numbers")
-    for name in ("sample_rate", "n_fft"):
+    for name in ("sample_rate", "n_fft", "samples"):
         if arrays[name].shape != () or arrays[name] <= 0:
             raise refuse(f"'{name}' is not one number above 0")
-    n_fft = int(arrays["n_fft"])
-    if n_fft != arrays["n_fft"]:
-        raise refuse(f"'n_fft' {arrays['n_fft']} is not an integer")
+    for name in ("n_fft", "samples"):
+        if arrays[name] != np.floor(arrays[name]):
+            raise refuse(f"'{name}' {arrays[name]} is not an integer")
+    n_fft, samples = int(arrays["n_fft"]), int(arrays["samples"])
     F, T = n_fft // 2 + 1, arrays["frame_centers"].size
     if T == 0:
         raise refuse("'frame_centers' is empty")
@@ -169,5 +186,10 @@ def _checked(arrays: dict[str, NDArray[Any]], place: str) -> StoredParameters:
         raise refuse(f"'window_length' holds values outside (0, {n_fft}] samples")
     if not (np.diff(arrays["frame_centers"]) > 0).all():
         raise refuse("'frame_centers' does not increase")
-    reals = {name: arrays[name].astype(np.float64) for name in ("window_length", *shapes)}
-    return StoredParameters(**reals, sample_rate=float(arrays["sample_rate"]), n_fft=n_fft)
+    if arrays["frame_centers"][0] < 0 or arrays["frame_centers"][-1] > samples:
+        raise refuse(f"'frame_centers' holds values outside [0, {samples}] samples")
+    fields: dict[str, Any] = {**words, "n_fft": n_fft, "samples": samples}
+    fields["sample_rate"] = float(arrays["sample_rate"])
+    for name in ("window_length", *shapes):
+        fields[name] = arrays[name].astype(np.float64)
+    return StoredParameters(**fields)
