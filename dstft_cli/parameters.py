@@ -118,11 +118,12 @@ def length_bounds(
 class FreeLengths:
     """Window lengths as functions of the variables that a descent moves: `θ_i = exp(z[index_i])`.
 
-    Frames that share an index share a length; this is how a curve that the search found constant
-    over a syllable stays so. Neighbouring variables `z_s, z_{s+1}` are neighbours in time.
+    Rows (frames, or bins) that share an index share a length; this is how a curve that the search
+    found constant over a syllable stays so. Neighbouring variables `z_s, z_{s+1}` are neighbours
+    in time or frequency.
 
     Attributes:
-        index: variable of each frame, `[T]`, rising by 0 or 1; `[1]` for one length for all.
+        index: variable of each row, `[R]`, rising by 0 or 1; `[1]` for one length for all.
         penalty: weight of `Σ|z_s − z_{s+1}|`, nats per unit.
     """
 
@@ -131,39 +132,39 @@ class FreeLengths:
 
     @classmethod
     def constant(cls) -> FreeLengths:
-        """One length for all frames."""
+        """One length for all."""
         return cls(np.zeros(1, dtype=np.int64), 0.0)
 
     @classmethod
-    def runs(cls, lengths: FloatArray, penalty: float, *, every_frame: bool = False) -> FreeLengths:
-        """One variable per run of equal lengths `[T]`.
+    def runs(cls, lengths: FloatArray, penalty: float, *, every_row: bool = False) -> FreeLengths:
+        """One variable per run of equal lengths `[R]`.
 
-        One per frame where that is asked for or where changes cost nothing.
+        One per row where that is asked for or where changes cost nothing.
         """
-        if penalty == 0 or every_frame:
+        if penalty == 0 or every_row:
             return cls(np.arange(len(lengths)), penalty)
         return cls(np.concatenate([[0], np.cumsum(np.diff(lengths) != 0)]), penalty)
 
     def variables(self, lengths: FloatArray) -> FloatArray:
-        """`z` of lengths `[1, 1]` or `[1, T]`: exact, the first frame of a run speaks for it."""
-        row = np.broadcast_to(lengths[0], self.index.shape)
+        """`z` of the lengths `[1]` or `[R]`: the first row of a run speaks for it."""
+        row = np.broadcast_to(lengths, self.index.shape)
         _, first = np.unique(self.index, return_index=True)
         z: FloatArray = np.log(row[first])
         return z
 
     def lengths(self, z: FloatArray) -> FloatArray:
-        """Lengths `[1, 1]` or `[1, T]`, samples."""
-        lengths: FloatArray = np.exp(z)[self.index][None, :]
+        """Lengths `[1]` or `[R]`, samples."""
+        lengths: FloatArray = np.exp(z)[self.index]
         return lengths
 
-    def total(self, per_frame: FloatArray) -> FloatArray:
-        """Sum of a quantity `[T]` over the frames of each variable, `[V]`."""
+    def total(self, per_row: FloatArray) -> FloatArray:
+        """Sum of a quantity `[R]` over the rows of each variable, `[V]`."""
         if len(self.index) == 1:
-            return np.array([per_frame.sum()])
-        return np.bincount(self.index, per_frame).astype(np.float64, copy=False)
+            return np.array([per_row.sum()])
+        return np.bincount(self.index, per_row).astype(np.float64, copy=False)
 
     def pull_back(self, z: FloatArray, gradient: FloatArray) -> FloatArray:
-        """Gradient with respect to `z`, from that with respect to each frame's length `[T]`."""
+        """Gradient with respect to `z`, from that with respect to each row's length `[R]`."""
         pulled: FloatArray = np.exp(z) * self.total(gradient)
         return pulled
 

@@ -239,7 +239,10 @@ def test_one_frame():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"window_mode": "frame"}, "window mode 'frame' is unknown: use fixed, constant, time"),
+        (
+            {"window_mode": "frame"},
+            "window mode 'frame' is unknown: use fixed, constant, time, frequency",
+        ),
         ({"optimizer": "newton"}, "optimizer 'newton' is unknown: use auto, lbfgs, adam, sgd"),
         ({"smoothness": -0.5}, "smoothness -0.5: 0 or above is allowed"),
         ({"smoothness": float("nan")}, "smoothness nan: 0 or above is allowed"),
@@ -250,6 +253,20 @@ def test_one_frame():
         (
             {"device": "mps", "dtype": "float64"},
             "device mps has no float64: use --dtype float32 or --device cpu",
+        ),
+        ({"hop_length": 0}, "hop length 0: above 0 is allowed"),
+        ({"hop_length": float("nan")}, "hop length nan: above 0 is allowed"),
+        ({"dtype": "float16"}, "dtype 'float16' is unknown: use float32, float64"),
+        ({"threads": -1}, "threads -1: above 0 is allowed"),
+        ({"optimizer": "adam", "lr": -1}, "lr -1: above 0 is allowed"),
+        ({"n_fft": 127.5}, "n_fft 127.5: a whole number of samples is needed"),
+        ({"n_fft": 1}, "n_fft 1: at least 4 is allowed"),
+        ({"max_steps": -1}, "max steps -1: 0 or above is allowed"),
+        ({"tolerance": float("nan")}, "tolerance nan: above 0 is allowed"),
+        (
+            {"window_mode": "frequency", "criterion": "kurtosis"},
+            "criterion kurtosis is a mean over frames and does not part into frequencies: "
+            "use concentration, or window mode time",
         ),
         (
             {"device": "cuda:99"},

@@ -35,6 +35,7 @@ class Criterion(ABC):
         direction: whether a smaller or a larger value is sparser.
         scale_invariant: the value does not change when the signal is multiplied by a constant.
         ranked: the moments depend on the ranks of all cells, found in a pass of their own.
+        per_frame: a nonlinear statistic of each frame, so its sums do not part into those of bins.
         sums_per_frame: J, the number of sums that `rows` gives.
     """
 
@@ -42,6 +43,7 @@ class Criterion(ABC):
     direction: Direction = "minimize"
     scale_invariant: ClassVar[bool] = True
     ranked: ClassVar[bool] = False
+    per_frame: ClassVar[bool] = False
     sums_per_frame: int = 2
 
     @abstractmethod
@@ -51,6 +53,12 @@ class Criterion(ABC):
     @abstractmethod
     def slopes(self, a: Tensor) -> tuple[Tensor | float, ...]:
         """`ψ_j'(a)` per cell, finite (zero where it has no limit) at `a = 0`."""
+
+    def moments_and_slopes(
+        self, a: Tensor
+    ) -> tuple[tuple[Tensor, ...], tuple[Tensor | float, ...]]:
+        """Both at once, for criteria whose two share work."""
+        return self.moments(a), self.slopes(a)
 
     @abstractmethod
     def value(self, sums: Tensor, cells: float) -> Tensor:
@@ -76,10 +84,30 @@ class Criterion(ABC):
         Returns:
             `Σ ψ_j(a)` and `Σ ψ_j'(a) ∂a` (None without `da`), each `[n, J]` float64.
         """
-        sums = torch.stack([_frame_sum(m) for m in self.moments(a)], dim=-1)
         if da is None:
-            return sums, None
-        return sums, torch.stack([_frame_sum(s * da) for s in self.slopes(a)], dim=-1)
+            return torch.stack([_frame_sum(m) for m in self.moments(a)], dim=-1), None
+        moments, slopes = self.moments_and_slopes(a)
+        sums = torch.stack([_frame_sum(m) for m in moments], dim=-1)
+        return sums, torch.stack([_frame_sum(_times(s, da)) for s in slopes], dim=-1)
+
+    def bins(
+        self, a: Tensor, weights: Tensor, da: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Sums per frequency bin over the frames of a block.
+
+        Args:
+            a: `[C, n, F]`.
+            weights: of the frames, `[n]`.
+            da: derivative of `a` with respect to its bin's parameter, `[C, n, F]`.
+
+        Returns:
+            `Σ w_i ψ_j(a)` and `Σ w_i ψ_j'(a) ∂a` (None without `da`), each `[F, J]` float64.
+        """
+        if da is None:
+            return torch.stack([_bin_sum(m, weights) for m in self.moments(a)], dim=-1), None
+        moments, slopes = self.moments_and_slopes(a)
+        sums = torch.stack([_bin_sum(m, weights) for m in moments], dim=-1)
+        return sums, torch.stack([_bin_sum(_times(s, da), weights) for s in slopes], dim=-1)
 
     def score_gradient(
         self, sums: NDArray[np.float64], cells: float
@@ -110,10 +138,20 @@ class QuasiConvex(Criterion):
         """
 
 
+def _times(slope: Tensor | float, da: Tensor) -> Tensor:
+    return da if isinstance(slope, float) and slope == 1.0 else slope * da
+
+
 def _frame_sum(cells: Tensor) -> Tensor:
     """Sum over channels and bins in float64 (float32 where the device has no float64), `[n]`."""
     dtype = torch.float32 if cells.device.type == "mps" else torch.float64
     return cells.sum(dim=(0, -1), dtype=dtype)
+
+
+def _bin_sum(cells: Tensor, weights: Tensor) -> Tensor:
+    """Weighted sum over channels and frames, `[F]`, in the dtype of `_frame_sum`."""
+    dtype = torch.float32 if cells.device.type == "mps" else torch.float64
+    return (cells * weights[:, None]).sum(dim=(0, 1), dtype=dtype)
 
 
 def check_direction(direction: Any) -> Direction:

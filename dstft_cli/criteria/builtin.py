@@ -34,7 +34,7 @@ def _power(a: Tensor, q: float) -> Tensor:
 
 def _log(a: Tensor) -> Tensor:
     """`ln a`, finite at zero (there it is only ever multiplied by zero)."""
-    return a.clamp_min(torch.finfo(a.dtype).tiny).log()
+    return a.clamp_min(torch.finfo(a.dtype).tiny).log_()
 
 
 class Entropy(QuasiConvex):
@@ -47,6 +47,12 @@ class Entropy(QuasiConvex):
 
     def slopes(self, a: Tensor) -> tuple[Tensor | float, ...]:
         return 1.0, _log(a) + 1.0
+
+    def moments_and_slopes(
+        self, a: Tensor
+    ) -> tuple[tuple[Tensor, ...], tuple[Tensor | float, ...]]:
+        logarithm = _log(a)
+        return (a, a * logarithm), (1.0, logarithm.add_(1.0))
 
     def value(self, sums: Tensor, cells: float) -> Tensor:
         s1, s2 = sums[..., 0], sums[..., 1]
@@ -163,6 +169,7 @@ class Kurtosis(Criterion):
 
     name = "kurtosis"
     direction = "maximize"
+    per_frame = True
     sums_per_frame = 1
 
     def moments(self, a: Tensor) -> tuple[Tensor, ...]:

@@ -9,7 +9,7 @@ from dstft_cli.fit.plan import Plan
 
 Array = NDArray[np.float64]
 
-_BOUND_SHARE = 0.25  # of the energy in frames on one bound, above which a warning is due
+_BOUND_SHARE = 0.25  # of the energy in rows on one bound, above which a warning is due
 _POOR_OVERLAP = 0.9  # windows a larger share of their length apart meet near zero
 
 
@@ -26,8 +26,8 @@ def advice(
 
     Args:
         plan: of the fit.
-        lengths: learned lengths, samples, `[1, 1]` or `[1, T]`.
-        importance: share of each frame in the energy, `[T]`.
+        lengths: learned lengths, samples, `[1, 1]`, `[1, T]` or `[F, 1]`.
+        importance: share of each frame or bin in the energy, `[R]`.
         overlap: η.
         learned: whether lengths were learned at all.
         growable: whether a larger n_fft is the user's to choose: `auto` is not at its limit.
@@ -45,12 +45,12 @@ def advice(
         ("lower", bounds.low, bounds.low_option, "lower"),
         ("upper", bounds.high, bounds.high_option, "raise"),
     ):
-        on_bound = np.isclose(lengths[0], limit, rtol=1e-6, atol=0)
+        on_bound = np.isclose(lengths.ravel(), limit, rtol=1e-6, atol=0)
         share = float(np.broadcast_to(on_bound, importance.shape) @ importance)
         if on_bound.all():
             who = "the learned window length"
         elif share > _BOUND_SHARE:
-            who = f"the learned window length of frames with {share:.0%} of the energy"
+            who = f"the learned window length where {share:.0%} of the energy lies"
         else:
             continue
         remedy = f"{verb} {option}"

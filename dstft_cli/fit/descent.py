@@ -17,7 +17,7 @@ Objective = Callable[[Array], tuple[float, Array]]
 OnStep = Callable[[Array, float], None]
 
 _PATIENCE = 10  # steps without progress before the plateau schedule lowers the learning rate
-_SMALLEST_RATE = 1e-4  # of the first: below it a step no longer moves anything
+_SMALLEST_RATE = 1e-3  # of the first: below it a step no longer moves anything
 DEFAULT_LEARNING_RATE = {"adam": 0.05, "sgd": 1.0}
 
 
@@ -145,7 +145,7 @@ def _first_order(
     else:
         steps = torch.optim.SGD([variable], lr=lr)
     schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
-        steps, factor=0.1, patience=_PATIENCE, threshold=tolerance, threshold_mode="rel"
+        steps, factor=0.5, patience=_PATIENCE, threshold=tolerance, threshold_mode="rel"
     )
     for _ in range(max_steps):
         at = variable.numpy().copy()

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -23,6 +23,8 @@ from dstft_cli.stft import Frames, Samples, Transform, map_in_order
 
 FloatArray = NDArray[np.float64]
 Progress = Callable[[str, int, int], None]
+Job = TypeVar("Job")
+Done = TypeVar("Done")
 
 _BLOCK_SAMPLES = {"cpu": 1 << 19, "cuda": 1 << 25, "mps": 1 << 23}
 
@@ -42,10 +44,14 @@ class Evaluator:
         threads: blocks at a time (CPU only), >= 1.
         progress: called as `progress(stage, done, total)` with blocks done.
 
+    A row is what may have a window length of its own: here a frame, in `FrequencyEvaluator` a bin.
+
     Attributes:
         evaluations: transforms of the whole signal computed so far.
-        weights: quadrature weights of the frames, `[T]`.
+        weights: of the rows in the sums, `[R]`: here the quadrature weights of the frames.
         cells: weighted number of time-frequency cells.
+        variation: what one unit of `Σ|Δ ln θ|` along the rows counts: here n_fft/N, so that
+            the price of a change depends neither on hop nor on duration.
     """
 
     def __init__(
@@ -75,12 +81,17 @@ class Evaluator:
         )
         self.weights = quadrature_weights(centers)
         self.cells = self.frames.channels * transform.bins * float(self.weights.sum())
+        self.variation = transform.n_fft / self.frames.length
         self.evaluations = 0
         self._moments = criterion.sums_per_frame
         self._progress = progress
         count = _BLOCK_SAMPLES[self.device.type] // (transform.n_fft * self.frames.channels)
         self._block = min(max(count, 1), 4096)
         self._threads = threads if self.device.type == "cpu" else 1
+
+    def arrange(self, row: FloatArray) -> FloatArray:
+        """Lengths of the rows `[R]` in the shape of a parameter, `[1, T]`."""
+        return row[None, :]
 
     def table(self, lengths: FloatArray) -> NDArray[np.float32]:
         """Moments per frame for each of M fixed lengths, `[T, M, J]`, in one read of the signal.
@@ -98,7 +109,7 @@ class Evaluator:
                 moments = self.criterion.rows(self._cells(block, w))[0]
                 table[start:stop, m] = moments.float().cpu().numpy()
 
-        self._each_block("search", work)
+        self._drain("search", work)
         self.evaluations += len(lengths)
         return table
 
@@ -129,7 +140,7 @@ class Evaluator:
             with lock:
                 Gini.add_to_histogram(histogram, a, weights)
 
-        self._each_block("rank", work)
+        self._drain("rank", work)
         self.evaluations += 1
         self.criterion, sums = Gini.from_histogram(histogram)
         return sums.numpy()
@@ -161,18 +172,23 @@ class Evaluator:
                 gradients[start:stop] = derivatives.cpu().numpy()
             rows[start:stop] = moments.cpu().numpy()
 
-        self._each_block("descent" if slopes else "evaluate", work)
+        self._drain("descent" if slopes else "evaluate", work)
         self.evaluations += 1
         return rows, gradients
 
-    def _each_block(self, stage: str, work: Callable[[int, int], None]) -> None:
+    def _drain(self, stage: str, work: Callable[[int, int], None]) -> None:
+        """Runs `work(start, stop)` on all blocks of frames, for what it writes elsewhere."""
         T = len(self.frames)
-        starts = range(0, T, self._block)
-        jobs = ((start, min(start + self._block, T)) for start in starts)
+        blocks = [(start, min(start + self._block, T)) for start in range(0, T, self._block)]
+        for _ in self._each(stage, lambda block: work(*block), blocks):
+            pass
 
-        for done, _ in enumerate(map_in_order(lambda job: work(*job), jobs, self._threads), 1):
+    def _each(self, stage: str, work: Callable[[Job], Done], jobs: Sequence[Job]) -> Iterator[Done]:
+        """`work(job)` of all jobs in order, with progress."""
+        for count, done in enumerate(map_in_order(work, jobs, self._threads), start=1):
+            yield done
             if self._progress is not None:
-                self._progress(stage, done, len(starts))
+                self._progress(stage, count, len(jobs))
 
     def _windows_of_all(self, lengths: FloatArray) -> list[Tensor] | None:
         """One row per length where all centres are whole, so that no block computes it again."""
@@ -201,22 +217,32 @@ class Evaluator:
     def _cells(self, block: Tensor, w: Tensor) -> Tensor:
         """`a = |X|^p`, `[C, n, F]`."""
         X = torch.view_as_real(torch.fft.rfft(block * w))
-        re, im = X[..., 0], X[..., 1]
-        squared = re * re + im * im
-        return squared if self.power == 2 else squared.pow(self.power / 2)
+        return power_of(self.power, _pair_sum(X * X))
 
     def _cells_and_slopes(self, block: Tensor, w: Tensor, dw: Tensor) -> tuple[Tensor, Tensor]:
-        """`a` and `∂a = p |X|^(p−2) Re(X̄ ∂X)`, zero where X = 0; each `[C, n, F]`."""
+        """`a` and `∂a`, each `[C, n, F]`."""
         X = torch.view_as_real(torch.fft.rfft(block * w))
         dX = torch.view_as_real(torch.fft.rfft(block * dw))
-        re, im = X[..., 0], X[..., 1]
-        squared = re * re + im * im
-        inner = re * dX[..., 0] + im * dX[..., 1]
-        if self.power == 2:
-            return squared, inner.mul_(2)
-        a = squared.pow(self.power / 2)
-        ratio = torch.where(squared > 0, a / squared, 0.0)
-        return a, inner.mul_(ratio).mul_(self.power)
+        return power_and_slope(self.power, _pair_sum(X * X), _pair_sum(X * dX))
+
+
+def power_of(power: float, squared: Tensor) -> Tensor:
+    """`a = |X|^p` from `|X|²`."""
+    return squared if power == 2 else squared.pow(power / 2)
+
+
+def power_and_slope(power: float, squared: Tensor, inner: Tensor) -> tuple[Tensor, Tensor]:
+    """`a` and `∂a = p |X|^(p−2) Re(X̄ ∂X)`, zero where X = 0, from `|X|²` and `Re(X̄ ∂X)`."""
+    if power == 2:
+        return squared, inner.mul_(2)
+    a = squared.pow(power / 2)
+    ratio = torch.where(squared > 0, a / squared, 0.0)
+    return a, inner.mul_(ratio).mul_(power)
+
+
+def _pair_sum(products: Tensor) -> Tensor:
+    """Real part plus imaginary part, `[..., 2]` to `[...]`."""
+    return products[..., 0] + products[..., 1]
 
 
 def _largest_gain(transform: Transform) -> float:

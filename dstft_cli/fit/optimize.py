@@ -17,7 +17,7 @@ from dstft_cli.fit.evaluator import Progress
 from dstft_cli.fit.plan import Plan, choose_n_fft, largest_auto_n_fft, make_plan
 from dstft_cli.fit.problem import Probe, Problem, peak_of
 from dstft_cli.fit.stages import Stages
-from dstft_cli.names import DEFAULT_SMOOTHNESS, OPTIMIZERS, WINDOW_MODES
+from dstft_cli.names import DEFAULT_SMOOTHNESS, DTYPES, OPTIMIZERS, WINDOW_MODES
 from dstft_cli.parameters import uniform_centers
 from dstft_cli.result import Result
 from dstft_cli.stft import Samples
@@ -93,7 +93,23 @@ def optimize(
         UsageError: an argument is out of range or contradicts another.
         InputError: the signal is too short or silent.
     """
-    _check(window_mode, optimizer, smoothness, overlap, power)
+    _check(
+        window_mode=window_mode,
+        optimizer=optimizer,
+        dtype=dtype,
+        power=power,
+        sample_rate=sample_rate,
+        tolerance=tolerance,
+        lr=lr,
+        overlap=overlap,
+        hop_length=hop_length,
+        threads=threads,
+        smoothness=smoothness,
+        max_steps=max_steps,
+        n_fft=n_fft,
+    )
+    if isinstance(samples, (list, tuple)):
+        samples = np.asarray(samples, dtype=np.float64)
     if isinstance(samples, (np.ndarray, torch.Tensor)) and samples.ndim == 1:
         samples = samples[None, :]
     length = int(samples.shape[-1])
@@ -147,7 +163,7 @@ def optimize(
             ),
             high=win_length_max,
             best_fixed=None if fixed else probe.best_fixed,
-            score=probe.score if varying and not problem.criterion.ranked else None,
+            score=probe.score if varying and probe.comparable else None,
         )
     plan = plan_for(n_fft)
     if length / plan.hop_length > MOST_FRAMES:
@@ -199,16 +215,22 @@ def optimize(
     )
 
 
-def _check(
-    window_mode: str, optimizer: str, smoothness: float, overlap: float, power: float
-) -> None:
-    if window_mode not in WINDOW_MODES:
-        raise UsageError(f"window mode {window_mode!r} is unknown: use {', '.join(WINDOW_MODES)}")
-    if optimizer not in OPTIMIZERS:
-        raise UsageError(f"optimizer {optimizer!r} is unknown: use {', '.join(OPTIMIZERS)}")
-    if not 0 <= smoothness < math.inf:
-        raise UsageError(f"smoothness {smoothness:g}: 0 or above is allowed")
-    if not 0 < overlap <= 1:
-        raise UsageError(f"overlap {overlap:g}: above 0 and up to 1 is allowed")
-    if not 0 < power < math.inf:
-        raise UsageError(f"power {power:g}: above 0 is allowed")
+def _check(**given: Any) -> None:
+    """UsageError for a value out of its range, naming it."""
+    choices = {"window_mode": WINDOW_MODES, "optimizer": OPTIMIZERS, "dtype": DTYPES}
+    for name, valid in choices.items():
+        if given[name] not in valid:
+            words = name.replace("_", " ")
+            raise UsageError(f"{words} {given[name]!r} is unknown: use {', '.join(valid)}")
+    if not 0 < given["overlap"] <= 1:
+        raise UsageError(f"overlap {given['overlap']:g}: above 0 and up to 1 is allowed")
+    above_zero = ("power", "sample_rate", "tolerance", "lr", "hop_length", "threads")
+    for name in above_zero:
+        value = given[name]
+        if value is not None and not 0 < value < math.inf:
+            raise UsageError(f"{name.replace('_', ' ')} {value:g}: above 0 is allowed")
+    for name in ("smoothness", "max_steps"):
+        if not 0 <= given[name] < math.inf:
+            raise UsageError(f"{name.replace('_', ' ')} {given[name]:g}: 0 or above is allowed")
+    if given["n_fft"] is not None and given["n_fft"] != int(given["n_fft"]):
+        raise UsageError(f"n_fft {given['n_fft']:g}: a whole number of samples is needed")

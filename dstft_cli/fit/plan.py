@@ -72,8 +72,6 @@ def make_plan(
     if n_fft < SMALLEST_FFT:
         raise UsageError(f"n_fft {n_fft}: at least {SMALLEST_FFT} is allowed")
     hop = n_fft / 16 if hop_length is None else hop_length
-    if not 0 < hop < math.inf:
-        raise UsageError(f"hop length {hop:g} samples: above 0 is allowed")
     if win_length is not None:
         if win_length > n_fft:
             raise UsageError(
@@ -119,8 +117,7 @@ def choose_n_fft(
 
     It is doubled while the best single length lies above n_fft/2 and halved while it lies below
     n_fft/4, so that shorter and longer windows both have room. Where lengths vary, it is then moved
-    on as long as the search finds a better score with it: scores compare, for n_fft and the default
-    hop change together, so that Δt·Δf stays. It stops at 32, at 65536 and at a quarter of the
+    on as long as the search finds a better score with it. It stops at 32, at 65536 and at a quarter of the
     signal: longer windows no longer tell when something happens.
 
     Args:

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dstft_cli.criteria import Criterion
+from dstft_cli.criteria import Criterion, QuasiConvex
 from dstft_cli.errors import InputError
 from dstft_cli.fit.evaluator import Evaluator, Progress
+from dstft_cli.fit.frequency import FrequencyEvaluator
 from dstft_cli.fit.plan import Plan
 from dstft_cli.fit.stages import fixed_scores, search_lengths
 from dstft_cli.parameters import uniform_centers
@@ -39,10 +40,12 @@ class Problem:
     threads: int
     peak: float
     progress: Progress | None
+    window_mode: str
 
     def evaluator(self, n_fft: int, centers: Array) -> Evaluator:
         """Evaluates the criterion at frames with these centres."""
-        return Evaluator(
+        kind = FrequencyEvaluator if self.window_mode == "frequency" else Evaluator
+        return kind(
             self.samples,
             centers,
             Transform(n_fft, self.window, self.normalization),
@@ -78,13 +81,26 @@ class Probe:
         scores, _, _ = fixed_scores(self._evaluator(n_fft), lengths)
         return float(lengths[scores.argmin()])
 
+    @property
+    def comparable(self) -> bool:
+        """Whether scores at different n_fft and hops can be compared."""
+        criterion = self._problem.criterion
+        return criterion.per_frame or isinstance(criterion, QuasiConvex)
+
     def score(self, n_fft: int) -> float:
-        """The score, penalty included, of the best lengths per frame at this n_fft."""
+        """The score, penalty included, of the best lengths per row at this n_fft.
+
+        A score that is the logarithm of a number of cells becomes that of their area, by
+        `ln(Δt·Δf) = ln(hop/n_fft)`, so that finer grids are not mistaken for spread.
+        """
         lengths = self._plan_for(n_fft).tabulated_lengths()
-        penalty = self._smoothness * n_fft / self._problem.length
         evaluator = self._evaluator(n_fft)
+        penalty = self._smoothness * evaluator.variation
         table = evaluator.table(lengths)
-        return search_lengths(evaluator, table, lengths, penalty).score
+        score = search_lengths(evaluator, table, lengths, penalty).score
+        if self._problem.criterion.per_frame:  # a mean over frames counts no cells
+            return score
+        return score + math.log(self._plan_for(n_fft).hop_length / n_fft)
 
     def _evaluator(self, n_fft: int) -> Evaluator:
         hop = self._plan_for(n_fft).hop_length

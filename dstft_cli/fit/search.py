@@ -27,6 +27,9 @@ Assignment = NDArray[np.int64]
 
 _BISECTIONS = 60
 _LINEARISATIONS = 12
+_SMALLEST_STEP = 0.05
+_EXCHANGES = 32
+_WORTH_EXCHANGING = 1e-7  # nats
 _ROWS = 1 << 16  # rows of the table handled at a time, so that temporaries stay small
 
 
@@ -130,9 +133,33 @@ class TabulatedProblem:
             if closed or high - low <= 1e-14 * abs(high):
                 break
         assert best is not None
+        best = self._exchange(best)
         if bound_score > best.score:  # rounding put an attained optimum below its own bound
             bound = self.sums(best.assignment)
         return Found(best.assignment, best.score, bound)
+
+    def _exchange(self, found: Found) -> Found:
+        """Changes the length of one row at a time while that improves the score.
+
+        The relaxed optimum may mix two lengths in a row that ties; this settles such rows.
+        """
+        assignment, score = found.assignment.copy(), found.score
+        for _ in range(_EXCHANGES):
+            sums = self.sums(assignment)
+            best = (score, 0, 0)
+            for rows in self._row_blocks():
+                part = self.table[rows].astype(np.float64)
+                now = np.take_along_axis(part, assignment[rows, None, None], axis=1)
+                trial = sums + self.weights[rows, None, None] * (part - now)
+                scores = self.criterion.score(torch.from_numpy(trial), self.cells).numpy()
+                i, m = np.unravel_index(np.nanargmin(scores), scores.shape)
+                if scores[i, m] < best[0]:
+                    best = (float(scores[i, m]), (rows.start or 0) + int(i), int(m))
+            if not best[0] < score - _WORTH_EXCHANGING:
+                break
+            score = best[0]
+            assignment[best[1]] = best[2]
+        return Found(assignment, self.score(self.sums(assignment)), None)
 
     def _multiplier_range(self, criterion: QuasiConvex) -> tuple[float, float]:
         """λ at the smallest and the largest `B/A` that any assignment can have."""
@@ -177,18 +204,22 @@ class TabulatedProblem:
         last, sums = start, self.sums(start)
         if objective(start, sums) < best.score:
             best = Found(start, objective(start, sums), None)
+        step = 1.0
         for _ in range(_LINEARISATIONS):
             _, gradient = self.criterion.score_gradient(sums, self.cells)
             assignment = solve(self._cost(gradient))
             if np.array_equal(assignment, last):
                 break
-            last, sums = assignment, self.sums(assignment)
-            value = objective(assignment, sums)
+            last, reached = assignment, self.sums(assignment)
+            value = objective(assignment, reached)
             gained = best.score - value
             if gained > 0:
                 best = Found(assignment, value, None)
-            if gained < 1e-9 * abs(value):
+            else:  # beyond where the gradient holds: go part of the way (Frank & Wolfe 1956)
+                step *= 0.5
+            if abs(gained) < 1e-9 * abs(value) or step < _SMALLEST_STEP:
                 break
+            sums = sums + step * (reached - sums)
         return best
 
     def _cost(self, gradient: Array) -> Array:

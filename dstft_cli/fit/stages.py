@@ -30,7 +30,7 @@ _RANK_ROUNDS = 3  # a ranked criterion is searched with the ranks of the solutio
 
 @dataclass(frozen=True)
 class _Candidate:
-    lengths: Array  # [1, 1] or [1, T], samples
+    lengths: Array  # [1, 1], [1, T] or [F, 1], samples
     total: float  # score and penalty
     value: float  # in the criterion's own direction
 
@@ -41,14 +41,14 @@ class Stages:
     Args:
         evaluator: of the whole signal.
         plan: start and range of the lengths.
-        penalty: price of one e-fold change between neighbouring frames, in units of the score.
+        penalty: price of one e-fold change between neighbouring rows, in units of the score.
     """
 
     def __init__(self, evaluator: Evaluator, plan: Plan, penalty: float) -> None:
         self.stop_reason = StopReason.FIXED
-        # of each frame, [T]; its share of the energy once that is known
+        # of each row, [R]; its share of the energy once that is known
         self.importance = evaluator.weights / evaluator.weights.sum()
-        self._frames = 1  # lengths asked for
+        self._rows = 1  # lengths asked for
         self.seconds = {"search": 0.0, "descent": 0.0}
         self._evaluator = evaluator
         self._plan = plan
@@ -64,26 +64,26 @@ class Stages:
     def run(
         self,
         *,
-        per_frame: bool,
+        varying: bool,
         search: bool,
         optimizer: str,
         lr: float | None,
         max_steps: int,
         tolerance: float,
     ) -> None:
-        """Start, search if asked for, descent if it has steps."""
-        self._frames = len(self._evaluator.frames) if per_frame else 1
+        """Start, search if asked for, descent if it has steps; one length, or one per row."""
+        self._rows = len(self._evaluator.weights) if varying else 1
         self.start()
         began = time.perf_counter()
         if search:
             table = self._tabulate()
-            if per_frame:
+            if varying:
                 self._search(table)
             self.stop_reason = StopReason.SEARCH
         self.seconds["search"] = time.perf_counter() - began
         began = time.perf_counter()
         if max_steps > 0:
-            self.stop_reason = self._descend(per_frame, search, optimizer, lr, max_steps, tolerance)
+            self.stop_reason = self._descend(varying, search, optimizer, lr, max_steps, tolerance)
         self.seconds["descent"] = time.perf_counter() - began
 
     def start(self) -> None:
@@ -92,7 +92,7 @@ class Stages:
         self._start = self._fixed = self._offer("start", lengths, self._weigh(lengths))
 
     def finish(self) -> Array:
-        """The best lengths `[1, 1]` or, where they may vary, `[1, T]`.
+        """The best lengths `[1, 1]` or, where they may vary, `[1, T]` or `[F, 1]`.
 
         They are evaluated once more: what is reported is the value of what is kept.
         """
@@ -102,7 +102,9 @@ class Stages:
             self._final_value = self._best.value
         else:
             self._final_value = self._value(self._weigh(lengths))
-        return np.tile(lengths, self._frames) if lengths.size < self._frames else lengths
+        if lengths.size < self._rows:
+            return self._evaluator.arrange(np.repeat(lengths[0], self._rows))
+        return lengths
 
     def summary(self, name: str, direction: str) -> CriterionSummary:
         """The criterion before and after."""
@@ -131,7 +133,7 @@ class Stages:
         )
 
     def _weigh(self, lengths: Array) -> Array:
-        """Sums at these lengths; the frames' shares in the first one become their importance."""
+        """Sums at these lengths; the rows' shares in the first one become their importance."""
         evaluator = self._evaluator
         if evaluator.criterion.ranked:
             return evaluator.rank(lengths)
@@ -153,7 +155,7 @@ class Stages:
         return table
 
     def _search(self, table: Table | None) -> None:
-        """Offers the best assignment of tabulated lengths to frames."""
+        """Offers the best assignment of tabulated lengths to rows."""
         assert self._best is not None
         lengths = self._plan.tabulated_lengths()
         ranked = self._evaluator.criterion.ranked
@@ -173,7 +175,7 @@ class Stages:
 
     def _descend(
         self,
-        per_frame: bool,
+        varying: bool,
         searched: bool,
         optimizer: str,
         lr: float | None,
@@ -184,13 +186,18 @@ class Stages:
         assert self._best is not None
         evaluator, bounds = self._evaluator, self._plan.bounds
         free = FreeLengths.constant()
-        if per_frame:
-            row = np.broadcast_to(self._best.lengths[0], len(evaluator.frames))
-            free = FreeLengths.runs(row, self._penalty, every_frame=not searched)
+        if varying:
+            row = np.broadcast_to(self._best.lengths.ravel(), len(evaluator.weights))
+            free = FreeLengths.runs(row, self._penalty, every_row=not searched)
+
+        def lengths_of(z: Array) -> Array:
+            row = np.clip(free.lengths(z), bounds.low, bounds.high)
+            return evaluator.arrange(row) if varying else row[:, None]
+
         values: dict[float, float] = {}
 
         def objective(z: Array) -> tuple[float, Array]:
-            lengths = np.clip(free.lengths(z), bounds.low, bounds.high)
+            lengths = lengths_of(z)
             if evaluator.criterion.ranked:
                 evaluator.rank(lengths)
             rows, slopes = evaluator.rows_and_slopes(lengths)
@@ -202,12 +209,12 @@ class Stages:
             return score + penalty, free.pull_back(z, per_length) + penalty_gradient
 
         def on_step(z: Array, total: float) -> None:
-            lengths = np.clip(free.lengths(z), bounds.low, bounds.high)
+            lengths = lengths_of(z)
             self._note("descent", evaluator.evaluations, values[total], lengths)
 
         descent = descend(
             objective,
-            free.variables(self._best.lengths),
+            free.variables(self._best.lengths.ravel()),
             math.log(bounds.low),
             math.log(bounds.high),
             scale=np.sqrt(free.total(self.importance) + _LEAST_IMPORTANCE),
@@ -218,7 +225,7 @@ class Stages:
             on_step=on_step,
         )
         if descent.value < self._best.total:
-            lengths = np.clip(free.lengths(descent.z), bounds.low, bounds.high)
+            lengths = lengths_of(descent.z)
             self._best = _Candidate(lengths, descent.value, values[descent.value])
         return descent.stop_reason
 
@@ -226,7 +233,7 @@ class Stages:
         self, phase: str, lengths: Array, sums: Array, *, evaluations: int | None = None
     ) -> _Candidate:
         """Notes a step and keeps it if it is the best."""
-        changes = float(np.abs(np.diff(np.log(lengths[0]))).sum())
+        changes = float(np.abs(np.diff(np.log(lengths.ravel()))).sum())
         value = self._value(sums)
         candidate = _Candidate(lengths, self._score(sums) + self._penalty * changes, value)
         if self._best is None or candidate.total < self._best.total:
@@ -250,7 +257,7 @@ class Stages:
 
 @dataclass(frozen=True)
 class FoundLengths:
-    """Lengths `[1, T]` that solve the tabulated problem, their sums, score and bound."""
+    """Lengths of the rows that solve the tabulated problem, their sums, score and bound."""
 
     lengths: Array
     sums: Array
@@ -261,14 +268,14 @@ class FoundLengths:
 def search_lengths(
     evaluator: Evaluator, table: Table, lengths: Array, penalty: float
 ) -> FoundLengths:
-    """The best of the tabulated lengths for each frame, changes paid for if `penalty > 0`."""
+    """The best of the tabulated lengths for each row, changes paid for if `penalty > 0`."""
     problem = TabulatedProblem(table, evaluator.weights, evaluator.criterion, evaluator.cells)
     free = found = problem.free()
     if penalty > 0:
         found = problem.smooth(np.log(lengths), penalty, free.assignment)
     assignment = keep_neighbours_where_silent(found.assignment, table)
     return FoundLengths(
-        lengths[assignment][None, :], problem.sums(assignment), found.score, free.bound
+        evaluator.arrange(lengths[assignment]), problem.sums(assignment), found.score, free.bound
     )
 
 

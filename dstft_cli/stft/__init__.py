@@ -1,13 +1,18 @@
-"""Windows and their derivatives, the transform and its derivatives."""
+"""Windows and their derivatives, the transform and its derivatives, the inverse."""
 
+from dstft_cli.stft.bank import FrequencyBank
 from dstft_cli.stft.blocks import map_in_order
+from dstft_cli.stft.inverse import Inverse, istft
 from dstft_cli.stft.transform import Frames, Samples, Transform, spectra, stft, stft_derivatives
 from dstft_cli.stft.windows import window, window_and_slope, window_derivatives
 
 __all__ = [
     "Frames",
+    "FrequencyBank",
+    "Inverse",
     "Samples",
     "Transform",
+    "istft",
     "map_in_order",
     "spectra",
     "stft",

@@ -197,7 +197,8 @@ def istft(
 
     For a transform in float32 the relative error of the whole signal is below 1e-5 (float64: 1e-9)
     where windows overlap enough: neighbouring centres at most 0.9, the first and the last sample at
-    most 0.45 window lengths from the next centre. Where no window reaches, the signal is zero.
+    most 0.45 window lengths from the next centre; n_fft 40 at least, for a smaller one cuts off the
+    end of a window that fills it. Where no window reaches, the signal is zero.
 
     Args:
         X: complex, `[F, T]` or `[C, F, T]`, F = n_fft // 2 + 1, any device.

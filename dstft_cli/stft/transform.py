@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -25,6 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dstft_cli.errors import UsageError
+from dstft_cli.stft.bank import FrequencyBank
 from dstft_cli.stft.blocks import map_in_order
 from dstft_cli.stft.windows import window, window_and_slope, window_derivatives
 
@@ -155,7 +157,11 @@ class Frames:
 
     def block(self, start: int, stop: int) -> Tensor:
         """Samples of frames `start … stop-1`, `[C, n, K]`; a view where the hop is uniform."""
-        floors = self._floors[start:stop]
+        return self.pick(slice(start, stop))
+
+    def pick(self, frames: slice | NDArray[np.int64]) -> Tensor:
+        """Samples of these frames, one or more, as `block` gives them."""
+        floors = self._floors[frames]
         first = int(floors.min()) - self.n_fft // 2
         last = int(floors.max()) - self.n_fft // 2 + self.n_fft
         block = self._read(first, last)
@@ -172,6 +178,17 @@ class Frames:
         """Fractional parts of the centres, samples, `[n]`, or `[1]` where all centres are whole."""
         part = np.zeros(1) if self._whole else self._fractions[start:stop]
         return torch.from_numpy(part).to(self.dtype).to(self.device)
+
+    def groups(
+        self, start: int = 0, stop: int | None = None
+    ) -> Iterator[tuple[float, NDArray[np.int64]]]:
+        """Fractional parts of the centres `start … stop-1`, and the frames that have each."""
+        part = np.round(self._fractions[start:stop], 9)
+        distinct, inverse = np.unique(part, return_inverse=True)
+        order = start + np.argsort(inverse, kind="stable")
+        ends = np.cumsum(np.bincount(inverse))
+        for fraction, frames in zip(distinct, np.split(order, ends[:-1]), strict=True):
+            yield float(fraction), frames
 
     def _read(self, first: int, last: int) -> Tensor:
         """Samples `first … last-1` `[C, last-first]`, zero outside the signal."""
@@ -193,7 +210,7 @@ def spectra(
     Args:
         frames: of the signal.
         transform: FFT size, window family, normalization.
-        lengths: window lengths, samples, `[1, 1]` or `[1, T]`.
+        lengths: window lengths, samples, `[1, 1]`, `[1, T]` or `[F, 1]`.
         threads: blocks at a time.
 
     Yields:
@@ -201,13 +218,33 @@ def spectra(
     """
     block = max((1 << 20) // (transform.n_fft * frames.channels), 1)
 
-    def work(start: int) -> tuple[int, Tensor]:
+    def by_fft(start: int) -> tuple[int, Tensor]:
         stop = min(start + block, len(frames))
         row = lengths[0] if lengths.shape[1] == 1 else lengths[0, start:stop]
         row_here = torch.as_tensor(row).to(frames.dtype).to(frames.device)
         w = transform.windows(frames.fractions(start, stop), row_here)
         return start, torch.fft.rfft(frames.block(start, stop) * w)
 
+    column = torch.as_tensor(lengths[:, 0]).to(frames.dtype).to(frames.device)
+
+    @lru_cache(maxsize=16)
+    def bank(fraction: float) -> FrequencyBank:
+        return FrequencyBank(
+            transform.n_fft,
+            column,
+            fraction,
+            window_name=transform.window,
+            normalization=transform.normalization,
+        )
+
+    def by_bank(start: int) -> tuple[int, Tensor]:
+        stop = min(start + block, len(frames))
+        groups = list(frames.groups(start, stop))
+        parts = [bank(fraction).spectra(frames.pick(members)) for fraction, members in groups]
+        order = np.argsort(np.concatenate([members for _, members in groups]))
+        return start, torch.cat(parts, dim=1)[:, torch.from_numpy(order)]
+
+    work = by_bank if lengths.shape[0] > 1 else by_fft
     return map_in_order(work, range(0, len(frames), block), threads)
 
 

@@ -40,15 +40,17 @@ def _cosine_sum(*coefficients: float) -> WindowFamily:
     """`h(v) = Σ_j c_j cos(2πjv)`, the coefficients summing with alternating sign to zero."""
 
     def shape(v: Tensor) -> Tensor:
-        total = torch.full_like(v, coefficients[0])
-        for j, c in enumerate(coefficients[1:], start=1):
-            total += c * torch.cos(2 * math.pi * j * v)
+        angle = v * (2 * math.pi)
+        total = angle.cos().mul_(coefficients[1]).add_(coefficients[0])
+        for j, c in enumerate(coefficients[2:], start=2):
+            total.add_((angle * j).cos_(), alpha=c)
         return total
 
     def slope(v: Tensor) -> Tensor:
-        total = torch.zeros_like(v)
-        for j, c in enumerate(coefficients[1:], start=1):
-            total -= (2 * math.pi * j * c) * torch.sin(2 * math.pi * j * v)
+        angle = v * (2 * math.pi)
+        total = angle.sin().mul_(-2 * math.pi * coefficients[1])
+        for j, c in enumerate(coefficients[2:], start=2):
+            total.sub_((angle * j).sin_(), alpha=2 * math.pi * j * c)
         return total
 
     return WindowFamily(shape, slope)
@@ -134,9 +136,9 @@ def window(
     Returns:
         `[..., K]`, zero where `|u| > θ/2`.
     """
-    v = u / length
-    w = family(name).shape(v.clamp(-0.5, 0.5)) * (v.abs() < 0.5)
-    return _normalized(_expand(w, mirror), normalization)[0]
+    v, inside = _relative(u, length)
+    w = family(name).shape(v).mul_(inside)
+    return _expand(_normalized(w, normalization, mirror)[0], mirror)
 
 
 def window_and_slope(
@@ -148,14 +150,12 @@ def window_and_slope(
     mirror: int = 0,
 ) -> tuple[Tensor, Tensor]:
     """`w` and `∂w/∂θ` (per sample of window length), each `[..., K]`; arguments as for `window`."""
-    v = u / length
-    inside = v.abs() < 0.5
-    v = v.clamp(-0.5, 0.5)
+    v, inside = _relative(u, length)
     profile = family(name)
-    w = profile.shape(v) * inside
-    dw = profile.slope(v).mul_(inside).mul_(v).div_(-length)
-    w, dw = _normalized(_expand(w, mirror), normalization, _expand(dw, mirror))
-    return w, dw
+    w = profile.shape(v).mul_(inside)
+    dw = profile.slope(v).mul_(inside).mul_(v).mul_(-1 / length)
+    w, dw = _normalized(w, normalization, mirror, dw)
+    return _expand(w, mirror), _expand(dw, mirror)
 
 
 def window_derivatives(
@@ -169,15 +169,19 @@ def window_derivatives(
         `w`, `∂w/∂θ` (per sample of window length) and `∂w/∂t` (per sample of frame centre, where
         `u = k − t`, so `∂w/∂t = −∂w/∂u`), each `[..., K]`.
     """
-    v = u / length
-    inside = v.abs() < 0.5
-    v = v.clamp(-0.5, 0.5)
+    v, inside = _relative(u, length)
     profile = family(name)
-    dw_dcenter = profile.slope(v) * inside / -length
-    w, dw_dlength, dw_dcenter = _normalized(
-        profile.shape(v) * inside, normalization, dw_dcenter * v, dw_dcenter
-    )
+    w = profile.shape(v).mul_(inside)
+    dw_dcenter = profile.slope(v).mul_(inside).mul_(-1 / length)
+    w, dw_dlength, dw_dcenter = _normalized(w, normalization, 0, dw_dcenter * v, dw_dcenter)
     return w, dw_dlength, dw_dcenter
+
+
+def _relative(u: Tensor, length: Tensor) -> tuple[Tensor, Tensor]:
+    """`v = u/θ` within ±½, and 1 where the window has not ended, else 0."""
+    v = u * (1 / length)
+    inside = (0.5 - v.detach().abs()).clamp_(min=0.0).sign_()  # faster than a comparison
+    return v.clamp_(-0.5, 0.5), inside
 
 
 def _expand(half: Tensor, mirror: int) -> Tensor:
@@ -188,19 +192,36 @@ def _expand(half: Tensor, mirror: int) -> Tensor:
     return torch.cat([half[..., 1 : middle + 1].flip(-1), half[..., : mirror - middle]], dim=-1)
 
 
-def _normalized(w: Tensor, normalization: str, *slopes: Tensor) -> tuple[Tensor, ...]:
-    """`w/n(w)` and its derivatives, `∂(w/n) = (∂w − (w/n)·∂n)/n`, from those of `w`."""
+def _normalized(w: Tensor, normalization: str, mirror: int, *slopes: Tensor) -> tuple[Tensor, ...]:
+    """`w/n(w)` and its derivatives, `∂(w/n) = (∂w − (w/n)·∂n)/n`, in place.
+
+    Sums go over all k; with `mirror` each distance but the first counts twice (at K/2 of an even K
+    every window has ended).
+    """
     if normalization == "none":
         return w, *slopes
+
+    def total(once: Tensor, first: Tensor) -> Tensor:
+        return 2 * once - first if mirror else once
+
     if normalization == "amplitude":
-        norm = w.sum(-1, keepdim=True)
-        w = w / norm
-        return w, *((dw - w * dw.sum(-1, keepdim=True)) / norm for dw in slopes)
-    if normalization == "energy":
-        norm = torch.linalg.vector_norm(w, dim=-1, keepdim=True)
-        w = w / norm
-        return w, *(
-            torch.addcmul(dw, w, torch.linalg.vecdot(w, dw)[..., None], value=-1) / norm
+        norm = total(w.sum(-1, keepdim=True), w[..., :1])
+        changes = [total(dw.sum(-1, keepdim=True), dw[..., :1]) for dw in slopes]
+    elif normalization == "energy":
+        squared = torch.linalg.vecdot(w, w)[..., None]
+        norm = total(squared, w[..., :1] ** 2).sqrt()
+        changes = [
+            total(torch.linalg.vecdot(w, dw)[..., None], w[..., :1] * dw[..., :1]) / norm
             for dw in slopes
+        ]
+    else:
+        raise UsageError(
+            f"normalization {normalization!r} is unknown: use {', '.join(NORMALIZATIONS)}"
         )
-    raise UsageError(f"normalization {normalization!r} is unknown: use {', '.join(NORMALIZATIONS)}")
+    empty = norm <= 0  # a window shorter than a sample may fall between two
+    norm = norm.masked_fill(empty, 1.0)
+    w = w / norm
+    return w, *(
+        dw.addcmul_(w, change, value=-1).div_(norm)
+        for dw, change in zip(slopes, changes, strict=True)
+    )

@@ -1,0 +1,136 @@
+"""Window lengths per frequency bin: moments, gradient, search and known answers."""
+
+import numpy as np
+import pytest
+import torch
+from criteria_reference import criterion_value
+
+from dstft_cli import optimize
+from dstft_cli.criteria import resolve
+from dstft_cli.fit.frequency import FrequencyEvaluator
+from dstft_cli.parameters import uniform_centers
+from dstft_cli.stft import Transform
+
+SIGNAL = np.random.default_rng(5).standard_normal((2, 700))
+LENGTHS = np.linspace(12, 60, 33)[:, None]
+
+
+def evaluator(criterion, *, hop=16.0, power=2.0, window="hann", threads=1) -> FrequencyEvaluator:
+    return FrequencyEvaluator(
+        SIGNAL,
+        uniform_centers(700, hop),
+        Transform(64, window),
+        resolve(criterion),
+        power=power,
+        peak=float(np.abs(SIGNAL).max()),
+        dtype=torch.float64,
+        threads=threads,
+    )
+
+
+def magnitudes(lengths, hop=16.0) -> np.ndarray:
+    """|X| [2, F, T], one plain transform per bin."""
+    from dstft_cli.stft.transform import stft
+
+    centers = torch.as_tensor(uniform_centers(700, hop))
+    bins = []
+    for f, length in enumerate(lengths[:, 0]):
+        theta = torch.tensor([[length]], dtype=torch.float64)
+        bins.append(stft(torch.as_tensor(SIGNAL), centers, theta, 64)[:, f].abs().numpy())
+    return np.stack(bins, axis=1)
+
+
+@pytest.mark.parametrize("hop", [16.0, 20.25])
+@pytest.mark.parametrize(
+    "criterion", ["entropy", "renyi", "concentration", "l1l2", "hoyer", "lp", "gini"]
+)
+def test_value_is_that_of_the_plane(criterion, hop):
+    engine = evaluator(criterion, hop=hop)
+    value = engine.criterion.value(torch.from_numpy(engine.total(LENGTHS)), engine.cells)
+    a = magnitudes(LENGTHS, hop) ** 2
+    expected = criterion_value(criterion, a, None)
+    assert float(value) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("hop", [16.0, 20.25])
+@pytest.mark.parametrize("power", [1.0, 2.0])
+@pytest.mark.parametrize("criterion", ["entropy", "renyi", "l1l2", "gini"])
+def test_gradient_is_the_difference_quotient(criterion, power, hop):
+    engine = evaluator(criterion, power=power, hop=hop)
+    if engine.criterion.ranked:
+        engine.rank(LENGTHS)
+    rows, slopes = engine.rows_and_slopes(LENGTHS)
+    _, outer = engine.criterion.score_gradient(engine.sums(rows), engine.cells)
+    gradient = slopes @ outer
+    for f in (0, 7, 32):
+        step = np.zeros_like(LENGTHS)
+        step[f] = 1e-4
+        score = [
+            engine.criterion.score(torch.from_numpy(engine.total(x)), engine.cells)
+            for x in (LENGTHS + step, LENGTHS - step)
+        ]
+        expected = float(score[0] - score[1]) / 2e-4
+        assert gradient[f] == pytest.approx(expected, rel=1e-3, abs=1e-6)
+    assert np.abs(gradient).max() > 1e-5
+
+
+@pytest.mark.parametrize("hop", [16.0, 20.25])
+def test_table_rows_are_those_of_plain_lengths(hop):
+    engine = evaluator("entropy", hop=hop)
+    plain = np.array([12.0, 31.5, 64.0])
+    table = engine.table(plain)
+    assert table.shape == (33, 3, 2)
+    for m, length in enumerate(plain):
+        np.testing.assert_allclose(table[:, m], engine.rows(np.array([[length]])), rtol=1e-6)
+        np.testing.assert_allclose(table[:, m], engine.rows(np.full((33, 1), length)), rtol=1e-6)
+
+
+def test_threads_change_nothing():
+    one, two = evaluator("entropy"), evaluator("entropy", threads=2)
+    one._block = two._block = 5
+    assert np.array_equal(one.rows(LENGTHS), two.rows(LENGTHS))
+
+
+def two_tones() -> np.ndarray:
+    t = np.arange(5120) / 5 / 1024
+    late = t > 0.5
+    return np.cos(2 * np.pi * 40 * t * 5) + late * np.cos(2 * np.pi * 180 * t * 5)
+
+
+def test_two_tones_reach_the_known_optimum():
+    result = optimize(
+        two_tones().astype(np.float32),
+        1024,
+        n_fft=512,
+        hop_length=32,
+        win_length_min=32,
+        win_length_max=512,
+        power=1,
+        normalization="none",
+        overlap=1,
+        smoothness=0,
+        window_mode="frequency",
+    )
+    assert result.window_length.shape == (257, 1)
+    assert result.criterion.final <= 6.3800
+    assert result.criterion.final < result.criterion.best_fixed - 0.5
+    assert result.criterion.table_bound == pytest.approx(6.3636, abs=1e-3)
+
+
+def test_a_low_tone_and_high_clicks_want_long_and_short_windows():
+    """Each half of the spectrum gets the window of what sounds in it."""
+    sr, rng = 8000, np.random.default_rng(0)
+    t = np.arange(2 * sr) / sr
+    x = 0.3 * np.sin(2 * np.pi * 500 * t) + 1e-4 * rng.standard_normal(len(t))
+    for start in range(800, len(x) - 40, 1600):
+        burst = np.exp(-np.arange(40) / 6) * np.cos(2 * np.pi * 3000 * np.arange(40) / sr)
+        x[start : start + 40] += burst
+    options = {"n_fft": 512, "hop_length": 16, "window_mode": "frequency"}
+    result = optimize(x, sr, **options)
+    lengths = result.window_length[:, 0]
+    tone, click = 500 * 512 // sr, 3000 * 512 // sr
+    assert lengths[tone] == pytest.approx(512, rel=0.01)
+    assert lengths[click] < 64
+    assert result.criterion.final < result.criterion.best_fixed
+    restless = optimize(x, sr, **options, smoothness=0).window_length[:, 0]
+    assert np.count_nonzero(np.diff(lengths)) < np.count_nonzero(np.diff(restless)) / 3
