@@ -1,9 +1,9 @@
-"""One recording under one set of settings: load, fit, write."""
+"""One recording under one set of settings: load, find its transform, write."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -59,11 +59,47 @@ def run_optimize(
     Raises:
         DstftError: the input, the settings or the output are at fault; nothing is written then.
     """
-    began = time.perf_counter()
     device = resolve_device(settings.device, settings.dtype)  # before a long file is read
     resolve(settings.criterion, settings.order)
+
+    def fit(signal: Signal) -> Result:
+        result = _fit(signal, replace(settings, device=device.type), progress)
+        report(
+            f"fitted in {result.seconds['search']:.2f} s of search and "
+            f"{result.seconds['descent']:.2f} s of descent, {result.evaluations} transforms of "
+            f"the signal: {result.stop_reason.value}"
+        )
+        return result
+
+    return run_job(
+        source, settings, fit, device=device, stdout=stdout, report=report, progress=progress
+    )
+
+
+def run_job(
+    source: str,
+    settings: Settings,
+    find: Callable[[Signal], Result],
+    *,
+    device: torch.device,
+    learned: bool = True,
+    extra: Mapping[str, Any] | None = None,
+    stdout: BinaryIO | None = None,
+    report: Report = lambda line: None,
+    progress: Progress | None = None,
+) -> JobOutcome:
+    """Loads a recording, finds a transform for it and writes what the settings ask for.
+
+    Args:
+        source, settings, stdout, report, progress: as for `run_optimize`.
+        find: from the recording to its transform.
+        device: where to compute.
+        learned: whether `find` learns, so that there is a way there to be shown.
+        extra: further entries of `result.json`.
+    """
+    began = time.perf_counter()
     with ExitStack() as stack:
-        outputs = stack.enter_context(Outputs(settings, _directory(source, settings), stdout))
+        outputs = stack.enter_context(Outputs(settings, output_directory(source, settings), stdout))
         with _threads(settings.threads):
             signal = stack.enter_context(_load(source, settings))
             outputs.check_frequencies(signal.sample_rate)
@@ -73,14 +109,9 @@ def run_optimize(
                 f"{signal.sample_rate} Hz, in {loaded - began:.2f} s"
             )
             torch.manual_seed(settings.seed)  # for criteria of one's own; the rest draws nothing
-            result = _fit(signal, replace(settings, device=device.type), progress)
-            report(
-                f"fitted in {result.seconds['search']:.2f} s of search and "
-                f"{result.seconds['descent']:.2f} s of descent, {result.evaluations} transforms of "
-                f"the signal: {result.stop_reason.value}"
-            )
-            fitted = time.perf_counter()
-            outputs.write(signal, result, device, progress)
+            result = find(signal)
+            found = time.perf_counter()
+            outputs.write(signal, result, device, progress, learned=learned)
         now = time.perf_counter()
         record = result_record(
             result,
@@ -93,17 +124,18 @@ def run_optimize(
                 "samples": signal.length,
                 "seconds": signal.seconds,
             },
-            seconds={"load": loaded - began, "write": now - fitted, "total": now - began},
+            seconds={"load": loaded - began, "write": now - found, "total": now - began},
             peak_memory_mb=peak_memory_mb(),
             warnings=signal.warnings,
             outputs=outputs.names(),
         )
+        record.update(extra or {})
         outputs.write_record(record)
-        report(f"wrote in {now - fitted:.2f} s, peak memory {record['peak_memory_mb']:.0f} MB")
+        report(f"wrote in {now - found:.2f} s, peak memory {record['peak_memory_mb']:.0f} MB")
     return JobOutcome(record, outputs.directory, summary_lines(record, outputs.directory))
 
 
-def _directory(source: str, settings: Settings) -> Path | None:
+def output_directory(source: str, settings: Settings) -> Path | None:
     """Where results go: `STEM-dstft` here unless told otherwise; nowhere where data is piped."""
     if settings.output is not None:
         return settings.output

@@ -100,9 +100,18 @@ class Outputs:
             frequency_range(sample_rate / 2, sample_rate / 2048, s.freq_scale, s.fmin, s.fmax)
 
     def write(
-        self, signal: Signal, result: Result, device: torch.device, progress: Progress | None
+        self,
+        signal: Signal,
+        result: Result,
+        device: torch.device,
+        progress: Progress | None,
+        *,
+        learned: bool = True,
     ) -> None:
-        """Arrays, parameters and pictures; three passes over the signal at most."""
+        """Arrays, parameters and pictures; three passes over the signal at most.
+
+        Where nothing was learned there is no comparison and no trajectory.
+        """
         settings = self._settings
         frames = Frames(
             signal.samples,
@@ -148,13 +157,15 @@ class Outputs:
         if self._folder is None:
             return
         self._write_bytes(f"spectrogram.{settings.format}", picture)
+        write_parameters(self._path("parameters.npz"), result)
+        if not learned:
+            return
         plain = []
         for length in (pictures.start_length, pictures.best_fixed_length):
             plain.append(pictures.new_pool())
             run(np.array([[length]]), [to_pool(plain[-1])], "comparison")
         self._write_bytes(f"comparison.{settings.format}", pictures.comparison(*plain))
         self._write_bytes(f"trajectory.{settings.format}", pictures.trajectory())
-        write_parameters(self._path("parameters.npz"), result)
         write_trajectory(self._path("trajectory.csv"), result.trajectory)
 
     def write_record(self, record: Mapping[str, Any]) -> None:

@@ -13,11 +13,16 @@ def summary_lines(record: Mapping[str, Any], directory: Path | None) -> list[str
     rate = record["input"]["sample_rate"]
     best = criterion["best_fixed"]
     direction = "lower" if criterion["direction"] == "minimize" else "higher"
+    compared = ""
+    if best["win_length"] is not None:  # it is, where parameters were applied and not learned
+        compared = (
+            f"start {_number(criterion['start'])}, best fixed window {_number(best['value'])} at "
+            f"{_one_length(best['win_length'], rate)}; "
+        )
     lines = [
         f"window length  {_length(record['window_length'], rate)}",
         f"{criterion['name']:<13}  {_number(criterion['final'])} "
-        f"(start {_number(criterion['start'])}, best fixed window {_number(best['value'])} at "
-        f"{_one_length(best['win_length'], rate)}; {direction} is sparser)",
+        f"({compared}{direction} is sparser)",
         f"transform      n_fft {record['n_fft']}, {record['frames']} frames, "
         f"hop {_length(record['hop_length'], rate)}",
     ]

@@ -23,7 +23,10 @@ def run_python(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["optimize", "--help"], ["--version"], ["-h"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["--version"], ["-h"], *([name, "--help"] for name in group.COMMANDS)],
+)
 def test_help_imports_nothing_heavy(arguments):
     code = (
         "import sys; from dstft_cli.cli import main; code = main(sys.argv[1:]);"
@@ -125,7 +128,7 @@ def test_no_command_shows_help_on_stderr(capsys):
 def test_unknown_command(capsys):
     assert main(["optimise", "a.wav"]) == 2
     assert capsys.readouterr().err == (
-        "dstft: no command 'optimise': the commands are optimize: see 'dstft --help'\n"
+        "dstft: no command 'optimise': the commands are optimize, apply, reconstruct: see 'dstft --help'\n"
     )
 
 

@@ -1,4 +1,4 @@
-"""A file or standard input becomes a `Signal`: samples [channels, N] and their sample rate.
+"""A file or standard input becomes a `Signal`: samples [channels, N] and their sample rate; and back.
 
 The only room that imports soundfile (libsndfile) and soxr.
 """
@@ -6,5 +6,6 @@ The only room that imports soundfile (libsndfile) and soxr.
 from dstft_cli.audio.decode import load
 from dstft_cli.audio.signal import Samples, Signal
 from dstft_cli.audio.spool import SpooledSamples
+from dstft_cli.audio.write import audio_format, write_audio
 
-__all__ = ["Samples", "Signal", "SpooledSamples", "load"]
+__all__ = ["Samples", "Signal", "SpooledSamples", "audio_format", "load", "write_audio"]

@@ -27,7 +27,7 @@ class SpoolFile:
             with tempfile.TemporaryFile(buffering=0) as file:
                 self.fd = os.dup(file.fileno())
         except OSError as error:
-            raise _no_room(0, error) from error
+            raise no_room(0, error) from error
         self.size = 0
         self._free = weakref.finalize(self, os.close, self.fd)
 
@@ -38,7 +38,7 @@ class SpoolFile:
             try:
                 written = os.write(self.fd, rest)
             except OSError as error:
-                raise _no_room(self.size, error) from error
+                raise no_room(self.size, error) from error
             self.size += written
             rest = rest[written:]
 
@@ -139,7 +139,8 @@ class SampleStore:
             self._file.close()
 
 
-def _no_room(size: int, error: OSError) -> OutputError:
+def no_room(size: int, error: OSError) -> OutputError:
+    """The error of a temporary file that cannot hold more than `size` bytes."""
     try:
         place = tempfile.gettempdir()
     except OSError:

@@ -15,6 +15,16 @@ COMMANDS = {
         "optimize",
         "Learn the best window length for a recording and write its spectrogram.",
     ),
+    "apply": (
+        "dstft_cli.cli.apply",
+        "apply",
+        "Use the window length learned from one recording on another.",
+    ),
+    "reconstruct": (
+        "dstft_cli.cli.reconstruct",
+        "reconstruct",
+        "Write the audio whose transform was saved.",
+    ),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -84,13 +85,17 @@ def help_text(declaration: Declaration) -> str:
     return f"{option.help}  [{'; '.join(notes)}]" if notes else option.help
 
 
-def setting_options() -> list[click.Parameter]:
-    """One option per setting, in the order of the declarations."""
-    return [setting_option(declaration) for declaration in OPTIONS.values()]
+def setting_options(groups: Collection[str] | None = None) -> list[click.Parameter]:
+    """One option per setting, in the order of the declarations; of some groups only, if given."""
+    return [
+        setting_option(declaration)
+        for declaration in OPTIONS.values()
+        if groups is None or declaration.option.group in groups
+    ]
 
 
-def general_options() -> list[click.Parameter]:
-    """`--config`, `--set`, `-q`, `-v` and `--version`, which exist on the command line alone."""
+def file_options() -> list[click.Parameter]:
+    """`--config` and `--set`, the other ways to give settings."""
     return [
         GroupedOption(
             ["--config"],
@@ -104,6 +109,12 @@ def general_options() -> list[click.Parameter]:
             metavar="KEY=VALUE",
             help="A setting as in YAML; above --config, below the options.  [repeatable]",
         ),
+    ]
+
+
+def general_options() -> list[click.Parameter]:
+    """`-q`, `-v` and `--version`, which every command has."""
+    return [
         GroupedOption(["-q", "--quiet"], is_flag=True, help="Print errors only."),
         GroupedOption(
             ["-v", "--verbose"],

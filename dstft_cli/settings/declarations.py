@@ -65,3 +65,6 @@ def _declarations() -> dict[str, Declaration]:
 
 
 OPTIONS = _declarations()
+
+# of the options that concern one recording, not what is learned: `dstft apply` has these alone
+RUN_GROUPS = ("input", "compute", "output")

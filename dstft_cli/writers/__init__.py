@@ -4,10 +4,10 @@
 |---|---|
 | the directory itself | `OutputDirectory` (`directory`) |
 | one file beside its place | `atomic_file` (`single`) |
-| `spectrogram.npy`, `stft.npy` | `NpyStream` (`npy`) |
+| `spectrogram.npy`, `stft.npy` | `NpyStream` (`npy`), `open_stft` (`stft_npy`) |
 | `parameters.npz` | `write_parameters`, `read_parameters` (`parameters_npz`) |
 | `trajectory.csv` | `write_trajectory` (`trajectory_csv`) |
-| `result.json` | `result_record`, `write_json`, `peak_memory_mb` (`result_json`, `memory`) |
+| `result.json` | `result_record`, `write_json`, `read_record`, `peak_memory_mb` (`result_json`, `memory`) |
 
 A disk that fills up is an `OutputError` of one line wherever it happens (`place.disk_errors`); a
 closed pipe stays a `BrokenPipeError`, for the command line to end quietly.
@@ -17,9 +17,10 @@ from dstft_cli.writers.directory import KNOWN_NAMES, OutputDirectory
 from dstft_cli.writers.memory import peak_memory_mb
 from dstft_cli.writers.npy import NpyStream
 from dstft_cli.writers.parameters_npz import StoredParameters, read_parameters, write_parameters
-from dstft_cli.writers.place import disk_errors
-from dstft_cli.writers.result_json import result_record, write_json
+from dstft_cli.writers.place import disk_errors, shown
+from dstft_cli.writers.result_json import read_record, result_record, write_json
 from dstft_cli.writers.single import atomic_file
+from dstft_cli.writers.stft_npy import StoredTransform, open_stft
 from dstft_cli.writers.trajectory_csv import write_trajectory
 
 __all__ = [
@@ -27,11 +28,15 @@ __all__ = [
     "NpyStream",
     "OutputDirectory",
     "StoredParameters",
+    "StoredTransform",
     "atomic_file",
     "disk_errors",
+    "open_stft",
     "peak_memory_mb",
     "read_parameters",
+    "read_record",
     "result_record",
+    "shown",
     "write_json",
     "write_parameters",
     "write_trajectory",

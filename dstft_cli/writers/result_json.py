@@ -15,8 +15,9 @@ from typing import Any, BinaryIO, TextIO
 import numpy as np
 
 from dstft_cli._version import __version__
+from dstft_cli.errors import InputError
 from dstft_cli.result import FloatArray, Result
-from dstft_cli.writers.place import disk_errors
+from dstft_cli.writers.place import disk_errors, shown
 
 STAGES = ("load", "search", "descent", "write", "total")
 
@@ -101,6 +102,28 @@ def write_json(target: Path | BinaryIO | TextIO, record: Mapping[str, Any]) -> N
         else:
             target.write(text.encode("utf-8"))  # type: ignore[arg-type]
         target.flush()
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """The record in a result.json.
+
+    Raises:
+        InputError: no such file, unreadable, or no JSON object.
+    """
+    place = shown(path)
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(
+            f"{place} does not exist: name a directory that dstft optimize has written"
+        ) from error
+    except OSError as error:
+        raise InputError(f"cannot read {place}: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{place} is not JSON or is damaged: run dstft optimize again") from error
+    if not isinstance(record, dict):
+        raise InputError(f"{place} holds no record of a run: run dstft optimize again")
+    return record
 
 
 def _spread(lengths: FloatArray) -> Any:

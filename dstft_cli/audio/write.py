@@ -1,0 +1,127 @@
+"""Samples become a sound file, block by block."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import soundfile  # type: ignore[import-untyped]
+from numpy.typing import NDArray
+
+from dstft_cli.audio.spool import SpoolFile, no_room
+from dstft_cli.errors import UsageError
+from dstft_cli.names import SUBTYPES
+
+_DEFAULT_SUBTYPES = {"WAV": "FLOAT", "FLAC": "PCM_24"}
+_BYTES = {"FLOAT": 4, "PCM_16": 2, "PCM_24": 3}
+_LARGEST_WAV = 2**32 - 2**16  # bytes of samples; the header counts in 32 bits
+
+
+def audio_format(path: Path | None, subtype: str | None) -> tuple[str, str]:
+    """Container and sample format by the name of the file: `WAV` or `FLAC`, one of `SUBTYPES`.
+
+    Args:
+        path: of the file; None for a stream, which is WAV.
+        subtype: asked for; None: FLOAT in WAV, PCM_24 in FLAC.
+
+    Raises:
+        UsageError: another ending, an unknown subtype, or one that the container lacks.
+    """
+    ending = ".wav" if path is None else path.suffix.lower()
+    if ending not in (".wav", ".flac"):
+        raise UsageError(f"{path}: no known sound file: end the name in .wav or .flac")
+    container = ending[1:].upper()
+    subtype = subtype or _DEFAULT_SUBTYPES[container]
+    if subtype not in SUBTYPES:
+        raise UsageError(f"subtype {subtype!r} is unknown: use {', '.join(SUBTYPES)}")
+    if not soundfile.check_format(container, subtype):
+        raise UsageError(f"{path}: {container} has no subtype {subtype}: use PCM_24 or a .wav")
+    return container, subtype
+
+
+def write_audio(
+    file: BinaryIO,
+    blocks: Iterable[NDArray[np.floating[Any]]],
+    *,
+    samples: int,
+    sample_rate: float,
+    channels: int,
+    container: str = "WAV",
+    subtype: str = "FLOAT",
+) -> None:
+    """Writes blocks `[C, m]` as a sound file; values beyond [-1, 1] are clipped where it holds PCM.
+
+    Above 4 GB a WAV becomes RF64. A file that cannot seek, such as a pipe, is filled from a
+    temporary file once all blocks are there.
+
+    Args:
+        file: binary, empty, open for writing; it stays open.
+        blocks: in order, `samples` in all per channel.
+        samples: per channel.
+        sample_rate: Hz, a whole number.
+        channels: C.
+        container, subtype: from `audio_format`.
+
+    Raises:
+        UsageError: the container does not hold this sample rate or so many channels.
+        OSError: the file cannot be written.
+    """
+    if container == "WAV" and samples * channels * _BYTES[subtype] > _LARGEST_WAV:
+        container = "RF64"
+    if sample_rate != int(sample_rate):
+        raise UsageError(f"sample rate {sample_rate:g} Hz: sound files hold whole numbers only")
+    rate = int(sample_rate)
+    if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        _write(file.fileno(), blocks, rate, channels, container, subtype)
+        return
+    spool = SpoolFile()
+    try:
+        try:
+            _write(spool.fd, blocks, rate, channels, container, subtype)
+        except OSError as error:
+            raise no_room(os.fstat(spool.fd).st_size, error) from error
+        with open(spool.fd, "rb", closefd=False) as written:
+            written.seek(0)
+            shutil.copyfileobj(written, file)
+        file.flush()
+    finally:
+        spool.close()
+
+
+def _write(
+    fd: int,
+    blocks: Iterable[NDArray[np.floating[Any]]],
+    rate: int,
+    channels: int,
+    container: str,
+    subtype: str,
+) -> None:
+    # by descriptor: errors of Python's file objects get lost in libsndfile's callbacks
+    try:
+        sound = soundfile.SoundFile(
+            fd, "w", rate, channels, subtype, format=container, closefd=False
+        )
+    except (soundfile.LibsndfileError, ValueError, OverflowError) as error:
+        _raise_system_error(fd)
+        raise UsageError(
+            f"{container} does not hold {channels} channels at {rate} Hz: use a .wav"
+        ) from error
+    try:
+        with sound:
+            for block in blocks:
+                sound.write(np.ascontiguousarray(block.T, np.float32))
+    except (soundfile.LibsndfileError, AssertionError) as error:
+        _raise_system_error(fd)
+        raise OSError(errno.EIO, os.strerror(errno.EIO)) from error
+
+
+def _raise_system_error(fd: int) -> None:
+    """libsndfile keeps its reason to itself: the same write, made by Python, says it."""
+    os.lseek(fd, 0, os.SEEK_END)
+    os.write(fd, bytes(1 << 16))

@@ -1,0 +1,45 @@
+"""`dstft apply DIR INPUT`: the parameters learned from one recording on another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dstft_cli.cli.group import CONTEXT_SETTINGS
+from dstft_cli.cli.jobs import run_job
+from dstft_cli.cli.options import GroupedCommand, general_options, setting_options
+from dstft_cli.settings import RUN_GROUPS, merge
+
+if TYPE_CHECKING:
+    from dstft_cli.job import JobOutcome
+
+
+def run(directory: Path, source: str, quiet: bool, verbose: bool, **options: Any) -> None:
+    """The body of the command; `options` has one entry per setting, None where not given."""
+    settings = merge({name: value for name, value in options.items() if value is not None})
+
+    def job(**streams: Any) -> JobOutcome:
+        from dstft_cli.apply import run_apply
+
+        return run_apply(directory, source, settings, **streams)
+
+    run_job(job, settings, quiet=quiet, verbose=verbose)
+
+
+apply = GroupedCommand(
+    name="apply",
+    callback=run,
+    context_settings=CONTEXT_SETTINGS,
+    params=[
+        click.Argument(["directory"], metavar="DIR", type=click.Path(path_type=Path)),
+        click.Argument(["source"], metavar="INPUT"),
+        *setting_options(RUN_GROUPS),
+        *general_options(),
+    ],
+    help="Write the spectrogram of INPUT with the parameters that are learned in DIR.\n\n"
+    "DIR is a directory that dstft optimize has written, INPUT a sound file or -, a WAV on standard "
+    "input. One window length for all frames fits any recording; at another sample rate its "
+    "duration is kept. Window lengths per frame fit recordings of the same sample rate and duration.",
+)

@@ -1,0 +1,61 @@
+"""What a directory of results holds for those who come back to it: parameters and settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dstft_cli.errors import InputError
+from dstft_cli.settings import OPTIONS, RUN_GROUPS, Settings
+from dstft_cli.writers import StoredParameters, read_parameters, read_record, shown
+
+
+def read_learned(directory: Path, command: str) -> StoredParameters:
+    """The parameters in `DIR/parameters.npz`, lengths one for all `[1, 1]` or per frame `[1, T]`.
+
+    Args:
+        directory: written by `dstft optimize` or `dstft apply`.
+        command: `reconstruct` or `apply`, for the error.
+
+    Raises:
+        InputError: there is no such directory, it was not written by dstft, is damaged, or its
+            window lengths vary with frequency.
+    """
+    place = shown(directory)
+    if not directory.exists():
+        raise InputError(f"{place}: no such directory: check the path")
+    if not directory.is_dir():
+        raise InputError(f"{place} is not a directory: name one that dstft optimize has written")
+    stored = read_parameters(directory / "parameters.npz")
+    shape = stored.window_length.shape
+    if shape not in ((1, 1), (1, len(stored.frame_centers))):
+        raise InputError(
+            f"{place}: window lengths of shape {shape} vary with frequency: dstft {command} "
+            "needs those of --window-mode fixed, constant or time"
+        )
+    return stored
+
+
+def learned_settings(directory: Path, own: Settings) -> Settings:
+    """The settings under which the parameters in DIR were learned, but `own` for the run itself.
+
+    Args:
+        directory: with a `result.json`.
+        own: of it, the groups `RUN_GROUPS` are kept.
+
+    Raises:
+        InputError: there is no `result.json`, or it holds no valid settings.
+    """
+    record = read_record(directory / "result.json")
+    try:
+        found = {
+            name: getattr(own, name)
+            if declared.option.group in RUN_GROUPS
+            else record["settings"][name]
+            for name, declared in OPTIONS.items()
+        }
+        return Settings(**found)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{shown(directory / 'result.json')} lacks the settings of a run or is damaged: "
+            "run dstft optimize again"
+        ) from error

@@ -1,0 +1,189 @@
+"""From a directory of results back to the audio."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dstft_cli.audio import audio_format, write_audio
+from dstft_cli.errors import InputError
+from dstft_cli.learned import read_learned
+from dstft_cli.stft import Inverse, Transform
+from dstft_cli.writers import (
+    StoredParameters,
+    StoredTransform,
+    atomic_file,
+    disk_errors,
+    open_stft,
+    shown,
+)
+
+Progress = Callable[[str, int, int], None]
+
+_FULL_SCALE = 1 + 1e-5  # half a step of PCM_16 above 1 is rounding, no clipping
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """The audio that was written.
+
+    Attributes:
+        output: its path; None for a stream.
+        samples: per channel.
+        channels: number of them.
+        sample_rate: Hz.
+        uncovered: samples that no window covers: they are zero.
+        weak: samples that are covered so weakly that their error is above 1e-4 of the level.
+        clipped: values that a PCM subtype does not hold.
+    """
+
+    output: Path | None
+    samples: int
+    channels: int
+    sample_rate: float
+    uncovered: int
+    weak: int
+    clipped: int
+
+    @property
+    def summary(self) -> list[str]:
+        """Lines for a person."""
+        channels = f"{self.channels} channel{'s' * (self.channels > 1)}"
+        lines = [
+            f"reconstructed  {self.samples} samples, {self.samples / self.sample_rate:.3f} s, "
+            f"{self.sample_rate:g} Hz, {channels}"
+        ]
+        return lines if self.output is None else [*lines, f"audio          {self.output}"]
+
+    @property
+    def warnings(self) -> list[str]:
+        """One line each, with the remedy."""
+        lines = []
+        for count, what in (
+            (self.uncovered, "covered by no window and set to zero"),
+            (self.weak, "covered only by the ends of windows and inexact"),
+        ):
+            if count:
+                lines.append(
+                    f"{count} samples ({count / self.samples:.2g} of all) are {what}: "
+                    "learn again with a lower --hop-length or --overlap"
+                )
+        if self.clipped:
+            lines.append(
+                f"{self.clipped} values are beyond [-1, 1] and clipped: use --subtype FLOAT"
+            )
+        return lines
+
+
+def run_reconstruct(
+    directory: Path,
+    output: str | None = None,
+    *,
+    subtype: str | None = None,
+    force: bool = False,
+    stdout: BinaryIO | None = None,
+    progress: Progress | None = None,
+) -> Reconstruction:
+    """Writes the audio whose transform a directory of results holds.
+
+    Memory depends on n_fft and the number of channels, not on the duration.
+
+    Args:
+        directory: written by `dstft optimize --save-stft`, with `stft.npy` and `parameters.npz`.
+        output: a path that ends in .wav or .flac, or `-` for a WAV on `stdout`; None:
+            `DIR-reconstructed.wav` in the current directory.
+        subtype: `PCM_16`, `PCM_24` or `FLOAT`; None: FLOAT, PCM_24 in FLAC.
+        force: replace an existing file.
+        stdout: where `-` goes.
+        progress: called as `progress(stage, done, total)`.
+
+    Raises:
+        InputError: the directory or one of its files is missing, damaged or of another run.
+        UsageError: the output exists, or is of no known kind.
+        OutputError: it cannot be written.
+    """
+    if output is None:
+        name = Path(os.path.realpath(directory)).name
+        output = f"{name}-reconstructed.wav"
+    path = None if output == "-" else Path(output)
+    container, subtype = audio_format(path, subtype)
+    stored = read_learned(directory, "reconstruct")
+    with ExitStack() as stack:
+        transform = stack.enter_context(open_stft(directory / "stft.npy"))
+        inverse = _inverse(stored, transform, directory)
+        file = stdout
+        if path is not None:
+            file = stack.enter_context(atomic_file(path, force=force))
+        assert file is not None
+        limit = _Limit(np.inf if subtype == "FLOAT" else _FULL_SCALE)
+        blocks = _read(transform, inverse, progress)
+        with disk_errors(path or "standard output"):
+            write_audio(
+                file,
+                map(limit.look, inverse.samples(blocks)),
+                samples=stored.samples,
+                sample_rate=stored.sample_rate,
+                channels=transform.channels,
+                container=container,
+                subtype=subtype,
+            )
+    return Reconstruction(
+        output=path,
+        samples=stored.samples,
+        channels=transform.channels,
+        sample_rate=stored.sample_rate,
+        uncovered=inverse.uncovered,
+        weak=inverse.weak,
+        clipped=limit.beyond,
+    )
+
+
+def _inverse(stored: StoredParameters, transform: StoredTransform, directory: Path) -> Inverse:
+    expected = (len(stored.frequencies), len(stored.frame_centers))
+    if transform.shape[-2:] != expected:
+        raise InputError(
+            f"{shown(directory / 'stft.npy')} has shape {transform.shape}, where parameters.npz "
+            f"has {expected[0]} frequencies and {expected[1]} frames: run dstft optimize again"
+        )
+    double = transform.dtype == np.complex128
+    return Inverse(
+        Transform(stored.n_fft, stored.window, stored.normalization),
+        stored.frame_centers,
+        stored.window_length,
+        stored.samples,
+        channels=transform.channels,
+        dtype=torch.float64 if double else torch.float32,
+        threads=torch.get_num_threads(),
+    )
+
+
+def _read(
+    transform: StoredTransform, inverse: Inverse, progress: Progress | None
+) -> Iterator[Tensor]:
+    total = transform.shape[-1]
+    for start in inverse.starts():
+        stop = min(start + inverse.block, total)
+        yield torch.from_numpy(transform.frames(start, stop))
+        if progress is not None:
+            progress("reconstruct", stop, total)
+
+
+class _Limit:
+    """Counts the values whose magnitude is above a limit, as they pass."""
+
+    def __init__(self, limit: float) -> None:
+        self._limit = limit
+        self.beyond = 0
+
+    def look(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
+        self.beyond += int(np.count_nonzero(np.abs(block) > self._limit))
+        return block

@@ -1,0 +1,136 @@
+"""Sound files written block by block: formats, limits, and what a full disk looks like."""
+
+import errno
+import io
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from dstft_cli.audio import audio_format, write_audio
+from dstft_cli.audio import write as module
+from dstft_cli.errors import OutputError, UsageError
+
+X = np.random.default_rng(0).uniform(-0.9, 0.9, (2, 5000)).astype(np.float32)
+
+
+def blocks():
+    return (X[:, start : start + 700] for start in range(0, 5000, 700))
+
+
+def write(path: Path, **options) -> None:
+    with open(path, "xb") as file:
+        write_audio(
+            file, blocks(), **{"samples": 5000, "sample_rate": 8000.0, "channels": 2, **options}
+        )
+
+
+def test_blocks_become_one_file(tmp_path):
+    write(tmp_path / "a.wav")
+    back, rate = soundfile.read(tmp_path / "a.wav", dtype="float32")
+    assert rate == 8000
+    np.testing.assert_array_equal(back.T, X)
+    info = soundfile.info(tmp_path / "a.wav")
+    assert (info.format, info.subtype) == ("WAV", "FLOAT")
+
+
+def test_a_wav_above_four_gigabytes_becomes_rf64(tmp_path, monkeypatch):
+    write(tmp_path / "largest.wav", samples=(2**32 - 2**16) // 8)
+    assert soundfile.info(tmp_path / "largest.wav").format == "WAV"
+    write(tmp_path / "larger.wav", samples=(2**32 - 2**16) // 8 + 1)
+    assert (tmp_path / "larger.wav").read_bytes()[:4] == b"RF64"
+    np.testing.assert_array_equal(soundfile.read(tmp_path / "larger.wav")[0].T, X)
+
+
+def test_a_pipe_gets_the_whole_file():
+    read, wrote = os.pipe()
+    with os.fdopen(read, "rb") as reader:
+        with os.fdopen(wrote, "wb") as writer:
+            write_audio(writer, (X[:, :900],), samples=900, sample_rate=8000, channels=2)
+        data = reader.read()
+    np.testing.assert_array_equal(soundfile.read(io.BytesIO(data))[0].T, X[:, :900])
+    assert data[4:8] == (len(data) - 8).to_bytes(4, "little")  # a length, not a placeholder
+
+
+@pytest.mark.parametrize(
+    ("name", "subtype", "expected"),
+    [
+        ("a.wav", None, ("WAV", "FLOAT")),
+        ("A.WAV", "PCM_16", ("WAV", "PCM_16")),
+        ("a.b.flac", None, ("FLAC", "PCM_24")),
+        (None, None, ("WAV", "FLOAT")),
+    ],
+)
+def test_format_by_name(name, subtype, expected):
+    assert audio_format(None if name is None else Path(name), subtype) == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"sample_rate": 44100.5}, "sample rate 44100.5 Hz: sound files hold whole numbers only"),
+        (
+            {"sample_rate": 1e6, "container": "FLAC", "subtype": "PCM_24"},
+            "FLAC does not hold 2 channels at 1000000 Hz: use a .wav",
+        ),
+        ({"channels": 2000}, "WAV does not hold 2000 channels at 8000 Hz: use a .wav"),
+        ({"sample_rate": 1e12}, "WAV does not hold 2 channels at 1000000000000 Hz"),
+    ],
+)
+def test_what_a_container_does_not_hold(tmp_path, options, message):
+    with pytest.raises(UsageError, match=re.escape(message)):
+        write(tmp_path / "a", **options)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_full_device():
+    with open("/dev/full", "wb", buffering=0) as file, pytest.raises(OSError, match="space") as e:
+        write_audio(file, blocks(), samples=5000, sample_rate=8000, channels=2)
+    assert e.value.errno == errno.ENOSPC
+
+
+LIMITED = """
+import resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (10000, 10000))
+sys.path.insert(0, sys.argv[1])
+import test_audio_write
+try:
+    test_audio_write.write(test_audio_write.Path(sys.argv[2]), container=sys.argv[3])
+except OSError as error:
+    print(error.errno)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="limits of POSIX")
+@pytest.mark.parametrize("container", ["WAV", "RF64"])
+def test_the_reason_of_a_failed_write_is_told(tmp_path, container):
+    here = str(Path(__file__).parent)
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, here, str(tmp_path / "a.wav"), container],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout == f"{errno.EFBIG}\n"
+
+
+def test_no_room_for_the_temporary_file(monkeypatch):
+    def fail(fd):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    class Broken(soundfile.SoundFile):
+        def write(self, data):
+            raise soundfile.LibsndfileError(2)
+
+    monkeypatch.setattr(module.soundfile, "SoundFile", Broken)
+    monkeypatch.setattr(module, "_raise_system_error", fail)
+    with open(os.devnull, "wb") as file, pytest.raises(OutputError, match="cannot keep the sam"):
+        write_audio(file, blocks(), samples=5000, sample_rate=8000, channels=2)

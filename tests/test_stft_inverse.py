@@ -1,0 +1,227 @@
+"""The inverse: exact wherever windows overlap, as torch's at integer parameters, and in blocks."""
+
+import re
+import tracemalloc
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dstft_cli.errors import UsageError
+from dstft_cli.names import NORMALIZATIONS, WINDOWS
+from dstft_cli.stft import Inverse, Transform, istft, stft
+
+BOUND = {torch.float32: 1e-5, torch.float64: 1e-9}
+
+
+def noise(*shape: int, dtype: torch.dtype = torch.float64, seed: int = 0) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(*shape, dtype=dtype, generator=generator)
+
+
+def column(values) -> torch.Tensor:
+    return torch.as_tensor(np.asarray(values, np.float64))
+
+
+def relative_error(x, centers, lengths, n_fft, **options) -> float:
+    X = stft(x, centers, lengths, n_fft, **options)
+    back = istft(X, centers, lengths, n_fft, x.shape[-1], **options)
+    assert back.shape == x.shape
+    assert back.dtype == x.dtype
+    return float((back - x).norm() / x.norm())
+
+
+def covering(length: int, lengths_in_turn, overlap: float) -> tuple[np.ndarray, np.ndarray]:
+    """Centres and lengths as a fit with learned hops may have them.
+
+    `t_{i+1} − t_i ≤ η(θ_i + θ_{i+1})/2`, and the ends within `ηθ/2` of the first and last centre.
+    """
+    centers, lengths = [], []
+    for theta in lengths_in_turn:
+        step = (lengths[-1] + theta) / 2 if centers else theta / 2
+        centers.append((centers[-1] if centers else 0.0) + overlap * step)
+        lengths.append(theta)
+        if length - 1 - centers[-1] <= overlap * theta / 2:
+            break
+    else:
+        raise AssertionError("too few lengths")
+    return np.minimum(centers, length), np.array([lengths])
+
+
+@pytest.mark.parametrize("dtype", BOUND)
+@pytest.mark.parametrize("window", WINDOWS)
+@pytest.mark.parametrize("n_fft", [64, 65])
+def test_every_window_comes_back(window, n_fft, dtype):
+    x = noise(2, 1000, dtype=dtype)
+    rng = np.random.default_rng(1)
+    constant = (column(np.arange(0, 1000, 20.0)), column([[50.25]]))
+    per_frame = (column(np.arange(0, 1001, 12.5)), column(rng.uniform(25, n_fft, (1, 81))))
+    irregular = covering(1000, rng.uniform(20, n_fft, 200), 0.9)
+    for centers, lengths in (constant, per_frame, tuple(map(column, irregular))):
+        for normalization in NORMALIZATIONS:
+            error = relative_error(
+                x, centers, lengths, n_fft, window=window, normalization=normalization
+            )
+            assert error <= BOUND[dtype]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from(WINDOWS),
+    st.sampled_from(list(BOUND)),
+    st.floats(0.1, 0.9),
+    st.integers(40, 300),  # a smaller one cuts a window off that nearly fills it, between samples
+    st.integers(1, 1200),
+    st.integers(0, 2**31),
+)
+def test_the_bound_holds_for_any_overlap_up_to_nine_tenths(
+    window, dtype, overlap, n_fft, length, seed
+):
+    rng = np.random.default_rng(seed)
+    shortest = max(4.0, n_fft / 32)
+    in_turn = np.exp(rng.uniform(np.log(shortest), np.log(n_fft), 20_000))
+    centers, lengths = covering(length, in_turn, overlap)
+    x = noise(length, dtype=dtype, seed=seed) + 0.1
+    error = relative_error(x, column(centers), column(lengths), n_fft, window=window)
+    assert error <= BOUND[dtype]
+
+
+@pytest.mark.parametrize("length", [1, 2, 37, 256])
+def test_one_frame_and_signals_shorter_than_it(length):
+    x = noise(length)
+    one = column([(length - 1) / 2])
+    assert relative_error(x, one, column([[400.0]]), 400) <= 1e-9
+    several = column(np.linspace(0, length, 3))
+    assert relative_error(x, several, column([[300.0, 350.5, 400.0]]), 400) <= 1e-9
+
+
+def test_hop_longer_than_the_signal():
+    x = noise(100)
+    centers = column([50.0])  # the only multiple of the hop within the signal would be 0
+    assert relative_error(x, centers, column([[256.0]]), 256) <= 1e-9
+    far = column([50.0, 5000.0])  # the second frame lies beyond the end
+    assert relative_error(x, far, column([[256.0]]), 256) <= 1e-9
+
+
+def test_as_torch_at_integer_parameters():
+    x = noise(2, 5000)
+    hann = torch.hann_window(200, dtype=torch.float64)
+    X = torch.stft(
+        x, 256, 50, 200, window=hann, center=True, pad_mode="constant", return_complex=True
+    )
+    # what torch inverts need not be the transform of a signal
+    X = X + 0.1 * torch.view_as_complex(noise(*X.shape, 2, seed=1))
+    centers = column(50.0 * np.arange(X.shape[-1]))
+    ours = istft(X, centers, column([[200.0]]), 256, 5000, normalization="none")
+    theirs = torch.istft(X, 256, 50, 200, window=hann, length=5000)
+    torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-10)
+    kept = istft(X[0].to(torch.complex64), centers, column([[200.0]]), 256, 5000)
+    assert kept.dtype == torch.float32
+    assert kept.shape == (5000,)
+
+
+def inverse_of(x, centers, lengths, n_fft, **options):
+    """Finished blocks and the object that gave them, for a signal [C, N]."""
+    transform = Transform(n_fft)
+    inverse = Inverse(
+        transform, centers, lengths, x.shape[-1], channels=len(x), dtype=x.dtype, **options
+    )
+    X = stft(x, torch.from_numpy(centers), torch.from_numpy(lengths), n_fft).transpose(-1, -2)
+    blocks = (X[:, start : start + inverse.block] for start in inverse.starts())
+    return list(inverse.samples(blocks)), inverse
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_blocks_of_any_size_give_the_same(threads, monkeypatch):
+    x = noise(2, 3000)
+    centers, lengths = covering(3000, np.random.default_rng(2).uniform(20, 128, 400), 0.5)
+    (whole,), _ = inverse_of(x, centers, lengths, 128)
+    monkeypatch.setattr("dstft_cli.stft.inverse.BLOCK_SAMPLES", 128 * 2 * 7)
+    monkeypatch.setattr("dstft_cli.stft.inverse._BUFFER_SAMPLES", 300)
+    pieces, inverse = inverse_of(x, centers, lengths, 128, threads=threads)
+    assert inverse.block == 7
+    assert len(pieces) > 10
+    np.testing.assert_array_equal(np.concatenate(pieces, axis=1), whole)
+
+
+def test_samples_without_a_window_are_counted_and_zero(monkeypatch):
+    monkeypatch.setattr("dstft_cli.stft.inverse._BUFFER_SAMPLES", 100)
+    x = noise(1, 1000) + 1
+    centers, lengths = np.array([200.0, 700.0]), np.array([[40.0]])
+    pieces, inverse = inverse_of(x, centers, lengths, 64)
+    back = np.concatenate(pieces, axis=1)
+    reached = np.zeros(1000, bool)
+    reached[181:220] = reached[681:720] = True  # Hann is zero at ±θ/2 itself
+    assert inverse.uncovered == np.count_nonzero(~reached) == 922
+    assert inverse.weak == 0
+    np.testing.assert_array_equal(back[0, ~reached], 0)
+    np.testing.assert_allclose(back[0, reached], x[0, reached], rtol=1e-9)
+
+
+def test_samples_at_the_ends_of_windows_are_counted_as_weak():
+    x = noise(1, 1000, dtype=torch.float32)
+    _, inverse = inverse_of(x, np.array([500.0]), np.array([[1024.0]]), 1024)
+    assert (inverse.uncovered, inverse.weak) == (0, 0)
+    _, inverse = inverse_of(x, np.array([488.5]), np.array([[1024.0]]), 1024)
+    # w = cos²(πu/θ) is below 1.2e-3 for the last 11.3 samples before u = θ/2 = 512
+    assert (inverse.uncovered, inverse.weak) == (0, 10)
+    _, inverse = inverse_of(x.double(), np.array([488.5]), np.array([[1024.0]]), 1024)
+    assert (inverse.uncovered, inverse.weak) == (0, 0)
+    _, inverse = inverse_of(x, np.array([480.0]), np.array([[1024.0]]), 1024)
+    assert (inverse.uncovered, inverse.weak) == (8, 11)
+
+
+def test_memory_does_not_grow_with_the_signal():
+    def peak(frames: int) -> int:
+        inverse = Inverse(
+            Transform(256), np.arange(frames) * 64.0, np.array([[256.0]]), frames * 64
+        )
+        X = torch.zeros(1, inverse.block, 129, dtype=torch.complex64)
+        blocks = (X[:, : min(inverse.block, frames - start)] for start in inverse.starts())
+        tracemalloc.start()
+        assert sum(piece.shape[1] for piece in inverse.samples(blocks)) == frames * 64
+        top = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return top
+
+    short, long = peak(2**13), peak(2**15)
+    assert long < 1.5 * short
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"X": torch.zeros(33, 4, dtype=torch.complex64)}, "transform of shape (33, 4): complex"),
+        ({"X": torch.zeros(33, 5)}, "transform of shape (33, 5): complex [33, 5] or [C, 33, 5]"),
+        ({"lengths": column([[1.0, 2.0]])}, "centres (5,) with lengths (1, 2): shapes [T] with"),
+        ({"lengths": column(np.ones((33, 1)))}, "centres (5,) with lengths (33, 1): shapes"),
+        (
+            {"lengths": column([[64.5]])},
+            "window lengths 64.5…64.5 samples: above 0 and up to n_fft",
+        ),
+        ({"lengths": column([[0.0]])}, "window lengths 0…0 samples: above 0"),
+        ({"centers": column([0, 2, 1, 3, 4])}, "the frame centres decrease: sort the frames"),
+        ({"length": 0}, "signal length 0 samples: at least 1 is needed"),
+        ({"window": "box"}, "window 'box' is unknown: use hann"),
+        ({"normalization": "peak"}, "normalization 'peak' is unknown: use energy"),
+    ],
+)
+def test_refused(changes, message):
+    arguments = {
+        "X": torch.zeros(33, 5, dtype=torch.complex64),
+        "centers": column(np.arange(5.0)),
+        "lengths": column([[32.0]]),
+        "n_fft": 64,
+        "length": 20,
+        **changes,
+    }
+    with pytest.raises(UsageError, match=re.escape(message)):
+        istft(**arguments)
+
+
+def test_frames_that_do_not_all_come():
+    inverse = Inverse(Transform(64), np.arange(5.0), np.array([[32.0]]), 20)
+    with pytest.raises(ValueError, match="3 of 5 frames came: the signal is incomplete"):
+        list(inverse.samples([torch.zeros(1, 3, 33, dtype=torch.complex64)]))
