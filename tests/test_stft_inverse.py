@@ -228,14 +228,14 @@ def test_frames_that_do_not_all_come():
 
 
 def test_rounding_of_the_windows_cancels():
-    """At the ends of a window its float32 values are wrong by far more than those of the signal."""
-    x = noise(1, 4090, dtype=torch.float32)
-    center, length = np.array([2046.3]), np.array([[4096.0]])
-    X = stft(x, torch.from_numpy(center), torch.from_numpy(length), 4096).transpose(-1, -2)
+    """Near its ends a float32 window is off by more than the transform, if n_fft is much longer."""
+    n_fft, center, length = 16384, np.array([250.0]), np.array([[520.0]])
+    x = noise(8, 500, dtype=torch.float32)
+    X = stft(x, torch.from_numpy(center), torch.from_numpy(length), n_fft).transpose(-1, -2)
 
     def error(dtype: torch.dtype) -> float:
-        inverse = Inverse(Transform(4096), center, length, 4090, dtype=dtype)
+        inverse = Inverse(Transform(n_fft), center, length, 500, channels=8, dtype=dtype)
         (back,) = inverse.samples([X])
-        return float(np.linalg.norm(back - x.numpy()))
+        return float(np.linalg.norm((back - x.numpy())[:, 10:60]))
 
-    assert error(torch.float32) < 0.5 * error(torch.float64)
+    assert error(torch.float32) < 0.75 * error(torch.float64)
