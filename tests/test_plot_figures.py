@@ -12,6 +12,7 @@ from dstft_cli.errors import UsageError
 from dstft_cli.plot import PixelPool, draw_comparison, draw_spectrogram
 from dstft_cli.plot.figures import comparison_figure, spectrogram_figure, to_db
 from dstft_cli.plot.lengths import describe_length, length_ticks, sample_ticks
+from dstft_cli.plot.scale import hz_to_scale
 
 RATE = 8000.0
 
@@ -230,10 +231,51 @@ def test_a_million_lengths_draw_as_an_envelope() -> None:
     assert band.get_paths()[0].vertices[:, 1].max() == pytest.approx(900.0 / 8)
 
 
-@pytest.mark.parametrize("shape", [(39,), (40, 1), (2, 40), (1, 1, 40)])
+@pytest.mark.parametrize("shape", [(39,), (1, 1, 40)])
 def test_other_lengths_are_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match="are neither one nor one for each of 40 frames"):
+    with pytest.raises(ValueError, match="are neither one nor one for each of 40 positions"):
         comparison(np.full(shape, 300.0))
+
+
+@pytest.mark.parametrize("shape", [(40, 1), (2, 40)])
+def test_lengths_per_bin_need_the_frequencies(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"need the frequencies of the bins"):
+        comparison(np.full(shape, 300.0))
+
+
+@pytest.mark.parametrize("scale", ["linear", "log", "mel"])
+def test_lengths_per_bin_are_drawn_over_frequency(scale: str) -> None:
+    frequencies = np.linspace(0, 4000, 65)
+    pools = []
+    for _ in range(2):
+        pool = PixelPool(
+            times=np.arange(5) * 0.1,
+            frequencies=frequencies,
+            freq_scale=scale,
+            fmin=500,
+            fmax=3000,
+        )
+        pool.add(0, np.ones((5, 65)))
+        pools.append(pool)
+    lengths = np.linspace(800, 160, 65)[:, None]
+    figure = comparison_figure(
+        [("start", pools[0]), ("learned", pools[1])],
+        times=np.arange(5) * 0.1,
+        window_lengths=lengths,
+        sample_rate=8000.0,
+        start_length=400.0,
+        best_fixed_length=300.0,
+        title="",
+        frequencies=frequencies,
+    )
+    axes = figure.axes[2]
+    assert axes.get_xlim() == pytest.approx(pools[0].limits)
+    assert "Frequency" in axes.get_xlabel()
+    curve = axes.lines[-1]
+    inside = (frequencies >= 500) & (frequencies <= 3000)
+    assert np.asarray(curve.get_ydata()) == pytest.approx(lengths[inside, 0] / 8)
+    expected = hz_to_scale(frequencies[inside], scale)
+    assert np.asarray(curve.get_xdata()) == pytest.approx(expected)
 
 
 def test_a_comparison_needs_a_panel() -> None:

@@ -6,7 +6,7 @@ import torch
 from stft_reference import explicit_stft
 
 from dstft_cli.names import NORMALIZATIONS, WINDOWS
-from dstft_cli.stft import Frames, FrequencyBank, Transform, spectra
+from dstft_cli.stft import Frames, Transform, bank, frequency_bank, spectra
 from dstft_cli.stft.transform import stft_derivatives
 
 RNG = np.random.default_rng(3)
@@ -22,8 +22,8 @@ def lengths_of(n_fft: int) -> np.ndarray:
 def bank_and_frames(n_fft, fraction, lengths, dtype=torch.float64, **options):
     centers = np.array([0.0, 13, 14, 60, 149]) + fraction
     frames = Frames(torch.as_tensor(SIGNAL), centers, n_fft, dtype=dtype)
-    bank = FrequencyBank(n_fft, torch.as_tensor(lengths).to(dtype), fraction, **options)
-    return bank, frames.block(0, 5), centers
+    found = frequency_bank(n_fft, torch.as_tensor(lengths).to(dtype), fraction, **options)
+    return found, frames.block(0, 5), centers
 
 
 @pytest.mark.parametrize("n_fft", [32, 33, 8])
@@ -32,10 +32,10 @@ def bank_and_frames(n_fft, fraction, lengths, dtype=torch.float64, **options):
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
 def test_equals_the_explicit_sum_of_each_bin(n_fft, fraction, window, normalization):
     lengths = lengths_of(n_fft)
-    bank, frames, centers = bank_and_frames(
+    built, frames, centers = bank_and_frames(
         n_fft, fraction, lengths, window_name=window, normalization=normalization
     )
-    X = bank.spectra(frames).numpy()
+    X = built.spectra(frames).numpy()
     for channel in range(2):
         for f, length in enumerate(lengths):
             row = np.full(len(centers), length)
@@ -56,8 +56,8 @@ def test_single_precision_is_close():
 @pytest.mark.parametrize("fraction", [0.0, 0.37])
 def test_slopes_are_those_of_each_bin(n_fft, fraction):
     lengths = lengths_of(n_fft)
-    bank, frames, centers = bank_and_frames(n_fft, fraction, lengths, slopes=True)
-    re, im, dre, dim = bank.parts(frames)
+    built, frames, centers = bank_and_frames(n_fft, fraction, lengths, slopes=True)
+    re, im, dre, dim = built.parts(frames)
     inner = (re * dre + im * dim).numpy()
     for f, length in enumerate(lengths):
         X, dX, _ = stft_derivatives(
@@ -91,5 +91,27 @@ def test_spectra_in_blocks_equal_the_bank(hop):
     X = torch.cat([block for _, block in parts], dim=1)
     assert X.shape == (2, 9, 17)
     for i in range(9):
-        bank = FrequencyBank(32, torch.as_tensor(lengths), (i * hop) % 1)
-        torch.testing.assert_close(X[:, i : i + 1], bank.spectra(frames.block(i, i + 1)))
+        one = frequency_bank(32, torch.as_tensor(lengths), (i * hop) % 1)
+        torch.testing.assert_close(X[:, i : i + 1], one.spectra(frames.block(i, i + 1)))
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.37])
+def test_few_lengths_by_fft_many_in_parts_all_alike(fraction, monkeypatch):
+    lengths = np.repeat([20.0, 64.0], [30, 35])  # n_fft 128: 65 bins
+    fft, frames, _ = bank_and_frames(128, fraction, lengths, slopes=True)
+    assert isinstance(fft, bank.FFTBank)
+    monkeypatch.setattr(bank, "_BINS_PER_FFT", 1000)
+    whole, _, _ = bank_and_frames(128, fraction, lengths, slopes=True)
+    monkeypatch.setattr(bank, "_MATRIX_BYTES", 20000)
+    parted, _, _ = bank_and_frames(128, fraction, lengths, slopes=True)
+    assert isinstance(whole, bank.MatrixBank)
+    assert whole.block == 1
+    assert parted.block > 1
+    for other in (whole, parted):
+        torch.testing.assert_close(other.spectra(frames), fft.spectra(frames))
+        expected, found = fft.parts(frames), other.parts(frames)
+        for left, right in ((0, 2), (0, 0), (2, 2)):  # what a phase leaves alone
+            torch.testing.assert_close(
+                found[left] * found[right] + found[left + 1] * found[right + 1],
+                expected[left] * expected[right] + expected[left + 1] * expected[right + 1],
+            )

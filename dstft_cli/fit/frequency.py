@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dstft_cli.criteria import Gini
 from dstft_cli.fit.evaluator import Evaluator, power_and_slope, power_of
-from dstft_cli.stft import FrequencyBank
+from dstft_cli.stft import FrequencyBank, frequency_bank
 
 FloatArray = NDArray[np.float64]
 Moments = tuple[Tensor, Tensor | None]
@@ -110,7 +110,7 @@ class FrequencyEvaluator(Evaluator):
         column = np.broadcast_to(lengths[:, 0], self.transform.bins)
         here = torch.as_tensor(column.copy()).to(self.dtype).to(self.device)
         for fraction, members in self.frames.groups():
-            bank = FrequencyBank(
+            bank = frequency_bank(
                 self.transform.n_fft,
                 here,
                 fraction,
@@ -129,7 +129,8 @@ class FrequencyEvaluator(Evaluator):
                 a, da = power_and_slope(self.power, squared, re * dre + im * dim)
                 return take(a, weights, da)
 
-            blocks = [members[i : i + self._block] for i in range(0, len(members), self._block)]
+            size = max(self._block, bank.block)
+            blocks = [members[i : i + size] for i in range(0, len(members), size)]
             yield from self._each(stage, banked, blocks)
 
     def _contiguous(self) -> list[tuple[int, int]]:

@@ -75,6 +75,7 @@ def draw_comparison(
     best_fixed_length: float,
     title: str,
     length_bounds: tuple[float, float] | None = None,
+    frequencies: ArrayLike | None = None,
     db_range: float = 80.0,
     cmap: str = "magma",
     format: str = "png",
@@ -84,12 +85,13 @@ def draw_comparison(
     Args:
         panels: label and pixels of each, from top to bottom.
         times: frame centres of the learned transform, s, [T].
-        window_lengths: samples, a number, [1, 1], [T] or [1, T].
+        window_lengths: samples, a number, [1, 1], [T] or [1, T]; or [F, 1], drawn over frequency.
         sample_rate: Hz.
         start_length: window length at the start, samples.
         best_fixed_length: best single window length, samples.
         title: any text, shown as it is.
         length_bounds: shortest and longest length allowed, samples; drawn where given.
+        frequencies: of the bins, Hz, [F]; needed for lengths [F, 1].
         db_range: lowest level shown, dB below the largest of all panels, > 0.
         cmap: a colour map of matplotlib.
         format: `png`, `svg` or `pdf`.
@@ -108,6 +110,7 @@ def draw_comparison(
         best_fixed_length=best_fixed_length,
         title=title,
         length_bounds=length_bounds,
+        frequencies=frequencies,
         db_range=db_range,
         cmap=cmap,
     )
@@ -142,6 +145,7 @@ def comparison_figure(
     best_fixed_length: float,
     title: str,
     length_bounds: tuple[float, float] | None = None,
+    frequencies: ArrayLike | None = None,
     db_range: float = 80.0,
     cmap: str = "magma",
 ) -> Figure:
@@ -174,18 +178,32 @@ def comparison_figure(
     bottom += gap
 
     axes = axes_at(figure, LEFT, BOTTOM, width, curve)
+    lengths = np.asarray(window_lengths, dtype=np.float64)
+    per_bin = lengths.ndim == 2 and len(lengths) > 1
+    if per_bin and frequencies is None:
+        raise ValueError(
+            f"window lengths of shape {lengths.shape} need the frequencies of the bins"
+        )
+    positions = times
+    if per_bin:
+        shown_bins = _bins_shown(panels[0][1], frequencies)
+        positions = hz_to_scale(np.asarray(frequencies)[shown_bins], panels[0][1].freq_scale)
+        lengths = lengths[shown_bins]
     draw_lengths(
         axes,
-        times=times,
-        window_lengths=window_lengths,
+        positions=positions,
+        window_lengths=lengths,
         sample_rate=sample_rate,
         start_length=start_length,
         best_fixed_length=best_fixed_length,
         length_bounds=length_bounds,
     )
-    time_axis(axes, left, right)
-    if first is not None:
-        axes.sharex(first)
+    if per_bin:
+        _frequency_axis(axes, panels[0][1])
+    else:
+        time_axis(axes, left, right)
+        if first is not None:
+            axes.sharex(first)
     _colour_bar(figure, shown, bottom, tall - TOP - 0.24 - bottom)
     put_title(figure, title, LEFT)
     return figure
@@ -210,14 +228,37 @@ def _show(
         vmax=0.0,
     )
     axes.set_ylim(*pool.limits)
+    places, labels, name = _frequency_ticks(pool)
+    fixed_ticks(axes.yaxis, places, labels)
+    axes.set_ylabel(name)
+    return shown
+
+
+def _frequency_axis(axes: Axes, pool: PixelPool) -> None:
+    """The frequency axis of the pool, laid horizontally."""
+    axes.set_xlim(*pool.limits)
+    places, labels, name = _frequency_ticks(pool)
+    fixed_ticks(axes.xaxis, places, labels)
+    axes.set_xlabel(name)
+
+
+def _frequency_ticks(pool: PixelPool) -> tuple[list[float], list[str], str]:
+    """Places in scale units, labels, and the name of the axis."""
     low, high = pool.freq_range
     places, labels = frequency_ticks(low, high, pool.freq_scale)
     kilo = pool.freq_scale == "linear" and high >= 2000
     if kilo:
         labels = [f"{p / 1000:g}" for p in places]
-    fixed_ticks(axes.yaxis, hz_to_scale(places, pool.freq_scale).tolist(), labels)
-    axes.set_ylabel("Frequency (kHz)" if kilo else "Frequency (Hz)")
-    return shown
+    name = "Frequency (kHz)" if kilo else "Frequency (Hz)"
+    return hz_to_scale(places, pool.freq_scale).tolist(), labels, name
+
+
+def _bins_shown(pool: PixelPool, frequencies: ArrayLike | None) -> NDArray[np.intp]:
+    """Bins within the frequencies that the picture shows; on a log scale zero has no place."""
+    hz = np.asarray(frequencies, dtype=np.float64)
+    low, high = pool.freq_range
+    inside = (hz >= low) & (hz <= high) & ((hz > 0) | (pool.freq_scale != "log"))
+    return np.flatnonzero(inside) if inside.any() else np.array([hz.size - 1])
 
 
 def _colour_bar(figure: Figure, shown: AxesImage, bottom: float, height: float) -> None:

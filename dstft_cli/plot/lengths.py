@@ -48,7 +48,7 @@ def describe_length(samples: float, sample_rate: float) -> str:
 def draw_lengths(
     axes: Axes,
     *,
-    times: ArrayLike,
+    positions: ArrayLike,
     window_lengths: ArrayLike,
     sample_rate: float,
     start_length: float,
@@ -57,16 +57,23 @@ def draw_lengths(
 ) -> None:
     """Fill `axes`; see `figures.draw_comparison` for the arguments.
 
+    `positions` are those of the lengths along the horizontal axis: frame centres in seconds, or
+    frequencies in scale units.
+
     Raises:
-        ValueError: window lengths that are neither one number nor one per frame.
+        ValueError: window lengths that are neither one number nor one per position.
     """
-    t = np.asarray(times, dtype=np.float64)
+    t = np.asarray(positions, dtype=np.float64)
     given = np.asarray(window_lengths, dtype=np.float64)
     theta = given.reshape(-1)
-    if theta.size not in (1, t.size) or given.ndim > 2 or (given.ndim == 2 and len(given) > 1):
+    if (
+        theta.size not in (1, t.size)
+        or given.ndim > 2
+        or (given.ndim == 2 and 1 not in given.shape)
+    ):
         raise ValueError(
             f"window lengths of shape {given.shape} are neither one "
-            f"nor one for each of {t.size} frames"
+            f"nor one for each of {t.size} positions"
         )
     marks = [start_length, best_fixed_length, *(length_bounds or ())]
     low, high = min(*marks, float(theta.min())), max(*marks, float(theta.max()))

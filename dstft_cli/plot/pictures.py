@@ -90,6 +90,7 @@ class Pictures:
             start_length=self.start_length,
             best_fixed_length=self.best_fixed_length,
             length_bounds=result.length_bounds,
+            frequencies=result.frequencies,
             title=self.title,
             db_range=self.db_range,
             cmap=self.cmap,

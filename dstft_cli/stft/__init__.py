@@ -1,6 +1,6 @@
 """Windows and their derivatives, the transform and its derivatives, the inverse."""
 
-from dstft_cli.stft.bank import FrequencyBank
+from dstft_cli.stft.bank import FrequencyBank, frequency_bank
 from dstft_cli.stft.blocks import map_in_order
 from dstft_cli.stft.inverse import Inverse, istft
 from dstft_cli.stft.transform import Frames, Samples, Transform, spectra, stft, stft_derivatives
@@ -12,6 +12,7 @@ __all__ = [
     "Inverse",
     "Samples",
     "Transform",
+    "frequency_bank",
     "istft",
     "map_in_order",
     "spectra",

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dstft_cli.errors import UsageError
-from dstft_cli.stft.bank import FrequencyBank
+from dstft_cli.stft.bank import FrequencyBank, frequency_bank
 from dstft_cli.stft.blocks import map_in_order
 from dstft_cli.stft.windows import window, window_and_slope, window_derivatives
 
@@ -229,13 +229,16 @@ def spectra(
 
     @lru_cache(maxsize=16)
     def bank(fraction: float) -> FrequencyBank:
-        return FrequencyBank(
+        return frequency_bank(
             transform.n_fft,
             column,
             fraction,
             window_name=transform.window,
             normalization=transform.normalization,
         )
+
+    if lengths.shape[0] > 1:
+        block = max(block, bank(0.0).block)
 
     def by_bank(start: int) -> tuple[int, Tensor]:
         stop = min(start + block, len(frames))
