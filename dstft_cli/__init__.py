@@ -1,7 +1,8 @@
 """Learn the best short-time Fourier transform for a recording.
 
-`optimize` learns window lengths; `stft` and `stft_derivatives` are the transform itself, `istft` the
-way back. They are imported when they are first used, so that `dstft --help` needs no torch.
+`optimize` learns window lengths; the transform itself is `dstft_cli.stft.stft`, with
+`stft_derivatives` and the way back, `istft`, beside it. Names are imported when they are first used,
+so that `dstft --help` needs no torch.
 
     >>> import numpy as np
     >>> from dstft_cli import optimize
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from dstft_cli.errors import DstftError, InputError, OutputError, UsageError
     from dstft_cli.fit import optimize
     from dstft_cli.result import Result, StopReason, Trajectory
-    from dstft_cli.stft import istft, stft, stft_derivatives, window
+    from dstft_cli.stft import istft, stft_derivatives, window
 
 _WHERE = {
     "Criterion": "criteria",
@@ -36,7 +37,6 @@ _WHERE = {
     "UsageError": "errors",
     "istft": "stft.inverse",
     "optimize": "fit",
-    "stft": "stft.transform",
     "stft_derivatives": "stft.transform",
     "window": "stft.windows",
 }
@@ -53,7 +53,6 @@ __all__ = [
     "__version__",
     "istft",
     "optimize",
-    "stft",
     "stft_derivatives",
     "window",
 ]

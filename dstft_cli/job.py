@@ -12,7 +12,9 @@ from typing import Any, BinaryIO
 import torch
 
 from dstft_cli.audio import Signal, load
+from dstft_cli.audio.source import printable_name
 from dstft_cli.criteria import resolve
+from dstft_cli.errors import InputError
 from dstft_cli.fit import optimize, resolve_device
 from dstft_cli.output import Outputs
 from dstft_cli.result import Result
@@ -159,33 +161,34 @@ def _fit(signal: Signal, settings: Settings, progress: Progress | None) -> Resul
     def samples(length: Length | None) -> float | None:
         return None if length is None else length.samples(signal.sample_rate)
 
-    return optimize(
-        signal.samples,
-        signal.sample_rate,
-        n_fft=None if settings.n_fft == "auto" else settings.n_fft,
-        win_length=samples(settings.win_length),
-        win_length_min=samples(settings.win_length_min),
-        win_length_max=samples(settings.win_length_max),
-        hop_length=samples(settings.hop_length),
-        window=settings.window,
-        normalization=settings.normalization,
-        power=settings.power,
-        window_mode=settings.window_mode,
-        smoothness=settings.smoothness,
-        overlap=settings.overlap,
-        criterion=settings.criterion,
-        order=settings.order,
-        optimizer=settings.optimizer,
-        search=settings.search,
-        lr=settings.lr,
-        max_steps=settings.max_steps,
-        tolerance=settings.tolerance,
-        device=settings.device,
-        dtype=settings.dtype,
-        threads=torch.get_num_threads(),
-        peak=signal.peak,
-        progress=progress,
-    )
+    with _naming(signal):
+        return optimize(
+            signal.samples,
+            signal.sample_rate,
+            n_fft=None if settings.n_fft == "auto" else settings.n_fft,
+            win_length=samples(settings.win_length),
+            win_length_min=samples(settings.win_length_min),
+            win_length_max=samples(settings.win_length_max),
+            hop_length=samples(settings.hop_length),
+            window=settings.window,
+            normalization=settings.normalization,
+            power=settings.power,
+            window_mode=settings.window_mode,
+            smoothness=settings.smoothness,
+            overlap=settings.overlap,
+            criterion=settings.criterion,
+            order=settings.order,
+            optimizer=settings.optimizer,
+            search=settings.search,
+            lr=settings.lr,
+            max_steps=settings.max_steps,
+            tolerance=settings.tolerance,
+            device=settings.device,
+            dtype=settings.dtype,
+            threads=torch.get_num_threads(),
+            peak=signal.peak,
+            progress=progress,
+        )
 
 
 def _resolved(settings: Settings, result: Result, device: torch.device) -> dict[str, Any]:
@@ -212,3 +215,12 @@ def _threads(count: int | None) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def _naming(signal: Signal) -> Iterator[None]:
+    """An error of the fit that lies in the recording says which recording it is."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{printable_name(signal.path)}: {error}") from error

@@ -164,3 +164,23 @@ def test_scale_makes_a_long_valley_round():
         evaluations[name] = len(calls)
     np.testing.assert_allclose(found.z, MINIMUM, atol=1e-3)
     assert evaluations["scaled"] <= 6 < evaluations["plain"]
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam", "sgd"])
+def test_bounds_that_leave_no_room_end_it_at_once(optimizer):
+    calls = []
+    found = descend(
+        lambda z: (calls.append(z), (0.0, z))[1],
+        np.array([4.0]),
+        4.0,
+        4.0,
+        scale=np.ones(1),
+        optimizer=optimizer,
+        lr=None,
+        max_steps=5,
+        tolerance=1e-6,
+        on_step=lambda z, value: None,
+    )
+    assert found.stop_reason is StopReason.CONVERGED
+    assert found.z.tolist() == [4.0]
+    assert not calls

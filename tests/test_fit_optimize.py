@@ -65,7 +65,7 @@ def test_a_tone_wants_an_n_fft_beyond_the_automatic_one():
     assert result.n_fft == 1024  # an eighth of the signal, rounded up
     assert result.warnings == (
         "the learned window length is on its upper bound, 1024 samples: "
-        "n_fft auto stops at a quarter of the signal and at 65536, give a larger --n-fft",
+        "n_fft auto stops at 1024 here, give a larger --n-fft",
     )
 
 

@@ -50,7 +50,7 @@ BAD_INPUTS = {
     "header.wav": "",
     "text.wav": "",
     "folder.wav": "is a directory",
-    "one.wav": "signal of 1 sample: at least 2 are needed for a window",
+    "one.wav": "one.wav: signal of 1 sample: at least 2 are needed for a window",
     "zeros.wav": "every sample is zero: silence has no best window",
     "nan.wav": "sample 4000 (0.500 s) of channel 0 is nan: repair the file",
 }
@@ -65,7 +65,7 @@ def test_bad_inputs(folder, capsys, name, message):
     assert err.count("\n") == 1
     assert err.startswith("dstft: ")
     assert message in err
-    assert name in err or name == "one.wav"
+    assert name in err
     assert "internal error" not in err
     assert listing(folder) == before
 

@@ -55,9 +55,7 @@ def advice(
             continue
         remedy = f"{verb} {option}"
         if option == "--n-fft" and not growable:
-            remedy = (
-                "n_fft auto stops at a quarter of the signal and at 65536, give a larger --n-fft"
-            )
+            remedy = f"n_fft auto stops at {plan.n_fft} here, give a larger --n-fft"
         elif option == "--n-fft" and lengths.size > 1:
             remedy += f" and keep --hop-length {plan.hop_length:g} to allow longer ones"
         warnings.append(f"{who} is on its {side} bound, {limit:g} samples: {remedy}")

@@ -65,6 +65,8 @@ def descend(
         The best point seen, which is the start if nothing was better.
     """
     best = _Best(objective)
+    if low == high:  # nothing can move
+        return Descent(z, float("inf"), StopReason.CONVERGED)
     if max_steps == 0:
         return Descent(z, float("inf"), StopReason.STEP_LIMIT)
     try:

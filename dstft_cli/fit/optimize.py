@@ -135,7 +135,8 @@ def optimize(
     )
     fixed = window_mode == "fixed"
     varying = window_mode in ("time", "frequency")
-    if window_mode == "frequency" and problem.criterion.per_frame:
+    per_bin = window_mode == "frequency"
+    if per_bin and problem.criterion.per_frame:
         raise UsageError(
             f"criterion {problem.criterion.name} is a mean over frames and does not part into "
             "frequencies: use concentration, or window mode time"
@@ -162,6 +163,7 @@ def optimize(
                 win_length or 0.0, (win_length_min or 0.0) * 2, (hop_length or 0.0) / overlap * 2
             ),
             high=win_length_max,
+            per_bin=per_bin,
             best_fixed=None if fixed else probe.best_fixed,
             score=probe.score if varying and probe.comparable else None,
         )
@@ -192,7 +194,7 @@ def optimize(
         stages.importance,
         overlap=overlap,
         learned=not fixed,
-        growable=not automatic or plan.n_fft < largest_auto_n_fft(length),
+        growable=not automatic or plan.n_fft < largest_auto_n_fft(length, per_bin=per_bin),
     )
     return Result(
         sample_rate=problem.sample_rate,

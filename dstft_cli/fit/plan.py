@@ -13,6 +13,7 @@ from dstft_cli.errors import UsageError
 from dstft_cli.parameters import SHORTEST_WINDOW, LengthBounds, length_bounds
 
 LARGEST_AUTO_N_FFT = 65536
+LARGEST_AUTO_N_FFT_PER_BIN = 4096  # lengths per bin cost n_fft² per frame
 SMALLEST_AUTO_N_FFT = 32
 SMALLEST_FFT = 4  # two bins besides zero
 _FIRST_SECONDS = 0.064  # n_fft auto starts at the power of two nearest to this
@@ -110,6 +111,7 @@ def choose_n_fft(
     *,
     at_least: float,
     high: float | None,
+    per_bin: bool = False,
     best_fixed: Callable[[int], float] | None,
     score: Callable[[int], float] | None,
 ) -> int:
@@ -118,18 +120,20 @@ def choose_n_fft(
     It is doubled while the best single length lies above n_fft/2 and halved while it lies below
     n_fft/4, so that shorter and longer windows both have room. Where lengths vary, it is then moved
     on as long as the search finds a better score with it. It stops at 32, at 65536 and at a quarter of the
-    signal: longer windows no longer tell when something happens.
+    signal: longer windows no longer tell when something happens. Where lengths vary with frequency
+    it stops at 4096.
 
     Args:
         length: of the signal, samples.
         sample_rate: Hz.
         at_least: no n_fft below this, samples (a start value, a least length).
         high: the user's own longest window length: then n_fft just holds it.
+        per_bin: lengths vary with frequency.
         best_fixed: the best single length at an n_fft, samples; None where nothing is learned.
         score: what the search attains at an n_fft; None where the lengths do not vary.
     """
     floor = max(_power_of_two_above(at_least), SMALLEST_AUTO_N_FFT)
-    limit = max(largest_auto_n_fft(length), floor)
+    limit = max(largest_auto_n_fft(length, per_bin=per_bin), floor)
     if high is not None:
         return max(_power_of_two_above(high), floor)
     n_fft = 1 << round(math.log2(max(sample_rate * _FIRST_SECONDS, 1.0)))
@@ -163,9 +167,10 @@ def choose_n_fft(
     return n_fft
 
 
-def largest_auto_n_fft(length: int) -> int:
+def largest_auto_n_fft(length: int, *, per_bin: bool = False) -> int:
     """Where `n_fft auto` stops growing for a signal of `length` samples."""
-    return min(LARGEST_AUTO_N_FFT, _power_of_two_above(length / 8 + 1))
+    largest = LARGEST_AUTO_N_FFT_PER_BIN if per_bin else LARGEST_AUTO_N_FFT
+    return min(largest, _power_of_two_above(length / 8 + 1))
 
 
 def _power_of_two_above(value: float) -> int:

@@ -112,7 +112,7 @@ class Settings:
         str,
         Option(
             "learned",
-            "Window length: kept, one learned for all frames, or one per frame.",
+            "Window length: kept, one learned for all, one per frame, or one per frequency.",
             choices=names.WINDOW_MODES,
         ),
     ] = "constant"
