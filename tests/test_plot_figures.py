@@ -268,6 +268,12 @@ def test_lengths_per_bin_are_drawn_over_frequency(scale: str) -> None:
         title="",
         frequencies=frequencies,
     )
+    assert [panel.get_xlabel() for panel in figure.axes[:2]] == ["", "Time (s)"]
+    below, above = (
+        a.get_tightbbox().transformed(figure.dpi_scale_trans.inverted())
+        for a in (figure.axes[2], figure.axes[1])
+    )
+    assert below.y1 < above.y0  # the labels of the time axis have room
     axes = figure.axes[2]
     assert axes.get_xlim() == pytest.approx(pools[0].limits)
     assert "Frequency" in axes.get_xlabel()

@@ -154,7 +154,10 @@ def comparison_figure(
     if not panels:
         raise ValueError("a comparison of no panels")
     panel, gap, curve = 1.8, 0.36, 1.6
-    tall = TOP + 0.24 + len(panels) * (panel + gap) + 0.1 + curve + BOTTOM
+    lengths = np.asarray(window_lengths, dtype=np.float64)
+    per_bin = lengths.ndim == 2 and len(lengths) > 1
+    times_below = 0.45 if per_bin else 0.0  # room for a time axis of the panels' own
+    tall = TOP + 0.24 + len(panels) * (panel + gap) + 0.1 + times_below + curve + BOTTOM
     figure = Figure(figsize=(10.0, tall))
     width = 10.0 - LEFT - RIGHT
 
@@ -164,12 +167,12 @@ def comparison_figure(
     right = max(pool.extent[1] for _, pool in panels)
     bottom = tall - TOP - 0.24
     first: Axes | None = None
-    for (label, pool), image in zip(panels, images, strict=True):
+    for number, ((label, pool), image) in enumerate(zip(panels, images, strict=True), start=1):
         bottom -= panel
         axes = axes_at(figure, LEFT, bottom, width, panel)
         shown = _show(axes, pool, to_db(image, reference, db_range), db_range, cmap)
         panel_title(axes, label)
-        time_axis(axes, left, right, label=False)
+        time_axis(axes, left, right, label=per_bin and number == len(panels))
         if first is None:
             first = axes
         else:
@@ -178,8 +181,6 @@ def comparison_figure(
     bottom += gap
 
     axes = axes_at(figure, LEFT, BOTTOM, width, curve)
-    lengths = np.asarray(window_lengths, dtype=np.float64)
-    per_bin = lengths.ndim == 2 and len(lengths) > 1
     if per_bin and frequencies is None:
         raise ValueError(
             f"window lengths of shape {lengths.shape} need the frequencies of the bins"
