@@ -16,7 +16,7 @@ from dstft_cli.audio.source import printable_name
 from dstft_cli.criteria import resolve
 from dstft_cli.errors import InputError
 from dstft_cli.fit import optimize, resolve_device
-from dstft_cli.output import Outputs
+from dstft_cli.output import Outputs, refuse_collisions
 from dstft_cli.result import Result
 from dstft_cli.settings import Length, Settings
 from dstft_cli.summary import summary_lines
@@ -101,7 +101,9 @@ def run_job(
     """
     began = time.perf_counter()
     with ExitStack() as stack:
-        outputs = stack.enter_context(Outputs(settings, output_directory(source, settings), stdout))
+        directory = output_directory(source, settings)
+        refuse_collisions(source, settings, directory)
+        outputs = stack.enter_context(Outputs(settings, directory, stdout))
         with _threads(settings.threads):
             signal = stack.enter_context(_load(source, settings))
             outputs.check_frequencies(signal.sample_rate)

@@ -13,6 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from dstft_cli.audio import Signal
+from dstft_cli.errors import UsageError
+from dstft_cli.names import FIGURE_FORMATS
 from dstft_cli.plot.pool import PixelPool
 from dstft_cli.plot.scale import frequency_range
 from dstft_cli.result import Result
@@ -23,6 +25,7 @@ from dstft_cli.writers import (
     OutputDirectory,
     atomic_file,
     disk_errors,
+    shown,
     write_json,
     write_parameters,
     write_trajectory,
@@ -31,6 +34,35 @@ from dstft_cli.writers import (
 Progress = Callable[[str, int, int], None]
 Block = NDArray[np.complex64]  # [C, n, F]
 Taker = Callable[[int, Block], None]
+PICTURE_ENDINGS = (*FIGURE_FORMATS, "jpg", "jpeg", "gif", "webp", "tif", "tiff", "eps", "bmp")
+
+
+def refuse_collisions(source: str, settings: Settings, directory: Path | None) -> None:
+    """UsageError where two outputs share a place, or one would replace the recording itself."""
+    singles = {
+        f"--{name}": Path(target)
+        for name, target in (("npy", settings.npy), ("png", settings.png))
+        if target is not None and target != "-"
+    }
+    for option, path in singles.items():
+        if source != "-" and path.exists() and Path(source).exists() and path.samefile(source):
+            raise UsageError(f"{option} {shown(path)} is the recording itself: name another file")
+        if directory is not None and directory.resolve() in (
+            path.resolve(),
+            *path.resolve().parents,
+        ):
+            raise UsageError(
+                f"{option} {shown(path)} lies in the output directory {shown(directory)}, which is "
+                "written as a whole: name a file elsewhere"
+            )
+    if len({path.resolve() for path in singles.values()}) < len(singles):
+        raise UsageError(f"--npy and --png both name {shown(singles['--png'])}: name two files")
+    ending = singles["--png"].suffix.lower().removeprefix(".") if "--png" in singles else ""
+    if ending in PICTURE_ENDINGS and ending != settings.format:
+        raise UsageError(
+            f"--png {shown(singles['--png'])} is not the format asked for, {settings.format}: "
+            f"use --format {', '.join(FIGURE_FORMATS)}, and a name that ends like it"
+        )
 
 
 class Outputs:
@@ -148,7 +180,11 @@ class Outputs:
                 cmap=settings.cmap,
                 format=settings.format,
             )
-            run(result.window_length, [*takers, to_pool(pictures.learned)], "spectrogram")
+            run(
+                result.window_length,
+                [*takers, to_pool(pictures.learned, signal.peak)],
+                "spectrogram",
+            )
         picture = pictures.spectrogram()
         if self._png is not None:
             with disk_errors(str(settings.png)):
@@ -163,7 +199,7 @@ class Outputs:
         plain = []
         for length in (pictures.start_length, pictures.best_fixed_length):
             plain.append(pictures.new_pool())
-            run(np.array([[length]]), [to_pool(plain[-1])], "comparison")
+            run(np.array([[length]]), [to_pool(plain[-1], signal.peak)], "comparison")
         self._write_bytes(f"comparison.{settings.format}", pictures.comparison(*plain))
         self._write_bytes(f"trajectory.{settings.format}", pictures.trajectory())
         write_trajectory(self._path("trajectory.csv"), result.trajectory)
@@ -227,11 +263,15 @@ def to_stream(stream: NpyStream, *, magnitude: bool) -> Taker:
     return take
 
 
-def to_pool(pool: PixelPool) -> Taker:
-    """Pools the magnitude of blocks in a `PixelPool`, the root mean square over channels."""
+def to_pool(pool: PixelPool, peak: float) -> Taker:
+    """Pools the magnitude of blocks in a `PixelPool`, the root mean square over channels.
+
+    Relative to the largest sample: levels are drawn relative anyway, and no square overflows.
+    """
+    scale = np.float32(1 / peak) if 1e-30 < peak < 1e30 else np.float64(1 / peak)
 
     def take(start: int, block: Block) -> None:
-        magnitude = np.abs(block)
+        magnitude = np.abs(block) * scale
         if len(magnitude) == 1:
             pool.add(start, magnitude[0])
         else:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from dstft_cli.errors import UsageError
 
 FloatArray = NDArray[np.float64]
+REACH = 0.45  # share of a window on either side of its centre that is well above zero
 SHORTEST_WINDOW = 2.0  # samples; a shorter one could fall between two samples and hold none
 
 
@@ -62,6 +63,8 @@ def length_bounds(
     overlap: float,
     low: float | None = None,
     high: float | None = None,
+    *,
+    tail: float = 0.0,
 ) -> LengthBounds:
     """The range of window lengths, so that neighbouring windows overlap.
 
@@ -72,7 +75,9 @@ def length_bounds(
         n_fft: FFT size, samples.
         hop_length: hop H, samples.
         overlap: η, in (0, 1].
-        low, high: the user's own bounds, samples; None: `max(n_fft/32, H/η)` and `n_fft`.
+        low, high: the user's own bounds, samples; None: `max(n_fft/32, H/η, tail/0.45)` and
+            `n_fft`.
+        tail: from the last frame centre to the last sample, samples: a window must reach it too.
 
     Raises:
         UsageError: the bounds contradict each other, n_fft, or the overlap.
@@ -87,6 +92,8 @@ def length_bounds(
     if low is None:
         bottom = max(n_fft / 32, covering)
         low_option = "--win-length-min" if n_fft / 32 >= covering else "--hop-length"
+        if tail / REACH > bottom:
+            bottom, low_option = min(tail / REACH, top), "--hop-length"
         if bottom > top:
             raise UsageError(
                 f"hop length {hop_length:g} samples with overlap {overlap:g} needs windows of at "

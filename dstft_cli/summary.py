@@ -15,9 +15,12 @@ def summary_lines(record: Mapping[str, Any], directory: Path | None) -> list[str
     direction = "lower" if criterion["direction"] == "minimize" else "higher"
     compared = ""
     if best["win_length"] is not None:  # it is, where parameters were applied and not learned
+        compared = f"start {_number(criterion['start'])}; "
+    settings = record["settings"]
+    if compared and settings["search"] and settings["window_mode"] != "fixed":
         compared = (
-            f"start {_number(criterion['start'])}, best fixed window {_number(best['value'])} at "
-            f"{_one_length(best['win_length'], rate)}; "
+            f"start {_number(criterion['start'])}, best fixed window of the table "
+            f"{_number(best['value'])} at {_one_length(best['win_length'], rate)}; "
         )
     lines = [
         f"window length  {_length(record['window_length'], rate)}",

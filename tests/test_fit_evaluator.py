@@ -101,7 +101,7 @@ def test_table_holds_the_rows_of_each_length(centers):
     table = at.table(lengths)
     assert at.evaluations == 3
     assert table.shape == (len(centers), 3, 2)
-    assert table.dtype == np.float32
+    assert table.dtype == np.float64  # that of the transform
     for m, length in enumerate(lengths):
         rows = at.rows(np.array([[length]]))
         np.testing.assert_allclose(table[:, m], rows, rtol=1e-6)

@@ -53,7 +53,9 @@ class Gini(Criterion):
         """The criterion with these ranks, and the sums `[2]` of the cells counted."""
         weight, total = histogram.cpu().double()
         ranks = (2 * weight.cumsum(0) - weight) / weight.sum() - 1
-        return Gini(ranks.to(histogram.device)), torch.stack([ranks @ total, total.sum()])
+        return Gini(ranks.to(histogram.dtype).to(histogram.device)), torch.stack(
+            [ranks @ total, total.sum()]
+        )
 
     def moments(self, a: Tensor) -> tuple[Tensor, ...]:
         return self._rank(a) * a, a

@@ -6,10 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dstft_cli.fit.plan import Plan
+from dstft_cli.parameters import REACH
 
 Array = NDArray[np.float64]
 
-_BOUND_SHARE = 0.25  # of the energy in rows on one bound, above which a warning is due
+_BOUND_SHARE = 0.25  # of the criterion in rows on one bound, above which a warning is due
 _POOR_OVERLAP = 0.9  # windows a larger share of their length apart meet near zero
 
 
@@ -27,14 +28,14 @@ def advice(
     Args:
         plan: of the fit.
         lengths: learned lengths, samples, `[1, 1]`, `[1, T]` or `[F, 1]`.
-        importance: share of each frame or bin in the energy, `[R]`.
+        importance: share of each frame or bin in the criterion, `[R]`.
         overlap: η.
         learned: whether lengths were learned at all.
         growable: whether a larger n_fft is the user's to choose: `auto` is not at its limit.
     """
     if not learned:
         return _gaps(plan)
-    warnings = []
+    warnings = _lost_tail(plan, lengths)
     if overlap > _POOR_OVERLAP:
         warnings.append(
             f"overlap {overlap:g} is above {_POOR_OVERLAP:g}: the signal may not be recoverable "
@@ -50,7 +51,7 @@ def advice(
         if on_bound.all():
             who = "the learned window length"
         elif share > _BOUND_SHARE:
-            who = f"the learned window length where {share:.0%} of the energy lies"
+            who = f"the learned window length where {share:.0%} of the criterion's weight lies"
         else:
             continue
         remedy = f"{verb} {option}"
@@ -64,8 +65,19 @@ def advice(
 
 def _gaps(plan: Plan) -> list[str]:
     if plan.hop_length <= _POOR_OVERLAP * plan.start:
-        return []
+        return _lost_tail(plan, np.array([[plan.start]]))
     return [
         f"hop length {plan.hop_length:g} samples leaves gaps between windows of {plan.start:g}: "
         "lower --hop-length to recover the signal from the transform"
+    ]
+
+
+def _lost_tail(plan: Plan, lengths: Array) -> list[str]:
+    """Samples after the last frame centre that its window does not reach."""
+    last = float(lengths.min()) if len(lengths) > 1 else float(lengths[0, -1])
+    if plan.tail <= REACH * last * (1 + 1e-9):
+        return []
+    return [
+        f"the last {plan.tail:g} samples lie beyond the last frame, whose window reaches "
+        f"{last / 2:g}: lower --hop-length or raise --win-length-min to recover them"
     ]

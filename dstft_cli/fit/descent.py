@@ -125,7 +125,7 @@ def _lbfgs(
         callback=callback,
         options={"maxiter": max_steps, "ftol": tolerance, "gtol": 0.0},
     )
-    return StopReason.STEP_LIMIT if outcome.nit >= max_steps else StopReason.CONVERGED
+    return StopReason.STEP_LIMIT if outcome.status == 1 else StopReason.CONVERGED
 
 
 def _first_order(
@@ -146,8 +146,13 @@ def _first_order(
         steps = torch.optim.Adam([variable], lr=lr)
     else:
         steps = torch.optim.SGD([variable], lr=lr)
+    first, _ = objective(z)
     schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
-        steps, factor=0.5, patience=_PATIENCE, threshold=tolerance, threshold_mode="rel"
+        steps,
+        factor=0.5,
+        patience=_PATIENCE,
+        threshold=tolerance * max(1.0, abs(first)),  # of L-BFGS-B; a score may be negative
+        threshold_mode="abs",
     )
     for _ in range(max_steps):
         at = variable.numpy().copy()
@@ -159,4 +164,5 @@ def _first_order(
         schedule.step(value)
         if steps.param_groups[0]["lr"] < _SMALLEST_RATE * lr:
             return StopReason.CONVERGED
+    objective(variable.numpy().copy())  # where the last step led
     return StopReason.STEP_LIMIT

@@ -85,6 +85,7 @@ class Evaluator:
         self.evaluations = 0
         self._moments = criterion.sums_per_frame
         self._progress = progress
+        self._table_dtype = np.float64 if dtype == torch.float64 else np.float32
         count = _BLOCK_SAMPLES[self.device.type] // (transform.n_fft * self.frames.channels)
         self._block = min(max(count, 1), 4096)
         self._threads = threads if self.device.type == "cpu" else 1
@@ -93,12 +94,13 @@ class Evaluator:
         """Lengths of the rows `[R]` in the shape of a parameter, `[1, T]`."""
         return row[None, :]
 
-    def table(self, lengths: FloatArray) -> NDArray[np.float32]:
+    def table(self, lengths: FloatArray) -> NDArray[np.floating[Any]]:
         """Moments per frame for each of M fixed lengths, `[T, M, J]`, in one read of the signal.
 
-        float32 halves the memory of an hour's table; each entry is a float64 sum rounded once.
+        In the dtype of the transform: float32 halves the memory of an hour's table; each entry is a
+        float64 sum rounded once.
         """
-        table = np.empty((len(self.frames), len(lengths), self._moments), dtype=np.float32)
+        table = np.empty((len(self.frames), len(lengths), self._moments), dtype=self._table_dtype)
         windows = self._windows_of_all(lengths)
 
         def work(start: int, stop: int) -> None:
@@ -107,7 +109,7 @@ class Evaluator:
             for m, length in enumerate(lengths):
                 w = windows[m] if windows is not None else self._row(fractions, length)
                 moments = self.criterion.rows(self._cells(block, w))[0]
-                table[start:stop, m] = moments.float().cpu().numpy()
+                table[start:stop, m] = moments.cpu().numpy()
 
         self._drain("search", work)
         self.evaluations += len(lengths)
@@ -136,7 +138,7 @@ class Evaluator:
 
         def work(start: int, stop: int) -> None:
             a = self._cells(self.frames.block(start, stop), self._windows(start, stop, lengths))
-            weights = torch.as_tensor(self.weights[start:stop], device=self.device)
+            weights = torch.from_numpy(self.weights[start:stop]).to(self.dtype).to(self.device)
             with lock:
                 Gini.add_to_histogram(histogram, a, weights)
 

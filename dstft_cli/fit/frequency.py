@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dstft_cli.criteria import Gini
+from dstft_cli.errors import UsageError
 from dstft_cli.fit.evaluator import Evaluator, power_and_slope, power_of
 from dstft_cli.stft import FrequencyBank, frequency_bank
+from dstft_cli.stft.transform import MOST_FRACTIONS
 
 FloatArray = NDArray[np.float64]
 Moments = tuple[Tensor, Tensor | None]
@@ -29,7 +31,13 @@ class FrequencyEvaluator(Evaluator):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._frame_weights = torch.as_tensor(self.weights).to(self.dtype).to(self.device)
+        fractions = sum(1 for _ in self.frames.groups())
+        if fractions > MOST_FRACTIONS:
+            raise UsageError(
+                f"the hop length puts frame centres at {fractions} different places between samples, "
+                f"above {MOST_FRACTIONS} with window mode frequency: give a whole --hop-length"
+            )
+        self._frame_weights = torch.from_numpy(self.weights).to(self.dtype).to(self.device)
         self.weights = np.ones(self.transform.bins)
         self.variation = 1 / self.transform.bins
 
@@ -37,7 +45,7 @@ class FrequencyEvaluator(Evaluator):
         """Lengths of the rows `[R]` in the shape of a parameter, `[F, 1]`."""
         return row[:, None]
 
-    def table(self, lengths: FloatArray) -> NDArray[np.float32]:
+    def table(self, lengths: FloatArray) -> NDArray[np.floating[Any]]:
         """Moments per bin for each of M fixed window lengths, `[F, M, J]`, in one read."""
         windows = self._windows_of_all(lengths)
         table = np.zeros((self.transform.bins, len(lengths), self._moments))
@@ -55,7 +63,7 @@ class FrequencyEvaluator(Evaluator):
         for part in self._each("search", work, self._contiguous()):
             table += part.cpu().numpy()
         self.evaluations += len(lengths)
-        return table.astype(np.float32)
+        return table.astype(self._table_dtype)
 
     def rank(self, lengths: FloatArray) -> NDArray[np.float64]:
         """Fixes the ranks of a ranked criterion at these lengths, and returns the sums `[J]`."""

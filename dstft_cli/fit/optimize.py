@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from typing import Any, Literal
 
 import numpy as np
@@ -19,7 +20,7 @@ from dstft_cli.fit.problem import Probe, Problem, peak_of
 from dstft_cli.fit.stages import Stages
 from dstft_cli.names import DEFAULT_SMOOTHNESS, DTYPES, OPTIMIZERS, WINDOW_MODES
 from dstft_cli.parameters import uniform_centers
-from dstft_cli.result import Result
+from dstft_cli.result import Result, StopReason
 from dstft_cli.stft import Samples
 
 MOST_FRAMES = 1 << 25
@@ -107,17 +108,18 @@ def optimize(
         smoothness=smoothness,
         max_steps=max_steps,
         n_fft=n_fft,
+        win_length=win_length,
+        win_length_min=win_length_min,
+        win_length_max=win_length_max,
     )
-    if isinstance(samples, (list, tuple)):
-        samples = np.asarray(samples, dtype=np.float64)
-    if isinstance(samples, (np.ndarray, torch.Tensor)) and samples.ndim == 1:
-        samples = samples[None, :]
+    samples = _as_channels(samples)
     length = int(samples.shape[-1])
     if length < 2:
         raise InputError(f"signal of {length} sample: at least 2 are needed for a window")
     peak = peak_of(samples) if peak is None else peak
     if not peak > 0:
         raise InputError("every sample is zero: silence has no best window")
+    began = time.perf_counter()
     problem = Problem(
         samples=samples,
         length=length,
@@ -151,6 +153,7 @@ def optimize(
             win_length=win_length,
             win_length_min=win_length_min,
             win_length_max=win_length_max,
+            length=length,
         )
 
     automatic = n_fft is None
@@ -167,7 +170,7 @@ def optimize(
             best_fixed=None if fixed else probe.best_fixed,
             score=probe.score if varying and probe.comparable else None,
         )
-    plan = plan_for(n_fft)
+    plan = plan_for(int(n_fft))
     if length / plan.hop_length > MOST_FRAMES:
         raise UsageError(
             f"hop length {plan.hop_length:g} samples makes {length / plan.hop_length:.3g} frames of "
@@ -175,7 +178,7 @@ def optimize(
         )
     centers = uniform_centers(length, plan.hop_length)
     evaluator = problem.evaluator(plan.n_fft, centers)
-    stages = Stages(evaluator, plan, smoothness * evaluator.variation)
+    stages = Stages(evaluator, plan, smoothness * evaluator.variation, began)
     if fixed:
         stages.start()
     else:
@@ -196,6 +199,20 @@ def optimize(
         learned=not fixed,
         growable=not automatic or plan.n_fft < largest_auto_n_fft(length, per_bin=per_bin),
     )
+    if stages.stop_reason is StopReason.NON_FINITE:
+        warnings.append(
+            "the criterion became NaN or infinite during the descent, the best step before is kept: "
+            "lower --order or --power, or use --dtype float64"
+        )
+    if stages.stuck:
+        warnings.append(
+            "the descent found nothing better than its start: lower --lr, or leave --no-search out"
+        )
+    if varying and normalization != "energy":
+        warnings.append(
+            f"with normalization {normalization} and varying windows the criterion may reward "
+            "lengths that make frames quiet: --normalization energy does not"
+        )
     return Result(
         sample_rate=problem.sample_rate,
         length=length,
@@ -217,6 +234,32 @@ def optimize(
     )
 
 
+def _as_channels(samples: Any) -> Samples:
+    """`[C, N]`; UsageError for what is no real signal."""
+    if isinstance(samples, (list, tuple)):
+        samples = np.asarray(samples)
+    if isinstance(samples, (np.ndarray, torch.Tensor)):
+        real = not (
+            samples.is_complex()
+            if isinstance(samples, torch.Tensor)
+            else samples.dtype.kind not in "fiu"
+        )
+        if not real or samples.ndim not in (1, 2):
+            raise UsageError(
+                f"signal of shape {tuple(samples.shape)} and dtype {samples.dtype}: real [N] or "
+                "[C, N] is needed"
+            )
+        if samples.ndim == 1:
+            samples = samples[None, :]
+        if samples.shape[0] > samples.shape[1] > 1:
+            raise UsageError(
+                f"signal of {samples.shape[0]} channels and {samples.shape[1]} samples: [C, N] is "
+                "needed, transpose [N, C]"
+            )
+    checked: Samples = samples
+    return checked
+
+
 def _check(**given: Any) -> None:
     """UsageError for a value out of its range, naming it."""
     choices = {"window_mode": WINDOW_MODES, "optimizer": OPTIMIZERS, "dtype": DTYPES}
@@ -234,5 +277,9 @@ def _check(**given: Any) -> None:
     for name in ("smoothness", "max_steps"):
         if not 0 <= given[name] < math.inf:
             raise UsageError(f"{name.replace('_', ' ')} {given[name]:g}: 0 or above is allowed")
-    if given["n_fft"] is not None and given["n_fft"] != int(given["n_fft"]):
+    for name in ("win_length", "win_length_min", "win_length_max"):
+        if given[name] is not None and not 0 < given[name] < math.inf:
+            raise UsageError(f"{name.replace('_', ' ')} {given[name]:g}: above 0 is allowed")
+    n_fft = given["n_fft"]
+    if n_fft is not None and not (math.isfinite(n_fft) and n_fft == int(n_fft)):
         raise UsageError(f"n_fft {given['n_fft']:g}: a whole number of samples is needed")

@@ -15,6 +15,7 @@ from dstft_cli.parameters import SHORTEST_WINDOW, LengthBounds, length_bounds
 LARGEST_AUTO_N_FFT = 65536
 LARGEST_AUTO_N_FFT_PER_BIN = 4096  # lengths per bin cost n_fft² per frame
 SMALLEST_AUTO_N_FFT = 32
+LARGEST_FFT = 1 << 20
 SMALLEST_FFT = 4  # two bins besides zero
 _FIRST_SECONDS = 0.064  # n_fft auto starts at the power of two nearest to this
 _LENGTHS_PER_OCTAVE = 5
@@ -31,12 +32,14 @@ class Plan:
         hop_length: distance of frame centres H.
         start: start value of the window length.
         bounds: range of the window lengths.
+        tail: from the last frame centre to the last sample.
     """
 
     n_fft: int
     hop_length: float
     start: float
     bounds: LengthBounds
+    tail: float = 0.0
 
     def tabulated_lengths(self) -> NDArray[np.float64]:
         """Log-spaced lengths over the whole range, five per octave, 2 to 32 of them, `[M]`."""
@@ -56,6 +59,7 @@ def make_plan(
     win_length: float | None = None,
     win_length_min: float | None = None,
     win_length_max: float | None = None,
+    length: int = 0,
 ) -> Plan:
     """Checks the lengths against each other and fills in the defaults.
 
@@ -63,16 +67,22 @@ def make_plan(
         n_fft: FFT size, samples.
         fixed: the window length is not learned, so it has no range.
         overlap: η, in (0, 1].
-        hop_length: samples; None: n_fft / 16.
+        hop_length: samples; None: n_fft / 16, or less where the overlap asks for it.
         win_length: start value, samples; None: n_fft / 2, or the middle of a range without it.
         win_length_min, win_length_max: samples; None: see `length_bounds`.
+        length: of the signal, samples.
 
     Raises:
         UsageError: a length is out of its range, or two contradict each other.
     """
     if n_fft < SMALLEST_FFT:
         raise UsageError(f"n_fft {n_fft}: at least {SMALLEST_FFT} is allowed")
-    hop = n_fft / 16 if hop_length is None else hop_length
+    if n_fft > LARGEST_FFT:
+        raise UsageError(
+            f"n_fft {n_fft} is above {LARGEST_FFT}: lower --n-fft, --win-length-max or --win-length"
+        )
+    hop = min(n_fft / 16, n_fft * overlap / 4) if hop_length is None else hop_length
+    tail = max(length - 1 - length // hop * hop, 0.0)
     if win_length is not None:
         if win_length > n_fft:
             raise UsageError(
@@ -86,13 +96,14 @@ def make_plan(
             )
     if fixed:
         start = n_fft / 2 if win_length is None else win_length
-        return Plan(n_fft, hop, start, LengthBounds(start, start, "--win-length", "--win-length"))
-    bounds = length_bounds(n_fft, hop, overlap, win_length_min, win_length_max)
+        option = "--win-length"
+        return Plan(n_fft, hop, start, LengthBounds(start, start, option, option), tail)
+    bounds = length_bounds(n_fft, hop, overlap, win_length_min, win_length_max, tail=tail)
     if win_length is None:
         middle = n_fft / 2
         inside = bounds.low <= middle <= bounds.high
         start = middle if inside else math.sqrt(bounds.low * bounds.high)
-        return Plan(n_fft, hop, start, bounds)
+        return Plan(n_fft, hop, start, bounds, tail)
     if not bounds.low <= win_length <= bounds.high:
         side, option = ("below the min", bounds.low_option)
         limit = bounds.low
@@ -102,7 +113,7 @@ def make_plan(
             f"window length {win_length:g} samples is {side}, {limit:g}: "
             f"change --win-length or {option}"
         )
-    return Plan(n_fft, hop, win_length, bounds)
+    return Plan(n_fft, hop, win_length, bounds, tail)
 
 
 def choose_n_fft(

@@ -15,7 +15,7 @@ from dstft_cli.errors import InputError
 from dstft_cli.fit.evaluator import Evaluator, Progress
 from dstft_cli.fit.frequency import FrequencyEvaluator
 from dstft_cli.fit.plan import Plan
-from dstft_cli.fit.stages import fixed_scores, search_lengths
+from dstft_cli.fit.stages import Table, fixed_scores, search_lengths
 from dstft_cli.parameters import uniform_centers
 from dstft_cli.stft import Samples, Transform
 
@@ -74,11 +74,12 @@ class Probe:
         self._problem = problem
         self._plan_for = plan_for
         self._smoothness = smoothness
+        self._tables: dict[int, tuple[Evaluator, Array, Table | None]] = {}
 
     def best_fixed(self, n_fft: int) -> float:
         """The best single length of the table at this n_fft, samples."""
         lengths = self._plan_for(n_fft).tabulated_lengths()
-        scores, _, _ = fixed_scores(self._evaluator(n_fft), lengths)
+        _, scores, _ = self._tabulate(n_fft)
         return float(lengths[scores.argmin()])
 
     @property
@@ -94,29 +95,39 @@ class Probe:
         `ln(Δt·Δf) = ln(hop/n_fft)`, so that finer grids are not mistaken for spread.
         """
         lengths = self._plan_for(n_fft).tabulated_lengths()
-        evaluator = self._evaluator(n_fft)
+        evaluator, _, table = self._tabulate(n_fft)
+        assert table is not None
         penalty = self._smoothness * evaluator.variation
-        table = evaluator.table(lengths)
         score = search_lengths(evaluator, table, lengths, penalty).score
         if self._problem.criterion.per_frame:  # a mean over frames counts no cells
             return score
-        return score + math.log(self._plan_for(n_fft).hop_length / n_fft)
+        return score + math.log(self._hop(n_fft) / n_fft)
 
-    def _evaluator(self, n_fft: int) -> Evaluator:
+    def _tabulate(self, n_fft: int) -> tuple[Evaluator, Array, Table | None]:
+        """Evaluator, scores of the tabulated lengths and moment table; the last n_fft is kept."""
+        if n_fft not in self._tables:
+            centers = uniform_centers(self._problem.length, self._hop(n_fft))
+            evaluator = self._problem.evaluator(n_fft, centers)
+            lengths = self._plan_for(n_fft).tabulated_lengths()
+            scores, _, table = fixed_scores(evaluator, lengths)
+            self._tables = {n_fft: (evaluator, scores, table)}
+        return self._tables[n_fft]
+
+    def _hop(self, n_fft: int) -> float:
+        """Hop of the frames that are looked at, samples."""
         hop = self._plan_for(n_fft).hop_length
         frames = 1 + self._problem.length // hop
-        stride = math.ceil(frames / max(_PROBE_SAMPLES // n_fft, 1))
-        return self._problem.evaluator(n_fft, uniform_centers(self._problem.length, hop * stride))
+        return hop * math.ceil(frames / max(_PROBE_SAMPLES // n_fft, 1))
 
 
 def peak_of(samples: Samples) -> float:
     """Largest absolute sample, a block at a time; InputError where a sample is not finite."""
     peak, block = 0.0, 1 << 20
     for start in range(0, samples.shape[-1], block):
-        part = torch.as_tensor(samples[:, start : start + block])
-        level = float(part.abs().max()) if part.numel() else 0.0
+        part = np.asarray(samples[:, start : start + block], dtype=np.float64)
+        level = float(np.abs(part).max()) if part.size else 0.0
         if not math.isfinite(level):
-            at = start + int((~torch.isfinite(part)).any(0).nonzero()[0])
+            at = start + int(np.flatnonzero(~np.isfinite(part).all(axis=0))[0])
             raise InputError(f"sample {at} is not finite: repair the signal")
         peak = max(peak, level)
     return peak

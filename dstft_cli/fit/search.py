@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +23,7 @@ from dstft_cli.criteria import Criterion, Kurtosis, QuasiConvex
 from dstft_cli.fit.viterbi import cheapest_path
 
 Array = NDArray[np.float64]
-Table = NDArray[np.float32]
+Table = NDArray[np.floating[Any]]
 Assignment = NDArray[np.int64]
 
 _BISECTIONS = 60

@@ -9,11 +9,13 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from dstft_cli.errors import UsageError
 from dstft_cli.fit.descent import descend
 from dstft_cli.fit.evaluator import Evaluator
 from dstft_cli.fit.plan import Plan
@@ -22,7 +24,7 @@ from dstft_cli.parameters import FreeLengths
 from dstft_cli.result import CriterionSummary, StopReason, Trajectory
 
 Array = NDArray[np.float64]
-Table = NDArray[np.float32]
+Table = NDArray[np.floating[Any]]
 
 _LEAST_IMPORTANCE = 1e-9  # of a variable, so that silence stays movable
 _RANK_ROUNDS = 3  # a ranked criterion is searched with the ranks of the solution before
@@ -42,9 +44,12 @@ class Stages:
         evaluator: of the whole signal.
         plan: start and range of the lengths.
         penalty: price of one e-fold change between neighbouring rows, in units of the score.
+        began: `time.perf_counter()` when the fit began; None for now.
     """
 
-    def __init__(self, evaluator: Evaluator, plan: Plan, penalty: float) -> None:
+    def __init__(
+        self, evaluator: Evaluator, plan: Plan, penalty: float, began: float | None = None
+    ) -> None:
         self.stop_reason = StopReason.FIXED
         # of each row, [R]; its share of the energy once that is known
         self.importance = evaluator.weights / evaluator.weights.sum()
@@ -53,13 +58,14 @@ class Stages:
         self._evaluator = evaluator
         self._plan = plan
         self._penalty = penalty
-        self._began = time.perf_counter()
+        self._began = time.perf_counter() if began is None else began
         self._steps: list[tuple[str, float, int, float, Array]] = []
         self._best: _Candidate | None = None
         self._start: _Candidate | None = None
         self._fixed: _Candidate | None = None
         self._bound: float | None = None
         self._final_value = math.nan
+        self.stuck = False  # a descent without a search that led nowhere
 
     def run(
         self,
@@ -74,7 +80,7 @@ class Stages:
         """Start, search if asked for, descent if it has steps; one length, or one per row."""
         self._rows = len(self._evaluator.weights) if varying else 1
         self.start()
-        began = time.perf_counter()
+        began = self._began
         if search:
             table = self._tabulate()
             if varying:
@@ -84,12 +90,18 @@ class Stages:
         began = time.perf_counter()
         if max_steps > 0:
             self.stop_reason = self._descend(varying, search, optimizer, lr, max_steps, tolerance)
+            self.stuck = not search and optimizer != "lbfgs" and self._best is self._start
         self.seconds["descent"] = time.perf_counter() - began
 
     def start(self) -> None:
         """Evaluates the start length; it is the best fixed one until a table is made."""
         lengths = np.array([[self._plan.start]])
         self._start = self._fixed = self._offer("start", lengths, self._weigh(lengths))
+        if not (math.isfinite(self._start.value) and math.isfinite(self._start.total)):
+            raise UsageError(
+                f"criterion {self._evaluator.criterion.name} is {self._start.value:g} at the start: "
+                "lower --order or --power, or use --dtype float64"
+            )
 
     def finish(self) -> Array:
         """The best lengths `[1, 1]` or, where they may vary, `[1, T]` or `[F, 1]`.
@@ -139,7 +151,8 @@ class Stages:
             return evaluator.rank(lengths)
         rows = evaluator.rows(lengths)
         shares = evaluator.weights * np.abs(rows[:, 0])
-        self.importance = shares / shares.sum()
+        if 0 < shares.sum() < math.inf:
+            self.importance = shares / shares.sum()
         return evaluator.sums(rows)
 
     def _tabulate(self) -> Table | None:
@@ -151,7 +164,12 @@ class Stages:
             self._offer("table", np.array([[length]]), total, evaluations=before + m)
             for m, (length, total) in enumerate(zip(lengths, sums, strict=True), start=1)
         ]
-        self._fixed = candidates[int(scores.argmin())]
+        # once more, in full precision: the table is rounded, and the result is compared with this
+        best = candidates[int(scores.argmin())]
+        sums_again = self._evaluator.total(best.lengths)
+        self._fixed = _Candidate(best.lengths, self._score(sums_again), self._value(sums_again))
+        if self._best is best:
+            self._best = self._fixed
         return table
 
     def _search(self, table: Table | None) -> None:
@@ -291,4 +309,4 @@ def fixed_scores(evaluator: Evaluator, lengths: Array) -> tuple[Array, Array, Ta
         table = evaluator.table(lengths)
         sums = evaluator.sums(table)
     scores = evaluator.criterion.score(torch.from_numpy(sums), evaluator.cells)
-    return scores.numpy(), sums, table
+    return np.nan_to_num(scores.numpy(), nan=np.inf), sums, table

@@ -122,7 +122,7 @@ class Settings:
             "learned",
             "Penalty on change, where the window length varies.",
             metavar="MU",
-            unit="criterion units per e-fold of window length and n_fft of time",
+            unit="nats of the criterion's score per e-fold of window length and n_fft of time, or bin",
             at_least=0,
         ),
     ] = names.DEFAULT_SMOOTHNESS

@@ -186,7 +186,7 @@ class MatrixBank(FrequencyBank):
             rows = tuple(row[:, part] for row in rows)
             k = k[part]
         f = torch.arange(bins.start, bins.stop, dtype=torch.float64)
-        angle = 2 * math.pi * ((torch.outer(f, k.double().cpu()) / self.n_fft) % 1.0)
+        angle = 2 * math.pi * ((torch.outer(f, k.cpu().double()) / self.n_fft) % 1.0)
         cosines = angle.cos().to(self.lengths)
         sines = -angle.sin().to(self.lengths)
         return (

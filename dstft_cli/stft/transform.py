@@ -31,6 +31,7 @@ from dstft_cli.stft.blocks import map_in_order
 from dstft_cli.stft.windows import window, window_and_slope, window_derivatives
 
 FloatArray = NDArray[np.floating[Any]]
+MOST_FRACTIONS = 8  # fractional parts of the centres that lengths per bin allow: a matrix for each
 
 
 class Samples(Protocol):
@@ -193,10 +194,12 @@ class Frames:
     def _read(self, first: int, last: int) -> Tensor:
         """Samples `first … last-1` `[C, last-first]`, zero outside the signal."""
         a, b = max(first, 0), max(min(last, self.length), 0)
-        inside = torch.as_tensor(self.samples[:, min(a, b) : b])
-        inside = inside.to(device=self.device, dtype=self.dtype)
+        part = self.samples[:, min(a, b) : b]
         if self.scale != 1.0:
-            inside = inside * self.scale
+            part = part * self.scale  # before it is cast: 1e-46 is no float32
+        if isinstance(part, np.ndarray):  # a copy: it may be read-only, reversed or big-endian
+            part = torch.from_numpy(part.astype(np.dtype(str(self.dtype).removeprefix("torch."))))
+        inside = part.to(device=self.device, dtype=self.dtype)
         left = min(a, b) - first if b > a else 0
         right = last - first - left - inside.shape[-1]
         return torch.nn.functional.pad(inside, (left, right)) if left or right else inside
@@ -227,7 +230,7 @@ def spectra(
 
     column = torch.as_tensor(lengths[:, 0]).to(frames.dtype).to(frames.device)
 
-    @lru_cache(maxsize=16)
+    @lru_cache(maxsize=MOST_FRACTIONS)
     def bank(fraction: float) -> FrequencyBank:
         return frequency_bank(
             transform.n_fft,
@@ -265,18 +268,28 @@ def stft(
     Args:
         signal: real, `[N]` or `[C, N]`, float32 or float64, any device.
         centers: frame centres, samples, `[T]`.
-        lengths: window lengths, samples, in (0, n_fft], `[1, 1]` or `[1, T]`.
+        lengths: window lengths, samples, in (0, n_fft], `[1, 1]`, `[1, T]` or `[F, 1]`.
         n_fft: FFT size K, samples.
         window: window family, one of `names.WINDOWS`.
         normalization: `energy`, `amplitude` or `none`.
 
     Returns:
-        Complex `[F, T]` or `[C, F, T]`, F = n_fft // 2 + 1. Autograd reaches the signal only: the
-        derivatives with respect to lengths and centres come from `stft_derivatives`.
+        Complex `[F, T]` or `[C, F, T]`, F = n_fft // 2 + 1. Autograd reaches the signal only, and
+        not through lengths `[F, 1]`: the derivatives with respect to lengths and centres come from
+        `stft_derivatives`.
 
     Raises:
         UsageError: a length outside (0, n_fft], unknown window or normalization, wrong shapes.
     """
+    if lengths.shape == (n_fft // 2 + 1, 1) and n_fft > 1:
+        _check_lengths(lengths, n_fft)
+        blocks = spectra(
+            _frames(signal, centers, n_fft),
+            Transform(n_fft, window, normalization),
+            lengths.detach().to("cpu", torch.float64).numpy(),
+        )
+        X = torch.cat([block for _, block in blocks], dim=1).transpose(-1, -2)
+        return X.reshape(*signal.shape[:-1], *X.shape[-2:])
     transform, frames, fractions, row = _prepare(
         signal, centers, lengths, n_fft, window, normalization
     )
@@ -322,21 +335,29 @@ def _prepare(
             f"centres {tuple(centers.shape)} with lengths {tuple(lengths.shape)}: "
             "shapes [T] with [1, 1] or [1, T] are needed"
         )
+    _check_lengths(lengths, n_fft)
+    transform = Transform(n_fft, window, normalization)
+    source = _frames(signal, centers, n_fft)
+    row = lengths[0].detach().to(device=signal.device, dtype=signal.dtype)
+    return transform, source.block(0, len(source)), source.fractions(0, len(source)), row
+
+
+def _check_lengths(lengths: Tensor, n_fft: int) -> None:
     low, high = float(lengths.min()), float(lengths.max())
     if not (low > 0 and high <= n_fft):
         raise UsageError(
             f"window lengths {low:g}…{high:g} samples: above 0 and up to n_fft {n_fft} are allowed"
         )
-    transform = Transform(n_fft, window, normalization)
-    source = Frames(
+
+
+def _frames(signal: Tensor, centers: Tensor, n_fft: int) -> Frames:
+    return Frames(
         signal.reshape(-1, signal.shape[-1]),
         centers.detach().to("cpu", torch.float64).numpy(),
         n_fft,
         device=signal.device,
         dtype=signal.dtype,
     )
-    row = lengths[0].detach().to(device=signal.device, dtype=signal.dtype)
-    return transform, source.block(0, len(source)), source.fractions(0, len(source)), row
 
 
 def _spectra(signal: Tensor, frames: Tensor, w: Tensor) -> Tensor:
