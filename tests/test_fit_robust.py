@@ -1,0 +1,165 @@
+"""What once went wrong on odd signals, hops and orders."""
+
+import numpy as np
+import pytest
+import torch
+
+from dstft_cli import istft, optimize
+from dstft_cli.errors import UsageError
+from dstft_cli.result import StopReason
+from dstft_cli.stft.transform import stft
+
+RATE = 8000
+NOISE = np.random.default_rng(0).standard_normal(17000)
+
+
+def warble(seconds: float) -> np.ndarray:
+    t = np.arange(int(seconds * RATE)) / RATE
+    return np.sin(2 * np.pi * (800 * t + 60 * np.sin(2 * np.pi * 3 * t)))
+
+
+def clicks() -> np.ndarray:
+    x = np.zeros(RATE)
+    x[100::800] = 1.0
+    return x
+
+
+@pytest.mark.parametrize("window_mode", ["time", "frequency"])
+def test_auto_n_fft_does_not_grow_with_the_recording_for_a_given_hop(window_mode):
+    found = [
+        optimize(warble(s), RATE, hop_length=64, window_mode=window_mode, max_steps=0).n_fft
+        for s in (5, 40)
+    ]
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("overlap", [0.5, 0.75, 0.9])
+@pytest.mark.parametrize("window_mode", ["constant", "time"])
+def test_the_end_of_the_signal_is_within_reach(window_mode, overlap):
+    x = NOISE[:16999]  # the last sample is 998 after the last centre
+    result = optimize(
+        x,
+        RATE,
+        n_fft=4096,
+        hop_length=1000,
+        overlap=overlap,
+        window_mode=window_mode,
+        dtype="float64",
+    )
+    assert result.length_bounds[0] >= 998 / 0.45
+    centers = torch.from_numpy(result.frame_centers)
+    lengths = torch.from_numpy(result.window_length)
+    X = stft(torch.from_numpy(x), centers, lengths, 4096)
+    back = istft(X, centers, lengths, 4096, len(x)).numpy()
+    assert np.linalg.norm(back - x) <= 1e-9 * np.linalg.norm(x)
+
+
+def test_a_window_that_ends_before_the_signal_is_told():
+    options = {"n_fft": 2048, "hop_length": 1000, "win_length": 1500, "window_mode": "fixed"}
+    result = optimize(NOISE[:16999], RATE, **options)
+    assert result.warnings == (
+        "the last 998 samples lie beyond the last frame, whose window reaches 750: "
+        "lower --hop-length or raise --win-length-min to recover them",
+    )
+    assert optimize(NOISE[:16001], RATE, **options).warnings == ()
+
+
+def test_an_order_that_underflows_is_refused_and_float64_helps():
+    options = {"criterion": "renyi", "order": 10, "n_fft": 2048, "window_mode": "time"}
+    with pytest.raises(UsageError, match=r"criterion renyi is .* at the start: lower --order"):
+        optimize(clicks(), RATE, **options)
+    result = optimize(clicks(), RATE, **options, dtype="float64")
+    assert np.isfinite(result.criterion.final)
+    assert result.criterion.final <= result.criterion.best_fixed < np.inf
+    assert result.criterion.table_bound is not None
+
+
+@pytest.mark.parametrize("criterion", ["entropy", "kurtosis"])
+def test_adam_converges_whatever_the_sign_of_the_score(criterion):
+    result = optimize(NOISE, RATE, n_fft=1024, criterion=criterion, optimizer="adam", max_steps=600)
+    assert result.stop_reason is StopReason.CONVERGED
+
+
+def test_one_step_of_adam_leaves_the_start():
+    result = optimize(
+        warble(1), RATE, n_fft=1024, optimizer="adam", search=False, max_steps=1, win_length=300
+    )
+    assert float(result.window_length[0, 0]) != 300
+
+
+def test_a_descent_that_leads_nowhere_says_so():
+    best = float(optimize(warble(1), RATE, n_fft=1024).window_length[0, 0])
+    options = {"n_fft": 1024, "optimizer": "sgd", "search": False, "win_length": best}
+    result = optimize(warble(1), RATE, **options, lr=1e9)
+    assert result.window_length.tolist() == [[best]]
+    assert "the descent found nothing better than its start" in "".join(result.warnings)
+
+
+def test_hops_between_samples_have_a_limit_where_lengths_vary_with_frequency():
+    with pytest.raises(UsageError, match=r"at .* different places between samples, above 8"):
+        optimize(NOISE, RATE, n_fft=512, hop_length=64.123457, window_mode="frequency")
+    result = optimize(NOISE, RATE, n_fft=512, hop_length=64.25, window_mode="frequency")
+    assert result.window_length.shape == (257, 1)
+
+
+def test_the_function_takes_lengths_per_bin():
+    result = optimize(warble(1), RATE, n_fft=256, window_mode="frequency", dtype="float64")
+    x = torch.from_numpy(warble(1))
+    lengths, centers = (
+        torch.from_numpy(result.window_length),
+        torch.from_numpy(result.frame_centers),
+    )
+    X = stft(x, centers, lengths, 256)
+    assert X.shape == (129, result.frames)
+    for f in (0, 26, 128):
+        plain = stft(x, centers, lengths[f].reshape(1, 1), 256)
+        torch.testing.assert_close(X[f], plain[f])
+
+
+def test_any_layout_of_the_signal_gives_the_same():
+    x = np.round(3000 * NOISE).astype(np.int16)
+    x[7] = -32768
+    frozen = x.astype(np.float64)
+    frozen.setflags(write=False)
+    forms = [x, frozen, frozen[::-1].copy()[::-1], frozen.astype(">f8"), x.astype(float).tolist()]
+    finals = [optimize(form, RATE, n_fft=512).criterion.final for form in forms]
+    assert finals == pytest.approx([finals[0]] * len(finals), rel=1e-9)
+
+
+def test_the_level_of_the_signal_does_not_matter():
+    finals = [
+        optimize(NOISE * level, RATE, n_fft=512).criterion.final for level in (1, 1e-46, 1e39)
+    ]
+    assert finals == pytest.approx([finals[0]] * 3, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("signal", "message"),
+    [
+        (NOISE + 1j, r"signal of shape \(17000,\) and dtype complex128: real \[N\] or \[C, N\]"),
+        (NOISE.reshape(1, 1, -1), r"signal of shape \(1, 1, 17000\)"),
+        (NOISE.reshape(-1, 2), r"signal of 8500 channels and 2 samples: .* transpose \[N, C\]"),
+    ],
+)
+def test_what_is_no_signal_is_refused(signal, message):
+    with pytest.raises(UsageError, match=message):
+        optimize(signal, RATE)
+
+
+def test_a_small_overlap_shortens_the_default_hop():
+    result = optimize(NOISE, RATE, n_fft=512, overlap=0.05)
+    assert result.hop_length == pytest.approx(6.4)
+    assert result.length_bounds[0] == pytest.approx(128)
+
+
+def test_normalizations_that_reward_quiet_frames_are_told():
+    for normalization, told in (("energy", False), ("none", True), ("amplitude", True)):
+        warnings = optimize(
+            warble(1), RATE, n_fft=512, normalization=normalization, window_mode="time"
+        ).warnings
+        assert any("make frames quiet" in warning for warning in warnings) == told
+
+
+def test_no_n_fft_beyond_the_limit():
+    with pytest.raises(UsageError, match="n_fft 67108864 is above 1048576"):
+        optimize(NOISE, RATE, win_length_max=64e6)
