@@ -155,7 +155,9 @@ class OutputDirectory:
             self._refuse_foreign(final)
         except FileNotFoundError as error:
             raise written_meanwhile(place) from error
-        if final.exists() and not os.access(final, os.W_OK | os.X_OK):
+        if not os.access(final, os.W_OK | os.X_OK):
+            if not _is_still(final, status):  # swapped by another run between two looks
+                raise written_meanwhile(place)
             raise OutputError(
                 f"cannot replace {shown(place)}: permission denied: choose another place with -o"
             )
@@ -209,6 +211,14 @@ class OutputDirectory:
             shutil.rmtree(self._partial, ignore_errors=True)
             self._partial = None
         remove_empty(self._parents)
+
+
+def _is_still(place: Path, status: os.stat_result) -> bool:
+    try:
+        now = place.lstat()
+    except FileNotFoundError:
+        return False
+    return (now.st_dev, now.st_ino) == (status.st_dev, status.st_ino)
 
 
 def _holds_anything(place: Path) -> bool:
