@@ -18,6 +18,7 @@ from dstft_cli.criteria import resolve
 from dstft_cli.errors import InputError, UsageError
 from dstft_cli.fit import resolve_device
 from dstft_cli.fit.evaluator import Evaluator
+from dstft_cli.fit.plan import LARGEST_FFT, SMALLEST_FFT
 from dstft_cli.job import JobOutcome, Progress, Report, output_directory, run_job
 from dstft_cli.learned import learned_settings, read_learned
 from dstft_cli.parameters import SHORTEST_WINDOW, uniform_centers
@@ -27,9 +28,6 @@ from dstft_cli.stft import Transform
 from dstft_cli.writers import StoredParameters, shown
 
 FloatArray = NDArray[np.floating[Any]]
-
-_LARGEST_N_FFT = 1 << 20  # as in `--n-fft`
-_SMALLEST_N_FFT = 4
 
 
 @dataclass(frozen=True)
@@ -105,14 +103,14 @@ def _scaled(
         return Transferred(stored.n_fft, stored.window_length, hop_length, centers)
     scale = sample_rate / stored.sample_rate
     length = float(stored.window_length[0, 0]) * scale
-    n_fft = max(2 * round(stored.n_fft * scale / 2), _SMALLEST_N_FFT)
+    n_fft = max(2 * round(stored.n_fft * scale / 2), SMALLEST_FFT)
     if length > n_fft * (1 + 1e-9):  # a window as long as n_fft, which was rounded down
         n_fft = 2 * math.ceil(length / 2)
-    if length < SHORTEST_WINDOW or n_fft > _LARGEST_N_FFT:
+    if length < SHORTEST_WINDOW or n_fft > LARGEST_FFT:
         raise InputError(
             f"the window length learned at {stored.sample_rate:g} Hz is {length:g} samples at "
             f"{sample_rate:g} Hz, with n_fft {n_fft}: at least {SHORTEST_WINDOW:g}, with n_fft up "
-            f"to {_LARGEST_N_FFT}, is possible: resample with --sr {stored.sample_rate:g}"
+            f"to {LARGEST_FFT}, is possible: resample with --sr {stored.sample_rate:g}"
         )
     centers = uniform_centers(samples, hop_length * scale)
     note = (

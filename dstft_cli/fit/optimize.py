@@ -62,9 +62,11 @@ def optimize(
         sample_rate: Hz.
         n_fft: FFT size, samples; None: a power of two in whose range the optimum lies.
         win_length: start value, samples; None: n_fft / 2.
-        win_length_min: samples; None: the larger of n_fft / 32 and hop_length / overlap.
+        win_length_min: samples; None: the larger of n_fft / 32 and hop_length / overlap, and enough
+            to reach the last sample.
         win_length_max: samples; None: n_fft.
-        hop_length: distance of frame centres, samples, real; None: n_fft / 16.
+        hop_length: distance of frame centres, samples, real; None: n_fft / 16, or overlap · n_fft / 4
+            where that is less.
         window: one of `names.WINDOWS`.
         normalization: `energy` (noise keeps its level), `amplitude` (a tone does) or `none`.
         power: the criterion sees |X| ** power; > 0.
