@@ -41,22 +41,22 @@ def explicit_stft(
     window: str = "hann",
     normalization: str = "energy",
 ) -> NDArray[np.complex128]:
-    """`X[f, i]` of one channel `[N]`, `[F, T]`.
+    """`X[f, i]` of one channel `[N]`, `[F, T]`; lengths broadcast to `[F, T]`.
 
-    `X[f, i] = Σ_k x[⌊t_i⌋ + k] w(k − frac(t_i); θ_i) exp(−2πj f (k + ⌊K/2⌋) / K)`.
+    `X[f, i] = Σ_k x[⌊t_i⌋ + k] w(k − frac(t_i); θ[f, i]) exp(−2πj f (k + ⌊K/2⌋) / K)`.
     """
     K, T = n_fft, len(centers)
-    theta = np.broadcast_to(lengths[0], (T,))
+    theta = np.broadcast_to(lengths, (K // 2 + 1, T))
     X = np.zeros((K // 2 + 1, T), dtype=np.complex128)
     k = np.arange(-(K // 2), K - K // 2)
     for i in range(T):
         floor = int(np.floor(centers[i]))
-        w = profile(window, (k - (centers[i] - floor)) / theta[i])
-        if normalization == "amplitude":
-            w = w / w.sum()
-        elif normalization == "energy":
-            w = w / np.sqrt((w**2).sum())
         for f in range(K // 2 + 1):
+            w = profile(window, (k - (centers[i] - floor)) / theta[f, i])
+            if normalization == "amplitude":
+                w = w / w.sum()
+            elif normalization == "energy":
+                w = w / np.sqrt((w**2).sum())
             for j in range(K):
                 n = floor + k[j]
                 if 0 <= n < len(x):

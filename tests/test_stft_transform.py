@@ -199,7 +199,7 @@ def test_shape_follows_the_signal():
             noise(40),
             CENTERS,
             LENGTHS[:, :3],
-            r"^centres \(6,\) with lengths \(1, 3\): shapes \[T\] with \[1, 1\] or \[1, T\] are",
+            r"^centres \(6,\) with lengths \(1, 3\) and n_fft 16: shapes \[T\] with \[1, 1\], \[1, T\], ",
         ),
         (
             noise(40),

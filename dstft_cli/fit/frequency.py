@@ -15,7 +15,7 @@ from dstft_cli.criteria import Gini
 from dstft_cli.errors import UsageError
 from dstft_cli.fit.evaluator import Evaluator, power_and_slope, power_of
 from dstft_cli.stft import FrequencyBank, frequency_bank
-from dstft_cli.stft.transform import MOST_FRACTIONS
+from dstft_cli.stft.frames import MOST_FRACTIONS
 
 FloatArray = NDArray[np.float64]
 Moments = tuple[Tensor, Tensor | None]
