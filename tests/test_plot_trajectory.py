@@ -1,13 +1,14 @@
 import io
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
+from plot_example import labelled, lies_inside, overlaps
 
-from dstft_cli.errors import UsageError
-from dstft_cli.plot import draw_trajectory
+from dstft_cli.plot.style import render
 from dstft_cli.plot.trajectory import trajectory_figure
 from dstft_cli.result import Trajectory
 
@@ -54,10 +55,6 @@ def figure_of(steps: Trajectory, **options: Any) -> Figure:
 
 
 FULL = trajectory("start", "table", "table", "table", "search", "descent", "descent")
-
-
-def labelled(axes: Any) -> dict[str, Any]:
-    return {str(line.get_label()): line for line in axes.lines}
 
 
 def test_plain_windows_stand_by_length_and_lines_mark_what_was_reached() -> None:
@@ -127,15 +124,7 @@ def test_a_step_that_is_not_finite_is_left_out() -> None:
     "phases", [("start",), ("start", "table"), ("start", "search"), ("table",), ("descent",)]
 )
 def test_one_or_two_steps_draw(phases: tuple[str, ...]) -> None:
-    data = draw_trajectory(
-        trajectory(*phases),
-        criterion_name="entropy",
-        direction="minimize",
-        sample_rate=8000.0,
-        best_fixed=9.0,
-        table_bound=None,
-        title="a.wav",
-    )
+    data = render(figure_of(trajectory(*phases), table_bound=None))
     assert imread(io.BytesIO(data)).shape == (689, 1300, 4)
 
 
@@ -148,27 +137,75 @@ def test_with_the_start_alone_nothing_is_called_learned() -> None:
 
 
 def test_everything_lies_inside_the_picture() -> None:
-    figure = figure_of(FULL, title="x" * 200)
-    figure.draw_without_rendering()
-    box = figure.get_tightbbox()
-    width, height = figure.get_size_inches()
-    assert box.x0 > 0
-    assert box.y0 > 0
-    assert box.x1 < width
-    assert box.y1 < height
+    assert lies_inside(figure_of(FULL, title="x" * 200))
 
 
-def test_no_steps_and_unknown_formats_are_refused() -> None:
+def test_no_steps_are_refused() -> None:
     with pytest.raises(ValueError, match="a trajectory without steps"):
         figure_of(trajectory())
-    with pytest.raises(UsageError, match="figure format 'bmp' is unknown"):
-        draw_trajectory(
-            FULL,
-            criterion_name="entropy",
-            direction="minimize",
-            sample_rate=8000.0,
-            best_fixed=9.0,
-            table_bound=None,
-            title="",
-            format="bmp",
-        )
+
+
+GRID = np.geomspace(64.0, 640.0, 15).reshape(3, 5)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "title"),
+    [
+        (np.array([[300.0]]), "Window length"),
+        (GRID.reshape(1, -1), "Window length: median and range over frames"),
+        (GRID.reshape(-1, 1), "Window length: median and range over bins"),
+        (GRID, "Window length: median and range over cells"),
+    ],
+)
+def test_lengths_of_any_shape_show_their_median_and_range(lengths: Any, title: str) -> None:
+    steps = trajectory("start", "search", "descent")
+    shapes = (np.array([[512.0]]), lengths * 1.5, lengths)
+    axes = figure_of(replace(steps, window_lengths=shapes)).axes[2]
+    low, median, high = (f(lengths) / 8 for f in (np.min, np.median, np.max))
+    np.testing.assert_allclose(axes.lines[0].get_xydata(), [[2, median * 1.5], [3, median]])
+    bars = axes.collections[1].get_segments()
+    np.testing.assert_allclose(bars[0][:, 1], [low * 1.5, high * 1.5])
+    np.testing.assert_allclose(bars[1][:, 1], [low, high])
+    assert axes.get_title(loc="left") == title
+
+
+def with_hops(*hops: Any) -> Trajectory:
+    """FULL with hops of its own in the last steps."""
+    start = (np.array([64.0]),) * (len(FULL) - len(hops))
+    return replace(FULL, hop_lengths=start + tuple(np.asarray(h, dtype=float) for h in hops))
+
+
+def test_hops_that_change_have_a_panel() -> None:
+    figure = figure_of(with_hops([64, 64, 64], [60, 70, 90], [50, 80, 400]))
+    _, steps, lengths, hops = figure.axes
+    assert hops.get_title(loc="left") == "Hop length: median and range over frames"
+    assert hops.get_ylabel() == "Hop (ms)"
+    np.testing.assert_allclose(hops.lines[0].get_xydata(), [[5, 8.0], [6, 8.75], [7, 10.0]])
+    bars = hops.collections[1].get_segments()
+    np.testing.assert_allclose([b[:, 1] for b in bars], [[8, 8], [7.5, 11.25], [6.25, 50]])
+    assert hops.get_yscale() == "log"
+    assert [a.get_xlabel() for a in (steps, lengths, hops)] == ["", "", "Transforms computed"]
+    hops.set_xlim(2, 9)
+    assert steps.get_xlim() == lengths.get_xlim() == (2, 9)
+    assert lies_inside(figure)
+    assert overlaps(figure) == []
+    assert figure.get_size_inches()[1] > figure_of(FULL).get_size_inches()[1]
+
+
+def test_one_learned_hop_has_a_panel_by_step() -> None:
+    hops = figure_of(with_hops([64], [70], [80])).axes[3]
+    assert hops.get_title(loc="left") == "Hop length"
+    np.testing.assert_allclose(hops.lines[0].get_xydata(), [[5, 8.0], [6, 8.75], [7, 10.0]])
+
+
+@pytest.mark.parametrize("hops", [[], [[64.0 * (1 + 1e-9)]], [[]], [[64, 64], [64, 64]]])
+def test_hops_that_stay_have_no_panel(hops: list[Any]) -> None:
+    assert len(figure_of(with_hops(*hops)).axes) == 3
+    alone = replace(FULL, hop_lengths=(np.array([]),) * len(FULL))
+    assert len(figure_of(alone).axes) == 3
+
+
+def test_texts_stand_apart() -> None:
+    lengths = tuple(GRID if v.size > 1 else v for v in FULL.window_lengths)
+    assert overlaps(figure_of(replace(FULL, window_lengths=lengths))) == []
+    assert lies_inside(figure_of(replace(FULL, window_lengths=lengths)))

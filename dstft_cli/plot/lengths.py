@@ -1,12 +1,15 @@
-"""The panel of learned window lengths over time, in time units and samples."""
+"""Window lengths as axes and text, in time units and samples; the panel of a curve of them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
-from dstft_cli.plot.pool import pool_curve
+from dstft_cli.plot.curve import pool_curve
 from dstft_cli.plot.scale import FloatArray, even_ticks, ladder
 from dstft_cli.plot.style import COLOURS, fixed_ticks, panel_title
 
@@ -33,7 +36,8 @@ def length_ticks(low: float, high: float, log: bool) -> FloatArray:
 def sample_ticks(low: float, high: float, log: bool) -> FloatArray:
     """Like `length_ticks`, but powers of two on a logarithmic axis."""
     if log:
-        powers = np.arange(np.ceil(np.log2(low)), np.floor(np.log2(high)) + 1)
+        first, last = np.ceil(np.log2(low) - 1e-9), np.floor(np.log2(high) + 1e-9)
+        powers = np.arange(first, last + 1)
         if powers.size >= 2:
             return np.asarray(2.0 ** powers[:: -(-powers.size // 6)])
     return even_ticks(low, high, steps=4)
@@ -45,72 +49,8 @@ def describe_length(samples: float, sample_rate: float) -> str:
     return f"{round(samples, 1):g} samples ({samples * unit:.3g} {name})"
 
 
-def draw_lengths(
-    axes: Axes,
-    *,
-    positions: ArrayLike,
-    window_lengths: ArrayLike,
-    sample_rate: float,
-    start_length: float,
-    best_fixed_length: float,
-    length_bounds: tuple[float, float] | None = None,
-) -> None:
-    """Fill `axes`; see `figures.draw_comparison` for the arguments.
-
-    `positions` are those of the lengths along the horizontal axis: frame centres in seconds, or
-    frequencies in scale units.
-
-    Raises:
-        ValueError: window lengths that are neither one number nor one per position.
-    """
-    t = np.asarray(positions, dtype=np.float64)
-    given = np.asarray(window_lengths, dtype=np.float64)
-    theta = given.reshape(-1)
-    if (
-        theta.size not in (1, t.size)
-        or given.ndim > 2
-        or (given.ndim == 2 and 1 not in given.shape)
-    ):
-        raise ValueError(
-            f"window lengths of shape {given.shape} are neither one "
-            f"nor one for each of {t.size} positions"
-        )
-    marks = [start_length, best_fixed_length, *(length_bounds or ())]
-    low, high = min(*marks, float(theta.min())), max(*marks, float(theta.max()))
-    log = high > LOG_ABOVE * low
-    pad = (high / low) ** 0.07 if log else 1 + 0.08 * (high - low) / high + 0.01
-    low, high = (low / pad, high * pad) if log else (low - (pad - 1) * high, high * pad)
-    unit, name = length_unit(high, sample_rate)
-
-    for length, label, phase in (
-        (start_length, "start", "start"),
-        (best_fixed_length, "best fixed", "table"),
-    ):
-        axes.axhline(length * unit, lw=1.0, ls="--", color=COLOURS[phase], label=label)
-    for bound in length_bounds or ():
-        axes.axhline(bound * unit, lw=0.8, ls=":", color=COLOURS["start"])
-    colour = COLOURS["descent"]
-    if theta.size == 1:
-        label = f"learned: {describe_length(float(theta[0]), sample_rate)}"
-        axes.axhline(theta[0] * unit, lw=1.8, color=colour, label=label)
-    else:
-        curve = pool_curve(t, theta * unit)
-        if curve.times.size < t.size:
-            axes.fill_between(
-                curve.times, curve.low, curve.high, step="mid", color=colour, alpha=0.25, lw=0
-            )
-        axes.plot(
-            curve.times, curve.median, drawstyle="steps-mid", lw=1.4, color=colour, label="learned"
-        )
-
-    if log:
-        axes.set_yscale("log")
-    axes.set_ylim(low * unit, high * unit)
-    places = length_ticks(low * unit, high * unit, log).tolist()
-    fixed_ticks(axes.yaxis, places, [f"{p:g}" for p in places])
-    axes.set_ylabel(f"Length ({name})")
-    axes.grid(axis="y")
-    axes.set_axisbelow(True)
+def samples_axis(axes: Axes, low: float, high: float, unit: float, log: bool) -> None:
+    """A second axis in samples, from `low` to `high`, at the right of one that counts `unit`s."""
 
     def to_samples(length: ArrayLike) -> FloatArray:
         return np.asarray(length) / unit
@@ -121,6 +61,115 @@ def draw_lengths(
     second = axes.secondary_yaxis("right", functions=(to_samples, from_samples))
     places = sample_ticks(low, high, log).tolist()
     fixed_ticks(second.yaxis, places, [f"{p:g}" for p in places])
-    second.set_ylabel("Length (samples)")
+
+
+def length_axis(axes: Axes, low: float, high: float, sample_rate: float, name: str) -> float:
+    """A vertical axis that shows lengths from `low` to `high` samples with room around them.
+
+    Left in time, right in samples; logarithmic where the range is wide.
+
+    Args:
+        axes: without an axis on the right yet.
+        low, high: samples, 0 < low <= high.
+        sample_rate: Hz.
+        name: of the quantity, such as `Length`.
+
+    Returns:
+        Units of the axis that a sample lasts.
+    """
+    log = high > LOG_ABOVE * low
+    pad = (high / low) ** 0.07 if log else 1 + 0.08 * (high - low) / high + 0.01
+    low, high = (low / pad, high * pad) if log else (low - (pad - 1) * high, high * pad)
+    unit, unit_name = length_unit(high, sample_rate)
+    if log:
+        axes.set_yscale("log")
+    axes.set_ylim(low * unit, high * unit)
+    places = length_ticks(low * unit, high * unit, log).tolist()
+    fixed_ticks(axes.yaxis, places, [f"{p:g}" for p in places])
+    axes.set_ylabel(f"{name} ({unit_name})")
+    axes.grid(axis="y")
+    axes.set_axisbelow(True)
+    samples_axis(axes, low, high, unit, log)
+    axes.child_axes[0].set_ylabel(f"{name} (samples)")
+    return unit
+
+
+def put_legend(axes: Axes, handles: Sequence[Artist] | None = None) -> None:
+    """A legend in one line, above the axes at their right; of the axes' own artists by default."""
+    own = axes.get_legend_handles_labels()[0]
+    axes.legend(
+        handles=own if handles is None else handles,
+        loc="lower right",
+        bbox_to_anchor=(1.0, 0.97),
+        ncols=3,
+        borderaxespad=0.1,
+    )
+
+
+def draw_curve(axes: Axes, positions: FloatArray, values: FloatArray) -> None:
+    """Values of any unit, one for each of increasing positions; many of them as an envelope."""
+    curve = pool_curve(positions, values)
+    if curve.times.size < positions.size:
+        axes.fill_between(
+            curve.times,
+            curve.low,
+            curve.high,
+            step="mid",
+            color=COLOURS["descent"],
+            alpha=0.25,
+            lw=0,
+        )
+    axes.plot(
+        curve.times,
+        curve.median,
+        drawstyle="steps-mid",
+        lw=1.4,
+        color=COLOURS["descent"],
+        label="learned",
+    )
+
+
+def draw_lengths(
+    axes: Axes,
+    *,
+    positions: FloatArray,
+    window_lengths: FloatArray,
+    sample_rate: float,
+    start_length: float,
+    best_fixed_length: float,
+    length_bounds: tuple[float, float] | None = None,
+) -> None:
+    """Fill `axes` with window lengths that vary along one axis, or not at all.
+
+    Args:
+        axes: empty.
+        positions: of the lengths along the horizontal axis, [P]: frame centres in seconds, or
+            frequencies in scale units.
+        window_lengths: samples, [1] or [P].
+        sample_rate: Hz.
+        start_length: window length at the start, samples.
+        best_fixed_length: best single window length, samples.
+        length_bounds: shortest and longest length allowed, samples; drawn where given.
+    """
+    marks = [start_length, best_fixed_length, *(length_bounds or ())]
+    low, high = float(window_lengths.min()), float(window_lengths.max())
+    unit = length_axis(axes, min(*marks, low), max(*marks, high), sample_rate, "Length")
+    for length, label, phase in (
+        (start_length, "start", "start"),
+        (best_fixed_length, "best fixed", "table"),
+    ):
+        axes.axhline(length * unit, lw=1.0, ls="--", color=COLOURS[phase], label=label)
+    for bound in length_bounds or ():
+        axes.axhline(bound * unit, lw=0.8, ls=":", color=COLOURS["start"])
+    if window_lengths.size == 1:
+        draw_one(axes, low, unit, sample_rate)
+    else:
+        draw_curve(axes, positions, window_lengths * unit)
     panel_title(axes, "Window length")
-    axes.legend(loc="lower right", bbox_to_anchor=(1.0, 0.97), ncols=3, borderaxespad=0.1)
+    put_legend(axes)
+
+
+def draw_one(axes: Axes, length: float, unit: float, sample_rate: float) -> None:
+    """One learned length, samples, as a line with its value in the legend."""
+    label = f"learned: {describe_length(length, sample_rate)}"
+    axes.axhline(length * unit, lw=1.8, color=COLOURS["descent"], label=label)

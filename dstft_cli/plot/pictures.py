@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
-from dstft_cli.plot.figures import draw_comparison, draw_spectrogram
+from dstft_cli.plot.comparison import Comparison, comparison_figure
+from dstft_cli.plot.grid import PixelGrid
 from dstft_cli.plot.lengths import describe_length
 from dstft_cli.plot.pool import PixelPool
-from dstft_cli.plot.trajectory import draw_trajectory
+from dstft_cli.plot.scale import FloatArray
+from dstft_cli.plot.spectrogram import spectrogram_figure
+from dstft_cli.plot.style import render
+from dstft_cli.plot.trajectory import trajectory_figure
 from dstft_cli.result import Result
 
 
@@ -19,7 +22,7 @@ class Pictures:
     """Draws `spectrogram`, `comparison` and `trajectory` of a result.
 
     The caller fills `learned` with the frames under the learned lengths, and, for the comparison,
-    each pool of `plain` with the frames under that one length.
+    two pools of `new_pool` with the frames under the start and the best fixed length.
 
     Attributes:
         result: what is drawn.
@@ -29,6 +32,10 @@ class Pictures:
         db_range: range of the colours, dB.
         cmap: matplotlib colour map.
         format: `png`, `svg` or `pdf`.
+        start_frame_centers: of the frames under the start and the best fixed length, samples,
+            [T'], increasing; None for those of the result.
+        hops_learned: whether the comparison shows the hop lengths.
+        learned: pool of the frames under the learned lengths.
     """
 
     result: Result
@@ -39,20 +46,27 @@ class Pictures:
     db_range: float = 80.0
     cmap: str = "magma"
     format: str = "png"
+    start_frame_centers: FloatArray | None = None
+    hops_learned: bool = False
     learned: PixelPool = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "learned", self.new_pool())
+        object.__setattr__(self, "learned", self._pool(self.result.frame_centers))
 
     def new_pool(self) -> PixelPool:
-        """An empty pool for the frames of the result."""
-        return PixelPool(
-            times=self.result.times,
+        """An empty pool for the frames under the start or the best fixed length."""
+        centers = self.start_frame_centers
+        return self._pool(self.result.frame_centers if centers is None else centers)
+
+    def _pool(self, centers: FloatArray) -> PixelPool:
+        grid = PixelGrid(
+            times=np.asarray(centers) / self.result.sample_rate,
             frequencies=self.result.frequencies,
             freq_scale=self.freq_scale,
             fmin=self.fmin,
             fmax=self.fmax,
         )
+        return PixelPool(grid)
 
     @property
     def start_length(self) -> float:
@@ -66,57 +80,51 @@ class Pictures:
 
     def spectrogram(self) -> bytes:
         """The learned spectrogram."""
-        return draw_spectrogram(
-            self.learned,
-            title=self.title,
-            db_range=self.db_range,
-            cmap=self.cmap,
-            format=self.format,
+        figure = spectrogram_figure(
+            self.learned, title=self.title, db_range=self.db_range, cmap=self.cmap
         )
+        return render(figure, self.format)
 
     def comparison(self, start: PixelPool, best_fixed: PixelPool) -> bytes:
-        """Start, best fixed and learned on one colour scale, the learned lengths below."""
+        """Start, best fixed and learned on one colour scale, what was learned below."""
         result = self.result
-        panels = [
-            (f"Start: {self._describe(self.start_length)}", start),
-            (f"Best fixed window: {self._describe(self.best_fixed_length)}", best_fixed),
-            (f"Learned: {self._describe_learned()}", self.learned),
-        ]
-        return draw_comparison(
-            panels,
+        shown = Comparison(
+            panels=[
+                (f"Start: {self._describe(self.start_length)}", start),
+                (f"Best fixed window: {self._describe(self.best_fixed_length)}", best_fixed),
+                (f"Learned: {self._describe_learned()}", self.learned),
+            ],
             times=result.times,
             window_lengths=result.window_length,
             sample_rate=result.sample_rate,
             start_length=self.start_length,
             best_fixed_length=self.best_fixed_length,
             length_bounds=result.length_bounds,
-            frequencies=result.frequencies,
-            title=self.title,
-            db_range=self.db_range,
-            cmap=self.cmap,
-            format=self.format,
+            start_hop=result.hop_length if self.hops_learned else None,
         )
+        figure = comparison_figure(shown, title=self.title, db_range=self.db_range, cmap=self.cmap)
+        return render(figure, self.format)
 
     def trajectory(self) -> bytes:
         """The criterion from step to step."""
-        result, criterion = self.result, self.result.criterion
-        return draw_trajectory(
-            result.trajectory,
+        criterion = self.result.criterion
+        figure = trajectory_figure(
+            self.result.trajectory,
             criterion_name=criterion.name,
             direction=criterion.direction,
-            sample_rate=result.sample_rate,
+            sample_rate=self.result.sample_rate,
             best_fixed=criterion.best_fixed,
             table_bound=criterion.table_bound,
             final=criterion.final,
             title=self.title,
-            format=self.format,
         )
+        return render(figure, self.format)
 
     def _describe(self, length: float) -> str:
         return describe_length(length, self.result.sample_rate)
 
     def _describe_learned(self) -> str:
-        lengths: NDArray[np.floating] = self.result.window_length
+        lengths = self.result.window_length
         low, high = float(lengths.min()), float(lengths.max())
         if low == high:
             return self._describe(low)

@@ -124,9 +124,9 @@ def ladder(low: float, high: float, mantissas: tuple[float, ...]) -> FloatArray:
 
 
 def _thin(places: FloatArray, y: FloatArray, low: float, high: float, scale: str) -> FloatArray:
-    """Drop ticks that stand closer than a twentieth of the axis to the one below."""
+    """Drop ticks that stand closer than a twelfth of the axis to the one below."""
     ends = hz_to_scale([low, high], scale)
-    gap = float(ends[1] - ends[0]) / 20
+    gap = float(ends[1] - ends[0]) / 12
     kept: list[float] = []
     last = -math.inf
     for place, at in zip(places, y, strict=True):

@@ -33,6 +33,7 @@ COLOURS = {
     "search": "#e08214",
     "descent": "#b5367a",
 }
+MARKERS = {"start": "D", "table": "o", "search": "s", "descent": "o"}
 STYLE: dict[Any, Any] = {
     "font.size": 10.0,
     "axes.linewidth": 0.8,

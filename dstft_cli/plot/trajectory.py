@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -12,61 +14,18 @@ from dstft_cli.plot.scale import FloatArray
 from dstft_cli.plot.style import (
     COLOURS,
     INK,
+    MARKERS,
     axes_at,
-    check_format,
     fixed_ticks,
     panel_title,
     put_title,
-    render,
     styled,
 )
 from dstft_cli.result import Trajectory
 
-MARKERS = {"start": "D", "table": "o", "search": "s", "descent": "o"}
-
-
-def draw_trajectory(
-    trajectory: Trajectory,
-    *,
-    criterion_name: str,
-    direction: str,
-    sample_rate: float,
-    best_fixed: float,
-    table_bound: float | None,
-    title: str,
-    final: float | None = None,
-    format: str = "png",
-) -> bytes:
-    """Criterion against plain window length (left), criterion and lengths step by step (right).
-
-    Args:
-        trajectory: of one step or more.
-        criterion_name: for the axis, such as `entropy`.
-        direction: `minimize` or `maximize`.
-        sample_rate: Hz.
-        best_fixed: criterion of the best single window length.
-        table_bound: what no assignment of the tabulated lengths improves on; None: not drawn.
-        title: any text, shown as it is.
-        final: criterion of the learned parameters; None: that of the last finite step of search
-            or descent.
-        format: `png`, `svg` or `pdf`.
-
-    Raises:
-        UsageError: an unknown format.
-        ValueError: a trajectory without steps.
-    """
-    check_format(format)
-    figure = trajectory_figure(
-        trajectory,
-        criterion_name=criterion_name,
-        direction=direction,
-        sample_rate=sample_rate,
-        best_fixed=best_fixed,
-        table_bound=table_bound,
-        title=title,
-        final=final,
-    )
-    return render(figure, format)
+WIDTH, TOP, BOTTOM = 10.0, 1.06, 0.62  # of the figure and its margins, inches
+STEPS, LENGTHS, GAP = 1.64, 1.5, 0.48  # heights of the panels at the right, and between them
+CHANGE = 1e-6  # hops that differ by no more than this share are one hop
 
 
 @styled
@@ -81,17 +40,39 @@ def trajectory_figure(
     title: str,
     final: float | None = None,
 ) -> Figure:
-    """The figure of `draw_trajectory`: axes 0 plain windows, 1 criterion, 2 lengths by step."""
+    """Criterion against plain window length (left); criterion and lengths step by step (right).
+
+    Axes 0 hold the plain windows, 1 the criterion by step, 2 the window lengths by step and, where
+    the hop changes from step to step, 3 the hop lengths.
+
+    Args:
+        trajectory: of one step or more.
+        criterion_name: for the axis, such as `entropy`.
+        direction: `minimize` or `maximize`.
+        sample_rate: Hz.
+        best_fixed: criterion of the best single window length.
+        table_bound: what no assignment of the tabulated lengths improves on; None: not drawn.
+        title: any text, shown as it is.
+        final: criterion of the learned parameters; None: that of the last finite step of search
+            or descent.
+
+    Raises:
+        ValueError: a trajectory without steps.
+    """
     if not len(trajectory):
         raise ValueError("a trajectory without steps")
-    figure = Figure(figsize=(10.0, 5.3))
-    plain = axes_at(figure, 0.95, 0.62, 4.0, 3.62)
-    steps = axes_at(figure, 5.95, 2.6, 3.85, 1.64)
-    lengths = axes_at(figure, 5.95, 0.62, 3.85, 1.5)
+    panels = [("Length", "Window length", trajectory.window_lengths)]
+    if _changes(trajectory.hop_lengths):
+        panels.append(("Hop", "Hop length", trajectory.hop_lengths))
+    tall = STEPS + len(panels) * (GAP + LENGTHS)
+    top = BOTTOM + tall
+    figure = Figure(figsize=(WIDTH, top + TOP))
+    plain = axes_at(figure, 0.95, BOTTOM, 4.0, tall)
+    steps = axes_at(figure, 5.95, top - STEPS, 3.85, STEPS)
 
     phase = np.array(trajectory.phase)
     value = np.asarray(trajectory.criterion, dtype=np.float64)
-    low, median, high = _spread(trajectory)
+    low, _, high = _spread(trajectory.window_lengths)
     learned = (phase == "search") | (phase == "descent")
     by_step = "Search and descent"
     if final is None:
@@ -115,7 +96,7 @@ def trajectory_figure(
     figure.legend(
         *plain.get_legend_handles_labels(),
         loc="upper left",
-        bbox_to_anchor=(0.95 / 10.0, 1 - 0.4 / 5.3),
+        bbox_to_anchor=(0.95 / WIDTH, 1 - 0.4 / (top + TOP)),
         borderaxespad=0.0,
         borderpad=0.0,
         ncols=6,
@@ -133,23 +114,43 @@ def trajectory_figure(
     panel_title(steps, by_step)
     steps.legend(loc="lower right", bbox_to_anchor=(1.0, 0.97), ncols=2, borderaxespad=0.1)
 
-    _lengths_by_step(lengths, x, *(v[learned] * unit for v in (low, median, high)))
-    lengths.set_ylabel(f"Length ({name})")
-    lengths.set_xlabel("Transforms computed")
-    panel_title(lengths, "Window length: median and range over frames")
-    lengths.sharex(steps)
-    lengths.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=7, min_n_ticks=1))
+    for number, (quantity, panel, values) in enumerate(panels, start=1):
+        bottom = top - STEPS - number * (GAP + LENGTHS)
+        axes = axes_at(figure, 5.95, bottom, 3.85, LENGTHS)
+        _spread_by_step(axes, x, [v[learned] for v in _spread(values)], sample_rate, quantity)
+        panel_title(axes, panel + _spread_over(values))
+        axes.sharex(steps)
+        axes.tick_params(labelbottom=number == len(panels))
+    axes.set_xlabel("Transforms computed")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=7, min_n_ticks=1))
     put_title(figure, title, 0.95)
     return figure
 
 
-def _spread(trajectory: Trajectory) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Smallest, median and largest window length of each step, samples, each [S]."""
-    rows = [
-        (float(np.min(v)), float(np.median(v)), float(np.max(v))) for v in trajectory.window_lengths
-    ]
+def _changes(hops: Sequence[FloatArray]) -> bool:
+    """Whether hops differ, within a step or between two; frames that stand alone have none."""
+    given = [hop for hop in hops if hop.size]
+    if not given:
+        return False
+    low, high = min(float(hop.min()) for hop in given), max(float(hop.max()) for hop in given)
+    return len(given) == len(hops) and high > low * (1 + CHANGE)
+
+
+def _spread(steps: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Smallest, median and largest length of each step, samples, each [S]."""
+    rows = [(float(np.min(v)), float(np.median(v)), float(np.max(v))) for v in steps]
     low, median, high = np.array(rows).T
     return low, median, high
+
+
+def _spread_over(steps: Sequence[FloatArray]) -> str:
+    """The end of a title: what the spread of lengths, [B, n] or [n] each, is over."""
+    bins = max(v.shape[0] if v.ndim == 2 else 1 for v in steps)
+    frames = max(v.shape[-1] if v.ndim else 1 for v in steps)
+    if bins == frames == 1:
+        return ""
+    over = "frames" if bins == 1 else "bins" if frames == 1 else "cells"
+    return f": median and range over {over}"
 
 
 def _plain_windows(
@@ -194,9 +195,12 @@ def _by_step(axes: Axes, phase: FloatArray, x: FloatArray, value: FloatArray) ->
     _value_axis(axes)
 
 
-def _lengths_by_step(
-    axes: Axes, x: FloatArray, low: FloatArray, median: FloatArray, high: FloatArray
+def _spread_by_step(
+    axes: Axes, x: FloatArray, spread: Sequence[FloatArray], sample_rate: float, name: str
 ) -> None:
+    """Low, median and high lengths, samples, over the transforms computed, all [S]."""
+    unit, unit_name = length_unit(float(spread[2].max()), sample_rate)
+    low, median, high = (v * unit for v in spread)
     colour = COLOURS["descent"]
     if x.size > 1:
         axes.fill_between(x, low, high, color=colour, alpha=0.2, lw=0)
@@ -210,6 +214,7 @@ def _lengths_by_step(
     axes.set_ylim(first, last)
     places = length_ticks(first, last, log).tolist()
     fixed_ticks(axes.yaxis, places, [f"{p:g}" for p in places])
+    axes.set_ylabel(f"{name} ({unit_name})")
     axes.grid(axis="y")
     axes.set_axisbelow(True)
 

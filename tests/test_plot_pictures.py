@@ -1,0 +1,137 @@
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.image import imread
+from plot_example import RATE, labelled, titled
+
+from dstft_cli.errors import UsageError
+from dstft_cli.plot import pictures as module
+from dstft_cli.plot.pictures import Pictures
+from dstft_cli.result import CriterionSummary, Result, StopReason, Trajectory
+
+N_FFT, HOP, LENGTH = 128, 400.0, 16000
+EVEN = np.arange(0, LENGTH + 1, HOP)
+UNEVEN = np.cumsum(np.geomspace(100.0, 1500.0, 25))
+
+
+def result_of(window_length: Any, centers: Any = EVEN) -> Result:
+    hops = np.diff(centers)
+    return Result(
+        sample_rate=RATE,
+        length=LENGTH,
+        n_fft=N_FFT,
+        start_window_length=np.array([[100.0]]),
+        window_length=np.asarray(window_length),
+        hop_length=HOP,
+        length_bounds=(16.0, 128.0),
+        frame_centers=centers,
+        window="hann",
+        normalization="energy",
+        power=2.0,
+        criterion=CriterionSummary("entropy", "minimize", 9.5, 64.0, 9.2, 8.0, None),
+        trajectory=Trajectory(
+            phase=("start", "table", "search"),
+            seconds=np.arange(3.0),
+            evaluations=np.arange(1, 4),
+            criterion=np.array([9.5, 9.2, 8.0]),
+            window_lengths=(np.array([[100.0]]), np.array([[64.0]]), np.asarray(window_length)),
+            hop_lengths=(np.array([HOP]), np.array([HOP]), hops),
+        ),
+        stop_reason=StopReason.SEARCH,
+        evaluations=3,
+        seconds={"search": 1.0, "descent": 0.0},
+        warnings=(),
+    )
+
+
+def fill(pool: Any) -> Any:
+    pool.add(0, np.random.default_rng(0).uniform(size=(pool.grid.frames, N_FFT // 2 + 1)))
+    return pool
+
+
+@pytest.fixture
+def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """The figures that are rendered while the test runs."""
+    kept: list[Figure] = []
+
+    def render(figure: Figure, format: str) -> bytes:
+        kept.append(figure)
+        return original(figure, format)
+
+    original = module.render
+    monkeypatch.setattr(module, "render", render)
+    return kept
+
+
+def test_pools_have_the_frames_they_are_for() -> None:
+    result = result_of([[80.0]], UNEVEN)
+    same = Pictures(result, title="")
+    assert same.new_pool().grid.extent == same.learned.grid.extent
+    plain = Pictures(result, title="", start_frame_centers=EVEN)
+    assert plain.new_pool().grid.frames == EVEN.size
+    assert plain.new_pool().grid.extent[:2] == pytest.approx((-0.025, 2.025))
+    assert plain.learned.grid.frames == UNEVEN.size
+    assert plain.learned.grid.extent == same.learned.grid.extent
+
+
+@pytest.mark.parametrize(
+    ("shape", "centers", "learned"),
+    [
+        ((1, 1), EVEN, False),
+        ((1, 41), EVEN, False),
+        ((65, 1), UNEVEN, True),
+        ((65, 41), EVEN, False),
+        ((65, 25), UNEVEN, True),
+        ((1, 1), HOP / 3 + np.arange(30) * 500.0, True),
+    ],
+)
+def test_a_comparison_shows_what_was_learned(
+    shape: tuple[int, int], centers: Any, learned: bool, figures: list[Figure]
+) -> None:
+    lengths = np.geomspace(20.0, 125.0, shape[0] * shape[1]).reshape(shape)
+    pictures = Pictures(
+        result_of(lengths, centers),
+        title="a.wav",
+        start_frame_centers=EVEN,
+        hops_learned=learned,
+    )
+    fill(pictures.learned)
+    data = pictures.comparison(fill(pictures.new_pool()), fill(pictures.new_pool()))
+    assert imread(io.BytesIO(data)).shape[1] == 1300
+    axes = titled(figures[0])
+    assert list(axes)[:2] == [
+        "Start: 100 samples (12.5 ms)",
+        "Best fixed window: 64 samples (8 ms)",
+    ]
+    one = "Learned: 20 samples (2.5 ms)"
+    assert list(axes)[2] == one + ("" if lengths.size == 1 else " to 125 samples (15.6 ms)")
+    assert bool(axes["Window length"].images) == (min(shape) > 1)
+    assert ("Hop length" in axes) == learned
+    if learned:
+        start = labelled(axes["Hop length"])["start"]
+        np.testing.assert_allclose(start.get_ydata(), HOP / 8)
+
+
+def test_all_three_pictures_have_the_format_asked_for() -> None:
+    pictures = Pictures(result_of([[80.0]]), title="a.wav", format="svg")
+    fill(pictures.learned)
+    plain = [fill(pictures.new_pool()) for _ in range(2)]
+    for data in (pictures.spectrogram(), pictures.comparison(*plain), pictures.trajectory()):
+        assert data.startswith(b"<?xml")
+
+
+def test_an_unknown_format_is_refused() -> None:
+    pictures = Pictures(result_of([[80.0]]), title="a.wav", format="gif")
+    fill(pictures.learned)
+    message = "figure format 'gif' is unknown: choose --format from png, svg, pdf"
+    with pytest.raises(UsageError, match=message):
+        pictures.spectrogram()
+
+
+def test_the_trajectory_shows_hops_that_were_learned(figures: list[Figure]) -> None:
+    for centers in (EVEN, UNEVEN):
+        Pictures(result_of([[80.0]], centers), title="").trajectory()
+    assert ["Hop" in "".join(titled(figure)) for figure in figures] == [False, True]

@@ -1,0 +1,115 @@
+import io
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+from plot_example import pool_of, pool_on, y_ticks
+
+from dstft_cli.errors import UsageError
+from dstft_cli.plot.spectrogram import spectrogram_figure, to_db
+from dstft_cli.plot.style import render
+
+
+def drawn(**options: Any) -> bytes:
+    return render(spectrogram_figure(pool_of(), title="a.wav"), **options)
+
+
+def test_decibels_are_below_the_reference_and_clipped() -> None:
+    db = to_db(np.array([[2.0, 0.2, 1e-9, 0.0]]), 2.0, 60.0)
+    np.testing.assert_allclose(db, [[0.0, -20.0, -60.0, -60.0]], atol=1e-5)
+    np.testing.assert_array_equal(to_db(np.zeros((2, 3)), 0.0, 60.0), np.full((2, 3), -60.0))
+
+
+def test_a_spectrogram_shows_the_pool_in_decibels() -> None:
+    pool = pool_of(3.0)
+    figure = spectrogram_figure(pool, title="bell.wav", db_range=50.0, cmap="viridis")
+    axes, bar = figure.axes
+    (image,) = axes.images
+    assert tuple(image.get_extent()) == pytest.approx(pool.grid.extent)
+    assert image.origin == "lower"
+    assert image.get_clim() == (-50.0, 0.0)
+    assert image.get_cmap().name == "viridis"
+    columns = image.get_array()[:, ::35]  # 40 frames, each drawn 35 columns wide
+    np.testing.assert_allclose(columns, to_db(pool.image, pool.image.max(), 50.0))
+    np.testing.assert_array_equal(image.get_array()[:, 34::35], columns)
+    assert float(image.get_array().max()) == 0.0
+    assert axes.get_ylim() == (0.0, 4000.0)
+    assert axes.get_xlim() == pytest.approx(pool.grid.extent[:2])
+    assert axes.get_xlabel() == "Time (s)"
+    assert axes.get_ylabel() == "Frequency (kHz)"
+    assert y_ticks(axes) == ["0", "1", "2", "3", "4"]
+    assert bar.get_ylabel() == "Level (dB below the maximum)"
+    assert [t.get_text() for t in figure.texts] == ["bell.wav"]
+
+
+@pytest.mark.parametrize(
+    ("scale", "labels"),
+    [
+        ("log", ["100", "200", "500", "1k", "2k"]),
+        ("mel", ["0", "200", "500", "1k", "2k", "3k"]),
+    ],
+)
+def test_scaled_axes_are_labelled_in_hz(scale: str, labels: list[str]) -> None:
+    pool = pool_of(freq_scale=scale)
+    axes = spectrogram_figure(pool, title="").axes[0]
+    assert axes.get_ylabel() == "Frequency (Hz)"
+    assert y_ticks(axes) == labels
+    assert axes.get_ylim() == pytest.approx(pool.grid.extent[2:])
+
+
+@pytest.mark.parametrize(
+    ("seconds", "label", "ticks"),
+    [
+        (40.0, "Time (s)", ["0", "5", "10", "15", "20", "25", "30", "35", "40"]),
+        (1800.0, "Time (min:s)", ["0:00", "5:00", "10:00", "15:00", "20:00", "25:00", "30:00"]),
+        (10800.0, "Time (h:min)", ["0:00", "0:30", "1:00", "1:30", "2:00", "2:30", "3:00"]),
+    ],
+)
+def test_long_times_are_clock_times(seconds: float, label: str, ticks: list[str]) -> None:
+    pool = pool_on(times=np.linspace(0, seconds, 50), frequencies=np.arange(5) * 100.0)
+    pool.add(0, np.ones((50, 5), np.float32))
+    axes = spectrogram_figure(pool, title="").axes[0]
+    low, high = axes.get_xlim()
+    shown = [
+        text.get_text().replace("\N{MINUS SIGN}", "-")
+        for text, at in zip(axes.get_xticklabels(), axes.get_xticks(), strict=True)
+        if low <= at <= high
+    ]
+    assert axes.get_xlabel() == label
+    assert shown == ticks
+
+
+def test_png_has_the_size_of_the_figure() -> None:
+    data = drawn()
+    assert imread(io.BytesIO(data)).shape == (650, 1300, 4)
+
+
+def test_svg_is_xml_with_the_image_inside_and_repeats_itself() -> None:
+    data = drawn(format="svg")
+    root = ElementTree.fromstring(data)
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    assert 1 <= len(list(root.iter("{http://www.w3.org/2000/svg}image"))) <= 2
+    assert b"<dc:date>" not in data
+    assert data == drawn(format="svg")
+
+
+def test_pdf_carries_no_date_and_repeats_itself() -> None:
+    data = drawn(format="pdf")
+    assert data.startswith(b"%PDF-")
+    assert b"CreationDate" not in data
+    assert data == drawn(format="pdf")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"cmap": "virids"}, "colour map 'virids' is unknown: .*viridis"),
+        ({"db_range": 0.0}, "dB range 0 is not above 0: raise --db-range"),
+        ({"db_range": float("nan")}, "dB range nan is not above 0"),
+    ],
+)
+def test_bad_looks_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        spectrogram_figure(pool_of(), title="", **options)
