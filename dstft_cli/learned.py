@@ -10,15 +10,16 @@ from dstft_cli.writers import StoredParameters, read_parameters, read_record, sh
 
 
 def read_learned(directory: Path, command: str) -> StoredParameters:
-    """The parameters in `DIR/parameters.npz`, lengths one for all `[1, 1]` or per frame `[1, T]`.
+    """The parameters in `DIR/parameters.npz`.
 
     Args:
         directory: written by `dstft optimize` or `dstft apply`.
-        command: `reconstruct` or `apply`, for the error.
+        command: `reconstruct`, which takes window lengths of any shape, or `apply`, which takes one
+            for all `[1, 1]` or one per frame `[1, T]`.
 
     Raises:
         InputError: there is no such directory, it was not written by dstft, is damaged, or its
-            window lengths vary with frequency.
+            window lengths vary with frequency where the command does not take them.
     """
     place = shown(directory)
     if not directory.exists():
@@ -27,7 +28,7 @@ def read_learned(directory: Path, command: str) -> StoredParameters:
         raise InputError(f"{place} is not a directory: name one that dstft optimize has written")
     stored = read_parameters(directory / "parameters.npz")
     shape = stored.window_length.shape
-    if shape not in ((1, 1), (1, len(stored.frame_centers))):
+    if command == "apply" and shape[0] > 1:
         raise InputError(
             f"{place}: window lengths of shape {shape} vary with frequency: dstft {command} "
             "needs those of --window-mode fixed, constant or time"

@@ -17,7 +17,7 @@ from torch import Tensor
 from dstft_cli.audio import audio_format, write_audio
 from dstft_cli.errors import InputError
 from dstft_cli.learned import read_learned
-from dstft_cli.stft import Inverse, Transform
+from dstft_cli.stft import Inverse, LeastSquaresInverse, Transform, inverse_of
 from dstft_cli.writers import (
     StoredParameters,
     StoredTransform,
@@ -44,6 +44,9 @@ class Reconstruction:
         uncovered: samples that no window covers: they are zero.
         weak: samples that are covered so weakly that their error is above 1e-4 of the level.
         clipped: values that a PCM subtype does not hold.
+        iterations: of least squares; None where window lengths do not vary with frequency.
+        residual: what the audio leaves of the transform unexplained, relative; or None.
+        converged: whether the iterations came to an end by themselves.
     """
 
     output: Path | None
@@ -53,6 +56,9 @@ class Reconstruction:
     uncovered: int
     weak: int
     clipped: int
+    iterations: int | None = None
+    residual: float | None = None
+    converged: bool = True
 
     @property
     def summary(self) -> list[str]:
@@ -62,6 +68,9 @@ class Reconstruction:
             f"reconstructed  {self.samples} samples, {self.samples / self.sample_rate:.3f} s, "
             f"{self.sample_rate:g} Hz, {channels}"
         ]
+        if self.iterations is not None:
+            steps = f"{self.iterations} iteration{'s' * (self.iterations != 1)}"
+            lines.append(f"least squares  {steps}, residual {self.residual:.1g}")
         return lines if self.output is None else [*lines, f"audio          {self.output}"]
 
     @property
@@ -77,6 +86,12 @@ class Reconstruction:
                     f"{count} samples ({count / self.samples:.2g} of all) are {what}: "
                     "learn again with a lower --hop-length or --overlap"
                 )
+        if not self.converged:
+            lines.append(
+                f"least squares stopped after {self.iterations} iterations, residual "
+                f"{self.residual:.1g}, and the audio may be inexact: "
+                "learn again with a lower --hop-length or --overlap"
+            )
         if self.clipped:
             lines.append(
                 f"{self.clipped} values are beyond [-1, 1] and clipped: use --subtype FLOAT"
@@ -125,17 +140,18 @@ def run_reconstruct(
             file = stack.enter_context(atomic_file(path, force=force))
         assert file is not None
         limit = _Limit(np.inf if subtype == "FLOAT" else _FULL_SCALE)
-        blocks = _read(transform, inverse, progress)
+        blocks = inverse.samples(_read(transform, inverse))
         with disk_errors(path or "standard output"):
             write_audio(
                 file,
-                map(limit.look, inverse.samples(blocks)),
+                map(limit.look, _watched(blocks, stored.samples, progress)),
                 samples=stored.samples,
                 sample_rate=stored.sample_rate,
                 channels=transform.channels,
                 container=container,
                 subtype=subtype,
             )
+    solver = inverse if isinstance(inverse, LeastSquaresInverse) else None
     return Reconstruction(
         output=path,
         samples=stored.samples,
@@ -144,10 +160,15 @@ def run_reconstruct(
         uncovered=inverse.uncovered,
         weak=inverse.weak,
         clipped=limit.beyond,
+        iterations=solver.iterations if solver else None,
+        residual=solver.residual if solver else None,
+        converged=solver.converged if solver else True,
     )
 
 
-def _inverse(stored: StoredParameters, transform: StoredTransform, directory: Path) -> Inverse:
+def _inverse(
+    stored: StoredParameters, transform: StoredTransform, directory: Path
+) -> Inverse | LeastSquaresInverse:
     expected = (len(stored.frequencies), len(stored.frame_centers))
     if transform.shape[-2:] != expected:
         raise InputError(
@@ -155,7 +176,7 @@ def _inverse(stored: StoredParameters, transform: StoredTransform, directory: Pa
             f"has {expected[0]} frequencies and {expected[1]} frames: run dstft optimize again"
         )
     double = transform.dtype == np.complex128
-    return Inverse(
+    return inverse_of(
         Transform(stored.n_fft, stored.window, stored.normalization),
         stored.frame_centers,
         stored.window_length,
@@ -166,15 +187,22 @@ def _inverse(stored: StoredParameters, transform: StoredTransform, directory: Pa
     )
 
 
-def _read(
-    transform: StoredTransform, inverse: Inverse, progress: Progress | None
-) -> Iterator[Tensor]:
-    total = transform.shape[-1]
+def _read(transform: StoredTransform, inverse: Inverse | LeastSquaresInverse) -> Iterator[Tensor]:
     for start in inverse.starts():
-        stop = min(start + inverse.block, total)
+        stop = min(start + inverse.block, transform.shape[-1])
         yield torch.from_numpy(transform.frames(start, stop))
+
+
+def _watched(
+    blocks: Iterator[NDArray[np.float64]], samples: int, progress: Progress | None
+) -> Iterator[NDArray[np.float64]]:
+    """The blocks, and their progress in samples."""
+    done = 0
+    for block in blocks:
+        done += block.shape[1]
         if progress is not None:
-            progress("reconstruct", stop, total)
+            progress("reconstruct", done, samples)
+        yield block
 
 
 class _Limit:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dstft_cli.errors import UsageError
 from dstft_cli.names import NORMALIZATIONS, WINDOWS
-from dstft_cli.stft import Inverse, Transform, istft, stft
+from dstft_cli.stft import Inverse, LeastSquaresInverse, Transform, inverse_of, istft, stft
 
 BOUND = {torch.float32: 1e-5, torch.float64: 1e-9}
 
@@ -122,7 +122,7 @@ def test_as_torch_at_integer_parameters():
     assert kept.shape == (5000,)
 
 
-def inverse_of(x, centers, lengths, n_fft, **options):
+def inverted(x, centers, lengths, n_fft, **options):
     """Finished blocks and the object that gave them, for a signal [C, N]."""
     transform = Transform(n_fft)
     inverse = Inverse(
@@ -137,10 +137,10 @@ def inverse_of(x, centers, lengths, n_fft, **options):
 def test_blocks_of_any_size_give_the_same(threads, monkeypatch):
     x = noise(2, 3000)
     centers, lengths = covering(3000, np.random.default_rng(2).uniform(20, 128, 400), 0.5)
-    (whole,), _ = inverse_of(x, centers, lengths, 128)
+    (whole,), _ = inverted(x, centers, lengths, 128)
     monkeypatch.setattr("dstft_cli.stft.inverse.BLOCK_SAMPLES", 128 * 2 * 7)
     monkeypatch.setattr("dstft_cli.stft.inverse._BUFFER_SAMPLES", 300)
-    pieces, inverse = inverse_of(x, centers, lengths, 128, threads=threads)
+    pieces, inverse = inverted(x, centers, lengths, 128, threads=threads)
     assert inverse.block == 7
     assert len(pieces) > 10
     np.testing.assert_array_equal(np.concatenate(pieces, axis=1), whole)
@@ -150,7 +150,7 @@ def test_samples_without_a_window_are_counted_and_zero(monkeypatch):
     monkeypatch.setattr("dstft_cli.stft.inverse._BUFFER_SAMPLES", 100)
     x = noise(1, 1000) + 1
     centers, lengths = np.array([200.0, 700.0]), np.array([[40.0]])
-    pieces, inverse = inverse_of(x, centers, lengths, 64)
+    pieces, inverse = inverted(x, centers, lengths, 64)
     back = np.concatenate(pieces, axis=1)
     reached = np.zeros(1000, bool)
     reached[181:220] = reached[681:720] = True  # Hann is zero at ±θ/2 itself
@@ -162,14 +162,14 @@ def test_samples_without_a_window_are_counted_and_zero(monkeypatch):
 
 def test_samples_at_the_ends_of_windows_are_counted_as_weak():
     x = noise(1, 1000, dtype=torch.float32)
-    _, inverse = inverse_of(x, np.array([500.0]), np.array([[1024.0]]), 1024)
+    _, inverse = inverted(x, np.array([500.0]), np.array([[1024.0]]), 1024)
     assert (inverse.uncovered, inverse.weak) == (0, 0)
-    _, inverse = inverse_of(x, np.array([488.5]), np.array([[1024.0]]), 1024)
+    _, inverse = inverted(x, np.array([488.5]), np.array([[1024.0]]), 1024)
     # w = cos²(πu/θ) is below 1.2e-3 for the last 11.3 samples before u = θ/2 = 512
     assert (inverse.uncovered, inverse.weak) == (0, 10)
-    _, inverse = inverse_of(x.double(), np.array([488.5]), np.array([[1024.0]]), 1024)
+    _, inverse = inverted(x.double(), np.array([488.5]), np.array([[1024.0]]), 1024)
     assert (inverse.uncovered, inverse.weak) == (0, 0)
-    _, inverse = inverse_of(x, np.array([480.0]), np.array([[1024.0]]), 1024)
+    _, inverse = inverted(x, np.array([480.0]), np.array([[1024.0]]), 1024)
     assert (inverse.uncovered, inverse.weak) == (8, 11)
 
 
@@ -195,8 +195,12 @@ def test_memory_does_not_grow_with_the_signal():
     [
         ({"X": torch.zeros(33, 4, dtype=torch.complex64)}, "transform of shape (33, 4): complex"),
         ({"X": torch.zeros(33, 5)}, "transform of shape (33, 5): complex [33, 5] or [C, 33, 5]"),
-        ({"lengths": column([[1.0, 2.0]])}, "centres (5,) with lengths (1, 2): shapes [T] with"),
-        ({"lengths": column(np.ones((33, 1)))}, "centres (5,) with lengths (33, 1): shapes"),
+        (
+            {"lengths": column([[1.0, 2.0]])},
+            "centres (5,) with lengths (1, 2) and n_fft 64: shapes [T] with [1, 1], [1, T], [F, 1]",
+        ),
+        ({"lengths": column(np.ones((32, 1)))}, "centres (5,) with lengths (32, 1) and n_fft 64"),
+        ({"lengths": column(np.ones((33, 4)))}, "centres (5,) with lengths (33, 4) and n_fft 64"),
         (
             {"lengths": column([[64.5]])},
             "window lengths 64.5…64.5 samples: above 0 and up to n_fft",
@@ -219,6 +223,22 @@ def test_refused(changes, message):
     }
     with pytest.raises(UsageError, match=re.escape(message)):
         istft(**arguments)
+
+
+def test_overlap_add_is_not_for_lengths_that_vary_with_frequency():
+    message = "lengths (33, 1) vary with frequency: overlap-add needs [1, 1] or [1, T], use inverse"
+    with pytest.raises(UsageError, match=re.escape(message)):
+        Inverse(Transform(64), np.arange(5.0), np.full((33, 1), 32.0), 20)
+
+
+def test_the_shape_of_the_lengths_chooses_the_inverse():
+    for shape, kind in (
+        ((1, 1), Inverse),
+        ((1, 5), Inverse),
+        ((33, 1), LeastSquaresInverse),
+        ((33, 5), LeastSquaresInverse),
+    ):
+        assert type(inverse_of(Transform(64), np.arange(5.0), np.full(shape, 32.0), 20)) is kind
 
 
 def test_frames_that_do_not_all_come():

@@ -70,5 +70,6 @@ reconstruct = GroupedCommand(
     help="Write the audio whose transform is saved in DIR.\n\n"
     "DIR is a directory that dstft optimize or dstft apply has written with --save-stft: stft.npy "
     "and parameters.npz are read. Where the windows overlap, up to hops of 0.9 window lengths, the "
-    "samples that were analysed come back exactly, but for rounding.",
+    "samples that were analysed come back exactly, but for rounding; where lengths vary with frequency "
+    "by least squares, whose iterations and residual are told.",
 )

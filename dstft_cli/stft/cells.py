@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dstft_cli.stft.transform import Transform
 
 _BATCH_SAMPLES = 1 << 19  # of all pairs and channels transformed at a time
+_ROW_VALUES = 1 << 24  # of windows that an operator keeps between calls
 
 
 @dataclass(frozen=True)
@@ -106,3 +107,108 @@ def cell_spectra(
         for X, w in zip(found, windows, strict=True):
             X[:, rows] = torch.fft.rfft(picked * w).gather(1, taken)
     return found
+
+
+class CellOperator:
+    """The transform of a block of frames, prepared once for many calls, and its adjoint.
+
+    The inner product of spectra is that of the whole spectrum of K bins, over K,
+
+        ⟨X, Y⟩ = 1/K · Σ_i Σ_f c_f · Re(X̄[f, i] · Y[f, i]),
+
+    with `c_f = 1` at f = 0 and, where K is even, at f = K/2, and 2 between, where a bin stands for two.
+    Under it the adjoint of the transform with one length is `w · irfft(X)`.
+
+    Args:
+        transform: FFT size K, window family, normalization.
+        fractions: fractional parts of the centres, samples, `[n]`, or `[1]` where all are equal, in
+            the dtype of the frames.
+        lengths: window lengths, samples, `[F, n]`.
+
+    Attributes:
+        energies: `Σ_k w²` of the window of each cell, `[n, F]`.
+    """
+
+    def __init__(
+        self, transform: Transform, fractions: Tensor, lengths: NDArray[np.floating[Any]]
+    ) -> None:
+        self._transform = transform
+        self._pairs = pairs_of(lengths)
+        self._of = torch.from_numpy(self._pairs.frames)
+        self._index = torch.from_numpy(self._pairs.index)
+        theta = torch.from_numpy(self._pairs.lengths).to(fractions.dtype)
+        part = fractions.expand(len(theta)) if len(fractions) == 1 else fractions[self._of]
+        distinct, which = np.unique(
+            np.stack([part.double().numpy(), theta.double().numpy()]), axis=1, return_inverse=True
+        )
+        self._part, self._theta = torch.from_numpy(distinct).to(fractions.dtype)
+        self._row = torch.from_numpy(which.reshape(-1))
+        self._rows = None
+        if len(self._part) * transform.n_fft <= _ROW_VALUES:
+            self._rows = self._new_rows(slice(None))
+        energies = torch.cat([w.square().sum(-1) for _, _, w in self._batches(1)])
+        self.energies = energies[self._index]
+
+    def spectra(self, frames: Tensor) -> Tensor:
+        """`A x`: complex `[C, n, F]` for frames `[C, n, K]`."""
+        channels = len(frames)
+        kind = torch.complex64 if frames.dtype == torch.float32 else torch.complex128
+        found = torch.empty((channels, *self._index.shape), dtype=kind)
+        for rows, members, w in self._batches(channels):
+            taken = (self._index[rows] - members.start).expand(channels, -1, -1)
+            spectra = torch.fft.rfft(frames[:, self._of[members]].mul_(w))
+            torch.gather(spectra, 1, taken, out=found[:, rows])
+        return found
+
+    def adjoint(self, X: Tensor) -> Tensor:
+        """`A* X`: frames `[C, n, K]` for spectra `[C, n, F]`."""
+        channels, n, bins = X.shape
+        frames = torch.zeros((channels, n, self._transform.n_fft), dtype=X.real.dtype)
+        for rows, members, w in self._batches(channels):
+            taken = (self._index[rows] - members.start).expand(channels, -1, -1)
+            parts = X.new_zeros((channels, len(w), bins)).scatter_(1, taken, X[:, rows])
+            y = torch.fft.irfft(parts, n=self._transform.n_fft).mul_(w)
+            frames.index_add_(1, self._of[members], y)
+        return frames
+
+    def squares(self, share: NDArray[np.float64]) -> Iterator[tuple[slice, Tensor, Tensor]]:
+        """Sums of squared windows `w / ‖w‖` over bands of bins, in blocks of frames.
+
+        Args:
+            share: factor of each bin's window in each of B bands, `[F, B]`.
+
+        Yields:
+            Frames, `Σ_f share · w²` `[n, B, K]` and `Σ_f share · max_k w²` `[n, B]`.
+        """
+        bands = share.shape[1]
+        bins, band = np.nonzero(share)
+        for rows, members, w in self._batches(bands):
+            pair = self._pairs.index[rows][:, bins] - members.start
+            keys, inverse = np.unique(pair * bands + band, return_inverse=True)
+            factors = np.bincount(
+                inverse.reshape(-1), np.broadcast_to(share[bins, band], pair.shape).reshape(-1)
+            )
+            factor = torch.from_numpy(factors).to(w.dtype)[:, None]
+            pair, band_of = torch.from_numpy(keys // bands), torch.from_numpy(keys % bands)
+            count = rows.stop - rows.start
+            target = (self._of[members][pair] - rows.start) * bands + band_of
+            squared = w.square()
+            squared /= squared.sum(-1, keepdim=True).clamp_min_(torch.finfo(w.dtype).tiny)
+            sums = w.new_zeros((count * bands, w.shape[-1]))
+            sums.index_add_(0, target, squared[pair].mul_(factor))
+            tops = w.new_zeros(count * bands)
+            tops.index_add_(0, target, squared.amax(-1)[pair] * factor[:, 0])
+            yield rows, sums.reshape(count, bands, -1), tops.reshape(count, bands)
+
+    def _batches(self, channels: int) -> Iterator[tuple[slice, slice, Tensor]]:
+        """Frames, their pairs, and the windows of the pairs."""
+        most = max(_BATCH_SAMPLES // (self._transform.n_fft * channels), 1)
+        for rows, members in self._pairs.batches(most):
+            which = self._row[members]
+            yield rows, members, self._new_rows(which) if self._rows is None else self._rows[which]
+
+    def _new_rows(self, which: slice | Tensor) -> Tensor:
+        part, theta = self._part[which], self._theta[which]
+        if not self._part.any():  # windows of whole centres are computed by halves
+            part = part[:1]
+        return self._transform.windows(part, theta)

@@ -13,6 +13,7 @@ Source: Griffin & Lim, IEEE TASSP 32 (1984), equation 6; Leiber et al., IEEE TSP
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -23,6 +24,8 @@ from torch import Tensor
 
 from dstft_cli.errors import UsageError
 from dstft_cli.stft.blocks import map_in_order
+from dstft_cli.stft.coverage import check_invertible, lost_and_weak
+from dstft_cli.stft.least_squares import LeastSquaresInverse
 from dstft_cli.stft.transform import Transform
 
 FloatArray = NDArray[np.floating[Any]]
@@ -30,7 +33,6 @@ Block = tuple[int, NDArray[np.float64], NDArray[np.float64]]
 
 BLOCK_SAMPLES = 1 << 20  # of all frames and channels of a block
 _BUFFER_SAMPLES = 1 << 16  # that wait for frames which still add to them, at least
-WEAK_ERROR = 1e-4  # share of the signal's level that rounding may reach before a sample is weak
 
 
 class Inverse:
@@ -69,7 +71,12 @@ class Inverse:
         dtype: torch.dtype = torch.float32,
         threads: int = 1,
     ) -> None:
-        _check(transform.n_fft, centers, lengths, length)
+        check_invertible(transform.n_fft, centers, lengths, length)
+        if len(lengths) != 1:
+            raise UsageError(
+                f"lengths {lengths.shape} vary with frequency: overlap-add needs [1, 1] or [1, T], "
+                "use inverse_of"
+            )
         floors = np.floor(centers)
         self.length = length
         self.channels = channels
@@ -169,10 +176,9 @@ class Inverse:
         while self._position < until:
             count = min(until - self._position, len(self._weight))
             weight, top = self._weight[:count], self._top[:count]
-            eps = torch.finfo(self._dtype).eps
-            lost = weight <= eps**2 * top
+            lost, weak = lost_and_weak(weight, top, self._dtype)
             self.uncovered += int(np.count_nonzero(lost))
-            self.weak += int(np.count_nonzero(~lost & (weight < (eps / WEAK_ERROR) ** 2 * top)))
+            self.weak += int(np.count_nonzero(weak))
             done = np.zeros((self.channels, count))
             np.divide(self._sum[:, :count], weight, out=done, where=~lost)
             for buffer in (self._sum, self._weight, self._top):
@@ -181,6 +187,26 @@ class Inverse:
                 buffer[..., rest:] = 0
             self._position += count
             yield done
+
+
+def inverse_of(
+    transform: Transform,
+    centers: FloatArray,
+    lengths: FloatArray,
+    length: int,
+    *,
+    channels: int = 1,
+    dtype: torch.dtype = torch.float32,
+    threads: int = 1,
+) -> Inverse | LeastSquaresInverse:
+    """Overlap-add for lengths `[1, 1]` and `[1, T]`, least squares for `[F, 1]` and `[F, T]`.
+
+    Args: as for `Inverse`.
+    """
+    kind = Inverse if len(lengths) == 1 else LeastSquaresInverse
+    return kind(
+        transform, centers, lengths, length, channels=channels, dtype=dtype, threads=threads
+    )
 
 
 def istft(
@@ -198,12 +224,14 @@ def istft(
     For a transform in float32 the relative error of the whole signal is below 1e-5 (float64: 1e-9)
     where windows overlap enough: neighbouring centres at most 0.9, the first and the last sample at
     most 0.45 window lengths from the next centre; n_fft 40 at least, for a smaller one cuts off the
-    end of a window that fills it. Where no window reaches, the signal is zero.
+    end of a window that fills it. Where no window reaches, the signal is zero. Lengths that vary with
+    frequency are inverted by least squares, with an error below 1e-4 (float64: 1e-9); iterations and
+    residual are attributes of `LeastSquaresInverse`.
 
     Args:
         X: complex, `[F, T]` or `[C, F, T]`, F = n_fft // 2 + 1, any device.
         centers: frame centres, samples, `[T]`, not decreasing.
-        lengths: window lengths, samples, in (0, n_fft], `[1, 1]` or `[1, T]`.
+        lengths: window lengths, samples, in (0, n_fft], `[1, 1]`, `[1, T]`, `[F, 1]` or `[F, T]`.
         n_fft: FFT size K, samples.
         length: N, samples.
         window: window family, one of `names.WINDOWS`.
@@ -214,6 +242,9 @@ def istft(
 
     Raises:
         UsageError: wrong shapes, a length outside (0, n_fft], centres that decrease, unknown window.
+
+    Warns:
+        RuntimeWarning: least squares came to no end, as where windows hardly overlap.
     """
     shape = (n_fft // 2 + 1, len(centers))
     if X.dim() not in (2, 3) or X.shape[-2:] != shape or not X.is_complex():
@@ -222,7 +253,7 @@ def istft(
             f"{shape[0]}, {shape[1]}] belongs to n_fft {n_fft} and {shape[1]} centres"
         )
     frames = X.detach().reshape(-1, *shape).transpose(-1, -2)
-    inverse = Inverse(
+    inverse = inverse_of(
         Transform(n_fft, window, normalization),
         centers.detach().to("cpu", torch.float64).numpy(),
         lengths.detach().to("cpu", torch.float64).numpy(),
@@ -232,22 +263,12 @@ def istft(
     )
     blocks = (frames[:, start : start + inverse.block] for start in inverse.starts())
     signal = np.concatenate(list(inverse.samples(blocks)), axis=-1)
+    if isinstance(inverse, LeastSquaresInverse) and not inverse.converged:
+        warnings.warn(
+            f"least squares stopped after {inverse.iterations} iterations with residual "
+            f"{inverse.residual:.1e}: samples may be inexact, windows that overlap more would help",
+            RuntimeWarning,
+            stacklevel=2,
+        )
     back = torch.from_numpy(signal).to(X.device, X.real.dtype)
     return back.reshape(*X.shape[:-2], length)
-
-
-def _check(n_fft: int, centers: FloatArray, lengths: FloatArray, length: int) -> None:
-    if length < 1:
-        raise UsageError(f"signal length {length} samples: at least 1 is needed")
-    if centers.ndim != 1 or not len(centers) or lengths.shape not in ((1, 1), (1, len(centers))):
-        raise UsageError(
-            f"centres {centers.shape} with lengths {lengths.shape}: "
-            "shapes [T] with [1, 1] or [1, T] are needed"
-        )
-    low, high = float(lengths.min()), float(lengths.max())
-    if not (low > 0 and high <= n_fft):
-        raise UsageError(
-            f"window lengths {low:g}…{high:g} samples: above 0 and up to n_fft {n_fft} are allowed"
-        )
-    if not (np.diff(centers) >= 0).all():
-        raise UsageError("the frame centres decrease: sort the frames by their centres")

@@ -1,0 +1,391 @@
+"""The way back from a transform whose window lengths vary with frequency: least squares.
+
+With `A` the transform and `⟨·,·⟩` the inner product of `cells.CellOperator`, the signal is the one
+that minimizes
+
+    Σ_i 1/K Σ_f c_f · |X[f, i] − (A x)[f, i]|² / ‖w[f, i]‖²,
+
+every cell weighted as under energy normalization, and the signal itself where X is its transform.
+Conjugate gradients find it, preconditioned by the diagonal of the normal equations,
+`D[n] = Σ_i 1/K Σ_f c_f · w[n − t_i; θ[f, i]]² / ‖w[f, i]‖²`: with one length for all bins the first
+step is weighted overlap-add, and the last.
+
+The signal is solved for in segments. Each takes all frames that reach it and its margins, and the
+signal beyond the margins as zero: the normal equations there are a principal part of those of the
+whole signal, as well-conditioned, and since these are banded what is wrong beyond the margins decays
+by orders of magnitude per n_fft. Only the inner part of a segment is kept.
+
+Source: Griffin & Lim, IEEE TASSP 32 (1984); Björck, Numerical Methods for Least Squares Problems
+(SIAM 1996), algorithm 7.4.1 (conjugate gradients on the residual); DESIGN sections 1 and 5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dstft_cli.stft.bank_operator import AdjointBank, BankOperator
+from dstft_cli.stft.blocks import map_in_order
+from dstft_cli.stft.cells import CellOperator
+from dstft_cli.stft.coverage import check_invertible, lost_and_weak
+from dstft_cli.stft.frames import Frames
+from dstft_cli.stft.transform import Transform
+
+FloatArray = NDArray[np.floating[Any]]
+Array64 = NDArray[np.float64]
+
+MOST_ITERATIONS = 200
+TOLERANCE = {
+    torch.float32: 1e-7,
+    torch.float64: 1e-11,
+}  # of the gradient, relative to the transform
+SEGMENT = 32  # n_fft that a segment keeps
+_MARGIN = {torch.float32: 4, torch.float64: 8}  # n_fft that it solves for beyond, at each end
+_SEGMENT_VALUES = 1 << 22  # of the transform in a segment, where frames are dense
+_BANDS = 16  # of bins, in each of which a sample should be covered
+_BINS_PER_FFT = 20  # a matrix product for so many bins costs about as much as one FFT
+_HELD_BYTES = 1 << 30  # by the segments that are solved at a time
+
+
+class Operator(Protocol):
+    """`cells.CellOperator` or `bank_operator.BankOperator`."""
+
+    energies: Tensor
+
+    def spectra(self, frames: Tensor) -> Tensor: ...
+    def adjoint(self, X: Tensor) -> Tensor: ...
+    def squares(self, share: Array64) -> Iterator[tuple[slice, Tensor, Tensor]]: ...
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Samples `start … stop-1` of the signal, solved for from `low … high-1` and some frames.
+
+    Attributes:
+        start, stop: samples that are kept.
+        low, high: samples that are solved for, margins included.
+        frames: all frames that reach the latter, `first … last-1`.
+    """
+
+    start: int
+    stop: int
+    low: int
+    high: int
+    frames: slice
+
+
+@dataclass(frozen=True)
+class _Solved:
+    samples: Array64
+    iterations: int
+    converged: bool
+    remainder: float  # energy of what the signal does not explain, of the frames within
+    energy: float  # of these frames
+    uncovered: int
+    weak: int
+
+
+class LeastSquaresInverse:
+    """Least squares from frames that come in blocks, in time order; used as `Inverse` is.
+
+    Memory depends on n_fft, channels and threads, not on the number of frames. Transform and adjoint
+    are computed in the precision of X, the signal in float64.
+
+    Args:
+        transform: FFT size, window family, normalization.
+        centers: frame centres, samples, `[T]`, not decreasing.
+        lengths: window lengths, samples, in (0, n_fft], `[F, 1]` or `[F, T]`; also `[1, 1]` and
+            `[1, T]`.
+        length: N, samples per channel, >= 1.
+        channels: C.
+        dtype: float32 or float64, the precision in which X was computed and is given.
+        threads: segments at a time.
+
+    Attributes:
+        uncovered: samples that no window reaches: they are zero. Complete, as all that follow, once
+            `samples` has ended.
+        weak: further samples that in a sixteenth of the spectrum no window reaches, or only by its
+            end: their error may exceed `coverage.WEAK_ERROR` of the level around them.
+        iterations: of conjugate gradients, in the segment that took most.
+        residual: `‖X − A x‖ / ‖X‖` over all frames, each cell weighted as above.
+        converged: whether every segment came to its end before `MOST_ITERATIONS`.
+
+    Raises:
+        UsageError: shapes, lengths or the order of the centres are not as above.
+    """
+
+    def __init__(
+        self,
+        transform: Transform,
+        centers: FloatArray,
+        lengths: FloatArray,
+        length: int,
+        *,
+        channels: int = 1,
+        dtype: torch.dtype = torch.float32,
+        threads: int = 1,
+    ) -> None:
+        check_invertible(transform.n_fft, centers, lengths, length)
+        self.length = length
+        self.channels = channels
+        self.block = max((1 << 20) // (transform.n_fft * channels), 1)
+        self.uncovered = 0
+        self.weak = 0
+        self.iterations = 0
+        self.converged = True
+        self._transform = transform
+        self._dtype = dtype
+        self._threads = threads
+        self._centers = np.asarray(centers, np.float64)
+        self._lengths = np.asarray(lengths, np.float64)
+        self._remainder = 0.0
+        self._energy = 0.0
+        self._places, self._banks = self._find_banks()
+        self._share = _band_shares(transform.n_fft)
+
+    @property
+    def residual(self) -> float:
+        """`‖X − A x‖ / ‖X‖`; 0 for a transform that is zero."""
+        return float(np.sqrt(self._remainder / self._energy)) if self._energy else 0.0
+
+    def starts(self) -> range:
+        """Number of the first frame of each block."""
+        return range(0, len(self._centers), self.block)
+
+    def samples(self, blocks: Iterable[Tensor]) -> Iterator[Array64]:
+        """Finished samples, in order; can be used once.
+
+        Args:
+            blocks: `X` as complex `[C, n, F]`, in all T frames, in order.
+
+        Yields:
+            `[C, m]`, float64, N samples in all.
+        """
+        for solved in map_in_order(self._solve, self._jobs(blocks), self._workers()):
+            self.uncovered += solved.uncovered
+            self.weak += solved.weak
+            self.iterations = max(self.iterations, solved.iterations)
+            self.converged &= solved.converged
+            self._remainder += solved.remainder
+            self._energy += solved.energy
+            yield solved.samples
+
+    def segments(self) -> Iterator[Segment]:
+        """Segments of the signal, in order."""
+        n_fft, centers = self._transform.n_fft, self._centers
+        margin = _MARGIN[self._dtype] * n_fft
+        most = _SEGMENT_VALUES // (self._transform.bins * self.channels)
+        start = 0
+        while start < self.length:
+            low = max(start - margin, 0)
+            first = int(np.searchsorted(centers, low - n_fft // 2 - 1))
+            size = SEGMENT * n_fft
+            while True:
+                stop = min(start + size, self.length)
+                high = min(stop + margin, self.length)
+                last = int(np.searchsorted(centers, high + n_fft // 2 + 1, side="right"))
+                if last - first <= most or size <= 4 * n_fft:
+                    break
+                size //= 2
+            yield Segment(start, stop, low, high, slice(first, last))
+            start = stop
+
+    def _jobs(self, blocks: Iterable[Tensor]) -> Iterator[tuple[Segment, Tensor]]:
+        """Segments with the frames they need, each frame held until the last one has it."""
+        source = iter(blocks)
+        kind = torch.complex64 if self._dtype == torch.float32 else torch.complex128
+        held = torch.empty((self.channels, 0, self._transform.bins), dtype=kind)
+        first = 0  # number of the first frame held
+        for segment in self.segments():
+            parts, count = [held], first + held.shape[1]
+            while count < segment.frames.stop:
+                block = next(source, None)
+                if block is None:
+                    raise _incomplete(count, len(self._centers))
+                parts.append(block.to("cpu", kind))
+                count += block.shape[1]
+            held = torch.cat(parts, dim=1)
+            held = held[:, max(segment.frames.start - first, 0) :]
+            first = count - held.shape[1]
+            begin = segment.frames.start - first
+            yield segment, held[:, begin : begin + segment.frames.stop - segment.frames.start]
+        count = first + held.shape[1] + sum(block.shape[1] for block in source)
+        if count < len(self._centers):
+            raise _incomplete(count, len(self._centers))
+
+    def _workers(self) -> int:
+        """Segments at a time: each holds its frames five times over, and twice as many wait."""
+        frames = max(s.frames.stop - s.frames.start for s in self.segments())
+        values = frames * self._transform.bins * self.channels
+        held: int = 7 * values * (8 if self._dtype == torch.float32 else 16)
+        return max(min(self._threads, _HELD_BYTES // max(held, 1)), 1)
+
+    def _find_banks(self) -> tuple[NDArray[np.int64], list[AdjointBank]]:
+        """Place of each frame between samples and the matrices of each place, where they pay."""
+        if self._lengths.shape[1] > 1 or len(self._lengths) == 1:
+            return np.empty(0, np.int64), []
+        theta = torch.from_numpy(self._lengths[:, 0]).to(self._dtype)
+        frames = Frames(np.empty((1, 1)), self._centers, self._transform.n_fft)
+        few_lengths = len(torch.unique(theta)) * _BINS_PER_FFT <= len(theta)
+        if few_lengths or not frames.few_fractions:
+            return np.empty(0, np.int64), []
+        places = np.zeros(len(frames), np.int64)
+        banks: list[AdjointBank] = []
+        for fraction, members in frames.groups():
+            places[members] = len(banks)
+            transform = self._transform
+            banks.append(
+                AdjointBank(
+                    transform.n_fft, theta, fraction, transform.window, transform.normalization
+                )
+            )
+        return places, banks
+
+    def _operator(self, frames: slice, fractions: Tensor) -> Operator:
+        if self._banks:
+            return BankOperator(self._banks, self._places[frames])
+        part = self._lengths if self._lengths.shape[1] == 1 else self._lengths[:, frames]
+        shape = (self._transform.bins, frames.stop - frames.start)
+        return CellOperator(self._transform, fractions, np.broadcast_to(part, shape))
+
+    def _solve(self, job: tuple[Segment, Tensor]) -> _Solved:
+        segment, X = job
+        if X.shape[1] == 0:
+            size = segment.stop - segment.start
+            return _Solved(np.zeros((self.channels, size)), 0, True, 0.0, 0.0, size, 0)
+        problem = _Problem(self, segment)
+        peak = X.abs().amax(dim=(1, 2))  # squares of very small or large values are no float32
+        scale = peak.masked_fill(peak == 0, 1)
+        X = X / scale[:, None, None]
+        solution, rest, iterations, converged = problem.solve(X)
+        own, levels = problem.own, scale.double().numpy()
+        remainder, energy = (
+            float((problem.energy(part[:, own], own) * levels**2).sum()) for part in (rest, X)
+        )
+        inside = slice(segment.start - segment.low, segment.stop - segment.low)
+        return _Solved(
+            samples=solution[:, inside] * levels[:, None],
+            iterations=iterations,
+            converged=converged,
+            remainder=remainder,
+            energy=energy,
+            uncovered=int(np.count_nonzero(problem.lost[inside])),
+            weak=int(np.count_nonzero(problem.weak[inside])),
+        )
+
+
+class _Problem:
+    """The least-squares problem of one segment.
+
+    Attributes:
+        own: frames whose centres lie in the part that is kept.
+        lost, weak: samples of the segment that are not or hardly determined, `[M]`.
+    """
+
+    def __init__(self, inverse: LeastSquaresInverse, segment: Segment) -> None:
+        self._n_fft = inverse._transform.n_fft
+        self._dtype = inverse._dtype
+        self._size = segment.high - segment.low
+        self._centers = inverse._centers[segment.frames] - segment.low
+        self._firsts = (np.floor(self._centers).astype(np.int64) - self._n_fft // 2).tolist()
+        probe = self._frames(np.zeros((1, 1)))
+        self._operator = inverse._operator(segment.frames, probe.fractions(0, len(probe)))
+        energies = self._operator.energies
+        # a window shorter than a sample may fall between two: there is nothing of its cell
+        self._weights = energies.reciprocal().masked_fill_(energies <= 0, 0)
+        self._count = torch.from_numpy(inverse._share.sum(axis=1))
+        begin, end = np.searchsorted(
+            self._centers, [segment.start - segment.low, segment.stop - segment.low]
+        )
+        first, last = segment.start == 0, segment.stop == inverse.length
+        self.own = slice(0 if first else int(begin), len(self._firsts) if last else int(end))
+        self._inverse_diagonal = self._covered(inverse._share)
+
+    def energy(self, X: Tensor, frames: slice = slice(None)) -> Array64:
+        """`⟨X, X⟩` of each channel, cells weighted, `[C]`."""
+        squared = torch.view_as_real(X).square().sum(-1) * self._weights[frames]
+        return (squared.sum(1, dtype=torch.float64) @ self._count).numpy()
+
+    def solve(self, X: Tensor) -> tuple[Array64, Tensor, int, bool]:
+        """Signal `[C, M]`, `X − A x`, iterations, and whether they sufficed."""
+        limit = TOLERANCE[self._dtype] * np.sqrt(self.energy(X))
+        x = np.zeros((len(X), self._size))
+        rest = X.clone()
+        gradient = self._adjoint(rest)
+        step = gradient * self._inverse_diagonal
+        slope = (gradient * step).sum(axis=1)
+        direction = step
+        iterations = 0
+        while True:
+            active = np.sqrt(slope) > limit
+            if not active.any() or iterations == MOST_ITERATIONS:
+                return x, rest, iterations, not active.any()
+            change = self._spectra(direction)
+            curvature = self.energy(change)
+            active &= curvature > 0
+            size = np.divide(slope, curvature, out=np.zeros_like(slope), where=active)
+            x += size[:, None] * direction
+            rest -= change.mul_(torch.from_numpy(size).to(self._dtype)[:, None, None])
+            gradient = self._adjoint(rest)
+            np.multiply(gradient, self._inverse_diagonal, out=step)
+            before, slope = slope, (gradient * step).sum(axis=1)
+            turn = np.divide(slope, before, out=np.zeros_like(slope), where=active)
+            direction = step + turn[:, None] * direction
+            iterations += 1
+
+    def _spectra(self, x: Array64) -> Tensor:
+        frames = self._frames(x)
+        return self._operator.spectra(frames.block(0, len(frames)))
+
+    def _adjoint(self, X: Tensor) -> Array64:
+        frames = self._operator.adjoint(X * self._weights).numpy()
+        K = self._n_fft
+        padded = np.zeros((len(frames), self._size + 2 * K + 2))
+        for i, first in enumerate(self._firsts):
+            padded[:, first + K + 1 : first + 2 * K + 1] += frames[:, i]
+        return padded[:, K + 1 : K + 1 + self._size]
+
+    def _frames(self, x: Array64) -> Frames:
+        return Frames(x, self._centers, self._n_fft, dtype=self._dtype)
+
+    def _covered(self, share: Array64) -> Array64:
+        """The preconditioner `1/D` `[M]`, zero where samples are lost; sets `lost` and `weak`."""
+        K = self._n_fft
+        weight = np.zeros((share.shape[1], self._size + 2 * K + 2))
+        top = np.zeros_like(weight)
+        for rows, sums, tops in self._operator.squares(share):
+            values, peaks = sums.numpy(), tops.numpy()[:, :, None]
+            for i, first in enumerate(self._firsts[rows]):
+                reach = slice(first + K + 1, first + 2 * K + 1)
+                weight[:, reach] += values[i]
+                np.maximum(top[:, reach], peaks[i], out=top[:, reach])
+        inside = slice(K + 1, K + 1 + self._size)
+        weight, top = weight[:, inside], top[:, inside]
+        diagonal = weight.sum(axis=0)
+        self.lost, weak = lost_and_weak(diagonal, top.sum(axis=0), self._dtype)
+        lost_bands, weak_bands = lost_and_weak(weight, top, self._dtype)
+        self.weak = ~self.lost & (weak | (lost_bands | weak_bands).any(axis=0))
+        inverse: Array64 = np.divide(1.0, diagonal, out=np.zeros(self._size), where=~self.lost)
+        return inverse
+
+
+def _band_shares(n_fft: int) -> Array64:
+    """`c_f / K` of each bin in its band of the spectrum, `[F, B]`."""
+    bins = n_fft // 2 + 1
+    count = np.full(bins, 2.0)  # bins that a bin stands for
+    count[0] = 1
+    if n_fft % 2 == 0:
+        count[-1] = 1
+    share = np.zeros((bins, min(_BANDS, bins)))
+    share[np.arange(bins), np.arange(bins) * share.shape[1] // bins] = count / n_fft
+    return share
+
+
+def _incomplete(count: int, total: int) -> ValueError:
+    return ValueError(f"{count} of {total} frames came: the signal is incomplete")
