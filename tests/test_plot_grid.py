@@ -98,5 +98,6 @@ def test_uniform_frames_have_a_column_each_and_others_all_there_are() -> None:
 
 def test_rounding_leaves_times_uniform() -> None:
     assert is_uniform(np.arange(10**6) * 0.0029024943310657598)
+    assert is_uniform(np.cumsum(np.full(1000, 0.1)) + 1234.5)
     assert is_uniform(np.array([0.0, 1.0]))
     assert not is_uniform(np.array([0.0, 1.0, 2.01]))

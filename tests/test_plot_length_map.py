@@ -123,6 +123,7 @@ def test_a_wide_range_has_a_logarithmic_bar_in_milliseconds_and_samples() -> Non
     assert samples.get_ylabel() == "Length (samples)"
     np.testing.assert_allclose(samples.get_ylim(), np.array(bar.get_ylim()) * 8)
     assert y_ticks(samples) == ["64", "128", "256", "512", "1024", "2048"]
+    assert bar.get_tightbbox().x0 > titled(figure)["Window length"].get_window_extent().x1
     place, panel = bar.get_position(), titled(figure)["Window length"].get_position()
     assert (place.y0, place.y1) == pytest.approx((panel.y0, panel.y1))
 

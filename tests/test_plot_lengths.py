@@ -61,3 +61,5 @@ def test_lengths_as_text_and_ticks() -> None:
     np.testing.assert_allclose(length_ticks(6.0, 140.0, log=True), [10, 30, 100])
     np.testing.assert_allclose(length_ticks(20.0, 60.0, log=False), [20, 30, 40, 50, 60])
     np.testing.assert_allclose(sample_ticks(60.0, 600.0, log=True), [64, 128, 256, 512])
+    np.testing.assert_allclose(sample_ticks(66.0, 500.0, log=True), [128, 256])
+    np.testing.assert_allclose(sample_ticks(64 + 1e-12, 256 - 1e-12, log=True), [64, 128, 256])

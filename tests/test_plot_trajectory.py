@@ -185,6 +185,8 @@ def test_hops_that_change_have_a_panel() -> None:
     np.testing.assert_allclose([b[:, 1] for b in bars], [[8, 8], [7.5, 11.25], [6.25, 50]])
     assert hops.get_yscale() == "log"
     assert [a.get_xlabel() for a in (steps, lengths, hops)] == ["", "", "Transforms computed"]
+    shown = [a.xaxis.get_tick_params()["labelbottom"] for a in (steps, lengths, hops)]
+    assert shown == [False, False, True]
     hops.set_xlim(2, 9)
     assert steps.get_xlim() == lengths.get_xlim() == (2, 9)
     assert lies_inside(figure)
@@ -198,7 +200,9 @@ def test_one_learned_hop_has_a_panel_by_step() -> None:
     np.testing.assert_allclose(hops.lines[0].get_xydata(), [[5, 8.0], [6, 8.75], [7, 10.0]])
 
 
-@pytest.mark.parametrize("hops", [[], [[64.0 * (1 + 1e-9)]], [[]], [[64, 64], [64, 64]]])
+@pytest.mark.parametrize(
+    "hops", [[], [[64.0 * (1 + 1e-9)]], [[]], [[80.0], []], [[64, 64], [64, 64]]]
+)
 def test_hops_that_stay_have_no_panel(hops: list[Any]) -> None:
     assert len(figure_of(with_hops(*hops)).axes) == 3
     alone = replace(FULL, hop_lengths=(np.array([]),) * len(FULL))
