@@ -21,7 +21,7 @@ from dstft_cli.plot.style import COLOURS, MARKERS, fixed_ticks, panel_title
 
 RIGHT = 1.52  # margin of the panels beside a bar with labels on both sides, inches
 BAR_GAP = 0.66
-BLOCK_CELLS = 2**20  # lengths taken at a time
+BLOCK_CELLS = 2**18  # lengths taken at a time
 
 
 def pool_lengths(grid: PixelGrid, lengths: FloatArray) -> FloatArray:
