@@ -57,18 +57,30 @@ class BankOperator:
 
     def squares(self, share: NDArray[np.float64]) -> Iterator[tuple[slice, Tensor, Tensor]]:
         """As `CellOperator.squares`, frame by frame."""
-        found = [bank.squares(share) for bank in self._banks]
-        for i, place in enumerate(self._places):
+        found = {place: self._banks[place].squares(share) for place in set(self._places.tolist())}
+        for i, place in enumerate(self._places.tolist()):
             sums, tops = found[place]
             yield slice(i, i + 1), sums[None], tops[None]
 
 
 class AdjointBank(MatrixBank):
-    """A matrix bank with its adjoint, under the inner product of `cells.CellOperator`."""
+    """A matrix bank with its adjoint, under the inner product of `cells.CellOperator`.
+
+    Args:
+        keep: hold large matrices too, for they are used in every iteration.
+    """
 
     def __init__(
-        self, n_fft: int, lengths: Tensor, fraction: float, window_name: str, normalization: str
+        self,
+        n_fft: int,
+        lengths: Tensor,
+        fraction: float,
+        window_name: str,
+        normalization: str,
+        *,
+        keep: bool = False,
     ) -> None:
+        self._kept: dict[int, tuple[Tensor, Tensor]] | None = {} if keep else None
         super().__init__(n_fft, lengths, fraction, window_name, normalization, False)
         turns = torch.arange(self.bins, dtype=torch.float64) * (n_fft // 2) / n_fft
         count = torch.full((self.bins,), 2.0, dtype=torch.float64)  # bins that a bin stands for
@@ -106,6 +118,13 @@ class AdjointBank(MatrixBank):
             sums += factors[bins].T @ squared
             tops += factors[bins].T @ squared.amax(-1)
         return sums, tops
+
+    def _matrices(self, bins: slice) -> tuple[Tensor, Tensor]:
+        if self._kept is None:
+            return super()._matrices(bins)
+        if bins.start not in self._kept:
+            self._kept[bins.start] = super()._matrices(bins)
+        return self._kept[bins.start]
 
     def _windows_in_parts(self) -> Iterator[tuple[slice, Tensor]]:
         step = max(_SQUARE_VALUES // self.n_fft, 1)

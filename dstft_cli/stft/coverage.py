@@ -43,7 +43,7 @@ def check_invertible(n_fft: int, centers: FloatArray, lengths: FloatArray, lengt
 
 
 def lost_and_weak(
-    weight: NDArray[np.float64], top: NDArray[np.float64], dtype: torch.dtype
+    weight: FloatArray, top: FloatArray, dtype: torch.dtype
 ) -> tuple[BoolArray, BoolArray]:
     """Samples of which nothing but rounding is left, and further ones that rounding harms.
 

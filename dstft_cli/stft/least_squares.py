@@ -50,6 +50,7 @@ _MARGIN = {torch.float32: 4, torch.float64: 8}  # n_fft that it solves for beyon
 _SEGMENT_VALUES = 1 << 22  # of the transform in a segment, where frames are dense
 _BANDS = 16  # of bins, in each of which a sample should be covered
 _BINS_PER_FFT = 20  # a matrix product for so many bins costs about as much as one FFT
+_BANK_BYTES = 1 << 30  # of matrices that are kept from one iteration to the next
 _HELD_BYTES = 1 << 30  # by the segments that are solved at a time
 
 
@@ -235,14 +236,22 @@ class LeastSquaresInverse:
         few_lengths = len(torch.unique(theta)) * _BINS_PER_FFT <= len(theta)
         if few_lengths or not frames.few_fractions:
             return np.empty(0, np.int64), []
+        groups = list(frames.groups())
+        transform = self._transform
+        size = 2 * transform.n_fft * transform.bins * theta.element_size()
+        keep = sum(size if fraction else size // 2 for fraction, _ in groups) <= _BANK_BYTES
         places = np.zeros(len(frames), np.int64)
-        banks: list[AdjointBank] = []
-        for fraction, members in frames.groups():
-            places[members] = len(banks)
-            transform = self._transform
+        banks = []
+        for number, (fraction, members) in enumerate(groups):
+            places[members] = number
             banks.append(
                 AdjointBank(
-                    transform.n_fft, theta, fraction, transform.window, transform.normalization
+                    transform.n_fft,
+                    theta,
+                    fraction,
+                    transform.window,
+                    transform.normalization,
+                    keep=keep,
                 )
             )
         return places, banks
@@ -357,7 +366,8 @@ class _Problem:
     def _covered(self, share: Array64) -> Array64:
         """The preconditioner `1/D` `[M]`, zero where samples are lost; sets `lost` and `weak`."""
         K = self._n_fft
-        weight = np.zeros((share.shape[1], self._size + 2 * K + 2))
+        kind = np.float32 if self._dtype == torch.float32 else np.float64
+        weight = np.zeros((share.shape[1], self._size + 2 * K + 2), kind)
         top = np.zeros_like(weight)
         for rows, sums, tops in self._operator.squares(share):
             values, peaks = sums.numpy(), tops.numpy()[:, :, None]
@@ -369,8 +379,9 @@ class _Problem:
         weight, top = weight[:, inside], top[:, inside]
         diagonal = weight.sum(axis=0)
         self.lost, weak = lost_and_weak(diagonal, top.sum(axis=0), self._dtype)
-        lost_bands, weak_bands = lost_and_weak(weight, top, self._dtype)
-        self.weak = ~self.lost & (weak | (lost_bands | weak_bands).any(axis=0))
+        for band, peak in zip(weight, top, strict=True):
+            weak |= np.logical_or(*lost_and_weak(band, peak, self._dtype))
+        self.weak = weak & ~self.lost
         inverse: Array64 = np.divide(1.0, diagonal, out=np.zeros(self._size), where=~self.lost)
         return inverse
 
