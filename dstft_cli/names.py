@@ -2,7 +2,8 @@
 
 WINDOWS = ("hann", "blackman", "nuttall", "gaussian", "kaiser")
 NORMALIZATIONS = ("energy", "amplitude", "none")
-WINDOW_MODES = ("fixed", "constant", "time", "frequency")
+WINDOW_MODES = ("fixed", "constant", "time", "frequency", "time-frequency")
+HOP_MODES = ("fixed", "constant", "time")
 CRITERIA = ("entropy", "renyi", "kurtosis", "concentration", "l1l2", "hoyer", "lp", "gini")
 OPTIMIZERS = ("auto", "lbfgs", "adam", "sgd")
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -11,6 +12,12 @@ FREQ_SCALES = ("linear", "log", "mel")
 FIGURE_FORMATS = ("png", "svg", "pdf")
 SUBTYPES = ("PCM_16", "PCM_24", "FLOAT")
 
-# Price of one e-fold change of window length per n_fft of time, in nats of the criterion's score:
-# the curve follows notes, syllables and events, not single frames.
+# Price of one e-fold change of window length per n_fft of time, or per bin, in nats of the
+# criterion's score: lengths follow notes, syllables and partials, not single frames or cells.
 DEFAULT_SMOOTHNESS = 0.1
+DEFAULT_SMOOTHNESS_OF_CELLS = 0.5
+
+
+def default_smoothness(window_mode: str) -> float:
+    """μ where none is given."""
+    return DEFAULT_SMOOTHNESS_OF_CELLS if window_mode == "time-frequency" else DEFAULT_SMOOTHNESS

@@ -26,8 +26,8 @@ def run(objective, z, optimizer, steps=None, **options) -> Descent:
     return descend(
         objective,
         np.asarray(z, dtype=np.float64),
-        LOW,
-        HIGH,
+        np.full(len(z), LOW),
+        np.full(len(z), HIGH),
         optimizer=optimizer,
         on_step=lambda at, value: steps.append((at.copy(), value)) if steps is not None else None,
         **settings,
@@ -172,8 +172,8 @@ def test_bounds_that_leave_no_room_end_it_at_once(optimizer):
     found = descend(
         lambda z: (calls.append(z), (0.0, z))[1],
         np.array([4.0]),
-        4.0,
-        4.0,
+        np.array([4.0]),
+        np.array([4.0]),
         scale=np.ones(1),
         optimizer=optimizer,
         lr=None,

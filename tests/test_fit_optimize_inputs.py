@@ -241,7 +241,7 @@ def test_one_frame():
     [
         (
             {"window_mode": "frame"},
-            "window mode 'frame' is unknown: use fixed, constant, time, frequency",
+            "window mode 'frame' is unknown: use fixed, constant, time, frequency, time-frequency",
         ),
         ({"optimizer": "newton"}, "optimizer 'newton' is unknown: use auto, lbfgs, adam, sgd"),
         ({"smoothness": -0.5}, "smoothness -0.5: 0 or above is allowed"),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from dstft_cli.criteria import Criterion, QuasiConvex, resolve
 from dstft_cli.fit.search import TabulatedProblem, keep_neighbours_where_silent
 from dstft_cli.names import CRITERIA
+from dstft_cli.parameters import Neighbours
 
 QUASI_CONVEX = [
     *((name, None) for name in CRITERIA if isinstance(resolve(name), QuasiConvex)),
@@ -130,7 +131,7 @@ def test_smooth_assignments(name, T, M, seed, penalty):
     problem = small_problem(resolve(name), T, M, seed)
     positions = np.log(np.geomspace(32, 512, M))
     free = problem.free()
-    found = problem.smooth(positions, penalty, free.assignment)
+    found = problem.smooth(positions, Neighbours((T,), (penalty,)), free.assignment)
     changes = float(np.abs(np.diff(positions[found.assignment])).sum())
     score = problem.score(problem.sums(found.assignment)) + penalty * changes
     assert found.score == pytest.approx(score, abs=1e-9)
@@ -144,10 +145,10 @@ def test_a_high_price_stops_all_changes_and_a_low_one_none():
     problem = small_problem(resolve("entropy"), 60, 6, 3)
     positions = np.log(np.geomspace(32, 512, 6))
     free = problem.free()
-    counts = [
-        np.count_nonzero(np.diff(problem.smooth(positions, price, free.assignment).assignment))
-        for price in (1e-12, 0.003, 0.01, 10.0)
-    ]
+    counts = []
+    for price in (1e-12, 0.003, 0.01, 10.0):
+        found = problem.smooth(positions, Neighbours((60,), (price,)), free.assignment)
+        counts.append(np.count_nonzero(np.diff(found.assignment)))
     assert counts[0] == np.count_nonzero(np.diff(free.assignment))
     assert counts[0] > counts[1] > counts[2] > counts[3] == 0
 

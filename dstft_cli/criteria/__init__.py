@@ -9,7 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dstft_cli.criteria.base import Criterion, QuasiConvex, check_direction
+from dstft_cli.criteria.base import (
+    Criterion,
+    QuasiConvex,
+    bin_sum,
+    check_direction,
+    sum_dtype,
+)
 from dstft_cli.criteria.builtin import (
     L1L2,
     Concentration,
@@ -37,7 +43,9 @@ __all__ = [
     "Ratio",
     "Renyi",
     "UserCriterion",
+    "bin_sum",
     "resolve",
+    "sum_dtype",
 ]
 
 _TABLE: dict[str, type[Criterion]] = {

@@ -17,6 +17,7 @@ written with torch operations; its derivatives come from autograd.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -25,6 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 Direction = Literal["minimize", "maximize"]
+Pool = Callable[[Tensor], Tensor]
 
 
 class Criterion(ABC):
@@ -84,30 +86,26 @@ class Criterion(ABC):
         Returns:
             `Σ ψ_j(a)` and `Σ ψ_j'(a) ∂a` (None without `da`), each `[n, J]` float64.
         """
-        if da is None:
-            return torch.stack([_frame_sum(m) for m in self.moments(a)], dim=-1), None
-        moments, slopes = self.moments_and_slopes(a)
-        sums = torch.stack([_frame_sum(m) for m in moments], dim=-1)
-        return sums, torch.stack([_frame_sum(_times(s, da)) for s in slopes], dim=-1)
+        return self.pooled(a, frame_sum, da)
 
-    def bins(
-        self, a: Tensor, weights: Tensor, da: Tensor | None = None
+    def pooled(
+        self, a: Tensor, pool: Pool, da: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None]:
-        """Sums per frequency bin over the frames of a block.
+        """Sums over any parts of the plane.
 
         Args:
             a: `[C, n, F]`.
-            weights: of the frames, `[n]`.
-            da: derivative of `a` with respect to its bin's parameter, `[C, n, F]`.
+            pool: from a quantity of each cell `[C, n, F]` to its weighted sums `[...]`.
+            da: derivative of `a` with respect to the parameter of its cell, `[C, n, F]`.
 
         Returns:
-            `Σ w_i ψ_j(a)` and `Σ w_i ψ_j'(a) ∂a` (None without `da`), each `[F, J]` float64.
+            `Σ ψ_j(a)` and `Σ ψ_j'(a) ∂a` (None without `da`), each `[..., J]`.
         """
         if da is None:
-            return torch.stack([_bin_sum(m, weights) for m in self.moments(a)], dim=-1), None
+            return torch.stack([pool(m) for m in self.moments(a)], dim=-1), None
         moments, slopes = self.moments_and_slopes(a)
-        sums = torch.stack([_bin_sum(m, weights) for m in moments], dim=-1)
-        return sums, torch.stack([_bin_sum(_times(s, da), weights) for s in slopes], dim=-1)
+        sums = torch.stack([pool(m) for m in moments], dim=-1)
+        return sums, torch.stack([pool(_times(s, da)) for s in slopes], dim=-1)
 
     def score_gradient(
         self, sums: NDArray[np.float64], cells: float
@@ -142,16 +140,19 @@ def _times(slope: Tensor | float, da: Tensor) -> Tensor:
     return da if isinstance(slope, float) and slope == 1.0 else slope * da
 
 
-def _frame_sum(cells: Tensor) -> Tensor:
+def frame_sum(cells: Tensor) -> Tensor:
     """Sum over channels and bins in float64 (float32 where the device has no float64), `[n]`."""
-    dtype = torch.float32 if cells.device.type == "mps" else torch.float64
-    return cells.sum(dim=(0, -1), dtype=dtype)
+    return cells.sum(dim=(0, -1), dtype=sum_dtype(cells))
 
 
-def _bin_sum(cells: Tensor, weights: Tensor) -> Tensor:
-    """Weighted sum over channels and frames, `[F]`, in the dtype of `_frame_sum`."""
-    dtype = torch.float32 if cells.device.type == "mps" else torch.float64
-    return (cells * weights[:, None]).sum(dim=(0, 1), dtype=dtype)
+def bin_sum(cells: Tensor, weights: Tensor) -> Tensor:
+    """Sum over channels and frames with weights `[n]`, `[F]`, in the dtype of `frame_sum`."""
+    return (cells * weights[:, None]).sum(dim=(0, 1), dtype=sum_dtype(cells))
+
+
+def sum_dtype(cells: Tensor) -> torch.dtype:
+    """float64, or float32 where the device has no float64."""
+    return torch.float32 if cells.device.type == "mps" else torch.float64
 
 
 def check_direction(direction: Any) -> Direction:

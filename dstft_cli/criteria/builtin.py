@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dstft_cli.criteria.base import Criterion, QuasiConvex, _frame_sum
+from dstft_cli.criteria.base import Criterion, QuasiConvex, frame_sum
 
 
 def _power(a: Tensor, q: float) -> Tensor:
@@ -188,12 +188,12 @@ class Kurtosis(Criterion):
         bins = a.shape[-1]
         kurtosis = torch.where(silent, 1.0, bins * fourths / (squares * squares))
         # value() divides by the number of cells, so each frame counts once per bin
-        sums = _frame_sum(bins * kurtosis)[:, None]
+        sums = frame_sum(bins * kurtosis)[:, None]
         if da is None:
             return sums, None
         d_squares, d_fourths = self.slopes(a)
         slope = bins * (d_fourths / squares**2 - 2 * fourths * d_squares / squares**3)
-        return sums, _frame_sum(bins * slope * (da / level))[:, None]
+        return sums, frame_sum(bins * slope * (da / level))[:, None]
 
     def value(self, sums: Tensor, cells: float) -> Tensor:
         return sums[..., 0] / cells

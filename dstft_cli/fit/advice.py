@@ -16,9 +16,10 @@ _POOR_OVERLAP = 0.9  # windows a larger share of their length apart meet near ze
 
 def advice(
     plan: Plan,
-    lengths: Array,
+    row: Array,
     importance: Array,
     *,
+    last: float,
     overlap: float,
     learned: bool,
     growable: bool,
@@ -27,15 +28,16 @@ def advice(
 
     Args:
         plan: of the fit.
-        lengths: learned lengths, samples, `[1, 1]`, `[1, T]` or `[F, 1]`.
-        importance: share of each frame or bin in the criterion, `[R]`.
+        row: learned lengths of the rows (frames, bins or patches), samples, `[R]` or `[1]`.
+        importance: share of each row in the criterion, `[R]`.
+        last: shortest length of the last frame, samples.
         overlap: η.
         learned: whether lengths were learned at all.
         growable: whether a larger n_fft is the user's to choose: `auto` is not at its limit.
     """
     if not learned:
-        return _gaps(plan)
-    warnings = _lost_tail(plan, lengths)
+        return [] if plan.hops is not None else _gaps(plan)
+    warnings = _lost_tail(plan, last)
     if overlap > _POOR_OVERLAP:
         warnings.append(
             f"overlap {overlap:g} is above {_POOR_OVERLAP:g}: the signal may not be recoverable "
@@ -46,7 +48,7 @@ def advice(
         ("lower", bounds.low, bounds.low_option, "lower"),
         ("upper", bounds.high, bounds.high_option, "raise"),
     ):
-        on_bound = np.isclose(lengths.ravel(), limit, rtol=1e-6, atol=0)
+        on_bound = np.isclose(row, limit, rtol=1e-6, atol=0)
         share = float(np.broadcast_to(on_bound, importance.shape) @ importance)
         if on_bound.all():
             who = "the learned window length"
@@ -57,7 +59,7 @@ def advice(
         remedy = f"{verb} {option}"
         if option == "--n-fft" and not growable:
             remedy = f"n_fft auto stops at {plan.n_fft} here, give a larger --n-fft"
-        elif option == "--n-fft" and lengths.size > 1:
+        elif option == "--n-fft" and len(row) > 1:
             remedy += f" and keep --hop-length {plan.hop_length:g} to allow longer ones"
         warnings.append(f"{who} is on its {side} bound, {limit:g} samples: {remedy}")
     return warnings
@@ -65,16 +67,15 @@ def advice(
 
 def _gaps(plan: Plan) -> list[str]:
     if plan.hop_length <= _POOR_OVERLAP * plan.start:
-        return _lost_tail(plan, np.array([[plan.start]]))
+        return _lost_tail(plan, plan.start)
     return [
         f"hop length {plan.hop_length:g} samples leaves gaps between windows of {plan.start:g}: "
         "lower --hop-length to recover the signal from the transform"
     ]
 
 
-def _lost_tail(plan: Plan, lengths: Array) -> list[str]:
+def _lost_tail(plan: Plan, last: float) -> list[str]:
     """Samples after the last frame centre that its window does not reach."""
-    last = float(lengths.min()) if len(lengths) > 1 else float(lengths[0, -1])
     if plan.tail <= REACH * last * (1 + 1e-9):
         return []
     return [

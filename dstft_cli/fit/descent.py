@@ -1,4 +1,4 @@
-"""Gradient descent on the logarithms of the window lengths: L-BFGS-B, Adam or plain gradient."""
+"""Gradient descent on lengths, as logarithms, and positions: L-BFGS-B, Adam or plain gradient."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class _NonFiniteError(Exception):
 def descend(
     objective: Objective,
     z: Array,
-    low: float,
-    high: float,
+    low: Array,
+    high: Array,
     *,
     scale: Array,
     optimizer: str,
@@ -51,12 +51,13 @@ def descend(
 
     Args:
         objective: value and gradient at `z`.
-        z: start, natural logarithms of lengths in samples, `[V]`.
-        low, high: bounds of every variable.
+        z: start, `[V]`: natural logarithms of lengths in samples, positions in hops.
+        low, high: bounds of the variables, `[V]`.
         scale: square root of each variable's share in the objective, `[V]`: in `z·scale` the
             curvature is about the same in all directions, which is what L-BFGS-B starts from.
         optimizer: `lbfgs`, `adam` or `sgd`.
-        lr: learning rate of `adam` (default 0.05) or `sgd` (default 1), in e-folds of window length.
+        lr: learning rate of `adam` (default 0.05) or `sgd` (default 1), in e-folds of
+            window length, or hops.
         max_steps: steps at most; 0 returns the start.
         tolerance: relative change of the value below which the descent has converged.
         on_step: called with `z` and its value after each step.
@@ -65,7 +66,7 @@ def descend(
         The best point seen, which is the start if nothing was better.
     """
     best = _Best(objective)
-    if low == high:  # nothing can move
+    if np.array_equal(low, high):  # nothing can move
         return Descent(z, float("inf"), StopReason.CONVERGED)
     if max_steps == 0:
         return Descent(z, float("inf"), StopReason.STEP_LIMIT)
@@ -102,8 +103,8 @@ class _Best:
 def _lbfgs(
     objective: _Best,
     z: Array,
-    low: float,
-    high: float,
+    low: Array,
+    high: Array,
     scale: Array,
     max_steps: int,
     tolerance: float,
@@ -131,8 +132,8 @@ def _lbfgs(
 def _first_order(
     objective: _Best,
     z: Array,
-    low: float,
-    high: float,
+    low: Array,
+    high: Array,
     optimizer: str,
     lr: float,
     max_steps: int,
@@ -146,6 +147,7 @@ def _first_order(
         steps = torch.optim.Adam([variable], lr=lr)
     else:
         steps = torch.optim.SGD([variable], lr=lr)
+    bounds = torch.from_numpy(low), torch.from_numpy(high)
     first, _ = objective(z)
     schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
         steps,
@@ -160,7 +162,7 @@ def _first_order(
         on_step(at, value)
         variable.grad = torch.from_numpy(gradient)
         steps.step()
-        variable.clamp_(low, high)
+        variable.clamp_(*bounds)
         schedule.step(value)
         if steps.param_groups[0]["lr"] < _SMALLEST_RATE * lr:
             return StopReason.CONVERGED

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dstft_cli.criteria import Criterion, Gini
-from dstft_cli.parameters import quadrature_weights
+from dstft_cli.parameters import Neighbours, quadrature_weights
 from dstft_cli.stft import Frames, Samples, Transform, map_in_order
 
 FloatArray = NDArray[np.float64]
@@ -27,6 +28,21 @@ Job = TypeVar("Job")
 Done = TypeVar("Done")
 
 _BLOCK_SAMPLES = {"cpu": 1 << 19, "cuda": 1 << 25, "mps": 1 << 23}
+
+
+@dataclass(frozen=True)
+class Slopes:
+    """Sums of a criterion and their derivatives with respect to lengths and centres, per sample.
+
+    Attributes:
+        by_length: of the sums, with respect to the length of each row, `[R, J]`.
+        frames: moments of each frame, not weighted, `[T, J]`: the sums are `weights @ frames`.
+        by_center: of the moments of each frame, with respect to its centre, `[T, J]`.
+    """
+
+    by_length: FloatArray
+    frames: FloatArray
+    by_center: FloatArray
 
 
 class Evaluator:
@@ -38,6 +54,8 @@ class Evaluator:
         transform: FFT size, window family, normalization.
         criterion: what is evaluated.
         power: the criterion sees `a = |X|^power`, > 0.
+        hop_length: frames weigh their share of time divided by this, samples; None: by the mean
+            share.
         peak: largest absolute sample; scale-invariant criteria see the signal divided by it, so
             that no power of it leaves the range of float32.
         device, dtype: where and how it is computed.
@@ -49,9 +67,8 @@ class Evaluator:
     Attributes:
         evaluations: transforms of the whole signal computed so far.
         weights: of the rows in the sums, `[R]`: here the quadrature weights of the frames.
-        cells: weighted number of time-frequency cells.
-        variation: what one unit of `Σ|Δ ln θ|` along the rows counts: here n_fft/N, so that
-            the price of a change depends neither on hop nor on duration.
+        frame_weights: quadrature weights of the frames, `[T]`.
+        cells: weighted number of time-frequency cells; cells_per_frame: not weighted, of one frame.
     """
 
     def __init__(
@@ -62,6 +79,7 @@ class Evaluator:
         criterion: Criterion,
         *,
         power: float = 2.0,
+        hop_length: float | None = None,
         peak: float = 1.0,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
@@ -79,9 +97,10 @@ class Evaluator:
         self.frames = Frames(
             samples, centers, transform.n_fft, scale=scale, device=device, dtype=dtype
         )
-        self.weights = quadrature_weights(centers)
-        self.cells = self.frames.channels * transform.bins * float(self.weights.sum())
-        self.variation = transform.n_fft / self.frames.length
+        self.centers = centers
+        self.frame_weights = self.weights = quadrature_weights(centers, hop_length)
+        self.cells_per_frame = self.frames.channels * transform.bins
+        self.cells = self.cells_per_frame * float(self.weights.sum())
         self.evaluations = 0
         self._moments = criterion.sums_per_frame
         self._progress = progress
@@ -91,8 +110,22 @@ class Evaluator:
         self._threads = threads if self.device.type == "cpu" else 1
 
     def arrange(self, row: FloatArray) -> FloatArray:
-        """Lengths of the rows `[R]` in the shape of a parameter, `[1, T]`."""
+        """Lengths of the rows `[R]` in the shape of a parameter, `[1, T]`; of all `[1]`, `[1, 1]`."""
         return row[None, :]
+
+    def shown(self, row: FloatArray) -> FloatArray:
+        """Lengths of the rows `[R]` or of all `[1]` in the shape in which steps are recorded."""
+        return self.arrange(row)
+
+    def neighbours(self, smoothness: float) -> Neighbours:
+        """The price of change: μ per e-fold and n_fft of signal, whatever hop and duration are."""
+        price = smoothness * self.transform.n_fft / self.frames.length
+        return Neighbours((len(self.frames),), (price,))
+
+    def shortest(self, row: FloatArray) -> NDArray[np.int64]:
+        """Which of the rows of lengths `[R]` or `[1]` holds the shortest of each frame, `[T]`."""
+        T = len(self.frames)
+        return np.zeros(T, dtype=np.int64) if len(row) == 1 else np.arange(T)
 
     def table(self, lengths: FloatArray) -> NDArray[np.floating[Any]]:
         """Moments per frame for each of M fixed lengths, `[T, M, J]`, in one read of the signal.
@@ -111,7 +144,7 @@ class Evaluator:
                 moments = self.criterion.rows(self._cells(block, w))[0]
                 table[start:stop, m] = moments.cpu().numpy()
 
-        self._drain("search", work)
+        self._run("search", work)
         self.evaluations += len(lengths)
         return table
 
@@ -126,6 +159,25 @@ class Evaluator:
         rows, slopes = self._rows(lengths, slopes=True)
         assert slopes is not None
         return rows, slopes
+
+    def slopes(self, lengths: FloatArray) -> Slopes:
+        """Sums and their derivatives with respect to lengths and centres; not for ranked criteria."""
+        T = len(self.frames)
+        frames, by_center = np.empty((T, self._moments)), np.empty((T, self._moments))
+        by_length = np.zeros((len(self.weights), self._moments))
+
+        def work(start: int, stop: int) -> tuple[int, NDArray[np.float64]]:
+            a, by_theta, by_t = self._with_derivatives(start, stop, lengths)
+            moments, derivatives = self.criterion.rows(a, by_t)
+            assert derivatives is not None
+            frames[start:stop] = moments.cpu().numpy()
+            by_center[start:stop] = derivatives.cpu().numpy()
+            return start, self._length_slopes(start, stop, a, by_theta)
+
+        for start, part in self._drain("descent", work):
+            self._add_rows(by_length, start, part)
+        self.evaluations += 1
+        return Slopes(by_length, frames, by_center)
 
     def total(self, lengths: FloatArray) -> NDArray[np.float64]:
         """Sums `[J]` for lengths `[1, 1]` or `[1, T]`, ranks included where the criterion has them."""
@@ -142,7 +194,7 @@ class Evaluator:
             with lock:
                 Gini.add_to_histogram(histogram, a, weights)
 
-        self._drain("rank", work)
+        self._run("rank", work)
         self.evaluations += 1
         self.criterion, sums = Gini.from_histogram(histogram)
         return sums.numpy()
@@ -174,16 +226,30 @@ class Evaluator:
                 gradients[start:stop] = derivatives.cpu().numpy()
             rows[start:stop] = moments.cpu().numpy()
 
-        self._drain("descent" if slopes else "evaluate", work)
+        self._run("descent" if slopes else "evaluate", work)
         self.evaluations += 1
         return rows, gradients
 
-    def _drain(self, stage: str, work: Callable[[int, int], None]) -> None:
+    def _length_slopes(self, start: int, stop: int, a: Tensor, da: Tensor) -> FloatArray:
+        """What a block of frames adds to the derivatives with respect to the lengths of rows."""
+        _, derivatives = self.criterion.rows(a, da)
+        assert derivatives is not None
+        return derivatives.cpu().numpy() * self.frame_weights[start:stop, None]
+
+    def _add_rows(self, total: FloatArray, start: int, part: FloatArray) -> None:
+        """Adds what `_length_slopes` found from frame `start` on."""
+        total[start : start + len(part)] += part
+
+    def _run(self, stage: str, work: Callable[[int, int], None]) -> None:
         """Runs `work(start, stop)` on all blocks of frames, for what it writes elsewhere."""
+        for _ in self._drain(stage, work):
+            pass
+
+    def _drain(self, stage: str, work: Callable[[int, int], Done]) -> Iterator[Done]:
+        """`work(start, stop)` of all blocks of frames, in order."""
         T = len(self.frames)
         blocks = [(start, min(start + self._block, T)) for start in range(0, T, self._block)]
-        for _ in self._each(stage, lambda block: work(*block), blocks):
-            pass
+        return self._each(stage, lambda block: work(*block), blocks)
 
     def _each(self, stage: str, work: Callable[[Job], Done], jobs: Sequence[Job]) -> Iterator[Done]:
         """`work(job)` of all jobs in order, with progress."""
@@ -216,6 +282,23 @@ class Evaluator:
         fractions = self.frames.fractions(start, stop)
         return self.transform.windows_and_slopes(fractions, self._lengths(start, stop, lengths))
 
+    def _with_derivatives(
+        self, start: int, stop: int, lengths: FloatArray
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """`a` of a block and its derivatives by window length and by centre, each `[C, n, F]`."""
+        block = self.frames.block(start, stop)
+        windows = self.transform.window_derivatives(
+            self.frames.fractions(start, stop), self._lengths(start, stop, lengths)
+        )
+        a, by_length, by_center = self._slopes_of(*(torch.fft.rfft(block * w) for w in windows))
+        return a, by_length, by_center
+
+    def _slopes_of(self, X: Tensor, *changes: Tensor) -> tuple[Tensor, ...]:
+        """`a` and `∂a` from `X` and each `∂X`."""
+        parts = torch.view_as_real(X)
+        inner = [_pair_sum(parts * torch.view_as_real(dX)) for dX in changes]
+        return power_and_slopes(self.power, _pair_sum(parts * parts), *inner)
+
     def _cells(self, block: Tensor, w: Tensor) -> Tensor:
         """`a = |X|^p`, `[C, n, F]`."""
         X = torch.view_as_real(torch.fft.rfft(block * w))
@@ -223,9 +306,8 @@ class Evaluator:
 
     def _cells_and_slopes(self, block: Tensor, w: Tensor, dw: Tensor) -> tuple[Tensor, Tensor]:
         """`a` and `∂a`, each `[C, n, F]`."""
-        X = torch.view_as_real(torch.fft.rfft(block * w))
-        dX = torch.view_as_real(torch.fft.rfft(block * dw))
-        return power_and_slope(self.power, _pair_sum(X * X), _pair_sum(X * dX))
+        a, da = self._slopes_of(torch.fft.rfft(block * w), torch.fft.rfft(block * dw))
+        return a, da
 
 
 def power_of(power: float, squared: Tensor) -> Tensor:
@@ -233,13 +315,13 @@ def power_of(power: float, squared: Tensor) -> Tensor:
     return squared if power == 2 else squared.pow(power / 2)
 
 
-def power_and_slope(power: float, squared: Tensor, inner: Tensor) -> tuple[Tensor, Tensor]:
-    """`a` and `∂a = p |X|^(p−2) Re(X̄ ∂X)`, zero where X = 0, from `|X|²` and `Re(X̄ ∂X)`."""
+def power_and_slopes(power: float, squared: Tensor, *inner: Tensor) -> tuple[Tensor, ...]:
+    """`a` and each `∂a = p |X|^(p−2) Re(X̄ ∂X)`, zero where X = 0, from `|X|²` and `Re(X̄ ∂X)`."""
     if power == 2:
-        return squared, inner.mul_(2)
+        return squared, *(product.mul_(2) for product in inner)
     a = squared.pow(power / 2)
-    ratio = torch.where(squared > 0, a / squared, 0.0)
-    return a, inner.mul_(ratio).mul_(power)
+    ratio = torch.where(squared > 0, a / squared, 0.0).mul_(power)
+    return a, *(product.mul_(ratio) for product in inner)
 
 
 def _pair_sum(products: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -17,8 +18,8 @@ from dstft_cli.fit.device import resolve_device
 from dstft_cli.fit.evaluator import Progress
 from dstft_cli.fit.plan import Plan, choose_n_fft, largest_auto_n_fft, make_plan
 from dstft_cli.fit.problem import Probe, Problem, peak_of
-from dstft_cli.fit.stages import Stages
-from dstft_cli.names import DEFAULT_SMOOTHNESS, DTYPES, OPTIMIZERS, WINDOW_MODES
+from dstft_cli.fit.stages import Method, Stages
+from dstft_cli.names import DTYPES, HOP_MODES, OPTIMIZERS, WINDOW_MODES, default_smoothness
 from dstft_cli.parameters import uniform_centers
 from dstft_cli.result import Result, StopReason
 from dstft_cli.stft import Samples
@@ -35,11 +36,15 @@ def optimize(
     win_length_min: float | None = None,
     win_length_max: float | None = None,
     hop_length: float | None = None,
+    hop_length_min: float | None = None,
+    hop_length_max: float | None = None,
     window: str = "hann",
     normalization: str = "energy",
     power: float = 2.0,
-    window_mode: Literal["fixed", "constant", "time", "frequency"] | str = "constant",
-    smoothness: float = DEFAULT_SMOOTHNESS,
+    window_mode: Literal["fixed", "constant", "time", "frequency", "time-frequency"]
+    | str = "constant",
+    hop_mode: Literal["fixed", "constant", "time"] | str = "fixed",
+    smoothness: float | None = None,
     overlap: float = 0.5,
     criterion: str | Criterion | Any = "entropy",
     order: float | None = None,
@@ -54,7 +59,7 @@ def optimize(
     peak: float | None = None,
     progress: Progress | None = None,
 ) -> Result:
-    """Learns the window length, one for all, per frame or per frequency, that suits a signal best.
+    """Learns the window lengths and the frame positions that suit a signal best.
 
     Args:
         samples: signal, `[N]` or `[C, N]` (all channels share one set of parameters); an array, a
@@ -67,18 +72,26 @@ def optimize(
         win_length_max: samples; None: n_fft.
         hop_length: distance of frame centres, samples, real; None: n_fft / 16, or overlap · n_fft / 4
             where that is less.
+        hop_length_min, hop_length_max: range of learned hops, samples; None: hop_length / 4, and
+            2 · hop_length with `constant`, what windows and overlap allow with `time`.
         window: one of `names.WINDOWS`.
         normalization: `energy` (noise keeps its level), `amplitude` (a tone does) or `none`.
         power: the criterion sees |X| ** power; > 0.
-        window_mode: `fixed`, `constant` (one length), `time` (one per frame) or `frequency` (one
-            per bin).
+        window_mode: `fixed`, `constant` (one length), `time` (one per frame), `frequency` (one
+            per bin) or `time-frequency` (one per patch of the plane; per cell with smoothness 0,
+            up to 2 million cells).
+        hop_mode: `fixed`, `constant` (one hop, frames in the middle of the signal) or `time` (the
+            centre of every frame).
         smoothness: μ ≥ 0, the price in nats of one e-fold change of window length per n_fft of
             signal, or per bin: the score is charged `μ·(n_fft/N)·Σ|ln θ_i − ln θ_{i+1}|` over
-            frames, or `(μ/F)·Σ|ln θ_f − ln θ_{f+1}|` over bins.
-        overlap: η in (0, 1]; window lengths stay above hop_length / η.
+            frames, or `(μ/F)·Σ|ln θ_f − ln θ_{f+1}|` over bins, or both, each averaged over the
+            other axis. None: 0.1, or 0.5 with `time-frequency`.
+        overlap: η in (0, 1]; window lengths stay above hop_length / η, learned centres at most η
+            mean window lengths apart.
         criterion: one of `names.CRITERIA`, `module:object`, or an object (see `criteria.base`).
         order: of `renyi` (default 3) and `lp` (default 0.5).
-        optimizer: `auto` (L-BFGS), `lbfgs`, `adam` or `sgd`.
+        optimizer: `auto` (L-BFGS; Adam where every centre moves; none for a free length per
+            cell), `lbfgs`, `adam` or `sgd`.
         search: begin with the global search; False descends from `win_length`.
         lr: learning rate of `adam` and `sgd`, in e-folds of window length.
         max_steps: of the descent.
@@ -98,6 +111,7 @@ def optimize(
     """
     _check(
         window_mode=window_mode,
+        hop_mode=hop_mode,
         optimizer=optimizer,
         dtype=dtype,
         power=power,
@@ -106,6 +120,8 @@ def optimize(
         lr=lr,
         overlap=overlap,
         hop_length=hop_length,
+        hop_length_min=hop_length_min,
+        hop_length_max=hop_length_max,
         threads=threads,
         smoothness=smoothness,
         max_steps=max_steps,
@@ -114,6 +130,7 @@ def optimize(
         win_length_min=win_length_min,
         win_length_max=win_length_max,
     )
+    mu = default_smoothness(window_mode) if smoothness is None else smoothness
     samples = _as_channels(samples)
     length = int(samples.shape[-1])
     if length < 2:
@@ -136,15 +153,21 @@ def optimize(
         peak=peak,
         progress=progress,
         window_mode=window_mode,
+        smoothness=mu,
     )
     fixed = window_mode == "fixed"
-    varying = window_mode in ("time", "frequency")
-    per_bin = window_mode == "frequency"
-    if per_bin and problem.criterion.per_frame:
+    varying = window_mode not in ("fixed", "constant")
+    if "frequency" in window_mode and problem.criterion.per_frame:
         raise UsageError(
             f"criterion {problem.criterion.name} is a mean over frames and does not part into "
             "frequencies: use concentration, or window mode time"
         )
+    if hop_mode != "fixed" and problem.criterion.ranked:
+        raise UsageError(
+            f"criterion {problem.criterion.name} ranks all cells, and frames that move change "
+            "their weight in every rank: use hoyer or entropy, or hop mode fixed"
+        )
+    per_bin = window_mode == "frequency"
 
     def plan_for(size: int) -> Plan:
         return make_plan(
@@ -155,17 +178,22 @@ def optimize(
             win_length=win_length,
             win_length_min=win_length_min,
             win_length_max=win_length_max,
+            hop_mode=hop_mode,
+            hop_length_min=hop_length_min,
+            hop_length_max=hop_length_max,
             length=length,
         )
 
     automatic = n_fft is None
     if n_fft is None:
-        probe = Probe(problem, plan_for, smoothness)
+        probe = Probe(problem, plan_for)
         n_fft = choose_n_fft(
             length,
             problem.sample_rate,
             at_least=max(
-                win_length or 0.0, (win_length_min or 0.0) * 2, (hop_length or 0.0) / overlap * 2
+                win_length or 0.0,
+                (win_length_min or 0.0) * 2,
+                max(hop_length or 0.0, hop_length_max or 0.0) / overlap * 2,
             ),
             high=win_length_max,
             per_bin=per_bin,
@@ -173,30 +201,42 @@ def optimize(
             score=probe.score if varying and probe.comparable else None,
         )
     plan = plan_for(int(n_fft))
-    if length / plan.hop_length > MOST_FRAMES:
+    densest = plan.hop_length if plan.hops is None else plan.hops.low
+    if length / densest > MOST_FRAMES:
         raise UsageError(
-            f"hop length {plan.hop_length:g} samples makes {length / plan.hop_length:.3g} frames of "
+            f"hop length {densest:g} samples makes {length / densest:.3g} frames of "
             f"this signal, above {MOST_FRAMES}: raise --hop-length"
         )
-    centers = uniform_centers(length, plan.hop_length)
-    evaluator = problem.evaluator(plan.n_fft, centers)
-    stages = Stages(evaluator, plan, smoothness * evaluator.variation, began)
-    if fixed:
-        stages.start()
-    else:
+    stages = Stages(
+        partial(problem.evaluator, plan.n_fft, plan.hop_length),
+        uniform_centers(length, plan.hop_length),
+        plan,
+        window_mode=window_mode,
+        hop_mode=hop_mode,
+        smoothness=mu,
+        began=began,
+    )
+    # a free length per cell: the table's bound leaves a descent less than it costs
+    searched = search and optimizer == "auto" and window_mode == "time-frequency" and mu == 0
+    if not (fixed and hop_mode == "fixed"):
         stages.run(
-            varying=varying,
-            search=search,
-            optimizer="lbfgs" if optimizer == "auto" else optimizer,
-            lr=lr,
-            max_steps=max_steps,
-            tolerance=tolerance,
+            Method(
+                search=search,
+                optimizer=optimizer,
+                lr=lr,
+                max_steps=0 if searched and hop_mode == "fixed" else max_steps,
+                tolerance=tolerance,
+            )
         )
+    else:
+        stages.start()
     final = stages.finish()
+    lengths = stages.arrange(final.row)
     warnings = advice(
         plan,
-        final,
+        final.row,
         stages.importance,
+        last=float(lengths[:, -1].min()),
         overlap=overlap,
         learned=not fixed,
         growable=not automatic or plan.n_fft < largest_auto_n_fft(length, per_bin=per_bin),
@@ -220,17 +260,17 @@ def optimize(
         length=length,
         n_fft=plan.n_fft,
         start_window_length=np.array([[plan.start]]),
-        window_length=final,
+        window_length=lengths,
         hop_length=plan.hop_length,
         length_bounds=(plan.bounds.low, plan.bounds.high),
-        frame_centers=centers,
+        frame_centers=final.centers,
         window=window,
         normalization=normalization,
         power=power,
-        criterion=stages.summary(problem.criterion.name, problem.criterion.direction),
-        trajectory=stages.trajectory(),
+        criterion=stages.record.summary(problem.criterion, final),
+        trajectory=stages.record.trajectory(problem.criterion, final),
         stop_reason=stages.stop_reason,
-        evaluations=evaluator.evaluations,
+        evaluations=stages.evaluations,
         seconds=stages.seconds,
         warnings=tuple(warnings),
     )
@@ -264,24 +304,27 @@ def _as_channels(samples: Any) -> Samples:
 
 def _check(**given: Any) -> None:
     """UsageError for a value out of its range, naming it."""
-    choices = {"window_mode": WINDOW_MODES, "optimizer": OPTIMIZERS, "dtype": DTYPES}
+    choices = {
+        "window_mode": WINDOW_MODES,
+        "hop_mode": HOP_MODES,
+        "optimizer": OPTIMIZERS,
+        "dtype": DTYPES,
+    }
     for name, valid in choices.items():
         if given[name] not in valid:
             words = name.replace("_", " ")
             raise UsageError(f"{words} {given[name]!r} is unknown: use {', '.join(valid)}")
     if not 0 < given["overlap"] <= 1:
         raise UsageError(f"overlap {given['overlap']:g}: above 0 and up to 1 is allowed")
-    above_zero = ("power", "sample_rate", "tolerance", "lr", "hop_length", "threads")
-    for name in above_zero:
+    above_zero = ("power", "sample_rate", "tolerance", "lr", "threads")
+    lengths = (f"{of}_length{end}" for of in ("win", "hop") for end in ("", "_min", "_max"))
+    for name in (*above_zero, *lengths):
         value = given[name]
         if value is not None and not 0 < value < math.inf:
             raise UsageError(f"{name.replace('_', ' ')} {value:g}: above 0 is allowed")
     for name in ("smoothness", "max_steps"):
-        if not 0 <= given[name] < math.inf:
+        if given[name] is not None and not 0 <= given[name] < math.inf:
             raise UsageError(f"{name.replace('_', ' ')} {given[name]:g}: 0 or above is allowed")
-    for name in ("win_length", "win_length_min", "win_length_max"):
-        if given[name] is not None and not 0 < given[name] < math.inf:
-            raise UsageError(f"{name.replace('_', ' ')} {given[name]:g}: above 0 is allowed")
     n_fft = given["n_fft"]
     if n_fft is not None and not (math.isfinite(n_fft) and n_fft == int(n_fft)):
         raise UsageError(f"n_fft {given['n_fft']:g}: a whole number of samples is needed")

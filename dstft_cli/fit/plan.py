@@ -1,4 +1,4 @@
-"""What stays fixed during a fit: FFT size, hop, range and start of the window lengths."""
+"""What stays fixed during a fit: FFT size, start and range of window lengths and hops."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dstft_cli.errors import UsageError
-from dstft_cli.parameters import SHORTEST_WINDOW, LengthBounds, length_bounds
+from dstft_cli.parameters import SHORTEST_WINDOW, HopRange, LengthBounds, length_bounds
 
 LARGEST_AUTO_N_FFT = 65536
 LARGEST_AUTO_N_FFT_PER_BIN = 4096  # lengths per bin cost n_fft² per frame
@@ -29,10 +29,11 @@ class Plan:
 
     Attributes:
         n_fft: FFT size K.
-        hop_length: distance of frame centres H.
+        hop_length: distance of frame centres H, at the start.
         start: start value of the window length.
         bounds: range of the window lengths.
         tail: from the last frame centre to the last sample.
+        hops: what learned positions obey; None where they are not learned.
     """
 
     n_fft: int
@@ -40,6 +41,7 @@ class Plan:
     start: float
     bounds: LengthBounds
     tail: float = 0.0
+    hops: HopRange | None = None
 
     def tabulated_lengths(self) -> NDArray[np.float64]:
         """Log-spaced lengths over the whole range, five per octave, 2 to 32 of them, `[M]`."""
@@ -59,6 +61,9 @@ def make_plan(
     win_length: float | None = None,
     win_length_min: float | None = None,
     win_length_max: float | None = None,
+    hop_mode: str = "fixed",
+    hop_length_min: float | None = None,
+    hop_length_max: float | None = None,
     length: int = 0,
 ) -> Plan:
     """Checks the lengths against each other and fills in the defaults.
@@ -70,6 +75,9 @@ def make_plan(
         hop_length: samples; None: n_fft / 16, or less where the overlap asks for it.
         win_length: start value, samples; None: n_fft / 2, or the middle of a range without it.
         win_length_min, win_length_max: samples; None: see `length_bounds`.
+        hop_mode: `fixed`, `constant` or `time`.
+        hop_length_min, hop_length_max: range of learned hops, samples; None: a quarter of
+            hop_length, and twice of it in mode `constant`, what the windows allow in mode `time`.
         length: of the signal, samples.
 
     Raises:
@@ -82,7 +90,7 @@ def make_plan(
             f"n_fft {n_fft} is above {LARGEST_FFT}: lower --n-fft, --win-length-max or --win-length"
         )
     hop = min(n_fft / 16, n_fft * overlap / 4) if hop_length is None else hop_length
-    tail = max(length - 1 - length // hop * hop, 0.0)
+    tail = 0.0 if hop_mode != "fixed" else max(length - 1 - length // hop * hop, 0.0)
     if win_length is not None:
         if win_length > n_fft:
             raise UsageError(
@@ -94,16 +102,21 @@ def make_plan(
                 f"window length {win_length:g} samples is below {SHORTEST_WINDOW:g}: "
                 "a shorter window holds no sample; raise --win-length"
             )
+    start = n_fft / 2 if win_length is None else win_length
+    hops = None
+    if hop_mode != "fixed":
+        longest = start if fixed else (win_length_max or n_fft)
+        hops = _hop_range(hop_mode, hop, hop_length_min, hop_length_max, overlap, longest, length)
     if fixed:
-        start = n_fft / 2 if win_length is None else win_length
         option = "--win-length"
-        return Plan(n_fft, hop, start, LengthBounds(start, start, option, option), tail)
-    bounds = length_bounds(n_fft, hop, overlap, win_length_min, win_length_max, tail=tail)
+        bounds = LengthBounds(start, start, option, option)
+        return Plan(n_fft, hop, start, bounds, tail, hops)
+    covered = hops.high if hops is not None and hop_mode == "constant" else hop
+    bounds = length_bounds(n_fft, covered, overlap, win_length_min, win_length_max, tail=tail)
     if win_length is None:
-        middle = n_fft / 2
-        inside = bounds.low <= middle <= bounds.high
-        start = middle if inside else math.sqrt(bounds.low * bounds.high)
-        return Plan(n_fft, hop, start, bounds, tail)
+        if not bounds.low <= start <= bounds.high:
+            start = math.sqrt(bounds.low * bounds.high)
+        return Plan(n_fft, hop, start, bounds, tail, hops)
     if not bounds.low <= win_length <= bounds.high:
         side, option = ("below the min", bounds.low_option)
         limit = bounds.low
@@ -113,7 +126,48 @@ def make_plan(
             f"window length {win_length:g} samples is {side}, {limit:g}: "
             f"change --win-length or {option}"
         )
-    return Plan(n_fft, hop, win_length, bounds, tail)
+    return Plan(n_fft, hop, win_length, bounds, tail, hops)
+
+
+def _hop_range(
+    mode: str,
+    hop: float,
+    low: float | None,
+    high: float | None,
+    overlap: float,
+    longest: float,
+    length: int,
+) -> HopRange:
+    """Range of learned hops; UsageError where it does not hold the start or leaves gaps.
+
+    Args:
+        mode: `constant` or `time`.
+        hop: of the start, samples.
+        low, high: the user's own range, samples.
+        overlap: η.
+        longest: window length allowed, samples.
+        length: of the signal, samples.
+    """
+    widest = overlap * longest
+    if hop > widest * (1 + 1e-9):
+        raise UsageError(
+            f"hop length {hop:g} samples is above overlap × window length = {widest:g}: a learned "
+            "hop needs windows that overlap; lower --hop-length or raise --win-length or --overlap"
+        )
+    bottom = min(max(hop / 4, 1.0), hop) if low is None else low
+    default = min(2 * hop, widest) if mode == "constant" else max(widest, hop)
+    top = default if high is None else high
+    if bottom > hop or top < hop:
+        raise UsageError(
+            f"hop length {hop:g} samples lies outside {bottom:g}…{top:g}, the range of learned "
+            "hops: change --hop-length, --hop-length-min or --hop-length-max"
+        )
+    if mode == "constant" and top > widest * (1 + 1e-9):
+        raise UsageError(
+            f"hop length max {top:g} samples is above overlap × window length = {widest:g}: "
+            "lower --hop-length-max or raise --win-length or --overlap"
+        )
+    return HopRange(length, overlap, bottom, top)
 
 
 def choose_n_fft(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -12,15 +13,19 @@ from numpy.typing import NDArray
 
 from dstft_cli.criteria import Criterion, QuasiConvex
 from dstft_cli.errors import InputError
+from dstft_cli.fit.cells import CellEvaluator
 from dstft_cli.fit.evaluator import Evaluator, Progress
 from dstft_cli.fit.frequency import FrequencyEvaluator
 from dstft_cli.fit.plan import Plan
 from dstft_cli.fit.stages import Table, fixed_scores, search_lengths
-from dstft_cli.parameters import uniform_centers
+from dstft_cli.parameters import Patches, choose_patches, uniform_centers
 from dstft_cli.stft import Samples, Transform
 
 Array = NDArray[np.float64]
 
+_MOST_CELLS = 1 << 21  # with a window length of their own, where change is free
+_MOST_PATCHES = 1 << 20
+_SHORTEST_PATCH, _LONGEST_PATCH = 1 / 4, 4  # along time, in n_fft
 _PROBE_SAMPLES = 1 << 22  # frames × n_fft that n_fft auto looks at per length
 
 
@@ -41,22 +46,38 @@ class Problem:
     peak: float
     progress: Progress | None
     window_mode: str
+    smoothness: float
 
-    def evaluator(self, n_fft: int, centers: Array) -> Evaluator:
-        """Evaluates the criterion at frames with these centres."""
-        kind = FrequencyEvaluator if self.window_mode == "frequency" else Evaluator
+    def evaluator(self, n_fft: int, hop_length: float, centers: Array) -> Evaluator:
+        """Evaluates the criterion at frames with these centres, which weigh 1 at this hop."""
+        transform = Transform(n_fft, self.window, self.normalization)
+        kind: Callable[..., Evaluator] = Evaluator
+        if self.window_mode == "frequency":
+            kind = FrequencyEvaluator
+        elif self.window_mode == "time-frequency":
+            plane = transform.bins, len(centers)
+            kind = partial(CellEvaluator, patches=self._patches(plane, n_fft, hop_length))
         return kind(
             self.samples,
             centers,
-            Transform(n_fft, self.window, self.normalization),
+            transform,
             self.criterion,
             power=self.power,
+            hop_length=hop_length,
             peak=self.peak,
             device=self.device,
             dtype=self.dtype,
             threads=self.threads,
             progress=self.progress,
         )
+
+    def _patches(self, plane: tuple[int, int], n_fft: int, hop_length: float) -> Patches:
+        """Single cells where change is free; else stretches shorter than what a penalty joins."""
+        longest = max(round(_LONGEST_PATCH * n_fft / hop_length), 1)
+        if self.smoothness == 0:
+            return choose_patches(plane, frames=1, longest=longest, most=_MOST_CELLS)
+        frames = max(round(_SHORTEST_PATCH * n_fft / hop_length), 1)
+        return choose_patches(plane, frames=frames, longest=longest, most=_MOST_PATCHES)
 
 
 class Probe:
@@ -65,15 +86,13 @@ class Probe:
     Args:
         problem: the fit.
         plan_for: the plan for an n_fft.
-        smoothness: μ.
     """
 
-    def __init__(
-        self, problem: Problem, plan_for: Callable[[int], Plan], smoothness: float
-    ) -> None:
+    def __init__(self, problem: Problem, plan_for: Callable[[int], Plan]) -> None:
         self._problem = problem
+        if problem.window_mode == "time-frequency":  # per frame is as telling, and far cheaper
+            self._problem = replace(problem, window_mode="time")
         self._plan_for = plan_for
-        self._smoothness = smoothness
         self._tables: dict[int, tuple[Evaluator, Array, Table | None]] = {}
 
     def best_fixed(self, n_fft: int) -> float:
@@ -97,8 +116,8 @@ class Probe:
         lengths = self._plan_for(n_fft).tabulated_lengths()
         evaluator, _, table = self._tabulate(n_fft)
         assert table is not None
-        penalty = self._smoothness * evaluator.variation
-        score = search_lengths(evaluator, table, lengths, penalty).score
+        neighbours = evaluator.neighbours(self._problem.smoothness)
+        score = search_lengths(evaluator, table, lengths, neighbours).score
         if self._problem.criterion.per_frame:  # a mean over frames counts no cells
             return score
         return score + math.log(self._hop(n_fft) / n_fft)
@@ -107,7 +126,7 @@ class Probe:
         """Evaluator, scores of the tabulated lengths and moment table; the last n_fft is kept."""
         if n_fft not in self._tables:
             centers = uniform_centers(self._problem.length, self._hop(n_fft))
-            evaluator = self._problem.evaluator(n_fft, centers)
+            evaluator = self._problem.evaluator(n_fft, self._hop(n_fft), centers)
             lengths = self._plan_for(n_fft).tabulated_lengths()
             scores, _, table = fixed_scores(evaluator, lengths)
             self._tables = {n_fft: (evaluator, scores, table)}

@@ -20,7 +20,8 @@ import torch
 from numpy.typing import NDArray
 
 from dstft_cli.criteria import Criterion, Kurtosis, QuasiConvex
-from dstft_cli.fit.viterbi import cheapest_path
+from dstft_cli.fit.smoothing import cheapest_assignment
+from dstft_cli.parameters import Neighbours
 
 Array = NDArray[np.float64]
 Table = NDArray[np.floating[Any]]
@@ -88,26 +89,24 @@ class TabulatedProblem:
         if isinstance(self.criterion, QuasiConvex):
             return self._by_multiplier(self.criterion)
         found = self._by_linearisation(
-            lambda cost: np.asarray(cost.argmin(1), dtype=np.int64),
-            self._constant(),
-            penalty=0.0,
-            positions=None,
+            lambda cost, last: np.asarray(cost.argmin(1), dtype=np.int64), self._constant()
         )
         if isinstance(self.criterion, Kurtosis):  # linear in its one sum: the argmin is the optimum
             return Found(found.assignment, found.score, self.sums(found.assignment))
         return found
 
-    def smooth(self, positions: Array, penalty: float, start: Assignment) -> Found:
-        """The best assignment found where a change costs `penalty · |x[m_i] − x[m_{i+1}]|`.
+    def smooth(self, positions: Array, neighbours: Neighbours, start: Assignment) -> Found:
+        """The best assignment found where changes between neighbours are paid for.
 
         Args:
-            positions: `x`, logarithms of the M lengths, strictly increasing.
-            penalty: > 0, in units of the score.
+            positions: logarithms of the M lengths, strictly increasing.
+            neighbours: of the rows, with prices above 0 in units of the score.
             start: assignment whose sums the score is linearised at first.
         """
-        scaled = positions * penalty
         return self._by_linearisation(
-            lambda cost: cheapest_path(cost, scaled), start, penalty=penalty, positions=positions
+            lambda cost, last: cheapest_assignment(cost, positions, neighbours, last),
+            start,
+            lambda assignment: neighbours.change(positions[assignment]),
         )
 
     def _by_multiplier(self, criterion: QuasiConvex) -> Found:
@@ -186,19 +185,14 @@ class TabulatedProblem:
 
     def _by_linearisation(
         self,
-        solve: Callable[[Array], Assignment],
+        solve: Callable[[Array, Assignment | None], Assignment],
         start: Assignment,
-        *,
-        penalty: float,
-        positions: Array | None,
+        penalty: Callable[[Assignment], float] = lambda assignment: 0.0,
     ) -> Found:
         """Solves for the gradient of the score at the last solution until nothing improves."""
 
         def objective(assignment: Assignment, sums: Array) -> float:
-            score = self.score(sums)
-            if positions is None:
-                return score
-            return score + penalty * float(np.abs(np.diff(positions[assignment])).sum())
+            return self.score(sums) + penalty(assignment)
 
         constant = self._constant()
         best = Found(constant, self.score(self.sums(constant)), None)
@@ -206,9 +200,9 @@ class TabulatedProblem:
         if objective(start, sums) < best.score:
             best = Found(start, objective(start, sums), None)
         step = 1.0
-        for _ in range(_LINEARISATIONS):
+        for number in range(_LINEARISATIONS):
             _, gradient = self.criterion.score_gradient(sums, self.cells)
-            assignment = solve(self._cost(gradient))
+            assignment = solve(self._cost(gradient), last if number else None)
             if np.array_equal(assignment, last):
                 break
             last, reached = assignment, self.sums(assignment)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,135 +19,177 @@ from numpy.typing import NDArray
 from dstft_cli.errors import UsageError
 from dstft_cli.fit.descent import descend
 from dstft_cli.fit.evaluator import Evaluator
+from dstft_cli.fit.objective import Lengths, Objective, Point, Positions
 from dstft_cli.fit.plan import Plan
+from dstft_cli.fit.record import Candidate, Record
 from dstft_cli.fit.search import TabulatedProblem, keep_neighbours_where_silent
-from dstft_cli.parameters import FreeLengths
-from dstft_cli.result import CriterionSummary, StopReason, Trajectory
+from dstft_cli.parameters import FreeCenters, FreeHop, FreeLengths, Neighbours
+from dstft_cli.result import StopReason
 
 Array = NDArray[np.float64]
 Table = NDArray[np.floating[Any]]
 
-_LEAST_IMPORTANCE = 1e-9  # of a variable, so that silence stays movable
+_HOPS_PER_OCTAVE = 5
+_WORTH_DENSER_FRAMES = 0.002  # nats
 _RANK_ROUNDS = 3  # a ranked criterion is searched with the ranks of the solution before
 
 
 @dataclass(frozen=True)
-class _Candidate:
-    lengths: Array  # [1, 1], [1, T] or [F, 1], samples
-    total: float  # score and penalty
-    value: float  # in the criterion's own direction
+class Method:
+    """How the parameters are looked for.
+
+    Attributes:
+        search: begin with the global search.
+        optimizer: of the descent, `lbfgs`, `adam` or `sgd`; `auto`: L-BFGS, but Adam for frames that
+            move one by one, whose criterion has many small dips.
+        lr, max_steps, tolerance: see `descend`.
+    """
+
+    search: bool
+    optimizer: str
+    lr: float | None
+    max_steps: int
+    tolerance: float
 
 
 class Stages:
     """One fit in progress.
 
     Args:
-        evaluator: of the whole signal.
-        plan: start and range of the lengths.
-        penalty: price of one e-fold change between neighbouring rows, in units of the score.
+        at: from frame centres to the evaluator of the whole signal with these frames.
+        centers: of the start, samples, `[T]`.
+        plan: start and range of lengths and hops.
+        window_mode, hop_mode: what is learned.
+        smoothness: μ.
         began: `time.perf_counter()` when the fit began; None for now.
+
+    Attributes:
+        stop_reason: why the fit ended.
+        importance: share of each row in the criterion, `[R]`, once that is known.
+        seconds: of the search and the descent.
+        stuck: a descent without a search led nowhere.
     """
 
     def __init__(
-        self, evaluator: Evaluator, plan: Plan, penalty: float, began: float | None = None
+        self,
+        at: Callable[[Array], Evaluator],
+        centers: Array,
+        plan: Plan,
+        *,
+        window_mode: str,
+        hop_mode: str,
+        smoothness: float,
+        began: float | None = None,
     ) -> None:
         self.stop_reason = StopReason.FIXED
-        # of each row, [R]; its share of the energy once that is known
-        self.importance = evaluator.weights / evaluator.weights.sum()
-        self._rows = 1  # lengths asked for
         self.seconds = {"search": 0.0, "descent": 0.0}
-        self._evaluator = evaluator
-        self._plan = plan
-        self._penalty = penalty
+        self.stuck = False
         self._began = time.perf_counter() if began is None else began
-        self._steps: list[tuple[str, float, int, float, Array]] = []
-        self._best: _Candidate | None = None
-        self._start: _Candidate | None = None
-        self._fixed: _Candidate | None = None
-        self._bound: float | None = None
-        self._final_value = math.nan
-        self.stuck = False  # a descent without a search that led nowhere
+        self._record = Record(plan.hop_length, self._began)
+        self._at = at
+        self._evaluator = at(centers)
+        self._plan = plan
+        self._window_mode = window_mode
+        self._hop_mode = hop_mode
+        self._varying = window_mode not in ("fixed", "constant")
+        self._smoothness = smoothness
+        self.importance = self._evaluator.weights / self._evaluator.weights.sum()
 
-    def run(
-        self,
-        *,
-        varying: bool,
-        search: bool,
-        optimizer: str,
-        lr: float | None,
-        max_steps: int,
-        tolerance: float,
-    ) -> None:
-        """Start, search if asked for, descent if it has steps; one length, or one per row."""
-        self._rows = len(self._evaluator.weights) if varying else 1
+    @property
+    def evaluations(self) -> int:
+        """Transforms of the whole signal so far."""
+        return self._evaluator.evaluations
+
+    def run(self, method: Method) -> None:
+        """Start, search if asked for, descent if it has steps."""
         self.start()
         began = self._began
-        if search:
+        table = None
+        if method.search:
             table = self._tabulate()
-            if varying:
+        if self._hop_mode != "fixed":
+            self._place_frames(search=method.search)
+            if self._varying and table is not None:
+                table = self._evaluator.table(self._plan.tabulated_lengths())
+        if method.search:
+            if self._varying:
                 self._search(table)
             self.stop_reason = StopReason.SEARCH
         self.seconds["search"] = time.perf_counter() - began
         began = time.perf_counter()
-        if max_steps > 0:
-            self.stop_reason = self._descend(varying, search, optimizer, lr, max_steps, tolerance)
-            self.stuck = not search and optimizer != "lbfgs" and self._best is self._start
+        if method.max_steps > 0:
+            if self._window_mode != "fixed" and not self._jointly:
+                self._descend_lengths(method)
+            if self._hop_mode != "fixed":
+                self._descend_positions(method)
+            self.stuck = (
+                not method.search
+                and method.optimizer in ("adam", "sgd")
+                and self._record.best is self._record.start
+            )
         self.seconds["descent"] = time.perf_counter() - began
 
     def start(self) -> None:
         """Evaluates the start length; it is the best fixed one until a table is made."""
-        lengths = np.array([[self._plan.start]])
-        self._start = self._fixed = self._offer("start", lengths, self._weigh(lengths))
-        if not (math.isfinite(self._start.value) and math.isfinite(self._start.total)):
+        row = np.array([self._plan.start])
+        start = self._offer("start", row, self._weigh(row))
+        self._record.start = self._record.fixed = start
+        value = self._evaluator.criterion.value(torch.from_numpy(start.sums), start.cells)
+        if not (math.isfinite(value) and math.isfinite(start.total)):
             raise UsageError(
-                f"criterion {self._evaluator.criterion.name} is {self._start.value:g} at the start: "
+                f"criterion {self._evaluator.criterion.name} is {value:g} at the start: "
                 "lower --order or --power, or use --dtype float64"
             )
 
-    def finish(self) -> Array:
-        """The best lengths `[1, 1]` or, where they may vary, `[1, T]` or `[F, 1]`.
+    def finish(self) -> Candidate:
+        """The best parameters, with lengths of every row where these may vary.
 
         They are evaluated once more: what is reported is the value of what is kept.
         """
-        assert self._best is not None
-        lengths = self._best.lengths
-        if self._best is self._start:
-            self._final_value = self._best.value
-        else:
-            self._final_value = self._value(self._weigh(lengths))
-        if lengths.size < self._rows:
-            return self._evaluator.arrange(np.repeat(lengths[0], self._rows))
-        return lengths
+        best = self._best
+        self._move_to(best.centers)
+        row, sums = best.row, best.sums
+        if best is not self._record.start:
+            sums = self._weigh(row)
+        if self._varying and len(row) == 1:
+            row = np.repeat(row, len(self._evaluator.weights))
+        return Candidate(row, best.centers, sums, self._evaluator.cells, best.total)
 
-    def summary(self, name: str, direction: str) -> CriterionSummary:
-        """The criterion before and after."""
-        assert self._start is not None
-        assert self._fixed is not None
-        return CriterionSummary(
-            name=name,
-            direction=direction,
-            start=self._start.value,
-            best_fixed_win_length=float(self._fixed.lengths[0, 0]),
-            best_fixed=self._fixed.value,
-            final=self._final_value,
-            table_bound=self._bound,
-        )
+    def arrange(self, row: Array) -> Array:
+        """Lengths of rows in the shape of a parameter."""
+        return self._evaluator.arrange(row)
 
-    def trajectory(self) -> Trajectory:
-        """All steps so far."""
-        phase, seconds, evaluations, values, lengths = zip(*self._steps, strict=True)
-        return Trajectory(
-            phase=phase,
-            seconds=np.array(seconds),
-            evaluations=np.array(evaluations, dtype=np.int64),
-            criterion=np.array(values),
-            window_lengths=lengths,
-            hop_lengths=(np.array([self._plan.hop_length]),) * len(phase),
-        )
+    @property
+    def record(self) -> Record:
+        """What was tried."""
+        return self._record
 
-    def _weigh(self, lengths: Array) -> Array:
-        """Sums at these lengths; the rows' shares in the first one become their importance."""
-        evaluator = self._evaluator
+    @property
+    def _best(self) -> Candidate:
+        assert self._record.best is not None
+        return self._record.best
+
+    @property
+    def _neighbours(self) -> Neighbours:
+        return self._evaluator.neighbours(self._smoothness)
+
+    @property
+    def _jointly(self) -> bool:
+        """Whether lengths move together with the positions from the first step on.
+
+        Lengths that vary with frequency descend on their own before: there that is much cheaper.
+        """
+        return self._hop_mode != "fixed" and self._window_mode in ("constant", "time")
+
+    def _move_to(self, centers: Array) -> None:
+        if not np.array_equal(centers, self._evaluator.centers):
+            before = self._evaluator.evaluations
+            self._evaluator = self._at(centers)
+            self._evaluator.evaluations = before
+
+    def _weigh(self, row: Array) -> Array:
+        """Sums at these lengths; the rows' shares in them become their importance."""
+        evaluator, lengths = self._evaluator, self._evaluator.arrange(row)
         if evaluator.criterion.ranked:
             return evaluator.rank(lengths)
         rows = evaluator.rows(lengths)
@@ -156,145 +199,187 @@ class Stages:
         return evaluator.sums(rows)
 
     def _tabulate(self) -> Table | None:
-        """Offers every tabulated length for all frames; returns the moment table if there is one."""
+        """Offers every tabulated length for all frames; the moment table if there is one."""
         lengths = self._plan.tabulated_lengths()
         before = self._evaluator.evaluations
         scores, sums, table = fixed_scores(self._evaluator, lengths)
         candidates = [
-            self._offer("table", np.array([[length]]), total, evaluations=before + m)
+            self._offer("table", np.array([length]), total, evaluations=before + m)
             for m, (length, total) in enumerate(zip(lengths, sums, strict=True), start=1)
         ]
         # once more, in full precision: the table is rounded, and the result is compared with this
         best = candidates[int(scores.argmin())]
-        sums_again = self._evaluator.total(best.lengths)
-        self._fixed = _Candidate(best.lengths, self._score(sums_again), self._value(sums_again))
-        if self._best is best:
-            self._best = self._fixed
+        again = self._evaluator.total(best.row[:, None])
+        fixed = self._candidate(best.row, again)
+        self._record.fixed = fixed
+        if self._record.best is best:
+            self._record.best = fixed
         return table
+
+    def _place_frames(self, *, search: bool) -> None:
+        """Takes the frames to where positions are learned from."""
+        hops = self._plan.hops
+        assert hops is not None
+        if self._hop_mode == "time":
+            free = FreeCenters(hops)
+            count = 1 + int((hops.length - 1) // self._plan.hop_length)
+            wishes = np.arange(count, dtype=np.float64) * self._plan.hop_length
+            shortest = np.full(count, self._plan.bounds.low)
+            self._move_to(free.place(wishes, shortest).centers)
+            self._offer("search", self._best.row, self._weigh(self._best.row))
+            return
+        tried = np.array([self._plan.hop_length])
+        if search and hops.low < hops.high:
+            count = 1 + math.ceil(_HOPS_PER_OCTAVE * math.log2(hops.high / hops.low))
+            tried = np.geomspace(hops.low, hops.high, count)
+        row, found = self._best.row, []
+        for hop in tried:
+            self._move_to(FreeHop(hops).centers(np.array([math.log(hop)])))
+            found.append(self._candidate(row, self._weigh(row)))
+            self._note("search", found[-1])
+        enough = min(candidate.total for candidate in found) + _WORTH_DENSER_FRAMES
+        enough = min(enough, self._best.total) if search else math.inf
+        as_good = [candidate for candidate in found if candidate.total <= enough]
+        if as_good:  # of hops rising
+            self._move_to(as_good[-1].centers)
+            self._weigh(row)
+            self._record.offer(as_good[-1])
+        else:
+            self._move_to(self._best.centers)
 
     def _search(self, table: Table | None) -> None:
         """Offers the best assignment of tabulated lengths to rows."""
-        assert self._best is not None
         lengths = self._plan.tabulated_lengths()
         ranked = self._evaluator.criterion.ranked
         for _ in range(_RANK_ROUNDS if ranked else 1):
             if ranked:
-                self._evaluator.rank(self._best.lengths)
+                self._evaluator.rank(self._evaluator.arrange(self._best.row))
                 table = self._evaluator.table(lengths)
             assert table is not None
             before = self._best
-            found = search_lengths(self._evaluator, table, lengths, self._penalty)
+            found = search_lengths(self._evaluator, table, lengths, self._neighbours)
             if found.bound is not None:
-                self._bound = self._value(found.bound)
-            sums = self._evaluator.total(found.lengths) if ranked else found.sums
-            self._offer("search", found.lengths, sums)
+                self._record.bound = found.bound, self._evaluator.cells
+            sums = found.sums
+            if ranked:
+                sums = self._evaluator.total(self._evaluator.arrange(found.row))
+            self._offer("search", found.row, sums)
             if self._best is before:
                 break
 
-    def _descend(
-        self,
-        varying: bool,
-        searched: bool,
-        optimizer: str,
-        lr: float | None,
-        max_steps: int,
-        tolerance: float,
-    ) -> StopReason:
-        """Offers what a descent from the best lengths so far ends at."""
-        assert self._best is not None
-        evaluator, bounds = self._evaluator, self._plan.bounds
-        free = FreeLengths.constant()
-        if varying:
-            row = np.broadcast_to(self._best.lengths.ravel(), len(evaluator.weights))
-            free = FreeLengths.runs(row, self._penalty, every_row=not searched)
+    def _descend_lengths(self, method: Method) -> None:
+        """Offers what a descent of the lengths from the best so far ends at."""
+        evaluator = self._evaluator
 
-        def lengths_of(z: Array) -> Array:
-            row = np.clip(free.lengths(z), bounds.low, bounds.high)
-            return evaluator.arrange(row) if varying else row[:, None]
-
-        values: dict[float, float] = {}
-
-        def objective(z: Array) -> tuple[float, Array]:
-            lengths = lengths_of(z)
+        def evaluate(row: Array, centers: Array) -> Point:
+            lengths = evaluator.arrange(row)
             if evaluator.criterion.ranked:
                 evaluator.rank(lengths)
             rows, slopes = evaluator.rows_and_slopes(lengths)
-            sums = evaluator.sums(rows)
-            score, gradient = evaluator.criterion.score_gradient(sums, evaluator.cells)
-            per_length = evaluator.weights * (slopes @ gradient)
-            penalty, penalty_gradient = free.smoothness(z)
-            values[score + penalty] = self._value(sums)
-            return score + penalty, free.pull_back(z, per_length) + penalty_gradient
+            weighted = slopes * evaluator.weights[:, None]
+            return Point(evaluator.sums(rows), evaluator.cells, weighted)
 
-        def on_step(z: Array, total: float) -> None:
-            lengths = lengths_of(z)
-            self._note("descent", evaluator.evaluations, values[total], lengths)
+        objective = Objective(evaluator, evaluate, self._best, self._lengths(method))
+        self._descend(objective, method)
 
+    def _descend_positions(self, method: Method) -> None:
+        """Offers what a descent of positions, and of lengths if they are learned, ends at."""
+        start, hops = self._best, self._plan.hops
+        assert hops is not None
+        self._move_to(start.centers)
+
+        def evaluate(row: Array, centers: Array) -> Point:
+            moved = self._at(centers)
+            slopes = moved.slopes(moved.arrange(row))
+            self._evaluator.evaluations += 1
+            return Point(
+                moved.frame_weights @ slopes.frames,
+                moved.cells,
+                slopes.by_length,
+                slopes.frames,
+                slopes.by_center,
+            )
+
+        frames = evaluate(start.row, start.centers).frames
+        assert frames is not None
+        shares = self._evaluator.frame_weights * np.abs(frames[:, 0])
+        shares = shares / shares.sum() if 0 < shares.sum() < math.inf else shares * 0
+        free: FreeHop | FreeCenters = FreeCenters(hops)
+        if self._hop_mode == "constant":
+            kept = self._window_mode in ("time", "time-frequency")
+            free = FreeHop(hops, len(start.centers) if kept else None)
+        positions = Positions(free, self._plan.hop_length, start.centers, shares)
+        lengths = None if self._window_mode == "fixed" else self._lengths(method)
+        objective = Objective(self._evaluator, evaluate, start, lengths, positions)
+        self._descend(objective, method, "adam" if self._hop_mode == "time" else "lbfgs")
+
+    def _lengths(self, method: Method) -> Lengths:
+        """The variables of the lengths."""
+        free = FreeLengths.constant()
+        if self._varying:
+            row = np.broadcast_to(self._best.row, len(self._evaluator.weights))
+            free = FreeLengths.runs(row, self._neighbours, every_row=not method.search)
+        return Lengths(free, self._plan.bounds, self.importance)
+
+    def _descend(self, objective: Objective, method: Method, auto: str = "lbfgs") -> None:
         descent = descend(
             objective,
-            free.variables(self._best.lengths.ravel()),
-            math.log(bounds.low),
-            math.log(bounds.high),
-            scale=np.sqrt(free.total(self.importance) + _LEAST_IMPORTANCE),
-            optimizer=optimizer,
-            lr=lr,
-            max_steps=max_steps,
-            tolerance=tolerance,
-            on_step=on_step,
+            objective.start,
+            objective.low,
+            objective.high,
+            scale=objective.scale,
+            optimizer=auto if method.optimizer == "auto" else method.optimizer,
+            lr=method.lr,
+            max_steps=method.max_steps,
+            tolerance=method.tolerance,
+            on_step=lambda z, total: self._note("descent", objective.at(z, total)),
         )
+        self.stop_reason = descent.stop_reason
         if descent.value < self._best.total:
-            lengths = lengths_of(descent.z)
-            self._best = _Candidate(lengths, descent.value, values[descent.value])
-        return descent.stop_reason
+            self._record.offer(objective.at(descent.z, descent.value))
 
     def _offer(
-        self, phase: str, lengths: Array, sums: Array, *, evaluations: int | None = None
-    ) -> _Candidate:
+        self, phase: str, row: Array, sums: Array, *, evaluations: int | None = None
+    ) -> Candidate:
         """Notes a step and keeps it if it is the best."""
-        changes = float(np.abs(np.diff(np.log(lengths.ravel()))).sum())
-        value = self._value(sums)
-        candidate = _Candidate(lengths, self._score(sums) + self._penalty * changes, value)
-        if self._best is None or candidate.total < self._best.total:
-            self._best = candidate
-        count = self._evaluator.evaluations if evaluations is None else evaluations
-        self._note(phase, count, value, lengths)
+        candidate = self._candidate(row, sums)
+        self._record.offer(candidate)
+        self._note(phase, candidate, evaluations)
         return candidate
 
-    def _note(self, phase: str, evaluations: int, value: float, lengths: Array) -> None:
-        seconds = time.perf_counter() - self._began
-        self._steps.append((phase, seconds, evaluations, value, lengths.astype(np.float32)))
+    def _note(self, phase: str, candidate: Candidate, evaluations: int | None = None) -> None:
+        count = self._evaluator.evaluations if evaluations is None else evaluations
+        self._record.note(phase, count, candidate, self._evaluator.shown(candidate.row))
 
-    def _value(self, sums: Array) -> float:
+    def _candidate(self, row: Array, sums: Array) -> Candidate:
         evaluator = self._evaluator
-        return float(evaluator.criterion.value(torch.from_numpy(sums), evaluator.cells))
-
-    def _score(self, sums: Array) -> float:
-        evaluator = self._evaluator
-        return float(evaluator.criterion.score(torch.from_numpy(sums), evaluator.cells))
+        score = float(evaluator.criterion.score(torch.from_numpy(sums), evaluator.cells))
+        total = score + self._neighbours.change(np.log(row))
+        return Candidate(row, evaluator.centers, sums, evaluator.cells, total)
 
 
 @dataclass(frozen=True)
 class FoundLengths:
     """Lengths of the rows that solve the tabulated problem, their sums, score and bound."""
 
-    lengths: Array
+    row: Array
     sums: Array
     score: float
     bound: Array | None
 
 
 def search_lengths(
-    evaluator: Evaluator, table: Table, lengths: Array, penalty: float
+    evaluator: Evaluator, table: Table, lengths: Array, neighbours: Neighbours
 ) -> FoundLengths:
-    """The best of the tabulated lengths for each row, changes paid for if `penalty > 0`."""
+    """The best of the tabulated lengths for each row, changes between neighbours paid for."""
     problem = TabulatedProblem(table, evaluator.weights, evaluator.criterion, evaluator.cells)
     free = found = problem.free()
-    if penalty > 0:
-        found = problem.smooth(np.log(lengths), penalty, free.assignment)
-    assignment = keep_neighbours_where_silent(found.assignment, table)
-    return FoundLengths(
-        evaluator.arrange(lengths[assignment]), problem.sums(assignment), found.score, free.bound
-    )
+    if not neighbours.free:
+        found = problem.smooth(np.log(lengths), neighbours, free.assignment)
+    assignment = found.assignment
+    if len(neighbours.shape) == 1:
+        assignment = keep_neighbours_where_silent(assignment, table)
+    return FoundLengths(lengths[assignment], problem.sums(assignment), found.score, free.bound)
 
 
 def fixed_scores(evaluator: Evaluator, lengths: Array) -> tuple[Array, Array, Table | None]:

@@ -35,14 +35,14 @@ def cheapest_path(cost: Array, positions: Array) -> NDArray[np.int64]:
     through = np.full((stretches, M, M), np.inf)  # cheapest way from first to last row
     through[:, range(M), range(M)] = rows[:, 0]
     for step in range(1, steps):
-        through = _arrive(through, positions)
+        through = arrive(through, positions)
         through += rows[:, step, None, :]
 
     starts, ends = _join(through, positions)
     return _walk(rows, positions, starts, ends).reshape(-1)[:T]
 
 
-def _arrive(paid: Array, positions: Array) -> Array:
+def arrive(paid: Array, positions: Array) -> Array:
     """`min_m' paid[…, m'] + |x[m'] − x[m]|`: two sweeps along the sorted positions."""
     upwards = np.minimum.accumulate(paid - positions, axis=-1)
     upwards += positions

@@ -1,0 +1,34 @@
+"""Window lengths and frame centres: shapes, bounds, coverage, and what a descent moves."""
+
+from dstft_cli.parameters.centers import (
+    FreeCenters,
+    FreeHop,
+    HopRange,
+    Placed,
+    mean_share,
+    quadrature_weights,
+    uniform_centers,
+    weights_pull_back,
+)
+from dstft_cli.parameters.free import FreeLengths, Neighbours
+from dstft_cli.parameters.lengths import REACH, SHORTEST_WINDOW, LengthBounds, length_bounds
+from dstft_cli.parameters.patches import Patches, choose_patches
+
+__all__ = [
+    "REACH",
+    "SHORTEST_WINDOW",
+    "FreeCenters",
+    "FreeHop",
+    "FreeLengths",
+    "HopRange",
+    "LengthBounds",
+    "Neighbours",
+    "Patches",
+    "Placed",
+    "choose_patches",
+    "length_bounds",
+    "mean_share",
+    "quadrature_weights",
+    "uniform_centers",
+    "weights_pull_back",
+]

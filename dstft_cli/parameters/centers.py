@@ -1,0 +1,212 @@
+"""Frame centres: where they lie, their weights in a sum over time, and how a descent moves them.
+
+Learned centres obey, whatever values the variables of a descent take,
+
+    0 ≤ t_0 ≤ η·θ_0/2,    h_min ≤ t_{i+1} − t_i ≤ min(h_max, η·(θ_i + θ_{i+1})/2),
+    N − 1 − η·θ_{T−1}/2 ≤ t_{T−1} ≤ N − 1,
+
+so frames stay in order and in the signal, and neighbouring windows overlap as asked.
+
+Source: Leiber et al., arXiv 2308.02421 and IEEE TSP 73 (2025), arXiv 2506.21440, hop lengths.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+
+
+def uniform_centers(length: int, hop_length: float) -> FloatArray:
+    """Centres `t_i = i·H`, samples, `[T]` with `T = 1 + ⌊N/H⌋`.
+
+    Args:
+        length: signal length N, samples, >= 1.
+        hop_length: H, samples, > 0, real.
+    """
+    return np.arange(1 + int(length // hop_length), dtype=np.float64) * hop_length
+
+
+def quadrature_weights(centers: FloatArray, hop_length: float | None = None) -> FloatArray:
+    """Each frame's share of time, `[T]`: 1 everywhere for a uniform hop.
+
+    `Δt_i = (t_{i+1} − t_{i−1})/2`, the first and last gap continued outwards, divided by the mean
+    share. With these weights a sum over frames estimates an integral over time, so frames that
+    crowd together or drift off gain nothing.
+
+    Args:
+        centers: samples, `[T]`, increasing.
+        hop_length: divide by this instead, samples: then sums over other frames compare.
+    """
+    if len(centers) == 1:
+        return np.ones(1)
+    gaps = np.diff(centers)
+    gaps = np.concatenate([gaps[:1], gaps, gaps[-1:]])
+    shares = (gaps[:-1] + gaps[1:]) / 2
+    weights: FloatArray = shares / (shares.mean() if hop_length is None else hop_length)
+    return weights
+
+
+def mean_share(centers: FloatArray, hop_length: float) -> float:
+    """Mean share of time of a frame, samples; `hop_length` where there is one frame."""
+    return hop_length * float(quadrature_weights(centers, hop_length).mean())
+
+
+def weights_pull_back(gradient: FloatArray, hop_length: float) -> FloatArray:
+    """Gradient with respect to the centres, `[T]`, from that with respect to the weights `[T]`.
+
+    The weights are those of `quadrature_weights(centers, hop_length)`.
+    """
+    if len(gradient) == 1:
+        return np.zeros(1)
+    by_gap = (gradient[:-1] + gradient[1:]) / (2 * hop_length)
+    by_gap[0] += gradient[0] / (2 * hop_length)
+    by_gap[-1] += gradient[-1] / (2 * hop_length)
+    return -np.diff(by_gap, prepend=0.0, append=0.0)
+
+
+@dataclass(frozen=True)
+class HopRange:
+    """What learned positions obey.
+
+    Attributes:
+        length: signal length N, samples.
+        overlap: η, in (0, 1].
+        low, high: shortest and longest hop, samples, 0 < low ≤ high.
+    """
+
+    length: int
+    overlap: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class FreeHop:
+    """One hop H for all frames, in the middle of the signal: `t_i = (N−1)/2 + (i − (T−1)/2)·H`.
+
+    As many frames as fit, so at most half a hop is left at either end.
+
+    Attributes:
+        range: of the hop.
+        frames: T, or None where it may follow the hop: T = 1 + ⌊(N−1)/H⌋.
+    """
+
+    range: HopRange
+    frames: int | None = None
+
+    def centers(self, z: FloatArray) -> FloatArray:
+        """Centres `[T]`, samples, for `z = [ln H]`."""
+        hop, end = math.exp(float(z[0])), self.range.length - 1.0
+        count = self.frames or 1 + int(end / hop * (1 + 1e-12))
+        return np.clip(end / 2 + (np.arange(count) - (count - 1) / 2) * hop, 0.0, end)
+
+    def pull_back(self, z: FloatArray, gradient: FloatArray) -> FloatArray:
+        """Gradient with respect to `z`, from that with respect to the centres `[T]`."""
+        leverage = np.arange(len(gradient)) - (len(gradient) - 1) / 2
+        return np.array([math.exp(float(z[0])) * float(leverage @ gradient)])
+
+    def bounds(self) -> tuple[FloatArray, FloatArray]:
+        """Range of `z`: that of the hop, within what keeps the number of frames."""
+        low, high = self.range.low, self.range.high
+        if self.frames is not None:
+            span = self.range.length - 1
+            low = max(low, span / self.frames * (1 + 1e-9))
+            high = max(min(high, span / max(self.frames - 1, 1)), low)
+        return np.array([math.log(low)]), np.array([math.log(high)])
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Centres, and which constraint holds each.
+
+    Attributes:
+        centers: samples, `[T]`.
+        held: per frame 0 where it is free; 1, 2: at the least or the greatest hop from the frame
+            before; 3, 4: as far left or right as the frames to come allow.
+    """
+
+    centers: FloatArray
+    held: NDArray[np.int8]
+
+
+FREE, LEAST, MOST, LEFTMOST, RIGHTMOST = range(5)
+
+
+@dataclass(frozen=True)
+class FreeCenters:
+    """T centres of their own, each taken to the nearest place that the constraints leave it.
+
+    From left to right, `t_i` is the wish `y_i`, moved into the hops allowed from `t_{i−1}` and into
+    the places from which the frames to come still reach the end of the signal. Where no constraint
+    holds a frame, `t_i = y_i`, and a wish moves no other frame.
+
+    Attributes:
+        range: of the hops.
+    """
+
+    range: HopRange
+
+    def feasible(self, lengths: FloatArray) -> bool:
+        """Whether windows of these lengths `[T]` can cover the signal within the constraints."""
+        caps = self._caps(lengths)
+        least = (len(lengths) - 1) * self.range.low
+        return least <= self.range.length - 1 <= float(caps.sum()) * (1 + 1e-12)
+
+    def place(self, wishes: FloatArray, lengths: FloatArray) -> Placed:
+        """Centres nearest to the wishes `[T]`, samples, under windows of these lengths `[T]`."""
+        caps = self._caps(lengths)
+        low, end = self.range.low, float(self.range.length - 1)
+        T = len(wishes)
+        leftmost = (end - np.cumsum(caps[::-1])[::-1][1:]).tolist()
+        rightmost = (end - low * np.arange(T - 1, -1, -1)).tolist()
+        gaps, asked = caps.tolist(), wishes.tolist()
+        placed, held = [0.0] * T, [FREE] * T
+        for i in range(T):
+            at, by = asked[i], FREE
+            left, right = (placed[i - 1] + low, placed[i - 1] + gaps[i]) if i else (0.0, gaps[0])
+            if at < left:
+                at, by = left, LEAST
+            if at < leftmost[i]:
+                at, by = leftmost[i], LEFTMOST
+            if at > right:
+                at, by = right, MOST
+            if at > rightmost[i]:
+                at, by = rightmost[i], RIGHTMOST
+            placed[i], held[i] = at, by
+        return Placed(np.array(placed), np.array(held, dtype=np.int8))
+
+    def pull_back(
+        self, placed: Placed, lengths: FloatArray, gradient: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Gradients with respect to wishes and lengths, each `[T]`, from that of the centres."""
+        T = len(gradient)
+        carried, held = gradient.tolist(), placed.held.tolist()
+        by_wish, by_cap = [0.0] * T, [0.0] * (T + 1)
+        to_come = [0.0] * T  # gradient of the places as far left as the frames to come allow
+        for i in range(T - 1, -1, -1):
+            if held[i] == FREE:
+                by_wish[i] = carried[i]
+            elif held[i] == LEFTMOST:
+                to_come[i] = carried[i]
+            elif held[i] in (LEAST, MOST):
+                if i:
+                    carried[i - 1] += carried[i]
+                if held[i] == MOST:
+                    by_cap[i] += carried[i]
+        caps = np.array(by_cap)
+        caps[1:] -= np.cumsum(to_come)
+        reach = self.range.overlap * (lengths[:-1] + lengths[1:]) / 2
+        caps[1:-1][reach > self.range.high] = 0.0  # there the longest hop holds, not the windows
+        share = caps * (self.range.overlap / 2)
+        return np.array(by_wish), share[:-1] + share[1:]
+
+    def _caps(self, lengths: FloatArray) -> FloatArray:
+        """Longest gaps, `[T+1]`: before the first frame, between frames, after the last."""
+        reach = self.range.overlap * lengths / 2
+        inner = np.minimum(reach[:-1] + reach[1:], self.range.high)
+        return np.concatenate([reach[:1], inner, reach[-1:]])

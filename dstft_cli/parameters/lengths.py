@@ -1,0 +1,91 @@
+"""The range of window lengths.
+
+Window lengths have the shape `[1, 1]` (one for all), `[1, T]` (one per frame), `[F, 1]` (one per
+bin) or `[F, T]` (one per cell), frequency first. All are real, in samples.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dstft_cli.errors import UsageError
+
+REACH = 0.45  # share of a window on either side of its centre that is well above zero
+SHORTEST_WINDOW = 2.0  # samples; a shorter one could fall between two samples and hold none
+
+
+@dataclass(frozen=True)
+class LengthBounds:
+    """Where window lengths may lie, samples: `SHORTEST_WINDOW ≤ low ≤ high ≤ n_fft`.
+
+    `low_option` and `high_option` name what to change if an optimum lies on that bound.
+    """
+
+    low: float
+    high: float
+    low_option: str
+    high_option: str
+
+
+def length_bounds(
+    n_fft: int,
+    hop_length: float,
+    overlap: float,
+    low: float | None = None,
+    high: float | None = None,
+    *,
+    tail: float = 0.0,
+) -> LengthBounds:
+    """The range of window lengths, so that neighbouring windows overlap.
+
+    Frames a hop `H` apart overlap as asked where `H ≤ η·θ`: then every sample is seen by a window
+    well above zero and the transform can be inverted.
+
+    Args:
+        n_fft: FFT size, samples.
+        hop_length: hop H, samples.
+        overlap: η, in (0, 1].
+        low, high: the user's own bounds, samples; None: `max(n_fft/32, H/η, tail/0.45)` and
+            `n_fft`.
+        tail: from the last frame centre to the last sample, samples: a window must reach it too.
+
+    Raises:
+        UsageError: the bounds contradict each other, n_fft, or the overlap.
+    """
+    covering = max(hop_length / overlap, SHORTEST_WINDOW)
+    top = float(n_fft) if high is None else high
+    if top > n_fft:
+        raise UsageError(
+            f"window length max {top:g} samples is above n_fft {n_fft}: "
+            "lower --win-length-max or raise --n-fft"
+        )
+    if low is None:
+        bottom = max(n_fft / 32, covering)
+        low_option = "--win-length-min" if n_fft / 32 >= covering else "--hop-length"
+        if tail / REACH > bottom:
+            bottom, low_option = min(tail / REACH, top), "--hop-length"
+        if bottom > top:
+            raise UsageError(
+                f"hop length {hop_length:g} samples with overlap {overlap:g} needs windows of at "
+                f"least {covering:g} samples, above the longest allowed, {top:g}: "
+                "lower --hop-length or raise --overlap or --win-length-max"
+            )
+    else:
+        bottom, low_option = low, "--win-length-min"
+        if bottom > top:
+            raise UsageError(
+                f"window length min {bottom:g} samples is above the max, {top:g}: "
+                "lower --win-length-min or raise --win-length-max"
+            )
+        if bottom < SHORTEST_WINDOW:
+            raise UsageError(
+                f"window length min {bottom:g} samples is below {SHORTEST_WINDOW:g}: "
+                "a shorter window holds no sample; raise --win-length-min"
+            )
+        if bottom < covering * (1 - 1e-9):
+            raise UsageError(
+                f"window length min {bottom:g} samples is below hop length / overlap = "
+                f"{covering:g}: lower --hop-length, or raise --overlap or --win-length-min"
+            )
+    high_option = "--n-fft" if high is None or high == n_fft else "--win-length-max"
+    return LengthBounds(bottom, top, low_option, high_option)
