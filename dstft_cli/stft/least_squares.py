@@ -16,7 +16,7 @@ whole signal, as well-conditioned, and since these are banded what is wrong beyo
 by orders of magnitude per n_fft. Only the inner part of a segment is kept.
 
 Source: Griffin & Lim, IEEE TASSP 32 (1984); Björck, Numerical Methods for Least Squares Problems
-(SIAM 1996), algorithm 7.4.1 (conjugate gradients on the residual); DESIGN sections 1 and 5.
+(SIAM 1996), section 7.4 (conjugate gradients on the residual).
 """
 
 from __future__ import annotations
