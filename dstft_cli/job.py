@@ -16,6 +16,7 @@ from dstft_cli.audio.source import printable_name
 from dstft_cli.criteria import resolve
 from dstft_cli.errors import InputError
 from dstft_cli.fit import optimize, resolve_device
+from dstft_cli.names import default_smoothness
 from dstft_cli.output import Outputs, refuse_collisions
 from dstft_cli.result import Result
 from dstft_cli.settings import Length, Settings
@@ -172,10 +173,13 @@ def _fit(signal: Signal, settings: Settings, progress: Progress | None) -> Resul
             win_length_min=samples(settings.win_length_min),
             win_length_max=samples(settings.win_length_max),
             hop_length=samples(settings.hop_length),
+            hop_length_min=samples(settings.hop_length_min),
+            hop_length_max=samples(settings.hop_length_max),
             window=settings.window,
             normalization=settings.normalization,
             power=settings.power,
             window_mode=settings.window_mode,
+            hop_mode=settings.hop_mode,
             smoothness=settings.smoothness,
             overlap=settings.overlap,
             criterion=settings.criterion,
@@ -196,6 +200,10 @@ def _fit(signal: Signal, settings: Settings, progress: Progress | None) -> Resul
 def _resolved(settings: Settings, result: Result, device: torch.device) -> dict[str, Any]:
     """The settings with every `auto` and every default in words replaced by what was used."""
     low, high = result.length_bounds
+    shortest, longest = result.hop_bounds or (None, None)
+    smoothness = settings.smoothness
+    if smoothness is None:
+        smoothness = default_smoothness(settings.window_mode)
     return {
         **settings.as_dict(),
         "sr": int(result.sample_rate),
@@ -204,6 +212,9 @@ def _resolved(settings: Settings, result: Result, device: torch.device) -> dict[
         "win_length_min": low,
         "win_length_max": high,
         "hop_length": result.hop_length,
+        "hop_length_min": shortest,
+        "hop_length_max": longest,
+        "smoothness": smoothness,
         "device": device.type,
         "threads": settings.threads or torch.get_num_threads(),
     }

@@ -9,31 +9,18 @@ from dstft_cli.settings import OPTIONS, RUN_GROUPS, Settings
 from dstft_cli.writers import StoredParameters, read_parameters, read_record, shown
 
 
-def read_learned(directory: Path, command: str) -> StoredParameters:
-    """The parameters in `DIR/parameters.npz`.
-
-    Args:
-        directory: written by `dstft optimize` or `dstft apply`.
-        command: `reconstruct`, which takes window lengths of any shape, or `apply`, which takes one
-            for all `[1, 1]` or one per frame `[1, T]`.
+def read_learned(directory: Path) -> StoredParameters:
+    """The parameters in `DIR/parameters.npz`, as `dstft optimize` or `dstft apply` wrote it.
 
     Raises:
-        InputError: there is no such directory, it was not written by dstft, is damaged, or its
-            window lengths vary with frequency where the command does not take them.
+        InputError: there is no such directory, it was not written by dstft, or is damaged.
     """
     place = shown(directory)
     if not directory.exists():
         raise InputError(f"{place}: no such directory: check the path")
     if not directory.is_dir():
         raise InputError(f"{place} is not a directory: name one that dstft optimize has written")
-    stored = read_parameters(directory / "parameters.npz")
-    shape = stored.window_length.shape
-    if command == "apply" and shape[0] > 1:
-        raise InputError(
-            f"{place}: window lengths of shape {shape} vary with frequency: dstft {command} "
-            "needs those of --window-mode fixed, constant or time"
-        )
-    return stored
+    return read_parameters(directory / "parameters.npz")
 
 
 def learned_settings(directory: Path, own: Settings) -> Settings:

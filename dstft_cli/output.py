@@ -145,16 +145,21 @@ class Outputs:
         Where nothing was learned there is no comparison and no trajectory.
         """
         settings = self._settings
-        frames = Frames(
-            signal.samples,
-            result.frame_centers,
-            result.n_fft,
-            device=device,
-            dtype=getattr(torch, settings.dtype),
-        )
         transform = Transform(result.n_fft, result.window, result.normalization)
 
-        def run(lengths: NDArray[np.floating[Any]], takers: list[Taker], stage: str) -> None:
+        def run(
+            centers: NDArray[np.floating[Any]],
+            lengths: NDArray[np.floating[Any]],
+            takers: list[Taker],
+            stage: str,
+        ) -> None:
+            frames = Frames(
+                signal.samples,
+                centers,
+                result.n_fft,
+                device=device,
+                dtype=getattr(torch, settings.dtype),
+            )
             threads = torch.get_num_threads() if device.type == "cpu" else 1
             for start, X in spectra(frames, transform, lengths, threads) if takers else ():
                 block: Block = X.to("cpu", torch.complex64).numpy()
@@ -166,7 +171,7 @@ class Outputs:
         with ExitStack() as stack:
             takers = self._array_takers(stack, signal, result)
             if not self.draws:
-                run(result.window_length, takers, "spectrogram")
+                run(result.frame_centers, result.window_length, takers, "spectrogram")
                 return
             from dstft_cli.plot.pictures import Pictures
 
@@ -181,6 +186,7 @@ class Outputs:
                 format=settings.format,
             )
             run(
+                result.frame_centers,
                 result.window_length,
                 [*takers, to_pool(pictures.learned, signal.peak)],
                 "spectrogram",
@@ -199,7 +205,8 @@ class Outputs:
         plain = []
         for length in (pictures.start_length, pictures.best_fixed_length):
             plain.append(pictures.new_pool())
-            run(np.array([[length]]), [to_pool(plain[-1], signal.peak)], "comparison")
+            taker = to_pool(plain[-1], signal.peak)
+            run(result.start_frame_centers, np.array([[length]]), [taker], "comparison")
         self._write_bytes(f"comparison.{settings.format}", pictures.comparison(*plain))
         self._write_bytes(f"trajectory.{settings.format}", pictures.trajectory())
         write_trajectory(self._path("trajectory.csv"), result.trajectory)

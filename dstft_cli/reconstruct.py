@@ -131,7 +131,7 @@ def run_reconstruct(
         output = f"{name}-reconstructed.wav"
     path = None if output == "-" else Path(output)
     container, subtype = audio_format(path, subtype)
-    stored = read_learned(directory, "reconstruct")
+    stored = read_learned(directory)
     with ExitStack() as stack:
         transform = stack.enter_context(open_stft(directory / "stft.npy"))
         inverse = _inverse(stored, transform, directory)

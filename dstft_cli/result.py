@@ -33,7 +33,8 @@ class Trajectory:
         evaluations: transforms of the whole signal computed so far, [S].
         criterion: value in the criterion's own direction, without the smoothness penalty, [S].
         window_lengths: S arrays in samples, each broadcastable to the result's `window_length`
-            (a step with one length for all frames is stored as `[1, 1]`).
+            (a step with one length for all frames is stored as `[1, 1]`); where lengths vary with time
+            and frequency, on the grid of their patches.
         hop_lengths: S arrays in samples, each of length 1 (uniform) or T-1.
     """
 
@@ -84,6 +85,7 @@ class Result:
         window_length: samples, [1, 1] or [1, T] ([F, 1] and [F, T] where it varies with frequency).
         hop_length: uniform distance of the frame centres at the start, samples.
         length_bounds: shortest and longest window length allowed, samples.
+        hop_bounds: shortest and longest hop allowed, samples; None where positions were not learned.
         frame_centers: samples, [T], strictly increasing, within [0, N].
         window: window family, e.g. `hann`.
         normalization: `energy`, `amplitude` or `none`.
@@ -113,6 +115,14 @@ class Result:
     evaluations: int
     seconds: Mapping[str, float]
     warnings: tuple[str, ...]
+    hop_bounds: tuple[float, float] | None = None
+
+    @property
+    def start_frame_centers(self) -> FloatArray:
+        """Centres of the start's frames, samples, [T']; those of the result where none moved."""
+        if self.hop_bounds is None:
+            return self.frame_centers
+        return np.arange(1 + int(self.length // self.hop_length)) * self.hop_length
 
     @property
     def frames(self) -> int:

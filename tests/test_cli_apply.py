@@ -10,9 +10,7 @@ import soundfile
 import torch
 from criteria_reference import criterion_value
 
-from dstft_cli.apply import transfer
 from dstft_cli.cli import main
-from dstft_cli.errors import InputError
 from dstft_cli.stft import stft
 from dstft_cli.writers import StoredParameters, read_parameters
 
@@ -297,66 +295,36 @@ def test_learning_options_are_not_offered(folder, apply):
         assert err.count("\n") == 1
 
 
-def stored(lengths, *, samples=1000, hop=100.0, n_fft=256, rate=8000.0, centers=None):
-    centers = hop * np.arange(1 + int(samples // hop)) if centers is None else centers
-    return StoredParameters(
-        window_length=np.asarray(lengths, np.float64),
-        frame_centers=np.asarray(centers, np.float64),
-        hop_lengths=np.diff(centers),
-        times=np.asarray(centers) / rate,
-        frequencies=np.arange(n_fft // 2 + 1) * rate / n_fft,
-        sample_rate=rate,
-        n_fft=n_fft,
-        samples=samples,
-        window="hann",
-        normalization="energy",
-    )
-
-
-@pytest.mark.parametrize(("samples", "frames"), [(900, 10), (999, 10), (1000, 11), (1100, 12)])
-def test_a_hop_more_or_less(samples, frames):
-    lengths = np.arange(100.0, 111.0)
-    fitting = transfer(stored(lengths[None]), 100.0, samples, 8000.0)
-    np.testing.assert_array_equal(fitting.frame_centers, 100.0 * np.arange(frames))
-    expected = [*lengths, lengths[-1]][:frames]
-    assert fitting.window_length.tolist() == [expected]
-    for other in (samples - 201, samples + 301):
-        with pytest.raises(InputError, match=r"over 0\.125 s, the recording lasts 0\.\d+ s: "):
-            transfer(stored(lengths[None]), 100.0, other, 8000.0)
-
-
-def test_centres_of_their_own_stay_within_the_recording():
-    own = stored([[100.0]], centers=[0.0, 80.0, 500.0, 950.0])
-    fitting = transfer(own, 100.0, 940, 8000.0)
-    assert fitting.frame_centers.tolist() == [0.0, 80.0, 500.0]
-    assert fitting.window_length.tolist() == [[100.0]]
-    with pytest.raises(InputError, match="vary from frame to frame over"):
-        transfer(own, 100.0, 2000, 8000.0)
-
-
 @pytest.mark.parametrize(
-    ("n_fft", "length", "rate", "expected"),
+    "options",
     [
-        (1024, 500.0, 44100.0, (940, 459.375)),  # 940.8: the nearest even size
-        (1024, 1024.0, 44100.0, (942, 940.8)),  # which must hold the window
-        (255, 100.0, 48000.0, (255, 100.0)),  # the same rate: unchanged
-        (1024, 1024.0, 24000.0, (512, 512.0)),
-        (1024, 1000.5, 96000.0, (2048, 2001.0)),
-        (8, 4.0, 24000.0, (4, 2.0)),
+        "--window-mode frequency",
+        "--window-mode time-frequency",
+        "--window-mode frequency --hop-mode time",
+        "--window-mode constant --hop-mode constant",
+        "--window-mode time --hop-mode time",
     ],
 )
-def test_lengths_at_another_sample_rate(n_fft, length, rate, expected):
-    fitting = transfer(stored([[length]], n_fft=n_fft, rate=48000.0), 100.0, 5000, rate)
-    assert (fitting.n_fft, fitting.window_length.item()) == pytest.approx(expected)
-    assert fitting.window_length.item() <= fitting.n_fft
-    assert fitting.hop_length == pytest.approx(100.0 * rate / 48000)
-    assert len(fitting.warnings) == (rate != 48000)
+def test_every_kind_of_parameters_on_the_recording_learned_from(folder, apply, options):
+    learn = [*options.split(), "--n-fft", "128", "--max-steps", "8", "-q", "-o", "own"]
+    assert main(["optimize", "a.wav", *learn]) == 0
+    apply("own", "a.wav", "-o", "again")
+    record, again = (json.loads(Path(d, "result.json").read_text()) for d in ("own", "again"))
+    assert again["criterion"]["final"] == pytest.approx(record["criterion"]["final"], rel=1e-5)
+    one, two = (np.load(Path(d, "spectrogram.npy")) for d in ("own", "again"))
+    np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-6 * one.max())
+    own, same = (read_parameters(Path(d, "parameters.npz")) for d in ("own", "again"))
+    np.testing.assert_allclose(own.frame_centers, same.frame_centers, atol=1e-6)
+    np.testing.assert_array_equal(own.window_length, same.window_length)
 
 
-@pytest.mark.parametrize(
-    ("n_fft", "length", "rate"), [(256, 10.0, 8000.0), (1 << 19, 4096.0, 192000.0)]
-)
-def test_lengths_that_another_sample_rate_does_not_allow(n_fft, length, rate):
-    message = r"learned at 48000 Hz is .* samples at .* is possible: resample with --sr 48000$"
-    with pytest.raises(InputError, match=message):
-        transfer(stored([[length]], n_fft=n_fft, rate=48000.0), 100.0, 5000, rate)
+def test_lengths_per_frequency_on_a_longer_recording(folder, apply):
+    learn = ["--window-mode", "frequency", "--n-fft", "128", "-q", "-o", "own"]
+    assert main(["optimize", "a.wav", *learn]) == 0
+    apply("own", "longer.wav", "-o", "other")
+    own, other = (read_parameters(Path(d, "parameters.npz")) for d in ("own", "other"))
+    np.testing.assert_array_equal(own.window_length, other.window_length)
+    assert other.window_length.shape == (65, 1)
+    x = torch.from_numpy(soundfile.read("longer.wav", dtype="float32")[0])
+    X = stft(x, *(torch.from_numpy(a) for a in (other.frame_centers, other.window_length)), 128)
+    np.testing.assert_allclose(np.load("other/spectrogram.npy"), X.abs(), atol=1e-5)

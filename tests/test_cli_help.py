@@ -97,7 +97,10 @@ def test_help_shows_every_option_in_its_group(capsys):
     [
         ("offset", "Start reading here.  [s; at least 0; default: 0]"),
         ("sr", "Resample to this sample rate.  [Hz; at least 1; default: the file's]"),
-        ("hop_length", "Distance between frame centres.  [default: n_fft/16]"),
+        (
+            "hop_length",
+            "Distance between frame centres; at the start, where it is learned.  [default: n_fft/16]",
+        ),
         ("force", "Replace what exists."),
     ],
 )

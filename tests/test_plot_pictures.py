@@ -17,7 +17,7 @@ EVEN = np.arange(0, LENGTH + 1, HOP)
 UNEVEN = np.cumsum(np.geomspace(100.0, 1500.0, 25))
 
 
-def result_of(window_length: Any, centers: Any = EVEN) -> Result:
+def result_of(window_length: Any, centers: Any = EVEN, *, hops_learned: bool = False) -> Result:
     hops = np.diff(centers)
     return Result(
         sample_rate=RATE,
@@ -44,6 +44,7 @@ def result_of(window_length: Any, centers: Any = EVEN) -> Result:
         evaluations=3,
         seconds={"search": 1.0, "descent": 0.0},
         warnings=(),
+        hop_bounds=(100.0, 1500.0) if hops_learned else None,
     )
 
 
@@ -70,7 +71,7 @@ def test_pools_have_the_frames_they_are_for() -> None:
     result = result_of([[80.0]], UNEVEN)
     same = Pictures(result, title="")
     assert same.new_pool().grid.extent == same.learned.grid.extent
-    plain = Pictures(result, title="", start_frame_centers=EVEN)
+    plain = Pictures(result_of([[80.0]], UNEVEN, hops_learned=True), title="")
     assert plain.new_pool().grid.frames == EVEN.size
     assert plain.new_pool().grid.extent[:2] == pytest.approx((-0.025, 2.025))
     assert plain.learned.grid.frames == UNEVEN.size
@@ -92,12 +93,7 @@ def test_a_comparison_shows_what_was_learned(
     shape: tuple[int, int], centers: Any, learned: bool, figures: list[Figure]
 ) -> None:
     lengths = np.geomspace(20.0, 125.0, shape[0] * shape[1]).reshape(shape)
-    pictures = Pictures(
-        result_of(lengths, centers),
-        title="a.wav",
-        start_frame_centers=EVEN,
-        hops_learned=learned,
-    )
+    pictures = Pictures(result_of(lengths, centers, hops_learned=learned), title="a.wav")
     fill(pictures.learned)
     data = pictures.comparison(fill(pictures.new_pool()), fill(pictures.new_pool()))
     assert imread(io.BytesIO(data)).shape[1] == 1300

@@ -273,6 +273,7 @@ def optimize(
         evaluations=stages.evaluations,
         seconds=stages.seconds,
         warnings=tuple(warnings),
+        hop_bounds=None if plan.hops is None else (plan.hops.low, plan.hops.high),
     )
 
 

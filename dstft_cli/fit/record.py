@@ -89,9 +89,11 @@ class Record:
             lengths: its window lengths in the shape in which the trajectory holds them.
         """
         seconds = time.perf_counter() - self._began
-        centers, hops = candidate.centers, np.array([self._hop_length])
-        if not np.allclose(centers, np.arange(len(centers)) * self._hop_length):
-            hops = np.diff(centers) if len(centers) > 1 else hops
+        hops = np.diff(candidate.centers)
+        if len(hops) == 0:
+            hops = np.array([self._hop_length])
+        elif np.allclose(hops, hops[0], rtol=1e-9, atol=1e-6):
+            hops = np.array([hops.mean()])
         self._steps.append(
             _Step(
                 phase,

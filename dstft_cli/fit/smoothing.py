@@ -86,7 +86,7 @@ def _solve_lines(
     along = np.moveaxis(grid, axis, 0)  # [L, B, M]: steps along the lines, lines, positions
     chosen = np.moveaxis(found, axis, 0)
     step, across = neighbours.prices[axis], neighbours.prices[1 - axis] * positions
-    lines = np.ascontiguousarray(along[:, first::2], dtype=np.float64)
+    lines = np.array(along[:, first::2], dtype=np.float64, order="C")  # a copy: it is added to
     if lines.size == 0:
         return
     beside = np.abs(across[:, None] - across[None, :])  # price of m beside a neighbour's m'

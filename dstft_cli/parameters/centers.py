@@ -31,6 +31,21 @@ def uniform_centers(length: int, hop_length: float) -> FloatArray:
     return np.arange(1 + int(length // hop_length), dtype=np.float64) * hop_length
 
 
+def centered_centers(length: int, hop_length: float, frames: int | None = None) -> FloatArray:
+    """Centres `t_i = (N−1)/2 + (i − (T−1)/2)·H`, samples, `[T]`: frames in the middle of the signal.
+
+    As many as fit, `T = 1 + ⌊(N−1)/H⌋`, so at most half a hop is left at either end.
+
+    Args:
+        length: signal length N, samples, >= 1.
+        hop_length: H, samples, > 0, real.
+        frames: T, where it is known.
+    """
+    end = length - 1.0
+    count = frames or 1 + int(end / hop_length * (1 + 1e-12))
+    return np.clip(end / 2 + (np.arange(count) - (count - 1) / 2) * hop_length, 0.0, end)
+
+
 def quadrature_weights(centers: FloatArray, hop_length: float | None = None) -> FloatArray:
     """Each frame's share of time, `[T]`: 1 everywhere for a uniform hop.
 
@@ -87,9 +102,7 @@ class HopRange:
 
 @dataclass(frozen=True)
 class FreeHop:
-    """One hop H for all frames, in the middle of the signal: `t_i = (N−1)/2 + (i − (T−1)/2)·H`.
-
-    As many frames as fit, so at most half a hop is left at either end.
+    """One hop H for all frames, in the middle of the signal (`centered_centers`).
 
     Attributes:
         range: of the hop.
@@ -101,9 +114,7 @@ class FreeHop:
 
     def centers(self, z: FloatArray) -> FloatArray:
         """Centres `[T]`, samples, for `z = [ln H]`."""
-        hop, end = math.exp(float(z[0])), self.range.length - 1.0
-        count = self.frames or 1 + int(end / hop * (1 + 1e-12))
-        return np.clip(end / 2 + (np.arange(count) - (count - 1) / 2) * hop, 0.0, end)
+        return centered_centers(self.range.length, math.exp(float(z[0])), self.frames)
 
     def pull_back(self, z: FloatArray, gradient: FloatArray) -> FloatArray:
         """Gradient with respect to `z`, from that with respect to the centres `[T]`."""

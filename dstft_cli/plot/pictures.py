@@ -32,9 +32,6 @@ class Pictures:
         db_range: range of the colours, dB.
         cmap: matplotlib colour map.
         format: `png`, `svg` or `pdf`.
-        start_frame_centers: of the frames under the start and the best fixed length, samples,
-            [T'], increasing; None for those of the result.
-        hops_learned: whether the comparison shows the hop lengths.
         learned: pool of the frames under the learned lengths.
     """
 
@@ -46,8 +43,6 @@ class Pictures:
     db_range: float = 80.0
     cmap: str = "magma"
     format: str = "png"
-    start_frame_centers: FloatArray | None = None
-    hops_learned: bool = False
     learned: PixelPool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -55,8 +50,7 @@ class Pictures:
 
     def new_pool(self) -> PixelPool:
         """An empty pool for the frames under the start or the best fixed length."""
-        centers = self.start_frame_centers
-        return self._pool(self.result.frame_centers if centers is None else centers)
+        return self._pool(self.result.start_frame_centers)
 
     def _pool(self, centers: FloatArray) -> PixelPool:
         grid = PixelGrid(
@@ -100,7 +94,7 @@ class Pictures:
             start_length=self.start_length,
             best_fixed_length=self.best_fixed_length,
             length_bounds=result.length_bounds,
-            start_hop=result.hop_length if self.hops_learned else None,
+            start_hop=None if result.hop_bounds is None else result.hop_length,
         )
         figure = comparison_figure(shown, title=self.title, db_range=self.db_range, cmap=self.cmap)
         return render(figure, self.format)

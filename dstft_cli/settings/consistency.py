@@ -31,6 +31,7 @@ def check_consistent(settings: Settings) -> None:
         ContradictionError: naming the settings, their values and the remedy.
     """
     _check_lengths(settings)
+    _check_hops(settings)
     _check_criterion(settings)
     _check_outputs(settings)
     if settings.lr is not None and settings.optimizer in ("auto", "lbfgs"):
@@ -57,6 +58,9 @@ def _check_lengths(settings: Settings) -> None:
         ("win_length_min", settings.win_length_min, "n_fft", n_fft),
         ("win_length_max", settings.win_length_max, "n_fft", n_fft),
         ("win_length", settings.win_length, "n_fft", n_fft),
+        ("hop_length_min", settings.hop_length_min, "hop_length_max", settings.hop_length_max),
+        ("hop_length_min", settings.hop_length_min, "hop_length", settings.hop_length),
+        ("hop_length", settings.hop_length, "hop_length_max", settings.hop_length_max),
     ]
     for longer, length, shorter, limit in pairs:
         if length is not None and limit is not None and length.exceeds(limit):
@@ -65,6 +69,18 @@ def _check_lengths(settings: Settings) -> None:
                 f"{{{longer}}} is above {{{shorter}}}: lower the first or raise the second",
                 longer,
                 shorter,
+            )
+
+
+def _check_hops(settings: Settings) -> None:
+    for name in ("hop_length_min", "hop_length_max"):
+        if settings.hop_mode == "fixed" and getattr(settings, name) is not None:
+            raise ContradictionError(
+                settings,
+                f"{{{name}}} has no effect with {{hop_mode}}, which learns no hop: "
+                "leave it out, or use hop_mode constant or time",
+                name,
+                "hop_mode",
             )
 
 

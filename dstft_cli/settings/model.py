@@ -91,7 +91,12 @@ class Settings:
     ] = None
     hop_length: Annotated[
         Length | None,
-        Option("transform", "Distance between frame centres.", metavar="L", default="n_fft/16"),
+        Option(
+            "transform",
+            "Distance between frame centres; at the start, where it is learned.",
+            metavar="L",
+            default="n_fft/16",
+        ),
     ] = None
     window: Annotated[str, Option("transform", "Window family.", choices=names.WINDOWS)] = "hann"
     normalization: Annotated[
@@ -112,20 +117,43 @@ class Settings:
         str,
         Option(
             "learned",
-            "Window length: kept, one learned for all, one per frame, or one per frequency.",
+            "Window length: kept, one learned for all, one per frame, one per frequency, or one per "
+            "patch of both.",
             choices=names.WINDOW_MODES,
         ),
     ] = "constant"
+    hop_mode: Annotated[
+        str,
+        Option(
+            "learned",
+            "Frame positions: kept, one hop learned for all, or every frame's centre.",
+            choices=names.HOP_MODES,
+        ),
+    ] = "fixed"
+    hop_length_min: Annotated[
+        Length | None,
+        Option("learned", "Shortest learned hop.", metavar="L", default="hop length / 4"),
+    ] = None
+    hop_length_max: Annotated[
+        Length | None,
+        Option(
+            "learned",
+            "Longest learned hop.",
+            metavar="L",
+            default="constant: twice the hop length; time: overlap times the window length",
+        ),
+    ] = None
     smoothness: Annotated[
-        float,
+        float | None,
         Option(
             "learned",
             "Penalty on change, where the window length varies.",
             metavar="MU",
             unit="nats of the criterion's score per e-fold of window length and n_fft of time, or bin",
             at_least=0,
+            default="0.1; time-frequency 0.5",
         ),
-    ] = names.DEFAULT_SMOOTHNESS
+    ] = None
     overlap: Annotated[
         float,
         Option(

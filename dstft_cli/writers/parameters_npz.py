@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -51,7 +52,8 @@ class StoredParameters:
 def write_parameters(path: Path, result: Result) -> None:
     """Writes the parameters and their trajectory; memory does not grow with the number of steps S.
 
-    `trajectory_window_length` is float32 [S, *window_length.shape]; `trajectory_hop_length` is
+    `trajectory_window_length` is float32 [S, *window_length.shape], or, where lengths vary with time
+    and frequency, [S, R_f, R_t], on the grid of their patches; `trajectory_hop_length` is
     [S, T-1] where any step has a hop length per frame, else [S, 1]; all other reals are float64.
     `window` and `normalization` are text.
 
@@ -59,6 +61,8 @@ def write_parameters(path: Path, result: Result) -> None:
         OutputError: the file cannot be written.
     """
     lengths, trajectory = result.window_length, result.trajectory
+    grid = max((step.shape for step in trajectory.window_lengths), key=math.prod, default=(1, 1))
+    shape = grid if min(lengths.shape) > 1 else lengths.shape
     hops = max((hop.size for hop in trajectory.hop_lengths), default=1) or 1
     arrays = {
         "window_length": np.asarray(lengths, np.float64),
@@ -84,7 +88,7 @@ def write_parameters(path: Path, result: Result) -> None:
             archive,
             "trajectory_window_length",
             trajectory.window_lengths,
-            lengths.shape,
+            shape,
             np.float32,
         )
         _write_rows(archive, "trajectory_hop_length", trajectory.hop_lengths, (hops,), np.float64)
