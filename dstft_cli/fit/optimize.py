@@ -72,8 +72,8 @@ def optimize(
         win_length_max: samples; None: n_fft.
         hop_length: distance of frame centres, samples, real; None: n_fft / 16, or overlap · n_fft / 4
             where that is less.
-        hop_length_min, hop_length_max: range of learned hops, samples; None: hop_length / 4, and
-            2 · hop_length with `constant`, what windows and overlap allow with `time`.
+        hop_length_min, hop_length_max: range of learned hops, samples; None: half and twice of
+            hop_length, as far as windows and overlap allow.
         window: one of `names.WINDOWS`.
         normalization: `energy` (noise keeps its level), `amplitude` (a tone does) or `none`.
         power: the criterion sees |X| ** power; > 0.

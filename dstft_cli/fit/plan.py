@@ -76,8 +76,8 @@ def make_plan(
         win_length: start value, samples; None: n_fft / 2, or the middle of a range without it.
         win_length_min, win_length_max: samples; None: see `length_bounds`.
         hop_mode: `fixed`, `constant` or `time`.
-        hop_length_min, hop_length_max: range of learned hops, samples; None: a quarter of
-            hop_length, and twice of it in mode `constant`, what the windows allow in mode `time`.
+        hop_length_min, hop_length_max: range of learned hops, samples; None: half of hop_length, and
+            twice of it or what the windows allow.
         length: of the signal, samples.
 
     Raises:
@@ -154,9 +154,8 @@ def _hop_range(
             f"hop length {hop:g} samples is above overlap × window length = {widest:g}: a learned "
             "hop needs windows that overlap; lower --hop-length or raise --win-length or --overlap"
         )
-    bottom = min(max(hop / 4, 1.0), hop) if low is None else low
-    default = min(2 * hop, widest) if mode == "constant" else max(widest, hop)
-    top = default if high is None else high
+    bottom = min(max(hop / 2, 1.0), hop) if low is None else low
+    top = max(min(2 * hop, widest), hop) if high is None else high
     if bottom > hop or top < hop:
         raise UsageError(
             f"hop length {hop:g} samples lies outside {bottom:g}…{top:g}, the range of learned "

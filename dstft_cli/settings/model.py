@@ -132,7 +132,7 @@ class Settings:
     ] = "fixed"
     hop_length_min: Annotated[
         Length | None,
-        Option("learned", "Shortest learned hop.", metavar="L", default="hop length / 4"),
+        Option("learned", "Shortest learned hop.", metavar="L", default="hop length / 2"),
     ] = None
     hop_length_max: Annotated[
         Length | None,
@@ -140,7 +140,7 @@ class Settings:
             "learned",
             "Longest learned hop.",
             metavar="L",
-            default="constant: twice the hop length; time: overlap times the window length",
+            default="twice the hop length, at most overlap times the longest window",
         ),
     ] = None
     smoothness: Annotated[
