@@ -159,3 +159,15 @@ def test_regions_in_noise_against_the_least_cut(shape, prices):
     found = price(cost, positions, neighbours, cheapest_assignment(cost, positions, neighbours))
     gap = (found - least) / (constant_prices(cost).min() - least)
     assert 0 <= gap <= 0.04
+
+
+@pytest.mark.parametrize("shape", [(32, 32), (40, 21)])
+def test_a_region_whose_lines_would_not_pay_alone(shape):
+    """Each of its lines gains less than its borders cost; all together gain more."""
+    excess = np.full(shape, 100)
+    excess[7:23, 5:20] = -100
+    cost = np.stack([np.zeros(excess.size), excess.ravel()], axis=1)
+    positions, neighbours = np.array([0.0, 1.0]), Neighbours(shape, (150, 150))
+    found = cheapest_assignment(cost, positions, neighbours)
+    assert price(cost, positions, neighbours, found) == least_cut(excess, (150, 150))
+    assert found.sum() > 200
