@@ -38,10 +38,23 @@ def clicks_over_drone() -> tuple[int, NDArray[np.float64]]:
     return 16000, 0.05 * drone + 2.0 * clicks
 
 
+def six_tones() -> tuple[int, NDArray[np.float64]]:
+    """Six tones one after the other, each from its zero phase, in noise; 6.6 s at 1 kHz."""
+    lengths = (1484, 1153, 635, 361, 1796, 1207)
+    frequencies = (50, 228, 65, 171, 30, 144)
+    tones = [
+        np.sin(2 * np.pi * frequency * np.arange(length) / 1000)
+        for length, frequency in zip(lengths, frequencies, strict=True)
+    ]
+    noise = np.random.default_rng(0).standard_normal(sum(lengths))
+    return 1000, np.concatenate(tones) + 0.2 * noise
+
+
 SIGNALS = {
     "two-tones.wav": two_tones,
     "fm-and-tone.wav": fm_and_tone,
     "clicks-over-drone.wav": clicks_over_drone,
+    "six-tones.wav": six_tones,
 }
 
 

@@ -20,7 +20,6 @@ SMALLEST_FFT = 4  # two bins besides zero
 _FIRST_SECONDS = 0.064  # n_fft auto starts at the power of two nearest to this
 _LENGTHS_PER_OCTAVE = 5
 _MOST_LENGTHS = 32
-_WORTH_MOVING = 0.002  # nats
 
 
 @dataclass(frozen=True)
@@ -182,8 +181,9 @@ def choose_n_fft(
     """A power of two in whose range the best window lengths lie.
 
     It is doubled while the best single length lies above n_fft/2 and halved while it lies below
-    n_fft/4, so that shorter and longer windows both have room. Where lengths vary, it is then moved
-    on as long as the search finds a better score with it. It stops at 32, at 65536 and at a quarter of the
+    n_fft/4, so that shorter and longer windows both have room. Where lengths vary, all sizes from half
+    the least to twice the greatest of these are searched, and on in the direction of the best, and
+    the one with the best score is taken. It stops at 32, at 65536 and at a quarter of the
     signal: longer windows no longer tell when something happens. Where lengths vary with frequency
     it stops at 4096.
 
@@ -201,7 +201,7 @@ def choose_n_fft(
     if high is not None:
         return max(_power_of_two_above(high), floor)
     n_fft = 1 << round(math.log2(max(sample_rate * _FIRST_SECONDS, 1.0)))
-    n_fft = min(max(n_fft, floor), limit)
+    first = n_fft = min(max(n_fft, floor), limit)
     if best_fixed is None:
         return n_fft
     grown = False
@@ -215,20 +215,16 @@ def choose_n_fft(
             break
     if score is None:
         return n_fft
-    attained = score(n_fft)
-    for double in (True, False):
-        moved = False
-        while True:
-            trial = n_fft * 2 if double else n_fft // 2
-            if not floor <= trial <= limit:
-                break
-            value = score(trial)
-            if not value < attained - _WORTH_MOVING:
-                break
-            n_fft, attained, moved = trial, value, True
-        if moved:
-            break
-    return n_fft
+    least, most = min(n_fft, first) // 2, max(n_fft, first) * 2
+    sizes = [1 << k for k in range(least.bit_length() - 1, most.bit_length())]
+    scores = {size: score(size) for size in sizes if floor <= size <= limit}
+    while True:
+        best_size = min(scores, key=lambda size: scores[size])
+        beyond = [size for size in (best_size // 2, best_size * 2) if size not in scores]
+        beyond = [size for size in beyond if floor <= size <= limit]
+        if not beyond:
+            return best_size
+        scores |= {size: score(size) for size in beyond}
 
 
 def largest_auto_n_fft(length: int, *, per_bin: bool = False) -> int:

@@ -18,6 +18,7 @@ from dstft_cli.fit.evaluator import Evaluator, Progress
 from dstft_cli.fit.frequency import FrequencyEvaluator
 from dstft_cli.fit.plan import Plan
 from dstft_cli.fit.stages import Table, fixed_scores, search_lengths
+from dstft_cli.names import DEFAULT_SMOOTHNESS, DEFAULT_SMOOTHNESS_OF_CELLS
 from dstft_cli.parameters import Patches, choose_patches, uniform_centers
 from dstft_cli.stft import Samples, Transform
 
@@ -91,7 +92,8 @@ class Probe:
     def __init__(self, problem: Problem, plan_for: Callable[[int], Plan]) -> None:
         self._problem = problem
         if problem.window_mode == "time-frequency":  # per frame is as telling, and far cheaper
-            self._problem = replace(problem, window_mode="time")
+            mu = problem.smoothness * DEFAULT_SMOOTHNESS / DEFAULT_SMOOTHNESS_OF_CELLS
+            self._problem = replace(problem, window_mode="time", smoothness=mu)
         self._plan_for = plan_for
         self._tables: dict[int, tuple[Evaluator, Array, Table | None]] = {}
 
