@@ -19,12 +19,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--minutes", type=float, nargs="+", default=[10, 60], help="recordings of memory (10 60)"
     )
+    parser.add_argument(
+        "--peer-seconds",
+        type=float,
+        default=240,
+        help="of optimum: longest descent of the peer library, which takes up to 3.5 GB of memory "
+        "(240; 0: without the peer)",
+    )
     options = parser.parse_args(arguments)
     unknown = [name for name in options.names if name not in NAMES]
     if unknown:
         parser.error(f"benchmark {unknown[0]!r} is unknown: use {', '.join(NAMES)}")
     if options.seconds <= 0 or options.rounds < 1 or min(options.minutes) <= 0:
         parser.error("--seconds and --minutes must be above 0, --rounds at least 1")
+    if options.peer_seconds < 0:
+        parser.error("--peer-seconds must be 0 or above")
     for name in options.names or NAMES[:-1]:
         if name == "memory":
             from benchmarks import memory
@@ -41,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         else:
             from benchmarks import optimum
 
-            optimum.run()
+            optimum.run(options.rounds, options.peer_seconds)
 
 
 if __name__ == "__main__":

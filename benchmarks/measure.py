@@ -12,17 +12,25 @@ from statistics import median
 
 @dataclass(frozen=True)
 class Claim:
-    """A figure that the project promises not to exceed."""
+    """A figure that the project promises not to exceed, or, with `at_least`, to reach."""
 
     text: str
     value: float
     limit: float
     unit: str = ""
+    at_least: bool = False
+
+    @property
+    def met(self) -> bool:
+        """Whether the figure keeps to the limit."""
+        return self.value >= self.limit if self.at_least else self.value <= self.limit
 
     def __str__(self) -> str:
-        verdict = "met" if self.value <= self.limit else "NOT MET"
+        verdict = "met" if self.met else "NOT MET"
+        sign = "≥" if self.at_least else "≤"
         return (
-            f"{verdict:<7}  {self.text}: {self.value:.5g} {self.unit}, claimed ≤ {self.limit:.5g}"
+            f"{verdict:<7}  {self.text}: {self.value:.5g} {self.unit}, "
+            f"claimed {sign} {self.limit:.5g}"
         )
 
 

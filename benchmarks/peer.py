@@ -6,14 +6,35 @@ It is optional: `pip install --no-deps dstft==3.0.0` (its import name is `dstft`
 from __future__ import annotations
 
 import importlib
+import time
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-LEARNING_RATE = 0.1
 PATIENCE = 10
-_LEAST_RATE = 1e-4
+NEAR = 0.01  # nats above the end
+_LEAST_SHARE = 1e-3  # of the learning rate at the start
 _MOST_STEPS = 3000
+
+
+@dataclass(frozen=True)
+class Descent:
+    """What the recipe reached, and when.
+
+    Attributes:
+        value: the least entropy met, nats.
+        steps: gradients computed.
+        seconds: wall time of all steps.
+        near_seconds: wall time until the value was first within `NEAR` of the least.
+        finished: the learning rate had decayed; False where the time was up before.
+    """
+
+    value: float
+    steps: int
+    seconds: float
+    near_seconds: float
+    finished: bool
 
 
 def load() -> Any | None:
@@ -33,17 +54,19 @@ def learn(
     hop_length: float,
     win_length: float,
     win_length_min: float,
-) -> tuple[float, int]:
+    learning_rate: float,
+    most_seconds: float,
+) -> Descent:
     """Descends the entropy of |X| from one start until the learning rate has fallen a thousandfold.
 
     Args:
         library: from `load`.
         signal: `[N]`, float64.
-        window_mode: `constant` or `time`.
+        window_mode: `constant`, `time`, `frequency` or `time-frequency`; the layer builds a tensor
+            `[1, F, T, n_fft]` for the last two.
         n_fft, hop_length, win_length, win_length_min: samples; lengths up to n_fft are allowed.
-
-    Returns:
-        The least entropy met, nats, and the number of steps.
+        learning_rate: of Adam at the start, in the layer's own unbounded parameters.
+        most_seconds: no step begins after these.
     """
     layer = library.DSTFT(
         n_fft=n_fft,
@@ -55,10 +78,14 @@ def learn(
     ).double()
     x = signal[None, :]
     layer.initialize(x)
-    optimizer = torch.optim.Adam(layer.parameters(), lr=LEARNING_RATE)
+    optimizer = torch.optim.Adam(layer.parameters(), lr=learning_rate)
     schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=PATIENCE)
-    best, steps = float("inf"), 0
-    while optimizer.param_groups[0]["lr"] > _LEAST_RATE and steps < _MOST_STEPS:
+    values: list[float] = []
+    seconds: list[float] = []
+    began = time.perf_counter()
+    while optimizer.param_groups[0]["lr"] > learning_rate * _LEAST_SHARE:
+        if len(values) == _MOST_STEPS or (seconds and seconds[-1] >= most_seconds):
+            break
         magnitude, _ = layer(x)
         share = magnitude / magnitude.sum()
         entropy = -(share * share.log()).sum()
@@ -66,5 +93,9 @@ def learn(
         entropy.backward()
         optimizer.step()
         schedule.step(entropy.item())
-        best, steps = min(best, entropy.item()), steps + 1
-    return best, steps
+        values.append(entropy.item())
+        seconds.append(time.perf_counter() - began)
+    least = min(values)
+    near = next(s for v, s in zip(values, seconds, strict=True) if v <= least + NEAR)
+    finished = optimizer.param_groups[0]["lr"] <= learning_rate * _LEAST_SHARE
+    return Descent(least, len(values), seconds[-1], near, finished)

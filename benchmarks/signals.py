@@ -1,4 +1,4 @@
-"""Signals to measure with: music-like sound of any duration, and two tones with a known optimum."""
+"""Signals to measure with: music-like sound of any duration, and two short ones of the method's."""
 
 from __future__ import annotations
 
@@ -50,6 +50,23 @@ def two_tones() -> tuple[NDArray[np.float64], float]:
     t = np.arange(5120) / 5 / 1024
     x = np.cos(2 * np.pi * 40 * t * 5) + (t > 0.5) * np.cos(2 * np.pi * 180 * t * 5)
     return x, 1024.0
+
+
+def swinging_tone(seed: int = 0) -> tuple[NDArray[np.float64], float]:
+    """A tone that swings between 296 and 2489 Hz, one that stays at 3979 Hz, and noise.
+
+    Args:
+        seed: of the noise, white, standard deviation 0.1.
+
+    Returns:
+        25,000 samples, and their rate of 10 kHz.
+    """
+    t = np.arange(25_000) / 10_000
+    swing = 100 * np.sin(2 * np.pi * t) + 100 + 50 * t
+    noise = np.random.default_rng(seed).standard_normal(len(t))
+    steady = np.full(len(t), 500.0)
+    x = np.sin(np.cumsum(swing) / 200) + np.sin(np.cumsum(steady) / 200) + 0.1 * noise
+    return x, 10_000.0
 
 
 def _block(rng: np.random.Generator, size: int, sample_rate: int) -> FloatArray:

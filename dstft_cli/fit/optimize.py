@@ -90,8 +90,8 @@ def optimize(
             mean window lengths apart.
         criterion: one of `names.CRITERIA`, `module:object`, or an object (see `criteria.base`).
         order: of `renyi` (default 3) and `lp` (default 0.5).
-        optimizer: `auto` (L-BFGS; Adam where every centre moves; none for a free length per
-            cell), `lbfgs`, `adam` or `sgd`.
+        optimizer: `auto` (L-BFGS; Adam where every centre moves; none for lengths per patch), `lbfgs`,
+            `adam` or `sgd`.
         search: begin with the global search; False descends from `win_length`.
         lr: learning rate of `adam` and `sgd`, in e-folds of window length.
         max_steps: of the descent.
@@ -216,15 +216,13 @@ def optimize(
         smoothness=mu,
         began=began,
     )
-    # a free length per cell: the table's bound leaves a descent less than it costs
-    searched = search and optimizer == "auto" and window_mode == "time-frequency" and mu == 0
     if not (fixed and hop_mode == "fixed"):
         stages.run(
             Method(
                 search=search,
                 optimizer=optimizer,
                 lr=lr,
-                max_steps=0 if searched and hop_mode == "fixed" else max_steps,
+                max_steps=max_steps,
                 tolerance=tolerance,
             )
         )

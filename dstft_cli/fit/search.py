@@ -29,6 +29,7 @@ Assignment = NDArray[np.int64]
 
 _BISECTIONS = 60
 _LINEARISATIONS = 12
+_WORTH_REPEATING = {1: 1e-9, 2: 1e-6}  # of the score, in a chain and in a grid of rows
 _SMALLEST_STEP = 0.05
 _EXCHANGES = 32
 _WORTH_EXCHANGING = 1e-7  # nats
@@ -107,6 +108,7 @@ class TabulatedProblem:
             lambda cost, last: cheapest_assignment(cost, positions, neighbours, last),
             start,
             lambda assignment: neighbours.change(positions[assignment]),
+            _WORTH_REPEATING[len(neighbours.shape)],
         )
 
     def _by_multiplier(self, criterion: QuasiConvex) -> Found:
@@ -188,6 +190,7 @@ class TabulatedProblem:
         solve: Callable[[Array, Assignment | None], Assignment],
         start: Assignment,
         penalty: Callable[[Assignment], float] = lambda assignment: 0.0,
+        worth: float = 1e-9,
     ) -> Found:
         """Solves for the gradient of the score at the last solution until nothing improves."""
 
@@ -212,7 +215,7 @@ class TabulatedProblem:
                 best = Found(assignment, value, None)
             else:  # beyond where the gradient holds: go part of the way (Frank & Wolfe 1956)
                 step *= 0.5
-            if abs(gained) < 1e-9 * abs(value) or step < _SMALLEST_STEP:
+            if abs(gained) < worth * abs(value) or step < _SMALLEST_STEP:
                 break
             sums = sums + step * (reached - sums)
         return best

@@ -118,10 +118,14 @@ class Stages:
         self.seconds["search"] = time.perf_counter() - began
         began = time.perf_counter()
         if method.max_steps > 0:
-            if self._window_mode != "fixed" and not self._jointly:
+            only_searched = self._only_searched(method)
+            if self._window_mode != "fixed" and not self._jointly and not only_searched:
                 self._descend_lengths(method)
             if self._hop_mode != "fixed":
                 self._descend_positions(method)
+                if only_searched:
+                    self._move_to(self._best.centers)
+                    self._search(self._evaluator.table(self._plan.tabulated_lengths()))
             self.stuck = (
                 not method.search
                 and method.optimizer in ("adam", "sgd")
@@ -180,6 +184,14 @@ class Stages:
         Lengths that vary with frequency descend on their own before: there that is much cheaper.
         """
         return self._hop_mode != "fixed" and self._window_mode in ("constant", "time")
+
+    def _only_searched(self, method: Method) -> bool:
+        """Whether lengths are left at those of the table, anew after frames have moved.
+
+        A descent of lengths per patch gains less than it costs: FFTs for each length of each frame.
+        """
+        per_patch = self._window_mode == "time-frequency"
+        return per_patch and method.search and method.optimizer == "auto"
 
     def _move_to(self, centers: Array) -> None:
         if not np.array_equal(centers, self._evaluator.centers):
@@ -309,7 +321,8 @@ class Stages:
             kept = self._window_mode in ("time", "time-frequency")
             free = FreeHop(hops, len(start.centers) if kept else None)
         positions = Positions(free, self._plan.hop_length, start.centers, shares)
-        lengths = None if self._window_mode == "fixed" else self._lengths(method)
+        held = self._window_mode == "fixed" or self._only_searched(method)
+        lengths = None if held else self._lengths(method)
         objective = Objective(self._evaluator, evaluate, start, lengths, positions)
         self._descend(objective, method, "adam" if self._hop_mode == "time" else "lbfgs")
 
