@@ -270,7 +270,7 @@ class Stages:
             assert table is not None
             before = self._best
             found = search_lengths(self._evaluator, table, lengths, self._neighbours)
-            if found.bound is not None:
+            if found.bound is not None and self._hop_mode == "fixed":  # it is that of these frames
                 self._record.bound = found.bound, self._evaluator.cells
             sums = found.sums
             if ranked:
