@@ -105,7 +105,10 @@ def make_plan(
     hops = None
     if hop_mode != "fixed":
         longest = start if fixed else (win_length_max or n_fft)
-        hops = _hop_range(hop_mode, hop, hop_length_min, hop_length_max, overlap, longest, length)
+        shortest = win_length_min or win_length or longest
+        hops = _hop_range(
+            hop_mode, hop, hop_length_min, hop_length_max, overlap, longest, shortest, length
+        )
     if fixed:
         option = "--win-length"
         bounds = LengthBounds(start, start, option, option)
@@ -135,6 +138,7 @@ def _hop_range(
     high: float | None,
     overlap: float,
     longest: float,
+    shortest: float,
     length: int,
 ) -> HopRange:
     """Range of learned hops; UsageError where it does not hold the start or leaves gaps.
@@ -145,6 +149,7 @@ def _hop_range(
         low, high: the user's own range, samples.
         overlap: η.
         longest: window length allowed, samples.
+        shortest: window length that the default range is to allow, samples.
         length: of the signal, samples.
     """
     widest = overlap * longest
@@ -154,7 +159,9 @@ def _hop_range(
             "hop needs windows that overlap; lower --hop-length or raise --win-length or --overlap"
         )
     bottom = min(max(hop / 2, 1.0), hop) if low is None else low
-    top = max(min(2 * hop, widest), hop) if high is None else high
+    top = high
+    if top is None:
+        top = max(min(2 * hop, overlap * shortest if mode == "constant" else widest), hop)
     if bottom > hop or top < hop:
         raise UsageError(
             f"hop length {hop:g} samples lies outside {bottom:g}…{top:g}, the range of learned "

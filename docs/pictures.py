@@ -1,0 +1,72 @@
+"""Draws the pictures of these pages again: python docs/pictures.py (dstft must be installed)."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from PIL import Image
+
+DOCS = Path(__file__).parent
+SAMPLES = DOCS.parent / "sample_audio"
+WIDTH = 900  # pixels
+LOWEST_PANEL = 0.25  # of the height of a comparison of three spectrograms and a curve
+
+RUNS = {
+    "frame-positions.png": (
+        "six-tones.wav --window-mode fixed --win-length 577 --hop-mode time --n-fft 1500 "
+        "--hop-length 250 --overlap 1"
+    ),
+    "time-frequency.png": (
+        "clicks-over-drone.wav --window-mode time-frequency --duration 1.6 --freq-scale log --fmin 80"
+    ),
+    "time-frequency-free.png": (
+        "speech.wav --window-mode time-frequency --duration 3 --n-fft 1024 --smoothness 0 "
+        "--freq-scale mel"
+    ),
+    "time-frequency-smooth.png": (
+        "speech.wav --window-mode time-frequency --duration 3 --n-fft 1024 --freq-scale mel"
+    ),
+}
+CURVES = [
+    f"speech.wav --window-mode time --duration 3 --n-fft 1024 --smoothness {mu}"
+    for mu in ("0", "0.1", "1")
+]
+
+
+def comparison(options: str) -> Image.Image:
+    """The comparison.png of a run of `dstft optimize`."""
+    name, *rest = options.split()
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder, "result")
+        arguments = [str(SAMPLES / name), *rest, "-o", str(output), "-q"]
+        command = [sys.executable, "-m", "dstft_cli", "optimize", *arguments]
+        subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+        return Image.open(output / "comparison.png").convert("RGB")
+
+
+def save(picture: Image.Image, name: str) -> None:
+    """Scaled to the width of a page, in 256 colours."""
+    height = round(picture.height * WIDTH / picture.width)
+    small = picture.resize((WIDTH, height), Image.Resampling.LANCZOS)
+    small.quantize(256).save(DOCS / name, optimize=True)
+
+
+def main() -> None:
+    for name, options in RUNS.items():
+        save(comparison(options), name)
+    panels = []
+    for options in CURVES:
+        picture = comparison(options)
+        top = round(picture.height * (1 - LOWEST_PANEL))
+        panels.append(picture.crop((0, top, picture.width, picture.height)))
+    stack = Image.new("RGB", (panels[0].width, sum(p.height for p in panels)))
+    for number, panel in enumerate(panels):
+        stack.paste(panel, (0, number * panel.height))
+    save(stack, "smoothness.png")
+
+
+if __name__ == "__main__":
+    main()
