@@ -85,7 +85,8 @@ class Result:
         window_length: samples, [1, 1] or [1, T] ([F, 1] and [F, T] where it varies with frequency).
         hop_length: uniform distance of the frame centres at the start, samples.
         length_bounds: shortest and longest window length allowed, samples.
-        hop_bounds: shortest and longest hop allowed, samples; None where positions were not learned.
+        hop_bounds: shortest and longest hop allowed, samples, and
+        start_centers: frame centres of the start, samples; None where positions were not learned.
         frame_centers: samples, [T], strictly increasing, within [0, N].
         window: window family, e.g. `hann`.
         normalization: `energy`, `amplitude` or `none`.
@@ -116,13 +117,12 @@ class Result:
     seconds: Mapping[str, float]
     warnings: tuple[str, ...]
     hop_bounds: tuple[float, float] | None = None
+    start_centers: FloatArray | None = None
 
     @property
     def start_frame_centers(self) -> FloatArray:
         """Centres of the start's frames, samples, [T']; those of the result where none moved."""
-        if self.hop_bounds is None:
-            return self.frame_centers
-        return np.arange(1 + int(self.length // self.hop_length)) * self.hop_length
+        return self.frame_centers if self.start_centers is None else self.start_centers
 
     @property
     def frames(self) -> int:

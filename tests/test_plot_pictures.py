@@ -45,6 +45,7 @@ def result_of(window_length: Any, centers: Any = EVEN, *, hops_learned: bool = F
         seconds={"search": 1.0, "descent": 0.0},
         warnings=(),
         hop_bounds=(100.0, 1500.0) if hops_learned else None,
+        start_centers=EVEN if hops_learned else None,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -15,16 +16,18 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+MODES = (ROOT / "docs" / "modes.md").read_text(encoding="utf-8")
 SCRIPTS = Path(sysconfig.get_path("scripts"))
 
 
-def blocks(language: str) -> list[str]:
+def blocks(language: str, text: str = README) -> list[str]:
     """Contents of the fenced blocks of a language, in order."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.DOTALL | re.MULTILINE)
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
 
 
 SET_UP = [block for block in blocks("sh") if "-m venv" in block]
 COMMANDS = [block for block in blocks("sh") if "-m venv" not in block]
+COMMANDS_OF_MODES = blocks("sh", MODES)
 
 
 @pytest.fixture
@@ -90,7 +93,9 @@ def test_the_test_command_checks_style_types_and_tests_in_its_own_environment() 
     ]
 
 
-@pytest.mark.parametrize("block", COMMANDS, ids=lambda block: block.strip()[:60].strip())
+@pytest.mark.parametrize(
+    "block", COMMANDS + COMMANDS_OF_MODES, ids=lambda block: block.strip()[:60].strip()
+)
 def test_every_command_runs(block: str, folder: Path) -> None:
     if "ffmpeg" in block and shutil.which("ffmpeg") is None:
         pytest.skip("NOT TESTED: ffmpeg is not installed, so the README's pipe from it did not run")
@@ -135,6 +140,16 @@ def test_links_and_pictures_exist() -> None:
     assert "docs/comparison.png" in local
     assert [target for target in local if not (ROOT / target).is_file()] == []
     assert (ROOT / "docs" / "comparison.png").stat().st_size < 400_000
+
+
+def test_pictures_of_the_modes_exist_and_are_those_that_the_script_draws() -> None:
+    shown = set(re.findall(r"\]\(([^)#]+\.png)\)", MODES))
+    script = runpy.run_path(str(ROOT / "docs" / "pictures.py"))
+    assert shown == {*script["RUNS"], "smoothness.png"}
+    assert [name for name in shown if not (ROOT / "docs" / name).is_file()] == []
+    commands = "".join(COMMANDS_OF_MODES)
+    for name in ("frame-positions.png", "time-frequency.png"):
+        assert script["RUNS"][name] in commands
 
 
 def test_options_named_in_the_readme_exist(folder: Path) -> None:

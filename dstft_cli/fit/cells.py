@@ -64,6 +64,12 @@ class CellEvaluator(Evaluator):
         rows: NDArray[np.int64] = band * self.patches.shape[1] + step
         return rows.repeat(self.patches.frames)[: len(self.frames)]
 
+    def raised(self, row: FloatArray, least: FloatArray) -> FloatArray:
+        """Lengths `[R]`, none shorter than the least of any frame of its patch `[T]`, samples."""
+        starts = np.arange(0, len(self.frames), self.patches.frames)
+        grid = np.maximum(row.reshape(self.patches.shape), np.maximum.reduceat(least, starts))
+        return grid.ravel()
+
     def table(self, lengths: FloatArray) -> NDArray[np.floating[Any]]:
         """Moments per patch for each of M fixed window lengths, `[R, M, J]`, in one read."""
         windows = self._windows_of_all(lengths)

@@ -20,7 +20,6 @@ from dstft_cli.fit.plan import Plan, choose_n_fft, largest_auto_n_fft, make_plan
 from dstft_cli.fit.problem import Probe, Problem, peak_of
 from dstft_cli.fit.stages import Method, Stages
 from dstft_cli.names import DTYPES, HOP_MODES, OPTIMIZERS, WINDOW_MODES, default_smoothness
-from dstft_cli.parameters import uniform_centers
 from dstft_cli.result import Result, StopReason
 from dstft_cli.stft import Samples
 
@@ -207,9 +206,10 @@ def optimize(
             f"hop length {densest:g} samples makes {length / densest:.3g} frames of "
             f"this signal, above {MOST_FRAMES}: raise --hop-length"
         )
+    start_centers = plan.start_centers(length, hop_mode)
     stages = Stages(
         partial(problem.evaluator, plan.n_fft, plan.hop_length),
-        uniform_centers(length, plan.hop_length),
+        start_centers,
         plan,
         window_mode=window_mode,
         hop_mode=hop_mode,
@@ -272,6 +272,7 @@ def optimize(
         seconds=stages.seconds,
         warnings=tuple(warnings),
         hop_bounds=None if plan.hops is None else (plan.hops.low, plan.hops.high),
+        start_centers=None if plan.hops is None else start_centers,
     )
 
 

@@ -10,7 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dstft_cli.errors import UsageError
-from dstft_cli.parameters import SHORTEST_WINDOW, HopRange, LengthBounds, length_bounds
+from dstft_cli.parameters import (
+    SHORTEST_WINDOW,
+    FreeCenters,
+    HopRange,
+    LengthBounds,
+    centered_centers,
+    length_bounds,
+    uniform_centers,
+)
 
 LARGEST_AUTO_N_FFT = 65536
 LARGEST_AUTO_N_FFT_PER_BIN = 4096  # lengths per bin cost n_fft² per frame
@@ -41,6 +49,20 @@ class Plan:
     bounds: LengthBounds
     tail: float = 0.0
     hops: HopRange | None = None
+
+    def start_centers(self, length: int, hop_mode: str) -> NDArray[np.float64]:
+        """Centres of the frames of the start in a signal of `length` samples, `[T]`.
+
+        Where positions are learned they obey the constraints of `parameters.centers` already, so
+        that the start may be the result.
+        """
+        if self.hops is None:
+            return uniform_centers(length, self.hop_length)
+        if hop_mode == "constant":
+            return centered_centers(length, self.hop_length)
+        wishes = uniform_centers(length - 1, self.hop_length)
+        shortest = np.full(len(wishes), self.bounds.low)
+        return FreeCenters(self.hops).place(wishes, shortest).centers
 
     def tabulated_lengths(self) -> NDArray[np.float64]:
         """Log-spaced lengths over the whole range, five per octave, 2 to 32 of them, `[M]`."""

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from dstft_cli.errors import UsageError
+from dstft_cli.fit.cells import CellEvaluator
 from dstft_cli.fit.descent import descend
 from dstft_cli.fit.evaluator import Evaluator
 from dstft_cli.fit.objective import Lengths, Objective, Point, Positions
@@ -107,8 +108,8 @@ class Stages:
         table = None
         if method.search:
             table = self._tabulate()
-        if self._hop_mode != "fixed":
-            self._place_frames(search=method.search)
+        if method.search and self._hop_mode == "constant":
+            self._search_hop()
             if self._varying and table is not None:
                 table = self._evaluator.table(self._plan.tabulated_lengths())
         if method.search:
@@ -124,8 +125,7 @@ class Stages:
             if self._hop_mode != "fixed":
                 self._descend_positions(method)
                 if only_searched:
-                    self._move_to(self._best.centers)
-                    self._search(self._evaluator.table(self._plan.tabulated_lengths()))
+                    self._search_again()
             self.stuck = (
                 not method.search
                 and method.optimizer in ("adam", "sgd")
@@ -228,36 +228,28 @@ class Stages:
             self._record.best = fixed
         return table
 
-    def _place_frames(self, *, search: bool) -> None:
-        """Takes the frames to where positions are learned from."""
-        hops = self._plan.hops
+    def _search_hop(self) -> None:
+        """Moves to the longest hop that is about as good as the best: denser frames must pay."""
+        hops, start = self._plan.hops, self._plan.hop_length
         assert hops is not None
-        if self._hop_mode == "time":
-            free = FreeCenters(hops)
-            count = 1 + int((hops.length - 1) // self._plan.hop_length)
-            wishes = np.arange(count, dtype=np.float64) * self._plan.hop_length
-            shortest = np.full(count, self._plan.bounds.low)
-            self._move_to(free.place(wishes, shortest).centers)
-            self._offer("search", self._best.row, self._weigh(self._best.row))
-            return
-        tried = np.array([self._plan.hop_length])
-        if search and hops.low < hops.high:
+        row, found = self._best.row, []
+        tried = np.array([])
+        if hops.low < hops.high:
             count = 1 + math.ceil(_HOPS_PER_OCTAVE * math.log2(hops.high / hops.low))
             tried = np.geomspace(hops.low, hops.high, count)
-        row, found = self._best.row, []
         for hop in tried:
             self._move_to(FreeHop(hops).centers(np.array([math.log(hop)])))
             found.append(self._candidate(row, self._weigh(row)))
             self._note("search", found[-1])
-        enough = min(candidate.total for candidate in found) + _WORTH_DENSER_FRAMES
-        enough = min(enough, self._best.total) if search else math.inf
-        as_good = [candidate for candidate in found if candidate.total <= enough]
-        if as_good:  # of hops rising
-            self._move_to(as_good[-1].centers)
-            self._weigh(row)
-            self._record.offer(as_good[-1])
-        else:
-            self._move_to(self._best.centers)
+        least = min((candidate.total for candidate in found), default=math.inf)
+        enough = least + _WORTH_DENSER_FRAMES
+        for hop, candidate in zip(tried[::-1], found[::-1], strict=True):
+            if hop < start and self._best.total <= enough:
+                break
+            if candidate.total <= enough and self._record.offer(candidate):
+                break
+        self._move_to(self._best.centers)
+        self._weigh(row)
 
     def _search(self, table: Table | None) -> None:
         """Offers the best assignment of tabulated lengths to rows."""
@@ -278,6 +270,19 @@ class Stages:
             self._offer("search", found.row, sums)
             if self._best is before:
                 break
+
+    def _search_again(self) -> None:
+        """Offers the best lengths per patch for frames that have moved, long enough to cover."""
+        self._move_to(self._best.centers)
+        evaluator, hops = self._evaluator, self._plan.hops
+        assert hops is not None
+        assert isinstance(evaluator, CellEvaluator)
+        lengths = self._plan.tabulated_lengths()
+        found = search_lengths(evaluator, evaluator.table(lengths), lengths, self._neighbours)
+        needed = np.searchsorted(lengths, hops.covering(evaluator.centers) * (1 - 1e-9))
+        row = evaluator.raised(found.row, lengths[np.minimum(needed, len(lengths) - 1)])
+        if (needed < len(lengths)).all():
+            self._offer("search", row, evaluator.total(evaluator.arrange(row)))
 
     def _descend_lengths(self, method: Method) -> None:
         """Offers what a descent of the lengths from the best so far ends at."""

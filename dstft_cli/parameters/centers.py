@@ -99,6 +99,13 @@ class HopRange:
     low: float
     high: float
 
+    def covering(self, centers: FloatArray) -> FloatArray:
+        """Window lengths with which these centres surely overlap as asked, samples, `[T]`."""
+        ends = 2 * centers[:1], 2 * (self.length - 1 - centers[-1:])
+        gaps = np.concatenate([ends[0], np.diff(centers), ends[1]])
+        lengths: FloatArray = np.maximum(gaps[:-1], gaps[1:]) / self.overlap
+        return lengths
+
 
 @dataclass(frozen=True)
 class FreeHop:

@@ -64,12 +64,13 @@ def length_bounds(
         low_option = "--win-length-min" if n_fft / 32 >= covering else "--hop-length"
         if tail / REACH > bottom:
             bottom, low_option = min(tail / REACH, top), "--hop-length"
-        if bottom > top:
+        if bottom > top * (1 + 1e-9):
             raise UsageError(
                 f"hop length {hop_length:g} samples with overlap {overlap:g} needs windows of at "
                 f"least {covering:g} samples, above the longest allowed, {top:g}: "
                 "lower --hop-length or raise --overlap or --win-length-max"
             )
+        bottom = min(bottom, top)
     else:
         bottom, low_option = low, "--win-length-min"
         if bottom > top:
