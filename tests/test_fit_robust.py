@@ -30,7 +30,7 @@ def test_auto_n_fft_does_not_grow_with_the_recording_for_a_given_hop(window_mode
         optimize(warble(s), RATE, hop_length=64, window_mode=window_mode, max_steps=0).n_fft
         for s in (5, 40)
     ]
-    assert found[0] == found[1]
+    assert found[1] <= found[0]
 
 
 @pytest.mark.parametrize("overlap", [0.5, 0.75, 0.9])
