@@ -17,8 +17,8 @@ from dstft_cli.settings.yaml_source import parse_scalar, read_entries
 
 
 @dataclass(frozen=True)
-class _Given:
-    """A value, and how to name it at the start of a line and within a sentence."""
+class Given:
+    """A setting's value, and how to name it at the start of a line and within a sentence."""
 
     value: Any
     start: str
@@ -40,28 +40,38 @@ def merge(
     """
     given = {
         **_from_config(config),
-        **_from_pairs(set_pairs),
+        **from_pairs(set_pairs),
         **_from_command_line(command_line),
     }
+    return settings_of(given)
+
+
+def settings_of(given: Mapping[str, Given]) -> Settings:
+    """The settings made of values whose places are known.
+
+    Raises:
+        UsageError: one line with the place, the value and what is allowed.
+    """
     try:
         return Settings(**{name: entry.value for name, entry in given.items()})
     except ValidationError as error:
         raise UsageError(_explain(error, given)) from None
 
 
-def _from_command_line(command_line: Mapping[str, Any]) -> dict[str, _Given]:
+def _from_command_line(command_line: Mapping[str, Any]) -> dict[str, Given]:
     given = {}
     for name, value in command_line.items():
-        _check_key(name, "")
+        check_key(name, "")
         flag = OPTIONS[name].flag
         label = f"{flag} {_quoted(value)}"
         if isinstance(value, bool):
             label = flag if value else flag.replace("--", "--no-", 1)
-        given[name] = _Given(value, label, label)
+        given[name] = Given(value, label, label)
     return given
 
 
-def _from_pairs(pairs: Sequence[str]) -> dict[str, _Given]:
+def from_pairs(pairs: Sequence[str]) -> dict[str, Given]:
+    """Settings from `key=value` texts; of two for one key the later holds."""
     given = {}
     for pair in pairs:
         where = f"--set {_quoted(pair)}"
@@ -69,35 +79,38 @@ def _from_pairs(pairs: Sequence[str]) -> dict[str, _Given]:
         name = name.strip()
         if not equals:
             raise UsageError(f"{where}: not a setting: write --set key=value")
-        _check_key(name, f"{where}: ")
+        check_key(name, f"{where}: ")
         given[name] = _as_given(name, parse_scalar(text, where), where, where)
     return given
 
 
-def _from_config(config: Path | None) -> dict[str, _Given]:
+def _from_config(config: Path | None) -> dict[str, Given]:
     given = {}
     for entry in read_entries(config) if config is not None else ():
-        where = f"{config}:{entry.line}"
-        _check_key(entry.key, f"{where}: ")
-        text = f"{entry.key} = {'null' if entry.value is None else _quoted(entry.value)}"
-        given[entry.key] = _as_given(
-            entry.key, entry.value, f"{where}: {text}", f"{text} ({where})"
-        )
+        check_key(entry.key, f"{config}:{entry.line}: ")
+        given[entry.key] = from_line(entry.key, entry.value, f"{config}:{entry.line}")
     return given
 
 
-def _as_given(name: str, value: str | None, start: str, within: str) -> _Given:
+def from_line(name: str, value: str | None, where: str) -> Given:
+    """A setting from YAML; `where` is `FILE:LINE`."""
+    text = f"{name} = {'null' if value is None else _quoted(value)}"
+    return _as_given(name, value, f"{where}: {text}", f"{text} ({where})")
+
+
+def _as_given(name: str, value: str | None, start: str, within: str) -> Given:
     """YAML's null asks for the default, also where that is no None."""
-    return _Given(OPTIONS[name].default if value is None else value, start, within)
+    return Given(OPTIONS[name].default if value is None else value, start, within)
 
 
-def _check_key(name: str, where: str) -> None:
+def check_key(name: str, where: str) -> None:
+    """UsageError, starting with `where`, for a name that is no setting."""
     if name not in OPTIONS:
         hint = did_you_mean(name, tuple(OPTIONS)) or ": see 'dstft optimize --help'"
         raise UsageError(f"{where}unknown key '{name}'{hint}")
 
 
-def _explain(error: ValidationError, given: Mapping[str, _Given]) -> str:
+def _explain(error: ValidationError, given: Mapping[str, Given]) -> str:
     """The first complaint, in one line."""
     problems = error.errors(include_url=False)
     first = problems[0]
@@ -112,7 +125,7 @@ def _explain(error: ValidationError, given: Mapping[str, _Given]) -> str:
     return f"{given[name].start}: {told or 'must be ' + OPTIONS[name].requirement}"
 
 
-def _label(name: str, given: Mapping[str, _Given]) -> str:
+def _label(name: str, given: Mapping[str, Given]) -> str:
     if name in given:
         return given[name].within
     return f"the default {OPTIONS[name].flag} {OPTIONS[name].default_text}"

@@ -9,7 +9,9 @@ from typing import Any
 
 from dstft_cli.errors import UsageError
 
-_LARGEST = 1 << 20  # bytes: no settings file is that long, a recording given by mistake is
+_MEBIBYTE = 1 << 20
+_LARGEST = 1  # MiB: no settings file is that long, a recording given by mistake is
+_SLOW_FROM = 1 << 16  # characters: from here on libyaml's speed counts more than PyYAML's wording
 _PLAIN_TAGS = {
     f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null", "timestamp")
 }
@@ -30,24 +32,65 @@ def read_entries(path: Path) -> list[Entry]:
     Raises:
         UsageError: the file is unreadable, no YAML mapping of plain values, or has a key twice.
     """
-    entries: dict[str, Entry] = {}
-    root = _compose(_read_text(path), lambda line: f"{path}:{line}")
+    entries = []
+    for item in read_items(path):
+        label = f"{path}:{item.line}: {item.key}"
+        entries.append(Entry(item.key, scalar(item.node, label), item.line))
+    return entries
+
+
+@dataclass(frozen=True)
+class Item:
+    """One key of a mapping, with the node of its value."""
+
+    key: str
+    node: Any
+    line: int
+
+
+def read_items(path: Path, *, option: str = "--config", largest: int = _LARGEST) -> list[Item]:
+    """The top level of a YAML file, in order, as nodes.
+
+    Args:
+        path: the file.
+        option: what names it on the command line, for the error message.
+        largest: size at which it is refused, MiB.
+
+    Raises:
+        UsageError: as for `read_entries`.
+    """
+    root = _compose(_read_text(path, option, largest), lambda line: f"{path}:{line}")
     if root is None or root.tag.endswith(":null"):
         return []
     if root.id != "mapping":
         raise UsageError(f"{path}: holds no settings: write one 'key: value' a line")
-    for key_node, value_node in root.value:
-        line = key_node.start_mark.line + 1
+    return items(root, path)
+
+
+def items(mapping: Any, path: Path) -> list[Item]:
+    """Keys and values of a mapping node.
+
+    Raises:
+        UsageError: a key is missing, no plain value, or there twice.
+    """
+    found: dict[str, Item] = {}
+    for key_node, value_node in mapping.value:
+        line = line_of(key_node)
         where = f"{path}:{line}"
-        key = _scalar(key_node, where)
+        key = scalar(key_node, where)
         if key is None:
             raise UsageError(f"{where}: a key is missing: write 'key: value'")
-        if key in entries:
+        if key in found:
             raise UsageError(
-                f"{where}: {key} is given twice, first on line {entries[key].line}: keep one"
+                f"{where}: {key} is given twice, first on line {found[key].line}: keep one"
             )
-        entries[key] = Entry(key, _scalar(value_node, f"{where}: {key}"), line)
-    return list(entries.values())
+        found[key] = Item(key, value_node, line)
+    return list(found.values())
+
+
+def line_of(node: Any) -> int:
+    """The line a node begins on, from 1."""
+    return int(node.start_mark.line) + 1
 
 
 def parse_scalar(text: str, where: str) -> str | None:
@@ -59,34 +102,37 @@ def parse_scalar(text: str, where: str) -> str | None:
     if text.strip() == "-":  # standard output here, an empty list in YAML
         return "-"
     node = _compose(text, lambda line: where)
-    return None if node is None else _scalar(node, where)
+    return None if node is None else scalar(node, where)
 
 
-def _read_text(path: Path) -> str:
+def _read_text(path: Path, option: str, largest: int) -> str:
     try:
         with path.open("rb") as file:
-            data = file.read(_LARGEST + 1)
+            data = file.read(largest * _MEBIBYTE + 1)
     except FileNotFoundError:
-        raise UsageError(f"{path}: no such file: check --config") from None
+        raise UsageError(f"{path}: no such file: check {option}") from None
     except IsADirectoryError:
-        raise UsageError(f"{path}: is a directory: give --config a YAML file") from None
+        raise UsageError(f"{path}: is a directory: give {option} a YAML file") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise UsageError(f"{path}: cannot be read: {reason}: check --config") from None
-    if len(data) > _LARGEST:
-        raise UsageError(f"{path}: is above 1 MiB, so no settings file: give --config a YAML file")
+        raise UsageError(f"{path}: cannot be read: {reason}: check {option}") from None
+    if len(data) > largest * _MEBIBYTE:
+        raise UsageError(
+            f"{path}: is above {largest} MiB, so no settings file: give {option} a YAML file"
+        )
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise UsageError(f"{path}: is not UTF-8 text: give --config a YAML file") from None
+        raise UsageError(f"{path}: is not UTF-8 text: give {option} a YAML file") from None
 
 
 def _compose(text: str, where: Callable[[int], str]) -> Any:
     """The node tree: nothing is constructed, so no tag can run anything."""
     import yaml
 
+    fast = len(text) >= _SLOW_FROM and getattr(yaml, "CSafeLoader", None)
     try:
-        return yaml.compose(text, Loader=yaml.SafeLoader)
+        return yaml.compose(text, Loader=fast or yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = where(1 if mark is None else mark.line + 1)
@@ -99,7 +145,12 @@ def _compose(text: str, where: Callable[[int], str]) -> Any:
         raise UsageError(f"{where(1)}: nested too deeply: write one 'key: value' a line") from None
 
 
-def _scalar(node: Any, where: str) -> str | None:
+def scalar(node: Any, where: str) -> str | None:
+    """A plain value as text, or None for null; `where` starts the error message.
+
+    Raises:
+        UsageError: not a single plain value.
+    """
     if node.id != "scalar":
         raise UsageError(f"{where}: must be a single value, not a {node.id}")
     if node.tag not in _PLAIN_TAGS:
