@@ -37,7 +37,7 @@ _WHERE = {
     "UsageError": "errors",
     "istft": "stft.inverse",
     "optimize": "fit",
-    "stft_derivatives": "stft.transform",
+    "stft_derivatives": "stft.functional",
     "window": "stft.windows",
 }
 

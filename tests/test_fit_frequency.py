@@ -30,7 +30,7 @@ def evaluator(criterion, *, hop=16.0, power=2.0, window="hann", threads=1) -> Fr
 
 def magnitudes(lengths, hop=16.0) -> np.ndarray:
     """|X| [2, F, T], one plain transform per bin."""
-    from dstft_cli.stft.transform import stft
+    from dstft_cli.stft import stft
 
     centers = torch.as_tensor(uniform_centers(700, hop))
     bins = []

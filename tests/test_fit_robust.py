@@ -7,7 +7,7 @@ import torch
 from dstft_cli import istft, optimize
 from dstft_cli.errors import UsageError
 from dstft_cli.result import StopReason
-from dstft_cli.stft.transform import stft
+from dstft_cli.stft import stft
 
 RATE = 8000
 NOISE = np.random.default_rng(0).standard_normal(17000)

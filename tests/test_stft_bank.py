@@ -6,8 +6,7 @@ import torch
 from stft_reference import explicit_stft
 
 from dstft_cli.names import NORMALIZATIONS, WINDOWS
-from dstft_cli.stft import Frames, Transform, bank, frequency_bank, spectra
-from dstft_cli.stft.transform import stft_derivatives
+from dstft_cli.stft import Frames, Transform, bank, frequency_bank, spectra, stft_derivatives
 
 RNG = np.random.default_rng(3)
 SIGNAL = RNG.standard_normal((2, 150))

@@ -17,7 +17,7 @@ from dstft_cli.fit.cells import CellEvaluator
 from dstft_cli.fit.evaluator import Evaluator, Progress
 from dstft_cli.fit.frequency import FrequencyEvaluator
 from dstft_cli.fit.plan import Plan
-from dstft_cli.fit.stages import Table, fixed_scores, search_lengths
+from dstft_cli.fit.tabulate import Table, fixed_scores, search_lengths
 from dstft_cli.names import DEFAULT_SMOOTHNESS, DEFAULT_SMOOTHNESS_OF_CELLS
 from dstft_cli.parameters import Patches, choose_patches, uniform_centers
 from dstft_cli.stft import Samples, Transform

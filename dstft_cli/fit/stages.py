@@ -10,7 +10,6 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,12 +22,11 @@ from dstft_cli.fit.evaluator import Evaluator
 from dstft_cli.fit.objective import Lengths, Objective, Point, Positions
 from dstft_cli.fit.plan import Plan
 from dstft_cli.fit.record import Candidate, Record
-from dstft_cli.fit.search import TabulatedProblem, keep_neighbours_where_silent
+from dstft_cli.fit.tabulate import Table, fixed_scores, search_lengths
 from dstft_cli.parameters import FreeCenters, FreeHop, FreeLengths, Neighbours
 from dstft_cli.result import StopReason
 
 Array = NDArray[np.float64]
-Table = NDArray[np.floating[Any]]
 
 _HOPS_PER_OCTAVE = 5
 _WORTH_DENSER_FRAMES = 0.002  # nats
@@ -374,42 +372,3 @@ class Stages:
         score = float(evaluator.criterion.score(torch.from_numpy(sums), evaluator.cells))
         total = score + self._neighbours.change(np.log(row))
         return Candidate(row, evaluator.centers, sums, evaluator.cells, total)
-
-
-@dataclass(frozen=True)
-class FoundLengths:
-    """Lengths of the rows that solve the tabulated problem, their sums, score and bound."""
-
-    row: Array
-    sums: Array
-    score: float
-    bound: Array | None
-
-
-def search_lengths(
-    evaluator: Evaluator, table: Table, lengths: Array, neighbours: Neighbours
-) -> FoundLengths:
-    """The best of the tabulated lengths for each row, changes between neighbours paid for."""
-    problem = TabulatedProblem(table, evaluator.weights, evaluator.criterion, evaluator.cells)
-    free = found = problem.free()
-    if not neighbours.free:
-        found = problem.smooth(np.log(lengths), neighbours, free.assignment)
-    assignment = found.assignment
-    if len(neighbours.shape) == 1:
-        assignment = keep_neighbours_where_silent(assignment, table)
-    return FoundLengths(lengths[assignment], problem.sums(assignment), found.score, free.bound)
-
-
-def fixed_scores(evaluator: Evaluator, lengths: Array) -> tuple[Array, Array, Table | None]:
-    """Score `[M]` and sums `[M, J]` of each length used for all frames, and the moment table.
-
-    A ranked criterion ranks the cells anew for each length, so it has no table.
-    """
-    table = None
-    if evaluator.criterion.ranked:
-        sums = np.stack([evaluator.total(np.array([[length]])) for length in lengths])
-    else:
-        table = evaluator.table(lengths)
-        sums = evaluator.sums(table)
-    scores = evaluator.criterion.score(torch.from_numpy(sums), evaluator.cells)
-    return np.nan_to_num(scores.numpy(), nan=np.inf), sums, table

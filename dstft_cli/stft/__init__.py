@@ -4,9 +4,10 @@ from dstft_cli.stft.bank import FrequencyBank, frequency_bank
 from dstft_cli.stft.blocks import map_in_order
 from dstft_cli.stft.cells import CellOperator, Pairs, cell_spectra, pairs_of
 from dstft_cli.stft.frames import Frames, Samples
+from dstft_cli.stft.functional import spectra, stft, stft_derivatives
 from dstft_cli.stft.inverse import Inverse, inverse_of, istft
 from dstft_cli.stft.least_squares import LeastSquaresInverse
-from dstft_cli.stft.transform import Transform, spectra, stft, stft_derivatives
+from dstft_cli.stft.transform import Transform
 from dstft_cli.stft.windows import window, window_and_slope, window_derivatives
 
 __all__ = [

@@ -12,15 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from dstft_cli.stft.transform import Transform
+from dstft_cli.stft.transform import Transform
 
 _BATCH_SAMPLES = 1 << 19  # of all pairs and channels transformed at a time
 _ROW_VALUES = 1 << 24  # of windows that an operator keeps between calls

@@ -1,0 +1,56 @@
+"""The moment table of an evaluator: what plain windows attain with it, and the best lengths in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dstft_cli.fit.evaluator import Evaluator
+from dstft_cli.fit.search import TabulatedProblem, keep_neighbours_where_silent
+from dstft_cli.parameters import Neighbours
+
+Array = NDArray[np.float64]
+Table = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class FoundLengths:
+    """Lengths of the rows that solve the tabulated problem, their sums, score and bound."""
+
+    row: Array
+    sums: Array
+    score: float
+    bound: Array | None
+
+
+def search_lengths(
+    evaluator: Evaluator, table: Table, lengths: Array, neighbours: Neighbours
+) -> FoundLengths:
+    """The best of the tabulated lengths for each row, changes between neighbours paid for."""
+    problem = TabulatedProblem(table, evaluator.weights, evaluator.criterion, evaluator.cells)
+    free = found = problem.free()
+    if not neighbours.free:
+        found = problem.smooth(np.log(lengths), neighbours, free.assignment)
+    assignment = found.assignment
+    if len(neighbours.shape) == 1:
+        assignment = keep_neighbours_where_silent(assignment, table)
+    return FoundLengths(lengths[assignment], problem.sums(assignment), found.score, free.bound)
+
+
+def fixed_scores(evaluator: Evaluator, lengths: Array) -> tuple[Array, Array, Table | None]:
+    """Score `[M]` and sums `[M, J]` of each length used for all frames, and the moment table.
+
+    A ranked criterion ranks the cells anew for each length, so it has no table.
+    """
+    table = None
+    if evaluator.criterion.ranked:
+        sums = np.stack([evaluator.total(np.array([[length]])) for length in lengths])
+    else:
+        table = evaluator.table(lengths)
+        sums = evaluator.sums(table)
+    scores = evaluator.criterion.score(torch.from_numpy(sums), evaluator.cells)
+    return np.nan_to_num(scores.numpy(), nan=np.inf), sums, table
