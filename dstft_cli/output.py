@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import torch
@@ -30,6 +30,9 @@ from dstft_cli.writers import (
     write_parameters,
     write_trajectory,
 )
+
+if TYPE_CHECKING:
+    from dstft_cli.plot.pictures import Pictures
 
 Progress = Callable[[str, int, int], None]
 Block = NDArray[np.complex64]  # [C, n, F]
@@ -112,7 +115,11 @@ class Outputs:
     @property
     def draws(self) -> bool:
         """Whether any picture is wanted."""
-        return self._folder is not None or self._settings.png is not None
+        return self._png is not None or self._fills_pictures
+
+    @property
+    def _fills_pictures(self) -> bool:
+        return self._folder is not None and self._settings.figures
 
     def names(self) -> dict[str, str]:
         """Name and final path of every file written, `result.json` included."""
@@ -168,47 +175,34 @@ class Outputs:
                 if progress is not None:
                     progress(stage, start + block.shape[1], len(frames))
 
+        pictures: Pictures | None = None
         with ExitStack() as stack:
             takers = self._array_takers(stack, signal, result)
-            if not self.draws:
-                run(result.frame_centers, result.window_length, takers, "spectrogram")
-                return
-            from dstft_cli.plot.pictures import Pictures
-
-            pictures = Pictures(
-                result,
-                title="standard input" if signal.path == "-" else Path(signal.path).name,
-                freq_scale=settings.freq_scale,
-                fmin=settings.fmin,
-                fmax=settings.fmax,
-                db_range=settings.db_range,
-                cmap=settings.cmap,
-                format=settings.format,
-            )
-            run(
-                result.frame_centers,
-                result.window_length,
-                [*takers, to_pool(pictures.learned, signal.peak)],
-                "spectrogram",
-            )
-        picture = pictures.spectrogram()
+            if self.draws:
+                pictures = self._pictures(signal, result)
+                takers.append(to_pool(pictures.learned, signal.peak))
+            run(result.frame_centers, result.window_length, takers, "spectrogram")
+        picture = b"" if pictures is None else pictures.spectrogram()
         if self._png is not None:
             with disk_errors(str(settings.png)):
                 self._png.write(picture)
                 self._png.flush()
         if self._folder is None:
             return
-        self._write_bytes(f"spectrogram.{settings.format}", picture)
+        if self._fills_pictures:
+            self._write_bytes(f"spectrogram.{settings.format}", picture)
         write_parameters(self._path("parameters.npz"), result)
         if not learned:
             return
-        plain = []
-        for length in (pictures.start_length, pictures.best_fixed_length):
-            plain.append(pictures.new_pool())
-            taker = to_pool(plain[-1], signal.peak)
-            run(result.start_frame_centers, np.array([[length]]), [taker], "comparison")
-        self._write_bytes(f"comparison.{settings.format}", pictures.comparison(*plain))
-        self._write_bytes(f"trajectory.{settings.format}", pictures.trajectory())
+        if self._fills_pictures:
+            assert pictures is not None
+            plain = []
+            for length in (pictures.start_length, pictures.best_fixed_length):
+                plain.append(pictures.new_pool())
+                taker = to_pool(plain[-1], signal.peak)
+                run(result.start_frame_centers, np.array([[length]]), [taker], "comparison")
+            self._write_bytes(f"comparison.{settings.format}", pictures.comparison(*plain))
+            self._write_bytes(f"trajectory.{settings.format}", pictures.trajectory())
         write_trajectory(self._path("trajectory.csv"), result.trajectory)
 
     def write_record(self, record: Mapping[str, Any]) -> None:
@@ -218,6 +212,21 @@ class Outputs:
         if self._settings.json:
             assert self._stdout is not None
             write_json(self._stdout, record)
+
+    def _pictures(self, signal: Signal, result: Result) -> Pictures:
+        from dstft_cli.plot.pictures import Pictures
+
+        settings = self._settings
+        return Pictures(
+            result,
+            title="standard input" if signal.path == "-" else Path(signal.path).name,
+            freq_scale=settings.freq_scale,
+            fmin=settings.fmin,
+            fmax=settings.fmax,
+            db_range=settings.db_range,
+            cmap=settings.cmap,
+            format=settings.format,
+        )
 
     def _array_takers(self, stack: ExitStack, signal: Signal, result: Result) -> list[Taker]:
         """Streams for the magnitudes and the transform, wherever they are wanted."""

@@ -51,6 +51,7 @@ EXAMPLES = {
     "json": ("false", False),
     "save_stft": ("true", True),
     "force": ("true", True),
+    "figures": ("false", False),
     "freq_scale": ("mel", "mel"),
     "fmin": ("20", 20.0),
     "fmax": ("8000", 8000.0),

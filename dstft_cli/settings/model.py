@@ -290,6 +290,9 @@ class Settings:
         False
     )
     force: Annotated[bool, Option("output", "Replace what exists.")] = False
+    figures: Annotated[
+        bool, Option("output", "Draw pictures into the directory.", negatable=True)
+    ] = True
     freq_scale: Annotated[
         str, Option("output", "Frequency axis of pictures.", choices=names.FREQ_SCALES)
     ] = "linear"
