@@ -13,6 +13,7 @@ JOB = {"job", "apply", "reconstruct", "learned", "output", "summary", "transfer"
 CORE = ["fit", "criteria", "parameters", "stft", "result"]
 FLOORS: list[set[str]] = [  # from top to bottom; rooms of one floor do not know each other
     {"cli"},
+    {"batch"},
     JOB,
     {"writers", "plot"},
     {"audio"},

@@ -131,7 +131,8 @@ def test_no_command_shows_help_on_stderr(capsys):
 def test_unknown_command(capsys):
     assert main(["optimise", "a.wav"]) == 2
     assert capsys.readouterr().err == (
-        "dstft: no command 'optimise': the commands are optimize, apply, reconstruct: see 'dstft --help'\n"
+        f"dstft: no command 'optimise': the commands are {', '.join(group.COMMANDS)}: "
+        "see 'dstft --help'\n"
     )
 
 

@@ -20,6 +20,11 @@ COMMANDS = {
         "apply",
         "Use the window length learned from one recording on another.",
     ),
+    "batch": (
+        "dstft_cli.cli.batch",
+        "batch",
+        "Run many recordings and settings; resumes where it was stopped.",
+    ),
     "reconstruct": (
         "dstft_cli.cli.reconstruct",
         "reconstruct",

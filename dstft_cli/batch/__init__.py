@@ -1,0 +1,19 @@
+"""Many jobs: which files, where results go, what is done already; run on an executor.
+
+| idea | where |
+|---|---|
+| a YAML file, or a list of inputs, becomes entries | `config` |
+| `results/{stem}`: fields, and names that stay inside | `template` |
+| entries become jobs, each with its own place | `plan` |
+| what has ended, a line of JSON each | `journal` |
+| what need not be run again | `resume` |
+| one job, within a worker process | `worker` |
+| processes of this machine, or a Dask cluster | `local`, `cluster` |
+| submit, collect, retry | `run` |
+| `summary.csv` | `summary` |
+"""
+
+from dstft_cli.batch.config import BatchConfig, from_list, read_config
+from dstft_cli.batch.plan import Plan, PlannedJob, make_plan
+
+__all__ = ["BatchConfig", "Plan", "PlannedJob", "from_list", "make_plan", "read_config"]

@@ -1,0 +1,290 @@
+"""From YAML, or a list of inputs, to entries: inputs and the settings each is run with."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dstft_cli.batch.template import Template
+from dstft_cli.errors import UsageError
+from dstft_cli.settings import OPTIONS, Settings
+from dstft_cli.settings.merge import Given, check_key, from_line, from_pairs, settings_of
+from dstft_cli.settings.option import did_you_mean
+from dstft_cli.settings.yaml_source import Item, items, line_of, read_items, scalar
+
+DEFAULT_OUTPUT = "{stem}-dstft"
+LARGEST_CONFIG = 64  # MiB: a hundred thousand jobs written out
+TOP_KEYS = ("defaults", "output", "output_folder", "jobs")
+JOB_KEYS = ("input", "name", "matrix")
+# what a batch decides for all its jobs, and why such a key is refused
+NOT_PER_JOB = {
+    "output": "stands at the top, once: tell jobs apart by {name} in it",
+    "force": "is an option of the command: dstft batch --force",
+    "json": "is an option of the command: dstft batch --json",
+    "png": "would be written by every job: pictures go into each job's directory",
+    "npy": "would be written by every job: arrays go into each job's directory",
+}
+SETTING_KEYS = tuple(name for name in OPTIONS if name not in NOT_PER_JOB)
+FIELDS = ("stem", "name", "parent", "folder", "index", *SETTING_KEYS)
+# no part of what is learned and drawn: a result stands when these change
+_IMMATERIAL = {*NOT_PER_JOB, "threads"}
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Settings that some jobs share.
+
+    Attributes:
+        settings: checked.
+        values: the same as JSON values.
+        digest: SHA-256 over all that decides about the result.
+    """
+
+    settings: Settings
+    values: Mapping[str, Any]
+    digest: str
+
+    @classmethod
+    def of(cls, settings: Settings) -> Variant:
+        """The variant of checked settings."""
+        values = settings.as_dict()
+        material = {name: value for name, value in values.items() if name not in _IMMATERIAL}
+        text = json.dumps(material, sort_keys=True)
+        return cls(settings, values, hashlib.sha256(text.encode()).hexdigest())
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One item of `jobs`: its inputs, each run with every variant.
+
+    Attributes:
+        inputs: paths or patterns as written, with the `FILE:LINE` of each.
+        patterns: whether an input may be a pattern.
+        name: of the jobs; empty: the file name of each input.
+        variants: one per combination of the matrix.
+    """
+
+    inputs: Sequence[tuple[str, str]]
+    patterns: bool
+    name: str
+    variants: Sequence[Variant]
+
+
+@dataclass(frozen=True)
+class BatchConfig:
+    """What is to be run.
+
+    Attributes:
+        folder: what inputs are relative to.
+        output_folder: what the template is relative to.
+        template: where the results of a job go.
+        entries: inputs with settings.
+    """
+
+    folder: Path
+    output_folder: Path
+    template: Template
+    entries: Sequence[Entry]
+
+
+def read_config(
+    path: Path, set_pairs: Sequence[str] = (), output: str | None = None
+) -> BatchConfig:
+    """The batch of a YAML file.
+
+    Args:
+        path: the file.
+        set_pairs: `key=value` texts, for all jobs and above the file.
+        output: template in place of the file's.
+
+    Raises:
+        UsageError: one line with file, line, value and what is allowed.
+    """
+    top = {item.key: item for item in read_items(path, option="CONFIG", largest=LARGEST_CONFIG)}
+    for key, item in top.items():
+        if key not in TOP_KEYS:
+            hint = did_you_mean(key, TOP_KEYS)
+            if key in OPTIONS:
+                hint = ": settings for all jobs belong below 'defaults:'"
+            hint = hint or f": use {', '.join(TOP_KEYS)}"
+            raise UsageError(f"{path}:{item.line}: unknown key '{key}'{hint}")
+    overrides = _overrides(set_pairs)
+    defaults = {}
+    if "defaults" in top:
+        defaults = _settings(_mapping(top["defaults"], path), path, (), "defaults")
+    return BatchConfig(
+        path.parent,
+        path.parent / Path(_text(top, "output_folder", path, ".")).expanduser(),
+        _template(top, path, output),
+        _entries(top, path, defaults, overrides),
+    )
+
+
+def from_list(
+    inputs: Iterable[str], where: str, set_pairs: Sequence[str] = (), output: str | None = None
+) -> BatchConfig:
+    """The batch of a list of files, relative to the current directory.
+
+    Args:
+        inputs: paths, taken as they are.
+        where: what the list is, for error messages.
+        set_pairs: `key=value` texts, for all jobs.
+        output: template; None: `{stem}-dstft`.
+
+    Raises:
+        UsageError: no inputs, or a wrong setting or template.
+    """
+    found = tuple((text, where) for text in inputs)
+    if not found:
+        raise UsageError(f"{where} names no inputs: write one path a line, or NUL after each")
+    variant = Variant.of(settings_of(_overrides(set_pairs)))
+    here = Path()
+    template = Template.parse(
+        DEFAULT_OUTPUT if output is None else output, FIELDS, f"--output {output or ''}".strip()
+    )
+    return BatchConfig(here, here, template, (Entry(found, False, "", (variant,)),))
+
+
+def _overrides(set_pairs: Sequence[str]) -> dict[str, Given]:
+    given = from_pairs(set_pairs)
+    for name, entry in given.items():
+        if name in NOT_PER_JOB:
+            remedy = "use --output" if name == "output" else f"it {NOT_PER_JOB[name]}"
+            raise UsageError(f"{entry.start}: {remedy}")
+    return given
+
+
+def _template(top: Mapping[str, Item], path: Path, output: str | None) -> Template:
+    if output is not None:
+        return Template.parse(output, FIELDS, f"--output {output}")
+    line = top["output"].line if "output" in top else 1
+    return Template.parse(_text(top, "output", path, DEFAULT_OUTPUT), FIELDS, f"{path}:{line}")
+
+
+def _entries(
+    top: Mapping[str, Item], path: Path, defaults: Mapping[str, Given], overrides: dict[str, Given]
+) -> list[Entry]:
+    if "jobs" not in top:
+        raise UsageError(f"{path}: has no jobs: write 'jobs:' with '- input: FILE' below it")
+    node, line = top["jobs"].node, top["jobs"].line
+    if node.id != "sequence" or not node.value:
+        raise UsageError(f"{path}:{line}: jobs must be a list: write '- input: FILE' below it")
+    seen: dict[str, Variant] = {}  # settings are checked once, however many jobs share them
+    return [_entry(job, path, defaults, overrides, seen) for job in node.value]
+
+
+def _entry(
+    node: Any,
+    path: Path,
+    defaults: Mapping[str, Given],
+    overrides: Mapping[str, Given],
+    seen: dict[str, Variant],
+) -> Entry:
+    where = f"{path}:{line_of(node)}"
+    if node.id != "mapping":
+        raise UsageError(f"{where}: a job must be a mapping: write '- input: FILE'")
+    job = {item.key: item for item in items(node, path)}
+    if "input" not in job:
+        raise UsageError(f"{where}: a job has no input: write 'input: FILE'")
+    name = _text(job, "name", path, "")
+    if name in (".", "..") or "/" in name or "\0" in name:
+        raise UsageError(
+            f"{path}:{job['name'].line}: name {name!r} is no name of a directory: "
+            "write it without '/'"
+        )
+    own = _settings(
+        [item for key, item in job.items() if key not in JOB_KEYS], path, JOB_KEYS, "a job"
+    )
+    base = {**defaults, **own}
+    variants = []
+    for combination in _matrix(job.get("matrix"), path, overrides):
+        given = {**base, **combination, **overrides}
+        key = json.dumps({name: entry.value for name, entry in given.items()}, sort_keys=True)
+        if key not in seen:
+            seen[key] = Variant.of(settings_of(given))
+        variants.append(seen[key])
+    return Entry(_inputs(job["input"], path), True, name, variants)
+
+
+def _inputs(item: Item, path: Path) -> list[tuple[str, str]]:
+    nodes = item.node.value if item.node.id == "sequence" else [item.node]
+    found = []
+    for node in nodes:
+        where = f"{path}:{line_of(node)}"
+        text = scalar(node, f"{where}: input")
+        if not text or "\0" in text:
+            raise UsageError(f"{where}: input is empty: write a path, a list or a pattern")
+        found.append((text, where))
+    if not found:
+        raise UsageError(f"{path}:{item.line}: input is empty: write a path, a list or a pattern")
+    return found
+
+
+def _matrix(
+    item: Item | None, path: Path, overrides: Mapping[str, Given]
+) -> list[dict[str, Given]]:
+    """Every combination of the values listed; one empty combination where there is no matrix."""
+    axes = []
+    for axis in [] if item is None else _mapping(item, path):
+        where = f"{path}:{axis.line}"
+        _check_setting(axis.key, where, (), "matrix")
+        if axis.key in overrides:
+            raise UsageError(
+                f"{overrides[axis.key].start}: the matrix at {where} multiplies {axis.key} out: "
+                "leave one of them out"
+            )
+        if axis.node.id != "sequence" or not axis.node.value:
+            raise UsageError(f"{where}: {axis.key} in matrix must be a list: write [A, B]")
+        values: list[str | None] = []
+        entries = []
+        for node in axis.node.value:
+            here = f"{path}:{line_of(node)}"
+            value = scalar(node, f"{here}: {axis.key}")
+            if value in values:
+                raise UsageError(f"{here}: {axis.key} {value} is in the matrix twice: keep one")
+            values.append(value)
+            entries.append((axis.key, from_line(axis.key, value, here)))
+        axes.append(entries)
+    return [dict(combination) for combination in itertools.product(*axes)]
+
+
+def _settings(
+    entries: Sequence[Item], path: Path, also: tuple[str, ...], what: str
+) -> dict[str, Given]:
+    given = {}
+    for item in entries:
+        where = f"{path}:{item.line}"
+        _check_setting(item.key, where, also, what)
+        value = scalar(item.node, f"{where}: {item.key}")
+        given[item.key] = from_line(item.key, value, where)
+    return given
+
+
+def _check_setting(key: str, where: str, also: tuple[str, ...], what: str) -> None:
+    if key in NOT_PER_JOB:
+        raise UsageError(f"{where}: {key} in {what} {NOT_PER_JOB[key]}")
+    hint = did_you_mean(key, (*also, *SETTING_KEYS))
+    if key not in OPTIONS and hint:
+        raise UsageError(f"{where}: unknown key '{key}'{hint}")
+    check_key(key, f"{where}: ")
+
+
+def _mapping(item: Item, path: Path) -> list[Item]:
+    if item.node.id == "scalar" and scalar(item.node, f"{path}:{item.line}") is None:
+        return []
+    if item.node.id != "mapping":
+        raise UsageError(
+            f"{path}:{item.line}: {item.key} must be a mapping: write 'key: value' lines below it"
+        )
+    return items(item.node, path)
+
+
+def _text(entries: Mapping[str, Item], key: str, path: Path, default: str) -> str:
+    if key not in entries:
+        return default
+    return scalar(entries[key].node, f"{path}:{entries[key].line}: {key}") or default

@@ -1,0 +1,152 @@
+"""`dstft batch CONFIG`: many recordings and settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from dstft_cli.cli.group import CONTEXT_SETTINGS
+from dstft_cli.cli.jobs import check_verbosity
+from dstft_cli.cli.options import GroupedCommand, GroupedOption, general_options, setting_option
+from dstft_cli.errors import UsageError
+from dstft_cli.settings import OPTIONS
+
+if TYPE_CHECKING:
+    from dstft_cli.batch import Plan
+
+MOST_WORKERS = 4096
+
+
+def run(
+    config: Path | None,
+    from_lines: str | None,
+    from_nul: str | None,
+    output: str | None,
+    set_pairs: tuple[str, ...],
+    figures: bool | None,
+    dry_run: bool,
+    workers: int | None,
+    scheduler: str | None,
+    fail_fast: bool,
+    force: bool | None,
+    no_report: bool,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+) -> None:
+    """The body of the command."""
+    check_verbosity(quiet, verbose)
+    if workers is not None and not 1 <= workers <= MOST_WORKERS:
+        raise UsageError(f"--workers {workers}: must be at least 1 and at most {MOST_WORKERS}")
+    if figures is not None:
+        set_pairs = (*set_pairs, f"figures={str(figures).lower()}")
+    plan = _plan(config, from_lines, from_nul, output, set_pairs)
+    if dry_run:
+        from dstft_cli.cli.batch_text import print_plan
+
+        print_plan(plan, as_json=as_json)
+        return
+
+
+def _plan(
+    config: Path | None,
+    from_lines: str | None,
+    from_nul: str | None,
+    output: str | None,
+    set_pairs: tuple[str, ...],
+) -> Plan:
+    """The plan of the config file, or of the list of inputs."""
+    from dstft_cli.batch import from_list, make_plan, read_config
+
+    ways = {"CONFIG": config, "--from": from_lines, "--from0": from_nul}
+    given = [name for name, value in ways.items() if value is not None]
+    if len(given) != 1:
+        found = " and ".join(given) + " exclude each other" if given else "no jobs"
+        raise UsageError(f"{found}: give one of CONFIG, --from FILE and --from0 FILE")
+    if config is not None:
+        return make_plan(read_config(config, set_pairs, output))
+    from dstft_cli.cli.batch_text import read_list
+
+    text, end = (from_lines, b"\n") if from_lines is not None else (from_nul, b"\0")
+    assert text is not None
+    return make_plan(from_list(read_list(text, end), f"{given[0]} {text}", set_pairs, output))
+
+
+batch = GroupedCommand(
+    name="batch",
+    callback=run,
+    context_settings=CONTEXT_SETTINGS,
+    params=[
+        click.Argument(["config"], required=False, type=click.Path(path_type=Path)),
+        GroupedOption(
+            ["--from", "from_lines"],
+            metavar="FILE|-",
+            group="input",
+            help="Inputs from a list, one path a line; -: from standard input.",
+        ),
+        GroupedOption(
+            ["--from0", "from_nul"],
+            metavar="FILE|-",
+            group="input",
+            help="The same with NUL after each path, as find -print0 writes it.",
+        ),
+        GroupedOption(
+            ["--set", "set_pairs"],
+            multiple=True,
+            metavar="KEY=VALUE",
+            group="input",
+            help="A setting of dstft optimize for all jobs, above those of CONFIG.  [repeatable]",
+        ),
+        GroupedOption(
+            ["-o", "--output"],
+            metavar="TEMPLATE",
+            group="output",
+            help="Directory of each job's results, with {stem}, {name}, {parent}, {folder}, {index} "
+            "or {SETTING} in it, below CONFIG's folder; with --from below this one.  "
+            "[default: {stem}-dstft]",
+        ),
+        setting_option(OPTIONS["figures"]),
+        GroupedOption(
+            ["--force", "force"], is_flag=True, group="output", help="Do again what is done."
+        ),
+        GroupedOption(
+            ["--no-report"],
+            is_flag=True,
+            group="output",
+            help="Leave out report.html, the page of all results.",
+        ),
+        GroupedOption(
+            ["--json", "as_json"],
+            is_flag=True,
+            group="output",
+            help="Write a line of JSON to standard output per finished job.",
+        ),
+        GroupedOption(
+            ["--dry-run"], is_flag=True, group="run", help="Print the plan and run nothing."
+        ),
+        GroupedOption(
+            ["--workers"],
+            type=int,
+            metavar="N",
+            group="run",
+            help="Processes, which share the cores out.  [at least 1; default: number of cores]",
+        ),
+        GroupedOption(
+            ["--scheduler"],
+            metavar="ADDRESS",
+            group="run",
+            help="Run on the Dask cluster of this scheduler, such as tcp://host:8786.",
+        ),
+        GroupedOption(
+            ["--fail-fast"], is_flag=True, group="run", help="Stop at the first job that fails."
+        ),
+        *general_options(),
+    ],
+    help="Run dstft optimize on many recordings and settings, several at a time.\n\n"
+    "CONFIG is a YAML file: defaults (settings), output (a template such as results/{stem}) and "
+    "jobs, each with an input (a path, a list or a pattern such as field/**/*.wav), a name, settings of "
+    "its own and a matrix of lists to multiply out. Its paths are relative to its folder. A job that "
+    "fails does not stop the others. The same command again does what is missing, failed or changed.",
+)

@@ -1,0 +1,91 @@
+"""What `dstft batch` reads from lists and prints about its jobs."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dstft_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from dstft_cli.batch import Plan
+
+
+def read_list(path: str, end: bytes) -> list[str]:
+    """The paths in a file, or `-` for standard input, each followed by `end`.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    try:
+        if path == "-":
+            if sys.stdin is None:
+                raise UsageError("standard input is closed: pipe a list of inputs into it")
+            data = sys.stdin.buffer.read()
+        else:
+            with open(path, "rb") as file:
+                data = file.read()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"{one_line(path)}: cannot be read: {reason}: check the list") from None
+    entries = data.split(end)
+    if end == b"\n":
+        entries = [entry.removesuffix(b"\r") for entry in entries]
+        if any(b"\0" in entry for entry in entries):
+            raise UsageError(f"{one_line(path)}: holds NUL characters: use --from0")
+    return [os.fsdecode(entry) for entry in entries if entry]
+
+
+def print_plan(plan: Plan, *, as_json: bool) -> None:
+    """The plan on standard output: a table, or a line of JSON per job."""
+    if as_json:
+        for job in plan.jobs:
+            print_json(
+                {
+                    "index": job.index,
+                    "name": job.name,
+                    "input": job.input,
+                    "output": str(plan.place(job)),
+                    "settings": dict(plan.variants[job.variant].values),
+                }
+            )
+        return
+    rows = [
+        [str(job.index), job.input, job.output, *map(str, plan.settings_that_vary(job).values())]
+        for job in plan.jobs
+    ]
+    for line in table(["job", "input", "output", *plan.varying], rows):
+        click.echo(line)
+    click.echo(f"{jobs(len(plan.jobs))}, results in {one_line(str(plan.folder))}")
+
+
+def print_json(record: Mapping[str, Any]) -> None:
+    """One line of JSON in ASCII, whatever the locale; names that are not UTF-8 keep their bytes."""
+    click.echo(json.dumps(record, allow_nan=False))
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of columns, each as wide as its widest entry."""
+    cells = [[one_line(cell) for cell in row] for row in [header, *rows]]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in cells
+    ]
+
+
+def one_line(text: str) -> str:
+    """`text` with what cannot be printed escaped."""
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text
+    )
+
+
+def jobs(count: int) -> str:
+    """`1 job`, `2 jobs`."""
+    return f"{count} job{'' if count == 1 else 's'}"
