@@ -14,6 +14,7 @@ CORE = ["fit", "criteria", "parameters", "stft", "result"]
 FLOORS: list[set[str]] = [  # from top to bottom; rooms of one floor do not know each other
     {"cli"},
     {"batch"},
+    {"report"},
     JOB,
     {"writers", "plot"},
     {"audio"},
@@ -23,6 +24,7 @@ FLOORS: list[set[str]] = [  # from top to bottom; rooms of one floor do not know
 ]
 LEVEL = {room: level for level, floor in enumerate(FLOORS) for room in floor}
 ONLY_IN = {"matplotlib": {"plot"}, "soundfile": {"audio"}, "soxr": {"audio"}, "librosa": {"audio"}}
+ONLY_IN["PIL"] = {"report"}
 FILES = sorted(ROOT.rglob("*.py"))
 
 

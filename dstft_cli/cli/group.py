@@ -30,6 +30,11 @@ COMMANDS = {
         "reconstruct",
         "Write the audio whose transform was saved.",
     ),
+    "report": (
+        "dstft_cli.cli.report",
+        "report",
+        "Show all results below a directory on one HTML page.",
+    ),
 }
 
 
