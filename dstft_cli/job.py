@@ -46,6 +46,7 @@ def run_optimize(
     source: str,
     settings: Settings,
     *,
+    extra: Mapping[str, Any] | None = None,
     stdout: BinaryIO | None = None,
     report: Report = lambda line: None,
     progress: Progress | None = None,
@@ -55,6 +56,7 @@ def run_optimize(
     Args:
         source: a file, or `-` for standard input.
         settings: of the run.
+        extra: further entries of `result.json`.
         stdout: where `--npy -`, `--png -` and `--json` go.
         report: takes lines of detail.
         progress: called as `progress(stage, done, total)`.
@@ -75,7 +77,14 @@ def run_optimize(
         return result
 
     return run_job(
-        source, settings, fit, device=device, stdout=stdout, report=report, progress=progress
+        source,
+        settings,
+        fit,
+        device=device,
+        extra=extra,
+        stdout=stdout,
+        report=report,
+        progress=progress,
     )
 
 
@@ -94,11 +103,10 @@ def run_job(
     """Loads a recording, finds a transform for it and writes what the settings ask for.
 
     Args:
-        source, settings, stdout, report, progress: as for `run_optimize`.
+        source, settings, extra, stdout, report, progress: as for `run_optimize`.
         find: from the recording to its transform.
         device: where to compute.
         learned: whether `find` learns, so that there is a way there to be shown.
-        extra: further entries of `result.json`.
     """
     began = time.perf_counter()
     with ExitStack() as stack:

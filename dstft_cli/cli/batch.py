@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from dstft_cli.cli.group import CONTEXT_SETTINGS
 from dstft_cli.cli.jobs import check_verbosity
 from dstft_cli.cli.options import GroupedCommand, GroupedOption, general_options, setting_option
-from dstft_cli.errors import UsageError
+from dstft_cli.errors import DstftError, UsageError
 from dstft_cli.settings import OPTIONS
 
 if TYPE_CHECKING:
     from dstft_cli.batch import Plan
+    from dstft_cli.cli.batch_told import Told
 
 MOST_WORKERS = 4096
 
@@ -38,6 +39,8 @@ def run(
 ) -> None:
     """The body of the command."""
     check_verbosity(quiet, verbose)
+    if workers is not None and scheduler is not None:
+        raise UsageError("--workers and --scheduler exclude each other: the cluster has its own")
     if workers is not None and not 1 <= workers <= MOST_WORKERS:
         raise UsageError(f"--workers {workers}: must be at least 1 and at most {MOST_WORKERS}")
     if figures is not None:
@@ -48,6 +51,62 @@ def run(
 
         print_plan(plan, as_json=as_json)
         return
+    from dstft_cli.cli.batch_told import Told
+    from dstft_cli.cli.failures import Terminated
+
+    told = Told(plan, as_json=as_json, quiet=quiet, verbose=verbose)
+    try:
+        with told:
+            rows = _execute(plan, told, workers, scheduler, bool(force), fail_fast, verbose)
+    except (KeyboardInterrupt, Terminated) as error:
+        code = 130 if isinstance(error, KeyboardInterrupt) else 143
+        raise StoppedError(told.stopped("interrupted" if code == 130 else "terminated"), code) from None
+    told.close(rows)
+    if not no_report and any(row["status"] != "failed" for row in rows.values()):
+        from dstft_cli.report import write_report
+
+        page = write_report(plan.folder, force=True)
+        told.line(f"report         {page}")
+    if any(row["status"] == "failed" for row in rows.values()):
+        click.get_current_context().exit(1)
+
+
+class StoppedError(DstftError):
+    """A batch that was ended from outside; what is done stays done."""
+
+    def __init__(self, text: str, exit_code: int) -> None:
+        super().__init__(text)
+        self.exit_code = exit_code
+
+
+def _execute(
+    plan: Plan,
+    told: Told,
+    workers: int | None,
+    scheduler: str | None,
+    force: bool,
+    fail_fast: bool,
+    verbose: bool,
+) -> dict[int, dict[str, Any]]:
+    from dstft_cli.batch.local import LocalExecutor, cores
+    from dstft_cli.batch.run import Workers, run_batch
+    from dstft_cli.batch.worker import prepare
+
+    threads = 1
+    if scheduler is None:
+        count = workers or cores()
+        threads = max(1, cores() // count)
+
+    def start(jobs: int) -> Workers:
+        if scheduler is not None:
+            from dstft_cli.batch.cluster import ClusterExecutor
+
+            return ClusterExecutor(scheduler)
+        return LocalExecutor(min(jobs, count), prepare, silent=not verbose)
+
+    return run_batch(
+        plan, start, threads=threads, force=force, fail_fast=fail_fast, watch=told.watch
+    )
 
 
 def _plan(

@@ -3,6 +3,7 @@
 | file | written by |
 |---|---|
 | the directory itself | `OutputDirectory` (`directory`) |
+| what killed runs left beside it | `clear_leftovers` (`leftovers`) |
 | one file beside its place | `atomic_file` (`single`) |
 | `spectrogram.npy`, `stft.npy` | `NpyStream` (`npy`), `open_stft` (`stft_npy`) |
 | `parameters.npz` | `write_parameters`, `read_parameters` (`parameters_npz`) |
@@ -14,6 +15,7 @@ closed pipe stays a `BrokenPipeError`, for the command line to end quietly.
 """
 
 from dstft_cli.writers.directory import KNOWN_NAMES, OutputDirectory
+from dstft_cli.writers.leftovers import clear_leftovers
 from dstft_cli.writers.memory import peak_memory_mb
 from dstft_cli.writers.npy import NpyStream
 from dstft_cli.writers.parameters_npz import StoredParameters, read_parameters, write_parameters
@@ -30,6 +32,7 @@ __all__ = [
     "StoredParameters",
     "StoredTransform",
     "atomic_file",
+    "clear_leftovers",
     "disk_errors",
     "open_stft",
     "peak_memory_mb",

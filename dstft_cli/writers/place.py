@@ -65,10 +65,14 @@ def real_place(place: Path) -> Path:
 
 def beside(final: Path, ending: str) -> Path:
     """A fresh hidden name `.NAME.XXXXXXXX.ENDING` in the folder of `final`."""
-    name = final.name
+    return final.with_name(f".{hidden_name(final.name)}.{secrets.token_hex(4)}.{ending}")
+
+
+def hidden_name(name: str) -> str:
+    """The part of `name` that stands in hidden names: it may be too long to be added to."""
     while len(os.fsencode(name)) > NAME_BYTES:
         name = name[:-1]
-    return final.with_name(f".{name}.{secrets.token_hex(4)}.{ending}")
+    return name
 
 
 def make_parents(folder: Path) -> list[Path]:
