@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import threading
 import time
 import tracemalloc
@@ -63,6 +64,24 @@ def test_a_directory_that_cannot_be_listed_is_a_broken_result(tmp_path, monkeypa
         "Broken: the directory cannot be listed: permission denied"
     )
     assert (report.results, report.broken) == (2, 1)
+
+
+def test_a_path_too_long_to_be_opened_is_a_broken_result(tmp_path, monkeypatch):
+    make_result(tmp_path / "a", pictures=False)
+    (tmp_path / "b").mkdir()
+    monkeypatch.chdir(tmp_path / "b")
+    for _ in range(21):
+        os.mkdir("x" * 200)
+        os.chdir("x" * 200)
+    os.chdir(tmp_path)
+    try:
+        rows = table(read_page(write_report(tmp_path)))
+    finally:
+        shutil.rmtree("b")
+    assert rows[0]["Input"].text == "owl.wav"
+    assert rows[1]["Warnings and errors"].text == (
+        "Broken: the directory cannot be listed: file name too long"
+    )
 
 
 def test_a_result_that_vanishes_is_a_broken_result(tmp_path, monkeypatch):

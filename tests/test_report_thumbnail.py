@@ -86,11 +86,19 @@ def jpeg() -> bytes:
         png()[:16] + struct.pack(">2I", 2**31 - 1, 2**31 - 1) + png()[24:],
         png()[:40] + bytes(50) + png()[90:],
         jpeg(),
+        b"P6\n60 30\n255\n" + bytes(60 * 30 * 3),
         b"<svg/>",
     ],
-    ids=["empty", "signature", "header", "half", "bomb", "damaged", "another format", "text"],
+    ids=["empty", "signature", "header", "half", "bomb", "damaged", "jpeg", "ppm", "text"],
 )
 def test_no_thumbnail_of_what_cannot_be_read(tmp_path, content):
     (tmp_path / "spectrogram.png").write_bytes(content)
     assert thumbnail(tmp_path / "spectrogram.png") is None
     assert thumbnail(tmp_path / "missing.png") is None
+
+
+def test_a_picture_of_very_many_pixels_is_not_decoded(tmp_path):
+    Image.new("1", (5000, 5000)).save(tmp_path / "spectrogram.png")
+    assert thumbnail(tmp_path / "spectrogram.png") is None
+    Image.new("1", (500, 500)).save(tmp_path / "spectrogram.png")
+    assert thumbnail(tmp_path / "spectrogram.png") is not None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 from dataclasses import dataclass
 from functools import cache
 from html import escape
@@ -182,7 +183,8 @@ def _result(entry: Row, page_folder: Path) -> str:
 
 def _picture(directory: Path, name: str) -> Path | None:
     places = (directory / f"{name}.{ending}" for ending in FIGURE_FORMATS)
-    return next((place for place in places if place.is_file()), None)
+    # unlike Path.is_file, it never raises, as for a directory that may be listed but not entered
+    return next((place for place in places if os.path.isfile(place)), None)
 
 
 def _image(small: Thumbnail, entry: Row) -> str:
