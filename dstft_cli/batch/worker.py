@@ -64,24 +64,28 @@ class Ending:
     hopeless: bool = False
 
 
-def prepare() -> None:
-    """Imports what every job needs, once per process."""
+def prepare(figures: bool) -> None:
+    """Imports what every job needs, once per process; what draws only where there are figures."""
     import dstft_cli.job
-    import dstft_cli.plot.pictures  # noqa: F401
+
+    if figures:
+        import dstft_cli.plot.pictures  # noqa: F401
 
 
 def check_settings(variants: Sequence[Mapping[str, Any]]) -> str | None:
     """What is wrong with settings where they are to be run: devices, criteria and colour maps."""
     from dstft_cli.criteria import resolve
     from dstft_cli.fit import resolve_device
-    from dstft_cli.plot import check_cmap
 
     try:
         for values in variants:
             settings = merge(values)
             resolve_device(settings.device, settings.dtype)
             resolve(settings.criterion, settings.order)
-            check_cmap(settings.cmap)
+            if settings.figures:
+                from dstft_cli.plot import check_cmap
+
+                check_cmap(settings.cmap)
     except DstftError as error:
         return str(error)
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,7 +103,8 @@ def _execute(
             from dstft_cli.batch.cluster import ClusterExecutor
 
             return ClusterExecutor(scheduler)
-        return LocalExecutor(min(jobs, count), prepare, silent=not verbose)
+        figures = any(variant.settings.figures for variant in plan.variants)
+        return LocalExecutor(min(jobs, count), partial(prepare, figures), silent=not verbose)
 
     return run_batch(
         plan, start, threads=threads, force=force, fail_fast=fail_fast, watch=told.watch
