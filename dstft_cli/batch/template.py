@@ -6,6 +6,7 @@ import re
 import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from dstft_cli.errors import UsageError
 from dstft_cli.settings.option import did_you_mean
@@ -59,7 +60,7 @@ class Template:
             raise UsageError(f"{where}: output {text!r} names no directory: write {{stem}}")
         return cls(text, tuple(components), where)
 
-    @property
+    @cached_property
     def fixed(self) -> str:
         """The folders before the first field; the last component is never one of them."""
         names = []
@@ -85,6 +86,8 @@ class Template:
                 names.extend(filter(None, name.split("/")))
             else:
                 names.append(name)
+        if "/".join(names) == self.fixed:  # a {folder} of none
+            names.append("")
         for name in names:
             if name in ("", ".", "..") or "/" in name or "\0" in name:
                 raise UsageError(
