@@ -80,6 +80,7 @@ def run_apply(
             Transform(fitting.n_fft, stored.window, stored.normalization),
             criterion,
             power=settings.power,
+            learned_positions=settings.hop_mode != "fixed",
             peak=signal.peak,
             device=device,
             dtype=getattr(torch, settings.dtype),

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dstft_cli.errors import InputError
 from dstft_cli.fit.plan import LARGEST_FFT, SMALLEST_FFT
-from dstft_cli.parameters import SHORTEST_WINDOW, centered_centers, uniform_centers
+from dstft_cli.parameters import REACH, SHORTEST_WINDOW, centered_centers, uniform_centers
 from dstft_cli.writers import StoredParameters
 
 FloatArray = NDArray[np.floating[Any]]
@@ -72,15 +72,26 @@ def transfer(
         raise InputError(
             f"the parameters vary from frame to frame over {stored.samples / sample_rate:.3f} s, "
             f"the recording lasts {samples / sample_rate:.3f} s: choose as much of it with "
-            "--offset and --duration, or learn with --window-mode constant"
+            f"--offset and --duration, or learn with {_steady(stored)}"
         )
     lengths = stored.window_length
     centers = stored.frame_centers[stored.frame_centers <= samples]
     if hop is not None and stored.frame_centers[0] == 0:
         centers = uniform_centers(samples, hop)
+    reach = REACH * float(lengths[:, -1].min())
+    while samples - 1 - centers[-1] > reach and centers[-1] + hop_length < samples:
+        centers = np.append(centers, centers[-1] + hop_length)
     if lengths.shape[1] > 1:
-        lengths = np.pad(lengths, ((0, 0), (0, 1)), mode="edge")[:, : len(centers)]
+        more = max(len(centers) - lengths.shape[1], 0)
+        lengths = np.pad(lengths, ((0, 0), (0, more)), mode="edge")[:, : len(centers)]
     return Transferred(stored.n_fft, lengths, hop_length, centers)
+
+
+def _steady(stored: StoredParameters) -> str:
+    """The modes that keep what varies with time from doing so."""
+    if stored.window_length.shape[1] == 1:
+        return "--hop-mode constant"
+    return "--window-mode constant or frequency"
 
 
 def _uniform_hop(stored: StoredParameters, hop_length: float) -> float | None:

@@ -257,7 +257,7 @@ REFUSED = {
         ["time", "longer.wav"],
         1,
         "the parameters vary from frame to frame over 0.500 s, the recording lasts 0.812 s: choose "
-        "as much of it with --offset and --duration, or learn with --window-mode constant",
+        "as much of it with --offset and --duration, or learn with --window-mode constant or frequency",
     ),
     "rate": (
         ["time", "other.wav"],

@@ -11,7 +11,6 @@ from dstft_cli.parameters import (
     FreeCenters,
     FreeHop,
     HopRange,
-    mean_share,
     quadrature_weights,
     uniform_centers,
     weights_pull_back,
@@ -49,8 +48,16 @@ def test_quadrature_weights():
 def test_weights_in_units_of_a_hop():
     centers = np.array([0.0, 10.0, 12.0, 14.0, 50.0])
     assert quadrature_weights(centers, 2.0) == pytest.approx(np.array([10, 6, 2, 19, 36]) / 2)
-    assert mean_share(centers, 2.0) == pytest.approx(14.6)
-    assert mean_share(np.array([7.0]), 2.0) == 2.0
+
+
+@pytest.mark.parametrize(
+    ("centers", "shares"),
+    [([10.0, 20.0, 60.0], [15, 25, 59]), ([0.0, 99.0], [49.5, 49.5]), ([40.0], [99])],
+)
+def test_learned_frames_share_out_the_signal(centers, shares):
+    weights = quadrature_weights(np.array(centers), 3.0, 100)
+    assert weights == pytest.approx(np.array(shares) / 3)
+    assert quadrature_weights(np.array(centers), None, 100).mean() == pytest.approx(1)
 
 
 def quotient(function, at: np.ndarray, step: float = 1e-6) -> np.ndarray:
@@ -68,7 +75,7 @@ def test_gradient_of_the_weights(frames):
     rng = np.random.default_rng(frames)
     centers, outer = np.sort(rng.uniform(0, 100, frames)), rng.standard_normal(frames)
     found = weights_pull_back(outer, 3.0)
-    expected = quotient(lambda t: float(outer @ quadrature_weights(t, 3.0)), centers)
+    expected = quotient(lambda t: float(outer @ quadrature_weights(t, 3.0, 101)), centers)
     np.testing.assert_allclose(found, expected, atol=1e-7)
 
 

@@ -32,17 +32,26 @@ def test_a_hop_more_or_less(samples, frames):
     expected = [*lengths, lengths[-1]][:frames]
     assert fitting.window_length.tolist() == [expected]
     for other in (samples - 201, samples + 301):
-        with pytest.raises(InputError, match=r"over 0\.125 s, the recording lasts 0\.\d+ s: "):
+        message = r"over 0\.125 s, the recording lasts 0\.\d+ s: .* --window-mode constant or"
+        with pytest.raises(InputError, match=message):
             transfer(stored(lengths[None]), 100.0, other, 8000.0)
 
 
 def test_centres_of_their_own_stay_within_the_recording():
     own = stored([[100.0]], centers=[0.0, 80.0, 500.0, 950.0])
     fitting = transfer(own, 100.0, 940, 8000.0)
-    assert fitting.frame_centers.tolist() == [0.0, 80.0, 500.0]
+    assert fitting.frame_centers.tolist() == [0.0, 80.0, 500.0, 600.0, 700.0, 800.0, 900.0]
     assert fitting.window_length.tolist() == [[100.0]]
-    with pytest.raises(InputError, match="vary from frame to frame over"):
+    with pytest.raises(InputError, match="vary from frame to frame over.*--hop-mode constant$"):
         transfer(own, 100.0, 2000, 8000.0)
+
+
+def test_frames_go_on_to_the_end_of_a_longer_recording():
+    lengths = np.linspace(100, 140, 4)[None]
+    own = stored(lengths, centers=[30.0, 330.0, 660.0, 960.0], hop=300.0)
+    fitting = transfer(own, 300.0, 1270, 8000.0)
+    assert fitting.frame_centers.tolist() == [30.0, 330.0, 660.0, 960.0, 1260.0]
+    assert fitting.window_length.tolist() == [[*lengths[0], 140.0]]
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ def advice(
     row: Array,
     importance: Array,
     *,
+    hops: Array,
     last: float,
     overlap: float,
     learned: bool,
@@ -30,19 +31,23 @@ def advice(
         plan: of the fit.
         row: learned lengths of the rows (frames, bins or patches), samples, `[R]` or `[1]`.
         importance: share of each row in the criterion, `[R]`.
+        hops: distances of neighbouring frame centres, samples, `[T-1]`.
         last: shortest length of the last frame, samples.
         overlap: η.
         learned: whether lengths were learned at all.
         growable: whether a larger n_fft is the user's to choose: `auto` is not at its limit.
     """
-    if not learned:
-        return [] if plan.hops is not None else _gaps(plan)
+    if not learned and plan.hops is None:
+        return _gaps(plan)
     warnings = _lost_tail(plan, last)
     if overlap > _POOR_OVERLAP:
         warnings.append(
             f"overlap {overlap:g} is above {_POOR_OVERLAP:g}: the signal may not be recoverable "
             "from the transform; lower --overlap"
         )
+    warnings += _hops_on_bounds(plan, hops)
+    if not learned:
+        return warnings
     bounds = plan.bounds
     for side, limit, option, verb in (
         ("lower", bounds.low, bounds.low_option, "lower"),
@@ -62,6 +67,23 @@ def advice(
         elif option == "--n-fft" and len(row) > 1:
             remedy += f" and keep --hop-length {plan.hop_length:g} to allow longer ones"
         warnings.append(f"{who} is on its {side} bound, {limit:g} samples: {remedy}")
+    return warnings
+
+
+def _hops_on_bounds(plan: Plan, hops: Array) -> list[str]:
+    """Learned hops of which many lie on one bound."""
+    if plan.hops is None or plan.hops.low == plan.hops.high or len(hops) == 0:
+        return []
+    warnings = []
+    for side, limit, verb, option in (
+        ("lower", plan.hops.low, "lower", "--hop-length-min"),
+        ("upper", plan.hops.high, "raise", "--hop-length-max"),
+    ):
+        share = float(np.isclose(hops, limit, rtol=1e-6, atol=0).mean())
+        if share > _BOUND_SHARE:
+            who = "the learned hop length" if share == 1 else f"{share:.0%} of the learned hops"
+            lies = "is" if share == 1 else "are"
+            warnings.append(f"{who} {lies} on the {side} bound, {limit:g} samples: {verb} {option}")
     return warnings
 
 

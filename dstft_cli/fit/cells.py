@@ -50,12 +50,12 @@ class CellEvaluator(Evaluator):
 
     def neighbours(self, smoothness: float) -> Neighbours:
         """The price of change, as in `time` and `frequency`, averaged over the other axis."""
-        patches, F, T = self.patches, self.transform.bins, len(self.frames)
-        by_frequency = smoothness / F * min(patches.frames / T, 1.0)
-        if patches.shape[1] == 1:
-            return Neighbours(patches.shape[:1], (by_frequency,))
-        by_time = smoothness * self.transform.n_fft / self.frames.length * patches.bins / F
-        return Neighbours(patches.shape, (by_frequency, by_time))
+        high, wide = self.patches.shape
+        by_frequency = smoothness / self.transform.bins / wide
+        if wide == 1:
+            return Neighbours((high,), (by_frequency,))
+        by_time = smoothness * self.transform.n_fft / self.frames.length / high
+        return Neighbours((high, wide), (by_frequency, by_time))
 
     def shortest(self, row: FloatArray) -> NDArray[np.int64]:
         """Which of the rows of lengths `[R]` holds the shortest of each frame, `[T]`."""
@@ -153,6 +153,8 @@ class CellEvaluator(Evaluator):
     def _with_derivatives(
         self, start: int, stop: int, lengths: FloatArray
     ) -> tuple[Tensor, Tensor, Tensor]:
+        if lengths.size == 1:
+            return super()._with_derivatives(start, stop, lengths)
         frames, fractions = self.frames.block(start, stop), self.frames.fractions(start, stop)
         part = self._of_cells(start, stop, lengths)
         found = cell_spectra(self.transform, frames, fractions, part, derivatives=True)

@@ -56,6 +56,7 @@ class Evaluator:
         power: the criterion sees `a = |X|^power`, > 0.
         hop_length: frames weigh their share of time divided by this, samples; None: by the mean
             share.
+        learned_positions: shares of time are those of the signal (`quadrature_weights`).
         peak: largest absolute sample; scale-invariant criteria see the signal divided by it, so
             that no power of it leaves the range of float32.
         device, dtype: where and how it is computed.
@@ -80,6 +81,7 @@ class Evaluator:
         *,
         power: float = 2.0,
         hop_length: float | None = None,
+        learned_positions: bool = False,
         peak: float = 1.0,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
@@ -98,7 +100,9 @@ class Evaluator:
             samples, centers, transform.n_fft, scale=scale, device=device, dtype=dtype
         )
         self.centers = centers
-        self.frame_weights = self.weights = quadrature_weights(centers, hop_length)
+        self.frame_weights = self.weights = quadrature_weights(
+            centers, hop_length, self.frames.length if learned_positions else None
+        )
         self.cells_per_frame = self.frames.channels * transform.bins
         self.cells = self.cells_per_frame * float(self.weights.sum())
         self.evaluations = 0

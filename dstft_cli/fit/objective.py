@@ -110,7 +110,7 @@ class Positions:
             by_center: with respect to the centre of each frame, at weight 1, `[T]`.
             by_weight: with respect to the weight of each frame, `[T]`.
         """
-        weights = quadrature_weights(centers, self._hop)
+        weights = quadrature_weights(centers, self._hop, self._free.range.length)
         return weights * by_center + weights_pull_back(by_weight, self._hop)
 
     def pull_back(self, z: Array, shortest: Array, gradient: Array) -> tuple[Array, Array]:

@@ -152,6 +152,7 @@ def optimize(
         peak=peak,
         progress=progress,
         window_mode=window_mode,
+        hop_mode=hop_mode,
         smoothness=mu,
     )
     fixed = window_mode == "fixed"
@@ -234,6 +235,7 @@ def optimize(
         plan,
         final.row,
         stages.importance,
+        hops=np.diff(final.centers),
         last=float(lengths[:, -1].min()),
         overlap=overlap,
         learned=not fixed,
@@ -265,8 +267,8 @@ def optimize(
         window=window,
         normalization=normalization,
         power=power,
-        criterion=stages.record.summary(problem.criterion, final),
-        trajectory=stages.record.trajectory(problem.criterion, final),
+        criterion=stages.record.summary(problem.criterion, final, stages.density),
+        trajectory=stages.record.trajectory(problem.criterion, stages.density),
         stop_reason=stages.stop_reason,
         evaluations=stages.evaluations,
         seconds=stages.seconds,

@@ -135,8 +135,12 @@ def make_plan(
         option = "--win-length"
         bounds = LengthBounds(start, start, option, option)
         return Plan(n_fft, hop, start, bounds, tail, hops)
-    covered = hops.high if hops is not None and hop_mode == "constant" else hop
-    bounds = length_bounds(n_fft, covered, overlap, win_length_min, win_length_max, tail=tail)
+    covered, hop_option = hop, "--hop-length"
+    if hops is not None and hop_mode == "constant":
+        covered, hop_option = hops.high, "--hop-length-max"
+    bounds = length_bounds(
+        n_fft, covered, overlap, win_length_min, win_length_max, tail=tail, hop_option=hop_option
+    )
     if win_length is None:
         if not bounds.low <= start <= bounds.high:
             start = math.sqrt(bounds.low * bounds.high)

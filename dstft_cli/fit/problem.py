@@ -47,6 +47,7 @@ class Problem:
     peak: float
     progress: Progress | None
     window_mode: str
+    hop_mode: str
     smoothness: float
 
     def evaluator(self, n_fft: int, hop_length: float, centers: Array) -> Evaluator:
@@ -65,6 +66,7 @@ class Problem:
             self.criterion,
             power=self.power,
             hop_length=hop_length,
+            learned_positions=self.hop_mode != "fixed",
             peak=self.peak,
             device=self.device,
             dtype=self.dtype,

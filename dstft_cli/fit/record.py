@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from dstft_cli.criteria import Criterion
-from dstft_cli.parameters import mean_share
 from dstft_cli.result import CriterionSummary, Trajectory
 
 Array = NDArray[np.float64]
@@ -43,7 +43,7 @@ class _Step:
     sums: Array
     cells: float
     lengths: NDArray[np.float32]
-    hops: Array
+    hops: NDArray[np.floating[Any]]
 
 
 class Record:
@@ -102,15 +102,18 @@ class Record:
                 candidate.sums,
                 candidate.cells,
                 lengths.astype(np.float32),
-                hops,
+                hops.astype(np.float32) if len(hops) > 1 else hops,
             )
         )
 
-    def summary(self, criterion: Criterion, final: Candidate) -> CriterionSummary:
-        """The criterion before and after."""
+    def last_is_not(self, candidate: Candidate) -> bool:
+        """Whether the last step led elsewhere."""
+        return not np.array_equal(self._steps[-1].sums, candidate.sums)
+
+    def summary(self, criterion: Criterion, final: Candidate, density: float) -> CriterionSummary:
+        """The criterion before and after, for frames `density` times as dense as at the start."""
         assert self.start is not None
         assert self.fixed is not None
-        density = self._density(final)
         bound = None
         if self.bound is not None:
             bound = _value(criterion, *self.bound, density)
@@ -124,9 +127,9 @@ class Record:
             table_bound=bound,
         )
 
-    def trajectory(self, criterion: Criterion, final: Candidate) -> Trajectory:
-        """All steps so far."""
-        density, steps = self._density(final), self._steps
+    def trajectory(self, criterion: Criterion, density: float) -> Trajectory:
+        """All steps so far, with the values that `summary` gives."""
+        steps = self._steps
         return Trajectory(
             phase=tuple(step.phase for step in steps),
             seconds=np.array([step.seconds for step in steps]),
@@ -137,10 +140,6 @@ class Record:
             window_lengths=tuple(step.lengths for step in steps),
             hop_lengths=tuple(step.hops for step in steps),
         )
-
-    def _density(self, final: Candidate) -> float:
-        """Frames of the final candidate per frame of the start, in equal time."""
-        return self._hop_length / mean_share(final.centers, self._hop_length)
 
 
 def _value(criterion: Criterion, sums: Array, cells: float, density: float) -> float:

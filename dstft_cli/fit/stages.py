@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -117,13 +117,19 @@ class Stages:
         self.seconds["search"] = time.perf_counter() - began
         began = time.perf_counter()
         if method.max_steps > 0:
-            only_searched = self._only_searched(method)
-            if self._window_mode != "fixed" and not self._jointly and not only_searched:
+            by_turns = self._by_turns(method)
+            searched = by_turns and self._window_mode == "time-frequency"
+            if self._window_mode != "fixed" and not self._jointly and not searched:
                 self._descend_lengths(method)
             if self._hop_mode != "fixed":
-                self._descend_positions(method)
-                if only_searched:
-                    self._search_again()
+                self._move_to(self._best.centers)
+                if by_turns:
+                    assert self._record.fixed is not None
+                    row = self._record.fixed.row
+                    start = self._candidate(row, self._evaluator.total(row[:, None]))
+                    self._search_again(self._descend_positions(method, start, held=True))
+                else:
+                    self._descend_positions(method, self._best)
             self.stuck = (
                 not method.search
                 and method.optimizer in ("adam", "sgd")
@@ -153,13 +159,22 @@ class Stages:
         row, sums = best.row, best.sums
         if best is not self._record.start:
             sums = self._weigh(row)
+        final = Candidate(row, best.centers, sums, self._evaluator.cells, best.total)
+        if self._record.last_is_not(best):
+            self._note("search" if self.stop_reason is StopReason.SEARCH else "descent", final)
         if self._varying and len(row) == 1:
             row = np.repeat(row, len(self._evaluator.weights))
-        return Candidate(row, best.centers, sums, self._evaluator.cells, best.total)
+        return replace(final, row=row)
 
     def arrange(self, row: Array) -> Array:
         """Lengths of rows in the shape of a parameter."""
         return self._evaluator.arrange(row)
+
+    @property
+    def density(self) -> float:
+        """Frames of the final parameters per frame of the start, in equal time."""
+        evaluator = self._evaluator
+        return evaluator.cells_per_frame * len(evaluator.centers) / evaluator.cells
 
     @property
     def record(self) -> Record:
@@ -183,13 +198,14 @@ class Stages:
         """
         return self._hop_mode != "fixed" and self._window_mode in ("constant", "time")
 
-    def _only_searched(self, method: Method) -> bool:
-        """Whether lengths are left at those of the table, anew after frames have moved.
+    def _by_turns(self, method: Method) -> bool:
+        """Whether frames move under one length for all, and lengths are then searched anew.
 
-        A descent of lengths per patch gains less than it costs: FFTs for each length of each frame.
+        Together with lengths that vary with frequency they move at the cost of FFTs for each length
+        of each frame, which is more than it gains; so do lengths per patch on their own.
         """
-        per_patch = self._window_mode == "time-frequency"
-        return per_patch and method.search and method.optimizer == "auto"
+        per_bin = self._window_mode in ("frequency", "time-frequency")
+        return per_bin and method.search and method.optimizer == "auto"
 
     def _move_to(self, centers: Array) -> None:
         if not np.array_equal(centers, self._evaluator.centers):
@@ -269,9 +285,9 @@ class Stages:
             if self._best is before:
                 break
 
-    def _search_again(self) -> None:
-        """Offers the best lengths per patch for frames that have moved, long enough to cover."""
-        self._move_to(self._best.centers)
+    def _search_again(self, centers: Array) -> None:
+        """Offers the best lengths for frames that have moved, long enough to cover the signal."""
+        self._move_to(centers)
         evaluator, hops = self._evaluator, self._plan.hops
         assert hops is not None
         assert isinstance(evaluator, CellEvaluator)
@@ -297,9 +313,13 @@ class Stages:
         objective = Objective(evaluator, evaluate, self._best, self._lengths(method))
         self._descend(objective, method)
 
-    def _descend_positions(self, method: Method) -> None:
-        """Offers what a descent of positions, and of lengths if they are learned, ends at."""
-        start, hops = self._best, self._plan.hops
+    def _descend_positions(self, method: Method, start: Candidate, *, held: bool = False) -> Array:
+        """Offers what a descent of positions, and of lengths unless they are held, ends at.
+
+        Returns:
+            The centres it ended at, `[T]`.
+        """
+        hops = self._plan.hops
         assert hops is not None
         self._move_to(start.centers)
 
@@ -324,10 +344,11 @@ class Stages:
             kept = self._window_mode in ("time", "time-frequency")
             free = FreeHop(hops, len(start.centers) if kept else None)
         positions = Positions(free, self._plan.hop_length, start.centers, shares)
-        held = self._window_mode == "fixed" or self._only_searched(method)
+        held = held or self._window_mode == "fixed"
         lengths = None if held else self._lengths(method)
         objective = Objective(self._evaluator, evaluate, start, lengths, positions)
-        self._descend(objective, method, "adam" if self._hop_mode == "time" else "lbfgs")
+        found = self._descend(objective, method, "adam" if self._hop_mode == "time" else "lbfgs")
+        return start.centers if found is None else found.centers
 
     def _lengths(self, method: Method) -> Lengths:
         """The variables of the lengths."""
@@ -337,7 +358,10 @@ class Stages:
             free = FreeLengths.runs(row, self._neighbours, every_row=not method.search)
         return Lengths(free, self._plan.bounds, self.importance)
 
-    def _descend(self, objective: Objective, method: Method, auto: str = "lbfgs") -> None:
+    def _descend(
+        self, objective: Objective, method: Method, auto: str = "lbfgs"
+    ) -> Candidate | None:
+        """Offers the best point that a descent saw, and returns it, if it saw any."""
         descent = descend(
             objective,
             objective.start,
@@ -351,8 +375,11 @@ class Stages:
             on_step=lambda z, total: self._note("descent", objective.at(z, total)),
         )
         self.stop_reason = descent.stop_reason
-        if descent.value < self._best.total:
-            self._record.offer(objective.at(descent.z, descent.value))
+        if not math.isfinite(descent.value):
+            return None
+        found = objective.at(descent.z, descent.value)
+        self._record.offer(found)
+        return found
 
     def _offer(
         self, phase: str, row: Array, sums: Array, *, evaluations: int | None = None

@@ -38,6 +38,13 @@ def search_lengths(
     assignment = found.assignment
     if len(neighbours.shape) == 1:
         assignment = keep_neighbours_where_silent(assignment, table)
+    elif neighbours.free:  # a charge carries lengths into silence by itself
+        lines = zip(
+            assignment.reshape(neighbours.shape),
+            table.reshape(*neighbours.shape, *table.shape[1:]),
+            strict=True,
+        )
+        assignment = np.concatenate([keep_neighbours_where_silent(*line) for line in lines])
     return FoundLengths(lengths[assignment], problem.sums(assignment), found.score, free.bound)
 
 

@@ -46,42 +46,42 @@ def centered_centers(length: int, hop_length: float, frames: int | None = None) 
     return np.clip(end / 2 + (np.arange(count) - (count - 1) / 2) * hop_length, 0.0, end)
 
 
-def quadrature_weights(centers: FloatArray, hop_length: float | None = None) -> FloatArray:
-    """Each frame's share of time, `[T]`: 1 everywhere for a uniform hop.
+def quadrature_weights(
+    centers: FloatArray, hop_length: float | None = None, length: int | None = None
+) -> FloatArray:
+    """Each frame's share of time, `[T]`: with these a sum over frames estimates an integral.
 
-    `Δt_i = (t_{i+1} − t_{i−1})/2`, the first and last gap continued outwards, divided by the mean
-    share. With these weights a sum over frames estimates an integral over time, so frames that
-    crowd together or drift off gain nothing.
+    `Δt_i = (t_{i+1} − t_{i−1})/2`. At the ends the first and last gap are continued outwards, which
+    gives a uniform hop 1 everywhere; or, where centres are learned, a frame answers for what is
+    nearest to it of the signal, `Δt_0 = (t_0 + t_1)/2`, `Δt_{T−1} = N − 1 − (t_{T−2} + t_{T−1})/2`. So
+    frames that crowd together, drift off or leave the ends to themselves gain nothing.
 
     Args:
         centers: samples, `[T]`, increasing.
-        hop_length: divide by this instead, samples: then sums over other frames compare.
+        hop_length: what the shares are divided by, samples; None: their mean.
+        length: signal length N, samples, where centres are learned.
     """
-    if len(centers) == 1:
+    if length is not None:
+        between = (centers[:-1] + centers[1:]) / 2
+        shares = np.diff(between, prepend=0.0, append=max(length - 1.0, 1.0))
+    elif len(centers) == 1:
         return np.ones(1)
-    gaps = np.diff(centers)
-    gaps = np.concatenate([gaps[:1], gaps, gaps[-1:]])
-    shares = (gaps[:-1] + gaps[1:]) / 2
+    else:
+        gaps = np.diff(centers)
+        gaps = np.concatenate([gaps[:1], gaps, gaps[-1:]])
+        shares = (gaps[:-1] + gaps[1:]) / 2
     weights: FloatArray = shares / (shares.mean() if hop_length is None else hop_length)
     return weights
-
-
-def mean_share(centers: FloatArray, hop_length: float) -> float:
-    """Mean share of time of a frame, samples; `hop_length` where there is one frame."""
-    return hop_length * float(quadrature_weights(centers, hop_length).mean())
 
 
 def weights_pull_back(gradient: FloatArray, hop_length: float) -> FloatArray:
     """Gradient with respect to the centres, `[T]`, from that with respect to the weights `[T]`.
 
-    The weights are those of `quadrature_weights(centers, hop_length)`.
+    The weights are those of `quadrature_weights(centers, hop_length, length)`.
     """
-    if len(gradient) == 1:
-        return np.zeros(1)
-    by_gap = (gradient[:-1] + gradient[1:]) / (2 * hop_length)
-    by_gap[0] += gradient[0] / (2 * hop_length)
-    by_gap[-1] += gradient[-1] / (2 * hop_length)
-    return -np.diff(by_gap, prepend=0.0, append=0.0)
+    padded = np.pad(gradient, 1, mode="edge")
+    pulled: FloatArray = (padded[:-2] - padded[2:]) / (2 * hop_length)
+    return pulled
 
 
 @dataclass(frozen=True)

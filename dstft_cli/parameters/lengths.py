@@ -35,6 +35,7 @@ def length_bounds(
     high: float | None = None,
     *,
     tail: float = 0.0,
+    hop_option: str = "--hop-length",
 ) -> LengthBounds:
     """The range of window lengths, so that neighbouring windows overlap.
 
@@ -48,6 +49,7 @@ def length_bounds(
         low, high: the user's own bounds, samples; None: `max(n_fft/32, H/η, tail/0.45)` and
             `n_fft`.
         tail: from the last frame centre to the last sample, samples: a window must reach it too.
+        hop_option: what lowers the hop.
 
     Raises:
         UsageError: the bounds contradict each other, n_fft, or the overlap.
@@ -61,14 +63,14 @@ def length_bounds(
         )
     if low is None:
         bottom = max(n_fft / 32, covering)
-        low_option = "--win-length-min" if n_fft / 32 >= covering else "--hop-length"
+        low_option = "--win-length-min" if n_fft / 32 >= covering else hop_option
         if tail / REACH > bottom:
-            bottom, low_option = min(tail / REACH, top), "--hop-length"
+            bottom, low_option = min(tail / REACH, top), hop_option
         if bottom > top * (1 + 1e-9):
             raise UsageError(
                 f"hop length {hop_length:g} samples with overlap {overlap:g} needs windows of at "
                 f"least {covering:g} samples, above the longest allowed, {top:g}: "
-                "lower --hop-length or raise --overlap or --win-length-max"
+                f"lower {hop_option} or raise --overlap or --win-length-max"
             )
         bottom = min(bottom, top)
     else:
@@ -86,7 +88,7 @@ def length_bounds(
         if bottom < covering * (1 - 1e-9):
             raise UsageError(
                 f"window length min {bottom:g} samples is below hop length / overlap = "
-                f"{covering:g}: lower --hop-length, or raise --overlap or --win-length-min"
+                f"{covering:g}: lower {hop_option}, or raise --overlap or --win-length-min"
             )
     high_option = "--n-fft" if high is None or high == n_fft else "--win-length-max"
     return LengthBounds(bottom, top, low_option, high_option)

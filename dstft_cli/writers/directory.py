@@ -33,6 +33,7 @@ KNOWN_NAMES = frozenset(
 
 # File browsers leave these in any folder that is looked at; nobody misses them.
 BROWSER_NAMES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
+REPORT = "report.html"  # what `dstft report` writes; drawn again from what is there
 
 
 class OutputDirectory:
@@ -169,7 +170,7 @@ class OutputDirectory:
                 entry.name
                 for entry in entries
                 if not entry.is_file(follow_symlinks=False)
-                or entry.name not in self.known | BROWSER_NAMES
+                or entry.name not in self.known | BROWSER_NAMES | {REPORT}
             )
         if foreign:
             raise UsageError(
