@@ -217,15 +217,15 @@ def choose_n_fft(
     n_fft/4, so that shorter and longer windows both have room. Where lengths vary, all sizes from half
     the least to twice the greatest of these are searched, and on in the direction of the best, and
     the one with the best score is taken. It stops at 32, at 65536 and at a quarter of the
-    signal: longer windows no longer tell when something happens. Where lengths vary with frequency
-    it stops at 4096.
+    signal: longer windows no longer tell when something happens. With one length per bin it stops at
+    4096.
 
     Args:
         length: of the signal, samples.
         sample_rate: Hz.
         at_least: no n_fft below this, samples (a start value, a least length).
         high: the user's own longest window length: then n_fft just holds it.
-        per_bin: lengths vary with frequency.
+        per_bin: one length per bin.
         best_fixed: the best single length at an n_fft, samples; None where nothing is learned.
         score: what the search attains at an n_fft; None where the lengths do not vary.
     """

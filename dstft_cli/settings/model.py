@@ -140,7 +140,7 @@ class Settings:
             "learned",
             "Longest learned hop.",
             metavar="L",
-            default="twice the hop length, at most overlap times the longest window",
+            default="twice the hop length, as far as overlap and windows allow",
         ),
     ] = None
     smoothness: Annotated[
@@ -191,7 +191,9 @@ class Settings:
     optimizer: Annotated[
         str,
         Option(
-            "optimizer", "Descent; auto: L-BFGS, after the global search.", choices=names.OPTIMIZERS
+            "optimizer",
+            "Descent; auto: L-BFGS, Adam for hop mode time, none for window mode time-frequency.",
+            choices=names.OPTIMIZERS,
         ),
     ] = "auto"
     search: Annotated[
