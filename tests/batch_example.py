@@ -22,7 +22,8 @@ def clip(path: Path, seed: int = 0, seconds: float = 0.2) -> Path:
     t = np.arange(int(seconds * RATE)) / RATE
     noise = np.random.default_rng(seed).standard_normal(len(t))
     sweep = np.sin(2 * np.pi * (300 + 100 * (seed % 7) + 2000 * t) * t)
-    soundfile.write(path, (0.3 * sweep + 0.03 * noise).astype(np.float32), RATE, format="WAV")
+    samples = (0.3 * sweep + 0.03 * noise).astype(np.float32)
+    soundfile.write(os.fsencode(path), samples, RATE, format="WAV")
     return path
 
 
