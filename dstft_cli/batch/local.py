@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import suppress
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -83,9 +84,6 @@ class LocalExecutor(Executor):
 
     def _serve(self) -> None:
         """One worker's thread: keeps its process alive and hands it one call after the other."""
-        # the process inherits the mask: an interrupt at the keyboard is this process's business
-        if hasattr(signal, "pthread_sigmask"):
-            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         worker = self._start()
         while (item := self._calls.get()) is not None:
             future, fn, args = item
@@ -117,6 +115,7 @@ class LocalExecutor(Executor):
             if self._abandoned:
                 return None
             ours, theirs = context.Pipe()
+            _leave_interrupts_to_the_parent()
             process = context.Process(target=_work, args=(theirs, *self._begin), daemon=True)
             process.start()
             theirs.close()  # so that the end of the process is the end of the pipe
@@ -128,6 +127,13 @@ class LocalExecutor(Executor):
         connection.close()
         with self._lock:
             self._processes.discard(process)
+
+
+def _leave_interrupts_to_the_parent() -> None:
+    """Processes started by this thread are deaf to the keyboard, from their first instruction on."""
+    if hasattr(signal, "pthread_sigmask"):
+        resource_tracker.ensure_running()  # begun later, it would take this mask away
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 
 
 def _call(
