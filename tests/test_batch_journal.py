@@ -59,8 +59,8 @@ def test_files_of_another_origin_are_kept(tmp_path, name):
     with pytest.raises(UsageError, match=message):
         Journal(tmp_path, force=False).__enter__()
     assert os.listdir(tmp_path) == [name]
-    with Journal(tmp_path, force=True):
-        pass
+    with Journal(tmp_path, force=True) as journal:
+        journal.append(entry("a"))
     with Journal(tmp_path, force=False):  # a batch wrote here before
         pass
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
@@ -14,7 +15,8 @@ from dstft_cli.errors import UsageError
 RETRIES = 2  # of a job whose Dask worker is lost
 _QUEUED = 2  # calls per thread of the cluster
 _FRESH = 2.0  # s: how long a count of threads is believed
-_CONNECT = "10s"
+_CONNECT = "5s"
+_ADDRESS = re.compile(r"((tcp|tls|ucx|ws|wss)://)?[^/\s]+:[0-9]+/?")
 
 
 class ClusterExecutor(Executor):
@@ -24,10 +26,15 @@ class ClusterExecutor(Executor):
         address: of the scheduler, e.g. `tcp://host:8786`.
 
     Raises:
-        UsageError: Dask is not installed, or no scheduler answers there.
+        UsageError: no address, Dask is not installed, or no scheduler answers there.
     """
 
     def __init__(self, address: str) -> None:
+        if not _ADDRESS.fullmatch(address):
+            raise UsageError(
+                f"--scheduler {address}: is no address: write it as tcp://host:8786, "
+                "which 'dask scheduler' prints"
+            )
         try:
             import distributed
         except ImportError:

@@ -12,6 +12,7 @@ from typing import Any
 from dstft_cli.batch.plan import JOURNAL, REPORT, SUMMARY
 from dstft_cli.errors import OutputError, UsageError
 from dstft_cli.writers import disk_errors, shown
+from dstft_cli.writers.place import make_parents, remove_empty
 
 
 class Journal:
@@ -33,11 +34,12 @@ class Journal:
         self.entries: dict[str, dict[str, Any]] = {}
         self._force = force
         self._file = -1
+        self._parents: list[Path] = []
 
     def __enter__(self) -> Journal:
         folder = self.path.parent
         with disk_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
+            self._parents = make_parents(folder)
         known = self.path.exists()
         for name in (SUMMARY, REPORT):
             if not known and not self._force and os.path.lexists(folder / name):
@@ -61,6 +63,10 @@ class Journal:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if os.fstat(self._file).st_size == 0:  # nothing has ended: nothing is left behind
+            with suppress(OSError):
+                self.path.unlink()
+            remove_empty(self._parents)
         os.close(self._file)
 
     def append(self, entry: dict[str, Any]) -> None:
