@@ -5,14 +5,18 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-NAMES = ("speed", "startup", "optimum", "memory")
+NAMES = ("speed", "startup", "optimum", "memory", "batch")
+LONG = ("memory", "batch")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the benchmarks named, or all but the long one, `memory`."""
+    """Runs the benchmarks named, or all but the long ones."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"{', '.join(NAMES)} (all but memory)"
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help=f"{', '.join(NAMES)} (all but {' and '.join(LONG)})",
     )
     parser.add_argument("--seconds", type=float, default=180, help="signal of speed (180)")
     parser.add_argument("--rounds", type=int, default=7, help="repetitions, median taken (7)")
@@ -26,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         help="of optimum: longest descent of the peer library, which takes up to 3.5 GB of memory "
         "(240; 0: without the peer)",
     )
+    parser.add_argument("--clips", type=int, default=200, help="recordings of batch (200)")
     options = parser.parse_args(arguments)
     unknown = [name for name in options.names if name not in NAMES]
     if unknown:
@@ -34,11 +39,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error("--seconds and --minutes must be above 0, --rounds at least 1")
     if options.peer_seconds < 0:
         parser.error("--peer-seconds must be 0 or above")
-    for name in options.names or NAMES[:-1]:
+    if options.clips < 20:
+        parser.error("--clips must be at least 20")
+    for name in options.names or [name for name in NAMES if name not in LONG]:
         if name == "memory":
             from benchmarks import memory
 
             memory.run(options.minutes)
+        elif name == "batch":
+            from benchmarks import batch
+
+            batch.run(options.clips)
         elif name == "speed":
             from benchmarks import speed
 

@@ -91,8 +91,7 @@ def test_a_folder_that_cannot_be_made(tmp_path):
 def done(tmp_path):
     """A plan of one job, and a function that says whether its result is kept."""
     clip(tmp_path / "a.wav")
-    plan = make_plan(from_list([str(tmp_path / "a.wav")], "list", output="results/{stem}"))
-    object.__setattr__(plan, "folder", tmp_path / "results")
+    plan = make_plan(from_list([str(tmp_path / "a.wav")], "list", (), "results/{stem}", tmp_path))
     digest, content = plan.variants[0].digest, Contents().digest(str(tmp_path / "a.wav"))
     place = tmp_path / "results" / "a"
     place.mkdir(parents=True)

@@ -126,7 +126,11 @@ def read_config(
 
 
 def from_list(
-    inputs: Iterable[str], where: str, set_pairs: Sequence[str] = (), output: str | None = None
+    inputs: Iterable[str],
+    where: str,
+    set_pairs: Sequence[str] = (),
+    output: str | None = None,
+    output_folder: Path = Path(),
 ) -> BatchConfig:
     """The batch of a list of files, relative to the current directory.
 
@@ -135,6 +139,7 @@ def from_list(
         where: what the list is, for error messages.
         set_pairs: `key=value` texts, for all jobs.
         output: template; None: `{stem}-dstft`.
+        output_folder: what the template is relative to.
 
     Raises:
         UsageError: no inputs, or a wrong setting or template.
@@ -143,11 +148,10 @@ def from_list(
     if not found:
         raise UsageError(f"{where} names no inputs: write one path a line, or NUL after each")
     variant = Variant.of(settings_of(_overrides(set_pairs)))
-    here = Path()
     template = Template.parse(
         DEFAULT_OUTPUT if output is None else output, FIELDS, f"--output {output or ''}".strip()
     )
-    return BatchConfig(here, here, template, (Entry(found, False, "", (variant,)),))
+    return BatchConfig(Path(), output_folder, template, (Entry(found, False, "", (variant,)),))
 
 
 def _overrides(set_pairs: Sequence[str]) -> dict[str, Given]:

@@ -1,0 +1,156 @@
+"""What a batch adds to its jobs: how throughput grows with workers, and what a file costs beside."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from statistics import mean, median
+
+import numpy as np
+import soundfile
+
+from benchmarks.measure import Claim, machine, print_claims, print_table
+from dstft_cli.batch import from_list, make_plan
+from dstft_cli.batch.local import LocalExecutor, cores
+from dstft_cli.batch.run import Watch, run_batch
+from dstft_cli.batch.worker import prepare
+
+SECONDS, RATE = 3.0, 22050
+PLANNED = 10_000
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One batch, from the end of each worker's first job to the end of the last job.
+
+    Attributes:
+        rate: jobs per second.
+        optimization: s, mean of search and descent.
+        overhead: s, mean time of a worker per job beyond its optimization: dispatch, journal,
+            reading, writing and pictures.
+        in_job: s, the part of it that is spent within the job.
+    """
+
+    rate: float
+    optimization: float
+    overhead: float
+    in_job: float
+
+
+def run(clips: int) -> None:
+    """Measures clips of 3 s at 22.05 kHz with one worker and with one per core.
+
+    Args:
+        clips: number of recordings, some times the number of cores.
+    """
+    print(machine())
+    most = cores()
+    with tempfile.TemporaryDirectory(prefix="dstft-batch-") as name:
+        folder = Path(name)
+        sources = _recordings(folder / "in", clips)
+        cases = {
+            (workers, figures): _measure(sources, folder / f"{workers}-{figures}", workers, figures)
+            for figures in (False, True)
+            for workers in sorted({1, most})
+        }
+        planned, peak = _plan(folder)
+    rows = [
+        [
+            workers,
+            "yes" if figures else "no",
+            f"{found.rate:.2f}",
+            f"{found.rate / cases[1, figures].rate:.2f}",
+            f"{found.optimization * 1e3:.0f}",
+            f"{found.in_job * 1e3:.0f}",
+            f"{found.overhead * 1e3:.0f}",
+        ]
+        for (workers, figures), found in cases.items()
+    ]
+    header = [
+        "workers",
+        "figures",
+        "jobs/s",
+        "× one",
+        "optimization, ms",
+        "in job, ms",
+        "beside, ms",
+    ]
+    print_table(f"{clips} clips of {SECONDS:g} s at {RATE} Hz, one thread a worker", header, rows)
+    ratio = cases[most, False].rate / cases[1, False].rate
+    print_claims(
+        [
+            Claim(f"throughput of {most} workers", ratio, 0.8 * most, "×", at_least=True),
+            Claim("a file beyond its optimization", cases[1, False].overhead * 1e3, 30, "ms"),
+            Claim(f"plan of {PLANNED} jobs", planned, 5, "s"),
+            Claim(f"memory of a plan of {PLANNED} jobs", peak, 500, "MB"),
+        ]
+    )
+
+
+def _recordings(folder: Path, count: int) -> list[str]:
+    """Calls that sweep, in noise; no two alike."""
+    folder.mkdir()
+    t = np.arange(int(SECONDS * RATE)) / RATE
+    paths = []
+    for number in range(count):
+        rng = np.random.default_rng(number)
+        low, high, every = rng.uniform(500, 2000), rng.uniform(3000, 8000), rng.uniform(0.2, 0.6)
+        within = t % every
+        call = np.sin(2 * np.pi * (low + (high - low) * within / every) * within)
+        samples = 0.3 * call * np.exp(-8 * within) + 0.01 * rng.standard_normal(len(t))
+        paths.append(str(folder / f"clip{number:04d}.wav"))
+        soundfile.write(paths[-1], samples.astype(np.float32), RATE, subtype="PCM_16")
+    return paths
+
+
+def _measure(sources: Sequence[str], folder: Path, workers: int, figures: bool) -> Measured:
+    settings = [f"figures={str(figures).lower()}", "threads=1"]
+    plan = make_plan(from_list(sources, "benchmark", settings, "{stem}", folder))
+    ends: list[float] = []
+    rows = run_batch(
+        plan,
+        lambda jobs: LocalExecutor(workers, partial(prepare, figures), silent=True),
+        threads=1,
+        watch=Watch(ended=lambda row: ends.append(time.perf_counter())),
+    )
+    failed = [row["error"] for row in rows.values() if row["error"] is not None]
+    if failed:
+        raise RuntimeError(f"{len(failed)} jobs failed, the first one: {failed[0]}")
+    warm = ends[workers - 1 :]  # the first job of each worker waits for its imports
+    rate = (len(warm) - 1) / (warm[-1] - warm[0])
+    own = []
+    for job in plan.jobs[workers:]:
+        record = json.loads((plan.place(job) / "result.json").read_bytes())
+        own.append(record["seconds"]["search"] + record["seconds"]["descent"])
+    within = [rows[job.index]["seconds"] for job in plan.jobs[workers:]]
+    return Measured(rate, mean(own), workers / rate - mean(own), mean(within) - mean(own))
+
+
+def _plan(folder: Path) -> tuple[float, float]:
+    """Seconds and peak memory, MB, of `dstft batch --dry-run` over a pattern."""
+    many = folder / "many"
+    many.mkdir()
+    for number in range(PLANNED):
+        (many / f"{number}.wav").touch()
+    (folder / "many.yaml").write_text("output: out/{stem}\njobs: [{input: 'many/*.wav'}]\n")
+    code = (
+        "import sys; from dstft_cli.cli import main; from dstft_cli.writers import peak_memory_mb;"
+        "code = main(sys.argv[1:]); print('peak', peak_memory_mb(), file=sys.stderr)"
+    )
+    command = [sys.executable, "-c", code, "batch", str(folder / "many.yaml"), "--dry-run"]
+    seconds = []
+    for _ in range(3):
+        began = time.perf_counter()
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        seconds.append(time.perf_counter() - began)
+    found = re.search(r"peak (\S+)", done.stderr)
+    assert found is not None
+    return median(seconds), float(found[1])
