@@ -22,7 +22,6 @@ SAMPLE_RATE = 44100
 N_FFT = 2048
 HOP_LENGTH = 512
 _HOP_SECONDS = 10.0  # learned positions take hundreds of transforms
-_PASS_SECONDS = 90.0  # of signal, at the least, go into one measurement of a pass
 _PASS = "torch.stft forward"
 
 
@@ -60,9 +59,9 @@ def run(seconds: float, rounds: int) -> None:
     """
     signal = music(seconds, SAMPLE_RATE)
     print(f"\n{seconds:g} s at {SAMPLE_RATE} Hz, n_fft {N_FFT}, hop {HOP_LENGTH}; {machine()}")
-    whole = max(rounds // 2, 1)
-    claims = _gradient(signal, rounds) + _fits(signal, _LENGTHS, whole)
-    claims += _fits(signal[: round(_HOP_SECONDS * SAMPLE_RATE)], _HOPS, whole)
+    fewer = max(rounds // 2, 1)
+    claims = _gradient(signal, rounds) + _fits(signal, seconds, _LENGTHS, fewer)
+    claims += _fits(signal, min(seconds, _HOP_SECONDS), _HOPS, fewer)
     print_claims(claims)
 
 
@@ -112,18 +111,18 @@ def _gradient(signal: np.ndarray, rounds: int) -> list[Claim]:
     return [Claim(name, r, 2, "passes") for name, r in zip(names, ratios, strict=True)]
 
 
-def _fits(signal: np.ndarray, fits: Mapping[str, Fit], rounds: int) -> list[Claim]:
+def _fits(whole: np.ndarray, seconds: float, fits: Mapping[str, Fit], rounds: int) -> list[Claim]:
     """Whole fits with window lengths from 512 to 2048 samples, each between two passes.
 
-    Over a short signal a pass of a millisecond or two is repeated, and the mean is taken.
+    Args:
+        whole: signal of the passes, `[N]`; over a short one they take a millisecond, or ten.
+        seconds: of it that are fitted; a pass over them is their share of a pass over all.
+        fits: name and what is run.
+        rounds: >= 1.
     """
-    forward = forward_pass(torch.from_numpy(signal))
-    repeats = max(round(_PASS_SECONDS * SAMPLE_RATE / len(signal)), 1)
-
-    def plain() -> None:
-        for _ in range(repeats):
-            forward()
-
+    signal = whole[: round(seconds * SAMPLE_RATE)]
+    share = len(signal) / len(whole)
+    plain = forward_pass(torch.from_numpy(whole))
     finals: dict[str, tuple[float, float, int]] = {}
     rows, claims = [], []
     for name, planned in fits.items():
@@ -142,7 +141,7 @@ def _fits(signal: np.ndarray, fits: Mapping[str, Fit], rounds: int) -> list[Clai
 
         measured = in_turns({_PASS: plain, name: fit, "after": plain}, rounds, warm_up=False)
         both = zip(measured[_PASS], measured["after"], strict=True)
-        around = [(a + b) / 2 / repeats for a, b in both]
+        around = [(a + b) / 2 * share for a, b in both]
         ratio = median_ratio(measured[name], around)
         best_fixed, final, evaluations = finals[name]
         cost = (f"{median(measured[name]):.2f}", f"{ratio:.1f}", evaluations)
