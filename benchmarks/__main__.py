@@ -18,7 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         metavar="NAME",
         help=f"{', '.join(NAMES)} (all but {' and '.join(LONG)})",
     )
-    parser.add_argument("--seconds", type=float, default=180, help="signal of speed (180)")
+    parser.add_argument("--seconds", type=float, default=180, help="signal of speed, layer (180)")
     parser.add_argument("--rounds", type=int, default=7, help="repetitions, median taken (7)")
     parser.add_argument(
         "--minutes", type=float, nargs="+", default=[10, 60], help="recordings of memory (10 60)"
@@ -54,6 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             from benchmarks import speed
 
             speed.run(options.seconds, options.rounds)
+        elif name == "layer":
+            from benchmarks import layer
+
+            layer.run(options.seconds, options.rounds)
         elif name == "startup":
             from benchmarks import startup
 

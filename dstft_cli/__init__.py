@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from dstft_cli.errors import DstftError, InputError, OutputError, UsageError
     from dstft_cli.fit import optimize
     from dstft_cli.result import Result, StopReason, Trajectory
-    from dstft_cli.stft import istft, stft_derivatives, window
+    from dstft_cli.stft import DSTFT, istft, stft_derivatives, window
 
 _WHERE = {
+    "DSTFT": "stft.module",
     "Criterion": "criteria",
     "DstftError": "errors",
     "InputError": "errors",
@@ -42,6 +43,7 @@ _WHERE = {
 }
 
 __all__ = [
+    "DSTFT",
     "Criterion",
     "DstftError",
     "InputError",
