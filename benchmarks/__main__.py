@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-NAMES = ("speed", "startup", "optimum", "memory", "batch")
+NAMES = ("speed", "startup", "optimum", "layer", "memory", "batch")
 LONG = ("memory", "batch")
 
 
