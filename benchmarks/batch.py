@@ -118,7 +118,6 @@ def _measure(sources: Sequence[str], folder: Path, workers: int, figures: bool) 
     rows = run_batch(
         plan,
         lambda jobs: LocalExecutor(workers, partial(prepare, figures), silent=True),
-        threads=1,
         watch=Watch(ended=lambda row: ends.append(time.perf_counter())),
     )
     failed = [row["error"] for row in rows.values() if row["error"] is not None]

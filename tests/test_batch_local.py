@@ -2,6 +2,7 @@
 
 import operator
 import os
+import pickle
 import signal
 import time
 from concurrent.futures import BrokenExecutor, wait
@@ -42,6 +43,12 @@ def test_an_exception_comes_back_and_costs_nothing(executor):
     with pytest.raises(ZeroDivisionError, match="division by zero"):
         executor.submit(operator.truediv, 1, 0).result(30)
     assert executor.submit(operator.add, 1, 1).result(30) == 2
+
+
+def test_what_cannot_be_sent_is_an_error_of_its_call(executor):
+    with pytest.raises((AttributeError, pickle.PicklingError), match="pickle"):
+        executor.submit(operator.neg, lambda: 0).result(30)
+    assert executor.submit(operator.neg, 1).result(30) == -1
 
 
 @pytest.mark.parametrize(
@@ -94,6 +101,14 @@ def test_cancelled_calls_are_left_out():
         assert futures[1].cancel()
     assert [future.cancelled() for future in futures] == [False, True, False]
     assert futures[2].result(0) == -2
+
+
+def test_cores_are_shared_out(monkeypatch):
+    monkeypatch.setattr("dstft_cli.batch.local.cores", lambda: 8)
+    for workers, threads in ((1, 8), (3, 2), (16, 1)):
+        executor = LocalExecutor(workers, nothing, silent=True)
+        executor.abandon()
+        assert executor.threads == threads
 
 
 def test_cores_are_those_that_may_be_used():

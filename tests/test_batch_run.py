@@ -22,6 +22,8 @@ FOUND = {
 class Scripted:
     """An executor whose calls end with what `script` has for the input, one after the other."""
 
+    threads = 3
+
     def __init__(self, script=(), complaint=None, capacity=2):
         self.script = {name: list(endings) for name, endings in dict(script).items()}
         self.complaint = complaint
@@ -61,9 +63,7 @@ def run(folder, monkeypatch, executor, names=("a.wav", "b.wav", "c.wav"), **opti
     monkeypatch.chdir(folder)
     plan = make_plan(from_list(names, "list", output="out/{stem}"))
     ended = []
-    rows = run_batch(
-        plan, lambda jobs: executor, threads=1, watch=Watch(ended=ended.append), **options
-    )
+    rows = run_batch(plan, lambda jobs: executor, watch=Watch(ended=ended.append), **options)
     assert executor.abandoned
     assert [rows[row["index"]] for row in ended] == ended
     return {row["input"]: (row["status"], row["error"]) for row in ended}
@@ -78,7 +78,7 @@ def test_all_are_run_in_order_and_told(tmp_path, monkeypatch):
         ("a.wav", "b.wav", "c.wav"), ("done", None)
     )
     assert executor.seen == ["a.wav", "b.wav", "c.wav"]
-    assert (executor.tasks[0].place, executor.tasks[0].threads) == (str(tmp_path / "out" / "a"), 1)
+    assert (executor.tasks[0].place, executor.tasks[0].threads) == (str(tmp_path / "out" / "a"), 3)
 
 
 def test_a_failure_stops_no_other_job(tmp_path, monkeypatch):
@@ -148,7 +148,7 @@ def test_an_interrupt_stops_the_workers(tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_batch(plan, lambda jobs: executor, threads=1, watch=Watch(ended=interrupt))
+        run_batch(plan, lambda jobs: executor, watch=Watch(ended=interrupt))
     assert executor.abandoned
 
 

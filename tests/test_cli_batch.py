@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -167,6 +168,26 @@ def test_inputs_from_a_pipe_whatever_their_names(tmp_path):
         ]
 
 
+def test_a_thousand_tiny_files(tmp_path):
+    for number in range(1000):
+        clip(tmp_path / f"{number}.wav", number, seconds=0.02)
+    found = subprocess.Popen(["find", ".", "-name", "*.wav", "-print0"], stdout=-1, cwd=tmp_path)
+    fixed = ("--set", "window_mode=fixed", "--set", "search=false", "--set", "n_fft=32")
+    done = batch(
+        *("--from0", "-", "-o", "out/{stem}", "--json", "--no-figures", "--no-report", *fixed),
+        cwd=tmp_path,
+        stdin=found.stdout,
+    )
+    found.stdout.close()
+    assert (done.returncode, found.wait()) == (0, 0), done.stderr
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert sorted(row["index"] for row in rows) == list(range(1, 1001))
+    assert len({row["key"] for row in rows}) == 1000
+    assert len(list((tmp_path / "out").glob("*/result.json"))) == 1000
+    with open(tmp_path / "out" / "summary.csv", encoding="utf-8", newline="") as file:
+        assert [row["status"] for row in csv.DictReader(file)] == ["done"] * 1000
+
+
 def test_a_plain_list_and_a_dry_run_write_nothing(tmp_path):
     done = batch("--from", "-", "--dry-run", input="a b.wav\r\nsub/c.wav\n\n", cwd=tmp_path)
     assert done.stdout.splitlines() == [
@@ -269,7 +290,6 @@ def test_the_config_of_the_repository_runs(tmp_path):
 
 def test_a_bar_on_a_terminal(tmp_path):
     pty = pytest.importorskip("pty", reason="NOT TESTED: no terminals on this system")
-    import subprocess
     import threading
 
     clips(tmp_path, 3)

@@ -29,6 +29,8 @@ class ClusterExecutor(Executor):
         UsageError: no address, Dask is not installed, or no scheduler answers there.
     """
 
+    threads = 1  # several workers may share a machine: settings say where they may have more
+
     def __init__(self, address: str) -> None:
         if not _ADDRESS.fullmatch(address):
             raise UsageError(

@@ -16,6 +16,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 _QUEUED = 1  # calls per worker that wait beside the one that runs, so that none is ever idle
+_DYING = 5.0  # s: the longest wait for a process that has been killed
 _Item = tuple["Future[Any]", Callable[..., Any], tuple[Any, ...]]
 
 
@@ -38,9 +39,13 @@ class LocalExecutor(Executor):
         workers: number of processes, at least 1.
         prepare: called once in every process before its first call; module level.
         silent: nothing that libraries print in the processes is shown.
+
+    Attributes:
+        threads: each process's share of the cores.
     """
 
     def __init__(self, workers: int, prepare: Callable[[], None], *, silent: bool) -> None:
+        self.threads = max(1, cores() // workers)
         self._workers = workers
         self._begin = (prepare, silent)
         self._calls: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
@@ -76,11 +81,10 @@ class LocalExecutor(Executor):
         """Kills all processes; returns when they are gone. No further one is started."""
         with self._lock:
             self._abandoned = True
-            doomed = list(self._processes)
-            for process in doomed:
+            for process in self._processes:
                 process.kill()
-        for process in doomed:
-            process.join(5)
+            for process in self._processes:
+                process.join(_DYING)
 
     def _serve(self) -> None:
         """One worker's thread: keeps its process alive and hands it one call after the other."""
@@ -101,6 +105,8 @@ class LocalExecutor(Executor):
                 worker = None
                 future.set_exception(BrokenExecutor(_cause(process.exitcode)))
                 continue
+            except Exception as error:  # what cannot be sent or read; the process waits for more
+                good, value = False, error
             if good:
                 future.set_result(value)
             else:
@@ -123,10 +129,10 @@ class LocalExecutor(Executor):
         return process, ours
 
     def _forget(self, process: BaseProcess, connection: Connection) -> None:
-        process.join(5)
-        connection.close()
-        with self._lock:
+        with self._lock:  # of two threads that wait for one process, the second learns no exit code
+            process.join(_DYING)
             self._processes.discard(process)
+        connection.close()
 
 
 def _leave_interrupts_to_the_parent() -> None:

@@ -27,7 +27,13 @@ _LOOK_AGAIN = 2.0  # s: a cluster may have grown
 
 
 class Workers(Protocol):
-    """A `concurrent.futures.Executor` that also says how much it takes."""
+    """A `concurrent.futures.Executor` that also says how much it takes.
+
+    Attributes:
+        threads: of torch, for each of its workers.
+    """
+
+    threads: int
 
     def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]: ...
 
@@ -59,7 +65,6 @@ def run_batch(
     plan: Plan,
     start: Callable[[int], Workers],
     *,
-    threads: int,
     force: bool = False,
     fail_fast: bool = False,
     watch: Watch | None = None,
@@ -69,7 +74,6 @@ def run_batch(
     Args:
         plan: of the batch.
         start: makes the executor; called with the number of jobs, at least 1, if any are to be run.
-        threads: of torch in every worker.
         force: run all jobs, and replace what other runs wrote at their places.
         fail_fast: stop at the first failure.
         watch: is told what happens.
@@ -95,9 +99,7 @@ def run_batch(
                 rows[job.index] = {**kept[job.index], **_about(plan, job), "status": "kept"}
                 watch.ended(rows[job.index])
         if todo:
-            run = _Run(
-                plan, journal, rows, watch, threads=threads, force=force, fail_fast=fail_fast
-            )
+            run = _Run(plan, journal, rows, watch, force=force, fail_fast=fail_fast)
             run.all(todo, start)
         write_summary(plan, rows)
     return rows
@@ -113,7 +115,6 @@ class _Run:
         rows: dict[int, dict[str, Any]],
         watch: Watch,
         *,
-        threads: int,
         force: bool,
         fail_fast: bool,
     ) -> None:
@@ -121,7 +122,6 @@ class _Run:
         self._journal = journal
         self._rows = rows
         self._watch = watch
-        self._threads = threads
         self._force = force
         self._fail_fast = fail_fast
         self._running: dict[Future[Ending], PlannedJob] = {}
@@ -152,7 +152,8 @@ class _Run:
             while waiting and len(self._running) < workers.capacity():
                 job = waiting.popleft()
                 self._attempts[job.index] = self._attempts.get(job.index, 0) + 1
-                self._running[workers.submit(run_task, self._task(job))] = job
+                task = self._task(job, workers.threads)
+                self._running[workers.submit(run_task, task)] = job
             ended, _ = wait(self._running, timeout=_LOOK_AGAIN, return_when=FIRST_COMPLETED)
             for future in ended:
                 job = self._running.pop(future)
@@ -171,14 +172,14 @@ class _Run:
                 if ending.error is not None and self._fail_fast:
                     return
 
-    def _task(self, job: PlannedJob) -> Task:
+    def _task(self, job: PlannedJob, threads: int) -> Task:
         variant = self._plan.variants[job.variant]
         return Task(
             self._plan.source(job),
             str(self._plan.place(job)),
             dict(variant.values),
             variant.digest,
-            variant.settings.threads or self._threads,
+            variant.settings.threads or threads,
             self._force,
         )
 

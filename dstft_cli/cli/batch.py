@@ -52,6 +52,7 @@ def run(
 
         print_plan(plan, as_json=as_json)
         return
+    from dstft_cli.cli.batch_text import one_line
     from dstft_cli.cli.batch_told import Told
     from dstft_cli.cli.failures import Terminated
 
@@ -59,15 +60,16 @@ def run(
     try:
         with told:
             rows = _execute(plan, told, workers, scheduler, bool(force), fail_fast, verbose)
+        told.close(rows)
+        if not no_report and any(row["status"] != "failed" for row in rows.values()):
+            from dstft_cli.report import write_report
+
+            told.line(f"report         {one_line(str(write_report(plan.folder, force=True)))}")
     except (KeyboardInterrupt, Terminated) as error:
         code = 130 if isinstance(error, KeyboardInterrupt) else 143
-        raise StoppedError(told.stopped("interrupted" if code == 130 else "terminated"), code) from None
-    told.close(rows)
-    if not no_report and any(row["status"] != "failed" for row in rows.values()):
-        from dstft_cli.report import write_report
-
-        page = write_report(plan.folder, force=True)
-        told.line(f"report         {page}")
+        raise StoppedError(
+            told.stopped("interrupted" if code == 130 else "terminated"), code
+        ) from None
     if any(row["status"] == "failed" for row in rows.values()):
         click.get_current_context().exit(1)
 
@@ -93,22 +95,17 @@ def _execute(
     from dstft_cli.batch.run import Workers, run_batch
     from dstft_cli.batch.worker import prepare
 
-    threads = 1
-    if scheduler is None:
-        count = workers or cores()
-        threads = max(1, cores() // count)
-
     def start(jobs: int) -> Workers:
         if scheduler is not None:
             from dstft_cli.batch.cluster import ClusterExecutor
 
             return ClusterExecutor(scheduler)
         figures = any(variant.settings.figures for variant in plan.variants)
-        return LocalExecutor(min(jobs, count), partial(prepare, figures), silent=not verbose)
+        return LocalExecutor(
+            min(jobs, workers or cores()), partial(prepare, figures), silent=not verbose
+        )
 
-    return run_batch(
-        plan, start, threads=threads, force=force, fail_fast=fail_fast, watch=told.watch
-    )
+    return run_batch(plan, start, force=force, fail_fast=fail_fast, watch=told.watch)
 
 
 def _plan(
