@@ -42,7 +42,7 @@ def test_centres_of_their_own_stay_within_the_recording():
     fitting = transfer(own, 100.0, 940, 8000.0)
     assert fitting.frame_centers.tolist() == [0.0, 80.0, 500.0, 600.0, 700.0, 800.0, 900.0]
     assert fitting.window_length.tolist() == [[100.0]]
-    with pytest.raises(InputError, match="vary from frame to frame over.*--hop-mode constant$"):
+    with pytest.raises(InputError, match=r"vary from frame to frame over.*--hop-mode constant$"):
         transfer(own, 100.0, 2000, 8000.0)
 
 
