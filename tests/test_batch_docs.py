@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,6 @@ def test_the_pipelines_run(tmp_path, program):
     clips(tmp_path / "recordings" / "site", 2)
     for path in clips(tmp_path, 2):
         path.rename(path.with_suffix(".flac"))
-    import subprocess
 
     listed = subprocess.run(["sh", "-c", feed], cwd=tmp_path, capture_output=True, check=True)
     fast = [part for pair in SETTINGS for part in ("--set", pair)]
