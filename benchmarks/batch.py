@@ -62,6 +62,7 @@ def run(clips: int) -> None:
             for workers in sorted({1, most})
         }
         planned, peak = _plan(folder)
+    alone = _scaling(most)
     rows = [
         [
             workers,
@@ -84,6 +85,7 @@ def run(clips: int) -> None:
         "beside, ms",
     ]
     print_table(f"{clips} clips of {SECONDS:g} s at {RATE} Hz, one thread a worker", header, rows)
+    print(f"\nThe machine itself, a loop in Python in {most} processes: {alone:.2f} × one.")
     ratio = cases[most, False].rate / cases[1, False].rate
     print_claims(
         [
@@ -131,6 +133,27 @@ def _measure(sources: Sequence[str], folder: Path, workers: int, figures: bool) 
         own.append(record["seconds"]["search"] + record["seconds"]["descent"])
     within = [rows[job.index]["seconds"] for job in plan.jobs[workers:]]
     return Measured(rate, mean(own), workers / rate - mean(own), mean(within) - mean(own))
+
+
+def _scaling(workers: int) -> float:
+    """How much more the machine does now in as many processes: other work may be using it."""
+    with LocalExecutor(workers, _nothing, silent=True) as executor:
+        list(executor.map(_loop, range(workers)))  # all have started
+
+        def rate(count: int) -> float:
+            began = time.perf_counter()
+            list(executor.map(_loop, range(count)))
+            return count / (time.perf_counter() - began)
+
+        return median(rate(workers) / rate(1) for _ in range(5))
+
+
+def _nothing() -> None:
+    pass
+
+
+def _loop(start: int) -> int:
+    return sum(range(start, 20_000_000))
 
 
 def _plan(folder: Path) -> tuple[float, float]:
