@@ -111,5 +111,16 @@ def test_cores_are_shared_out(monkeypatch):
         assert executor.threads == threads
 
 
+def test_libraries_get_as_many_threads_unless_the_user_says(monkeypatch):
+    monkeypatch.setattr("dstft_cli.batch.local.cores", lambda: 6)
+    monkeypatch.setenv("OMP_NUM_THREADS", "5")
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    before = dict(os.environ)
+    with LocalExecutor(2, nothing, silent=True) as executor:
+        found = [executor.submit(os.getenv, f"{name}_NUM_THREADS") for name in ("OMP", "OPENBLAS")]
+    assert [future.result(0) for future in found] == ["5", "3"]
+    assert dict(os.environ) == before
+
+
 def test_cores_are_those_that_may_be_used():
     assert 1 <= cores() <= (os.cpu_count() or 1)

@@ -7,15 +7,16 @@ import os
 import queue
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
 _QUEUED = 1  # calls per worker that wait beside the one that runs, so that none is ever idle
+_LIBRARIES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _DYING = 5.0  # s: the longest wait for a process that has been killed
 _Item = tuple["Future[Any]", Callable[..., Any], tuple[Any, ...]]
 
@@ -123,7 +124,8 @@ class LocalExecutor(Executor):
             ours, theirs = context.Pipe()
             _leave_interrupts_to_the_parent()
             process = context.Process(target=_work, args=(theirs, *self._begin), daemon=True)
-            process.start()
+            with _threads_of_libraries(self.threads):
+                process.start()
             theirs.close()  # so that the end of the process is the end of the pipe
             self._processes.add(process)
         return process, ours
@@ -133,6 +135,21 @@ class LocalExecutor(Executor):
             process.join(_DYING)
             self._processes.discard(process)
         connection.close()
+
+
+@contextmanager
+def _threads_of_libraries(count: int) -> Iterator[None]:
+    """Processes started in this block find how many threads NumPy's libraries may take.
+
+    They read it as they are loaded; what the user has set stays.
+    """
+    new = [name for name in _LIBRARIES if name not in os.environ]
+    os.environ.update(dict.fromkeys(new, str(count)))
+    try:
+        yield
+    finally:
+        for name in new:
+            del os.environ[name]
 
 
 def _leave_interrupts_to_the_parent() -> None:
