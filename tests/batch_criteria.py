@@ -33,3 +33,12 @@ class Slow(Entropy):
     def moments(self, a):
         time.sleep(60)
         return Entropy.moments(self, a)
+
+
+class Loud(Entropy):
+    """Writes to both streams, as libraries may."""
+
+    def moments(self, a):
+        os.write(1, b"noise on 1\n")
+        os.write(2, b"noise on 2\n")
+        return Entropy.moments(self, a)

@@ -65,6 +65,12 @@ def test_defaults_own_settings_matrix_and_overrides(tmp_path):
     assert plan.source(plan.jobs[4]) == str(tmp_path / "b.wav")
 
 
+def test_a_matrix_is_above_the_job_s_own_settings(tmp_path):
+    text = "jobs: [{input: a.wav, seed: 1, matrix: {seed: [2, 3]}}]\noutput: '{seed}'"
+    plan = make_plan(read_config(write(tmp_path, text)))
+    assert [variant.settings.seed for variant in plan.variants] == [2, 3]
+
+
 def test_defaults_that_only_some_job_completes(tmp_path):
     text = "defaults: {order: 3}\njobs: [{input: a.wav, criterion: renyi}]"
     plan = make_plan(read_config(write(tmp_path, text)))

@@ -258,6 +258,19 @@ def test_a_folder_that_cannot_be_written(tmp_path):
     assert "permission denied" in done.stderr
 
 
+@pytest.mark.parametrize("verbose", [False, True])
+def test_what_libraries_print_garbles_nothing(tmp_path, verbose):
+    clips(tmp_path, 1)
+    text = "output: out/{stem}\njobs: [{input: '*.wav', criterion: 'batch_criteria:Loud'}]\n"
+    done = batch(
+        *(config(tmp_path, text), "--json", "--no-report", *(["-v"] if verbose else [])),
+        env={**ENVIRONMENT, "PYTHONPATH": str(Path(__file__).parent)},
+    )
+    (row,) = map(json.loads, done.stdout.splitlines())
+    assert row["status"] == "done"
+    assert ("noise on 1" in done.stderr, "noise on 2" in done.stderr) == (verbose, verbose)
+
+
 def test_quiet_says_what_failed_alone(tmp_path):
     clips(tmp_path, 1)
     (tmp_path / "bad.wav").write_bytes(b"")
