@@ -69,7 +69,8 @@ def results(folder: Path) -> dict[str, Any]:
         record = json.loads(path.read_text(encoding="utf-8"))
         for name in ("seconds", "peak_memory_mb", "outputs"):
             del record[name]
-        record["settings"]["output"] = record["settings"]["force"] = None
+        for name in ("output", "force", "threads"):  # threads: more where fewer jobs are left
+            record["settings"][name] = None
         record["input"]["path"] = None
         found[str(path.parent.relative_to(folder))] = (
             record,
