@@ -12,8 +12,7 @@ from batch_example import ENVIRONMENT, batch, clips, config, journal, leftovers,
 
 HERE = Path(__file__).parent
 JOBS = 10
-# one thread: with more, sums are rounded in another order
-TEXT = "output: out/{stem}\ndefaults: {threads: 1}\njobs: [{input: 'in/*.wav'}]\n"
+TEXT = "output: out/{stem}\njobs: [{input: 'in/*.wav'}]\n"
 
 
 @pytest.fixture(scope="module")
