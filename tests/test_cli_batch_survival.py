@@ -11,7 +11,7 @@ import pytest
 from batch_example import ENVIRONMENT, batch, clips, config, journal, leftovers, results, start
 
 HERE = Path(__file__).parent
-JOBS = 10
+JOBS = 20
 TEXT = "output: out/{stem}\njobs: [{input: 'in/*.wav'}]\n"
 
 
@@ -75,7 +75,7 @@ def test_killed_at_random_moments_and_resumed_it_ends_as_if_nothing_had_happened
         goal = before + moments.randrange(1, 3)
         run = start(path, "--no-report", "--workers", 2)
         wait_for(lambda: len(journal(out)) >= goal or run.poll() is not None)  # noqa: B023
-        time.sleep(moments.uniform(0, 0.04))
+        time.sleep(moments.uniform(0, 0.03))
         kills += run.poll() is None
         run.kill()
         run.communicate(timeout=10)
@@ -108,7 +108,7 @@ def test_interrupted_it_ends_within_two_seconds_and_says_how_to_resume(tmp_path,
     how, code = ("interrupted", 130) if number == signal.SIGINT else ("terminated", 143)
     assert run.returncode == code, stderr
     assert stdout == ""
-    told = rf"dstft: {how} with (\d+) of 10 jobs done: run the same command again to resume"
+    told = rf"dstft: {how} with (\d+) of {JOBS} jobs done: run the same command again to resume"
     found = re.fullmatch(told, stderr.splitlines()[-1])
     assert found is not None, stderr
     assert 0 <= len(journal(out)) - int(found[1]) <= 1  # it may come between a line and its count

@@ -99,7 +99,7 @@ class Told:
 
     def close(self, rows: Mapping[int, Mapping[str, Any]]) -> None:
         """The table of failures on standard error, and the totals."""
-        failed = [row for row in rows.values() if row["status"] == "failed"]
+        failed = [row for _, row in sorted(rows.items()) if row["status"] == "failed"]
         if failed:
             lines = table(
                 ["failed", "input", "error"],
