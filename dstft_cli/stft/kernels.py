@@ -22,13 +22,12 @@ import torch
 from torch import Tensor
 
 from dstft_cli.stft.blocks import map_in_order
+from dstft_cli.stft.cell_kernel import CellKernel, Gradients, Needs, bands
 from dstft_cli.stft.layout import Block, Layout
 from dstft_cli.stft.transform import Transform
 from dstft_cli.stft.windows import window, window_and_slope, window_derivatives
 
 Done = TypeVar("Done")
-Gradients = tuple[Tensor | None, Tensor | None, Tensor | None]
-Needs = tuple[bool, bool, bool]  # gradients with respect to signal, centres, lengths
 
 _BLOCK_SAMPLES = {"cpu": 1 << 18}  # of frames at a time: what fits the cache
 _LARGE_BLOCK_SAMPLES = 1 << 25  # where there is none to fit
@@ -70,6 +69,9 @@ def forward(transform: Transform, layout: Layout, signal: Tensor, lengths: Tenso
     """`X`, complex `[C, T, F]`, of a signal `[C, N]`."""
     kind = torch.complex64 if signal.dtype == torch.float32 else torch.complex128
     X = signal.new_empty((signal.shape[0], layout.count, transform.bins), dtype=kind)
+    if _per_cell(layout, lengths):
+        _cells_forward(transform, layout, signal, lengths, X)
+        return X
     spectra = _spectra_of(transform, layout, signal, lengths)
 
     def work(block: Block) -> None:
@@ -94,12 +96,11 @@ def backward(
         G: gradient with respect to X, `[C, T, F]`.
         needs: which gradients to compute; the others are None.
     """
-    if lengths.shape[0] == 1:
-        pull = _rows_backward(transform, layout, G, signal, lengths, needs)
-    elif lengths.shape[1] == 1 and layout.centers is None:
+    if _per_cell(layout, lengths):
+        return _cells_backward(transform, layout, G, signal, lengths, needs)
+    if lengths.shape[0] > 1:
         return _bins_backward(transform, layout, G, signal, lengths, needs)
-    else:
-        pull = _cells_backward(transform, layout, G, signal, lengths, needs)
+    pull = _rows_backward(transform, layout, G, signal, lengths, needs)
     by_signal = layout.empty_total(signal) if needs[0] else None
     by_center = signal.new_zeros(layout.count) if needs[1] else None
     by_length = torch.zeros_like(lengths) if needs[2] else None
@@ -154,7 +155,7 @@ def second_backward(
         found = torch.autograd.grad(total, variables, materialize_grads=True)
         return block, (found[0], _folded(layout, found[1]), *found[2:])
 
-    for block, found in _each(work, layout, signal, lengths, graph=True):
+    for block, found in _each(work, layout, signal, lengths, windows=lengths.shape[0]):
         by_G[block.channels, block.start : block.stop] = found[0]
         layout.add(by_signal[block.channels], found[1], block.start, block.stop)
         by_center[block.start : block.stop] += found[2]
@@ -165,7 +166,7 @@ def second_backward(
 def _spectra_of(
     transform: Transform, layout: Layout, signal: Tensor, lengths: Tensor
 ) -> Callable[[Block], Tensor]:
-    """`X` of a block, `[C, n, F]`; what all blocks share is computed here."""
+    """`X` of a block, `[C, n, F]`, where cells share windows; what all blocks share is computed here."""
     if lengths.shape[0] == 1 and layout.centers is None:
         shared = _even_rows(transform, lengths)[0] if lengths.shape[1] == 1 else None
 
@@ -176,7 +177,7 @@ def _spectra_of(
             return X
 
         return even
-    if lengths.shape[0] > 1 and lengths.shape[1] == 1 and layout.centers is None:
+    if lengths.shape[0] > 1:
         cosines, sines = (part.T for part in _matrices(transform, lengths))
 
         def product(block: Block) -> Tensor:
@@ -186,12 +187,12 @@ def _spectra_of(
 
         return product
 
-    def cells(block: Block) -> Tensor:
+    def between_samples(block: Block) -> Tensor:
         frames = layout.frames(signal[block.channels], block.start, block.stop)
         fractions = layout.fractions(block.start, block.stop, signal.dtype)
         return block_spectra(transform, frames, fractions, _of_frames(lengths, block))
 
-    return cells
+    return between_samples
 
 
 def _rows_backward(
@@ -270,6 +271,28 @@ def _bins_backward(
     return total[:, :-1] if total is not None else None, None, by_length
 
 
+def _per_cell(layout: Layout, lengths: Tensor) -> bool:
+    """Whether every cell has a window of its own: `[F, T]`, and `[F, 1]` between samples."""
+    return lengths.shape[0] > 1 and (lengths.shape[1] > 1 or layout.centers is not None)
+
+
+def _cells_forward(
+    transform: Transform, layout: Layout, signal: Tensor, lengths: Tensor, X: Tensor
+) -> None:
+    """Fills `X`, `[C, T, F]`, band by band."""
+    for bins in bands(transform):
+        kernel = CellKernel(transform, bins, signal, whole=layout.centers is None)
+
+        def work(block: Block, kernel: CellKernel = kernel) -> None:
+            frames = layout.frames(signal[block.channels], block.start, block.stop)
+            fractions = layout.fractions(block.start, block.stop, signal.dtype)
+            part = kernel.spectra(frames, fractions, _of_frames(lengths, block))
+            X[block.channels, block.start : block.stop, kernel.bins] = part
+
+        for _ in _each(work, layout, signal, lengths, windows=bins.stop - bins.start):
+            pass
+
+
 def _cells_backward(
     transform: Transform,
     layout: Layout,
@@ -277,29 +300,30 @@ def _cells_backward(
     signal: Tensor,
     lengths: Tensor,
     needs: Needs,
-) -> Callable[[Block], Gradients]:
-    """For lengths `[F, T]`, and for `[F, 1]` between samples: each block is differentiated anew."""
+) -> Gradients:
+    """Where every cell has a window of its own, band by band."""
+    by_signal = layout.empty_total(signal) if needs[0] else None
+    by_center = signal.new_zeros(layout.count) if needs[1] else None
+    by_length = torch.zeros_like(lengths) if needs[2] else None
+    for bins in bands(transform):
+        kernel = CellKernel(transform, bins, signal, whole=layout.centers is None)
 
-    def pull(block: Block) -> Gradients:
-        frames = layout.frames(signal[block.channels], block.start, block.stop).clone()
-        fractions = layout.fractions(block.start, block.stop, signal.dtype)
-        given = (frames, fractions, _of_frames(lengths, block))
-        with torch.enable_grad():
-            variables = [
-                None if value is None else value.detach().requires_grad_(needed)
-                for value, needed in zip(given, needs, strict=True)
-            ]
-            X = block_spectra(transform, variables[0], variables[1], variables[2])  # type: ignore[arg-type]
-            inner = _real_inner(G[block.channels, block.start : block.stop], X)
-        wanted = [value for value in variables if value is not None and value.requires_grad]
-        found = iter(torch.autograd.grad(inner, wanted))
-        by_frames, by_center, by_length = (
-            next(found) if value is not None and value.requires_grad else None
-            for value in variables
-        )
-        return None if by_frames is None else _folded(layout, by_frames), by_center, by_length
+        def work(block: Block, kernel: CellKernel = kernel) -> tuple[Block, Gradients]:
+            frames = layout.frames(signal[block.channels], block.start, block.stop)
+            fractions = layout.fractions(block.start, block.stop, signal.dtype)
+            g = G[block.channels, block.start : block.stop, kernel.bins].resolve_conj()
+            theta = _of_frames(lengths, block)
+            by_frames, *others = kernel.gradients(g, frames, fractions, theta, needs)
+            return block, (None if by_frames is None else _folded(layout, by_frames), *others)
 
-    return pull
+        for block, parts in _each(work, layout, signal, lengths, windows=bins.stop - bins.start):
+            if by_signal is not None and parts[0] is not None:
+                layout.add(by_signal[block.channels], parts[0], block.start, block.stop)
+            if by_center is not None and parts[1] is not None:
+                by_center[block.start : block.stop] += parts[1]
+            if by_length is not None and parts[2] is not None:
+                _of_frames(by_length, block)[bins].add_(parts[2])
+    return by_signal[:, :-1] if by_signal is not None else None, by_center, by_length
 
 
 def _each(
@@ -308,12 +332,10 @@ def _each(
     signal: Tensor,
     lengths: Tensor,
     *,
-    graph: bool = False,
+    windows: int = 1,
 ) -> Iterator[Done]:
-    """`work` of all blocks, in order, on as many threads as torch uses; `graph`: it builds a graph."""
-    samples = _BLOCK_SAMPLES.get(signal.device.type, _LARGE_BLOCK_SAMPLES)
-    if lengths.shape[0] > 1 and (lengths.shape[1] > 1 or layout.centers is not None or graph):
-        samples = max(samples // lengths.shape[0], 1)  # a window for every bin
+    """`work` of all blocks, in order, on as many threads as torch uses; `windows`: of each frame."""
+    samples = max(_BLOCK_SAMPLES.get(signal.device.type, _LARGE_BLOCK_SAMPLES) // windows, 1)
     most_channels = 1 if lengths.shape == (1, 1) and layout.centers is None else _MOST_CHANNELS
     blocks: Iterable[Block] = layout.blocks(signal.shape[0], samples, most_channels=most_channels)
     threads = 1

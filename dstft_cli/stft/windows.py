@@ -123,6 +123,7 @@ def window(
     normalization: str = "energy",
     *,
     mirror: int = 0,
+    whole: bool = True,
 ) -> Tensor:
     """Window values.
 
@@ -132,13 +133,15 @@ def window(
         name: window family, one of `names.WINDOWS`.
         normalization: `none`; `amplitude`, `w / Σ_k w`; `energy`, `w / ‖w‖₂`, over the last axis.
         mirror: K, where `u` is only `[..., K//2 + 1]`, the distances 0 … K//2 of a whole centre.
+        whole: with `mirror`, expand to all K places; False: return the distances given, normalized
+            as the whole.
 
     Returns:
         `[..., K]`, zero where `|u| > θ/2`.
     """
     v, inside = _relative(u, length)
     w = family(name).shape(v).mul_(inside)
-    return _expand(_normalized(w, normalization, mirror)[0], mirror)
+    return _expand(_normalized(w, normalization, mirror)[0], mirror if whole else 0)
 
 
 def window_and_slope(
@@ -148,6 +151,7 @@ def window_and_slope(
     normalization: str = "energy",
     *,
     mirror: int = 0,
+    whole: bool = True,
 ) -> tuple[Tensor, Tensor]:
     """`w` and `∂w/∂θ` (per sample of window length), each `[..., K]`; arguments as for `window`."""
     v, inside = _relative(u, length)
@@ -155,7 +159,8 @@ def window_and_slope(
     w = profile.shape(v).mul_(inside)
     dw = profile.slope(v).mul_(inside).mul_(v).mul_(-1 / length)
     w, dw = _normalized(w, normalization, mirror, dw)
-    return _expand(w, mirror), _expand(dw, mirror)
+    expanded = mirror if whole else 0
+    return _expand(w, expanded), _expand(dw, expanded)
 
 
 def window_derivatives(
