@@ -12,7 +12,7 @@ from torch.autograd.gradcheck import GradcheckError
 
 from dstft_cli import UsageError
 from dstft_cli.names import NORMALIZATIONS, WINDOWS
-from dstft_cli.stft import differentiable_stft, kernels
+from dstft_cli.stft import cell_kernel, differentiable_stft, each_block
 
 
 class Kept:
@@ -61,8 +61,9 @@ def problem(mode: str, n_fft: int, places: str, window="hann", normalization="en
 
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch):
-    """Blocks of one or two frames, on two threads."""
-    monkeypatch.setitem(kernels._BLOCK_SAMPLES, "cpu", 24)
+    """Blocks of one or two frames, bands of two bins, on two threads."""
+    monkeypatch.setitem(each_block.BLOCK_SAMPLES, "cpu", 24)
+    monkeypatch.setattr(cell_kernel, "_BAND_VALUES", 24)
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     yield

@@ -17,6 +17,7 @@ from torch import Tensor
 from dstft_cli.errors import UsageError
 from dstft_cli.stft import kernels
 from dstft_cli.stft.layout import Layout
+from dstft_cli.stft.second_order import second_backward
 from dstft_cli.stft.transform import Transform
 from dstft_cli.stft.windows import family
 
@@ -222,7 +223,7 @@ def _stft_second(
     along_center = None if along_center is None else along_center.to(signal.dtype)
     along = (along_signal, along_center, along_length)
     with torch.autocast(signal.device.type, enabled=False):
-        by_G, by_signal, by_center, by_length = kernels.second_backward(
+        by_G, by_signal, by_center, by_length = second_backward(
             transform, layout, _frames_first(G), signal, lengths, along
         )
     kind = signal.dtype if centers is None else centers.dtype

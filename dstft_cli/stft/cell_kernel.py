@@ -2,12 +2,13 @@
 
 With `C, S = cos, sin(2π f u / K)` and the phase `φ_f = exp(−2πj f ⌊K/2⌋ / K)`,
 
-    X[f, i] = φ_f · (A + jB),    A = Σ_u w(u; θ[f, i])·s_i[u]·C[f, u],    B = −Σ_u w(u; θ[f, i])·d_i[u]·S[f, u].
+    X[f, i] = φ_f · (A + jB),
+    A = Σ_u w(u; θ[f, i])·s_i[u]·C[f, u],    B = −Σ_u w(u; θ[f, i])·d_i[u]·S[f, u].
 
-Between samples u runs over all K places and `s = d` is the frame. At whole centres windows are even: u runs
-over the distances 0 … ⌊K/2⌋ alone, `s` and `d` being the sums and differences of the samples at ±u, for half
-the windows and half the products. With `H = φ̄ G`, `G = ∂L/∂X`, the gradient with respect to a window
-is `Q[u] = Re H · s · C − Im H · d · S`, summed over channels.
+Between samples u runs over all K places and `s = d` is the frame. At whole centres windows are even:
+u runs over the distances 0 … ⌊K/2⌋ alone, `s` and `d` being the sums and differences of the samples at ±u,
+for half the windows and half the products. With `H = φ̄ G`, `G = ∂L/∂X`, the gradient with respect to a
+window is `Q[u] = Re H · s · C − Im H · d · S`, summed over channels.
 
 Source: Leiber et al., IEEE TSP 73 (2025), arXiv 2506.21440, time- and frequency-varying lengths.
 """
@@ -20,13 +21,57 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from dstft_cli.stft.each_block import Sums, each_block
+from dstft_cli.stft.layout import Block, Gradients, Layout, Needs, of_frames
 from dstft_cli.stft.transform import Transform
 from dstft_cli.stft.windows import window, window_and_slope, window_derivatives
 
-Gradients = tuple[Tensor | None, Tensor | None, Tensor | None]
-Needs = tuple[bool, bool, bool]  # gradients with respect to frames, centres, lengths
-
 _BAND_VALUES = 1 << 16  # of bins times places: what stays in the cache over several frames
+
+
+def cells_forward(
+    transform: Transform, layout: Layout, signal: Tensor, lengths: Tensor, X: Tensor
+) -> None:
+    """Fills `X`, `[C, T, F]`, band by band."""
+    for bins in _bands(transform):
+        kernel = CellKernel(transform, bins, signal, whole=layout.centers is None)
+
+        def work(block: Block, kernel: CellKernel = kernel) -> None:
+            frames = layout.frames(signal[block.channels], block.start, block.stop)
+            fractions = layout.fractions(block.start, block.stop, signal.dtype)
+            part = kernel.spectra(frames, fractions, of_frames(lengths, block))
+            X[block.channels, block.start : block.stop, kernel.bins] = part
+
+        for _ in each_block(work, layout, signal, lengths, windows=bins.stop - bins.start):
+            pass
+
+
+def cells_backward(
+    transform: Transform,
+    layout: Layout,
+    G: Tensor,
+    signal: Tensor,
+    lengths: Tensor,
+    needs: Needs,
+) -> Gradients:
+    """Where every cell has a window of its own, band by band."""
+    sums = Sums(layout, signal, lengths, needs)
+    for bins in _bands(transform):
+        kernel = CellKernel(transform, bins, signal, whole=layout.centers is None)
+
+        def work(block: Block, kernel: CellKernel = kernel) -> tuple[Block, Gradients]:
+            frames = layout.frames(signal[block.channels], block.start, block.stop)
+            fractions = layout.fractions(block.start, block.stop, signal.dtype)
+            g = G[block.channels, block.start : block.stop, kernel.bins].resolve_conj()
+            theta = of_frames(lengths, block)
+            found = kernel.gradients(g, frames, fractions, theta, needs)
+            by_frames = None if found[0] is None else layout.folded(found[0])
+            return block, (by_frames, *found[1:])
+
+        count = bins.stop - bins.start
+        for block, parts in each_block(work, layout, signal, lengths, windows=count):
+            sums.add(block, parts, bins)
+    return sums.gradients()
 
 
 class CellKernel:
@@ -142,12 +187,11 @@ class CellKernel:
         if not self._whole:
             return by_sums + by_differences
         after, before = by_sums + by_differences, by_sums - by_differences
-        after[:, 0] = by_sums[:, 0]
         last = self._transform.n_fft - self._transform.n_fft // 2
         return torch.cat([before[:, 1:].flip(1), after[:, :last]], dim=1)
 
 
-def bands(transform: Transform) -> Iterator[slice]:
+def _bands(transform: Transform) -> Iterator[slice]:
     """All bins, in bands whose windows and turns stay in the cache."""
     step = max(_BAND_VALUES // transform.n_fft, 1)
     for start in range(0, transform.bins, step):

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+Gradients = tuple[Tensor | None, Tensor | None, Tensor | None]
+Needs = tuple[bool, bool, bool]  # gradients with respect to signal, centres, lengths
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -72,6 +75,10 @@ class Layout:
             total[:, row : row + n, : part.shape[-1]] += part
         return total.reshape(channels, -1)[:, : (n - 1) * self.hop + K]
 
+    def folded(self, frames: Tensor) -> Tensor:
+        """What `add` takes: of frames a hop apart their sum, others as they are."""
+        return self.fold(frames) if self.centers is None else frames
+
     def empty_total(self, signal: Tensor) -> Tensor:
         """What `add` adds to, `[C, N + 1]`: the last place takes what lies outside the signal."""
         return signal.new_zeros((signal.shape[0], self.length + 1))
@@ -105,3 +112,8 @@ class Block:
     channels: slice
     start: int
     stop: int
+
+
+def of_frames(lengths: Tensor, block: Block) -> Tensor:
+    """The lengths of a block's frames, a view."""
+    return lengths if lengths.shape[1] == 1 else lengths[:, block.start : block.stop]

@@ -182,6 +182,11 @@ def window_derivatives(
     return w, dw_dlength, dw_dcenter
 
 
+def offsets(n_fft: int, like: Tensor) -> Tensor:
+    """Places of a frame about its centre, `−⌊K/2⌋ … K−1−⌊K/2⌋`, samples, `[K]`."""
+    return torch.arange(n_fft, dtype=like.dtype, device=like.device) - n_fft // 2
+
+
 def _relative(u: Tensor, length: Tensor) -> tuple[Tensor, Tensor]:
     """`v = u/θ` within ±½, and 1 where the window has not ended, else 0."""
     v = u * (1 / length)
