@@ -10,7 +10,15 @@ from stft_reference import explicit_stft
 
 from dstft_cli.errors import UsageError
 from dstft_cli.names import NORMALIZATIONS, WINDOWS
-from dstft_cli.stft import CellOperator, LeastSquaresInverse, Transform, cells, istft, stft
+from dstft_cli.stft import (
+    CellOperator,
+    LeastSquaresInverse,
+    Transform,
+    cells,
+    istft,
+    segment_problem,
+    stft,
+)
 from dstft_cli.stft import least_squares as solver
 from dstft_cli.stft.bank_operator import AdjointBank, BankOperator
 
@@ -320,7 +328,7 @@ def test_samples_covered_in_too_few_bins_are_weak():
 
 
 def test_what_does_not_converge_is_said(monkeypatch):
-    monkeypatch.setattr(solver, "MOST_ITERATIONS", 3)
+    monkeypatch.setattr(segment_problem, "MOST_ITERATIONS", 3)
     x = noise(1, 3000)
     centers = torch.arange(0, 3001, 10.0, dtype=torch.float64)
     lengths = patches(128, 25, 301)

@@ -23,7 +23,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,35 +34,20 @@ from torch import Tensor
 from dstft_cli.stft.bank_operator import AdjointBank, BankOperator
 from dstft_cli.stft.blocks import map_in_order
 from dstft_cli.stft.cells import CellOperator
-from dstft_cli.stft.coverage import check_invertible, lost_and_weak
+from dstft_cli.stft.coverage import check_invertible
 from dstft_cli.stft.frames import Frames
+from dstft_cli.stft.segment_problem import Operator, SegmentProblem
 from dstft_cli.stft.transform import Transform
 
 FloatArray = NDArray[np.floating[Any]]
 Array64 = NDArray[np.float64]
 
-MOST_ITERATIONS = 200
-TOLERANCE = {
-    torch.float32: 1e-7,
-    torch.float64: 1e-11,
-}  # of the gradient, relative to the transform
 SEGMENT = 32  # n_fft that a segment keeps
 _MARGIN = {torch.float32: 4, torch.float64: 8}  # n_fft that it solves for beyond, at each end
 _SEGMENT_VALUES = 1 << 22  # of the transform in a segment, where frames are dense
-_BANDS = 16  # of bins, in each of which a sample should be covered
 _BINS_PER_FFT = 20  # a matrix product for so many bins costs about as much as one FFT
 _BANK_BYTES = 1 << 30  # of matrices that are kept from one iteration to the next
 _HELD_BYTES = 1 << 30  # by the segments that are solved at a time
-
-
-class Operator(Protocol):
-    """`cells.CellOperator` or `bank_operator.BankOperator`."""
-
-    energies: Tensor
-
-    def spectra(self, frames: Tensor) -> Tensor: ...
-    def adjoint(self, X: Tensor) -> Tensor: ...
-    def squares(self, share: Array64) -> Iterator[tuple[slice, Tensor, Tensor]]: ...
 
 
 @dataclass(frozen=True)
@@ -148,7 +134,6 @@ class LeastSquaresInverse:
         self._remainder = 0.0
         self._energy = 0.0
         self._places, self._banks = self._find_banks()
-        self._share = _band_shares(transform.n_fft)
 
     @property
     def residual(self) -> float:
@@ -256,6 +241,22 @@ class LeastSquaresInverse:
             )
         return places, banks
 
+    def _problem(self, segment: Segment) -> SegmentProblem:
+        return SegmentProblem(
+            partial(self._operator, segment.frames),
+            self._centers[segment.frames] - segment.low,
+            segment.high - segment.low,
+            self._transform.n_fft,
+            self._dtype,
+        )
+
+    def _own(self, segment: Segment) -> slice:
+        """Of its frames those whose centres lie in the part that is kept."""
+        centers = self._centers[segment.frames]
+        begin, end = np.searchsorted(centers, [segment.start, segment.stop])
+        first, last = segment.start == 0, segment.stop == self.length
+        return slice(0 if first else int(begin), len(centers) if last else int(end))
+
     def _operator(self, frames: slice, fractions: Tensor) -> Operator:
         if self._banks:
             return BankOperator(self._banks, self._places[frames])
@@ -268,12 +269,12 @@ class LeastSquaresInverse:
         if X.shape[1] == 0:
             size = segment.stop - segment.start
             return _Solved(np.zeros((self.channels, size)), 0, True, 0.0, 0.0, size, 0)
-        problem = _Problem(self, segment)
+        problem = self._problem(segment)
         peak = X.abs().amax(dim=(1, 2))  # squares of very small or large values are no float32
         scale = peak.masked_fill(peak == 0, 1)
         X = X / scale[:, None, None]
         solution, rest, iterations, converged = problem.solve(X)
-        own, levels = problem.own, scale.double().numpy()
+        own, levels = self._own(segment), scale.double().numpy()
         remainder, energy = (
             float((problem.energy(part[:, own], own) * levels**2).sum()) for part in (rest, X)
         )
@@ -287,115 +288,6 @@ class LeastSquaresInverse:
             uncovered=int(np.count_nonzero(problem.lost[inside])),
             weak=int(np.count_nonzero(problem.weak[inside])),
         )
-
-
-class _Problem:
-    """The least-squares problem of one segment.
-
-    Attributes:
-        own: frames whose centres lie in the part that is kept.
-        lost, weak: samples of the segment that are not or hardly determined, `[M]`.
-    """
-
-    def __init__(self, inverse: LeastSquaresInverse, segment: Segment) -> None:
-        self._n_fft = inverse._transform.n_fft
-        self._dtype = inverse._dtype
-        self._size = segment.high - segment.low
-        self._centers = inverse._centers[segment.frames] - segment.low
-        self._firsts = (np.floor(self._centers).astype(np.int64) - self._n_fft // 2).tolist()
-        probe = self._frames(np.zeros((1, 1)))
-        self._operator = inverse._operator(segment.frames, probe.fractions(0, len(probe)))
-        energies = self._operator.energies
-        # a window shorter than a sample may fall between two: there is nothing of its cell
-        self._weights = energies.reciprocal().masked_fill_(energies <= 0, 0)
-        self._count = torch.from_numpy(inverse._share.sum(axis=1))
-        begin, end = np.searchsorted(
-            self._centers, [segment.start - segment.low, segment.stop - segment.low]
-        )
-        first, last = segment.start == 0, segment.stop == inverse.length
-        self.own = slice(0 if first else int(begin), len(self._firsts) if last else int(end))
-        self._inverse_diagonal = self._covered(inverse._share)
-
-    def energy(self, X: Tensor, frames: slice = slice(None)) -> Array64:
-        """`⟨X, X⟩` of each channel, cells weighted, `[C]`."""
-        squared = torch.view_as_real(X).square().sum(-1) * self._weights[frames]
-        return (squared.sum(1, dtype=torch.float64) @ self._count).numpy()
-
-    def solve(self, X: Tensor) -> tuple[Array64, Tensor, int, bool]:
-        """Signal `[C, M]`, `X − A x`, iterations, and whether they sufficed."""
-        limit = TOLERANCE[self._dtype] * np.sqrt(self.energy(X))
-        x = np.zeros((len(X), self._size))
-        rest = X.clone()
-        gradient = self._adjoint(rest)
-        step = gradient * self._inverse_diagonal
-        slope = (gradient * step).sum(axis=1)
-        direction = step
-        iterations = 0
-        while True:
-            active = np.sqrt(slope) > limit
-            if not active.any() or iterations == MOST_ITERATIONS:
-                return x, rest, iterations, not active.any()
-            change = self._spectra(direction)
-            curvature = self.energy(change)
-            active &= curvature > 0
-            size = np.divide(slope, curvature, out=np.zeros_like(slope), where=active)
-            x += size[:, None] * direction
-            rest -= change.mul_(torch.from_numpy(size).to(self._dtype)[:, None, None])
-            gradient = self._adjoint(rest)
-            np.multiply(gradient, self._inverse_diagonal, out=step)
-            before, slope = slope, (gradient * step).sum(axis=1)
-            turn = np.divide(slope, before, out=np.zeros_like(slope), where=active)
-            direction = step + turn[:, None] * direction
-            iterations += 1
-
-    def _spectra(self, x: Array64) -> Tensor:
-        frames = self._frames(x)
-        return self._operator.spectra(frames.block(0, len(frames)))
-
-    def _adjoint(self, X: Tensor) -> Array64:
-        frames = self._operator.adjoint(X * self._weights).numpy()
-        K = self._n_fft
-        padded = np.zeros((len(frames), self._size + 2 * K + 2))
-        for i, first in enumerate(self._firsts):
-            padded[:, first + K + 1 : first + 2 * K + 1] += frames[:, i]
-        return padded[:, K + 1 : K + 1 + self._size]
-
-    def _frames(self, x: Array64) -> Frames:
-        return Frames(x, self._centers, self._n_fft, dtype=self._dtype)
-
-    def _covered(self, share: Array64) -> Array64:
-        """The preconditioner `1/D` `[M]`, zero where samples are lost; sets `lost` and `weak`."""
-        K = self._n_fft
-        kind = np.float32 if self._dtype == torch.float32 else np.float64
-        weight = np.zeros((share.shape[1], self._size + 2 * K + 2), kind)
-        top = np.zeros_like(weight)
-        for rows, sums, tops in self._operator.squares(share):
-            values, peaks = sums.numpy(), tops.numpy()[:, :, None]
-            for i, first in enumerate(self._firsts[rows]):
-                reach = slice(first + K + 1, first + 2 * K + 1)
-                weight[:, reach] += values[i]
-                np.maximum(top[:, reach], peaks[i], out=top[:, reach])
-        inside = slice(K + 1, K + 1 + self._size)
-        weight, top = weight[:, inside], top[:, inside]
-        diagonal = weight.sum(axis=0)
-        self.lost, weak = lost_and_weak(diagonal, top.sum(axis=0), self._dtype)
-        for band, peak in zip(weight, top, strict=True):
-            weak |= np.logical_or(*lost_and_weak(band, peak, self._dtype))
-        self.weak = weak & ~self.lost
-        inverse: Array64 = np.divide(1.0, diagonal, out=np.zeros(self._size), where=~self.lost)
-        return inverse
-
-
-def _band_shares(n_fft: int) -> Array64:
-    """`c_f / K` of each bin in its band of the spectrum, `[F, B]`."""
-    bins = n_fft // 2 + 1
-    count = np.full(bins, 2.0)  # bins that a bin stands for
-    count[0] = 1
-    if n_fft % 2 == 0:
-        count[-1] = 1
-    share = np.zeros((bins, min(_BANDS, bins)))
-    share[np.arange(bins), np.arange(bins) * share.shape[1] // bins] = count / n_fft
-    return share
 
 
 def _incomplete(count: int, total: int) -> ValueError:
