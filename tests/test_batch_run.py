@@ -132,7 +132,7 @@ def test_workers_that_cannot_start_are_told_of(tmp_path, monkeypatch):
 def test_a_full_disk_ends_the_batch(tmp_path, monkeypatch):
     full = Ending("disk full while writing x: free some space", hopeless=True)
     executor = Scripted({"b.wav": [full]}, capacity=1)
-    message = r"^disk full while writing x: free some space; 1 more jobs are not run: then run the"
+    message = r"^disk full while writing x: free some space; 1 more job not run: then run the"
     with pytest.raises(OutputError, match=message):
         run(tmp_path, monkeypatch, executor)
     assert executor.abandoned
