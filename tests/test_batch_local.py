@@ -4,6 +4,7 @@ import operator
 import os
 import pickle
 import signal
+import threading
 import time
 from concurrent.futures import BrokenExecutor, wait
 
@@ -93,6 +94,16 @@ def test_shutting_down_waits_for_what_was_submitted():
         pid = executor.submit(os.getpid)
     assert [future.result(0) for future in futures] == [0, -1, -2]
     assert not alive(pid.result(0))
+
+
+def test_nothing_is_started_before_the_first_call():
+    threads = threading.active_count()
+    other = LocalExecutor(3, nothing, silent=True)
+    assert threading.active_count() == threads
+    assert other.submit(operator.neg, 1).result(PATIENCE) == -1
+    assert threading.active_count() == threads + 3
+    other.shutdown()
+    assert threading.active_count() == threads
 
 
 def test_cancelled_calls_are_left_out():

@@ -152,6 +152,20 @@ def test_an_interrupt_stops_the_workers(tmp_path, monkeypatch):
     assert executor.abandoned
 
 
+def test_an_interrupt_while_the_workers_start_stops_them(tmp_path, monkeypatch):
+    class Interrupted(Scripted):
+        def submit(self, fn, /, *args):
+            raise KeyboardInterrupt
+
+    executor = Interrupted()
+    monkeypatch.chdir(tmp_path)
+    plan = make_plan(from_list(["a.wav"], "list", output="out/{stem}"))
+    with pytest.raises(KeyboardInterrupt):
+        run_batch(plan, lambda jobs: executor)
+    assert executor.abandoned
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_thousand_jobs_take_little_time_and_stay_bounded(tmp_path, monkeypatch):
     names = [f"{number}.wav" for number in range(1000)]
     executor = Scripted(capacity=7)
