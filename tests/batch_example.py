@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,15 @@ import soundfile
 RATE = 8000  # Hz
 SETTINGS = ("n_fft=256", "hop_length=64", "figures=false")  # some 20 ms per clip
 COMMAND = [sys.executable, "-m", "dstft_cli"]
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
+# with the folder of `batch_criteria` to import from
+ENVIRONMENT = {
+    **os.environ,
+    "OMP_NUM_THREADS": "1",
+    "PYTHONPATH": os.pathsep.join(
+        filter(None, [str(Path(__file__).parent), os.environ.get("PYTHONPATH")])
+    ),
+}
+PATIENCE = 300.0  # s: what hangs is ended then; a loaded machine may need most of it
 
 
 def clip(path: Path, seed: int = 0, seconds: float = 0.2) -> Path:
@@ -41,8 +51,9 @@ def config(folder: Path, text: str, name: str = "batch.yaml") -> Path:
 
 
 def batch(*arguments: Any, **options: Any) -> subprocess.CompletedProcess[str]:
-    """Runs `dstft batch` to its end, within a minute."""
-    options = {"env": ENVIRONMENT, "timeout": 60, "capture_output": True, "text": True, **options}
+    """Runs `dstft batch` to its end."""
+    options = {"timeout": PATIENCE, "capture_output": True, "text": True, **options}
+    options = {"env": ENVIRONMENT, **options}
     return subprocess.run([*COMMAND, "batch", *map(str, arguments)], **options)
 
 
@@ -66,6 +77,8 @@ def results(folder: Path) -> dict[str, Any]:
     """Every result below `folder`: its arrays, and of its record what no clock decides."""
     found = {}
     for path in sorted(folder.rglob("result.json")):
+        if path.parent.name.startswith("."):  # what a killed run was writing
+            continue
         record = json.loads(path.read_text(encoding="utf-8"))
         for name in ("seconds", "peak_memory_mb", "outputs"):
             del record[name]
@@ -83,3 +96,66 @@ def results(folder: Path) -> dict[str, Any]:
 def leftovers(folder: Path) -> list[str]:
     """Hidden names below `folder`."""
     return sorted(path.name for path in folder.rglob(".*"))
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = PATIENCE) -> None:
+    """Returns once `condition` holds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.005)
+
+
+class Gate:
+    """Lets so many jobs of the criterion `batch_criteria:Gated` pass as the test says.
+
+    Attributes:
+        environment: for the batch.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / "gate"
+        self._folder.mkdir()
+        self.environment = {**ENVIRONMENT, "GATE": str(self._folder)}
+
+    def let_pass(self, count: int) -> None:
+        """At most `count` jobs from now on."""
+        for token in self._folder.glob("token*"):
+            token.unlink(missing_ok=True)
+        for number in range(count):
+            (self._folder / f"token{number}").touch()
+
+    def wait_until_used(self) -> None:
+        """Returns once as many jobs have passed as may."""
+        wait_for(lambda: not any(self._folder.iterdir()))
+
+    def open(self) -> None:
+        """Lets all pass."""
+        (self._folder / "open").touch()
+
+
+class Seconds:
+    """Times what is promised in seconds, on a machine that other work may be slowing down.
+
+    Attributes:
+        load: how many times longer than alone this process needs for the same work, 1 on an idle
+            machine: the greater of two measurements, before the start and after the end.
+    """
+
+    def __init__(self) -> None:
+        self.load = _load()
+        self._began = time.monotonic()
+
+    def stop(self) -> float:
+        """Seconds since the start, divided by the load."""
+        taken = time.monotonic() - self._began
+        self.load = max(self.load, _load())
+        return taken / self.load
+
+
+def _load() -> float:
+    """Elapsed time per time on a processor, of a loop."""
+    wall, own = time.monotonic(), time.process_time()
+    while time.process_time() - own < 0.2:
+        pass
+    return max(1.0, (time.monotonic() - wall) / (time.process_time() - own))

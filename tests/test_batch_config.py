@@ -78,6 +78,7 @@ def test_defaults_that_only_some_job_completes(tmp_path):
 
 
 JOBS = "jobs: [{input: a.wav}]\n"
+MANY = list(range(1, 401))
 
 
 @pytest.mark.parametrize(
@@ -110,6 +111,15 @@ JOBS = "jobs: [{input: a.wav}]\n"
         (
             "jobs:\n  - input: a.wav\n    inptu: b.wav",
             "HERE/batch.yaml:3: unknown key 'inptu': did you mean 'input'?",
+        ),
+        (
+            "jobs:\n  - name: a\n    inptu: b.wav",
+            "HERE/batch.yaml:3: unknown key 'inptu': did you mean 'input'?",
+        ),
+        (
+            f"jobs:\n  - input: a.wav\n    matrix: {{seed: {MANY}, max_steps: {MANY}}}",
+            "HERE/batch.yaml:3: matrix multiplies out to 160000 combinations: at most 100000: use "
+            "shorter lists",
         ),
         (
             "jobs:\n  - input: a.wav\n    matrix:\n      criterium: [a]",

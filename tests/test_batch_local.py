@@ -4,10 +4,12 @@ import operator
 import os
 import pickle
 import signal
+import threading
 import time
 from concurrent.futures import BrokenExecutor, wait
 
 import pytest
+from batch_example import PATIENCE, Seconds
 
 from dstft_cli.batch.local import LocalExecutor, cores
 
@@ -32,23 +34,23 @@ def alive(pid: int) -> bool:
 
 
 def test_calls_run_in_processes_that_stay(executor):
-    pids = {executor.submit(os.getpid).result(30) for _ in range(6)}
+    pids = {executor.submit(os.getpid).result(PATIENCE) for _ in range(6)}
     assert os.getpid() not in pids
     assert 1 <= len(pids) <= 2
-    assert executor.submit(operator.add, 2, 3).result(30) == 5
+    assert executor.submit(operator.add, 2, 3).result(PATIENCE) == 5
     assert executor.capacity() == 4
 
 
 def test_an_exception_comes_back_and_costs_nothing(executor):
     with pytest.raises(ZeroDivisionError, match="division by zero"):
-        executor.submit(operator.truediv, 1, 0).result(30)
-    assert executor.submit(operator.add, 1, 1).result(30) == 2
+        executor.submit(operator.truediv, 1, 0).result(PATIENCE)
+    assert executor.submit(operator.add, 1, 1).result(PATIENCE) == 2
 
 
 def test_what_cannot_be_sent_is_an_error_of_its_call(executor):
     with pytest.raises((AttributeError, pickle.PicklingError), match="pickle"):
-        executor.submit(operator.neg, lambda: 0).result(30)
-    assert executor.submit(operator.neg, 1).result(30) == -1
+        executor.submit(operator.neg, lambda: 0).result(PATIENCE)
+    assert executor.submit(operator.neg, 1).result(PATIENCE) == -1
 
 
 @pytest.mark.parametrize(
@@ -67,19 +69,19 @@ def test_a_lost_process_costs_its_call_alone(executor, call, message):
     lost = executor.submit(*call)
     after = [executor.submit(operator.neg, number) for number in range(4)]
     with pytest.raises(BrokenExecutor, match=f"^{message}$"):
-        lost.result(30)
-    assert [future.result(30) for future in after] == [0, -1, -2, -3]
-    assert [future.result(30) for future in others] == [None, None]
+        lost.result(PATIENCE)
+    assert [future.result(PATIENCE) for future in after] == [0, -1, -2, -3]
+    assert [future.result(PATIENCE) for future in others] == [None, None]
 
 
 def test_abandoning_kills_what_runs_and_starts_nothing_more(executor):
-    pids = {executor.submit(os.getpid).result(30) for _ in range(4)}
+    pids = {executor.submit(os.getpid).result(PATIENCE) for _ in range(4)}
     running = [executor.submit(time.sleep, 60) for _ in range(4)]
     time.sleep(0.2)
-    began = time.monotonic()
+    timer = Seconds()
     executor.abandon()
-    assert time.monotonic() - began < 2
-    wait(running, timeout=5)
+    assert timer.stop() < 2
+    wait(running, timeout=PATIENCE)
     for future in running:
         with pytest.raises(BrokenExecutor, match=r"was killed by SIGKILL|the batch was stopped"):
             future.result(0)
@@ -92,6 +94,16 @@ def test_shutting_down_waits_for_what_was_submitted():
         pid = executor.submit(os.getpid)
     assert [future.result(0) for future in futures] == [0, -1, -2]
     assert not alive(pid.result(0))
+
+
+def test_nothing_is_started_before_the_first_call():
+    threads = threading.active_count()
+    other = LocalExecutor(3, nothing, silent=True)
+    assert threading.active_count() == threads
+    assert other.submit(operator.neg, 1).result(PATIENCE) == -1
+    assert threading.active_count() == threads + 3
+    other.shutdown()
+    assert threading.active_count() == threads
 
 
 def test_cancelled_calls_are_left_out():

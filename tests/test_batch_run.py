@@ -1,10 +1,10 @@
 """Submitting, collecting and retrying, with an executor that ends calls as the test says."""
 
 import csv
-import time
 from concurrent.futures import BrokenExecutor, Future
 
 import pytest
+from batch_example import Seconds
 
 from dstft_cli.batch import from_list, make_plan
 from dstft_cli.batch.run import Watch, run_batch
@@ -132,7 +132,7 @@ def test_workers_that_cannot_start_are_told_of(tmp_path, monkeypatch):
 def test_a_full_disk_ends_the_batch(tmp_path, monkeypatch):
     full = Ending("disk full while writing x: free some space", hopeless=True)
     executor = Scripted({"b.wav": [full]}, capacity=1)
-    message = r"^disk full while writing x: free some space; 1 more jobs are not run: then run the"
+    message = r"^disk full while writing x: free some space; 1 more job not run: then run the"
     with pytest.raises(OutputError, match=message):
         run(tmp_path, monkeypatch, executor)
     assert executor.abandoned
@@ -152,12 +152,26 @@ def test_an_interrupt_stops_the_workers(tmp_path, monkeypatch):
     assert executor.abandoned
 
 
+def test_an_interrupt_while_the_workers_start_stops_them(tmp_path, monkeypatch):
+    class Interrupted(Scripted):
+        def submit(self, fn, /, *args):
+            raise KeyboardInterrupt
+
+    executor = Interrupted()
+    monkeypatch.chdir(tmp_path)
+    plan = make_plan(from_list(["a.wav"], "list", output="out/{stem}"))
+    with pytest.raises(KeyboardInterrupt):
+        run_batch(plan, lambda jobs: executor)
+    assert executor.abandoned
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_thousand_jobs_take_little_time_and_stay_bounded(tmp_path, monkeypatch):
     names = [f"{number}.wav" for number in range(1000)]
     executor = Scripted(capacity=7)
-    began = time.perf_counter()
+    timer = Seconds()
     ended = run(tmp_path, monkeypatch, executor, names)
-    assert time.perf_counter() - began < 15
+    assert timer.stop() < 15
     assert len(ended) == 1000
 
 

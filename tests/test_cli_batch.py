@@ -11,6 +11,7 @@ import pytest
 from batch_example import (
     COMMAND,
     ENVIRONMENT,
+    PATIENCE,
     SETTINGS,
     batch,
     clip,
@@ -263,7 +264,7 @@ def test_read_only_folders(tmp_path):
     text = "output: out/{seed}/{stem}\njobs: [{input: '*.wav', matrix: {seed: [1, 2]}}]\n"
     path = config(tmp_path, text)
     command = [*as_ordinary_user(), *COMMAND, "batch", str(path), "--no-report"]
-    options = {"env": ENVIRONMENT, "capture_output": True, "text": True, "timeout": 60}
+    options = {"env": ENVIRONMENT, "capture_output": True, "text": True, "timeout": PATIENCE}
     out = tmp_path / "out"
     (out / "1").mkdir(parents=True)
     out.chmod(0o555)
@@ -289,7 +290,6 @@ def test_what_libraries_print_garbles_nothing(tmp_path, verbose):
     text = "output: out/{stem}\njobs: [{input: '*.wav', criterion: 'batch_criteria:Loud'}]\n"
     done = batch(
         *(config(tmp_path, text), "--json", "--no-report", *(["-v"] if verbose else [])),
-        env={**ENVIRONMENT, "PYTHONPATH": str(Path(__file__).parent)},
     )
     (row,) = map(json.loads, done.stdout.splitlines())
     assert row["status"] == "done"
@@ -349,10 +349,10 @@ def test_a_bar_on_a_terminal(tmp_path):
         env={**ENVIRONMENT, "TERM": "xterm", "COLUMNS": "100"},
         stdout=subprocess.PIPE,
         stderr=theirs,
-        timeout=60,
+        timeout=PATIENCE,
     )
     os.close(theirs)
-    reader.join(10)
+    reader.join(PATIENCE)
     os.close(ours)
     screen = b"".join(seen).decode("utf-8")
     assert done.returncode == 0

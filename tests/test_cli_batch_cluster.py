@@ -5,14 +5,24 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
-from batch_example import ENVIRONMENT, batch, clips, config, journal, leftovers, results, start
+from batch_example import (
+    PATIENCE,
+    Gate,
+    batch,
+    clips,
+    config,
+    journal,
+    leftovers,
+    results,
+    start,
+    wait_for,
+)
 
 JOBS = 12
-TEXT = "output: out/{stem}\njobs: [{input: 'in/*.wav'}]\n"
+TEXT = "output: out/{stem}\njobs: [{input: 'in/*.wav', criterion: 'batch_criteria:Gated'}]\n"
 
 distributed = pytest.importorskip(
     "distributed", reason="NOT TESTED: Dask is not installed: pip install 'dstft-cli[cluster]'"
@@ -24,6 +34,7 @@ class Cluster:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.gate = Gate(folder)
         self.processes: list[subprocess.Popen[bytes]] = []
         self.log = folder / "scheduler.log"
         self._run("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", log=self.log)
@@ -43,25 +54,25 @@ class Cluster:
                 [sys.executable, "-m", "dask", *arguments],
                 stdout=file,
                 stderr=file,
-                env=ENVIRONMENT,
+                env=self.gate.environment,
             )
         self.processes.append(process)
         return process
 
     def _wait_for_address(self) -> str:
-        end = time.monotonic() + 30
-        while time.monotonic() < end:
-            found = re.search(r"Scheduler at:\s*(tcp://\S+)", self.log.read_text(errors="replace"))
-            if found is not None:
-                return found[1]
-            time.sleep(0.05)
-        raise AssertionError(f"no scheduler: {self.log.read_text(errors='replace')}")
+        def found() -> "re.Match[str] | None":
+            return re.search(r"Scheduler at:\s*(tcp://\S+)", self.log.read_text(errors="replace"))
+
+        wait_for(lambda: found() is not None or self.processes[0].poll() is not None)
+        address = found()
+        assert address is not None, self.log.read_text(errors="replace")
+        return address[1]
 
     def close(self) -> None:
         for process in self.processes:
             process.kill()
         for process in self.processes:
-            process.wait(10)
+            process.wait(PATIENCE)
 
 
 @pytest.fixture
@@ -75,15 +86,13 @@ def test_a_worker_killed_in_mid_run_costs_time_alone(cluster, tmp_path):
     clips(tmp_path / "in", JOBS)
     path, out = config(tmp_path, TEXT), tmp_path / "out"
     run = start(path, "--scheduler", cluster.address, "--no-report")
-    end = time.monotonic() + 60
-    while len(journal(out)) < 2:
-        assert run.poll() is None, run.communicate()
-        assert time.monotonic() < end, "no job has ended"
-        time.sleep(0.01)
+    cluster.gate.let_pass(2)
+    wait_for(lambda: len(journal(out)) >= 2 or run.poll() is not None)
+    assert run.poll() is None, run.communicate()
     cluster.workers[0].send_signal(signal.SIGKILL)
-    before = len(journal(out))
-    assert before < JOBS, "the worker was killed too late"
-    stdout, stderr = run.communicate(timeout=60)
+    assert len(journal(out)) == 2
+    cluster.gate.open()
+    stdout, stderr = run.communicate(timeout=PATIENCE)
     assert run.returncode == 0, stderr
     assert stdout.startswith(f"{JOBS} jobs        {JOBS} done in ")
     found = results(out)

@@ -5,14 +5,27 @@ import random
 import re
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from batch_example import ENVIRONMENT, batch, clips, config, journal, leftovers, results, start
+from batch_example import (
+    ENVIRONMENT,
+    PATIENCE,
+    Gate,
+    Seconds,
+    batch,
+    clips,
+    config,
+    journal,
+    leftovers,
+    results,
+    start,
+    wait_for,
+)
 
-HERE = Path(__file__).parent
 JOBS = 20
-TEXT = "output: out/{stem}\njobs: [{input: 'in/*.wav'}]\n"
+TEXT = "output: out/{stem}\njobs: [{input: 'in/*.wav', criterion: 'batch_criteria:Gated'}]\n"
 
 
 @pytest.fixture(scope="module")
@@ -22,13 +35,6 @@ def reference(tmp_path_factory):
     clips(folder / "in", JOBS)
     assert batch(config(folder, TEXT), "--no-report", "--workers", 2).returncode == 0
     return results(folder / "out")
-
-
-def wait_for(condition, seconds: float = 30.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.005)
 
 
 def children(pid: int) -> list[int]:
@@ -52,9 +58,21 @@ def group(pid: int) -> set[int]:
     return found
 
 
+def used(pid: int) -> float:
+    """Seconds that the living processes of the group `pid` have spent on processors."""
+    ticks = 0
+    for member in group(pid):
+        with suppress(OSError):
+            fields = Path(f"/proc/{member}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def wait_for_no_process_of(pid: int) -> None:
     """All processes of the group end by themselves, and soon."""
-    wait_for(lambda: not group(pid), 5)
+    timer = Seconds()
+    wait_for(lambda: not group(pid))
+    assert timer.stop() < 5
 
 
 needs_proc = pytest.mark.skipif(
@@ -68,22 +86,25 @@ def test_killed_at_random_moments_and_resumed_it_ends_as_if_nothing_had_happened
 ):
     clips(tmp_path / "in", JOBS)
     path, out = config(tmp_path, TEXT), tmp_path / "out"
-    moments = random.Random(4)
-    kills = 0
-    for _ in range(6):
-        before = len(journal(out))
-        goal = before + moments.randrange(1, 3)
-        run = start(path, "--no-report", "--workers", 2)
-        wait_for(lambda: len(journal(out)) >= goal or run.poll() is not None)  # noqa: B023
-        time.sleep(moments.uniform(0, 0.03))
-        kills += run.poll() is None
+    gate, moments = Gate(tmp_path), random.Random(4)
+    for _ in range(6):  # at most three jobs end each time, so that there is always one to kill
+        goal = len(journal(out)) + 1
+        run = start(path, "--no-report", "--workers", 2, env=gate.environment)
+        gate.let_pass(1)
+        gate.wait_until_used()
+        passed = time.monotonic()
+        wait_for(lambda: len(journal(out)) >= goal)  # noqa: B023
+        from_gate_to_journal = time.monotonic() - passed
+        gate.let_pass(2)
+        time.sleep(moments.uniform(0, 2 * from_gate_to_journal))
+        assert run.poll() is None, run.communicate()
         run.kill()
-        run.communicate(timeout=10)
+        run.communicate(timeout=PATIENCE)
         wait_for_no_process_of(run.pid)
+        gate.let_pass(0)
         assert set(results(out)) <= set(reference)
         for name, result in results(out).items():
             assert result == reference[name]
-    assert kills >= 4
     stood = {line["output"] for line in journal(out) if line["status"] == "done"}
     done = batch(path, "--no-report")
     assert done.returncode == 0, done.stderr
@@ -98,13 +119,15 @@ def test_killed_at_random_moments_and_resumed_it_ends_as_if_nothing_had_happened
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_it_ends_within_two_seconds_and_says_how_to_resume(tmp_path, reference, number):
     clips(tmp_path / "in", JOBS)
-    path, out = config(tmp_path, TEXT), tmp_path / "out"
-    run = start(path, "--no-report", "--workers", 2)
+    path, out, gate = config(tmp_path, TEXT), tmp_path / "out", Gate(tmp_path)
+    run = start(path, "--no-report", "--workers", 2, env=gate.environment)
+    gate.let_pass(1)
     wait_for(lambda: len(journal(out)) >= 1)
-    began = time.monotonic()
+    timer = Seconds()
+    gate.let_pass(4)  # work is being done when it comes, and left afterwards
     os.killpg(run.pid, number) if number == signal.SIGINT else run.send_signal(number)
-    stdout, stderr = run.communicate(timeout=20)
-    assert time.monotonic() - began < 2
+    stdout, stderr = run.communicate(timeout=PATIENCE)
+    assert timer.stop() < 2
     how, code = ("interrupted", 130) if number == signal.SIGINT else ("terminated", 143)
     assert run.returncode == code, stderr
     assert stdout == ""
@@ -123,12 +146,12 @@ def test_interrupted_it_ends_within_two_seconds_and_says_how_to_resume(tmp_path,
 def test_interrupted_while_a_long_job_runs(tmp_path):
     clips(tmp_path / "in", 2)
     text = "output: out/{stem}\njobs: [{input: 'in/*.wav', criterion: 'batch_criteria:Slow'}]\n"
-    run = start(config(tmp_path, text), env={**ENVIRONMENT, "PYTHONPATH": str(HERE)})
+    run = start(config(tmp_path, text), "--workers", 2)
     wait_for(lambda: len(list((tmp_path / "out").glob(".*.partial"))) == 2)
-    began = time.monotonic()
+    timer = Seconds()
     os.killpg(run.pid, signal.SIGINT)
-    _, stderr = run.communicate(timeout=20)
-    assert time.monotonic() - began < 2
+    _, stderr = run.communicate(timeout=PATIENCE)
+    assert timer.stop() < 2
     assert run.returncode == 130
     assert stderr == (
         "dstft: interrupted with 0 of 2 jobs done: run the same command again to resume\n"
@@ -140,11 +163,12 @@ def test_interrupted_while_a_long_job_runs(tmp_path):
 @needs_proc
 def test_interrupted_at_the_very_start(tmp_path):
     clips(tmp_path / "in", 2)
-    for delay in (0.25, 0.5, 0.9):
+    for seconds in (0.15, 0.3, 0.5, 0.9, 2.0):
         run = start(config(tmp_path, TEXT))
-        time.sleep(delay)
+        wait_for(lambda: used(run.pid) >= seconds or run.poll() is not None)  # noqa: B023
+        assert run.poll() is None, run.communicate()
         os.killpg(run.pid, signal.SIGINT)
-        _, stderr = run.communicate(timeout=20)
+        _, stderr = run.communicate(timeout=PATIENCE)
         assert run.returncode in (130, -signal.SIGINT)
         if run.returncode == 130:
             assert stderr.startswith("dstft: interrupted")
@@ -163,7 +187,7 @@ jobs:
     criterion: batch_criteria:DeadlyOnce
   - input: in/*.wav
 """
-    environment = {**ENVIRONMENT, "PYTHONPATH": str(HERE), "DEATHS": str(tmp_path / "deaths")}
+    environment = {**ENVIRONMENT, "DEATHS": str(tmp_path / "deaths")}
     done = batch(config(tmp_path, text), "--no-report", "--workers", 2, env=environment)
     assert done.returncode == 1
     ends = {line["output"]: line for line in journal(tmp_path / "out")}
@@ -185,7 +209,10 @@ jobs:
 @needs_proc
 def test_workers_killed_from_outside_in_mid_run(tmp_path, reference):
     clips(tmp_path / "in", JOBS)
-    run = start(config(tmp_path, TEXT), "--no-report", "--workers", 2, "-v")
+    gate = Gate(tmp_path)
+    path = config(tmp_path, TEXT)
+    run = start(path, "--no-report", "--workers", 2, "-v", env=gate.environment)
+    gate.let_pass(2)
     wait_for(lambda: len(journal(tmp_path / "out")) >= 2)
     workers = [
         pid
@@ -194,7 +221,8 @@ def test_workers_killed_from_outside_in_mid_run(tmp_path, reference):
     ]
     assert len(workers) == 2
     os.kill(workers[0], signal.SIGKILL)
-    _, stderr = run.communicate(timeout=60)
+    gate.open()
+    _, stderr = run.communicate(timeout=PATIENCE)
     assert run.returncode == 0, stderr
     assert results(tmp_path / "out") == reference
     assert leftovers(tmp_path) == []
@@ -203,11 +231,14 @@ def test_workers_killed_from_outside_in_mid_run(tmp_path, reference):
 @needs_proc
 def test_an_output_folder_that_vanishes_ends_the_batch(tmp_path):
     clips(tmp_path / "in", JOBS)
-    out = tmp_path / "out"
-    run = start(config(tmp_path, TEXT), "--no-report", "--workers", 1)
+    out, gate = tmp_path / "out", Gate(tmp_path)
+    path = config(tmp_path, TEXT)
+    run = start(path, "--no-report", "--workers", 1, env=gate.environment)
+    gate.let_pass(1)
     wait_for(lambda: len(journal(out)) >= 1)
     out.rename(tmp_path / "gone")
-    _, stderr = run.communicate(timeout=60)
+    gate.open()
+    _, stderr = run.communicate(timeout=PATIENCE)
     assert run.returncode == 1
     assert stderr.splitlines()[-1].startswith(f"dstft: {out}/batch-journal.jsonl has vanished")
     wait_for_no_process_of(run.pid)
@@ -221,5 +252,5 @@ def test_a_reader_that_closes_the_pipe_ends_the_batch_quietly(tmp_path):
     run.stdout.close()
     assert run.stderr.read() == ""
     run.stderr.close()
-    assert run.wait(timeout=30) == 0
+    assert run.wait(timeout=PATIENCE) == 0
     assert leftovers(tmp_path) == []

@@ -3,6 +3,7 @@
 import os
 
 import pytest
+from batch_example import Seconds
 from browser import chromium, find_chromium
 from report_example import a_record, make_result
 from test_report_names import HOSTILE
@@ -195,8 +196,10 @@ def test_a_thousand_results_stay_fluid(browser, tmp_path):
         folder.mkdir()
         for file in first.iterdir():
             os.link(file, folder / file.name)
+    page = write_report(tmp_path)
+    timer = Seconds()
     browser.size(1500, 900)
-    browser.open(write_report(tmp_path).as_uri())
+    browser.open(page.as_uri())
     longest = browser.run("""(() => {
       const times = [];
       const timed = (act) => {
@@ -213,7 +216,8 @@ def test_a_thousand_results_stay_fluid(browser, tmp_path):
       }
       return Math.max(...times);
     })()""")
-    assert longest < 500  # ms; some 60 on an idle machine
+    timer.stop()
+    assert longest / timer.load < 500  # ms; some 60 on an idle machine
 
 
 def luminance(rgb):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from dstft_cli.settings.yaml_source import Item, items, line_of, read_items, sca
 
 DEFAULT_OUTPUT = "{stem}-dstft"
 LARGEST_CONFIG = 64  # MiB: a hundred thousand jobs written out
+MOST_COMBINATIONS = 100_000  # of a matrix: more is a mistake, and would fill the memory
 TOP_KEYS = ("defaults", "output", "output_folder", "jobs")
 JOB_KEYS = ("input", "name", "matrix")
 # what a batch decides for all its jobs, and why such a key is refused
@@ -193,6 +195,9 @@ def _entry(
     if node.id != "mapping":
         raise UsageError(f"{where}: a job must be a mapping: write '- input: FILE'")
     job = {item.key: item for item in items(node, path)}
+    own = _settings(
+        [item for key, item in job.items() if key not in JOB_KEYS], path, JOB_KEYS, "a job"
+    )
     if "input" not in job:
         raise UsageError(f"{where}: a job has no input: write 'input: FILE'")
     name = _text(job, "name", path, "")
@@ -201,9 +206,6 @@ def _entry(
             f"{path}:{job['name'].line}: name {name!r} is no name of a directory: "
             "write it without '/'"
         )
-    own = _settings(
-        [item for key, item in job.items() if key not in JOB_KEYS], path, JOB_KEYS, "a job"
-    )
     base = {**defaults, **own}
     variants = []
     for combination in _matrix(job.get("matrix"), path, overrides):
@@ -254,6 +256,12 @@ def _matrix(
             values.append(value)
             entries.append((axis.key, from_line(axis.key, value, here)))
         axes.append(entries)
+    count = math.prod(map(len, axes))
+    if item is not None and count > MOST_COMBINATIONS:
+        raise UsageError(
+            f"{path}:{item.line}: matrix multiplies out to {count} combinations: "
+            f"at most {MOST_COMBINATIONS}: use shorter lists"
+        )
     return [dict(combination) for combination in itertools.product(*axes)]
 
 

@@ -33,8 +33,8 @@ class LocalExecutor(Executor):
 
     `ProcessPoolExecutor` gives up all its processes and all calls in flight when one of them dies,
     and cannot say which call killed it. Here a lost process costs the call it was running, whose
-    future raises `BrokenExecutor`, and is replaced for the next one. A process ends by itself when
-    this one does.
+    future raises `BrokenExecutor`, and is replaced for the next one. All are started by the first
+    call. A process ends by itself when this one does.
 
     Args:
         workers: number of processes, at least 1.
@@ -53,9 +53,8 @@ class LocalExecutor(Executor):
         self._lock = threading.Lock()
         self._processes: set[BaseProcess] = set()
         self._abandoned = False
-        self._threads = [threading.Thread(target=self._serve, daemon=True) for _ in range(workers)]
-        for thread in self._threads:
-            thread.start()
+        self._threads: list[threading.Thread] = []
+        self._starting = threading.Lock()
 
     def capacity(self) -> int:
         """How many calls keep all processes busy."""
@@ -65,6 +64,12 @@ class LocalExecutor(Executor):
         """Runs `fn(*args)` in one of the processes; `fn` is at module level."""
         if kwargs:
             raise TypeError("calls take positional arguments only")
+        # not before: an interrupt that comes while an executor is made would leave them to nobody
+        with self._starting:
+            while len(self._threads) < self._workers:
+                thread = threading.Thread(target=self._serve, daemon=True)
+                thread.start()
+                self._threads.append(thread)
         future: Future[Any] = Future()
         self._calls.put((future, fn, args))
         return future

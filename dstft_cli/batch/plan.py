@@ -153,12 +153,31 @@ def _matches(pattern: str, inputs: str, skipped: Path | None) -> list[tuple[str,
         fixed.append(part)
     start = "/".join(fixed) + "/" if fixed else ""
     inside = None if skipped is None else str(skipped) + os.sep
+    first = os.path.dirname(os.path.join(inputs, start))
+    ways: dict[str, frozenset[str] | None] = {first: frozenset({os.path.realpath(first)})}
     found = []
     for path in sorted(glob.glob(pattern, root_dir=inputs, recursive=True)):
         full = os.path.join(inputs, path)
-        if (inside is None or not full.startswith(inside)) and os.path.isfile(full):
+        if inside is not None and full.startswith(inside):
+            continue
+        if _way(os.path.dirname(full), ways) is not None and os.path.isfile(full):
             found.append((path, os.path.dirname(path[len(start) :])))
     return found
+
+
+def _way(folder: str, known: dict[str, frozenset[str] | None]) -> frozenset[str] | None:
+    """Real folders on the way to `folder`; None where links lead to one of them again.
+
+    Args:
+        folder: absolute.
+        known: the answers so far, at least that of the folder where the way begins.
+    """
+    if folder not in known:
+        above, name = os.path.split(folder)
+        way = frozenset() if name == ".." else _way(above, known)
+        here = os.path.realpath(folder)
+        known[folder] = None if way is None or here in way else way | {here}
+    return known[folder]
 
 
 def _relative_folder(path: str) -> str:

@@ -197,9 +197,8 @@ class _Run:
         }
         self._rows[job.index] = row
         if ending.hopeless:
-            raise OutputError(
-                f"{ending.error}; {left} more jobs are not run: then run the same command again"
-            )
+            others = f"; {left} more job{'' if left == 1 else 's'} not run" if left else ""
+            raise OutputError(f"{ending.error}{others}: then run the same command again")
         self._journal.append(row)
         self._watch.ended(row)
         if ending.detail:

@@ -22,10 +22,10 @@ def read_list(path: str, end: bytes) -> list[str]:
     Raises:
         UsageError: it cannot be read.
     """
+    if path == "-" and sys.stdin is None:
+        raise UsageError("standard input is closed: pipe a list of inputs into it")
     try:
         if path == "-":
-            if sys.stdin is None:
-                raise UsageError("standard input is closed: pipe a list of inputs into it")
             data = sys.stdin.buffer.read()
         else:
             with open(path, "rb") as file:
