@@ -113,8 +113,8 @@ def run_job(
         directory = output_directory(source, settings)
         refuse_collisions(source, settings, directory)
         outputs = stack.enter_context(Outputs(settings, directory, stdout))
-        with _threads(settings.threads):
-            signal = stack.enter_context(_load(source, settings))
+        with limited_threads(settings.threads):
+            signal = stack.enter_context(load_recording(source, settings))
             outputs.check_frequencies(signal.sample_rate)
             loaded = time.perf_counter()
             report(
@@ -148,17 +148,18 @@ def run_job(
     return JobOutcome(record, outputs.directory, summary_lines(record, outputs.directory))
 
 
-def output_directory(source: str, settings: Settings) -> Path | None:
+def output_directory(source: str, settings: Settings, ending: str = "dstft") -> Path | None:
     """Where results go: `STEM-dstft` here unless told otherwise; nowhere where data is piped."""
     if settings.output is not None:
         return settings.output
-    if settings.json or "-" in (settings.png, settings.npy):
+    if settings.json or "-" in (settings.png, settings.npy, getattr(settings, "csv", None)):
         return None
     stem = "stdin" if source == "-" else Path(source).stem
-    return Path(f"{stem}-dstft")
+    return Path(f"{stem}-{ending}")
 
 
-def _load(source: str, settings: Settings) -> Signal:
+def load_recording(source: str, settings: Settings) -> Signal:
+    """The part of a recording that the settings ask for."""
     return load(
         source,
         channel=settings.channel,
@@ -172,7 +173,7 @@ def _fit(signal: Signal, settings: Settings, progress: Progress | None) -> Resul
     def samples(length: Length | None) -> float | None:
         return None if length is None else length.samples(signal.sample_rate)
 
-    with _naming(signal):
+    with naming(signal):
         return optimize(
             signal.samples,
             signal.sample_rate,
@@ -229,7 +230,8 @@ def _resolved(settings: Settings, result: Result, device: torch.device) -> dict[
 
 
 @contextmanager
-def _threads(count: int | None) -> Iterator[None]:
+def limited_threads(count: int | None) -> Iterator[None]:
+    """torch uses that many threads within the block."""
     before = torch.get_num_threads()
     torch.set_num_threads(count or before)
     try:
@@ -239,7 +241,7 @@ def _threads(count: int | None) -> Iterator[None]:
 
 
 @contextmanager
-def _naming(signal: Signal) -> Iterator[None]:
+def naming(signal: Signal) -> Iterator[None]:
     """An error of the fit that lies in the recording says which recording it is."""
     try:
         yield

@@ -44,8 +44,8 @@ def refuse_collisions(source: str, settings: Settings, directory: Path | None) -
     """UsageError where two outputs share a place, or one would replace the recording itself."""
     singles = {
         f"--{name}": Path(target)
-        for name, target in (("npy", settings.npy), ("png", settings.png))
-        if target is not None and target != "-"
+        for name in ("npy", "png", "csv")
+        if (target := getattr(settings, name, None)) not in (None, "-")
     }
     for option, path in singles.items():
         if source != "-" and path.exists() and Path(source).exists() and path.samefile(source):
@@ -59,7 +59,8 @@ def refuse_collisions(source: str, settings: Settings, directory: Path | None) -
                 "written as a whole: name a file elsewhere"
             )
     if len({path.resolve() for path in singles.values()}) < len(singles):
-        raise UsageError(f"--npy and --png both name {shown(singles['--png'])}: name two files")
+        both = " and ".join(singles)
+        raise UsageError(f"{both} both name {shown(singles['--png'])}: name two files")
     ending = singles["--png"].suffix.lower().removeprefix(".") if "--png" in singles else ""
     if ending in PICTURE_ENDINGS and ending != settings.format:
         raise UsageError(

@@ -113,7 +113,7 @@ def _check_criterion(settings: Settings) -> None:
 
 
 def _check_outputs(settings: Settings) -> None:
-    streams = [name for name in ("png", "npy") if getattr(settings, name) == "-"]
+    streams = [name for name in ("png", "npy", "csv") if getattr(settings, name, None) == "-"]
     streams += ["json"] if settings.json else []
     if len(streams) > 1:
         raise ContradictionError(

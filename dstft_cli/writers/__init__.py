@@ -8,6 +8,7 @@
 | `spectrogram.npy`, `stft.npy` | `NpyStream` (`npy`), `open_stft` (`stft_npy`) |
 | `parameters.npz` | `write_parameters`, `read_parameters` (`parameters_npz`) |
 | `trajectory.csv` | `write_trajectory` (`trajectory_csv`) |
+| `sweep.csv`, `sweep.json` | `sweep_csv`, `sweep_record` (`sweep_csv`) |
 | `result.json` | `result_record`, `write_json`, `read_record`, `peak_memory_mb` (`result_json`, `memory`) |
 
 A disk that fills up is an `OutputError` of one line wherever it happens (`place.disk_errors`); a
@@ -23,6 +24,7 @@ from dstft_cli.writers.place import disk_errors, shown
 from dstft_cli.writers.result_json import read_record, result_record, write_json
 from dstft_cli.writers.single import atomic_file
 from dstft_cli.writers.stft_npy import StoredTransform, open_stft
+from dstft_cli.writers.sweep_csv import sweep_csv, sweep_record
 from dstft_cli.writers.trajectory_csv import write_trajectory
 
 __all__ = [
@@ -40,6 +42,8 @@ __all__ = [
     "read_record",
     "result_record",
     "shown",
+    "sweep_csv",
+    "sweep_record",
     "write_json",
     "write_parameters",
     "write_trajectory",
