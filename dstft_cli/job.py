@@ -21,7 +21,7 @@ from dstft_cli.output import Outputs, refuse_collisions
 from dstft_cli.result import Result
 from dstft_cli.settings import Length, Settings
 from dstft_cli.summary import summary_lines
-from dstft_cli.writers import peak_memory_mb, result_record
+from dstft_cli.writers import check_emitted, peak_memory_mb, result_record
 
 Report = Callable[[str], None]
 Progress = Callable[[str, int, int], None]
@@ -121,10 +121,12 @@ def run_job(
                 f"loaded {signal.seconds:.3f} s, {signal.length} samples at "
                 f"{signal.sample_rate} Hz, in {loaded - began:.2f} s"
             )
+            check_emit(signal, settings)
             torch.manual_seed(settings.seed)  # for criteria of one's own; the rest draws nothing
             result = find(signal)
             found = time.perf_counter()
             outputs.write(signal, result, device, progress, learned=learned)
+            outputs.write_call(result)
         now = time.perf_counter()
         record = result_record(
             result,
@@ -152,10 +154,24 @@ def output_directory(source: str, settings: Settings, ending: str = "dstft") -> 
     """Where results go: `STEM-dstft` here unless told otherwise; nowhere where data is piped."""
     if settings.output is not None:
         return settings.output
-    if settings.json or "-" in (settings.png, settings.npy, getattr(settings, "csv", None)):
+    if settings.json or settings.emit != "none":
+        return None
+    if "-" in (settings.png, settings.npy, getattr(settings, "csv", None)):
         return None
     stem = "stdin" if source == "-" else Path(source).stem
     return Path(f"{stem}-{ending}")
+
+
+def check_emit(signal: Signal, settings: Settings) -> None:
+    """UsageError where `--emit` cannot tell the transform, as far as that shows before the fit."""
+    if settings.emit == "none":
+        return
+    n_fft = None if settings.n_fft == "auto" else settings.n_fft
+    hop = None if settings.hop_length is None else settings.hop_length.samples(signal.sample_rate)
+    if hop is None and n_fft is not None:
+        hop = min(n_fft / 16, n_fft * settings.overlap / 4)
+    if hop is not None:
+        check_emitted(hop, n_fft or 0, signal.length, settings.emit)
 
 
 def load_recording(source: str, settings: Settings) -> Signal:

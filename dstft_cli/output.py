@@ -25,6 +25,7 @@ from dstft_cli.writers import (
     OutputDirectory,
     atomic_file,
     disk_errors,
+    emitted_call,
     shown,
     write_json,
     write_parameters,
@@ -205,6 +206,16 @@ class Outputs:
             self._write_bytes(f"comparison.{settings.format}", pictures.comparison(*plain))
             self._write_bytes(f"trajectory.{settings.format}", pictures.trajectory())
         write_trajectory(self._path("trajectory.csv"), result.trajectory)
+
+    def write_call(self, result: Result) -> None:
+        """With `--emit` the call of another library, to standard output."""
+        if self._settings.emit == "none":
+            return
+        assert self._stdout is not None
+        text = emitted_call(result, self._settings.emit, str(self._settings.channel))
+        with disk_errors("the emitted call"):
+            self._stdout.write(text.encode("utf-8"))
+            self._stdout.flush()
 
     def write_record(self, record: Mapping[str, Any]) -> None:
         """`result.json`, to the directory and with `--json` to standard output."""

@@ -32,7 +32,8 @@ def run_job(
     """
     check_verbosity(quiet, verbose)
     carrier = data_carrier(settings)
-    stdout = data_output("" if carrier in _TEXT else carrier) if carrier else None
+    is_text = carrier in _TEXT or carrier.startswith("--emit")
+    stdout = data_output("" if is_text else carrier) if carrier else None
     with progress_bar(quiet) as progress:
         outcome = job(
             stdout=stdout,
@@ -54,6 +55,8 @@ def data_carrier(settings: Settings) -> str:
     for name in ("png", "npy", "csv"):
         if getattr(settings, name, None) == "-":
             return f"--{name} -"
+    if settings.emit != "none":
+        return f"--emit {settings.emit}"
     return "--json" if settings.json else ""
 
 

@@ -12,7 +12,7 @@ from dstft_cli.cli.group import CONTEXT_SETTINGS
 from dstft_cli.cli.jobs import run_job
 from dstft_cli.cli.options import GroupedCommand, file_options, general_options, setting_option
 from dstft_cli.errors import UsageError
-from dstft_cli.settings import SWEEP_OPTIONS, SweepSettings, merge
+from dstft_cli.settings import OPTIONS, SWEEP_OPTIONS, SweepSettings, merge
 
 if TYPE_CHECKING:
     from dstft_cli.job import JobOutcome
@@ -33,6 +33,8 @@ def run(
     for pair in set_pairs:
         if (name := pair.partition("=")[0].strip()) not in SWEEP_OPTIONS:
             raise UsageError(f"--set {pair}: a sweep has no {name}: leave it out")
+    others = {name: OPTIONS[name].default for name in OPTIONS if name not in SWEEP_OPTIONS}
+    settings = replace(settings, **others)
 
     def job(**streams: Any) -> JobOutcome:
         from dstft_cli.cli.sweep_text import sweep_lines

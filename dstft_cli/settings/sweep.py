@@ -55,6 +55,14 @@ class SweepSettings(Settings):
         ),
     ] = "entropy"
     output: Annotated[Path | None, _varied("output", default="STEM-sweep")] = None
+    overlap: Annotated[
+        float,
+        _varied(
+            "overlap",
+            group="transform",
+            help="Largest hop, as a share of the window length: shorter windows are left out.",
+        ),
+    ] = 0.5
     csv: Annotated[
         str | None,
         Option(

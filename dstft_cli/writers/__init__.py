@@ -9,6 +9,7 @@
 | `parameters.npz` | `write_parameters`, `read_parameters` (`parameters_npz`) |
 | `trajectory.csv` | `write_trajectory` (`trajectory_csv`) |
 | `sweep.csv`, `sweep.json` | `sweep_csv`, `sweep_record` (`sweep_csv`) |
+| the call of `--emit` | `emitted_call` (`emit`) |
 | `result.json` | `result_record`, `write_json`, `read_record`, `peak_memory_mb` (`result_json`, `memory`) |
 
 A disk that fills up is an `OutputError` of one line wherever it happens (`place.disk_errors`); a
@@ -16,6 +17,7 @@ closed pipe stays a `BrokenPipeError`, for the command line to end quietly.
 """
 
 from dstft_cli.writers.directory import KNOWN_NAMES, OutputDirectory
+from dstft_cli.writers.emit import check_emitted, check_global, emitted_call
 from dstft_cli.writers.leftovers import clear_leftovers
 from dstft_cli.writers.memory import peak_memory_mb
 from dstft_cli.writers.npy import NpyStream
@@ -34,8 +36,11 @@ __all__ = [
     "StoredParameters",
     "StoredTransform",
     "atomic_file",
+    "check_emitted",
+    "check_global",
     "clear_leftovers",
     "disk_errors",
+    "emitted_call",
     "open_stft",
     "peak_memory_mb",
     "read_parameters",
