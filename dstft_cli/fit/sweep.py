@@ -151,7 +151,7 @@ class _Task:
         for grid in grids:
             survey = self.survey(grid, scale)
             for k, sums in enumerate(survey.sums_of(criteria, grid.lengths)):
-                given = torch.from_numpy(sums * grid.density), survey.cells * grid.density
+                given = torch.from_numpy(sums * grid.area), survey.cells * grid.area
                 values[k].append(criteria[k].value(*given).numpy())
                 scores[k].append(criteria[k].score(*given).numpy())
             done += len(grid.lengths)
@@ -200,15 +200,15 @@ class _Task:
         reached: dict[float, tuple[float, float, float]] = {}
 
         def objective(z: Array) -> tuple[float, Array]:
-            lengths = np.exp(z)[None, :]
+            lengths = np.clip(np.exp(z), low, high)[None, :]  # rounding must not pass a bound
             if criterion.ranked:
                 survey.rank(lengths)
             rows, slopes = survey.rows_and_slopes(lengths)
-            sums, cells = survey.sums(rows) * grid.density, survey.cells * grid.density
+            sums, cells = survey.sums(rows) * grid.area, survey.cells * grid.area
             score, outer = survey.criterion.score_gradient(sums, cells)
             value = float(survey.criterion.value(torch.from_numpy(sums), cells))
             reached[score] = float(lengths[0, 0]), value, score
-            return score, (survey.sums(slopes) * grid.density) @ outer * lengths[0]
+            return score, (survey.sums(slopes) * grid.area) @ outer * lengths[0]
 
         descent = descend(
             objective,

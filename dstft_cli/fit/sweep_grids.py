@@ -36,14 +36,14 @@ class SweepGrid:
         hop_length: samples, real.
         lengths: window lengths, samples, increasing, `[m]`.
         bounds: range in which a length may be learned on this grid, samples.
-        density: cells per cell of area `CELL`; 1 where there is one grid, whose values are its own.
+        area: of a cell, in `CELL`s; 1 where there is one grid, whose values are its own.
     """
 
     n_fft: int
     hop_length: float
     lengths: Array
     bounds: tuple[float, float]
-    density: float = 1.0
+    area: float = 1.0
 
 
 def sweep_grids(
@@ -104,8 +104,8 @@ def _octaves(
             win_length_min=float(chosen[0]),
         )
         shortest = max(low, plan.hop_length / overlap)
-        cell = plan.hop_length / n_fft / CELL
-        yield SweepGrid(n_fft, plan.hop_length, chosen, (shortest, min(high, n_fft)), 1 / cell)
+        area = plan.hop_length / n_fft / CELL
+        yield SweepGrid(n_fft, plan.hop_length, chosen, (shortest, min(high, n_fft)), area)
 
 
 def _range(
