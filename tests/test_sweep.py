@@ -237,6 +237,7 @@ def test_a_long_signal_is_looked_at_in_stretches(monkeypatch):
     part = sweep(x, RATE, win_length_max=1024)
     assert part.looked_at == pytest.approx(0.25, abs=0.01)
     np.testing.assert_allclose(part.curves[0].losses, whole.curves[0].losses, atol=0.05)
+    np.testing.assert_allclose(part.curves[0].values, whole.curves[0].values, atol=0.2)
     assert part.curves[0].best_length == pytest.approx(whole.curves[0].best_length, rel=0.1)
 
 
@@ -245,6 +246,7 @@ def test_frames_of_stretches_see_what_they_see_in_the_signal():
     part = part_of(x, most=8000, reach=300)
     assert not part.whole
     assert len(part.starts) * part.size == pytest.approx(8000, abs=len(part.starts))
+    assert part.share == len(part.starts) * part.size / 50_000
     flat, found = x[0].tolist(), []
     for start in part.starts:
         piece = part.samples[:, start - 300 : start + part.size + 300]

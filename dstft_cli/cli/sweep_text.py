@@ -18,6 +18,12 @@ def sweep_lines(record: Mapping[str, Any], directory: Path | None) -> list[str]:
     rate = record["input"]["sample_rate"]
     criteria = record["criteria"]
     lines = table(HEADER, [_row(entry, rate) for entry in criteria])
+    if record["looked_at"] < 1:
+        seconds = record["input"]["seconds"]
+        lines.append(
+            f"from {record['looked_at'] * seconds:.3g} s of {seconds:.4g} s, in stretches spread "
+            "evenly over them"
+        )
     lines += ["", _verdict(criteria[0], rate) if len(criteria) == 1 else _verdicts(criteria)]
     if directory is not None:
         lines.append(f"results in {one_line(str(directory))}")

@@ -25,12 +25,14 @@ class Part:
         starts: of the stretches within `samples`.
         size: samples that each stretch holds frame centres for.
         whole: it is the whole signal.
+        share: of the signal that frame centres lie in, in (0, 1].
     """
 
     samples: Samples
     starts: tuple[int, ...]
     size: int
     whole: bool
+    share: float
 
     def centers(self, hop_length: float) -> NDArray[np.float64]:
         """Centres of frames a hop apart, in every stretch anew, samples, `[T]`."""
@@ -50,7 +52,7 @@ def part_of(samples: Samples, most: int, reach: int) -> Part:
     """
     channels, length = samples.shape
     if length <= most:
-        return Part(samples, (0,), length, whole=True)
+        return Part(samples, (0,), length, whole=True, share=1.0)
     count = min(max(most // (4 * reach), 1), _MOST_STRETCHES)
     size = most // count
     piece = size + 2 * reach
@@ -62,4 +64,4 @@ def part_of(samples: Samples, most: int, reach: int) -> Part:
         at = number * piece + a - first
         joined[:, at : at + b - a] = np.asarray(samples[:, a:b])
     starts = tuple(number * piece + reach for number in range(count))
-    return Part(joined, starts, size, whole=False)
+    return Part(joined, starts, size, whole=False, share=size * count / length)

@@ -53,7 +53,8 @@ def sweep(
     """Criteria for a range of window lengths, and the best length of each.
 
     With `n_fft` given, values are those that `optimize` reports; otherwise see `sweep_grids`. Signals
-    of more than `MOST_POINTS` are looked at in stretches spread evenly over them.
+    of more than `MOST_POINTS` are looked at in stretches spread evenly over them, which stand for
+    the whole.
 
     Args:
         samples: signal, `[N]` or `[C, N]`; anything with `.shape` and `samples[:, a:b]`.
@@ -107,7 +108,7 @@ def sweep(
         n_ffts=np.repeat([grid.n_fft for grid in grids], counts),
         hop_lengths=np.repeat([grid.hop_length for grid in grids], counts),
         curves=tuple(found),
-        looked_at=min(part.size * len(part.starts) / length, 1.0),
+        looked_at=part.share,
         seconds={"search": searched - began, "descent": time.perf_counter() - searched},
         warnings=tuple(_on_bounds(found, lengths)),
     )
@@ -141,6 +142,10 @@ class _Task:
             threads=self.threads or torch.get_num_threads(),
         )
 
+    def _weight(self, grid: SweepGrid) -> float:
+        """What a cell stands for: its area, and the part of the signal that is not looked at."""
+        return grid.area / self.part.share
+
     def tables(self, grids: Sequence[SweepGrid], criteria: Sequence[Criterion]) -> list[_Table]:
         """Values and scores of each criterion for all lengths."""
         # one that depends on the level sees the signal as it is, and the others do not mind
@@ -151,7 +156,8 @@ class _Task:
         for grid in grids:
             survey = self.survey(grid, scale)
             for k, sums in enumerate(survey.sums_of(criteria, grid.lengths)):
-                given = torch.from_numpy(sums * grid.area), survey.cells * grid.area
+                weight = self._weight(grid)
+                given = torch.from_numpy(sums * weight), survey.cells * weight
                 values[k].append(criteria[k].value(*given).numpy())
                 scores[k].append(criteria[k].score(*given).numpy())
             done += len(grid.lengths)
@@ -196,7 +202,7 @@ class _Task:
         self, criterion: Criterion, grid: SweepGrid, start: float, low: float, high: float
     ) -> tuple[float, float, float] | None:
         """Length, value and score that a descent from `start` ends at; None where it fails."""
-        survey = self.survey(grid, criterion)
+        survey, weight = self.survey(grid, criterion), self._weight(grid)
         reached: dict[float, tuple[float, float, float]] = {}
 
         def objective(z: Array) -> tuple[float, Array]:
@@ -204,11 +210,11 @@ class _Task:
             if criterion.ranked:
                 survey.rank(lengths)
             rows, slopes = survey.rows_and_slopes(lengths)
-            sums, cells = survey.sums(rows) * grid.area, survey.cells * grid.area
+            sums, cells = survey.sums(rows) * weight, survey.cells * weight
             score, outer = survey.criterion.score_gradient(sums, cells)
             value = float(survey.criterion.value(torch.from_numpy(sums), cells))
             reached[score] = float(lengths[0, 0]), value, score
-            return score, (survey.sums(slopes) * grid.area) @ outer * lengths[0]
+            return score, (survey.sums(slopes) * weight) @ outer * lengths[0]
 
         descent = descend(
             objective,
