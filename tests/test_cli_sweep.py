@@ -106,7 +106,7 @@ def test_all_criteria_on_one_page(dstft, signal):
         np.testing.assert_allclose(
             [float(row["milliseconds"]) for row in table], curve.lengths / RATE * 1000
         )
-        assert [int(row["n_fft"]) / 16 for row in table] == [
+        assert [int(row["n_fft"]) / 32 for row in table] == [
             float(row["hop_length"]) for row in table
         ]
         (learned,) = [row for row in own if row["phase"] == "descent"]
@@ -161,7 +161,7 @@ def test_noise_does_not_matter(dstft):
 
 
 def test_of_a_long_recording_it_tells_how_much_was_looked_at(dstft, monkeypatch):
-    monkeypatch.setattr("dstft_cli.fit.sweep.MOST_POINTS", 16 * 3000)
+    monkeypatch.setattr("dstft_cli.fit.sweep.MOST_POINTS", 32 * 3000)
     out, _ = dstft("a.wav", "--win-length-max", "200")
     expected = "from 0.375 s of 1.125 s, in stretches spread evenly over them"
     assert out.decode().splitlines()[2] == expected

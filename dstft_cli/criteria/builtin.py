@@ -173,6 +173,10 @@ class Kurtosis(Criterion):
     in_nats = True
     sums_per_frame = 1
 
+    def __init__(self, end_weight: float = 1.0) -> None:
+        """`end_weight` of the first and the last bin; ½ makes the sums over bins a trapezoid rule."""
+        self.end_weight = end_weight
+
     def moments(self, a: Tensor) -> tuple[Tensor, ...]:
         return power(a, 2), power(a, 4)
 
@@ -183,10 +187,10 @@ class Kurtosis(Criterion):
         level = a.mean(-1, keepdim=True)  # a frame's level cancels: without it quiet ones underflow
         level = torch.where(level > 0, level, 1.0)
         a = a / level
-        squares, fourths = (m.sum(-1, keepdim=True) for m in self.moments(a))
+        squares, fourths = (self._over_bins(m) for m in self.moments(a))
         silent = squares == 0
         squares = torch.where(silent, 1.0, squares)
-        bins = a.shape[-1]
+        bins = a.shape[-1] - 2 * (1 - self.end_weight)
         kurtosis = torch.where(silent, 1.0, bins * fourths / (squares * squares))
         # value() divides by the number of cells, so each frame counts once per bin
         sums = frame_sum(bins * kurtosis)[:, None]
@@ -194,7 +198,14 @@ class Kurtosis(Criterion):
             return sums, None
         d_squares, d_fourths = self.slopes(a)
         slope = bins * (d_fourths / squares**2 - 2 * fourths * d_squares / squares**3)
+        slope[..., [0, -1]] *= self.end_weight
         return sums, frame_sum(bins * slope * (da / level))[:, None]
+
+    def _over_bins(self, moment: Tensor) -> Tensor:
+        total = moment.sum(-1, keepdim=True)
+        if self.end_weight == 1:
+            return total
+        return total - (1 - self.end_weight) * (moment[..., :1] + moment[..., -1:])
 
     def value(self, sums: Tensor, cells: float) -> Tensor:
         return sums[..., 0] / cells

@@ -25,7 +25,7 @@ from dstft_cli.stft import Samples, Transform
 
 Array = NDArray[np.float64]
 
-MOST_POINTS = 1 << 23  # frames × n_fft × channels per length: longer signals are looked at in part
+MOST_POINTS = 1 << 24  # frames × n_fft × channels per length: longer signals are looked at in part
 _STEPS = 20
 _TOLERANCE = 1e-6
 
@@ -134,6 +134,7 @@ class _Task:
             self.part.centers(grid.hop_length),
             Transform(grid.n_fft, self.window, self.normalization),
             criterion,
+            half_ends=grid.half_ends,
             power=self.power,
             hop_length=grid.hop_length,
             peak=self.peak,
@@ -206,15 +207,13 @@ class _Task:
         reached: dict[float, tuple[float, float, float]] = {}
 
         def objective(z: Array) -> tuple[float, Array]:
-            lengths = np.clip(np.exp(z), low, high)[None, :]  # rounding must not pass a bound
-            if criterion.ranked:
-                survey.rank(lengths)
-            rows, slopes = survey.rows_and_slopes(lengths)
-            sums, cells = survey.sums(rows) * weight, survey.cells * weight
+            length = float(np.clip(np.exp(z[0]), low, high))  # rounding must not pass a bound
+            sums, slopes = (part * weight for part in survey.sums_and_slopes(length))
+            cells = survey.cells * weight
             score, outer = survey.criterion.score_gradient(sums, cells)
             value = float(survey.criterion.value(torch.from_numpy(sums), cells))
-            reached[score] = float(lengths[0, 0]), value, score
-            return score, (survey.sums(slopes) * weight) @ outer * lengths[0]
+            reached[score] = length, value, score
+            return score, np.array([slopes @ outer * length])
 
         descent = descend(
             objective,

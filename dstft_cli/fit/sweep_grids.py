@@ -1,9 +1,10 @@
 """The window lengths of a sweep, and the grids of frames and bins each is evaluated on.
 
 With `n_fft auto` a length θ in (n_fft/4, n_fft/2] has that n_fft, a power of two, and a hop of
-n_fft/16: between an eighth and a quarter of the window, and bins at most half of 1/θ apart. The sums of a
-criterion then estimate integrals over time and frequency well, and as `Δt·Δf = hop/n_fft` is the same
-everywhere, values of different grids compare. Where the hop is given they are scaled to that cell.
+n_fft/32: between a sixteenth and an eighth of the window, and bins at most half of 1/θ apart. The sums
+of a criterion, in which the first and the last bin count half, then estimate integrals over time and
+frequency well, single clicks and deep drones included. They are scaled to cells of one area `Δt·Δf`,
+that of the usual hop of n_fft/16, so values of all lengths compare.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from dstft_cli.fit.plan import make_plan
 Array = NDArray[np.float64]
 
 CELL = 1 / 16  # hop / n_fft to which values of several grids are scaled
+_HOPS_PER_FFT = 32
 _SHORTEST_SECONDS, _SHORTEST_SAMPLES = 0.002, 32
 _WIDEST = 100  # ratio of the longest to the shortest length
 _SHARE_OF_SIGNAL = 4  # a window longer than a quarter of it no longer tells when something happens
@@ -37,6 +39,7 @@ class SweepGrid:
         lengths: window lengths, samples, increasing, `[m]`.
         bounds: range in which a length may be learned on this grid, samples.
         area: of a cell, in `CELL`s; 1 where there is one grid, whose values are its own.
+        half_ends: the first and the last bin count half, so that sums with other FFT sizes compare.
     """
 
     n_fft: int
@@ -44,6 +47,7 @@ class SweepGrid:
     lengths: Array
     bounds: tuple[float, float]
     area: float = 1.0
+    half_ends: bool = False
 
 
 def sweep_grids(
@@ -62,7 +66,8 @@ def sweep_grids(
         length: of the signal, samples.
         sample_rate: Hz.
         n_fft: samples; None: one for each octave of lengths.
-        hop_length: samples; None: n_fft/16, or overlap · n_fft/4 where that is less.
+        hop_length: samples; None: n_fft/32, with a given n_fft n_fft/16; overlap · n_fft/4 where
+            that is less.
         win_length_min, win_length_max: samples; None: the range of `optimize` at this n_fft; with n_fft
             None from 2 ms or 32 samples, whichever is longer, to a hundred times that or a quarter of
             the signal, whichever is shorter.
@@ -100,12 +105,12 @@ def _octaves(
             n_fft,
             fixed=False,
             overlap=overlap,
-            hop_length=hop_length,
+            hop_length=hop_length or n_fft * min(1 / _HOPS_PER_FFT, overlap / 4),
             win_length_min=float(chosen[0]),
         )
         shortest = max(low, plan.hop_length / overlap)
         area = plan.hop_length / n_fft / CELL
-        yield SweepGrid(n_fft, plan.hop_length, chosen, (shortest, min(high, n_fft)), area)
+        yield SweepGrid(n_fft, plan.hop_length, chosen, (shortest, min(high, n_fft)), area, True)
 
 
 def _range(

@@ -42,7 +42,12 @@ class SweepSettings(Settings):
         _varied("win_length_max", default="100 times that or a quarter of INPUT; with N n_fft"),
     ] = None
     hop_length: Annotated[
-        Length | None, _varied("hop_length", help="Distance between frame centres.")
+        Length | None,
+        _varied(
+            "hop_length",
+            help="Distance between frame centres.",
+            default="n_fft/32; with N n_fft/16",
+        ),
     ] = None
     criterion: Annotated[
         str,
