@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 import tempfile
@@ -30,6 +31,7 @@ RUNS = {
         "speech.wav --window-mode time-frequency --duration 3 --n-fft 1024 --freq-scale mel"
     ),
 }
+SWEEPS = {"sweep.png": "speech.wav --criterion all"}
 CURVES = [
     f"speech.wav --window-mode time --duration 3 --n-fft 1024 --smoothness {mu}"
     for mu in ("0", "0.1", "1")
@@ -47,6 +49,14 @@ def comparison(options: str) -> Image.Image:
         return Image.open(output / "comparison.png").convert("RGB")
 
 
+def sweep(options: str) -> Image.Image:
+    """The picture of a run of `dstft sweep`."""
+    name, *rest = options.split()
+    command = [sys.executable, "-m", "dstft_cli", "sweep", str(SAMPLES / name), *rest]
+    run = subprocess.run([*command, "--png", "-", "-q"], check=True, stdout=subprocess.PIPE)
+    return Image.open(io.BytesIO(run.stdout)).convert("RGB")
+
+
 def save(picture: Image.Image, name: str) -> None:
     """Scaled to the width of a page, in 256 colours."""
     height = round(picture.height * WIDTH / picture.width)
@@ -57,6 +67,8 @@ def save(picture: Image.Image, name: str) -> None:
 def main() -> None:
     for name, options in RUNS.items():
         save(comparison(options), name)
+    for name, options in SWEEPS.items():
+        save(sweep(options), name)
     panels = []
     for options in CURVES:
         picture = comparison(options)

@@ -26,7 +26,7 @@ from dstft_cli.result import CriterionSummary, Result, StopReason, Trajectory
 from dstft_cli.settings import Settings
 from dstft_cli.stft import Transform
 from dstft_cli.transfer import Transferred, transfer
-from dstft_cli.writers import StoredParameters, shown
+from dstft_cli.writers import StoredParameters, check_global, shown
 
 
 def run_apply(
@@ -53,6 +53,8 @@ def run_apply(
             written then.
     """
     stored = read_learned(directory)
+    if own.emit != "none":
+        check_global(stored.window_length, stored.frame_centers, own.emit)
     settings = learned_settings(directory, own)
     if settings.hop_length is None:
         raise InputError(

@@ -21,7 +21,7 @@ from dstft_cli.output import Outputs, refuse_collisions
 from dstft_cli.result import Result
 from dstft_cli.settings import Length, Settings
 from dstft_cli.summary import summary_lines
-from dstft_cli.writers import peak_memory_mb, result_record
+from dstft_cli.writers import check_emitted, peak_memory_mb, result_record
 
 Report = Callable[[str], None]
 Progress = Callable[[str, int, int], None]
@@ -113,18 +113,20 @@ def run_job(
         directory = output_directory(source, settings)
         refuse_collisions(source, settings, directory)
         outputs = stack.enter_context(Outputs(settings, directory, stdout))
-        with _threads(settings.threads):
-            signal = stack.enter_context(_load(source, settings))
+        with limited_threads(settings.threads):
+            signal = stack.enter_context(load_recording(source, settings))
             outputs.check_frequencies(signal.sample_rate)
             loaded = time.perf_counter()
             report(
                 f"loaded {signal.seconds:.3f} s, {signal.length} samples at "
                 f"{signal.sample_rate} Hz, in {loaded - began:.2f} s"
             )
+            check_emit(signal, settings)
             torch.manual_seed(settings.seed)  # for criteria of one's own; the rest draws nothing
             result = find(signal)
             found = time.perf_counter()
             outputs.write(signal, result, device, progress, learned=learned)
+            outputs.write_call(result)
         now = time.perf_counter()
         record = result_record(
             result,
@@ -148,17 +150,32 @@ def run_job(
     return JobOutcome(record, outputs.directory, summary_lines(record, outputs.directory))
 
 
-def output_directory(source: str, settings: Settings) -> Path | None:
+def output_directory(source: str, settings: Settings, ending: str = "dstft") -> Path | None:
     """Where results go: `STEM-dstft` here unless told otherwise; nowhere where data is piped."""
     if settings.output is not None:
         return settings.output
-    if settings.json or "-" in (settings.png, settings.npy):
+    if settings.json or settings.emit != "none":
+        return None
+    if "-" in (settings.png, settings.npy, getattr(settings, "csv", None)):
         return None
     stem = "stdin" if source == "-" else Path(source).stem
-    return Path(f"{stem}-dstft")
+    return Path(f"{stem}-{ending}")
 
 
-def _load(source: str, settings: Settings) -> Signal:
+def check_emit(signal: Signal, settings: Settings) -> None:
+    """UsageError where `--emit` cannot tell the transform, as far as that shows before the fit."""
+    if settings.emit == "none":
+        return
+    n_fft = None if settings.n_fft == "auto" else settings.n_fft
+    hop = None if settings.hop_length is None else settings.hop_length.samples(signal.sample_rate)
+    if hop is None and n_fft is not None:
+        hop = min(n_fft / 16, n_fft * settings.overlap / 4)
+    if hop is not None:
+        check_emitted(hop, n_fft or 0, signal.length, settings.emit)
+
+
+def load_recording(source: str, settings: Settings) -> Signal:
+    """The part of a recording that the settings ask for."""
     return load(
         source,
         channel=settings.channel,
@@ -172,7 +189,7 @@ def _fit(signal: Signal, settings: Settings, progress: Progress | None) -> Resul
     def samples(length: Length | None) -> float | None:
         return None if length is None else length.samples(signal.sample_rate)
 
-    with _naming(signal):
+    with naming(signal):
         return optimize(
             signal.samples,
             signal.sample_rate,
@@ -229,7 +246,8 @@ def _resolved(settings: Settings, result: Result, device: torch.device) -> dict[
 
 
 @contextmanager
-def _threads(count: int | None) -> Iterator[None]:
+def limited_threads(count: int | None) -> Iterator[None]:
+    """torch uses that many threads within the block."""
     before = torch.get_num_threads()
     torch.set_num_threads(count or before)
     try:
@@ -239,7 +257,7 @@ def _threads(count: int | None) -> Iterator[None]:
 
 
 @contextmanager
-def _naming(signal: Signal) -> Iterator[None]:
+def naming(signal: Signal) -> Iterator[None]:
     """An error of the fit that lies in the recording says which recording it is."""
     try:
         yield

@@ -9,6 +9,7 @@ OPTIMIZERS = ("auto", "lbfgs", "adam", "sgd")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 DTYPES = ("float32", "float64")
 FREQ_SCALES = ("linear", "log", "mel")
+LIBRARIES = ("librosa", "torch", "scipy", "matlab")
 FIGURE_FORMATS = ("png", "svg", "pdf")
 SUBTYPES = ("PCM_16", "PCM_24", "FLOAT")
 

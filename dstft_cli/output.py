@@ -25,6 +25,7 @@ from dstft_cli.writers import (
     OutputDirectory,
     atomic_file,
     disk_errors,
+    emitted_call,
     shown,
     write_json,
     write_parameters,
@@ -44,8 +45,8 @@ def refuse_collisions(source: str, settings: Settings, directory: Path | None) -
     """UsageError where two outputs share a place, or one would replace the recording itself."""
     singles = {
         f"--{name}": Path(target)
-        for name, target in (("npy", settings.npy), ("png", settings.png))
-        if target is not None and target != "-"
+        for name in ("npy", "png", "csv")
+        if (target := getattr(settings, name, None)) not in (None, "-")
     }
     for option, path in singles.items():
         if source != "-" and path.exists() and Path(source).exists() and path.samefile(source):
@@ -59,7 +60,8 @@ def refuse_collisions(source: str, settings: Settings, directory: Path | None) -
                 "written as a whole: name a file elsewhere"
             )
     if len({path.resolve() for path in singles.values()}) < len(singles):
-        raise UsageError(f"--npy and --png both name {shown(singles['--png'])}: name two files")
+        both = " and ".join(singles)
+        raise UsageError(f"{both} both name {shown(singles['--png'])}: name two files")
     ending = singles["--png"].suffix.lower().removeprefix(".") if "--png" in singles else ""
     if ending in PICTURE_ENDINGS and ending != settings.format:
         raise UsageError(
@@ -204,6 +206,16 @@ class Outputs:
             self._write_bytes(f"comparison.{settings.format}", pictures.comparison(*plain))
             self._write_bytes(f"trajectory.{settings.format}", pictures.trajectory())
         write_trajectory(self._path("trajectory.csv"), result.trajectory)
+
+    def write_call(self, result: Result) -> None:
+        """With `--emit` the call of another library, to standard output."""
+        if self._settings.emit == "none":
+            return
+        assert self._stdout is not None
+        text = emitted_call(result, self._settings.emit, str(self._settings.channel))
+        with disk_errors("the emitted call"):
+            self._stdout.write(text.encode("utf-8"))
+            self._stdout.flush()
 
     def write_record(self, record: Mapping[str, Any]) -> None:
         """`result.json`, to the directory and with `--json` to standard output."""

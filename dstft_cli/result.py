@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -143,3 +144,117 @@ class Result:
     def frequencies(self) -> FloatArray:
         """Frequency bins, Hz, [F]."""
         return np.arange(self.n_fft // 2 + 1) * (self.sample_rate / self.n_fft)
+
+
+GOOD_ENOUGH = 0.01  # loss within which a length is as good as the best
+LITTLE, MUCH = 0.02, 0.2  # losses of the worst length from which the choice matters little, a lot
+USUAL_LENGTH = 2048.0  # samples: librosa's default, and that of most music software
+
+
+@dataclass(frozen=True)
+class SweepCurve:
+    """One criterion against one window length for all frames.
+
+    The loss of a length is how much worse than the best its score is: in nats, the logarithm of how
+    many times as many cells are occupied; for a criterion whose score is no logarithm, the difference
+    as a share of the best value.
+
+    Attributes:
+        name, direction: of the criterion, as in `CriterionSummary`.
+        in_nats: whether losses are in nats, and not shares.
+        lengths: samples, increasing, [M].
+        values: of the criterion in its own direction, [M]; NaN or infinite where there is none.
+        losses: >= 0, [M].
+        best_length: learned from the best of `lengths`, samples.
+        best_value: the criterion there.
+    """
+
+    name: str
+    direction: str
+    in_nats: bool
+    lengths: FloatArray
+    values: FloatArray
+    losses: FloatArray
+    best_length: float
+    best_value: float
+
+    @property
+    def minimum(self) -> int:
+        """Which of `lengths` is the best one."""
+        return int(np.argmin(self.losses))
+
+    @property
+    def n_fft(self) -> int:
+        """The least power of two that holds the best window, samples."""
+        return 1 << max(math.ceil(math.log2(self.best_length) - 1e-6), 1)
+
+    @property
+    def spread(self) -> float:
+        """Loss of the worst length."""
+        finite: float = self.losses[np.isfinite(self.losses)].max()
+        return float(finite)
+
+    @property
+    def matters(self) -> str:
+        """How much the choice of a length matters: `not at all`, `little` or `a lot`."""
+        if self.spread < LITTLE:
+            return "not at all"
+        return "little" if self.spread < MUCH else "a lot"
+
+    @property
+    def good_lengths(self) -> tuple[float, float]:
+        """The lengths around the best whose loss stays within `GOOD_ENOUGH`, samples.
+
+        Between two lengths the loss is taken as linear in the logarithm of the length.
+        """
+        at = int(np.searchsorted(self.lengths, self.best_length))
+        own = at < len(self.lengths) and self.lengths[at] == self.best_length
+        lower = np.append(self.best_length, self.lengths[:at][::-1])
+        upper = np.append(self.best_length, self.lengths[at + own :])
+        below = np.append(0.0, self.losses[:at][::-1])
+        above = np.append(0.0, self.losses[at + own :])
+        return _good_until(lower, below), _good_until(upper, above)
+
+    def at(self, length: float) -> int | None:
+        """Which of `lengths` this is; None where it is none of them."""
+        found = np.flatnonzero(np.isclose(self.lengths, length, rtol=1e-9, atol=0))
+        return int(found[0]) if found.size else None
+
+
+def _good_until(lengths: FloatArray, losses: FloatArray) -> float:
+    """The last length, going along, before the loss passes `GOOD_ENOUGH`."""
+    too_much = np.flatnonzero(~(losses <= GOOD_ENOUGH))
+    if not too_much.size:
+        return float(lengths[-1])
+    k = int(too_much[0])
+    if not math.isfinite(losses[k]):
+        return float(lengths[k - 1])
+    share = (GOOD_ENOUGH - losses[k - 1]) / (losses[k] - losses[k - 1])
+    return float(lengths[k - 1] * (lengths[k] / lengths[k - 1]) ** share)
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Criteria against window length.
+
+    Attributes:
+        sample_rate: Hz.
+        length: samples per channel N.
+        lengths: window lengths, samples, increasing, [M].
+        n_ffts: FFT size each was computed with, samples, [M].
+        hop_lengths: distance of frame centres likewise, samples, [M].
+        curves: one per criterion.
+        looked_at: share of the signal that the frames stand for, in (0, 1].
+        seconds: wall time per stage: `search`, `descent`.
+        warnings: one line each, with the option that remedies it.
+    """
+
+    sample_rate: float
+    length: int
+    lengths: FloatArray
+    n_ffts: NDArray[np.integer[Any]]
+    hop_lengths: FloatArray
+    curves: tuple[SweepCurve, ...]
+    looked_at: float
+    seconds: Mapping[str, float]
+    warnings: tuple[str, ...]

@@ -49,6 +49,7 @@ EXAMPLES = {
     "png": ("a.png", "a.png"),
     "npy": ("-", "-"),
     "json": ("false", False),
+    "emit": ("none", "none"),
     "save_stft": ("true", True),
     "force": ("true", True),
     "figures": ("false", False),

@@ -28,6 +28,7 @@ NOT_PER_JOB = {
     "output": "stands at the top, once: tell jobs apart by {name} in it",
     "force": "is an option of the command: dstft batch --force",
     "json": "is an option of the command: dstft batch --json",
+    "emit": "prints to standard output: use it with dstft optimize",
     "png": "would be written by every job: pictures go into each job's directory",
     "npy": "would be written by every job: arrays go into each job's directory",
 }

@@ -15,6 +15,11 @@ COMMANDS = {
         "optimize",
         "Learn the best window length for a recording and write its spectrogram.",
     ),
+    "sweep": (
+        "dstft_cli.cli.sweep",
+        "sweep",
+        "Show which n_fft suits a recording, and whether it matters.",
+    ),
     "apply": (
         "dstft_cli.cli.apply",
         "apply",

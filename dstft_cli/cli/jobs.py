@@ -16,6 +16,8 @@ from dstft_cli.settings import Settings
 if TYPE_CHECKING:
     from dstft_cli.job import JobOutcome
 
+_TEXT = ("--json", "--csv -")  # may go to a terminal
+
 
 def run_job(
     job: Callable[..., JobOutcome], settings: Settings, *, quiet: bool, verbose: bool
@@ -30,7 +32,8 @@ def run_job(
     """
     check_verbosity(quiet, verbose)
     carrier = data_carrier(settings)
-    stdout = data_output("" if carrier == "--json" else carrier) if carrier else None
+    is_text = carrier in _TEXT or carrier.startswith("--emit")
+    stdout = data_output("" if is_text else carrier) if carrier else None
     with progress_bar(quiet) as progress:
         outcome = job(
             stdout=stdout,
@@ -49,9 +52,11 @@ def check_verbosity(quiet: bool, verbose: bool) -> None:
 
 def data_carrier(settings: Settings) -> str:
     """The option that claims standard output for data, e.g. `--npy -`; empty where none does."""
-    for name in ("png", "npy"):
-        if getattr(settings, name) == "-":
+    for name in ("png", "npy", "csv"):
+        if getattr(settings, name, None) == "-":
             return f"--{name} -"
+    if settings.emit != "none":
+        return f"--emit {settings.emit}"
     return "--json" if settings.json else ""
 
 

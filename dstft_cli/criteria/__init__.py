@@ -27,6 +27,7 @@ from dstft_cli.criteria.builtin import (
     Renyi,
 )
 from dstft_cli.criteria.gini import Gini
+from dstft_cli.criteria.together import rows_together
 from dstft_cli.errors import UsageError
 from dstft_cli.names import CRITERIA
 
@@ -45,6 +46,7 @@ __all__ = [
     "UserCriterion",
     "bin_sum",
     "resolve",
+    "rows_together",
     "sum_dtype",
 ]
 

@@ -38,6 +38,7 @@ class Criterion(ABC):
         scale_invariant: the value does not change when the signal is multiplied by a constant.
         ranked: the moments depend on the ranks of all cells, found in a pass of their own.
         per_frame: a nonlinear statistic of each frame, so its sums do not part into those of bins.
+        in_nats: the score is a logarithm, so its differences compare with those of other criteria.
         sums_per_frame: J, the number of sums that `rows` gives.
     """
 
@@ -46,6 +47,7 @@ class Criterion(ABC):
     scale_invariant: ClassVar[bool] = True
     ranked: ClassVar[bool] = False
     per_frame: ClassVar[bool] = False
+    in_nats: ClassVar[bool] = False
     sums_per_frame: int = 2
 
     @abstractmethod
@@ -123,6 +125,8 @@ class QuasiConvex(Criterion):
     `score ≤ h` is then the epigraph of a convex function, `B ≥ b_h(A)`, and the least score over
     mixtures of window lengths is found on one multiplier λ: the sums that minimise `λA − B`.
     """
+
+    in_nats = True
 
     @abstractmethod
     def multiplier(self, ratio: NDArray[np.float64]) -> NDArray[np.float64]:

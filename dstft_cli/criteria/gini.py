@@ -15,8 +15,8 @@ from torch import Tensor
 
 from dstft_cli.criteria.base import Criterion
 
-_SHIFT = 11
 _BUCKETS = 1 << 20
+COARSE = 1 << 16  # enough for a survey: the score changes by less than 1e-4
 
 
 class Gini(Criterion):
@@ -29,24 +29,25 @@ class Gini(Criterion):
     name = "gini"
     direction = "maximize"
     ranked = True
+    in_nats = True
 
     def __init__(self, ranks: Tensor | None = None) -> None:
-        """`ranks [_BUCKETS]`, within [-1, 1], from `from_histogram`."""
+        """`ranks [buckets]`, within [-1, 1], from `from_histogram`."""
         self._ranks = ranks
 
     @staticmethod
-    def empty_histogram(device: torch.device) -> Tensor:
-        """Weight and weighted sum per bucket, `[2, buckets]`."""
+    def empty_histogram(device: torch.device, buckets: int = _BUCKETS) -> Tensor:
+        """Weight and weighted sum per bucket, `[2, buckets]`, a power of two of them."""
         dtype = torch.float32 if device.type == "mps" else torch.float64
-        return torch.zeros(2, _BUCKETS, dtype=dtype, device=device)
+        return torch.zeros(2, buckets, dtype=dtype, device=device)
 
     @staticmethod
     def add_to_histogram(histogram: Tensor, a: Tensor, weights: Tensor) -> None:
         """Adds `a [C, n, F]` with one weight per frame `[n]`."""
-        bucket = _bucket(a).reshape(-1)
-        weight = weights.to(histogram.dtype)[:, None].expand(a.shape).reshape(-1)
-        histogram[0].index_add_(0, bucket, weight)
-        histogram[1].index_add_(0, bucket, weight * a.reshape(-1).to(histogram.dtype))
+        bucket = _bucket(a, histogram.shape[1]).reshape(-1)
+        weight = weights.to(histogram.dtype)[:, None]
+        histogram[0].index_add_(0, bucket, weight.expand(a.shape).reshape(-1))
+        histogram[1].index_add_(0, bucket, (a.to(histogram.dtype) * weight).reshape(-1))
 
     @staticmethod
     def from_histogram(histogram: Tensor) -> tuple[Gini, Tensor]:
@@ -66,7 +67,7 @@ class Gini(Criterion):
     def _rank(self, a: Tensor) -> Tensor:
         if self._ranks is None:
             raise RuntimeError("gini: the ranks are not known yet: call from_histogram first")
-        return self._ranks[_bucket(a)].to(a.dtype)
+        return self._ranks[_bucket(a, len(self._ranks))].to(a.dtype)
 
     def value(self, sums: Tensor, cells: float) -> Tensor:
         return sums[..., 0] / sums[..., 1]
@@ -75,6 +76,7 @@ class Gini(Criterion):
         return (1 - self.value(sums, cells)).log()
 
 
-def _bucket(a: Tensor) -> Tensor:
+def _bucket(a: Tensor, buckets: int) -> Tensor:
     """The leading bits of float32 `a ≥ 0` as an index: it rises with `a`."""
-    return a.float().contiguous().view(torch.int32).bitwise_right_shift(_SHIFT).long()
+    shift = 32 - buckets.bit_length()  # the sign, which is 0, is not counted
+    return a.float().contiguous().view(torch.int32).bitwise_right_shift(shift).long()

@@ -17,7 +17,7 @@ from dstft_cli.fit.advice import advice
 from dstft_cli.fit.device import resolve_device
 from dstft_cli.fit.evaluator import Progress
 from dstft_cli.fit.plan import Plan, choose_n_fft, largest_auto_n_fft, make_plan
-from dstft_cli.fit.problem import Probe, Problem, peak_of
+from dstft_cli.fit.problem import Probe, Problem, as_channels, peak_of
 from dstft_cli.fit.stages import Method, Stages
 from dstft_cli.names import DTYPES, HOP_MODES, OPTIMIZERS, WINDOW_MODES, default_smoothness
 from dstft_cli.result import Result, StopReason
@@ -130,7 +130,7 @@ def optimize(
         win_length_max=win_length_max,
     )
     mu = default_smoothness(window_mode) if smoothness is None else smoothness
-    samples = _as_channels(samples)
+    samples = as_channels(samples)
     length = int(samples.shape[-1])
     if length < 2:
         raise InputError(f"signal of {length} sample: at least 2 are needed for a window")
@@ -276,32 +276,6 @@ def optimize(
         hop_bounds=None if plan.hops is None else (plan.hops.low, plan.hops.high),
         start_centers=None if plan.hops is None else start_centers,
     )
-
-
-def _as_channels(samples: Any) -> Samples:
-    """`[C, N]`; UsageError for what is no real signal."""
-    if isinstance(samples, (list, tuple)):
-        samples = np.asarray(samples)
-    if isinstance(samples, (np.ndarray, torch.Tensor)):
-        real = not (
-            samples.is_complex()
-            if isinstance(samples, torch.Tensor)
-            else samples.dtype.kind not in "fiu"
-        )
-        if not real or samples.ndim not in (1, 2):
-            raise UsageError(
-                f"signal of shape {tuple(samples.shape)} and dtype {samples.dtype}: real [N] or "
-                "[C, N] is needed"
-            )
-        if samples.ndim == 1:
-            samples = samples[None, :]
-        if samples.shape[0] > samples.shape[1] > 1:
-            raise UsageError(
-                f"signal of {samples.shape[0]} channels and {samples.shape[1]} samples: [C, N] is "
-                "needed, transpose [N, C]"
-            )
-    checked: Samples = samples
-    return checked
 
 
 def _check(**given: Any) -> None:

@@ -6,13 +6,14 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from dstft_cli.criteria import Criterion, QuasiConvex
-from dstft_cli.errors import InputError
+from dstft_cli.errors import InputError, UsageError
 from dstft_cli.fit.cells import CellEvaluator
 from dstft_cli.fit.evaluator import Evaluator, Progress
 from dstft_cli.fit.frequency import FrequencyEvaluator
@@ -154,3 +155,29 @@ def peak_of(samples: Samples) -> float:
             raise InputError(f"sample {at} is not finite: repair the signal")
         peak = max(peak, level)
     return peak
+
+
+def as_channels(samples: Any) -> Samples:
+    """`[C, N]`; UsageError for what is no real signal."""
+    if isinstance(samples, (list, tuple)):
+        samples = np.asarray(samples)
+    if isinstance(samples, (np.ndarray, torch.Tensor)):
+        real = not (
+            samples.is_complex()
+            if isinstance(samples, torch.Tensor)
+            else samples.dtype.kind not in "fiu"
+        )
+        if not real or samples.ndim not in (1, 2):
+            raise UsageError(
+                f"signal of shape {tuple(samples.shape)} and dtype {samples.dtype}: real [N] or "
+                "[C, N] is needed"
+            )
+        if samples.ndim == 1:
+            samples = samples[None, :]
+        if samples.shape[0] > samples.shape[1] > 1:
+            raise UsageError(
+                f"signal of {samples.shape[0]} channels and {samples.shape[1]} samples: [C, N] is "
+                "needed, transpose [N, C]"
+            )
+    checked: Samples = samples
+    return checked

@@ -5,13 +5,17 @@ from dstft_cli.settings.length import Length
 from dstft_cli.settings.merge import merge
 from dstft_cli.settings.model import Settings
 from dstft_cli.settings.option import Option
+from dstft_cli.settings.sweep import ALL, SWEEP_OPTIONS, SweepSettings
 
 __all__ = [
+    "ALL",
     "OPTIONS",
     "RUN_GROUPS",
+    "SWEEP_OPTIONS",
     "Declaration",
     "Length",
     "Option",
     "Settings",
+    "SweepSettings",
     "merge",
 ]

@@ -34,6 +34,7 @@ def check_consistent(settings: Settings) -> None:
     _check_hops(settings)
     _check_criterion(settings)
     _check_outputs(settings)
+    _check_emit(settings)
     if settings.lr is not None and settings.optimizer in ("auto", "lbfgs"):
         raise ContradictionError(
             settings,
@@ -113,12 +114,41 @@ def _check_criterion(settings: Settings) -> None:
 
 
 def _check_outputs(settings: Settings) -> None:
-    streams = [name for name in ("png", "npy") if getattr(settings, name) == "-"]
+    streams = [name for name in ("png", "npy", "csv") if getattr(settings, name, None) == "-"]
     streams += ["json"] if settings.json else []
+    streams += ["emit"] if settings.emit != "none" else []
     if len(streams) > 1:
         raise ContradictionError(
             settings,
             f"{{{streams[0]}}} and {{{streams[1]}}} would both fill standard output: "
             "give one of them a path or leave it out",
             *streams[:2],
+        )
+
+
+def _check_emit(settings: Settings) -> None:
+    if settings.emit == "none":
+        return
+    if settings.window_mode not in ("fixed", "constant"):
+        raise ContradictionError(
+            settings,
+            "{emit} prints one call with one window, and with {window_mode} it varies: "
+            "use window mode constant, or leave the first out",
+            "emit",
+            "window_mode",
+        )
+    if settings.hop_mode != "fixed":
+        raise ContradictionError(
+            settings,
+            "{emit} prints a call with a whole hop from the first sample on, and {hop_mode} learns "
+            "another: use hop mode fixed, or leave the first out",
+            "emit",
+            "hop_mode",
+        )
+    if settings.n_fft != "auto" and int(settings.n_fft) % 2 and settings.emit != "scipy":
+        raise ContradictionError(
+            settings,
+            "{n_fft} is odd, for which {emit} places frames otherwise: use an even one, or scipy",
+            "n_fft",
+            "emit",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, get_args, get_type_hints
 
@@ -54,9 +55,10 @@ class Declaration:
         return get_args(self.type) or (self.type,)
 
 
-def _declarations() -> dict[str, Declaration]:
-    defaults = {field.name: field.default for field in fields(Settings)}
-    annotations = get_type_hints(Settings, include_extras=True)
+def declarations_of(kind: type[Settings]) -> Mapping[str, Declaration]:
+    """The options of `Settings`, or of a class that varies it, by name."""
+    defaults = {field.name: field.default for field in fields(kind)}
+    annotations = get_type_hints(kind, include_extras=True)
     # Annotated[type, Option(...)] has exactly these two arguments
     parts = {name: get_args(annotations[name]) for name in defaults}
     return {
@@ -64,7 +66,7 @@ def _declarations() -> dict[str, Declaration]:
     }
 
 
-OPTIONS = _declarations()
+OPTIONS = declarations_of(Settings)
 
 # of the options that concern one recording, not what is learned: `dstft apply` has these alone
 RUN_GROUPS = ("input", "compute", "output")

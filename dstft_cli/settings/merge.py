@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from pydantic import ValidationError
 
 from dstft_cli.errors import UsageError
-from dstft_cli.settings.declarations import OPTIONS
+from dstft_cli.settings.declarations import OPTIONS, Declaration, declarations_of
 from dstft_cli.settings.model import Settings
 from dstft_cli.settings.option import did_you_mean
 from dstft_cli.settings.yaml_source import parse_scalar, read_entries
+
+Options: TypeAlias = Mapping[str, Declaration]
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,10 @@ class Given:
 
 
 def merge(
-    command_line: Mapping[str, Any], set_pairs: Sequence[str] = (), config: Path | None = None
+    command_line: Mapping[str, Any],
+    set_pairs: Sequence[str] = (),
+    config: Path | None = None,
+    kind: type[Settings] = Settings,
 ) -> Settings:
     """The settings of a run.
 
@@ -34,35 +39,40 @@ def merge(
         command_line: field name -> text or value, only of options that were given.
         set_pairs: `key=value` texts, values as in YAML; of two for one key the later holds.
         config: YAML file with field names as keys.
+        kind: `Settings`, or a class that varies it.
 
     Raises:
         UsageError: one line with the place, the value and what is allowed.
     """
+    options = declarations_of(kind)
     given = {
-        **_from_config(config),
-        **from_pairs(set_pairs),
-        **_from_command_line(command_line),
+        **_from_config(config, options),
+        **from_pairs(set_pairs, options),
+        **_from_command_line(command_line, options),
     }
-    return settings_of(given)
+    return settings_of(given, kind)
 
 
-def settings_of(given: Mapping[str, Given]) -> Settings:
+def settings_of(
+    given: Mapping[str, Given],
+    kind: type[Settings] = Settings,
+) -> Settings:
     """The settings made of values whose places are known.
 
     Raises:
         UsageError: one line with the place, the value and what is allowed.
     """
     try:
-        return Settings(**{name: entry.value for name, entry in given.items()})
+        return kind(**{name: entry.value for name, entry in given.items()})
     except ValidationError as error:
-        raise UsageError(_explain(error, given)) from None
+        raise UsageError(_explain(error, given, declarations_of(kind))) from None
 
 
-def _from_command_line(command_line: Mapping[str, Any]) -> dict[str, Given]:
+def _from_command_line(command_line: Mapping[str, Any], options: Options) -> dict[str, Given]:
     given = {}
     for name, value in command_line.items():
-        check_key(name, "")
-        flag = OPTIONS[name].flag
+        check_key(name, "", options)
+        flag = options[name].flag
         label = f"{flag} {_quoted(value)}"
         if isinstance(value, bool):
             label = flag if value else flag.replace("--", "--no-", 1)
@@ -70,7 +80,7 @@ def _from_command_line(command_line: Mapping[str, Any]) -> dict[str, Given]:
     return given
 
 
-def from_pairs(pairs: Sequence[str]) -> dict[str, Given]:
+def from_pairs(pairs: Sequence[str], options: Options = OPTIONS) -> dict[str, Given]:
     """Settings from `key=value` texts; of two for one key the later holds."""
     given = {}
     for pair in pairs:
@@ -79,56 +89,56 @@ def from_pairs(pairs: Sequence[str]) -> dict[str, Given]:
         name = name.strip()
         if not equals:
             raise UsageError(f"{where}: not a setting: write --set key=value")
-        check_key(name, f"{where}: ")
-        given[name] = _as_given(name, parse_scalar(text, where), where, where)
+        check_key(name, f"{where}: ", options)
+        given[name] = _as_given(name, parse_scalar(text, where), where, where, options)
     return given
 
 
-def _from_config(config: Path | None) -> dict[str, Given]:
+def _from_config(config: Path | None, options: Options) -> dict[str, Given]:
     given = {}
     for entry in read_entries(config) if config is not None else ():
-        check_key(entry.key, f"{config}:{entry.line}: ")
-        given[entry.key] = from_line(entry.key, entry.value, f"{config}:{entry.line}")
+        check_key(entry.key, f"{config}:{entry.line}: ", options)
+        given[entry.key] = from_line(entry.key, entry.value, f"{config}:{entry.line}", options)
     return given
 
 
-def from_line(name: str, value: str | None, where: str) -> Given:
+def from_line(name: str, value: str | None, where: str, options: Options = OPTIONS) -> Given:
     """A setting from YAML; `where` is `FILE:LINE`."""
     text = f"{name} = {'null' if value is None else _quoted(value)}"
-    return _as_given(name, value, f"{where}: {text}", f"{text} ({where})")
+    return _as_given(name, value, f"{where}: {text}", f"{text} ({where})", options)
 
 
-def _as_given(name: str, value: str | None, start: str, within: str) -> Given:
+def _as_given(name: str, value: str | None, start: str, within: str, options: Options) -> Given:
     """YAML's null asks for the default, also where that is no None."""
-    return Given(OPTIONS[name].default if value is None else value, start, within)
+    return Given(options[name].default if value is None else value, start, within)
 
 
-def check_key(name: str, where: str) -> None:
+def check_key(name: str, where: str, options: Options = OPTIONS) -> None:
     """UsageError, starting with `where`, for a name that is no setting."""
-    if name not in OPTIONS:
-        hint = did_you_mean(name, tuple(OPTIONS)) or ": see 'dstft optimize --help'"
+    if name not in options:
+        hint = did_you_mean(name, tuple(options)) or ": see 'dstft optimize --help'"
         raise UsageError(f"{where}unknown key '{name}'{hint}")
 
 
-def _explain(error: ValidationError, given: Mapping[str, Given]) -> str:
+def _explain(error: ValidationError, given: Mapping[str, Given], options: Options) -> str:
     """The first complaint, in one line."""
     problems = error.errors(include_url=False)
     first = problems[0]
     if first["type"] == "contradiction":
         context = first["ctx"]
-        labels = {name: _label(name, given) for name in context["names"]}
+        labels = {name: _label(name, given, options) for name in context["names"]}
         return str(context["template"]).format_map(labels)
     name = str(first["loc"][0])
     # a union complains once per member: the one that got as far as the range or choice knows best
     of_field = [problem for problem in problems if problem["loc"][0] == name]
     told = next((p["msg"] for p in of_field if p["type"] == "setting"), None)
-    return f"{given[name].start}: {told or 'must be ' + OPTIONS[name].requirement}"
+    return f"{given[name].start}: {told or 'must be ' + options[name].requirement}"
 
 
-def _label(name: str, given: Mapping[str, Given]) -> str:
+def _label(name: str, given: Mapping[str, Given], options: Options) -> str:
     if name in given:
         return given[name].within
-    return f"the default {OPTIONS[name].flag} {OPTIONS[name].default_text}"
+    return f"the default {options[name].flag} {options[name].default_text}"
 
 
 def _quoted(value: Any) -> str:

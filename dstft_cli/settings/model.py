@@ -288,6 +288,14 @@ class Settings:
         ),
     ] = None
     json: Annotated[bool, Option("output", "Write result.json to standard output.")] = False
+    emit: Annotated[
+        str,
+        Option(
+            "output",
+            "Print the call that computes the same transform in another library.",
+            choices=("none", *names.LIBRARIES),
+        ),
+    ] = "none"
     save_stft: Annotated[bool, Option("output", "Also write stft.npy, the complex transform.")] = (
         False
     )

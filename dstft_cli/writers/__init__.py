@@ -8,6 +8,8 @@
 | `spectrogram.npy`, `stft.npy` | `NpyStream` (`npy`), `open_stft` (`stft_npy`) |
 | `parameters.npz` | `write_parameters`, `read_parameters` (`parameters_npz`) |
 | `trajectory.csv` | `write_trajectory` (`trajectory_csv`) |
+| `sweep.csv`, `sweep.json` | `sweep_csv`, `sweep_record` (`sweep_csv`) |
+| the call of `--emit` | `emitted_call` (`emit`) |
 | `result.json` | `result_record`, `write_json`, `read_record`, `peak_memory_mb` (`result_json`, `memory`) |
 
 A disk that fills up is an `OutputError` of one line wherever it happens (`place.disk_errors`); a
@@ -15,6 +17,7 @@ closed pipe stays a `BrokenPipeError`, for the command line to end quietly.
 """
 
 from dstft_cli.writers.directory import KNOWN_NAMES, OutputDirectory
+from dstft_cli.writers.emit import check_emitted, check_global, emitted_call
 from dstft_cli.writers.leftovers import clear_leftovers
 from dstft_cli.writers.memory import peak_memory_mb
 from dstft_cli.writers.npy import NpyStream
@@ -23,6 +26,7 @@ from dstft_cli.writers.place import disk_errors, shown
 from dstft_cli.writers.result_json import read_record, result_record, write_json
 from dstft_cli.writers.single import atomic_file
 from dstft_cli.writers.stft_npy import StoredTransform, open_stft
+from dstft_cli.writers.sweep_csv import sweep_csv, sweep_record
 from dstft_cli.writers.trajectory_csv import write_trajectory
 
 __all__ = [
@@ -32,14 +36,19 @@ __all__ = [
     "StoredParameters",
     "StoredTransform",
     "atomic_file",
+    "check_emitted",
+    "check_global",
     "clear_leftovers",
     "disk_errors",
+    "emitted_call",
     "open_stft",
     "peak_memory_mb",
     "read_parameters",
     "read_record",
     "result_record",
     "shown",
+    "sweep_csv",
+    "sweep_record",
     "write_json",
     "write_parameters",
     "write_trajectory",

@@ -1,0 +1,64 @@
+"""`dstft sweep INPUT`: criteria against the window length."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dstft_cli.cli.group import CONTEXT_SETTINGS
+from dstft_cli.cli.jobs import run_job
+from dstft_cli.cli.options import GroupedCommand, file_options, general_options, setting_option
+from dstft_cli.errors import UsageError
+from dstft_cli.settings import OPTIONS, SWEEP_OPTIONS, SweepSettings, merge
+
+if TYPE_CHECKING:
+    from dstft_cli.job import JobOutcome
+
+
+def run(
+    source: str,
+    config: Path | None,
+    set_pairs: tuple[str, ...],
+    quiet: bool,
+    verbose: bool,
+    **options: Any,
+) -> None:
+    """The body of the command; `options` has one entry per setting, None where not given."""
+    given = {name: value for name, value in options.items() if value is not None}
+    settings = merge(given, set_pairs, config, SweepSettings)
+    assert isinstance(settings, SweepSettings)
+    for pair in set_pairs:
+        if (name := pair.partition("=")[0].strip()) not in SWEEP_OPTIONS:
+            raise UsageError(f"--set {pair}: a sweep has no {name}: leave it out")
+    others = {name: OPTIONS[name].default for name in OPTIONS if name not in SWEEP_OPTIONS}
+    settings = replace(settings, **others)
+
+    def job(**streams: Any) -> JobOutcome:
+        from dstft_cli.cli.sweep_text import sweep_lines
+        from dstft_cli.sweep import run_sweep
+
+        outcome = run_sweep(source, settings, **streams)
+        return replace(outcome, summary=sweep_lines(outcome.result_json, outcome.output))
+
+    run_job(job, settings, quiet=quiet, verbose=verbose)
+
+
+sweep = GroupedCommand(
+    name="sweep",
+    callback=run,
+    context_settings=CONTEXT_SETTINGS,
+    params=[
+        click.Argument(["source"], metavar="INPUT"),
+        *(setting_option(declaration) for declaration in SWEEP_OPTIONS.values()),
+        *file_options(),
+        *general_options(),
+    ],
+    help="Show a criterion against the window length for the recording INPUT: which n_fft to use, and "
+    "whether it matters.\n\n"
+    "INPUT is a sound file or -, a WAV on standard input. Nothing is learned but the optimum of each "
+    "curve. Losses are in nats: 0.7 means twice as many occupied cells as with the best length. "
+    "Settings of other commands in a --config file are passed over.",
+)

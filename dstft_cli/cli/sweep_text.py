@@ -1,0 +1,96 @@
+"""What `dstft sweep` prints: a table of criteria, and one sentence."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dstft_cli.cli.batch_text import one_line, table
+
+HEADER = ("criterion", "best length", "n_fft", "value", "at 2048", "as good", "worst", "matters")
+
+
+def sweep_lines(record: Mapping[str, Any], directory: Path | None) -> list[str]:
+    """Lines from the record that is `sweep.json`."""
+    rate = record["input"]["sample_rate"]
+    criteria = record["criteria"]
+    lines = table(HEADER, [_row(entry, rate) for entry in criteria])
+    if record["looked_at"] < 1:
+        seconds = record["input"]["seconds"]
+        lines.append(
+            f"from {record['looked_at'] * seconds:.3g} s of {seconds:.4g} s, in stretches spread "
+            "evenly over them"
+        )
+    lines += ["", _verdict(criteria[0], rate) if len(criteria) == 1 else _verdicts(criteria)]
+    if directory is not None:
+        lines.append(f"results in {one_line(str(directory))}")
+    return lines
+
+
+def _row(entry: Mapping[str, Any], rate: float) -> list[str]:
+    best, good, usual = entry["best"], entry["good_enough"], entry["usual"]
+    return [
+        entry["name"],
+        f"{best['win_length']:.4g} ({_time(best['win_length'], rate)})",
+        str(best["n_fft"]),
+        f"{best['value']:.4g}",
+        "not in range" if usual is None else f"{usual['value']:.4g}",
+        f"{good['min']:.4g} to {good['max']:.4g}",
+        _loss(entry, entry["spread"]),
+        entry["matters"],
+    ]
+
+
+def _verdict(entry: Mapping[str, Any], rate: float) -> str:
+    """The sentence for one criterion."""
+    if entry["matters"] == "not at all":
+        return (
+            "The window length does not matter: the worst one loses "
+            f"{_loss(entry, entry['spread'])}."
+        )
+    best, usual = entry["best"], entry["usual"]
+    text = (
+        f"The window length matters {entry['matters']}: the worst one loses "
+        f"{_loss(entry, entry['spread'])}{_in_cells(entry, entry['spread'])}. "
+        f"Use n_fft {best['n_fft']} with a window of {best['win_length']:.4g} samples "
+        f"({_time(best['win_length'], rate)})"
+    )
+    if usual is not None:
+        text += f"; the usual 2048 loses {_loss(entry, usual['loss'])}"
+    return f"{text}."
+
+
+def _verdicts(criteria: list[Mapping[str, Any]]) -> str:
+    """The sentence for several criteria."""
+    words = Counter(entry["matters"] for entry in criteria)
+    matters = ", ".join(
+        f"{word} for {words[word]} of {len(criteria)} criteria"
+        for word in ("a lot", "little", "not at all")
+        if word in words
+    )
+    (n_fft, votes), *_ = Counter(entry["best"]["n_fft"] for entry in criteria).most_common()
+    lengths = [entry["best"]["win_length"] for entry in criteria]
+    return (
+        f"The window length matters {matters}. {votes} of {len(criteria)} want n_fft {n_fft}; the "
+        f"best lengths lie between {min(lengths):.4g} and {max(lengths):.4g} samples."
+    )
+
+
+def _loss(entry: Mapping[str, Any], loss: float | None) -> str:
+    if loss is None:
+        return "everything"
+    return f"{loss:.2g} nats" if entry["unit"] == "nats" else f"{loss:.2g} of the best value"
+
+
+def _in_cells(entry: Mapping[str, Any], loss: float) -> str:
+    if entry["unit"] != "nats":
+        return ""
+    return f", as if {math.exp(loss):.2g} times as many cells were occupied"
+
+
+def _time(samples: float, rate: float) -> str:
+    seconds = samples / rate
+    return f"{seconds:.3g} s" if seconds >= 1 else f"{seconds * 1000:.3g} ms"

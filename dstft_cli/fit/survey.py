@@ -1,0 +1,129 @@
+"""Sums of several criteria for several window lengths, each transform computed once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dstft_cli.criteria import Criterion, Gini, Kurtosis, rows_together
+from dstft_cli.criteria.gini import COARSE
+from dstft_cli.fit.evaluator import Evaluator
+
+Array = NDArray[np.float64]
+
+_ENDS = [0, -1]  # the bins at 0 and at half the sample rate
+
+
+class Survey(Evaluator):
+    """An evaluator of frames that all weigh 1, as those of stretches of a signal do.
+
+    Args: as for `Evaluator`; `criterion` is the one that a descent asks for, and says whether the
+        signal is scaled.
+        half_ends: the first and the last bin count half, as in a trapezoid rule over frequency, so
+            that sums with other FFT sizes (even ones) compare.
+    """
+
+    def __init__(self, *arguments: Any, half_ends: bool, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.frame_weights = self.weights = np.ones(len(self.frames))
+        self.half_ends = half_ends
+        if half_ends:
+            self.cells_per_frame -= self.frames.channels
+        self.criterion = self._with_ends(self.criterion)
+        self.cells = float(self.cells_per_frame * len(self.frames))
+
+    def sums_of(self, criteria: Sequence[Criterion], lengths: Array) -> list[Array]:
+        """Sums `[M, J]` of each criterion for each of M fixed lengths, samples, in one pass."""
+        plain = [self._with_ends(criterion) for criterion in criteria if not criterion.ranked]
+        totals = [np.zeros((len(lengths), criterion.sums_per_frame)) for criterion in plain]
+        ranking = len(plain) < len(criteria)
+        histograms = [Gini.empty_histogram(self.device, COARSE) for _ in lengths] if ranking else []
+        windows = self._windows_of_all(lengths)
+        locks = [threading.Lock() for _ in lengths]
+
+        def work(start: int, stop: int) -> list[list[Array]]:
+            block = self.frames.block(start, stop)
+            fractions = self.frames.fractions(start, stop)
+            found = []
+            for m, length in enumerate(lengths):
+                w = windows[m] if windows is not None else self._row(fractions, length)
+                a = self._cells(block, w)
+                found.append([row.sum(0).cpu().double().numpy() for row in self._rows_of(plain, a)])
+                if ranking:
+                    with locks[m]:
+                        self._count(histograms[m], a)
+            return found
+
+        for found in self._drain("sweep", work):
+            for m, rows in enumerate(found):
+                for total, row in zip(totals, rows, strict=True):
+                    total[m] += row
+        self.evaluations += len(lengths)
+        ranked = np.array([Gini.from_histogram(h)[1].numpy() for h in histograms])
+        of_plain = iter(totals)
+        return [ranked if criterion.ranked else next(of_plain) for criterion in criteria]
+
+    def sums_and_slopes(self, length: float) -> tuple[Array, Array]:
+        """Sums `[J]` of the evaluator's criterion and their derivatives by the length, per sample."""
+        lengths = np.array([[length]])
+        if self.criterion.ranked:
+            self._rank_anew(lengths)
+        sums = np.zeros((2, self._moments))
+
+        def work(start: int, stop: int) -> Array:
+            block = self.frames.block(start, stop)
+            a, da = self._cells_and_slopes(block, *self._windows_and_slopes(start, stop, lengths))
+            both = self._total(a, da)
+            if self.half_ends and not self.criterion.per_frame:
+                both -= 0.5 * self._total(a[..., _ENDS], da[..., _ENDS])
+            return both
+
+        for part in self._drain("descent", work):
+            sums += part
+        self.evaluations += 1
+        return sums[0], sums[1]
+
+    def _total(self, a: Tensor, da: Tensor) -> Array:
+        """Sums over cells and their derivatives, `[2, J]`."""
+        rows, slopes = self.criterion.rows(a, da)
+        assert slopes is not None
+        total: Array = torch.stack([rows.sum(0), slopes.sum(0)]).cpu().double().numpy()
+        return total
+
+    def _rank_anew(self, lengths: Array) -> None:
+        """Fixes the ranks of a ranked criterion at these lengths, `[1, 1]`."""
+        histogram = Gini.empty_histogram(self.device, COARSE)
+
+        def work(start: int, stop: int) -> Tensor:
+            return self._cells(self.frames.block(start, stop), self._windows(start, stop, lengths))
+
+        for a in self._drain("rank", work):
+            self._count(histogram, a)
+        self.criterion = Gini.from_histogram(histogram)[0]
+
+    def _rows_of(self, criteria: Sequence[Criterion], a: Tensor) -> list[Tensor]:
+        """Sums per frame of criteria without ranks."""
+        rows = rows_together(criteria, a)
+        if not self.half_ends:
+            return rows
+        ends = rows_together(criteria, a[..., _ENDS])
+        return [
+            row if criterion.per_frame else row - 0.5 * end
+            for criterion, row, end in zip(criteria, rows, ends, strict=True)
+        ]
+
+    def _count(self, histogram: Tensor, a: Tensor) -> None:
+        weights = torch.ones(a.shape[1], dtype=self.dtype, device=self.device)
+        Gini.add_to_histogram(histogram, a, weights)
+        if self.half_ends:
+            Gini.add_to_histogram(histogram, a[..., _ENDS], -0.5 * weights)
+
+    def _with_ends(self, criterion: Criterion) -> Criterion:
+        """A criterion that is no sum over bins weighs the ends itself."""
+        return Kurtosis(0.5) if self.half_ends and type(criterion) is Kurtosis else criterion

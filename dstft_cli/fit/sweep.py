@@ -1,0 +1,254 @@
+"""`sweep`: criteria against one window length for all frames, without learning but of each optimum."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dstft_cli.criteria import Criterion, resolve
+from dstft_cli.errors import InputError, UsageError
+from dstft_cli.fit.descent import descend
+from dstft_cli.fit.device import resolve_device
+from dstft_cli.fit.evaluator import Progress
+from dstft_cli.fit.problem import as_channels, peak_of
+from dstft_cli.fit.stretches import Part, part_of
+from dstft_cli.fit.survey import Survey
+from dstft_cli.fit.sweep_grids import SweepGrid, sweep_grids
+from dstft_cli.result import Sweep, SweepCurve
+from dstft_cli.stft import Samples, Transform
+
+Array = NDArray[np.float64]
+
+MOST_POINTS = 1 << 24  # frames × n_fft × channels per length: longer signals are looked at in part
+_STEPS = 20
+_TOLERANCE = 1e-6
+
+
+def sweep(
+    samples: Samples | NDArray[Any] | torch.Tensor,
+    sample_rate: float,
+    *,
+    criteria: Sequence[str | Criterion | Any] = ("entropy",),
+    order: float | None = None,
+    n_fft: int | None = None,
+    win_length_min: float | None = None,
+    win_length_max: float | None = None,
+    hop_length: float | None = None,
+    overlap: float = 0.5,
+    window: str = "hann",
+    normalization: str = "energy",
+    power: float = 2.0,
+    device: str = "cpu",
+    dtype: str = "float32",
+    threads: int | None = None,
+    peak: float | None = None,
+    progress: Progress | None = None,
+) -> Sweep:
+    """Criteria for a range of window lengths, and the best length of each.
+
+    With `n_fft` given, values are those that `optimize` reports; otherwise see `sweep_grids`. Signals
+    of more than `MOST_POINTS` are looked at in stretches spread evenly over them, which stand for
+    the whole.
+
+    Args:
+        samples: signal, `[N]` or `[C, N]`; anything with `.shape` and `samples[:, a:b]`.
+        sample_rate: Hz.
+        criteria: names or objects, see `criteria.resolve`.
+        order: of `renyi` or `lp`.
+        n_fft, win_length_min, win_length_max, hop_length, overlap: see `sweep_grids`; samples.
+        window, normalization, power, device, dtype, threads, peak: as for `optimize`.
+        progress: called as `progress(stage, done, total)`.
+
+    Raises:
+        UsageError: an argument is out of range or contradicts another; a criterion is not finite
+            at any length.
+        InputError: the signal is too short or silent.
+    """
+    samples = as_channels(samples)
+    length = int(samples.shape[-1])
+    if length < 2:
+        raise InputError(f"signal of {length} sample: at least 2 are needed for a window")
+    chosen = [resolve(criterion, order) for criterion in criteria]
+    grids = sweep_grids(
+        length,
+        float(sample_rate),
+        n_fft=n_fft,
+        hop_length=hop_length,
+        win_length_min=win_length_min,
+        win_length_max=win_length_max,
+        overlap=overlap,
+    )
+    peak = peak_of(samples) if peak is None else peak
+    if not peak > 0:
+        raise InputError("every sample is zero: silence has no best window")
+    points = max(grid.n_fft / grid.hop_length for grid in grids) * samples.shape[0]
+    part = part_of(samples, int(MOST_POINTS / points), grids[-1].n_fft)
+    task = _Task(part, window, normalization, power, peak, device, dtype, threads, progress)
+
+    began = time.perf_counter()
+    tables = task.tables(grids, chosen)
+    searched = time.perf_counter()
+    found = []
+    for number, (criterion, table) in enumerate(zip(chosen, tables, strict=True), start=1):
+        found.append(task.curve(criterion, grids, table))
+        if progress is not None:
+            progress("descent", number, len(chosen))
+    lengths = np.concatenate([grid.lengths for grid in grids])
+    counts = [len(grid.lengths) for grid in grids]
+    return Sweep(
+        sample_rate=float(sample_rate),
+        length=length,
+        lengths=lengths,
+        n_ffts=np.repeat([grid.n_fft for grid in grids], counts),
+        hop_lengths=np.repeat([grid.hop_length for grid in grids], counts),
+        curves=tuple(found),
+        looked_at=part.share,
+        seconds={"search": searched - began, "descent": time.perf_counter() - searched},
+        warnings=tuple(_on_bounds(found, lengths)),
+    )
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What of a sweep does not depend on the grid."""
+
+    part: Part
+    window: str
+    normalization: str
+    power: float
+    peak: float
+    device: str
+    dtype: str
+    threads: int | None
+    progress: Progress | None
+
+    def survey(self, grid: SweepGrid, criterion: Criterion) -> Survey:
+        return Survey(
+            self.part.samples,
+            self.part.centers(grid.hop_length),
+            Transform(grid.n_fft, self.window, self.normalization),
+            criterion,
+            half_ends=grid.half_ends,
+            power=self.power,
+            hop_length=grid.hop_length,
+            peak=self.peak,
+            device=resolve_device(self.device, self.dtype),
+            dtype=getattr(torch, self.dtype),
+            threads=self.threads or torch.get_num_threads(),
+        )
+
+    def _weight(self, grid: SweepGrid) -> float:
+        """What a cell stands for: its area, and the part of the signal that is not looked at."""
+        return grid.area / self.part.share
+
+    def tables(self, grids: Sequence[SweepGrid], criteria: Sequence[Criterion]) -> list[_Table]:
+        """Values and scores of each criterion for all lengths."""
+        # one that depends on the level sees the signal as it is, and the others do not mind
+        scale = next((c for c in criteria if not c.scale_invariant), criteria[0])
+        values: list[list[Array]] = [[] for _ in criteria]
+        scores: list[list[Array]] = [[] for _ in criteria]
+        done, total = 0, sum(len(grid.lengths) for grid in grids)
+        for grid in grids:
+            survey = self.survey(grid, scale)
+            for k, sums in enumerate(survey.sums_of(criteria, grid.lengths)):
+                weight = self._weight(grid)
+                given = torch.from_numpy(sums * weight), survey.cells * weight
+                values[k].append(criteria[k].value(*given).numpy())
+                scores[k].append(criteria[k].score(*given).numpy())
+            done += len(grid.lengths)
+            if self.progress is not None:
+                self.progress("sweep", done, total)
+        return [
+            _Table(np.concatenate(v), np.nan_to_num(np.concatenate(s), nan=np.inf))
+            for v, s in zip(values, scores, strict=True)
+        ]
+
+    def curve(self, criterion: Criterion, grids: Sequence[SweepGrid], table: _Table) -> SweepCurve:
+        """The curve of a criterion, its optimum learned from the minimum of the table."""
+        lengths = np.concatenate([grid.lengths for grid in grids])
+        k = int(table.scores.argmin())
+        if not np.isfinite(table.scores[k]):
+            raise UsageError(
+                f"criterion {criterion.name} is {table.values[k]:g} at every window length: "
+                "lower --order or --power, or use --dtype float64"
+            )
+        grid = next(grid for grid in grids if lengths[k] in grid.lengths)
+        low = max(lengths[max(k - 1, 0)], grid.bounds[0])
+        high = min(lengths[min(k + 1, len(lengths) - 1)], grid.bounds[1])
+        best = self._descend(criterion, grid, float(lengths[k]), float(low), float(high))
+        length, value, score = float(lengths[k]), float(table.values[k]), float(table.scores[k])
+        if best is not None and best[2] < score:
+            length, value, score = best
+        losses = table.scores - score
+        if not criterion.in_nats:
+            losses = losses / (abs(score) or 1.0)
+        return SweepCurve(
+            name=criterion.name,
+            direction=criterion.direction,
+            in_nats=criterion.in_nats,
+            lengths=lengths,
+            values=table.values,
+            losses=losses,
+            best_length=length,
+            best_value=value,
+        )
+
+    def _descend(
+        self, criterion: Criterion, grid: SweepGrid, start: float, low: float, high: float
+    ) -> tuple[float, float, float] | None:
+        """Length, value and score that a descent from `start` ends at; None where it fails."""
+        survey, weight = self.survey(grid, criterion), self._weight(grid)
+        reached: dict[float, tuple[float, float, float]] = {}
+
+        def objective(z: Array) -> tuple[float, Array]:
+            length = float(np.clip(np.exp(z[0]), low, high))  # rounding must not pass a bound
+            sums, slopes = (part * weight for part in survey.sums_and_slopes(length))
+            cells = survey.cells * weight
+            score, outer = survey.criterion.score_gradient(sums, cells)
+            value = float(survey.criterion.value(torch.from_numpy(sums), cells))
+            reached[score] = length, value, score
+            return score, np.array([slopes @ outer * length])
+
+        descent = descend(
+            objective,
+            np.log([start]),
+            np.log([low]),
+            np.log([high]),
+            scale=np.ones(1),
+            optimizer="lbfgs",
+            lr=None,
+            max_steps=_STEPS,
+            tolerance=_TOLERANCE,
+            on_step=lambda z, total: None,
+        )
+        return reached.get(descent.value)
+
+
+@dataclass(frozen=True)
+class _Table:
+    """Values and scores of one criterion for all lengths, `[M]` each."""
+
+    values: Array
+    scores: Array
+
+
+def _on_bounds(curves: Sequence[SweepCurve], lengths: Array) -> list[str]:
+    """A warning for each end of the range that is the best length of a criterion."""
+    warnings = []
+    for side, limit, remedy in (
+        ("shortest", float(lengths[0]), "lower --win-length-min"),
+        ("longest", float(lengths[-1]), "raise --win-length-max"),
+    ):
+        names = [curve.name for curve in curves if np.isclose(curve.best_length, limit, rtol=1e-6)]
+        if names:
+            warnings.append(
+                f"{', '.join(names)}: the best window length is the {side} of the sweep, "
+                f"{limit:g} samples: {remedy} to look further"
+            )
+    return warnings

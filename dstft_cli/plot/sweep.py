@@ -1,0 +1,138 @@
+"""The picture of a sweep: one panel a criterion, all on the same axes of window length and loss."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike
+
+from dstft_cli.plot.lengths import describe_length, length_ticks, length_unit, sample_ticks
+from dstft_cli.plot.scale import FloatArray
+from dstft_cli.plot.style import (
+    COLOURS,
+    axes_at,
+    fixed_ticks,
+    panel_title,
+    put_title,
+    render,
+    styled,
+)
+from dstft_cli.result import GOOD_ENOUGH, USUAL_LENGTH, Sweep, SweepCurve
+
+WIDTH, LEFT, RIGHT = 10.0, 0.8, 0.2  # of the figure and its margins, inches
+TOP, BOTTOM, GAP, BETWEEN = 1.42, 0.62, 0.42, 0.5  # margins, between rows, between columns
+TALL, SHORT = 3.4, 1.35  # height of a panel that is alone, and of one of several
+GOOD = "#cfe8d5"
+EDGE = 1.06  # room beside the shortest and the longest length
+
+
+def draw_sweep(sweep: Sweep, *, title: str, format: str = "png") -> bytes:
+    """`sweep_figure` as the bytes of a file."""
+    return render(sweep_figure(sweep, title=title), format)
+
+
+@styled
+def sweep_figure(sweep: Sweep, *, title: str) -> Figure:
+    """Loss against window length, a panel for each criterion.
+
+    Below the panels the length is in samples, above them in time. Panels share the lengths, and all
+    criteria in nats share the losses too, so that their steepness compares.
+
+    Args:
+        sweep: of one criterion or more.
+        title: any text, shown as it is.
+    """
+    columns = 1 if len(sweep.curves) == 1 else 2
+    rows = -(-len(sweep.curves) // columns)
+    tall = TALL if rows == 1 else SHORT
+    height = TOP + rows * tall + (rows - 1) * GAP + BOTTOM
+    figure = Figure(figsize=(WIDTH, height))
+    width = (WIDTH - LEFT - RIGHT - (columns - 1) * BETWEEN) / columns
+    highest = max((c.spread for c in sweep.curves if c.in_nats), default=0.0)
+    for number, curve in enumerate(sweep.curves):
+        row, column = divmod(number, columns)
+        bottom = height - TOP - (row + 1) * tall - row * GAP
+        axes = axes_at(figure, LEFT + column * (width + BETWEEN), bottom, width, tall)
+        _curve(axes, curve, highest if curve.in_nats else curve.spread)
+        panel_title(axes, f"{curve.name}: {describe_length(curve.best_length, sweep.sample_rate)}")
+        last = number + columns >= len(sweep.curves)
+        _length_axes(axes, sweep, first=row == 0, last=last)
+        if column == 0:
+            axes.set_ylabel("Loss (nats)" if curve.in_nats else "Loss (share of best)")
+        if number == 0:
+            figure.legend(
+                *axes.get_legend_handles_labels(),
+                loc="upper left",
+                bbox_to_anchor=(LEFT / WIDTH, 1 - 0.42 / height),
+                borderaxespad=0.0,
+                borderpad=0.0,
+                ncols=5,
+                columnspacing=1.4,
+                handletextpad=0.5,
+            )
+    put_title(figure, title, LEFT)
+    return figure
+
+
+def _curve(axes: Axes, curve: SweepCurve, highest: float) -> None:
+    """The losses of one criterion, and what is remarkable about them."""
+    low, high = curve.good_lengths
+    axes.axvspan(low, high, color=GOOD, lw=0, label=f"within {GOOD_ENOUGH:g} of the best")
+    usual = curve.at(USUAL_LENGTH)
+    if usual is not None:
+        axes.axvline(USUAL_LENGTH, lw=1.0, ls="--", color=COLOURS["start"], label="2048, the usual")
+    finite = np.where(np.isfinite(curve.losses), curve.losses, np.nan)
+    axes.plot(
+        curve.lengths, finite, "-o", ms=3, lw=1.2, color=COLOURS["table"], label="fixed windows"
+    )
+    m = curve.minimum
+    axes.plot(
+        curve.lengths[m],
+        curve.losses[m],
+        "o",
+        ms=7,
+        mfc="none",
+        mew=1.4,
+        color=COLOURS["table"],
+        label="minimum",
+    )
+    axes.plot(
+        curve.best_length, 0.0, "D", ms=6, color=COLOURS["descent"], clip_on=False, label="learned"
+    )
+    top = max(highest, 1e-3) * 1.08
+    axes.set_ylim(-0.06 * top, top)
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=4))
+    axes.grid(axis="y")
+    axes.set_axisbelow(True)
+
+
+def _length_axes(axes: Axes, sweep: Sweep, *, first: bool, last: bool) -> None:
+    """Samples below, time above, both logarithmic; words at the outermost panels only."""
+    low, high = float(sweep.lengths[0]) / EDGE, float(sweep.lengths[-1]) * EDGE
+    axes.set_xscale("log")
+    axes.set_xlim(low, high)
+    places = sample_ticks(low, high, log=True).tolist()
+    fixed_ticks(axes.xaxis, places, [f"{p:g}" for p in places])
+    axes.tick_params(axis="x", labelbottom=last)
+    if last:
+        axes.set_xlabel("Window length (samples)")
+    if first:
+        _time_axis(axes, low, high, sweep.sample_rate)
+
+
+def _time_axis(axes: Axes, low: float, high: float, sample_rate: float) -> None:
+    unit, name = length_unit(high, sample_rate)
+
+    def to_time(length: ArrayLike) -> FloatArray:
+        return np.asarray(length) * unit
+
+    def to_samples(time: ArrayLike) -> FloatArray:
+        return np.asarray(time) / unit
+
+    second = axes.secondary_xaxis("top", functions=(to_time, to_samples))
+    places = length_ticks(low * unit, high * unit, log=True).tolist()
+    fixed_ticks(second.xaxis, places, [f"{p:g}" for p in places])
+    second.set_xlabel(f"Window length ({name})")
+    axes.set_title(axes.get_title(loc="left"), loc="left", pad=38, parse_math=False)
