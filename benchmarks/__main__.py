@@ -22,6 +22,7 @@ SIZES: dict[str, tuple[float, float]] = {
     "peer_seconds": (240, 0.3),
     "longest": (3600, 20),
     "scaling_seconds": (60, 3),
+    "points": (5, 3),
     "clips": (200, 80),
 }
 
@@ -96,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     size("--longest", float, "recording of scaling, s")
     size("--scaling-seconds", float, "signal of scaling where duration does not vary")
+    size("--points", int, "sizes on each axis of scaling")
     size("--clips", int, "recordings of batch; a quarter of them in scaling")
     parser.add_argument(
         "--minutes", type=float, nargs="+", default=[10, 60], help="recordings of memory (10 60)"
@@ -114,6 +116,8 @@ def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
         parser.error("--peer-seconds must be 0 or above")
     if options.longest < 4 or options.scaling_seconds < 1:
         parser.error("--longest must be at least 4, --scaling-seconds at least 1")
+    if not 3 <= options.points <= 6:
+        parser.error("--points must be 3 to 6")
     if options.clips < 40:
         parser.error("--clips must be at least 40")
 

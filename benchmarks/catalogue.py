@@ -35,7 +35,9 @@ CATALOGUE = {
         "The optimum, and the way there", lambda o: (min(o.rounds, 5), o.peer_seconds)
     ),
     "layer": Benchmark("The layer of a neural network", lambda o: (o.seconds, o.rounds)),
-    "scaling": Benchmark("Growth", lambda o: (o.longest, o.scaling_seconds, o.clips // 4)),
+    "scaling": Benchmark(
+        "Growth", lambda o: (o.longest, o.scaling_seconds, o.points, o.clips // 4)
+    ),
     "startup": Benchmark("Start-up", lambda o: (o.rounds,)),
     "memory": Benchmark("Long recordings", lambda o: (o.minutes,), page=False),
     "batch": Benchmark("Batches", lambda o: (o.clips,), page=False),

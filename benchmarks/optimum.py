@@ -144,7 +144,9 @@ def _measure(report: Report, rounds: int, peer_seconds: float) -> None:
     report.claims(claims)
 
 
-def _grids(case: Case, title: str, signal: NDArray[np.float64], ours: float) -> list[list[object]]:
+def _grids(
+    case: Case, title: str, signal: NDArray[np.float64], low: float, ours: float
+) -> list[list[object]]:
     """Rows of one `torch.stft` for every whole length, and for every power of two."""
     x, sizes = torch.from_numpy(signal), (case.n_fft, case.hop_length)
     rows: list[list[object]] = []

@@ -10,11 +10,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from statistics import median
 from typing import Any
 
 import numpy as np
+
+from benchmarks.process import ROOT
 
 SAMPLE_RATE = 44100
 _WARM_UP = 0.5  # s of signal
@@ -48,7 +50,7 @@ def measure(work: Work) -> tuple[float, float]:
         RuntimeError: the process failed; its last line on standard error is quoted.
     """
     command = [sys.executable, "-m", "benchmarks.probe", json.dumps(asdict(work))]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["nothing on standard error"])[-1]
         raise RuntimeError(f"{work} exited {done.returncode}: {last}")
@@ -62,7 +64,8 @@ def perform(work: Work) -> dict[str, float]:
     from dstft_cli.writers import peak_memory_mb
 
     make = _gradient if work.distinct else _fit
-    make(music(_WARM_UP, SAMPLE_RATE), work)()
+    small = replace(work, options={**work.options, "n_fft": 256, "hop_length": 64})
+    make(music(_WARM_UP, SAMPLE_RATE), small)()  # loads what the first run loads
     task = make(music(work.seconds, SAMPLE_RATE), work)
     before = peak_memory_mb() or 0.0
     seconds = []

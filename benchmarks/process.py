@@ -13,12 +13,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
+ROOT = Path(__file__).parent.parent
 _MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes per unit of ru_maxrss
 
 
 def run_measured(arguments: Sequence[str]) -> tuple[float, float]:
     """Runs a command to its end.
+
+    Args:
+        arguments: with absolute paths, for it runs in the root of this repository.
 
     Returns:
         Wall seconds, and the peak resident memory of that process alone in MB (1e6 bytes).
@@ -27,7 +32,7 @@ def run_measured(arguments: Sequence[str]) -> tuple[float, float]:
         RuntimeError: the command failed; its last line on standard error is quoted.
     """
     starter = [sys.executable, "-m", "benchmarks.process", *arguments]
-    done = subprocess.run(starter, check=True, capture_output=True, text=True)
+    done = subprocess.run(starter, check=True, capture_output=True, text=True, cwd=ROOT)
     found = json.loads(done.stdout)
     if found["code"] != 0:
         raise RuntimeError(f"{' '.join(arguments)} exited {found['code']}: {found['last']}")

@@ -16,22 +16,22 @@ from benchmarks.report import Report
 from dstft_cli.batch.local import cores
 
 TIME, MEMORY = "time, s", "memory, MB"
-_SHORTEST, _STEPS = 10.0, 4  # of durations
-_SIZES = 5
+_SHORTEST = 10.0  # s, of durations
 _N_FFT, _HOP = 2048, 512
 
 
-def run(report: Report, longest: float, seconds: float, clips: int) -> None:
+def run(report: Report, longest: float, seconds: float, points: int, clips: int) -> None:
     """Measures every axis, each point in a process of its own.
 
     Args:
         report: takes what is found.
         longest: duration of the longest recording, s.
         seconds: duration of the signal where something else varies.
+        points: on each axis, >= 3.
         clips: recordings of a batch.
     """
-    growths = _durations(report, longest)
-    growths += _frames(seconds) + _sizes(seconds) + _parameters(seconds) + _workers(clips)
+    growths = _durations(report, longest, points) + _frames(seconds, points)
+    growths += _sizes(seconds, points) + _parameters(seconds, points) + _workers(clips)
     for growth in growths:
         report.growth(growth)
     rows = [
@@ -59,8 +59,8 @@ def run(report: Report, longest: float, seconds: float, clips: int) -> None:
     )
 
 
-def _durations(report: Report, longest: float) -> list[Growth]:
-    durations = np.geomspace(min(_SHORTEST, longest / 8), longest, _STEPS).tolist()
+def _durations(report: Report, longest: float, points: int) -> list[Growth]:
+    durations = np.geomspace(min(_SHORTEST, longest / 8), longest, points).tolist()
     walls, peaks = [], []
     with tempfile.TemporaryDirectory(prefix="dstft-scaling-") as folder:
         little = little_disk(folder, longest)
@@ -75,8 +75,8 @@ def _durations(report: Report, longest: float) -> list[Growth]:
     return _pair("duration, s", "dstft optimize, time", durations, walls, peaks)
 
 
-def _frames(seconds: float) -> list[Growth]:
-    hops = [_N_FFT >> k for k in range(1, 1 + _SIZES)]
+def _frames(seconds: float, points: int) -> list[Growth]:
+    hops = [_N_FFT >> k for k in range(1, 1 + points)]
     works = [
         Work(seconds, {"n_fft": _N_FFT, "hop_length": hop, "window_mode": "time", "overlap": 1.0})
         for hop in hops
@@ -85,11 +85,11 @@ def _frames(seconds: float) -> list[Growth]:
     return _measured("frames", "fit time", frames, works)
 
 
-def _sizes(seconds: float) -> list[Growth]:
+def _sizes(seconds: float, points: int) -> list[Growth]:
     growths = []
     for mode, sizes in (
-        ("time", [512 << (2 * k) for k in range(4)]),
-        ("frequency", [256 << k for k in range(_SIZES)]),
+        ("time", [512 << (2 * k) for k in range(min(points, 4))]),
+        ("frequency", [256 << k for k in range(points)]),
     ):
         works = [
             Work(seconds, {"n_fft": K, "hop_length": K // 4, "window_mode": mode, "overlap": 1.0})
@@ -99,12 +99,12 @@ def _sizes(seconds: float) -> list[Growth]:
     return growths
 
 
-def _parameters(seconds: float) -> list[Growth]:
+def _parameters(seconds: float, points: int) -> list[Growth]:
     """One evaluation with gradient, for more and more lengths that differ."""
     growths = []
     frames = 1 + int(seconds * 44100) // _HOP
     for mode, most in (("time", frames), ("frequency", _N_FFT // 2 + 1)):
-        counts = np.unique(np.geomspace(1, most, _SIZES).round().astype(int)).tolist()
+        counts = np.unique(np.geomspace(1, most, points).round().astype(int)).tolist()
         options = {"n_fft": _N_FFT, "hop_length": _HOP, "window_mode": mode}
         works = [Work(seconds, options, distinct=count, rounds=3) for count in counts]
         growths += _measured("parameters", f"gradient {mode}", counts, works)
