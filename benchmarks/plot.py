@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from benchmarks.growth import Growth
 
@@ -47,6 +50,17 @@ def _draw(panel: Axes, growths: Sequence[Growth]) -> None:
     panel.set_yscale("log")
     low, high = panel.get_ylim()
     panel.set_ylim(low / 1.5, high * (high / low) ** 0.35 * 1.5)  # room for the legend
+    for axis in (panel.xaxis, panel.yaxis):
+        _ticks(axis)
     panel.grid(True, which="major", color="#dddddd", linewidth=0.6)
     panel.legend(fontsize=7.5, frameon=False, loc="upper left", handletextpad=0.2)
     panel.tick_params(labelsize=8)
+
+
+def _ticks(axis: Axis) -> None:
+    """Plain numbers at powers of ten, and at 2 and 5 times these where few would be left."""
+    low, high = axis.get_view_interval()
+    narrow = math.log10(high / low) < 1.8
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if narrow else (1.0,)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    axis.set_minor_formatter(NullFormatter())
