@@ -91,7 +91,9 @@ def _solve_lines(
         return
     step, across = neighbours.prices[axis], neighbours.prices[1 - axis] * positions
     beside, count = across[chosen], along.shape[1]
-    before = beside[:, 1 - first :: 2][:, : count - 1 + first]  # of all lines, but the plane's first
+    before = beside[:, 1 - first :: 2][
+        :, : count - 1 + first
+    ]  # of all lines, but the plane's first
     after = beside[:, first + 1 :: 2]  # of all lines, but the plane's last
 
     def cost(i: int) -> Array:
