@@ -60,25 +60,31 @@ def run(report: Report, rounds: int) -> None:
 
 
 def _phases(work: Sequence[str], record: Path, rounds: int) -> dict[str, list[float]]:
-    """Wall seconds of each phase, one per round: what a run notes itself, and what lies around it."""
-    imports = _command([sys.executable, "-c", "import dstft_cli.job"])
+    """Wall seconds of each phase, one per round: what a run notes itself, and what lies around it.
+
+    A run imports matplotlib before it loads the recording, and notes both as its loading.
+    """
+    bare = _command([sys.executable, "-c", "import dstft_cli.job"])
+    full = _command([sys.executable, "-c", "import dstft_cli.job, dstft_cli.plot.style"])
     whole = _command([sys.executable, "-m", "dstft_cli", *work])
     names = ("import", "load", "fit", "draw and write", "read options, end")
     phases: dict[str, list[float]] = {name: [] for name in names}
     for _ in range(rounds):
-        began = time.perf_counter()
-        imports()
-        imported = time.perf_counter() - began
-        began = time.perf_counter()
-        whole()
-        wall = time.perf_counter() - began
+        without, imported, wall = (_seconds(call) for call in (bare, full, whole))
         noted = json.loads(record.read_bytes())["seconds"]
+        load = max(noted["load"] - max(imported - without, 0.0), 0.0)
         fit = noted["search"] + noted["descent"]
-        rest = max(wall - imported - noted["total"], 0.0)
-        found = (imported, noted["load"], fit, noted["write"], rest)
+        rest = max(wall - without - noted["total"], 0.0)
+        found = (imported, load, fit, noted["write"], rest)
         for name, seconds in zip(names, found, strict=True):
             phases[name].append(seconds)
     return phases
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began
 
 
 def _command(arguments: Sequence[str]) -> Callable[[], object]:
