@@ -15,9 +15,11 @@ from pathlib import Path
 from statistics import mean, median
 
 import numpy as np
-import soundfile
+import soundfile  # type: ignore[import-untyped]
 
-from benchmarks.measure import Claim, machine, print_claims, print_table
+from benchmarks.machine import machine
+from benchmarks.measure import Claim
+from benchmarks.report import Report
 from dstft_cli.batch import from_list, make_plan
 from dstft_cli.batch.local import LocalExecutor, cores
 from dstft_cli.batch.run import Watch, run_batch
@@ -38,36 +40,39 @@ class Measured:
         overhead: s, mean time of a worker per job beyond its optimization: dispatch, journal,
             reading, writing and pictures.
         in_job: s, the part of it that is spent within the job.
+        memory: MB, of all workers: the peak of the largest one times their number.
     """
 
     rate: float
     optimization: float
     overhead: float
     in_job: float
+    memory: float
 
 
-def run(clips: int) -> None:
+def run(report: Report, clips: int) -> None:
     """Measures clips of 3 s at 22.05 kHz with one worker and with one per core, in turns.
 
     With pictures, which take most of the time then, once and on a quarter of the clips.
 
     Args:
+        report: takes what is found.
         clips: number of recordings, some times the number of cores.
     """
-    print(machine())
+    report.text(machine())
     most = cores()
     with tempfile.TemporaryDirectory(prefix="dstft-batch-") as name:
         folder = Path(name)
-        sources = _recordings(folder / "in", clips)
+        sources = recordings(folder / "in", clips)
         rounds = [
             {
-                workers: _measure(sources, folder / f"{number}-{workers}", workers, False)
+                workers: measure_batch(sources, folder / f"{number}-{workers}", workers, False)
                 for workers in sorted({1, most})
             }
             for number in range(ROUNDS)
         ]
         some = sources[: max(20, clips // 4)]
-        drawn = {w: _measure(some, folder / f"drawn-{w}", w, True) for w in sorted({1, most})}
+        drawn = {w: measure_batch(some, folder / f"drawn-{w}", w, True) for w in sorted({1, most})}
         planned, peak = _plan(folder)
     alone = _scaling(most)
     rows = [
@@ -84,11 +89,11 @@ def run(clips: int) -> None:
         for workers, found in turn.items()
     ]
     header = ["workers", "figures", "jobs/s", "optimization, ms", "in job, ms", "beside, ms"]
-    print_table(f"{clips} clips of {SECONDS:g} s at {RATE} Hz, one thread a worker", header, rows)
-    print(f"\nThe machine itself, a loop in Python in {most} processes: {alone:.2f} × one.")
+    report.table(f"{clips} clips of {SECONDS:g} s at {RATE} Hz, one thread a worker", header, rows)
+    report.text(f"The machine itself, a loop in Python in {most} processes: {alone:.2f} × one.")
     ratio = median(turn[most].rate / turn[1].rate for turn in rounds)
     beside = median(turn[1].overhead for turn in rounds)
-    print_claims(
+    report.claims(
         [
             Claim(f"throughput of {most} workers", ratio, 0.8 * most, "×", at_least=True),
             Claim("a file beyond its optimization", beside * 1e3, 30, "ms"),
@@ -98,8 +103,8 @@ def run(clips: int) -> None:
     )
 
 
-def _recordings(folder: Path, count: int) -> list[str]:
-    """Calls that sweep, in noise; no two alike."""
+def recordings(folder: Path, count: int) -> list[str]:
+    """Writes calls that sweep, in noise, no two alike, and returns their paths."""
     folder.mkdir()
     t = np.arange(int(SECONDS * RATE)) / RATE
     paths = []
@@ -114,7 +119,8 @@ def _recordings(folder: Path, count: int) -> list[str]:
     return paths
 
 
-def _measure(sources: Sequence[str], folder: Path, workers: int, figures: bool) -> Measured:
+def measure_batch(sources: Sequence[str], folder: Path, workers: int, figures: bool) -> Measured:
+    """Runs a batch of more recordings than workers, on one thread a worker."""
     settings = [f"figures={str(figures).lower()}", "threads=1"]
     plan = make_plan(from_list(sources, "benchmark", settings, "{stem}", folder))
     ends: list[float] = []
@@ -128,12 +134,14 @@ def _measure(sources: Sequence[str], folder: Path, workers: int, figures: bool) 
         raise RuntimeError(f"{len(failed)} jobs failed, the first one: {failed[0]}")
     warm = ends[workers - 1 :]  # the first job of each worker waits for its imports
     rate = (len(warm) - 1) / (warm[-1] - warm[0])
-    own = []
+    own, peaks = [], []
     for job in plan.jobs[workers:]:
         record = json.loads((plan.place(job) / "result.json").read_bytes())
         own.append(record["seconds"]["search"] + record["seconds"]["descent"])
+        peaks.append(record["peak_memory_mb"])
     within = [rows[job.index]["seconds"] for job in plan.jobs[workers:]]
-    return Measured(rate, mean(own), workers / rate - mean(own), mean(within) - mean(own))
+    beside, in_job = workers / rate - mean(own), mean(within) - mean(own)
+    return Measured(rate, mean(own), beside, in_job, workers * max(peaks))
 
 
 def _scaling(workers: int) -> float:

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 from benchmarks import peer
-from benchmarks.measure import Claim, in_turns, machine, median_ratio, print_claims, print_table
+from benchmarks.machine import machine
+from benchmarks.measure import Claim, in_turns, median_ratio
+from benchmarks.report import Report
 from benchmarks.signals import music
 from dstft_cli import DSTFT
 
@@ -20,18 +22,18 @@ _WIN_LENGTH = 1300.0
 _PEER_SECONDS = 2.0  # of signal: the peer builds [F, T, n_fft] where lengths vary with frequency
 
 
-def run(seconds: float, rounds: int) -> None:
+def run(report: Report, seconds: float, rounds: int) -> None:
     """Measures forward and backward passes on `seconds` of music at 44.1 kHz, on two threads.
 
     The layer of the peer library is compared in values and in time where it is installed.
     """
     torch.set_num_threads(2)
-    print(f"\n{seconds:g} s at {SAMPLE_RATE} Hz, n_fft {N_FFT}, hop {HOP_LENGTH}; {machine()}")
+    report.text(f"{seconds:g} s at {SAMPLE_RATE} Hz, n_fft {N_FFT}, hop {HOP_LENGTH}; {machine()}")
     signal = torch.from_numpy(music(seconds, SAMPLE_RATE)).float()
-    claims = _claimed(signal, rounds)
-    _modes(signal[: round(10 * SAMPLE_RATE)], rounds)
-    claims += _against_peer(signal[: round(_PEER_SECONDS * SAMPLE_RATE)], rounds)
-    print_claims(claims)
+    claims = _claimed(report, signal, rounds)
+    _modes(report, signal[: round(10 * SAMPLE_RATE)], rounds)
+    _against_peer(report, signal[: round(_PEER_SECONDS * SAMPLE_RATE)], rounds)
+    report.claims(claims)
 
 
 def _plain(signal: Tensor) -> Tensor:
@@ -56,13 +58,13 @@ def _both_passes(
 
     def work() -> object:
         x = signal.detach().requires_grad_(through)
-        transform(x).abs().sum().backward()
+        torch.autograd.backward(transform(x).abs().sum())
         return x.grad
 
     return work
 
 
-def _claimed(signal: Tensor, rounds: int) -> list[Claim]:
+def _claimed(report: Report, signal: Tensor, rounds: int) -> list[Claim]:
     """The mode `constant` with a whole hop."""
     layer = DSTFT(N_FFT, HOP_LENGTH, _WIN_LENGTH)
     names = (
@@ -84,7 +86,7 @@ def _claimed(signal: Tensor, rounds: int) -> list[Claim]:
         [name, f"{median(times) * 1e3:.0f}", f"{median_ratio(times, one):.2f}"]
         for name, times in measured.items()
     ]
-    print_table(f"one learned length, median of {rounds}", ["work", "ms", "passes"], rows)
+    report.table(f"one learned length, median of {rounds}", ["work", "ms", "passes"], rows)
     through = median_ratio(measured[names[2]], measured[names[3]])
     return [
         Claim("layer, forward", median_ratio(measured[names[0]], one), 1, "passes"),
@@ -93,7 +95,7 @@ def _claimed(signal: Tensor, rounds: int) -> list[Claim]:
     ]
 
 
-def _modes(signal: Tensor, rounds: int) -> None:
+def _modes(report: Report, signal: Tensor, rounds: int) -> None:
     """Every mode, on the first ten seconds; lengths per cell on the first half second."""
     rows = []
     for window_mode in ("constant", "time", "frequency", "time-frequency"):
@@ -123,15 +125,15 @@ def _modes(signal: Tensor, rounds: int) -> None:
             ]
             rows.append([window_mode, hop_mode, f"{len(x) / SAMPLE_RATE:g}", *cost])
     header = ["window mode", "hop mode", "s of signal", "forward", "and backward to everything"]
-    print_table("passes of torch.stft over the same signal", header, rows)
+    report.table("passes of torch.stft over the same signal", header, rows)
 
 
-def _against_peer(signal: Tensor, rounds: int) -> list[Claim]:
+def _against_peer(report: Report, signal: Tensor, rounds: int) -> None:
     """Values and time of the peer's layer: one length, the same window, neither side normalizes."""
     library = peer.load()
     if library is None:
-        print("\nSKIPPED: the peer library is absent: pip install --no-deps dstft==3.0.0")
-        return []
+        report.missing(f"the layer beside the peer's: {peer.ABSENT}")
+        return
     x = signal[None, :]
     theirs = library.DSTFT(
         n_fft=N_FFT,
@@ -161,10 +163,10 @@ def _against_peer(signal: Tensor, rounds: int) -> list[Claim]:
     rows = [
         [name, f"{median_ratio(times, measured['pass']):.1f}"] for name, times in measured.items()
     ]
-    print_table(
+    report.table(
         f"forward and backward, {_PEER_SECONDS:g} s; shapes {tuple(a.shape)} and {tuple(b.shape)}, "
         f"relative difference of magnitudes {gap:.1e}",
         ["work", "passes"],
         rows,
     )
-    return [Claim("magnitudes beside the peer's, relative difference", gap, 1e-5)]
+    report.claims([Claim("magnitudes beside the peer's, relative difference", gap, 1e-5)])

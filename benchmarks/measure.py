@@ -1,9 +1,7 @@
-"""Timing in turns, medians and ratios, and tables of what came out."""
+"""Timing in turns, medians and ratios, and claims about them."""
 
 from __future__ import annotations
 
-import os
-import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -61,32 +59,3 @@ def in_turns(
 def median_ratio(seconds: Sequence[float], reference: Sequence[float]) -> float:
     """Median over rounds of seconds divided by the reference of the same round."""
     return median(a / b for a, b in zip(seconds, reference, strict=True))
-
-
-def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Prints rows under a header, columns aligned, as Markdown."""
-    cells = [list(header), *([str(cell) for cell in row] for row in rows)]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
-    print(f"\n{title}\n")
-    for number, row in enumerate(cells):
-        print("| " + " | ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) + " |")
-        if number == 0:
-            print("|" + "|".join("-" * (w + 2) for w in widths) + "|")
-
-
-def print_claims(claims: Sequence[Claim]) -> None:
-    """Prints each claim with its verdict."""
-    print()
-    for claim in claims:
-        print(claim)
-
-
-def machine() -> str:
-    """Processor, cores and versions, one line."""
-    import numpy
-    import torch
-
-    return (
-        f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, "
-        f"Python {platform.python_version()}, torch {torch.__version__}, numpy {numpy.__version__}"
-    )

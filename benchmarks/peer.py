@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+ABSENT = "the peer library is not installed: pip install --no-deps dstft==3.0.0"
 PATIENCE = 10
 NEAR = 0.01  # nats above the end
 _LEAST_SHARE = 1e-3  # of the learning rate at the start

@@ -1,4 +1,4 @@
-"""Signals to measure with: music-like sound of any duration, and two short ones of the method's."""
+"""Signals to measure with: music-like sound of any duration, and short ones of the method's."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float32]
 
+_SAMPLES = Path(__file__).parent.parent / "sample_audio"
 _BLOCK_SECONDS = 4.0
 _HARMONICS = 8
 
@@ -67,6 +68,30 @@ def swinging_tone(seed: int = 0) -> tuple[NDArray[np.float64], float]:
     steady = np.full(len(t), 500.0)
     x = np.sin(np.cumsum(swing) / 200) + np.sin(np.cumsum(steady) / 200) + 0.1 * noise
     return x, 10_000.0
+
+
+def six_tones(seed: int = 0) -> tuple[NDArray[np.float64], float]:
+    """Six tones one after the other, each from its zero phase.
+
+    Args:
+        seed: of the noise, white, standard deviation 0.2.
+
+    Returns:
+        6636 samples, and their rate of 1 kHz.
+    """
+    lengths, frequencies = (1484, 1153, 635, 361, 1796, 1207), (50, 228, 65, 171, 30, 144)
+    tones = [
+        np.sin(2 * np.pi * frequency * np.arange(length) / 1000)
+        for length, frequency in zip(lengths, frequencies, strict=True)
+    ]
+    noise = np.random.default_rng(seed).standard_normal(sum(lengths))
+    return np.concatenate(tones) + 0.2 * noise, 1000.0
+
+
+def speech() -> tuple[NDArray[np.float64], float]:
+    """`sample_audio/speech.wav`, a real recording of 5.7 s, and its rate of 8 kHz."""
+    samples, rate = soundfile.read(_SAMPLES / "speech.wav")
+    return samples, float(rate)
 
 
 def _block(rng: np.random.Generator, size: int, sample_rate: int) -> FloatArray:

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.measure import Claim, in_turns, machine, median_ratio, print_claims, print_table
+from benchmarks.machine import machine
+from benchmarks.measure import Claim, in_turns, median_ratio
+from benchmarks.report import Report
 from benchmarks.signals import music
 from dstft_cli import optimize
 from dstft_cli.criteria import resolve
@@ -52,17 +54,17 @@ _HOPS = {
 }
 
 
-def run(seconds: float, rounds: int) -> None:
+def run(report: Report, seconds: float, rounds: int) -> None:
     """Measures the gradient and the fits on `seconds` of music at 44.1 kHz.
 
     Learned hops are measured on no more than its first ten seconds.
     """
     signal = music(seconds, SAMPLE_RATE)
-    print(f"\n{seconds:g} s at {SAMPLE_RATE} Hz, n_fft {N_FFT}, hop {HOP_LENGTH}; {machine()}")
+    report.text(f"{seconds:g} s at {SAMPLE_RATE} Hz, n_fft {N_FFT}, hop {HOP_LENGTH}; {machine()}")
     fewer = max(rounds // 2, 1)
-    claims = _gradient(signal, rounds) + _fits(signal, seconds, _LENGTHS, fewer)
-    claims += _fits(signal, min(seconds, _HOP_SECONDS), _HOPS, fewer)
-    print_claims(claims)
+    claims = _gradient(report, signal, rounds) + _fits(report, signal, seconds, _LENGTHS, fewer)
+    claims += _fits(report, signal, min(seconds, _HOP_SECONDS), _HOPS, fewer)
+    report.claims(claims)
 
 
 def forward_pass(signal: torch.Tensor) -> Callable[[], object]:
@@ -78,7 +80,7 @@ def forward_pass(signal: torch.Tensor) -> Callable[[], object]:
     return transform
 
 
-def _gradient(signal: np.ndarray, rounds: int) -> list[Claim]:
+def _gradient(report: Report, signal: np.ndarray, rounds: int) -> list[Claim]:
     """Criterion with gradient: one length for all frames, and a different one in every frame."""
     centers = uniform_centers(len(signal), HOP_LENGTH)
     one = np.array([[1300.0]])
@@ -107,14 +109,21 @@ def _gradient(signal: np.ndarray, rounds: int) -> list[Claim]:
     rows = [[_PASS, f"{median(seconds[_PASS]) * 1e3:.0f}", "1"]]
     for name, ratio in zip(names, ratios, strict=True):
         rows.append([name, f"{median(seconds[name]) * 1e3:.0f}", f"{ratio:.2f}"])
-    print_table(f"median of {rounds}", ["work", "ms", "passes"], rows)
+    report.table(f"median of {rounds}", ["work", "ms", "passes"], rows)
     return [Claim(name, r, 2, "passes") for name, r in zip(names, ratios, strict=True)]
 
 
-def _fits(whole: np.ndarray, seconds: float, fits: Mapping[str, Fit], rounds: int) -> list[Claim]:
+def _fits(
+    report: Report,
+    whole: np.ndarray,
+    seconds: float,
+    fits: Mapping[str, Fit],
+    rounds: int,
+) -> list[Claim]:
     """Whole fits with window lengths from 512 to 2048 samples, each between two passes.
 
     Args:
+        report: takes what is found.
         whole: signal of the passes, `[N]`; over a short one they take a millisecond, or ten.
         seconds: of it that are fitted; a pass over them is their share of a pass over all.
         fits: name and what is run.
@@ -148,7 +157,7 @@ def _fits(whole: np.ndarray, seconds: float, fits: Mapping[str, Fit], rounds: in
         rows.append([name, *cost, f"{best_fixed:.4f}", f"{final:.4f}"])
         if planned.limit is not None:
             claims.append(Claim(name, ratio, planned.limit, "passes"))
-    print_table(
+    report.table(
         f"whole fits of {len(signal) / SAMPLE_RATE:g} s, lengths {HOP_LENGTH} to {N_FFT}, "
         f"median of {rounds}",
         ["work", "s", "passes", "transforms", "entropy, best fixed", "entropy, final"],

@@ -11,6 +11,8 @@ the patches of the grid.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -83,31 +85,38 @@ def _solve_lines(
     first: int,
 ) -> None:
     """Every second line along an axis, in place."""
-    along = np.moveaxis(grid, axis, 0)  # [L, B, M]: steps along the lines, lines, positions
+    along = np.moveaxis(grid, axis, 0)[:, first::2]  # [L, B, M]: steps, lines, positions
     chosen = np.moveaxis(found, axis, 0)
-    step, across = neighbours.prices[axis], neighbours.prices[1 - axis] * positions
-    lines = np.array(along[:, first::2], dtype=np.float64, order="C")  # a copy: it is added to
-    if lines.size == 0:
+    if along.size == 0:
         return
-    beside = np.abs(across[:, None] - across[None, :])  # price of m beside a neighbour's m'
-    here = np.arange(first, chosen.shape[1], 2)
-    for near in (here - 1, here + 1):
-        inside = (near >= 0) & (near < chosen.shape[1])
-        lines[:, inside] += beside[chosen[:, near[inside]]]
-    chosen[:, first::2] = _paths(lines, positions * step)
+    step, across = neighbours.prices[axis], neighbours.prices[1 - axis] * positions
+    beside, count = across[chosen], along.shape[1]
+    before = beside[:, 1 - first :: 2][
+        :, : count - 1 + first
+    ]  # of all lines, but the plane's first
+    after = beside[:, first + 1 :: 2]  # of all lines, but the plane's last
+
+    def cost(i: int) -> Array:
+        row = np.array(along[i].T, order="C")  # a copy: it is added to
+        row[:, 1 - first :] += np.abs(across[:, None] - before[i])
+        row[:, : after.shape[1]] += np.abs(across[:, None] - after[i])
+        return row
+
+    chosen[:, first::2] = _paths(cost, len(along), positions * step)
 
 
-def _paths(lines: Array, positions: Array) -> NDArray[np.int64]:
-    """The cheapest path along axis 0 of each of B lines, `[L, B]`, from costs `[L, B, M]`."""
-    paid = np.empty_like(lines)
-    paid[0] = lines[0]
-    for step in range(1, len(lines)):
-        paid[step] = arrive(paid[step - 1], positions) + lines[step]
-    path = np.empty(lines.shape[:2], dtype=np.int64)
-    path[-1] = paid[-1].argmin(-1)
-    distance = np.abs(positions[:, None] - positions[None, :])
-    for step in range(len(lines) - 2, -1, -1):
-        path[step] = (paid[step] + distance[path[step + 1]]).argmin(-1)
+def _paths(cost: Callable[[int], Array], steps: int, positions: Array) -> NDArray[np.int64]:
+    """The cheapest path of each of B lines, `[L, B]`, from the costs `[M, B]` of each of L steps."""
+    paid = np.empty((steps, *(first := cost(0)).shape))
+    paid[0] = first
+    for step in range(1, steps):
+        paid[step] = paid[step - 1]
+        arrive(paid[step], positions)
+        paid[step] += cost(step)
+    path = np.empty((steps, paid.shape[2]), dtype=np.int64)
+    path[-1] = paid[-1].argmin(0)
+    for step in range(steps - 2, -1, -1):
+        path[step] = (paid[step] + np.abs(positions[:, None] - positions[path[step + 1]])).argmin(0)
     return path
 
 

@@ -32,33 +32,40 @@ def cheapest_path(cost: Array, positions: Array) -> NDArray[np.int64]:
     padded[:T] = cost
     rows = padded.reshape(stretches, steps, M)
 
-    through = np.full((stretches, M, M), np.inf)  # cheapest way from first to last row
-    through[:, range(M), range(M)] = rows[:, 0]
+    through = np.full((M, stretches, M), np.inf)  # cheapest way to m from the first row's m'
+    through[range(M), :, range(M)] = rows[:, 0].T
     for step in range(1, steps):
-        through = arrive(through, positions)
-        through += rows[:, step, None, :]
+        arrive(through, positions)
+        through += rows[:, step].T[:, :, None]
 
     starts, ends = _join(through, positions)
     return _walk(rows, positions, starts, ends).reshape(-1)[:T]
 
 
-def arrive(paid: Array, positions: Array) -> Array:
-    """`min_m' paid[…, m'] + |x[m'] − x[m]|`: two sweeps along the sorted positions."""
-    upwards = np.minimum.accumulate(paid - positions, axis=-1)
-    upwards += positions
-    downwards = np.minimum.accumulate((paid + positions)[..., ::-1], axis=-1)[..., ::-1]
-    return np.minimum(upwards, downwards - positions)
+def arrive(paid: Array, positions: Array) -> None:
+    """`min_m' paid[m', …] + |x[m'] − x[m]|`, in place: two sweeps along the sorted positions.
+
+    With the positions first, each step of a sweep is one operation on all that lies beside it.
+    """
+    gaps = np.diff(positions)
+    moved = np.empty_like(paid[0])
+    for m, gap in enumerate(gaps):
+        np.add(paid[m], gap, out=moved)
+        np.minimum(paid[m + 1], moved, out=paid[m + 1])
+    for m in range(len(gaps), 0, -1):
+        np.add(paid[m], gaps[m - 1], out=moved)
+        np.minimum(paid[m - 1], moved, out=paid[m - 1])
 
 
 def _join(through: Array, positions: Array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """First and last position of each stretch on the cheapest path through all of them."""
-    stretches, M, _ = through.shape
+    M, stretches, _ = through.shape
     distance = np.abs(positions[:, None] - positions[None, :])
     arrived_from = np.zeros((stretches, M), dtype=np.int64)
     left_from = np.zeros((stretches, M), dtype=np.int64)
     entry = np.zeros(M)
     for b in range(stretches):
-        ways = entry[:, None] + through[b]
+        ways = entry[:, None] + through[:, b].T
         left_from[b] = ways.argmin(0)
         exits = ways.min(0)
         moves = exits[:, None] + distance

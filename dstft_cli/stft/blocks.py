@@ -9,6 +9,8 @@ from typing import TypeVar
 
 import torch
 
+from dstft_cli.stft.allocation import keep_freed_memory
+
 Job = TypeVar("Job")
 Done = TypeVar("Done")
 
@@ -27,6 +29,7 @@ def map_in_order(
         jobs: its arguments.
         threads: >= 1; 1 runs in the calling thread, with torch's parallelism.
     """
+    keep_freed_memory()
     if threads == 1:
         for job in jobs:
             with torch.no_grad():

@@ -1,0 +1,151 @@
+"""The page of the benchmarks: every section on it, with what failed or was left out told loudly."""
+
+from __future__ import annotations
+
+import re
+import sys
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import peer
+from benchmarks.__main__ import main
+from benchmarks.catalogue import CATALOGUE
+from benchmarks.growth import Growth
+from benchmarks.measure import Claim
+from benchmarks.report import Report
+
+PAGED = [name for name, benchmark in CATALOGUE.items() if benchmark.page]
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Puts a function in the place of a benchmark."""
+
+    def put(name: str, run: Callable[..., None]) -> None:
+        module = types.ModuleType(f"benchmarks.{name}")
+        module.run = run  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, f"benchmarks.{name}", module)
+
+    return put
+
+
+def tells(name: str) -> Callable[..., None]:
+    def run(report: Report, *sizes: Any) -> None:
+        report.text(f"text of {name}")
+        report.table(f"table of {name}", ["work", "ms"], [["a", 1], ["longer", 22]])
+        report.claims([Claim(f"claim of {name}", 1.0, 2.0, "ms")])
+
+    return run
+
+
+def test_the_page_has_every_section_and_a_plot(
+    fake: Callable[..., None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def grows(report: Report, *sizes: Any) -> None:
+        for quantity in ("time, s", "memory, MB"):
+            report.growth(Growth("frames", "fit", quantity, [1, 10, 100], [2, 19, 210]))
+
+    for name in PAGED:
+        fake(name, grows if name == "scaling" else tells(name))
+    page = tmp_path / "out" / "PAGE.md"
+    assert main(["--quick", "-o", str(page)]) == 0
+    text = page.read_text(encoding="utf-8")
+    titles = [CATALOGUE[name].title for name in PAGED]
+    assert re.findall(r"^## (.+)$", text, re.M) == titles
+    for name in set(PAGED) - {"scaling"}:
+        assert f"text of {name}\n\nTable of {name}:\n\n| work   | ms |\n|---" in text
+        assert f"- met      claim of {name}: 1 ms, claimed ≤ 2\n" in text
+    count = len(PAGED) - 1
+    assert f"Claims met: {count} of {count}." in text
+    assert "--quick -o" in text
+    assert "torch 2." in text
+    assert "**Not m" not in text
+    (picture,) = re.findall(r"!\[.+\]\((.+)\)", text)
+    png = (page.parent / picture).read_bytes()
+    assert picture == "docs/benchmarks.png"
+    assert png.startswith(b"\x89PNG")
+    assert f"written: {page}" in capsys.readouterr().out
+
+
+def test_a_benchmark_that_fails_is_named_and_the_others_run(
+    fake: Callable[..., None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(report: Report, *sizes: Any) -> None:
+        report.text("this far")
+        raise RuntimeError("disk full")
+
+    def misses(report: Report, *sizes: Any) -> None:
+        report.claims([Claim("too slow", 3.0, 2.0, "passes")])
+
+    fake("speed", fails)
+    fake("startup", misses)
+    page = tmp_path / "PAGE.md"
+    assert main(["speed", "startup", "-o", str(page)]) == 1
+    text = page.read_text(encoding="utf-8")
+    head = text.partition("\n## ")[0]
+    assert "- speed: FAILED: RuntimeError: disk full" in head
+    assert "- NOT MET  too slow: 3 passes, claimed ≤ 2" in head
+    assert "Claims met: 0 of 1." in head
+    assert "this far" in text
+    assert "NOT MEASURED: FAILED: RuntimeError: disk full" in capsys.readouterr().out
+    assert not (tmp_path / "docs").exists(), "a picture of nothing was drawn"
+
+
+def test_named_benchmarks_leave_the_page_alone(
+    fake: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    fake("speed", tells("speed"))
+    assert main(["speed"]) == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_quick_sizes_are_smaller_and_given_ones_win(fake: Callable[..., None]) -> None:
+    seen: list[tuple[Any, ...]] = []
+    fake("speed", lambda report, *sizes: seen.append(sizes))
+    for arguments in ([], ["--quick"], ["--quick", "--seconds", "5"]):
+        assert main(["speed", *arguments]) == 0
+    assert seen[0] == (180, 7)
+    assert seen[1][0] < 10
+    assert seen[2] == (5.0, seen[1][1])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["sped"], r"benchmark 'sped' is unknown: use evaluation, speed,"),
+        (["--rounds", "0"], r"--rounds at least 1"),
+        (["--points", "2"], r"--points must be 3 to 6"),
+        (["--clips", "39"], r"--clips must be at least 40"),
+        (["--longest", "3"], r"--longest must be at least 4"),
+        (["--peer-seconds", "-1"], r"--peer-seconds must be 0 or above"),
+    ],
+)
+def test_wrong_options_are_refused(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    assert re.search(message, capsys.readouterr().err)
+
+
+def test_an_absent_peer_is_skipped_loudly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from benchmarks import evaluation
+
+    monkeypatch.setitem(sys.modules, "dstft", None)
+    assert peer.load() is None
+    monkeypatch.setattr(evaluation, "CASES", evaluation.CASES[:1])
+    page = tmp_path / "PAGE.md"
+    assert main(["evaluation", "--seconds", "0.5", "--rounds", "1", "-o", str(page)]) == 0
+    assert f"NOT MEASURED: evaluations of the peer's layer: {peer.ABSENT}" in (
+        capsys.readouterr().out
+    )
+    text = page.read_text(encoding="utf-8")
+    assert f"- evaluation: evaluations of the peer's layer: {peer.ABSENT}" in text
+    assert re.findall(r"\| constant +\| one +\| (\S+)", text) == ["dstft", "autograd"]
