@@ -10,7 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from dstft_cli.cli.entry import RunState
-from dstft_cli.cli.group import version_option
+from dstft_cli.cli.version import version_option
 from dstft_cli.settings import OPTIONS, Declaration
 
 GENERAL = "general"
