@@ -9,7 +9,13 @@ import click
 
 from dstft_cli.cli.group import CONTEXT_SETTINGS
 from dstft_cli.cli.jobs import run_job
-from dstft_cli.cli.options import GroupedCommand, general_options, setting_options
+from dstft_cli.cli.options import (
+    DirectoryType,
+    GroupedCommand,
+    SettingType,
+    general_options,
+    setting_options,
+)
 from dstft_cli.settings import RUN_GROUPS, merge
 
 if TYPE_CHECKING:
@@ -33,8 +39,8 @@ apply = GroupedCommand(
     callback=run,
     context_settings=CONTEXT_SETTINGS,
     params=[
-        click.Argument(["directory"], metavar="DIR", type=click.Path(path_type=Path)),
-        click.Argument(["source"], metavar="INPUT"),
+        click.Argument(["directory"], metavar="DIR", type=DirectoryType()),
+        click.Argument(["source"], metavar="INPUT", type=SettingType(path="file")),
         *setting_options(RUN_GROUPS),
         *general_options(),
     ],

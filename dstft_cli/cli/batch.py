@@ -10,7 +10,13 @@ import click
 
 from dstft_cli.cli.group import CONTEXT_SETTINGS
 from dstft_cli.cli.jobs import check_verbosity
-from dstft_cli.cli.options import GroupedCommand, GroupedOption, general_options, setting_option
+from dstft_cli.cli.options import (
+    GroupedCommand,
+    GroupedOption,
+    SettingType,
+    general_options,
+    setting_option,
+)
 from dstft_cli.errors import DstftError, UsageError
 from dstft_cli.settings import OPTIONS
 
@@ -140,12 +146,14 @@ batch = GroupedCommand(
         click.Argument(["config"], required=False, type=click.Path(path_type=Path)),
         GroupedOption(
             ["--from", "from_lines"],
+            type=SettingType(path="file"),
             metavar="FILE|-",
             group="input",
             help="Inputs from a list, one path a line; -: from standard input.",
         ),
         GroupedOption(
             ["--from0", "from_nul"],
+            type=SettingType(path="file"),
             metavar="FILE|-",
             group="input",
             help="The same with NUL after each path, as find -print0 writes it.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 
 import click
+from click.shell_completion import CompletionItem
 
 from dstft_cli.cli.version import version_option
 
@@ -37,6 +38,11 @@ COMMANDS = {
         "report",
         "Show all results below a directory on one HTML page.",
     ),
+    "completion": (
+        "dstft_cli.cli.completion",
+        "completion",
+        "Print the script with which bash, zsh or fish completes dstft.",
+    ),
 }
 
 
@@ -60,6 +66,15 @@ class LazyGroup(click.Group):
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             ctx.fail(f"no command '{args[0]}': the commands are {', '.join(COMMANDS)}")
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        # not Group's own, which imports every command for its help
+        commands = [
+            CompletionItem(name, help=text)
+            for name, (_, _, text) in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        return commands + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
