@@ -18,6 +18,7 @@ from dstft_cli.errors import InputError
 from dstft_cli.fit import optimize, resolve_device
 from dstft_cli.names import default_smoothness
 from dstft_cli.output import Outputs, refuse_collisions
+from dstft_cli.preflight import output_directory
 from dstft_cli.result import Result
 from dstft_cli.settings import Length, Settings
 from dstft_cli.summary import summary_lines
@@ -146,16 +147,6 @@ def run_job(
         outputs.write_record(record)
         report(f"wrote in {now - found:.2f} s, peak memory {record['peak_memory_mb']:.0f} MB")
     return JobOutcome(record, outputs.directory, summary_lines(record, outputs.directory))
-
-
-def output_directory(source: str, settings: Settings) -> Path | None:
-    """Where results go: `STEM-dstft` here unless told otherwise; nowhere where data is piped."""
-    if settings.output is not None:
-        return settings.output
-    if settings.json or "-" in (settings.png, settings.npy):
-        return None
-    stem = "stdin" if source == "-" else Path(source).stem
-    return Path(f"{stem}-dstft")
 
 
 def _load(source: str, settings: Settings) -> Signal:

@@ -31,7 +31,7 @@ def run(directory: Path, source: str, quiet: bool, verbose: bool, **options: Any
 
         return run_apply(directory, source, settings, **streams)
 
-    run_job(job, settings, quiet=quiet, verbose=verbose)
+    run_job(source, job, settings, quiet=quiet, verbose=verbose)
 
 
 apply = GroupedCommand(

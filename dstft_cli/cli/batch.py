@@ -50,6 +50,8 @@ def run(
         raise UsageError("--workers and --scheduler exclude each other: the cluster has its own")
     if workers is not None and not 1 <= workers <= MOST_WORKERS:
         raise UsageError(f"--workers {workers}: must be at least 1 and at most {MOST_WORKERS}")
+    if output == "-":
+        raise UsageError("--output -: a batch writes directories: use --json for standard output")
     if figures is not None:
         set_pairs = (*set_pairs, f"figures={str(figures).lower()}")
     plan = _plan(config, from_lines, from_nul, output, set_pairs)

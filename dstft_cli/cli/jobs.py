@@ -18,11 +18,17 @@ if TYPE_CHECKING:
 
 
 def run_job(
-    job: Callable[..., JobOutcome], settings: Settings, *, quiet: bool, verbose: bool
+    source: str,
+    job: Callable[..., JobOutcome],
+    settings: Settings,
+    *,
+    quiet: bool,
+    verbose: bool,
 ) -> None:
     """Runs a job with its streams and prints what it found.
 
     Args:
+        source: the recording.
         job: called with the keywords `stdout`, `report` and `progress`; it imports what it needs,
             so that a wrong command line is refused at once.
         settings: say what claims standard output.
@@ -31,6 +37,9 @@ def run_job(
     check_verbosity(quiet, verbose)
     carrier = data_carrier(settings)
     stdout = data_output("" if carrier == "--json" else carrier) if carrier else None
+    from dstft_cli.preflight import refuse_early
+
+    refuse_early(source, settings)
     with progress_bar(quiet) as progress:
         outcome = job(
             stdout=stdout,

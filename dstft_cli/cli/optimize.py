@@ -39,7 +39,7 @@ def run(
 
         return run_optimize(source, settings, **streams)
 
-    run_job(job, settings, quiet=quiet, verbose=verbose)
+    run_job(source, job, settings, quiet=quiet, verbose=verbose)
 
 
 optimize = GroupedCommand(

@@ -239,6 +239,7 @@ def optimize(
         last=float(lengths[:, -1].min()),
         overlap=overlap,
         learned=not fixed,
+        featureless=stages.featureless,
         growable=not automatic or plan.n_fft < largest_auto_n_fft(length, per_bin=per_bin),
     )
     if stages.stop_reason is StopReason.NON_FINITE:

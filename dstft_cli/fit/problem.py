@@ -17,7 +17,7 @@ from dstft_cli.fit.cells import CellEvaluator
 from dstft_cli.fit.evaluator import Evaluator, Progress
 from dstft_cli.fit.frequency import FrequencyEvaluator
 from dstft_cli.fit.plan import Plan
-from dstft_cli.fit.tabulate import Table, fixed_scores, search_lengths
+from dstft_cli.fit.tabulate import Table, fixed_scores, is_featureless, search_lengths
 from dstft_cli.names import DEFAULT_SMOOTHNESS, DEFAULT_SMOOTHNESS_OF_CELLS
 from dstft_cli.parameters import Patches, choose_patches, uniform_centers
 from dstft_cli.stft import Samples, Transform
@@ -100,10 +100,15 @@ class Probe:
         self._tables: dict[int, tuple[Evaluator, Array, Table | None]] = {}
 
     def best_fixed(self, n_fft: int) -> float:
-        """The best single length of the table at this n_fft, samples."""
+        """The best single length of the table at this n_fft, samples.
+
+        Where all score alike it is at least n_fft / 4: chance is no reason to go to smaller sizes,
+        while a faint tone in noise may show at larger ones.
+        """
         lengths = self._plan_for(n_fft).tabulated_lengths()
         _, scores, _ = self._tabulate(n_fft)
-        return float(lengths[scores.argmin()])
+        best = float(lengths[scores.argmin()])
+        return max(best, n_fft / 4) if is_featureless(scores, lengths) else best
 
     @property
     def comparable(self) -> bool:

@@ -22,7 +22,7 @@ from dstft_cli.fit.evaluator import Evaluator
 from dstft_cli.fit.objective import Lengths, Objective, Point, Positions
 from dstft_cli.fit.plan import Plan
 from dstft_cli.fit.record import Candidate, Record
-from dstft_cli.fit.tabulate import Table, fixed_scores, search_lengths
+from dstft_cli.fit.tabulate import Table, fixed_scores, is_featureless, search_lengths
 from dstft_cli.parameters import FreeCenters, FreeHop, FreeLengths, Neighbours
 from dstft_cli.result import StopReason
 
@@ -67,6 +67,7 @@ class Stages:
         importance: share of each row in the criterion, `[R]`, once that is known.
         seconds: of the search and the descent.
         stuck: a descent without a search led nowhere.
+        featureless: all tabulated lengths score alike, as they do in noise.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class Stages:
         self.stop_reason = StopReason.FIXED
         self.seconds = {"search": 0.0, "descent": 0.0}
         self.stuck = False
+        self.featureless = False
         self._began = time.perf_counter() if began is None else began
         self._record = Record(plan.hop_length, self._began)
         self._at = at
@@ -229,6 +231,7 @@ class Stages:
         lengths = self._plan.tabulated_lengths()
         before = self._evaluator.evaluations
         scores, sums, table = fixed_scores(self._evaluator, lengths)
+        self.featureless = is_featureless(scores, lengths)
         candidates = [
             self._offer("table", np.array([length]), total, evaluations=before + m)
             for m, (length, total) in enumerate(zip(lengths, sums, strict=True), start=1)

@@ -81,10 +81,15 @@ class OutputDirectory:
         """Where file `name` is going to be once the directory is committed."""
         return self.place / name
 
-    def __enter__(self) -> OutputDirectory:
+    def check(self) -> None:
+        """Raises what entering would for the place as it is, and creates nothing."""
         with disk_errors(self.place):
             self._final = real_place(self.place)
             self._check_place()
+
+    def __enter__(self) -> OutputDirectory:
+        self.check()
+        with disk_errors(self.place):
             try:
                 self._parents = make_parents(self._final.parent)
                 partial = beside(self._final, "partial")
