@@ -30,38 +30,41 @@ RUNS = {
         "speech.wav --window-mode time-frequency --duration 3 --n-fft 1024 --freq-scale mel"
     ),
 }
+TUTORIAL = "speech.wav --duration 3 --window-mode time"
 CURVES = [
     f"speech.wav --window-mode time --duration 3 --n-fft 1024 --smoothness {mu}"
     for mu in ("0", "0.1", "1")
 ]
 
 
-def comparison(options: str) -> Image.Image:
-    """The comparison.png of a run of `dstft optimize`."""
-    name, *rest = options.split()
+def picture(options: str, name: str = "comparison") -> Image.Image:
+    """A picture of a run of `dstft optimize`, whose options follow the recording."""
+    recording, *rest = options.split()
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder, "result")
-        arguments = [str(SAMPLES / name), *rest, "-o", str(output), "-q"]
+        arguments = [str(SAMPLES / recording), *rest, "-o", str(output), "-q"]
         command = [sys.executable, "-m", "dstft_cli", "optimize", *arguments]
         subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
-        return Image.open(output / "comparison.png").convert("RGB")
+        return Image.open(output / f"{name}.png").convert("RGB")
 
 
-def save(picture: Image.Image, name: str) -> None:
-    """Scaled to the width of a page, in 256 colours."""
-    height = round(picture.height * WIDTH / picture.width)
-    small = picture.resize((WIDTH, height), Image.Resampling.LANCZOS)
-    small.quantize(256).save(DOCS / name, optimize=True)
+def save(drawn: Image.Image, name: str) -> None:
+    """Scaled to the width of a page, in 128 colours."""
+    height = round(drawn.height * WIDTH / drawn.width)
+    small = drawn.resize((WIDTH, height), Image.Resampling.LANCZOS)
+    small.quantize(128).save(DOCS / name, optimize=True)
 
 
 def main() -> None:
     for name, options in RUNS.items():
-        save(comparison(options), name)
+        save(picture(options), name)
+    for name in ("comparison", "trajectory"):
+        save(picture(TUTORIAL, name), f"tutorial-{name}.png")
     panels = []
     for options in CURVES:
-        picture = comparison(options)
-        top = round(picture.height * (1 - LOWEST_PANEL))
-        panels.append(picture.crop((0, top, picture.width, picture.height)))
+        drawn = picture(options)
+        top = round(drawn.height * (1 - LOWEST_PANEL))
+        panels.append(drawn.crop((0, top, drawn.width, drawn.height)))
     stack = Image.new("RGB", (panels[0].width, sum(p.height for p in panels)))
     for number, panel in enumerate(panels):
         stack.paste(panel, (0, number * panel.height))

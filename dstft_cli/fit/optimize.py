@@ -202,6 +202,7 @@ def optimize(
             per_bin=per_bin,
             best_fixed=None if fixed else probe.best_fixed,
             score=probe.score if varying and probe.comparable else None,
+            tells_apart=probe.tells_apart,
             report=report,
         )
     plan = plan_for(int(n_fft))

@@ -222,6 +222,7 @@ def choose_n_fft(
     per_bin: bool = False,
     best_fixed: Callable[[int], float] | None,
     score: Callable[[int], float] | None,
+    tells_apart: Callable[[int], bool] = lambda n_fft: True,
     report: Report = say_nothing,
 ) -> int:
     """A power of two in whose range the best window lengths lie.
@@ -241,6 +242,8 @@ def choose_n_fft(
         per_bin: one length per bin.
         best_fixed: the best single length at an n_fft, samples; None where nothing is learned.
         score: what the search attains at an n_fft; None where the lengths do not vary.
+        tells_apart: whether single lengths differ at an n_fft; where they do not, as in noise, no
+            scores are compared: they would fall with n_fft by chance.
         report: takes a line for every step.
     """
     floor = max(_power_of_two_above(at_least), SMALLEST_AUTO_N_FFT)
@@ -268,7 +271,7 @@ def choose_n_fft(
             limited = n_fft * 2 > limit and best > n_fft / 2
             report(f"{found}: {'the largest for this signal' if limited else 'kept'}")
             break
-    if score is None:
+    if score is None or not tells_apart(n_fft):
         return n_fft
     least, most = min(n_fft, first) // 2, max(n_fft, first) * 2
     sizes = [1 << k for k in range(least.bit_length() - 1, most.bit_length())]

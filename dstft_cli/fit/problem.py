@@ -108,7 +108,12 @@ class Probe:
         lengths = self._plan_for(n_fft).tabulated_lengths()
         _, scores, _ = self._tabulate(n_fft)
         best = float(lengths[scores.argmin()])
-        return max(best, n_fft / 4) if is_featureless(scores, lengths) else best
+        return best if self.tells_apart(n_fft) else max(best, n_fft / 4)
+
+    def tells_apart(self, n_fft: int) -> bool:
+        """Whether the single lengths of the table at this n_fft differ in score."""
+        _, scores, _ = self._tabulate(n_fft)
+        return not is_featureless(scores, self._plan_for(n_fft).tabulated_lengths())
 
     @property
     def comparable(self) -> bool:

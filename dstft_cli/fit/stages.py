@@ -22,7 +22,7 @@ from dstft_cli.fit.evaluator import Evaluator
 from dstft_cli.fit.objective import Lengths, Objective, Point, Positions
 from dstft_cli.fit.plan import Plan
 from dstft_cli.fit.record import Candidate, Record
-from dstft_cli.fit.tabulate import Table, fixed_scores, is_featureless, search_lengths
+from dstft_cli.fit.tabulate import CHANCE, Table, fixed_scores, is_featureless, search_lengths
 from dstft_cli.fit.told import Report, Told, say_nothing
 from dstft_cli.parameters import FreeCenters, FreeHop, FreeLengths, Neighbours
 from dstft_cli.result import StopReason
@@ -119,6 +119,7 @@ class Stages:
         if method.search:
             if self._varying:
                 self._search(table)
+                self.featureless &= self._gain < CHANCE
             self.stop_reason = StopReason.SEARCH
         self.seconds["search"] = time.perf_counter() - began
         began = time.perf_counter()
@@ -191,6 +192,12 @@ class Stages:
     def _best(self) -> Candidate:
         assert self._record.best is not None
         return self._record.best
+
+    @property
+    def _gain(self) -> float:
+        """How much better than the best single window the best so far is, price included, nats."""
+        assert self._record.fixed is not None
+        return self._record.fixed.total - self._best.total
 
     @property
     def _neighbours(self) -> Neighbours:
