@@ -142,7 +142,7 @@ def general_options() -> list[click.Parameter]:
             is_flag=True,
             is_eager=True,
             callback=_remember_verbose,
-            help="Print details, and a traceback with an error.",
+            help="Tell what is done and why, and print a traceback with an error.",
         ),
         version_option(),
     ]
