@@ -31,6 +31,7 @@ RUNS = {
     ),
 }
 TUTORIAL = "speech.wav --duration 3 --window-mode time"
+TUTORIAL_PICTURES = {"comparison": 128, "trajectory": 256}  # colours
 CURVES = [
     f"speech.wav --window-mode time --duration 3 --n-fft 1024 --smoothness {mu}"
     for mu in ("0", "0.1", "1")
@@ -48,18 +49,18 @@ def picture(options: str, name: str = "comparison") -> Image.Image:
         return Image.open(output / f"{name}.png").convert("RGB")
 
 
-def save(drawn: Image.Image, name: str) -> None:
-    """Scaled to the width of a page, in 128 colours."""
+def save(drawn: Image.Image, name: str, colours: int = 256) -> None:
+    """Scaled to the width of a page, in few colours."""
     height = round(drawn.height * WIDTH / drawn.width)
     small = drawn.resize((WIDTH, height), Image.Resampling.LANCZOS)
-    small.quantize(128).save(DOCS / name, optimize=True)
+    small.quantize(colours).save(DOCS / name, optimize=True)
 
 
 def main() -> None:
     for name, options in RUNS.items():
         save(picture(options), name)
-    for name in ("comparison", "trajectory"):
-        save(picture(TUTORIAL, name), f"tutorial-{name}.png")
+    for name, colours in TUTORIAL_PICTURES.items():
+        save(picture(TUTORIAL, name), f"tutorial-{name}.png", colours)
     panels = []
     for options in CURVES:
         drawn = picture(options)

@@ -183,7 +183,7 @@ def test_pictures_are_those_that_the_script_draws() -> None:
     }
     script = runpy.run_path(str(ROOT / "docs" / "pictures.py"))
     drawn = {*script["RUNS"], "smoothness.png"}
-    drawn |= {"tutorial-comparison.png", "tutorial-trajectory.png"}
+    drawn |= {f"tutorial-{name}.png" for name in script["TUTORIAL_PICTURES"]}
     assert shown == drawn
     text = "".join(commands("modes.md") + commands("tutorial.md"))
     for options in (
