@@ -77,6 +77,15 @@ def test_noise_keeps_the_first_fft_size_or_a_larger_one(tmp_path, capsys):
         assert record["n_fft"] >= 512
 
 
+def test_a_click_in_whose_last_table_all_lengths_score_alike_is_not_called_noise(tmp_path, capsys):
+    path = tmp_path / "click.wav"
+    samples = np.zeros(RATE // 10)
+    samples[400] = 1
+    soundfile.write(path, samples + 1e-4 * NOISE[: len(samples)], RATE, subtype="FLOAT")
+    warnings = run(path, tmp_path / "out", capsys)
+    assert not [text for text in warnings if "score alike" in text]
+
+
 def test_lengths_over_a_narrow_range_are_not_called_noise(tmp_path, capsys):
     path = tmp_path / "narrow.wav"
     soundfile.write(path, CHIRP, RATE, subtype="FLOAT")

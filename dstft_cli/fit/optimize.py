@@ -188,8 +188,8 @@ def optimize(
         )
 
     automatic = n_fft is None
+    probe = Probe(problem, plan_for)
     if n_fft is None:
-        probe = Probe(problem, plan_for)
         n_fft = choose_n_fft(
             length,
             problem.sample_rate,
@@ -246,7 +246,7 @@ def optimize(
         last=float(lengths[:, -1].min()),
         overlap=overlap,
         learned=not fixed,
-        featureless=stages.featureless,
+        featureless=stages.featureless and not probe.structured,
         growable=not automatic or plan.n_fft < largest_auto_n_fft(length, per_bin=per_bin),
     )
     if stages.stop_reason is StopReason.NON_FINITE:

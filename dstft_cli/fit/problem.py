@@ -89,6 +89,9 @@ class Probe:
     Args:
         problem: the fit.
         plan_for: the plan for an n_fft.
+
+    Attributes:
+        structured: whether single lengths differ at any n_fft that was looked at.
     """
 
     def __init__(self, problem: Problem, plan_for: Callable[[int], Plan]) -> None:
@@ -97,6 +100,7 @@ class Probe:
             mu = problem.smoothness * DEFAULT_SMOOTHNESS / DEFAULT_SMOOTHNESS_OF_CELLS
             self._problem = replace(problem, window_mode="time", smoothness=mu)
         self._plan_for = plan_for
+        self.structured = False
         self._tables: dict[int, tuple[Evaluator, Array, Table | None]] = {}
 
     def best_fixed(self, n_fft: int) -> float:
@@ -113,7 +117,9 @@ class Probe:
     def tells_apart(self, n_fft: int) -> bool:
         """Whether the single lengths of the table at this n_fft differ in score."""
         _, scores, _ = self._tabulate(n_fft)
-        return not is_featureless(scores, self._plan_for(n_fft).tabulated_lengths())
+        differ = not is_featureless(scores, self._plan_for(n_fft).tabulated_lengths())
+        self.structured |= differ
+        return differ
 
     @property
     def comparable(self) -> bool:
