@@ -16,7 +16,6 @@ from dstft_cli.cli.options import (
     setting_option,
 )
 from dstft_cli.cli.progress import progress_bar
-from dstft_cli.errors import UsageError
 from dstft_cli.settings import OPTIONS
 
 
@@ -30,8 +29,6 @@ def run(
 ) -> None:
     """The body of the command."""
     check_verbosity(quiet, verbose)
-    if output == Path("-"):
-        raise UsageError("--output -: the page links to its pictures: name a file for it")
     # imported last: --help needs neither NumPy nor Pillow
     from dstft_cli.report import build_report
 
