@@ -32,21 +32,23 @@ RUNS = {
     ),
 }
 SWEEPS = {"sweep.png": "speech.wav --criterion all"}
+TUTORIAL = "speech.wav --duration 3 --window-mode time"
+TUTORIAL_PICTURES = {"comparison": 128, "trajectory": 256}  # colours
 CURVES = [
     f"speech.wav --window-mode time --duration 3 --n-fft 1024 --smoothness {mu}"
     for mu in ("0", "0.1", "1")
 ]
 
 
-def comparison(options: str) -> Image.Image:
-    """The comparison.png of a run of `dstft optimize`."""
-    name, *rest = options.split()
+def picture(options: str, name: str = "comparison") -> Image.Image:
+    """A picture of a run of `dstft optimize`, whose options follow the recording."""
+    recording, *rest = options.split()
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder, "result")
-        arguments = [str(SAMPLES / name), *rest, "-o", str(output), "-q"]
+        arguments = [str(SAMPLES / recording), *rest, "-o", str(output), "-q"]
         command = [sys.executable, "-m", "dstft_cli", "optimize", *arguments]
         subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
-        return Image.open(output / "comparison.png").convert("RGB")
+        return Image.open(output / f"{name}.png").convert("RGB")
 
 
 def sweep(options: str) -> Image.Image:
@@ -57,23 +59,25 @@ def sweep(options: str) -> Image.Image:
     return Image.open(io.BytesIO(run.stdout)).convert("RGB")
 
 
-def save(picture: Image.Image, name: str) -> None:
-    """Scaled to the width of a page, in 256 colours."""
-    height = round(picture.height * WIDTH / picture.width)
-    small = picture.resize((WIDTH, height), Image.Resampling.LANCZOS)
-    small.quantize(256).save(DOCS / name, optimize=True)
+def save(drawn: Image.Image, name: str, colours: int = 256) -> None:
+    """Scaled to the width of a page, in few colours."""
+    height = round(drawn.height * WIDTH / drawn.width)
+    small = drawn.resize((WIDTH, height), Image.Resampling.LANCZOS)
+    small.quantize(colours).save(DOCS / name, optimize=True)
 
 
 def main() -> None:
     for name, options in RUNS.items():
-        save(comparison(options), name)
+        save(picture(options), name)
     for name, options in SWEEPS.items():
         save(sweep(options), name)
+    for name, colours in TUTORIAL_PICTURES.items():
+        save(picture(TUTORIAL, name), f"tutorial-{name}.png", colours)
     panels = []
     for options in CURVES:
-        picture = comparison(options)
-        top = round(picture.height * (1 - LOWEST_PANEL))
-        panels.append(picture.crop((0, top, picture.width, picture.height)))
+        drawn = picture(options)
+        top = round(drawn.height * (1 - LOWEST_PANEL))
+        panels.append(drawn.crop((0, top, drawn.width, drawn.height)))
     stack = Image.new("RGB", (panels[0].width, sum(p.height for p in panels)))
     for number, panel in enumerate(panels):
         stack.paste(panel, (0, number * panel.height))

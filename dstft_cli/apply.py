@@ -19,9 +19,10 @@ from dstft_cli.errors import InputError, UsageError
 from dstft_cli.fit import resolve_device
 from dstft_cli.fit.cells import CellEvaluator
 from dstft_cli.fit.evaluator import Evaluator
-from dstft_cli.job import JobOutcome, Progress, Report, output_directory, run_job
+from dstft_cli.job import JobOutcome, Progress, Report, run_job
 from dstft_cli.learned import learned_settings, read_learned
 from dstft_cli.parameters import Patches
+from dstft_cli.preflight import output_directory
 from dstft_cli.result import CriterionSummary, Result, StopReason, Trajectory
 from dstft_cli.settings import Settings
 from dstft_cli.stft import Transform

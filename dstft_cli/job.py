@@ -18,6 +18,7 @@ from dstft_cli.errors import InputError
 from dstft_cli.fit import optimize, resolve_device
 from dstft_cli.names import default_smoothness
 from dstft_cli.output import Outputs, refuse_collisions
+from dstft_cli.preflight import output_directory
 from dstft_cli.result import Result
 from dstft_cli.settings import Length, Settings
 from dstft_cli.summary import summary_lines
@@ -68,13 +69,7 @@ def run_optimize(
     resolve(settings.criterion, settings.order)
 
     def fit(signal: Signal) -> Result:
-        result = _fit(signal, replace(settings, device=device.type), progress)
-        report(
-            f"fitted in {result.seconds['search']:.2f} s of search and "
-            f"{result.seconds['descent']:.2f} s of descent, {result.evaluations} transforms of "
-            f"the signal: {result.stop_reason.value}"
-        )
-        return result
+        return _fit(signal, replace(settings, device=device.type), progress, report)
 
     return run_job(
         source,
@@ -117,10 +112,7 @@ def run_job(
             signal = stack.enter_context(load_recording(source, settings))
             outputs.check_frequencies(signal.sample_rate)
             loaded = time.perf_counter()
-            report(
-                f"loaded {signal.seconds:.3f} s, {signal.length} samples at "
-                f"{signal.sample_rate} Hz, in {loaded - began:.2f} s"
-            )
+            report(_loaded(signal, settings))
             check_emit(signal, settings)
             torch.manual_seed(settings.seed)  # for criteria of one's own; the rest draws nothing
             result = find(signal)
@@ -146,20 +138,8 @@ def run_job(
         )
         record.update(extra or {})
         outputs.write_record(record)
-        report(f"wrote in {now - found:.2f} s, peak memory {record['peak_memory_mb']:.0f} MB")
+        report(_times(record))
     return JobOutcome(record, outputs.directory, summary_lines(record, outputs.directory))
-
-
-def output_directory(source: str, settings: Settings, ending: str = "dstft") -> Path | None:
-    """Where results go: `STEM-dstft` here unless told otherwise; nowhere where data is piped."""
-    if settings.output is not None:
-        return settings.output
-    if settings.json or settings.emit != "none":
-        return None
-    if "-" in (settings.png, settings.npy, getattr(settings, "csv", None)):
-        return None
-    stem = "stdin" if source == "-" else Path(source).stem
-    return Path(f"{stem}-{ending}")
 
 
 def check_emit(signal: Signal, settings: Settings) -> None:
@@ -185,7 +165,34 @@ def load_recording(source: str, settings: Settings) -> Signal:
     )
 
 
-def _fit(signal: Signal, settings: Settings, progress: Progress | None) -> Result:
+def _loaded(signal: Signal, settings: Settings) -> str:
+    """What was read, in one line."""
+    of = "1 channel" if signal.channels == 1 else f"{signal.channels} channels"
+    if signal.channels > 1:
+        used = {"mix": "their mean", "all": "all, with one set of parameters"}
+        of += f": {used.get(str(settings.channel), f'channel {settings.channel}')}"
+    resampled = "" if settings.sr is None else " (--sr)"
+    return (
+        f"loaded {signal.seconds:.3f} s, {signal.length} samples at "
+        f"{signal.sample_rate} Hz{resampled}, {of}, peak {signal.peak:.3g}"
+    )
+
+
+def _times(record: Mapping[str, Any]) -> str:
+    """Where time and memory went, in one line."""
+    seconds = record["seconds"]
+    parts = [
+        f"{name} {seconds[name]:.2f}"
+        for name in ("load", "search", "descent", "write")
+        if seconds.get(name) is not None
+    ]
+    return (
+        f"time: {seconds['total']:.2f} s ({', '.join(parts)}), {record['evaluations']} transforms of "
+        f"the signal, peak memory {record['peak_memory_mb']:.0f} MB"
+    )
+
+
+def _fit(signal: Signal, settings: Settings, progress: Progress | None, report: Report) -> Result:
     def samples(length: Length | None) -> float | None:
         return None if length is None else length.samples(signal.sample_rate)
 
@@ -219,6 +226,7 @@ def _fit(signal: Signal, settings: Settings, progress: Progress | None) -> Resul
             threads=torch.get_num_threads(),
             peak=signal.peak,
             progress=progress,
+            report=report,
         )
 
 

@@ -21,10 +21,10 @@ from dstft_cli.job import (
     limited_threads,
     load_recording,
     naming,
-    output_directory,
 )
 from dstft_cli.names import CRITERIA, FIGURE_FORMATS
 from dstft_cli.output import refuse_collisions
+from dstft_cli.preflight import output_directory
 from dstft_cli.result import Sweep
 from dstft_cli.settings import ALL, SWEEP_OPTIONS, Length, SweepSettings
 from dstft_cli.writers import (

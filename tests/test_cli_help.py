@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pytest
+import soundfile
 
 from dstft_cli import _version
 from dstft_cli.cli import group, main
@@ -54,9 +55,10 @@ def test_module_runs_as_the_command():
 def test_version_names_what_results_depend_on(capsys):
     assert main(["--version"]) == 0
     python = ".".join(map(str, sys.version_info[:3]))
+    libsndfile = soundfile.__libsndfile_version__
     expected = (
         f"dstft {_version.__version__} (torch {version('torch')}, "
-        f"soundfile {version('soundfile')}, Python {python})\n"
+        f"soundfile {version('soundfile')}, libsndfile {libsndfile}, Python {python})\n"
     )
     assert capsys.readouterr().out == expected
     assert main(["optimize", "--version"]) == 0
@@ -68,8 +70,16 @@ def test_version_without_an_installed_torch(monkeypatch, capsys):
         raise PackageNotFoundError(package)
 
     monkeypatch.setattr("importlib.metadata.version", absent)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("ctypes.util.find_library", lambda name: None)
     assert main(["--version"]) == 0
-    assert "(no torch, no soundfile, Python" in capsys.readouterr().out
+    assert "(no torch, no soundfile, no libsndfile, Python" in capsys.readouterr().out
+
+
+def test_version_with_a_library_that_is_none(monkeypatch, capsys):
+    monkeypatch.setattr("dstft_cli.cli.version._bundled_library", lambda: __file__)
+    assert main(["--version"]) == 0
+    assert ", no libsndfile, " in capsys.readouterr().out
 
 
 def test_help_shows_every_option_in_its_group(capsys):

@@ -94,6 +94,10 @@ WRONG_USAGE = {
     "order": (["--order", "2"], "--order 2"),
     "channel": (["--channel", "3"], "channel 3 of a file with 1 channel"),
     "streams": (["--json", "--npy", "-"], "would both fill standard output"),
+    "directory": (
+        ["-o", "-"],
+        "--output - would be a directory of that name: for standard output use json, npy - or png -",
+    ),
     "frequencies": (["--fmin", "5000"], "5000"),
     "colours": (["--cmap", "nonsuch"], "nonsuch"),
 }
@@ -131,6 +135,48 @@ def test_truncated_recording_is_read_as_far_as_it_goes(folder, capsys):
     T = 1 + (len(whole) // 2 - 58) // 4 // 16
     assert np.load("x.npy").shape[0] == 129
     assert np.load("x.npy").shape[1] == pytest.approx(T, abs=2)
+
+
+REFUSED_EARLY = {
+    "missing": (["missing.wav"], 1, "missing.wav: no such file: check the path"),
+    "text": (["text.wav"], 1, "text.wav: is not audio that can be read"),
+    "empty": (["empty.wav"], 1, "empty.wav: is empty"),
+    "folder": (["folder.wav"], 1, "folder.wav: is a directory"),
+    "channel": (["good.wav", "--channel", "3"], 2, "channel 3 of a file with 1 channel"),
+    "rate": (["good.wav", "--sr", "10"], 2, "use --sr between 31 and 2048000"),
+    "taken": (["good.wav", "-o", "folder.wav/.."], 2, "is the current directory or holds it"),
+    "file": (["good.wav", "-o", "text.wav"], 2, "text.wav is not a directory"),
+}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"), REFUSED_EARLY.values(), ids=REFUSED_EARLY
+)
+def test_what_needs_no_torch_is_refused_without_it(folder, arguments, code, message):
+    before = listing(folder)
+    script = (
+        "import sys; from dstft_cli.cli import main; code = main(['optimize', *sys.argv[1:]]);"
+        "print(code, 'torch' in sys.modules)"
+    )
+    process = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert process.stdout == f"{code} False\n"
+    assert message in process.stderr
+    assert process.stderr.count("\n") == 1
+    assert listing(folder) == before
+
+
+@pytest.mark.skipif(os.name != "posix", reason="named pipes of POSIX")
+def test_a_named_pipe_is_not_used_up_by_a_look_at_it(folder, capsys):
+    os.mkfifo("pipe.wav")
+    with subprocess.Popen(["sh", "-c", "cat good.wav > pipe.wav"]):
+        assert main(["optimize", "pipe.wav", "--n-fft", "256", "--no-figures", "-o", "out"]) == 0
+    assert "results        out" in capsys.readouterr().out
 
 
 def test_exit_codes_of_the_process(folder):

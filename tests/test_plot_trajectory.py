@@ -213,3 +213,34 @@ def test_texts_stand_apart() -> None:
     lengths = tuple(GRID if v.size > 1 else v for v in FULL.window_lengths)
     assert overlaps(figure_of(replace(FULL, window_lengths=lengths))) == []
     assert lies_inside(figure_of(replace(FULL, window_lengths=lengths)))
+
+
+def test_level_steps_are_told_in_words() -> None:
+    def said(**options: Any) -> list[str]:
+        flat = trajectory("start", "table", "table", "table", "search", "descent", "descent")
+        values = flat.criterion.copy()
+        values[-3:] = [7.0, 7.001, 7.0005]
+        steps = figure_of(replace(flat, criterion=values), **options).axes[1]
+        return [text.get_text() for text in steps.texts]
+
+    assert said() == ["2 below best fixed"]
+    assert said(best_fixed=6.5, direction="maximize") == ["0.5 above best fixed"]
+    assert said(best_fixed=float("nan"), table_bound=None) == []
+    assert figure_of(FULL).axes[1].texts[:] == []
+
+
+@pytest.mark.parametrize(("bound", "up"), [(6.9, True), (2.0, False)])
+def test_the_words_stand_where_there_is_room(bound: float, up: bool) -> None:
+    flat = replace(FULL, criterion=np.array([9.5, 9.4, 9.2, 9.0, 7.0, 7.0, 7.0]))
+    figure = figure_of(flat, table_bound=bound)
+    steps = figure.axes[1]
+    figure.canvas.draw()
+    box = steps.texts[0].get_window_extent()
+    level = steps.transData.transform((0, 7.0))[1]
+    assert (box.y0 > level) == up
+    assert (box.y1 < level) == (not up)
+    for line in (9.0, bound):
+        at = steps.transData.transform((0, line))[1]
+        assert not box.y0 < at < box.y1
+    assert lies_inside(figure)
+    assert overlaps(figure) == []

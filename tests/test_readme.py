@@ -1,11 +1,9 @@
-"""Every command and example of the README runs as written."""
+"""What the README says of set-up, files, options and benchmarks holds; test_docs.py runs its commands."""
 
 from __future__ import annotations
 
 import os
 import re
-import runpy
-import shutil
 import subprocess
 import sys
 import sysconfig
@@ -16,7 +14,6 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-MODES = (ROOT / "docs" / "modes.md").read_text(encoding="utf-8")
 SCRIPTS = Path(sysconfig.get_path("scripts"))
 
 
@@ -26,8 +23,6 @@ def blocks(language: str, text: str = README) -> list[str]:
 
 
 SET_UP = [block for block in blocks("sh") if "-m venv" in block]
-COMMANDS = [block for block in blocks("sh") if "-m venv" not in block]
-COMMANDS_OF_MODES = blocks("sh", MODES)
 
 
 @pytest.fixture
@@ -52,11 +47,8 @@ def run_shell(block: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return result
 
 
-def test_the_readme_has_two_set_up_blocks_and_the_others_call_dstft() -> None:
+def test_the_readme_has_two_set_up_blocks() -> None:
     assert len(SET_UP) == 2
-    assert len(COMMANDS) >= 5
-    assert [block for block in COMMANDS if "dstft " not in block] == []
-    assert (SCRIPTS / "dstft").exists(), f"dstft is not installed in {SCRIPTS}"
 
 
 def test_the_first_command_installs_with_constraints_and_learns_from_the_bell(
@@ -93,24 +85,6 @@ def test_the_test_command_checks_style_types_and_tests_in_its_own_environment() 
     ]
 
 
-@pytest.mark.parametrize(
-    "block", COMMANDS + COMMANDS_OF_MODES, ids=lambda block: block.strip()[:60].strip()
-)
-def test_every_command_runs(block: str, folder: Path) -> None:
-    if "ffmpeg" in block and shutil.which("ffmpeg") is None:
-        pytest.skip("NOT TESTED: ffmpeg is not installed, so the README's pipe from it did not run")
-    run_shell(block, folder)
-    written = [p for p in folder.rglob("*") if p.is_file() and not p.is_symlink()]
-    for name in re.findall(r"> ?([\w.]+)$|-o ([\w.]+)", block, flags=re.MULTILINE):
-        assert (folder / (name[0] or name[1])).exists()
-    for path in written:
-        assert path.stat().st_size > 0, f"{path.name} is empty"
-        if path.suffix == ".npy":
-            assert np.isfinite(np.load(path)).all()
-        if path.suffix == ".png":
-            assert path.read_bytes().startswith(b"\x89PNG")
-
-
 def test_the_files_table_names_what_is_written(folder: Path) -> None:
     run_shell("dstft optimize sample_audio/two-tones.wav --save-stft", folder)
     table = README.partition("### What it writes")[2].partition("###")[0]
@@ -134,22 +108,9 @@ def test_the_python_example_runs(folder: Path) -> None:
     assert result.stdout.startswith(f"(1, {frames}) {2 * (int(shape[1]) - 1)}\n")
 
 
-def test_links_and_pictures_exist() -> None:
-    targets = re.findall(r"\]\(([^)#]+)\)", README)
-    local = [target for target in targets if "://" not in target]
-    assert "docs/comparison.png" in local
-    assert [target for target in local if not (ROOT / target).is_file()] == []
+def test_the_picture_of_the_readme_is_small() -> None:
+    assert "](docs/comparison.png)" in README
     assert (ROOT / "docs" / "comparison.png").stat().st_size < 400_000
-
-
-def test_pictures_of_the_modes_exist_and_are_those_that_the_script_draws() -> None:
-    shown = set(re.findall(r"\]\(([^)#]+\.png)\)", MODES))
-    script = runpy.run_path(str(ROOT / "docs" / "pictures.py"))
-    assert shown == {*script["RUNS"], "smoothness.png"}
-    assert [name for name in shown if not (ROOT / "docs" / name).is_file()] == []
-    commands = "".join(COMMANDS_OF_MODES)
-    for name in ("frame-positions.png", "time-frequency.png"):
-        assert script["RUNS"][name] in commands
 
 
 def test_options_named_in_the_readme_exist(folder: Path) -> None:

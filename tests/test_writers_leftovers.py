@@ -1,8 +1,15 @@
 """Hidden leftovers of killed runs: removed beside their places, and nothing else is."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
-from dstft_cli.writers import OutputDirectory, clear_leftovers
+import pytest
+
+from dstft_cli.writers import OutputDirectory, atomic_file, clear_leftovers
 from dstft_cli.writers.place import beside
 
 
@@ -51,3 +58,64 @@ def test_names_that_are_shortened_are_found(tmp_path):
     filled(beside(place, "partial"))
     clear_leftovers([place])
     assert list(tmp_path.iterdir()) == []
+
+
+def settled(path: Path) -> Path:
+    """As if it had been there for a while."""
+    before = time.time() - 3600
+    os.utime(path, (before, before))
+    return path
+
+
+FILL = """
+import sys, time
+from pathlib import Path
+from dstft_cli.writers import OutputDirectory
+with OutputDirectory(Path("a"), force=False) as out:
+    out.path("result.json").write_text("{}")
+    print("ready", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="locks of POSIX")
+def test_the_next_run_removes_what_a_killed_one_left(tmp_path):
+    with subprocess.Popen(
+        [sys.executable, "-c", FILL], cwd=tmp_path, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout.readline() == b"ready\n"
+        (partial,) = map(settled, tmp_path.iterdir())
+        with OutputDirectory(tmp_path / "a", force=False) as out:
+            assert partial.exists()  # its run lives
+            out.path("result.json").write_text("{}")
+        process.send_signal(signal.SIGKILL)
+    assert partial.exists()
+    with OutputDirectory(tmp_path / "a", force=True) as out:
+        assert not partial.exists()
+        out.path("result.json").write_text("{}")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="locks of POSIX")
+def test_young_ones_and_those_of_other_places_stay(tmp_path):
+    place = tmp_path / "a.npy"
+    young = filled(beside(place, "partial"))
+    other = settled(filled(beside(tmp_path / "b.npy", "partial")))
+    dead = beside(place, "partial")
+    dead.write_bytes(b"x")
+    settled(dead)
+    with atomic_file(place, force=False) as file:
+        file.write(b"y")
+    assert set(tmp_path.iterdir()) == {young, other, place}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="locks of POSIX")
+def test_a_file_that_is_being_written_stays(tmp_path):
+    place = tmp_path / "a.npy"
+    with atomic_file(place, force=True) as first:
+        first.write(b"1")
+        (partial,) = map(settled, tmp_path.iterdir())
+        with atomic_file(place, force=True) as second:
+            second.write(b"2")
+        assert partial.exists()
+    assert place.read_bytes() == b"1"

@@ -3,9 +3,9 @@
 The only room that imports soundfile (libsndfile) and soxr.
 """
 
-from dstft_cli.audio.decode import load
+from dstft_cli.audio.decode import load, probe
 from dstft_cli.audio.signal import Samples, Signal
 from dstft_cli.audio.spool import SpooledSamples
 from dstft_cli.audio.write import audio_format, write_audio
 
-__all__ = ["Samples", "Signal", "SpooledSamples", "audio_format", "load", "write_audio"]
+__all__ = ["Samples", "Signal", "SpooledSamples", "audio_format", "load", "probe", "write_audio"]

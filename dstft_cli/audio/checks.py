@@ -1,4 +1,4 @@
-"""What is looked for in every decoded block: NaN and infinity, silence, clipping."""
+"""What is looked for in every decoded block: NaN, infinity, silence, clipping, DC, cancellation."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ from dstft_cli.errors import InputError
 FULL_SCALE = 1 - 2.0**-15  # the largest value that 16-bit audio reaches
 CLIPPED_RUN = 3  # samples in a row at full scale; a sine that just reaches it has fewer
 CLIPPED_SHARE = 0.001
+SILENT_SHARE = 0.5  # of samples that are exactly zero
+OFFSET_SHARE = 0.5  # of the energy at 0 Hz; sound has less than 0.01
+LEFT_BY_MIX = 0.1  # of the energy that the mix of unrelated channels would keep
+FAINT = 1e-30  # energy below which squares are lost to rounding
 
 
 class BlockChecks:
@@ -29,6 +33,10 @@ class BlockChecks:
         self._first_channel = first_channel
         self._seen = 0
         self._clipped = 0
+        self._zeros = 0
+        self._sums: NDArray[np.float64] | float = 0.0  # per channel
+        self._energy = 0.0
+        self._mixed_energy: float | None = None
         self.peak = 0.0
 
     def block(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -49,16 +57,72 @@ class BlockChecks:
         if peak >= FULL_SCALE:
             self._clipped += _count_in_runs(magnitude >= FULL_SCALE)
         self.peak = max(self.peak, peak)
+        self._zeros += block.size - int(np.count_nonzero(block))
+        self._sums = self._sums + block.sum(axis=0, dtype=np.float64)
+        self._energy += _energy(block)
         self._seen += block.size
         self._position += len(block)
         return block
 
+    def mix(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The mean of all channels, [n, 1]; summed in float64, so that it cannot overflow."""
+        mixed: NDArray[np.float32] = block.mean(axis=1, keepdims=True, dtype=np.float64).astype(
+            np.float32
+        )
+        self._mixed_energy = (self._mixed_energy or 0.0) + _energy(mixed)
+        return mixed
+
     def warnings(self) -> tuple[str, ...]:
-        """One line if the recording clips; a file that goes beyond 1 did not clip at 1."""
+        """One line each, with its remedy."""
+        found = (self._clipping(), self._silence(), self._offset(), self._cancellation())
+        return tuple(filter(None, found))
+
+    def _clipping(self) -> str:
         share = self._clipped / max(self._seen, 1)
-        if share <= CLIPPED_SHARE or self.peak > 1:
-            return ()
-        return (f"{100 * share:.1f} % of samples are at full scale (clipping)",)
+        if share <= CLIPPED_SHARE or self.peak > 1:  # what goes beyond 1 did not clip at 1
+            return ""
+        return (
+            f"{100 * share:.1f} % of samples are at full scale (clipping), and their edges favour "
+            "short windows: record at a lower level, or choose a part with --offset and --duration"
+        )
+
+    def _silence(self) -> str:
+        share = self._zeros / max(self._seen, 1)
+        if share <= SILENT_SHARE:
+            return ""
+        return (
+            f"{100 * share:.3g} % of samples are exactly zero (digital silence) and teach nothing: "
+            "choose a part that sounds with --offset and --duration"
+        )
+
+    def _offset(self) -> str:
+        if not FAINT < self._energy < np.inf:
+            return ""
+        per_channel = self._seen / np.size(self._sums)
+        share = float(np.square(self._sums).sum()) / (per_channel * self._energy)
+        if share <= OFFSET_SHARE:
+            return ""
+        return (
+            f"{100 * min(share, 1):.3g} % of the energy is a constant offset (DC), which hides the "
+            "sound: remove it with a high-pass filter first"
+        )
+
+    def _cancellation(self) -> str:
+        if self._mixed_energy is None or not FAINT < self._energy < np.inf:
+            return ""
+        share = self._mixed_energy / self._energy  # 1 / C² where channels are unrelated
+        channels = np.size(self._sums)
+        if share * channels**2 >= LEFT_BY_MIX:
+            return ""
+        return (
+            "the channels are of opposite phase and cancel in the mix, which keeps "
+            f"{100 * share * channels:.2g} % of their energy: use --channel all, or --channel 0"
+        )
+
+
+def _energy(block: NDArray[np.float32]) -> float:
+    """Sum of squares; infinite, and so of no consequence, where float32 overflows."""
+    return float(np.vdot(block, block))
 
 
 def _count_in_runs(full: NDArray[np.bool_]) -> int:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from dstft_cli.audio.checks import BlockChecks
 from dstft_cli.audio.reader import Reader, open_reader
 from dstft_cli.audio.signal import Signal
-from dstft_cli.audio.source import open_source
+from dstft_cli.audio.source import glance, open_source
 from dstft_cli.audio.spool import SampleStore
 from dstft_cli.errors import InputError, UsageError
 
@@ -65,7 +65,9 @@ def load(
         try:
             blocks = (checks.block(block[:, picked]) for block in reader.blocks(limit))
             peak = 0.0
-            for block in _resampled(_mixed(blocks) if mix else blocks, reader.sample_rate, rate):
+            for block in _resampled(
+                map(checks.mix, blocks) if mix else blocks, reader.sample_rate, rate
+            ):
                 peak = max(peak, float(np.abs(block).max(initial=0.0)))
                 store.append(block)
             _check_content(reader.name, store.length, peak, checks.peak, rate)
@@ -81,6 +83,25 @@ def load(
         except BaseException:
             store.close()
             raise
+
+
+def probe(
+    source: str | Path,
+    *,
+    channel: Literal["mix", "all"] | int = "mix",
+    sample_rate: int | None = None,
+) -> None:
+    """Raises what `load` would, as far as a glance at the header tells; pipes are not touched.
+
+    Args:
+        source, channel, sample_rate: as for `load`.
+    """
+    with glance(source) as seen:
+        if seen is None:
+            return
+        with open_reader(seen) as reader:
+            _pick(channel, reader)
+            _check_ratio(sample_rate or reader.sample_rate, reader)
 
 
 def _check_arguments(
@@ -117,12 +138,6 @@ def _check_ratio(rate: int, reader: Reader) -> None:
             f"{reader.name}: sample rate {rate} Hz is more than {MAX_RATE_RATIO} times away from"
             f" the file's {reader.sample_rate} Hz: use --sr between {low:.0f} and {high:.0f}"
         )
-
-
-def _mixed(blocks: Iterator[Block]) -> Iterator[Block]:
-    """The mean of all channels, [n, 1]; summed in float64, so that it cannot overflow."""
-    for block in blocks:
-        yield block.mean(axis=1, keepdims=True, dtype=np.float64).astype(np.float32)
 
 
 def _resampled(blocks: Iterator[Block], from_rate: int, to_rate: int) -> Iterator[Block]:

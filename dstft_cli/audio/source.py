@@ -49,18 +49,7 @@ def open_source(source: str | Path, stdin: BinaryIO | None) -> Iterator[Source]:
             yield opened
         return
     name = printable_name(path)
-    try:
-        file = open(path, "rb", buffering=0)  # noqa: SIM115 closed below, after errors of opening are told apart
-    except FileNotFoundError as error:
-        raise InputError(f"{name}: no such file: check the path") from error
-    except IsADirectoryError as error:
-        raise InputError(f"{name}: is a directory: name a recording in it") from error
-    except PermissionError as error:
-        raise InputError(f"{name}: no permission to read it: check its mode and owner") from error
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{name}: cannot be opened ({reason}): check the path") from error
-    with file:
+    with _opened(path, name) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             with _spooled(file, name) as opened:
                 yield opened
@@ -71,6 +60,41 @@ def open_source(source: str | Path, stdin: BinaryIO | None) -> Iterator[Source]:
             size += len(block)
         _check_size(size, name)
         yield Source(name, file, digest.hexdigest())
+
+
+@contextmanager
+def glance(source: str | Path) -> Iterator[Source | None]:
+    """Open the recording without reading or hashing it; None where a look would use it up.
+
+    Raises:
+        InputError: it cannot be opened, holds no bytes, or standard input is closed or a terminal.
+    """
+    path = os.fspath(source)
+    if path == "-":
+        _standard_input(None)
+        yield None
+        return
+    if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+        yield None  # a pipe has one reader
+        return
+    name = printable_name(path)
+    with _opened(path, name) as file:
+        _check_size(os.fstat(file.fileno()).st_size, name)
+        yield Source(name, file, "")
+
+
+def _opened(path: str, name: str) -> io.FileIO:
+    try:
+        return open(path, "rb", buffering=0)
+    except FileNotFoundError as error:
+        raise InputError(f"{name}: no such file: check the path") from error
+    except IsADirectoryError as error:
+        raise InputError(f"{name}: is a directory: name a recording in it") from error
+    except PermissionError as error:
+        raise InputError(f"{name}: no permission to read it: check its mode and owner") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{name}: cannot be opened ({reason}): check the path") from error
 
 
 def _standard_input(stdin: BinaryIO | None) -> BinaryIO:

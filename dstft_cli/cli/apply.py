@@ -9,7 +9,13 @@ import click
 
 from dstft_cli.cli.group import CONTEXT_SETTINGS
 from dstft_cli.cli.jobs import run_job
-from dstft_cli.cli.options import GroupedCommand, general_options, setting_options
+from dstft_cli.cli.options import (
+    DirectoryType,
+    GroupedCommand,
+    SettingType,
+    general_options,
+    setting_options,
+)
 from dstft_cli.settings import RUN_GROUPS, merge
 
 if TYPE_CHECKING:
@@ -25,7 +31,7 @@ def run(directory: Path, source: str, quiet: bool, verbose: bool, **options: Any
 
         return run_apply(directory, source, settings, **streams)
 
-    run_job(job, settings, quiet=quiet, verbose=verbose)
+    run_job(source, job, settings, quiet=quiet, verbose=verbose)
 
 
 apply = GroupedCommand(
@@ -33,8 +39,8 @@ apply = GroupedCommand(
     callback=run,
     context_settings=CONTEXT_SETTINGS,
     params=[
-        click.Argument(["directory"], metavar="DIR", type=click.Path(path_type=Path)),
-        click.Argument(["source"], metavar="INPUT"),
+        click.Argument(["directory"], metavar="DIR", type=DirectoryType()),
+        click.Argument(["source"], metavar="INPUT", type=SettingType(path="file")),
         *setting_options(RUN_GROUPS),
         *general_options(),
     ],

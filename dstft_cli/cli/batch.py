@@ -10,7 +10,13 @@ import click
 
 from dstft_cli.cli.group import CONTEXT_SETTINGS
 from dstft_cli.cli.jobs import check_verbosity
-from dstft_cli.cli.options import GroupedCommand, GroupedOption, general_options, setting_option
+from dstft_cli.cli.options import (
+    GroupedCommand,
+    GroupedOption,
+    SettingType,
+    general_options,
+    setting_option,
+)
 from dstft_cli.errors import DstftError, UsageError
 from dstft_cli.settings import OPTIONS
 
@@ -44,6 +50,8 @@ def run(
         raise UsageError("--workers and --scheduler exclude each other: the cluster has its own")
     if workers is not None and not 1 <= workers <= MOST_WORKERS:
         raise UsageError(f"--workers {workers}: must be at least 1 and at most {MOST_WORKERS}")
+    if output == "-":
+        raise UsageError("--output -: a batch writes directories: use --json for standard output")
     if figures is not None:
         set_pairs = (*set_pairs, f"figures={str(figures).lower()}")
     plan = _plan(config, from_lines, from_nul, output, set_pairs)
@@ -140,12 +148,14 @@ batch = GroupedCommand(
         click.Argument(["config"], required=False, type=click.Path(path_type=Path)),
         GroupedOption(
             ["--from", "from_lines"],
+            type=SettingType(path="file"),
             metavar="FILE|-",
             group="input",
             help="Inputs from a list, one path a line; -: from standard input.",
         ),
         GroupedOption(
             ["--from0", "from_nul"],
+            type=SettingType(path="file"),
             metavar="FILE|-",
             group="input",
             help="The same with NUL after each path, as find -print0 writes it.",

@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import FrameType
 
+COMPLETE_VARIABLE = "_DSTFT_COMPLETE"  # in which a shell asks for completions
+
 
 @dataclass
 class RunState:
@@ -38,8 +40,8 @@ def _run(arguments: list[str], state: RunState) -> None:
     from dstft_cli.cli.group import dstft
 
     streams.tolerate_any_text()
-    if "_DSTFT_COMPLETE" in os.environ:
-        dstft.main(arguments, prog_name="dstft")
+    if COMPLETE_VARIABLE in os.environ:
+        dstft.main(arguments, prog_name="dstft", complete_var=COMPLETE_VARIABLE)
     # not dstft.main(): it prints its own errors and makes an interrupt one of them
     with _sigterm_unwinds(), dstft.make_context("dstft", arguments, obj=state) as context:
         dstft.invoke(context)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from importlib import import_module
 
 import click
+from click.shell_completion import CompletionItem
+
+from dstft_cli.cli.version import version_option
 
 CONTEXT_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -40,6 +43,11 @@ COMMANDS = {
         "report",
         "Show all results below a directory on one HTML page.",
     ),
+    "completion": (
+        "dstft_cli.cli.completion",
+        "completion",
+        "Print the script with which bash, zsh or fish completes dstft.",
+    ),
 }
 
 
@@ -64,41 +72,18 @@ class LazyGroup(click.Group):
             ctx.fail(f"no command '{args[0]}': the commands are {', '.join(COMMANDS)}")
         return super().resolve_command(ctx, args)
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        # not Group's own, which imports every command for its help
+        commands = [
+            CompletionItem(name, help=text)
+            for name, (_, _, text) in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        return commands + click.Command.shell_complete(self, ctx, incomplete)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, _, text) in COMMANDS.items()])
-
-
-def print_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
-    """Callback of `--version`: the version and those of what the results depend on."""
-    if not value or ctx.resilient_parsing:
-        return
-    import platform
-    from importlib.metadata import PackageNotFoundError, version
-
-    from dstft_cli._version import __version__
-
-    parts = []
-    for package in ("torch", "soundfile"):
-        try:
-            parts.append(f"{package} {version(package)}")
-        except PackageNotFoundError:
-            parts.append(f"no {package}")
-    parts.append(f"Python {platform.python_version()}")
-    click.echo(f"dstft {__version__} ({', '.join(parts)})")
-    ctx.exit()
-
-
-def version_option() -> click.Option:
-    """`--version`, for the group and for every command."""
-    return click.Option(
-        ["--version"],
-        is_flag=True,
-        is_eager=True,
-        expose_value=False,
-        callback=print_version,
-        help="Show the version and exit.",
-    )
 
 
 def _without_command() -> None:

@@ -20,11 +20,18 @@ _TEXT = ("--json", "--csv -")  # may go to a terminal
 
 
 def run_job(
-    job: Callable[..., JobOutcome], settings: Settings, *, quiet: bool, verbose: bool
+    source: str,
+    job: Callable[..., JobOutcome],
+    settings: Settings,
+    *,
+    quiet: bool,
+    verbose: bool,
+    ending: str = "dstft",
 ) -> None:
     """Runs a job with its streams and prints what it found.
 
     Args:
+        source: the recording.
         job: called with the keywords `stdout`, `report` and `progress`; it imports what it needs,
             so that a wrong command line is refused at once.
         settings: say what claims standard output.
@@ -34,6 +41,9 @@ def run_job(
     carrier = data_carrier(settings)
     is_text = carrier in _TEXT or carrier.startswith("--emit")
     stdout = data_output("" if is_text else carrier) if carrier else None
+    from dstft_cli.preflight import refuse_early
+
+    refuse_early(source, settings, ending)
     with progress_bar(quiet) as progress:
         outcome = job(
             stdout=stdout,

@@ -11,6 +11,7 @@ from dstft_cli.cli.group import CONTEXT_SETTINGS
 from dstft_cli.cli.jobs import run_job
 from dstft_cli.cli.options import (
     GroupedCommand,
+    SettingType,
     file_options,
     general_options,
     setting_options,
@@ -38,7 +39,7 @@ def run(
 
         return run_optimize(source, settings, **streams)
 
-    run_job(job, settings, quiet=quiet, verbose=verbose)
+    run_job(source, job, settings, quiet=quiet, verbose=verbose)
 
 
 optimize = GroupedCommand(
@@ -46,7 +47,7 @@ optimize = GroupedCommand(
     callback=run,
     context_settings=CONTEXT_SETTINGS,
     params=[
-        click.Argument(["source"], metavar="INPUT"),
+        click.Argument(["source"], metavar="INPUT", type=SettingType(path="file")),
         *setting_options(),
         *file_options(),
         *general_options(),

@@ -10,22 +10,43 @@ import click
 from click.shell_completion import CompletionItem
 
 from dstft_cli.cli.entry import RunState
-from dstft_cli.cli.group import version_option
+from dstft_cli.cli.version import version_option
 from dstft_cli.settings import OPTIONS, Declaration
 
 GENERAL = "general"
+PATHS = {"DIR": "dir", "FILE": "file", "PATH|-": "file", "FILE|-": "file"}  # by metavar
 
 
 class SettingType(click.types.StringParamType):
-    """Text that `settings` checks, so that one place words the errors; choices complete."""
+    """Text that `settings` checks, so that one place words the errors; shells complete it.
 
-    def __init__(self, choices: tuple[str, ...] = ()) -> None:
+    Args:
+        choices: words that complete it, and
+        path: what of a file system does: `file`, `dir` or, empty, nothing.
+    """
+
+    def __init__(self, choices: tuple[str, ...] = (), path: str = "") -> None:
         self.choices = choices
+        self.path = path
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
+        if self.path:
+            return [CompletionItem(incomplete, type=self.path)]
         return [CompletionItem(word) for word in self.choices if word.startswith(incomplete)]
+
+
+class DirectoryType(click.Path):
+    """A directory that the command itself checks; shells complete it."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        return [CompletionItem(incomplete, type="dir")]
 
 
 class GroupedOption(click.Option):
@@ -71,7 +92,7 @@ def setting_option(declaration: Declaration) -> GroupedOption:
         # flag_value would turn "not given" into False, which YAML's true could not overrule
         return GroupedOption([*names, both], is_flag=True, **shared)
     metavar = option.metavar or "|".join(option.choices)
-    kind = SettingType(option.choices)
+    kind = SettingType(option.choices, PATHS.get(metavar, ""))
     return GroupedOption([*names, flag], type=kind, metavar=metavar, **shared)
 
 
@@ -121,7 +142,7 @@ def general_options() -> list[click.Parameter]:
             is_flag=True,
             is_eager=True,
             callback=_remember_verbose,
-            help="Print details, and a traceback with an error.",
+            help="Tell what is done and why, and print a traceback with an error.",
         ),
         version_option(),
     ]

@@ -9,6 +9,7 @@ import click
 from dstft_cli.cli.group import CONTEXT_SETTINGS
 from dstft_cli.cli.jobs import check_verbosity, print_outcome
 from dstft_cli.cli.options import (
+    DirectoryType,
     GroupedCommand,
     GroupedOption,
     SettingType,
@@ -49,9 +50,10 @@ reconstruct = GroupedCommand(
     callback=run,
     context_settings=CONTEXT_SETTINGS,
     params=[
-        click.Argument(["directory"], metavar="DIR", type=click.Path(path_type=Path)),
+        click.Argument(["directory"], metavar="DIR", type=DirectoryType()),
         GroupedOption(
             ["-o", "--output"],
+            type=SettingType(path="file"),
             metavar="PATH|-",
             group="output",
             help="Sound file to write, .wav or .flac; -: a WAV on standard output.  "

@@ -8,7 +8,13 @@ import click
 
 from dstft_cli.cli.group import CONTEXT_SETTINGS
 from dstft_cli.cli.jobs import check_verbosity, print_outcome
-from dstft_cli.cli.options import GroupedCommand, GroupedOption, general_options, setting_option
+from dstft_cli.cli.options import (
+    DirectoryType,
+    GroupedCommand,
+    GroupedOption,
+    general_options,
+    setting_option,
+)
 from dstft_cli.cli.progress import progress_bar
 from dstft_cli.settings import OPTIONS
 
@@ -39,7 +45,7 @@ report = GroupedCommand(
     callback=run,
     context_settings=CONTEXT_SETTINGS,
     params=[
-        click.Argument(["directory"], metavar="DIR", type=click.Path(path_type=Path)),
+        click.Argument(["directory"], metavar="DIR", type=DirectoryType()),
         GroupedOption(
             ["-o", "--output"],
             type=click.Path(path_type=Path),

@@ -10,7 +10,13 @@ import click
 
 from dstft_cli.cli.group import CONTEXT_SETTINGS
 from dstft_cli.cli.jobs import run_job
-from dstft_cli.cli.options import GroupedCommand, file_options, general_options, setting_option
+from dstft_cli.cli.options import (
+    GroupedCommand,
+    SettingType,
+    file_options,
+    general_options,
+    setting_option,
+)
 from dstft_cli.errors import UsageError
 from dstft_cli.settings import OPTIONS, SWEEP_OPTIONS, SweepSettings, merge
 
@@ -43,7 +49,7 @@ def run(
         outcome = run_sweep(source, settings, **streams)
         return replace(outcome, summary=sweep_lines(outcome.result_json, outcome.output))
 
-    run_job(job, settings, quiet=quiet, verbose=verbose)
+    run_job(source, job, settings, quiet=quiet, verbose=verbose, ending="sweep")
 
 
 sweep = GroupedCommand(
@@ -51,7 +57,7 @@ sweep = GroupedCommand(
     callback=run,
     context_settings=CONTEXT_SETTINGS,
     params=[
-        click.Argument(["source"], metavar="INPUT"),
+        click.Argument(["source"], metavar="INPUT", type=SettingType(path="file")),
         *(setting_option(declaration) for declaration in SWEEP_OPTIONS.values()),
         *file_options(),
         *general_options(),

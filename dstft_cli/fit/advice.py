@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dstft_cli.fit.plan import Plan
+from dstft_cli.fit.tabulate import FEATURELESS
 from dstft_cli.parameters import REACH
 
 Array = NDArray[np.float64]
@@ -23,6 +24,7 @@ def advice(
     last: float,
     overlap: float,
     learned: bool,
+    featureless: bool,
     growable: bool,
 ) -> list[str]:
     """Warnings, one line each.
@@ -35,6 +37,7 @@ def advice(
         last: shortest length of the last frame, samples.
         overlap: η.
         learned: whether lengths were learned at all.
+        featureless: whether all tabulated lengths score alike, so that bounds say nothing.
         growable: whether a larger n_fft is the user's to choose: `auto` is not at its limit.
     """
     if not learned and plan.hops is None:
@@ -49,6 +52,13 @@ def advice(
     if not learned:
         return warnings
     bounds = plan.bounds
+    if featureless:
+        warnings.append(
+            f"all window lengths from {bounds.low:g} to {bounds.high:g} samples score alike, within "
+            f"{FEATURELESS:g} nats, as they do in noise: what is learned follows chance; keep one with "
+            "--window-mode fixed, or choose a part with more structure with --offset and --duration"
+        )
+        return warnings
     for side, limit, option, verb in (
         ("lower", bounds.low, bounds.low_option, "lower"),
         ("upper", bounds.high, bounds.high_option, "raise"),

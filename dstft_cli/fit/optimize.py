@@ -19,6 +19,7 @@ from dstft_cli.fit.evaluator import Progress
 from dstft_cli.fit.plan import Plan, choose_n_fft, largest_auto_n_fft, make_plan
 from dstft_cli.fit.problem import Probe, Problem, as_channels, peak_of
 from dstft_cli.fit.stages import Method, Stages
+from dstft_cli.fit.told import Report, say_nothing
 from dstft_cli.names import DTYPES, HOP_MODES, OPTIMIZERS, WINDOW_MODES, default_smoothness
 from dstft_cli.result import Result, StopReason
 from dstft_cli.stft import Samples
@@ -57,6 +58,7 @@ def optimize(
     threads: int | None = None,
     peak: float | None = None,
     progress: Progress | None = None,
+    report: Report = say_nothing,
 ) -> Result:
     """Learns the window lengths and the frame positions that suit a signal best.
 
@@ -100,6 +102,7 @@ def optimize(
         threads: of the CPU; None: as many as torch uses.
         peak: largest absolute sample, if known.
         progress: called as `progress(stage, done, total)`.
+        report: takes lines that tell what is done and why.
 
     Returns:
         The learned parameters, never worse than the start or any single tabulated length.
@@ -185,8 +188,8 @@ def optimize(
         )
 
     automatic = n_fft is None
+    probe = Probe(problem, plan_for)
     if n_fft is None:
-        probe = Probe(problem, plan_for)
         n_fft = choose_n_fft(
             length,
             problem.sample_rate,
@@ -199,6 +202,8 @@ def optimize(
             per_bin=per_bin,
             best_fixed=None if fixed else probe.best_fixed,
             score=probe.score if varying and probe.comparable else None,
+            tells_apart=probe.tells_apart,
+            report=report,
         )
     plan = plan_for(int(n_fft))
     densest = plan.hop_length if plan.hops is None else plan.hops.low
@@ -216,7 +221,9 @@ def optimize(
         hop_mode=hop_mode,
         smoothness=mu,
         began=began,
+        report=report,
     )
+    report(plan.told(len(start_centers)))
     if not (fixed and hop_mode == "fixed"):
         stages.run(
             Method(
@@ -239,6 +246,7 @@ def optimize(
         last=float(lengths[:, -1].min()),
         overlap=overlap,
         learned=not fixed,
+        featureless=stages.featureless and not probe.structured,
         growable=not automatic or plan.n_fft < largest_auto_n_fft(length, per_bin=per_bin),
     )
     if stages.stop_reason is StopReason.NON_FINITE:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dstft_cli.errors import UsageError
+from dstft_cli.fit.told import Report, say_nothing
 from dstft_cli.parameters import (
     SHORTEST_WINDOW,
     FreeCenters,
@@ -63,6 +64,17 @@ class Plan:
         wishes = uniform_centers(length - 1, self.hop_length)
         shortest = np.full(len(wishes), self.bounds.low)
         return FreeCenters(self.hops).place(wishes, shortest).centers
+
+    def told(self, frames: int) -> str:
+        """The plan in one line, for `frames` frames at the start."""
+        low, high = self.bounds.low, self.bounds.high
+        hop = f"hop {self.hop_length:g}"
+        if self.hops is not None:
+            hop += f" (learned, {self.hops.low:g} to {self.hops.high:g})"
+        return (
+            f"plan: n_fft {self.n_fft}, {hop}, {frames} frames, windows of {low:g} to {high:g} "
+            f"samples, {self.start:g} at the start"
+        )
 
     def tabulated_lengths(self) -> NDArray[np.float64]:
         """Log-spaced lengths over the whole range, five per octave, 2 to 32 of them, `[M]`."""
@@ -210,6 +222,8 @@ def choose_n_fft(
     per_bin: bool = False,
     best_fixed: Callable[[int], float] | None,
     score: Callable[[int], float] | None,
+    tells_apart: Callable[[int], bool] = lambda n_fft: True,
+    report: Report = say_nothing,
 ) -> int:
     """A power of two in whose range the best window lengths lie.
 
@@ -228,25 +242,36 @@ def choose_n_fft(
         per_bin: one length per bin.
         best_fixed: the best single length at an n_fft, samples; None where nothing is learned.
         score: what the search attains at an n_fft; None where the lengths do not vary.
+        tells_apart: whether single lengths differ at an n_fft; where they do not, as in noise, no
+            scores are compared: they would fall with n_fft by chance.
+        report: takes a line for every step.
     """
     floor = max(_power_of_two_above(at_least), SMALLEST_AUTO_N_FFT)
     limit = max(largest_auto_n_fft(length, per_bin=per_bin), floor)
     if high is not None:
-        return max(_power_of_two_above(high), floor)
+        n_fft = max(_power_of_two_above(high), floor)
+        report(f"n_fft auto: {n_fft}, which holds the longest window allowed, {high:g} samples")
+        return n_fft
     n_fft = 1 << round(math.log2(max(sample_rate * _FIRST_SECONDS, 1.0)))
     first = n_fft = min(max(n_fft, floor), limit)
     if best_fixed is None:
+        report(f"n_fft auto: {n_fft}, near {1000 * _FIRST_SECONDS:g} ms")
         return n_fft
     grown = False
     while True:
         best = best_fixed(n_fft)
+        found = f"n_fft auto: at {n_fft} the best single window has {best:.4g} samples"
         if best > n_fft / 2 and n_fft * 2 <= limit:
             n_fft, grown = n_fft * 2, True
+            report(f"{found}, more than half: doubled")
         elif best < n_fft / 4 and n_fft // 2 >= floor and not grown:
             n_fft //= 2
+            report(f"{found}, less than a quarter: halved")
         else:
+            limited = n_fft * 2 > limit and best > n_fft / 2
+            report(f"{found}: {'the largest for this signal' if limited else 'kept'}")
             break
-    if score is None:
+    if score is None or not tells_apart(n_fft):
         return n_fft
     least, most = min(n_fft, first) // 2, max(n_fft, first) * 2
     sizes = [1 << k for k in range(least.bit_length() - 1, most.bit_length())]
@@ -256,6 +281,8 @@ def choose_n_fft(
         beyond = [size for size in (best_size // 2, best_size * 2) if size not in scores]
         beyond = [size for size in beyond if floor <= size <= limit]
         if not beyond:
+            table = ", ".join(f"{scores[size]:.4g} at {size}" for size in sorted(scores))
+            report(f"n_fft auto: with varying lengths the score is {table}: {best_size} taken")
             return best_size
         scores |= {size: score(size) for size in beyond}
 

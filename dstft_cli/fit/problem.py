@@ -18,7 +18,7 @@ from dstft_cli.fit.cells import CellEvaluator
 from dstft_cli.fit.evaluator import Evaluator, Progress
 from dstft_cli.fit.frequency import FrequencyEvaluator
 from dstft_cli.fit.plan import Plan
-from dstft_cli.fit.tabulate import Table, fixed_scores, search_lengths
+from dstft_cli.fit.tabulate import Table, fixed_scores, is_featureless, search_lengths
 from dstft_cli.names import DEFAULT_SMOOTHNESS, DEFAULT_SMOOTHNESS_OF_CELLS
 from dstft_cli.parameters import Patches, choose_patches, uniform_centers
 from dstft_cli.stft import Samples, Transform
@@ -90,6 +90,9 @@ class Probe:
     Args:
         problem: the fit.
         plan_for: the plan for an n_fft.
+
+    Attributes:
+        structured: whether single lengths differ at any n_fft that was looked at.
     """
 
     def __init__(self, problem: Problem, plan_for: Callable[[int], Plan]) -> None:
@@ -98,13 +101,26 @@ class Probe:
             mu = problem.smoothness * DEFAULT_SMOOTHNESS / DEFAULT_SMOOTHNESS_OF_CELLS
             self._problem = replace(problem, window_mode="time", smoothness=mu)
         self._plan_for = plan_for
+        self.structured = False
         self._tables: dict[int, tuple[Evaluator, Array, Table | None]] = {}
 
     def best_fixed(self, n_fft: int) -> float:
-        """The best single length of the table at this n_fft, samples."""
+        """The best single length of the table at this n_fft, samples.
+
+        Where all score alike it is at least n_fft / 4: chance is no reason to go to smaller sizes,
+        while a faint tone in noise may show at larger ones.
+        """
         lengths = self._plan_for(n_fft).tabulated_lengths()
         _, scores, _ = self._tabulate(n_fft)
-        return float(lengths[scores.argmin()])
+        best = float(lengths[scores.argmin()])
+        return best if self.tells_apart(n_fft) else max(best, n_fft / 4)
+
+    def tells_apart(self, n_fft: int) -> bool:
+        """Whether the single lengths of the table at this n_fft differ in score."""
+        _, scores, _ = self._tabulate(n_fft)
+        differ = not is_featureless(scores, self._plan_for(n_fft).tabulated_lengths())
+        self.structured |= differ
+        return differ
 
     @property
     def comparable(self) -> bool:

@@ -22,7 +22,8 @@ from dstft_cli.fit.evaluator import Evaluator
 from dstft_cli.fit.objective import Lengths, Objective, Point, Positions
 from dstft_cli.fit.plan import Plan
 from dstft_cli.fit.record import Candidate, Record
-from dstft_cli.fit.tabulate import Table, fixed_scores, search_lengths
+from dstft_cli.fit.tabulate import CHANCE, Table, fixed_scores, is_featureless, search_lengths
+from dstft_cli.fit.told import Report, Told, say_nothing
 from dstft_cli.parameters import FreeCenters, FreeHop, FreeLengths, Neighbours
 from dstft_cli.result import StopReason
 
@@ -61,12 +62,14 @@ class Stages:
         window_mode, hop_mode: what is learned.
         smoothness: μ.
         began: `time.perf_counter()` when the fit began; None for now.
+        report: takes lines that tell what was found.
 
     Attributes:
         stop_reason: why the fit ended.
         importance: share of each row in the criterion, `[R]`, once that is known.
         seconds: of the search and the descent.
         stuck: a descent without a search led nowhere.
+        featureless: all tabulated lengths score alike, as they do in noise.
     """
 
     def __init__(
@@ -79,10 +82,12 @@ class Stages:
         hop_mode: str,
         smoothness: float,
         began: float | None = None,
+        report: Report = say_nothing,
     ) -> None:
         self.stop_reason = StopReason.FIXED
         self.seconds = {"search": 0.0, "descent": 0.0}
         self.stuck = False
+        self.featureless = False
         self._began = time.perf_counter() if began is None else began
         self._record = Record(plan.hop_length, self._began)
         self._at = at
@@ -92,6 +97,7 @@ class Stages:
         self._hop_mode = hop_mode
         self._varying = window_mode not in ("fixed", "constant")
         self._smoothness = smoothness
+        self._told = Told(report, self._evaluator.criterion, self._record)
         self.importance = self._evaluator.weights / self._evaluator.weights.sum()
 
     @property
@@ -113,6 +119,7 @@ class Stages:
         if method.search:
             if self._varying:
                 self._search(table)
+                self.featureless &= self._gain < CHANCE
             self.stop_reason = StopReason.SEARCH
         self.seconds["search"] = time.perf_counter() - began
         began = time.perf_counter()
@@ -187,6 +194,12 @@ class Stages:
         return self._record.best
 
     @property
+    def _gain(self) -> float:
+        """How much better than the best single window the best so far is, price included, nats."""
+        assert self._record.fixed is not None
+        return self._record.fixed.total - self._best.total
+
+    @property
     def _neighbours(self) -> Neighbours:
         return self._evaluator.neighbours(self._smoothness)
 
@@ -229,6 +242,7 @@ class Stages:
         lengths = self._plan.tabulated_lengths()
         before = self._evaluator.evaluations
         scores, sums, table = fixed_scores(self._evaluator, lengths)
+        self.featureless = is_featureless(scores, lengths)
         candidates = [
             self._offer("table", np.array([length]), total, evaluations=before + m)
             for m, (length, total) in enumerate(zip(lengths, sums, strict=True), start=1)
@@ -240,6 +254,7 @@ class Stages:
         self._record.fixed = fixed
         if self._record.best is best:
             self._record.best = fixed
+        self._told.table(len(lengths))
         return table
 
     def _search_hop(self) -> None:
@@ -281,7 +296,7 @@ class Stages:
             sums = found.sums
             if ranked:
                 sums = self._evaluator.total(self._evaluator.arrange(found.row))
-            self._offer("search", found.row, sums)
+            self._tell_search(self._offer("search", found.row, sums))
             if self._best is before:
                 break
 
@@ -296,7 +311,10 @@ class Stages:
         needed = np.searchsorted(lengths, hops.covering(evaluator.centers) * (1 - 1e-9))
         row = evaluator.raised(found.row, lengths[np.minimum(needed, len(lengths) - 1)])
         if (needed < len(lengths)).all():
-            self._offer("search", row, evaluator.total(evaluator.arrange(row)))
+            self._tell_search(self._offer("search", row, evaluator.total(evaluator.arrange(row))))
+
+    def _tell_search(self, found: Candidate) -> None:
+        self._told.search(found, in_a_row=self._window_mode != "time-frequency")
 
     def _descend_lengths(self, method: Method) -> None:
         """Offers what a descent of the lengths from the best so far ends at."""
@@ -362,23 +380,32 @@ class Stages:
         self, objective: Objective, method: Method, auto: str = "lbfgs"
     ) -> Candidate | None:
         """Offers the best point that a descent saw, and returns it, if it saw any."""
+        steps = 0
+
+        def note(z: Array, total: float) -> None:
+            nonlocal steps
+            steps += 1
+            self._note("descent", objective.at(z, total))
+
+        optimizer = auto if method.optimizer == "auto" else method.optimizer
         descent = descend(
             objective,
             objective.start,
             objective.low,
             objective.high,
             scale=objective.scale,
-            optimizer=auto if method.optimizer == "auto" else method.optimizer,
+            optimizer=optimizer,
             lr=method.lr,
             max_steps=method.max_steps,
             tolerance=method.tolerance,
-            on_step=lambda z, total: self._note("descent", objective.at(z, total)),
+            on_step=note,
         )
         self.stop_reason = descent.stop_reason
-        if not math.isfinite(descent.value):
-            return None
-        found = objective.at(descent.z, descent.value)
-        self._record.offer(found)
+        found = None
+        if math.isfinite(descent.value):
+            found = objective.at(descent.z, descent.value)
+            self._record.offer(found)
+        self._told.descent(optimizer, objective.start.size, steps, descent.stop_reason, found)
         return found
 
     def _offer(

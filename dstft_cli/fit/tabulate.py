@@ -16,6 +16,10 @@ from dstft_cli.parameters import Neighbours
 Array = NDArray[np.float64]
 Table = NDArray[np.floating[Any]]
 
+FEATURELESS = 0.03  # nats between best and worst; white noise has 0.007 at most, faint speech 0.07
+CHANCE = 0.1  # nats that lengths which vary freely gain in white noise, rounded up
+_TELLING_RANGE = 4  # longest over shortest length, below which all may well score alike
+
 
 @dataclass(frozen=True)
 class FoundLengths:
@@ -61,3 +65,9 @@ def fixed_scores(evaluator: Evaluator, lengths: Array) -> tuple[Array, Array, Ta
         sums = evaluator.sums(table)
     scores = evaluator.criterion.score(torch.from_numpy(sums), evaluator.cells)
     return np.nan_to_num(scores.numpy(), nan=np.inf), sums, table
+
+
+def is_featureless(scores: Array, lengths: Array) -> bool:
+    """Whether lengths over a wide range score alike `[M]`, as they do in noise."""
+    wide = lengths[-1] >= _TELLING_RANGE * lengths[0]
+    return bool(wide and float(np.ptp(scores)) < FEATURELESS)

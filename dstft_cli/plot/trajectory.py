@@ -25,6 +25,7 @@ from dstft_cli.result import Trajectory
 
 WIDTH, TOP, BOTTOM = 10.0, 1.06, 0.62  # of the figure and its margins, inches
 STEPS, LENGTHS, GAP = 1.64, 1.5, 0.48  # heights of the panels at the right, and between them
+FLAT = 0.05  # steps that fill no more of the axis than this are told in words
 CHANGE = 1e-6  # hops that differ by no more than this share are one hop
 
 
@@ -109,6 +110,8 @@ def trajectory_figure(
     steps.axhline(best_fixed, lw=1.0, ls="--", color=COLOURS["table"])
     if table_bound is not None:
         steps.axhline(table_bound, lw=1.0, ls=":", color=INK)
+    if final is not None and np.isfinite(final):
+        _say_gain(steps, value[learned], final, best_fixed, table_bound)
     steps.set_ylabel(criterion_name, parse_math=False)
     steps.tick_params(labelbottom=False)
     panel_title(steps, by_step)
@@ -193,6 +196,33 @@ def _by_step(axes: Axes, phase: FloatArray, x: FloatArray, value: FloatArray) ->
                 label=which,
             )
     _value_axis(axes)
+
+
+def _say_gain(
+    axes: Axes, value: FloatArray, final: float, best_fixed: float, table_bound: float | None
+) -> None:
+    """Beside steps that look level: how far they lie from the best single window."""
+    low, high = axes.get_ylim()
+    seen = value[np.isfinite(value)]
+    if not np.isfinite(best_fixed) or not seen.size or float(np.ptp(seen)) > FLAT * (high - low):
+        return
+    gain = final - best_fixed
+    text = f"{abs(gain):.2g} {'below' if gain < 0 else 'above'} best fixed"
+    lines = [low, high, best_fixed, low if table_bound is None else table_bound]
+    above = min((line - final for line in lines if line > final), default=0.0)
+    below = min((final - line for line in lines if line < final), default=0.0)
+    up = above > below
+    axes.annotate(
+        text,
+        (1.0, final),
+        xycoords=axes.get_yaxis_transform(),
+        xytext=(-6, 5 if up else -5),
+        textcoords="offset points",
+        ha="right",
+        va="bottom" if up else "top",
+        fontsize="small",
+        color=INK,
+    )
 
 
 def _spread_by_step(

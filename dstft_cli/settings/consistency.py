@@ -114,6 +114,12 @@ def _check_criterion(settings: Settings) -> None:
 
 
 def _check_outputs(settings: Settings) -> None:
+    if settings.output is not None and str(settings.output) == "-":
+        raise ContradictionError(
+            settings,
+            "{output} would be a directory of that name: for standard output use json, npy - or png -",
+            "output",
+        )
     streams = [name for name in ("png", "npy", "csv") if getattr(settings, name, None) == "-"]
     streams += ["json"] if settings.json else []
     streams += ["emit"] if settings.emit != "none" else []

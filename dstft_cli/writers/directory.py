@@ -12,6 +12,7 @@ from types import TracebackType
 
 from dstft_cli.errors import OutputError, UsageError
 from dstft_cli.names import FIGURE_FORMATS
+from dstft_cli.writers.leftovers import claim, clear_dead
 from dstft_cli.writers.place import (
     DISK_FULL,
     beside,
@@ -43,7 +44,8 @@ class OutputDirectory:
     beside the place; files go to `out.path(name)`; a clean end of the block, or `out.commit()`,
     renames it. After an exception or an interrupt nothing is left. Parents are created, and removed
     again on failure. An empty directory at the place is taken; a link to a directory is followed
-    and stays. A killed process leaves at most the hidden directory.
+    and stays. A killed process leaves at most the hidden directory, which
+    the next run into the same place removes.
 
     Args:
         path: the place.
@@ -66,6 +68,7 @@ class OutputDirectory:
         self._partial: Path | None = None
         self._parents: list[Path] = []
         self._replaced: tuple[int, int] | None = None
+        self._claim: int | None = None
 
     def path(self, name: str) -> Path:
         """Where to write file `name` now; ValueError for a name that is not a known one."""
@@ -81,15 +84,22 @@ class OutputDirectory:
         """Where file `name` is going to be once the directory is committed."""
         return self.place / name
 
-    def __enter__(self) -> OutputDirectory:
+    def check(self) -> None:
+        """Raises what entering would for the place as it is, and creates nothing."""
         with disk_errors(self.place):
             self._final = real_place(self.place)
             self._check_place()
+
+    def __enter__(self) -> OutputDirectory:
+        self.check()
+        with disk_errors(self.place):
             try:
                 self._parents = make_parents(self._final.parent)
                 partial = beside(self._final, "partial")
                 self._partial = partial
                 partial.mkdir()  # not mkdtemp, whose 0700 would outlive the rename
+                self._claim = claim(partial)
+                clear_dead(self._final)
             except BaseException:
                 self._discard()
                 raise
@@ -126,6 +136,7 @@ class OutputDirectory:
             self._discard()
             raise
         self._partial = None
+        self._release()
 
     def _check_place(self) -> None:
         place, final = self.place, self._final
@@ -207,7 +218,13 @@ class OutputDirectory:
             raise
         _remove_files(aside)
 
+    def _release(self) -> None:
+        if self._claim is not None:
+            os.close(self._claim)
+            self._claim = None
+
     def _discard(self) -> None:
+        self._release()
         if self._partial is not None:
             shutil.rmtree(self._partial, ignore_errors=True)
             self._partial = None

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from dstft_cli.errors import UsageError
+from dstft_cli.writers.leftovers import claim, clear_dead
 from dstft_cli.writers.place import (
     beside,
     disk_errors,
@@ -52,7 +53,8 @@ def atomic_file(path: Path, *, force: bool) -> Iterator[BinaryIO]:
         with disk_errors(place):
             parents = make_parents(final.parent)
             file = open(partial, "xb")  # noqa: SIM115
-        with disk_errors(place, only_full=True), file:
+        with disk_errors(place, only_full=True), file, _claimed(partial):
+            clear_dead(final)
             yield file
         with disk_errors(place):
             _move(partial, final, place, force=force)
@@ -61,6 +63,16 @@ def atomic_file(path: Path, *, force: bool) -> Iterator[BinaryIO]:
             partial.unlink(missing_ok=True)
         remove_empty(parents)
         raise
+
+
+@contextmanager
+def _claimed(partial: Path) -> Iterator[None]:
+    descriptor = claim(partial)
+    try:
+        yield
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def _check_place(place: Path, *, force: bool) -> bool:

@@ -70,13 +70,65 @@ def test_garbage_in_the_middle_is_one_line(tmp_path: Path, file_format: str) -> 
         assert "\n" not in str(error)  # noqa: PT017
 
 
+def warnings_of(path: Path, samples: np.ndarray, **options: object) -> tuple[str, ...]:
+    soundfile.write(path, samples, RATE, subtype="FLOAT")
+    with load(path, **options) as signal:  # type: ignore[arg-type]
+        return signal.warnings
+
+
+def test_digital_silence_is_warned_of(tmp_path: Path) -> None:
+    path, samples = tmp_path / "pauses.wav", stereo(80000)
+    assert warnings_of(path, samples) == ()
+    samples[:39000] = 0
+    assert warnings_of(path, samples) == ()
+    samples[:60000] = 0
+    assert warnings_of(path, samples, channel="all") == (
+        "75 % of samples are exactly zero (digital silence) and teach nothing: "
+        "choose a part that sounds with --offset and --duration",
+    )
+
+
+def test_a_constant_offset_is_warned_of(tmp_path: Path) -> None:
+    path, samples = tmp_path / "offset.wav", stereo(80000)
+    rms = np.sqrt(np.mean(samples.astype(float) ** 2))
+    assert warnings_of(path, samples + np.float32(0.7 * rms)) == ()
+    share = 100 * 9 / 10
+    (warning,) = warnings_of(path, (samples + 3 * rms) / 8, channel="all")
+    assert warning == (
+        f"{share:.3g} % of the energy is a constant offset (DC), which hides the sound: "
+        "remove it with a high-pass filter first"
+    )
+    (warning,) = warnings_of(path, np.full(1000, 0.5, np.float32))
+    assert warning.startswith("100 % of the energy is a constant offset")
+    assert warnings_of(path, (samples + 3 * rms) * np.float32(1e-25)) == ()  # squares underflow
+
+
+def test_channels_that_cancel_in_the_mix_are_warned_of(tmp_path: Path) -> None:
+    path, samples = tmp_path / "antiphase.wav", stereo(80000)
+    assert warnings_of(path, samples) == ()
+    left = samples[:, :1]
+    nearly = np.concatenate([left, -0.9 * left], axis=1)
+    (warning,) = warnings_of(path, nearly)
+    # the mix is 0.05 of the left channel, the mean energy of the channels (1 + 0.81) / 2 of its
+    assert warning == (
+        "the channels are of opposite phase and cancel in the mix, which keeps "
+        f"{100 * 0.05**2 / 0.905:.2g} % of their energy: use --channel all, or --channel 0"
+    )
+    assert warnings_of(path, nearly, channel="all") == ()
+    assert warnings_of(path, nearly, channel=1) == ()
+    assert warnings_of(path, np.concatenate([left, 0 * left, 0 * left], axis=1), channel=0) == ()
+
+
 def test_clipping_is_warned_of(tmp_path: Path) -> None:
     path = tmp_path / "clipped.wav"
     tone = np.sin(2 * np.pi * 100 * np.arange(RATE) / RATE)
     soundfile.write(path, np.clip(1.1 * tone, -1, 1), RATE, subtype="PCM_16")
     with load(path) as signal:
         (warning,) = signal.warnings
-        share = float(re.fullmatch(r"(.*) % of samples are at full scale \(clipping\)", warning)[1])
+        share = float(re.match(r"(.*) % of samples are at full scale \(clipping\)", warning)[1])
+        assert warning.endswith(
+            ": record at a lower level, or choose a part with --offset and --duration"
+        )
         # of a period, 2·arccos(1/1.1)/π lies above full scale
         assert share == pytest.approx(100 * 2 * np.arccos(1 / 1.1) / np.pi, abs=3)
 

@@ -1,0 +1,82 @@
+"""`--version`: the version, and those of what the results depend on, without importing any of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+def version_option() -> click.Option:
+    """`--version`, for the group and for every command."""
+    return click.Option(
+        ["--version"],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_print_version,
+        help="Show the version and exit.",
+    )
+
+
+def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if not value or ctx.resilient_parsing:
+        return
+    import platform
+
+    from dstft_cli._version import __version__
+
+    parts = [
+        package_version("torch"),
+        package_version("soundfile"),
+        libsndfile_version(),
+        f"Python {platform.python_version()}",
+    ]
+    click.echo(f"dstft {__version__} ({', '.join(parts)})")
+    ctx.exit()
+
+
+def package_version(package: str) -> str:
+    """`NAME VERSION` of an installed package, or `no NAME`."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return f"{package} {version(package)}"
+    except PackageNotFoundError:
+        return f"no {package}"
+
+
+def libsndfile_version() -> str:
+    """`libsndfile VERSION` of the library that soundfile loads, asked directly: soundfile needs NumPy."""
+    import ctypes
+
+    library = _bundled_library() or _system_library()
+    if library is None:
+        return "no libsndfile"
+    try:
+        ask = ctypes.CDLL(library).sf_version_string
+    except (OSError, AttributeError):
+        return "no libsndfile"
+    ask.restype = ctypes.c_char_p
+    answer = ask() or b"libsndfile"
+    return str(answer.decode("ascii", "replace").replace("-", " ", 1))
+
+
+def _bundled_library() -> str | None:
+    """The library in soundfile's wheel, as soundfile looks for it."""
+    from importlib.util import find_spec
+
+    spec = find_spec("_soundfile_data")
+    folder = Path(spec.origin).parent if spec is not None and spec.origin else None
+    if folder is None:
+        return None
+    for ending in ("so", "dylib", "dll"):
+        for path in sorted(folder.glob(f"libsndfile*.{ending}")):
+            return str(path)
+    return None
+
+
+def _system_library() -> str | None:
+    from ctypes.util import find_library
+
+    return find_library("sndfile")

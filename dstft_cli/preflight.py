@@ -1,0 +1,40 @@
+"""What can be refused before torch is imported: a missing recording, a place that is taken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dstft_cli.settings import Settings
+
+
+def output_directory(source: str, settings: Settings, ending: str = "dstft") -> Path | None:
+    """Where results go: `STEM-dstft` here unless told otherwise; nowhere where data is piped."""
+    if settings.output is not None:
+        return settings.output
+    if settings.json or settings.emit != "none":
+        return None
+    if "-" in (settings.png, settings.npy, getattr(settings, "csv", None)):
+        return None
+    stem = "stdin" if source == "-" else Path(source).stem
+    return Path(f"{stem}-{ending}")
+
+
+def refuse_early(source: str, settings: Settings, ending: str = "dstft") -> None:
+    """Refuses what the run itself would refuse some seconds later, in its words.
+
+    Args:
+        source: a file, or `-` for standard input, of which nothing is read.
+        settings: of the run.
+        ending: of the directory's name, where none is given.
+
+    Raises:
+        InputError: there is no such recording, or its header is none.
+        UsageError: it has no such channel, or the place of the results is taken.
+    """
+    from dstft_cli.audio import probe
+    from dstft_cli.writers import OutputDirectory
+
+    probe(source, channel=settings.channel, sample_rate=settings.sr)
+    directory = output_directory(source, settings, ending)
+    if directory is not None:
+        OutputDirectory(directory, force=settings.force).check()

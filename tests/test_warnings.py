@@ -1,0 +1,94 @@
+"""Warnings that teach: on standard error and in result.json, and never without cause."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from dstft_cli.cli import main
+
+SAMPLES = sorted((Path(__file__).parent.parent / "sample_audio").glob("*.[wo][ag][va]"))
+RATE = 8000
+T = np.arange(2 * RATE) / RATE
+CHIRP = 0.4 * np.sin(2 * np.pi * (500 * T + 500 * T**2))
+NOISE = 0.1 * np.random.default_rng(0).standard_normal(len(T))
+OF_RECORDINGS = {
+    "silence": "exactly zero (digital silence)",
+    "clipping": "at full scale (clipping)",
+    "offset": "constant offset (DC)",
+    "antiphase": "cancel in the mix",
+    "noise": "score alike",
+}
+RECORDINGS = {
+    "silence": np.where(T < 1.5, 0, CHIRP),
+    "clipping": np.clip(4 * CHIRP, -1, 1),
+    "offset": 0.1 * CHIRP + 0.5,
+    "antiphase": np.stack([CHIRP, -0.95 * CHIRP], axis=1),
+    "noise": NOISE,
+}
+
+
+def run(path: Path, output: Path, capsys, *options: str) -> list[str]:
+    """The warnings in `result.json`, which are those on standard error."""
+    assert main(["optimize", str(path), "-o", str(output), "--no-figures", *options]) == 0
+    told = capsys.readouterr().err.splitlines()
+    recorded = json.loads((output / "result.json").read_text())["warnings"]
+    assert told == [f"warning: {text}" for text in recorded]
+    return recorded
+
+
+@pytest.mark.parametrize("kind", RECORDINGS)
+def test_each_kind(tmp_path, capsys, kind):
+    path = tmp_path / f"{kind}.wav"
+    soundfile.write(path, RECORDINGS[kind], RATE, subtype="FLOAT")
+    warnings = run(path, tmp_path / "out", capsys)
+    found = [text for text in warnings if OF_RECORDINGS[kind] in text]
+    assert len(found) == 1
+    assert "--" in found[0] or "high-pass" in found[0]  # the remedy
+    others = [word for name, word in OF_RECORDINGS.items() if name != kind]
+    assert not [text for text in warnings if any(word in text for word in others)]
+
+
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.name)
+@pytest.mark.parametrize("criterion", ["entropy", "renyi"])
+def test_no_false_alarm_on_the_sample_recordings(tmp_path, capsys, path, criterion):
+    warnings = run(path, tmp_path / "out", capsys, "--criterion", criterion, "--duration", "3")
+    assert not [text for text in warnings if any(w in text for w in OF_RECORDINGS.values())]
+
+
+@pytest.mark.parametrize("mode", ["constant", "time", "frequency"])
+def test_noise_is_told_once_and_not_as_a_bound(tmp_path, capsys, mode):
+    path = tmp_path / "noise.wav"
+    soundfile.write(path, NOISE[:RATE], RATE, subtype="FLOAT")
+    (warning,) = run(path, tmp_path / "out", capsys, "--window-mode", mode)
+    assert warning.startswith("all window lengths from ")
+    assert "score alike" in warning
+
+
+def test_noise_keeps_the_first_fft_size_or_a_larger_one(tmp_path, capsys):
+    for seed in range(4):
+        noise = np.random.default_rng(seed).standard_normal(4 * RATE)
+        path = tmp_path / f"{seed}.wav"
+        soundfile.write(path, 0.1 * noise, RATE, subtype="FLOAT")
+        run(path, tmp_path / f"{seed}", capsys)
+        record = json.loads((tmp_path / f"{seed}" / "result.json").read_text())
+        assert record["n_fft"] >= 512
+
+
+def test_a_click_in_whose_last_table_all_lengths_score_alike_is_not_called_noise(tmp_path, capsys):
+    path = tmp_path / "click.wav"
+    samples = np.zeros(RATE // 10)
+    samples[400] = 1
+    soundfile.write(path, samples + 1e-4 * NOISE[: len(samples)], RATE, subtype="FLOAT")
+    warnings = run(path, tmp_path / "out", capsys)
+    assert not [text for text in warnings if "score alike" in text]
+
+
+def test_lengths_over_a_narrow_range_are_not_called_noise(tmp_path, capsys):
+    path = tmp_path / "narrow.wav"
+    soundfile.write(path, CHIRP, RATE, subtype="FLOAT")
+    options = ["--n-fft", "512", "--win-length-min", "300", "--win-length-max", "310"]
+    warnings = run(path, tmp_path / "out", capsys, "--win-length", "305", *options)
+    assert not [text for text in warnings if "score alike" in text]
