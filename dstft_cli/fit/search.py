@@ -11,6 +11,7 @@ For `entropy` this reads `λ = 1 + S₂/S₁`, and the bound is `1 − λ + ln �
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -73,11 +74,12 @@ class TabulatedProblem:
         return float(self.criterion.score(torch.from_numpy(sums), self.cells))
 
     def fixed(self) -> Array:
-        """Score of each length used for all frames, `[M]`."""
+        """Score of each length used for all frames, `[M]`; infinite where there is none."""
         sums = np.zeros(self.table.shape[1:])
         for rows in self._row_blocks():
             sums += np.einsum("t,tmj->mj", self.weights[rows], self.table[rows], dtype=np.float64)
-        return np.array([self.score(s) for s in sums])
+        scores = (self.score(s) for s in sums)
+        return np.array([np.inf if math.isnan(score) else score for score in scores])
 
     def sums(self, assignment: Assignment) -> Array:
         """Sums `[J]` of an assignment."""

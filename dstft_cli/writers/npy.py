@@ -23,6 +23,21 @@ def write_header(
     np.lib.format.write_array_header_1_0(file, header)
 
 
+def read_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, whether in Fortran order, and dtype; `file` is left at the first value.
+
+    Raises:
+        ValueError: a negative size, or another version than 1.0, which is all that dstft writes and
+            the one whose header cannot be long.
+    """
+    if np.lib.format.read_magic(file) != (1, 0):
+        raise ValueError("an .npy of another version than 1.0")
+    shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(file)
+    if min(shape, default=0) < 0:
+        raise ValueError(f"an .npy of shape {shape}")
+    return shape, fortran_order, dtype
+
+
 class NpyStream:
     """An .npy array [F, T] or [C, F, T] (channels, frequencies, frames) that arrives by frames.
 
