@@ -9,7 +9,12 @@ from dstft_cli.errors import DstftError
 def test_every_combination_is_refused_or_keeps_what_is_promised():
     kept = []
 
-    @settings(max_examples=int(__import__("os").environ.get("N","400")), deadline=None, derandomize=True, database=None)
+    @settings(
+        max_examples=int(__import__("os").environ.get("N", "400")),
+        deadline=None,
+        derandomize=True,
+        database=None,
+    )
     @given(cases())
     def one(case):
         kept.append(check(*case))

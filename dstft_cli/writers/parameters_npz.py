@@ -125,7 +125,9 @@ def read_parameters(path: Path) -> StoredParameters:
     place = shown(path)
     try:
         with open(path, "rb") as file, zipfile.ZipFile(file) as archive:
-            return _checked({name: Member(archive, name) for name in _present(archive, place)}, place)
+            return _checked(
+                {name: Member(archive, name) for name in _present(archive, place)}, place
+            )
     except FileNotFoundError as error:
         raise InputError(
             f"{place} does not exist: name a directory that dstft optimize has written"

@@ -26,6 +26,8 @@ def main() -> int:
         damaged.add_argument("--first", type=int, default=0, help="number of the first case")
         damaged.add_argument("--workers", type=int, default=2)
         damaged.add_argument("--keep", type=Path, help="new folder for the cases that failed")
+    kills = commands.add_parser("kills", help="SIGKILL at random moments")
+    kills.add_argument("--kills", type=int, default=100)
     fits = commands.add_parser("fits", help="random signals and options")
     fits.add_argument("--seconds", type=float, default=600)
     given = parser.parse_args()
@@ -42,6 +44,10 @@ def main() -> int:
                 scratch=given.keep or Path(temporary),
                 first=given.first,
             )
+        elif given.campaign == "kills":
+            from .kills import run_kills
+
+            failures = run_kills(given.kills, seed=given.seed, scratch=Path(temporary))
         else:
             from .fits import run_fits
 

@@ -20,12 +20,16 @@ WARMED = ("job", "apply", "reconstruct", "report", "output", "plot.pictures", "c
 
 @dataclass(frozen=True)
 class Run:
-    """A command to be run in a folder of its own, standard input from a file there if named."""
+    """A command to be run in a folder of its own, standard input from a file there if named.
+
+    With `killed_after`, in seconds, it is killed then unless it has ended.
+    """
 
     number: int
     folder: Path
     arguments: Sequence[str]
     stdin: str | None = None
+    killed_after: float | None = None
 
 
 @dataclass(frozen=True)
@@ -56,10 +60,12 @@ def outcomes(runs: Iterable[Run], workers: int) -> Iterator[Outcome]:
             return
         for pid, (run, began) in list(running.items()):
             seconds = time.monotonic() - began
-            timed_out = seconds > TIMEOUT
-            if timed_out:
+            ended, status, usage = os.wait4(pid, os.WNOHANG)
+            timed_out = not ended and seconds > TIMEOUT
+            killed = run.killed_after is not None and seconds > run.killed_after
+            if not ended and (timed_out or killed):
                 os.killpg(pid, signal.SIGKILL)
-            ended, status, usage = os.wait4(pid, 0 if timed_out else os.WNOHANG)
+                ended, status, usage = os.wait4(pid, 0)
             if ended:
                 del running[pid]
                 code = os.waitstatus_to_exitcode(status)

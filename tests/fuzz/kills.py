@@ -3,123 +3,100 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import io
 import shutil
-import signal
-import subprocess
-import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
+import numpy as np
+
 from .files import check_result
+from .forked import Outcome, Run, outcomes, warm_up
 from .seeds import recording
 
-ROOT = Path(__file__).parents[2]
-NAME = "out"
-MARK = "kill here"
-# the moment lies between the end of the imports and some time after the end of the run
-_CODE = f"""
-import importlib, sys
-for name in ("job", "plot.pictures", "cli.optimize"):
-    importlib.import_module("dstft_cli." + name)
-from dstft_cli.cli import main
-print({MARK!r}, flush=True)
-sys.exit(main(sys.argv[1:]))
-"""
+SINGLES = ["--npy", "single.npy", "--png", "single.png"]
+KNOWN = {"a.wav", "out", "single.npy", "single.png", "stdout.txt", "stderr.txt"}
 
 
 def run_kills(kills: int, *, seed: int, scratch: Path) -> list[str]:
     """The campaign; prints counts and returns a line for each kill that did harm.
 
-    Half of the runs write a new place, half replace an earlier result by one with another window;
-    every other run also writes single files.
+    Every other run is to replace an earlier result; two of four also write single files.
     """
-    scratch.mkdir(parents=True, exist_ok=True)
-    (scratch / "a.wav").write_bytes(recording("wav"))
-    chance, failures, counts = Random(seed), [], Counter()
+    warm_up()
+    chance, counts, failures = Random(seed), Counter[str](), []
+    earlier = scratch / "earlier"
+    earlier.mkdir(parents=True)
+    (earlier / "a.wav").write_bytes(recording("wav"))
     began = time.monotonic()
-    _, usual = _run(scratch, "hann", [], None)
+    usual = max(_run(earlier, "hann", ["--force", *SINGLES]).seconds for _ in range(2))
     for number in range(kills):
         folder = scratch / f"kill-{number}"
-        folder.mkdir()
-        (folder / "a.wav").write_bytes(recording("wav"))
-        problems = [*_one(folder, chance, usual, number % 2 == 1, number % 4 > 1, counts)]
+        if number % 2:
+            shutil.copytree(earlier, folder)
+        else:
+            folder.mkdir()
+            (folder / "a.wav").write_bytes(recording("wav"))
+        singles = SINGLES if number % 4 > 1 else []
+        problems = [*_kill(folder, singles, chance.uniform(0, usual), counts)]
         failures += [f"kill {number}: {problem}" for problem in problems]
         if not problems:
             shutil.rmtree(folder)
-    told = ", ".join(f"{count} {what}" for what, count in sorted(counts.items()))
-    print(f"{kills} kills in {time.monotonic() - began:.0f} s: {told}; {len(failures)} failures")
+    told = ", ".join(f"{what}: {count}" for what, count in sorted(counts.items()))
+    print(f"{kills} kills in {time.monotonic() - began:.0f} s; {told}; {len(failures)} failures")
     return failures
 
 
-def _one(
-    folder: Path, chance: Random, usual: float, replacing: bool, singles: bool, counts: Counter[str]
-) -> list[str]:
-    problems = []
-    extra = ["--npy", "single.npy", "--png", "single.png"] if singles else []
-    before = None
-    if replacing:
-        shutil.copytree(folder.parent / NAME, folder / NAME)
-        before = digest(folder / NAME)
-    code, _ = _run(folder, "blackman", [*extra, "--force"], chance.uniform(0, 1.1 * usual))
-    counts["ended before"] += code == 0
-    if (folder / NAME).exists():
-        new = digest(folder / NAME) != before
-        counts["new result" if new else "old result"] += 1
-        problems += _whole(folder / NAME)
+def _kill(folder: Path, singles: list[str], after: float, counts: Counter[str]) -> Iterator[str]:
+    place = folder / "out"
+    before = digest(place) if place.exists() else None
+    outcome = _run(folder, "blackman", ["--force", *singles], after)
+    counts["killed in time" if outcome.code < 0 else "ended before"] += 1
+    if place.exists():
+        counts["old result" if digest(place) == before else "new result"] += 1
+        yield from _broken(place)
     else:
-        counts["nothing there"] += 1
-        if replacing and not list(folder.glob(f".{NAME}.*.old")):
-            problems.append("the earlier result is gone")
-    for single, end in ((folder / "single.npy", None), (folder / "single.png", b"IEND\xaeB`\x82")):
-        if single.exists():
-            data = single.read_bytes()
-            cut = len(data) != 128 + 4 * _values(data) if end is None else not data.endswith(end)
-            problems += [f"{single.name} is cut short"] * cut
-    for path in folder.iterdir():
-        if path.name not in {"a.wav", NAME, "single.npy", "single.png"} and path.name[0] != ".":
-            problems.append(f"stray {path.name}")
-    code, _ = _run(folder, "nuttall", [*extra, "--force"], None)
-    if code != 0:
-        problems.append(f"the next run ends with {code}: {(folder / 'stderr').read_text()}")
-    problems += _whole(folder / NAME)
-    return problems
+        counts["no result"] += 1
+        if before is not None:
+            yield "the earlier result is gone"
+    for path in sorted(folder.iterdir()):
+        if path.name not in KNOWN and not path.name.startswith("."):
+            yield f"there is a stray {path.name}"
+    if (folder / "single.npy").exists() and not _fits_its_header(folder / "single.npy"):
+        yield "single.npy is cut short"
+    picture = folder / "single.png"
+    if picture.exists() and not picture.read_bytes().endswith(b"IEND\xaeB`\x82"):
+        yield "single.png is cut short"
+    again = _run(folder, "nuttall", ["--force", *singles])
+    if again.code != 0:
+        yield f"the next run ends with {again.code}: {again.stderr}"
+    yield from _broken(place)
+    if digest(place) == before:
+        yield "the next run has changed nothing"
 
 
-def _run(folder: Path, window: str, extra: list[str], until: float | None) -> tuple[int, float]:
-    """Exit code and seconds of a run, killed `until` seconds after its imports."""
-    command = [sys.executable, "-c", _CODE, "optimize", "a.wav", "-o", NAME, "--window", window]
-    with open(folder.parent / "stderr.txt", "wb") as stderr:
-        process = subprocess.Popen(
-            [*command, "--n-fft", "256", "--window-mode", "time", *extra],
-            cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-        )
-    assert process.stdout is not None
-    while MARK not in process.stdout.readline().decode():
-        assert process.poll() is None
-    began = time.monotonic()
+def _run(folder: Path, window: str, extra: list[str], after: float | None = None) -> Outcome:
+    arguments = ["optimize", "a.wav", "-o", "out", "--n-fft", "256", "--window-mode", "time"]
+    run = Run(0, folder, [*arguments, "--window", window, *extra], killed_after=after)
+    (outcome,) = outcomes([run], 1)
+    return outcome
+
+
+def _broken(place: Path) -> Iterator[str]:
     try:
-        process.communicate(timeout=until)
-    except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-    return process.returncode, time.monotonic() - began
+        check_result(place)
+    except Exception as error:
+        yield f"broken result: {type(error).__name__}: {error}"
 
 
-def _values(data: bytes) -> int:
-    import io
-
-    import numpy as np
-
-    file = io.BytesIO(data)
+def _fits_its_header(path: Path) -> bool:
+    file = io.BytesIO(path.read_bytes())
     np.lib.format.read_magic(file)
-    shape, _, _ = np.lib.format.read_array_header_1_0(file)
-    return int(np.prod(shape))
+    shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+    return len(file.getvalue()) == file.tell() + np.prod(shape) * dtype.itemsize
 
 
 def digest(folder: Path) -> str:
@@ -128,11 +105,3 @@ def digest(folder: Path) -> str:
     for path in sorted(folder.iterdir()):
         found.update(path.name.encode() + path.read_bytes())
     return found.hexdigest()
-
-
-def _whole(folder: Path) -> list[str]:
-    try:
-        check_result(folder)
-    except Exception as error:
-        return [f"broken result: {type(error).__name__}: {error}"]
-    return []

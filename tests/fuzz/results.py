@@ -134,7 +134,9 @@ def _other_array(data: bytes, chance: Random) -> bytes:
             where = chance.randrange(array.size)
             array.flat[where : where + chance.choice((1, array.size))] = chance.choice(NUMBERS)
         case 2:
-            array = chance.choice((array[None], array.ravel(), array[..., :-1] if array.ndim else array))
+            array = chance.choice(
+                (array[None], array.ravel(), array[..., :-1] if array.ndim else array)
+            )
         case 3:
             array = np.array([{"a": 1}] * 3, object)
         case 4 if array.dtype.kind != "U":
