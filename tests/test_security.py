@@ -46,9 +46,10 @@ def findings(source: str, path: str = "") -> list[str]:
                     found.append(f"{line}: imports {name}")
         if isinstance(node, ast.Name) and node.id in FORBIDDEN_NAMES:
             found.append(f"{line}: {node.id}")
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            if node.attr in FORBIDDEN_ATTRIBUTES.get(node.value.id, ()):
-                found.append(f"{line}: {node.value.id}.{node.attr}")
+        if isinstance(node, ast.Attribute):
+            owner = ast.unparse(node.value)
+            if node.attr in FORBIDDEN_ATTRIBUTES.get(owner, ()):
+                found.append(f"{line}: {owner}.{node.attr}")
         if isinstance(node, ast.Call):
             found += [f"{line}: {what}" for what in _unsafe_arguments(node)]
     return found

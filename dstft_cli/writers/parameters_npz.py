@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dstft_cli.errors import InputError
 from dstft_cli.fit.plan import LARGEST_FFT

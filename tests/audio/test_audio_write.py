@@ -15,7 +15,7 @@ import soundfile
 
 from dstft_cli.audio import audio_format, write_audio
 from dstft_cli.audio import write as module
-from dstft_cli.errors import OutputError, UsageError
+from dstft_cli.errors import InputError, OutputError, UsageError
 
 X = np.random.default_rng(0).uniform(-0.9, 0.9, (2, 5000)).astype(np.float32)
 
