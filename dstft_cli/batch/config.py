@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from dstft_cli.settings.yaml_source import Item, items, line_of, read_items, sca
 
 DEFAULT_OUTPUT = "{stem}-dstft"
 LARGEST_CONFIG = 64  # MiB: a hundred thousand jobs written out
+MOST_JOBS = 10**6  # some hundred bytes each; a short matrix of many lists can ask for any number
 TOP_KEYS = ("defaults", "output", "output_folder", "jobs")
 JOB_KEYS = ("input", "name", "matrix")
 # what a batch decides for all its jobs, and why such a key is refused
@@ -179,7 +181,16 @@ def _entries(
     if node.id != "sequence" or not node.value:
         raise UsageError(f"{path}:{line}: jobs must be a list: write '- input: FILE' below it")
     seen: dict[str, Variant] = {}  # settings are checked once, however many jobs share them
-    return [_entry(job, path, defaults, overrides, seen) for job in node.value]
+    entries: list[Entry] = []
+    count = 0
+    for job in node.value:
+        entries.append(_entry(job, path, defaults, overrides, seen))
+        count += len(entries[-1].inputs) * len(entries[-1].variants)
+        if count > MOST_JOBS:
+            raise UsageError(
+                f"{path}:{line_of(job)}: more than {MOST_JOBS} jobs: part the batch into several"
+            )
+    return entries
 
 
 def _entry(
@@ -254,6 +265,11 @@ def _matrix(
             values.append(value)
             entries.append((axis.key, from_line(axis.key, value, here)))
         axes.append(entries)
+    if item is not None and math.prod(map(len, axes)) > MOST_JOBS:
+        raise UsageError(
+            f"{path}:{item.line}: the matrix makes {math.prod(map(len, axes))} jobs of every input, "
+            f"above {MOST_JOBS}: shorten its lists"
+        )
     return [dict(combination) for combination in itertools.product(*axes)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable
 from random import Random
@@ -24,6 +25,10 @@ WORDS = (
     b"offset: 9e99", b"sr: 1", b"threads: 4096", b"power: 1e-300", b"order: 1e308", b"duration: 1e-9",
     b"x" * 5000, "ünïcode ‮".encode(),
 )  # fmt: skip
+
+
+NUMBERS = (b"1", b"2", b"3", b"8", b"16", b"31", b"64", b"100", b"127", b"1000", b"4096", b"0.5",
+           b"0.9", b"0.1ms", b"3ms", b"20ms", b"0.5s", b"1e2", b"7.25")  # fmt: skip
 
 
 def flip_bits(data: bytes, chance: Random, kind: str) -> bytes:
@@ -102,6 +107,15 @@ def put_word(data: bytes, chance: Random, kind: str) -> bytes:
     return b"\n".join(lines)
 
 
+def other_number(data: bytes, chance: Random, kind: str) -> bytes:
+    """A number of a settings file becomes another one that may well do."""
+    numbers = list(re.finditer(rb"[0-9.]+(ms|s)?", data))
+    if not numbers:
+        return flip_bits(data, chance, kind)
+    found = chance.choice(numbers)
+    return data[: found.start()] + chance.choice(NUMBERS) + data[found.end() :]
+
+
 def chunks(data: bytes, kind: str) -> list[tuple[int, int]]:
     """Start and end of every chunk (WAV, AIFF), metadata block (FLAC), page (OGG), frame or line."""
     marks = {"ogg": b"OggS", "mp3": b"\xff\xe3", "yaml": b"\n", "batch": b"\n"}
@@ -126,7 +140,14 @@ def chunks(data: bytes, kind: str) -> list[tuple[int, int]]:
 
 
 MUTATIONS: tuple[Mutation, ...] = (flip_bits, cut, write_over, absurd_size, shuffle_chunks)
-TEXT_MUTATIONS: tuple[Mutation, ...] = (flip_bits, cut, shuffle_chunks, shuffle_chunks, put_word)
+TEXT_MUTATIONS: tuple[Mutation, ...] = (
+    flip_bits,
+    cut,
+    shuffle_chunks,
+    put_word,
+    other_number,
+    other_number,
+)
 
 
 def mutated(data: bytes, chance: Random, kind: str) -> bytes:
