@@ -1,5 +1,6 @@
 """Directories of results that lie: one line, exit code 1, and no memory for what is not there."""
 
+import os
 import subprocess
 import sys
 import zipfile
@@ -13,7 +14,7 @@ from writers_example import CONSTANT, VARYING, a_result
 from dstft_cli.cli import main
 from dstft_cli.errors import InputError
 from dstft_cli.transfer import transfer
-from dstft_cli.writers import read_parameters, write_parameters
+from dstft_cli.writers import read_parameters, read_record, write_parameters
 from dstft_cli.writers.stft_npy import open_stft
 
 DAMAGED = "is not an .npz of dstft or is damaged: run dstft optimize again"
@@ -123,6 +124,28 @@ def test_transforms_that_lie(tmp_path, head, message):
     (tmp_path / "stft.npy").write_bytes(head + bytes(2000))
     with pytest.raises(InputError, match=message), open_stft(tmp_path / "stft.npy"):
         pass
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="NOT TESTED: needs named pipes")
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        ("parameters.npz", read_parameters),
+        ("result.json", read_record),
+        ("stft.npy", lambda path: open_stft(path).__enter__()),
+    ],
+)
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(tmp_path, name, read):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(InputError, match=rf"{name} is not a file: run dstft optimize again"):
+        read(tmp_path / name)
+
+
+def test_a_record_of_terabytes_is_not_read(tmp_path):
+    with open(tmp_path / "result.json", "wb") as file:
+        file.truncate(2**42)
+    with pytest.raises(InputError, match=r"result.json is above 33554432 bytes: run dstft"):
+        read_record(tmp_path / "result.json")
 
 
 def test_a_hop_that_would_make_too_many_frames(tmp_path):

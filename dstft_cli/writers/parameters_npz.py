@@ -20,7 +20,7 @@ from dstft_cli.names import NORMALIZATIONS, WINDOWS
 from dstft_cli.result import FloatArray, Result
 from dstft_cli.writers.npy import write_header
 from dstft_cli.writers.npz_member import Member
-from dstft_cli.writers.place import disk_errors, shown
+from dstft_cli.writers.place import disk_errors, refuse_pipes, shown
 
 
 @dataclass(frozen=True)
@@ -123,6 +123,7 @@ def read_parameters(path: Path) -> StoredParameters:
     """
     place = shown(path)
     try:
+        refuse_pipes(path)
         with open(path, "rb") as file, zipfile.ZipFile(file) as archive:
             return _checked(
                 {name: Member(archive, name) for name in _present(archive, place)}, place

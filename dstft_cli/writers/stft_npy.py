@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dstft_cli.errors import InputError
 from dstft_cli.writers.npy import read_header
-from dstft_cli.writers.place import shown
+from dstft_cli.writers.place import refuse_pipes, shown
 
 MOST_CHANNELS = 1024  # of any sound file (libsndfile)
 
@@ -87,6 +87,7 @@ def open_stft(path: Path) -> Iterator[StoredTransform]:
     """
     place = shown(path)
     try:
+        refuse_pipes(path)
         file = open(path, "rb")  # noqa: SIM115, the errors of the block are not those of opening
     except FileNotFoundError as error:
         raise InputError(f"{place} does not exist: run dstft optimize with --save-stft") from error

@@ -15,7 +15,7 @@ import numpy as np
 
 from dstft_cli.writers import read_parameters
 
-from .forked import TIMEOUT, Outcome, Run, outcomes, warm_up
+from .forked import COMPUTING, TIMEOUT, Outcome, Run, outcomes, warm_up
 from .mutate import mutated
 from .seeds import BATCH, FORMATS, SETTINGS, recording
 
@@ -36,9 +36,12 @@ def run_files(cases: int, *, seed: int, workers: int, scratch: Path, first: int 
     for outcome in outcomes(_runs(cases, seed, scratch, first), workers):
         number = outcome.run.number
         kind = KINDS[number % len(KINDS)]
-        codes[kind, outcome.code] += 1
-        slowest, largest = max(slowest, outcome.seconds), max(largest, outcome.peak_mb)
+        codes[kind, outcome.code] += number >= 0
+        slowest = max(slowest, outcome.computing)
+        largest = max(largest, outcome.peak_mb)
         problems = [*_problems(outcome, kind)]
+        if number < 0 and outcome.code != 0:
+            problems.append(f"undamaged, and exit code {outcome.code}: {outcome.stderr}")
         failures += [f"case {number} ({kind}): {problem}" for problem in problems]
         if not problems:
             shutil.rmtree(outcome.run.folder)
@@ -46,14 +49,14 @@ def run_files(cases: int, *, seed: int, workers: int, scratch: Path, first: int 
         ends = ", ".join(f"{n} × exit {c}" for (k, c), n in sorted(codes.items()) if k == kind)
         print(f"{kind:6} {ends}")
     print(
-        f"{cases} cases in {time.monotonic() - began:.0f} s; slowest {slowest:.1f} s, most memory "
-        f"{largest:.0f} MB; {len(failures)} failures"
+        f"{cases} cases in {time.monotonic() - began:.0f} s; at most {slowest:.1f} s of "
+        f"computing and {largest:.0f} MB each; {len(failures)} failures"
     )
     return failures
 
 
 def _runs(cases: int, seed: int, scratch: Path, first: int) -> Iterator[Run]:
-    for number in range(first, first + cases):
+    for number in (*range(-len(KINDS), 0), *range(first, first + cases)):
         chance = Random(f"{seed} {number}")
         folder = scratch / f"case-{number}"
         folder.mkdir(parents=True)
@@ -61,18 +64,20 @@ def _runs(cases: int, seed: int, scratch: Path, first: int) -> Iterator[Run]:
 
 
 def _run(number: int, kind: str, folder: Path, chance: Random) -> Run:
+    """The run of a case; those below 0 are not damaged, and must succeed."""
+    mutate = mutated if number >= 0 else _as_it_is
     (folder / "a.wav").write_bytes(recording("wav"))
     if kind == "batch":
-        (folder / "a.yaml").write_bytes(mutated(BATCH, chance, kind))
+        (folder / "a.yaml").write_bytes(mutate(BATCH, chance, kind))
         return Run(number, folder, ["batch", "a.yaml", "--workers", "1", "--no-report"])
     if kind == "yaml":
-        (folder / "a.yaml").write_bytes(mutated(SETTINGS, chance, kind))
+        (folder / "a.yaml").write_bytes(mutate(SETTINGS, chance, kind))
         return Run(number, folder, ["optimize", "a.wav", "--config", "a.yaml", "-o", "out"])
-    data = mutated(recording(kind, chance.choice((1, 2))), chance, kind)
+    data = mutate(recording(kind, chance.choice((1, 2))), chance, kind)
     (folder / "a.wav").write_bytes(data)
     arguments = ["-o", "out", "--max-steps", "2"]
     for choices in (
-        [[], ["--channel", "all"], ["--channel", "1"]],
+        [[], ["--channel", "all"], ["--channel", "1"] if number >= 0 else []],
         [[], ["--window-mode", "time"], ["--window-mode", "frequency", "--n-fft", "64"]],
         [["--no-figures"], ["--no-figures"], ["--no-figures"], []],
         [[], ["--sr", "8000"], ["--offset", "0.1"], ["--duration", "0.2"]],
@@ -84,6 +89,10 @@ def _run(number: int, kind: str, folder: Path, chance: Random) -> Run:
     )
 
 
+def _as_it_is(data: bytes, chance: Random, kind: str) -> bytes:
+    return data
+
+
 def _problems(outcome: Outcome, kind: str) -> Iterator[str]:
     lines = [line for line in re.split("[\r\n]+", outcome.stderr) if line]
     if outcome.timed_out:
@@ -91,6 +100,8 @@ def _problems(outcome: Outcome, kind: str) -> Iterator[str]:
         return
     if outcome.code not in (0, 1, 2):
         yield f"exit code {outcome.code}"
+    if outcome.computing > COMPUTING:
+        yield f"{outcome.computing:.0f} s of computing"
     if outcome.peak_mb > LARGEST_MB:
         yield f"{outcome.peak_mb:.0f} MB of memory"
     for word in ("Traceback", "dstft: internal error", "out of memory"):

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-TIMEOUT = 20.0  # s
+COMPUTING = 20  # s of processor time
+TIMEOUT = 120.0  # s of waiting; more than computing takes, for the machine may be busy
 MEMORY = 2 << 30  # bytes, above what the imports have mapped
 WARMED = ("job", "apply", "reconstruct", "report", "output", "plot.pictures", "cli.optimize",
           "cli.batch", "cli.apply", "cli.reconstruct", "cli.report")  # fmt: skip
@@ -34,11 +35,15 @@ class Run:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended: exit code (minus the signal that ended it), time, memory, standard error."""
+    """How a run ended: exit code (minus the signal that ended it), time, memory, standard error.
+
+    `computing` is processor time, that of processes it has waited for included.
+    """
 
     run: Run
     code: int
     seconds: float
+    computing: float
     peak_mb: float
     stderr: str
     timed_out: bool
@@ -71,7 +76,8 @@ def outcomes(runs: Iterable[Run], workers: int) -> Iterator[Outcome]:
                 code = os.waitstatus_to_exitcode(status)
                 text = (run.folder / "stderr.txt").read_text(errors="replace")
                 peak = usage.ru_maxrss * 1024 / 1e6
-                yield Outcome(run, code, seconds, peak, text, timed_out)
+                computing = usage.ru_utime + usage.ru_stime
+                yield Outcome(run, code, seconds, computing, peak, text, timed_out)
         time.sleep(0.002)
 
 
@@ -92,6 +98,7 @@ def _start(run: Run) -> int:
             os.dup2(os.open(name, mode), target)
         limit = _mapped() + MEMORY
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        resource.setrlimit(resource.RLIMIT_CPU, (COMPUTING, COMPUTING + 1))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         from dstft_cli.cli import main
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from .files import LARGEST_MB, check_result
-from .forked import TIMEOUT, Outcome, Run, outcomes, warm_up
+from .forked import COMPUTING, TIMEOUT, Outcome, Run, outcomes, warm_up
 from .mutate import cut, flip_bits, write_over
 from .seeds import recording
 
@@ -49,7 +49,8 @@ def run_results(cases: int, *, seed: int, workers: int, scratch: Path, first: in
     for outcome in outcomes(runs, workers):
         command = outcome.run.arguments[0]
         codes[command, outcome.code] += 1
-        slowest, largest = max(slowest, outcome.seconds), max(largest, outcome.peak_mb)
+        slowest = max(slowest, outcome.computing)
+        largest = max(largest, outcome.peak_mb)
         problems = [*_problems(outcome)]
         failures += [f"case {outcome.run.number} ({command}): {problem}" for problem in problems]
         if not problems:
@@ -58,8 +59,8 @@ def run_results(cases: int, *, seed: int, workers: int, scratch: Path, first: in
         ends = ", ".join(f"{n} × exit {c}" for (k, c), n in sorted(codes.items()) if k == command)
         print(f"{command:11} {ends}")
     print(
-        f"{cases} cases in {time.monotonic() - began:.0f} s; slowest {slowest:.1f} s, most memory "
-        f"{largest:.0f} MB; {len(failures)} failures"
+        f"{cases} cases in {time.monotonic() - began:.0f} s; at most {slowest:.1f} s of "
+        f"computing and {largest:.0f} MB each; {len(failures)} failures"
     )
     return failures
 
@@ -182,6 +183,8 @@ def _problems(outcome: Outcome) -> Iterator[str]:
         return
     if code not in (0, 1):
         yield f"exit code {code}: {lines[-1:]}"
+    if outcome.computing > COMPUTING:
+        yield f"{outcome.computing:.0f} s of computing"
     if outcome.peak_mb > LARGEST_MB:
         yield f"{outcome.peak_mb:.0f} MB of memory"
     for word in ("Traceback", "internal error", "out of memory", "Warning"):

@@ -25,7 +25,7 @@ def recording(ending: str, channels: int = 1) -> bytes:
 
 SETTINGS = b"""# settings of one run
 n_fft: 256
-hop_length: 8ms
+hop_length: 1ms
 win_length_min: 32
 win_length_max: 30ms
 window_mode: time   # one length per frame
