@@ -34,17 +34,17 @@ def counted(pattern: str, report: str) -> int:
 
 
 def test_damaged_recordings_and_settings():
-    report = campaign("--seed", "7", "files", "--cases", "70", "--workers", "1")
+    report = campaign("--seed", "7", "files", "--cases", "42", "--workers", "1")
     ends = [counted(rf"(\d+) × exit {code}", report) for code in (0, 1, 2)]
-    assert sum(ends) == 70
-    assert min(ends) > 5  # cases of every kind
+    assert sum(ends) == 42
+    assert min(ends) >= 3  # cases of every kind
 
 
 def test_damaged_results():
-    report = campaign("--seed", "7", "results", "--cases", "50", "--workers", "1")
+    report = campaign("--seed", "7", "results", "--cases", "30", "--workers", "1")
     ends = [counted(rf"(\d+) × exit {code}", report) for code in (0, 1)]
-    assert sum(ends) == 50
-    assert min(ends) > 5
+    assert sum(ends) == 30
+    assert min(ends) >= 5
 
 
 def test_killed_at_random_moments():
@@ -58,7 +58,7 @@ def test_a_campaign_can_fail(tmp_path):
     code = (
         "import sys; import tests.fuzz.__main__ as m; import dstft_cli.writers.npy as npy\n"
         "npy.NpyStream.write = lambda self, block: setattr(self, 'frames_written', self.frames)\n"
-        "sys.argv[1:] = ['files', '--cases', '7', '--workers', '1']\n"
+        "sys.argv[1:] = ['files', '--cases', '1', '--workers', '1']\n"
         "sys.exit(m.main())"
     )
     ended = subprocess.run(
