@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dstft_cli.errors import InputError
-from dstft_cli.fit.plan import LARGEST_FFT, MOST_FRAMES, SMALLEST_FFT
+from dstft_cli.fit.plan import MOST_FRAMES, SMALLEST_FFT
+from dstft_cli.names import LARGEST_FFT
 from dstft_cli.parameters import REACH, SHORTEST_WINDOW, centered_centers, uniform_centers
 from dstft_cli.writers import StoredParameters
 

@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 
 from dstft_cli.errors import InputError
-from dstft_cli.fit.plan import LARGEST_FFT
-from dstft_cli.names import NORMALIZATIONS, WINDOWS
+from dstft_cli.names import LARGEST_FFT, NORMALIZATIONS, WINDOWS
 from dstft_cli.result import FloatArray, Result
 from dstft_cli.writers.npy import write_header
 from dstft_cli.writers.npz_member import Member
