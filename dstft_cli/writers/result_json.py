@@ -114,11 +114,9 @@ def read_record(path: Path) -> dict[str, Any]:
     place = shown(path)
     try:
         refuse_pipes(path)
-        with open(path, "rb") as file:
-            data = file.read(LARGEST_RECORD + 1)
-        if len(data) > LARGEST_RECORD:
+        if path.stat().st_size > LARGEST_RECORD:
             raise InputError(f"{place} is above {LARGEST_RECORD} bytes: run dstft optimize again")
-        record = json.loads(data.decode("utf-8"))
+        record = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise InputError(
             f"{place} does not exist: name a directory that dstft optimize has written"
