@@ -33,6 +33,8 @@ class Member:
     def __init__(self, archive: zipfile.ZipFile, name: str) -> None:
         self._archive = archive
         self._info = archive.getinfo(f"{name}.npy")
+        if self._info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise ValueError(f"{name} is packed in a way that NumPy does not use")
         with archive.open(self._info) as file:
             self.shape, self._fortran, self.dtype = read_header(cast(BinaryIO, file))
             size = math.prod(self.shape) * self.dtype.itemsize

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import lzma
 import math
 import zipfile
 import zlib
@@ -142,7 +141,7 @@ def read_parameters(path: Path) -> StoredParameters:
         OverflowError,
         SyntaxError,
         zipfile.BadZipFile,
-        *DAMAGED,
+        zlib.error,
     ) as error:
         raise InputError(
             f"{place} is not an .npz of dstft or is damaged: run dstft optimize again"
@@ -152,7 +151,7 @@ def read_parameters(path: Path) -> StoredParameters:
 NAMES = tuple(StoredParameters.__dataclass_fields__)
 WORDS = {"window": WINDOWS, "normalization": NORMALIZATIONS}
 NUMBERS = ("sample_rate", "n_fft", "samples")
-DAMAGED = (zlib.error, lzma.LZMAError)
+Refuse = Callable[[str], InputError]
 MOST_GAPS = 1000  # times what the frames reach, above which a recording's length is no real one
 
 
@@ -175,6 +174,21 @@ def _checked(members: dict[str, Member], place: str) -> StoredParameters:
     for name, member in members.items():
         if member.dtype.kind not in "fiu":
             raise refuse(f"'{name}' holds values that are not finite real numbers")
+    numbers = _numbers(members, refuse)
+    n_fft, samples = int(numbers["n_fft"]), int(numbers["samples"])
+    _check_shapes(members, n_fft, samples, refuse)
+    fields: dict[str, Any] = {**words, "n_fft": n_fft, "samples": samples}
+    fields["sample_rate"] = numbers["sample_rate"]
+    fields["frame_centers"] = members["frame_centers"].values(_centers(samples, refuse))
+    for name in ("hop_lengths", "times", "frequencies", "window_length"):
+        fields[name] = members[name].values(partial(_finite, name, refuse))
+    lengths = fields["window_length"]
+    if not (lengths > 0).all() or not (lengths <= n_fft).all():
+        raise refuse(f"'window_length' holds values outside (0, {n_fft}] samples")
+    return StoredParameters(**fields)
+
+
+def _numbers(members: dict[str, Member], refuse: Refuse) -> dict[str, float]:
     numbers = {}
     for name in NUMBERS:
         number = None if members[name].shape else float(members[name].single())
@@ -186,9 +200,12 @@ def _checked(members: dict[str, Member], place: str) -> StoredParameters:
     for name in ("n_fft", "samples"):
         if not numbers[name].is_integer():
             raise refuse(f"'{name}' {numbers[name]:g} is not an integer")
-    n_fft, samples = int(numbers["n_fft"]), int(numbers["samples"])
-    if n_fft > LARGEST_FFT:
-        raise refuse(f"'n_fft' {n_fft} is above {LARGEST_FFT}")
+    if numbers["n_fft"] > LARGEST_FFT:
+        raise refuse(f"'n_fft' {numbers['n_fft']:.0f} is above {LARGEST_FFT}")
+    return numbers
+
+
+def _check_shapes(members: dict[str, Member], n_fft: int, samples: int, refuse: Refuse) -> None:
     F, T = n_fft // 2 + 1, math.prod(members["frame_centers"].shape)
     if T == 0:
         raise refuse("'frame_centers' is empty")
@@ -201,24 +218,14 @@ def _checked(members: dict[str, Member], place: str) -> StoredParameters:
         raise refuse(f"'window_length' has shape {found}, which does not broadcast to {(F, T)}")
     if samples > MOST_GAPS * T * n_fft:
         raise refuse(f"'samples' {samples} is far beyond what {T} frames of {n_fft} samples reach")
-    fields: dict[str, Any] = {**words, "n_fft": n_fft, "samples": samples}
-    fields["sample_rate"] = numbers["sample_rate"]
-    fields["frame_centers"] = centers = members["frame_centers"].values(_centers(samples, refuse))
-    for name in ("hop_lengths", "times", "frequencies", "window_length"):
-        fields[name] = members[name].values(partial(_finite, name, refuse))
-    lengths = fields["window_length"]
-    if not (lengths > 0).all() or not (lengths <= n_fft).all():
-        raise refuse(f"'window_length' holds values outside (0, {n_fft}] samples")
-    assert len(centers) == T
-    return StoredParameters(**fields)
 
 
-def _finite(name: str, refuse: Callable[[str], InputError], part: FloatArray) -> None:
+def _finite(name: str, refuse: Refuse, part: FloatArray) -> None:
     if not np.isfinite(part).all():
         raise refuse(f"'{name}' holds values that are not finite real numbers")
 
 
-def _centers(samples: int, refuse: Callable[[str], InputError]) -> Callable[[FloatArray], None]:
+def _centers(samples: int, refuse: Refuse) -> Callable[[FloatArray], None]:
     """A check of the frame centres piece by piece, so that no more of false ones is read."""
     last = -math.inf
 
