@@ -200,3 +200,25 @@ def test_a_tiny_n_fft_that_cuts_the_end_off_is_told():
         "lower --hop-length or raise --win-length-min to recover them",
     )
     assert optimize(x, 100, **options, hop_length=3.5).warnings == ()
+
+
+def test_windows_that_see_no_sound_are_searched_quietly():
+    """Warnings of NumPy would reach standard error; here they are errors."""
+    x = 1.0 - 2.0 * (np.arange(25) % 2)
+    result = optimize(
+        x,
+        100,
+        overlap=0.9,
+        window_mode="time",
+        hop_mode="time",
+        criterion="renyi",
+        window="nuttall",
+        normalization="amplitude",
+        power=0.5,
+        smoothness=1e12,
+        dtype="float64",
+        max_steps=0,
+        hop_length=13.95,
+        win_length=31,
+    )
+    assert result.criterion.final <= min(result.criterion.start, result.criterion.best_fixed)

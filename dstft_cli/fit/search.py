@@ -34,6 +34,7 @@ _WORTH_REPEATING = {1: 1e-9, 2: 1e-6}  # of the score, in a chain and in a grid 
 _SMALLEST_STEP = 0.05
 _EXCHANGES = 32
 _WORTH_EXCHANGING = 1e-7  # nats
+_NO_VALUE = np.errstate(divide="ignore", invalid="ignore")  # of windows that see no sound
 _ROWS = 1 << 16  # rows of the table handled at a time, so that temporaries stay small
 
 
@@ -113,6 +114,7 @@ class TabulatedProblem:
             _WORTH_REPEATING[len(neighbours.shape)],
         )
 
+    @_NO_VALUE
     def _by_multiplier(self, criterion: QuasiConvex) -> Found:
         low, high = self._multiplier_range(criterion)
         best: Found | None = None
@@ -187,6 +189,7 @@ class TabulatedProblem:
             least += float(self.weights[rows] @ cost.min(1))
         return assignment, least
 
+    @_NO_VALUE
     def _by_linearisation(
         self,
         solve: Callable[[Array, Assignment | None], Assignment],
