@@ -13,6 +13,8 @@ LIBRARIES = ("librosa", "torch", "scipy", "matlab")
 FIGURE_FORMATS = ("png", "svg", "pdf")
 SUBTYPES = ("PCM_16", "PCM_24", "FLOAT")
 
+LARGEST_FFT = 1 << 20  # n_fft, samples
+
 # Price of one e-fold change of window length per n_fft of time, or per bin, in nats of the
 # criterion's score: lengths follow notes, syllables and partials, not single frames or cells.
 DEFAULT_SMOOTHNESS = 0.1

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dstft_cli.errors import InputError
-from dstft_cli.fit.plan import LARGEST_FFT, SMALLEST_FFT
+from dstft_cli.fit.plan import MOST_FRAMES, SMALLEST_FFT
+from dstft_cli.names import LARGEST_FFT
 from dstft_cli.parameters import REACH, SHORTEST_WINDOW, centered_centers, uniform_centers
 from dstft_cli.writers import StoredParameters
 
@@ -75,16 +76,28 @@ def transfer(
             f"--offset and --duration, or learn with {_steady(stored)}"
         )
     lengths = stored.window_length
+    _check_frames(samples, min(hop or hop_length, hop_length))
     centers = stored.frame_centers[stored.frame_centers <= samples]
     if hop is not None and stored.frame_centers[0] == 0:
         centers = uniform_centers(samples, hop)
+    if len(centers) == 0:
+        raise InputError("the recording ends before the first frame: choose a longer part of it")
     reach = REACH * float(lengths[:, -1].min())
-    while samples - 1 - centers[-1] > reach and centers[-1] + hop_length < samples:
-        centers = np.append(centers, centers[-1] + hop_length)
+    beyond = centers[-1] + np.arange(1, 1 + int((samples - centers[-1]) / hop_length)) * hop_length
+    needed = (beyond - hop_length < samples - 1 - reach) & (beyond < samples)
+    centers = np.concatenate([centers, beyond[needed]])
     if lengths.shape[1] > 1:
         more = max(len(centers) - lengths.shape[1], 0)
         lengths = np.pad(lengths, ((0, 0), (0, more)), mode="edge")[:, : len(centers)]
     return Transferred(stored.n_fft, lengths, hop_length, centers)
+
+
+def _check_frames(samples: float, hop_length: float) -> None:
+    if samples / hop_length > MOST_FRAMES:
+        raise InputError(
+            f"the learned hop, {hop_length:g} samples, makes {samples / hop_length:.3g} frames of the "
+            f"recording, above {MOST_FRAMES}: choose a part of it with --duration"
+        )
 
 
 def _steady(stored: StoredParameters) -> str:
@@ -110,11 +123,12 @@ def _global(
     stored: StoredParameters, hop_length: float, samples: int, sample_rate: float
 ) -> Transferred:
     """Lengths that do not vary with time, at any sample rate."""
+    scale = sample_rate / stored.sample_rate
+    _check_frames(samples, hop_length * scale)
     place = uniform_centers if stored.frame_centers[0] == 0 else centered_centers
     lengths = stored.window_length
     if sample_rate == stored.sample_rate:
         return Transferred(stored.n_fft, lengths, hop_length, place(samples, hop_length))
-    scale = sample_rate / stored.sample_rate
     scaled = lengths * scale
     shortest, longest = float(scaled.min()), float(scaled.max())
     n_fft = max(2 * round(stored.n_fft * scale / 2), SMALLEST_FFT)

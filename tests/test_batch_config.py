@@ -1,5 +1,6 @@
 """Configs of batches: what they mean, and what is refused before anything runs."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -298,3 +299,22 @@ def test_a_list_of_inputs_is_taken_as_it_is():
     assert plan.source(plan.jobs[1]) == str(Path.cwd() / "-b.wav")
     with pytest.raises(UsageError, match=r"^--from - names no inputs: write one path a line"):
         from_list([], "--from -")
+
+
+def test_a_matrix_of_any_number_of_jobs_is_not_multiplied_out(tmp_path):
+    axes = [f"      {key}: [1, 2, 3, 4, 5, 6, 7, 8]" for key in ("power", "smoothness", "seed")]
+    axes += [f"      {key}: [10, 20, 30, 40, 50, 60, 70, 80]" for key in ("max_steps", "db_range")]
+    axes += [f"      {key}: [1, 2, 3, 4, 5, 6, 7, 8]" for key in ("threads", "hop_length")]
+    path = tmp_path / "b.yaml"
+    path.write_text("jobs:\n  - input: a.wav\n    matrix:\n" + "\n".join(axes))
+    message = ":3: matrix multiplies out to 2097152 combinations: at most 100000: use shorter lists"
+    with pytest.raises(UsageError, match=re.escape(message)):
+        read_config(path)
+
+
+def test_aliases_do_not_multiply_inputs_without_limit(tmp_path):
+    inputs = ", ".join(f"{i}.wav" for i in range(2000))
+    path = tmp_path / "b.yaml"
+    path.write_text(f"jobs:\n  - &j\n    input: [{inputs}]\n" + "  - *j\n" * 60_000)
+    with pytest.raises(UsageError, match="more than 1000000 jobs: part the batch into several"):
+        read_config(path)

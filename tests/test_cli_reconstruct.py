@@ -378,7 +378,7 @@ def test_wrong_usage(folder, reconstruct, options, message):
 
 def test_a_sample_rate_that_no_file_holds(folder, reconstruct):
     fractional_rate()
-    _, err = reconstruct("a-dstft", code=2)
+    _, err = reconstruct("a-dstft", code=1)
     assert err == "dstft: sample rate 8000.5 Hz: sound files hold whole numbers only\n"
     assert not (folder / "a-dstft-reconstructed.wav").exists()
 

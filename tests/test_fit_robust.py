@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from fuzz.fits import signal
 
 from dstft_cli import istft, optimize
 from dstft_cli.errors import UsageError
@@ -166,3 +167,59 @@ def test_normalizations_that_reward_quiet_frames_are_told():
 def test_no_n_fft_beyond_the_limit():
     with pytest.raises(UsageError, match="n_fft 67108864 is above 1048576"):
         optimize(NOISE, RATE, win_length_max=64e6)
+
+
+@pytest.mark.parametrize("hop_mode", ["fixed", "constant"])
+def test_steps_at_which_no_window_sees_the_sound_are_left_out(hop_mode):
+    """A click where windows that just meet, at an overlap of 1, are zero."""
+    x = np.zeros(281)
+    x[178] = 1.0
+    options = {"n_fft": 64, "hop_length": 4, "overlap": 1, "win_length_min": 4}
+    result = optimize(x, 100, **options, hop_mode=hop_mode, win_length=64, max_steps=0)
+    trajectory = result.trajectory
+    unseen = optimize(x, 100, **options, hop_mode=hop_mode, max_steps=0, search=False)
+    assert np.isfinite(trajectory.criterion).all()
+    assert np.isfinite(unseen.trajectory.criterion).all()
+    summary = result.criterion
+    assert summary.final <= min(summary.start, summary.best_fixed) + 1e-6
+    tabulated = [float(v[0, 0]) for p, v in _steps(trajectory) if p == "table"]
+    assert len(tabulated) >= 10
+    assert min(tabulated) > 4 or hop_mode == "constant"
+
+
+def _steps(trajectory):
+    return zip(trajectory.phase, trajectory.window_lengths, strict=True)
+
+
+def test_a_tiny_n_fft_that_cuts_the_end_off_is_told():
+    """With n_fft 5 a frame holds two samples after that of its centre, whatever its window is."""
+    x = np.random.default_rng(3).standard_normal(64)
+    options = {"n_fft": 5, "win_length": 5, "window_mode": "fixed"}
+    told = optimize(x, 100, **options, hop_length=3.375).warnings
+    assert told == (
+        "the last 2.25 samples lie beyond the last frame, whose window reaches 2: "
+        "lower --hop-length or raise --win-length-min to recover them",
+    )
+    assert optimize(x, 100, **options, hop_length=3.5).warnings == ()
+
+
+def test_windows_that_see_no_sound_are_searched_quietly():
+    """Warnings of NumPy would reach standard error; here they are errors."""
+    x = signal("alternating", 25, 1, 3e38, seed=25)  # silent in part
+    result = optimize(
+        x,
+        100,
+        overlap=0.9,
+        window_mode="time",
+        hop_mode="time",
+        criterion="renyi",
+        window="nuttall",
+        normalization="amplitude",
+        power=0.5,
+        smoothness=1e12,
+        dtype="float64",
+        max_steps=0,
+        hop_length=13.95,
+        win_length=31,
+    )
+    assert result.criterion.final <= min(result.criterion.start, result.criterion.best_fixed)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dstft_cli.errors import OutputError, UsageError
-from dstft_cli.writers import KNOWN_NAMES, OutputDirectory, disk_errors
+from dstft_cli.writers import KNOWN_NAMES, OutputDirectory, directory, disk_errors
 from dstft_cli.writers.place import shown
 
 posix_only = pytest.mark.skipif(os.name == "nt", reason="POSIX signals, links and permissions")
@@ -171,11 +171,17 @@ def test_an_empty_directory_is_taken(tmp_path: Path, force: bool) -> None:
     assert listing(tmp_path) == ["d"]
 
 
+def cannot(one: Path, other: Path) -> bool:
+    """In place of `exchange`, on a file system that cannot."""
+    return False
+
+
 @posix_only
 def test_old_is_put_back_when_the_new_cannot_be_renamed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(tmp_path / "d", "old")
+    monkeypatch.setattr(directory, "exchange", cannot)
     rename = Path.rename
 
     def failing(self: Path, target: Path) -> Path:

@@ -127,3 +127,52 @@ def test_a_killed_run_leaves_nothing_cut_short(tmp_path: Path) -> None:
         assert all(name == "d" or name.startswith(".d.") for name in listing(tmp_path))
     fill(place, "after", force=True)
     assert contents(place) == both("after")
+
+
+KILLED_AFTER = """
+import ctypes, os, signal, sys
+from pathlib import Path
+from dstft_cli.writers import OutputDirectory, directory
+place, calls = Path(sys.argv[1]), int(sys.argv[2])
+if sys.argv[3] == "in steps":
+    directory.exchange = lambda one, other: False
+def counted(call):
+    def wrapper(*arguments, **options):
+        global calls
+        if calls == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        calls -= 1
+        return call(*arguments, **options)
+    return wrapper
+for name in ("mkdir", "rename", "replace", "unlink", "rmdir", "scandir"):
+    setattr(os, name, counted(getattr(os, name)))
+directory.exchange = counted(directory.exchange)
+with OutputDirectory(place, force=True) as out:
+    for name in ("result.json", "trajectory.csv"):
+        out.path(name).write_text("new")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="NOT TESTED: names are exchanged on Linux")
+@pytest.mark.parametrize("how", ["exchanged", "in steps"])
+def test_a_kill_at_any_step_leaves_the_old_or_the_new(tmp_path: Path, how: str) -> None:
+    ends = []
+    for calls in range(100):
+        place = tmp_path / str(calls) / "d"
+        fill(place, "old")
+        command = [sys.executable, "-c", KILLED_AFTER, str(place), str(calls), how]
+        ended = subprocess.run(command, cwd=Path(__file__).parents[1], timeout=60).returncode
+        assert ended in (0, -signal.SIGKILL)
+        if how == "in steps" and not place.exists():  # then it lies beside, and is whole
+            (place,) = place.parent.glob(".d.*.old")
+            ends.append("beside")
+        else:
+            ends.append("new" if contents(place) == both("new") else "old")
+        assert contents(place) in (both("old"), both("new"))
+        fill(tmp_path / str(calls) / "d", "after", force=True)
+        assert contents(tmp_path / str(calls) / "d") == both("after")
+        if ended == 0:
+            break
+    assert ended == 0
+    assert ends == sorted(ends, key=["old", "beside", "new"].index)
+    assert set(ends) == ({"old", "new"} if how == "exchanged" else {"old", "beside", "new"})

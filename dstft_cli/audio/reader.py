@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 import soundfile  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
+from dstft_cli.audio.quiet import without_remarks
 from dstft_cli.audio.source import Source
 from dstft_cli.audio.wav_header import UNKNOWN_LENGTHS, with_known_length
 from dstft_cli.errors import InputError
@@ -42,6 +43,7 @@ class Reader:
         self.channels = int(sound.channels)
         self.warnings: list[str] = []
         self._sound = sound
+        self._quiet = without_remarks if sound.format == "MP3" else nullcontext
         self._start = 0
         # libsndfile gives the frames it found, and in its log the bytes that the header promised
         self._found = sound.frames if 0 <= sound.frames < UNKNOWN_FRAMES else None
@@ -68,7 +70,8 @@ class Reader:
             if self._start >= self._found:
                 raise self._ends_at(self._found)
             try:
-                self._sound.seek(self._start)
+                with self._quiet():
+                    self._sound.seek(self._start)
             except soundfile.LibsndfileError as error:
                 raise self._undecodable(error) from error
             return self._start
@@ -94,7 +97,8 @@ class Reader:
             # rows that a failing decoder did not reach stay NaN
             buffer.fill(np.nan)
             try:
-                block = self._sound.read(size, out=buffer)
+                with self._quiet():
+                    block = self._sound.read(size, out=buffer)
             except soundfile.LibsndfileError as error:
                 reached = np.flatnonzero(np.isnan(buffer).all(axis=1))
                 block = buffer[: reached[0]] if len(reached) else buffer
@@ -159,7 +163,8 @@ def open_reader(source: Source) -> Iterator[Reader]:
     repaired = with_known_length(source.file)
     source.file.seek(0)
     try:
-        sound = _ForwardFile(repaired or source.file.fileno(), closefd=False)
+        with without_remarks():
+            sound = _ForwardFile(repaired or source.file.fileno(), closefd=False)
     except (soundfile.LibsndfileError, TypeError, ValueError) as error:
         raise InputError(
             f"{source.name}: is not audio that can be read ({_reason(error)}):"

@@ -15,7 +15,7 @@ import soundfile  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from dstft_cli.audio.spool import SpoolFile, no_room
-from dstft_cli.errors import UsageError
+from dstft_cli.errors import InputError, UsageError
 from dstft_cli.names import SUBTYPES
 
 _DEFAULT_SUBTYPES = {"WAV": "FLOAT", "FLAC": "PCM_24"}
@@ -69,13 +69,14 @@ def write_audio(
         container, subtype: from `audio_format`.
 
     Raises:
-        UsageError: the container does not hold this sample rate or so many channels.
+        UsageError: FLAC does not hold this sample rate or so many channels.
+        InputError: no sound file does.
         OSError: the file cannot be written.
     """
     if container == "WAV" and samples * channels * _BYTES[subtype] > _LARGEST_WAV:
         container = "RF64"
     if sample_rate != int(sample_rate):
-        raise UsageError(f"sample rate {sample_rate:g} Hz: sound files hold whole numbers only")
+        raise InputError(f"sample rate {sample_rate:g} Hz: sound files hold whole numbers only")
     rate = int(sample_rate)
     if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         _write(file.fileno(), blocks, rate, channels, container, subtype)
@@ -109,9 +110,10 @@ def _write(
         )
     except (soundfile.LibsndfileError, ValueError, OverflowError) as error:
         _raise_system_error(fd)
-        raise UsageError(
-            f"{container} does not hold {channels} channels at {rate} Hz: use a .wav"
-        ) from error
+        what = f"{container} does not hold {channels} channels at {rate} Hz"
+        if container == "FLAC":
+            raise UsageError(f"{what}: use a .wav") from error
+        raise InputError(f"{what}, nor does FLAC: no sound file can be written") from error
     try:
         with sound:
             for block in blocks:

@@ -21,6 +21,7 @@ from dstft_cli.settings.yaml_source import Item, items, line_of, read_items, sca
 DEFAULT_OUTPUT = "{stem}-dstft"
 LARGEST_CONFIG = 64  # MiB: a hundred thousand jobs written out
 MOST_COMBINATIONS = 100_000  # of a matrix: more is a mistake, and would fill the memory
+MOST_JOBS = 10**6  # some hundred bytes each
 TOP_KEYS = ("defaults", "output", "output_folder", "jobs")
 JOB_KEYS = ("input", "name", "matrix")
 # what a batch decides for all its jobs, and why such a key is refused
@@ -182,7 +183,16 @@ def _entries(
     if node.id != "sequence" or not node.value:
         raise UsageError(f"{path}:{line}: jobs must be a list: write '- input: FILE' below it")
     seen: dict[str, Variant] = {}  # settings are checked once, however many jobs share them
-    return [_entry(job, path, defaults, overrides, seen) for job in node.value]
+    entries: list[Entry] = []
+    count = 0
+    for job in node.value:
+        entries.append(_entry(job, path, defaults, overrides, seen))
+        count += len(entries[-1].inputs) * len(entries[-1].variants)
+        if count > MOST_JOBS:
+            raise UsageError(
+                f"{path}:{line_of(job)}: more than {MOST_JOBS} jobs: part the batch into several"
+            )
+    return entries
 
 
 def _entry(

@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from dstft_cli.batch.config import BatchConfig, Entry, Variant
+from dstft_cli.batch.config import MOST_JOBS, BatchConfig, Entry, Variant
 from dstft_cli.batch.template import Template
 from dstft_cli.errors import UsageError
 from dstft_cli.writers.place import shown
@@ -96,6 +96,10 @@ def make_plan(config: BatchConfig) -> Plan:
     below = len(template.fixed) + 1 if template.fixed else 0
     for entry in config.entries:
         files = list(_files(entry, inputs, skipped))
+        if len(jobs) + len(files) * len(entry.variants) > MOST_JOBS:
+            raise UsageError(
+                f"{entry.inputs[0][1]}: more than {MOST_JOBS} jobs: part the batch into several"
+            )
         for variant in entry.variants:
             if _identity(variant) not in numbers:
                 numbers[_identity(variant)] = len(variants)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -108,9 +110,10 @@ def _gaps(plan: Plan) -> list[str]:
 
 def _lost_tail(plan: Plan, last: float) -> list[str]:
     """Samples after the last frame centre that its window does not reach."""
-    if plan.tail <= REACH * last * (1 + 1e-9):
+    frame = (plan.n_fft - 1) // 2  # samples after the one in which the centre lies
+    if plan.tail <= REACH * last * (1 + 1e-9) and math.ceil(plan.tail) <= frame:
         return []
     return [
         f"the last {plan.tail:g} samples lie beyond the last frame, whose window reaches "
-        f"{last / 2:g}: lower --hop-length or raise --win-length-min to recover them"
+        f"{min(last / 2, frame):g}: lower --hop-length or raise --win-length-min to recover them"
     ]

@@ -16,15 +16,13 @@ from dstft_cli.errors import InputError, UsageError
 from dstft_cli.fit.advice import advice
 from dstft_cli.fit.device import resolve_device
 from dstft_cli.fit.evaluator import Progress
-from dstft_cli.fit.plan import Plan, choose_n_fft, largest_auto_n_fft, make_plan
+from dstft_cli.fit.plan import MOST_FRAMES, Plan, choose_n_fft, largest_auto_n_fft, make_plan
 from dstft_cli.fit.problem import Probe, Problem, as_channels, peak_of
 from dstft_cli.fit.stages import Method, Stages
 from dstft_cli.fit.told import Report, say_nothing
 from dstft_cli.names import DTYPES, HOP_MODES, OPTIMIZERS, WINDOW_MODES, default_smoothness
 from dstft_cli.result import Result, StopReason
 from dstft_cli.stft import Samples
-
-MOST_FRAMES = 1 << 25
 
 
 def optimize(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from dstft_cli.errors import UsageError
 from dstft_cli.fit.told import Report, say_nothing
+from dstft_cli.names import LARGEST_FFT
 from dstft_cli.parameters import (
     SHORTEST_WINDOW,
     FreeCenters,
@@ -24,7 +25,7 @@ from dstft_cli.parameters import (
 LARGEST_AUTO_N_FFT = 65536
 LARGEST_AUTO_N_FFT_PER_BIN = 4096  # lengths per bin cost n_fft² per frame
 SMALLEST_AUTO_N_FFT = 32
-LARGEST_FFT = 1 << 20
+MOST_FRAMES = 1 << 25
 SMALLEST_FFT = 4  # two bins besides zero
 _FIRST_SECONDS = 0.064  # n_fft auto starts at the power of two nearest to this
 _LENGTHS_PER_OCTAVE = 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -80,7 +81,7 @@ class Record:
         return True
 
     def note(self, phase: str, evaluations: int, candidate: Candidate, lengths: Array) -> None:
-        """Adds a step.
+        """Adds a step; one at which no window saw any sound has no value and is left out.
 
         Args:
             phase: `start`, `table`, `search` or `descent`.
@@ -88,6 +89,8 @@ class Record:
             candidate: where the step led.
             lengths: its window lengths in the shape in which the trajectory holds them.
         """
+        if not math.isfinite(candidate.total):
+            return
         seconds = time.perf_counter() - self._began
         hops = np.diff(candidate.centers)
         if len(hops) == 0:

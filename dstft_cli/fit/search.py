@@ -11,6 +11,7 @@ For `entropy` this reads `λ = 1 + S₂/S₁`, and the bound is `1 − λ + ln �
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -33,6 +34,7 @@ _WORTH_REPEATING = {1: 1e-9, 2: 1e-6}  # of the score, in a chain and in a grid 
 _SMALLEST_STEP = 0.05
 _EXCHANGES = 32
 _WORTH_EXCHANGING = 1e-7  # nats
+_NO_VALUE = np.errstate(divide="ignore", invalid="ignore")  # of windows that see no sound
 _ROWS = 1 << 16  # rows of the table handled at a time, so that temporaries stay small
 
 
@@ -73,11 +75,12 @@ class TabulatedProblem:
         return float(self.criterion.score(torch.from_numpy(sums), self.cells))
 
     def fixed(self) -> Array:
-        """Score of each length used for all frames, `[M]`."""
+        """Score of each length used for all frames, `[M]`; infinite where there is none."""
         sums = np.zeros(self.table.shape[1:])
         for rows in self._row_blocks():
             sums += np.einsum("t,tmj->mj", self.weights[rows], self.table[rows], dtype=np.float64)
-        return np.array([self.score(s) for s in sums])
+        scores = (self.score(s) for s in sums)
+        return np.array([np.inf if math.isnan(score) else score for score in scores])
 
     def sums(self, assignment: Assignment) -> Array:
         """Sums `[J]` of an assignment."""
@@ -111,6 +114,7 @@ class TabulatedProblem:
             _WORTH_REPEATING[len(neighbours.shape)],
         )
 
+    @_NO_VALUE
     def _by_multiplier(self, criterion: QuasiConvex) -> Found:
         low, high = self._multiplier_range(criterion)
         best: Found | None = None
@@ -185,6 +189,7 @@ class TabulatedProblem:
             least += float(self.weights[rows] @ cost.min(1))
         return assignment, least
 
+    @_NO_VALUE
     def _by_linearisation(
         self,
         solve: Callable[[Array, Assignment | None], Assignment],

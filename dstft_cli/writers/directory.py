@@ -12,6 +12,7 @@ from types import TracebackType
 
 from dstft_cli.errors import OutputError, UsageError
 from dstft_cli.names import FIGURE_FORMATS
+from dstft_cli.writers.exchange import exchange, one_at_a_time
 from dstft_cli.writers.leftovers import claim, clear_dead
 from dstft_cli.writers.place import (
     DISK_FULL,
@@ -44,8 +45,8 @@ class OutputDirectory:
     beside the place; files go to `out.path(name)`; a clean end of the block, or `out.commit()`,
     renames it. After an exception or an interrupt nothing is left. Parents are created, and removed
     again on failure. An empty directory at the place is taken; a link to a directory is followed
-    and stays. A killed process leaves at most the hidden directory, which
-    the next run into the same place removes.
+    and stays. A killed process leaves at most the hidden directory, or what it replaced under that
+    name; the next run into the same place removes either.
 
     Args:
         path: the place.
@@ -201,15 +202,36 @@ class OutputDirectory:
             raise
 
     def _swap(self, partial: Path) -> None:
+        with one_at_a_time(self._final.parent):
+            self._refuse_other(self._final)
+            if not exchange(partial, self._final):
+                self._swap_in_steps(partial)
+                return
+            try:
+                self._refuse_foreign(partial)  # a file may have been put there since the run began
+            except BaseException:
+                exchange(partial, self._final)
+                raise
+        _remove_files(partial)
+
+    def _refuse_other(self, folder: Path) -> None:
+        """Raises unless this is the directory that stood there when the run began."""
+        try:
+            status = folder.stat()
+        except FileNotFoundError as error:
+            raise written_meanwhile(self.place) from error
+        if (status.st_dev, status.st_ino) != self._replaced:
+            raise written_meanwhile(self.place)
+
+    def _swap_in_steps(self, partial: Path) -> None:
+        """Where names cannot be exchanged: a kill between the steps leaves the old one hidden."""
         aside = beside(self._final, "old")
         try:
             try:
                 self._final.rename(aside)
             except FileNotFoundError as error:
                 raise written_meanwhile(self.place) from error
-            status = aside.stat()
-            if (status.st_dev, status.st_ino) != self._replaced:
-                raise written_meanwhile(self.place)
+            self._refuse_other(aside)
             self._refuse_foreign(aside)  # a file may have been put there since the run began
             self._rename(partial)
         except BaseException:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tokenize
+import warnings
 from types import TracebackType
 from typing import Any, BinaryIO
 
@@ -21,6 +23,26 @@ def write_header(
         "shape": shape,
     }
     np.lib.format.write_array_header_1_0(file, header)
+
+
+def read_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, whether in Fortran order, and dtype; `file` is left at the first value.
+
+    Raises:
+        ValueError: a negative size, or another version than 1.0, which is all that dstft writes and
+            the one whose header cannot be long.
+    """
+    if np.lib.format.read_magic(file) != (1, 0):
+        raise ValueError("an .npy of another version than 1.0")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # NumPy warns where it mends a header of Python 2
+            shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(file)
+    except (Warning, tokenize.TokenError, SyntaxError, RecursionError, MemoryError) as error:
+        raise ValueError("an .npy whose header is damaged") from error
+    if min(shape, default=0) < 0:
+        raise ValueError(f"an .npy of shape {shape}")
+    return shape, fortran_order, dtype
 
 
 class NpyStream:

@@ -5,19 +5,20 @@ from __future__ import annotations
 import math
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dstft_cli.errors import InputError
-from dstft_cli.names import NORMALIZATIONS, WINDOWS
+from dstft_cli.names import LARGEST_FFT, NORMALIZATIONS, WINDOWS
 from dstft_cli.result import FloatArray, Result
 from dstft_cli.writers.npy import write_header
-from dstft_cli.writers.place import disk_errors, shown
+from dstft_cli.writers.npz_member import Member
+from dstft_cli.writers.place import disk_errors, refuse_pipes, shown
 
 
 @dataclass(frozen=True)
@@ -112,17 +113,19 @@ def _write_rows(
 def read_parameters(path: Path) -> StoredParameters:
     """Reads what `write_parameters` wrote, the trajectory left aside; nothing is unpickled.
 
+    Nothing is read before its announced shape fits the others and the file, so that memory grows
+    with what is there and not with what is promised.
+
     Raises:
         InputError: no such file, not an .npz, an array is missing, or has a wrong shape or values.
     """
     place = shown(path)
     try:
-        with open(path, "rb") as file:  # np.load leaves a path's file open when it finds it empty
-            archive = np.load(file, allow_pickle=False)
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise ValueError("a lone .npy array")
-            with archive:
-                arrays = dict(_arrays(archive, place))
+        refuse_pipes(path)
+        with open(path, "rb") as file, zipfile.ZipFile(file) as archive:
+            return _checked(
+                {name: Member(archive, name) for name in _present(archive, place)}, place
+            )
     except FileNotFoundError as error:
         raise InputError(
             f"{place} does not exist: name a directory that dstft optimize has written"
@@ -131,9 +134,10 @@ def read_parameters(path: Path) -> StoredParameters:
         raise InputError(f"cannot read {place}: {error.strerror or error}") from error
     except (
         ValueError,
+        KeyError,  # a format version that dstft does not write
         EOFError,
         RuntimeError,  # an encrypted or exotic archive
-        MemoryError,  # a header that announces more than there is
+        MemoryError,
         OverflowError,
         SyntaxError,
         zipfile.BadZipFile,
@@ -142,58 +146,96 @@ def read_parameters(path: Path) -> StoredParameters:
         raise InputError(
             f"{place} is not an .npz of dstft or is damaged: run dstft optimize again"
         ) from error
-    return _checked(arrays, place)
 
 
 NAMES = tuple(StoredParameters.__dataclass_fields__)
 WORDS = {"window": WINDOWS, "normalization": NORMALIZATIONS}
+NUMBERS = ("sample_rate", "n_fft", "samples")
+Refuse = Callable[[str], InputError]
+MOST_GAPS = 1000  # times what the frames reach, above which a recording's length is no real one
 
 
-def _arrays(archive: np.lib.npyio.NpzFile, place: str) -> Iterator[tuple[str, NDArray[Any]]]:
+def _present(archive: zipfile.ZipFile, place: str) -> Iterator[str]:
+    there = set(archive.namelist())
     for name in NAMES:
-        if name not in archive.files:
+        if f"{name}.npy" not in there:
             raise InputError(f"{place} lacks the array '{name}': run dstft optimize again")
-        yield name, archive[name]
+        yield name
 
 
-def _checked(arrays: dict[str, NDArray[Any]], place: str) -> StoredParameters:
+def _checked(members: dict[str, Member], place: str) -> StoredParameters:
     def refuse(what: str) -> InputError:
         return InputError(f"{place}: {what}: run dstft optimize again")
 
-    words = {name: str(arrays.pop(name)) for name in WORDS}
+    words = {name: str(members.pop(name).single()) for name in WORDS}
     for name, word in words.items():
         if word not in WORDS[name]:
             raise refuse(f"'{name}' is {word!r}, not one of {', '.join(WORDS[name])}")
-    for name, array in arrays.items():
-        if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
+    for name, member in members.items():
+        if member.dtype.kind not in "fiu":
             raise refuse(f"'{name}' holds values that are not finite real numbers")
-    for name in ("sample_rate", "n_fft", "samples"):
-        if arrays[name].shape != () or arrays[name] <= 0:
+    numbers = _numbers(members, refuse)
+    n_fft, samples = int(numbers["n_fft"]), int(numbers["samples"])
+    _check_shapes(members, n_fft, samples, refuse)
+    fields: dict[str, Any] = {**words, "n_fft": n_fft, "samples": samples}
+    fields["sample_rate"] = numbers["sample_rate"]
+    fields["frame_centers"] = members["frame_centers"].values(_centers(samples, refuse))
+    for name in ("hop_lengths", "times", "frequencies", "window_length"):
+        fields[name] = members[name].values(partial(_finite, name, refuse))
+    lengths = fields["window_length"]
+    if not (lengths > 0).all() or not (lengths <= n_fft).all():
+        raise refuse(f"'window_length' holds values outside (0, {n_fft}] samples")
+    return StoredParameters(**fields)
+
+
+def _numbers(members: dict[str, Member], refuse: Refuse) -> dict[str, float]:
+    numbers = {}
+    for name in NUMBERS:
+        number = None if members[name].shape else float(members[name].single())
+        if number is not None and not math.isfinite(number):
+            raise refuse(f"'{name}' holds values that are not finite real numbers")
+        if number is None or number <= 0:
             raise refuse(f"'{name}' is not one number above 0")
+        numbers[name] = number
     for name in ("n_fft", "samples"):
-        if arrays[name] != np.floor(arrays[name]):
-            raise refuse(f"'{name}' {arrays[name]} is not an integer")
-    n_fft, samples = int(arrays["n_fft"]), int(arrays["samples"])
-    F, T = n_fft // 2 + 1, arrays["frame_centers"].size
+        if not numbers[name].is_integer():
+            raise refuse(f"'{name}' {numbers[name]:g} is not an integer")
+    if numbers["n_fft"] > LARGEST_FFT:
+        raise refuse(f"'n_fft' {numbers['n_fft']:.0f} is above {LARGEST_FFT}")
+    return numbers
+
+
+def _check_shapes(members: dict[str, Member], n_fft: int, samples: int, refuse: Refuse) -> None:
+    F, T = n_fft // 2 + 1, math.prod(members["frame_centers"].shape)
     if T == 0:
         raise refuse("'frame_centers' is empty")
     shapes = {"frame_centers": (T,), "hop_lengths": (T - 1,), "times": (T,), "frequencies": (F,)}
     for name, shape in shapes.items():
-        if arrays[name].shape != shape:
-            raise refuse(f"'{name}' has shape {arrays[name].shape} where {shape} is expected")
-    lengths = arrays["window_length"]
-    if lengths.shape not in ((1, 1), (1, T), (F, 1), (F, T)):
-        raise refuse(
-            f"'window_length' has shape {lengths.shape}, which does not broadcast to {(F, T)}"
-        )
-    if not (lengths > 0).all() or not (lengths <= n_fft).all():
-        raise refuse(f"'window_length' holds values outside (0, {n_fft}] samples")
-    if not (np.diff(arrays["frame_centers"]) > 0).all():
-        raise refuse("'frame_centers' does not increase")
-    if arrays["frame_centers"][0] < 0 or arrays["frame_centers"][-1] > samples:
-        raise refuse(f"'frame_centers' holds values outside [0, {samples}] samples")
-    fields: dict[str, Any] = {**words, "n_fft": n_fft, "samples": samples}
-    fields["sample_rate"] = float(arrays["sample_rate"])
-    for name in ("window_length", *shapes):
-        fields[name] = arrays[name].astype(np.float64)
-    return StoredParameters(**fields)
+        if members[name].shape != shape:
+            raise refuse(f"'{name}' has shape {members[name].shape} where {shape} is expected")
+    found = members["window_length"].shape
+    if found not in ((1, 1), (1, T), (F, 1), (F, T)):
+        raise refuse(f"'window_length' has shape {found}, which does not broadcast to {(F, T)}")
+    if samples > MOST_GAPS * T * n_fft:
+        raise refuse(f"'samples' {samples} is far beyond what {T} frames of {n_fft} samples reach")
+
+
+def _finite(name: str, refuse: Refuse, part: FloatArray) -> None:
+    if not np.isfinite(part).all():
+        raise refuse(f"'{name}' holds values that are not finite real numbers")
+
+
+def _centers(samples: int, refuse: Refuse) -> Callable[[FloatArray], None]:
+    """A check of the frame centres piece by piece, so that no more of false ones is read."""
+    last = -math.inf
+
+    def check(part: FloatArray) -> None:
+        nonlocal last
+        _finite("frame_centers", refuse, part)
+        if not (np.diff(part, prepend=last) > 0).all():
+            raise refuse("'frame_centers' does not increase")
+        if part[0] < 0 or part[-1] > samples:
+            raise refuse(f"'frame_centers' holds values outside [0, {samples}] samples")
+        last = float(part[-1])
+
+    return check

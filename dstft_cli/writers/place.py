@@ -5,11 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from dstft_cli.errors import OutputError, UsageError
+from dstft_cli.errors import InputError, OutputError, UsageError
 
 DISK_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 NAME_BYTES = 200  # of 255 that file systems allow, so that what is added to a name still fits
@@ -19,6 +20,17 @@ def shown(path: Path | str) -> str:
     """The path as one line of text: line breaks and bytes that are not UTF-8 are escaped."""
     text = str(path)
     return text if text.isprintable() else repr(text)
+
+
+def refuse_pipes(path: Path) -> None:
+    """InputError where a file of a result is a pipe or a device, which could be read for ever.
+
+    Raises:
+        OSError: there is nothing at the path.
+    """
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise InputError(f"{shown(path)} is not a file: run dstft optimize again")
 
 
 @contextmanager

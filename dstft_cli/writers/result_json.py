@@ -17,8 +17,9 @@ import numpy as np
 from dstft_cli._version import __version__
 from dstft_cli.errors import InputError
 from dstft_cli.result import FloatArray, Result
-from dstft_cli.writers.place import disk_errors, shown
+from dstft_cli.writers.place import disk_errors, refuse_pipes, shown
 
+LARGEST_RECORD = 32 * 2**20  # bytes; a record has some three thousand
 STAGES = ("load", "search", "descent", "write", "total")
 
 
@@ -108,10 +109,13 @@ def read_record(path: Path) -> dict[str, Any]:
     """The record in a result.json.
 
     Raises:
-        InputError: no such file, unreadable, or no JSON object.
+        InputError: no such file, unreadable, too large, or no JSON object.
     """
     place = shown(path)
     try:
+        refuse_pipes(path)
+        if path.stat().st_size > LARGEST_RECORD:
+            raise InputError(f"{place} is above {LARGEST_RECORD} bytes: run dstft optimize again")
         record = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise InputError(

@@ -11,12 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dstft_cli.errors import InputError
-from dstft_cli.writers.place import shown
+from dstft_cli.writers.npy import read_header
+from dstft_cli.writers.place import refuse_pipes, shown
 
-HEADERS = {
-    (1, 0): np.lib.format.read_array_header_1_0,
-    (2, 0): np.lib.format.read_array_header_2_0,
-}
+MOST_CHANNELS = 1024  # of any sound file (libsndfile)
 
 
 class StoredTransform:
@@ -30,12 +28,17 @@ class StoredTransform:
     def __init__(self, file: BinaryIO, place: str) -> None:
         self._file = file
         self._place = place
-        self.shape, self._fortran, self.dtype = HEADERS[np.lib.format.read_magic(file)](file)
+        self.shape, self._fortran, self.dtype = read_header(file)
         self._offset = file.tell()
         if self.dtype not in (np.complex64, np.complex128) or len(self.shape) not in (2, 3):
             raise InputError(
                 f"{place} holds {self.dtype} of shape {self.shape}, where complex [F, T] or "
                 "[C, F, T] is expected: run dstft optimize with --save-stft"
+            )
+        if not 0 < self.channels <= MOST_CHANNELS:
+            raise InputError(
+                f"{place} has {self.channels} channels, where 1 to {MOST_CHANNELS} are possible: "
+                "run dstft optimize with --save-stft again"
             )
         self._array()  # a file that is shorter than its header says is refused here
 
@@ -84,6 +87,7 @@ def open_stft(path: Path) -> Iterator[StoredTransform]:
     """
     place = shown(path)
     try:
+        refuse_pipes(path)
         file = open(path, "rb")  # noqa: SIM115, the errors of the block are not those of opening
     except FileNotFoundError as error:
         raise InputError(f"{place} does not exist: run dstft optimize with --save-stft") from error

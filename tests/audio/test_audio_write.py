@@ -15,7 +15,7 @@ import soundfile
 
 from dstft_cli.audio import audio_format, write_audio
 from dstft_cli.audio import write as module
-from dstft_cli.errors import OutputError, UsageError
+from dstft_cli.errors import InputError, OutputError, UsageError
 
 X = np.random.default_rng(0).uniform(-0.9, 0.9, (2, 5000)).astype(np.float32)
 
@@ -72,19 +72,32 @@ def test_format_by_name(name, subtype, expected):
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("options", "kind", "message"),
     [
-        ({"sample_rate": 44100.5}, "sample rate 44100.5 Hz: sound files hold whole numbers only"),
+        (
+            {"sample_rate": 44100.5},
+            InputError,
+            "sample rate 44100.5 Hz: sound files hold whole numbers only",
+        ),
         (
             {"sample_rate": 1e6, "container": "FLAC", "subtype": "PCM_24"},
+            UsageError,
             "FLAC does not hold 2 channels at 1000000 Hz: use a .wav",
         ),
-        ({"channels": 2000}, "WAV does not hold 2000 channels at 8000 Hz: use a .wav"),
-        ({"sample_rate": 1e12}, "WAV does not hold 2 channels at 1000000000000 Hz"),
+        (
+            {"channels": 2000},
+            InputError,
+            "WAV does not hold 2000 channels at 8000 Hz, nor does FLAC: no sound file can be written",
+        ),
+        (
+            {"sample_rate": 1e12},
+            InputError,
+            "WAV does not hold 2 channels at 1000000000000 Hz, nor",
+        ),
     ],
 )
-def test_what_a_container_does_not_hold(tmp_path, options, message):
-    with pytest.raises(UsageError, match=re.escape(message)):
+def test_what_a_container_does_not_hold(tmp_path, options, kind, message):
+    with pytest.raises(kind, match=re.escape(message)):
         write(tmp_path / "a", **options)
 
 

@@ -1,0 +1,206 @@
+"""Directories of results with lies in them, given to `apply`, `reconstruct` and `report`."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import shutil
+import time
+import zipfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+
+from .files import LARGEST_MB, check_result
+from .forked import COMPUTING, TIMEOUT, Outcome, Run, outcomes, warm_up
+from .mutate import cut, flip_bits, write_over
+from .seeds import recording
+
+COMMANDS = {
+    "apply": ["apply", "learned", "a.wav", "-o", "out", "--no-figures"],
+    "reconstruct": ["reconstruct", "learned", "-o", "out.wav"],
+    "report": ["report", "learned", "-o", "out.html"],
+}
+MODES = ("constant", "time", "frequency", "time-frequency")
+NUMBERS = (0, -1, 1, 2, 3, 1e-300, 1e-9, 0.5, 1e9, 2**31, 2**63, 1e300, np.nan, np.inf, -np.inf)
+SIZES = (0, -1, 1, 2, 10**6, 10**12, 2**62, 2**63, 10**30)
+VALUES: tuple[Any, ...] = (
+    None, True, -1, 0, 1e308, 10**400, "", "x" * 99999, "<script>alert(1)</script>", "\ud800", [], {},
+    ["a"], {"min": None}, {"min": 1, "median": 2, "max": "3"}, "nan", "os:system", "../../up", "1e-9",
+    "1e308s", "0.0001ms", [[[]]],
+)  # fmt: skip
+
+
+def run_results(cases: int, *, seed: int, workers: int, scratch: Path, first: int = 0) -> list[str]:
+    """The campaign; prints counts and returns a line for each case that failed."""
+    warm_up()
+    bases = [_learned(scratch / f"base-{mode}", mode) for mode in MODES]
+    failures, codes, slowest, largest = [], Counter(), 0.0, 0.0
+    began = time.monotonic()
+    runs = (
+        _run(number, Random(f"{seed} {number}"), bases[number % len(bases)], scratch)
+        for number in range(first, first + cases)
+    )
+    for outcome in outcomes(runs, workers):
+        command = outcome.run.arguments[0]
+        codes[command, outcome.code] += 1
+        slowest = max(slowest, outcome.computing)
+        largest = max(largest, outcome.peak_mb)
+        problems = [*_problems(outcome)]
+        failures += [f"case {outcome.run.number} ({command}): {problem}" for problem in problems]
+        if not problems:
+            shutil.rmtree(outcome.run.folder)
+    for command in COMMANDS:
+        ends = ", ".join(f"{n} × exit {c}" for (k, c), n in sorted(codes.items()) if k == command)
+        print(f"{command:11} {ends}")
+    print(
+        f"{cases} cases in {time.monotonic() - began:.0f} s; at most {slowest:.1f} s of "
+        f"computing and {largest:.0f} MB each; {len(failures)} failures"
+    )
+    return failures
+
+
+def _learned(folder: Path, mode: str) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "a.wav").write_bytes(recording("wav"))
+    arguments = ["optimize", "a.wav", "--window-mode", mode, "--n-fft", "64", "--save-stft"]
+    run = Run(0, folder, [*arguments, "--hop-length", "32", "--no-figures", "-o", "learned"])
+    (outcome,) = outcomes([run], 1)
+    assert outcome.code == 0, outcome.stderr
+    return folder
+
+
+def _run(number: int, chance: Random, base: Path, scratch: Path) -> Run:
+    folder = scratch / f"case-{number}"
+    shutil.copytree(base, folder)
+    command = chance.choice(("apply", "apply", "reconstruct", "reconstruct", "report"))
+    learned = folder / "learned"
+    targets = {
+        "apply": ("parameters.npz", "result.json"),
+        "reconstruct": ("parameters.npz", "stft.npy"),
+        "report": ("result.json",),
+    }[command]
+    for name in chance.sample(targets, chance.randrange(1, len(targets) + 1)):
+        damage(learned / name, chance)
+    return Run(number, folder, COMMANDS[command])
+
+
+def damage(path: Path, chance: Random) -> None:
+    """Changes bytes of the file, or what it holds."""
+    data = path.read_bytes()
+    if chance.random() < 0.2:
+        change = chance.choice((flip_bits, cut, write_over))
+        path.write_bytes(change(data, chance, "result"))
+        return
+    match path.suffix:
+        case ".json":
+            path.write_text(json.dumps(_other_leaf(json.loads(data), chance)))
+        case ".npz":
+            _damage_archive(path, chance)
+        case _:
+            path.write_bytes(_other_array(data, chance))
+
+
+def _other_leaf(record: Any, chance: Random) -> Any:
+    """One value somewhere in a tree of JSON replaced or left out."""
+    if not isinstance(record, dict) or not record or chance.random() < 0.1:
+        return chance.choice(VALUES)
+    key = chance.choice(list(record))
+    if chance.random() < 0.1:
+        return {name: value for name, value in record.items() if name != key}
+    return {**record, key: _other_leaf(record[key], chance)}
+
+
+def _damage_archive(path: Path, chance: Random) -> None:
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    name = chance.choice([name for name in members if not name.startswith("trajectory")])
+    members[name] = _other_array(members[name], chance)
+    with zipfile.ZipFile(path, "w", chance.choice((zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA))) as out:
+        for name, data in members.items():
+            out.writestr(name, data)
+
+
+def _other_array(data: bytes, chance: Random) -> bytes:
+    """An .npy with another value, shape or type, or with a header that lies."""
+    array = np.load(io.BytesIO(data), allow_pickle=False)
+    match chance.randrange(8):
+        case 0 | 1 if array.dtype.kind in "fci" and array.size:
+            array = array.astype(np.result_type(array, np.float64))
+            where = chance.randrange(array.size)
+            array.flat[where : where + chance.choice((1, array.size))] = chance.choice(NUMBERS)
+        case 2:
+            array = chance.choice(
+                (array[None], array.ravel(), array[..., :-1] if array.ndim else array)
+            )
+        case 3:
+            array = np.array([{"a": 1}] * 3, object)
+        case 4 if array.dtype.kind != "U":
+            array = array.astype(chance.choice(("U9", "S3", "c16", "c8", ">c16")))
+        case 5:
+            return bomb(array.dtype.str, chance.choice(((2_500_000,), (10**4, 10**4), (10**12,))))
+        case 6:
+            return _lying(data, chance)
+        case _:
+            array = np.sort(array.ravel())[::-1].reshape(array.shape)
+    out = io.BytesIO()
+    np.save(out, array, allow_pickle=True)
+    return out.getvalue()
+
+
+def _lying(data: bytes, chance: Random) -> bytes:
+    """The same values under a header with another size in its shape, or another type."""
+    head = data[: 10 + int.from_bytes(data[8:10], "little")]
+    size = str(chance.choice(SIZES)).encode()
+    wrong = re.sub(
+        rb"'shape': \(.*?\)",
+        chance.choice((b"'shape': (%s,)", b"'shape': (1, %s)", b"'shape': (%s, 33)")) % size,
+        head[10:],
+    )
+    if chance.random() < 0.2:
+        wrong = re.sub(rb"'descr': '.*?'", b"'descr': '|O'", wrong)
+    return head[:8] + len(wrong).to_bytes(2, "little") + wrong + data[len(head) :]
+
+
+def bomb(dtype: str, shape: tuple[int, ...]) -> bytes:
+    """An .npy of zeros that deflate makes a thousand times smaller."""
+    out = io.BytesIO()
+    header = {"descr": dtype, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(out, header)
+    return out.getvalue() + bytes(20_000_000)
+
+
+def _problems(outcome: Outcome) -> Iterator[str]:
+    folder, code = outcome.run.folder, outcome.code
+    lines = outcome.stderr.splitlines()
+    if outcome.timed_out:
+        yield f"not ended after {TIMEOUT:.0f} s"
+        return
+    if code not in (0, 1):
+        yield f"exit code {code}: {lines[-1:]}"
+    if outcome.computing > COMPUTING:
+        yield f"{outcome.computing:.0f} s of computing"
+    if outcome.peak_mb > LARGEST_MB:
+        yield f"{outcome.peak_mb:.0f} MB of memory"
+    for word in ("Traceback", "internal error", "out of memory", "Warning"):
+        if word in outcome.stderr:
+            yield f"{word!r} on standard error: {lines[-1]}"
+    if len([line for line in lines if line.startswith("dstft: ")]) != (code != 0):
+        yield f"exit code {code}, and on standard error: {lines}"
+    for path in folder.rglob(".*"):
+        yield f"left behind: {path.relative_to(folder)}"
+    there = {path.name for path in folder.iterdir()} & {"out", "out.wav", "out.html"}
+    if bool(there) != (code == 0):
+        yield f"exit code {code}, and there is {sorted(there)}"
+    if "out.html" in there and "<script>alert" in (folder / "out.html").read_text():
+        yield "a script in the report"
+    if "out" in there:
+        try:
+            check_result(folder / "out")
+        except Exception as error:
+            yield f"broken result: {type(error).__name__}: {error}"
