@@ -157,31 +157,46 @@ def _matches(pattern: str, inputs: str, skipped: Path | None) -> list[tuple[str,
         fixed.append(part)
     start = "/".join(fixed) + "/" if fixed else ""
     inside = None if skipped is None else str(skipped) + os.sep
-    first = os.path.dirname(os.path.join(inputs, start))
-    ways: dict[str, frozenset[str] | None] = {first: frozenset({os.path.realpath(first)})}
     found = []
-    for path in sorted(glob.glob(pattern, root_dir=inputs, recursive=True)):
+    for path in sorted(set(_glob(pattern, inputs))):
         full = os.path.join(inputs, path)
-        if inside is not None and full.startswith(inside):
-            continue
-        if _way(os.path.dirname(full), ways) is not None and os.path.isfile(full):
+        if (inside is None or not full.startswith(inside)) and os.path.isfile(full):
             found.append((path, os.path.dirname(path[len(start) :])))
     return found
 
 
-def _way(folder: str, known: dict[str, frozenset[str] | None]) -> frozenset[str] | None:
-    """Real folders on the way to `folder`; None where links lead to one of them again.
+def _glob(pattern: str, inputs: str) -> Iterator[str]:
+    """What `glob.glob(..., recursive=True)` finds, without going around in circles of links."""
+    parts = pattern.split("/")
+    if "**" not in parts:
+        yield from glob.iglob(pattern, root_dir=inputs)
+        return
+    at = parts.index("**")
+    head, rest = "/".join(parts[: at + 1])[:-2], "/".join(parts[at + 1 :]) or "*"
+    for top in glob.iglob(head, root_dir=inputs) if head else [""]:
+        for folder in _folders(top, inputs, frozenset()):
+            yield from _glob(glob.escape(os.path.join(folder, "")) + rest, inputs)
+
+
+def _folders(folder: str, inputs: str, way: frozenset[str]) -> Iterator[str]:
+    """A folder and those below it that are not hidden; links are followed, but not back onto the way.
 
     Args:
-        folder: absolute.
-        known: the answers so far, at least that of the folder where the way begins.
+        folder: relative to `inputs`, or absolute.
+        way: the real folders that led here.
     """
-    if folder not in known:
-        above, name = os.path.split(folder)
-        way = frozenset() if name == ".." else _way(above, known)
-        here = os.path.realpath(folder)
-        known[folder] = None if way is None or here in way else way | {here}
-    return known[folder]
+    full = os.path.join(inputs, folder)
+    here = os.path.realpath(full)
+    if here in way:
+        return
+    yield folder
+    try:
+        with os.scandir(full) as entries:
+            names = sorted(e.name for e in entries if e.name[0] != "." and e.is_dir())
+    except OSError:  # it may not be read: as for glob, nothing is there
+        return
+    for name in names:
+        yield from _folders(os.path.join(folder, name), inputs, way | {here})
 
 
 def _relative_folder(path: str) -> str:
