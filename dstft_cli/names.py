@@ -11,6 +11,7 @@ DTYPES = ("float32", "float64")
 FREQ_SCALES = ("linear", "log", "mel")
 FIGURE_FORMATS = ("png", "svg", "pdf")
 SUBTYPES = ("PCM_16", "PCM_24", "FLOAT")
+EXPERIMENTS = ("windows", "hops", "tracking", "classification", "all")
 
 # Price of one e-fold change of window length per n_fft of time, or per bin, in nats of the
 # criterion's score: lengths follow notes, syllables and partials, not single frames or cells.

@@ -9,7 +9,7 @@ import pytest
 import dstft_cli
 
 ROOT = Path(dstft_cli.__file__).parent
-JOB = {"job", "apply", "reconstruct", "learned", "output", "summary", "transfer"}
+JOB = {"job", "apply", "reconstruct", "learned", "output", "summary", "transfer", "experiments"}
 CORE = ["fit", "criteria", "parameters", "stft", "result"]
 FLOORS: list[set[str]] = [  # from top to bottom; rooms of one floor do not know each other
     {"cli"},

@@ -35,6 +35,11 @@ COMMANDS = {
         "report",
         "Show all results below a directory on one HTML page.",
     ),
+    "reproduce": (
+        "dstft_cli.cli.reproduce",
+        "reproduce",
+        "Run the method's experiments again: tables and pictures.",
+    ),
 }
 
 
