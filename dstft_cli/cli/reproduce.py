@@ -55,6 +55,10 @@ def run(
             data=data,
             progress=progress,
         )
+    if verbose:
+        for experiment, seconds in done.seconds.items():
+            threads = "1 thread" if done.threads == 1 else f"{done.threads} threads"
+            click.echo(f"{experiment}: {seconds:.1f} s on {threads}", err=True)
     if as_csv:
         click.echo(csv_text(done), nl=False)
     elif not quiet:

@@ -215,8 +215,8 @@ def _notes(compared: Compared, frozen: Frozen) -> tuple[str, ...]:
     ]
     if compared.verdict == "worse":
         lines.append(
-            "a task's loss changes slowly and not convexly with the window length, and the steps end "
-            "before it has settled; the grid's best is also picked on the sounds held out"
+            "the last steps, whose learning rate falls to zero, end before the length has settled, and "
+            "the grid's best is picked on the very sounds held out"
         )
     if frozen.verdict(compared) == "worse":
         lines.append(

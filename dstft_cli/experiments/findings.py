@@ -18,7 +18,7 @@ class Table:
     rows: tuple[tuple[Cell, ...], ...]
 
     def text(self) -> list[list[str]]:
-        """The rows as a person reads them: numbers to four digits."""
+        """The rows as a person reads them: numbers to six digits."""
         return [[shown(cell) for cell in row] for row in self.rows]
 
 
@@ -44,12 +44,9 @@ class Findings:
 
 
 def shown(cell: Cell) -> str:
-    """The text of a cell: numbers to four digits, without an exponent in the usual range."""
+    """The text of a cell: numbers to six digits, small ones to two."""
     if cell is None:
         return ""
     if not isinstance(cell, float):
         return str(cell)
-    if cell != 0 and not 1e-3 <= abs(cell) < 1e6:
-        return f"{cell:.1e}"
-    digits = 4 if abs(cell) < 10 else 2 if abs(cell) < 1000 else 0
-    return f"{cell:.{digits}f}"
+    return f"{cell:.2g}" if abs(cell) < 1e-3 else f"{cell:.6g}"

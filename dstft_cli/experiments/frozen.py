@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from dstft_cli.experiments.findings import Progress
 from dstft_cli.experiments.grid import Compared, mean_seconds, scores
 from dstft_cli.experiments.statistics import verdict
@@ -69,15 +71,18 @@ def learn_and_freeze(
     def work(index: int) -> tuple[Trained, float]:
         began = time.thread_time()
         signals = datasets[index].signals
-        found = optimize(
-            signals[:: max(len(signals) // MOST_SIGNALS, 1)],
-            sample_rate,
-            n_fft=task.n_fft,
-            hop_length=task.hop_length,
-            win_length_min=shortest,
-            overlap=1.0,
-            threads=1,
-        )
+        with (
+            torch.enable_grad()
+        ):  # the descent asks autograd, which `map_in_order` has switched off
+            found = optimize(
+                signals[:: max(len(signals) // MOST_SIGNALS, 1)],
+                sample_rate,
+                n_fft=task.n_fft,
+                hop_length=task.hop_length,
+                win_length_min=shortest,
+                overlap=1.0,
+                threads=1,
+            )
         seconds = time.thread_time() - began
         length = float(found.window_length.item())
         return train(task, datasets[index], length, seeds[index], learned=False), seconds

@@ -46,8 +46,8 @@ class Recordings:
     def split(self, seed: int) -> Data:
         """Three of ten recordings of every class held out, at least one; no recording on both sides."""
         generator = torch.Generator().manual_seed(seed)
-        sides: tuple[list[Tensor], list[Tensor]] = ([], [])
-        labels: tuple[list[int], list[int]] = ([], [])
+        sides: list[list[Tensor]] = [[], []]
+        labels: list[list[int]] = [[], []]
         for label, own in enumerate(self.pieces):
             order = torch.randperm(len(own), generator=generator).tolist()
             held_out = min(max(round(HELD_OUT * len(own)), 1), len(own) - 1)

@@ -35,11 +35,13 @@ class Reproduced:
         findings: of each experiment, by name.
         output: the directory written.
         seconds: of each experiment, wall time.
+        threads: that were used.
     """
 
     findings: Mapping[str, Findings]
     output: Path
     seconds: Mapping[str, float]
+    threads: int
 
 
 def run_experiments(
@@ -104,7 +106,7 @@ def run_experiments(
             write_json(folder.path(f"{name}.json"), record)
     finally:
         torch.set_num_threads(before)
-    return Reproduced(findings, directory, seconds)
+    return Reproduced(findings, directory, seconds, count)
 
 
 def _record(found: Findings, seconds: float, picture: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from dstft_cli.names import WINDOW_MODES
 from dstft_cli.plot.experiments import WindowsPanel, windows_figure
 from dstft_cli.result import Result
 from dstft_cli.stft import stft
+from dstft_cli.stft.blocks import map_in_order
 
 SEARCH = "every whole length"
 
@@ -52,7 +53,7 @@ def run(seed: int, threads: int, progress: Progress | None, size: Size = FULL) -
     for number, (normalization, power) in enumerate(size.settings):
         name = f"entropy of |X|{'²' if power == 2 else ''}, normalization {normalization}"
         began = time.perf_counter()
-        values = search(signal, size, normalization, power)
+        values = search(signal, size, normalization, power, threads)
         seconds = time.perf_counter() - began
         best = min(values, key=lambda length: values[length])
         rows.append((name, SEARCH, values[best], None, f"{best}", len(values), seconds))
@@ -84,6 +85,8 @@ def run(seed: int, threads: int, progress: Progress | None, size: Size = FULL) -
         table=Table(columns, tuple(rows)),
         notes=(
             *notes,
+            "of |X|² the steady tone is all that counts for a single window, and the longest is best: "
+            "more lengths are needed to show the other",
             "a fit of lengths without smoothness follows the noise too: the values say how far the "
             "criterion can fall, not that a person sees more",
         ),
@@ -92,19 +95,23 @@ def run(seed: int, threads: int, progress: Progress | None, size: Size = FULL) -
     )
 
 
-def search(signal: FloatArray, size: Size, normalization: str, power: float) -> dict[int, float]:
+def search(
+    signal: FloatArray, size: Size, normalization: str, power: float, threads: int
+) -> dict[int, float]:
     """The entropy of one transform for every whole window length from the hop to n_fft."""
     x = torch.from_numpy(signal)
     centers = torch.arange(1 + len(x) // size.hop_length, dtype=torch.float64) * size.hop_length
     entropy = resolve("entropy")
-    values = {}
-    for length in range(size.hop_length, size.n_fft + 1):
+    lengths = range(size.hop_length, size.n_fft + 1)
+
+    def work(length: int) -> float:
         theta = torch.full((1, 1), float(length), dtype=torch.float64)
         X = stft(x, centers, theta, size.n_fft, normalization=normalization)
         a = X.abs() if power == 1 else X.abs() ** power
         sums = torch.stack([moment.sum(dtype=torch.float64) for moment in entropy.moments(a)])
-        values[length] = float(entropy.value(sums, a.numel()))
-    return values
+        return float(entropy.value(sums, a.numel()))
+
+    return dict(zip(lengths, map_in_order(work, lengths, threads), strict=True))
 
 
 def fit(

@@ -152,7 +152,7 @@ def hops_figure(
     sample_rate: float,
 ) -> bytes:
     """The signal, and below it the windows of each case; lines mark the transitions."""
-    tall = 0.9
+    tall = 0.9  # inches
     height = BOTTOM + len(rows) * (ROW + 0.34) + tall + 0.5
     figure = Figure(figsize=(WIDTH, height))
     stop = len(signal) / sample_rate
@@ -179,7 +179,7 @@ def hops_figure(
         axes.set_yticks([])
         panel_title(axes, row.title)
         time_axis(axes, 0.0, stop, label=number == len(rows) - 1)
-    put_title(figure, "Six tones, their transitions, and the windows that are on them", 0.4)
+    put_title(figure, "Six tones, where they change, and the windows of each case", 0.4)
     return render(figure)
 
 
@@ -238,7 +238,7 @@ def _lengths(axes: Axes, panel: GridPanel) -> None:
     axes.set_ylim(0.85 * min(places), 1.15 * max(places))
     fixed_ticks(axes.yaxis, places[::2], [f"{place:g}" for place in places[::2]])
     axes.set_xlim(0, len(panel.figures["joint"]["trajectories"][0]) - 1)
-    axes.set_xlabel("Step of the training (dashed: the grid's best)")
+    axes.set_xlabel("Step (dashed: the grid's best)")
 
 
 def _length_ticks(axes: Axes, places: Sequence[float]) -> None:
