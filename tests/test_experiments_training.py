@@ -20,9 +20,7 @@ TRACKING = replace(
     steps=120,
     batch=12,
 )
-CLASSIFICATION = replace(
-    classification.FULL, grid=(1 / 8, 3 / 8, 1.0), repetitions=2, train=30, held_out=30, steps=120
-)
+CLASSIFICATION = replace(classification.FULL, grid=(3 / 8, 1.0), repetitions=1)
 
 
 @pytest.fixture(scope="module")
@@ -50,11 +48,9 @@ def test_joint_tracking_is_as_good_as_the_best_of_the_grid(tracked):
 def test_joint_classification_beats_the_window_it_starts_from(classified):
     found = classified.figures
     by_length = {entry["win_length"]: entry["mean"] for entry in found["fixed"]}
-    best = by_length[found["best_fixed_win_length"]]
-    assert found["best_fixed_win_length"] == 96
-    assert best > by_length[256] + 0.08
-    assert found["joint"]["mean"] > by_length[256] + 0.04
-    assert all(50 < length < 215 for length in found["joint"]["win_lengths"])
+    assert by_length[96] > by_length[256] + 0.08
+    assert found["joint"]["mean"] > by_length[256] + 0.05
+    assert all(50 < length < 200 for length in found["joint"]["win_lengths"])
 
 
 def test_tables_agree_with_the_figures(tracked, classified):
@@ -66,14 +62,14 @@ def test_tables_agree_with_the_figures(tracked, classified):
     assert rows[4][3:5] == (found["joint"]["mean"], found["joint"]["deviation"])
     assert rows[5][5] == 4
     assert [row[0] for row in classified.table.rows] == [
-        *["fixed"] * 3,
+        *["fixed"] * 2,
         "learned",
         "optimize, frozen",
         "whole grid",
     ]
     frozen = classified.figures["frozen"]
-    assert classified.table.rows[4][2] == frozen["mean"]
-    assert len(frozen["win_lengths"]) == 2
+    assert classified.table.rows[3][2] == frozen["mean"]
+    assert len(frozen["win_lengths"]) == 1
     assert classified.settings["classes"] == list(CLASSES)
     assert tracked.picture.startswith(b"\x89PNG")
 
