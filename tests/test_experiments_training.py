@@ -20,7 +20,7 @@ TRACKING = replace(
     steps=120,
     batch=12,
 )
-CLASSIFICATION = replace(classification.FULL, grid=(3 / 8, 1.0), repetitions=1)
+CLASSIFICATION = replace(classification.FULL, grid=(3 / 8, 1.0), repetitions=1, steps=200)
 
 
 @pytest.fixture(scope="module")

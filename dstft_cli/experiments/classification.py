@@ -53,7 +53,7 @@ class Size:
     held_out: int = 60
     noise: float = 2.0
     pieces: int = 8
-    steps: int = 200
+    steps: int = 300
     batch: int = 32
 
 
@@ -215,8 +215,10 @@ def _notes(compared: Compared, frozen: Frozen) -> tuple[str, ...]:
     ]
     if compared.verdict == "worse":
         lines.append(
-            "the last steps, whose learning rate falls to zero, end before the length has settled, and "
-            "the grid's best is picked on the very sounds held out"
+            f"its scores are {', '.join(f'{one.score:.3f}' for one in compared.joint)} at lengths "
+            f"{', '.join(f'{one.win_length:.0f}' for one in compared.joint)}: where network and window "
+            "settle on each other early, a length can stay far from the best; and the grid's best is "
+            "picked on the very sounds held out"
         )
     if frozen.verdict(compared) == "worse":
         lines.append(
