@@ -12,6 +12,7 @@ FREQ_SCALES = ("linear", "log", "mel")
 LIBRARIES = ("librosa", "torch", "scipy", "matlab")
 FIGURE_FORMATS = ("png", "svg", "pdf")
 SUBTYPES = ("PCM_16", "PCM_24", "FLOAT")
+EXPERIMENTS = ("windows", "hops", "tracking", "classification", "all")
 
 LARGEST_FFT = 1 << 20  # n_fft, samples
 

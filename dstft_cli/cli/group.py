@@ -43,6 +43,11 @@ COMMANDS = {
         "report",
         "Show all results below a directory on one HTML page.",
     ),
+    "reproduce": (
+        "dstft_cli.cli.reproduce",
+        "reproduce",
+        "Run the method's experiments again: tables and pictures.",
+    ),
     "completion": (
         "dstft_cli.cli.completion",
         "completion",

@@ -1,0 +1,228 @@
+"""Sounds told apart by a small network: its window learned with it, from a grid, or from `optimize`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from dstft_cli.experiments.findings import Cell, Findings, Progress, Table
+from dstft_cli.experiments.frozen import Frozen, learn_and_freeze
+from dstft_cli.experiments.grid import (
+    WORDS,
+    Compared,
+    compare,
+    learned_lengths,
+    mean_seconds,
+    scores,
+)
+from dstft_cli.experiments.recordings import read_classes
+from dstft_cli.experiments.signals import CLASSES, sounds
+from dstft_cli.experiments.training import Data, Task
+from dstft_cli.plot.experiments import GridPanel, grid_figure
+
+SAMPLE_RATE = 4000.0  # Hz, of the synthetic sounds
+N_FFT = 256  # of the synthetic sounds, samples
+HOPS, GRID = 8, (1 / 8, 1 / 4, 3 / 8, 1 / 2, 3 / 4, 1.0)  # frames, window lengths, in n_fft
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is tried.
+
+    Attributes:
+        grid: window lengths, in n_fft.
+        start: of the window that is learned, in n_fft.
+        repetitions: seeds.
+        train, held_out: synthetic sounds of each class.
+        noise: standard deviation of their noise, over that of the sound.
+        pieces: duration of a sound, in n_fft.
+        steps, batch: of each training.
+    """
+
+    grid: tuple[float, ...] = GRID
+    start: float = 1.0
+    repetitions: int = 5
+    train: int = 60
+    held_out: int = 60
+    noise: float = 2.0
+    pieces: int = 8
+    steps: int = 300
+    batch: int = 32
+
+
+FULL = Size()
+
+
+class Patches(nn.Module):
+    """Patches of log power, 9 bins by 7 frames, through one layer; its mean and maximum decide.
+
+    Shape:
+        Powers `[B, F, T]` to scores of the classes, `[B, C]`.
+    """
+
+    def __init__(self, classes: int, n_fft: int, channels: int = 16) -> None:
+        super().__init__()
+        self.bins_apart = max(n_fft // 64, 1)
+        self.inner = nn.Linear(9 * 7, channels)
+        self.outer = nn.Linear(2 * channels, classes)
+
+    def forward(self, power: Tensor) -> Tensor:
+        levels = torch.log(power + 0.1)
+        levels = levels - levels.mean((1, 2), keepdim=True)
+        patches = levels.unfold(1, 9, self.bins_apart).unfold(2, 7, 2).flatten(-2).flatten(1, 2)
+        found = torch.relu(self.inner(patches))
+        scored: Tensor = self.outer(torch.cat([found.mean(1), found.amax(1)], -1))
+        return scored
+
+
+def run(
+    seed: int,
+    threads: int,
+    progress: Progress | None,
+    size: Size = FULL,
+    folder: Path | None = None,
+) -> Findings:
+    """Trains for every window of the grid and every seed.
+
+    Args:
+        seed: the first of them.
+        threads: trainings at a time.
+        progress: told after every training.
+        size: how much is tried.
+        folder: of recordings, one folder a class; None for the synthetic sounds.
+
+    Raises:
+        InputError: the recordings cannot be read or are too few or too short.
+    """
+    seeds = [seed + index for index in range(size.repetitions)]
+    source: dict[str, Any]
+    if folder is None:
+        n_fft, names, sample_rate = N_FFT, CLASSES, SAMPLE_RATE
+        datasets = [data(size, one) for one in seeds]
+        source = {"data": "synthetic"}
+    else:
+        recordings = read_classes(folder, size.pieces)
+        n_fft, names, sample_rate = recordings.n_fft, recordings.classes, recordings.sample_rate
+        datasets = [recordings.split(one) for one in seeds]
+        source = {"data": str(folder), "recordings": recordings.counts}
+    task = Task(
+        n_fft=n_fft,
+        hop_length=n_fft // HOPS,
+        network=partial(Patches, len(names), n_fft),
+        loss=nn.functional.cross_entropy,
+        score=accuracy,
+        lower_is_better=False,
+        steps=size.steps,
+        batch=size.batch,
+        lr=0.01,
+        length_lr=0.2,  # the loss is flat at first: with half of it the length comes to rest too early
+    )
+    grid = [n_fft * share for share in size.grid]
+    start = n_fft * size.start
+    options: dict[str, Any] = {"threads": threads, "progress": progress}
+    compared = compare(task, datasets, grid, start, seeds, stage="classification", **options)
+    frozen = learn_and_freeze(task, datasets, seeds, sample_rate, grid[0], **options)
+    settings = {
+        "seeds": seeds,
+        "classes": list(names),
+        "sample_rate": sample_rate,
+        "n_fft": n_fft,
+        "hop_length": n_fft // HOPS,
+        "grid_samples": grid,
+        "learning_rate": task.lr,
+        "learning_rate_of_log_length": task.length_lr,
+    }
+    figures = compared.figures() | {"frozen": frozen.figures()}
+    return Findings(
+        title="Sounds told apart by a network",
+        settings=source | settings | asdict(size),
+        table=_table(compared, frozen),
+        notes=_notes(compared, frozen),
+        figures=figures,
+        picture=grid_figure(
+            [GridPanel.of(f"{len(names)} classes", figures)],
+            title="Accuracy: windows of a grid, one learned with the network, one learned before",
+            score="Accuracy",
+            spread="confidence_half_width",
+            logarithmic=False,
+        ),
+    )
+
+
+def data(size: Size, seed: int) -> Data:
+    """Synthetic sounds and their classes."""
+    generator = torch.Generator().manual_seed(seed)
+    parts: list[Tensor] = []
+    for each in (size.train, size.held_out):
+        length = size.pieces * N_FFT
+        parts += sounds(each, length, SAMPLE_RATE, size.noise, generator)
+    return Data(*parts)
+
+
+def accuracy(found: Tensor, truth: Tensor) -> float:
+    """Share of sounds whose class has the highest score."""
+    return float(np.mean((found.argmax(-1) == truth).numpy()))
+
+
+def _table(compared: Compared, frozen: Frozen) -> Table:
+    rows: list[tuple[Cell, ...]] = []
+
+    def row(name: str, length: Cell, trained: Sequence[Any], seconds: float, note: Cell) -> None:
+        of = scores(trained)
+        low, high = of.mean - of.half_width, of.mean + of.half_width
+        rows.append((name, length, of.mean, max(low, 0.0), min(high, 1.0), 1, seconds, note))
+
+    for length, trained in compared.fixed.items():
+        note = "best of the grid" if length == compared.best_length else None
+        row("fixed", f"{length:g}", trained, mean_seconds(trained), note)
+    row(
+        "learned",
+        learned_lengths(compared.joint),
+        compared.joint,
+        mean_seconds(compared.joint),
+        WORDS[compared.verdict],
+    )
+    row(
+        "optimize, frozen",
+        learned_lengths(frozen.trained),
+        frozen.trained,
+        frozen.seconds,
+        WORDS[frozen.verdict(compared)],
+    )
+    grid = (len(compared.fixed), compared.grid_seconds)
+    rows.append(("whole grid", None, None, None, None, *grid, None))
+    columns = ("window", "length", "accuracy", "95 % from", "to", "trainings", "CPU s", "note")
+    return Table(columns, tuple(rows))
+
+
+def _notes(compared: Compared, frozen: Frozen) -> tuple[str, ...]:
+    ours, best = scores(compared.joint), scores(compared.fixed[compared.best_length])
+    alone = scores(frozen.trained)
+    ratio = compared.grid_seconds / mean_seconds(compared.joint)
+    lines = [
+        f"learned with the network: {ours.mean:.3f} ± {ours.half_width:.3f} in one training, the grid's "
+        f"best ({compared.best_length:g} samples) {best.mean:.3f} ± {best.half_width:.3f}: "
+        f"{WORDS[compared.verdict]}, at 1/{ratio:.1f} of the grid's cost",
+        f"learned before by optimize: {alone.mean:.3f} ± {alone.half_width:.3f}: "
+        f"{WORDS[frozen.verdict(compared)]}",
+    ]
+    if compared.verdict == "worse":
+        lines.append(
+            f"its scores are {', '.join(f'{one.score:.3f}' for one in compared.joint)} at lengths "
+            f"{', '.join(f'{one.win_length:.0f}' for one in compared.joint)}: where network and window "
+            "settle on each other early, a length can stay far from the best; and the grid's best is "
+            "picked on the very sounds held out"
+        )
+    if frozen.verdict(compared) == "worse":
+        lines.append(
+            "the entropy knows no classes: the window that shows a sound sharpest need not be the one "
+            "that tells sounds apart"
+        )
+    return tuple(lines)

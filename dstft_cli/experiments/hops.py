@@ -1,0 +1,243 @@
+"""Six tones one after the other: what moving the frames does, and what coverage costs."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from dstft_cli.experiments.findings import Cell, Findings, Progress, Table
+from dstft_cli.experiments.signals import SIX_LENGTHS, FloatArray, six_tones
+from dstft_cli.fit import optimize
+from dstft_cli.plot.experiments import FramesRow, hops_figure
+from dstft_cli.stft import DSTFT, istft, stft
+
+CHANGES = np.cumsum(SIX_LENGTHS)[:-1]  # first samples of the second to the last tone
+UNIT = 250.0  # samples: entropies count cells as long as this, whatever the hop
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is learned, and under which coverage.
+
+    Attributes:
+        name: of the row.
+        hop_length: of the start, samples.
+        window_mode, hop_mode: as for `optimize`.
+        overlap: η, the largest gap of neighbouring frames in mean window lengths; None: none, by
+            Adam on the layer, and every frame counts alike.
+    """
+
+    name: str
+    hop_length: int
+    window_mode: str
+    hop_mode: str
+    overlap: float | None
+
+
+CASES = (
+    Case("uniform", 250, "fixed", "fixed", 0.5),
+    Case("hop learned", 250, "fixed", "constant", 0.5),
+    Case("hop learned", 250, "fixed", "constant", 1.0),
+    Case("centres learned", 250, "fixed", "time", 0.5),
+    Case("centres learned", 250, "fixed", "time", 1.0),
+    Case("centres, lengths learned", 250, "time", "time", 0.5),
+    Case("centres, lengths learned", 250, "time", "time", 1.0),
+    Case("uniform, sparse", 500, "fixed", "fixed", 1.0),
+    Case("centres learned, sparse", 500, "fixed", "time", 1.0),
+    Case("centres learned, sparse", 500, "fixed", "time", None),
+)
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is tried.
+
+    Attributes:
+        cases: one row each; the first is what the others are compared with.
+        n_fft, win_length: samples; the latter of the start.
+        max_steps: of a descent.
+    """
+
+    cases: tuple[Case, ...] = CASES
+    n_fft: int = 1500
+    win_length: float = 577.0
+    max_steps: int = 200
+
+
+FULL = Size()
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Frames: centres `[T]` and window lengths `[T]`, samples, and what it took to find them."""
+
+    centers: FloatArray
+    lengths: FloatArray
+    transforms: int
+
+
+def run(seed: int, threads: int, progress: Progress | None, size: Size = FULL) -> Findings:
+    """Learns hop and centres, with windows that must overlap by half, must meet, or need not."""
+    signal, sample_rate = six_tones(seed)
+    rows: list[tuple[Cell, ...]] = []
+    figures: dict[str, Any] = {}
+    drawn = []
+    for done, case in enumerate(size.cases, start=1):
+        began = time.perf_counter()
+        if case.overlap is None:
+            placed = without_coverage(signal, case, size)
+        else:
+            placed = learn(signal, sample_rate, case, case.overlap, size, threads)
+        seconds = time.perf_counter() - began
+        hops = np.diff(placed.centers)
+        found = {
+            "frames_on_transitions": frames_on_transitions(placed),
+            "entropy": entropy(placed, signal, size.n_fft),
+            "reconstruction_error": reconstruction_error(placed, signal, size.n_fft),
+            "frames": len(placed.centers),
+            "hop_min": float(hops.min()),
+            "hop_max": float(hops.max()),
+            "transforms": placed.transforms,
+            "seconds": seconds,
+        }
+        coverage = "none" if case.overlap is None else f"η = {case.overlap:g}"
+        rows.append((case.name, coverage, *found.values()))
+        label = f"{case.name}, {'no coverage' if case.overlap is None else coverage}"
+        arrays = {"frame_centers": placed.centers, "window_length": placed.lengths}
+        figures[label] = found | {key: values.tolist() for key, values in arrays.items()}
+        drawn.append(FramesRow(label, placed.centers, placed.lengths))
+        if progress is not None:
+            progress("hops", done, len(size.cases))
+    columns = (
+        *("learned", "coverage", "frames on transitions", "entropy, nats", "reconstruction error"),
+        *("frames", "hop from", "to", "transforms", "s"),
+    )
+    return Findings(
+        title="Six tones: frames that move off the transitions",
+        settings={"seed": seed, "sample_rate": sample_rate, "criterion": "entropy"}
+        | {"power": 2.0, "normalization": "energy", "dtype": "float64"}
+        | asdict(size),
+        table=Table(columns, tuple(rows)),
+        notes=_notes(figures),
+        figures=figures,
+        picture=hops_figure(drawn, CHANGES, signal, sample_rate),
+    )
+
+
+def learn(
+    signal: FloatArray, sample_rate: float, case: Case, overlap: float, size: Size, threads: int
+) -> Placed:
+    """By `optimize`, whose constraints hold at every step."""
+    result = optimize(
+        signal,
+        sample_rate,
+        n_fft=size.n_fft,
+        hop_length=case.hop_length,
+        win_length=size.win_length,
+        window_mode=case.window_mode,
+        hop_mode=case.hop_mode,
+        overlap=overlap,
+        max_steps=size.max_steps,
+        dtype="float64",
+        threads=threads,
+    )
+    lengths = np.broadcast_to(result.window_length[0], result.frames)
+    return Placed(np.asarray(result.frame_centers), np.array(lengths), result.evaluations)
+
+
+def without_coverage(signal: FloatArray, case: Case, size: Size) -> Placed:
+    """By Adam on the entropy of the layer's power: frames may leave gaps, and pay nothing for them."""
+    x = torch.from_numpy(signal)
+    layer = DSTFT(
+        size.n_fft,
+        case.hop_length,
+        size.win_length,
+        window_mode="fixed",
+        hop_mode="time",
+        signal_length=len(x),
+        center_reach=0.49,
+        dtype=torch.float64,
+    )
+    moved = [value for value in layer.parameters() if value.requires_grad]
+    optimizer = torch.optim.Adam(moved, lr=0.02)
+    steps = size.max_steps // 2
+    for _ in range(steps):
+        power = layer(x).abs().square()
+        share = power / power.sum()
+        optimizer.zero_grad()
+        loss: torch.Tensor = torch.special.entr(share).sum()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    centers = layer.frame_centers.detach().numpy()
+    return Placed(centers, np.full(len(centers), size.win_length), steps)
+
+
+def frames_on_transitions(placed: Placed) -> float:
+    """The windows' energy that lies across a transition, summed over frames.
+
+    For a window that a transition cuts in two, the smaller part's share of its energy; 0 where no
+    window reaches across one, up to ½ for a frame that stands on one.
+    """
+    total = 0.0
+    for center, length in zip(placed.centers, placed.lengths, strict=True):
+        for change in CHANGES:
+            share = hann_energy_below((change - center) / length)
+            total += min(share, 1 - share)
+    return total
+
+
+def hann_energy_below(u: float) -> float:
+    """Share of the energy of a Hann window of length 1 around 0 that lies below `u`, in [0, 1].
+
+    The integral of `(½ + ½ cos 2πv)²` from −½ to `u`, over the whole, which is ⅜.
+    """
+    v = min(max(u, -0.5), 0.5)
+    part = 0.375 * (v + 0.5) + math.sin(2 * math.pi * v) / (4 * math.pi)
+    return (part + math.sin(4 * math.pi * v) / (32 * math.pi)) / 0.375
+
+
+def entropy(placed: Placed, signal: FloatArray, n_fft: int) -> float:
+    """Of |X|², each frame weighted by what of the signal is nearest to it, in `UNIT` samples.
+
+    So values are comparable whatever the number of frames and wherever they stand.
+    """
+    t = placed.centers
+    edges = np.concatenate([[0.0], (t[:-1] + t[1:]) / 2, [len(signal) - 1.0]])
+    weights = torch.from_numpy(np.diff(edges) / UNIT)
+    a = _transform(placed, signal, n_fft).abs().square()
+    return float((weights * torch.special.entr(a / (a * weights).sum())).sum())
+
+
+def reconstruction_error(placed: Placed, signal: FloatArray, n_fft: int) -> float:
+    """`‖x̂ − x‖/‖x‖` of the signal after the transform and back, float64."""
+    x = torch.from_numpy(signal)
+    X = _transform(placed, signal, n_fft)
+    centers, lengths = torch.from_numpy(placed.centers), torch.from_numpy(placed.lengths)
+    back = istft(X, centers, lengths[None], n_fft, len(x))
+    return float((back - x).norm() / x.norm())
+
+
+def _transform(placed: Placed, signal: FloatArray, n_fft: int) -> torch.Tensor:
+    centers, lengths = torch.from_numpy(placed.centers), torch.from_numpy(placed.lengths)
+    return stft(torch.from_numpy(signal), centers, lengths[None], n_fft)
+
+
+def _notes(figures: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
+    lost = [
+        f"{label}: {100 * found['reconstruction_error']:.1f} % of the signal is not brought back"
+        for label, found in figures.items()
+        if found["reconstruction_error"] > 1e-5
+    ]
+    return (
+        *lost,
+        "η = 0.5 leaves frames little room, η = 1 lets windows just meet and frames step off",
+        "where lengths are learned too, the entropy gains more from long windows, which reach across",
+        "where windows of full reach just meet, at zero, the samples there are lost; without coverage all "
+        "that falls between windows is, and no inverse brings it back",
+    )

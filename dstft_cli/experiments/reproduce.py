@@ -1,0 +1,121 @@
+"""Runs experiments and writes what they find: pictures and one record of every number."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dstft_cli._version import __version__
+from dstft_cli.errors import UsageError
+from dstft_cli.experiments import classification, hops, tracking, windows
+from dstft_cli.experiments.findings import Findings, Progress
+from dstft_cli.names import EXPERIMENTS
+from dstft_cli.writers import OutputDirectory, disk_errors, write_json
+
+RUN: Mapping[str, Callable[..., Findings]] = {
+    "windows": windows.run,
+    "hops": hops.run,
+    "tracking": tracking.run,
+    "classification": classification.run,
+}
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class Reproduced:
+    """What was run.
+
+    Attributes:
+        findings: of each experiment, by name.
+        output: the directory written.
+        seconds: of each experiment, wall time.
+        threads: that were used.
+    """
+
+    findings: Mapping[str, Findings]
+    output: Path
+    seconds: Mapping[str, float]
+    threads: int
+
+
+def run_experiments(
+    name: str,
+    *,
+    output: Path | None = None,
+    force: bool = False,
+    seed: int = 0,
+    threads: int | None = None,
+    data: Path | None = None,
+    progress: Progress | None = None,
+) -> Reproduced:
+    """Runs one experiment or `all`, and writes `NAME.json` and a picture of each.
+
+    Args:
+        name: one of `names.EXPERIMENTS`.
+        output: directory; None: `NAME-dstft` here. It appears whole or not at all.
+        force: replace what was written there before.
+        seed: of all data and all weights.
+        threads: of the CPU; None: all cores.
+        data: one folder of recordings a class, for `classification`.
+        progress: called as `progress(stage, done, total)`.
+
+    Raises:
+        UsageError: an unknown experiment, data for one that takes none, a place that is taken.
+        InputError: the recordings cannot be used.
+        OutputError: the results cannot be written.
+    """
+    if name not in EXPERIMENTS:
+        raise UsageError(f"experiment {name!r} is unknown: use {', '.join(EXPERIMENTS)}")
+    if data is not None and name != "classification":
+        raise UsageError(
+            f"--data is for classification, {name} makes its own signals: leave it out"
+        )
+    chosen = list(RUN) if name == ALL else [name]
+    directory = Path(f"{name}-dstft") if output is None else output
+    pictures = {one: f"{one}.png" for one in chosen}
+    known = {f"{one}.{ending}" for one in EXPERIMENTS for ending in ("json", "png")}
+    before = torch.get_num_threads()
+    count = threads or before
+    torch.set_num_threads(count)
+    try:
+        with OutputDirectory(directory, force=force, known=known) as folder:
+            findings, seconds = {}, {}
+            for one in chosen:
+                began = time.perf_counter()
+                run = partial(RUN[one], folder=data) if data is not None else RUN[one]
+                findings[one] = run(seed, count, progress)
+                seconds[one] = time.perf_counter() - began
+                place = folder.path(pictures[one])
+                with disk_errors(place.name):
+                    place.write_bytes(findings[one].picture)
+            record = {
+                "version": __version__,
+                "seed": seed,
+                "threads": count,
+                "experiments": {
+                    one: _record(found, seconds[one], pictures[one])
+                    for one, found in findings.items()
+                },
+            }
+            write_json(folder.path(f"{name}.json"), record)
+    finally:
+        torch.set_num_threads(before)
+    return Reproduced(findings, directory, seconds, count)
+
+
+def _record(found: Findings, seconds: float, picture: str) -> dict[str, Any]:
+    return {
+        "title": found.title,
+        "settings": found.settings,
+        "table": {"columns": found.table.columns, "rows": found.table.rows},
+        "notes": found.notes,
+        "figures": found.figures,
+        "seconds": seconds,
+        "picture": picture,
+    }

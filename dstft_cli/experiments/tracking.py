@@ -1,0 +1,173 @@
+"""The frequency of a noisy tone, followed by a small network: its window learned, or from a grid."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor, nn
+
+from dstft_cli.experiments.findings import Cell, Findings, Progress, Table
+from dstft_cli.experiments.grid import (
+    WORDS,
+    Compared,
+    compare,
+    learned_lengths,
+    mean_seconds,
+    scores,
+)
+from dstft_cli.experiments.signals import wandering_tones
+from dstft_cli.experiments.training import Data, Task
+from dstft_cli.plot.experiments import GridPanel, grid_figure
+
+SAMPLE_RATE = 1000.0  # Hz
+N_FFT, HOP = 256, 64  # samples
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is tried.
+
+    Attributes:
+        levels: power of the tone over that of the noise, dB.
+        grid: window lengths, samples.
+        start: of the window that is learned, samples.
+        repetitions: seeds.
+        train, held_out: signals of `length` samples.
+        steps, batch: of each training.
+    """
+
+    levels: tuple[float, ...] = (20.0, 10.0, 0.0)
+    grid: tuple[float, ...] = (16, 24, 32, 48, 64, 96, 128, 192, 256)
+    start: float = 256
+    repetitions: int = 3
+    train: int = 256
+    held_out: int = 256
+    length: int = 1024
+    steps: int = 200
+    batch: int = 16
+
+
+FULL = Size()
+
+
+class Scores(nn.Module):
+    """Each bin is scored from the log power of its neighbourhood; the frequency is the mean of the bins.
+
+    Shape:
+        Powers `[B, F, T]` to frequencies in Hz, `[B, T]`. The weights are softmax of the scores.
+    """
+
+    frequencies: Tensor
+
+    def __init__(self, taps: int = 9, channels: int = 8) -> None:
+        super().__init__()
+        self.taps = taps
+        self.inner = nn.Linear(taps, channels)
+        self.outer = nn.Linear(channels, 1)
+        self.register_buffer("frequencies", torch.arange(N_FFT // 2 + 1) * (SAMPLE_RATE / N_FFT))
+
+    def forward(self, power: Tensor) -> Tensor:
+        levels = torch.log(power + 1e-3).transpose(1, 2)
+        around = nn.functional.pad(levels, (self.taps // 2, self.taps // 2))
+        found = self.outer(torch.relu(self.inner(around.unfold(-1, self.taps, 1))))[..., 0]
+        return (torch.softmax(found, -1) * self.frequencies).sum(-1)
+
+
+def run(seed: int, threads: int, progress: Progress | None, size: Size = FULL) -> Findings:
+    """Trains for every level of noise, every window of the grid and every seed."""
+    task = Task(
+        n_fft=N_FFT,
+        hop_length=HOP,
+        network=Scores,
+        loss=nn.functional.mse_loss,
+        score=lambda found, truth: float(nn.functional.mse_loss(found, truth)),
+        lower_is_better=True,
+        steps=size.steps,
+        batch=size.batch,
+        lr=0.02,
+        length_lr=0.1,
+    )
+    seeds = [seed + index for index in range(size.repetitions)]
+    compared = {}
+    for level in size.levels:
+        compared[level] = compare(
+            task,
+            [data(size, level, one) for one in seeds],
+            size.grid,
+            size.start,
+            seeds,
+            threads=threads,
+            progress=progress,
+            stage=f"tracking, {level:g} dB",
+        )
+    settings = {
+        "seeds": seeds,
+        "sample_rate": SAMPLE_RATE,
+        "n_fft": N_FFT,
+        "hop_length": HOP,
+        "learning_rate": task.lr,
+        "learning_rate_of_log_length": task.length_lr,
+    }
+    return Findings(
+        title="The frequency of a noisy tone, followed by a network",
+        settings=settings | asdict(size),
+        table=_table(compared),
+        notes=_notes(compared),
+        figures={f"{level:g} dB": one.figures() for level, one in compared.items()},
+        picture=grid_figure(
+            [
+                GridPanel.of(f"Noise {level:g} dB below the tone", one.figures())
+                for level, one in compared.items()
+            ],
+            title="A tone's frequency: windows of a grid, and one learned with the network",
+            score="Mean squared error (Hz²)",
+            spread="deviation",
+            logarithmic=True,
+        ),
+    )
+
+
+def data(size: Size, level: float, seed: int) -> Data:
+    """Tones and their frequencies at the frame centres."""
+    generator = torch.Generator().manual_seed(seed)
+    centers = torch.arange(1 + size.length // HOP) * HOP
+    parts = []
+    for count in (size.train, size.held_out):
+        signals, frequency = wandering_tones(count, size.length, SAMPLE_RATE, level, generator)
+        parts += [signals, frequency[:, centers.clamp(max=size.length - 1)]]
+    return Data(*parts)
+
+
+def _table(compared: dict[float, Compared]) -> Table:
+    rows: list[tuple[Cell, ...]] = []
+    for level, one in compared.items():
+        for length, trained in one.fixed.items():
+            of = scores(trained)
+            note = "best of the grid" if length == one.best_length else None
+            cost = (1, mean_seconds(trained))
+            rows.append((level, "fixed", f"{length:g}", of.mean, of.deviation, *cost, note))
+        of, found = scores(one.joint), learned_lengths(one.joint)
+        cost = (1, mean_seconds(one.joint))
+        rows.append((level, "learned", found, of.mean, of.deviation, *cost, WORDS[one.verdict]))
+        rows.append((level, "whole grid", None, None, None, len(one.fixed), one.grid_seconds, None))
+    columns = ("SNR dB", "window", "length", "MSE Hz²", "deviation", "trainings", "CPU s", "note")
+    return Table(columns, tuple(rows))
+
+
+def _notes(compared: dict[float, Compared]) -> tuple[str, ...]:
+    lines = []
+    for level, one in compared.items():
+        ours, best = scores(one.joint), scores(one.fixed[one.best_length])
+        ratio = one.grid_seconds / mean_seconds(one.joint)
+        lines.append(
+            f"{level:g} dB: {ours.mean:.2f} ± {ours.deviation:.2f} Hz² in one training, the grid's best "
+            f"({one.best_length:g} samples) {best.mean:.2f} ± {best.deviation:.2f}: "
+            f"{WORDS[one.verdict]}, at 1/{ratio:.1f} of the grid's cost"
+        )
+        if one.verdict == "worse":
+            lines.append(
+                f"{level:g} dB: the loss is not convex in the window length, and the steps end before "
+                "the length has settled; the grid's best is also picked on the signals held out"
+            )
+    return tuple(lines)

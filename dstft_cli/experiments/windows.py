@@ -1,0 +1,175 @@
+"""All window modes on one signal, against every whole window length tried one after the other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from dstft_cli.criteria import resolve
+from dstft_cli.experiments.findings import Cell, Findings, Progress, Table
+from dstft_cli.experiments.signals import FloatArray, swinging_tone
+from dstft_cli.fit import optimize
+from dstft_cli.names import WINDOW_MODES
+from dstft_cli.plot.experiments import WindowsPanel, windows_figure
+from dstft_cli.result import Result
+from dstft_cli.stft import stft
+from dstft_cli.stft.blocks import map_in_order
+
+SEARCH = "every whole length"
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is tried.
+
+    Attributes:
+        samples: of the signal, from its start.
+        n_fft, hop_length: samples; window lengths go from one hop to n_fft.
+        settings: normalization and power of what the entropy is of.
+    """
+
+    samples: int = 25_000
+    n_fft: int = 1000
+    hop_length: int = 100
+    settings: tuple[tuple[str, float], ...] = (("none", 1.0), ("energy", 2.0))
+
+
+FULL = Size()
+
+
+def run(seed: int, threads: int, progress: Progress | None, size: Size = FULL) -> Findings:
+    """Searches and learns, for each setting of the criterion, without smoothness."""
+    signal, sample_rate = swinging_tone(seed)
+    signal = signal[: size.samples]
+    rows: list[tuple[Cell, ...]] = []
+    figures: dict[str, Any] = {}
+    notes, panels = [], []
+    total = len(size.settings) * (len(WINDOW_MODES) + 1)
+    for number, (normalization, power) in enumerate(size.settings):
+        name = f"entropy of |X|{'²' if power == 2 else ''}, normalization {normalization}"
+        began = time.perf_counter()
+        values = search(signal, size, normalization, power, threads)
+        seconds = time.perf_counter() - began
+        best = min(values, key=lambda length: values[length])
+        rows.append((name, SEARCH, values[best], None, f"{best}", len(values), seconds))
+        figures[name] = found = {"search": {"values": values, "seconds": seconds}}
+        results = {}
+        for index, mode in enumerate(WINDOW_MODES):
+            if progress is not None:
+                done = number * (len(WINDOW_MODES) + 1) + index + 1
+                progress("windows", done, total)
+            began = time.perf_counter()
+            result = fit(signal, sample_rate, size, mode, normalization, power, threads)
+            seconds = time.perf_counter() - began
+            results[mode] = result
+            bound, cost = result.criterion.table_bound, (result.evaluations, seconds)
+            final = result.criterion.final
+            rows.append((name, mode, final, bound, lengths_text(result.window_length), *cost))
+            found[mode] = _figures(result, seconds)
+        notes.append(_note(name, values[best], len(values), results))
+        finals = {mode: result.criterion.final for mode, result in results.items()}
+        panels.append(WindowsPanel(name, list(values), list(values.values()), finals))
+    if progress is not None:
+        progress("windows", total, total)
+    columns = ("criterion", "window", "entropy, nats", "bound", "length", "transforms", "s")
+    return Findings(
+        title="A swinging tone beside a steady one: learned windows and every whole length",
+        settings={"seed": seed, "sample_rate": sample_rate, "smoothness": 0.0, "overlap": 1.0}
+        | {"dtype": "float64"}
+        | asdict(size),
+        table=Table(columns, tuple(rows)),
+        notes=(
+            *notes,
+            "of |X|² the steady tone is all that counts for a single window, and the longest is best: "
+            "more lengths are needed to show the other",
+            "a fit of lengths without smoothness follows the noise too: the values say how far the "
+            "criterion can fall, not that a person sees more",
+        ),
+        figures=figures,
+        picture=windows_figure(panels),
+    )
+
+
+def search(
+    signal: FloatArray, size: Size, normalization: str, power: float, threads: int
+) -> dict[int, float]:
+    """The entropy of one transform for every whole window length from the hop to n_fft."""
+    x = torch.from_numpy(signal)
+    centers = torch.arange(1 + len(x) // size.hop_length, dtype=torch.float64) * size.hop_length
+    entropy = resolve("entropy")
+    lengths = range(size.hop_length, size.n_fft + 1)
+
+    def work(length: int) -> float:
+        theta = torch.full((1, 1), float(length), dtype=torch.float64)
+        X = stft(x, centers, theta, size.n_fft, normalization=normalization)
+        a = X.abs() if power == 1 else X.abs() ** power
+        sums = torch.stack([moment.sum(dtype=torch.float64) for moment in entropy.moments(a)])
+        return float(entropy.value(sums, a.numel()))
+
+    return dict(zip(lengths, map_in_order(work, lengths, threads), strict=True))
+
+
+def fit(
+    signal: FloatArray,
+    sample_rate: float,
+    size: Size,
+    mode: str,
+    normalization: str,
+    power: float,
+    threads: int,
+) -> Result:
+    """`optimize` over the same lengths; it starts at half of n_fft."""
+    return optimize(
+        signal,
+        sample_rate,
+        n_fft=size.n_fft,
+        hop_length=size.hop_length,
+        window_mode=mode,
+        normalization=normalization,
+        power=power,
+        overlap=1.0,
+        smoothness=0.0,
+        dtype="float64",
+        threads=threads,
+    )
+
+
+def lengths_text(lengths: FloatArray | Any) -> str:
+    """One length, or the least and the greatest, samples."""
+    low, high = float(np.min(lengths)), float(np.max(lengths))
+    return f"{low:.1f}" if high - low < 0.05 else f"{low:.0f}…{high:.0f}"
+
+
+def _figures(result: Result, seconds: float) -> dict[str, Any]:
+    return {
+        "entropy": result.criterion.final,
+        "table_bound": result.criterion.table_bound,
+        "best_of_the_table": result.criterion.best_fixed,
+        "window_length_min": float(result.window_length.min()),
+        "window_length_max": float(result.window_length.max()),
+        "lengths": int(result.window_length.size),
+        "transforms": result.evaluations,
+        "seconds": seconds,
+        "stop_reason": result.stop_reason.value,
+    }
+
+
+def _note(name: str, best: float, transforms: int, results: dict[str, Result]) -> str:
+    one = results["constant"]
+    gain = best - one.criterion.final
+    word = f"below by {gain:.1e}" if gain > 0 else f"above by {-gain:.1e}"
+    others: Sequence[str] = [
+        f"{mode} {best - result.criterion.final:+.3f}"
+        for mode, result in results.items()
+        if mode not in ("fixed", "constant")
+    ]
+    return (
+        f"{name}: one learned length ends {word} nats of the best of {transforms} whole lengths, with "
+        f"1/{transforms / one.evaluations:.0f} of the transforms; gain of more lengths over that best: "
+        f"{', '.join(others)}"
+    )
