@@ -206,13 +206,13 @@ def test_the_thumbnail_is_in_the_page(tmp_path):
 @pytest.mark.parametrize(
     ("files", "text", "linked"),
     [
-        ({}, "no picture", None),
-        ({"spectrogram.svg", "comparison.svg"}, "no thumbnail of svg", "comparison.svg"),
-        ({"spectrogram.pdf"}, "no thumbnail of pdf", "spectrogram.pdf"),
-        ({"comparison.png"}, "no picture", "comparison.png"),
-        ({"spectrogram.png (damaged)"}, "spectrogram.png cannot be read", "spectrogram.png"),
-        ({"spectrogram.png"}, "", "spectrogram.png"),
-        ({"spectrogram.png (a directory)"}, "no picture", None),
+        ([], "no picture", None),
+        (["spectrogram.svg", "comparison.svg"], "no thumbnail of svg", "comparison.svg"),
+        (["spectrogram.pdf"], "no thumbnail of pdf", "spectrogram.pdf"),
+        (["comparison.png"], "no picture", "comparison.png"),
+        (["spectrogram.png (damaged)"], "spectrogram.png cannot be read", "spectrogram.png"),
+        (["spectrogram.png"], "", "spectrogram.png"),
+        (["spectrogram.png (a directory)"], "no picture", None),
     ],
     ids=str,
 )

@@ -47,13 +47,13 @@ class Size:
     """
 
     grid: tuple[float, ...] = GRID
-    start: float = 1.0
+    start: float = 8**-0.5  # the middle of the grid's range on a logarithmic scale
     repetitions: int = 5
     train: int = 60
     held_out: int = 60
     noise: float = 2.0
     pieces: int = 8
-    steps: int = 300
+    steps: int = 200
     batch: int = 32
 
 
@@ -122,7 +122,7 @@ def run(
         steps=size.steps,
         batch=size.batch,
         lr=0.01,
-        length_lr=0.2,  # the loss is flat at first: with half of it the length comes to rest too early
+        length_lr=0.1,
     )
     grid = [n_fft * share for share in size.grid]
     start = n_fft * size.start
