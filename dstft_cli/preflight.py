@@ -32,9 +32,10 @@ def refuse_early(source: str, settings: Settings, ending: str = "dstft") -> None
         UsageError: it has no such channel, or the place of the results is taken.
     """
     from dstft_cli.audio import probe
-    from dstft_cli.writers import OutputDirectory
+    from dstft_cli.writers import KNOWN_NAMES, SWEEP_NAMES, OutputDirectory
 
     probe(source, channel=settings.channel, sample_rate=settings.sr)
     directory = output_directory(source, settings, ending)
     if directory is not None:
-        OutputDirectory(directory, force=settings.force).check()
+        known = SWEEP_NAMES if ending == "sweep" else KNOWN_NAMES
+        OutputDirectory(directory, force=settings.force, known=known).check()

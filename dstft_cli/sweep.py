@@ -22,12 +22,13 @@ from dstft_cli.job import (
     load_recording,
     naming,
 )
-from dstft_cli.names import CRITERIA, FIGURE_FORMATS
+from dstft_cli.names import CRITERIA
 from dstft_cli.output import refuse_collisions
 from dstft_cli.preflight import output_directory
 from dstft_cli.result import Sweep
 from dstft_cli.settings import ALL, SWEEP_OPTIONS, Length, SweepSettings
 from dstft_cli.writers import (
+    SWEEP_NAMES,
     OutputDirectory,
     atomic_file,
     disk_errors,
@@ -36,8 +37,6 @@ from dstft_cli.writers import (
     sweep_record,
     write_json,
 )
-
-KNOWN_NAMES = {"sweep.csv", "sweep.json", *(f"sweep.{ending}" for ending in FIGURE_FORMATS)}
 
 
 def run_sweep(
@@ -150,7 +149,7 @@ class _Outputs:
         self._stdout = stdout
         self._folder: OutputDirectory | None = None
         if directory is not None:
-            folder = OutputDirectory(directory, force=settings.force, known=KNOWN_NAMES)
+            folder = OutputDirectory(directory, force=settings.force, known=SWEEP_NAMES)
             self._folder = stack.enter_context(folder)
         self._singles = {
             target: self._open(stack, target)

@@ -10,7 +10,7 @@ from dstft_cli.errors import InputError
 FULL_SCALE = 1 - 2.0**-15  # the largest value that 16-bit audio reaches
 CLIPPED_RUN = 3  # samples in a row at full scale; a sine that just reaches it has fewer
 CLIPPED_SHARE = 0.001
-SILENT_SHARE = 0.5  # of samples that are exactly zero
+SILENT_SHARE = 0.5  # of samples that are exactly zero in all channels
 OFFSET_SHARE = 0.5  # of the energy at 0 Hz; sound has less than 0.01
 LEFT_BY_MIX = 0.1  # of the energy that the mix of unrelated channels would keep
 FAINT = 1e-30  # energy below which squares are lost to rounding
@@ -29,11 +29,11 @@ class BlockChecks:
     def __init__(self, name: str, sample_rate: int, start: int, first_channel: int) -> None:
         self._name = name
         self._sample_rate = sample_rate
-        self._position = start
+        self._position = self._start = start
         self._first_channel = first_channel
         self._seen = 0
         self._clipped = 0
-        self._zeros = 0
+        self._silent = 0
         self._sums: NDArray[np.float64] | float = 0.0  # per channel
         self._energy = 0.0
         self._mixed_energy: float | None = None
@@ -57,7 +57,7 @@ class BlockChecks:
         if peak >= FULL_SCALE:
             self._clipped += _count_in_runs(magnitude >= FULL_SCALE)
         self.peak = max(self.peak, peak)
-        self._zeros += block.size - int(np.count_nonzero(block))
+        self._silent += len(block) - int(np.count_nonzero(block.any(axis=1)))
         self._sums = self._sums + block.sum(axis=0, dtype=np.float64)
         self._energy += _energy(block)
         self._seen += block.size
@@ -87,7 +87,7 @@ class BlockChecks:
         )
 
     def _silence(self) -> str:
-        share = self._zeros / max(self._seen, 1)
+        share = self._silent / max(self._position - self._start, 1)
         if share <= SILENT_SHARE:
             return ""
         return (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -174,29 +175,38 @@ def _glob(pattern: str, inputs: str) -> Iterator[str]:
     at = parts.index("**")
     head, rest = "/".join(parts[: at + 1])[:-2], "/".join(parts[at + 1 :]) or "*"
     for top in glob.iglob(head, root_dir=inputs) if head else [""]:
-        for folder in _folders(top, inputs, frozenset()):
+        for folder in _folders(top, inputs):
             yield from _glob(glob.escape(os.path.join(folder, "")) + rest, inputs)
 
 
-def _folders(folder: str, inputs: str, way: frozenset[str]) -> Iterator[str]:
-    """A folder and those below it that are not hidden; links are followed, but not back onto the way.
+def _folders(top: str, inputs: str) -> Iterator[str]:
+    """A folder and those below it that are not hidden, each once, however many links lead to it.
+
+    Links are followed after all that can be reached without them.
 
     Args:
-        folder: relative to `inputs`, or absolute.
-        way: the real folders that led here.
+        top: relative to `inputs`, or absolute.
+        inputs: absolute.
     """
-    full = os.path.join(inputs, folder)
-    here = os.path.realpath(full)
-    if here in way:
-        return
-    yield folder
-    try:
-        with os.scandir(full) as entries:
-            names = sorted(e.name for e in entries if e.name[0] != "." and e.is_dir())
-    except OSError:  # it may not be read: as for glob, nothing is there
-        return
-    for name in names:
-        yield from _folders(os.path.join(folder, name), inputs, way | {here})
+    waiting, seen = deque([top]), set()
+    while waiting:
+        folder = waiting.popleft()
+        full = os.path.join(inputs, folder)
+        here = os.path.realpath(full)
+        if here in seen:
+            continue
+        seen.add(here)
+        yield folder
+        try:
+            with os.scandir(full) as entries:
+                below = sorted((e for e in entries if e.name[0] != "."), key=lambda e: e.name)
+        except OSError:  # it may not be read: as for glob, nothing is there
+            continue
+        for entry in reversed(below):
+            if entry.is_dir(follow_symlinks=False):
+                waiting.appendleft(os.path.join(folder, entry.name))
+        links = (entry for entry in below if entry.is_symlink() and entry.is_dir())
+        waiting.extend(os.path.join(folder, entry.name) for entry in links)
 
 
 def _relative_folder(path: str) -> str:

@@ -60,9 +60,9 @@ def run(
 
         print_plan(plan, as_json=as_json)
         return
-    from dstft_cli.cli.batch_text import one_line
     from dstft_cli.cli.batch_told import Told
     from dstft_cli.cli.failures import Terminated
+    from dstft_cli.cli.table import one_line
 
     told = Told(plan, as_json=as_json, quiet=quiet, verbose=verbose)
     try:

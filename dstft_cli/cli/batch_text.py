@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from dstft_cli.cli.table import one_line, table
 from dstft_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -67,23 +68,6 @@ def print_plan(plan: Plan, *, as_json: bool) -> None:
 def print_json(record: Mapping[str, Any]) -> None:
     """One line of JSON in ASCII, whatever the locale; names that are not UTF-8 keep their bytes."""
     click.echo(json.dumps(record, allow_nan=False))
-
-
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Lines of columns, each as wide as its widest entry."""
-    cells = [[one_line(cell) for cell in row] for row in [header, *rows]]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in cells
-    ]
-
-
-def one_line(text: str) -> str:
-    """`text` with what cannot be printed escaped."""
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text
-    )
 
 
 def jobs(count: int) -> str:

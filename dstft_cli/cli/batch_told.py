@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dstft_cli.cli.batch_text import jobs, one_line, print_json, table
+from dstft_cli.cli.batch_text import jobs, print_json
 from dstft_cli.cli.streams import data_output
+from dstft_cli.cli.table import one_line, table
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

@@ -20,6 +20,7 @@ from dstft_cli.cli.options import (
     setting_option,
 )
 from dstft_cli.cli.progress import progress_bar
+from dstft_cli.cli.table import table
 from dstft_cli.errors import UsageError
 from dstft_cli.names import EXPERIMENTS
 from dstft_cli.settings import OPTIONS, merge
@@ -85,7 +86,7 @@ def _print_findings(found: Findings, seconds: float) -> None:
     if sys.stdout.isatty():
         _print_rich(found)
     else:
-        for line in plain_table(found.table.columns, found.table.text()):
+        for line in table(found.table.columns, found.table.text()):
             click.echo(line)
     for note in found.notes:
         click.echo(f"- {note}")
@@ -97,23 +98,12 @@ def _print_rich(found: Findings) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table()
+    shown = Table()
     for column in found.table.columns:
-        table.add_column(column)
+        shown.add_column(column)
     for row in found.table.text():
-        table.add_row(*(Text(cell) for cell in row))
-    Console().print(table)
-
-
-def plain_table(columns: tuple[str, ...], rows: list[list[str]]) -> list[str]:
-    """Lines of text, columns two spaces apart."""
-    widths = [
-        max(len(row[index]) for row in [list(columns), *rows]) for index in range(len(columns))
-    ]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in [list(columns), *rows]
-    ]
+        shown.add_row(*(Text(cell) for cell in row))
+    Console().print(shown)
 
 
 reproduce = GroupedCommand(

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dstft_cli.cli.batch_text import one_line, table
+from dstft_cli.cli.table import one_line, table
 
 HEADER = ("criterion", "best length", "n_fft", "value", "at 2048", "as good", "worst", "matters")
 
@@ -37,7 +37,7 @@ def _row(entry: Mapping[str, Any], rate: float) -> list[str]:
         f"{best['win_length']:.4g} ({_time(best['win_length'], rate)})",
         str(best["n_fft"]),
         f"{best['value']:.4g}",
-        "not in range" if usual is None else f"{usual['value']:.4g}",
+        "not tried" if usual is None else f"{usual['value']:.4g}",
         f"{good['min']:.4g} to {good['max']:.4g}",
         _loss(entry, entry["spread"]),
         entry["matters"],
@@ -80,13 +80,13 @@ def _verdicts(criteria: list[Mapping[str, Any]]) -> str:
 
 
 def _loss(entry: Mapping[str, Any], loss: float | None) -> str:
-    if loss is None:
+    if loss is None or not math.isfinite(loss):
         return "everything"
     return f"{loss:.2g} nats" if entry["unit"] == "nats" else f"{loss:.2g} of the best value"
 
 
 def _in_cells(entry: Mapping[str, Any], loss: float) -> str:
-    if entry["unit"] != "nats":
+    if entry["unit"] != "nats" or loss is None or not math.isfinite(loss):
         return ""
     return f", as if {math.exp(loss):.2g} times as many cells were occupied"
 

@@ -147,7 +147,7 @@ def run(
         notes=_notes(compared, frozen),
         figures=figures,
         picture=grid_figure(
-            [GridPanel.of(f"{len(names)} classes", figures)],
+            [GridPanel(f"{len(names)} classes", figures)],
             title="Accuracy: windows of a grid, one learned with the network, one learned before",
             score="Accuracy",
             spread="confidence_half_width",

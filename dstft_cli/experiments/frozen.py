@@ -16,7 +16,7 @@ from dstft_cli.experiments.training import Data, Task, Trained, train
 from dstft_cli.fit import optimize
 from dstft_cli.stft.blocks import map_in_order
 
-MOST_SIGNALS = 256  # at least, of those that the window is learned from; every k-th
+MOST_SIGNALS = 256  # of those that the window is learned from; every k-th
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def learn_and_freeze(
             torch.enable_grad()
         ):  # the descent asks autograd, which `map_in_order` has switched off
             found = optimize(
-                signals[:: max(len(signals) // MOST_SIGNALS, 1)],
+                signals[:: -(-len(signals) // MOST_SIGNALS)],
                 sample_rate,
                 n_fft=task.n_fft,
                 hop_length=task.hop_length,

@@ -229,15 +229,12 @@ def _transform(placed: Placed, signal: FloatArray, n_fft: int) -> torch.Tensor:
 
 
 def _notes(figures: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
-    lost = [
+    start, *_ = figures
+    least = min(figures, key=lambda label: float(figures[label]["frames_on_transitions"]))
+    before, after = (figures[label]["frames_on_transitions"] for label in (start, least))
+    lost = (
         f"{label}: {100 * found['reconstruction_error']:.1f} % of the signal is not brought back"
         for label, found in figures.items()
         if found["reconstruction_error"] > 1e-5
-    ]
-    return (
-        *lost,
-        "η = 0.5 leaves frames little room, η = 1 lets windows just meet and frames step off",
-        "where lengths are learned too, the entropy gains more from long windows, which reach across",
-        "where windows of full reach just meet, at zero, the samples there are lost; without coverage all "
-        "that falls between windows is, and no inverse brings it back",
     )
+    return f"frames on transitions: {before:.2f} with {start}, {after:.2f} with {least}", *lost

@@ -18,6 +18,7 @@ from dstft_cli.experiments.training import Data
 
 HIGHEST_RATE = 16_000  # Hz; recordings at a higher one are resampled
 N_FFT_SECONDS = 0.064
+SMALLEST_N_FFT = 16  # samples: the network sees nine bins at a time
 MOST_PIECES = 8  # of one recording
 HELD_OUT = 0.3  # of the recordings of a class
 
@@ -82,6 +83,11 @@ def read_classes(folder: Path, pieces: int) -> Recordings:
     rates = [_rate(path) for own in files.values() for path in own]
     rate = min(*rates, HIGHEST_RATE)
     n_fft = 2 ** round(float(np.log2(N_FFT_SECONDS * rate)))
+    if n_fft < SMALLEST_N_FFT:
+        raise InputError(
+            f"{printable_name(str(folder))}: a recording has {rate:g} Hz, too low for the network: "
+            f"at least {SMALLEST_N_FFT / N_FFT_SECONDS / 2**0.5:.0f} Hz are needed"
+        )
     cut = [[_pieces(path, rate, n_fft, pieces * n_fft) for path in own] for own in files.values()]
     return Recordings(tuple(files), float(rate), n_fft, cut)
 

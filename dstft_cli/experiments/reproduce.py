@@ -76,6 +76,8 @@ def run_experiments(
         raise UsageError(
             f"--data is for classification, {name} makes its own signals: leave it out"
         )
+    if output is not None and str(output) == "-":
+        raise UsageError("-o - would be a directory of that name: for standard output use --csv")
     chosen = list(RUN) if name == ALL else [name]
     directory = Path(f"{name}-dstft") if output is None else output
     pictures = {one: f"{one}.png" for one in chosen}

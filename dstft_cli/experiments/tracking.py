@@ -117,7 +117,7 @@ def run(seed: int, threads: int, progress: Progress | None, size: Size = FULL) -
         figures={f"{level:g} dB": one.figures() for level, one in compared.items()},
         picture=grid_figure(
             [
-                GridPanel.of(f"Noise {level:g} dB below the tone", one.figures())
+                GridPanel(f"Noise {level:g} dB below the tone", one.figures())
                 for level, one in compared.items()
             ],
             title="A tone's frequency: windows of a grid, and one learned with the network",

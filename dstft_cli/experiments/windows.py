@@ -85,8 +85,6 @@ def run(seed: int, threads: int, progress: Progress | None, size: Size = FULL) -
         table=Table(columns, tuple(rows)),
         notes=(
             *notes,
-            "of |X|² the steady tone is all that counts for a single window, and the longest is best: "
-            "more lengths are needed to show the other",
             "a fit of lengths without smoothness follows the noise too: the values say how far the "
             "criterion can fall, not that a person sees more",
         ),

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from dstft_cli.criteria import Criterion, resolve
 from dstft_cli.errors import InputError, UsageError
 from dstft_cli.fit.advice import advice
+from dstft_cli.fit.arguments import check_above_zero, check_overlap
 from dstft_cli.fit.device import resolve_device
 from dstft_cli.fit.evaluator import Progress
 from dstft_cli.fit.plan import MOST_FRAMES, Plan, choose_n_fft, largest_auto_n_fft, make_plan
@@ -296,14 +297,10 @@ def _check(**given: Any) -> None:
         if given[name] not in valid:
             words = name.replace("_", " ")
             raise UsageError(f"{words} {given[name]!r} is unknown: use {', '.join(valid)}")
-    if not 0 < given["overlap"] <= 1:
-        raise UsageError(f"overlap {given['overlap']:g}: above 0 and up to 1 is allowed")
+    check_overlap(given["overlap"])
     above_zero = ("power", "sample_rate", "tolerance", "lr", "threads")
     lengths = (f"{of}_length{end}" for of in ("win", "hop") for end in ("", "_min", "_max"))
-    for name in (*above_zero, *lengths):
-        value = given[name]
-        if value is not None and not 0 < value < math.inf:
-            raise UsageError(f"{name.replace('_', ' ')} {value:g}: above 0 is allowed")
+    check_above_zero(given, (*above_zero, *lengths))
     for name in ("smoothness", "max_steps"):
         if given[name] is not None and not 0 <= given[name] < math.inf:
             raise UsageError(f"{name.replace('_', ' ')} {given[name]:g}: 0 or above is allowed")

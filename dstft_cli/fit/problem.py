@@ -118,7 +118,8 @@ class Probe:
     def tells_apart(self, n_fft: int) -> bool:
         """Whether the single lengths of the table at this n_fft differ in score."""
         _, scores, _ = self._tabulate(n_fft)
-        differ = not is_featureless(scores, self._plan_for(n_fft).tabulated_lengths())
+        lengths = self._plan_for(n_fft).tabulated_lengths()
+        differ = not (self._problem.criterion.in_nats and is_featureless(scores, lengths))
         self.structured |= differ
         return differ
 

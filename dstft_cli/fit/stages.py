@@ -242,7 +242,8 @@ class Stages:
         lengths = self._plan.tabulated_lengths()
         before = self._evaluator.evaluations
         scores, sums, table = fixed_scores(self._evaluator, lengths)
-        self.featureless = is_featureless(scores, lengths)
+        in_nats = self._evaluator.criterion.in_nats
+        self.featureless = in_nats and is_featureless(scores, lengths)
         candidates = [
             self._offer("table", np.array([length]), total, evaluations=before + m)
             for m, (length, total) in enumerate(zip(lengths, sums, strict=True), start=1)

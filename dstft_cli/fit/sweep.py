@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from dstft_cli.criteria import Criterion, resolve
 from dstft_cli.errors import InputError, UsageError
+from dstft_cli.fit.arguments import check_above_zero, check_overlap
 from dstft_cli.fit.descent import descend
 from dstft_cli.fit.device import resolve_device
 from dstft_cli.fit.evaluator import Progress
@@ -20,6 +21,7 @@ from dstft_cli.fit.problem import as_channels, peak_of
 from dstft_cli.fit.stretches import Part, part_of
 from dstft_cli.fit.survey import Survey
 from dstft_cli.fit.sweep_grids import SweepGrid, sweep_grids
+from dstft_cli.fit.tabulate import unusable_last
 from dstft_cli.result import Sweep, SweepCurve
 from dstft_cli.stft import Samples, Transform
 
@@ -70,6 +72,12 @@ def sweep(
             at any length.
         InputError: the signal is too short or silent.
     """
+    given = {"sample_rate": sample_rate, "power": power, "hop_length": hop_length}
+    given |= {"win_length_min": win_length_min, "win_length_max": win_length_max}
+    check_above_zero({**given, "threads": threads}, (*given, "threads"))
+    check_overlap(overlap)
+    if not criteria:
+        raise UsageError("criteria is empty: name at least one")
     samples = as_channels(samples)
     length = int(samples.shape[-1])
     if length < 2:
@@ -165,7 +173,7 @@ class _Task:
             if self.progress is not None:
                 self.progress("sweep", done, total)
         return [
-            _Table(np.concatenate(v), np.nan_to_num(np.concatenate(s), nan=np.inf))
+            _Table(np.concatenate(v), unusable_last(np.concatenate(s)))
             for v, s in zip(values, scores, strict=True)
         ]
 

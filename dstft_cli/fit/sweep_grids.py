@@ -105,7 +105,9 @@ def _octaves(
             n_fft,
             fixed=False,
             overlap=overlap,
-            hop_length=hop_length or n_fft * min(1 / _HOPS_PER_FFT, overlap / 4),
+            hop_length=n_fft * min(1 / _HOPS_PER_FFT, overlap / 4)
+            if hop_length is None
+            else hop_length,
             win_length_min=float(chosen[0]),
         )
         shortest = max(low, plan.hop_length / overlap)

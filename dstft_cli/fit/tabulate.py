@@ -64,10 +64,15 @@ def fixed_scores(evaluator: Evaluator, lengths: Array) -> tuple[Array, Array, Ta
         table = evaluator.table(lengths)
         sums = evaluator.sums(table)
     scores = evaluator.criterion.score(torch.from_numpy(sums), evaluator.cells)
-    return np.nan_to_num(scores.numpy(), nan=np.inf), sums, table
+    return unusable_last(scores.numpy()), sums, table
+
+
+def unusable_last(scores: Array) -> Array:
+    """Scores with infinity where there is none, so that nothing chooses it."""
+    return np.where(np.isnan(scores), np.inf, scores)
 
 
 def is_featureless(scores: Array, lengths: Array) -> bool:
-    """Whether lengths over a wide range score alike `[M]`, as they do in noise."""
+    """Whether lengths over a wide range score alike `[M]`, nats, as they do in noise."""
     wide = lengths[-1] >= _TELLING_RANGE * lengths[0]
     return bool(wide and float(np.ptp(scores)) < FEATURELESS)

@@ -31,7 +31,6 @@ FOUND = {
     "time": "#e08214",
     "frequency": "#4d9221",
     "time-frequency": "#b5367a",
-    "fixed": "#7f7f7f",
 }
 ROW = 0.42  # of the frames of one case, inches
 
@@ -47,10 +46,6 @@ class GridPanel:
 
     title: str
     figures: Mapping[str, Any]
-
-    @classmethod
-    def of(cls, title: str, figures: Mapping[str, Any]) -> GridPanel:
-        return cls(title, figures)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ A disk that fills up is an `OutputError` of one line wherever it happens (`place
 closed pipe stays a `BrokenPipeError`, for the command line to end quietly.
 """
 
-from dstft_cli.writers.directory import KNOWN_NAMES, OutputDirectory
+from dstft_cli.writers.directory import KNOWN_NAMES, SWEEP_NAMES, OutputDirectory
 from dstft_cli.writers.emit import check_emitted, check_global, emitted_call
 from dstft_cli.writers.leftovers import clear_leftovers
 from dstft_cli.writers.memory import peak_memory_mb
@@ -31,6 +31,7 @@ from dstft_cli.writers.trajectory_csv import write_trajectory
 
 __all__ = [
     "KNOWN_NAMES",
+    "SWEEP_NAMES",
     "NpyStream",
     "OutputDirectory",
     "StoredParameters",

@@ -33,6 +33,11 @@ KNOWN_NAMES = frozenset(
 )
 """Every file that `dstft optimize` may write into its directory."""
 
+SWEEP_NAMES = frozenset(
+    {"sweep.csv", "sweep.json"} | {f"sweep.{ending}" for ending in FIGURE_FORMATS}
+)
+"""Every file that `dstft sweep` may write into its directory."""
+
 # File browsers leave these in any folder that is looked at; nobody misses them.
 BROWSER_NAMES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 REPORT = "report.html"  # what `dstft report` writes; drawn again from what is there
@@ -204,14 +209,19 @@ class OutputDirectory:
     def _swap(self, partial: Path) -> None:
         with one_at_a_time(self._final.parent):
             self._refuse_other(self._final)
-            if not exchange(partial, self._final):
-                self._swap_in_steps(partial)
-                return
+            held = claim(self._final)  # under the hidden name nobody shall take it for dead
             try:
-                self._refuse_foreign(partial)  # a file may have been put there since the run began
-            except BaseException:
-                exchange(partial, self._final)
-                raise
+                if not exchange(partial, self._final):
+                    self._swap_in_steps(partial)
+                    return
+                try:
+                    self._refuse_foreign(partial)  # a file may have been put there meanwhile
+                except BaseException:
+                    exchange(partial, self._final)
+                    raise
+            finally:
+                if held is not None:
+                    os.close(held)
         _remove_files(partial)
 
     def _refuse_other(self, folder: Path) -> None:

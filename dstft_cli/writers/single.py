@@ -53,11 +53,12 @@ def atomic_file(path: Path, *, force: bool) -> Iterator[BinaryIO]:
         with disk_errors(place):
             parents = make_parents(final.parent)
             file = open(partial, "xb")  # noqa: SIM115
-        with disk_errors(place, only_full=True), file, _claimed(partial):
-            clear_dead(final)
-            yield file
-        with disk_errors(place):
-            _move(partial, final, place, force=force)
+        with _claimed(partial):
+            with disk_errors(place, only_full=True), file:
+                clear_dead(final)
+                yield file
+            with disk_errors(place):
+                _move(partial, final, place, force=force)
     except BaseException:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
