@@ -300,6 +300,8 @@ def test_settings_of_a_file_that_are_not_for_a_sweep_are_passed_over(dstft):
     assert len(out.decode().splitlines()) == 12
     assert Path("c.csv").exists()
     assert json.loads(Path("out/sweep.json").read_text())["settings"]["power"] == 3
+    out, _ = dstft("a.wav", "--config", "c.yaml", "--csv", "d.csv", "--json")
+    assert len(json.loads(out)["criteria"]) == len(CRITERIA)  # npy: '-' is no second stream
     assert refused(dstft, "a.wav", "--set", "powr=3").endswith("did you mean 'power'?")
 
 

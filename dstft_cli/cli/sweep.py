@@ -34,13 +34,12 @@ def run(
 ) -> None:
     """The body of the command; `options` has one entry per setting, None where not given."""
     given = {name: value for name, value in options.items() if value is not None}
-    settings = merge(given, set_pairs, config, SweepSettings)
+    others = [name for name in OPTIONS if name not in SWEEP_OPTIONS]
+    settings = merge(given, set_pairs, config, SweepSettings, passed_over=others)
     assert isinstance(settings, SweepSettings)
     for pair in set_pairs:
         if (name := pair.partition("=")[0].strip()) not in SWEEP_OPTIONS:
             raise UsageError(f"--set {pair}: a sweep has no {name}: leave it out")
-    others = {name: OPTIONS[name].default for name in OPTIONS if name not in SWEEP_OPTIONS}
-    settings = replace(settings, **others)
 
     def job(**streams: Any) -> JobOutcome:
         from dstft_cli.cli.sweep_text import sweep_lines

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -32,6 +32,7 @@ def merge(
     set_pairs: Sequence[str] = (),
     config: Path | None = None,
     kind: type[Settings] = Settings,
+    passed_over: Collection[str] = (),
 ) -> Settings:
     """The settings of a run.
 
@@ -40,13 +41,15 @@ def merge(
         set_pairs: `key=value` texts, values as in YAML; of two for one key the later holds.
         config: YAML file with field names as keys.
         kind: `Settings`, or a class that varies it.
+        passed_over: names in the YAML file that are of no effect here.
 
     Raises:
         UsageError: one line with the place, the value and what is allowed.
     """
     options = declarations_of(kind)
+    read = _from_config(config, options)
     given = {
-        **_from_config(config, options),
+        **{name: entry for name, entry in read.items() if name not in passed_over},
         **from_pairs(set_pairs, options),
         **_from_command_line(command_line, options),
     }
