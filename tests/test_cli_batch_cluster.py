@@ -109,6 +109,7 @@ def test_a_worker_killed_in_mid_run_costs_time_alone(cluster, tmp_path):
 def test_errors_come_back_from_the_cluster(cluster, tmp_path):
     clips(tmp_path / "in", 2)
     (tmp_path / "in" / "bad.wav").write_bytes(b"")
+    cluster.gate.open()
     path = config(tmp_path, TEXT)
     done = batch(path, "--scheduler", cluster.address, "--no-report")
     assert done.returncode == 1

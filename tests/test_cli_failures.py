@@ -75,7 +75,7 @@ def job_that_raises(monkeypatch, error):
     module = types.ModuleType("dstft_cli.job")
     module.run_optimize = run_optimize
     monkeypatch.setitem(sys.modules, "dstft_cli.job", module)
-    monkeypatch.setattr("dstft_cli.preflight.refuse_early", lambda source, settings: None)
+    monkeypatch.setattr("dstft_cli.preflight.refuse_early", lambda *_: None)
 
 
 def test_one_line_and_a_traceback_only_when_verbose(monkeypatch, capsys):
@@ -114,7 +114,7 @@ module = types.ModuleType("dstft_cli.job")
 module.run_optimize = run_optimize
 sys.modules["dstft_cli.job"] = module
 import dstft_cli.preflight
-dstft_cli.preflight.refuse_early = lambda source, settings: None
+dstft_cli.preflight.refuse_early = lambda *_: None
 from dstft_cli.cli import main
 sys.exit(main(sys.argv[1:]))
 """

@@ -36,7 +36,7 @@ def calls(monkeypatch):
     module = types.ModuleType("dstft_cli.job")
     module.run_optimize = run_optimize
     monkeypatch.setitem(sys.modules, "dstft_cli.job", module)
-    monkeypatch.setattr("dstft_cli.preflight.refuse_early", lambda source, settings: None)
+    monkeypatch.setattr("dstft_cli.preflight.refuse_early", lambda *_: None)
     return seen
 
 

@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from dstft_cli.names import EXPERIMENTS
+
 ROOT = Path(__file__).parent.parent
 SCRIPTS = Path(sysconfig.get_path("scripts"))
 PAGES = {path.name: path.read_text("utf-8") for path in sorted((ROOT / "docs").glob("*.md"))}
@@ -182,8 +184,9 @@ def test_pictures_are_those_that_the_script_draws() -> None:
         for name in re.findall(r"\]\(([^)#]+\.png)\)", text.replace("\n", " "))
     }
     script = runpy.run_path(str(ROOT / "docs" / "pictures.py"))
-    drawn = {*script["RUNS"], "smoothness.png"}
+    drawn = {*script["RUNS"], *script["SWEEPS"], "smoothness.png"}
     drawn |= {f"tutorial-{name}.png" for name in script["TUTORIAL_PICTURES"]}
+    drawn |= {f"experiments-{name}.png" for name in EXPERIMENTS if name != "all"}  # by reproduce
     assert shown == drawn
     text = "".join(commands("modes.md") + commands("tutorial.md"))
     for options in (

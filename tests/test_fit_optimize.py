@@ -45,6 +45,11 @@ def bursts_in_silence() -> np.ndarray:
     return x
 
 
+def variation(result: Result) -> float:
+    """Sum of all changes, e-folds: unlike their number it hardly moves where two curves tie."""
+    return float(np.abs(np.diff(np.log(result.window_length[0]))).sum())
+
+
 def changes(result: Result) -> int:
     return int(np.count_nonzero(np.diff(result.window_length[0])))
 
@@ -173,8 +178,8 @@ def test_smoothness_depends_neither_on_hop_nor_on_duration():
     once = optimize(period, RATE, n_fft=512, window_mode="time")
     thrice = optimize(np.tile(period, 3), RATE, n_fft=512, window_mode="time")
     denser = optimize(period, RATE, n_fft=512, hop_length=16, window_mode="time", overlap=0.25)
-    assert changes(thrice) == pytest.approx(3 * changes(once), abs=4)
-    assert changes(denser) == pytest.approx(changes(once), abs=4)
+    assert variation(thrice) == pytest.approx(3 * variation(once), rel=0.12)
+    assert variation(denser) == pytest.approx(variation(once), rel=0.12)
     assert changes(once) > 4
 
 
