@@ -192,3 +192,18 @@ def test_summary_the_locale_cannot_show():
     )
     assert done.returncode == 0
     assert done.stdout == rb"\udcff \u2192" + b"\n"
+
+
+@pytest.mark.parametrize("closed", ["2>&-", "<&- 2>&-"])
+def test_closed_standard_streams_are_not_taken_for_files(tmp_path, closed):
+    command = f'"{sys.executable}" -m dstft_cli optimize "$1" --duration 0.5 --no-figures -o out'
+    recording = ROOT / "sample_audio" / "speech.wav"
+    done = subprocess.run(
+        ["sh", "-c", f"{command} {closed}", "sh", str(recording)],
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        timeout=60,
+    )
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[-1].split() == [b"results", b"out"]

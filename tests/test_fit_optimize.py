@@ -222,3 +222,10 @@ def test_user_criterion_gives_what_the_built_in_one_gives():
     assert own.criterion.best_fixed_win_length == built_in.criterion.best_fixed_win_length
     assert own.criterion.name == "MyConcentration"
     assert own.criterion.direction == "maximize"
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_gradients_are_none_of_the_callers_business(mode):
+    wanted = optimize(tone(), RATE, n_fft=512, window_mode="time").criterion.final
+    with mode():
+        assert optimize(tone(), RATE, n_fft=512, window_mode="time").criterion.final == wanted

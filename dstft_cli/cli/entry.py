@@ -27,11 +27,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the command line without the program's name; None for the process's own.
     """
     state = RunState()
+    _occupy_closed_streams()
     try:
         _run(list(sys.argv[1:] if arguments is None else arguments), state)
         return 0
     except BaseException as error:
         return _report(error, state)
+
+
+def _occupy_closed_streams() -> None:
+    """A closed standard stream leads nowhere, lest the next file that is opened take its number."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            with suppress(OSError):
+                os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
 
 
 def _run(arguments: list[str], state: RunState) -> None:

@@ -113,9 +113,10 @@ class Criterion(ABC):
         self, sums: NDArray[np.float64], cells: float
     ) -> tuple[float, NDArray[np.float64]]:
         """Score and its gradient with respect to the sums `[J]`."""
-        leaf = torch.tensor(sums, dtype=torch.float64, requires_grad=True)
-        score = self.score(leaf, cells)
-        (gradient,) = torch.autograd.grad(score, leaf)
+        with torch.inference_mode(False), torch.enable_grad():  # whatever the caller is in
+            leaf = torch.tensor(sums, dtype=torch.float64, requires_grad=True)
+            score = self.score(leaf, cells)
+            (gradient,) = torch.autograd.grad(score, leaf)
         return float(score.detach()), gradient.numpy()
 
 

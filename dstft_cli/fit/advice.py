@@ -83,9 +83,14 @@ def advice(
 
 
 def _hops_on_bounds(plan: Plan, hops: Array) -> list[str]:
-    """Learned hops of which many lie on one bound."""
+    """Learned hops that did not move, or of which many lie on one bound."""
     if plan.hops is None or plan.hops.low == plan.hops.high or len(hops) == 0:
         return []
+    if np.allclose(hops, plan.hop_length, rtol=1e-9, atol=0):
+        return [
+            f"no positions better than those of the start were found, every {plan.hop_length:g} samples: "
+            "sparser frames have more to gain, raise --hop-length"
+        ]
     warnings = []
     for side, limit, verb, option in (
         ("lower", plan.hops.low, "lower", "--hop-length-min"),
