@@ -306,7 +306,7 @@ def test_settings_of_a_file_that_are_not_for_a_sweep_are_passed_over(dstft):
 
 
 def test_a_criterion_of_ones_own(dstft, monkeypatch):
-    Path("mine.py").write_text(
+    Path("mine_of_sweeps.py").write_text(
         textwrap.dedent(
             """
             class Peak:
@@ -319,7 +319,7 @@ def test_a_criterion_of_ones_own(dstft, monkeypatch):
         )
     )
     monkeypatch.syspath_prepend(str(Path.cwd()))
-    out, _ = dstft("a.wav", "--criterion", "mine:Peak", "-o", "out")
+    out, _ = dstft("a.wav", "--criterion", "mine_of_sweeps:Peak", "-o", "out")
     assert "of the best value" in out.decode()
     rows = rows_of(Path("out/sweep.csv").read_bytes().decode())
     assert {row["unit"] for row in rows} == {"share of the best value"}
