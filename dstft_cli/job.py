@@ -123,14 +123,7 @@ def run_job(
         record = result_record(
             result,
             settings=_resolved(settings, result, device),
-            signal_info={
-                "path": signal.path,
-                "sha256": signal.sha256,
-                "sample_rate": signal.sample_rate,
-                "channels": signal.channels,
-                "samples": signal.length,
-                "seconds": signal.seconds,
-            },
+            signal_info=input_record(signal),
             seconds={"load": loaded - began, "write": now - found, "total": now - began},
             peak_memory_mb=peak_memory_mb(),
             warnings=signal.warnings,
@@ -152,6 +145,18 @@ def check_emit(signal: Signal, settings: Settings) -> None:
         hop = min(n_fft / 16, n_fft * settings.overlap / 4)
     if hop is not None:
         check_emitted(hop, n_fft or 0, signal.length, settings.emit)
+
+
+def input_record(signal: Signal) -> dict[str, Any]:
+    """What the records say of the recording, rates in Hz."""
+    return {
+        "path": signal.path,
+        "sha256": signal.sha256,
+        "sample_rate": signal.sample_rate,
+        "channels": signal.channels,
+        "samples": signal.length,
+        "seconds": signal.seconds,
+    }
 
 
 def load_recording(source: str, settings: Settings) -> Signal:

@@ -18,6 +18,7 @@ from dstft_cli.job import (
     JobOutcome,
     Progress,
     Report,
+    input_record,
     limited_threads,
     load_recording,
     naming,
@@ -69,14 +70,7 @@ def run_sweep(
                 f"{signal.sample_rate} Hz, in {loaded - began:.2f} s"
             )
             found = _sweep(signal, settings, criteria, device, progress)
-            info = {
-                "path": signal.path,
-                "sha256": signal.sha256,
-                "sample_rate": signal.sample_rate,
-                "channels": signal.channels,
-                "samples": signal.length,
-                "seconds": signal.seconds,
-            }
+            info = input_record(signal)
         report(
             f"swept {len(found.lengths)} window lengths in {found.seconds['search']:.2f} s over "
             f"{found.looked_at:.0%} of the signal, learned the optima in "

@@ -227,7 +227,10 @@ TEMPLATE = "HERE/batch.yaml:2: output "
 @pytest.mark.parametrize(
     ("output", "message"),
     [
-        ("/tmp/{stem}", "'/tmp/{stem}' leaves the output folder: write a relative path, and the "),
+        (
+            "/else/{stem}",
+            "'/else/{stem}' leaves the output folder: write a relative path, and the ",
+        ),
         ("~/{stem}", "'~/{stem}' leaves the output folder: write a relative path"),
         ("../{stem}", "'../{stem}' leaves the output folder: write it without '..'"),
         ("a/../../{stem}", "'a/../../{stem}' leaves the output folder: write it without '..'"),

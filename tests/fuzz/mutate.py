@@ -20,7 +20,7 @@ WORDS = (
     b"*nowhere", b"<<: {n_fft: 8}", b"nan", b".inf", b"-.inf", b"1e999", b"-1", b"0", b"0x7f",
     b"1_0", b"99999999999999999999", b"null", b"~", b"[]", b"{}", b"[" * 500, b"{a: " * 200,
     b"'", b'"', b"|", b">", b"%YAML 9.9", b"---", b"...", b"\t", b"\0", b"\xff\xfe", b"\xc2\x85",
-    b"{stem}", b"{0.__class__}", b"{stem!r}", b"../../up", b"/tmp/abs", b"module:object",
+    b"{stem}", b"{0.__class__}", b"{stem!r}", b"../../up", b"/elsewhere", b"module:object",
     b"os:system", b"channel: 7", b"n_fft: 1048576", b"hop_length: 1e-9", b"win_length: 1e308",
     b"offset: 9e99", b"sr: 1", b"threads: 4096", b"power: 1e-300", b"order: 1e308", b"duration: 1e-9",
     b"x" * 5000, "ünïcode ‮".encode(),
