@@ -1,5 +1,8 @@
 """Work in order on several threads, without gradients, and with torch left as it was."""
 
+import os
+import subprocess
+import sys
 import threading
 import time
 
@@ -69,3 +72,52 @@ def test_few_results_wait_for_a_slow_consumer():
     assert len(begun) <= 6
     results.close()
     assert len(begun) <= 6
+
+
+def names_of_threads() -> set[str]:
+    def work(job: int) -> str:
+        time.sleep(0.01)
+        return threading.current_thread().name
+
+    return set(map_in_order(work, range(8), 2))
+
+
+def test_threads_stay_for_the_next_call():
+    assert names_of_threads() == names_of_threads()
+    assert len(names_of_threads()) == 2
+
+
+def test_a_call_within_a_call_ends():
+    def work(job: int) -> list[int]:
+        return list(map_in_order(lambda inner: job * inner, range(3), 2))
+
+    assert list(map_in_order(work, range(4), 2)) == [[0, j, 2 * j] for j in range(4)]
+
+
+def test_nothing_runs_once_a_failure_is_told():
+    running = threading.Event()
+
+    def work(job: int) -> None:
+        if job == 0:
+            raise ValueError("job 0 fails")
+        running.set()
+        time.sleep(0.05)
+        running.clear()
+
+    with pytest.raises(ValueError, match="job 0"):
+        list(map_in_order(work, range(100), 3))
+    assert not running.is_set()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="NOT TESTED: needs fork")
+def test_a_forked_child_has_threads_of_its_own():
+    code = (
+        "import os\n"
+        "from dstft_cli.stft import map_in_order\n"
+        "assert list(map_in_order(abs, [-1, -2], 2)) == [1, 2]\n"
+        "child = os.fork()\n"
+        "if not child:\n"
+        "    os._exit(0 if list(map_in_order(abs, [-3, -4], 2)) == [3, 4] else 1)\n"
+        "raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=30).returncode == 0

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import cache
 from typing import TypeVar
 
 import torch
@@ -13,6 +16,8 @@ from dstft_cli.stft.allocation import keep_freed_memory
 
 Job = TypeVar("Job")
 Done = TypeVar("Done")
+
+_here = threading.local()  # `worker`: whether this thread is one of a pool
 
 
 def map_in_order(
@@ -27,10 +32,11 @@ def map_in_order(
     Args:
         work: runs without gradients; it may be called from several threads at once.
         jobs: its arguments.
-        threads: >= 1; 1 runs in the calling thread, with torch's parallelism.
+        threads: >= 1; 1 runs in the calling thread, with torch's parallelism, and so does a call from
+            within `work`.
     """
     keep_freed_memory()
-    if threads == 1:
+    if threads == 1 or getattr(_here, "worker", False):
         for job in jobs:
             with torch.no_grad():
                 done = work(job)
@@ -42,8 +48,8 @@ def map_in_order(
             return work(job)
 
     before = torch.get_num_threads()
+    pool = _pool(threads)
     torch.set_num_threads(1)
-    pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
     waiting: deque[Future[Done]] = deque()
     try:
         for job in jobs:
@@ -53,5 +59,24 @@ def map_in_order(
         while waiting:
             yield waiting.popleft().result()
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        wait([future for future in waiting if not future.cancel()])
         torch.set_num_threads(before)
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    """Threads that stay for the next call: to start them takes longer than a block."""
+    all_there = threading.Barrier(threads, timeout=10)  # s
+
+    def begin() -> None:
+        torch.set_num_threads(1)
+        _here.worker = True
+
+    pool = ThreadPoolExecutor(threads, "dstft", initializer=begin)
+    for _ in pool.map(lambda _: all_there.wait(), range(threads)):
+        pass
+    return pool
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)  # threads do not pass into a child
