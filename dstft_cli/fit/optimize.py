@@ -17,7 +17,8 @@ from dstft_cli.fit.advice import advice
 from dstft_cli.fit.arguments import check_above_zero, check_overlap
 from dstft_cli.fit.device import resolve_device
 from dstft_cli.fit.evaluator import Progress
-from dstft_cli.fit.plan import MOST_FRAMES, Plan, choose_n_fft, largest_auto_n_fft, make_plan
+from dstft_cli.fit.n_fft import choose_n_fft, largest_auto_n_fft
+from dstft_cli.fit.plan import MOST_FRAMES, Plan, make_plan
 from dstft_cli.fit.problem import Probe, Problem, as_channels, peak_of
 from dstft_cli.fit.stages import Method, Stages
 from dstft_cli.fit.told import Report, say_nothing
