@@ -11,16 +11,16 @@ from typing import Any, BinaryIO
 
 import torch
 
-from dstft_cli.audio import Signal, load
-from dstft_cli.audio.source import printable_name
+from dstft_cli.audio import Signal
 from dstft_cli.criteria import resolve
-from dstft_cli.errors import InputError
 from dstft_cli.fit import optimize, resolve_device
+from dstft_cli.fit.plan import default_hop_length
 from dstft_cli.names import default_smoothness
-from dstft_cli.output import Outputs, refuse_collisions
-from dstft_cli.preflight import output_directory
+from dstft_cli.output import check_colours, check_frequencies, write_call, write_result
+from dstft_cli.places import Places
+from dstft_cli.recording import input_record, load_recording, loaded_line, naming
 from dstft_cli.result import Result
-from dstft_cli.settings import Length, Settings
+from dstft_cli.settings import OPTIONS, Settings, fit_arguments
 from dstft_cli.summary import summary_lines
 from dstft_cli.writers import check_emitted, peak_memory_mb, result_record
 
@@ -105,20 +105,19 @@ def run_job(
     """
     began = time.perf_counter()
     with ExitStack() as stack:
-        directory = output_directory(source, settings)
-        refuse_collisions(source, settings, directory)
-        outputs = stack.enter_context(Outputs(settings, directory, stdout))
+        places = stack.enter_context(Places(source, settings, stdout))
+        check_colours(places, settings)
         with limited_threads(settings.threads):
             signal = stack.enter_context(load_recording(source, settings))
-            outputs.check_frequencies(signal.sample_rate)
+            check_frequencies(places, settings, signal.sample_rate)
             loaded = time.perf_counter()
-            report(_loaded(signal, settings))
+            report(loaded_line(signal, settings))
             check_emit(signal, settings)
             torch.manual_seed(settings.seed)  # for criteria of one's own; the rest draws nothing
             result = find(signal)
             found = time.perf_counter()
-            outputs.write(signal, result, device, progress, learned=learned)
-            outputs.write_call(result)
+            write_result(places, settings, signal, result, device, progress, learned=learned)
+            write_call(places, settings, result)
         now = time.perf_counter()
         record = result_record(
             result,
@@ -127,12 +126,12 @@ def run_job(
             seconds={"load": loaded - began, "write": now - found, "total": now - began},
             peak_memory_mb=peak_memory_mb(),
             warnings=signal.warnings,
-            outputs=outputs.names(),
+            outputs=places.names(),
         )
         record.update(extra or {})
-        outputs.write_record(record)
+        places.write_record(record)
         report(_times(record))
-    return JobOutcome(record, outputs.directory, summary_lines(record, outputs.directory))
+    return JobOutcome(record, places.directory, summary_lines(record, places.directory))
 
 
 def check_emit(signal: Signal, settings: Settings) -> None:
@@ -142,45 +141,9 @@ def check_emit(signal: Signal, settings: Settings) -> None:
     n_fft = None if settings.n_fft == "auto" else settings.n_fft
     hop = None if settings.hop_length is None else settings.hop_length.samples(signal.sample_rate)
     if hop is None and n_fft is not None:
-        hop = min(n_fft / 16, n_fft * settings.overlap / 4)
+        hop = default_hop_length(n_fft, settings.overlap)
     if hop is not None:
         check_emitted(hop, n_fft or 0, signal.length, settings.emit)
-
-
-def input_record(signal: Signal) -> dict[str, Any]:
-    """What the records say of the recording, rates in Hz."""
-    return {
-        "path": signal.path,
-        "sha256": signal.sha256,
-        "sample_rate": signal.sample_rate,
-        "channels": signal.channels,
-        "samples": signal.length,
-        "seconds": signal.seconds,
-    }
-
-
-def load_recording(source: str, settings: Settings) -> Signal:
-    """The part of a recording that the settings ask for."""
-    return load(
-        source,
-        channel=settings.channel,
-        sample_rate=settings.sr,
-        offset=settings.offset,
-        duration=settings.duration,
-    )
-
-
-def _loaded(signal: Signal, settings: Settings) -> str:
-    """What was read, in one line."""
-    of = "1 channel" if signal.channels == 1 else f"{signal.channels} channels"
-    if signal.channels > 1:
-        used = {"mix": "their mean", "all": "all, with one set of parameters"}
-        of += f": {used.get(str(settings.channel), f'channel {settings.channel}')}"
-    resampled = "" if settings.sr is None else " (--sr)"
-    return (
-        f"loaded {signal.seconds:.3f} s, {signal.length} samples at "
-        f"{signal.sample_rate} Hz{resampled}, {of}, peak {signal.peak:.3g}"
-    )
 
 
 def _times(record: Mapping[str, Any]) -> str:
@@ -198,37 +161,11 @@ def _times(record: Mapping[str, Any]) -> str:
 
 
 def _fit(signal: Signal, settings: Settings, progress: Progress | None, report: Report) -> Result:
-    def samples(length: Length | None) -> float | None:
-        return None if length is None else length.samples(signal.sample_rate)
-
     with naming(signal):
         return optimize(
             signal.samples,
             signal.sample_rate,
-            n_fft=None if settings.n_fft == "auto" else settings.n_fft,
-            win_length=samples(settings.win_length),
-            win_length_min=samples(settings.win_length_min),
-            win_length_max=samples(settings.win_length_max),
-            hop_length=samples(settings.hop_length),
-            hop_length_min=samples(settings.hop_length_min),
-            hop_length_max=samples(settings.hop_length_max),
-            window=settings.window,
-            normalization=settings.normalization,
-            power=settings.power,
-            window_mode=settings.window_mode,
-            hop_mode=settings.hop_mode,
-            smoothness=settings.smoothness,
-            overlap=settings.overlap,
-            criterion=settings.criterion,
-            order=settings.order,
-            optimizer=settings.optimizer,
-            search=settings.search,
-            lr=settings.lr,
-            max_steps=settings.max_steps,
-            tolerance=settings.tolerance,
-            device=settings.device,
-            dtype=settings.dtype,
-            threads=torch.get_num_threads(),
+            **fit_arguments(settings, OPTIONS, signal.sample_rate),
             peak=signal.peak,
             progress=progress,
             report=report,
@@ -267,12 +204,3 @@ def limited_threads(count: int | None) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-@contextmanager
-def naming(signal: Signal) -> Iterator[None]:
-    """An error of the fit that lies in the recording says which recording it is."""
-    try:
-        yield
-    except InputError as error:
-        raise InputError(f"{printable_name(signal.path)}: {error}") from error

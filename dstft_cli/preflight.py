@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dstft_cli.settings import Settings
+from dstft_cli.writers import PRODUCTS, OutputDirectory
 
 
 def output_directory(source: str, settings: Settings, ending: str = "dstft") -> Path | None:
@@ -13,7 +14,7 @@ def output_directory(source: str, settings: Settings, ending: str = "dstft") -> 
         return settings.output
     if settings.json or settings.emit != "none":
         return None
-    if "-" in (settings.png, settings.npy, getattr(settings, "csv", None)):
+    if "-" in (getattr(settings, name) for name in PRODUCTS[ending].singles):
         return None
     stem = "stdin" if source == "-" else Path(source).stem
     return Path(f"{stem}-{ending}")
@@ -32,10 +33,9 @@ def refuse_early(source: str, settings: Settings, ending: str = "dstft") -> None
         UsageError: it has no such channel, or the place of the results is taken.
     """
     from dstft_cli.audio import probe
-    from dstft_cli.writers import KNOWN_NAMES, SWEEP_NAMES, OutputDirectory
 
     probe(source, channel=settings.channel, sample_rate=settings.sr)
     directory = output_directory(source, settings, ending)
     if directory is not None:
-        known = SWEEP_NAMES if ending == "sweep" else KNOWN_NAMES
+        known = PRODUCTS[ending].names
         OutputDirectory(directory, force=settings.force, known=known).check()

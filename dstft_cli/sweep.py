@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -14,30 +12,13 @@ from dstft_cli.audio import Signal
 from dstft_cli.criteria import Criterion, resolve
 from dstft_cli.fit import resolve_device
 from dstft_cli.fit.sweep import sweep
-from dstft_cli.job import (
-    JobOutcome,
-    Progress,
-    Report,
-    input_record,
-    limited_threads,
-    load_recording,
-    naming,
-)
+from dstft_cli.job import JobOutcome, Progress, Report, limited_threads
 from dstft_cli.names import CRITERIA
-from dstft_cli.output import refuse_collisions
-from dstft_cli.preflight import output_directory
+from dstft_cli.places import Places
+from dstft_cli.recording import input_record, load_recording, naming
 from dstft_cli.result import Sweep
-from dstft_cli.settings import ALL, SWEEP_OPTIONS, Length, SweepSettings
-from dstft_cli.writers import (
-    SWEEP_NAMES,
-    OutputDirectory,
-    atomic_file,
-    disk_errors,
-    peak_memory_mb,
-    sweep_csv,
-    sweep_record,
-    write_json,
-)
+from dstft_cli.settings import ALL, SWEEP_OPTIONS, SweepSettings, fit_arguments
+from dstft_cli.writers import SWEEP, peak_memory_mb, sweep_csv, sweep_record
 
 
 def run_sweep(
@@ -59,10 +40,7 @@ def run_sweep(
     device = resolve_device(settings.device, settings.dtype)  # before a long file is read
     names = CRITERIA if settings.criterion == ALL else (settings.criterion,)
     criteria = [resolve(name, settings.order) for name in names]
-    directory = output_directory(source, settings, "sweep")
-    refuse_collisions(source, settings, directory)
-    with ExitStack() as stack:
-        outputs = _Outputs(stack, settings, directory, stdout)
+    with Places(source, settings, stdout, SWEEP) as places:
         with limited_threads(settings.threads), load_recording(source, settings) as signal:
             loaded = time.perf_counter()
             report(
@@ -77,7 +55,7 @@ def run_sweep(
             f"{found.seconds['descent']:.2f} s"
         )
         swept = time.perf_counter()
-        outputs.write(found, "standard input" if source == "-" else Path(source).name)
+        _write(places, settings, found, "standard input" if source == "-" else Path(source).name)
         now = time.perf_counter()
         record = sweep_record(
             found,
@@ -86,10 +64,10 @@ def run_sweep(
             seconds={"load": loaded - began, "write": now - swept, "total": now - began},
             peak_memory_mb=peak_memory_mb(),
             warnings=signal.warnings,
-            outputs=outputs.names,
+            outputs=places.names(),
         )
-        outputs.write_record(record)
-    return JobOutcome(record, directory, [])
+        places.write_record(record)
+    return JobOutcome(record, places.directory, [])
 
 
 def _sweep(
@@ -99,24 +77,16 @@ def _sweep(
     device: torch.device,
     progress: Progress | None,
 ) -> Sweep:
-    def samples(length: Length | None) -> float | None:
-        return None if length is None else length.samples(signal.sample_rate)
-
+    arguments = fit_arguments(settings, SWEEP_OPTIONS, signal.sample_rate)
+    arguments["device"] = device.type
+    for resolved in ("criterion", "order"):
+        del arguments[resolved]
     with naming(signal):
         return sweep(
             signal.samples,
             signal.sample_rate,
             criteria=criteria,
-            n_fft=None if settings.n_fft == "auto" else settings.n_fft,
-            win_length_min=samples(settings.win_length_min),
-            win_length_max=samples(settings.win_length_max),
-            hop_length=samples(settings.hop_length),
-            overlap=settings.overlap,
-            window=settings.window,
-            normalization=settings.normalization,
-            power=settings.power,
-            device=device.type,
-            dtype=settings.dtype,
+            **arguments,
             peak=signal.peak,
             progress=progress,
         )
@@ -128,68 +98,16 @@ def _resolved(settings: SweepSettings, device: torch.device) -> dict[str, Any]:
     return {**values, "device": device.type}
 
 
-class _Outputs:
-    """All places of one sweep, opened before the work begins so that a bad one fails at once."""
-
-    def __init__(
-        self,
-        stack: ExitStack,
-        settings: SweepSettings,
-        directory: Path | None,
-        stdout: BinaryIO | None,
-    ) -> None:
-        self._settings = settings
-        self._directory = directory
-        self._stdout = stdout
-        self._folder: OutputDirectory | None = None
-        if directory is not None:
-            folder = OutputDirectory(directory, force=settings.force, known=SWEEP_NAMES)
-            self._folder = stack.enter_context(folder)
-        self._singles = {
-            target: self._open(stack, target)
-            for target in (settings.png, settings.csv)
-            if target is not None
-        }
-        self.names: dict[str, str] = {}
-
-    def write(self, found: Sweep, title: str) -> None:
-        """The curves and their picture, wherever they are wanted."""
-        settings = self._settings
-        makers: dict[str, tuple[str | None, Callable[[], bytes], bool]] = {
-            f"sweep.{settings.format}": (settings.png, lambda: self._picture(found, title), True),
-            "sweep.csv": (settings.csv, lambda: sweep_csv(found), False),
-        }
-        for name, (target, make, drawn) in makers.items():
-            into_folder = self._folder is not None and (settings.figures or not drawn)
-            content = make() if into_folder or target is not None else b""
-            if into_folder:
-                assert self._folder is not None
-                with disk_errors(name):
-                    self._folder.path(name).write_bytes(content)
-                self.names[name] = str(self._folder.final(name))
-            if target is not None:
-                with disk_errors(target):
-                    self._singles[target].write(content)
-                    self._singles[target].flush()
-                self.names["png" if drawn else "csv"] = target
-        if self._folder is not None:
-            self.names["sweep.json"] = str(self._folder.final("sweep.json"))
-
-    def write_record(self, record: dict[str, Any]) -> None:
-        """`sweep.json`, to the directory and with `--json` to standard output."""
-        if self._folder is not None:
-            write_json(self._folder.path("sweep.json"), record)
-        if self._settings.json:
-            assert self._stdout is not None
-            write_json(self._stdout, record)
-
-    def _picture(self, found: Sweep, title: str) -> bytes:
+def _write(places: Places, settings: SweepSettings, found: Sweep, title: str) -> None:
+    """The curves and their picture, wherever they are wanted."""
+    if places.draws:
         from dstft_cli.plot.sweep import draw_sweep
 
-        return draw_sweep(found, title=title, format=self._settings.format)
-
-    def _open(self, stack: ExitStack, target: str) -> BinaryIO:
-        if target == "-":
-            assert self._stdout is not None
-            return self._stdout
-        return stack.enter_context(atomic_file(Path(target), force=self._settings.force))
+        picture = draw_sweep(found, title=title, format=settings.format)
+        places.send("png", picture)
+        if places.holds_figures:
+            places.write(f"sweep.{settings.format}", picture)
+    curves = sweep_csv(found)
+    places.send("csv", curves)
+    if places.directory is not None:
+        places.write("sweep.csv", curves)

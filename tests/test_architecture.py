@@ -10,7 +10,7 @@ import dstft_cli
 
 ROOT = Path(dstft_cli.__file__).parent
 JOB = {"job", "apply", "reconstruct", "learned", "output", "preflight", "summary", "sweep"}
-JOB |= {"transfer", "experiments"}
+JOB |= {"transfer", "experiments", "passes", "places", "recording"}
 CORE = ["fit", "criteria", "parameters", "stft", "result"]
 FLOORS: list[set[str]] = [  # from top to bottom; rooms of one floor do not know each other
     {"cli"},

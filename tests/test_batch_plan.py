@@ -42,36 +42,6 @@ def test_patterns_are_sorted_recursive_and_match_files_alone(tree):
     ]
 
 
-def test_overlapping_patterns_of_one_job_count_once(tree):
-    plan = plan_of(tree, "[{input: ['*.wav', 'a.wav', '[ab].wav']}]")
-    assert [job.input for job in plan.jobs] == ["a.wav", "b.wav"]
-
-
-def test_links_that_go_in_circles_are_not_followed_around(tmp_path):
-    for folder in ("in/a", "in/b"):
-        (tmp_path / folder).mkdir(parents=True)
-    (tmp_path / "in" / "top.wav").touch()
-    (tmp_path / "in" / "b" / "low.wav").touch()
-    (tmp_path / "beside.wav").touch()
-    (tmp_path / "in" / "again").symlink_to(".")
-    (tmp_path / "in" / "up").symlink_to("..")
-    (tmp_path / "in" / "a" / "to_b").symlink_to("../b")
-    (tmp_path / "in" / "b" / "to_a").symlink_to("../a")
-    plan = plan_of(tmp_path, "[{input: 'in/**/*.wav'}]", "r/{folder}/{stem}")
-    assert [job.input for job in plan.jobs] == [
-        "in/b/low.wav",
-        "in/top.wav",
-        "in/up/beside.wav",
-    ]
-    plan = plan_of(tmp_path, "[{input: 'in/*/../*/low.wav'}]", "r/{index}")
-    assert {job.input.rpartition("/..")[2] for job in plan.jobs} == {"/b/low.wav"}
-
-
-def test_a_name_that_looks_like_a_pattern_is_a_name_where_it_exists(tree):
-    (tree / "[ab].wav").touch()
-    assert [job.input for job in plan_of(tree, "[{input: '[ab].wav'}]").jobs] == ["[ab].wav"]
-
-
 def test_results_of_earlier_runs_are_no_inputs(tree):
     earlier = tree / "results" / "x" / "sound.wav"
     earlier.parent.mkdir(parents=True)

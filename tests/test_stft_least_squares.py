@@ -17,9 +17,9 @@ from dstft_cli.stft import (
     cells,
     istft,
     segment_problem,
+    segments,
     stft,
 )
-from dstft_cli.stft import least_squares as solver
 from dstft_cli.stft.bank_operator import AdjointBank, BankOperator
 
 BOUND = {torch.float32: 2e-6, torch.float64: 1e-9}
@@ -255,20 +255,20 @@ def test_segments_join_to_what_one_segment_gives(kind, dtype, monkeypatch):
     lengths = kind(64, 20, *([len(centers)] if kind is patches else []))
     whole, one = solved(x, centers, lengths, 64, threads=2)
     assert len(list(one.segments())) == 3  # of 32 n_fft each
-    monkeypatch.setattr(solver, "SEGMENT", 5)
+    monkeypatch.setattr(segments, "SEGMENT", 5)
     joined, several = solved(x, centers, lengths, 64, threads=2)
     assert len(list(several.segments())) == 19
     assert error(joined, x) <= BOUND[dtype]
     np.testing.assert_allclose(joined, whole, rtol=0, atol=5 * BOUND[dtype])
     assert several.residual == pytest.approx(one.residual, rel=0.5)
-    monkeypatch.setattr(solver, "SEGMENT", 1000)
+    monkeypatch.setattr(segments, "SEGMENT", 1000)
     once, single = solved(x, centers, lengths, 64)
     assert len(list(single.segments())) == 1
     np.testing.assert_allclose(joined, once, rtol=0, atol=5 * BOUND[dtype])
 
 
 def test_dense_frames_make_short_segments(monkeypatch):
-    monkeypatch.setattr(solver, "_SEGMENT_VALUES", 33 * 2000)
+    monkeypatch.setattr(segments, "_MOST_VALUES", 33 * 2000)
     x = noise(1, 6000, dtype=torch.float32)
     centers = np.concatenate([np.arange(0, 2000, 1.0), np.arange(2000, 6001, 10.0)])
     lengths = few(64, 20)
@@ -311,7 +311,7 @@ def test_samples_without_a_window_are_counted_and_zero():
 
 
 def test_no_frames_at_all_in_a_segment(monkeypatch):
-    monkeypatch.setattr(solver, "SEGMENT", 4)
+    monkeypatch.setattr(segments, "SEGMENT", 4)
     back, inverse = solved(noise(1, 9000), np.array([100.0, 130]), few(64, 40), 64)
     assert back.shape == (1, 9000)
     assert inverse.uncovered >= 9000 - 130 - 64

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dstft_cli.errors import OutputError, UsageError
-from dstft_cli.writers import KNOWN_NAMES, OutputDirectory, directory, disk_errors
+from dstft_cli.writers import TRANSFORM, OutputDirectory, directory, disk_errors
 from dstft_cli.writers.place import shown
 
 posix_only = pytest.mark.skipif(os.name == "nt", reason="POSIX signals, links and permissions")
@@ -104,7 +104,7 @@ def test_existing_is_refused_before_any_work(tmp_path: Path) -> None:
 def test_force_replaces_all_that_was_there(tmp_path: Path) -> None:
     place = tmp_path / "d"
     with OutputDirectory(place, force=False) as out:
-        for name in KNOWN_NAMES:
+        for name in TRANSFORM.names:
             out.path(name).write_text("old")
     (place / ".DS_Store").write_text("left by a file browser")
     with OutputDirectory(place, force=True) as out:

@@ -2,8 +2,10 @@
 
 | idea | where |
 |---|---|
-| a YAML file, or a list of inputs, becomes entries | `config` |
+| a YAML file, or a list of inputs, is read | `config` |
+| what it is to run: inputs, settings and their digest | `entries` |
 | `results/{stem}`: fields, and names that stay inside | `template` |
+| paths and patterns become files | `inputs` |
 | entries become jobs, each with its own place | `plan` |
 | what has ended, a line of JSON each | `journal` |
 | what need not be run again | `resume` |
@@ -13,7 +15,8 @@
 | `summary.csv` | `summary` |
 """
 
-from dstft_cli.batch.config import BatchConfig, from_list, read_config
+from dstft_cli.batch.config import from_list, read_config
+from dstft_cli.batch.entries import BatchConfig
 from dstft_cli.batch.plan import Plan, PlannedJob, make_plan
 
 __all__ = ["BatchConfig", "Plan", "PlannedJob", "from_list", "make_plan", "read_config"]

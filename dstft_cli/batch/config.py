@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dstft_cli.batch.entries import MOST_JOBS, NOT_PER_JOB, BatchConfig, Entry, Variant
 from dstft_cli.batch.template import Template
 from dstft_cli.errors import UsageError
-from dstft_cli.settings import OPTIONS, Settings
+from dstft_cli.settings import OPTIONS
 from dstft_cli.settings.merge import Given, check_key, from_line, from_pairs, settings_of
 from dstft_cli.settings.option import did_you_mean
 from dstft_cli.settings.yaml_source import Item, items, line_of, read_items, scalar
@@ -21,79 +20,10 @@ from dstft_cli.settings.yaml_source import Item, items, line_of, read_items, sca
 DEFAULT_OUTPUT = "{stem}-dstft"
 LARGEST_CONFIG = 64  # MiB: a hundred thousand jobs written out
 MOST_COMBINATIONS = 100_000  # of a matrix: more is a mistake, and would fill the memory
-MOST_JOBS = 10**6  # some hundred bytes each
 TOP_KEYS = ("defaults", "output", "output_folder", "jobs")
 JOB_KEYS = ("input", "name", "matrix")
-# what a batch decides for all its jobs, and why such a key is refused
-NOT_PER_JOB = {
-    "output": "stands at the top, once: tell jobs apart by {name} in it",
-    "force": "is an option of the command: dstft batch --force",
-    "json": "is an option of the command: dstft batch --json",
-    "emit": "prints to standard output: use it with dstft optimize",
-    "png": "would be written by every job: pictures go into each job's directory",
-    "npy": "would be written by every job: arrays go into each job's directory",
-}
 SETTING_KEYS = tuple(name for name in OPTIONS if name not in NOT_PER_JOB)
 FIELDS = ("stem", "name", "parent", "folder", "index", *SETTING_KEYS)
-# no part of what is learned and drawn: a result stands when these change
-_IMMATERIAL = {*NOT_PER_JOB, "threads"}
-
-
-@dataclass(frozen=True)
-class Variant:
-    """Settings that some jobs share.
-
-    Attributes:
-        settings: checked.
-        values: the same as JSON values.
-        digest: SHA-256 over all that decides about the result.
-    """
-
-    settings: Settings
-    values: Mapping[str, Any]
-    digest: str
-
-    @classmethod
-    def of(cls, settings: Settings) -> Variant:
-        """The variant of checked settings."""
-        values = settings.as_dict()
-        material = {name: value for name, value in values.items() if name not in _IMMATERIAL}
-        text = json.dumps(material, sort_keys=True)
-        return cls(settings, values, hashlib.sha256(text.encode()).hexdigest())
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One item of `jobs`: its inputs, each run with every variant.
-
-    Attributes:
-        inputs: paths or patterns as written, with the `FILE:LINE` of each.
-        patterns: whether an input may be a pattern.
-        name: of the jobs; empty: the file name of each input.
-        variants: one per combination of the matrix.
-    """
-
-    inputs: Sequence[tuple[str, str]]
-    patterns: bool
-    name: str
-    variants: Sequence[Variant]
-
-
-@dataclass(frozen=True)
-class BatchConfig:
-    """What is to be run.
-
-    Attributes:
-        folder: what inputs are relative to.
-        output_folder: what the template is relative to.
-        template: where the results of a job go.
-        entries: inputs with settings.
-    """
-
-    folder: Path
-    output_folder: Path
-    template: Template
-    entries: Sequence[Entry]
 
 
 def read_config(

@@ -1,4 +1,20 @@
-"""Fitting the transform to a signal."""
+"""Fitting the transform to a signal: the global search and the gradient descent.
+
+| idea | where |
+|---|---|
+| the function that users call, and what it refuses | `optimize`, `arguments` |
+| FFT size, hop and ranges of lengths | `plan`, and `n_fft` where it is left open |
+| the signal, and the probe that compares FFT sizes | `problem` |
+| the criterion and its gradient over the whole signal | `evaluator`, `power` |
+| the same with a length per bin, or per patch of the plane | `frequency`, `cells` |
+| start, search, descent, in order | `stages`, of `search_stage` and `descent_stage` |
+| what the stages share: what is learned and how, and where the fit stands | `method`, `state`, `record` |
+| the moment table and its proved optimum | `tabulate`, `search` |
+| the optimum where change has a price | `smoothing`, `viterbi` |
+| the optimizers, and what they descend | `descent`, `objective` |
+| what is said of a fit | `told`, `advice` |
+| criteria against one window length | `sweep`, of `sweep_grids`, `survey` and `stretches` |
+"""
 
 from dstft_cli.fit.device import resolve_device
 from dstft_cli.fit.optimize import optimize

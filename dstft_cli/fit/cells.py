@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -12,8 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dstft_cli.criteria import Gini, bin_sum, sum_dtype
-from dstft_cli.fit.evaluator import Evaluator, power_of
+from dstft_cli.criteria import bin_sum, sum_dtype
+from dstft_cli.fit.evaluator import Evaluator
+from dstft_cli.fit.power import spectrum_power, spectrum_power_and_slopes
 from dstft_cli.parameters import Neighbours, Patches
 from dstft_cli.stft import cell_spectra
 
@@ -92,21 +92,6 @@ class CellEvaluator(Evaluator):
         self.evaluations += len(lengths)
         return table.reshape(-1, len(lengths), self._moments)
 
-    def rank(self, lengths: FloatArray) -> NDArray[np.float64]:
-        """Fixes the ranks of a ranked criterion at these lengths, and returns the sums `[J]`."""
-        histogram = Gini.empty_histogram(self.device)
-        lock = threading.Lock()
-
-        def work(start: int, stop: int) -> None:
-            a = self._plain(start, stop, lengths)
-            with lock:
-                Gini.add_to_histogram(histogram, a, self._frame_weights[start:stop])
-
-        self._run("rank", work)
-        self.evaluations += 1
-        self.criterion, sums = Gini.from_histogram(histogram)
-        return sums.numpy()
-
     def _rows(
         self, lengths: FloatArray, *, slopes: bool
     ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
@@ -142,13 +127,11 @@ class CellEvaluator(Evaluator):
         grid[:, first : first + part.shape[1]] += part
 
     def _plain(self, start: int, stop: int, lengths: FloatArray) -> Tensor:
-        """`a` of a block, `[C, n, F]`."""
         frames, fractions = self.frames.block(start, stop), self.frames.fractions(start, stop)
         if lengths.size == 1:
             return self._cells(frames, self._row(fractions, float(lengths[0, 0])))
         part = self._of_cells(start, stop, lengths)
-        X = torch.view_as_real(cell_spectra(self.transform, frames, fractions, part)[0])
-        return power_of(self.power, (X * X).sum(-1))
+        return spectrum_power(self.power, cell_spectra(self.transform, frames, fractions, part)[0])
 
     def _with_derivatives(
         self, start: int, stop: int, lengths: FloatArray
@@ -158,7 +141,7 @@ class CellEvaluator(Evaluator):
         frames, fractions = self.frames.block(start, stop), self.frames.fractions(start, stop)
         part = self._of_cells(start, stop, lengths)
         found = cell_spectra(self.transform, frames, fractions, part, derivatives=True)
-        a, by_length, by_center = self._slopes_of(*found)
+        a, by_length, by_center = spectrum_power_and_slopes(self.power, *found)
         return a, by_length, by_center
 
     def _of_cells(self, start: int, stop: int, lengths: FloatArray) -> FloatArray:

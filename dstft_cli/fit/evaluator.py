@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dstft_cli.criteria import Criterion, Gini
+from dstft_cli.fit.power import spectrum_power, spectrum_power_and_slopes
 from dstft_cli.parameters import Neighbours, quadrature_weights
 from dstft_cli.stft import Frames, Samples, Transform, map_in_order
 
@@ -193,8 +194,9 @@ class Evaluator:
         lock = threading.Lock()
 
         def work(start: int, stop: int) -> None:
-            a = self._cells(self.frames.block(start, stop), self._windows(start, stop, lengths))
-            weights = torch.from_numpy(self.weights[start:stop]).to(self.dtype).to(self.device)
+            a = self._plain(start, stop, lengths)
+            weights = torch.from_numpy(self.frame_weights[start:stop])
+            weights = weights.to(self.dtype).to(self.device)
             with lock:
                 Gini.add_to_histogram(histogram, a, weights)
 
@@ -219,11 +221,10 @@ class Evaluator:
         gradients = np.empty_like(rows) if slopes else None
 
         def work(start: int, stop: int) -> None:
-            block = self.frames.block(start, stop)
             if gradients is None:
-                a = self._cells(block, self._windows(start, stop, lengths))
-                moments, _ = self.criterion.rows(a)
+                moments, _ = self.criterion.rows(self._plain(start, stop, lengths))
             else:
+                block = self.frames.block(start, stop)
                 w, dw = self._windows_and_slopes(start, stop, lengths)
                 moments, derivatives = self.criterion.rows(*self._cells_and_slopes(block, w, dw))
                 assert derivatives is not None
@@ -294,43 +295,23 @@ class Evaluator:
         windows = self.transform.window_derivatives(
             self.frames.fractions(start, stop), self._lengths(start, stop, lengths)
         )
-        a, by_length, by_center = self._slopes_of(*(torch.fft.rfft(block * w) for w in windows))
+        spectra = (torch.fft.rfft(block * w) for w in windows)
+        a, by_length, by_center = spectrum_power_and_slopes(self.power, *spectra)
         return a, by_length, by_center
 
-    def _slopes_of(self, X: Tensor, *changes: Tensor) -> tuple[Tensor, ...]:
-        """`a` and `∂a` from `X` and each `∂X`."""
-        parts = torch.view_as_real(X)
-        inner = [_pair_sum(parts * torch.view_as_real(dX)) for dX in changes]
-        return power_and_slopes(self.power, _pair_sum(parts * parts), *inner)
+    def _plain(self, start: int, stop: int, lengths: FloatArray) -> Tensor:
+        """`a` of a block of frames, `[C, n, F]`."""
+        return self._cells(self.frames.block(start, stop), self._windows(start, stop, lengths))
 
     def _cells(self, block: Tensor, w: Tensor) -> Tensor:
         """`a = |X|^p`, `[C, n, F]`."""
-        X = torch.view_as_real(torch.fft.rfft(block * w))
-        return power_of(self.power, _pair_sum(X * X))
+        return spectrum_power(self.power, torch.fft.rfft(block * w))
 
     def _cells_and_slopes(self, block: Tensor, w: Tensor, dw: Tensor) -> tuple[Tensor, Tensor]:
         """`a` and `∂a`, each `[C, n, F]`."""
-        a, da = self._slopes_of(torch.fft.rfft(block * w), torch.fft.rfft(block * dw))
+        X, dX = torch.fft.rfft(block * w), torch.fft.rfft(block * dw)
+        a, da = spectrum_power_and_slopes(self.power, X, dX)
         return a, da
-
-
-def power_of(power: float, squared: Tensor) -> Tensor:
-    """`a = |X|^p` from `|X|²`."""
-    return squared if power == 2 else squared.pow(power / 2)
-
-
-def power_and_slopes(power: float, squared: Tensor, *inner: Tensor) -> tuple[Tensor, ...]:
-    """`a` and each `∂a = p |X|^(p−2) Re(X̄ ∂X)`, zero where X = 0, from `|X|²` and `Re(X̄ ∂X)`."""
-    if power == 2:
-        return squared, *(product.mul_(2) for product in inner)
-    a = squared.pow(power / 2)
-    ratio = torch.where(squared > 0, a / squared, 0.0).mul_(power)
-    return a, *(product.mul_(ratio) for product in inner)
-
-
-def _pair_sum(products: Tensor) -> Tensor:
-    """Real part plus imaginary part, `[..., 2]` to `[...]`."""
-    return products[..., 0] + products[..., 1]
 
 
 def _largest_gain(transform: Transform) -> float:

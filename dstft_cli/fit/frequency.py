@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dstft_cli.criteria import bin_sum
 from dstft_cli.fit.cells import CellEvaluator
-from dstft_cli.fit.evaluator import power_and_slopes, power_of
+from dstft_cli.fit.power import power_and_slopes, power_of
 from dstft_cli.parameters import Patches
 from dstft_cli.stft import FrequencyBank, Samples, Transform, frequency_bank
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from functools import partial
 from typing import Any, Literal
@@ -14,14 +13,17 @@ from numpy.typing import NDArray
 from dstft_cli.criteria import Criterion, resolve
 from dstft_cli.errors import InputError, UsageError
 from dstft_cli.fit.advice import advice
-from dstft_cli.fit.arguments import check_above_zero, check_overlap
+from dstft_cli.fit.arguments import check_arguments, check_criterion
 from dstft_cli.fit.device import resolve_device
 from dstft_cli.fit.evaluator import Progress
-from dstft_cli.fit.plan import MOST_FRAMES, Plan, choose_n_fft, largest_auto_n_fft, make_plan
+from dstft_cli.fit.method import Method
+from dstft_cli.fit.n_fft import choose_n_fft, largest_auto_n_fft
+from dstft_cli.fit.plan import MOST_FRAMES, Plan, make_plan
 from dstft_cli.fit.problem import Probe, Problem, as_channels, peak_of
-from dstft_cli.fit.stages import Method, Stages
+from dstft_cli.fit.stages import Fitted, run_stages
+from dstft_cli.fit.state import State
 from dstft_cli.fit.told import Report, say_nothing
-from dstft_cli.names import DTYPES, HOP_MODES, OPTIMIZERS, WINDOW_MODES, default_smoothness
+from dstft_cli.names import default_smoothness
 from dstft_cli.result import Result, StopReason
 from dstft_cli.stft import Samples
 
@@ -110,7 +112,7 @@ def optimize(
         UsageError: an argument is out of range or contradicts another.
         InputError: the signal is too short or silent.
     """
-    _check(
+    check_arguments(
         window_mode=window_mode,
         hop_mode=hop_mode,
         optimizer=optimizer,
@@ -140,6 +142,16 @@ def optimize(
     if not peak > 0:
         raise InputError("every sample is zero: silence has no best window")
     began = time.perf_counter()
+    method = Method(
+        window_mode=window_mode,
+        hop_mode=hop_mode,
+        smoothness=mu,
+        search=search,
+        optimizer=optimizer,
+        lr=lr,
+        max_steps=max_steps,
+        tolerance=tolerance,
+    )
     problem = Problem(
         samples=samples,
         length=length,
@@ -157,36 +169,21 @@ def optimize(
         hop_mode=hop_mode,
         smoothness=mu,
     )
-    fixed = window_mode == "fixed"
-    varying = window_mode not in ("fixed", "constant")
-    if "frequency" in window_mode and problem.criterion.per_frame:
-        raise UsageError(
-            f"criterion {problem.criterion.name} is a mean over frames and does not part into "
-            "frequencies: use concentration, or window mode time"
-        )
-    if hop_mode != "fixed" and problem.criterion.ranked:
-        raise UsageError(
-            f"criterion {problem.criterion.name} ranks all cells, and frames that move change "
-            "their weight in every rank: use hoyer or entropy, or hop mode fixed"
-        )
-    per_bin = window_mode == "frequency"
-
-    def plan_for(size: int) -> Plan:
-        return make_plan(
-            size,
-            fixed=fixed,
-            overlap=overlap,
-            hop_length=hop_length,
-            win_length=win_length,
-            win_length_min=win_length_min,
-            win_length_max=win_length_max,
-            hop_mode=hop_mode,
-            hop_length_min=hop_length_min,
-            hop_length_max=hop_length_max,
-            length=length,
-        )
-
-    automatic = n_fft is None
+    check_criterion(problem.criterion, window_mode, hop_mode)
+    plan_for = partial(
+        make_plan,
+        fixed=not method.learns_lengths,
+        overlap=overlap,
+        hop_length=hop_length,
+        win_length=win_length,
+        win_length_min=win_length_min,
+        win_length_max=win_length_max,
+        hop_mode=hop_mode,
+        hop_length_min=hop_length_min,
+        hop_length_max=hop_length_max,
+        length=length,
+    )
+    automatic, per_bin = n_fft is None, window_mode == "frequency"
     probe = Probe(problem, plan_for)
     if n_fft is None:
         n_fft = choose_n_fft(
@@ -199,69 +196,36 @@ def optimize(
             ),
             high=win_length_max,
             per_bin=per_bin,
-            best_fixed=None if fixed else probe.best_fixed,
-            score=probe.score if varying and probe.comparable else None,
+            best_fixed=probe.best_fixed if method.learns_lengths else None,
+            score=probe.score if method.varying and probe.comparable else None,
             tells_apart=probe.tells_apart,
             report=report,
         )
     plan = plan_for(int(n_fft))
-    densest = plan.hop_length if plan.hops is None else plan.hops.low
-    if length / densest > MOST_FRAMES:
-        raise UsageError(
-            f"hop length {densest:g} samples makes {length / densest:.3g} frames of "
-            f"this signal, above {MOST_FRAMES}: raise --hop-length"
-        )
+    _check_frames(plan, length)
     start_centers = plan.start_centers(length, hop_mode)
-    stages = Stages(
+    state = State(
         partial(problem.evaluator, plan.n_fft, plan.hop_length),
         start_centers,
         plan,
-        window_mode=window_mode,
-        hop_mode=hop_mode,
-        smoothness=mu,
+        method,
         began=began,
         report=report,
     )
     report(plan.told(len(start_centers)))
-    if not (fixed and hop_mode == "fixed"):
-        stages.run(
-            Method(
-                search=search,
-                optimizer=optimizer,
-                lr=lr,
-                max_steps=max_steps,
-                tolerance=tolerance,
-            )
-        )
-    else:
-        stages.start()
-    final = stages.finish()
-    lengths = stages.arrange(final.row)
+    fitted = run_stages(state)
+    final, lengths = fitted.final, fitted.lengths
     warnings = advice(
         plan,
         final.row,
-        stages.importance,
+        state.importance,
         hops=np.diff(final.centers),
         last=float(lengths[:, -1].min()),
         overlap=overlap,
-        learned=not fixed,
-        featureless=stages.featureless and not probe.structured,
+        learned=method.learns_lengths,
+        featureless=state.featureless and not probe.structured,
         growable=not automatic or plan.n_fft < largest_auto_n_fft(length, per_bin=per_bin),
     )
-    if stages.stop_reason is StopReason.NON_FINITE:
-        warnings.append(
-            "the criterion became NaN or infinite during the descent, the best step before is kept: "
-            "lower --order or --power, or use --dtype float64"
-        )
-    if stages.stuck:
-        warnings.append(
-            "the descent found nothing better than its start: lower --lr, or leave --no-search out"
-        )
-    if varying and normalization != "energy":
-        warnings.append(
-            f"with normalization {normalization} and varying windows the criterion may reward "
-            "lengths that make frames quiet: --normalization energy does not"
-        )
     return Result(
         sample_rate=problem.sample_rate,
         length=length,
@@ -274,36 +238,42 @@ def optimize(
         window=window,
         normalization=normalization,
         power=power,
-        criterion=stages.record.summary(problem.criterion, final, stages.density),
-        trajectory=stages.record.trajectory(problem.criterion, stages.density),
-        stop_reason=stages.stop_reason,
-        evaluations=stages.evaluations,
-        seconds=stages.seconds,
-        warnings=tuple(warnings),
+        criterion=state.record.summary(problem.criterion, final, fitted.density),
+        trajectory=state.record.trajectory(problem.criterion, fitted.density),
+        stop_reason=state.stop_reason,
+        evaluations=state.evaluator.evaluations,
+        seconds=fitted.seconds,
+        warnings=(*warnings, *_warnings_of_descent(state, fitted, normalization)),
         hop_bounds=None if plan.hops is None else (plan.hops.low, plan.hops.high),
         start_centers=None if plan.hops is None else start_centers,
     )
 
 
-def _check(**given: Any) -> None:
-    """UsageError for a value out of its range, naming it."""
-    choices = {
-        "window_mode": WINDOW_MODES,
-        "hop_mode": HOP_MODES,
-        "optimizer": OPTIMIZERS,
-        "dtype": DTYPES,
-    }
-    for name, valid in choices.items():
-        if given[name] not in valid:
-            words = name.replace("_", " ")
-            raise UsageError(f"{words} {given[name]!r} is unknown: use {', '.join(valid)}")
-    check_overlap(given["overlap"])
-    above_zero = ("power", "sample_rate", "tolerance", "lr", "threads")
-    lengths = (f"{of}_length{end}" for of in ("win", "hop") for end in ("", "_min", "_max"))
-    check_above_zero(given, (*above_zero, *lengths))
-    for name in ("smoothness", "max_steps"):
-        if given[name] is not None and not 0 <= given[name] < math.inf:
-            raise UsageError(f"{name.replace('_', ' ')} {given[name]:g}: 0 or above is allowed")
-    n_fft = given["n_fft"]
-    if n_fft is not None and not (math.isfinite(n_fft) and n_fft == int(n_fft)):
-        raise UsageError(f"n_fft {given['n_fft']:g}: a whole number of samples is needed")
+def _check_frames(plan: Plan, length: int) -> None:
+    """UsageError where the shortest hop makes more frames of the signal than memory holds."""
+    densest = plan.hop_length if plan.hops is None else plan.hops.low
+    if length / densest > MOST_FRAMES:
+        raise UsageError(
+            f"hop length {densest:g} samples makes {length / densest:.3g} frames of "
+            f"this signal, above {MOST_FRAMES}: raise --hop-length"
+        )
+
+
+def _warnings_of_descent(state: State, fitted: Fitted, normalization: str) -> list[str]:
+    """What went wrong on the way, and what the criterion may have been led by."""
+    warnings = []
+    if state.stop_reason is StopReason.NON_FINITE:
+        warnings.append(
+            "the criterion became NaN or infinite during the descent, the best step before is kept: "
+            "lower --order or --power, or use --dtype float64"
+        )
+    if fitted.stuck:
+        warnings.append(
+            "the descent found nothing better than its start: lower --lr, or leave --no-search out"
+        )
+    if state.method.varying and normalization != "energy":
+        warnings.append(
+            f"with normalization {normalization} and varying windows the criterion may reward "
+            "lengths that make frames quiet: --normalization energy does not"
+        )
+    return warnings

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dstft_cli.errors import UsageError
-from dstft_cli.fit.told import Report, say_nothing
 from dstft_cli.names import LARGEST_FFT
 from dstft_cli.parameters import (
     SHORTEST_WINDOW,
@@ -22,12 +20,8 @@ from dstft_cli.parameters import (
     uniform_centers,
 )
 
-LARGEST_AUTO_N_FFT = 65536
-LARGEST_AUTO_N_FFT_PER_BIN = 4096  # lengths per bin cost n_fft² per frame
-SMALLEST_AUTO_N_FFT = 32
 MOST_FRAMES = 1 << 25
 SMALLEST_FFT = 4  # two bins besides zero
-_FIRST_SECONDS = 0.064  # n_fft auto starts at the power of two nearest to this
 _LENGTHS_PER_OCTAVE = 5
 _MOST_LENGTHS = 32
 
@@ -117,25 +111,9 @@ def make_plan(
     Raises:
         UsageError: a length is out of its range, or two contradict each other.
     """
-    if n_fft < SMALLEST_FFT:
-        raise UsageError(f"n_fft {n_fft}: at least {SMALLEST_FFT} is allowed")
-    if n_fft > LARGEST_FFT:
-        raise UsageError(
-            f"n_fft {n_fft} is above {LARGEST_FFT}: lower --n-fft, --win-length-max or --win-length"
-        )
-    hop = min(n_fft / 16, n_fft * overlap / 4) if hop_length is None else hop_length
+    _check_sizes(n_fft, win_length)
+    hop = default_hop_length(n_fft, overlap) if hop_length is None else hop_length
     tail = 0.0 if hop_mode != "fixed" else max(length - 1 - length // hop * hop, 0.0)
-    if win_length is not None:
-        if win_length > n_fft:
-            raise UsageError(
-                f"window length {win_length:g} samples is above n_fft {n_fft}: "
-                "lower --win-length or raise --n-fft"
-            )
-        if win_length < SHORTEST_WINDOW:
-            raise UsageError(
-                f"window length {win_length:g} samples is below {SHORTEST_WINDOW:g}: "
-                "a shorter window holds no sample; raise --win-length"
-            )
     start = n_fft / 2 if win_length is None else win_length
     hops = None
     if hop_mode != "fixed":
@@ -154,20 +132,48 @@ def make_plan(
     bounds = length_bounds(
         n_fft, covered, overlap, win_length_min, win_length_max, tail=tail, hop_option=hop_option
     )
-    if win_length is None:
-        if not bounds.low <= start <= bounds.high:
-            start = math.sqrt(bounds.low * bounds.high)
-        return Plan(n_fft, hop, start, bounds, tail, hops)
-    if not bounds.low <= win_length <= bounds.high:
-        side, option = ("below the min", bounds.low_option)
-        limit = bounds.low
-        if win_length > bounds.high:
-            side, option, limit = "above the max", bounds.high_option, bounds.high
+    return Plan(n_fft, hop, _start_within(bounds, start, win_length), bounds, tail, hops)
+
+
+def default_hop_length(n_fft: int, overlap: float) -> float:
+    """Samples: a sixteenth of n_fft, or less where windows of half of it are to overlap by η."""
+    return min(n_fft / 16, n_fft * overlap / 4)
+
+
+def _check_sizes(n_fft: int, win_length: float | None) -> None:
+    """UsageError where the FFT size is out of its range, or the start length is for this size."""
+    if n_fft < SMALLEST_FFT:
+        raise UsageError(f"n_fft {n_fft}: at least {SMALLEST_FFT} is allowed")
+    if n_fft > LARGEST_FFT:
         raise UsageError(
-            f"window length {win_length:g} samples is {side}, {limit:g}: "
-            f"change --win-length or {option}"
+            f"n_fft {n_fft} is above {LARGEST_FFT}: lower --n-fft, --win-length-max or --win-length"
         )
-    return Plan(n_fft, hop, win_length, bounds, tail, hops)
+    if win_length is not None:
+        if win_length > n_fft:
+            raise UsageError(
+                f"window length {win_length:g} samples is above n_fft {n_fft}: "
+                "lower --win-length or raise --n-fft"
+            )
+        if win_length < SHORTEST_WINDOW:
+            raise UsageError(
+                f"window length {win_length:g} samples is below {SHORTEST_WINDOW:g}: "
+                "a shorter window holds no sample; raise --win-length"
+            )
+
+
+def _start_within(bounds: LengthBounds, start: float, win_length: float | None) -> float:
+    """Where the window length starts: as given, else the default or the middle of the range."""
+    if bounds.low <= start <= bounds.high:
+        return start
+    if win_length is None:
+        return math.sqrt(bounds.low * bounds.high)
+    side, limit, option = "below the min", bounds.low, bounds.low_option
+    if win_length > bounds.high:
+        side, limit, option = "above the max", bounds.high, bounds.high_option
+    raise UsageError(
+        f"window length {win_length:g} samples is {side}, {limit:g}: "
+        f"change --win-length or {option}"
+    )
 
 
 def _hop_range(
@@ -212,87 +218,3 @@ def _hop_range(
             "lower --hop-length-max or raise --win-length or --overlap"
         )
     return HopRange(length, overlap, bottom, top)
-
-
-def choose_n_fft(
-    length: int,
-    sample_rate: float,
-    *,
-    at_least: float,
-    high: float | None,
-    per_bin: bool = False,
-    best_fixed: Callable[[int], float] | None,
-    score: Callable[[int], float] | None,
-    tells_apart: Callable[[int], bool] = lambda n_fft: True,
-    report: Report = say_nothing,
-) -> int:
-    """A power of two in whose range the best window lengths lie.
-
-    It is doubled while the best single length lies above n_fft/2 and halved while it lies below
-    n_fft/4, so that shorter and longer windows both have room. Where lengths vary, all sizes from half
-    the least to twice the greatest of these are searched, and on in the direction of the best, and
-    the one with the best score is taken. It stops at 32, at 65536 and at a quarter of the
-    signal: longer windows no longer tell when something happens. With one length per bin it stops at
-    4096.
-
-    Args:
-        length: of the signal, samples.
-        sample_rate: Hz.
-        at_least: no n_fft below this, samples (a start value, a least length).
-        high: the user's own longest window length: then n_fft just holds it.
-        per_bin: one length per bin.
-        best_fixed: the best single length at an n_fft, samples; None where nothing is learned.
-        score: what the search attains at an n_fft; None where the lengths do not vary.
-        tells_apart: whether single lengths differ at an n_fft; where they do not, as in noise, no
-            scores are compared: they would fall with n_fft by chance.
-        report: takes a line for every step.
-    """
-    floor = max(_power_of_two_above(at_least), SMALLEST_AUTO_N_FFT)
-    limit = max(largest_auto_n_fft(length, per_bin=per_bin), floor)
-    if high is not None:
-        n_fft = max(_power_of_two_above(high), floor)
-        report(f"n_fft auto: {n_fft}, which holds the longest window allowed, {high:g} samples")
-        return n_fft
-    n_fft = 1 << round(math.log2(max(sample_rate * _FIRST_SECONDS, 1.0)))
-    first = n_fft = min(max(n_fft, floor), limit)
-    if best_fixed is None:
-        report(f"n_fft auto: {n_fft}, near {1000 * _FIRST_SECONDS:g} ms")
-        return n_fft
-    grown = False
-    while True:
-        best = best_fixed(n_fft)
-        found = f"n_fft auto: at {n_fft} the best single window has {best:.4g} samples"
-        if best > n_fft / 2 and n_fft * 2 <= limit:
-            n_fft, grown = n_fft * 2, True
-            report(f"{found}, more than half: doubled")
-        elif best < n_fft / 4 and n_fft // 2 >= floor and not grown:
-            n_fft //= 2
-            report(f"{found}, less than a quarter: halved")
-        else:
-            limited = n_fft * 2 > limit and best > n_fft / 2
-            report(f"{found}: {'the largest for this signal' if limited else 'kept'}")
-            break
-    if score is None or not tells_apart(n_fft):
-        return n_fft
-    least, most = min(n_fft, first) // 2, max(n_fft, first) * 2
-    sizes = [1 << k for k in range(least.bit_length() - 1, most.bit_length())]
-    scores = {size: score(size) for size in sizes if floor <= size <= limit}
-    while True:
-        best_size = min(scores, key=lambda size: scores[size])
-        beyond = [size for size in (best_size // 2, best_size * 2) if size not in scores]
-        beyond = [size for size in beyond if floor <= size <= limit]
-        if not beyond:
-            table = ", ".join(f"{scores[size]:.4g} at {size}" for size in sorted(scores))
-            report(f"n_fft auto: with varying lengths the score is {table}: {best_size} taken")
-            return best_size
-        scores |= {size: score(size) for size in beyond}
-
-
-def largest_auto_n_fft(length: int, *, per_bin: bool = False) -> int:
-    """Where `n_fft auto` stops growing for a signal of `length` samples."""
-    largest = LARGEST_AUTO_N_FFT_PER_BIN if per_bin else LARGEST_AUTO_N_FFT
-    return min(largest, _power_of_two_above(length / 8 + 1))
-
-
-def _power_of_two_above(value: float) -> int:
-    return 1 << math.ceil(math.log2(max(value, 1.0)))

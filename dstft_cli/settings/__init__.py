@@ -1,6 +1,7 @@
 """Every option declared once, with its unit; YAML, `--set` and the command line merge here."""
 
 from dstft_cli.settings.declarations import OPTIONS, RUN_GROUPS, Declaration
+from dstft_cli.settings.fit_arguments import fit_arguments
 from dstft_cli.settings.length import Length
 from dstft_cli.settings.merge import merge
 from dstft_cli.settings.model import Settings
@@ -17,5 +18,6 @@ __all__ = [
     "Option",
     "Settings",
     "SweepSettings",
+    "fit_arguments",
     "merge",
 ]

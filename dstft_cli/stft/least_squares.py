@@ -10,10 +10,7 @@ Conjugate gradients find it, preconditioned by the diagonal of the normal equati
 `D[n] = Σ_i 1/K Σ_f c_f · w[n − t_i; θ[f, i]]² / ‖w[f, i]‖²`: with one length for all bins the first
 step is weighted overlap-add, and the last.
 
-The signal is solved for in segments. Each takes all frames that reach it and its margins, and the
-signal beyond the margins as zero: the normal equations there are a principal part of those of the
-whole signal, as well-conditioned, and since these are banded what is wrong beyond the margins decays
-by orders of magnitude per n_fft. Only the inner part of a segment is kept.
+The signal is solved for in `segments`.
 
 Source: Griffin & Lim, IEEE TASSP 32 (1984); Björck, Numerical Methods for Least Squares Problems
 (SIAM 1996), section 7.4 (conjugate gradients on the residual).
@@ -37,34 +34,15 @@ from dstft_cli.stft.cells import CellOperator
 from dstft_cli.stft.coverage import check_invertible
 from dstft_cli.stft.frames import Frames
 from dstft_cli.stft.segment_problem import Operator, SegmentProblem
+from dstft_cli.stft.segments import Segment, cut
 from dstft_cli.stft.transform import Transform
 
 FloatArray = NDArray[np.floating[Any]]
 Array64 = NDArray[np.float64]
 
-SEGMENT = 32  # n_fft that a segment keeps
-_MARGIN = {torch.float32: 4, torch.float64: 8}  # n_fft that it solves for beyond, at each end
-_SEGMENT_VALUES = 1 << 22  # of the transform in a segment, where frames are dense
 _BINS_PER_FFT = 20  # a matrix product for so many bins costs about as much as one FFT
 _BANK_BYTES = 1 << 30  # of matrices that are kept from one iteration to the next
 _HELD_BYTES = 1 << 30  # by the segments that are solved at a time
-
-
-@dataclass(frozen=True)
-class Segment:
-    """Samples `start … stop-1` of the signal, solved for from `low … high-1` and some frames.
-
-    Attributes:
-        start, stop: samples that are kept.
-        low, high: samples that are solved for, margins included.
-        frames: all frames that reach the latter, `first … last-1`.
-    """
-
-    start: int
-    stop: int
-    low: int
-    high: int
-    frames: slice
 
 
 @dataclass(frozen=True)
@@ -164,23 +142,8 @@ class LeastSquaresInverse:
 
     def segments(self) -> Iterator[Segment]:
         """Segments of the signal, in order."""
-        n_fft, centers = self._transform.n_fft, self._centers
-        margin = _MARGIN[self._dtype] * n_fft
-        most = _SEGMENT_VALUES // (self._transform.bins * self.channels)
-        start = 0
-        while start < self.length:
-            low = max(start - margin, 0)
-            first = int(np.searchsorted(centers, low - n_fft // 2 - 1))
-            size = SEGMENT * n_fft
-            while True:
-                stop = min(start + size, self.length)
-                high = min(stop + margin, self.length)
-                last = int(np.searchsorted(centers, high + n_fft // 2 + 1, side="right"))
-                if last - first <= most or size <= 4 * n_fft:
-                    break
-                size //= 2
-            yield Segment(start, stop, low, high, slice(first, last))
-            start = stop
+        values = self._transform.bins * self.channels
+        return cut(self._centers, self.length, self._transform.n_fft, values, self._dtype)
 
     def _jobs(self, blocks: Iterable[Tensor]) -> Iterator[tuple[Segment, Tensor]]:
         """Segments with the frames they need, each frame held until the last one has it."""

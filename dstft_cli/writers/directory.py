@@ -11,7 +11,6 @@ from pathlib import Path
 from types import TracebackType
 
 from dstft_cli.errors import OutputError, UsageError
-from dstft_cli.names import FIGURE_FORMATS
 from dstft_cli.writers.exchange import exchange, one_at_a_time
 from dstft_cli.writers.leftovers import claim, clear_dead
 from dstft_cli.writers.place import (
@@ -24,19 +23,7 @@ from dstft_cli.writers.place import (
     shown,
     written_meanwhile,
 )
-
-FIGURES = ("spectrogram", "comparison", "trajectory")
-
-KNOWN_NAMES = frozenset(
-    {"spectrogram.npy", "stft.npy", "parameters.npz", "trajectory.csv", "result.json"}
-    | {f"{figure}.{ending}" for figure in FIGURES for ending in FIGURE_FORMATS}
-)
-"""Every file that `dstft optimize` may write into its directory."""
-
-SWEEP_NAMES = frozenset(
-    {"sweep.csv", "sweep.json"} | {f"sweep.{ending}" for ending in FIGURE_FORMATS}
-)
-"""Every file that `dstft sweep` may write into its directory."""
+from dstft_cli.writers.products import TRANSFORM
 
 # File browsers leave these in any folder that is looked at; nobody misses them.
 BROWSER_NAMES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
@@ -66,7 +53,9 @@ class OutputDirectory:
             written the place meanwhile, and for a disk that fills up anywhere in the block.
     """
 
-    def __init__(self, path: Path, *, force: bool, known: Collection[str] = KNOWN_NAMES) -> None:
+    def __init__(
+        self, path: Path, *, force: bool, known: Collection[str] = TRANSFORM.names
+    ) -> None:
         self.place = Path(path)
         self.force = force
         self.known = frozenset(known)

@@ -1,0 +1,67 @@
+"""What a fit learns and how it looks for it, and what follows from both for its stages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Method:
+    """What is learned, and how it is looked for.
+
+    Attributes:
+        window_mode, hop_mode: what is learned, of `names.WINDOW_MODES` and `names.HOP_MODES`.
+        smoothness: μ.
+        search: begin with the global search.
+        optimizer: of the descent, `lbfgs`, `adam` or `sgd`; `auto`: L-BFGS, but Adam for frames that
+            move one by one, whose criterion has many small dips.
+        lr, max_steps, tolerance: see `descend`.
+    """
+
+    window_mode: str
+    hop_mode: str
+    smoothness: float
+    search: bool
+    optimizer: str
+    lr: float | None
+    max_steps: int
+    tolerance: float
+
+    @property
+    def learns_lengths(self) -> bool:
+        """Whether window lengths are learned."""
+        return self.window_mode != "fixed"
+
+    @property
+    def learns_positions(self) -> bool:
+        """Whether frames move."""
+        return self.hop_mode != "fixed"
+
+    @property
+    def varying(self) -> bool:
+        """Whether window lengths vary within the transform."""
+        return self.window_mode not in ("fixed", "constant")
+
+    @property
+    def jointly(self) -> bool:
+        """Whether lengths move together with the positions from the first step on.
+
+        Lengths that vary with frequency descend on their own before: there that is much cheaper.
+        """
+        return self.learns_positions and self.window_mode in ("constant", "time")
+
+    @property
+    def by_turns(self) -> bool:
+        """Whether frames move under one length for all, and lengths are then searched anew.
+
+        Together with lengths that vary with frequency they move at the cost of FFTs for each length
+        of each frame, which is more than it gains; so do lengths per patch on their own.
+        """
+        per_bin = self.window_mode in ("frequency", "time-frequency")
+        return per_bin and self.search and self.optimizer == "auto"
+
+    @property
+    def descends_lengths_first(self) -> bool:
+        """Whether lengths descend while the frames stay."""
+        searched = self.by_turns and self.window_mode == "time-frequency"
+        return self.learns_lengths and not self.jointly and not searched

@@ -1,0 +1,111 @@
+"""`n_fft auto`: the FFT size that fits the window lengths a signal wants."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from dstft_cli.fit.told import Report, say_nothing
+
+LARGEST_AUTO_N_FFT = 65536
+LARGEST_AUTO_N_FFT_PER_BIN = 4096  # lengths per bin cost n_fft² per frame
+SMALLEST_AUTO_N_FFT = 32
+_FIRST_SECONDS = 0.064  # it starts at the power of two nearest to this
+
+
+def choose_n_fft(
+    length: int,
+    sample_rate: float,
+    *,
+    at_least: float,
+    high: float | None,
+    per_bin: bool = False,
+    best_fixed: Callable[[int], float] | None,
+    score: Callable[[int], float] | None,
+    tells_apart: Callable[[int], bool] = lambda n_fft: True,
+    report: Report = say_nothing,
+) -> int:
+    """A power of two in whose range the best window lengths lie.
+
+    It is doubled while the best single length lies above n_fft/2 and halved while it lies below
+    n_fft/4, so that shorter and longer windows both have room. Where lengths vary, all sizes from half
+    the least to twice the greatest of these are searched, and on in the direction of the best, and
+    the one with the best score is taken. It stops at 32, at 65536 and at a quarter of the
+    signal: longer windows no longer tell when something happens. With one length per bin it stops at
+    4096.
+
+    Args:
+        length: of the signal, samples.
+        sample_rate: Hz.
+        at_least: no n_fft below this, samples (a start value, a least length).
+        high: the user's own longest window length: then n_fft just holds it.
+        per_bin: one length per bin.
+        best_fixed: the best single length at an n_fft, samples; None where nothing is learned.
+        score: what the search attains at an n_fft; None where the lengths do not vary.
+        tells_apart: whether single lengths differ at an n_fft; where they do not, as in noise, no
+            scores are compared: they would fall with n_fft by chance.
+        report: takes a line for every step.
+    """
+    floor = max(_power_of_two_above(at_least), SMALLEST_AUTO_N_FFT)
+    limit = max(largest_auto_n_fft(length, per_bin=per_bin), floor)
+    if high is not None:
+        n_fft = max(_power_of_two_above(high), floor)
+        report(f"n_fft auto: {n_fft}, which holds the longest window allowed, {high:g} samples")
+        return n_fft
+    first = 1 << round(math.log2(max(sample_rate * _FIRST_SECONDS, 1.0)))
+    first = min(max(first, floor), limit)
+    if best_fixed is None:
+        report(f"n_fft auto: {first}, near {1000 * _FIRST_SECONDS:g} ms")
+        return first
+    n_fft = _with_room(first, floor, limit, best_fixed, report)
+    if score is None or not tells_apart(n_fft):
+        return n_fft
+    least, most = min(n_fft, first) // 2, max(n_fft, first) * 2
+    return _of_best_score(least, most, floor, limit, score, report)
+
+
+def _with_room(
+    n_fft: int, floor: int, limit: int, best_fixed: Callable[[int], float], report: Report
+) -> int:
+    """Doubled or halved until the best single length lies between a quarter and half of it."""
+    grown = False
+    while True:
+        best = best_fixed(n_fft)
+        found = f"n_fft auto: at {n_fft} the best single window has {best:.4g} samples"
+        if best > n_fft / 2 and n_fft * 2 <= limit:
+            n_fft, grown = n_fft * 2, True
+            report(f"{found}, more than half: doubled")
+        elif best < n_fft / 4 and n_fft // 2 >= floor and not grown:
+            n_fft //= 2
+            report(f"{found}, less than a quarter: halved")
+        else:
+            limited = n_fft * 2 > limit and best > n_fft / 2
+            report(f"{found}: {'the largest for this signal' if limited else 'kept'}")
+            return n_fft
+
+
+def _of_best_score(
+    least: int, most: int, floor: int, limit: int, score: Callable[[int], float], report: Report
+) -> int:
+    """The best of the powers of two from `least` to `most`, and on in the direction of the best."""
+    sizes = [1 << k for k in range(least.bit_length() - 1, most.bit_length())]
+    scores = {size: score(size) for size in sizes if floor <= size <= limit}
+    while True:
+        best = min(scores, key=lambda size: scores[size])
+        beyond = [size for size in (best // 2, best * 2) if size not in scores]
+        beyond = [size for size in beyond if floor <= size <= limit]
+        if not beyond:
+            table = ", ".join(f"{scores[size]:.4g} at {size}" for size in sorted(scores))
+            report(f"n_fft auto: with varying lengths the score is {table}: {best} taken")
+            return best
+        scores |= {size: score(size) for size in beyond}
+
+
+def largest_auto_n_fft(length: int, *, per_bin: bool = False) -> int:
+    """Where `n_fft auto` stops growing for a signal of `length` samples."""
+    largest = LARGEST_AUTO_N_FFT_PER_BIN if per_bin else LARGEST_AUTO_N_FFT
+    return min(largest, _power_of_two_above(length / 8 + 1))
+
+
+def _power_of_two_above(value: float) -> int:
+    return 1 << math.ceil(math.log2(max(value, 1.0)))

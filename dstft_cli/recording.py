@@ -1,0 +1,57 @@
+"""The recording of a job: loaded as the settings ask, and told of in records, details and errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from dstft_cli.audio import Signal, load
+from dstft_cli.audio.source import printable_name
+from dstft_cli.errors import InputError
+from dstft_cli.settings import Settings
+
+
+def load_recording(source: str, settings: Settings) -> Signal:
+    """The part of a recording that the settings ask for."""
+    return load(
+        source,
+        channel=settings.channel,
+        sample_rate=settings.sr,
+        offset=settings.offset,
+        duration=settings.duration,
+    )
+
+
+def loaded_line(signal: Signal, settings: Settings) -> str:
+    """What was read, in one line."""
+    of = "1 channel" if signal.channels == 1 else f"{signal.channels} channels"
+    if signal.channels > 1:
+        used = {"mix": "their mean", "all": "all, with one set of parameters"}
+        of += f": {used.get(str(settings.channel), f'channel {settings.channel}')}"
+    resampled = "" if settings.sr is None else " (--sr)"
+    return (
+        f"loaded {signal.seconds:.3f} s, {signal.length} samples at "
+        f"{signal.sample_rate} Hz{resampled}, {of}, peak {signal.peak:.3g}"
+    )
+
+
+def input_record(signal: Signal) -> dict[str, Any]:
+    """What the records say of the recording, rates in Hz."""
+    return {
+        "path": signal.path,
+        "sha256": signal.sha256,
+        "sample_rate": signal.sample_rate,
+        "channels": signal.channels,
+        "samples": signal.length,
+        "seconds": signal.seconds,
+    }
+
+
+@contextmanager
+def naming(signal: Signal) -> Iterator[None]:
+    """An error of the fit that lies in the recording says which recording it is."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{printable_name(signal.path)}: {error}") from error

@@ -1,0 +1,58 @@
+"""`n_fft auto`: the FFT size that is found."""
+
+import pytest
+
+from dstft_cli.fit.n_fft import choose_n_fft, largest_auto_n_fft
+
+
+def choose(best: float | None, *, length=1_000_000, rate=16000.0, score=None, **options) -> int:
+    """With a best single length that does not depend on the FFT size."""
+    at_least, high = options.get("at_least", 0.0), options.get("high")
+    best_fixed = None if best is None else lambda n_fft: min(best, n_fft)
+    return choose_n_fft(
+        length, rate, at_least=at_least, high=high, best_fixed=best_fixed, score=score
+    )
+
+
+@pytest.mark.parametrize(
+    ("best", "expected"),
+    [(300, 1024), (500, 1024), (600, 2048), (2000, 4096), (200, 512), (20, 64), (1e9, 65536)],
+)
+def test_n_fft_holds_the_best_length_and_room(best, expected):
+    assert choose(best) == expected
+
+
+@pytest.mark.parametrize(("rate", "expected"), [(8000, 512), (16000, 1024), (44100, 2048)])
+def test_n_fft_starts_at_64_ms(rate, expected):
+    assert choose(None, rate=float(rate)) == expected
+
+
+def test_n_fft_limits():
+    assert choose(1e9, length=4000) == 512  # a quarter of the signal, rounded up from an eighth
+    assert choose(None, length=100) == 32
+    assert choose(1.0) == 32
+    assert choose(20, at_least=300.0) == 512
+    assert choose(20, high=700.0) == 1024
+    assert choose(20, high=700.0, at_least=3000.0) == 4096
+    assert choose(None, length=100, at_least=500.0) == 512
+
+
+def test_n_fft_follows_the_score_where_lengths_vary():
+    scores = {512: 5.1, 1024: 5.0, 2048: 4.9, 4096: 4.8, 8192: 4.8, 256: 9.0}
+    assert choose(500, score=scores.__getitem__) == 4096
+    falling = {256: 4.8, 512: 4.9, 1024: 5.0, 2048: 5.1, 128: 5.0}
+    assert choose(500, score=falling.__getitem__) == 256
+
+
+def test_largest_auto_n_fft():
+    assert largest_auto_n_fft(4000) == 512
+    assert largest_auto_n_fft(10**9) == 65536
+
+
+def test_n_fft_that_has_grown_does_not_shrink_again():
+    """Between two sizes that each ask for the other, the larger one has room for both."""
+    best = iter([800.0, 300.0])  # at 1024, then at 2048
+    found = choose_n_fft(
+        10**6, 16000.0, at_least=0, high=None, best_fixed=lambda n_fft: next(best), score=None
+    )
+    assert found == 2048
