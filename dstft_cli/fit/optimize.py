@@ -17,7 +17,7 @@ from dstft_cli.fit.advice import advice
 from dstft_cli.fit.arguments import check_above_zero, check_overlap
 from dstft_cli.fit.device import resolve_device
 from dstft_cli.fit.evaluator import Progress
-from dstft_cli.fit.plan import MOST_FRAMES, Plan, choose_n_fft, largest_auto_n_fft, make_plan
+from dstft_cli.fit.plan import MOST_FRAMES, Plan, choose_n_fft, make_plan
 from dstft_cli.fit.problem import Probe, Problem, as_channels, peak_of
 from dstft_cli.fit.stages import Method, Stages
 from dstft_cli.fit.told import Report, say_nothing
@@ -186,7 +186,14 @@ def optimize(
             length=length,
         )
 
-    automatic = n_fft is None
+    options = {
+        "--n-fft": n_fft,
+        "--win-length": win_length,
+        "--win-length-min": win_length_min,
+        "--win-length-max": win_length_max,
+        "--hop-length": hop_length,
+        "--hop-length-max": hop_length_max,
+    }
     probe = Probe(problem, plan_for)
     if n_fft is None:
         n_fft = choose_n_fft(
@@ -207,9 +214,10 @@ def optimize(
     plan = plan_for(int(n_fft))
     densest = plan.hop_length if plan.hops is None else plan.hops.low
     if length / densest > MOST_FRAMES:
+        option = "--hop-length" if plan.hops is None else "--hop-length and --hop-length-min"
         raise UsageError(
             f"hop length {densest:g} samples makes {length / densest:.3g} frames of "
-            f"this signal, above {MOST_FRAMES}: raise --hop-length"
+            f"this signal, above {MOST_FRAMES}: raise {option}"
         )
     start_centers = plan.start_centers(length, hop_mode)
     stages = Stages(
@@ -243,10 +251,13 @@ def optimize(
         stages.importance,
         hops=np.diff(final.centers),
         last=float(lengths[:, -1].min()),
+        length=length,
         overlap=overlap,
+        hop_mode=hop_mode,
         learned=not fixed,
         featureless=stages.featureless and not probe.structured,
-        growable=not automatic or plan.n_fft < largest_auto_n_fft(length, per_bin=per_bin),
+        per_bin=per_bin,
+        given={option: value for option, value in options.items() if value is not None},
     )
     if stages.stop_reason is StopReason.NON_FINITE:
         warnings.append(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dstft_cli.errors import UsageError
-from dstft_cli.fit.told import Report, say_nothing
+from dstft_cli.fit.told import Report, counted, say_nothing
 from dstft_cli.names import LARGEST_FFT
 from dstft_cli.parameters import (
     SHORTEST_WINDOW,
@@ -73,8 +73,8 @@ class Plan:
         if self.hops is not None:
             hop += f" (learned, {self.hops.low:g} to {self.hops.high:g})"
         return (
-            f"plan: n_fft {self.n_fft}, {hop}, {frames} frames, windows of {low:g} to {high:g} "
-            f"samples, {self.start:g} at the start"
+            f"plan: n_fft {self.n_fft}, {hop}, {counted(frames, 'frame')}, windows of {low:g} to "
+            f"{high:g} samples, {self.start:g} at the start"
         )
 
     def tabulated_lengths(self) -> NDArray[np.float64]:
@@ -106,7 +106,8 @@ def make_plan(
         n_fft: FFT size, samples.
         fixed: the window length is not learned, so it has no range.
         overlap: η, in (0, 1].
-        hop_length: samples; None: n_fft / 16, or less where the overlap asks for it.
+        hop_length: samples; None: n_fft / 16, or less where the overlap asks for it, within the range
+            of learned hops.
         win_length: start value, samples; None: n_fft / 2, or the middle of a range without it.
         win_length_min, win_length_max: samples; None: see `length_bounds`.
         hop_mode: `fixed`, `constant` or `time`.
@@ -123,7 +124,10 @@ def make_plan(
         raise UsageError(
             f"n_fft {n_fft} is above {LARGEST_FFT}: lower --n-fft, --win-length-max or --win-length"
         )
-    hop = min(n_fft / 16, n_fft * overlap / 4) if hop_length is None else hop_length
+    hop = hop_length
+    if hop is None:
+        hop = min(n_fft / 16, n_fft * overlap / 4, hop_length_max or math.inf)
+        hop = max(hop, hop_length_min or 0.0)
     tail = 0.0 if hop_mode != "fixed" else max(length - 1 - length // hop * hop, 0.0)
     if win_length is not None:
         if win_length > n_fft:
