@@ -68,6 +68,8 @@ class GroupedCommand(click.Command):
             params = self.get_params(ctx)
             known = tuple(name for p in params for name in (*p.opts, *p.secondary_opts))
             hint = did_you_mean(error.option_name.replace("_", "-"), known)
+            if any(error.option_name == declared.flag for declared in OPTIONS.values()):
+                hint = ""  # it is meant, and of another command
             raise click.UsageError(f"no such option '{error.option_name}'{hint}", ctx) from None
         except click.UsageError as error:
             error.ctx = error.ctx or ctx  # or the message would point at the help of `dstft`

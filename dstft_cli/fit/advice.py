@@ -24,6 +24,7 @@ _BOUND_SHARE = 0.25  # of the criterion in rows on one bound, above which a warn
 _POOR_OVERLAP = 0.9  # windows a larger share of their length apart meet near zero
 _LONGEST_SHARE = 1 / 3  # of the signal: longer windows hardly tell when something happens
 _CLOSEST = 1 / 16  # of a window: frames closer than this show the same thing twice
+_WORTH_RAISING = 1.2  # ratio of a new bound to the old one
 _MARGIN = 0.8  # of the hop that learned windows allow: the rest is room for them to move
 
 
@@ -67,6 +68,8 @@ def advice(
             f"overlap {overlap:g} is above {_POOR_OVERLAP:g}: the signal may not be recoverable "
             "from the transform; lower --overlap"
         )
+    if unresolved:
+        return warnings
     if featureless and learned:
         bounds = plan.bounds
         warnings.append(
@@ -75,23 +78,24 @@ def advice(
             "--window-mode fixed, or choose a part with more structure with --offset and --duration"
         )
         return warnings
-    on_low = _on_bound(row, importance, plan.bounds.low) if learned else ""
-    held = _held(plan, row, hops, overlap, hop_mode, learned=learned)
-    if on_low and held and hop_mode == "constant":
-        warnings.append(
-            f"the learned hop length is on its upper bound, {hops[0]:g} samples, and {on_low} is on "
-            f"its lower bound, {plan.bounds.low:g}, which follows from it: lower --hop-length-max for "
-            f"shorter windows{', raise --overlap for longer hops' * (overlap < _POOR_OVERLAP)}"
+    if learned and plan.bounds.low == plan.bounds.high:
+        options = dict.fromkeys(
+            (f"lower {plan.bounds.low_option}", f"raise {plan.bounds.high_option}")
         )
-        on_low = ""
-    else:
-        warnings += held or _hops_on_bounds(plan, row, hops, overlap, hop_mode)
+        warnings.append(
+            f"windows of {plan.bounds.low:g} samples are the shortest and the longest allowed, so no "
+            f"length is learned: {' or '.join(options)}"
+        )
+        return warnings
+    bound = _bound_to_each_other(plan, row, hops, overlap)
+    warnings += bound or _hops_on_bounds(plan, row, hops, overlap, hop_mode, learned=learned)
+    on_low = _on_bound(row, importance, plan.bounds.low) if learned and not bound else ""
     if on_low:
         warnings.append(
             f"{on_low} is on its lower bound, {plan.bounds.low:g} samples: "
             f"{_shorter(plan, overlap, hop_mode)}"
         )
-    on_high = _on_bound(row, importance, plan.bounds.high) if learned and not unresolved else ""
+    on_high = _on_bound(row, importance, plan.bounds.high) if learned else ""
     if on_high:
         automatic = "--n-fft" not in given
         remedy = _longer(plan, length, automatic=automatic, per_bin=per_bin, one=len(row) == 1)
@@ -104,16 +108,17 @@ def _unresolved(
 ) -> list[str]:
     """A warning of windows so long that time is no longer resolved, where an option made them so."""
     shortest, most = float(row.min()), length * _LONGEST_SHARE
+    too_large = "--n-fft" not in given and plan.n_fft > length / 2
     asked = {"--win-length-min": 1.0, "--hop-length-max": 1 / overlap, "--hop-length": 1 / overlap}
     forced = [name for name, ratio in asked.items() if given.get(name, 0.0) * ratio > most]
     allowed = [name for name in ("--win-length-max", "--n-fft", "--win-length") if name in given]
     if plan.bounds.low_option == "--win-length":  # it is fixed
         forced, allowed = [], allowed[::-1]
-    if shortest <= most or not forced + allowed:
+    if not (shortest > most or too_large) or not forced + allowed:
         return []
     return [
-        f"windows of {shortest:.6g} samples in a signal of {length}, "
-        f"{counted(len(hops) + 1, 'frame')} in all, hardly tell when something happens: "
+        f"n_fft {plan.n_fft} makes {counted(len(hops) + 1, 'frame')} of this signal of {length} samples, "
+        f"with windows of {shortest:.6g} or more: time is {'hardly' if len(hops) else 'not'} resolved; "
         f"lower {(forced + allowed)[0]}"
     ]
 
@@ -145,7 +150,8 @@ def _shorter(plan: Plan, overlap: float, hop_mode: str) -> str:
             options.append("--hop-length-max")
         elif option == "--hop-length-max" and longest < 1.5 * plan.hop_length:
             options.append("--hop-length")
-    return f"lower {' and '.join(options)}"
+    *others, last = options
+    return f"lower {', '.join(others)}{' and ' * bool(others)}{last}"
 
 
 def _longer(plan: Plan, length: int, *, automatic: bool, per_bin: bool, one: bool) -> str:
@@ -167,45 +173,36 @@ def _longer(plan: Plan, length: int, *, automatic: bool, per_bin: bool, one: boo
     return remedy
 
 
-def _held(
-    plan: Plan, row: Array, hops: Array, overlap: float, hop_mode: str, *, learned: bool
-) -> list[str]:
-    """A warning of learned hops that are as long as the windows allow; none where they may grow."""
-    if plan.hops is None or _share_on(hops, plan.hops.high) <= _BOUND_SHARE:
+def _bound_to_each_other(plan: Plan, row: Array, hops: Array, overlap: float) -> list[str]:
+    """A warning of one learned hop that keeps the windows as long as these keep it short."""
+    low = plan.bounds.low
+    if plan.bounds.low_option != "--hop-length-max" or low <= SHORTEST_WINDOW:
         return []
-    allowed, room = _allowed(row, overlap, hop_mode), 1.2 / _MARGIN if learned else 1.01
-    if allowed > plan.hops.high * room:
+    assert plan.hops is not None
+    high = plan.hops.high
+    if _share_on(hops, high) < 1 or not np.isclose(row.min(), low, rtol=1e-6, atol=0):
         return []
-    lengths = "the windows" if len(row) > 1 else f"windows of {row[0]:.4g} samples"
-    remedy = "raise --overlap for longer ones" if overlap < _POOR_OVERLAP else "no option helps"
     return [
-        f"{_whose(hops, plan.hops.high)} on the upper bound, {plan.hops.high:g} samples, about all that "
-        f"{lengths} with overlap {overlap:g} allow: {remedy}"
+        f"the learned hop length is on its upper bound, {high:g} samples, and the shortest windows on "
+        f"their lower one, {low:g}, which follows from it with overlap {overlap:g}: --hop-length-max "
+        "decides between fewer frames and shorter windows"
     ]
 
 
-def _allowed(row: Array, overlap: float, hop_mode: str) -> float:
-    """The longest hop that the learned windows allow, samples."""
-    return overlap * float(row.min() if hop_mode == "constant" else np.median(row))
-
-
 def _hops_on_bounds(
-    plan: Plan, row: Array, hops: Array, overlap: float, hop_mode: str
+    plan: Plan, row: Array, hops: Array, overlap: float, hop_mode: str, *, learned: bool
 ) -> list[str]:
     """Learned hops that did not move, or of which many lie on one bound."""
     if plan.hops is None or plan.hops.low == plan.hops.high or len(hops) == 0:
         return []
-    allowed = _allowed(row, overlap, hop_mode) * _MARGIN
     if np.allclose(hops, plan.hop_length, rtol=1e-9, atol=0):
         sparser = float(row.min()) * overlap * _MARGIN
         remedy = "--hop-mode fixed gives the same"
         if hop_mode == "time" and sparser >= 2 * plan.hop_length:
-            remedy = (
-                f"sparser frames have more to gain, raise --hop-length, to {sparser:.3g} at most"
-            )
+            remedy = f"sparser frames have more to gain, raise --hop-length, to {_at_most(sparser)}"
         return [
-            f"no positions better than those of the start were found, every {plan.hop_length:g} "
-            f"samples: {remedy}"
+            f"no positions better than those of the start, {plan.hop_length:g} samples apart, were "
+            f"found: {remedy}"
         ]
     warnings = []
     if _share_on(hops, plan.hops.low) > _BOUND_SHARE:
@@ -215,12 +212,28 @@ def _hops_on_bounds(
         warnings.append(
             f"{_whose(hops, plan.hops.low)} on the lower bound, {plan.hops.low:g} samples: {remedy}"
         )
-    if _share_on(hops, plan.hops.high) > _BOUND_SHARE:
+    high = plan.hops.high
+    if _share_on(hops, high) > _BOUND_SHARE:
+        allowed = overlap * float(row.min() if hop_mode == "constant" else np.median(row))
+        most = allowed * (_MARGIN if learned else 1.0)
         warnings.append(
-            f"{_whose(hops, plan.hops.high)} on the upper bound, {plan.hops.high:g} samples: "
-            f"raise --hop-length-max, to {allowed:.3g} at most"
+            f"{_whose(hops, high)} on the upper bound, {high:g} samples{_sparser(plan, most, overlap)}"
         )
     return warnings
+
+
+def _sparser(plan: Plan, most: float, overlap: float) -> str:
+    """What allows hops longer than their upper bound, which windows allow up to `most` samples."""
+    assert plan.hops is not None
+    if most > plan.hops.high * _WORTH_RAISING:
+        return f": raise --hop-length-max, to {_at_most(most)}"
+    remedy = "raise --overlap for longer ones" if overlap < _POOR_OVERLAP else "no option helps"
+    return f", about all that the windows with overlap {overlap:g} allow: {remedy}"
+
+
+def _at_most(samples: float) -> str:
+    """A limit in words, rounded down."""
+    return f"{math.floor(samples) if samples >= 100 else math.floor(100 * samples) / 100:g} at most"
 
 
 def _share_on(hops: Array, limit: float) -> float:
