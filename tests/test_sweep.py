@@ -358,10 +358,24 @@ def test_lengths_that_are_good_enough_end_where_the_loss_passes_a_hundredth():
 
 @pytest.mark.parametrize(
     ("spread", "matters"),
-    [(0.019, "not at all"), (0.021, "little"), (0.19, "little"), (0.21, "a lot")],
+    [(0.029, "not at all"), (0.031, "little"), (0.19, "little"), (0.21, "a lot")],
 )
 def test_how_much_it_matters(spread, matters):
     assert curve([spread, 0.0, np.inf]).matters == matters
+
+
+def test_losses_that_add_up_over_many_octaves_do_not_matter():
+    assert curve([0.0, 0.02, 0.02, 0.02, 0.04]).matters == "not at all"
+    assert curve([0.0, 0.02, 0.02, 0.04]).matters == "little"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_noise_is_judged_as_by_optimize(seed):
+    noise = np.random.default_rng(seed).standard_normal(8000)
+    found = sweep(noise, 8000)
+    assert found.curves[0].matters == "not at all"
+    assert found.warnings == ()
+    assert "score alike" in optimize(noise, 8000, max_steps=0).warnings[0]
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from dstft_cli.fit.survey import Survey
 from dstft_cli.fit.sweep_grids import SHARE_OF_SIGNAL, SweepGrid, sweep_grids
 from dstft_cli.fit.tabulate import unusable_last
 from dstft_cli.parameters import SHORTEST_WINDOW
-from dstft_cli.result import LITTLE, Sweep, SweepCurve
+from dstft_cli.result import Sweep, SweepCurve
 from dstft_cli.stft import Samples, Transform
 
 Array = NDArray[np.float64]
@@ -269,7 +269,7 @@ def _on_bounds(curves: Sequence[SweepCurve], grids: Sequence[SweepGrid], length:
         names = [
             curve.name
             for curve in curves
-            if np.isclose(curve.best_length, limit, rtol=1e-6) and curve.spread >= LITTLE
+            if np.isclose(curve.best_length, limit, rtol=1e-6) and curve.matters != "not at all"
         ]
         if names:
             warnings.append(
