@@ -23,11 +23,12 @@ from dstft_cli.job import JobOutcome, Progress, Report, run_job
 from dstft_cli.learned import learned_settings, read_learned
 from dstft_cli.parameters import Patches
 from dstft_cli.preflight import output_directory
+from dstft_cli.recording import naming
 from dstft_cli.result import CriterionSummary, Result, StopReason, Trajectory
 from dstft_cli.settings import Settings
 from dstft_cli.stft import Transform
 from dstft_cli.transfer import Transferred, transfer
-from dstft_cli.writers import StoredParameters, check_global, shown
+from dstft_cli.writers import StoredParameters, check_emitted, check_global, shown
 
 
 def run_apply(
@@ -71,7 +72,18 @@ def run_apply(
     criterion = resolve(settings.criterion, settings.order)
 
     def find(signal: Signal) -> Result:
-        fitting = transfer(stored, hop, signal.length, float(signal.sample_rate))
+        with naming(signal):
+            fitting = transfer(stored, hop, signal.length, float(signal.sample_rate))
+        if own.emit != "none":
+            resampled = signal.sample_rate != stored.sample_rate and hop == round(hop)
+            check_emitted(
+                fitting.hop_length,
+                fitting.n_fft,
+                signal.length,
+                own.emit,
+                again="run dstft optimize again with",
+                whole_at=stored.sample_rate if resampled else None,
+            )
         began = time.perf_counter()
         kind: Callable[..., Evaluator] = Evaluator
         if len(fitting.window_length) > 1:

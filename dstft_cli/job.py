@@ -112,7 +112,8 @@ def run_job(
             check_frequencies(places, settings, signal.sample_rate)
             loaded = time.perf_counter()
             report(loaded_line(signal, settings))
-            check_emit(signal, settings)
+            if learned:
+                check_emit(signal, settings)
             torch.manual_seed(settings.seed)  # for criteria of one's own; the rest draws nothing
             result = find(signal)
             found = time.perf_counter()
@@ -177,7 +178,7 @@ def _resolved(settings: Settings, result: Result, device: torch.device) -> dict[
     low, high = result.length_bounds
     shortest, longest = result.hop_bounds or (None, None)
     smoothness = settings.smoothness
-    if smoothness is None:
+    if smoothness is None and settings.window_mode not in ("fixed", "constant"):
         smoothness = default_smoothness(settings.window_mode)
     return {
         **settings.as_dict(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dstft_cli.settings import Settings
+from dstft_cli.settings import OPTIONS, Settings
 from dstft_cli.writers import PRODUCTS, OutputDirectory
 
 
@@ -30,12 +30,21 @@ def refuse_early(source: str, settings: Settings, ending: str = "dstft") -> None
 
     Raises:
         InputError: there is no such recording, or its header is none.
-        UsageError: it has no such channel, or the place of the results is taken.
+        UsageError: it has no such channel, the place of the results is taken, pictures cannot show
+            the frequencies asked for, or there is no such colour map.
     """
     from dstft_cli.audio import probe
+    from dstft_cli.plot.scale import frequency_range
 
-    probe(source, channel=settings.channel, sample_rate=settings.sr)
+    rate = probe(source, channel=settings.channel, sample_rate=settings.sr)
     directory = output_directory(source, settings, ending)
     if directory is not None:
         known = PRODUCTS[ending].names
         OutputDirectory(directory, force=settings.force, known=known).check()
+    if rate is not None and (settings.png is not None or (directory and settings.figures)):
+        s = settings
+        frequency_range(rate / 2, rate / 2048, s.freq_scale, s.fmin, s.fmax)
+    if settings.cmap != OPTIONS["cmap"].default:  # else matplotlib need not be imported yet
+        from dstft_cli.plot import check_cmap
+
+        check_cmap(settings.cmap)

@@ -147,7 +147,10 @@ class Result:
 
 
 GOOD_ENOUGH = 0.01  # loss within which a length is as good as the best
-LITTLE, MUCH = 0.02, 0.2  # losses of the worst length from which the choice matters little, a lot
+LITTLE, MUCH = 0.03, 0.2  # losses of the worst length from which the choice matters little, a lot
+TABLE_RANGE = (
+    8  # longest over shortest length of a table of `optimize`, within which LITTLE is measured
+)
 USUAL_LENGTH = 2048.0  # samples: librosa's default, and that of most music software
 
 
@@ -196,8 +199,15 @@ class SweepCurve:
 
     @property
     def matters(self) -> str:
-        """How much the choice of a length matters: `not at all`, `little` or `a lot`."""
-        if self.spread < LITTLE:
+        """How much the choice of a length matters: `not at all`, `little` or `a lot`.
+
+        Not at all, as in noise, where no range of lengths as wide as a table of `optimize` holds losses
+        that differ by `LITTLE`: then that finds none better than another either.
+        """
+        finite = np.isfinite(self.losses)
+        lengths, losses = self.lengths[finite], self.losses[finite]
+        stops = np.searchsorted(lengths, lengths * (TABLE_RANGE * (1 + 1e-9)))
+        if max(np.ptp(losses[start:stop]) for start, stop in enumerate(stops)) < LITTLE:
             return "not at all"
         return "little" if self.spread < MUCH else "a lot"
 

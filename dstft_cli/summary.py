@@ -26,8 +26,7 @@ def summary_lines(record: Mapping[str, Any], directory: Path | None) -> list[str
         f"window length  {_length(record['window_length'], rate)}",
         f"{criterion['name']:<13}  {_number(criterion['final'])} "
         f"({compared}{direction} is sparser)",
-        f"transform      n_fft {record['n_fft']}, {record['frames']} frames, "
-        f"hop {_length(record['hop_length'], rate)}",
+        f"transform      n_fft {record['n_fft']}, {_frames(record, rate)}",
     ]
     if directory is not None:
         lines.append(f"results        {directory}")
@@ -38,9 +37,13 @@ def _number(value: float | None) -> str:
     return "none" if value is None else f"{value:.5g}"
 
 
+def _frames(record: Mapping[str, Any], rate: float) -> str:
+    if record["hop_length"] is None:  # of a single frame
+        return "1 frame"
+    return f"{record['frames']} frames, hop {_length(record['hop_length'], rate)}"
+
+
 def _length(length: Any, rate: float) -> str:
-    if length is None:
-        return "none"
     if isinstance(length, Mapping):
         parts = (_one_length(length[key], rate) for key in ("min", "median", "max"))
         low, median, high = parts

@@ -57,6 +57,8 @@ def transfer(
     Raises:
         InputError: the parameters do not fit the recording.
     """
+    if samples < 2:
+        raise InputError(f"signal of {samples} sample: at least 2 are needed for a window")
     hop = _uniform_hop(stored, hop_length)
     if samples == stored.samples and sample_rate == stored.sample_rate:
         return Transferred(

@@ -135,8 +135,8 @@ MANY = list(range(1, 401))
             "HERE/batch.yaml:3: power = -1: must be above 0",
         ),
         (
-            "defaults:\n  lr: 0.1\njobs:\n  - input: a.wav\n    optimizer: lbfgs",
-            "lr = 0.1 (HERE/batch.yaml:2) has no effect with optimizer = lbfgs (HERE/batch.yaml:5), "
+            "jobs:\n  - input: a.wav\n    lr: 0.1\n    optimizer: lbfgs",
+            "lr = 0.1 (HERE/batch.yaml:3) has no effect with optimizer = lbfgs (HERE/batch.yaml:4), "
             "which needs no learning rate: leave it out, or use optimizer adam or sgd",
         ),
         (

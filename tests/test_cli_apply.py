@@ -256,14 +256,15 @@ REFUSED = {
     "duration": (
         ["time", "longer.wav"],
         1,
-        "the parameters vary from frame to frame over 0.500 s, the recording lasts 0.812 s: choose "
-        "as much of it with --offset and --duration, or learn with --window-mode constant or frequency",
+        "longer.wav: the parameters vary from frame to frame over 0.500 s, the recording lasts 0.812 s: "
+        "choose as much of it with --offset and --duration, or learn with --window-mode constant or "
+        "frequency",
     ),
     "rate": (
         ["time", "other.wav"],
         1,
-        "the parameters vary from frame to frame at 8000 Hz, the recording has 12000 Hz: resample "
-        "it with --sr 8000",
+        "other.wav: the parameters vary from frame to frame at 8000 Hz, the recording has 12000 Hz: "
+        "resample it with --sr 8000",
     ),
     "input": (["constant", "none.wav"], 1, "none.wav: no such file: check the path"),
     "itself": (
@@ -277,6 +278,26 @@ REFUSED = {
         "time exists: use --force to replace it or -o for another place",
     ),
     "option": (["constant", "a.wav", "--db-range", "0"], 2, "--db-range 0: must be above 0"),
+    "swapped": (
+        ["a.wav", "constant"],
+        2,
+        "a.wav is a file and constant a directory: the order is dstft apply DIR INPUT",
+    ),
+    "one sample": (
+        ["constant", "a.wav", "--duration", "0.1ms"],
+        1,
+        "a.wav: signal of 1 sample: at least 2 are needed for a window",
+    ),
+    "colours": (
+        ["constant", "a.wav", "--cmap", "vridis"],
+        2,
+        "colour map 'vridis' is unknown: choose another --cmap, such as viridis, cividis, Reds",
+    ),
+    "frequencies": (
+        ["constant", "a.wav", "--fmax", "1e9"],
+        2,
+        "--fmax 1e+09 Hz is above the highest frequency 4000 Hz: lower --fmax",
+    ),
     "no input": (["constant"], 2, "missing argument 'INPUT': see 'dstft apply --help'"),
 }
 

@@ -206,6 +206,18 @@ def test_a_plain_list_and_a_dry_run_write_nothing(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+def test_a_dry_run_says_auto_for_what_is_not_given(tmp_path):
+    text = "jobs: [{input: a.wav, matrix: {win_length_max: [null, 40ms], search: [true, no]}}]\n"
+    path = config(tmp_path, text + "output: '{win_length_max}-{search}'\n")
+    rows = [line.split() for line in batch(path, "--dry-run").stdout.splitlines()[1:-1]]
+    assert [row[3:] for row in rows] == [
+        ["auto", "true"],
+        ["auto", "false"],
+        ["40ms", "true"],
+        ["40ms", "false"],
+    ]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

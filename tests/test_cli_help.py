@@ -105,7 +105,7 @@ def test_help_shows_every_option_in_its_group(capsys):
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("offset", "Start reading here.  [s; at least 0; default: 0]"),
+        ("offset", "Start reading here, such as 0.5 or 500ms.  [s; at least 0; default: 0]"),
         ("sr", "Resample to this sample rate.  [Hz; at least 1; default: the file's]"),
         (
             "hop_length",
@@ -140,9 +140,19 @@ def test_no_command_shows_help_on_stderr(capsys):
 
 def test_unknown_command(capsys):
     assert main(["optimise", "a.wav"]) == 2
+    assert capsys.readouterr().err == ("dstft: no command 'optimise': did you mean 'optimize'?\n")
+    assert main(["a.wav"]) == 2
     assert capsys.readouterr().err == (
-        f"dstft: no command 'optimise': the commands are {', '.join(group.COMMANDS)}: "
+        f"dstft: no command 'a.wav': the commands are {', '.join(group.COMMANDS)}: "
         "see 'dstft --help'\n"
+    )
+
+
+@pytest.mark.parametrize("option", ["--hop_mode", "--HOP-MODE", "--hopmode"])
+def test_unknown_option(capsys, option):
+    assert main(["optimize", "a.wav", option, "time"]) == 2
+    assert capsys.readouterr().err == (
+        f"dstft: no such option '{option}': did you mean '--hop-mode'?\n"
     )
 
 

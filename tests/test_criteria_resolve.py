@@ -183,7 +183,7 @@ NEEDED = " (needed: direction, moments(a), value(sums, cells))"
             "attribute 'missing'",
         ),
         ("{m}:NeedsArgument", "criterion {m}:NeedsArgument is not a criterion: "),
-        ("{m}:absent", "criterion {m}:absent: '{m}' has no 'absent'"),
+        ("{m}:absent", "criterion {m}:absent: '{m}' has no 'absent': name an object in it"),
         (
             "{m}_absent:x",
             "criterion {m}_absent:x: module '{m}_absent' cannot be imported (No module named "
@@ -191,7 +191,7 @@ NEEDED = " (needed: direction, moments(a), value(sums, cells))"
         ),
         (
             "{m}_broken:x",
-            "criterion {m}_broken:x: importing '{m}_broken' failed: RuntimeError: no luck",
+            "criterion {m}_broken:x: importing '{m}_broken' failed: RuntimeError: no luck: mend",
         ),
     ],
 )

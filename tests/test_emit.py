@@ -194,7 +194,7 @@ def test_a_signal_too_short_for_scipy(tmp_path, monkeypatch, emit):
     soundfile.write("a.wav", np.random.default_rng(0).uniform(-1, 1, 100), RATE, subtype="FLOAT")
     assert emit("scipy", "--n-fft", "256", code=2) == (
         "dstft: --emit scipy: a signal of 100 samples is shorter than half of n_fft 256, which scipy "
-        "refuses: lower --n-fft\n"
+        "refuses: use --emit torch, or use a lower --n-fft\n"
     )
 
 
@@ -203,6 +203,18 @@ def test_of_parameters_applied_to_another_recording(recording, emit):
     soundfile.write("b.wav", recording[::-1, 0].copy(), RATE, subtype="FLOAT")
     text = emit("scipy", "-q", command=("apply", "learned", "b.wav"))
     check(text, "scipy", recording[::-1, 0].copy())
+
+
+def test_advice_for_parameters_that_are_applied_is_to_learn_again(recording, emit):
+    options = ["optimize", "a.wav", "-q", "--n-fft", "100", "--hop-length", "6.5", "--no-figures"]
+    assert main([*options, "-o", "learned"]) == 0
+    assert emit("scipy", command=("apply", "learned", "a.wav"), code=2) == (
+        "dstft: --emit scipy: hop length 6.5 samples is no whole number, which scipy needs: run dstft "
+        "optimize again with --hop-length 6\n"
+    )
+    assert main([*options, "--hop-length", "7", "-o", "whole"]) == 0
+    line = emit("torch", "--sr", "9000", command=("apply", "whole", "a.wav"), code=2)
+    assert line.endswith("is no whole number, which torch needs: resample with --sr 8000\n")
 
 
 @pytest.mark.parametrize("mode", [["--window-mode", "time"], ["--hop-mode", "constant"]])

@@ -60,7 +60,7 @@ def test_a_window_that_ends_before_the_signal_is_told():
     result = optimize(NOISE[:16999], RATE, **options)
     assert result.warnings == (
         "the last 998 samples lie beyond the last frame, whose window reaches 750: "
-        "lower --hop-length or raise --win-length-min to recover them",
+        "lower --hop-length to recover them",
     )
     assert optimize(NOISE[:16001], RATE, **options).warnings == ()
 
@@ -198,7 +198,7 @@ def test_a_tiny_n_fft_that_cuts_the_end_off_is_told():
     told = optimize(x, 100, **options, hop_length=3.375).warnings
     assert told == (
         "the last 2.25 samples lie beyond the last frame, whose window reaches 2: "
-        "lower --hop-length or raise --win-length-min to recover them",
+        "lower --hop-length to recover them",
     )
     assert optimize(x, 100, **options, hop_length=3.5).warnings == ()
 

@@ -79,6 +79,19 @@ def refused(command_line=(), pairs=(), config=None) -> str:
 
 
 @pytest.mark.parametrize(
+    ("text", "seconds"), [("500ms", 0.5), ("0.5s", 0.5), ("0.5", 0.5), ("1 S", 1.0)]
+)
+def test_times_with_and_without_a_unit(text, seconds):
+    settings = merge({"duration": text, "offset": text})
+    assert (settings.duration, settings.offset) == (seconds, seconds)
+    assert merge({"offset": "0ms"}).offset == 0
+    assert refused({"duration": "5 min"}) == (
+        "--duration '5 min': must be a time (0.5, 0.5s, 500ms), above 0"
+    )
+    assert refused({"duration": "0ms"}) == "--duration 0ms: must be above 0"
+
+
+@pytest.mark.parametrize(
     ("text", "samples"),
     [
         ("1024", 1024.0),
@@ -205,11 +218,33 @@ def test_precedence(tmp_path):
 def test_values_contradict_only_after_merging(tmp_path):
     config = write(tmp_path, "criterion: renyi\norder: 2\nfmin: 9000\nfmax: 10000\n")
     assert merge({"fmin": "10"}, ["fmax=100"], config).fmax == 100.0
-    assert refused({"criterion": "entropy"}, config=config) == (
-        f"order = 2 ({config}:2) has no effect with --criterion entropy, which has none: "
-        "leave it out, or use criterion renyi or lp"
-    )
     assert merge({"criterion": "entropy", "order": "auto"}, [], config).order is None
+
+
+def test_what_a_preset_sets_for_another_mode_is_passed_over(tmp_path):
+    preset = "window_mode: time\nsmoothness: 0.2\nhop_mode: time\nhop_length_max: 64\n"
+    config = write(tmp_path, preset + "criterion: renyi\norder: 2\noptimizer: adam\nlr: 1\n")
+    other = {"window_mode": "constant", "hop_mode": "fixed", "criterion": "entropy"}
+    settings = merge({**other, "optimizer": "lbfgs"}, [], config)
+    assert (settings.smoothness, settings.hop_length_max) == (None, None)
+    assert (settings.order, settings.lr) == (None, None)
+    assert merge({}, ["window_mode=fixed"], config).smoothness is None
+    assert merge({}, [], config).smoothness == 0.2
+
+
+def test_an_option_without_effect_is_refused_where_nothing_overrules_it(tmp_path):
+    config = write(tmp_path, "seed: 1\nsmoothness: 0.2\n")
+    told = (
+        " has no effect with {}, whose one length never changes: leave it out, or use window_mode "
+        "time, frequency or time-frequency"
+    )
+    default = told.format("the default --window-mode constant")
+    assert refused(config=config) == f"smoothness = 0.2 ({config}:2){default}"
+    assert refused({"smoothness": "0.2"}) == f"--smoothness 0.2{default}"
+    assert refused({"window_mode": "fixed"}, ["smoothness=0.2"]) == (
+        f"--set smoothness=0.2{told.format('--window-mode fixed')}"
+    )
+    assert merge({"window_mode": "time"}, [], config).smoothness == 0.2
 
 
 @pytest.mark.parametrize("text", ["", "# all as by default\n", "---\n"])
@@ -449,6 +484,13 @@ def test_refused_bytes(tmp_path, data, reason):
     assert message.endswith(f": {reason}")
 
 
+def test_a_batch_given_as_settings_is_told_from_them(tmp_path):
+    for config in (CONFIGS / "batch.yaml", write(tmp_path, "defaults: {power: 1}\n")):
+        message = refused(config=config)
+        assert message.startswith(f"{config}:")
+        assert message.endswith(f" belongs to a batch: run dstft batch {config}")
+
+
 def test_missing_config_and_directory(tmp_path):
     absent = tmp_path / "absent.yaml"
     assert refused(config=absent) == f"{absent}: no such file: check --config"
@@ -460,6 +502,12 @@ def test_missing_config_and_directory(tmp_path):
 @pytest.mark.parametrize(
     ("pair", "message"),
     [
+        ("hop mode=x", "--set 'hop mode=x': unknown key 'hop mode': did you mean 'hop_mode'?"),
+        ("--HOP-MODE=x", "--set --HOP-MODE=x: unknown key '--HOP-MODE': did you mean 'hop_mode'?"),
+        (
+            "windowmode=x",
+            "--set windowmode=x: unknown key 'windowmode': did you mean 'window_mode'?",
+        ),
         ("criterium=x", "--set criterium=x: unknown key 'criterium': did you mean 'criterion'?"),
         ("power", "--set power: not a setting: write --set key=value"),
         ("=1", "--set =1: unknown key '': see 'dstft optimize --help'"),

@@ -110,8 +110,10 @@ def test_a_tone_wants_the_longest_window_and_a_click_the_shortest(criterion):
     assert tone.curves[0].best_length == pytest.approx(len(TONE) / 4, rel=1e-9)
     assert tone.warnings == (
         f"{criterion}: the best window length is the longest of the sweep, 3000 samples: "
-        "raise --win-length-max to look further",
+        "longer ones, beyond a quarter of the recording, no longer tell when something happens",
     )
+    short = sweep(TONE, RATE, criteria=[criterion], win_length_max=500)
+    assert short.warnings[0].endswith(", 500 samples: raise --win-length-max to look further")
     click = sweep(CLICK, RATE, criteria=[criterion])
     if criterion == "kurtosis":  # every frame of a click is flat, whatever its window
         assert click.curves[0].matters == "not at all"
@@ -126,6 +128,38 @@ def test_noise_has_no_best_window(criterion):
     assert curve.spread < 0.03
     (chirp,) = sweep(CHIRP, RATE, criteria=[criterion]).curves
     assert chirp.spread > 0.5
+
+
+@pytest.mark.parametrize(
+    ("options", "limit", "remedy"),
+    [
+        ({}, 32, "lower --win-length-min to look further"),
+        ({"hop_length": 20}, 40, "lower --hop-length to look further"),
+        ({"win_length_min": 2}, 2, "a shorter window holds no sample"),
+        ({"n_fft": 512}, 64, "lower --hop-length to look further"),
+        ({"n_fft": 512, "hop_length": 4}, 16, "lower --win-length-min to look further"),
+    ],
+)
+def test_advice_for_a_click_leads_to_shorter_windows(options, limit, remedy):
+    assert sweep(CLICK, RATE, **options).warnings == (
+        f"entropy: the best window length is the shortest of the sweep, {limit} samples: {remedy}",
+    )
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"win_length_min": 2000},
+        {"win_length_max": 2100},
+        {"n_fft": 4096, "win_length_min": 600},
+    ],
+)
+def test_the_usual_length_is_tried_wherever_it_lies_in_the_range(options):
+    (curve,) = (found := sweep(CHIRP, RATE, **options)).curves
+    assert list(found.lengths).count(2048.0) == 1
+    assert curve.at(2048.0) is not None
+    assert (np.diff(found.lengths) > 0).all()
 
 
 def test_the_best_length_of_a_chirp_scales_with_its_rate():
@@ -222,11 +256,25 @@ def test_ranges_of_ones_own():
         (
             {"win_length_min": 500, "win_length_max": 500},
             "window lengths from 500 to 500 samples leave nothing to sweep: lower "
-            "--win-length-min or --hop-length, or raise --win-length-max",
+            "--win-length-min or raise --win-length-max$",
         ),
         ({"n_fft": 512, "win_length_min": 1}, "window length min 1 samples is below 2"),
+        (
+            {"hop_length": 2000},
+            "window lengths from 4000 to 3000 samples leave nothing to sweep: lower --hop-length or "
+            "raise --win-length-max$",
+        ),
+        (
+            {"n_fft": 512, "hop_length": 256},
+            "window lengths from 512 to 512 samples leave nothing to sweep: lower --hop-length or "
+            "raise --n-fft$",
+        ),
         ({"hop_length": 20, "win_length_min": 10}, "below hop length / overlap = 40"),
-        ({"win_length_max": 2.0**20}, "n_fft 2097152 is above 1048576"),
+        ({"win_length_min": 1.5}, "window length min 1.5 samples is below 2"),
+        (
+            {"win_length_max": 2.0**20},
+            "window length max 1.04858e.06 samples is above 524288: lower --win-length-max",
+        ),
         ({"criteria": ["entropi"]}, "criterion 'entropi' is unknown"),
     ],
 )
@@ -310,10 +358,24 @@ def test_lengths_that_are_good_enough_end_where_the_loss_passes_a_hundredth():
 
 @pytest.mark.parametrize(
     ("spread", "matters"),
-    [(0.019, "not at all"), (0.021, "little"), (0.19, "little"), (0.21, "a lot")],
+    [(0.029, "not at all"), (0.031, "little"), (0.19, "little"), (0.21, "a lot")],
 )
 def test_how_much_it_matters(spread, matters):
     assert curve([spread, 0.0, np.inf]).matters == matters
+
+
+def test_losses_that_add_up_over_many_octaves_do_not_matter():
+    assert curve([0.0, 0.02, 0.02, 0.02, 0.04]).matters == "not at all"
+    assert curve([0.0, 0.02, 0.02, 0.04]).matters == "little"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_noise_is_judged_as_by_optimize(seed):
+    noise = np.random.default_rng(seed).standard_normal(8000)
+    found = sweep(noise, 8000)
+    assert found.curves[0].matters == "not at all"
+    assert found.warnings == ()
+    assert "score alike" in optimize(noise, 8000, max_steps=0).warnings[0]
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ class BlockChecks:
         if share <= CLIPPED_SHARE or self.peak > 1:  # what goes beyond 1 did not clip at 1
             return ""
         return (
-            f"{100 * share:.1f} % of samples are at full scale (clipping), and their edges favour "
+            f"{percent(share)} of samples are at full scale (clipping), and their edges favour "
             "short windows: record at a lower level, or choose a part with --offset and --duration"
         )
 
@@ -91,7 +91,7 @@ class BlockChecks:
         if share <= SILENT_SHARE:
             return ""
         return (
-            f"{100 * share:.3g} % of samples are exactly zero (digital silence) and teach nothing: "
+            f"{percent(share)} of samples are exactly zero (digital silence) and teach nothing: "
             "choose a part that sounds with --offset and --duration"
         )
 
@@ -103,7 +103,7 @@ class BlockChecks:
         if share <= OFFSET_SHARE:
             return ""
         return (
-            f"{100 * min(share, 1):.3g} % of the energy is a constant offset (DC), which hides the "
+            f"{percent(min(share, 1))} of the energy is a constant offset (DC), which hides the "
             "sound: remove it with a high-pass filter first"
         )
 
@@ -118,6 +118,12 @@ class BlockChecks:
             "the channels are of opposite phase and cancel in the mix, which keeps "
             f"{100 * share * channels:.2g} % of their energy: use --channel all, or --channel 0"
         )
+
+
+def percent(share: float) -> str:
+    """A share in percent, to three digits; 100 % is all and nothing less."""
+    text = f"{100 * share:.3g} %"
+    return "more than 99.9 %" if text == "100 %" and share < 1 else text
 
 
 def _energy(block: NDArray[np.float32]) -> float:

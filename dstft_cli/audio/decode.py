@@ -90,18 +90,23 @@ def probe(
     *,
     channel: Literal["mix", "all"] | int = "mix",
     sample_rate: int | None = None,
-) -> None:
+) -> int | None:
     """Raises what `load` would, as far as a glance at the header tells; pipes are not touched.
 
     Args:
         source, channel, sample_rate: as for `load`.
+
+    Returns:
+        The sample rate that `load` will give, Hz; None for a pipe.
     """
     with glance(source) as seen:
         if seen is None:
-            return
+            return None
         with open_reader(seen) as reader:
             _pick(channel, reader)
-            _check_ratio(sample_rate or reader.sample_rate, reader)
+            rate = sample_rate or reader.sample_rate
+            _check_ratio(rate, reader)
+            return rate
 
 
 def _check_arguments(

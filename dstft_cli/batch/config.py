@@ -13,7 +13,16 @@ from dstft_cli.batch.entries import MOST_JOBS, NOT_PER_JOB, BatchConfig, Entry, 
 from dstft_cli.batch.template import Template
 from dstft_cli.errors import UsageError
 from dstft_cli.settings import OPTIONS
-from dstft_cli.settings.merge import Given, check_key, from_line, from_pairs, settings_of
+from dstft_cli.settings.merge import (
+    IN_FILE,
+    IN_MATRIX,
+    OF_JOB,
+    Given,
+    check_key,
+    from_line,
+    from_pairs,
+    settings_of,
+)
 from dstft_cli.settings.option import did_you_mean
 from dstft_cli.settings.yaml_source import Item, items, line_of, read_items, scalar
 
@@ -136,9 +145,8 @@ def _entry(
     if node.id != "mapping":
         raise UsageError(f"{where}: a job must be a mapping: write '- input: FILE'")
     job = {item.key: item for item in items(node, path)}
-    own = _settings(
-        [item for key, item in job.items() if key not in JOB_KEYS], path, JOB_KEYS, "a job"
-    )
+    settings = [item for key, item in job.items() if key not in JOB_KEYS]
+    own = _settings(settings, path, JOB_KEYS, "a job", OF_JOB)
     if "input" not in job:
         raise UsageError(f"{where}: a job has no input: write 'input: FILE'")
     name = _text(job, "name", path, "")
@@ -151,7 +159,7 @@ def _entry(
     variants = []
     for combination in _matrix(job.get("matrix"), path, overrides):
         given = {**base, **combination, **overrides}
-        key = json.dumps({name: entry.value for name, entry in given.items()}, sort_keys=True)
+        key = json.dumps({name: (e.value, e.rank) for name, e in given.items()}, sort_keys=True)
         if key not in seen:
             seen[key] = Variant.of(settings_of(given))
         variants.append(seen[key])
@@ -195,7 +203,7 @@ def _matrix(
             if value in values:
                 raise UsageError(f"{here}: {axis.key} {value} is in the matrix twice: keep one")
             values.append(value)
-            entries.append((axis.key, from_line(axis.key, value, here)))
+            entries.append((axis.key, from_line(axis.key, value, here, rank=IN_MATRIX)))
         axes.append(entries)
     count = math.prod(map(len, axes))
     if item is not None and count > MOST_COMBINATIONS:
@@ -207,14 +215,14 @@ def _matrix(
 
 
 def _settings(
-    entries: Sequence[Item], path: Path, also: tuple[str, ...], what: str
+    entries: Sequence[Item], path: Path, also: tuple[str, ...], what: str, rank: int = IN_FILE
 ) -> dict[str, Given]:
     given = {}
     for item in entries:
         where = f"{path}:{item.line}"
         _check_setting(item.key, where, also, what)
         value = scalar(item.node, f"{where}: {item.key}")
-        given[item.key] = from_line(item.key, value, where)
+        given[item.key] = from_line(item.key, value, where, rank=rank)
     return given
 
 

@@ -104,7 +104,9 @@ def make_plan(config: BatchConfig) -> Plan:
             if _identity(variant) not in numbers:
                 numbers[_identity(variant)] = len(variants)
                 variants.append(variant)
-        texts = [{k: _text(v) for k, v in variant.values.items()} for variant in entry.variants]
+        texts = [
+            {k: setting_text(v) for k, v in variant.values.items()} for variant in entry.variants
+        ]
         for path, tree in files:
             head, base = os.path.split(path)
             parent = os.path.basename(head) or os.path.basename(inputs)
@@ -124,8 +126,8 @@ def _identity(variant: Variant) -> tuple[str, int | None]:
     return variant.digest, variant.settings.threads
 
 
-def _text(value: Any) -> str:
-    """A setting as part of a name."""
+def setting_text(value: Any) -> str:
+    """A setting in a table, or as part of a name."""
     if isinstance(value, bool):
         return str(value).lower()
     return "auto" if value is None else str(value)

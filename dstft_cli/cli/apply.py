@@ -16,6 +16,8 @@ from dstft_cli.cli.options import (
     general_options,
     setting_options,
 )
+from dstft_cli.cli.table import one_line
+from dstft_cli.errors import UsageError
 from dstft_cli.settings import RUN_GROUPS, merge
 
 if TYPE_CHECKING:
@@ -25,6 +27,11 @@ if TYPE_CHECKING:
 def run(directory: Path, source: str, quiet: bool, verbose: bool, **options: Any) -> None:
     """The body of the command; `options` has one entry per setting, None where not given."""
     settings = merge({name: value for name, value in options.items() if value is not None})
+    if directory.is_file() and Path(source).is_dir():
+        raise UsageError(
+            f"{one_line(str(directory))} is a file and {one_line(source)} a directory: "
+            "the order is dstft apply DIR INPUT"
+        )
 
     def job(**streams: Any) -> JobOutcome:
         from dstft_cli.apply import run_apply

@@ -64,7 +64,7 @@ def run(
     from dstft_cli.cli.failures import Terminated
     from dstft_cli.cli.table import one_line
 
-    told = Told(plan, as_json=as_json, quiet=quiet, verbose=verbose)
+    told = Told(plan, as_json=as_json, quiet=quiet, verbose=verbose, force=bool(force))
     try:
         with told:
             rows = _execute(plan, told, workers, scheduler, bool(force), fail_fast, verbose)

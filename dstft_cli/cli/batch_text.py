@@ -56,8 +56,13 @@ def print_plan(plan: Plan, *, as_json: bool) -> None:
                 }
             )
         return
+    from dstft_cli.batch.plan import setting_text
+
     rows = [
-        [str(job.index), job.input, job.output, *map(str, plan.settings_that_vary(job).values())]
+        [
+            *(str(job.index), job.input, job.output),
+            *map(setting_text, plan.settings_that_vary(job).values()),
+        ]
         for job in plan.jobs
     ]
     for line in table(["job", "input", "output", *plan.varying], rows):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dstft_cli.batch.plan import SUMMARY
 from dstft_cli.cli.batch_text import jobs, print_json
 from dstft_cli.cli.streams import data_output
 from dstft_cli.cli.table import one_line, table
@@ -32,13 +33,17 @@ class Told:
         as_json: a line of JSON per job on standard output, and nothing else there.
         quiet: failures only.
         verbose: details too.
+        force: earlier results do not count.
     """
 
-    def __init__(self, plan: Plan, *, as_json: bool, quiet: bool, verbose: bool) -> None:
+    def __init__(
+        self, plan: Plan, *, as_json: bool, quiet: bool, verbose: bool, force: bool = False
+    ) -> None:
         self._plan = plan
         self._as_json = as_json
         self._quiet = quiet
         self._verbose = verbose
+        self._force = force
         self._terminal = sys.stderr is not None and sys.stderr.isatty()
         self._bars: Progress | None = None
         self._task: TaskID | None = None
@@ -93,13 +98,16 @@ class Told:
 
     def stopped(self, how: str) -> str:
         """What to say after an interrupt."""
-        return (
-            f"{how} with {self._standing} of {jobs(len(self._plan.jobs))} done: "
-            "run the same command again to resume"
-        )
+        remedy = "run the same command again to resume"
+        if self._force:
+            remedy = (
+                "run the same command again to begin anew, or without --force to keep every result "
+                "that stands"
+            )
+        return f"{how} with {self._standing} of {jobs(len(self._plan.jobs))} done: {remedy}"
 
     def close(self, rows: Mapping[int, Mapping[str, Any]]) -> None:
-        """The table of failures on standard error, and the totals."""
+        """The table of failures on standard error, and the totals, warnings among them."""
         failed = [row for _, row in sorted(rows.items()) if row["status"] == "failed"]
         if failed:
             lines = table(
@@ -115,6 +123,10 @@ class Told:
         parts += [f"{missing} not run"] if missing else []
         seconds = time.perf_counter() - self._began
         self.line(f"{jobs(len(self._plan.jobs)):<13}  {', '.join(parts)} in {seconds:.1f} s")
+        warned = [len(row["warnings"]) for row in rows.values() if row.get("warnings")]
+        if warned:
+            place = one_line(str(self._plan.folder / SUMMARY))
+            self.line(f"warnings       {sum(warned)} in {jobs(len(warned))}, told in {place}")
         self.line(f"results        {one_line(str(self._plan.folder))}")
 
     def line(self, text: str) -> None:

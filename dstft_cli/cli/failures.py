@@ -50,7 +50,7 @@ def _usage(error: click.ClickException) -> str:
     text = text[:1].lower() + text[1:]
     context = getattr(error, "ctx", None)
     command = "dstft" if context is None else context.command_path
-    return f"{text}: see '{command} --help'"
+    return text if text.endswith("?") else f"{text}: see '{command} --help'"
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

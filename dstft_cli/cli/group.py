@@ -74,7 +74,10 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            ctx.fail(f"no command '{args[0]}': the commands are {', '.join(COMMANDS)}")
+            from dstft_cli.settings.option import did_you_mean
+
+            known = f": the commands are {', '.join(COMMANDS)}"
+            ctx.fail(f"no command '{args[0]}'{did_you_mean(args[0], tuple(COMMANDS)) or known}")
         return super().resolve_command(ctx, args)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:

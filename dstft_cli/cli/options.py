@@ -12,6 +12,7 @@ from click.shell_completion import CompletionItem
 from dstft_cli.cli.entry import RunState
 from dstft_cli.cli.version import version_option
 from dstft_cli.settings import OPTIONS, Declaration
+from dstft_cli.settings.option import did_you_mean
 
 GENERAL = "general"
 PATHS = {"DIR": "dir", "FILE": "file", "PATH|-": "file", "FILE|-": "file"}  # by metavar
@@ -63,6 +64,13 @@ class GroupedCommand(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:
             return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            params = self.get_params(ctx)
+            known = tuple(name for p in params for name in (*p.opts, *p.secondary_opts))
+            hint = did_you_mean(error.option_name.replace("_", "-"), known)
+            if any(error.option_name == declared.flag for declared in OPTIONS.values()):
+                hint = ""  # it is meant, and of another command
+            raise click.UsageError(f"no such option '{error.option_name}'{hint}", ctx) from None
         except click.UsageError as error:
             error.ctx = error.ctx or ctx  # or the message would point at the help of `dstft`
             raise

@@ -17,6 +17,7 @@ from dstft_cli.cli.options import (
     general_options,
     setting_option,
 )
+from dstft_cli.cli.table import one_line
 from dstft_cli.errors import UsageError
 from dstft_cli.settings import OPTIONS, SWEEP_OPTIONS, SweepSettings, merge
 
@@ -35,11 +36,11 @@ def run(
     """The body of the command; `options` has one entry per setting, None where not given."""
     given = {name: value for name, value in options.items() if value is not None}
     others = [name for name in OPTIONS if name not in SWEEP_OPTIONS]
+    for pair in set_pairs:
+        if (name := pair.partition("=")[0].strip()) in others:
+            raise UsageError(f"--set {one_line(pair)}: a sweep has no {name}: leave it out")
     settings = merge(given, set_pairs, config, SweepSettings, passed_over=others)
     assert isinstance(settings, SweepSettings)
-    for pair in set_pairs:
-        if (name := pair.partition("=")[0].strip()) not in SWEEP_OPTIONS:
-            raise UsageError(f"--set {pair}: a sweep has no {name}: leave it out")
 
     def job(**streams: Any) -> JobOutcome:
         from dstft_cli.cli.sweep_text import sweep_lines

@@ -49,7 +49,7 @@ def _verdict(entry: Mapping[str, Any], rate: float) -> str:
     if entry["matters"] == "not at all":
         return (
             "The window length does not matter: the worst one loses "
-            f"{_loss(entry, entry['spread'])}."
+            f"{_loss(entry, entry['spread'])}. Any will do."
         )
     best, usual = entry["best"], entry["usual"]
     text = (
@@ -88,7 +88,10 @@ def _loss(entry: Mapping[str, Any], loss: float | None) -> str:
 def _in_cells(entry: Mapping[str, Any], loss: float) -> str:
     if entry["unit"] != "nats" or loss is None or not math.isfinite(loss):
         return ""
-    return f", as if {math.exp(loss):.2g} times as many cells were occupied"
+    more = math.expm1(loss)
+    if more < 0.5:
+        return f", as if {more:.0%} more cells were occupied"
+    return f", as if {1 + more:.2g} times as many cells were occupied"
 
 
 def _time(samples: float, rate: float) -> str:

@@ -163,14 +163,15 @@ def _load(reference: str) -> Any:
     except Exception as error:
         raise UsageError(
             f"criterion {reference}: importing {module_name!r} failed: "
-            f"{type(error).__name__}: {error}"
+            f"{type(error).__name__}: {error}: mend the module"
         ) from error
     for part in attribute.split("."):
         try:
             target = getattr(target, part)
         except AttributeError:
             raise UsageError(
-                f"criterion {reference}: {module_name!r} has no {attribute!r}"
+                f"criterion {reference}: {module_name!r} has no {attribute!r}: "
+                "name an object in it that has moments() and value()"
             ) from None
     return target
 

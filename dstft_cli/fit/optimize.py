@@ -17,7 +17,7 @@ from dstft_cli.fit.arguments import check_arguments, check_criterion
 from dstft_cli.fit.device import resolve_device
 from dstft_cli.fit.evaluator import Progress
 from dstft_cli.fit.method import Method
-from dstft_cli.fit.n_fft import choose_n_fft, largest_auto_n_fft
+from dstft_cli.fit.n_fft import choose_n_fft
 from dstft_cli.fit.plan import MOST_FRAMES, Plan, make_plan
 from dstft_cli.fit.problem import Probe, Problem, as_channels, peak_of
 from dstft_cli.fit.stages import Fitted, run_stages
@@ -183,7 +183,15 @@ def optimize(
         hop_length_max=hop_length_max,
         length=length,
     )
-    automatic, per_bin = n_fft is None, window_mode == "frequency"
+    per_bin = window_mode == "frequency"
+    options = {
+        "--n-fft": n_fft,
+        "--win-length": win_length,
+        "--win-length-min": win_length_min,
+        "--win-length-max": win_length_max,
+        "--hop-length": hop_length,
+        "--hop-length-max": hop_length_max,
+    }
     probe = Probe(problem, plan_for)
     if n_fft is None:
         n_fft = choose_n_fft(
@@ -221,10 +229,13 @@ def optimize(
         state.importance,
         hops=np.diff(final.centers),
         last=float(lengths[:, -1].min()),
+        length=length,
         overlap=overlap,
+        hop_mode=hop_mode,
         learned=method.learns_lengths,
         featureless=state.featureless and not probe.structured,
-        growable=not automatic or plan.n_fft < largest_auto_n_fft(length, per_bin=per_bin),
+        per_bin=per_bin,
+        given={option: value for option, value in options.items() if value is not None},
     )
     return Result(
         sample_rate=problem.sample_rate,
@@ -253,9 +264,10 @@ def _check_frames(plan: Plan, length: int) -> None:
     """UsageError where the shortest hop makes more frames of the signal than memory holds."""
     densest = plan.hop_length if plan.hops is None else plan.hops.low
     if length / densest > MOST_FRAMES:
+        option = "--hop-length" if plan.hops is None else "--hop-length and --hop-length-min"
         raise UsageError(
             f"hop length {densest:g} samples makes {length / densest:.3g} frames of "
-            f"this signal, above {MOST_FRAMES}: raise --hop-length"
+            f"this signal, above {MOST_FRAMES}: raise {option}"
         )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dstft_cli.errors import UsageError
+from dstft_cli.fit.told import counted
 from dstft_cli.names import LARGEST_FFT
 from dstft_cli.parameters import (
     SHORTEST_WINDOW,
@@ -67,8 +68,8 @@ class Plan:
         if self.hops is not None:
             hop += f" (learned, {self.hops.low:g} to {self.hops.high:g})"
         return (
-            f"plan: n_fft {self.n_fft}, {hop}, {frames} frames, windows of {low:g} to {high:g} "
-            f"samples, {self.start:g} at the start"
+            f"plan: n_fft {self.n_fft}, {hop}, {counted(frames, 'frame')}, windows of {low:g} to "
+            f"{high:g} samples, {self.start:g} at the start"
         )
 
     def tabulated_lengths(self) -> NDArray[np.float64]:
@@ -100,7 +101,8 @@ def make_plan(
         n_fft: FFT size, samples.
         fixed: the window length is not learned, so it has no range.
         overlap: η, in (0, 1].
-        hop_length: samples; None: n_fft / 16, or less where the overlap asks for it.
+        hop_length: samples; None: n_fft / 16, or less where the overlap asks for it, within the range
+            of learned hops.
         win_length: start value, samples; None: n_fft / 2, or the middle of a range without it.
         win_length_min, win_length_max: samples; None: see `length_bounds`.
         hop_mode: `fixed`, `constant` or `time`.
@@ -112,7 +114,10 @@ def make_plan(
         UsageError: a length is out of its range, or two contradict each other.
     """
     _check_sizes(n_fft, win_length)
-    hop = default_hop_length(n_fft, overlap) if hop_length is None else hop_length
+    hop = hop_length
+    if hop is None:
+        hop = min(default_hop_length(n_fft, overlap), hop_length_max or math.inf)
+        hop = max(hop, hop_length_min or 0.0)
     tail = 0.0 if hop_mode != "fixed" else max(length - 1 - length // hop * hop, 0.0)
     start = n_fft / 2 if win_length is None else win_length
     hops = None

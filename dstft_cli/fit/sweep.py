@@ -20,8 +20,9 @@ from dstft_cli.fit.evaluator import Progress
 from dstft_cli.fit.problem import as_channels, peak_of
 from dstft_cli.fit.stretches import Part, part_of
 from dstft_cli.fit.survey import Survey
-from dstft_cli.fit.sweep_grids import SweepGrid, sweep_grids
+from dstft_cli.fit.sweep_grids import SHARE_OF_SIGNAL, SweepGrid, sweep_grids
 from dstft_cli.fit.tabulate import unusable_last
+from dstft_cli.parameters import SHORTEST_WINDOW
 from dstft_cli.result import Sweep, SweepCurve
 from dstft_cli.stft import Samples, Transform
 
@@ -118,7 +119,7 @@ def sweep(
         curves=tuple(found),
         looked_at=part.share,
         seconds={"search": searched - began, "descent": time.perf_counter() - searched},
-        warnings=tuple(_on_bounds(found, lengths)),
+        warnings=tuple(_on_bounds(found, grids, length)),
     )
 
 
@@ -187,8 +188,8 @@ class _Task:
                 "lower --order or --power, or use --dtype float64"
             )
         grid = next(grid for grid in grids if lengths[k] in grid.lengths)
-        low = max(lengths[max(k - 1, 0)], grid.bounds[0])
-        high = min(lengths[min(k + 1, len(lengths) - 1)], grid.bounds[1])
+        low = max(lengths[max(k - 1, 0)], grid.bounds.low)
+        high = min(lengths[min(k + 1, len(lengths) - 1)], grid.bounds.high)
         best = self._descend(criterion, grid, float(lengths[k]), float(low), float(high))
         length, value, score = float(lengths[k]), float(table.values[k]), float(table.scores[k])
         if best is not None and best[2] < score:
@@ -246,17 +247,33 @@ class _Table:
     scores: Array
 
 
-def _on_bounds(curves: Sequence[SweepCurve], lengths: Array) -> list[str]:
-    """A warning for each end of the range that is the best length of a criterion."""
+def _on_bounds(curves: Sequence[SweepCurve], grids: Sequence[SweepGrid], length: int) -> list[str]:
+    """A warning for each end of the range that is the best length of a criterion that tells lengths apart.
+
+    Args:
+        curves: of the sweep.
+        grids: of its lengths.
+        length: of the signal, samples.
+    """
+    shortest, longest = float(grids[0].lengths[0]), float(grids[-1].lengths[-1])
+    shorter = f"lower {grids[0].bounds.low_option} to look further"
+    if shortest <= SHORTEST_WINDOW:
+        shorter = "a shorter window holds no sample"
+    longer = f"raise {grids[-1].bounds.high_option} to look further"
+    if longest >= length / SHARE_OF_SIGNAL:
+        longer = (
+            "longer ones, beyond a quarter of the recording, no longer tell when something happens"
+        )
     warnings = []
-    for side, limit, remedy in (
-        ("shortest", float(lengths[0]), "lower --win-length-min"),
-        ("longest", float(lengths[-1]), "raise --win-length-max"),
-    ):
-        names = [curve.name for curve in curves if np.isclose(curve.best_length, limit, rtol=1e-6)]
+    for side, limit, remedy in (("shortest", shortest, shorter), ("longest", longest, longer)):
+        names = [
+            curve.name
+            for curve in curves
+            if np.isclose(curve.best_length, limit, rtol=1e-6) and curve.matters != "not at all"
+        ]
         if names:
             warnings.append(
                 f"{', '.join(names)}: the best window length is the {side} of the sweep, "
-                f"{limit:g} samples: {remedy} to look further"
+                f"{limit:g} samples: {remedy}"
             )
     return warnings

@@ -11,13 +11,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dstft_cli.errors import UsageError
 from dstft_cli.fit.plan import make_plan
+from dstft_cli.names import LARGEST_FFT
+from dstft_cli.parameters import SHORTEST_WINDOW, LengthBounds
+from dstft_cli.result import USUAL_LENGTH
 
 Array = NDArray[np.float64]
 
@@ -25,7 +28,7 @@ CELL = 1 / 16  # hop / n_fft to which values of several grids are scaled
 _HOPS_PER_FFT = 32
 _SHORTEST_SECONDS, _SHORTEST_SAMPLES = 0.002, 32
 _WIDEST = 100  # ratio of the longest to the shortest length
-_SHARE_OF_SIGNAL = 4  # a window longer than a quarter of it no longer tells when something happens
+SHARE_OF_SIGNAL = 4  # a window longer than a quarter of it no longer tells when something happens
 _LENGTHS_PER_OCTAVE = 4
 
 
@@ -37,7 +40,8 @@ class SweepGrid:
         n_fft: FFT size K, samples.
         hop_length: samples, real.
         lengths: window lengths, samples, increasing, `[m]`.
-        bounds: range in which a length may be learned on this grid, samples.
+        bounds: range in which a length may be learned on this grid, samples, and what widens that of
+            the sweep.
         area: of a cell, in `CELL`s; 1 where there is one grid, whose values are its own.
         half_ends: the first and the last bin count half, so that sums with other FFT sizes compare.
     """
@@ -45,7 +49,7 @@ class SweepGrid:
     n_fft: int
     hop_length: float
     lengths: Array
-    bounds: tuple[float, float]
+    bounds: LengthBounds
     area: float = 1.0
     half_ends: bool = False
 
@@ -85,18 +89,16 @@ def sweep_grids(
             win_length_min=win_length_min,
             win_length_max=win_length_max,
         )
-        _check_range(plan.bounds.low, plan.bounds.high)
-        bounds = (plan.bounds.low, plan.bounds.high)
-        return [SweepGrid(n_fft, plan.hop_length, plan.tabulated_lengths(), bounds)]
-    low, high = _range(length, sample_rate, hop_length, win_length_min, win_length_max, overlap)
-    _check_range(low, high)
-    return list(_octaves(low, high, hop_length, overlap))
+        _check_range(plan.bounds)
+        lengths = _with_the_usual(plan.tabulated_lengths())
+        return [SweepGrid(n_fft, plan.hop_length, lengths, plan.bounds)]
+    bounds = _range(length, sample_rate, hop_length, win_length_min, win_length_max, overlap)
+    _check_range(bounds)
+    return list(_octaves(bounds, hop_length, overlap))
 
 
-def _octaves(
-    low: float, high: float, hop_length: float | None, overlap: float
-) -> Iterator[SweepGrid]:
-    lengths = _spaced(low, high)
+def _octaves(bounds: LengthBounds, hop_length: float | None, overlap: float) -> Iterator[SweepGrid]:
+    lengths = _with_the_usual(_spaced(bounds.low, bounds.high))
     exponents = np.ceil(np.log2(lengths) - 1e-9).astype(int)
     for exponent in np.unique(exponents):
         chosen = lengths[exponents == exponent]
@@ -110,9 +112,10 @@ def _octaves(
             else hop_length,
             win_length_min=float(chosen[0]),
         )
-        shortest = max(low, plan.hop_length / overlap)
+        low, high = max(bounds.low, plan.hop_length / overlap), min(bounds.high, n_fft)
+        own = replace(bounds, low=low, high=high)
         area = plan.hop_length / n_fft / CELL
-        yield SweepGrid(n_fft, plan.hop_length, chosen, (shortest, min(high, n_fft)), area, True)
+        yield SweepGrid(n_fft, plan.hop_length, chosen, own, area, True)
 
 
 def _range(
@@ -122,22 +125,48 @@ def _range(
     low: float | None,
     high: float | None,
     overlap: float,
-) -> tuple[float, float]:
+) -> LengthBounds:
     shortest = max(_SHORTEST_SECONDS * sample_rate, _SHORTEST_SAMPLES)
+    covering = (hop_length or 0.0) / overlap
     if high is None:
-        high = max(min(_WIDEST * shortest, length / _SHARE_OF_SIGNAL), 16.0)
+        high = max(min(_WIDEST * shortest, length / SHARE_OF_SIGNAL), 16.0)
         high = max(high, 4 * (low or 0.0))
-    if low is None:
-        low = max(min(shortest, high / 4), 4.0, (hop_length or 0.0) / overlap)
-    return low, high
-
-
-def _check_range(low: float, high: float) -> None:
-    if not low < high * (1 - 1e-9):
+    if high > LARGEST_FFT / 2:
         raise UsageError(
-            f"window lengths from {low:g} to {high:g} samples leave nothing to sweep: "
-            "lower --win-length-min or --hop-length, or raise --win-length-max"
+            f"window length max {high:g} samples is above {LARGEST_FFT // 2}: lower --win-length-max"
         )
+    option = "--win-length-min"
+    if low is None:
+        low = max(min(shortest, high / 4), 4.0)
+        if covering > low:
+            low, option = covering, "--hop-length"
+    elif low < SHORTEST_WINDOW:
+        raise UsageError(
+            f"window length min {low:g} samples is below {SHORTEST_WINDOW:g}: "
+            "a shorter window holds no sample; raise --win-length-min"
+        )
+    elif low < covering * (1 - 1e-9):
+        raise UsageError(
+            f"window length min {low:g} samples is below hop length / overlap = {covering:g}: "
+            "lower --hop-length, or raise --overlap or --win-length-min"
+        )
+    return LengthBounds(low, high, option, "--win-length-max")
+
+
+def _check_range(bounds: LengthBounds) -> None:
+    if not bounds.low < bounds.high * (1 - 1e-9):
+        raise UsageError(
+            f"window lengths from {bounds.low:g} to {bounds.high:g} samples leave nothing to sweep: "
+            f"lower {bounds.low_option} or raise {bounds.high_option}"
+        )
+
+
+def _with_the_usual(lengths: Array) -> Array:
+    """The lengths and, where it lies between them, the usual one, samples."""
+    inside = lengths[0] < USUAL_LENGTH < lengths[-1]
+    if not inside or np.isclose(lengths, USUAL_LENGTH, rtol=1e-9, atol=0).any():
+        return lengths
+    return np.sort(np.append(lengths, USUAL_LENGTH))
 
 
 def _spaced(low: float, high: float) -> Array:

@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 from dstft_cli.fit.evaluator import Evaluator
 from dstft_cli.fit.search import TabulatedProblem, keep_neighbours_where_silent
 from dstft_cli.parameters import Neighbours
+from dstft_cli.result import LITTLE
 
 Array = NDArray[np.float64]
 Table = NDArray[np.floating[Any]]
 
-FEATURELESS = 0.03  # nats between best and worst; white noise has 0.007 at most, faint speech 0.07
+FEATURELESS = (
+    LITTLE  # nats between best and worst; white noise has 0.007 at most, faint speech 0.07
+)
 CHANCE = 0.1  # nats that lengths which vary freely gain in white noise, rounded up
 _TELLING_RANGE = 4  # longest over shortest length, below which all may well score alike
 

@@ -67,7 +67,7 @@ class Told:
         self, optimizer: str, variables: int, steps: int, why: StopReason, found: Candidate | None
     ) -> None:
         """After `steps` steps; `found` is None where the descent saw nothing finite."""
-        text = f"descent: {optimizer}, {_count(variables, 'variable')}, {_count(steps, 'step')}, "
+        text = f"descent: {optimizer}, {counted(variables, 'variable')}, {counted(steps, 'step')}, "
         text += _STOPPED[why]
         if found is not None:
             text += f": {self._value(found)}; {self._fate(found)}"
@@ -83,5 +83,6 @@ class Told:
         return "no gain, the price of change included: what was found before stays"
 
 
-def _count(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """`1 frame`, `2 frames`."""
     return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -18,10 +18,18 @@ class ContradictionError(PydanticCustomError):
     Whoever knows where the settings came from fills the template anew with better labels.
     """
 
+    kind = "contradiction"
+
     def __new__(cls, settings: Settings, template: str, *names: str) -> ContradictionError:
         labels = {name: f"{name} {getattr(settings, name)}" for name in names}
         context: dict[str, Any] = {"template": template, "names": list(names), **labels}
-        return super().__new__(cls, "contradiction", template, context)
+        return super().__new__(cls, cls.kind, template, context)
+
+
+class NoEffectError(ContradictionError):
+    """A setting, named first, that the other one leaves without effect."""
+
+    kind = "no effect"
 
 
 def check_consistent(settings: Settings) -> None:
@@ -32,11 +40,12 @@ def check_consistent(settings: Settings) -> None:
     """
     _check_lengths(settings)
     _check_hops(settings)
+    _check_smoothness(settings)
     _check_criterion(settings)
     _check_outputs(settings)
     _check_emit(settings)
     if settings.lr is not None and settings.optimizer in ("auto", "lbfgs"):
-        raise ContradictionError(
+        raise NoEffectError(
             settings,
             "{lr} has no effect with {optimizer}, which needs no learning rate: "
             "leave it out, or use optimizer adam or sgd",
@@ -76,7 +85,7 @@ def _check_lengths(settings: Settings) -> None:
 def _check_hops(settings: Settings) -> None:
     for name in ("hop_length_min", "hop_length_max"):
         if settings.hop_mode == "fixed" and getattr(settings, name) is not None:
-            raise ContradictionError(
+            raise NoEffectError(
                 settings,
                 f"{{{name}}} has no effect with {{hop_mode}}, which learns no hop: "
                 "leave it out, or use hop_mode constant or time",
@@ -85,12 +94,23 @@ def _check_hops(settings: Settings) -> None:
             )
 
 
+def _check_smoothness(settings: Settings) -> None:
+    if settings.smoothness is not None and settings.window_mode in ("fixed", "constant"):
+        raise NoEffectError(
+            settings,
+            "{smoothness} has no effect with {window_mode}, whose one length never changes: "
+            "leave it out, or use window_mode time, frequency or time-frequency",
+            "smoothness",
+            "window_mode",
+        )
+
+
 def _check_criterion(settings: Settings) -> None:
     order, criterion = settings.order, settings.criterion
     if order is None:
         return
     if criterion not in ("renyi", "lp"):
-        raise ContradictionError(
+        raise NoEffectError(
             settings,
             "{order} has no effect with {criterion}, which has none: "
             "leave it out, or use criterion renyi or lp",

@@ -84,6 +84,14 @@ class Length:
         return core_schema.no_info_plain_validator_function(_validate)
 
 
+def without_unit(text: str) -> str | float:
+    """`500ms` or `0.5s` in seconds; any other text as it is."""
+    match = _PATTERN.fullmatch(text)
+    if match is None or not match[2]:
+        return text
+    return float(match[1]) / _PER_SECOND[match[2].lower()]
+
+
 def _validate(value: Any) -> Length:
     if isinstance(value, Length):
         return value

@@ -10,21 +10,30 @@ from typing import Any, TypeAlias
 from pydantic import ValidationError
 
 from dstft_cli.errors import UsageError
+from dstft_cli.settings.consistency import ContradictionError, NoEffectError
 from dstft_cli.settings.declarations import OPTIONS, Declaration, declarations_of
 from dstft_cli.settings.model import Settings
 from dstft_cli.settings.option import did_you_mean
-from dstft_cli.settings.yaml_source import parse_scalar, read_entries
+from dstft_cli.settings.yaml_source import parse_scalar, read_items, scalar
 
 Options: TypeAlias = Mapping[str, Declaration]
+
+BATCH_KEYS = ("defaults", "output_folder", "jobs")
+IN_FILE, OF_JOB, IN_MATRIX, TYPED = range(4)  # the higher overrules the lower
 
 
 @dataclass(frozen=True)
 class Given:
-    """A setting's value, and how to name it at the start of a line and within a sentence."""
+    """A setting's value, and how to name it at the start of a line and within a sentence.
+
+    `rank` tells where it stands: in a file (for all jobs of a batch, for one, in its matrix), or
+    typed, as an option or with `--set`.
+    """
 
     value: Any
     start: str
     within: str
+    rank: int = TYPED
 
 
 def merge(
@@ -62,13 +71,30 @@ def settings_of(
 ) -> Settings:
     """The settings made of values whose places are known.
 
+    A setting that another one leaves without effect is passed over where the other stands higher: so
+    a preset serves for other modes than its own.
+
     Raises:
         UsageError: one line with the place, the value and what is allowed.
     """
-    try:
-        return kind(**{name: entry.value for name, entry in given.items()})
-    except ValidationError as error:
-        raise UsageError(_explain(error, given, declarations_of(kind))) from None
+    left = dict(given)
+    while True:
+        try:
+            return kind(**{name: entry.value for name, entry in left.items()})
+        except ValidationError as error:
+            if (idle := _overruled(error, left)) is None:
+                raise UsageError(_explain(error, left, declarations_of(kind))) from None
+            del left[idle]
+
+
+def _overruled(error: ValidationError, given: Mapping[str, Given]) -> str | None:
+    """The setting that has no effect because of one that stands higher, if that is the complaint."""
+    first = error.errors(include_url=False)[0]
+    if first["type"] != NoEffectError.kind:
+        return None
+    idle, cause = (given.get(name) for name in first["ctx"]["names"])
+    overruled = idle is not None and cause is not None and idle.rank < cause.rank
+    return str(first["ctx"]["names"][0]) if overruled else None
 
 
 def _from_command_line(command_line: Mapping[str, Any], options: Options) -> dict[str, Given]:
@@ -99,21 +125,29 @@ def from_pairs(pairs: Sequence[str], options: Options = OPTIONS) -> dict[str, Gi
 
 def _from_config(config: Path | None, options: Options) -> dict[str, Given]:
     given = {}
-    for entry in read_entries(config) if config is not None else ():
-        check_key(entry.key, f"{config}:{entry.line}: ", options)
-        given[entry.key] = from_line(entry.key, entry.value, f"{config}:{entry.line}", options)
+    for item in read_items(config) if config is not None else ():
+        where = f"{config}:{item.line}"
+        if item.key in BATCH_KEYS:
+            raise UsageError(f"{where}: {item.key} belongs to a batch: run dstft batch {config}")
+        check_key(item.key, f"{where}: ", options)
+        value = scalar(item.node, f"{where}: {item.key}")
+        given[item.key] = from_line(item.key, value, where, options)
     return given
 
 
-def from_line(name: str, value: str | None, where: str, options: Options = OPTIONS) -> Given:
+def from_line(
+    name: str, value: str | None, where: str, options: Options = OPTIONS, rank: int = IN_FILE
+) -> Given:
     """A setting from YAML; `where` is `FILE:LINE`."""
     text = f"{name} = {'null' if value is None else _quoted(value)}"
-    return _as_given(name, value, f"{where}: {text}", f"{text} ({where})", options)
+    return _as_given(name, value, f"{where}: {text}", f"{text} ({where})", options, rank)
 
 
-def _as_given(name: str, value: str | None, start: str, within: str, options: Options) -> Given:
+def _as_given(
+    name: str, value: str | None, start: str, within: str, options: Options, rank: int = TYPED
+) -> Given:
     """YAML's null asks for the default, also where that is no None."""
-    return Given(options[name].default if value is None else value, start, within)
+    return Given(options[name].default if value is None else value, start, within, rank)
 
 
 def check_key(name: str, where: str, options: Options = OPTIONS) -> None:
@@ -127,7 +161,7 @@ def _explain(error: ValidationError, given: Mapping[str, Given], options: Option
     """The first complaint, in one line."""
     problems = error.errors(include_url=False)
     first = problems[0]
-    if first["type"] == "contradiction":
+    if first["type"] in (ContradictionError.kind, NoEffectError.kind):
         context = first["ctx"]
         labels = {name: _label(name, given, options) for name in context["names"]}
         return str(context["template"]).format_map(labels)

@@ -50,11 +50,27 @@ class Settings:
         ),
     ] = None
     offset: Annotated[
-        float, Option("input", "Start reading here.", metavar="S", unit="s", at_least=0)
+        float,
+        Option(
+            "input",
+            "Start reading here, such as 0.5 or 500ms.",
+            metavar="S",
+            unit="s",
+            at_least=0,
+            expects="a time (0.5, 0.5s, 500ms)",
+        ),
     ] = 0.0
     duration: Annotated[
         float | None,
-        Option("input", "Read this much.", metavar="S", unit="s", above=0, default="to the end"),
+        Option(
+            "input",
+            "Read this much.",
+            metavar="S",
+            unit="s",
+            above=0,
+            expects="a time (0.5, 0.5s, 500ms)",
+            default="to the end",
+        ),
     ] = None
 
     # transform

@@ -10,6 +10,8 @@ from typing import Any, Literal, TypeAlias, get_args
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from dstft_cli.settings.length import without_unit
+
 Group: TypeAlias = Literal[
     "input", "transform", "learned", "criterion", "optimizer", "compute", "output"
 ]
@@ -65,7 +67,7 @@ class Option:
         )
 
     def _prepare(self, value: Any, source: Any) -> Any:
-        """`auto` asks for the default of None; a truth value is no number."""
+        """`auto` asks for the default of None; a truth value is no number; seconds may have a unit."""
         if isinstance(value, str) and not value.strip():
             raise PydanticCustomError("setting", "must not be empty")
         if isinstance(value, str) and "\0" in value:
@@ -74,6 +76,8 @@ class Option:
             return None
         if isinstance(value, bool) and source is not bool:
             return str(value).lower()
+        if isinstance(value, str) and self.unit == "s":
+            return without_unit(value)
         return value
 
     def _check(self, value: Any) -> Any:

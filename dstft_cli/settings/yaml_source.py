@@ -18,28 +18,6 @@ _PLAIN_TAGS = {
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One `key: value` line; the value is text as written, or None for YAML's null."""
-
-    key: str
-    value: str | None
-    line: int
-
-
-def read_entries(path: Path) -> list[Entry]:
-    """The top-level entries of a YAML file, in order.
-
-    Raises:
-        UsageError: the file is unreadable, no YAML mapping of plain values, or has a key twice.
-    """
-    entries = []
-    for item in read_items(path):
-        label = f"{path}:{item.line}: {item.key}"
-        entries.append(Entry(item.key, scalar(item.node, label), item.line))
-    return entries
-
-
-@dataclass(frozen=True)
 class Item:
     """One key of a mapping, with the node of its value."""
 
@@ -57,7 +35,7 @@ def read_items(path: Path, *, option: str = "--config", largest: int = _LARGEST)
         largest: size at which it is refused, MiB.
 
     Raises:
-        UsageError: as for `read_entries`.
+        UsageError: the file is unreadable, no YAML mapping, or has a key twice.
     """
     root = _compose(_read_text(path, option, largest), lambda line: f"{path}:{line}")
     if root is None or root.tag.endswith(":null"):

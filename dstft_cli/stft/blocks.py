@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -63,20 +62,27 @@ def map_in_order(
         torch.set_num_threads(before)
 
 
-@cache
 def _pool(threads: int) -> ThreadPoolExecutor:
     """Threads that stay for the next call: to start them takes longer than a block."""
+    pool, workers = _started(threads)
+    if not all(worker.is_alive() for worker in workers):  # in a forked child there are none
+        _started.cache_clear()
+        pool, _ = _started(threads)
+    return pool
+
+
+@cache
+def _started(threads: int) -> tuple[ThreadPoolExecutor, list[threading.Thread]]:
+    """A pool whose threads have all begun, with torch's own parallelism switched off, and these."""
+    workers: list[threading.Thread] = []
     all_there = threading.Barrier(threads, timeout=10)  # s
 
     def begin() -> None:
         torch.set_num_threads(1)
         _here.worker = True
+        workers.append(threading.current_thread())
 
     pool = ThreadPoolExecutor(threads, "dstft", initializer=begin)
     for _ in pool.map(lambda _: all_there.wait(), range(threads)):
         pass
-    return pool
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pool.cache_clear)  # threads do not pass into a child
+    return pool, workers

@@ -39,7 +39,15 @@ _NORMS = {
 }
 
 
-def check_emitted(hop_length: float, n_fft: int, samples: int, library: str) -> None:
+def check_emitted(
+    hop_length: float,
+    n_fft: int,
+    samples: int,
+    library: str,
+    *,
+    again: str = "",
+    whole_at: float | None = None,
+) -> None:
     """UsageError where a call of `library` cannot place the frames of such a transform.
 
     Args:
@@ -47,21 +55,26 @@ def check_emitted(hop_length: float, n_fft: int, samples: int, library: str) -> 
         n_fft: samples.
         samples: of the signal.
         library: one of `names.LIBRARIES`.
+        again: what a user does to choose a hop or an n_fft, where an option alone is not enough.
+        whole_at: sample rate at which the hop is a whole number, Hz, if it was learned at another one.
     """
     if hop_length != round(hop_length):
+        remedy = f"{again or 'use'} --hop-length {max(int(hop_length), 1)}"
+        if whole_at is not None:
+            remedy = f"resample with --sr {whole_at:g}"
         raise UsageError(
             f"--emit {library}: hop length {hop_length:g} samples is no whole number, which "
-            f"{library} needs: use --hop-length {max(int(hop_length), 1)}"
+            f"{library} needs: {remedy}"
         )
     if n_fft % 2 and library != "scipy":
         raise UsageError(
             f"--emit {library}: n_fft {n_fft} is odd, for which {library} places frames otherwise: "
-            "use an even --n-fft, or scipy"
+            f"use --emit scipy, or {again or 'use'} an even --n-fft"
         )
     if library == "scipy" and samples < n_fft - n_fft // 2:
         raise UsageError(
             f"--emit scipy: a signal of {samples} samples is shorter than half of n_fft {n_fft}, "
-            "which scipy refuses: lower --n-fft"
+            f"which scipy refuses: use --emit torch, or {again or 'use'} a lower --n-fft"
         )
 
 

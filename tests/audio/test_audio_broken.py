@@ -88,6 +88,13 @@ def test_digital_silence_is_warned_of(tmp_path: Path) -> None:
     )
 
 
+def test_only_all_is_a_hundred_percent(tmp_path: Path) -> None:
+    samples = np.zeros((80000, 1), dtype=np.float32)
+    samples[400] = 1
+    (warning,) = warnings_of(tmp_path / "impulse.wav", samples)
+    assert warning.startswith("more than 99.9 % of samples are exactly zero")
+
+
 def test_a_constant_offset_is_warned_of(tmp_path: Path) -> None:
     path, samples = tmp_path / "offset.wav", stereo(80000)
     rms = np.sqrt(np.mean(samples.astype(float) ** 2))
