@@ -199,11 +199,11 @@ class Outputs:
         if self._fills_pictures:
             assert pictures is not None
             plain = []
-            for length in (pictures.start_length, pictures.best_fixed_length):
+            for length in pictures.plain_lengths:
                 plain.append(pictures.new_pool())
                 taker = to_pool(plain[-1], signal.peak)
                 run(result.start_frame_centers, np.array([[length]]), [taker], "comparison")
-            self._write_bytes(f"comparison.{settings.format}", pictures.comparison(*plain))
+            self._write_bytes(f"comparison.{settings.format}", pictures.comparison(plain))
             self._write_bytes(f"trajectory.{settings.format}", pictures.trajectory())
         write_trajectory(self._path("trajectory.csv"), result.trajectory)
 
@@ -231,13 +231,14 @@ class Outputs:
         settings = self._settings
         return Pictures(
             result,
-            title="standard input" if signal.path == "-" else Path(signal.path).name,
+            title=picture_title(signal, settings.channel),
             freq_scale=settings.freq_scale,
             fmin=settings.fmin,
             fmax=settings.fmax,
             db_range=settings.db_range,
             cmap=settings.cmap,
             format=settings.format,
+            channels=signal.samples.shape[0],
         )
 
     def _array_takers(self, stack: ExitStack, signal: Signal, result: Result) -> list[Taker]:
@@ -279,6 +280,16 @@ class Outputs:
     def _write_bytes(self, name: str, content: bytes) -> None:
         with disk_errors(name):
             self._path(name).write_bytes(content)
+
+
+def picture_title(signal: Signal, channel: str | int) -> str:
+    """The recording's name, and which of several channels are shown."""
+    name = "standard input" if signal.path == "-" else Path(signal.path).name
+    if signal.channels == 1:
+        return name
+    used = {"mix": f"mean of {signal.channels} channels", "all": f"all {signal.channels} channels"}
+    one = f"channel {channel} of 0 to {signal.channels - 1}"
+    return f"{name} ({used.get(str(channel), one)})"
 
 
 def to_stream(stream: NpyStream, *, magnitude: bool) -> Taker:

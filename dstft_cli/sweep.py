@@ -24,7 +24,7 @@ from dstft_cli.job import (
     naming,
 )
 from dstft_cli.names import CRITERIA
-from dstft_cli.output import refuse_collisions
+from dstft_cli.output import picture_title, refuse_collisions
 from dstft_cli.preflight import output_directory
 from dstft_cli.result import Sweep
 from dstft_cli.settings import ALL, SWEEP_OPTIONS, Length, SweepSettings
@@ -77,7 +77,7 @@ def run_sweep(
             f"{found.seconds['descent']:.2f} s"
         )
         swept = time.perf_counter()
-        outputs.write(found, "standard input" if source == "-" else Path(source).name)
+        outputs.write(found, picture_title(signal, settings.channel))
         now = time.perf_counter()
         record = sweep_record(
             found,
