@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
@@ -13,6 +12,7 @@ from dstft_cli.audio import Signal
 from dstft_cli.passes import Passes, Progress, Taker, to_pool, to_stream
 from dstft_cli.places import Places
 from dstft_cli.plot.scale import frequency_range
+from dstft_cli.recording import picture_title
 from dstft_cli.result import Result
 from dstft_cli.settings import Settings
 from dstft_cli.stft import Transform
@@ -73,11 +73,11 @@ def write_result(
     if places.holds_figures:
         assert pictures is not None
         plain = []
-        for length in (pictures.start_length, pictures.best_fixed_length):
+        for length in pictures.plain_lengths:
             plain.append(pictures.new_pool())
             taker = to_pool(plain[-1], signal.peak)
             passes.run(result.start_frame_centers, np.array([[length]]), [taker], "comparison")
-        places.write(f"comparison.{settings.format}", pictures.comparison(*plain))
+        places.write(f"comparison.{settings.format}", pictures.comparison(plain))
         places.write(f"trajectory.{settings.format}", pictures.trajectory())
     write_trajectory(places.path("trajectory.csv"), result.trajectory)
 
@@ -94,13 +94,14 @@ def _pictures(settings: Settings, signal: Signal, result: Result) -> Pictures:
 
     return Pictures(
         result,
-        title="standard input" if signal.path == "-" else Path(signal.path).name,
+        title=picture_title(signal, settings.channel),
         freq_scale=settings.freq_scale,
         fmin=settings.fmin,
         fmax=settings.fmax,
         db_range=settings.db_range,
         cmap=settings.cmap,
         format=settings.format,
+        channels=signal.samples.shape[0],
     )
 
 

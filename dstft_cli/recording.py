@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from dstft_cli.audio import Signal, load
@@ -46,6 +47,16 @@ def input_record(signal: Signal) -> dict[str, Any]:
         "samples": signal.length,
         "seconds": signal.seconds,
     }
+
+
+def picture_title(signal: Signal, channel: str | int) -> str:
+    """The recording's name, and which of several channels are shown."""
+    name = "standard input" if signal.path == "-" else Path(signal.path).name
+    if signal.channels == 1:
+        return name
+    used = {"mix": f"mean of {signal.channels} channels", "all": f"all {signal.channels} channels"}
+    one = f"channel {channel} of 0 to {signal.channels - 1}"
+    return f"{name} ({used.get(str(channel), one)})"
 
 
 @contextmanager

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dstft_cli.settings.length import number_text, time_text
+
 
 def summary_lines(record: Mapping[str, Any], directory: Path | None) -> list[str]:
     """Lines from the record that is `result.json`."""
@@ -52,6 +54,4 @@ def _length(length: Any, rate: float) -> str:
 
 
 def _one_length(samples: float, rate: float) -> str:
-    seconds = samples / rate
-    time = f"{seconds:.3g} s" if seconds >= 1 else f"{seconds * 1000:.3g} ms"
-    return f"{time} ({samples:.6g} samples)"
+    return f"{time_text(samples / rate)} ({number_text(samples, 6)} samples)"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import torch
@@ -15,7 +14,7 @@ from dstft_cli.fit.sweep import sweep
 from dstft_cli.job import JobOutcome, Progress, Report, limited_threads
 from dstft_cli.names import CRITERIA
 from dstft_cli.places import Places
-from dstft_cli.recording import input_record, load_recording, naming
+from dstft_cli.recording import input_record, load_recording, naming, picture_title
 from dstft_cli.result import Sweep
 from dstft_cli.settings import ALL, SWEEP_OPTIONS, SweepSettings, fit_arguments
 from dstft_cli.writers import SWEEP, peak_memory_mb, sweep_csv, sweep_record
@@ -55,7 +54,7 @@ def run_sweep(
             f"{found.seconds['descent']:.2f} s"
         )
         swept = time.perf_counter()
-        _write(places, settings, found, "standard input" if source == "-" else Path(source).name)
+        _write(places, settings, found, picture_title(signal, settings.channel))
         now = time.perf_counter()
         record = sweep_record(
             found,

@@ -140,6 +140,27 @@ def test_lengths_per_bin_are_drawn_over_frequency(scale: str, hop: float | None)
         assert below.get_xlim() != (0.3, 0.7)
 
 
+@pytest.mark.parametrize("hop", [None, 300.0])
+@pytest.mark.parametrize("panels", [1, 2])
+def test_what_was_not_learned_has_no_panel(hop: float | None, panels: int) -> None:
+    shown = [(f"panel {number}", pool_of()) for number in range(panels)]
+    figure = comparison(None, panels=shown, best_fixed_length=None, start_hop=hop, channels=12)
+    names = [name for name, _ in shown]
+    assert list(titled(figure)) == names + (["Hop length"] if hop else [])
+    (bar,) = bars(figure)
+    assert bar.get_ylabel() == "Mean power of 12 channels (dB below the maximum)"
+    assert lies_inside(figure)
+    assert overlaps(figure) == []
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+def test_without_a_best_fixed_length_there_is_no_line_for_it(kind: str) -> None:
+    figure = comparison(lengths_of(kind), best_fixed_length=None)
+    legend = titled(figure)["Window length"].get_legend()
+    assert legend is not None
+    assert "best fixed" not in [text.get_text() for text in legend.get_texts()]
+
+
 def test_a_comparison_needs_a_panel() -> None:
     with pytest.raises(ValueError, match="no panels"):
         comparison(panels=[])

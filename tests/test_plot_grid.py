@@ -101,3 +101,23 @@ def test_rounding_leaves_times_uniform() -> None:
     assert is_uniform(np.cumsum(np.full(1000, 0.1)) + 1234.5)
     assert is_uniform(np.array([0.0, 1.0]))
     assert not is_uniform(np.array([0.0, 1.0, 2.01]))
+
+
+def test_the_outer_frames_reach_to_the_ends_of_the_recording() -> None:
+    def grid(times: object, span: tuple[float, float]) -> PixelGrid:
+        return PixelGrid(times=times, frequencies=np.arange(3.0), span=span, width=100)
+
+    uneven = grid([0.1, 0.2, 0.4], (0.0, 1.0))
+    assert uneven.extent[:2] == uneven.time_limits == (0.0, 1.0)
+    copies, frames = uneven.copies_of(0, 3)
+    assert set(frames[copies < 10]) == {0}
+    assert set(frames[copies > 41]) == {2}
+    uniform = grid(np.arange(10) * 0.1 + 0.1, (0.0, 1.12))
+    assert uniform.shape[1] == 12  # a column for each frame, and one more at either end
+    assert uniform.extent[:2] == pytest.approx((-0.05, 1.15))
+    assert uniform.time_limits == (0.0, 1.12)
+    assert [list(found) for found in uniform.copies_of(0, 10)] == [[0, 11], [0, 9]]
+    assert grid(np.arange(10) * 0.1, (0.0, 0.95)).shape[1] == 10
+    alone = grid([0.3], (0.0, 4.0))
+    assert (alone.shape[1], alone.time_limits) == (1, (0.0, 4.0))
+    assert alone.extent[1] == 4.0

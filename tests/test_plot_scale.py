@@ -102,9 +102,17 @@ def test_ticks_lie_inside_and_are_few(scale: str, low: float, high: float) -> No
     assert places[-1] <= high
 
 
+@pytest.mark.parametrize("scale", ["linear", "log", "mel"])
+@pytest.mark.parametrize("limits", [(1000.0, 3000.0), (900.0, 1000.0), (3100.0, 3400.0)])
+def test_a_narrow_range_has_three_ticks(scale: str, limits: tuple[float, float]) -> None:
+    places, labels = frequency_ticks(*limits, scale)
+    assert len(set(labels)) == len(places) >= 3
+
+
 def test_even_ticks() -> None:
     np.testing.assert_allclose(even_ticks(0, 22050, 6), [0, 5000, 10000, 15000, 20000])
     np.testing.assert_allclose(even_ticks(0.9, 1.6, 4), [1.0, 1.2, 1.4, 1.6])
+    np.testing.assert_allclose(even_ticks(571.2, 582.8, 4), [572.5, 575, 577.5, 580, 582.5])
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,13 @@ def test_a_spectrogram_shows_the_pool_in_decibels() -> None:
     assert [t.get_text() for t in figure.texts] == ["bell.wav"]
 
 
+def test_the_picture_ends_with_the_recording_and_names_its_channels() -> None:
+    pool = pool_of(span=(0.0, 1.96))
+    axes, bar = spectrogram_figure(pool, title="", channels=3).axes
+    assert axes.get_xlim() == (0.0, 1.96)
+    assert bar.get_ylabel() == "Mean power of 3 channels (dB below the maximum)"
+
+
 @pytest.mark.parametrize(
     ("scale", "labels"),
     [

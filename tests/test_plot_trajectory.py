@@ -26,7 +26,8 @@ def trajectory(*phases: str, last: float = 7.0) -> Trajectory:
             at, value = next(table)
             length = np.array([[at]])
         else:
-            length, value = np.array([[100.0, 200.0, 300.0, 900.0]]), 8.5 - 0.1 * i
+            shrunk = 0.4 if phase == "descent" else 1.0
+            length, value = shrunk * np.array([[100.0, 200.0, 300.0, 900.0]]), 8.5 - 0.1 * i
         values.append(value)
         lengths.append(length)
     if phases and phases[-1] == "descent":
@@ -83,9 +84,10 @@ def test_search_and_descent_are_marked_apart_by_transforms_computed() -> None:
     assert legend is not None
     assert [t.get_text() for t in legend.get_texts()] == ["search", "descent"]
     assert lengths.get_xlabel() == "Transforms computed"
-    np.testing.assert_allclose(lengths.lines[0].get_xydata(), [[5, 31.25], [6, 31.25], [7, 31.25]])
+    points = [[5, 31.25], [6, 12.5], [7, 12.5]]
+    np.testing.assert_allclose(lengths.lines[0].get_xydata(), points)
     band = lengths.collections[0].get_paths()[0].vertices
-    assert (band[:, 1].min(), band[:, 1].max()) == (12.5, 112.5)
+    np.testing.assert_allclose((band[:, 1].min(), band[:, 1].max()), (5.0, 112.5))
     assert lengths.get_ylabel() == "Length (ms)"
 
 
@@ -115,25 +117,105 @@ def test_the_value_learned_may_be_given() -> None:
 def test_a_step_that_is_not_finite_is_left_out() -> None:
     steps = trajectory("start", "search", "descent", "descent", last=float("nan"))
     figure = figure_of(steps)
-    lines = labelled(figure.axes[1])
+    lines = labelled(figure.axes[0])
     np.testing.assert_allclose(lines["descent"].get_xydata(), [[3, 8.3]])
-    assert labelled(figure.axes[0])["learned"].get_ydata()[0] == pytest.approx(8.3)
+    (said,) = figure_of(steps, best_fixed=None, final=None).axes[0].texts
+    assert said.get_text() == "1.2 below start, 0.1 of it by descent"
 
 
 @pytest.mark.parametrize(
-    "phases", [("start",), ("start", "table"), ("start", "search"), ("table",), ("descent",)]
+    "phases",
+    [("start",), ("start", "table"), ("start", "search"), ("table",), ("descent",), ("table",) * 3],
 )
 def test_one_or_two_steps_draw(phases: tuple[str, ...]) -> None:
-    data = render(figure_of(trajectory(*phases), table_bound=None))
-    assert imread(io.BytesIO(data)).shape == (689, 1300, 4)
+    figure = figure_of(trajectory(*phases), table_bound=None)
+    assert lies_inside(figure)
+    assert overlaps(figure) == []
+    assert imread(io.BytesIO(render(figure))).shape[1:] == (1300, 4)
 
 
-def test_with_the_start_alone_nothing_is_called_learned() -> None:
-    plain, steps, lengths = figure_of(trajectory("start"), table_bound=None).axes
-    assert sorted(k for k in labelled(plain) if not k.startswith("_")) == ["best fixed", "start"]
-    np.testing.assert_allclose(labelled(steps)["start"].get_xydata(), [[1, 9.5]])
-    assert steps.get_title(loc="left") == "No search, no descent"
-    np.testing.assert_allclose(lengths.lines[0].get_xydata(), [[1, 64.0]])
+def test_with_the_start_alone_nothing_is_drawn_and_its_value_is_told() -> None:
+    figure = figure_of(trajectory("start"), best_fixed=None, table_bound=None)
+    assert figure.axes == []
+    said = "Nothing was learned: entropy 9.5 with a window of 512 samples (64 ms)."
+    assert [text.get_text() for text in figure.texts] == [said, "a.wav"]
+
+
+def test_a_table_alone_has_the_whole_width() -> None:
+    (plain,) = figure_of(trajectory("start", "table", "table"), table_bound=None).axes
+    assert plain.get_title(loc="left") == "One window length for all frames"
+    assert plain.get_position().width > 0.8
+
+
+def test_steps_without_a_table_have_the_whole_width_and_are_compared_with_the_start() -> None:
+    figure = figure_of(trajectory("start", "search", "descent"), best_fixed=None)
+    steps = figure.axes[0]
+    assert labelled(steps)["start"].get_ydata()[0] == 9.5
+    assert steps.get_ylabel() == "entropy (lower is better)"
+    assert steps.get_position().width > 0.8
+    legend = steps.get_legend()
+    assert legend is not None
+    assert [t.get_text() for t in legend.get_texts()] == [
+        "search",
+        "descent",
+        "start",
+        "proved bound",
+    ]
+    assert lies_inside(figure)
+    assert overlaps(figure) == []
+
+
+def test_plain_hops_take_the_place_of_plain_windows_that_are_fixed() -> None:
+    phases = ("start", "table", "search", "search", "search", "descent")
+    hops = (64.0, 64.0, 32.0, 64.0, 128.0, 120.0)
+    steps = replace(
+        trajectory(*phases),
+        window_lengths=(np.array([[512.0]]),) * 6,
+        hop_lengths=tuple(np.array([hop]) for hop in hops),
+    )
+    figure = figure_of(steps, best_fixed=None, table_bound=None)
+    plain, by_step, by_hop = figure.axes
+    assert plain.get_title(loc="left") == "One hop length for all frames"
+    assert plain.get_xlabel() == "Hop length (ms)"
+    np.testing.assert_allclose(labelled(plain)["search"].get_xdata(), [4.0, 8.0, 16.0])
+    assert by_hop.get_title(loc="left") == "Hop length"
+    assert by_step.get_legend() is None  # the legend of all has its marks
+    (legend,) = figure.legends
+    names = [text.get_text() for text in legend.get_texts()]
+    assert names == ["search", "start", "descent", "learned"]
+
+
+def test_lengths_that_stay_are_drawn_as_they_lie() -> None:
+    lengths = np.array([[100.0, 200.0, 200.0, 900.0]])
+    plain = FULL.window_lengths[:4]
+    figure = figure_of(replace(FULL, window_lengths=(*plain, lengths, lengths * 1.05, lengths)))
+    _, steps, learned = figure.axes
+    assert learned.get_title(loc="left") == "Window lengths at the last step"
+    assert learned.get_ylabel() == "Frames (%)"
+    assert learned.get_xlabel() == "Window length (ms)"
+    assert steps.get_xlabel() == "Transforms computed"
+    (bars,) = learned.patches
+    values, edges, _ = bars.get_data()
+    assert sorted(values[values > 0]) == [25.0, 25.0, 50.0]
+    (k,) = np.flatnonzero(values == 50)
+    assert edges[k] <= 25.0 <= edges[k + 1]
+    assert lies_inside(figure)
+    assert overlaps(figure) == []
+
+
+@pytest.mark.parametrize("value", [9.4, 3.2e-5, 1.7e8, 14.378312])
+def test_every_axis_has_three_ticks_of_plain_numbers(value: float) -> None:
+    figure = figure_of(
+        replace(FULL, criterion=FULL.criterion / 9.5 * value), best_fixed=value, table_bound=None
+    )
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            low, high = axis.get_view_interval()
+            assert sum(low <= at <= high for at in axis.get_majorticklocs()) >= 3
+            assert axis.get_offset_text().get_text() == ""
+    assert lies_inside(figure)
+    assert overlaps(figure) == []
 
 
 def test_everything_lies_inside_the_picture() -> None:
@@ -159,12 +241,12 @@ GRID = np.geomspace(64.0, 640.0, 15).reshape(3, 5)
 )
 def test_lengths_of_any_shape_show_their_median_and_range(lengths: Any, title: str) -> None:
     steps = trajectory("start", "search", "descent")
-    shapes = (np.array([[512.0]]), lengths * 1.5, lengths)
-    axes = figure_of(replace(steps, window_lengths=shapes)).axes[2]
+    shapes = (np.array([[512.0]]), lengths * 2.5, lengths)
+    axes = figure_of(replace(steps, window_lengths=shapes)).axes[-1]
     low, median, high = (f(lengths) / 8 for f in (np.min, np.median, np.max))
-    np.testing.assert_allclose(axes.lines[0].get_xydata(), [[2, median * 1.5], [3, median]])
+    np.testing.assert_allclose(axes.lines[0].get_xydata(), [[2, median * 2.5], [3, median]])
     bars = axes.collections[1].get_segments()
-    np.testing.assert_allclose(bars[0][:, 1], [low * 1.5, high * 1.5])
+    np.testing.assert_allclose(bars[0][:, 1], [low * 2.5, high * 2.5])
     np.testing.assert_allclose(bars[1][:, 1], [low, high])
     assert axes.get_title(loc="left") == title
 
@@ -210,7 +292,7 @@ def test_hops_that_stay_have_no_panel(hops: list[Any]) -> None:
 
 
 def test_texts_stand_apart() -> None:
-    lengths = tuple(GRID if v.size > 1 else v for v in FULL.window_lengths)
+    lengths = tuple(GRID * v.min() / 100 if v.size > 1 else v for v in FULL.window_lengths)
     assert overlaps(figure_of(replace(FULL, window_lengths=lengths))) == []
     assert lies_inside(figure_of(replace(FULL, window_lengths=lengths)))
 
@@ -223,9 +305,11 @@ def test_level_steps_are_told_in_words() -> None:
         steps = figure_of(replace(flat, criterion=values), **options).axes[1]
         return [text.get_text() for text in steps.texts]
 
-    assert said() == ["2 below best fixed"]
-    assert said(best_fixed=6.5, direction="maximize") == ["0.5 above best fixed"]
-    assert said(best_fixed=float("nan"), table_bound=None) == []
+    assert said() == ["2 below best fixed"]  # the descent found nothing
+    assert said(best_fixed=6.5, direction="maximize") == [
+        "0.5 above best fixed, 0.0005 of it by descent"
+    ]
+    assert said(best_fixed=None, table_bound=None) == ["2.5 below start"]
     assert figure_of(FULL).axes[1].texts[:] == []
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dstft_cli.cli.table import one_line, table
+from dstft_cli.settings.length import number_text, time_text
 
 HEADER = ("criterion", "best length", "n_fft", "value", "at 2048", "as good", "worst", "matters")
 
@@ -34,11 +35,11 @@ def _row(entry: Mapping[str, Any], rate: float) -> list[str]:
     best, good, usual = entry["best"], entry["good_enough"], entry["usual"]
     return [
         entry["name"],
-        f"{best['win_length']:.4g} ({_time(best['win_length'], rate)})",
+        f"{_samples(best['win_length'])} ({time_text(best['win_length'] / rate)})",
         str(best["n_fft"]),
         f"{best['value']:.4g}",
         "not tried" if usual is None else f"{usual['value']:.4g}",
-        f"{good['min']:.4g} to {good['max']:.4g}",
+        f"{_samples(good['min'])} to {_samples(good['max'])}",
         _loss(entry, entry["spread"]),
         entry["matters"],
     ]
@@ -55,8 +56,8 @@ def _verdict(entry: Mapping[str, Any], rate: float) -> str:
     text = (
         f"The window length matters {entry['matters']}: the worst one loses "
         f"{_loss(entry, entry['spread'])}{_in_cells(entry, entry['spread'])}. "
-        f"Use n_fft {best['n_fft']} with a window of {best['win_length']:.4g} samples "
-        f"({_time(best['win_length'], rate)})"
+        f"Use n_fft {best['n_fft']} with a window of {_samples(best['win_length'])} samples "
+        f"({time_text(best['win_length'] / rate)})"
     )
     if usual is not None:
         text += f"; the usual 2048 loses {_loss(entry, usual['loss'])}"
@@ -75,7 +76,7 @@ def _verdicts(criteria: list[Mapping[str, Any]]) -> str:
     lengths = [entry["best"]["win_length"] for entry in criteria]
     return (
         f"The window length matters {matters}. {votes} of {len(criteria)} want n_fft {n_fft}; the "
-        f"best lengths lie between {min(lengths):.4g} and {max(lengths):.4g} samples."
+        f"best lengths lie between {_samples(min(lengths))} and {_samples(max(lengths))} samples."
     )
 
 
@@ -94,6 +95,5 @@ def _in_cells(entry: Mapping[str, Any], loss: float) -> str:
     return f", as if {1 + more:.2g} times as many cells were occupied"
 
 
-def _time(samples: float, rate: float) -> str:
-    seconds = samples / rate
-    return f"{seconds:.3g} s" if seconds >= 1 else f"{seconds * 1000:.3g} ms"
+def _samples(length: float) -> str:
+    return number_text(length, 4)

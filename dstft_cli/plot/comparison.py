@@ -27,10 +27,11 @@ from dstft_cli.plot.plane import (
 )
 from dstft_cli.plot.pool import PixelPool
 from dstft_cli.plot.scale import FloatArray, hz_to_scale
-from dstft_cli.plot.spectrogram import LEVEL, check_look, draw_levels
+from dstft_cli.plot.spectrogram import check_look, draw_levels, level_label
 from dstft_cli.plot.style import axes_at, panel_title, put_title, styled, time_axis
 
 PLANE, CURVE, HOPS = 1.8, 1.6, 1.1  # heights of the panels, inches
+ALONE = 3.8  # of a spectrogram without another
 FIRST_GAP, GAP, LEGEND_GAP = 0.24, 0.36, 0.46  # above the first, another, one with a legend
 LABELS = 0.45  # more above a panel that stands under an axis with labels
 Over = Literal["time", "frequency", "plane"]  # what window lengths vary over, if they do
@@ -44,22 +45,24 @@ class Comparison:
         panels: label and pixels of each spectrogram, from top to bottom, the learned one last.
         times: frame centres of the learned transform, s, [T].
         window_lengths: samples, a number, [1, 1], [T] or [1, T]: drawn over time; [F, 1]: over
-            frequency; [F, T]: a map.
+            frequency; [F, T]: a map; None: not learned, and not drawn.
         sample_rate: Hz.
         start_length: window length at the start, samples.
-        best_fixed_length: best single window length, samples.
+        best_fixed_length: best single window length, samples; None where none was looked for.
         length_bounds: shortest and longest length allowed, samples; drawn beside curves.
         start_hop: hop length at the start, samples, where hops were learned and are to be drawn.
+        channels: whose mean power the panels show.
     """
 
     panels: Sequence[tuple[str, PixelPool]]
     times: ArrayLike
-    window_lengths: ArrayLike
+    window_lengths: ArrayLike | None
     sample_rate: float
     start_length: float
-    best_fixed_length: float
+    best_fixed_length: float | None
     length_bounds: tuple[float, float] | None = None
     start_hop: float | None = None
+    channels: int = 1
 
 
 @styled
@@ -85,29 +88,32 @@ def comparison_figure(
     if not shown.panels:
         raise ValueError("a comparison of no panels")
     times = np.asarray(shown.times, dtype=np.float64)
-    lengths = np.asarray(shown.window_lengths)
     grid = shown.panels[-1][1].grid
-    over = _over(lengths.shape, times.size, grid.frequencies.size)
+    over = _over(shown.window_lengths, times.size, grid.frequencies.size)
 
     spectrograms = len(shown.panels)
+    plane = PLANE if spectrograms > 1 else ALONE
     apart = LEGEND_GAP + (LABELS if over == "frequency" else 0.0)
-    rows = [(FIRST_GAP, PLANE), *[(GAP, PLANE)] * (spectrograms - 1)]
-    rows.append((apart, PLANE if over == "plane" else CURVE))
+    rows = [(FIRST_GAP, plane), *[(GAP, plane)] * (spectrograms - 1)]
+    if over is not None:
+        rows.append((apart, PLANE if over == "plane" else CURVE))
     if shown.start_hop is not None:
         rows.append((apart, HOPS))
     figure, axes = _stacked(rows, length_map.RIGHT if over == "plane" else RIGHT)
-    planes, below = axes[:spectrograms], axes[spectrograms]
+    planes = axes[:spectrograms]
+    below = axes[spectrograms] if over is not None else None
 
     reference = max(float(pool.image.max()) for _, pool in shown.panels)
     for panel, (label, pool) in zip(planes, shown.panels, strict=True):
         image = draw_levels(panel, pool, reference, db_range=db_range, cmap=cmap)
         panel_title(panel, label)
-    colour_bar(image, planes, LEVEL)
-    _draw_lengths(below, shown, over, cmap)
+    colour_bar(image, planes, level_label(shown.channels))
+    limits = [pool.grid.time_limits for _, pool in shown.panels]
+    left, right = min(t0 for t0, _ in limits), max(t1 for _, t1 in limits)
+    if below is not None:
+        _draw_lengths(below, shown, (left, right), over, cmap)
     if shown.start_hop is not None:
         draw_hops(axes[-1], times, sample_rate=shown.sample_rate, start_hop=shown.start_hop)
-    grids = [pool.grid for _, pool in shown.panels]
-    left, right = min(g.extent[0] for g in grids), max(g.extent[1] for g in grids)
     for panel in axes:
         if over == "frequency" and panel is below:
             continue
@@ -119,8 +125,11 @@ def comparison_figure(
     return figure
 
 
-def _over(shape: tuple[int, ...], frames: int, bins: int) -> Over:
-    """What window lengths of this shape vary over; ValueError where they are none."""
+def _over(lengths: ArrayLike | None, frames: int, bins: int) -> Over | None:
+    """What window lengths vary over, if there are any; ValueError for another shape."""
+    if lengths is None:
+        return None
+    shape = np.shape(lengths)
     if shape in ((), (1,), (1, 1), (frames,), (1, frames)):
         return "time"
     if shape == (bins, 1):
@@ -147,7 +156,10 @@ def _stacked(rows: Sequence[tuple[float, float]], right: float) -> tuple[Figure,
     return figure, axes
 
 
-def _draw_lengths(axes: Axes, shown: Comparison, over: Over, cmap: str) -> None:
+def _draw_lengths(
+    axes: Axes, shown: Comparison, span: tuple[float, float], over: Over | None, cmap: str
+) -> None:
+    """Fill the panel of window lengths; those of the outer frames reach to the ends of the span."""
     lengths = np.asarray(shown.window_lengths)
     grid = shown.panels[-1][1].grid
     if over == "plane":
@@ -166,6 +178,9 @@ def _draw_lengths(axes: Axes, shown: Comparison, over: Over, cmap: str) -> None:
     if over == "frequency":
         bins = bins_shown(grid)
         positions, lengths = hz_to_scale(grid.frequencies[bins], grid.freq_scale), lengths[bins]
+    elif lengths.size > 1:
+        positions = np.pad(positions, 1, constant_values=span)
+        lengths = np.pad(lengths, 1, mode="edge")
     draw_lengths(
         axes,
         positions=positions,

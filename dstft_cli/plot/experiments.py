@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, NullLocator
 from numpy.typing import NDArray
 
+from dstft_cli.plot.lengths import length_ticks, put_ticks
 from dstft_cli.plot.style import (
     COLOURS,
     INK,
@@ -218,6 +219,7 @@ def _scores(axes: Axes, panel: GridPanel, spread: str, logarithmic: bool) -> Non
     axes.set_xscale("log")
     if logarithmic:
         axes.set_yscale("log")
+        put_ticks(axes.yaxis, length_ticks(*axes.get_ylim(), log=True))
     _length_ticks(axes, lengths)
     axes.set_xlabel("Window length (samples)")
     panel_title(axes, panel.title)

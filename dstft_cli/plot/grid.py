@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -29,18 +30,23 @@ class PixelGrid:
     shows the bins whose centres lie in it; one without a bin lies between two of them. On the
     linear scale there are no more rows than bins.
 
+    Columns cover `span`: what lies before the first frame's and behind the last frame's own span
+    belongs to these, too.
+
     Args:
         times: frame centres, s, [T], strictly increasing, T >= 1.
         frequencies: bin centres, Hz, [F], uniform, F >= 1.
         freq_scale: `linear` (Hz), `log` (log10 of Hz) or `mel` (HTK).
         fmin: lowest frequency, Hz; None for the scale's own (see `scale.frequency_range`).
         fmax: highest frequency, Hz; None for the last bin.
+        span: beginning and end of the recording, s; None for those of the frames.
         width: most columns, >= 1.
         height: most rows, >= 1.
 
     Attributes:
         extent: edges of the image: (t0, t1) in s, (y0, y1) in scale units.
         limits: (y0, y1) in scale units that were asked for; outer rows may reach half a bin over.
+        time_limits: (t0, t1) in s likewise; outer columns may reach half a hop over.
         frames: T.
         frequencies: bin centres, Hz, [F].
         row_frequencies: centres of the rows, Hz, [height'].
@@ -60,6 +66,7 @@ class PixelGrid:
         freq_scale: str = "linear",
         fmin: float | None = None,
         fmax: float | None = None,
+        span: tuple[float, float] | None = None,
         width: int = 1400,
         height: int = 512,
     ) -> None:
@@ -79,20 +86,16 @@ class PixelGrid:
         top = float(f[-1]) if f.size > 1 else float(f[0]) + self._spacing
         self.freq_range = frequency_range(top, self._spacing, freq_scale, fmin, fmax)
         y = self._place_rows(height)
-        x = self._place_columns(t, width)
+        x = self._place_columns(t, width, span)
         self.extent = (x[0], x[1], y[0], y[1])
         bottom, ceiling = hz_to_scale(self.freq_range, freq_scale)
         self.limits = (float(bottom), float(ceiling))
+        self.time_limits = x if span is None else span
 
-    def _place_columns(self, times: FloatArray, width: int) -> tuple[float, float]:
-        if times.size == 1:  # the bins' spacing is the inverse of the span that a frame hears
-            half = 0.5 / self._spacing
-            edges = np.array([times[0] - half, times[0] + half])
-        else:
-            left = times[0] - (times[1] - times[0]) / 2
-            right = times[-1] + (times[-1] - times[-2]) / 2
-            columns = min(times.size, width) if is_uniform(times) else width
-            edges = np.linspace(left, right, columns + 1)
+    def _place_columns(
+        self, times: FloatArray, width: int, span: tuple[float, float] | None
+    ) -> tuple[float, float]:
+        edges = self._column_edges(times, width, span)
         first = np.searchsorted(times, edges)
         first[0], first[-1] = 0, times.size
         empty = np.flatnonzero(np.diff(first) == 0)
@@ -104,6 +107,26 @@ class PixelGrid:
         self._empty: IntArray = empty
         self._source: IntArray = np.where(earlier, before, after)
         return float(edges[0]), float(edges[-1])
+
+    def _column_edges(
+        self, times: FloatArray, width: int, span: tuple[float, float] | None
+    ) -> FloatArray:
+        if times.size == 1:  # the bins' spacing is the inverse of the span that a frame hears
+            before = after = 0.5 / self._spacing
+        else:
+            before, after = (times[1] - times[0]) / 2, (times[-1] - times[-2]) / 2
+        left, right = times[0] - before, times[-1] + after
+        begin, end = (left, right) if span is None else span
+        if times.size > 1 and is_uniform(times):
+            hop = (right - left) / times.size
+            earlier, later = (
+                max(0, math.ceil(gap / hop - UNIFORM)) for gap in (left - begin, end - right)
+            )
+            columns = earlier + times.size + later
+            if columns <= width:
+                return np.linspace(left - earlier * hop, right + later * hop, columns + 1)
+        columns = width if times.size > 1 else 1
+        return np.linspace(min(left, begin), max(right, end), columns + 1)
 
     def _place_rows(self, height: int) -> tuple[float, float]:
         f, scale, (low, high) = self.frequencies, self.freq_scale, self.freq_range

@@ -13,11 +13,12 @@ from dstft_cli.plot.lengths import (
     length_ticks,
     length_unit,
     put_legend,
+    put_ticks,
     samples_axis,
 )
 from dstft_cli.plot.plane import colour_bar, plane_image
 from dstft_cli.plot.scale import FloatArray
-from dstft_cli.plot.style import COLOURS, MARKERS, fixed_ticks, panel_title
+from dstft_cli.plot.style import COLOURS, MARKERS, panel_title
 
 RIGHT = 1.52  # margin of the panels beside a bar with labels on both sides, inches
 BAR_GAP = 0.66
@@ -80,7 +81,7 @@ def draw_length_map(
     *,
     sample_rate: float,
     start_length: float,
-    best_fixed_length: float,
+    best_fixed_length: float | None,
     cmap: str,
 ) -> None:
     """Fill `axes`, and put a colour bar with marks for start and best fixed length beside them.
@@ -91,10 +92,10 @@ def draw_length_map(
         window_lengths: samples, [F, T].
         sample_rate: Hz.
         start_length: window length at the start, samples.
-        best_fixed_length: best single window length, samples.
+        best_fixed_length: best single window length, samples; None where none was looked for.
         cmap: colour map of the spectrograms.
     """
-    marks = (start_length, best_fixed_length)
+    marks = [length for length in (start_length, best_fixed_length) if length is not None]
     low = min(*marks, float(window_lengths.min()))
     high = max(*marks, float(window_lengths.max()))
     log = high > LOG_ABOVE * low
@@ -112,8 +113,7 @@ def draw_length_map(
     panel_title(axes, "Window length")
 
     bar = colour_bar(shown, [axes], f"Length ({name})", BAR_GAP, ticklocation="left")
-    places = length_ticks(low * unit, high * unit, log).tolist()
-    fixed_ticks(bar.yaxis, places, [f"{p:g}" for p in places])
+    put_ticks(bar.yaxis, length_ticks(low * unit, high * unit, log))
     samples_axis(bar, low, high, unit, log)
     bar.child_axes[0].set_ylabel("Length (samples)")
     handles = []
@@ -121,6 +121,8 @@ def draw_length_map(
         (start_length, "start", "start", 8.0),
         (best_fixed_length, "best fixed", "table", 5.0),
     ):
+        if length is None:
+            continue
         mark = Line2D(
             [0.5],
             [length * unit],

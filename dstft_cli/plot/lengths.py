@@ -7,46 +7,54 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from numpy.typing import ArrayLike
 
 from dstft_cli.plot.curve import pool_curve
-from dstft_cli.plot.scale import FloatArray, even_ticks, ladder
+from dstft_cli.plot.scale import FEWEST_TICKS, FloatArray, even_ticks, ladder
 from dstft_cli.plot.style import COLOURS, fixed_ticks, panel_title
+from dstft_cli.settings.length import time_text
 
 LOG_ABOVE = 4.0  # ratio of the longest to the shortest length from which the axis is logarithmic
 
 
 def length_unit(samples: float, sample_rate: float) -> tuple[float, str]:
-    """Unit for lengths up to `samples`: how many of it a sample lasts, and `ms` or `s`."""
-    if samples / sample_rate >= 10:
+    """Unit for lengths up to `samples`: how many of it a sample lasts, and `ms`, from 1 s on `s`."""
+    if samples >= sample_rate:
         return 1 / sample_rate, "s"
     return 1000 / sample_rate, "ms"
 
 
 def length_ticks(low: float, high: float, log: bool) -> FloatArray:
-    """Some four ticks from `low` to `high`, of any unit."""
+    """Some four ticks, three at least, from `low` to `high`, of any unit."""
     if log:
         for mantissas in ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0)):
             places = ladder(low, high, mantissas)
-            if places.size >= 3:
+            if places.size >= FEWEST_TICKS:
                 return places
     return even_ticks(low, high, steps=4)
 
 
 def sample_ticks(low: float, high: float, log: bool) -> FloatArray:
-    """Like `length_ticks`, but powers of two on a logarithmic axis."""
+    """Like `length_ticks`, but powers of two on a logarithmic axis that has three of them."""
     if log:
         first, last = np.ceil(np.log2(low) - 1e-9), np.floor(np.log2(high) + 1e-9)
         powers = np.arange(first, last + 1)
-        if powers.size >= 2:
+        if powers.size >= FEWEST_TICKS:
             return np.asarray(2.0 ** powers[:: -(-powers.size // 6)])
-    return even_ticks(low, high, steps=4)
+    return length_ticks(low, high, log)
 
 
-def describe_length(samples: float, sample_rate: float) -> str:
-    """A window length as text: `1024 samples (23.2 ms)`."""
-    unit, name = length_unit(samples, sample_rate)
-    return f"{round(samples, 1):g} samples ({samples * unit:.3g} {name})"
+def put_ticks(axis: Axis, places: FloatArray) -> None:
+    """These ticks and no other, labelled with their numbers."""
+    fixed_ticks(axis, places.tolist(), [f"{place:.10g}" for place in places])
+
+
+def describe_length(low: float, sample_rate: float, high: float | None = None) -> str:
+    """Window lengths as text: `1024 samples (23.2 ms)`, `128 to 1024 samples (2.9 ms to 23.2 ms)`."""
+    ends = [low] if high is None else [low, high]
+    samples = " to ".join(f"{round(end, 1):.10g}" for end in ends)
+    return f"{samples} samples ({' to '.join(time_text(end / sample_rate) for end in ends)})"
 
 
 def samples_axis(axes: Axes, low: float, high: float, unit: float, log: bool) -> None:
@@ -59,8 +67,7 @@ def samples_axis(axes: Axes, low: float, high: float, unit: float, log: bool) ->
         return np.asarray(length) * unit
 
     second = axes.secondary_yaxis("right", functions=(to_samples, from_samples))
-    places = sample_ticks(low, high, log).tolist()
-    fixed_ticks(second.yaxis, places, [f"{p:g}" for p in places])
+    put_ticks(second.yaxis, sample_ticks(low, high, log))
 
 
 def length_axis(axes: Axes, low: float, high: float, sample_rate: float, name: str) -> float:
@@ -84,8 +91,7 @@ def length_axis(axes: Axes, low: float, high: float, sample_rate: float, name: s
     if log:
         axes.set_yscale("log")
     axes.set_ylim(low * unit, high * unit)
-    places = length_ticks(low * unit, high * unit, log).tolist()
-    fixed_ticks(axes.yaxis, places, [f"{p:g}" for p in places])
+    put_ticks(axes.yaxis, length_ticks(low * unit, high * unit, log))
     axes.set_ylabel(f"{name} ({unit_name})")
     axes.grid(axis="y")
     axes.set_axisbelow(True)
@@ -136,7 +142,7 @@ def draw_lengths(
     window_lengths: FloatArray,
     sample_rate: float,
     start_length: float,
-    best_fixed_length: float,
+    best_fixed_length: float | None,
     length_bounds: tuple[float, float] | None = None,
 ) -> None:
     """Fill `axes` with window lengths that vary along one axis, or not at all.
@@ -148,16 +154,15 @@ def draw_lengths(
         window_lengths: samples, [1] or [P].
         sample_rate: Hz.
         start_length: window length at the start, samples.
-        best_fixed_length: best single window length, samples.
+        best_fixed_length: best single window length, samples; None where none was looked for.
         length_bounds: shortest and longest length allowed, samples; drawn where given.
     """
-    marks = [start_length, best_fixed_length, *(length_bounds or ())]
+    named = [(start_length, "start", "start"), (best_fixed_length, "best fixed", "table")]
+    lines = [(length, label, phase) for length, label, phase in named if length is not None]
+    marks = [*(length for length, _, _ in lines), *(length_bounds or ())]
     low, high = float(window_lengths.min()), float(window_lengths.max())
     unit = length_axis(axes, min(*marks, low), max(*marks, high), sample_rate, "Length")
-    for length, label, phase in (
-        (start_length, "start", "start"),
-        (best_fixed_length, "best fixed", "table"),
-    ):
+    for length, label, phase in lines:
         axes.axhline(length * unit, lw=1.0, ls="--", color=COLOURS[phase], label=label)
     for bound in length_bounds or ():
         axes.axhline(bound * unit, lw=0.8, ls=":", color=COLOURS["start"])

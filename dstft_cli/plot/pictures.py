@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,6 +17,7 @@ from dstft_cli.plot.spectrogram import spectrogram_figure
 from dstft_cli.plot.style import render
 from dstft_cli.plot.trajectory import trajectory_figure
 from dstft_cli.result import Result
+from dstft_cli.settings.length import time_text
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,7 @@ class Pictures:
     """Draws `spectrogram`, `comparison` and `trajectory` of a result.
 
     The caller fills `learned` with the frames under the learned lengths, and, for the comparison,
-    two pools of `new_pool` with the frames under the start and the best fixed length.
+    a pool of `new_pool` for each of `plain_lengths`, with the frames of the start.
 
     Attributes:
         result: what is drawn.
@@ -32,6 +35,7 @@ class Pictures:
         db_range: range of the colours, dB.
         cmap: matplotlib colour map.
         format: `png`, `svg` or `pdf`.
+        channels: whose mean power the pools hold.
         learned: pool of the frames under the learned lengths.
     """
 
@@ -43,6 +47,7 @@ class Pictures:
     db_range: float = 80.0
     cmap: str = "magma"
     format: str = "png"
+    channels: int = 1
     learned: PixelPool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -59,42 +64,88 @@ class Pictures:
             freq_scale=self.freq_scale,
             fmin=self.fmin,
             fmax=self.fmax,
+            span=(0.0, self.result.length / self.result.sample_rate),
         )
         return PixelPool(grid)
 
     @property
-    def start_length(self) -> float:
-        """Window length of the comparison's first panel, samples."""
+    def plain_lengths(self) -> tuple[float, ...]:
+        """Window lengths of the comparison's panels above the learned one, samples."""
+        return tuple(self._names[0])
+
+    @property
+    def _start_length(self) -> float:
         return float(self.result.start_window_length[0, 0])
 
     @property
-    def best_fixed_length(self) -> float:
-        """Window length of the comparison's second panel, samples."""
-        return self.result.criterion.best_fixed_win_length
+    def _best_fixed_length(self) -> float | None:
+        """Best single window length, samples; None where none but the start was tried."""
+        best = self.result.criterion.best_fixed_win_length
+        if math.isclose(best, self._start_length, rel_tol=1e-9):
+            return self._start_length if self.result.trajectory.phase.count("table") > 1 else None
+        return best
+
+    @property
+    def _names(self) -> tuple[dict[float, str], str]:
+        """Names of the single windows that the comparison shows, by length, and of the learned panel.
+
+        What is the same has one panel.
+        """
+        plain = {self._start_length: ["start"]}
+        if self._best_fixed_length is not None:
+            plain.setdefault(self._best_fixed_length, []).append("best fixed window")
+        learned = ["learned"]
+        if np.array_equal(self.result.frame_centers, self.result.start_frame_centers):
+            lengths = self.result.window_length
+            same = next((length for length in plain if np.all(lengths == length)), None)
+            if same is not None:
+                learned = plain.pop(same) + learned
+        if not self._lengths_learned and self.result.hop_bounds is None:
+            learned = ["fixed window"]
+        names = {length: ", ".join(of).capitalize() for length, of in plain.items()}
+        return names, ", ".join(learned).capitalize()
+
+    @property
+    def _lengths_learned(self) -> bool:
+        changed = np.any(self.result.window_length != self._start_length)
+        return self._best_fixed_length is not None or bool(changed)
 
     def spectrogram(self) -> bytes:
         """The learned spectrogram."""
         figure = spectrogram_figure(
-            self.learned, title=self.title, db_range=self.db_range, cmap=self.cmap
+            self.learned,
+            title=self.title,
+            db_range=self.db_range,
+            cmap=self.cmap,
+            channels=self.channels,
         )
         return render(figure, self.format)
 
-    def comparison(self, start: PixelPool, best_fixed: PixelPool) -> bytes:
-        """Start, best fixed and learned on one colour scale, what was learned below."""
+    def comparison(self, plain: Sequence[PixelPool]) -> bytes:
+        """Start, best fixed and learned on one colour scale, what was learned below.
+
+        Args:
+            plain: a pool for each of `plain_lengths`.
+        """
         result = self.result
+        names, learned = self._names
+        panels = [
+            (f"{name}: {self._describe(length)}{self._hops(result.start_frame_centers)}", pool)
+            for (length, name), pool in zip(names.items(), plain, strict=True)
+        ]
+        lengths = result.window_length
+        described = self._describe(float(lengths.min()), float(lengths.max()))
+        panels.append((f"{learned}: {described}{self._hops(result.frame_centers)}", self.learned))
         shown = Comparison(
-            panels=[
-                (f"Start: {self._describe(self.start_length)}", start),
-                (f"Best fixed window: {self._describe(self.best_fixed_length)}", best_fixed),
-                (f"Learned: {self._describe_learned()}", self.learned),
-            ],
+            panels=panels,
             times=result.times,
-            window_lengths=result.window_length,
+            window_lengths=lengths if self._lengths_learned else None,
             sample_rate=result.sample_rate,
-            start_length=self.start_length,
-            best_fixed_length=self.best_fixed_length,
+            start_length=self._start_length,
+            best_fixed_length=self._best_fixed_length,
             length_bounds=result.length_bounds,
             start_hop=None if result.hop_bounds is None else result.hop_length,
+            channels=self.channels,
         )
         figure = comparison_figure(shown, title=self.title, db_range=self.db_range, cmap=self.cmap)
         return render(figure, self.format)
@@ -107,19 +158,20 @@ class Pictures:
             criterion_name=criterion.name,
             direction=criterion.direction,
             sample_rate=self.result.sample_rate,
-            best_fixed=criterion.best_fixed,
+            best_fixed=None if self._best_fixed_length is None else criterion.best_fixed,
             table_bound=criterion.table_bound,
             final=criterion.final,
             title=self.title,
         )
         return render(figure, self.format)
 
-    def _describe(self, length: float) -> str:
-        return describe_length(length, self.result.sample_rate)
+    def _describe(self, low: float, high: float | None = None) -> str:
+        return describe_length(low, self.result.sample_rate, high if high != low else None)
 
-    def _describe_learned(self) -> str:
-        lengths = self.result.window_length
-        low, high = float(lengths.min()), float(lengths.max())
-        if low == high:
-            return self._describe(low)
-        return f"{self._describe(low)} to {self._describe(high)}"
+    def _hops(self, centers: FloatArray) -> str:
+        """The hops between learned centres, as the end of a label."""
+        hops = np.diff(centers) / self.result.sample_rate
+        if self.result.hop_bounds is None or not hops.size:
+            return ""
+        ends = dict.fromkeys(time_text(float(hop)) for hop in (hops.min(), hops.max()))
+        return f", hop {' to '.join(ends)}"

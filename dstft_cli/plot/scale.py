@@ -12,6 +12,8 @@ from dstft_cli.errors import UsageError
 from dstft_cli.names import FREQ_SCALES
 
 FloatArray = NDArray[np.floating[Any]]
+FEWEST_TICKS = 3  # that tell a scale
+MOST_STEPS = 12  # of ticks: more find none where floating point has none
 
 
 def check_scale(name: str) -> str:
@@ -97,6 +99,8 @@ def frequency_ticks(low: float, high: float, scale: str) -> tuple[FloatArray, li
             places = _thin(places, hz_to_scale(places, scale), low, high, scale)
         if len(places) > 12:
             places = ladder(low, high, (1.0,))
+        if len(places) < FEWEST_TICKS:
+            places = even_ticks(low, high, steps=6)
     return places, [tick_label(p) for p in places]
 
 
@@ -106,11 +110,16 @@ def tick_label(hz: float) -> str:
 
 
 def even_ticks(low: float, high: float, steps: int) -> FloatArray:
-    """Multiples of 1, 2, 2.5 or 5 times a power of ten within [low, high], at most `steps` + 1."""
+    """Multiples of 1, 2, 2.5 or 5 times a power of ten within [low, high].
+
+    They are at most `steps` + 1, or three where these would be fewer.
+    """
     raw = (high - low) / steps
     size = 10.0 ** math.floor(math.log10(raw))
     step = next(m * size for m in (1.0, 2.0, 2.5, 5.0, 10.0) if m * size >= raw * 0.999)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    if last - first + 1 < FEWEST_TICKS and steps < MOST_STEPS:
+        return even_ticks(low, high, steps + 1)
     return np.round(np.arange(first, last + 1) * step, 12)
 
 

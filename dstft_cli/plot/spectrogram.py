@@ -16,7 +16,11 @@ from dstft_cli.plot.plane import BOTTOM, LEFT, RIGHT, TOP, WIDTH, colour_bar, pl
 from dstft_cli.plot.pool import PixelPool
 from dstft_cli.plot.style import axes_at, check_cmap, put_title, styled, time_axis
 
-LEVEL = "Level (dB below the maximum)"
+
+def level_label(channels: int) -> str:
+    """What the colours of a spectrogram of so many channels show."""
+    what = "Level" if channels == 1 else f"Mean power of {channels} channels"
+    return f"{what} (dB below the maximum)"
 
 
 def to_db(magnitude: NDArray[Any], reference: float, db_range: float) -> NDArray[np.float32]:
@@ -44,7 +48,12 @@ def draw_levels(
 
 @styled
 def spectrogram_figure(
-    pool: PixelPool, *, title: str, db_range: float = 80.0, cmap: str = "magma"
+    pool: PixelPool,
+    *,
+    title: str,
+    db_range: float = 80.0,
+    cmap: str = "magma",
+    channels: int = 1,
 ) -> Figure:
     """A spectrogram in dB below its maximum, over seconds and Hz.
 
@@ -55,6 +64,7 @@ def spectrogram_figure(
         title: any text, such as a file name; shown as it is, on one line.
         db_range: lowest level shown, dB below the maximum, > 0.
         cmap: a colour map of matplotlib.
+        channels: whose mean power the pool holds.
 
     Raises:
         UsageError: unknown colour map, a db_range that is not above 0.
@@ -63,7 +73,7 @@ def spectrogram_figure(
     figure = Figure(figsize=(WIDTH, 5.0))
     axes = axes_at(figure, LEFT, BOTTOM, WIDTH - LEFT - RIGHT, 5.0 - TOP - BOTTOM)
     shown = draw_levels(axes, pool, float(pool.image.max()), db_range=db_range, cmap=cmap)
-    time_axis(axes, *pool.grid.extent[:2])
-    colour_bar(shown, [axes], LEVEL)
+    time_axis(axes, *pool.grid.time_limits)
+    colour_bar(shown, [axes], level_label(channels))
     put_title(figure, title, LEFT)
     return figure

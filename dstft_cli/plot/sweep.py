@@ -8,12 +8,17 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
-from dstft_cli.plot.lengths import describe_length, length_ticks, length_unit, sample_ticks
+from dstft_cli.plot.lengths import (
+    describe_length,
+    length_ticks,
+    length_unit,
+    put_ticks,
+    sample_ticks,
+)
 from dstft_cli.plot.scale import FloatArray
 from dstft_cli.plot.style import (
     COLOURS,
     axes_at,
-    fixed_ticks,
     panel_title,
     put_title,
     render,
@@ -113,8 +118,7 @@ def _length_axes(axes: Axes, sweep: Sweep, *, first: bool, last: bool) -> None:
     low, high = float(sweep.lengths[0]) / EDGE, float(sweep.lengths[-1]) * EDGE
     axes.set_xscale("log")
     axes.set_xlim(low, high)
-    places = sample_ticks(low, high, log=True).tolist()
-    fixed_ticks(axes.xaxis, places, [f"{p:g}" for p in places])
+    put_ticks(axes.xaxis, sample_ticks(low, high, log=True))
     axes.tick_params(axis="x", labelbottom=last)
     if last:
         axes.set_xlabel("Window length (samples)")
@@ -132,7 +136,6 @@ def _time_axis(axes: Axes, low: float, high: float, sample_rate: float) -> None:
         return np.asarray(time) / unit
 
     second = axes.secondary_xaxis("top", functions=(to_time, to_samples))
-    places = length_ticks(low * unit, high * unit, log=True).tolist()
-    fixed_ticks(second.xaxis, places, [f"{p:g}" for p in places])
+    put_ticks(second.xaxis, length_ticks(low * unit, high * unit, log=True))
     second.set_xlabel(f"Window length ({name})")
     axes.set_title(axes.get_title(loc="left"), loc="left", pad=38, parse_math=False)

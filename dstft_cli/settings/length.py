@@ -100,3 +100,14 @@ def _validate(value: Any) -> Length:
     except UsageError as error:
         reason = str(error).split(" is not a length", 1)[1]
         raise PydanticCustomError("setting", "not a length{reason}", {"reason": reason}) from None
+
+
+def number_text(value: float, digits: int) -> str:
+    """A positive number in so many digits, or its whole part in full: not as `1.2e+04`."""
+    return f"{value:.{digits}g}" if value < 10**digits - 0.5 else f"{value:.0f}"
+
+
+def time_text(seconds: float) -> str:
+    """Three digits in ms, from 1 s on in s: `23.2 ms`, `3.56 s`."""
+    value, unit = (seconds, "s") if seconds >= 0.9995 else (seconds * 1000, "ms")
+    return f"{number_text(value, 3)} {unit}"
