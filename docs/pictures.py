@@ -63,7 +63,8 @@ def save(drawn: Image.Image, name: str, colours: int = 256) -> None:
     """Scaled to the width of a page, in few colours."""
     height = round(drawn.height * WIDTH / drawn.width)
     small = drawn.resize((WIDTH, height), Image.Resampling.LANCZOS)
-    small.quantize(colours).save(DOCS / name, optimize=True)
+    few = small.quantize(colours, method=Image.Quantize.MAXCOVERAGE, kmeans=2)
+    few.save(DOCS / name, optimize=True)
 
 
 def main() -> None:

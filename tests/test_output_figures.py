@@ -7,12 +7,52 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
+from dstft_cli.audio import Signal
 from dstft_cli.cli import main
+from dstft_cli.output import picture_title
+from dstft_cli.plot import pictures
 
 RECORDING = Path(__file__).parent.parent / "sample_audio" / "two-tones.wav"
 DATA = {"parameters.npz", "result.json", "spectrogram.npy", "trajectory.csv"}
 PICTURES = {"comparison.png", "spectrogram.png", "trajectory.png"}
+
+
+@pytest.mark.parametrize(
+    ("path", "channels", "channel", "title"),
+    [
+        ("in/a.wav", 1, "all", "a.wav"),
+        ("in/a.wav", 2, "mix", "a.wav (mean of 2 channels)"),
+        ("-", 3, "all", "standard input (all 3 channels)"),
+        ("a.wav", 3, 1, "a.wav (channel 1 of 0 to 2)"),
+    ],
+)
+def test_titles_tell_the_channels(path, channels, channel, title):
+    signal = Signal(np.zeros((1, 9)), 8000, path, "", channels, 1.0)
+    assert picture_title(signal, channel) == title
+
+
+def test_all_channels_are_pooled_and_the_picture_says_so(tmp_path, monkeypatch):
+    made = []
+
+    class Kept(pictures.Pictures):
+        def __post_init__(self):
+            super().__post_init__()
+            made.append(self)
+
+    monkeypatch.setattr(pictures, "Pictures", Kept)
+    samples, rate = soundfile.read(RECORDING, frames=4000)
+    soundfile.write(tmp_path / "two.wav", np.stack([samples, 0 * samples], axis=1), rate)
+    arguments = ["optimize", str(tmp_path / "two.wav"), "--channel", "all", "-q"]
+    arguments += ["--window-mode", "fixed", "-o", str(tmp_path / "out")]
+    assert main(arguments) == 0
+    (drawn,) = made
+    assert (drawn.title, drawn.channels) == ("two.wav (all 2 channels)", 2)
+    assert drawn.plain_lengths == ()
+    power = np.square(np.load(tmp_path / "out" / "spectrogram.npy")).mean(axis=0)
+    peak = np.abs(samples).max()
+    assert drawn.learned.image.max() == pytest.approx(np.sqrt(power.max()) / peak, rel=1e-3)
 
 
 def names(folder: Path) -> set[str]:

@@ -61,7 +61,7 @@ def test_many_hops_draw_as_an_envelope() -> None:
     hops = np.full(60_000, 0.01)
     hops[12_345] = 0.3
     axes = hops_of(np.cumsum(hops))
-    assert len(labelled(axes)["learned"].get_xdata()) <= 1400
+    assert len(labelled(axes)["learned: median and range"].get_xdata()) <= 1400
     (band,) = axes.collections
     assert band.get_paths()[0].vertices[:, 1].max() == pytest.approx(300.0)
 

@@ -64,6 +64,7 @@ def test_lengths_as_text_and_ticks() -> None:
     assert describe_length(4.0, 8.0, 28.5) == "4 to 28.5 samples (500 ms to 3.56 s)"
     np.testing.assert_allclose(length_ticks(1.0, 110.0, log=True), [1, 10, 100])
     np.testing.assert_allclose(length_ticks(6.0, 140.0, log=True), [10, 30, 100])
+    np.testing.assert_allclose(length_ticks(110.0, 560.0, log=True), [150, 200, 300, 500])
     np.testing.assert_allclose(length_ticks(20.0, 60.0, log=False), [20, 30, 40, 50, 60])
     np.testing.assert_allclose(sample_ticks(60.0, 600.0, log=True), [64, 128, 256, 512])
     np.testing.assert_allclose(sample_ticks(66.0, 500.0, log=True), [100, 200, 500])

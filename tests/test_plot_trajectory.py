@@ -306,9 +306,10 @@ def test_level_steps_are_told_in_words() -> None:
         return [text.get_text() for text in steps.texts]
 
     assert said() == ["2 below best fixed"]  # the descent found nothing
-    assert said(best_fixed=6.5, direction="maximize") == [
-        "0.5 above best fixed, 0.0005 of it by descent"
+    assert said(best_fixed=6.8, direction="maximize") == [
+        "0.2 above best fixed, 0.0005 of it by descent"
     ]
+    assert said(best_fixed=7.0005) == ["equal to best fixed"]
     assert said(best_fixed=None, table_bound=None) == ["2.5 below start"]
     assert figure_of(FULL).axes[1].texts[:] == []
 

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from dstft_cli import names
 from dstft_cli.errors import UsageError
 from dstft_cli.settings import OPTIONS, Length, Settings, merge
+from dstft_cli.settings.length import number_text, time_text
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 
@@ -143,6 +144,35 @@ def test_length_value_is_positive_and_finite(value):
 
 
 # one declaration
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.0232, "23.2 ms"),
+        (0.9994, "999 ms"),
+        (0.9996, "1 s"),
+        (3.56, "3.56 s"),
+        (47.554, "47.6 s"),
+        (4321.0, "4321 s"),
+    ],
+)
+def test_times_as_text(seconds, text):
+    assert time_text(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [
+        (677.7234, 6, "677.723"),
+        (2.0**20, 6, "1048576"),
+        (16384.0, 4, "16384"),
+        (9999.6, 4, "10000"),
+        (0.5, 4, "0.5"),
+    ],
+)
+def test_numbers_as_text_have_no_power_of_ten(value, digits, text):
+    assert number_text(value, digits) == text
 
 
 def test_defaults_are_those_of_the_declarations():

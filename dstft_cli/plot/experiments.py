@@ -26,7 +26,7 @@ from dstft_cli.plot.style import (
 )
 
 WIDTH, PANEL, GAP = 10.0, 3.1, 0.62  # inches
-LEFT, BOTTOM, TOP = 0.8, 0.62, 0.72
+LEFT, BOTTOM, TOP = 0.8, 0.62, 0.86
 FOUND = {
     "constant": "#2f6db3",
     "time": "#e08214",

@@ -28,7 +28,7 @@ def length_unit(samples: float, sample_rate: float) -> tuple[float, str]:
 def length_ticks(low: float, high: float, log: bool) -> FloatArray:
     """Some four ticks, three at least, from `low` to `high`, of any unit."""
     if log:
-        for mantissas in ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0)):
+        for mantissas in ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)):
             places = ladder(low, high, mantissas)
             if places.size >= FEWEST_TICKS:
                 return places
@@ -115,7 +115,8 @@ def put_legend(axes: Axes, handles: Sequence[Artist] | None = None) -> None:
 def draw_curve(axes: Axes, positions: FloatArray, values: FloatArray) -> None:
     """Values of any unit, one for each of increasing positions; many of them as an envelope."""
     curve = pool_curve(positions, values)
-    if curve.times.size < positions.size:
+    pooled = curve.times.size < positions.size
+    if pooled:
         axes.fill_between(
             curve.times,
             curve.low,
@@ -131,7 +132,7 @@ def draw_curve(axes: Axes, positions: FloatArray, values: FloatArray) -> None:
         drawstyle="steps-mid",
         lw=1.4,
         color=COLOURS["descent"],
-        label="learned",
+        label="learned: median and range" if pooled else "learned",
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,6 +15,7 @@ from dstft_cli.plot.style import COLOURS, INK, MARKERS
 from dstft_cli.settings.length import number_text
 
 FLAT = 0.05  # steps that fill no more of the axis than this are told in words
+TOLD = 1e-3  # share of a gain from which that of the descent is told
 LEVEL = 0.2  # lengths likewise are shown as they lie at the last step
 SMALL = 1e-3  # values below are written with a power of ten each
 FEW = 50  # steps up to which each has a mark of its own
@@ -26,11 +27,13 @@ class Line(NamedTuple):
 
     label: str
     value: float
-    look: dict[str, Any]
+    colour: str
+    style: str
 
     def draw(self, axes: Axes, *, named: bool) -> None:
         """Across the axes; with its label for a legend where it is named."""
-        axes.axhline(self.value, label=self.label if named else None, **self.look)
+        label = self.label if named else None
+        axes.axhline(self.value, lw=1.0, ls=self.style, color=self.colour, label=label)
         axes.autoscale(axis="y")
 
 
@@ -77,10 +80,13 @@ def say_gain(
     if not lines or not seen.size or float(np.ptp(seen)) > FLAT * (high - low):
         return
     gain = final - lines[0].value
-    text = f"{number_text(abs(gain), 2)} {'below' if gain < 0 else 'above'} {lines[0].label}"
+    side = f"{number_text(abs(gain), 2)} {'below' if gain < 0 else 'above'}"
+    text = f"{side if gain else 'equal to'} {lines[0].label}"
     searched = value[(phase == "search") & np.isfinite(value)]
-    by_descent = (final - float(searched[-1])) * np.sign(gain) if searched.size else 0.0
-    if 0 < by_descent < abs(gain):
+    by_descent = 0.0
+    if searched.size and (phase == "descent").any():
+        by_descent = (final - float(searched[-1])) * float(np.sign(gain))
+    if TOLD * abs(gain) < by_descent < abs(gain):
         text += f", {number_text(by_descent, 1)} of it by descent"
     places = [low, high, *(line.value for line in lines)]
     above = min((place - final for place in places if place > final), default=0.0)

@@ -50,6 +50,28 @@ class Curve(NamedTuple):
     phases: dict[str, str]
 
 
+class Panel(NamedTuple):
+    """Lengths below the criterion.
+
+    Attributes:
+        name: of the quantity, `Length` or `Hop`.
+        title: of the panel.
+        lengths: samples, of each learned step.
+        of: what the lengths of the last step are for, `frames`, `bins` or `cells`, where their
+            distribution is drawn; else empty.
+    """
+
+    name: str
+    title: str
+    lengths: Sequence[FloatArray]
+    of: str = ""
+
+    @property
+    def gap(self) -> float:
+        """To the panel above, inches."""
+        return GAP + LABELS if self.of else GAP
+
+
 @styled
 def trajectory_figure(
     trajectory: Trajectory,
@@ -95,48 +117,38 @@ def trajectory_figure(
         return _nothing_learned(trajectory, criterion_name, sample_rate, title)
 
     panels = _panels(trajectory, learned)
-    gaps = [LABELS * (name == "distribution") + GAP for name, _, _ in panels]
     upper = ALONE if curve is None or not panels else STEPS
-    tall = upper + sum(gap + LENGTHS for gap in gaps)
+    tall = upper + sum(panel.gap + LENGTHS for panel in panels)
     top = TOP + (LEGEND if curve is not None else 0.0)
     figure = Figure(figsize=(WIDTH, BOTTOM + tall + top))
     lines = _lines(phase, value, best_fixed, table_bound)
     better = f"{criterion_name} ({'lower' if direction == 'minimize' else 'higher'} is better)"
     left, wide = LEFT, WIDTH - LEFT - RIGHT
     if curve is not None:
-        width = CURVE if learned.any() else wide
-        plain = axes_at(figure, LEFT, BOTTOM, width, tall)
+        plain = axes_at(figure, LEFT, BOTTOM, CURVE if learned.any() else wide, tall)
+        plain.set_ylabel(better, parse_math=False)
         _draw_curve(plain, curve, phase, value, sample_rate)
         for line in lines:
             line.draw(plain, named=line.label not in curve.phases.values())
         if final is not None and np.isfinite(final):
             plain.axhline(final, lw=1.4, color=COLOURS["descent"], label="learned", zorder=1.5)
-        plain.set_ylabel(better, parse_math=False)
         _legend_of_all(figure, plain)
         left, wide = LEFT + CURVE + BETWEEN, wide - CURVE - BETWEEN
     if learned.any():
         bottom = BOTTOM + tall - upper
         steps = axes_at(figure, left, bottom, wide, upper)
-        x = np.asarray(trajectory.evaluations)[learned]
-        draw_steps(steps, phase[learned], x, value[learned])
-        for line in lines:
-            line.draw(steps, named=curve is None)
-        if final is not None and np.isfinite(final):
-            say_gain(steps, phase[learned], value[learned], final, lines)
         steps.set_ylabel(better if curve is None else criterion_name, parse_math=False)
-        panel_title(steps, "Search and descent")
-        if curve is None or "search" not in curve.phases:
-            steps.legend(loc="lower right", bbox_to_anchor=(1.0, 0.97), ncols=5, borderaxespad=0.1)
-        step_axis(steps, x)
+        x = np.asarray(trajectory.evaluations)[learned]
+        _draw_criterion(steps, phase[learned], x, value[learned], final, lines, curve)
         lowest = steps
-        for (name, panel, lengths), gap in zip(panels, gaps, strict=True):
-            bottom -= gap + LENGTHS
+        for panel in panels:
+            bottom -= panel.gap + LENGTHS
             axes = axes_at(figure, left, bottom, wide, LENGTHS)
-            panel_title(axes, panel)
-            if name == "distribution":
-                draw_distribution(axes, lengths[-1], sample_rate, spread_over(lengths))
+            panel_title(axes, panel.title)
+            if panel.of:
+                draw_distribution(axes, panel.lengths[-1], sample_rate, panel.of)
                 continue
-            draw_spread(axes, x, lengths, sample_rate, name)
+            draw_spread(axes, x, panel.lengths, sample_rate, panel.name)
             axes.sharex(steps)
             lowest.tick_params(labelbottom=False)
             lowest = axes
@@ -145,27 +157,44 @@ def trajectory_figure(
     return figure
 
 
-def _panels(
-    trajectory: Trajectory, learned: FloatArray
-) -> list[tuple[str, str, Sequence[FloatArray]]]:
-    """Name, title and lengths at the learned steps of each panel below the criterion."""
+def _draw_criterion(
+    axes: Axes,
+    phase: FloatArray,
+    x: FloatArray,
+    value: FloatArray,
+    final: float | None,
+    lines: Sequence[Line],
+    curve: Curve | None,
+) -> None:
+    """The criterion by step, with names for what has none in the legend of the curve."""
+    draw_steps(axes, phase, x, value)
+    for line in lines:
+        line.draw(axes, named=curve is None)
+    if final is not None and np.isfinite(final):
+        say_gain(axes, phase, value, final, lines)
+    panel_title(axes, "Search and descent")
+    if curve is None or "search" not in curve.phases:
+        axes.legend(loc="lower right", bbox_to_anchor=(1.0, 0.97), ncols=5, borderaxespad=0.1)
+    step_axis(axes, x)
+
+
+def _panels(trajectory: Trajectory, learned: FloatArray) -> list[Panel]:
+    """What was learned beside the criterion; a distribution comes last."""
     chosen = np.flatnonzero(learned)
-    if not chosen.size:
-        return []
-    panels: list[tuple[str, str, Sequence[FloatArray]]] = []
+    panels = []
     for name, title, every in (
         ("Length", "Window length", trajectory.window_lengths),
         ("Hop", "Hop length", trajectory.hop_lengths),
     ):
-        if not _changes(every):
+        if not chosen.size or not _changes(every):
             continue
-        lengths = [every[step] for step in chosen]
+        lengths, over = [every[step] for step in chosen], spread_over(every)
         if name == "Length" and is_level(lengths):
-            panels.append(("distribution", "Window lengths at the last step", lengths))
-            continue
-        over = spread_over(every)
-        panels.append((name, title + (f": median and range over {over}" if over else ""), lengths))
-    return sorted(panels, key=lambda panel: panel[0] == "distribution")
+            panels.append(Panel(name, "Window lengths at the last step", lengths, over))
+        else:
+            title += f": median and range over {over}" if over else ""
+            panels.append(Panel(name, title, lengths))
+    return sorted(panels, key=lambda panel: bool(panel.of))
 
 
 def _changes(steps: Sequence[FloatArray]) -> bool:
@@ -207,14 +236,11 @@ def _lines(
     started = value[(phase == "start") & np.isfinite(value)]
     lines = []
     if best_fixed is not None and np.isfinite(best_fixed):
-        lines.append(
-            Line("best fixed", best_fixed, {"lw": 1.0, "ls": "--", "color": COLOURS["table"]})
-        )
+        lines.append(Line("best fixed", best_fixed, COLOURS["table"], "--"))
     elif started.size:
-        look = {"lw": 1.0, "ls": "--", "color": COLOURS["start"]}
-        lines.append(Line("start", float(started[0]), look))
+        lines.append(Line("start", float(started[0]), COLOURS["start"], "--"))
     if table_bound is not None:
-        lines.append(Line("proved bound", table_bound, {"lw": 1.0, "ls": ":", "color": INK}))
+        lines.append(Line("proved bound", table_bound, INK, ":"))
     return lines
 
 
