@@ -81,7 +81,7 @@ def test_the_test_command_checks_style_types_and_tests_in_its_own_environment() 
         "ruff check .",
         "ruff format --check .",
         "mypy",
-        "pytest --cov --cov-report=term",
+        "pytest -n logical --maxprocesses 8 --cov --cov-report=term",
     ]
 
 

@@ -18,8 +18,10 @@ def power_and_slopes(power: float, squared: Tensor, *inner: Tensor) -> tuple[Ten
     """
     if power == 2:
         return squared, *(product.mul_(2) for product in inner)
-    a = squared.pow(power / 2)
-    ratio = torch.where(squared > 0, a / squared, 0.0).mul_(power)
+    # |X|^(p−2); where X = 0 it is finite, and Re(X̄ ∂X) is zero
+    ratio = squared.clamp_min(torch.finfo(squared.dtype).tiny).pow_(power / 2 - 1)
+    a = squared * ratio
+    ratio.mul_(power)
     return a, *(product.mul_(ratio) for product in inner)
 
 
