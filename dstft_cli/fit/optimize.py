@@ -21,7 +21,14 @@ from dstft_cli.fit.plan import MOST_FRAMES, Plan, choose_n_fft, make_plan
 from dstft_cli.fit.problem import Probe, Problem, as_channels, peak_of
 from dstft_cli.fit.stages import Method, Stages
 from dstft_cli.fit.told import Report, say_nothing
-from dstft_cli.names import DTYPES, HOP_MODES, OPTIMIZERS, WINDOW_MODES, default_smoothness
+from dstft_cli.names import (
+    DTYPES,
+    HOP_MODES,
+    LARGEST_FFT,
+    OPTIMIZERS,
+    WINDOW_MODES,
+    default_smoothness,
+)
 from dstft_cli.result import Result, StopReason
 from dstft_cli.stft import Samples
 
@@ -196,14 +203,19 @@ def optimize(
     }
     probe = Probe(problem, plan_for)
     if n_fft is None:
+        at_least = {
+            "--win-length": win_length or 0.0,
+            "--win-length-min": (win_length_min or 0.0) * 2,
+            "--hop-length": (hop_length or 0.0) / overlap * 2,
+            "--hop-length-max": (hop_length_max or 0.0) / overlap * 2,
+        }
+        for option, size in {**at_least, "--win-length-max": win_length_max or 0.0}.items():
+            if size > LARGEST_FFT:
+                raise UsageError(f"n_fft {size:.7g} is above {LARGEST_FFT}: lower {option}")
         n_fft = choose_n_fft(
             length,
             problem.sample_rate,
-            at_least=max(
-                win_length or 0.0,
-                (win_length_min or 0.0) * 2,
-                max(hop_length or 0.0, hop_length_max or 0.0) / overlap * 2,
-            ),
+            at_least=max(at_least.values()),
             high=win_length_max,
             per_bin=per_bin,
             best_fixed=None if fixed else probe.best_fixed,

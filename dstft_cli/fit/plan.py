@@ -121,9 +121,7 @@ def make_plan(
     if n_fft < SMALLEST_FFT:
         raise UsageError(f"n_fft {n_fft}: at least {SMALLEST_FFT} is allowed")
     if n_fft > LARGEST_FFT:
-        raise UsageError(
-            f"n_fft {n_fft} is above {LARGEST_FFT}: lower --n-fft, --win-length-max or --win-length"
-        )
+        raise UsageError(f"n_fft {n_fft} is above {LARGEST_FFT}: lower --n-fft")
     hop = hop_length
     if hop is None:
         hop = min(n_fft / 16, n_fft * overlap / 4, hop_length_max or math.inf)
