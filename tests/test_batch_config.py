@@ -72,6 +72,16 @@ def test_a_matrix_is_above_the_job_s_own_settings(tmp_path):
     assert [variant.settings.seed for variant in plan.variants] == [2, 3]
 
 
+def test_defaults_that_a_matrix_leaves_without_effect_are_passed_over(tmp_path):
+    text = (
+        "defaults: {smoothness: 0.2, order: 2, criterion: renyi}\noutput: '{window_mode}'\n"
+        "jobs: [{input: a.wav, criterion: entropy, matrix: {window_mode: [constant, time]}}]"
+    )
+    plan = make_plan(read_config(write(tmp_path, text)))
+    assert [variant.settings.smoothness for variant in plan.variants] == [None, 0.2]
+    assert [variant.settings.order for variant in plan.variants] == [None, None]
+
+
 def test_defaults_that_only_some_job_completes(tmp_path):
     text = "defaults: {order: 3}\njobs: [{input: a.wav, criterion: renyi}]"
     plan = make_plan(read_config(write(tmp_path, text)))

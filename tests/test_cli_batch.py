@@ -21,6 +21,11 @@ from batch_example import (
     results,
 )
 
+from dstft_cli.batch import from_list, make_plan
+from dstft_cli.cli.batch_text import read_list
+from dstft_cli.cli.batch_told import Told
+from dstft_cli.errors import UsageError
+
 ROOT = Path(__file__).parent.parent
 PIPED = [part for pair in SETTINGS for part in ("--set", pair)]
 
@@ -204,6 +209,34 @@ def test_a_plain_list_and_a_dry_run_write_nothing(tmp_path):
     assert row["output"] == str(tmp_path / "a-dstft")
     assert row["settings"]["criterion"] == "entropy"
     assert os.listdir(tmp_path) == []
+
+
+def test_a_list_without_end_is_refused(monkeypatch):
+    monkeypatch.setattr("dstft_cli.cli.batch_text.LARGEST_LIST", 1 << 20)
+    with pytest.raises(UsageError, match="/dev/zero: is above 1 MiB, so no list of inputs"):
+        read_list("/dev/zero", b"\n")
+
+
+def told(folder: Path, force: bool) -> Told:
+    plan = make_plan(from_list(["a.wav", "b.wav"], "list", output_folder=folder))
+    return Told(plan, as_json=False, quiet=False, verbose=False, force=force)
+
+
+def test_after_an_interrupt_the_advice_is_that_for_force(tmp_path):
+    start = "interrupted with 0 of 2 jobs done: run the same command again to "
+    assert told(tmp_path, False).stopped("interrupted") == f"{start}resume"
+    assert told(tmp_path, True).stopped("interrupted") == (
+        f"{start}begin anew, or without --force to keep every result that stands"
+    )
+
+
+def test_warnings_are_counted_at_the_end(tmp_path, capsys):
+    row = {"status": "done", "warnings": []}
+    told(tmp_path, False).close({1: row, 2: row})
+    assert "\nwarnings" not in capsys.readouterr().out
+    told(tmp_path, False).close({1: row, 2: {"status": "kept", "warnings": ["a", "b"]}})
+    line = capsys.readouterr().out.splitlines()[1]
+    assert line == f"warnings       2 in 1 job, told in {tmp_path / 'summary.csv'}"
 
 
 def test_a_dry_run_says_auto_for_what_is_not_given(tmp_path):

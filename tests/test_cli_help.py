@@ -156,6 +156,20 @@ def test_unknown_option(capsys, option):
     )
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["optimize", "a.wav", "--config", ""], "--config '': must not be empty"),
+        (["reconstruct", "a", "--subtype", ""], "--subtype '': must not be empty"),
+        (["apply", "", "a.wav"], "DIR '': must not be empty"),
+        (["sweep", "a.wav", "--config", "\x1b[31m"], r"\x1b[31m: no such file: check --config"),
+    ],
+)
+def test_empty_and_unprintable_names(capsys, arguments, message):
+    assert main(arguments) == 2
+    assert capsys.readouterr().err == f"dstft: {message}\n"
+
+
 def test_choices_complete_in_the_shell(monkeypatch, capsys):
     monkeypatch.setenv("_DSTFT_COMPLETE", "bash_complete")
     monkeypatch.setenv("COMP_WORDS", "dstft optimize --window g")

@@ -30,6 +30,11 @@ def test_start_in_the_middle_of_a_range_without_the_default():
     assert plan(win_length_min=400.0).start == pytest.approx(np.sqrt(400 * 512))
 
 
+def test_the_default_hop_lies_in_the_range_of_learned_hops():
+    assert plan(hop_mode="constant", hop_length_max=16.0).hop_length == 16
+    assert plan(hop_mode="constant", hop_length_min=40.0).hop_length == 40
+
+
 def test_fixed_has_no_range():
     found = plan(fixed=True, win_length=3.5, hop_length=300.0)
     assert (found.start, found.hop_length) == (3.5, 300)

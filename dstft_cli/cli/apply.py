@@ -10,8 +10,8 @@ import click
 from dstft_cli.cli.group import CONTEXT_SETTINGS
 from dstft_cli.cli.jobs import run_job
 from dstft_cli.cli.options import (
-    DirectoryType,
     GroupedCommand,
+    PathType,
     SettingType,
     general_options,
     setting_options,
@@ -46,7 +46,7 @@ apply = GroupedCommand(
     callback=run,
     context_settings=CONTEXT_SETTINGS,
     params=[
-        click.Argument(["directory"], metavar="DIR", type=DirectoryType()),
+        click.Argument(["directory"], metavar="DIR", type=PathType("dir")),
         click.Argument(["source"], metavar="INPUT", type=SettingType(path="file")),
         *setting_options(RUN_GROUPS),
         *general_options(),

@@ -13,6 +13,7 @@ from dstft_cli.cli.jobs import check_verbosity
 from dstft_cli.cli.options import (
     GroupedCommand,
     GroupedOption,
+    PathType,
     SettingType,
     general_options,
     setting_option,
@@ -145,7 +146,7 @@ batch = GroupedCommand(
     callback=run,
     context_settings=CONTEXT_SETTINGS,
     params=[
-        click.Argument(["config"], required=False, type=click.Path(path_type=Path)),
+        click.Argument(["config"], required=False, type=PathType()),
         GroupedOption(
             ["--from", "from_lines"],
             type=SettingType(path="file"),

@@ -17,23 +17,30 @@ if TYPE_CHECKING:
     from dstft_cli.batch import Plan
 
 
+LARGEST_LIST = 1 << 28  # bytes: a million paths, and some
+
+
 def read_list(path: str, end: bytes) -> list[str]:
     """The paths in a file, or `-` for standard input, each followed by `end`.
 
     Raises:
-        UsageError: it cannot be read.
+        UsageError: it cannot be read, or is no list.
     """
     if path == "-" and sys.stdin is None:
         raise UsageError("standard input is closed: pipe a list of inputs into it")
     try:
         if path == "-":
-            data = sys.stdin.buffer.read()
+            data = sys.stdin.buffer.read(LARGEST_LIST + 1)
         else:
             with open(path, "rb") as file:
-                data = file.read()
+                data = file.read(LARGEST_LIST + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UsageError(f"{one_line(path)}: cannot be read: {reason}: check the list") from None
+    if len(data) > LARGEST_LIST:
+        raise UsageError(
+            f"{one_line(path)}: is above {LARGEST_LIST >> 20} MiB, so no list of inputs: check the list"
+        )
     entries = data.split(end)
     if end == b"\n":
         entries = [entry.removesuffix(b"\r") for entry in entries]

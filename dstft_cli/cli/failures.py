@@ -6,6 +6,7 @@ import errno
 
 import click
 
+from dstft_cli.cli.table import one_line as printable
 from dstft_cli.errors import DstftError
 
 _NOTHING_WRITTEN = "nothing was written"
@@ -41,8 +42,8 @@ def explain(error: BaseException) -> tuple[int, str]:
 
 
 def one_line(text: str) -> str:
-    """`text` without line breaks."""
-    return " ".join(part.strip() for part in text.splitlines() if part.strip())
+    """`text` without line breaks, and with what cannot be printed escaped."""
+    return printable(" ".join(part.strip() for part in text.splitlines() if part.strip()))
 
 
 def _usage(error: click.ClickException) -> str:

@@ -10,6 +10,7 @@ import click
 
 from dstft_cli.cli.progress import progress_bar
 from dstft_cli.cli.streams import data_output
+from dstft_cli.cli.table import one_line
 from dstft_cli.errors import UsageError
 from dstft_cli.settings import Settings
 
@@ -73,9 +74,9 @@ def data_carrier(settings: Settings) -> str:
 def print_outcome(warnings: Iterable[str], summary: Iterable[str]) -> None:
     """Warnings on standard error, the summary on standard output."""
     for text in warnings:
-        print(f"warning: {text}", file=sys.stderr)
+        print(f"warning: {one_line(text)}", file=sys.stderr)
     for line in summary:
-        click.echo(line)
+        click.echo(one_line(line))
 
 
 def _print_detail(line: str) -> None:

@@ -11,6 +11,7 @@ from click.shell_completion import CompletionItem
 
 from dstft_cli.cli.entry import RunState
 from dstft_cli.cli.version import version_option
+from dstft_cli.errors import UsageError
 from dstft_cli.settings import OPTIONS, Declaration
 from dstft_cli.settings.option import did_you_mean
 
@@ -30,6 +31,11 @@ class SettingType(click.types.StringParamType):
         self.choices = choices
         self.path = path
 
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(param, click.Option):  # an empty INPUT is a file that is not there
+            refuse_empty(value, param)
+        return super().convert(value, param, ctx)
+
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
@@ -38,16 +44,33 @@ class SettingType(click.types.StringParamType):
         return [CompletionItem(word) for word in self.choices if word.startswith(incomplete)]
 
 
-class DirectoryType(click.Path):
-    """A directory that the command itself checks; shells complete it."""
+def refuse_empty(value: Any, param: click.Parameter) -> None:
+    """UsageError for a value of nothing, or of spaces."""
+    if not str(value).strip():
+        name = param.opts[-1] if isinstance(param, click.Option) else param.human_readable_name
+        raise UsageError(f"{name} {str(value)!r}: must not be empty")
 
-    def __init__(self) -> None:
+
+class PathType(click.Path):
+    """A path that the command itself checks, but that it is one; shells complete it.
+
+    Args:
+        kind: `file` or `dir`.
+    """
+
+    def __init__(self, kind: str = "file") -> None:
         super().__init__(path_type=Path)
+        self._kind = kind
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if param is not None:
+            refuse_empty(value, param)
+        return super().convert(value, param, ctx)
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        return [CompletionItem(incomplete, type="dir")]
+        return [CompletionItem(incomplete, type=self._kind)]
 
 
 class GroupedOption(click.Option):
@@ -128,7 +151,7 @@ def file_options() -> list[click.Parameter]:
     return [
         GroupedOption(
             ["--config"],
-            type=click.Path(path_type=Path),
+            type=PathType(),
             metavar="FILE",
             help="YAML file of settings: option names with _ as keys.",
         ),

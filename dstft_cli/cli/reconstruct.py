@@ -9,9 +9,9 @@ import click
 from dstft_cli.cli.group import CONTEXT_SETTINGS
 from dstft_cli.cli.jobs import check_verbosity, print_outcome
 from dstft_cli.cli.options import (
-    DirectoryType,
     GroupedCommand,
     GroupedOption,
+    PathType,
     SettingType,
     general_options,
     setting_option,
@@ -50,7 +50,7 @@ reconstruct = GroupedCommand(
     callback=run,
     context_settings=CONTEXT_SETTINGS,
     params=[
-        click.Argument(["directory"], metavar="DIR", type=DirectoryType()),
+        click.Argument(["directory"], metavar="DIR", type=PathType("dir")),
         GroupedOption(
             ["-o", "--output"],
             type=SettingType(path="file"),

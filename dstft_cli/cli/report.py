@@ -9,9 +9,9 @@ import click
 from dstft_cli.cli.group import CONTEXT_SETTINGS
 from dstft_cli.cli.jobs import check_verbosity, print_outcome
 from dstft_cli.cli.options import (
-    DirectoryType,
     GroupedCommand,
     GroupedOption,
+    PathType,
     general_options,
     setting_option,
 )
@@ -45,10 +45,10 @@ report = GroupedCommand(
     callback=run,
     context_settings=CONTEXT_SETTINGS,
     params=[
-        click.Argument(["directory"], metavar="DIR", type=DirectoryType()),
+        click.Argument(["directory"], metavar="DIR", type=PathType("dir")),
         GroupedOption(
             ["-o", "--output"],
-            type=click.Path(path_type=Path),
+            type=PathType(),
             metavar="FILE",
             group="output",
             help="HTML file to write.  [default: DIR/report.html]",

@@ -15,6 +15,7 @@ from dstft_cli.cli.jobs import check_verbosity
 from dstft_cli.cli.options import (
     GroupedCommand,
     GroupedOption,
+    PathType,
     SettingType,
     general_options,
     setting_option,
@@ -114,7 +115,7 @@ reproduce = GroupedCommand(
         click.Argument(["name"], metavar="NAME", type=SettingType(EXPERIMENTS)),
         GroupedOption(
             ["--data"],
-            type=click.Path(path_type=Path),
+            type=PathType(),
             metavar="DIR",
             group="input",
             help="Recordings for classification: one folder of sound files per class.  "
@@ -122,7 +123,7 @@ reproduce = GroupedCommand(
         ),
         GroupedOption(
             ["-o", "--output"],
-            type=click.Path(path_type=Path),
+            type=PathType(),
             metavar="DIR",
             group="output",
             help="Directory of the results.  [default: NAME-dstft]",

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from dstft_cli.errors import UsageError
 from dstft_cli.fit.told import Report, say_nothing
+from dstft_cli.names import LARGEST_FFT
 
 LARGEST_AUTO_N_FFT = 65536
 LARGEST_AUTO_N_FFT_PER_BIN = 4096  # lengths per bin cost n_fft² per frame
@@ -99,6 +101,31 @@ def _of_best_score(
             report(f"n_fft auto: with varying lengths the score is {table}: {best} taken")
             return best
         scores |= {size: score(size) for size in beyond}
+
+
+def least_n_fft(
+    win_length: float | None,
+    win_length_min: float | None,
+    win_length_max: float | None,
+    hop_length: float | None,
+    hop_length_max: float | None,
+    overlap: float,
+) -> float:
+    """What `n_fft auto` must not fall below for the lengths that are given, samples.
+
+    Raises:
+        UsageError: one of them needs more than `LARGEST_FFT`.
+    """
+    needed = {
+        "--win-length": win_length or 0.0,
+        "--win-length-min": (win_length_min or 0.0) * 2,
+        "--hop-length": (hop_length or 0.0) / overlap * 2,
+        "--hop-length-max": (hop_length_max or 0.0) / overlap * 2,
+    }
+    for option, size in {**needed, "--win-length-max": win_length_max or 0.0}.items():
+        if size > LARGEST_FFT:
+            raise UsageError(f"n_fft {size:.7g} is above {LARGEST_FFT}: lower {option}")
+    return max(needed.values())
 
 
 def largest_auto_n_fft(length: int, *, per_bin: bool = False) -> int:

@@ -17,7 +17,7 @@ from dstft_cli.fit.arguments import check_arguments, check_criterion
 from dstft_cli.fit.device import resolve_device
 from dstft_cli.fit.evaluator import Progress
 from dstft_cli.fit.method import Method
-from dstft_cli.fit.n_fft import choose_n_fft
+from dstft_cli.fit.n_fft import choose_n_fft, least_n_fft
 from dstft_cli.fit.plan import MOST_FRAMES, Plan, make_plan
 from dstft_cli.fit.problem import Probe, Problem, as_channels, peak_of
 from dstft_cli.fit.stages import Fitted, run_stages
@@ -197,10 +197,8 @@ def optimize(
         n_fft = choose_n_fft(
             length,
             problem.sample_rate,
-            at_least=max(
-                win_length or 0.0,
-                (win_length_min or 0.0) * 2,
-                max(hop_length or 0.0, hop_length_max or 0.0) / overlap * 2,
+            at_least=least_n_fft(
+                win_length, win_length_min, win_length_max, hop_length, hop_length_max, overlap
             ),
             high=win_length_max,
             per_bin=per_bin,

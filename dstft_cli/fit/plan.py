@@ -150,9 +150,7 @@ def _check_sizes(n_fft: int, win_length: float | None) -> None:
     if n_fft < SMALLEST_FFT:
         raise UsageError(f"n_fft {n_fft}: at least {SMALLEST_FFT} is allowed")
     if n_fft > LARGEST_FFT:
-        raise UsageError(
-            f"n_fft {n_fft} is above {LARGEST_FFT}: lower --n-fft, --win-length-max or --win-length"
-        )
+        raise UsageError(f"n_fft {n_fft} is above {LARGEST_FFT}: lower --n-fft")
     if win_length is not None:
         if win_length > n_fft:
             raise UsageError(

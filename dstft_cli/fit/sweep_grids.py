@@ -128,12 +128,15 @@ def _range(
 ) -> LengthBounds:
     shortest = max(_SHORTEST_SECONDS * sample_rate, _SHORTEST_SAMPLES)
     covering = (hop_length or 0.0) / overlap
+    given = high is not None
     if high is None:
         high = max(min(_WIDEST * shortest, length / SHARE_OF_SIGNAL), 16.0)
         high = max(high, 4 * (low or 0.0))
     if high > LARGEST_FFT / 2:
+        longest, option = (high, "max") if given else (low or 0.0, "min")
         raise UsageError(
-            f"window length max {high:g} samples is above {LARGEST_FFT // 2}: lower --win-length-max"
+            f"window length {option} {longest:g} samples is above {LARGEST_FFT // (2 if given else 8)}: "
+            f"lower --win-length-{option}"
         )
     option = "--win-length-min"
     if low is None:

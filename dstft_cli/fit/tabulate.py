@@ -78,4 +78,4 @@ def unusable_last(scores: Array) -> Array:
 def is_featureless(scores: Array, lengths: Array) -> bool:
     """Whether lengths over a wide range score alike `[M]`, nats, as they do in noise."""
     wide = lengths[-1] >= _TELLING_RANGE * lengths[0]
-    return bool(wide and float(np.ptp(scores)) < FEATURELESS)
+    return bool(wide and np.isfinite(scores).all() and np.ptp(scores) < FEATURELESS)
