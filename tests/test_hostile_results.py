@@ -13,7 +13,7 @@ from writers_example import CONSTANT, VARYING, a_result
 
 from dstft_cli.cli import main
 from dstft_cli.errors import InputError
-from dstft_cli.transfer import transfer
+from dstft_cli.jobs.transfer import transfer
 from dstft_cli.writers import read_parameters, read_record, write_parameters
 from dstft_cli.writers.stft_npy import open_stft
 

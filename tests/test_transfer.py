@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dstft_cli.errors import InputError
-from dstft_cli.transfer import transfer
+from dstft_cli.jobs.transfer import transfer
 from dstft_cli.writers import StoredParameters
 
 

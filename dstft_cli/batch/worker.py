@@ -67,7 +67,7 @@ class Ending:
 
 def prepare(figures: bool) -> None:
     """Imports what every job needs, once per process; what draws only where there are figures."""
-    import dstft_cli.job
+    import dstft_cli.jobs.job
 
     if figures:
         import dstft_cli.plot.pictures  # noqa: F401
@@ -132,7 +132,7 @@ def _run(task: Task) -> Standing:
         key = job_key(Contents().digest(task.source) or "", task.digest)
         if standing.key == key:
             return standing
-    from dstft_cli.job import run_optimize
+    from dstft_cli.jobs.job import run_optimize
 
     settings = merge(
         {

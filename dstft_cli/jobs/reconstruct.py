@@ -16,7 +16,7 @@ from torch import Tensor
 
 from dstft_cli.audio import audio_format, write_audio
 from dstft_cli.errors import InputError
-from dstft_cli.learned import read_learned
+from dstft_cli.jobs.learned import read_learned
 from dstft_cli.stft import Inverse, LeastSquaresInverse, Transform, inverse_of
 from dstft_cli.writers import (
     StoredParameters,

@@ -9,8 +9,8 @@ from types import TracebackType
 from typing import Any, BinaryIO
 
 from dstft_cli.errors import UsageError
+from dstft_cli.jobs.preflight import output_directory
 from dstft_cli.names import FIGURE_FORMATS
-from dstft_cli.preflight import output_directory
 from dstft_cli.settings import Settings
 from dstft_cli.writers import (
     TRANSFORM,

@@ -15,13 +15,13 @@ from dstft_cli.audio import Signal
 from dstft_cli.criteria import resolve
 from dstft_cli.fit import optimize, resolve_device
 from dstft_cli.fit.plan import default_hop_length
+from dstft_cli.jobs.output import check_colours, check_frequencies, write_call, write_result
+from dstft_cli.jobs.places import Places
+from dstft_cli.jobs.recording import input_record, load_recording, loaded_line, naming
+from dstft_cli.jobs.summary import summary_lines
 from dstft_cli.names import default_smoothness
-from dstft_cli.output import check_colours, check_frequencies, write_call, write_result
-from dstft_cli.places import Places
-from dstft_cli.recording import input_record, load_recording, loaded_line, naming
 from dstft_cli.result import Result
 from dstft_cli.settings import OPTIONS, Settings, fit_arguments
-from dstft_cli.summary import summary_lines
 from dstft_cli.writers import check_emitted, peak_memory_mb, result_record
 
 Report = Callable[[str], None]

@@ -19,15 +19,15 @@ from dstft_cli.errors import InputError, UsageError
 from dstft_cli.fit import resolve_device
 from dstft_cli.fit.cells import CellEvaluator
 from dstft_cli.fit.evaluator import Evaluator
-from dstft_cli.job import JobOutcome, Progress, Report, run_job
-from dstft_cli.learned import learned_settings, read_learned
+from dstft_cli.jobs.job import JobOutcome, Progress, Report, run_job
+from dstft_cli.jobs.learned import learned_settings, read_learned
+from dstft_cli.jobs.preflight import output_directory
+from dstft_cli.jobs.recording import naming
+from dstft_cli.jobs.transfer import Transferred, transfer
 from dstft_cli.parameters import Patches
-from dstft_cli.preflight import output_directory
-from dstft_cli.recording import naming
 from dstft_cli.result import CriterionSummary, Result, StopReason, Trajectory
 from dstft_cli.settings import Settings
 from dstft_cli.stft import Transform
-from dstft_cli.transfer import Transferred, transfer
 from dstft_cli.writers import StoredParameters, check_emitted, check_global, shown
 
 
