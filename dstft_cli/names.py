@@ -3,6 +3,7 @@
 WINDOWS = ("hann", "blackman", "nuttall", "gaussian", "kaiser")
 NORMALIZATIONS = ("energy", "amplitude", "none")
 WINDOW_MODES = ("fixed", "constant", "time", "frequency", "time-frequency")
+ONE_LENGTH = ("fixed", "constant")  # window modes without lengths that vary
 HOP_MODES = ("fixed", "constant", "time")
 CRITERIA = ("entropy", "renyi", "kurtosis", "concentration", "l1l2", "hoyer", "lp", "gini")
 OPTIMIZERS = ("auto", "lbfgs", "adam", "sgd")

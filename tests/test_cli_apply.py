@@ -206,6 +206,12 @@ def edit_record(name: str, change) -> None:
     Path(f"{name}/result.json").write_text(json.dumps(record), encoding="utf-8")
 
 
+def test_a_record_that_holds_smoothness_for_one_length_can_be_applied(folder, apply):
+    edit_record("constant", lambda record: record["settings"].update(smoothness=0.1))
+    apply("constant", "longer.wav", "-o", "applied")
+    assert read_json("applied/result.json")["settings"]["smoothness"] is None
+
+
 LACKS = "constant/result.json lacks the settings of a run or is damaged: run dstft optimize again"
 BROKEN_RECORDS = {
     "missing": (

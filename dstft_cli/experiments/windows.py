@@ -14,7 +14,7 @@ from dstft_cli.criteria import resolve
 from dstft_cli.experiments.findings import Cell, Findings, Progress, Table
 from dstft_cli.experiments.signals import FloatArray, swinging_tone
 from dstft_cli.fit import optimize
-from dstft_cli.names import WINDOW_MODES
+from dstft_cli.names import ONE_LENGTH, WINDOW_MODES
 from dstft_cli.plot.experiments import WindowsPanel, windows_figure
 from dstft_cli.result import Result
 from dstft_cli.stft import stft
@@ -164,7 +164,7 @@ def _note(name: str, best: float, transforms: int, results: dict[str, Result]) -
     others: Sequence[str] = [
         f"{mode} {best - result.criterion.final:+.3f}"
         for mode, result in results.items()
-        if mode not in ("fixed", "constant")
+        if mode not in ONE_LENGTH
     ]
     return (
         f"{name}: one learned length ends {word} nats of the best of {transforms} whole lengths, with "

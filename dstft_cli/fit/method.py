@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dstft_cli.names import ONE_LENGTH
+
 
 @dataclass(frozen=True)
 class Method:
@@ -40,7 +42,7 @@ class Method:
     @property
     def varying(self) -> bool:
         """Whether window lengths vary within the transform."""
-        return self.window_mode not in ("fixed", "constant")
+        return self.window_mode not in ONE_LENGTH
 
     @property
     def jointly(self) -> bool:

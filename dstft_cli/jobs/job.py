@@ -19,7 +19,7 @@ from dstft_cli.jobs.output import check_colours, check_frequencies, write_call, 
 from dstft_cli.jobs.places import Places
 from dstft_cli.jobs.recording import input_record, load_recording, loaded_line, naming
 from dstft_cli.jobs.summary import summary_lines
-from dstft_cli.names import default_smoothness
+from dstft_cli.names import ONE_LENGTH, default_smoothness
 from dstft_cli.result import Result
 from dstft_cli.settings import OPTIONS, Settings, fit_arguments
 from dstft_cli.writers import check_emitted, peak_memory_mb, result_record
@@ -178,7 +178,7 @@ def _resolved(settings: Settings, result: Result, device: torch.device) -> dict[
     low, high = result.length_bounds
     shortest, longest = result.hop_bounds or (None, None)
     smoothness = settings.smoothness
-    if smoothness is None and settings.window_mode not in ("fixed", "constant"):
+    if smoothness is None and settings.window_mode not in ONE_LENGTH:
         smoothness = default_smoothness(settings.window_mode)
     return {
         **settings.as_dict(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dstft_cli.errors import InputError
+from dstft_cli.names import ONE_LENGTH
 from dstft_cli.settings import OPTIONS, RUN_GROUPS, Settings
 from dstft_cli.writers import StoredParameters, read_parameters, read_record, shown
 
@@ -41,6 +42,8 @@ def learned_settings(directory: Path, own: Settings) -> Settings:
             else record["settings"][name]
             for name, declared in OPTIONS.items()
         }
+        if found["window_mode"] in ONE_LENGTH:
+            found["smoothness"] = None  # older records hold the default of other modes
         return Settings(**found)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import PydanticCustomError
 
+from dstft_cli.names import ONE_LENGTH
 from dstft_cli.settings.length import Length
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def _check_hops(settings: Settings) -> None:
 
 
 def _check_smoothness(settings: Settings) -> None:
-    if settings.smoothness is not None and settings.window_mode in ("fixed", "constant"):
+    if settings.smoothness is not None and settings.window_mode in ONE_LENGTH:
         raise NoEffectError(
             settings,
             "{smoothness} has no effect with {window_mode}, whose one length never changes: "
@@ -155,7 +156,7 @@ def _check_outputs(settings: Settings) -> None:
 def _check_emit(settings: Settings) -> None:
     if settings.emit == "none":
         return
-    if settings.window_mode not in ("fixed", "constant"):
+    if settings.window_mode not in ONE_LENGTH:
         raise ContradictionError(
             settings,
             "{emit} prints one call with one window, and with {window_mode} it varies: "
