@@ -1,6 +1,11 @@
 """Settings that every test shares."""
 
 import os
+import signal
 
 # the signals of the tests are small: threads inside one operation would mostly wait for each other
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# where the tests run in the background, a shell lets them, and all that they start, ignore interrupts
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
