@@ -74,17 +74,35 @@ def test_few_results_wait_for_a_slow_consumer():
     assert len(begun) <= 6
 
 
-def names_of_threads() -> set[str]:
-    def work(job: int) -> str:
-        time.sleep(0.01)
-        return threading.current_thread().name
+def threads_of(count: int) -> set[threading.Thread]:
+    """That do the work of a call."""
 
-    return set(map_in_order(work, range(8), 2))
+    def work(job: int) -> threading.Thread:
+        time.sleep(0.01)
+        return threading.current_thread()
+
+    return set(map_in_order(work, range(4 * count), count))
 
 
 def test_threads_stay_for_the_next_call():
-    assert names_of_threads() == names_of_threads()
-    assert len(names_of_threads()) == 2
+    first = threads_of(2)
+    assert len(first) == 2
+    assert threads_of(2) == first
+
+
+def test_threads_of_another_number_take_their_place():
+    others = threading.active_count() - len(threads_of(2))
+    for count in (3, 4, 5):
+        seen = threads_of(count)
+        assert len(seen) == count
+    wait_until(lambda: threading.active_count() <= others + 5)
+
+
+def wait_until(happened) -> None:
+    timeout = time.monotonic() + 10
+    while not happened():
+        assert time.monotonic() < timeout
+        time.sleep(0.01)
 
 
 def test_a_call_within_a_call_ends():
@@ -95,18 +113,21 @@ def test_a_call_within_a_call_ends():
 
 
 def test_nothing_runs_once_a_failure_is_told():
-    running = threading.Event()
+    running, lock = 0, threading.Lock()
 
     def work(job: int) -> None:
+        nonlocal running
         if job == 0:
             raise ValueError("job 0 fails")
-        running.set()
+        with lock:
+            running += 1
         time.sleep(0.05)
-        running.clear()
+        with lock:
+            running -= 1
 
     with pytest.raises(ValueError, match="job 0"):
         list(map_in_order(work, range(100), 3))
-    assert not running.is_set()
+    assert running == 0
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="NOT TESTED: needs fork")

@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from functools import cache
+from functools import lru_cache
 from typing import TypeVar
 
 import torch
@@ -47,10 +47,10 @@ def map_in_order(
             return work(job)
 
     before = torch.get_num_threads()
-    pool = _pool(threads)
-    torch.set_num_threads(1)
     waiting: deque[Future[Done]] = deque()
     try:
+        pool = _pool(threads)
+        torch.set_num_threads(1)
         for job in jobs:
             waiting.append(pool.submit(run, job))
             if len(waiting) > 2 * threads:
@@ -71,18 +71,25 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     return pool
 
 
-@cache
+@lru_cache(maxsize=1)  # a pool that another has replaced ends with the last call that uses it
 def _started(threads: int) -> tuple[ThreadPoolExecutor, list[threading.Thread]]:
     """A pool whose threads have all begun, with torch's own parallelism switched off, and these."""
     workers: list[threading.Thread] = []
-    all_there = threading.Barrier(threads, timeout=10)  # s
+    all_there = threading.Barrier(threads)
 
     def begin() -> None:
+        torch.get_num_threads()  # else torch takes the number of the process at the first operation
         torch.set_num_threads(1)
         _here.worker = True
         workers.append(threading.current_thread())
 
     pool = ThreadPoolExecutor(threads, "dstft", initializer=begin)
-    for _ in pool.map(lambda _: all_there.wait(), range(threads)):
-        pass
+    try:
+        for _ in pool.map(lambda _: all_there.wait(), range(threads)):
+            pass
+    except (
+        BaseException
+    ):  # no more threads, or an interrupt: those that wait must not wait for ever
+        all_there.abort()
+        raise
     return pool, workers

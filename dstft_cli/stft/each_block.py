@@ -33,7 +33,7 @@ def each_block(
     threads = 1
     if signal.device.type == "cpu":
         blocks = list(blocks)
-        threads = min(torch.get_num_threads(), len(blocks)) or 1
+        threads = torch.get_num_threads() if len(blocks) > 1 else 1
     inference = torch.is_inference_mode_enabled()
 
     def here(block: Block) -> Done:
