@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 # both wait for a line, so that they begin together after their imports
 CODE = """
 import importlib, sys
-for name in ("job", "cli.optimize"):
+for name in ("jobs.job", "cli.optimize"):
     importlib.import_module("dstft_cli." + name)
 from dstft_cli.cli import main
 print("ready", flush=True)

@@ -124,7 +124,7 @@ def least_n_fft(
     }
     for option, size in {**needed, "--win-length-max": win_length_max or 0.0}.items():
         if size > LARGEST_FFT:
-            raise UsageError(f"n_fft {size:.7g} is above {LARGEST_FFT}: lower {option}")
+            raise UsageError(f"n_fft {size:.10g} is above {LARGEST_FFT}: lower {option}")
     return max(needed.values())
 
 
