@@ -92,6 +92,16 @@ JOBS = "jobs: [{input: a.wav}]\n"
 MANY = list(range(1, 401))
 
 
+def test_a_value_of_a_matrix_is_never_passed_over(tmp_path):
+    """Jobs would differ by a setting without effect, and be the same."""
+    text = "jobs:\n  - input: a.wav\n    window_mode: time\n    matrix: {smoothness: [0.2, 0.1]}"
+    assert refused(tmp_path, text, ["window_mode=constant"]) == (
+        "smoothness = 0.2 (HERE/batch.yaml:4) has no effect with --set window_mode=constant, whose "
+        "one length never changes: leave it out, or use window_mode time, frequency or "
+        "time-frequency"
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -108,4 +108,4 @@ def test_settings_that_only_a_worker_can_judge(task):
     assert check_settings([task.settings]) is None
     wrong = {**task.settings, "figures": True, "cmap": "magna"}
     assert check_settings([task.settings, wrong]).startswith("colour map 'magna' is unknown")
-    assert check_settings([{**wrong, "figures": False}]) is None
+    assert check_settings([{**task.settings, "figures": False}]) is None

@@ -179,7 +179,7 @@ def test_a_thousand_tiny_files(tmp_path):
     for number in range(1000):
         clip(tmp_path / f"{number}.wav", number, seconds=0.02)
     found = subprocess.Popen(["find", ".", "-name", "*.wav", "-print0"], stdout=-1, cwd=tmp_path)
-    fixed = ("--set", "window_mode=fixed", "--set", "search=false", "--set", "n_fft=32")
+    fixed = ("--set", "window_mode=fixed", "--set", "n_fft=32")
     done = batch(
         *("--from0", "-", "-o", "out/{stem}", "--json", "--no-figures", "--no-report", *fixed),
         cwd=tmp_path,

@@ -199,7 +199,5 @@ def test_wrong_usage(calls, capsys, arguments, message):
 
 def test_wrong_option_gets_a_suggestion(calls, capsys):
     message = refused(capsys, "a.wav", "--win-lenght", "3")
-    assert message.startswith("dstft: no such option")
-    assert "--win-length" in message
-    assert message.endswith(": see 'dstft optimize --help'")
+    assert message == "dstft: no such option '--win-lenght': did you mean '--win-length'?"
     assert "unexpected extra argument" in refused(capsys, "a.wav", "b.wav")

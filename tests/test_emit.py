@@ -217,6 +217,17 @@ def test_advice_for_parameters_that_are_applied_is_to_learn_again(recording, emi
     assert line.endswith("is no whole number, which torch needs: resample with --sr 8000\n")
 
 
+def test_an_odd_size_that_is_applied(recording, emit):
+    odd = ["--n-fft", "101", "--hop-length", "29", "--window-mode", "fixed", "--no-figures"]
+    assert main(["optimize", "a.wav", "-q", *odd, "-o", "learned"]) == 0
+    assert emit("torch", command=("apply", "learned", "a.wav"), code=2) == (
+        "dstft: --emit torch: n_fft 101 is odd, for which torch places frames otherwise: "
+        "use --emit scipy, or run dstft optimize again with an even --n-fft\n"
+    )
+    text = emit("scipy", "-q", command=("apply", "learned", "a.wav"))
+    check(text, "scipy", recording.mean(1))
+
+
 @pytest.mark.parametrize("mode", [["--window-mode", "time"], ["--hop-mode", "constant"]])
 def test_parameters_that_vary_are_refused_where_they_are_applied(recording, emit, mode):
     assert main(["optimize", "a.wav", *FAST, *mode, "-o", "learned"]) == 0

@@ -254,6 +254,11 @@ def test_one_frame():
             {"device": "mps", "dtype": "float64"},
             "device mps has no float64: use --dtype float32 or --device cpu",
         ),
+        (
+            {"window_mode": "fixed", "win_length_min": 500, "win_length_max": 10},
+            "win length min 500 has no effect with window mode fixed: leave it out, or use another "
+            "window mode",
+        ),
         ({"hop_length": 0}, "hop length 0: above 0 is allowed"),
         ({"hop_length": float("nan")}, "hop length nan: above 0 is allowed"),
         ({"dtype": "float16"}, "dtype 'float16' is unknown: use float32, float64"),

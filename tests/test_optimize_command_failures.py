@@ -147,7 +147,7 @@ REFUSED_EARLY = {
     "taken": (["good.wav", "-o", "folder.wav/.."], 2, "is the current directory or holds it"),
     "file": (["good.wav", "-o", "text.wav"], 2, "text.wav is not a directory"),
     "frequencies": (["good.wav", "--fmax", "1e9"], 2, "--fmax 1e+09 Hz is above the highest"),
-    "colours": (["good.wav", "--cmap", "nope", "--json"], 2, "colour map 'nope' is unknown"),
+    "colours": (["good.wav", "--cmap", "nope"], 2, "colour map 'nope' is unknown"),
 }
 
 

@@ -11,7 +11,7 @@ import soundfile
 
 from dstft_cli.audio import Signal
 from dstft_cli.cli import main
-from dstft_cli.jobs.output import picture_title
+from dstft_cli.jobs.recording import picture_title
 from dstft_cli.plot import pictures
 
 RECORDING = Path(__file__).parent.parent / "sample_audio" / "two-tones.wav"

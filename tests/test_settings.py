@@ -14,6 +14,7 @@ from dstft_cli.settings import OPTIONS, Length, Settings, merge
 from dstft_cli.settings.length import number_text, time_text
 
 CONFIGS = Path(__file__).parent.parent / "configs"
+PRESETS = sorted(path for path in CONFIGS.glob("*.yaml") if path.stem != "batch")
 
 # one value per option that is not its default, as text, and what it becomes
 EXAMPLES = {
@@ -253,12 +254,21 @@ def test_values_contradict_only_after_merging(tmp_path):
 
 def test_what_a_preset_sets_for_another_mode_is_passed_over(tmp_path):
     preset = "window_mode: time\nsmoothness: 0.2\nhop_mode: time\nhop_length_max: 64\n"
+    preset += "win_length_min: 50\nwin_length_max: 99\nmax_steps: 9\nfmin: 20\nsave_stft: true\n"
     config = write(tmp_path, preset + "criterion: renyi\norder: 2\noptimizer: adam\nlr: 1\n")
     other = {"window_mode": "constant", "hop_mode": "fixed", "criterion": "entropy"}
     settings = merge({**other, "optimizer": "lbfgs"}, [], config)
     assert (settings.smoothness, settings.hop_length_max) == (None, None)
     assert (settings.order, settings.lr) == (None, None)
     assert merge({}, ["window_mode=fixed"], config).smoothness is None
+    assert merge({**other, "hop_length": "100"}, [], config).hop_length == Length(100)
+    kept = merge({"hop_mode": "fixed", "window_mode": "fixed", "win_length": "100"}, [], config)
+    assert kept == merge({"window_mode": "fixed", "win_length": "100"}, [
+        "criterion=renyi", "order=2", "fmin=20", "save_stft=true"])  # fmt: skip
+    piped = merge({"json": True}, [], config)
+    assert (piped.fmin, piped.save_stft, piped.max_steps) == (None, False, 9)
+    assert merge({"figures": False}, [], config).fmin is None
+    assert merge({"figures": False, "png": "a.png"}, [], config).fmin == 20
     assert merge({}, [], config).smoothness == 0.2
 
 
@@ -275,6 +285,51 @@ def test_an_option_without_effect_is_refused_where_nothing_overrules_it(tmp_path
         f"--set smoothness=0.2{told.format('--window-mode fixed')}"
     )
     assert merge({"window_mode": "time"}, [], config).smoothness == 0.2
+
+
+MODES = "--window-mode fixed and the default --hop-mode fixed, which learn nothing"
+LENGTHS = "--window-mode fixed, which learns no window length"
+NO_PICTURE = ", and no picture is asked for: leave it out, or ask for one with png"
+
+
+@pytest.mark.parametrize(
+    ("command_line", "message"),
+    [
+        ({"win_length_min": "90"}, f"--win-length-min 90 has no effect with {LENGTHS}: "),
+        ({"win_length_max": "90ms"}, f"--win-length-max 90ms has no effect with {LENGTHS}: "),
+        ({"max_steps": "5"}, f"--max-steps 5 has no effect with {MODES}: "),
+        ({"tolerance": "1e-3"}, f"--tolerance 1e-3 has no effect with {MODES}: "),
+        ({"search": False}, f"--no-search has no effect with {MODES}: "),
+        ({"optimizer": "adam"}, f"--optimizer adam has no effect with {MODES}: "),
+        ({"optimizer": "adam", "lr": "1"}, f"--lr 1 has no effect with {MODES}: "),
+        ({"figures": False, "fmin": "9"}, f"--fmin 9 has no effect with --no-figures{NO_PICTURE}"),
+        ({"json": True, "cmap": "x"}, f"--cmap x has no effect with --json{NO_PICTURE}"),
+        ({"npy": "-", "format": "svg"}, f"--format svg has no effect with --npy -{NO_PICTURE}"),
+        (
+            {"json": True, "save_stft": True},
+            "--save-stft has no effect with --json, and no directory is asked for: "
+            "leave it out, or name one with output",
+        ),
+    ],
+)
+def test_what_has_no_effect_with_fixed_windows_or_without_pictures(command_line, message):
+    assert refused({"window_mode": "fixed", **command_line}).startswith(message)
+
+
+def test_what_has_an_effect_all_the_same():
+    learned_hop = {"window_mode": "fixed", "hop_mode": "time", "max_steps": "5", "search": False}
+    assert merge(learned_hop).max_steps == 5
+    assert merge({"json": True, "output": "a", "save_stft": True, "fmin": "9"}).fmin == 9
+    assert merge({"npy": "a.npy", "save_stft": True, "db_range": "60"}).db_range == 60
+    assert merge({"window_mode": "fixed", "figures": False, "png": "-", "cmap": "x"}).cmap == "x"
+
+
+@pytest.mark.parametrize("name", PRESETS, ids=lambda path: path.stem)
+def test_a_preset_serves_where_nothing_is_learned(name):
+    settings = merge({"window_mode": "fixed", "json": True}, [], name)
+    assert (settings.win_length_min, settings.win_length_max) == (None, None)
+    assert settings.win_length is not None
+    assert settings.freq_scale == "linear"
 
 
 @pytest.mark.parametrize("text", ["", "# all as by default\n", "---\n"])
@@ -568,9 +623,6 @@ def test_preset_holds_at_any_sample_rate(name):
         shortest, start, longest = (length.samples(sample_rate) for length in lengths)
         assert shortest < start < longest
         assert settings.hop_length.samples(sample_rate) <= settings.overlap * shortest
-
-
-PRESETS = sorted(path for path in CONFIGS.glob("*.yaml") if path.stem != "batch")
 
 
 @pytest.mark.parametrize("path", PRESETS, ids=lambda path: path.stem)

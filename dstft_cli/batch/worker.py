@@ -79,16 +79,14 @@ def check_settings(variants: Sequence[Mapping[str, Any]]) -> str | None:
     """What is wrong with settings where they are to be run: devices, criteria and colour maps."""
     from dstft_cli.criteria import resolve
     from dstft_cli.fit import resolve_device
+    from dstft_cli.jobs.preflight import check_pictures
 
     try:
         for values in variants:
             settings = merge(values)
             resolve_device(settings.device, settings.dtype)
             resolve(settings.criterion, settings.order)
-            if settings.figures:
-                from dstft_cli.plot import check_cmap
-
-                check_cmap(settings.cmap)
+            check_pictures(settings, None)
     except DstftError as error:
         return str(error)
     return None

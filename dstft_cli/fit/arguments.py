@@ -44,6 +44,12 @@ def check_arguments(**given: Any) -> None:
     for name in ("smoothness", "max_steps"):
         if given[name] is not None and not 0 <= given[name] < math.inf:
             raise UsageError(f"{name.replace('_', ' ')} {given[name]:g}: 0 or above is allowed")
+    for name in ("win_length_min", "win_length_max"):
+        if given["window_mode"] == "fixed" and given[name] is not None:
+            raise UsageError(
+                f"{name.replace('_', ' ')} {given[name]:g} has no effect with window mode fixed: "
+                "leave it out, or use another window mode"
+            )
     n_fft = given["n_fft"]
     if n_fft is not None and not (math.isfinite(n_fft) and n_fft == int(n_fft)):
         raise UsageError(f"n_fft {n_fft:g}: a whole number of samples is needed")

@@ -2,9 +2,9 @@
 
 | file | what it does |
 |---|---|
-| `job` | `dstft optimize`, and what it shares with `apply`: load, find a transform, write |
+| `job` | `dstft optimize`, and what it shares with `apply` and `sweep`: outcome, threads, callbacks |
 | `sweep`, `apply`, `reconstruct` | the other commands |
-| `preflight` | what is refused before any work |
+| `preflight` | what is refused before any work, and what pictures cannot show |
 | `recording` | the recording as the settings ask for it |
 | `learned`, `transfer` | parameters learned before, and how they fit another recording |
 | `places` | every place that a run writes to, opened before the work |

@@ -57,19 +57,19 @@ def run_apply(
     stored = read_learned(directory)
     if own.emit != "none":
         check_global(stored.window_length, stored.frame_centers, own.emit)
-    settings = learned_settings(directory, own)
-    if settings.hop_length is None:
+    under = learned_settings(directory)
+    if under.hop_length is None:
         raise InputError(
             f"{shown(directory / 'result.json')} holds no hop length: run dstft optimize again"
         )
-    hop = settings.hop_length.samples(stored.sample_rate)
-    place = output_directory(source, settings)
+    hop = under.hop_length.samples(stored.sample_rate)
+    place = output_directory(source, own)
     if place is not None and os.path.realpath(place) == os.path.realpath(directory):
         raise UsageError(
             f"{shown(place)} holds the parameters that are applied: choose another place with -o"
         )
-    device = resolve_device(settings.device, settings.dtype)
-    criterion = resolve(settings.criterion, settings.order)
+    device = resolve_device(own.device, own.dtype)
+    criterion = resolve(under.criterion, under.order)
 
     def find(signal: Signal) -> Result:
         with naming(signal):
@@ -94,11 +94,11 @@ def run_apply(
             fitting.frame_centers.astype(np.float64),
             Transform(fitting.n_fft, stored.window, stored.normalization),
             criterion,
-            power=settings.power,
-            learned_positions=settings.hop_mode != "fixed",
+            power=under.power,
+            learned_positions=under.hop_mode != "fixed",
             peak=signal.peak,
             device=device,
-            dtype=getattr(torch, settings.dtype),
+            dtype=getattr(torch, own.dtype),
             threads=torch.get_num_threads(),
             progress=progress,
         )
@@ -106,14 +106,14 @@ def run_apply(
         value = float(evaluator.criterion.value(sums, evaluator.cells))
         seconds = time.perf_counter() - began
         report(f"evaluated in {seconds:.2f} s")
-        return _result(signal, fitting, stored, settings, criterion.direction, value, seconds)
+        return _result(signal, fitting, stored, under, criterion.direction, value, seconds)
 
     return run_job(
         source,
-        settings,
+        own,
         find,
         device=device,
-        learned=False,
+        learned_under=under,
         extra={"learned_in": str(directory)},
         stdout=stdout,
         report=report,
@@ -125,7 +125,7 @@ def _result(
     signal: Signal,
     fitting: Transferred,
     stored: StoredParameters,
-    settings: Settings,
+    under: Settings,
     direction: str,
     value: float,
     seconds: float,
@@ -143,9 +143,9 @@ def _result(
         frame_centers=fitting.frame_centers,
         window=stored.window,
         normalization=stored.normalization,
-        power=settings.power,
+        power=under.power,
         criterion=CriterionSummary(
-            name=settings.criterion,
+            name=under.criterion,
             direction=direction,
             start=math.nan,
             best_fixed_win_length=math.nan,

@@ -15,13 +15,14 @@ from dstft_cli.audio import Signal
 from dstft_cli.criteria import resolve
 from dstft_cli.fit import optimize, resolve_device
 from dstft_cli.fit.plan import default_hop_length
-from dstft_cli.jobs.output import check_colours, check_frequencies, write_call, write_result
+from dstft_cli.jobs.output import write_call, write_result
 from dstft_cli.jobs.places import Places
+from dstft_cli.jobs.preflight import check_pictures
 from dstft_cli.jobs.recording import input_record, load_recording, loaded_line, naming
 from dstft_cli.jobs.summary import summary_lines
 from dstft_cli.names import ONE_LENGTH, default_smoothness
 from dstft_cli.result import Result
-from dstft_cli.settings import OPTIONS, Settings, fit_arguments
+from dstft_cli.settings import OPTIONS, RUN_GROUPS, Settings, fit_arguments
 from dstft_cli.writers import check_emitted, peak_memory_mb, result_record
 
 Report = Callable[[str], None]
@@ -89,7 +90,7 @@ def run_job(
     find: Callable[[Signal], Result],
     *,
     device: torch.device,
-    learned: bool = True,
+    learned_under: Settings | None = None,
     extra: Mapping[str, Any] | None = None,
     stdout: BinaryIO | None = None,
     report: Report = lambda line: None,
@@ -101,28 +102,30 @@ def run_job(
         source, settings, extra, stdout, report, progress: as for `run_optimize`.
         find: from the recording to its transform.
         device: where to compute.
-        learned: whether `find` learns, so that there is a way there to be shown.
+        learned_under: the settings that the parameters were learned with before; None where `find`
+            learns them, so that there is a way there to be shown.
     """
     began = time.perf_counter()
     with ExitStack() as stack:
         places = stack.enter_context(Places(source, settings, stdout))
-        check_colours(places, settings)
         with limited_threads(settings.threads):
             signal = stack.enter_context(load_recording(source, settings))
-            check_frequencies(places, settings, signal.sample_rate)
+            check_pictures(settings, signal.sample_rate)
             loaded = time.perf_counter()
             report(loaded_line(signal, settings))
-            if learned:
+            if learned_under is None:
                 check_emit(signal, settings)
-            torch.manual_seed(settings.seed)  # for criteria of one's own; the rest draws nothing
+            under = learned_under or settings
+            torch.manual_seed(under.seed)  # for criteria of one's own; the rest draws nothing
             result = find(signal)
             found = time.perf_counter()
+            learned = learned_under is None
             write_result(places, settings, signal, result, device, progress, learned=learned)
             write_call(places, settings, result)
         now = time.perf_counter()
         record = result_record(
             result,
-            settings=_resolved(settings, result, device),
+            settings=_resolved(settings, under, result, device),
             signal_info=input_record(signal),
             seconds={"load": loaded - began, "write": now - found, "total": now - began},
             peak_memory_mb=peak_memory_mb(),
@@ -173,15 +176,27 @@ def _fit(signal: Signal, settings: Settings, progress: Progress | None, report: 
         )
 
 
-def _resolved(settings: Settings, result: Result, device: torch.device) -> dict[str, Any]:
-    """The settings with every `auto` and every default in words replaced by what was used."""
+def _resolved(
+    settings: Settings, under: Settings, result: Result, device: torch.device
+) -> dict[str, Any]:
+    """The settings with every `auto` and every default in words replaced by what was used.
+
+    Args:
+        settings: of the run; of them, what does not concern the recording is taken from `under`.
+        under: what the parameters were learned with.
+        result: of the run.
+        device: that computed it.
+    """
     low, high = result.length_bounds
     shortest, longest = result.hop_bounds or (None, None)
-    smoothness = settings.smoothness
-    if smoothness is None and settings.window_mode not in ONE_LENGTH:
-        smoothness = default_smoothness(settings.window_mode)
+    smoothness = under.smoothness
+    if smoothness is None and under.window_mode not in ONE_LENGTH:
+        smoothness = default_smoothness(under.window_mode)
+    of_the_run = settings.as_dict()
     return {
-        **settings.as_dict(),
+        name: of_the_run[name] if OPTIONS[name].option.group in RUN_GROUPS else value
+        for name, value in under.as_dict().items()
+    } | {
         "sr": int(result.sample_rate),
         "n_fft": result.n_fft,
         "win_length": float(result.start_window_length[0, 0]),

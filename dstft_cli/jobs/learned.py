@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from dstft_cli.errors import InputError
-from dstft_cli.names import ONE_LENGTH
 from dstft_cli.settings import OPTIONS, RUN_GROUPS, Settings
+from dstft_cli.settings.merge import settings_in_record
 from dstft_cli.writers import StoredParameters, read_parameters, read_record, shown
 
 
@@ -24,27 +24,26 @@ def read_learned(directory: Path) -> StoredParameters:
     return read_parameters(directory / "parameters.npz")
 
 
-def learned_settings(directory: Path, own: Settings) -> Settings:
-    """The settings under which the parameters in DIR were learned, but `own` for the run itself.
+def learned_settings(directory: Path) -> Settings:
+    """The settings under which the parameters in DIR were learned.
+
+    The groups `RUN_GROUPS`, which concern one recording, are at their defaults.
 
     Args:
         directory: with a `result.json`.
-        own: of it, the groups `RUN_GROUPS` are kept.
 
     Raises:
         InputError: there is no `result.json`, or it holds no valid settings.
     """
     record = read_record(directory / "result.json")
     try:
-        found = {
-            name: getattr(own, name)
-            if declared.option.group in RUN_GROUPS
-            else record["settings"][name]
-            for name, declared in OPTIONS.items()
-        }
-        if found["window_mode"] in ONE_LENGTH:
-            found["smoothness"] = None  # older records hold the default of other modes
-        return Settings(**found)
+        return settings_in_record(
+            {
+                name: record["settings"][name]
+                for name, declared in OPTIONS.items()
+                if declared.option.group not in RUN_GROUPS
+            }
+        )
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{shown(directory / 'result.json')} lacks the settings of a run or is damaged: "

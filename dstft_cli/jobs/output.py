@@ -12,7 +12,6 @@ from dstft_cli.audio import Signal
 from dstft_cli.jobs.passes import Passes, Progress, Taker, to_pool, to_stream
 from dstft_cli.jobs.places import Places
 from dstft_cli.jobs.recording import picture_title
-from dstft_cli.plot.scale import frequency_range
 from dstft_cli.result import Result
 from dstft_cli.settings import Settings
 from dstft_cli.stft import Transform
@@ -20,21 +19,6 @@ from dstft_cli.writers import NpyStream, emitted_call, write_parameters, write_t
 
 if TYPE_CHECKING:
     from dstft_cli.plot.pictures import Pictures
-
-
-def check_colours(places: Places, settings: Settings) -> None:
-    """UsageError where pictures are wanted in a colour map that does not exist."""
-    if places.draws:
-        from dstft_cli.plot import check_cmap
-
-        check_cmap(settings.cmap)
-
-
-def check_frequencies(places: Places, settings: Settings, sample_rate: float) -> None:
-    """UsageError where `--fmin` and `--fmax` do not fit the recording."""
-    if places.draws:
-        s = settings
-        frequency_range(sample_rate / 2, sample_rate / 2048, s.freq_scale, s.fmin, s.fmax)
 
 
 def write_result(

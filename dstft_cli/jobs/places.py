@@ -93,7 +93,7 @@ class Places:
     @property
     def draws(self) -> bool:
         """Whether any picture is wanted."""
-        return "png" in self._targets or self.holds_figures
+        return self._settings.draws
 
     def single(self, option: str) -> BinaryIO | None:
         """The open file of an option such as `npy`; None where it is not given."""

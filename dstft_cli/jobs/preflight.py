@@ -12,9 +12,7 @@ def output_directory(source: str, settings: Settings, ending: str = "dstft") -> 
     """Where results go: `STEM-dstft` here unless told otherwise; nowhere where data is piped."""
     if settings.output is not None:
         return settings.output
-    if settings.json or settings.emit != "none":
-        return None
-    if "-" in (getattr(settings, name) for name in PRODUCTS[ending].singles):
+    if not settings.writes_directory:
         return None
     stem = "stdin" if source == "-" else Path(source).stem
     return Path(f"{stem}-{ending}")
@@ -34,17 +32,37 @@ def refuse_early(source: str, settings: Settings, ending: str = "dstft") -> None
             the frequencies asked for, or there is no such colour map.
     """
     from dstft_cli.audio import probe
-    from dstft_cli.plot.scale import frequency_range
 
     rate = probe(source, channel=settings.channel, sample_rate=settings.sr)
     directory = output_directory(source, settings, ending)
     if directory is not None:
         known = PRODUCTS[ending].names
         OutputDirectory(directory, force=settings.force, known=known).check()
-    if rate is not None and (settings.png is not None or (directory and settings.figures)):
-        s = settings
-        frequency_range(rate / 2, rate / 2048, s.freq_scale, s.fmin, s.fmax)
+    check_pictures(settings, rate)
+
+
+def check_pictures(settings: Settings, sample_rate: float | None) -> None:
+    """Refuses what pictures cannot show, where there are any.
+
+    Args:
+        settings: of the run.
+        sample_rate: of the recording, Hz; None where it is not known yet.
+
+    Raises:
+        UsageError: there is no such colour map, or `fmin` and `fmax` do not fit the recording.
+    """
+    if not settings.draws:
+        return
     if settings.cmap != OPTIONS["cmap"].default:  # else matplotlib need not be imported yet
         from dstft_cli.plot import check_cmap
 
         check_cmap(settings.cmap)
+    if sample_rate is not None:
+        from dstft_cli.plot.scale import frequency_range
+
+        s = settings
+        top, spacing = (
+            sample_rate / 2,
+            0.0,
+        )  # which is not known before the fit, and refuses nothing
+        frequency_range(top, spacing, s.freq_scale, s.fmin, s.fmax)

@@ -27,12 +27,6 @@ class ContradictionError(PydanticCustomError):
         return super().__new__(cls, cls.kind, template, context)
 
 
-class NoEffectError(ContradictionError):
-    """A setting, named first, that the other one leaves without effect."""
-
-    kind = "no effect"
-
-
 def check_consistent(settings: Settings) -> None:
     """Refuses settings that cannot hold together.
 
@@ -40,19 +34,9 @@ def check_consistent(settings: Settings) -> None:
         ContradictionError: naming the settings, their values and the remedy.
     """
     _check_lengths(settings)
-    _check_hops(settings)
-    _check_smoothness(settings)
     _check_criterion(settings)
     _check_outputs(settings)
     _check_emit(settings)
-    if settings.lr is not None and settings.optimizer in ("auto", "lbfgs"):
-        raise NoEffectError(
-            settings,
-            "{lr} has no effect with {optimizer}, which needs no learning rate: "
-            "leave it out, or use optimizer adam or sgd",
-            "lr",
-            "optimizer",
-        )
     if settings.fmin is not None and settings.fmax is not None and settings.fmin >= settings.fmax:
         raise ContradictionError(
             settings,
@@ -83,41 +67,8 @@ def _check_lengths(settings: Settings) -> None:
             )
 
 
-def _check_hops(settings: Settings) -> None:
-    for name in ("hop_length_min", "hop_length_max"):
-        if settings.hop_mode == "fixed" and getattr(settings, name) is not None:
-            raise NoEffectError(
-                settings,
-                f"{{{name}}} has no effect with {{hop_mode}}, which learns no hop: "
-                "leave it out, or use hop_mode constant or time",
-                name,
-                "hop_mode",
-            )
-
-
-def _check_smoothness(settings: Settings) -> None:
-    if settings.smoothness is not None and settings.window_mode in ONE_LENGTH:
-        raise NoEffectError(
-            settings,
-            "{smoothness} has no effect with {window_mode}, whose one length never changes: "
-            "leave it out, or use window_mode time, frequency or time-frequency",
-            "smoothness",
-            "window_mode",
-        )
-
-
 def _check_criterion(settings: Settings) -> None:
     order, criterion = settings.order, settings.criterion
-    if order is None:
-        return
-    if criterion not in ("renyi", "lp"):
-        raise NoEffectError(
-            settings,
-            "{order} has no effect with {criterion}, which has none: "
-            "leave it out, or use criterion renyi or lp",
-            "order",
-            "criterion",
-        )
     if criterion == "renyi" and order == 1:
         raise ContradictionError(
             settings,
@@ -125,7 +76,7 @@ def _check_criterion(settings: Settings) -> None:
             "order",
             "criterion",
         )
-    if criterion == "lp" and order > 1:
+    if criterion == "lp" and order is not None and order > 1:
         raise ContradictionError(
             settings,
             "{order} is too high for {criterion}: use an order above 0 and at most 1",
@@ -141,9 +92,7 @@ def _check_outputs(settings: Settings) -> None:
             "{output} would be a directory of that name: for standard output use json, npy - or png -",
             "output",
         )
-    streams = [name for name in ("png", "npy", "csv") if getattr(settings, name, None) == "-"]
-    streams += ["json"] if settings.json else []
-    streams += ["emit"] if settings.emit != "none" else []
+    streams = settings.streams
     if len(streams) > 1:
         raise ContradictionError(
             settings,

@@ -10,8 +10,9 @@ from typing import Any, TypeAlias
 from pydantic import ValidationError
 
 from dstft_cli.errors import UsageError
-from dstft_cli.settings.consistency import ContradictionError, NoEffectError
+from dstft_cli.settings.consistency import ContradictionError
 from dstft_cli.settings.declarations import OPTIONS, Declaration, declarations_of
+from dstft_cli.settings.effect import NoEffectError
 from dstft_cli.settings.model import Settings
 from dstft_cli.settings.option import did_you_mean
 from dstft_cli.settings.yaml_source import parse_scalar, read_items, scalar
@@ -72,7 +73,7 @@ def settings_of(
     """The settings made of values whose places are known.
 
     A setting that another one leaves without effect is passed over where the other stands higher: so
-    a preset serves for other modes than its own.
+    a preset serves for other modes than its own. A value of a matrix is refused: jobs would be alike.
 
     Raises:
         UsageError: one line with the place, the value and what is allowed.
@@ -87,14 +88,35 @@ def settings_of(
             del left[idle]
 
 
+def settings_in_record(values: Mapping[str, Any]) -> Settings:
+    """The settings that a run was made with; what had no effect, and older records hold, is left out.
+
+    Raises:
+        pydantic.ValidationError: a value is wrong, or two contradict each other.
+    """
+    left = dict(values)
+    while True:
+        try:
+            return Settings(**left)
+        except ValidationError as error:
+            if (idle := _idle(error)) is None:
+                raise
+            del left[idle[0]]
+
+
 def _overruled(error: ValidationError, given: Mapping[str, Given]) -> str | None:
     """The setting that has no effect because of one that stands higher, if that is the complaint."""
-    first = error.errors(include_url=False)[0]
-    if first["type"] != NoEffectError.kind:
+    name, *causes = _idle(error) or [""]
+    if name not in given or given[name].rank == IN_MATRIX:
         return None
-    idle, cause = (given.get(name) for name in first["ctx"]["names"])
-    overruled = idle is not None and cause is not None and idle.rank < cause.rank
-    return str(first["ctx"]["names"][0]) if overruled else None
+    higher = (cause in given and given[name].rank < given[cause].rank for cause in causes)
+    return name if any(higher) else None
+
+
+def _idle(error: ValidationError) -> list[str] | None:
+    """A setting without effect and those that leave it so, if that is the complaint."""
+    first = error.errors(include_url=False)[0]
+    return first["ctx"]["names"] if first["type"] == NoEffectError.kind else None
 
 
 def _from_command_line(command_line: Mapping[str, Any], options: Options) -> dict[str, Given]:

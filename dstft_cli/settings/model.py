@@ -11,6 +11,7 @@ from pydantic.dataclasses import dataclass
 
 from dstft_cli import names
 from dstft_cli.settings.consistency import check_consistent
+from dstft_cli.settings.effect import check_effects
 from dstft_cli.settings.length import Length
 from dstft_cli.settings.option import Option
 
@@ -361,8 +362,26 @@ class Settings:
 
     @model_validator(mode="after")
     def _consistent(self) -> Settings:
+        check_effects(self)  # first: what is passed over contradicts nothing
         check_consistent(self)
         return self
+
+    @property
+    def streams(self) -> list[str]:
+        """Names of the settings by which data goes to standard output: one, or it is refused."""
+        found = [name for name in ("png", "npy", "csv") if getattr(self, name, None) == "-"]
+        found += ["json"] if self.json else []
+        return found + (["emit"] if self.emit != "none" else [])
+
+    @property
+    def writes_directory(self) -> bool:
+        """Whether there is a directory of results: not where data is piped and none is named."""
+        return self.output is not None or not self.streams
+
+    @property
+    def draws(self) -> bool:
+        """Whether there is any picture."""
+        return self.png is not None or (self.figures and self.writes_directory)
 
     def as_dict(self) -> dict[str, Any]:
         """All settings as JSON values: lengths are numbers of samples or text such as `23ms`."""

@@ -115,6 +115,9 @@ def cases(draw: st.DrawFn) -> tuple[dict[str, Any], dict[str, Any]]:
             options["win_length_max"] = 0.9 * n_fft
         case "upper":
             options["win_length"] = options["win_length_max"] = n_fft
+    if options["window_mode"] == "fixed":
+        options.pop("win_length_min", None)
+        options.pop("win_length_max", None)
     if options["hop_mode"] != "fixed" and "hop_length" in options and draw(st.booleans()):
         options["hop_length_min"] = options["hop_length"] * draw(st.sampled_from([0.3, 0.8, 1.0]))
         options["hop_length_max"] = options["hop_length"] * draw(st.sampled_from([1.0, 1.1]))

@@ -34,8 +34,8 @@ criterion: renyi
 order: 3
 max_steps: 3
 figures: no
-fmin: 50
-db_range: 60
+power: 1.5
+threads: 1
 """
 
 BATCH = b"""defaults:
