@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable
 
 from dstft_cli.errors import UsageError
-from dstft_cli.fit.told import Report, say_nothing
-from dstft_cli.names import LARGEST_FFT
+from dstft_cli.fit.told import say_nothing
+from dstft_cli.names import LARGEST_FFT, Report
 
 LARGEST_AUTO_N_FFT = 65536
 LARGEST_AUTO_N_FFT_PER_BIN = 4096  # lengths per bin cost n_fft² per frame

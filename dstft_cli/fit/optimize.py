@@ -15,15 +15,14 @@ from dstft_cli.errors import InputError, UsageError
 from dstft_cli.fit.advice import advice
 from dstft_cli.fit.arguments import check_arguments, check_criterion
 from dstft_cli.fit.device import resolve_device
-from dstft_cli.fit.evaluator import Progress
 from dstft_cli.fit.method import Method
 from dstft_cli.fit.n_fft import choose_n_fft, least_n_fft
 from dstft_cli.fit.plan import MOST_FRAMES, Plan, make_plan
 from dstft_cli.fit.problem import Probe, Problem, as_channels, peak_of
 from dstft_cli.fit.stages import Fitted, run_stages
 from dstft_cli.fit.state import State
-from dstft_cli.fit.told import Report, say_nothing
-from dstft_cli.names import default_smoothness
+from dstft_cli.fit.told import say_nothing
+from dstft_cli.names import Progress, Report, default_smoothness
 from dstft_cli.result import Result, StopReason
 from dstft_cli.stft import Samples
 

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from dstft_cli.criteria import Criterion, QuasiConvex
 from dstft_cli.errors import InputError, UsageError
 from dstft_cli.fit.cells import CellEvaluator
-from dstft_cli.fit.evaluator import Evaluator, Progress
+from dstft_cli.fit.evaluator import Evaluator
 from dstft_cli.fit.frequency import FrequencyEvaluator
 from dstft_cli.fit.plan import Plan
 from dstft_cli.fit.tabulate import Table, fixed_scores, is_featureless, search_lengths
-from dstft_cli.names import DEFAULT_SMOOTHNESS, DEFAULT_SMOOTHNESS_OF_CELLS
+from dstft_cli.names import DEFAULT_SMOOTHNESS, DEFAULT_SMOOTHNESS_OF_CELLS, Progress
 from dstft_cli.parameters import Patches, choose_patches, uniform_centers
 from dstft_cli.stft import Samples, Transform
 

@@ -16,12 +16,12 @@ from dstft_cli.errors import InputError, UsageError
 from dstft_cli.fit.arguments import check_above_zero, check_overlap
 from dstft_cli.fit.descent import descend
 from dstft_cli.fit.device import resolve_device
-from dstft_cli.fit.evaluator import Progress
 from dstft_cli.fit.problem import as_channels, peak_of
 from dstft_cli.fit.stretches import Part, part_of
 from dstft_cli.fit.survey import Survey
 from dstft_cli.fit.sweep_grids import SHARE_OF_SIGNAL, SweepGrid, sweep_grids
 from dstft_cli.fit.tabulate import unusable_last
+from dstft_cli.names import Progress
 from dstft_cli.parameters import SHORTEST_WINDOW
 from dstft_cli.result import Sweep, SweepCurve
 from dstft_cli.stft import Samples, Transform
