@@ -24,7 +24,7 @@ def choose_n_fft(
     per_bin: bool = False,
     best_fixed: Callable[[int], float] | None,
     score: Callable[[int], float] | None,
-    tells_apart: Callable[[int], bool] = lambda n_fft: True,
+    tells_apart: Callable[[int], bool],
     report: Report = say_nothing,
 ) -> int:
     """A power of two in whose range the best window lengths lie.
