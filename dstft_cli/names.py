@@ -1,5 +1,10 @@
 """What the command line and the core both must know; light, so that `--help` needs no torch."""
 
+from collections.abc import Callable
+
+Progress = Callable[[str, int, int], None]  # called as progress(stage, done, total)
+Report = Callable[[str], None]  # takes lines that tell what is done and why
+
 WINDOWS = ("hann", "blackman", "nuttall", "gaussian", "kaiser")
 NORMALIZATIONS = ("energy", "amplitude", "none")
 WINDOW_MODES = ("fixed", "constant", "time", "frequency", "time-frequency")
@@ -26,3 +31,8 @@ DEFAULT_SMOOTHNESS_OF_CELLS = 0.5
 def default_smoothness(window_mode: str) -> float:
     """μ where none is given."""
     return DEFAULT_SMOOTHNESS_OF_CELLS if window_mode == "time-frequency" else DEFAULT_SMOOTHNESS
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 frame`, `2 frames`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

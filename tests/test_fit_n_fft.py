@@ -5,12 +5,20 @@ import pytest
 from dstft_cli.fit.n_fft import choose_n_fft, largest_auto_n_fft
 
 
-def choose(best: float | None, *, length=1_000_000, rate=16000.0, score=None, **options) -> int:
+def choose(
+    best: float | None, *, length=1_000_000, rate=16000.0, score=None, apart=True, **options
+) -> int:
     """With a best single length that does not depend on the FFT size."""
     at_least, high = options.get("at_least", 0.0), options.get("high")
     best_fixed = None if best is None else lambda n_fft: min(best, n_fft)
     return choose_n_fft(
-        length, rate, at_least=at_least, high=high, best_fixed=best_fixed, score=score
+        length,
+        rate,
+        at_least=at_least,
+        high=high,
+        best_fixed=best_fixed,
+        score=score,
+        tells_apart=lambda n_fft: apart,
     )
 
 
@@ -42,6 +50,7 @@ def test_n_fft_follows_the_score_where_lengths_vary():
     assert choose(500, score=scores.__getitem__) == 4096
     falling = {256: 4.8, 512: 4.9, 1024: 5.0, 2048: 5.1, 128: 5.0}
     assert choose(500, score=falling.__getitem__) == 256
+    assert choose(500, score=falling.__getitem__, apart=False) == 1024
 
 
 def test_largest_auto_n_fft():
@@ -53,6 +62,12 @@ def test_n_fft_that_has_grown_does_not_shrink_again():
     """Between two sizes that each ask for the other, the larger one has room for both."""
     best = iter([800.0, 300.0])  # at 1024, then at 2048
     found = choose_n_fft(
-        10**6, 16000.0, at_least=0, high=None, best_fixed=lambda n_fft: next(best), score=None
+        10**6,
+        16000.0,
+        at_least=0,
+        high=None,
+        best_fixed=lambda n_fft: next(best),
+        score=None,
+        tells_apart=lambda n_fft: True,
     )
     assert found == 2048

@@ -9,6 +9,7 @@ import torch
 
 from dstft_cli.criteria import resolve
 from dstft_cli.fit.evaluator import Evaluator
+from dstft_cli.fit.method import Method
 from dstft_cli.fit.objective import Lengths, Objective, Point, Positions
 from dstft_cli.fit.problem import Problem
 from dstft_cli.fit.record import Candidate
@@ -60,6 +61,16 @@ def build(
     """
     rng = np.random.default_rng(0)
     problem = Problem(
+        method=Method(
+            window_mode=window_mode,
+            hop_mode=hop_mode,
+            smoothness=smoothness,
+            search=False,
+            optimizer="auto",
+            lr=None,
+            max_steps=0,
+            tolerance=0.0,
+        ),
         samples=SIGNAL,
         length=N,
         sample_rate=100.0,
@@ -72,9 +83,6 @@ def build(
         threads=1,
         peak=float(np.abs(SIGNAL).max()),
         progress=None,
-        window_mode=window_mode,
-        hop_mode=hop_mode,
-        smoothness=smoothness,
     )
     at = partial(problem.evaluator, K, HOP)
     hops = HopRange(N, overlap, 1.0, 2.5 * HOP)

@@ -128,11 +128,18 @@ def random_case(frames: int, seed: int) -> tuple[FreeCenters, np.ndarray, np.nda
     return FreeCenters(HopRange(length, overlap, low, high)), wishes, lengths
 
 
+def feasible(hops: HopRange, lengths: np.ndarray) -> bool:
+    """Whether windows of these lengths can cover the signal within the constraints."""
+    reach = hops.overlap * lengths / 2
+    most = reach[0] + np.minimum(reach[:-1] + reach[1:], hops.high).sum() + reach[-1]
+    return (len(lengths) - 1) * hops.low <= hops.length - 1 <= most * (1 + 1e-12)
+
+
 @settings(max_examples=400, deadline=None)
 @given(frames=frames_of, seed=st.integers(0, 2**32 - 1))
 def test_constraints_hold_whatever_is_wished(frames, seed):
     free, wishes, lengths = random_case(frames, seed)
-    assume(free.feasible(lengths))
+    assume(feasible(free.range, lengths))
     t, at, tiny = free.place(wishes, lengths).centers, free.range, 1e-9 * free.range.length
     gaps = np.diff(t)
     assert (gaps >= at.low - tiny).all()
@@ -145,7 +152,7 @@ def test_constraints_hold_whatever_is_wished(frames, seed):
 @given(frames=frames_of, seed=st.integers(0, 2**32 - 1))
 def test_gradient_of_places(frames, seed):
     free, wishes, lengths = random_case(frames, seed)
-    assume(free.feasible(lengths))
+    assume(feasible(free.range, lengths))
     placed = free.place(wishes, lengths)
     for step in (1e-5, -1e-5):  # away from the places where another constraint takes over
         assume((free.place(wishes + step, lengths).held == placed.held).all())
@@ -165,9 +172,3 @@ def test_a_feasible_wish_is_granted():
     placed = free.place(wishes, np.full(7, 500.0))
     assert placed.centers.tolist() == wishes.tolist()
     assert not placed.held.any()
-
-
-def test_windows_too_short_to_cover_the_signal():
-    free = FreeCenters(HopRange(1000, 0.5, 1.0, 1e9))
-    assert not free.feasible(np.full(7, 285.0))
-    assert free.feasible(np.full(7, 286.0))

@@ -314,6 +314,18 @@ def test_level_steps_are_told_in_words() -> None:
     assert figure_of(FULL).axes[1].texts[:] == []
 
 
+@pytest.mark.parametrize(("sign", "direction"), [(1, "minimize"), (-1, "maximize")])
+def test_the_share_of_the_descent_is_counted_from_the_best_that_was_searched(sign, direction):
+    """Hops are tried from the shortest to the longest; after a descent lengths are searched again."""
+    phases = ("start", *["search"] * 3, "descent", "search")
+    found = sign * np.array([9.5, 8.401, 8.40, 8.45, 8.3999, 8.39995])
+    steps = replace(trajectory(*phases), criterion=found)
+    figure = figure_of(steps, best_fixed=sign * 8.43, final=sign * 8.3999, direction=direction)
+    (said,) = figure.axes[0].texts
+    side = "below" if sign > 0 else "above"
+    assert said.get_text() == f"0.03 {side} best fixed, 0.0001 of it by descent"
+
+
 @pytest.mark.parametrize(("bound", "up"), [(6.9, True), (2.0, False)])
 def test_the_words_stand_where_there_is_room(bound: float, up: bool) -> None:
     flat = replace(FULL, criterion=np.array([9.5, 9.4, 9.2, 9.0, 7.0, 7.0, 7.0]))

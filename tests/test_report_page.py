@@ -86,6 +86,7 @@ def test_one_result_with_all_its_figures(tmp_path):
     [
         ({"input__path": "-"}, "Input", "standard input", "standard input"),
         ({"window_length": 48.5}, "Window length", "6.06 ms48.5 samples", repr(48.5 / 8000)),
+        ({"window_length": 7998.4}, "Window length", "1 s7998 samples", repr(7998.4 / 8000)),
         ({"window_length": 16000.4}, "Window length", "2 s16000 samples", repr(16000.4 / 8000)),
         ({"hop_length": None}, "Hop", "–", None),
         ({"criterion__start": None}, "Gain over start", "–", None),

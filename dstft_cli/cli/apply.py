@@ -16,7 +16,7 @@ from dstft_cli.cli.options import (
     general_options,
     setting_options,
 )
-from dstft_cli.cli.table import one_line
+from dstft_cli.cli.table import printable
 from dstft_cli.errors import UsageError
 from dstft_cli.settings import RUN_GROUPS, merge
 
@@ -29,7 +29,7 @@ def run(directory: Path, source: str, quiet: bool, verbose: bool, **options: Any
     settings = merge({name: value for name, value in options.items() if value is not None})
     if directory.is_file() and Path(source).is_dir():
         raise UsageError(
-            f"{one_line(str(directory))} is a file and {one_line(source)} a directory: "
+            f"{printable(str(directory))} is a file and {printable(source)} a directory: "
             "the order is dstft apply DIR INPUT"
         )
 

@@ -63,7 +63,7 @@ def run(
         return
     from dstft_cli.cli.batch_told import Told
     from dstft_cli.cli.failures import Terminated
-    from dstft_cli.cli.table import one_line
+    from dstft_cli.cli.table import printable
 
     told = Told(plan, as_json=as_json, quiet=quiet, verbose=verbose, force=bool(force))
     try:
@@ -73,7 +73,7 @@ def run(
         if not no_report and any(row["status"] != "failed" for row in rows.values()):
             from dstft_cli.report import write_report
 
-            told.line(f"report         {one_line(str(write_report(plan.folder, force=True)))}")
+            told.line(f"report         {printable(str(write_report(plan.folder, force=True)))}")
     except (KeyboardInterrupt, Terminated) as error:
         code = 130 if isinstance(error, KeyboardInterrupt) else 143
         raise StoppedError(

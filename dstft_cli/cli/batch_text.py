@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dstft_cli.cli.table import one_line, table
+from dstft_cli.cli.table import printable, table
 from dstft_cli.errors import UsageError
+from dstft_cli.names import counted
 
 if TYPE_CHECKING:
     from dstft_cli.batch import Plan
@@ -36,16 +37,16 @@ def read_list(path: str, end: bytes) -> list[str]:
                 data = file.read(LARGEST_LIST + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise UsageError(f"{one_line(path)}: cannot be read: {reason}: check the list") from None
+        raise UsageError(f"{printable(path)}: cannot be read: {reason}: check the list") from None
     if len(data) > LARGEST_LIST:
         raise UsageError(
-            f"{one_line(path)}: is above {LARGEST_LIST >> 20} MiB, so no list of inputs: check the list"
+            f"{printable(path)}: is above {LARGEST_LIST >> 20} MiB, so no list of inputs: check the list"
         )
     entries = data.split(end)
     if end == b"\n":
         entries = [entry.removesuffix(b"\r") for entry in entries]
         if any(b"\0" in entry for entry in entries):
-            raise UsageError(f"{one_line(path)}: holds NUL characters: use --from0")
+            raise UsageError(f"{printable(path)}: holds NUL characters: use --from0")
     return [os.fsdecode(entry) for entry in entries if entry]
 
 
@@ -74,14 +75,9 @@ def print_plan(plan: Plan, *, as_json: bool) -> None:
     ]
     for line in table(["job", "input", "output", *plan.varying], rows):
         click.echo(line)
-    click.echo(f"{jobs(len(plan.jobs))}, results in {one_line(str(plan.folder))}")
+    click.echo(f"{counted(len(plan.jobs), 'job')}, results in {printable(str(plan.folder))}")
 
 
 def print_json(record: Mapping[str, Any]) -> None:
     """One line of JSON in ASCII, whatever the locale; names that are not UTF-8 keep their bytes."""
     click.echo(json.dumps(record, allow_nan=False))
-
-
-def jobs(count: int) -> str:
-    """`1 job`, `2 jobs`."""
-    return f"{count} job{'' if count == 1 else 's'}"

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dstft_cli.batch.plan import SUMMARY
-from dstft_cli.cli.batch_text import jobs, print_json
+from dstft_cli.cli.batch_text import print_json
 from dstft_cli.cli.streams import data_output
-from dstft_cli.cli.table import one_line, table
+from dstft_cli.cli.table import printable, table
+from dstft_cli.names import counted
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -104,7 +105,9 @@ class Told:
                 "run the same command again to begin anew, or without --force to keep every result "
                 "that stands"
             )
-        return f"{how} with {self._standing} of {jobs(len(self._plan.jobs))} done: {remedy}"
+        return (
+            f"{how} with {self._standing} of {counted(len(self._plan.jobs), 'job')} done: {remedy}"
+        )
 
     def close(self, rows: Mapping[int, Mapping[str, Any]]) -> None:
         """The table of failures on standard error, and the totals, warnings among them."""
@@ -122,12 +125,16 @@ class Told:
         missing = len(self._plan.jobs) - len(rows)
         parts += [f"{missing} not run"] if missing else []
         seconds = time.perf_counter() - self._began
-        self.line(f"{jobs(len(self._plan.jobs)):<13}  {', '.join(parts)} in {seconds:.1f} s")
+        self.line(
+            f"{counted(len(self._plan.jobs), 'job'):<13}  {', '.join(parts)} in {seconds:.1f} s"
+        )
         warned = [len(row["warnings"]) for row in rows.values() if row.get("warnings")]
         if warned:
-            place = one_line(str(self._plan.folder / SUMMARY))
-            self.line(f"warnings       {sum(warned)} in {jobs(len(warned))}, told in {place}")
-        self.line(f"results        {one_line(str(self._plan.folder))}")
+            place = printable(str(self._plan.folder / SUMMARY))
+            self.line(
+                f"warnings       {sum(warned)} in {counted(len(warned), 'job')}, told in {place}"
+            )
+        self.line(f"results        {printable(str(self._plan.folder))}")
 
     def line(self, text: str) -> None:
         """One of the last lines: on standard output, unless that carries data."""
@@ -142,7 +149,7 @@ class Told:
     def _on_begun(self, kept: int, total: int) -> None:
         self._bar("jobs", total)
         if self._bars is None and kept and not self._quiet:
-            self._print(f"{jobs(kept)} done earlier, {total} to run")
+            self._print(f"{counted(kept, 'job')} done earlier, {total} to run")
 
     def _on_ended(self, row: dict[str, Any]) -> None:
         failed, kept = row["status"] == "failed", row["status"] == "kept"
@@ -184,7 +191,7 @@ class Told:
 
     def _print(self, text: str) -> None:
         # while the bar stands, rich passes on what is written to standard error above it
-        print(one_line(text), file=sys.stderr)
+        print(printable(text), file=sys.stderr)
 
 
 def _outcome(row: Mapping[str, Any]) -> str:

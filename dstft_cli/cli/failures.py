@@ -6,7 +6,7 @@ import errno
 
 import click
 
-from dstft_cli.cli.table import one_line as printable
+from dstft_cli.cli.table import printable
 from dstft_cli.errors import DstftError
 
 _NOTHING_WRITTEN = "nothing was written"

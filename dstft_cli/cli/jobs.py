@@ -10,7 +10,7 @@ import click
 
 from dstft_cli.cli.progress import progress_bar
 from dstft_cli.cli.streams import data_output
-from dstft_cli.cli.table import one_line
+from dstft_cli.cli.table import printable
 from dstft_cli.errors import UsageError
 from dstft_cli.settings import Settings
 
@@ -74,9 +74,9 @@ def data_carrier(settings: Settings) -> str:
 def print_outcome(warnings: Iterable[str], summary: Iterable[str]) -> None:
     """Warnings on standard error, the summary on standard output."""
     for text in warnings:
-        print(f"warning: {one_line(text)}", file=sys.stderr)
+        print(f"warning: {printable(text)}", file=sys.stderr)
     for line in summary:
-        click.echo(one_line(line))
+        click.echo(printable(line))
 
 
 def _print_detail(line: str) -> None:

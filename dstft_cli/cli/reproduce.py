@@ -23,7 +23,7 @@ from dstft_cli.cli.options import (
 from dstft_cli.cli.progress import progress_bar
 from dstft_cli.cli.table import table
 from dstft_cli.errors import UsageError
-from dstft_cli.names import EXPERIMENTS
+from dstft_cli.names import EXPERIMENTS, counted
 from dstft_cli.settings import OPTIONS, merge
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def run(
         )
     if verbose:
         for experiment, seconds in done.seconds.items():
-            threads = "1 thread" if done.threads == 1 else f"{done.threads} threads"
+            threads = counted(done.threads, "thread")
             click.echo(f"{experiment}: {seconds:.1f} s on {threads}", err=True)
     if as_csv:
         click.echo(csv_text(done), nl=False)

@@ -17,7 +17,7 @@ from dstft_cli.cli.options import (
     general_options,
     setting_option,
 )
-from dstft_cli.cli.table import one_line
+from dstft_cli.cli.table import printable
 from dstft_cli.errors import UsageError
 from dstft_cli.settings import OPTIONS, SWEEP_OPTIONS, SweepSettings, merge
 
@@ -38,7 +38,7 @@ def run(
     others = [name for name in OPTIONS if name not in SWEEP_OPTIONS]
     for pair in set_pairs:
         if (name := pair.partition("=")[0].strip()) in others:
-            raise UsageError(f"--set {one_line(pair)}: a sweep has no {name}: leave it out")
+            raise UsageError(f"--set {printable(pair)}: a sweep has no {name}: leave it out")
     settings = merge(given, set_pairs, config, SweepSettings, passed_over=others)
     assert isinstance(settings, SweepSettings)
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dstft_cli.cli.table import one_line, table
+from dstft_cli.cli.table import printable, table
 from dstft_cli.settings.length import number_text, time_text
 
 HEADER = ("criterion", "best length", "n_fft", "value", "at 2048", "as good", "worst", "matters")
@@ -27,7 +27,7 @@ def sweep_lines(record: Mapping[str, Any], directory: Path | None) -> list[str]:
         )
     lines += ["", _verdict(criteria[0], rate) if len(criteria) == 1 else _verdicts(criteria)]
     if directory is not None:
-        lines.append(f"results in {one_line(str(directory))}")
+        lines.append(f"results in {printable(str(directory))}")
     return lines
 
 

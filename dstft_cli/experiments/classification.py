@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dstft_cli.experiments.findings import Cell, Findings, Progress, Table
+from dstft_cli.experiments.findings import Cell, Findings, Table
 from dstft_cli.experiments.frozen import Frozen, learn_and_freeze
 from dstft_cli.experiments.grid import (
     WORDS,
@@ -25,6 +25,7 @@ from dstft_cli.experiments.grid import (
 from dstft_cli.experiments.recordings import read_classes
 from dstft_cli.experiments.signals import CLASSES, sounds
 from dstft_cli.experiments.training import Data, Task
+from dstft_cli.names import Progress
 from dstft_cli.plot.experiments import GridPanel, grid_figure
 
 SAMPLE_RATE = 4000.0  # Hz, of the synthetic sounds

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 Cell = str | int | float | None
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from typing import Any
 
 import torch
 
-from dstft_cli.experiments.findings import Progress
 from dstft_cli.experiments.grid import Compared, mean_seconds, scores
 from dstft_cli.experiments.statistics import verdict
 from dstft_cli.experiments.training import Data, Task, Trained, train
 from dstft_cli.fit import optimize
+from dstft_cli.names import Progress
 from dstft_cli.stft.blocks import map_in_order
 
 MOST_SIGNALS = 256  # of those that the window is learned from; every k-th

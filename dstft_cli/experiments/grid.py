@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dstft_cli.experiments.findings import Cell, Progress
+from dstft_cli.experiments.findings import Cell
 from dstft_cli.experiments.statistics import Spread, spread, verdict
 from dstft_cli.experiments.training import Data, Task, Trained, train
+from dstft_cli.names import Progress
 from dstft_cli.stft.blocks import map_in_order
 
 

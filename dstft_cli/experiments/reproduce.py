@@ -14,8 +14,8 @@ import torch
 from dstft_cli._version import __version__
 from dstft_cli.errors import UsageError
 from dstft_cli.experiments import classification, hops, tracking, windows
-from dstft_cli.experiments.findings import Findings, Progress
-from dstft_cli.names import EXPERIMENTS
+from dstft_cli.experiments.findings import Findings
+from dstft_cli.names import EXPERIMENTS, Progress
 from dstft_cli.writers import OutputDirectory, disk_errors, write_json
 
 RUN: Mapping[str, Callable[..., Findings]] = {

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor, nn
 
-from dstft_cli.experiments.findings import Cell, Findings, Progress, Table
+from dstft_cli.experiments.findings import Cell, Findings, Table
 from dstft_cli.experiments.grid import (
     WORDS,
     Compared,
@@ -18,6 +18,7 @@ from dstft_cli.experiments.grid import (
 )
 from dstft_cli.experiments.signals import wandering_tones
 from dstft_cli.experiments.training import Data, Task
+from dstft_cli.names import Progress
 from dstft_cli.plot.experiments import GridPanel, grid_figure
 
 SAMPLE_RATE = 1000.0  # Hz

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 
 from dstft_cli.criteria import resolve
-from dstft_cli.experiments.findings import Cell, Findings, Progress, Table
+from dstft_cli.experiments.findings import Cell, Findings, Table
 from dstft_cli.experiments.signals import FloatArray, swinging_tone
 from dstft_cli.fit import optimize
-from dstft_cli.names import ONE_LENGTH, WINDOW_MODES
+from dstft_cli.names import ONE_LENGTH, WINDOW_MODES, Progress
 from dstft_cli.plot.experiments import WindowsPanel, windows_figure
 from dstft_cli.result import Result
 from dstft_cli.stft import stft

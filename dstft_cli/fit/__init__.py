@@ -3,6 +3,7 @@
 | idea | where |
 |---|---|
 | the function that users call, and what it refuses | `optimize`, `arguments` |
+| the device that computes | `device` |
 | FFT size, hop and ranges of lengths | `plan`, and `n_fft` where it is left open |
 | the signal, and the probe that compares FFT sizes | `problem` |
 | the criterion and its gradient over the whole signal | `evaluator`, `power` |

@@ -45,25 +45,28 @@ class Method:
         return self.window_mode not in ONE_LENGTH
 
     @property
-    def jointly(self) -> bool:
-        """Whether lengths move together with the positions from the first step on.
-
-        Lengths that vary with frequency descend on their own before: there that is much cheaper.
-        """
-        return self.learns_positions and self.window_mode in ("constant", "time")
-
-    @property
     def by_turns(self) -> bool:
         """Whether frames move under one length for all, and lengths are then searched anew.
 
         Together with lengths that vary with frequency they move at the cost of FFTs for each length
-        of each frame, which is more than it gains; so do lengths per patch on their own.
+        of each frame, which is more than it gains.
         """
         per_bin = self.window_mode in ("frequency", "time-frequency")
-        return per_bin and self.search and self.optimizer == "auto"
+        return self.learns_positions and per_bin and self._as_it_suits
 
     @property
     def descends_lengths_first(self) -> bool:
-        """Whether lengths descend while the frames stay."""
-        searched = self.by_turns and self.window_mode == "time-frequency"
-        return self.learns_lengths and not self.jointly and not searched
+        """Whether lengths descend while the frames stay.
+
+        Where they do not vary with frequency, they move together with frames that move. Those per
+        patch cost FFTs for each length of each frame, more than it gains: they descend if asked to.
+        """
+        if self.window_mode == "time-frequency":
+            return not self._as_it_suits
+        per_bin = self.window_mode == "frequency"
+        return self.learns_lengths and (per_bin or not self.learns_positions)
+
+    @property
+    def _as_it_suits(self) -> bool:
+        """Whether there is a search, and no descent in particular is asked for."""
+        return self.search and self.optimizer == "auto"

@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable
 
 from dstft_cli.errors import UsageError
-from dstft_cli.fit.told import Report, say_nothing
-from dstft_cli.names import LARGEST_FFT
+from dstft_cli.fit.told import say_nothing
+from dstft_cli.names import LARGEST_FFT, Report
 
 LARGEST_AUTO_N_FFT = 65536
 LARGEST_AUTO_N_FFT_PER_BIN = 4096  # lengths per bin cost n_fft² per frame
@@ -24,7 +24,7 @@ def choose_n_fft(
     per_bin: bool = False,
     best_fixed: Callable[[int], float] | None,
     score: Callable[[int], float] | None,
-    tells_apart: Callable[[int], bool] = lambda n_fft: True,
+    tells_apart: Callable[[int], bool],
     report: Report = say_nothing,
 ) -> int:
     """A power of two in whose range the best window lengths lie.

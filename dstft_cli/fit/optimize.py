@@ -11,19 +11,18 @@ import torch
 from numpy.typing import NDArray
 
 from dstft_cli.criteria import Criterion, resolve
-from dstft_cli.errors import InputError, UsageError
+from dstft_cli.errors import UsageError
 from dstft_cli.fit.advice import advice
 from dstft_cli.fit.arguments import check_arguments, check_criterion
 from dstft_cli.fit.device import resolve_device
-from dstft_cli.fit.evaluator import Progress
 from dstft_cli.fit.method import Method
 from dstft_cli.fit.n_fft import choose_n_fft, least_n_fft
 from dstft_cli.fit.plan import MOST_FRAMES, Plan, make_plan
-from dstft_cli.fit.problem import Probe, Problem, as_channels, peak_of
+from dstft_cli.fit.problem import Probe, Problem, as_channels, usable_peak
 from dstft_cli.fit.stages import Fitted, run_stages
 from dstft_cli.fit.state import State
-from dstft_cli.fit.told import Report, say_nothing
-from dstft_cli.names import default_smoothness
+from dstft_cli.fit.told import say_nothing
+from dstft_cli.names import Progress, Report, default_smoothness
 from dstft_cli.result import Result, StopReason
 from dstft_cli.stft import Samples
 
@@ -135,12 +134,8 @@ def optimize(
     )
     mu = default_smoothness(window_mode) if smoothness is None else smoothness
     samples = as_channels(samples)
+    peak = usable_peak(samples, peak)
     length = int(samples.shape[-1])
-    if length < 2:
-        raise InputError(f"signal of {length} sample: at least 2 are needed for a window")
-    peak = peak_of(samples) if peak is None else peak
-    if not peak > 0:
-        raise InputError("every sample is zero: silence has no best window")
     began = time.perf_counter()
     method = Method(
         window_mode=window_mode,
@@ -153,6 +148,7 @@ def optimize(
         tolerance=tolerance,
     )
     problem = Problem(
+        method=method,
         samples=samples,
         length=length,
         sample_rate=float(sample_rate),
@@ -165,9 +161,6 @@ def optimize(
         threads=threads or torch.get_num_threads(),
         peak=peak,
         progress=progress,
-        window_mode=window_mode,
-        hop_mode=hop_mode,
-        smoothness=mu,
     )
     check_criterion(problem.criterion, window_mode, hop_mode)
     plan_for = partial(

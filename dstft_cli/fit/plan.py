@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dstft_cli.errors import UsageError
-from dstft_cli.fit.told import counted
-from dstft_cli.names import LARGEST_FFT
+from dstft_cli.names import LARGEST_FFT, counted
 from dstft_cli.parameters import (
     SHORTEST_WINDOW,
     FreeCenters,

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from dstft_cli.criteria import Criterion, QuasiConvex
 from dstft_cli.errors import InputError, UsageError
 from dstft_cli.fit.cells import CellEvaluator
-from dstft_cli.fit.evaluator import Evaluator, Progress
+from dstft_cli.fit.evaluator import Evaluator
 from dstft_cli.fit.frequency import FrequencyEvaluator
+from dstft_cli.fit.method import Method
 from dstft_cli.fit.plan import Plan
 from dstft_cli.fit.tabulate import Table, fixed_scores, is_featureless, search_lengths
-from dstft_cli.names import DEFAULT_SMOOTHNESS, DEFAULT_SMOOTHNESS_OF_CELLS
+from dstft_cli.names import DEFAULT_SMOOTHNESS, DEFAULT_SMOOTHNESS_OF_CELLS, Progress
 from dstft_cli.parameters import Patches, choose_patches, uniform_centers
 from dstft_cli.stft import Samples, Transform
 
@@ -35,6 +36,7 @@ _PROBE_SAMPLES = 1 << 22  # frames × n_fft that n_fft auto looks at per length
 class Problem:
     """The signal and everything of the fit that does not depend on the FFT size."""
 
+    method: Method
     samples: Samples
     length: int
     sample_rate: float
@@ -47,17 +49,14 @@ class Problem:
     threads: int
     peak: float
     progress: Progress | None
-    window_mode: str
-    hop_mode: str
-    smoothness: float
 
     def evaluator(self, n_fft: int, hop_length: float, centers: Array) -> Evaluator:
         """Evaluates the criterion at frames with these centres, which weigh 1 at this hop."""
         transform = Transform(n_fft, self.window, self.normalization)
         kind: Callable[..., Evaluator] = Evaluator
-        if self.window_mode == "frequency":
+        if self.method.window_mode == "frequency":
             kind = FrequencyEvaluator
-        elif self.window_mode == "time-frequency":
+        elif self.method.window_mode == "time-frequency":
             plane = transform.bins, len(centers)
             kind = partial(CellEvaluator, patches=self._patches(plane, n_fft, hop_length))
         return kind(
@@ -67,7 +66,7 @@ class Problem:
             self.criterion,
             power=self.power,
             hop_length=hop_length,
-            learned_positions=self.hop_mode != "fixed",
+            learned_positions=self.method.learns_positions,
             peak=self.peak,
             device=self.device,
             dtype=self.dtype,
@@ -78,7 +77,7 @@ class Problem:
     def _patches(self, plane: tuple[int, int], n_fft: int, hop_length: float) -> Patches:
         """Single cells where change is free; else stretches shorter than what a penalty joins."""
         longest = max(round(_LONGEST_PATCH * n_fft / hop_length), 1)
-        if self.smoothness == 0:
+        if self.method.smoothness == 0:
             return choose_patches(plane, frames=1, longest=longest, most=_MOST_CELLS)
         frames = max(round(_SHORTEST_PATCH * n_fft / hop_length), 1)
         return choose_patches(plane, frames=frames, longest=longest, most=_MOST_PATCHES)
@@ -97,9 +96,12 @@ class Probe:
 
     def __init__(self, problem: Problem, plan_for: Callable[[int], Plan]) -> None:
         self._problem = problem
-        if problem.window_mode == "time-frequency":  # per frame is as telling, and far cheaper
-            mu = problem.smoothness * DEFAULT_SMOOTHNESS / DEFAULT_SMOOTHNESS_OF_CELLS
-            self._problem = replace(problem, window_mode="time", smoothness=mu)
+        method = problem.method
+        if method.window_mode == "time-frequency":  # per frame is as telling, and far cheaper
+            mu = method.smoothness * DEFAULT_SMOOTHNESS / DEFAULT_SMOOTHNESS_OF_CELLS
+            self._problem = replace(
+                problem, method=replace(method, window_mode="time", smoothness=mu)
+            )
         self._plan_for = plan_for
         self.structured = False
         self._tables: dict[int, tuple[Evaluator, Array, Table | None]] = {}
@@ -138,7 +140,7 @@ class Probe:
         lengths = self._plan_for(n_fft).tabulated_lengths()
         evaluator, _, table = self._tabulate(n_fft)
         assert table is not None
-        neighbours = evaluator.neighbours(self._problem.smoothness)
+        neighbours = evaluator.neighbours(self._problem.method.smoothness)
         score = search_lengths(evaluator, table, lengths, neighbours).score
         if self._problem.criterion.per_frame:  # a mean over frames counts no cells
             return score
@@ -159,6 +161,25 @@ class Probe:
         hop = self._plan_for(n_fft).hop_length
         frames = 1 + self._problem.length // hop
         return hop * math.ceil(frames / max(_PROBE_SAMPLES // n_fft, 1))
+
+
+def check_length(samples: int) -> None:
+    """InputError where a signal of so many samples is too short for any window."""
+    if samples < 2:
+        raise InputError(f"signal of {samples} sample: at least 2 are needed for a window")
+
+
+def usable_peak(samples: Samples, known: float | None) -> float:
+    """Largest absolute sample, looked for where it is not known.
+
+    Raises:
+        InputError: the signal is too short or silent, or a sample is not finite.
+    """
+    check_length(int(samples.shape[-1]))
+    peak = peak_of(samples) if known is None else known
+    if not peak > 0:
+        raise InputError("every sample is zero: silence has no best window")
+    return peak
 
 
 def peak_of(samples: Samples) -> float:

@@ -14,7 +14,8 @@ from dstft_cli.fit.evaluator import Evaluator
 from dstft_cli.fit.method import Method
 from dstft_cli.fit.plan import Plan
 from dstft_cli.fit.record import Candidate, Record
-from dstft_cli.fit.told import Report, Told, say_nothing
+from dstft_cli.fit.told import Told, say_nothing
+from dstft_cli.names import Report
 from dstft_cli.parameters import HopRange, Neighbours
 from dstft_cli.result import StopReason
 

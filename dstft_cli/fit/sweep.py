@@ -12,16 +12,16 @@ import torch
 from numpy.typing import NDArray
 
 from dstft_cli.criteria import Criterion, resolve
-from dstft_cli.errors import InputError, UsageError
+from dstft_cli.errors import UsageError
 from dstft_cli.fit.arguments import check_above_zero, check_overlap
 from dstft_cli.fit.descent import descend
 from dstft_cli.fit.device import resolve_device
-from dstft_cli.fit.evaluator import Progress
-from dstft_cli.fit.problem import as_channels, peak_of
+from dstft_cli.fit.problem import as_channels, usable_peak
 from dstft_cli.fit.stretches import Part, part_of
 from dstft_cli.fit.survey import Survey
 from dstft_cli.fit.sweep_grids import SHARE_OF_SIGNAL, SweepGrid, sweep_grids
 from dstft_cli.fit.tabulate import unusable_last
+from dstft_cli.names import Progress
 from dstft_cli.parameters import SHORTEST_WINDOW
 from dstft_cli.result import Sweep, SweepCurve
 from dstft_cli.stft import Samples, Transform
@@ -80,9 +80,8 @@ def sweep(
     if not criteria:
         raise UsageError("criteria is empty: name at least one")
     samples = as_channels(samples)
+    peak = usable_peak(samples, peak)
     length = int(samples.shape[-1])
-    if length < 2:
-        raise InputError(f"signal of {length} sample: at least 2 are needed for a window")
     chosen = [resolve(criterion, order) for criterion in criteria]
     grids = sweep_grids(
         length,
@@ -93,9 +92,6 @@ def sweep(
         win_length_max=win_length_max,
         overlap=overlap,
     )
-    peak = peak_of(samples) if peak is None else peak
-    if not peak > 0:
-        raise InputError("every sample is zero: silence has no best window")
     points = max(grid.n_fft / grid.hop_length for grid in grids) * samples.shape[0]
     part = part_of(samples, int(MOST_POINTS / points), grids[-1].n_fft)
     task = _Task(part, window, normalization, power, peak, device, dtype, threads, progress)

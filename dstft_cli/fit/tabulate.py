@@ -17,9 +17,7 @@ from dstft_cli.result import LITTLE
 Array = NDArray[np.float64]
 Table = NDArray[np.floating[Any]]
 
-FEATURELESS = (
-    LITTLE  # nats between best and worst; white noise has 0.007 at most, faint speech 0.07
-)
+FEATURELESS = LITTLE  # nats between best and worst
 CHANCE = 0.1  # nats that lengths which vary freely gain in white noise, rounded up
 _TELLING_RANGE = 4  # longest over shortest length, below which all may well score alike
 

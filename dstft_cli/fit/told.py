@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 
 from dstft_cli.criteria import Criterion
 from dstft_cli.fit.record import Candidate, Record
+from dstft_cli.names import Report
+from dstft_cli.names import counted as counted
 from dstft_cli.result import StopReason
-
-Report = Callable[[str], None]
 
 _STOPPED = {
     StopReason.CONVERGED: "converged",
@@ -81,8 +79,3 @@ class Told:
         if self._record.best is candidate:
             return "kept"
         return "no gain, the price of change included: what was found before stays"
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 frame`, `2 frames`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"

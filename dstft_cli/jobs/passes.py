@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from dstft_cli.names import Progress as Progress
 from dstft_cli.plot.pool import PixelPool
 from dstft_cli.stft import Frames, Samples, Transform, spectra
 from dstft_cli.writers import NpyStream
 
-Progress = Callable[[str, int, int], None]
 Block = NDArray[np.complex64]  # [C, n, F]
 Taker = Callable[[int, Block], None]
 Lengths = NDArray[np.floating[Any]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from torch import Tensor
 from dstft_cli.audio import audio_format, write_audio
 from dstft_cli.errors import InputError
 from dstft_cli.jobs.learned import read_learned
+from dstft_cli.names import Progress
 from dstft_cli.stft import Inverse, LeastSquaresInverse, Transform, inverse_of
 from dstft_cli.writers import (
     StoredParameters,
@@ -26,8 +27,6 @@ from dstft_cli.writers import (
     open_stft,
     shown,
 )
-
-Progress = Callable[[str, int, int], None]
 
 _FULL_SCALE = 1 + 1e-5  # half a step of PCM_16 above 1 is rounding, no clipping
 

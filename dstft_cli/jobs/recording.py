@@ -10,6 +10,7 @@ from typing import Any
 from dstft_cli.audio import Signal, load
 from dstft_cli.audio.source import printable_name
 from dstft_cli.errors import InputError
+from dstft_cli.names import counted
 from dstft_cli.settings import Settings
 
 
@@ -26,7 +27,7 @@ def load_recording(source: str, settings: Settings) -> Signal:
 
 def loaded_line(signal: Signal, settings: Settings) -> str:
     """What was read, in one line."""
-    of = "1 channel" if signal.channels == 1 else f"{signal.channels} channels"
+    of = counted(signal.channels, "channel")
     if signal.channels > 1:
         used = {"mix": "their mean", "all": "all, with one set of parameters"}
         of += f": {used.get(str(settings.channel), f'channel {settings.channel}')}"

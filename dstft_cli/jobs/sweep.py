@@ -11,10 +11,10 @@ from dstft_cli.audio import Signal
 from dstft_cli.criteria import Criterion, resolve
 from dstft_cli.fit import resolve_device
 from dstft_cli.fit.sweep import sweep
-from dstft_cli.jobs.job import JobOutcome, Progress, Report, limited_threads
+from dstft_cli.jobs.job import JobOutcome, limited_threads
 from dstft_cli.jobs.places import Places
 from dstft_cli.jobs.recording import input_record, load_recording, naming, picture_title
-from dstft_cli.names import CRITERIA
+from dstft_cli.names import CRITERIA, Progress, Report
 from dstft_cli.result import Sweep
 from dstft_cli.settings import ALL, SWEEP_OPTIONS, SweepSettings, fit_arguments
 from dstft_cli.writers import SWEEP, peak_memory_mb, sweep_csv, sweep_record

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from dstft_cli.errors import InputError
 from dstft_cli.fit.plan import MOST_FRAMES, SMALLEST_FFT
+from dstft_cli.fit.problem import check_length
 from dstft_cli.names import LARGEST_FFT
 from dstft_cli.parameters import REACH, SHORTEST_WINDOW, centered_centers, uniform_centers
 from dstft_cli.writers import StoredParameters
@@ -57,8 +58,7 @@ def transfer(
     Raises:
         InputError: the parameters do not fit the recording.
     """
-    if samples < 2:
-        raise InputError(f"signal of {samples} sample: at least 2 are needed for a window")
+    check_length(samples)
     hop = _uniform_hop(stored, hop_length)
     if samples == stored.samples and sample_rate == stored.sample_rate:
         return Transferred(

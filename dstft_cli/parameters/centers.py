@@ -169,12 +169,6 @@ class FreeCenters:
 
     range: HopRange
 
-    def feasible(self, lengths: FloatArray) -> bool:
-        """Whether windows of these lengths `[T]` can cover the signal within the constraints."""
-        caps = self._caps(lengths)
-        least = (len(lengths) - 1) * self.range.low
-        return least <= self.range.length - 1 <= float(caps.sum()) * (1 + 1e-12)
-
     def place(self, wishes: FloatArray, lengths: FloatArray) -> Placed:
         """Centres nearest to the wishes `[T]`, samples, under windows of these lengths `[T]`."""
         caps = self._caps(lengths)

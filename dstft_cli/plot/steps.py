@@ -8,15 +8,18 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator, ScalarFormatter
+from numpy.typing import NDArray
 
 from dstft_cli.plot.lengths import LOG_ABOVE, length_ticks, length_unit, put_ticks
 from dstft_cli.plot.scale import FEWEST_TICKS, FloatArray
 from dstft_cli.plot.style import COLOURS, INK, MARKERS
 from dstft_cli.settings.length import number_text
 
+Phases = NDArray[np.str_]
+
 FLAT = 0.05  # steps that fill no more of the axis than this are told in words
-TOLD = 1e-3  # share of a gain from which that of the descent is told
 LEVEL = 0.2  # lengths likewise are shown as they lie at the last step
+TOLD = 1e-3  # share of a gain from which that of the descent is told
 SMALL = 1e-3  # values below are written with a power of ten each
 FEW = 50  # steps up to which each has a mark of its own
 BARS = 32  # of a distribution, over the range of lengths
@@ -60,7 +63,7 @@ def step_axis(axes: Axes, x: FloatArray) -> None:
     axes.xaxis.set_major_locator(locator)
 
 
-def draw_steps(axes: Axes, phase: FloatArray, x: FloatArray, value: FloatArray) -> None:
+def draw_steps(axes: Axes, phase: Phases, x: FloatArray, value: FloatArray) -> None:
     """The criterion, [S], over the transforms computed; phases in their colours."""
     axes.plot(x, np.where(np.isfinite(value), value, np.nan), lw=1.0, color="#bbbbbb", zorder=1)
     size = 4.5 if x.size <= FEW else 2.5
@@ -72,7 +75,12 @@ def draw_steps(axes: Axes, phase: FloatArray, x: FloatArray, value: FloatArray) 
 
 
 def say_gain(
-    axes: Axes, phase: FloatArray, value: FloatArray, final: float, lines: Sequence[Line]
+    axes: Axes,
+    phase: Phases,
+    value: FloatArray,
+    final: float,
+    lines: Sequence[Line],
+    direction: str,
 ) -> None:
     """Beside steps that look level: how far they lie from the first of the lines."""
     low, high = axes.get_ylim()
@@ -82,10 +90,8 @@ def say_gain(
     gain = final - lines[0].value
     side = f"{number_text(abs(gain), 2)} {'below' if gain < 0 else 'above'}"
     text = f"{side if gain else 'equal to'} {lines[0].label}"
-    searched = value[(phase == "search") & np.isfinite(value)]
-    by_descent = 0.0
-    if searched.size and (phase == "descent").any():
-        by_descent = (final - float(searched[-1])) * float(np.sign(gain))
+    searched = best_searched(phase, value, direction)
+    by_descent = 0.0 if searched is None else (final - searched) * float(np.sign(gain))
     if TOLD * abs(gain) < by_descent < abs(gain):
         text += f", {number_text(by_descent, 1)} of it by descent"
     places = [low, high, *(line.value for line in lines)]
@@ -103,6 +109,16 @@ def say_gain(
         fontsize="small",
         color=INK,
     )
+
+
+def best_searched(phase: Phases, value: FloatArray, direction: str) -> float | None:
+    """Best criterion, [S], of the search before the descent; None where one of the two is missing."""
+    descents = np.flatnonzero(phase == "descent")
+    before = slice(descents[0] if descents.size else 0)
+    found = value[before][(phase[before] == "search") & np.isfinite(value[before])]
+    if not found.size:
+        return None
+    return float(found.min() if direction == "minimize" else found.max())
 
 
 def spread(steps: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -8,11 +8,13 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from dstft_cli.plot.lengths import describe_length, length_unit
 from dstft_cli.plot.scale import FloatArray
 from dstft_cli.plot.steps import (
     Line,
+    Phases,
     draw_distribution,
     draw_spread,
     draw_steps,
@@ -139,7 +141,7 @@ def trajectory_figure(
         steps = axes_at(figure, left, bottom, wide, upper)
         steps.set_ylabel(better if curve is None else criterion_name, parse_math=False)
         x = np.asarray(trajectory.evaluations)[learned]
-        _draw_criterion(steps, phase[learned], x, value[learned], final, lines, curve)
+        _draw_criterion(steps, phase[learned], x, value[learned], final, lines, curve, direction)
         lowest = steps
         for panel in panels:
             bottom -= panel.gap + LENGTHS
@@ -159,26 +161,27 @@ def trajectory_figure(
 
 def _draw_criterion(
     axes: Axes,
-    phase: FloatArray,
+    phase: Phases,
     x: FloatArray,
     value: FloatArray,
     final: float | None,
     lines: Sequence[Line],
     curve: Curve | None,
+    direction: str,
 ) -> None:
     """The criterion by step, with names for what has none in the legend of the curve."""
     draw_steps(axes, phase, x, value)
     for line in lines:
         line.draw(axes, named=curve is None)
     if final is not None and np.isfinite(final):
-        say_gain(axes, phase, value, final, lines)
+        say_gain(axes, phase, value, final, lines, direction)
     panel_title(axes, "Search and descent")
     if curve is None or "search" not in curve.phases:
         axes.legend(loc="lower right", bbox_to_anchor=(1.0, 0.97), ncols=5, borderaxespad=0.1)
     step_axis(axes, x)
 
 
-def _panels(trajectory: Trajectory, learned: FloatArray) -> list[Panel]:
+def _panels(trajectory: Trajectory, learned: NDArray[np.bool_]) -> list[Panel]:
     """What was learned beside the criterion; a distribution comes last."""
     chosen = np.flatnonzero(learned)
     panels = []
@@ -206,7 +209,7 @@ def _changes(steps: Sequence[FloatArray]) -> bool:
     return len(given) == len(steps) and bool(high.max() > low.min() * (1 + CHANGE))
 
 
-def _curve(trajectory: Trajectory, phase: FloatArray) -> Curve | None:
+def _curve(trajectory: Trajectory, phase: Phases) -> Curve | None:
     """What was tried for all frames alike, if that is more than one length."""
     table = (phase == "table").sum() > 1
     tried = {"search": "search", "start": "start", "descent": "descent"}
@@ -230,7 +233,7 @@ def _single(lengths: FloatArray) -> float:
 
 
 def _lines(
-    phase: FloatArray, value: FloatArray, best_fixed: float | None, table_bound: float | None
+    phase: Phases, value: FloatArray, best_fixed: float | None, table_bound: float | None
 ) -> list[Line]:
     """What the learned value is compared with: the best fixed window, else the start; the bound."""
     started = value[(phase == "start") & np.isfinite(value)]
@@ -245,7 +248,7 @@ def _lines(
 
 
 def _draw_curve(
-    axes: Axes, curve: Curve, phase: FloatArray, value: FloatArray, sample_rate: float
+    axes: Axes, curve: Curve, phase: Phases, value: FloatArray, sample_rate: float
 ) -> None:
     """The criterion against one length for all frames, and what the axis is."""
     shown = np.isfinite(curve.lengths) & np.isfinite(value)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from dstft_cli.errors import InputError, UsageError
+from dstft_cli.names import Progress
 from dstft_cli.report.entry import Summary, read_summary
 from dstft_cli.report.find import RECORD, result_directories
 from dstft_cli.report.page import Row, foot, head, row
 from dstft_cli.writers import atomic_file, shown
-
-Progress = Callable[[str, int, int], None]
 
 _AT_ONCE = 64  # rows in memory
 _THREADS = 8  # at most; reading a PNG is most of the work, and leaves the interpreter free

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from dstft_cli.report.entry import Spread, Summary
+from dstft_cli.settings.length import number_text, time_text
 
 
 @dataclass(frozen=True)
@@ -76,19 +77,16 @@ def _lengths(spread: Spread | None, rate: float) -> Cell:
         return NONE
     same = spread.low == spread.high
     values = (spread.median,) if same else (spread.low, spread.median, spread.high)
-    samples = " / ".join(_samples(value) for value in values)
+    samples = " / ".join(number_text(value, 4) for value in values)
     return Cell(_times(rate, *values), f"{samples}{GAP}samples", spread.median / rate)
-
-
-def _samples(length: float) -> str:
-    return f"{length:.0f}" if abs(length) >= 1000 else f"{length:.4g}"
 
 
 def _times(rate: float, *samples: float) -> str:
     """Lengths in samples as times in one unit."""
     seconds = [value / rate for value in samples]
-    factor, unit = (1, "s") if max(seconds) >= 1 else (1000, "ms")
-    return " / ".join(f"{value * factor:.3g}" for value in seconds) + GAP + unit
+    unit = time_text(max(seconds)).split()[-1]
+    factor = 1 if unit == "s" else 1000
+    return " / ".join(number_text(value * factor, 3) for value in seconds) + GAP + unit
 
 
 def _duration(summary: Summary) -> Cell:
