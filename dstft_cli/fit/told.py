@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -86,3 +87,8 @@ class Told:
 def counted(number: int, noun: str) -> str:
     """`1 frame`, `2 frames`."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def at_most(samples: float) -> str:
+    """`300 at most`, rounded down."""
+    return f"{math.floor(samples) if samples >= 100 else math.floor(100 * samples) / 100:g} at most"
