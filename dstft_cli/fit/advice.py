@@ -12,7 +12,7 @@ from collections.abc import Collection
 import numpy as np
 from numpy.typing import NDArray
 
-from dstft_cli.fit.hop_advice import NEARLY_ALL, POOR_OVERLAP, held_by_hop, hop_advice, is_at
+from dstft_cli.fit.hop_advice import POOR_OVERLAP, held_by_hop, hop_advice, is_at
 from dstft_cli.fit.method import Method
 from dstft_cli.fit.n_fft import LONGEST_SHARE
 from dstft_cli.fit.plan import SMALLEST_FFT, Plan
@@ -71,7 +71,8 @@ def advice(
             "--window-mode fixed, or choose a part with more structure with --offset and --duration"
         )
         return warnings
-    warnings += hop_advice(plan, method, row, hops, overlap)
+    if not too_long:
+        warnings += hop_advice(plan, method, row, hops, overlap)
     if not method.learns_lengths:
         return warnings
     if bounds.low == bounds.high:
@@ -96,9 +97,8 @@ def _too_long(
 ) -> list[str]:
     """A warning of windows that are all longer than `most` samples, where an option made them so."""
     shortest = float(row.min())
-    forced, allowed = plan.bounds.low_option, plan.bounds.high_option
-    options = [forced] * (plan.bounds.low > most) + [allowed, "--n-fft"]
-    named = [option for option in options if option in given]
+    forced = [plan.bounds.low_option] * (plan.bounds.low > most)
+    named = [option for option in (*forced, "--win-length-max", "--n-fft") if option in given]
     if shortest <= most or not named:
         return []
     limit = most * min(overlap, REACH) if named[0].startswith("--hop") else most
@@ -127,7 +127,7 @@ def _shorter(plan: Plan, method: Method, overlap: float) -> str:
     if plan.hops is not None and method.hop_mode == "constant":
         hop, hop_option = plan.hops.high, "--hop-length-max"
     options = [plan.bounds.low_option]
-    if hop_option not in options and hop > NEARLY_ALL * overlap * plan.bounds.low:
+    if hop_option not in options and 2 * hop > overlap * plan.bounds.low:
         options.append(hop_option)
     if "--hop-length-max" in options and plan.hop_length > hop / 2:
         options.append("--hop-length")
@@ -136,28 +136,25 @@ def _shorter(plan: Plan, method: Method, overlap: float) -> str:
 
 def _longer(plan: Plan, method: Method, most: int, length: int, given: Collection[str]) -> str:
     """What allows longer windows, of `most` samples at most."""
-    high, option = plan.bounds.high, plan.bounds.high_option
+    high = plan.bounds.high
     if high >= most:
         return (
             f"longer ones hardly tell when something happens in a signal of {length} samples, so no "
             "option helps"
         )
-    if option != "--n-fft":
-        return f"raise {option}{_if_near(high, most)}"
+    limit = f", to {at_most(most)}" if 2 * high > most else ""  # doubled it would be too long
+    if "--win-length-max" in given:
+        held = "--n-fft" in given and plan.n_fft < min(2 * high, most)
+        return f"raise --win-length-max{' and --n-fft' * held}{limit}"
     if plan.n_fft == LARGEST_FFT:
         return "no larger n_fft is possible"
     remedy = "raise --n-fft"
     if "--n-fft" not in given:
         remedy = f"n_fft auto takes {plan.n_fft} here, give a larger --n-fft"
-    remedy += _if_near(high, most)
+    remedy += limit
     if method.varying and "--hop-length" not in given:
         remedy += f", with --hop-length {plan.hop_length:g} or less to keep short ones"
     return remedy
-
-
-def _if_near(high: float, most: int) -> str:
-    """How far a bound may be raised, where doubling it would go too far."""
-    return f", to {at_most(most)}" if 2 * high > most else ""
 
 
 def _gaps(plan: Plan) -> list[str]:

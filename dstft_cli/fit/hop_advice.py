@@ -14,8 +14,7 @@ Array = NDArray[np.float64]
 POOR_OVERLAP = 0.9  # windows a larger share of their length apart meet near zero
 _BOUND_SHARE = 0.25  # of the hops on one bound, above which a warning is due
 _CLOSEST = 1 / 16  # of a window: frames closer than this show the same thing twice
-NEARLY_ALL = 2 / 3  # of the hop that windows allow: longer ones are hardly worth a change
-_ROOM = 0.8  # of it: the rest lets learned windows become shorter
+_ROOM = 0.8  # of the hop that windows allow: the rest lets learned windows become shorter
 
 
 def hop_advice(plan: Plan, method: Method, row: Array, hops: Array, overlap: float) -> list[str]:
@@ -41,10 +40,10 @@ def hop_advice(plan: Plan, method: Method, row: Array, hops: Array, overlap: flo
     if _share_on(hops, high) > _BOUND_SHARE:
         most = allowed * (_ROOM if method.learns_lengths else 1)
         remedy = f": raise --hop-length-max, to {at_most(most)}"
-        if high > NEARLY_ALL * allowed:
-            remedy = f", nearly all that the windows with overlap {overlap:g} allow: "
+        if 2 * high > allowed:
+            remedy = f", and windows with overlap {overlap:g} allow {at_most(allowed)}: "
             wider = f"raise --overlap, to {POOR_OVERLAP:g} at most"
-            remedy += wider if overlap < POOR_OVERLAP else "no option helps"
+            remedy += wider if overlap < POOR_OVERLAP else "no option helps much"
         warnings.append(f"{_whose(hops, high)} on the upper bound, {high:g} samples{remedy}")
     if not warnings and np.allclose(hops, plan.hop_length, rtol=1e-9, atol=0):
         remedy = "--hop-mode fixed is as good"
