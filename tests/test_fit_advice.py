@@ -225,6 +225,12 @@ def test_windows_too_long_for_the_signal_are_told(options, remedy):
     assert not [text for text in warnings if "upper bound" in text]
 
 
+def test_bounds_that_follow_from_windows_too_long_are_not_told_beside_them():
+    options = {"hop_mode": "constant", "win_length_min": 3000, "length": 8000}
+    (warning,) = told([3000], [512] * 9, 4096, **options)
+    assert warning.endswith("lower --win-length-min, to 2000 at most")
+
+
 def test_a_large_n_fft_with_short_windows_is_not_told():
     """Of an FFT size of half the signal no warning is due: what was learned lies below."""
     result = optimize(CLICKS, 8000, win_length=3000)
