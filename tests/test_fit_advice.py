@@ -7,29 +7,44 @@ import pytest
 
 from dstft_cli.fit import optimize
 from dstft_cli.fit.advice import advice
+from dstft_cli.fit.method import Method
 from dstft_cli.fit.plan import make_plan
+from dstft_cli.names import HOP_MODES
 
 LENGTH = 100_000  # of the signal, samples
+TONE = np.sin(0.9 * np.arange(8000))
+CLICKS = 1.0 * (np.arange(8000) % 700 == 350)
+SETTLED = {("fixed", "fixed"), ("fixed", "time")}  # modes in which the start asks for nothing
 
 
-def told(row, hops=(), n_fft=1024, *, window_mode="constant", given=None, **options) -> list[str]:
+def told(
+    row,
+    hops=(),
+    n_fft=1024,
+    *,
+    window_mode="constant",
+    automatic=False,
+    featureless=False,
+    **options,
+) -> list[str]:
     """The advice on rows that weigh alike, learned under such a plan."""
     fixed = window_mode == "fixed"
     settings = {"hop_mode": "fixed", "overlap": 0.5, "length": LENGTH, **options}
     row = np.array(row, dtype=np.float64)
     return advice(
         make_plan(n_fft, fixed=fixed, **settings),
+        Method(window_mode, settings["hop_mode"], 0.1, True, "auto", None, 200, 1e-6),
         row,
         np.full(len(row), 1 / len(row)),
         hops=np.array(hops, dtype=np.float64),
         last=float(row.min()),
         length=settings["length"],
         overlap=settings["overlap"],
-        hop_mode=settings["hop_mode"],
-        learned=not fixed,
-        featureless=False,
-        per_bin=window_mode == "frequency",
-        given={"--n-fft": n_fft} if given is None else given,
+        featureless=featureless,
+        given=[
+            f"--{name.replace('_', '-')}"
+            for name in ([] if automatic else ["n_fft"]) + list(options)
+        ],
     )
 
 
@@ -65,19 +80,31 @@ def test_windows_on_their_lower_bound(row, options, remedy):
         ([1024], {}, "raise --n-fft"),
         (
             [1024],
-            {"given": {}, "length": 6200},
-            "n_fft auto stops at 1024 here, give a larger --n-fft",
+            {"automatic": True, "length": 6200},
+            "n_fft auto takes 1024 here, give a larger --n-fft, to 1550 at most",
         ),
-        ([600], {"win_length_max": 600}, "raise --win-length-max"),
+        ([500], {"win_length_max": 500}, "raise --win-length-max"),
+        ([600], {"win_length_max": 600}, "raise --win-length-max and --n-fft"),
+        ([1024], {"win_length_max": 1024, "automatic": True}, "raise --win-length-max"),
+        (
+            [1000],
+            {"win_length_max": 1000, "length": 6000, "automatic": True},
+            "raise --win-length-max, to 1500 at most",
+        ),
         (
             [1024, 1024],
-            {},
-            "raise --n-fft, with --hop-length 64 or less, to allow longer ones",
+            {"window_mode": "time"},
+            "raise --n-fft, with --hop-length 64 or less to keep short ones",
+        ),
+        (
+            [1024, 1024],
+            {"window_mode": "time", "hop_length": 64},
+            "raise --n-fft",
         ),
         (
             [1024],
-            {"length": 6000},
-            "longer ones would hardly tell when something happens in a signal of 6000, so no option "
+            {"length": 4096},
+            "longer ones hardly tell when something happens in a signal of 4096 samples, so no option "
             "helps",
         ),
         ([1 << 20], {"n_fft": 1 << 20, "length": 10**8}, "no larger n_fft is possible"),
@@ -91,10 +118,24 @@ def test_windows_on_their_upper_bound(row, options, remedy):
 
 
 def test_a_range_of_one_length_is_told_as_such():
-    assert told([4], n_fft=32, win_length_max=4) == [
+    alone = (
         "windows of 4 samples are the shortest and the longest allowed, so no length is learned: lower "
-        "--hop-length or raise --win-length-max"
-    ]
+        "--hop-length"
+    )
+    assert told([4], n_fft=32, win_length_max=4) == [f"{alone} or raise --win-length-max"]
+    assert told([4], n_fft=32, win_length_max=4, length=16) == [alone]
+    options = {"hop_mode": "constant", "win_length_min": 1024}
+    of_the_hop, of_the_length = told([1024], [32] * 9, **options)
+    assert of_the_hop.startswith("the learned hop length is on the lower bound")
+    assert of_the_length.startswith("windows of 1024 samples are the shortest and the longest")
+
+
+def test_where_all_lengths_score_alike_bounds_are_not_told():
+    for row in ([128], [1024]):
+        (warning,) = told(row, [128] * 9, hop_mode="constant", featureless=True)
+        assert warning.startswith("all window lengths from 256 to 1024 samples score alike")
+    fixed = told([512], [128] * 9, hop_mode="constant", featureless=True, window_mode="fixed")
+    assert "on the upper bound" in fixed[0]
 
 
 @pytest.mark.parametrize(
@@ -107,26 +148,25 @@ def test_a_range_of_one_length_is_told_as_such():
             "on the upper bound, 128 samples: raise --hop-length-max, to 280 at most",
         ),
         (
-            [350],
+            [380],
             [128] * 9,
             {},
-            "on the upper bound, 128 samples, about all that the windows with overlap 0.5 allow: raise "
-            "--overlap for longer ones",
+            "on the upper bound, 128 samples, and windows with overlap 0.5 allow 190 at most: raise "
+            "--overlap, to 0.9 at most",
         ),
         (
             [180],
             [128] * 9,
             {"overlap": 0.9},
-            "on the upper bound, 128 samples, about all that the windows with overlap 0.9 allow: no "
-            "option helps",
+            "on the upper bound, 128 samples, and windows with overlap 0.9 allow 162 at most: no "
+            "option helps much",
         ),
         (
             [300, 256],
             [128] * 9,
             {},
-            "on its upper bound, 128 samples, and the shortest windows on their lower one, 256, which "
-            "follows from it with overlap 0.5: --hop-length-max decides between fewer frames and "
-            "shorter windows",
+            "on the upper bound, 128 samples, and windows with overlap 0.5 allow 128 at most: raise "
+            "--overlap, to 0.9 at most",
         ),
         (
             [700],
@@ -138,7 +178,7 @@ def test_a_range_of_one_length_is_told_as_such():
     ],
 )
 def test_one_learned_hop_on_a_bound(row, hops, options, message):
-    warning = told(row, hops, hop_mode="constant", **options)[0]
+    (warning,) = told(row, hops, hop_mode="constant", **options)
     assert warning.startswith(f"the learned hop length is {message}")
 
 
@@ -147,7 +187,7 @@ def test_a_fixed_window_allows_hops_up_to_the_overlap():
     (warning,) = told([512], [128] * 9, **options)
     assert warning.endswith(": raise --hop-length-max, to 256 at most")
     (warning,) = told([512], [256] * 9, **options, hop_length_max=256)
-    assert warning.endswith("allow: raise --overlap for longer ones")
+    assert warning.endswith("allow 256 at most: raise --overlap, to 0.9 at most")
 
 
 def test_positions_that_stay():
@@ -155,69 +195,99 @@ def test_positions_that_stay():
     (dense,) = told([700], [64] * 9, hop_mode="time")
     assert dense == f"{start}sparser frames have more to gain, raise --hop-length, to 280 at most"
     for row, mode in (([300], "time"), ([700], "constant")):
-        assert told(row, [64] * 9, hop_mode=mode) == [f"{start}--hop-mode fixed gives the same"]
+        assert told(row, [64] * 9, hop_mode=mode) == [f"{start}--hop-mode fixed is as good"]
+    (bound,) = told([700], [64] * 9, hop_mode="time", hop_length_max=64)
+    assert bound == (
+        "the learned hop length is on the upper bound, 64 samples: raise --hop-length-max, to 280 at most"
+    )
 
 
 @pytest.mark.parametrize(
-    ("options", "option", "frames"),
+    ("options", "remedy"),
     [
-        ({"win_length_max": 9000}, "--win-length-max", "8 frames"),
-        ({"win_length_max": 2e5}, "--win-length-max", "1 frame"),
-        ({"n_fft": 65536}, "--n-fft", "2 frames"),
-        ({"win_length_min": 4000}, "--win-length-min", "16 frames"),
-        ({"hop_length": 2500}, "--hop-length", "4 frames"),
-        ({"win_length": 5000, "window_mode": "fixed"}, "--win-length", "16 frames"),
+        ({"win_length_max": 4096}, "--win-length-max, to 2000 at most"),
+        ({"win_length_max": 2e5}, "--win-length-max, to 2000 at most"),
+        ({"n_fft": 4096}, "--n-fft, to 2000 at most"),
+        ({"n_fft": 65536}, "--n-fft, to 2000 at most"),
+        ({"win_length_min": 4000}, "--win-length-min, to 2000 at most"),
+        ({"hop_length": 2500}, "--hop-length, to 900 at most"),
+        ({"win_length": 5000, "window_mode": "fixed"}, "--win-length, to 2000 at most"),
+        ({"n_fft": 8192, "window_mode": "fixed"}, "--n-fft, to 2000 at most"),
     ],
 )
-def test_windows_as_long_as_the_signal_are_told(options, option, frames):
-    noise = np.random.default_rng(0).standard_normal(8000)
-    warnings = optimize(noise, 8000, max_steps=0, **options).warnings
-    (warning,) = [text for text in warnings if "resolved" in text]
-    assert f"makes {frames} of this signal of 8000 samples" in warning
-    assert warning.endswith(
-        f"time is {'not' if frames == '1 frame' else 'hardly'} resolved; lower {option}"
+def test_windows_too_long_for_the_signal_are_told(options, remedy):
+    warnings = optimize(TONE, 8000, max_steps=0, **options).warnings
+    (warning,) = [text for text in warnings if "hardly" in text]
+    assert re.match(
+        r"windows of [\d.]+ samples or more hardly tell when something happens", warning
     )
-    assert not [text for text in warnings if "bound" in text]
+    assert warning.endswith(f" in a signal of 8000 samples: lower {remedy}")
+    assert not [text for text in warnings if "upper bound" in text]
 
 
-def follow(result, warnings, options) -> tuple[dict[str, float], set[tuple[str, str]]]:
+def test_bounds_that_follow_from_windows_too_long_are_not_told_beside_them():
+    options = {"hop_mode": "constant", "win_length_min": 3000, "length": 8000}
+    (warning,) = told([3000], [512] * 9, 4096, **options)
+    assert warning.endswith("lower --win-length-min, to 2000 at most")
+
+
+def test_a_large_n_fft_with_short_windows_is_not_told():
+    """Of an FFT size of half the signal no warning is due: what was learned lies below."""
+    result = optimize(CLICKS, 8000, win_length=3000)
+    assert result.n_fft == 4096
+    assert result.warnings == (
+        "the learned window length is on its lower bound, 512 samples: lower --hop-length",
+    )
+
+
+ADVISED = re.compile(
+    r"(lower|raise|larger|with) (--[a-z-]+(?: and --[a-z-]+)*)(?:,? (?:to )?([\d.]+) (?:at most|or less))?"
+)
+NO_OPTION_OF_LENGTHS = ("no option helps", "--hop-mode fixed is as good", "score alike")
+
+
+def follow(result, options) -> tuple[dict[str, float], set[tuple[str, str]]]:
     """The options after what is advised: half, twice, or as far as it says; and what was advised."""
-    now = {
-        "n_fft": result.n_fft,
-        "hop_length": result.hop_length,
-        "overlap": options.get("overlap", 0.5),
-    }
+    now = {"n_fft": result.n_fft, "hop_length": result.hop_length, "overlap": 0.5, **options}
+    now["win_length"] = result.start_window_length.item()
     now |= dict(zip(("win_length_min", "win_length_max"), result.length_bounds, strict=True))
     now |= dict(zip(("hop_length_min", "hop_length_max"), result.hop_bounds or (0, 0), strict=True))
     changed, advised = dict(options), set()
-    for text in warnings:
-        pattern = r"(lower|raise|larger|with) (--[a-z-]+)(?: and (--[a-z-]+))?( [\d.]+)?"
-        for verb, one, other, value in re.findall(pattern, text.rsplit(": ", 1)[-1]):
-            for option in filter(None, (one, other)):
-                name = option[2:].replace("-", "_")
-                if name not in now or verb == "with":
-                    changed |= {name: float(value)} if value else {}
-                    continue
-                up = verb != "lower"
-                advised.add((option, "up" if up else "down"))
-                most = re.search(r"to ([\d.]+) at most", text)
-                factor = (1.2 if name == "overlap" else 2) if up else 0.5
-                changed[name] = min(now[name] * factor, float(most[1]) if most and up else np.inf)
+    for text in result.warnings:
+        asked = [
+            (verb, option, float(limit) if limit else np.inf)
+            for verb, group, limit in ADVISED.findall(text)
+            for option in group.split(" and ")
+        ]
+        no_option = any(words in text for words in NO_OPTION_OF_LENGTHS)
+        named = [] if no_option else re.findall(r"--[a-z-]+", text)
+        assert [option for _, option, _ in asked] == named, text
+        assert no_option or named, text
+        for verb, option, limit in asked:
+            name = option[2:].replace("-", "_")
+            factor = {"lower": 0.5, "with": 1.0}.get(verb, 2.0)
+            changed[name] = min(now[name] * factor, limit)
+            if verb != "with":
+                advised.add((option, "down" if verb == "lower" else "up"))
+    if "n_fft" in changed:
+        changed["n_fft"] = int(changed["n_fft"])
     return changed, advised
 
 
-@pytest.mark.parametrize("hop_mode", ["fixed", "constant", "time"])
+@pytest.mark.parametrize("hop_mode", HOP_MODES)
 @pytest.mark.parametrize("window_mode", ["fixed", "constant", "time", "frequency"])
-def test_following_advice_goes_round_in_no_circle(window_mode, hop_mode):
+def test_following_advice_comes_to_an_end(window_mode, hop_mode):
     n = np.arange(3000)
     signal = np.sin(0.9 * n) * (n < 1500) + 3.0 * (n % 700 == 350)
-    options, advised = {"n_fft": 128}, set()
-    for _ in range(5):
-        modes = {"window_mode": window_mode, "hop_mode": hop_mode, "max_steps": 5}
+    modes = {"window_mode": window_mode, "hop_mode": hop_mode, "max_steps": 3}
+    options, rounds = {"n_fft": 128}, []
+    while len(rounds) < 8:
         result = optimize(signal, 8000, **modes, **options)
-        options, now = follow(result, result.warnings, options)
+        options, now = follow(result, options)
         opposite = {(option, {"up": "down", "down": "up"}[way]) for option, way in now}
-        assert not opposite & (advised | now), result.warnings
-        advised |= now
+        assert not opposite & now, result.warnings
         if not now:
             break
+        rounds.append(options)
+    assert len(rounds) < 8, rounds
+    assert rounds or (window_mode, hop_mode) in SETTLED

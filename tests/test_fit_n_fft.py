@@ -36,7 +36,7 @@ def test_n_fft_starts_at_64_ms(rate, expected):
 
 
 def test_n_fft_limits():
-    assert choose(1e9, length=4000) == 512  # a quarter of the signal, rounded up from an eighth
+    assert choose(1e9, length=4000) == 512  # at most a quarter of the signal
     assert choose(None, length=100) == 32
     assert choose(1.0) == 32
     assert choose(20, at_least=300.0) == 512
@@ -55,6 +55,7 @@ def test_n_fft_follows_the_score_where_lengths_vary():
 
 def test_largest_auto_n_fft():
     assert largest_auto_n_fft(4000) == 512
+    assert [largest_auto_n_fft(length) for length in (4095, 4096)] == [512, 1024]
     assert largest_auto_n_fft(10**9) == 65536
 
 

@@ -67,10 +67,10 @@ def test_a_steady_tone_wants_the_longest_window(window_mode):
 
 def test_a_tone_wants_an_n_fft_beyond_the_automatic_one():
     result = optimize(tone(), RATE)
-    assert result.n_fft == 1024  # an eighth of the signal, rounded up
+    assert result.n_fft == 1024  # the power of two up to a quarter of the signal
     assert result.warnings == (
         "the learned window length is on its upper bound, 1024 samples: "
-        "n_fft auto stops at 1024 here, give a larger --n-fft",
+        "n_fft auto takes 1024 here, give a larger --n-fft, to 2000 at most",
     )
 
 

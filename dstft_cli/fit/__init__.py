@@ -13,7 +13,7 @@
 | the moment table and its proved optimum | `tabulate`, `search` |
 | the optimum where change has a price | `smoothing`, `viterbi` |
 | the optimizers, and what they descend | `descent`, `objective` |
-| what is said of a fit | `told`, `advice` |
+| what is said of a fit | `told`, `advice`, `hop_advice` |
 | criteria against one window length | `sweep`, of `sweep_grids`, `survey` and `stretches` |
 """
 

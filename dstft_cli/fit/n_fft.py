@@ -12,6 +12,7 @@ from dstft_cli.names import LARGEST_FFT, Report
 LARGEST_AUTO_N_FFT = 65536
 LARGEST_AUTO_N_FFT_PER_BIN = 4096  # lengths per bin cost n_fft² per frame
 SMALLEST_AUTO_N_FFT = 32
+LONGEST_SHARE = 1 / 4  # of the signal: longer windows no longer tell when something happens
 _FIRST_SECONDS = 0.064  # it starts at the power of two nearest to this
 
 
@@ -131,7 +132,7 @@ def least_n_fft(
 def largest_auto_n_fft(length: int, *, per_bin: bool = False) -> int:
     """Where `n_fft auto` stops growing for a signal of `length` samples."""
     largest = LARGEST_AUTO_N_FFT_PER_BIN if per_bin else LARGEST_AUTO_N_FFT
-    return min(largest, _power_of_two_above(length / 8 + 1))
+    return min(largest, 1 << math.floor(math.log2(max(length * LONGEST_SHARE, 1.0))))
 
 
 def _power_of_two_above(value: float) -> int:

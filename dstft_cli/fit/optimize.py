@@ -176,7 +176,6 @@ def optimize(
         hop_length_max=hop_length_max,
         length=length,
     )
-    per_bin = window_mode == "frequency"
     options = {
         "--n-fft": n_fft,
         "--win-length": win_length,
@@ -194,7 +193,7 @@ def optimize(
                 win_length, win_length_min, win_length_max, hop_length, hop_length_max, overlap
             ),
             high=win_length_max,
-            per_bin=per_bin,
+            per_bin=window_mode == "frequency",
             best_fixed=probe.best_fixed if method.learns_lengths else None,
             score=probe.score if method.varying and probe.comparable else None,
             tells_apart=probe.tells_apart,
@@ -216,17 +215,15 @@ def optimize(
     final, lengths = fitted.final, fitted.lengths
     warnings = advice(
         plan,
+        method,
         final.row,
         state.importance,
         hops=np.diff(final.centers),
         last=float(lengths[:, -1].min()),
         length=length,
         overlap=overlap,
-        hop_mode=hop_mode,
-        learned=method.learns_lengths,
         featureless=state.featureless and not probe.structured,
-        per_bin=per_bin,
-        given={option: value for option, value in options.items() if value is not None},
+        given=[option for option, value in options.items() if value is not None],
     )
     return Result(
         sample_rate=problem.sample_rate,

@@ -16,10 +16,11 @@ from dstft_cli.errors import UsageError
 from dstft_cli.fit.arguments import check_above_zero, check_overlap
 from dstft_cli.fit.descent import descend
 from dstft_cli.fit.device import resolve_device
+from dstft_cli.fit.n_fft import LONGEST_SHARE
 from dstft_cli.fit.problem import as_channels, usable_peak
 from dstft_cli.fit.stretches import Part, part_of
 from dstft_cli.fit.survey import Survey
-from dstft_cli.fit.sweep_grids import SHARE_OF_SIGNAL, SweepGrid, sweep_grids
+from dstft_cli.fit.sweep_grids import SweepGrid, sweep_grids
 from dstft_cli.fit.tabulate import unusable_last
 from dstft_cli.names import Progress
 from dstft_cli.parameters import SHORTEST_WINDOW
@@ -256,7 +257,7 @@ def _on_bounds(curves: Sequence[SweepCurve], grids: Sequence[SweepGrid], length:
     if shortest <= SHORTEST_WINDOW:
         shorter = "a shorter window holds no sample"
     longer = f"raise {grids[-1].bounds.high_option} to look further"
-    if longest >= length / SHARE_OF_SIGNAL:
+    if longest >= length * LONGEST_SHARE:
         longer = (
             "longer ones, beyond a quarter of the recording, no longer tell when something happens"
         )

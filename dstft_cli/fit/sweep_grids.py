@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dstft_cli.errors import UsageError
+from dstft_cli.fit.n_fft import LONGEST_SHARE
 from dstft_cli.fit.plan import make_plan
 from dstft_cli.names import LARGEST_FFT
 from dstft_cli.parameters import SHORTEST_WINDOW, LengthBounds
@@ -28,7 +29,6 @@ CELL = 1 / 16  # hop / n_fft to which values of several grids are scaled
 _HOPS_PER_FFT = 32
 _SHORTEST_SECONDS, _SHORTEST_SAMPLES = 0.002, 32
 _WIDEST = 100  # ratio of the longest to the shortest length
-SHARE_OF_SIGNAL = 4  # a window longer than a quarter of it no longer tells when something happens
 _LENGTHS_PER_OCTAVE = 4
 
 
@@ -130,7 +130,7 @@ def _range(
     covering = (hop_length or 0.0) / overlap
     given = high is not None
     if high is None:
-        high = max(min(_WIDEST * shortest, length / SHARE_OF_SIGNAL), 16.0)
+        high = max(min(_WIDEST * shortest, length * LONGEST_SHARE), 16.0)
         high = max(high, 4 * (low or 0.0))
     if high > LARGEST_FFT / 2:
         longest, option = (high, "max") if given else (low or 0.0, "min")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 
 from dstft_cli.criteria import Criterion
 from dstft_cli.fit.record import Candidate, Record
-from dstft_cli.names import Report
-from dstft_cli.names import counted as counted
+from dstft_cli.names import Report, counted
 from dstft_cli.result import StopReason
 
 _STOPPED = {
@@ -79,3 +80,8 @@ class Told:
         if self._record.best is candidate:
             return "kept"
         return "no gain, the price of change included: what was found before stays"
+
+
+def at_most(samples: float) -> str:
+    """`300 at most`, rounded down."""
+    return f"{math.floor(samples) if samples >= 100 else math.floor(100 * samples) / 100:g} at most"
