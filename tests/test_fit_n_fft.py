@@ -1,12 +1,22 @@
 """`n_fft auto`: the FFT size that is found."""
 
+import numpy as np
 import pytest
 
+from dstft_cli import optimize
 from dstft_cli.fit.n_fft import choose_n_fft, largest_auto_n_fft
+from dstft_cli.fit.sweep import sweep
 
 
 def choose(
-    best: float | None, *, length=1_000_000, rate=16000.0, score=None, apart=True, **options
+    best: float | None,
+    *,
+    length=1_000_000,
+    rate=16000.0,
+    anywhere=None,
+    score=None,
+    apart=True,
+    **options,
 ) -> int:
     """With a best single length that does not depend on the FFT size."""
     at_least, high = options.get("at_least", 0.0), options.get("high")
@@ -16,6 +26,7 @@ def choose(
         rate,
         at_least=at_least,
         high=high,
+        best_anywhere=lambda longest: anywhere,
         best_fixed=best_fixed,
         score=score,
         tells_apart=lambda n_fft: apart,
@@ -53,6 +64,40 @@ def test_n_fft_follows_the_score_where_lengths_vary():
     assert choose(500, score=falling.__getitem__, apart=False) == 1024
 
 
+@pytest.mark.parametrize(
+    ("anywhere", "expected"), [(None, 1024), (4000, 8192), (4096, 8192), (1e9, 65536), (40, 128)]
+)
+def test_n_fft_begins_where_the_best_of_all_lengths_lies(anywhere, expected):
+    """Single lengths of every size have a valley of their own, in which each size would be kept."""
+    found = choose_n_fft(
+        10**6,
+        16000.0,
+        at_least=0,
+        high=None,
+        best_anywhere=lambda longest: anywhere,
+        best_fixed=lambda n_fft: 0.4 * n_fft,
+        score=None,
+        tells_apart=lambda n_fft: True,
+    )
+    assert found == expected
+
+
+def test_n_fft_finds_the_deeper_of_two_valleys():
+    """Knocks over a hum: short windows part the knocks, long ones the partials, and nothing between."""
+    rate, rng = 8000, np.random.default_rng(1)
+    t = np.arange(10 * rate) / rate
+    hum = sum(np.sin(2 * np.pi * 24.7 * k * t + k) / k for k in range(1, 12))
+    since = t % 0.28
+    knocks = np.exp(-since / 0.004) * np.sin(2 * np.pi * 1900 * since)
+    x = 0.3 * hum + 2 * knocks + 0.003 * rng.standard_normal(len(t))
+    (curve,) = sweep(x, rate).curves
+    near_the_start = curve.losses[np.abs(np.log(curve.lengths / 154)).argmin()]
+    assert near_the_start > 0.6  # nats, in the valley of the sizes around 64 ms
+    found = optimize(x, rate)
+    assert found.n_fft == 16384
+    assert found.window_length >= curve.best_length
+
+
 def test_largest_auto_n_fft():
     assert largest_auto_n_fft(4000) == 512
     assert [largest_auto_n_fft(length) for length in (4095, 4096)] == [512, 1024]
@@ -67,6 +112,7 @@ def test_n_fft_that_has_grown_does_not_shrink_again():
         16000.0,
         at_least=0,
         high=None,
+        best_anywhere=lambda longest: None,
         best_fixed=lambda n_fft: next(best),
         score=None,
         tells_apart=lambda n_fft: True,

@@ -23,6 +23,7 @@ def choose_n_fft(
     at_least: float,
     high: float | None,
     per_bin: bool = False,
+    best_anywhere: Callable[[float], float | None],
     best_fixed: Callable[[int], float] | None,
     score: Callable[[int], float] | None,
     tells_apart: Callable[[int], bool],
@@ -30,8 +31,9 @@ def choose_n_fft(
 ) -> int:
     """A power of two in whose range the best window lengths lie.
 
-    It is doubled while the best single length lies above n_fft/2 and halved while it lies below
-    n_fft/4, so that shorter and longer windows both have room. Where lengths vary, all sizes from half
+    It begins where the best single length of all lies, or near 64 ms where none stands out. It is doubled
+    while the best single length lies above n_fft/2 and halved while it lies below n_fft/4, so that
+    shorter and longer windows both have room. Where lengths vary, all sizes from half
     the least to twice the greatest of these are searched, and on in the direction of the best, and
     the one with the best score is taken. It stops at 32, at 65536 and at a quarter of the
     signal: longer windows no longer tell when something happens. With one length per bin it stops at
@@ -43,6 +45,8 @@ def choose_n_fft(
         at_least: no n_fft below this, samples (a start value, a least length).
         high: the user's own longest window length: then n_fft just holds it.
         per_bin: one length per bin.
+        best_anywhere: the best single length up to a longest one, samples, at whatever n_fft; None
+            where none stands out.
         best_fixed: the best single length at an n_fft, samples; None where nothing is learned.
         score: what the search attains at an n_fft; None where the lengths do not vary.
         tells_apart: whether single lengths differ at an n_fft; where they do not, as in noise, no
@@ -60,7 +64,13 @@ def choose_n_fft(
     if best_fixed is None:
         report(f"n_fft auto: {first}, near {1000 * _FIRST_SECONDS:g} ms")
         return first
-    n_fft = _with_room(first, floor, limit, best_fixed, report)
+    n_fft, best = first, best_anywhere(limit / 2)
+    if best is not None:  # doubling and halving alone end in the valley nearest to their start
+        n_fft = min(max(2 * _power_of_two_above(best), floor), limit)
+        report(
+            f"n_fft auto: {best:.6g} samples are about the best of all single windows: from {n_fft}"
+        )
+    n_fft = _with_room(n_fft, floor, limit, best_fixed, report)
     if score is None or not tells_apart(n_fft):
         return n_fft
     least, most = min(n_fft, first) // 2, max(n_fft, first) * 2

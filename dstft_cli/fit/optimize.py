@@ -21,10 +21,15 @@ from dstft_cli.fit.plan import MOST_FRAMES, Plan, make_plan
 from dstft_cli.fit.problem import Probe, Problem, as_channels, usable_peak
 from dstft_cli.fit.stages import Fitted, run_stages
 from dstft_cli.fit.state import State
+from dstft_cli.fit.sweep import sweep
 from dstft_cli.fit.told import say_nothing
 from dstft_cli.names import Progress, Report, default_smoothness
 from dstft_cli.result import Result, StopReason
 from dstft_cli.stft import Samples
+
+_COARSE_POINTS = (
+    1 << 23
+)  # frames × n_fft × channels for each length, to find where n_fft auto begins
 
 
 def optimize(
@@ -194,6 +199,7 @@ def optimize(
             ),
             high=win_length_max,
             per_bin=window_mode == "frequency",
+            best_anywhere=partial(_best_anywhere, problem, overlap, comparable=probe.comparable),
             best_fixed=probe.best_fixed if method.learns_lengths else None,
             score=probe.score if method.varying and probe.comparable else None,
             tells_apart=probe.tells_apart,
@@ -246,6 +252,43 @@ def optimize(
         hop_bounds=None if plan.hops is None else (plan.hops.low, plan.hops.high),
         start_centers=None if plan.hops is None else start_centers,
     )
+
+
+def _best_anywhere(
+    problem: Problem, overlap: float, longest: float, *, comparable: bool
+) -> float | None:
+    """The best single length up to `longest`, samples, on a coarse grid; None where none stands out.
+
+    Args:
+        problem: of the fit.
+        overlap: η.
+        longest: samples.
+        comparable: whether scores at different FFT sizes are.
+    """
+    if not comparable:
+        return None
+    try:
+        found = sweep(
+            problem.samples,
+            problem.sample_rate,
+            criteria=[problem.criterion],
+            win_length_max=longest,
+            overlap=overlap,
+            window=problem.window,
+            normalization=problem.normalization,
+            power=problem.power,
+            device=problem.device.type,
+            dtype=str(problem.dtype).removeprefix("torch."),
+            threads=problem.threads,
+            peak=problem.peak,
+            most_points=_COARSE_POINTS,
+        )
+    except (
+        UsageError
+    ):  # too short for a range of lengths, or no value is finite, as the fit will tell
+        return None
+    (curve,) = found.curves
+    return None if curve.matters == "not at all" else curve.best_length
 
 
 def _check_frames(plan: Plan, length: int) -> None:

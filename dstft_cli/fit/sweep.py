@@ -53,6 +53,7 @@ def sweep(
     threads: int | None = None,
     peak: float | None = None,
     progress: Progress | None = None,
+    most_points: int | None = None,
 ) -> Sweep:
     """Criteria for a range of window lengths, and the best length of each.
 
@@ -68,6 +69,7 @@ def sweep(
         n_fft, win_length_min, win_length_max, hop_length, overlap: see `sweep_grids`; samples.
         window, normalization, power, device, dtype, threads, peak: as for `optimize`.
         progress: called as `progress(stage, done, total)`.
+        most_points: frames × n_fft × channels to look at for each length; None: `MOST_POINTS`.
 
     Raises:
         UsageError: an argument is out of range or contradicts another; a criterion is not finite
@@ -94,7 +96,7 @@ def sweep(
         overlap=overlap,
     )
     points = max(grid.n_fft / grid.hop_length for grid in grids) * samples.shape[0]
-    part = part_of(samples, int(MOST_POINTS / points), grids[-1].n_fft)
+    part = part_of(samples, int((most_points or MOST_POINTS) / points), grids[-1].n_fft)
     task = _Task(part, window, normalization, power, peak, device, dtype, threads, progress)
 
     began = time.perf_counter()
