@@ -74,7 +74,7 @@ class CriterionSummary:
     table_bound: float | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result:
     """A learned short-time Fourier transform.
 
@@ -119,6 +119,14 @@ class Result:
     warnings: tuple[str, ...]
     hop_bounds: tuple[float, float] | None = None
     start_centers: FloatArray | None = None
+
+    def __repr__(self) -> str:
+        low, high = float(self.window_length.min()), float(self.window_length.max())
+        lengths = f"{low:.6g}" if low == high else f"{low:.6g} to {high:.6g}"
+        return (
+            f"Result(window_length={lengths} samples, n_fft={self.n_fft}, frames={self.frames}, "
+            f"{self.criterion.name}={self.criterion.final:.5g}, stop_reason={self.stop_reason.value})"
+        )
 
     @property
     def start_frame_centers(self) -> FloatArray:
@@ -269,3 +277,8 @@ class Sweep:
     looked_at: float
     seconds: Mapping[str, float]
     warnings: tuple[str, ...]
+
+    def n_fft_of(self, curve: SweepCurve) -> int:
+        """FFT size for the best window of a curve: that of all lengths where they share one."""
+        first = int(self.n_ffts[0])
+        return first if (self.n_ffts == first).all() else curve.n_fft

@@ -98,6 +98,15 @@ def test_n_fft_finds_the_deeper_of_two_valleys():
     assert found.window_length >= curve.best_length
 
 
+def test_n_fft_keeps_lengths_that_are_given_within_its_range():
+    rng = np.random.default_rng(2)
+    x = np.sin(np.arange(200_000) * 0.3) + 0.001 * rng.standard_normal(200_000)
+    assert optimize(x, 48000, win_length=1200).n_fft == 8192
+    assert optimize(x, 48000, win_length=1200, hop_length=64).n_fft == 32768
+    found = optimize(x, 48000, win_length=1200, win_length_min=500)
+    assert (found.n_fft, found.hop_length) == (8192, 225)
+
+
 def test_largest_auto_n_fft():
     assert largest_auto_n_fft(4000) == 512
     assert [largest_auto_n_fft(length) for length in (4095, 4096)] == [512, 1024]

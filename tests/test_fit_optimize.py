@@ -1,5 +1,7 @@
 """The whole fit: signals whose best windows are known."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -229,3 +231,12 @@ def test_gradients_are_none_of_the_callers_business(mode):
     wanted = optimize(tone(), RATE, n_fft=512, window_mode="time").criterion.final
     with mode():
         assert optimize(tone(), RATE, n_fft=512, window_mode="time").criterion.final == wanted
+
+
+def test_a_result_is_told_in_one_line():
+    found = optimize(np.sin(np.arange(2000.0) ** 1.5), 8000, window_mode="time", n_fft=256)
+    assert re.fullmatch(
+        r"Result\(window_length=[\d.]+( to [\d.]+)? samples, n_fft=256, frames=126, "
+        r"entropy=[\d.]+, stop_reason=converged\)",
+        repr(found),
+    )

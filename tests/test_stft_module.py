@@ -396,3 +396,8 @@ def test_every_example_of_the_page_runs():
     for example in others:
         exec(example, names)
     assert len(others) >= 2
+
+
+def test_a_signal_that_is_no_tensor():
+    with pytest.raises(UsageError, match=r"signal of type list: a real torch\.Tensor is needed"):
+        DSTFT(256, 64)([0.0] * 1000)

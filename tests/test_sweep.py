@@ -383,3 +383,10 @@ def test_noise_is_judged_as_by_optimize(seed):
 )
 def test_the_power_of_two_that_holds_the_best_window(best, n_fft):
     assert curve([0.0, 0.0], best=best).n_fft == n_fft
+
+
+def test_the_fft_size_to_use_is_the_given_one():
+    x = np.random.default_rng(0).standard_normal(4000)
+    given, free = sweep(x, 8000, n_fft=512), sweep(x, 8000)
+    assert given.n_fft_of(given.curves[0]) == 512
+    assert free.n_fft_of(free.curves[0]) == free.curves[0].n_fft

@@ -168,7 +168,7 @@ def open_reader(source: Source) -> Iterator[Reader]:
     except (soundfile.LibsndfileError, TypeError, ValueError) as error:
         raise InputError(
             f"{source.name}: is not audio that can be read ({_reason(error)}):"
-            f" formats read: {FORMATS}"
+            f" formats read: {FORMATS}; pipe others through ffmpeg -i FILE -f wav -"
         ) from error
     with sound:
         if sound.samplerate <= 0 or sound.channels <= 0:

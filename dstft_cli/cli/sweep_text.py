@@ -83,7 +83,8 @@ def _verdicts(criteria: list[Mapping[str, Any]]) -> str:
 def _loss(entry: Mapping[str, Any], loss: float | None) -> str:
     if loss is None or not math.isfinite(loss):
         return "everything"
-    return f"{loss:.2g} nats" if entry["unit"] == "nats" else f"{loss:.2g} of the best value"
+    text = f"{loss:#.2g}".rstrip(".")
+    return f"{text} nats" if entry["unit"] == "nats" else f"{text} of the best value"
 
 
 def _in_cells(entry: Mapping[str, Any], loss: float) -> str:
@@ -92,7 +93,7 @@ def _in_cells(entry: Mapping[str, Any], loss: float) -> str:
     more = math.expm1(loss)
     if more < 0.5:
         return f", as if {more:.0%} more cells were occupied"
-    return f", as if {1 + more:.2g} times as many cells were occupied"
+    return f", as if {number_text(1 + more, 2)} times as many cells were occupied"
 
 
 def _samples(length: float) -> str:

@@ -6,8 +6,10 @@ import math
 from collections.abc import Callable
 
 from dstft_cli.errors import UsageError
+from dstft_cli.fit.plan import default_hop_length
 from dstft_cli.fit.told import say_nothing
 from dstft_cli.names import LARGEST_FFT, Report
+from dstft_cli.parameters import REACH, SHORTEST_SHARE
 
 LARGEST_AUTO_N_FFT = 65536
 LARGEST_AUTO_N_FFT_PER_BIN = 4096  # lengths per bin cost n_fft² per frame
@@ -21,6 +23,7 @@ def choose_n_fft(
     sample_rate: float,
     *,
     at_least: float,
+    at_most: float = math.inf,
     high: float | None,
     per_bin: bool = False,
     best_anywhere: Callable[[float], float | None],
@@ -43,6 +46,7 @@ def choose_n_fft(
         length: of the signal, samples.
         sample_rate: Hz.
         at_least: no n_fft below this, samples (a start value, a least length).
+        at_most: no n_fft above this, samples, unless `at_least` or `high` asks for it.
         high: the user's own longest window length: then n_fft just holds it.
         per_bin: one length per bin.
         best_anywhere: the best single length up to a longest one, samples, at whatever n_fft; None
@@ -54,7 +58,10 @@ def choose_n_fft(
         report: takes a line for every step.
     """
     floor = max(_power_of_two_above(at_least), SMALLEST_AUTO_N_FFT)
-    limit = max(largest_auto_n_fft(length, per_bin=per_bin), floor)
+    limit = largest_auto_n_fft(length, per_bin=per_bin)
+    if at_most < limit:
+        limit = 1 << math.floor(math.log2(max(at_most, 1.0)))
+    limit = max(limit, floor)
     if high is not None:
         n_fft = max(_power_of_two_above(high), floor)
         report(f"n_fft auto: {n_fft}, which holds the longest window allowed, {high:g} samples")
@@ -137,6 +144,25 @@ def least_n_fft(
         if size > LARGEST_FFT:
             raise UsageError(f"n_fft {size:.0f} is above {LARGEST_FFT}: lower {option}")
     return max(needed.values())
+
+
+def most_n_fft(
+    win_length: float | None,
+    win_length_min: float | None,
+    hop_length: float | None,
+    overlap: float,
+) -> float:
+    """What `n_fft auto` must not pass, samples, for the lengths that are given.
+
+    A start lies in the default range then, and a shortest window is no smaller a share of n_fft than
+    by default.
+    """
+    if win_length_min is not None:
+        return win_length_min / SHORTEST_SHARE
+    if win_length is None:
+        return math.inf
+    hop = default_hop_length(1, overlap) if hop_length is None else 0.0
+    return win_length / max(SHORTEST_SHARE, hop / overlap, hop / REACH)
 
 
 def largest_auto_n_fft(length: int, *, per_bin: bool = False) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from functools import partial
 from typing import Any, Literal
@@ -16,7 +17,7 @@ from dstft_cli.fit.advice import advice
 from dstft_cli.fit.arguments import check_arguments, check_criterion
 from dstft_cli.fit.device import resolve_device
 from dstft_cli.fit.method import Method
-from dstft_cli.fit.n_fft import choose_n_fft, least_n_fft
+from dstft_cli.fit.n_fft import choose_n_fft, least_n_fft, most_n_fft
 from dstft_cli.fit.plan import MOST_FRAMES, Plan, make_plan
 from dstft_cli.fit.problem import Probe, Problem, as_channels, usable_peak
 from dstft_cli.fit.stages import Fitted, run_stages
@@ -197,6 +198,9 @@ def optimize(
             at_least=least_n_fft(
                 win_length, win_length_min, win_length_max, hop_length, hop_length_max, overlap
             ),
+            at_most=most_n_fft(win_length, win_length_min, hop_length, overlap)
+            if method.learns_lengths
+            else math.inf,
             high=win_length_max,
             per_bin=window_mode == "frequency",
             best_anywhere=partial(_best_anywhere, problem, overlap, comparable=probe.comparable),

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from dstft_cli.errors import UsageError
 from dstft_cli.names import LARGEST_FFT, counted
 from dstft_cli.parameters import (
+    REACH,
     SHORTEST_WINDOW,
     FreeCenters,
     HopRange,
@@ -115,7 +116,8 @@ def make_plan(
     _check_sizes(n_fft, win_length)
     hop = hop_length
     if hop is None:
-        hop = min(default_hop_length(n_fft, overlap), hop_length_max or math.inf)
+        hop = default_hop_length(n_fft, overlap, win_length_min)
+        hop = min(hop, hop_length_max or math.inf)
         hop = max(hop, hop_length_min or 0.0)
     tail = 0.0 if hop_mode != "fixed" else max(length - 1 - length // hop * hop, 0.0)
     start = n_fft / 2 if win_length is None else win_length
@@ -139,9 +141,15 @@ def make_plan(
     return Plan(n_fft, hop, _start_within(bounds, start, win_length), bounds, tail, hops)
 
 
-def default_hop_length(n_fft: int, overlap: float) -> float:
-    """Samples: a sixteenth of n_fft, or less where windows of half of it are to overlap by η."""
-    return min(n_fft / 16, n_fft * overlap / 4)
+def default_hop_length(n_fft: int, overlap: float, win_length_min: float | None = None) -> float:
+    """Samples: a sixteenth of n_fft, or less where windows of half of it are to overlap by η.
+
+    Where a shortest window is given, whole samples, few enough that such windows overlap and reach the
+    last sample.
+    """
+    hop = min(n_fft / 16, n_fft * overlap / 4)
+    longest = math.inf if win_length_min is None else min(overlap, REACH) * win_length_min
+    return hop if hop <= longest else max(math.floor(longest), min(longest, 1.0))
 
 
 def _check_sizes(n_fft: int, win_length: float | None) -> None:

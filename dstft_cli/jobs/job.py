@@ -144,7 +144,9 @@ def check_emit(signal: Signal, settings: Settings) -> None:
     n_fft = None if settings.n_fft == "auto" else settings.n_fft
     hop = None if settings.hop_length is None else settings.hop_length.samples(signal.sample_rate)
     if hop is None and n_fft is not None:
-        hop = default_hop_length(n_fft, settings.overlap)
+        shortest = settings.win_length_min
+        low = None if shortest is None else shortest.samples(signal.sample_rate)
+        hop = default_hop_length(n_fft, settings.overlap, low)
     if hop is not None:
         check_emitted(hop, n_fft or 0, signal.length, settings.emit)
 

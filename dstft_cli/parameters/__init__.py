@@ -11,11 +11,18 @@ from dstft_cli.parameters.centers import (
     weights_pull_back,
 )
 from dstft_cli.parameters.free import FreeLengths, Neighbours
-from dstft_cli.parameters.lengths import REACH, SHORTEST_WINDOW, LengthBounds, length_bounds
+from dstft_cli.parameters.lengths import (
+    REACH,
+    SHORTEST_SHARE,
+    SHORTEST_WINDOW,
+    LengthBounds,
+    length_bounds,
+)
 from dstft_cli.parameters.patches import Patches, choose_patches
 
 __all__ = [
     "REACH",
+    "SHORTEST_SHARE",
     "SHORTEST_WINDOW",
     "FreeCenters",
     "FreeHop",

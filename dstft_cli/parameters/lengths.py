@@ -12,6 +12,7 @@ from dstft_cli.errors import UsageError
 
 REACH = 0.45  # share of a window on either side of its centre that is well above zero
 SHORTEST_WINDOW = 2.0  # samples; a shorter one could fall between two samples and hold none
+SHORTEST_SHARE = 1 / 32  # of n_fft, unless shorter windows are asked for
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,9 @@ def length_bounds(
             "lower --win-length-max or raise --n-fft"
         )
     if low is None:
-        bottom = max(n_fft / 32, covering)
-        low_option = "--win-length-min" if n_fft / 32 >= covering else hop_option
+        shortest = SHORTEST_SHARE * n_fft
+        bottom = max(shortest, covering)
+        low_option = "--win-length-min" if shortest >= covering else hop_option
         if tail / REACH > bottom:
             bottom, low_option = min(tail / REACH, top), hop_option
         if bottom > top * (1 + 1e-9):

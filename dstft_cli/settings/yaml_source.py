@@ -90,7 +90,7 @@ def _read_text(path: Path, option: str, largest: int) -> str:
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file: check {option}") from None
     except IsADirectoryError:
-        raise UsageError(f"{path}: is a directory: give {option} a YAML file") from None
+        raise UsageError(f"{path}: is a directory: {_instead(option)}") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UsageError(f"{path}: cannot be read: {reason}: check {option}") from None
@@ -101,7 +101,12 @@ def _read_text(path: Path, option: str, largest: int) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise UsageError(f"{path}: is not UTF-8 text: give {option} a YAML file") from None
+        raise UsageError(f"{path}: is not UTF-8 text: {_instead(option)}") from None
+
+
+def _instead(option: str) -> str:
+    recordings = ", or a list of recordings to --from" if option == "CONFIG" else ""
+    return f"give {option} a YAML file{recordings}"
 
 
 def _compose(text: str, where: Callable[[int], str]) -> Any:

@@ -154,6 +154,10 @@ class DSTFT(nn.Module):
 
     def forward(self, signal: Tensor) -> Tensor:
         """Complex `[..., F, T]` of a real signal `[..., N]`."""
+        if not isinstance(signal, Tensor):
+            raise UsageError(
+                f"signal of type {type(signal).__name__}: a real torch.Tensor is needed"
+            )
         length = signal.shape[-1] if signal.dim() else 0
         frames = self._frames(length)
         wanted = self.log_length.shape[1]

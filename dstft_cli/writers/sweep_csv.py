@@ -85,7 +85,7 @@ def sweep_record(
             "max": float(sweep.lengths[-1]),
             "count": len(sweep.lengths),
         },
-        "criteria": [_summary(curve) for curve in sweep.curves],
+        "criteria": [_summary(curve, sweep.n_fft_of(curve)) for curve in sweep.curves],
         "seconds": {**sweep.seconds, **seconds},
         "peak_memory_mb": peak_memory_mb,
         "warnings": [*sweep.warnings, *warnings],
@@ -93,14 +93,14 @@ def sweep_record(
     }
 
 
-def _summary(curve: SweepCurve) -> dict[str, Any]:
+def _summary(curve: SweepCurve, n_fft: int) -> dict[str, Any]:
     low, high = curve.good_lengths
     usual = curve.at(USUAL_LENGTH)
     return {
         "name": curve.name,
         "direction": curve.direction,
         "unit": _unit(curve),
-        "best": {"win_length": curve.best_length, "n_fft": curve.n_fft, "value": curve.best_value},
+        "best": {"win_length": curve.best_length, "n_fft": n_fft, "value": curve.best_value},
         "usual": None
         if usual is None
         else {
