@@ -20,6 +20,7 @@ def choose(
 ) -> int:
     """With a best single length that does not depend on the FFT size."""
     at_least, high = options.get("at_least", 0.0), options.get("high")
+    report = options.get("report", lambda line: None)
     best_fixed = None if best is None else lambda n_fft: min(best, n_fft)
     return choose_n_fft(
         length,
@@ -30,6 +31,7 @@ def choose(
         best_fixed=best_fixed,
         score=score,
         tells_apart=lambda n_fft: apart,
+        report=report,
     )
 
 
@@ -96,6 +98,16 @@ def test_n_fft_finds_the_deeper_of_two_valleys():
     found = optimize(x, rate)
     assert found.n_fft == 16384
     assert found.window_length >= curve.best_length
+
+
+@pytest.mark.parametrize(
+    ("best", "step"), [(600, "more than half: doubled"), (200, "less than a quarter: halved")]
+)
+def test_steps_of_n_fft_are_told(best, step):
+    told: list[str] = []
+    choose(best, report=told.append)
+    assert told[0] == f"n_fft auto: at 1024 the best single window has {best} samples, {step}"
+    assert told[1].endswith(": kept")
 
 
 def test_n_fft_keeps_lengths_that_are_given_within_its_range():

@@ -13,7 +13,7 @@ OF_THE_RUN = {"samples", "sample_rate", "peak", "threads", "progress", "report"}
 
 @pytest.mark.parametrize(
     ("function", "options", "own"),
-    [(optimize, OPTIONS, set()), (sweep, SWEEP_OPTIONS, {"criteria"})],
+    [(optimize, OPTIONS, set()), (sweep, SWEEP_OPTIONS, {"criteria", "most_points"})],
 )
 def test_settings_are_parameters_and_all_parameters_are_settings(function, options, own):
     found = set(fit_arguments(SweepSettings(), options, 8000))
