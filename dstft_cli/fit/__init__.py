@@ -4,7 +4,7 @@
 |---|---|
 | the function that users call, and what it refuses | `optimize`, `arguments` |
 | the device that computes | `device` |
-| FFT size, hop and ranges of lengths | `plan`, and `n_fft` where it is left open |
+| FFT size, hop and ranges of lengths | `plan`, and `n_fft` and `anywhere` where it is left open |
 | the signal, and the probe that compares FFT sizes | `problem` |
 | the criterion and its gradient over the whole signal | `evaluator`, `power` |
 | the same with a length per bin, or per patch of the plane | `frequency`, `cells` |

@@ -26,7 +26,7 @@ def choose_n_fft(
     at_most: float = math.inf,
     high: float | None,
     per_bin: bool = False,
-    best_anywhere: Callable[[float], float | None],
+    best_anywhere: Callable[[float], float | None] | None,
     best_fixed: Callable[[int], float] | None,
     score: Callable[[int], float] | None,
     tells_apart: Callable[[int], bool],
@@ -49,8 +49,8 @@ def choose_n_fft(
         at_most: no n_fft above this, samples, unless `at_least` or `high` asks for it.
         high: the user's own longest window length: then n_fft just holds it.
         per_bin: one length per bin.
-        best_anywhere: the best single length up to a longest one, samples, at whatever n_fft; None
-            where none stands out.
+        best_anywhere: the best single length up to a longest one, samples, at whatever n_fft, or None
+            where none stands out; None where scores at different n_fft do not compare.
         best_fixed: the best single length at an n_fft, samples; None where nothing is learned.
         score: what the search attains at an n_fft; None where the lengths do not vary.
         tells_apart: whether single lengths differ at an n_fft; where they do not, as in noise, no
@@ -71,7 +71,7 @@ def choose_n_fft(
     if best_fixed is None:
         report(f"n_fft auto: {first}, near {1000 * _FIRST_SECONDS:g} ms")
         return first
-    n_fft, best = first, best_anywhere(limit / 2)
+    n_fft, best = first, None if best_anywhere is None else best_anywhere(limit / 2)
     if best is not None:  # doubling and halving alone end in the valley nearest to their start
         n_fft = min(max(2 * _power_of_two_above(best), floor), limit)
         report(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from dstft_cli.criteria import Criterion, resolve
 from dstft_cli.errors import UsageError
 from dstft_cli.fit.advice import advice
+from dstft_cli.fit.anywhere import best_anywhere
 from dstft_cli.fit.arguments import check_arguments, check_criterion
 from dstft_cli.fit.device import resolve_device
 from dstft_cli.fit.method import Method
@@ -22,7 +23,6 @@ from dstft_cli.fit.plan import MOST_FRAMES, Plan, make_plan
 from dstft_cli.fit.problem import Probe, Problem, as_channels, usable_peak
 from dstft_cli.fit.stages import Fitted, run_stages
 from dstft_cli.fit.state import State
-from dstft_cli.fit.sweep import sweep
 from dstft_cli.fit.told import say_nothing
 from dstft_cli.names import Progress, Report, default_smoothness
 from dstft_cli.result import Result, StopReason
@@ -203,7 +203,7 @@ def optimize(
             else math.inf,
             high=win_length_max,
             per_bin=window_mode == "frequency",
-            best_anywhere=partial(_best_anywhere, problem, overlap, comparable=probe.comparable),
+            best_anywhere=partial(best_anywhere, problem, overlap) if probe.comparable else None,
             best_fixed=probe.best_fixed if method.learns_lengths else None,
             score=probe.score if method.varying and probe.comparable else None,
             tells_apart=probe.tells_apart,
@@ -256,43 +256,6 @@ def optimize(
         hop_bounds=None if plan.hops is None else (plan.hops.low, plan.hops.high),
         start_centers=None if plan.hops is None else start_centers,
     )
-
-
-def _best_anywhere(
-    problem: Problem, overlap: float, longest: float, *, comparable: bool
-) -> float | None:
-    """The best single length up to `longest`, samples, on a coarse grid; None where none stands out.
-
-    Args:
-        problem: of the fit.
-        overlap: η.
-        longest: samples.
-        comparable: whether scores at different FFT sizes are.
-    """
-    if not comparable:
-        return None
-    try:
-        found = sweep(
-            problem.samples,
-            problem.sample_rate,
-            criteria=[problem.criterion],
-            win_length_max=longest,
-            overlap=overlap,
-            window=problem.window,
-            normalization=problem.normalization,
-            power=problem.power,
-            device=problem.device.type,
-            dtype=str(problem.dtype).removeprefix("torch."),
-            threads=problem.threads,
-            peak=problem.peak,
-            most_points=_COARSE_POINTS,
-        )
-    except (
-        UsageError
-    ):  # too short for a range of lengths, or no value is finite, as the fit will tell
-        return None
-    (curve,) = found.curves
-    return None if curve.matters == "not at all" else curve.best_length
 
 
 def _check_frames(plan: Plan, length: int) -> None:
