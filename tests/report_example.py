@@ -93,10 +93,8 @@ class Element:
         (element,) = self.all(tag)
         return element
 
-    def __getitem__(self, name: str) -> str:
-        value = self.attributes[name]
-        assert value is not None
-        return value
+    def __getitem__(self, name: str) -> str | None:
+        return self.attributes[name]
 
 
 class _Reader(HTMLParser):

@@ -216,7 +216,6 @@ def test_lengths_that_vary_with_frequency(folder, samples, reconstruct, lengths,
     lines = out.decode().splitlines()
     assert lines[0] == "reconstructed  4000 samples, 0.500 s, 8000 Hz, 2 channels"
     found = re.fullmatch(r"least squares  (\d+) iterations, residual (\S+)", lines[1])
-    assert found is not None
     assert 5 < int(found[1]) < 40
     assert 0 < float(found[2]) < {"complex64": 1e-6, "complex128": 1e-10}[kind]
     assert lines[2:] == ["audio          a-dstft-reconstructed.wav"]

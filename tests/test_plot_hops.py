@@ -14,7 +14,6 @@ def hops_of(times: np.ndarray, start_hop: float = 400.0, frames: int = FRAMES) -
 
 def legend(axes: Axes) -> list[str]:
     shown = axes.get_legend()
-    assert shown is not None
     return [t.get_text() for t in shown.get_texts()]
 
 

@@ -156,7 +156,6 @@ def test_start_and_best_fixed_are_marked_on_the_bar() -> None:
         np.testing.assert_allclose(bar.transAxes.inverted().transform(at)[0], 0.5)
     assert marks["start"].get_marker() != marks["best fixed"].get_marker()
     legend = titled(figure)["Window length"].get_legend()
-    assert legend is not None
     assert [t.get_text() for t in legend.get_texts()] == ["start", "best fixed"]
 
 

@@ -37,7 +37,6 @@ def test_one_length_is_a_labelled_line(lengths: Any) -> None:
     np.testing.assert_allclose(line.get_ydata(), [37.5, 37.5])
     assert axes.get_yscale() == "linear"
     legend = axes.get_legend()
-    assert legend is not None
     assert [t.get_text() for t in legend.get_texts()] == [
         "start",
         "best fixed",

@@ -81,7 +81,6 @@ def test_search_and_descent_are_marked_apart_by_transforms_computed() -> None:
     assert lines["search"].get_marker() != lines["descent"].get_marker()
     assert "start" not in lines
     legend = steps.get_legend()
-    assert legend is not None
     assert [t.get_text() for t in legend.get_texts()] == ["search", "descent"]
     assert lengths.get_xlabel() == "Transforms computed"
     points = [[5, 31.25], [6, 12.5], [7, 12.5]]

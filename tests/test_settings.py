@@ -12,6 +12,7 @@ from dstft_cli import names
 from dstft_cli.errors import UsageError
 from dstft_cli.settings import OPTIONS, Length, Settings, merge
 from dstft_cli.settings.length import number_text, time_text
+from dstft_cli.settings.option import auto_is_none
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 PRESETS = sorted(path for path in CONFIGS.glob("*.yaml") if path.stem != "batch")
@@ -224,11 +225,14 @@ def test_choices_are_those_of_names():
 
 
 def test_auto_and_null_ask_for_the_default(tmp_path):
-    accepting = {name for name, declaration in OPTIONS.items() if declaration.accepts_auto}
+    accepting = {
+        name
+        for name, declaration in OPTIONS.items()
+        if declaration.default == "auto" or auto_is_none(declaration.type)
+    }
     assert {"n_fft", "win_length_min", "lr", "threads", "fmin"} <= accepting
-    for name, declaration in OPTIONS.items():
-        if declaration.accepts_auto:
-            assert getattr(merge({name: "auto"}), name) == declaration.default
+    for name in accepting:
+        assert getattr(merge({name: "auto"}), name) == OPTIONS[name].default
     assert merge({}, [], write(tmp_path, "n_fft: null\npower: ~\nseed:\n")) == Settings()
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from stft_reference import explicit_stft
+from torch import library
 from torch.autograd.gradcheck import GradcheckError
 
 from dstft_cli import UsageError
@@ -227,9 +228,9 @@ def test_the_operators_obey_what_torch_asks_of_them(places):
     centers = arguments[2] if places == "centres" else None
     settings = (7 if places == "hop" else 0, 12, "hann", "energy")
     given = (arguments[0], centers, arguments[1], *settings)
-    torch.library.opcheck(torch.ops.dstft_cli.stft.default, given)
+    library.opcheck(torch.ops.dstft_cli.stft.default, given)
     G = f(*arguments).detach()
-    torch.library.opcheck(
+    library.opcheck(
         torch.ops.dstft_cli.stft_backward.default, (G, *given, [True, centers is not None, True])
     )
 

@@ -71,7 +71,8 @@ def choose_n_fft(
     if best_fixed is None:
         report(f"n_fft auto: {first}, near {1000 * _FIRST_SECONDS:g} ms")
         return first
-    n_fft, best = first, None if best_anywhere is None else best_anywhere(limit / 2)
+    n_fft = first
+    best = None if best_anywhere is None else best_anywhere(limit / 2)
     if best is not None:  # doubling and halving alone end in the valley nearest to their start
         n_fft = min(max(2 * _power_of_two_above(best), floor), limit)
         report(

@@ -19,11 +19,12 @@ from dstft_cli.errors import InputError, UsageError
 from dstft_cli.fit import resolve_device
 from dstft_cli.fit.cells import CellEvaluator
 from dstft_cli.fit.evaluator import Evaluator
-from dstft_cli.jobs.job import JobOutcome, Progress, Report, run_job
+from dstft_cli.jobs.job import JobOutcome, run_job
 from dstft_cli.jobs.learned import learned_settings, read_learned
 from dstft_cli.jobs.preflight import output_directory
 from dstft_cli.jobs.recording import naming
 from dstft_cli.jobs.transfer import Transferred, transfer
+from dstft_cli.names import Progress, Report
 from dstft_cli.parameters import Patches
 from dstft_cli.result import CriterionSummary, Result, StopReason, Trajectory
 from dstft_cli.settings import Settings

@@ -20,9 +20,7 @@ from dstft_cli.jobs.places import Places
 from dstft_cli.jobs.preflight import check_pictures
 from dstft_cli.jobs.recording import input_record, load_recording, loaded_line, naming
 from dstft_cli.jobs.summary import summary_lines
-from dstft_cli.names import ONE_LENGTH, default_smoothness
-from dstft_cli.names import Progress as Progress
-from dstft_cli.names import Report as Report
+from dstft_cli.names import ONE_LENGTH, Progress, Report, default_smoothness
 from dstft_cli.result import Result
 from dstft_cli.settings import OPTIONS, RUN_GROUPS, Settings, fit_arguments
 from dstft_cli.writers import check_emitted, peak_memory_mb, result_record

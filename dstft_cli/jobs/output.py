@@ -9,9 +9,10 @@ import numpy as np
 import torch
 
 from dstft_cli.audio import Signal
-from dstft_cli.jobs.passes import Passes, Progress, Taker, to_pool, to_stream
+from dstft_cli.jobs.passes import Passes, Taker, to_pool, to_stream
 from dstft_cli.jobs.places import Places
 from dstft_cli.jobs.recording import picture_title
+from dstft_cli.names import Progress
 from dstft_cli.result import Result
 from dstft_cli.settings import Settings
 from dstft_cli.stft import Transform

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dstft_cli.names import Progress as Progress
+from dstft_cli.names import Progress
 from dstft_cli.plot.pool import PixelPool
 from dstft_cli.stft import Frames, Samples, Transform, spectra
 from dstft_cli.writers import NpyStream

@@ -60,9 +60,6 @@ def check_pictures(settings: Settings, sample_rate: float | None) -> None:
     if sample_rate is not None:
         from dstft_cli.plot.scale import frequency_range
 
-        s = settings
-        top, spacing = (
-            sample_rate / 2,
-            0.0,
-        )  # which is not known before the fit, and refuses nothing
+        s, top = settings, sample_rate / 2
+        spacing = 0.0  # of bins: not known before the fit, and no reason to refuse
         frequency_range(top, spacing, s.freq_scale, s.fmin, s.fmax)

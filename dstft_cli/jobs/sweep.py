@@ -13,7 +13,13 @@ from dstft_cli.fit import resolve_device
 from dstft_cli.fit.sweep import sweep
 from dstft_cli.jobs.job import JobOutcome, limited_threads
 from dstft_cli.jobs.places import Places
-from dstft_cli.jobs.recording import input_record, load_recording, naming, picture_title
+from dstft_cli.jobs.recording import (
+    input_record,
+    load_recording,
+    loaded_line,
+    naming,
+    picture_title,
+)
 from dstft_cli.names import CRITERIA, Progress, Report
 from dstft_cli.result import Sweep
 from dstft_cli.settings import ALL, SWEEP_OPTIONS, SweepSettings, fit_arguments
@@ -42,10 +48,7 @@ def run_sweep(
     with Places(source, settings, stdout, SWEEP) as places:
         with limited_threads(settings.threads), load_recording(source, settings) as signal:
             loaded = time.perf_counter()
-            report(
-                f"loaded {signal.seconds:.3f} s, {signal.length} samples at "
-                f"{signal.sample_rate} Hz, in {loaded - began:.2f} s"
-            )
+            report(loaded_line(signal, settings))
             found = _sweep(signal, settings, criteria, device, progress)
             info = input_record(signal)
         report(

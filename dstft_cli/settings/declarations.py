@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any, get_args, get_type_hints
 
 from dstft_cli.settings.model import Settings
-from dstft_cli.settings.option import Option, auto_is_none
+from dstft_cli.settings.option import Option
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,6 @@ class Declaration:
     def is_flag(self) -> bool:
         """Whether the option takes no value."""
         return self.type is bool
-
-    @property
-    def accepts_auto(self) -> bool:
-        """Whether `auto` (as YAML's null does for all) asks for the default."""
-        return self.default == "auto" or auto_is_none(self.type)
 
     @property
     def default_text(self) -> str:

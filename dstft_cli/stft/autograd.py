@@ -12,7 +12,7 @@ import math
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, library
 
 from dstft_cli.errors import UsageError
 from dstft_cli.stft import kernels
@@ -91,7 +91,7 @@ def _layout(signal: Tensor, centers: Tensor | None, hop: int, n_fft: int) -> Lay
     return Layout(signal.shape[-1], n_fft, len(centers), 0, centers.detach())
 
 
-@torch.library.custom_op("dstft_cli::stft", mutates_args=())
+@library.custom_op("dstft_cli::stft", mutates_args=())
 def _stft(
     signal: Tensor,
     centers: Tensor | None,
@@ -124,7 +124,7 @@ def _(
     return X.transpose(1, 2)
 
 
-@torch.library.custom_op("dstft_cli::stft_backward", mutates_args=())
+@library.custom_op("dstft_cli::stft_backward", mutates_args=())
 def _stft_backward(
     G: Tensor,
     signal: Tensor,
@@ -203,7 +203,7 @@ def _pull_backward(ctx: Any, *directions: Tensor | None) -> tuple[Any, ...]:
     return *gradients, None, None, None, None, None
 
 
-@torch.library.custom_op("dstft_cli::stft_second_backward", mutates_args=())
+@library.custom_op("dstft_cli::stft_second_backward", mutates_args=())
 def _stft_second(
     G: Tensor,
     signal: Tensor,
