@@ -173,7 +173,9 @@ def test_quiet_and_verbose(dstft):
     assert dstft("a.wav", "-q") == (b"", "")
     _, err = dstft("a.wav", "-v", "--force")
     loaded, swept = err.splitlines()
-    assert re.fullmatch(r"loaded 1\.125 s, 9000 samples at 8000 Hz, 1 channel, peak [\d.]+", loaded)
+    assert re.fullmatch(
+        r"loaded 1\.125 s, 9000 samples at 8000 Hz, 2 channels: their mean, peak [\d.]+", loaded
+    )
     assert re.fullmatch(
         r"swept 26 window lengths in .* s over 100% of the signal, learned the optima in .* s",
         swept,
