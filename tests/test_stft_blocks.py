@@ -12,6 +12,12 @@ import torch
 from dstft_cli.stft import map_in_order
 
 
+@pytest.fixture(autouse=True)
+def processors(monkeypatch):
+    """Enough of them for every test, on any machine."""
+    monkeypatch.setattr("dstft_cli.stft.blocks.cpu_count", lambda: 8)
+
+
 @pytest.fixture
 def two_torch_threads():
     before = torch.get_num_threads()
@@ -81,7 +87,7 @@ def threads_of(count: int) -> set[threading.Thread]:
         time.sleep(0.01)
         return threading.current_thread()
 
-    return set(map_in_order(work, range(4 * count), count))
+    return set(map_in_order(work, range(min(4 * count, 40)), count))
 
 
 def test_threads_stay_for_the_next_call():
@@ -103,6 +109,28 @@ def wait_until(happened) -> None:
     while not happened():
         assert time.monotonic() < timeout
         time.sleep(0.01)
+
+
+def test_no_more_threads_than_processors(monkeypatch):
+    monkeypatch.setattr("dstft_cli.stft.blocks.cpu_count", lambda: 3)
+    assert len(threads_of(4000)) <= 3
+
+
+@pytest.mark.usefixtures("two_torch_threads")
+def test_where_the_system_gives_no_thread_the_caller_works(monkeypatch):
+    start, count = threading.Thread.start, 0
+
+    def refuse(thread: threading.Thread) -> None:
+        nonlocal count
+        count += 1
+        if count > 2:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    threads_of(2)  # another number than that of the call below, so that threads are started
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert threads_of(5) == {threading.current_thread()}
+    assert torch.get_num_threads() == 2
 
 
 def test_a_call_within_a_call_ends():

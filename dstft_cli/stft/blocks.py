@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import lru_cache
+from multiprocessing import cpu_count
 from typing import TypeVar
 
 import torch
@@ -31,11 +32,13 @@ def map_in_order(
     Args:
         work: runs without gradients; it may be called from several threads at once.
         jobs: its arguments.
-        threads: >= 1; 1 runs in the calling thread, with torch's parallelism, and so does a call from
-            within `work`.
+        threads: >= 1, of which no more are used than there are processors; 1 runs in the calling
+            thread, with torch's parallelism, and so does a call from within `work`.
     """
     keep_freed_memory()
-    if threads == 1 or getattr(_here, "worker", False):
+    threads = min(threads, cpu_count())
+    pool = None if threads == 1 or getattr(_here, "worker", False) else _pool(threads)
+    if pool is None:
         for job in jobs:
             with torch.no_grad():
                 done = work(job)
@@ -47,10 +50,9 @@ def map_in_order(
             return work(job)
 
     before = torch.get_num_threads()
+    torch.set_num_threads(1)
     waiting: deque[Future[Done]] = deque()
     try:
-        pool = _pool(threads)
-        torch.set_num_threads(1)
         for job in jobs:
             waiting.append(pool.submit(run, job))
             if len(waiting) > 2 * threads:
@@ -62,18 +64,28 @@ def map_in_order(
         torch.set_num_threads(before)
 
 
-def _pool(threads: int) -> ThreadPoolExecutor:
-    """Threads that stay for the next call: to start them takes longer than a block."""
-    pool, workers = _started(threads)
-    if not all(worker.is_alive() for worker in workers):  # in a forked child there are none
-        _started.cache_clear()
-        pool, _ = _started(threads)
+def _pool(threads: int) -> ThreadPoolExecutor | None:
+    """Threads that stay for the next call, for to start them takes longer than a block.
+
+    None where the system gives no more of them.
+    """
+    try:
+        pool, workers = _started(threads)
+        if not all(worker.is_alive() for worker in workers):  # in a forked child there are none
+            _started.cache_clear()
+            pool, _ = _started(threads)
+    except RuntimeError:
+        return None
     return pool
 
 
 @lru_cache(maxsize=1)  # a pool that another has replaced ends with the last call that uses it
 def _started(threads: int) -> tuple[ThreadPoolExecutor, list[threading.Thread]]:
-    """A pool whose threads have all begun, with torch's own parallelism switched off, and these."""
+    """A pool whose threads have all begun, with torch's own parallelism switched off, and these.
+
+    Raises:
+        RuntimeError: not all of them can be started.
+    """
     workers: list[threading.Thread] = []
     all_there = threading.Barrier(threads)
 
@@ -83,13 +95,14 @@ def _started(threads: int) -> tuple[ThreadPoolExecutor, list[threading.Thread]]:
         _here.worker = True
         workers.append(threading.current_thread())
 
+    before = torch.get_num_threads()
     pool = ThreadPoolExecutor(threads, "dstft", initializer=begin)
     try:
         for _ in pool.map(lambda _: all_there.wait(), range(threads)):
             pass
-    except (
-        BaseException
-    ):  # no more threads, or an interrupt: those that wait must not wait for ever
+    except BaseException:  # those that wait must not wait for ever
         all_there.abort()
         raise
+    finally:
+        torch.set_num_threads(before)
     return pool, workers

@@ -85,10 +85,11 @@ def _start(run: Run) -> int:
     sys.stdout.flush()
     pid = os.fork()
     if pid:
+        os.setpgid(pid, pid)  # here too, for it may be killed before it gets that far
         return pid
     code = 99
     try:
-        os.setsid()
+        os.setpgid(0, 0)
         os.chdir(run.folder)
         for target, name, mode in (
             (0, run.stdin or os.devnull, os.O_RDONLY),
