@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import torch
 from criteria_reference import criterion_value
 
 from dstft_cli.cli import main
+from dstft_cli.jobs.job import limited_threads
 from dstft_cli.settings import OPTIONS
 from dstft_cli.stft import stft
 
@@ -301,3 +303,10 @@ def test_criterion_of_ones_own(folder, dstft, monkeypatch):
     assert mine["name"] == "mine:Own"
     assert mine["direction"] == "maximize"
     assert mine["final"] == pytest.approx(theirs["final"], rel=1e-4)
+
+
+def test_no_more_threads_than_processors():
+    before = torch.get_num_threads()
+    with limited_threads(4096):
+        assert torch.get_num_threads() == os.cpu_count()
+    assert torch.get_num_threads() == before

@@ -161,8 +161,9 @@ def edited(path: Path, **changes: Any) -> Path:
             {"window_length": np.ones((1, 4))},
             "has shape (1, 4), which does not broadcast to (33, 5)",
         ),
-        ({"window_length": np.full((1, 1), 65.0)}, "holds values outside (0, 64] samples"),
-        ({"window_length": np.zeros((1, 1))}, "holds values outside (0, 64] samples"),
+        ({"window_length": np.full((1, 1), 65.0)}, "holds values outside [2, 64] samples"),
+        ({"window_length": np.full((1, 1), 1e-300)}, "holds values outside [2, 64] samples"),
+        ({"window_length": np.zeros((1, 1))}, "holds values outside [2, 64] samples"),
         ({"times": np.array([None] * 5)}, "is not an .npz of dstft or is damaged: run dstft"),
     ],
 )

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from multiprocessing import cpu_count
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -206,15 +207,20 @@ def _resolved(
         "hop_length_max": longest,
         "smoothness": smoothness,
         "device": device.type,
-        "threads": settings.threads or torch.get_num_threads(),
+        "threads": usable_threads(settings.threads),
     }
+
+
+def usable_threads(count: int | None) -> int:
+    """How many threads are used where so many are asked for: more than processors only cost memory."""
+    return torch.get_num_threads() if count is None else min(count, cpu_count())
 
 
 @contextmanager
 def limited_threads(count: int | None) -> Iterator[None]:
     """torch uses that many threads within the block."""
     before = torch.get_num_threads()
-    torch.set_num_threads(count or before)
+    torch.set_num_threads(usable_threads(count))
     try:
         yield
     finally:

@@ -15,6 +15,7 @@ import numpy as np
 
 from dstft_cli.errors import InputError
 from dstft_cli.names import LARGEST_FFT, NORMALIZATIONS, WINDOWS
+from dstft_cli.parameters import SHORTEST_WINDOW
 from dstft_cli.result import FloatArray, Result
 from dstft_cli.writers.npy import write_header
 from dstft_cli.writers.npz_member import Member
@@ -26,7 +27,7 @@ class StoredParameters:
     """The transform that parameters.npz holds.
 
     Attributes:
-        window_length: samples, [1, 1], [1, T], [F, 1] or [F, T], above 0 and at most n_fft.
+        window_length: samples, [1, 1], [1, T], [F, 1] or [F, T], from 2 to n_fft.
         frame_centers: samples, [T], strictly increasing.
         hop_lengths: samples, [T-1].
         times: seconds, [T].
@@ -183,8 +184,9 @@ def _checked(members: dict[str, Member], place: str) -> StoredParameters:
     for name in ("hop_lengths", "times", "frequencies", "window_length"):
         fields[name] = members[name].values(partial(_finite, name, refuse))
     lengths = fields["window_length"]
-    if not (lengths > 0).all() or not (lengths <= n_fft).all():
-        raise refuse(f"'window_length' holds values outside (0, {n_fft}] samples")
+    shortest = SHORTEST_WINDOW * (1 - 1e-9)  # what is learned as a logarithm may be off by rounding
+    if not (lengths >= shortest).all() or not (lengths <= n_fft).all():
+        raise refuse(f"'window_length' holds values outside [{SHORTEST_WINDOW:g}, {n_fft}] samples")
     return StoredParameters(**fields)
 
 
