@@ -21,6 +21,7 @@ SUBTYPES = ("PCM_16", "PCM_24", "FLOAT")
 EXPERIMENTS = ("windows", "hops", "tracking", "classification", "all")
 
 LARGEST_FFT = 1 << 20  # n_fft, samples
+SHORTEST_WINDOW = 2.0  # samples; a shorter one could fall between two samples and hold none
 
 # Price of one e-fold change of window length per n_fft of time, or per bin, in nats of the
 # criterion's score: lengths follow notes, syllables and partials, not single frames or cells.

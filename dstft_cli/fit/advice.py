@@ -18,8 +18,8 @@ from dstft_cli.fit.n_fft import LONGEST_SHARE
 from dstft_cli.fit.plan import SMALLEST_FFT, Plan
 from dstft_cli.fit.tabulate import FEATURELESS
 from dstft_cli.fit.told import at_most
-from dstft_cli.names import LARGEST_FFT
-from dstft_cli.parameters import REACH, SHORTEST_WINDOW
+from dstft_cli.names import LARGEST_FFT, SHORTEST_WINDOW
+from dstft_cli.parameters import REACH
 
 Array = NDArray[np.float64]
 

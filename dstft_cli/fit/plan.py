@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dstft_cli.errors import UsageError
-from dstft_cli.names import LARGEST_FFT, counted
+from dstft_cli.names import LARGEST_FFT, SHORTEST_WINDOW, counted
 from dstft_cli.parameters import (
     REACH,
-    SHORTEST_WINDOW,
     FreeCenters,
     HopRange,
     LengthBounds,

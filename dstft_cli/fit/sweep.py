@@ -22,8 +22,7 @@ from dstft_cli.fit.stretches import Part, part_of
 from dstft_cli.fit.survey import Survey
 from dstft_cli.fit.sweep_grids import SweepGrid, sweep_grids
 from dstft_cli.fit.tabulate import unusable_last
-from dstft_cli.names import Progress
-from dstft_cli.parameters import SHORTEST_WINDOW
+from dstft_cli.names import SHORTEST_WINDOW, Progress
 from dstft_cli.result import Sweep, SweepCurve
 from dstft_cli.stft import Samples, Transform
 

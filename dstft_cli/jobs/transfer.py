@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from dstft_cli.errors import InputError
 from dstft_cli.fit.plan import MOST_FRAMES, SMALLEST_FFT
 from dstft_cli.fit.problem import check_length
-from dstft_cli.names import LARGEST_FFT
-from dstft_cli.parameters import REACH, SHORTEST_WINDOW, centered_centers, uniform_centers
+from dstft_cli.names import LARGEST_FFT, SHORTEST_WINDOW
+from dstft_cli.parameters import REACH, centered_centers, uniform_centers
 from dstft_cli.writers import StoredParameters
 
 FloatArray = NDArray[np.floating[Any]]

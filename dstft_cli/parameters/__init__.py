@@ -14,7 +14,6 @@ from dstft_cli.parameters.free import FreeLengths, Neighbours
 from dstft_cli.parameters.lengths import (
     REACH,
     SHORTEST_SHARE,
-    SHORTEST_WINDOW,
     LengthBounds,
     length_bounds,
 )
@@ -23,7 +22,6 @@ from dstft_cli.parameters.patches import Patches, choose_patches
 __all__ = [
     "REACH",
     "SHORTEST_SHARE",
-    "SHORTEST_WINDOW",
     "FreeCenters",
     "FreeHop",
     "FreeLengths",

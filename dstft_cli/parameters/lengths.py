@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dstft_cli.errors import UsageError
+from dstft_cli.names import SHORTEST_WINDOW
 
 REACH = 0.45  # share of a window on either side of its centre that is well above zero
-SHORTEST_WINDOW = 2.0  # samples; a shorter one could fall between two samples and hold none
 SHORTEST_SHARE = 1 / 32  # of n_fft, unless shorter windows are asked for
 
 

@@ -9,10 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from dstft_cli.errors import UsageError
-from dstft_cli.names import HOP_MODES, NORMALIZATIONS, WINDOW_MODES, WINDOWS
+from dstft_cli.names import HOP_MODES, NORMALIZATIONS, SHORTEST_WINDOW, WINDOW_MODES, WINDOWS
 from dstft_cli.stft.autograd import differentiable_stft
-
-_SHORTEST_WINDOW = 2.0  # samples; a shorter one could fall between two samples and hold none
 
 
 class DSTFT(nn.Module):
@@ -209,11 +207,11 @@ class DSTFT(nn.Module):
 
     def _length_range(self, low: float | None, high: float | None) -> tuple[float, float]:
         top = float(self.n_fft if high is None else high)
-        bottom = float(max(self.n_fft / 32, _SHORTEST_WINDOW) if low is None else low)
-        if not _SHORTEST_WINDOW <= bottom <= top <= self.n_fft:
+        bottom = float(max(self.n_fft / 32, SHORTEST_WINDOW) if low is None else low)
+        if not SHORTEST_WINDOW <= bottom <= top <= self.n_fft:
             raise UsageError(
                 f"win_length_min {bottom:g} and win_length_max {top:g} samples: "
-                f"{_SHORTEST_WINDOW:g} ≤ min ≤ max ≤ n_fft {self.n_fft} is needed"
+                f"{SHORTEST_WINDOW:g} ≤ min ≤ max ≤ n_fft {self.n_fft} is needed"
             )
         return bottom, top
 

@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 
 from dstft_cli.errors import InputError
-from dstft_cli.names import LARGEST_FFT, NORMALIZATIONS, WINDOWS
-from dstft_cli.parameters import SHORTEST_WINDOW
+from dstft_cli.names import LARGEST_FFT, NORMALIZATIONS, SHORTEST_WINDOW, WINDOWS
 from dstft_cli.result import FloatArray, Result
 from dstft_cli.writers.npy import write_header
 from dstft_cli.writers.npz_member import Member
