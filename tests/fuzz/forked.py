@@ -83,9 +83,7 @@ def outcomes(runs: Iterable[Run], workers: int) -> Iterator[Outcome]:
 
 def _start(run: Run) -> int:
     sys.stdout.flush()
-    (
-        run.folder / "stderr.txt"
-    ).touch()  # there to be read though the run be killed before it writes
+    (run.folder / "stderr.txt").touch()  # for it may be killed before it writes
     pid = os.fork()
     if pid:
         os.setpgid(pid, pid)  # here too, for it may be killed before it gets that far
