@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from dstft_cli.criteria import resolve
+from dstft_cli.fit.band import Band
 from dstft_cli.fit.evaluator import Evaluator
 from dstft_cli.fit.method import Method
 from dstft_cli.fit.objective import Lengths, Objective, Point, Positions
@@ -78,6 +79,7 @@ def build(
         normalization="energy",
         power=power,
         criterion=resolve(criterion),
+        band=Band(),
         device=torch.device("cpu"),
         dtype=torch.float64,
         threads=1,

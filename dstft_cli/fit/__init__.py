@@ -7,6 +7,7 @@
 | FFT size, hop and ranges of lengths | `plan`, and `n_fft` and `anywhere` where it is left open |
 | the signal, and the probe that compares FFT sizes | `problem` |
 | the criterion and its gradient over the whole signal | `evaluator`, `power` |
+| the frequencies it looks at | `band` |
 | the same with a length per bin, or per patch of the plane | `frequency`, `cells` |
 | start, search, descent, in order | `stages`, of `search_stage` and `descent_stage` |
 | what the stages share: what is learned and how, and where the fit stands | `method`, `state`, `record` |

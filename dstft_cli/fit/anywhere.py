@@ -22,6 +22,8 @@ def best_anywhere(problem: Problem, overlap: float, longest: float) -> float | N
             problem.samples,
             problem.sample_rate,
             criteria=[problem.criterion],
+            criterion_fmin=problem.band.low,
+            criterion_fmax=min(problem.band.high, problem.sample_rate / 2),
             win_length_max=longest,
             overlap=overlap,
             window=problem.window,

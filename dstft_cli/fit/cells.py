@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import pad
 
 from dstft_cli.criteria import bin_sum, sum_dtype
 from dstft_cli.fit.evaluator import Evaluator
@@ -33,6 +33,8 @@ class CellEvaluator(Evaluator):
         self.patches = patches
         self._frame_weights = torch.from_numpy(self.weights).to(self.dtype).to(self.device)
         self.weights = np.ones(int(np.prod(patches.shape)))
+        seen = range(self.transform.bins)[self.bins]
+        self._unseen = seen.start, self.transform.bins - seen.stop
         if patches.frames < len(self.frames):  # whole patches in a block
             self._block = max(self._block // patches.frames, 1) * patches.frames
 
@@ -131,7 +133,8 @@ class CellEvaluator(Evaluator):
         if lengths.size == 1:
             return self._cells(frames, self._row(fractions, float(lengths[0, 0])))
         part = self._of_cells(start, stop, lengths)
-        return spectrum_power(self.power, cell_spectra(self.transform, frames, fractions, part)[0])
+        (X,) = cell_spectra(self.transform, frames, fractions, part)
+        return spectrum_power(self.power, X[..., self.bins])
 
     def _with_derivatives(
         self, start: int, stop: int, lengths: FloatArray
@@ -141,7 +144,8 @@ class CellEvaluator(Evaluator):
         frames, fractions = self.frames.block(start, stop), self.frames.fractions(start, stop)
         part = self._of_cells(start, stop, lengths)
         found = cell_spectra(self.transform, frames, fractions, part, derivatives=True)
-        a, by_length, by_center = spectrum_power_and_slopes(self.power, *found)
+        seen = (X[..., self.bins] for X in found)
+        a, by_length, by_center = spectrum_power_and_slopes(self.power, *seen)
         return a, by_length, by_center
 
     def _of_cells(self, start: int, stop: int, lengths: FloatArray) -> FloatArray:
@@ -150,26 +154,21 @@ class CellEvaluator(Evaluator):
         return np.broadcast_to(part, (self.transform.bins, stop - start))
 
     def _pool(self, start: int, stop: int) -> Callable[[Tensor], Tensor]:
-        """Weighted sums over the patches of a block, `[C, n, F]` to `[R_f, n / frames]`."""
+        """Weighted sums over the patches of a block, `[C, n, B]` to `[R_f, n / frames]`."""
         bins, frames = self.patches.bins, min(self.patches.frames, stop - start)
+        below, above = self._unseen
         if bins == 1 and frames == stop - start:
-            return partial(_bin_sums, weights=self._frame_weights[start:stop])
+            weights = self._frame_weights[start:stop]
+            return lambda cells: pad(bin_sum(cells, weights), (below, above))[:, None]
         count = -(-(stop - start) // frames)
-        missing = (
-            count * frames - (stop - start),
-            self.patches.shape[0] * bins - self.transform.bins,
-        )
+        above += self.patches.shape[0] * bins - self.transform.bins
+        missing = below, above, 0, count * frames - (stop - start)
         weights = self._frame_weights[start:stop, None]
 
         def pool(cells: Tensor) -> Tensor:
             weighted = (cells * weights).sum(0, dtype=sum_dtype(cells))
             if any(missing):
-                weighted = torch.nn.functional.pad(weighted, (0, missing[1], 0, missing[0]))
+                weighted = pad(weighted, missing)
             return weighted.reshape(count, frames, -1, bins).sum((1, 3)).T
 
         return pool
-
-
-def _bin_sums(cells: Tensor, weights: Tensor) -> Tensor:
-    """Sums over the frames of a block that lies in one patch of single bins, `[F, 1]`."""
-    return bin_sum(cells, weights)[:, None]

@@ -55,6 +55,7 @@ class Evaluator:
         transform: FFT size, window family, normalization.
         criterion: what is evaluated.
         power: the criterion sees `a = |X|^power`, > 0.
+        bins: of the transform that the criterion sees.
         hop_length: frames weigh their share of time divided by this, samples; None: by the mean
             share.
         learned_positions: shares of time are those of the signal (`quadrature_weights`).
@@ -64,7 +65,8 @@ class Evaluator:
         threads: blocks at a time (CPU only), >= 1.
         progress: called as `progress(stage, done, total)` with blocks done.
 
-    A row is what may have a window length of its own: here a frame, in `FrequencyEvaluator` a bin.
+    Cells `[C, n, B]` are those of the B bins that the criterion sees. A row is what may have a window
+    length of its own: here a frame, in `FrequencyEvaluator` a bin.
 
     Attributes:
         evaluations: transforms of the whole signal computed so far.
@@ -81,6 +83,7 @@ class Evaluator:
         criterion: Criterion,
         *,
         power: float = 2.0,
+        bins: slice = slice(None),
         hop_length: float | None = None,
         learned_positions: bool = False,
         peak: float = 1.0,
@@ -92,6 +95,7 @@ class Evaluator:
         self.transform = transform
         self.criterion = criterion
         self.power = power
+        self.bins = bins
         self.device = torch.device(device)
         self.dtype = dtype
         scale = 1.0
@@ -104,7 +108,7 @@ class Evaluator:
         self.frame_weights = self.weights = quadrature_weights(
             centers, hop_length, self.frames.length if learned_positions else None
         )
-        self.cells_per_frame = self.frames.channels * transform.bins
+        self.cells_per_frame = self.frames.channels * len(range(transform.bins)[bins])
         self.cells = self.cells_per_frame * float(self.weights.sum())
         self.evaluations = 0
         self._moments = criterion.sums_per_frame
@@ -290,28 +294,33 @@ class Evaluator:
     def _with_derivatives(
         self, start: int, stop: int, lengths: FloatArray
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """`a` of a block and its derivatives by window length and by centre, each `[C, n, F]`."""
+        """`a` of a block and its derivatives by window length and by centre, each `[C, n, B]`."""
         block = self.frames.block(start, stop)
         windows = self.transform.window_derivatives(
             self.frames.fractions(start, stop), self._lengths(start, stop, lengths)
         )
-        spectra = (torch.fft.rfft(block * w) for w in windows)
+        spectra = (self._spectrum(block, w) for w in windows)
         a, by_length, by_center = spectrum_power_and_slopes(self.power, *spectra)
         return a, by_length, by_center
 
     def _plain(self, start: int, stop: int, lengths: FloatArray) -> Tensor:
-        """`a` of a block of frames, `[C, n, F]`."""
+        """`a` of a block of frames, `[C, n, B]`."""
         return self._cells(self.frames.block(start, stop), self._windows(start, stop, lengths))
 
     def _cells(self, block: Tensor, w: Tensor) -> Tensor:
-        """`a = |X|^p`, `[C, n, F]`."""
-        return spectrum_power(self.power, torch.fft.rfft(block * w))
+        """`a = |X|^p`, `[C, n, B]`."""
+        return spectrum_power(self.power, self._spectrum(block, w))
 
     def _cells_and_slopes(self, block: Tensor, w: Tensor, dw: Tensor) -> tuple[Tensor, Tensor]:
-        """`a` and `∂a`, each `[C, n, F]`."""
-        X, dX = torch.fft.rfft(block * w), torch.fft.rfft(block * dw)
+        """`a` and `∂a`, each `[C, n, B]`."""
+        X, dX = self._spectrum(block, w), self._spectrum(block, dw)
         a, da = spectrum_power_and_slopes(self.power, X, dX)
         return a, da
+
+    def _spectrum(self, block: Tensor, w: Tensor) -> Tensor:
+        """What the criterion sees of the transform of a block, up to phase, `[C, n, B]`."""
+        spectrum: Tensor = torch.fft.rfft(block * w)
+        return spectrum[..., self.bins]
 
 
 def _largest_gain(transform: Transform) -> float:

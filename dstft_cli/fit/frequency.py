@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import pad
 
 from dstft_cli.criteria import bin_sum
 from dstft_cli.fit.cells import CellEvaluator
@@ -69,8 +69,12 @@ class FrequencyEvaluator(CellEvaluator):
 
             def moments(frames: NDArray[np.int64], bank: FrequencyBank = bank) -> Moments:
                 weights = self._frame_weights[torch.from_numpy(frames).to(self.device)]
-                pool = partial(bin_sum, weights=weights)
-                re, im, *slopes_of = bank.parts(self.frames.pick(frames))
+
+                def pool(cells: Tensor) -> Tensor:
+                    return pad(bin_sum(cells, weights), self._unseen)
+
+                parts = bank.parts(self.frames.pick(frames))
+                re, im, *slopes_of = (part[..., self.bins] for part in parts)
                 squared = re * re + im * im
                 if not slopes:
                     return self.criterion.pooled(power_of(self.power, squared), pool)

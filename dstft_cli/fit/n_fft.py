@@ -129,17 +129,21 @@ def least_n_fft(
     hop_length: float | None,
     hop_length_max: float | None,
     overlap: float,
+    band: float,
 ) -> float:
-    """What `n_fft auto` must not fall below for the lengths that are given, samples.
+    """What `n_fft auto` must not fall below for the lengths and the band that are given, samples.
+
+    `band` is what the criterion's band needs, see `Band.least_n_fft`.
 
     Raises:
-        UsageError: one of them needs more than `LARGEST_FFT`.
+        UsageError: one of them, or the criterion's band, needs more than `LARGEST_FFT`.
     """
     needed = {
         "--win-length": win_length or 0.0,
         "--win-length-min": (win_length_min or 0.0) * 2,
         "--hop-length": (hop_length or 0.0) / overlap * 2,
         "--hop-length-max": (hop_length_max or 0.0) / overlap * 2,
+        "--criterion-fmin or raise --criterion-fmax": band,
     }
     for option, size in {**needed, "--win-length-max": win_length_max or 0.0}.items():
         if size > LARGEST_FFT:

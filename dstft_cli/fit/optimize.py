@@ -16,6 +16,7 @@ from dstft_cli.errors import UsageError
 from dstft_cli.fit.advice import advice
 from dstft_cli.fit.anywhere import best_anywhere
 from dstft_cli.fit.arguments import check_arguments, check_criterion
+from dstft_cli.fit.band import Band, band_within
 from dstft_cli.fit.device import resolve_device
 from dstft_cli.fit.method import Method
 from dstft_cli.fit.n_fft import choose_n_fft, least_n_fft, most_n_fft
@@ -24,13 +25,9 @@ from dstft_cli.fit.problem import Probe, Problem, as_channels, usable_peak
 from dstft_cli.fit.stages import Fitted, run_stages
 from dstft_cli.fit.state import State
 from dstft_cli.fit.told import say_nothing
-from dstft_cli.names import Progress, Report, default_smoothness
+from dstft_cli.names import Progress, Report, counted, default_smoothness
 from dstft_cli.result import Result, StopReason
 from dstft_cli.stft import Samples
-
-_COARSE_POINTS = (
-    1 << 23
-)  # frames × n_fft × channels for each length, to find where n_fft auto begins
 
 
 def optimize(
@@ -54,6 +51,8 @@ def optimize(
     overlap: float = 0.5,
     criterion: str | Criterion | Any = "entropy",
     order: float | None = None,
+    criterion_fmin: float | None = None,
+    criterion_fmax: float | None = None,
     optimizer: str = "auto",
     search: bool = True,
     lr: float | None = None,
@@ -97,6 +96,8 @@ def optimize(
             mean window lengths apart.
         criterion: one of `names.CRITERIA`, `module:object`, or an object (see `criteria.base`).
         order: of `renyi` (default 3) and `lp` (default 0.5).
+        criterion_fmin, criterion_fmax: band of frequencies that the criterion looks at, Hz, from 0 to half
+            the sample rate; None: all. Lengths outside of it follow those within.
         optimizer: `auto` (L-BFGS; Adam where every centre moves; none for lengths per patch), `lbfgs`,
             `adam` or `sgd`.
         search: begin with the global search; False descends from `win_length`.
@@ -162,6 +163,7 @@ def optimize(
         normalization=normalization,
         power=power,
         criterion=resolve(criterion, order),
+        band=band_within(criterion_fmin, criterion_fmax, float(sample_rate)),
         device=resolve_device(device, dtype),
         dtype=getattr(torch, dtype),
         threads=threads or torch.get_num_threads(),
@@ -196,7 +198,13 @@ def optimize(
             length,
             problem.sample_rate,
             at_least=least_n_fft(
-                win_length, win_length_min, win_length_max, hop_length, hop_length_max, overlap
+                win_length,
+                win_length_min,
+                win_length_max,
+                hop_length,
+                hop_length_max,
+                overlap,
+                problem.band.least_n_fft(problem.sample_rate),
             ),
             at_most=most_n_fft(win_length, win_length_min, hop_length, overlap)
             if method.learns_lengths
@@ -221,6 +229,10 @@ def optimize(
         report=report,
     )
     report(plan.told(len(start_centers)))
+    if problem.band != Band():
+        seen = problem.band.bins(plan.n_fft, problem.sample_rate)
+        count = counted(seen.stop - seen.start, "bin")
+        report(f"criterion: over {problem.band}, {count} of {plan.n_fft // 2 + 1}")
     fitted = run_stages(state)
     final, lengths = fitted.final, fitted.lengths
     warnings = advice(

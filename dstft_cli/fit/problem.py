@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from dstft_cli.criteria import Criterion, QuasiConvex
 from dstft_cli.errors import InputError, UsageError
+from dstft_cli.fit.band import Band
 from dstft_cli.fit.cells import CellEvaluator
 from dstft_cli.fit.evaluator import Evaluator
 from dstft_cli.fit.frequency import FrequencyEvaluator
@@ -44,6 +45,7 @@ class Problem:
     normalization: str
     power: float
     criterion: Criterion
+    band: Band
     device: torch.device
     dtype: torch.dtype
     threads: int
@@ -65,6 +67,7 @@ class Problem:
             transform,
             self.criterion,
             power=self.power,
+            bins=self.band.bins(n_fft, self.sample_rate),
             hop_length=hop_length,
             learned_positions=self.method.learns_positions,
             peak=self.peak,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from dstft_cli.criteria import Criterion, resolve
 from dstft_cli.errors import UsageError
 from dstft_cli.fit.arguments import check_above_zero, check_overlap
+from dstft_cli.fit.band import band_within
 from dstft_cli.fit.descent import descend
 from dstft_cli.fit.device import resolve_device
 from dstft_cli.fit.n_fft import LONGEST_SHARE
@@ -39,6 +41,8 @@ def sweep(
     *,
     criteria: Sequence[str | Criterion | Any] = ("entropy",),
     order: float | None = None,
+    criterion_fmin: float | None = None,
+    criterion_fmax: float | None = None,
     n_fft: int | None = None,
     win_length_min: float | None = None,
     win_length_max: float | None = None,
@@ -65,6 +69,7 @@ def sweep(
         sample_rate: Hz.
         criteria: names or objects, see `criteria.resolve`.
         order: of `renyi` or `lp`.
+        criterion_fmin, criterion_fmax: as for `optimize`.
         n_fft, win_length_min, win_length_max, hop_length, overlap: see `sweep_grids`; samples.
         window, normalization, power, device, dtype, threads, peak: as for `optimize`.
         progress: called as `progress(stage, done, total)`.
@@ -85,6 +90,7 @@ def sweep(
     peak = usable_peak(samples, peak)
     length = int(samples.shape[-1])
     chosen = [resolve(criterion, order) for criterion in criteria]
+    band = band_within(criterion_fmin, criterion_fmax, float(sample_rate))
     grids = sweep_grids(
         length,
         float(sample_rate),
@@ -93,10 +99,22 @@ def sweep(
         win_length_min=win_length_min,
         win_length_max=win_length_max,
         overlap=overlap,
+        shortest=band.least_n_fft(float(sample_rate)) / 2,
     )
     points = max(grid.n_fft / grid.hop_length for grid in grids) * samples.shape[0]
     part = part_of(samples, int((most_points or MOST_POINTS) / points), grids[-1].n_fft)
-    task = _Task(part, window, normalization, power, peak, device, dtype, threads, progress)
+    task = _Task(
+        part,
+        partial(band.bins, sample_rate=float(sample_rate)),
+        window,
+        normalization,
+        power,
+        peak,
+        device,
+        dtype,
+        threads,
+        progress,
+    )
 
     began = time.perf_counter()
     tables = task.tables(grids, chosen)
@@ -126,6 +144,7 @@ class _Task:
     """What of a sweep does not depend on the grid."""
 
     part: Part
+    bins: Callable[[int], slice]  # that the criteria see, at an n_fft
     window: str
     normalization: str
     power: float
@@ -143,6 +162,7 @@ class _Task:
             criterion,
             half_ends=grid.half_ends,
             power=self.power,
+            bins=self.bins(grid.n_fft),
             hop_length=grid.hop_length,
             peak=self.peak,
             device=resolve_device(self.device, self.dtype),

@@ -63,6 +63,7 @@ def sweep_grids(
     win_length_min: float | None = None,
     win_length_max: float | None = None,
     overlap: float = 0.5,
+    shortest: float = 0.0,
 ) -> list[SweepGrid]:
     """The grids of a sweep, from short to long windows.
 
@@ -76,6 +77,8 @@ def sweep_grids(
             None from 2 ms or 32 samples, whichever is longer, to a hundred times that or a quarter of
             the signal, whichever is shorter.
         overlap: η; lengths stay above hop_length / η.
+
+        shortest: no length below this, samples, unless it is asked for.
 
     Raises:
         UsageError: a length is out of its range, two contradict each other, or only one is left.
@@ -92,7 +95,8 @@ def sweep_grids(
         _check_range(plan.bounds)
         lengths = _with_the_usual(plan.tabulated_lengths())
         return [SweepGrid(n_fft, plan.hop_length, lengths, plan.bounds)]
-    bounds = _range(length, sample_rate, hop_length, win_length_min, win_length_max, overlap)
+    shortest = max(_SHORTEST_SECONDS * sample_rate, _SHORTEST_SAMPLES, shortest)
+    bounds = _range(length, shortest, hop_length, win_length_min, win_length_max, overlap)
     _check_range(bounds)
     return list(_octaves(bounds, hop_length, overlap))
 
@@ -120,13 +124,12 @@ def _octaves(bounds: LengthBounds, hop_length: float | None, overlap: float) -> 
 
 def _range(
     length: int,
-    sample_rate: float,
+    shortest: float,
     hop_length: float | None,
     low: float | None,
     high: float | None,
     overlap: float,
 ) -> LengthBounds:
-    shortest = max(_SHORTEST_SECONDS * sample_rate, _SHORTEST_SAMPLES)
     covering = (hop_length or 0.0) / overlap
     given = high is not None
     if high is None:

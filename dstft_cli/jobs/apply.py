@@ -17,6 +17,7 @@ from dstft_cli.audio import Signal
 from dstft_cli.criteria import resolve
 from dstft_cli.errors import InputError, UsageError
 from dstft_cli.fit import resolve_device
+from dstft_cli.fit.band import Band
 from dstft_cli.fit.cells import CellEvaluator
 from dstft_cli.fit.evaluator import Evaluator
 from dstft_cli.jobs.job import JobOutcome, run_job
@@ -86,6 +87,7 @@ def run_apply(
                 whole_at=stored.sample_rate if resampled else None,
             )
         began = time.perf_counter()
+        band = Band(under.criterion_fmin or 0.0, under.criterion_fmax or math.inf)
         kind: Callable[..., Evaluator] = Evaluator
         if len(fitting.window_length) > 1:
             plane = fitting.n_fft // 2 + 1, len(fitting.frame_centers)
@@ -96,6 +98,7 @@ def run_apply(
             Transform(fitting.n_fft, stored.window, stored.normalization),
             criterion,
             power=under.power,
+            bins=band.bins(fitting.n_fft, signal.sample_rate),
             learned_positions=under.hop_mode != "fixed",
             peak=signal.peak,
             device=device,

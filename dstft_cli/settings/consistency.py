@@ -37,13 +37,15 @@ def check_consistent(settings: Settings) -> None:
     _check_criterion(settings)
     _check_outputs(settings)
     _check_emit(settings)
-    if settings.fmin is not None and settings.fmax is not None and settings.fmin >= settings.fmax:
-        raise ContradictionError(
-            settings,
-            "{fmin} is not below {fmax}: lower the first or raise the second",
-            "fmin",
-            "fmax",
-        )
+    for lower, upper in (("fmin", "fmax"), ("criterion_fmin", "criterion_fmax")):
+        low, high = getattr(settings, lower), getattr(settings, upper)
+        if low is not None and high is not None and low >= high:
+            raise ContradictionError(
+                settings,
+                f"{{{lower}}} is not below {{{upper}}}: lower the first or raise the second",
+                lower,
+                upper,
+            )
 
 
 def _check_lengths(settings: Settings) -> None:

@@ -203,6 +203,28 @@ class Settings:
             default="renyi 3, lp 0.5",
         ),
     ] = None
+    criterion_fmin: Annotated[
+        float | None,
+        Option(
+            "criterion",
+            "Lowest frequency that the criterion looks at.",
+            metavar="HZ",
+            unit="Hz",
+            at_least=0,
+            default="0",
+        ),
+    ] = None
+    criterion_fmax: Annotated[
+        float | None,
+        Option(
+            "criterion",
+            "Highest frequency that the criterion looks at.",
+            metavar="HZ",
+            unit="Hz",
+            above=0,
+            default="half the sample rate",
+        ),
+    ] = None
 
     # optimizer
     optimizer: Annotated[

@@ -88,6 +88,7 @@ SWEEP_OPTIONS = {
     in (
         *("n_fft", "win_length_min", "win_length_max", "hop_length", "overlap"),
         *("window", "normalization", "power", "criterion", "order"),
+        *("criterion_fmin", "criterion_fmax"),
         *("output", "png", "csv", "json", "force", "figures", "format"),
     )
 }

@@ -1,0 +1,71 @@
+"""The band of frequencies that a criterion looks at."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from dstft_cli.errors import UsageError
+
+_LEAST_BINS = 4  # in a band, where the FFT size is free
+
+
+@dataclass(frozen=True)
+class Band:
+    """Frequencies from `low` to `high`, Hz, both ends included; by default all."""
+
+    low: float = 0.0
+    high: float = math.inf
+
+    def bins(self, n_fft: int, sample_rate: float) -> slice:
+        """The bins within the band; UsageError where there is none."""
+        spacing = sample_rate / n_fft
+        first = math.ceil(self.low / spacing - 1e-9)
+        last = math.floor(min(self.high / spacing, n_fft // 2) + 1e-9)
+        if first > last:
+            raise UsageError(
+                f"the criterion's band, {self}, holds none of the bins of n_fft {n_fft}, which are "
+                f"{spacing:g} Hz apart up to {sample_rate / 2:g} Hz: "
+                "raise --n-fft, or change --criterion-fmin or --criterion-fmax"
+            )
+        return slice(first, last + 1)
+
+    def least_n_fft(self, sample_rate: float) -> float:
+        """The FFT size from which on the band holds a few bins, samples.
+
+        Half of it is the shortest window worth while: within the band a shorter one shows nothing
+        that a longer one would not.
+        """
+        width = min(self.high, sample_rate / 2) - self.low
+        return _LEAST_BINS * sample_rate / width
+
+    def __str__(self) -> str:
+        return f"{self.low:g} to {self.high:g} Hz"
+
+
+def band_within(low: float | None, high: float | None, sample_rate: float) -> Band:
+    """The band of the criterion in a recording.
+
+    Args:
+        low, high: its ends, Hz; None: 0, and half the sample rate.
+        sample_rate: Hz.
+
+    Raises:
+        UsageError: an end lies outside of 0 to half the sample rate, or the first is not below the
+            second.
+    """
+    if low is None and high is None:
+        return Band()
+    top = sample_rate / 2
+    for option, value in (("--criterion-fmin", low), ("--criterion-fmax", high)):
+        if value is not None and not 0 <= value <= top * (1 + 1e-9):
+            raise UsageError(
+                f"{option} {value:g} Hz lies outside 0 to {top:g} Hz, half the sample rate: change it"
+            )
+    band = Band(low or 0.0, top if high is None else high)
+    if band.low >= band.high:
+        raise UsageError(
+            f"--criterion-fmin {band.low:g} Hz is not below {band.high:g} Hz: "
+            "lower --criterion-fmin or raise --criterion-fmax"
+        )
+    return band

@@ -1,0 +1,198 @@
+"""The band of frequencies that the criterion looks at: against the definition, and what is refused."""
+
+import math
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from criteria_reference import criterion_value
+
+from dstft_cli import UsageError, optimize
+from dstft_cli.criteria import resolve
+from dstft_cli.fit.band import Band, band_within
+from dstft_cli.fit.cells import CellEvaluator
+from dstft_cli.fit.evaluator import Evaluator
+from dstft_cli.fit.frequency import FrequencyEvaluator
+from dstft_cli.fit.sweep import sweep
+from dstft_cli.names import CRITERIA
+from dstft_cli.parameters import Patches, uniform_centers
+from dstft_cli.stft import Transform, stft
+
+RATE = 8000.0  # Hz
+K, HOP = 256, 16
+BAND = 1500.0, 3010.0  # Hz; the second lies between two bins
+SIGNAL = np.random.default_rng(3).standard_normal((2, 1500))
+MODES = ("constant", "time", "frequency", "time-frequency")
+OPTIONS = {"n_fft": K, "hop_length": HOP, "dtype": "float64", "max_steps": 5}
+INSIDE = dict(zip(("criterion_fmin", "criterion_fmax"), BAND, strict=True))
+
+
+def in_band(result, samples, power=2.0) -> np.ndarray:
+    """`a = |X|^power` of the learned transform within the band, `[C, T, B]`, of the bins by their Hz."""
+    X = stft(
+        torch.from_numpy(samples),
+        torch.from_numpy(result.frame_centers),
+        torch.from_numpy(result.window_length),
+        result.n_fft,
+        normalization="energy",
+    )
+    hertz = np.arange(result.n_fft // 2 + 1) * RATE / result.n_fft
+    inside = (hertz >= BAND[0]) & (hertz <= BAND[1])
+    return X.abs().numpy()[:, inside].transpose(0, 2, 1) ** power
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("criterion", CRITERIA)
+def test_the_value_is_that_of_the_bins_within(criterion, mode):
+    if criterion == "kurtosis" and "frequency" in mode:
+        pytest.skip("kurtosis has no such mode")
+    for power in (2.0, 1.0):
+        found = optimize(
+            SIGNAL, RATE, window_mode=mode, criterion=criterion, power=power, **INSIDE, **OPTIONS
+        )
+        expected = criterion_value(criterion, in_band(found, SIGNAL, power))
+        assert found.criterion.final == pytest.approx(
+            expected, rel=1e-5 if criterion == "gini" else 1e-8
+        )
+
+
+@pytest.mark.parametrize("hop", [16.0, 20.25, 17.377])  # a matrix per bin, at places; FFTs
+@pytest.mark.parametrize("kind", ["time", "frequency", "cells", "patches"])
+def test_the_gradient_is_the_difference_quotient(kind, hop):
+    centers = uniform_centers(1500, hop)
+    bins = Band(*BAND).bins(K, RATE)
+    make = {
+        "time": Evaluator,
+        "frequency": FrequencyEvaluator,
+        "cells": partial(CellEvaluator, patches=Patches((K // 2 + 1, len(centers)), 1, 1)),
+        "patches": partial(CellEvaluator, patches=Patches((K // 2 + 1, len(centers)), 7, 5)),
+    }[kind]
+    options = {"bins": bins, "dtype": torch.float64}
+    engine = make(SIGNAL, centers, Transform(K), resolve("entropy"), **options)
+    rng = np.random.default_rng(6)
+    row = rng.uniform(40, 250, len(engine.weights))
+    direction = rng.uniform(-1, 1, len(row))
+
+    def score(row):
+        sums = engine.sums(engine.rows(engine.arrange(row)))
+        return engine.criterion.score_gradient(sums, engine.cells)[0]
+
+    rows, slopes = engine.rows_and_slopes(engine.arrange(row))
+    _, outer = engine.criterion.score_gradient(engine.sums(rows), engine.cells)
+    found = float((engine.weights * (slopes @ outer)) @ direction)
+    up, down = (score(row + step * direction) for step in (1e-5, -1e-5))
+    assert found == pytest.approx((up - down) / 2e-5, rel=1e-4)
+
+
+def test_moved_frames_are_judged_within_the_band():
+    options = {
+        **OPTIONS,
+        "hop_mode": "time",
+        "window_mode": "fixed",
+        "n_fft": 256,
+        "hop_length": 64,
+    }
+    found = optimize(SIGNAL[:1], RATE, **INSIDE, **options)
+    assert found.criterion.final < found.criterion.start
+
+
+class OnePlus:
+    """A criterion whose moments are not zero where the transform is: cells outside must not be there."""
+
+    direction = "minimize"
+
+    def moments(self, a):
+        return 1.0 + a, (1.0 + a) ** 2
+
+    def value(self, sums, cells):
+        return sums[..., 0] ** 2 / sums[..., 1] / cells
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_criterion_of_ones_own_counts_no_cell_outside(mode):
+    found = optimize(SIGNAL, RATE, window_mode=mode, criterion=OnePlus(), **INSIDE, **OPTIONS)
+    a = 1.0 + in_band(found, SIGNAL)
+    assert found.criterion.final == pytest.approx(a.sum() ** 2 / (a**2).sum() / a.size, rel=1e-8)
+
+
+def test_lengths_outside_follow_those_within():
+    found = optimize(SIGNAL, RATE, window_mode="frequency", **INSIDE, **OPTIONS)
+    lengths, seen = found.window_length[:, 0], Band(*BAND).bins(K, RATE)
+    assert len(np.unique(lengths[seen])) > 1
+    assert (lengths[: seen.start] == lengths[seen.start]).all()
+    assert (lengths[seen.stop :] == lengths[seen.stop - 1]).all()
+
+
+def whistles_in_rumble() -> tuple[np.ndarray, np.ndarray]:
+    """Quick whistles of 2 to 3 kHz alone, and with a steady hum ten times as loud."""
+    t = np.arange(round(2 * RATE)) / RATE
+    local = t % 0.25
+    whistle = np.sin(2 * np.pi * (2000 * local + 4000 * local**2)) * (local < 0.12)
+    return whistle, whistle + 10 * np.sin(2 * np.pi * 90 * t)
+
+
+@pytest.mark.parametrize("n_fft", [None, 1024])
+def test_a_band_finds_the_window_of_what_lies_in_it(n_fft):
+    whistle, noisy = whistles_in_rumble()
+    options = {"criterion_fmin": 1500.0, "n_fft": n_fft}
+    alone = optimize(whistle, RATE, **options)
+    everything = optimize(noisy, RATE, n_fft=n_fft)
+    banded = optimize(noisy, RATE, **options)
+    best = float(alone.window_length[0, 0])
+    assert float(banded.window_length[0, 0]) == pytest.approx(best, rel=0.1)
+    assert float(everything.window_length[0, 0]) > 3 * best
+
+
+def test_a_sweep_gives_what_optimize_gives():
+    options = {"n_fft": K, "hop_length": HOP, **INSIDE}
+    curve = sweep(SIGNAL, RATE, **options).curves[0]
+    found = optimize(SIGNAL, RATE, **options)
+    assert curve.best_value == pytest.approx(found.criterion.final, rel=1e-5)
+
+
+def test_a_sweep_leaves_out_windows_that_see_no_more_of_a_narrow_band():
+    samples = np.random.default_rng(4).standard_normal(40000)
+    wide = sweep(samples, RATE)
+    narrow = sweep(samples, RATE, criterion_fmin=1000.0, criterion_fmax=1040.0)
+    assert wide.lengths[0] < narrow.lengths[0] == pytest.approx(2 * RATE / 40)
+    assert np.isfinite(narrow.curves[0].values).all()
+
+
+def test_n_fft_auto_holds_a_few_bins_of_a_narrow_band():
+    samples = np.random.default_rng(4).standard_normal(40000)
+    lines: list[str] = []
+    options = {"criterion_fmin": 1000.0, "criterion_fmax": 1020.0, "report": lines.append}
+    found = optimize(samples, RATE, **options)
+    seen = Band(1000.0, 1020.0).bins(found.n_fft, RATE)
+    assert seen.stop - seen.start >= 4
+    count = seen.stop - seen.start
+    assert f"criterion: over 1000 to 1020 Hz, {count} bins of {found.n_fft // 2 + 1}" in lines
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (-1.0, None, "--criterion-fmin -1 Hz lies outside 0 to 4000 Hz"),
+        (None, 4001.0, "--criterion-fmax 4001 Hz lies outside 0 to 4000 Hz"),
+        (math.nan, None, "--criterion-fmin nan Hz lies outside"),
+        (3000.0, 2000.0, "--criterion-fmin 3000 Hz is not below 2000 Hz"),
+        (4000.0, None, "--criterion-fmin 4000 Hz is not below 4000 Hz"),
+        (100.0, 110.0, "holds none of the bins of n_fft 256"),
+    ],
+)
+def test_what_is_no_band_is_refused(low, high, said):
+    for function in (optimize, sweep):
+        with pytest.raises(UsageError, match=said):
+            function(SIGNAL, RATE, criterion_fmin=low, criterion_fmax=high, n_fft=K)
+
+
+def test_a_band_too_narrow_for_any_fft_size_is_refused():
+    with pytest.raises(UsageError, match="lower --criterion-fmin or raise --criterion-fmax"):
+        optimize(SIGNAL, RATE, criterion_fmin=1000.0, criterion_fmax=1000.01)
+
+
+def test_the_ends_belong_to_the_band():
+    assert band_within(500.0, 1000.0, 8000.0).bins(16, 8000.0) == slice(1, 3)
+    assert band_within(None, None, 8000.0).bins(16, 8000.0) == slice(0, 9)
+    assert band_within(0.0, 4000.0, 8000.0).bins(17, 8000.0) == slice(0, 9)
