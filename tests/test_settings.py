@@ -39,6 +39,8 @@ EXAMPLES = {
     "overlap": ("0.9", 0.9),
     "criterion": ("renyi", "renyi"),
     "order": ("2.5", 2.5),
+    "criterion_fmin": ("300", 300.0),
+    "criterion_fmax": ("3400", 3400.0),
     "optimizer": ("adam", "adam"),
     "search": ("false", False),
     "lr": ("1e-2", 0.01),
