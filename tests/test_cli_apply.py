@@ -355,3 +355,12 @@ def test_lengths_per_frequency_on_a_longer_recording(folder, apply):
     x = torch.from_numpy(soundfile.read("longer.wav", dtype="float32")[0])
     X = stft(x, *(torch.from_numpy(a) for a in (other.frame_centers, other.window_length)), 128)
     np.testing.assert_allclose(np.load("other/spectrogram.npy"), X.abs(), atol=1e-5)
+
+
+def test_the_criterion_looks_at_the_band_it_was_learned_with(folder, apply):
+    options = ["--window-mode", "frequency", "--n-fft", "256", "--criterion-fmin", "500", "-q"]
+    assert main(["optimize", "a.wav", *options, "--criterion-fmax", "1500", "-o", "banded"]) == 0
+    apply("banded", "a.wav", "-o", "again")
+    learned, applied = (read_json(f"{place}/result.json") for place in ("banded", "again"))
+    assert applied["criterion"]["final"] == pytest.approx(learned["criterion"]["final"], rel=1e-5)
+    assert applied["settings"]["criterion_fmax"] == 1500

@@ -16,7 +16,7 @@ from dstft_cli.fit.evaluator import Evaluator
 from dstft_cli.fit.frequency import FrequencyEvaluator
 from dstft_cli.fit.sweep import sweep
 from dstft_cli.names import CRITERIA
-from dstft_cli.parameters import Patches, uniform_centers
+from dstft_cli.parameters import Patches, quadrature_weights, uniform_centers
 from dstft_cli.stft import Transform, stft
 
 RATE = 8000.0  # Hz
@@ -85,16 +85,16 @@ def test_the_gradient_is_the_difference_quotient(kind, hop):
     assert found == pytest.approx((up - down) / 2e-5, rel=1e-4)
 
 
-def test_moved_frames_are_judged_within_the_band():
-    options = {
-        **OPTIONS,
-        "hop_mode": "time",
-        "window_mode": "fixed",
-        "n_fft": 256,
-        "hop_length": 64,
-    }
+@pytest.mark.parametrize("hop_mode", ["constant", "time"])
+def test_moved_frames_are_judged_within_the_band(hop_mode):
+    options = {**OPTIONS, "hop_mode": hop_mode, "window_mode": "fixed", "hop_length": 64}
     found = optimize(SIGNAL[:1], RATE, **INSIDE, **options)
     assert found.criterion.final < found.criterion.start
+    a = in_band(found, SIGNAL[:1])[0]
+    weights = quadrature_weights(found.frame_centers, None, SIGNAL.shape[1])[:, None]
+    total = (weights * a).sum()
+    expected = math.log(total) - (weights * a * np.log(a)).sum() / total
+    assert found.criterion.final == pytest.approx(expected, rel=1e-8)
 
 
 class OnePlus:

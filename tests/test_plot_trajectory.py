@@ -152,9 +152,7 @@ def test_steps_without_a_table_have_the_whole_width_and_are_compared_with_the_st
     assert labelled(steps)["start"].get_ydata()[0] == 9.5
     assert steps.get_ylabel() == "entropy (lower is better)"
     assert steps.get_position().width > 0.8
-    legend = steps.get_legend()
-    assert legend is not None
-    assert [t.get_text() for t in legend.get_texts()] == [
+    assert [t.get_text() for t in steps.get_legend().get_texts()] == [
         "search",
         "descent",
         "start",
