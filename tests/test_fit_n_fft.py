@@ -139,3 +139,24 @@ def test_n_fft_that_has_grown_does_not_shrink_again():
         tells_apart=lambda n_fft: True,
     )
     assert found == 2048
+
+
+def test_n_fft_that_was_halved_does_not_grow_again():
+    """Between two sizes that each ask for the other, the frames of the smaller one lie closer."""
+    best = iter([200.0, 300.0])  # at 1024, then at 512
+    found = choose_n_fft(
+        10**6,
+        16000.0,
+        at_least=0,
+        high=None,
+        best_anywhere=lambda longest: None,
+        best_fixed=lambda n_fft: next(best),
+        score=None,
+        tells_apart=lambda n_fft: True,
+    )
+    assert found == 512
+
+
+def test_a_length_of_half_of_n_fft_is_kept_whatever_rounding_says():
+    assert choose(512 * (1 + 1e-15)) == 1024
+    assert choose(256 * (1 - 1e-15)) == 1024

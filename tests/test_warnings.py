@@ -83,7 +83,7 @@ def test_a_click_in_whose_last_table_all_lengths_score_alike_is_not_called_noise
     samples[400] = 1
     soundfile.write(path, samples + 1e-4 * NOISE[: len(samples)], RATE, subtype="FLOAT")
     warnings = run(path, tmp_path / "out", capsys)
-    assert not [text for text in warnings if "score alike" in text]
+    assert not [text for text in warnings if "noise" in text]
 
 
 def test_lengths_over_a_narrow_range_are_not_called_noise(tmp_path, capsys):
@@ -92,3 +92,31 @@ def test_lengths_over_a_narrow_range_are_not_called_noise(tmp_path, capsys):
     options = ["--n-fft", "512", "--win-length-min", "300", "--win-length-max", "310"]
     warnings = run(path, tmp_path / "out", capsys, "--win-length", "305", *options)
     assert not [text for text in warnings if "score alike" in text]
+
+
+def test_an_offset_is_told_first_and_not_where_the_criterion_looks_above_it(tmp_path, capsys):
+    path = tmp_path / "offset.wav"
+    for offset in (0.02, 0.08):  # 0.5 % and 7 % of the energy
+        soundfile.write(path, CHIRP + offset, RATE, subtype="FLOAT")
+        warnings = run(path, tmp_path / f"{offset}", capsys, "--n-fft", "64")
+        assert warnings[-1].startswith("the learned window length is on its upper bound")
+        told = [text for text in warnings if "constant offset (DC)" in text]
+        assert told == warnings[: offset > 0.05]
+    assert told == [
+        "7.42 % of the energy is a constant offset (DC), which favours long windows: look above it "
+        "with --criterion-fmin 40, or remove it with a high-pass filter"
+    ]
+    options = ["--n-fft", "512", "--criterion-fmin", "40"]
+    assert run(path, tmp_path / "above", capsys, *options) == []
+
+
+def test_a_sweep_tells_of_an_offset_and_a_recording_with_learned_lengths_does_not(tmp_path, capsys):
+    path, fit = tmp_path / "offset.wav", str(tmp_path / "fit")
+    soundfile.write(path, CHIRP + 0.08, 1000, subtype="FLOAT")
+    assert main(["sweep", str(path), "-o", str(tmp_path / "sweep"), "--no-figures"]) == 0
+    assert "--criterion-fmin 5," in capsys.readouterr().err
+    assert main(["optimize", str(path), "-o", fit, "--no-figures"]) == 0
+    capsys.readouterr()
+    applied = ["apply", fit, str(path), "-o", str(tmp_path / "applied")]
+    assert main([*applied, "--no-figures"]) == 0
+    assert "constant offset" not in capsys.readouterr().err

@@ -11,7 +11,6 @@ FULL_SCALE = 1 - 2.0**-15  # the largest value that 16-bit audio reaches
 CLIPPED_RUN = 3  # samples in a row at full scale; a sine that just reaches it has fewer
 CLIPPED_SHARE = 0.001
 SILENT_SHARE = 0.5  # of samples that are exactly zero in all channels
-OFFSET_SHARE = 0.5  # of the energy at 0 Hz; sound has less than 0.01
 LEFT_BY_MIX = 0.1  # of the energy that the mix of unrelated channels would keep
 FAINT = 1e-30  # energy below which squares are lost to rounding
 
@@ -74,8 +73,15 @@ class BlockChecks:
 
     def warnings(self) -> tuple[str, ...]:
         """One line each, with its remedy."""
-        found = (self._clipping(), self._silence(), self._offset(), self._cancellation())
+        found = (self._clipping(), self._silence(), self._cancellation())
         return tuple(filter(None, found))
+
+    def dc_share(self) -> float:
+        """Share of the energy that is a constant offset, in [0, 1]."""
+        if not FAINT < self._energy < np.inf:
+            return 0.0
+        per_channel = self._seen / np.size(self._sums)
+        return min(float(np.square(self._sums).sum()) / (per_channel * self._energy), 1.0)
 
     def _clipping(self) -> str:
         share = self._clipped / max(self._seen, 1)
@@ -93,18 +99,6 @@ class BlockChecks:
         return (
             f"{percent(share)} of samples are exactly zero (digital silence) and teach nothing: "
             "choose a part that sounds with --offset and --duration"
-        )
-
-    def _offset(self) -> str:
-        if not FAINT < self._energy < np.inf:
-            return ""
-        per_channel = self._seen / np.size(self._sums)
-        share = float(np.square(self._sums).sum()) / (per_channel * self._energy)
-        if share <= OFFSET_SHARE:
-            return ""
-        return (
-            f"{percent(min(share, 1))} of the energy is a constant offset (DC), which hides the "
-            "sound: remove it with a high-pass filter first"
         )
 
     def _cancellation(self) -> str:

@@ -79,6 +79,7 @@ def load(
                 channels=reader.channels,
                 peak=peak,
                 warnings=(*reader.warnings, *checks.warnings()),
+                dc_share=checks.dc_share(),
             )
         except BaseException:
             store.close()

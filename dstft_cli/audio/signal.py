@@ -36,6 +36,7 @@ class Signal:
         channels: in the file (C is 1 for the mix or one channel).
         peak: largest absolute value of `samples`, above 0.
         warnings: one line each.
+        dc_share: of the energy of the file's channels that is a constant offset, in [0, 1].
     """
 
     samples: Samples
@@ -45,6 +46,7 @@ class Signal:
     channels: int
     peak: float
     warnings: tuple[str, ...] = ()
+    dc_share: float = 0.0
 
     @property
     def length(self) -> int:

@@ -24,6 +24,13 @@ from dstft_cli.parameters import REACH
 Array = NDArray[np.float64]
 
 _BOUND_SHARE = 0.25  # of the criterion in rows on one bound, above which a warning is due
+_AS_IN_NOISE = (
+    "as they do in noise: what is learned follows chance; keep one with --window-mode fixed, or "
+    "choose a part with more structure with --offset and --duration"
+)
+_OTHERS_DIFFER = (
+    "and others that n_fft auto looked at do not: it hardly matters which of these is taken"
+)
 
 
 def advice(
@@ -37,6 +44,7 @@ def advice(
     length: int,
     overlap: float,
     featureless: bool,
+    others_differ: bool = False,
     given: Collection[str],
 ) -> list[str]:
     """Warnings, one line each.
@@ -51,6 +59,7 @@ def advice(
         length: of the signal, samples.
         overlap: η.
         featureless: whether all tabulated lengths score alike, so that bounds say nothing.
+        others_differ: whether lengths that n_fft auto looked at elsewhere do not.
         given: the options of lengths that were, e.g. `--n-fft`.
     """
     most = max(math.floor(length * LONGEST_SHARE), SMALLEST_FFT)
@@ -65,12 +74,11 @@ def advice(
         )
     bounds = plan.bounds
     if featureless and method.learns_lengths:
-        warnings.append(
+        alike = (
             f"all window lengths from {bounds.low:g} to {bounds.high:g} samples score alike, within "
-            f"{FEATURELESS:g} nats, as they do in noise: what is learned follows chance; keep one with "
-            "--window-mode fixed, or choose a part with more structure with --offset and --duration"
+            f"{FEATURELESS:g} nats"
         )
-        return warnings
+        return [*warnings, f"{alike}, {_OTHERS_DIFFER if others_differ else _AS_IN_NOISE}"]
     if not too_long:
         warnings += hop_advice(plan, method, row, hops, overlap)
     if not method.learns_lengths:

@@ -56,7 +56,7 @@ class CellEvaluator(Evaluator):
         by_frequency = smoothness / self.transform.bins / wide
         if wide == 1:
             return Neighbours((high,), (by_frequency,))
-        by_time = smoothness * self.transform.n_fft / self.frames.length / high
+        by_time = smoothness * self.transform.n_fft / self.duration / high
         return Neighbours((high, wide), (by_frequency, by_time))
 
     def shortest(self, row: FloatArray) -> NDArray[np.int64]:

@@ -59,6 +59,7 @@ class Evaluator:
         hop_length: frames weigh their share of time divided by this, samples; None: by the mean
             share.
         learned_positions: shares of time are those of the signal (`quadrature_weights`).
+        frame_weights: what each frame weighs instead, `[T]`, where they stand for part of the signal.
         peak: largest absolute sample; scale-invariant criteria see the signal divided by it, so
             that no power of it leaves the range of float32.
         device, dtype: where and how it is computed.
@@ -72,6 +73,7 @@ class Evaluator:
         evaluations: transforms of the whole signal computed so far.
         weights: of the rows in the sums, `[R]`: here the quadrature weights of the frames.
         frame_weights: quadrature weights of the frames, `[T]`.
+        duration: of the signal that the frames stand for, samples.
         cells: weighted number of time-frequency cells; cells_per_frame: not weighted, of one frame.
     """
 
@@ -86,6 +88,7 @@ class Evaluator:
         bins: slice = slice(None),
         hop_length: float | None = None,
         learned_positions: bool = False,
+        frame_weights: FloatArray | None = None,
         peak: float = 1.0,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
@@ -105,9 +108,14 @@ class Evaluator:
             samples, centers, transform.n_fft, scale=scale, device=device, dtype=dtype
         )
         self.centers = centers
-        self.frame_weights = self.weights = quadrature_weights(
-            centers, hop_length, self.frames.length if learned_positions else None
-        )
+        self.duration = float(self.frames.length)
+        if frame_weights is None:
+            frame_weights = quadrature_weights(
+                centers, hop_length, self.frames.length if learned_positions else None
+            )
+        elif hop_length is not None:
+            self.duration = hop_length * float(frame_weights.sum())
+        self.frame_weights = self.weights = frame_weights
         self.cells_per_frame = self.frames.channels * len(range(transform.bins)[bins])
         self.cells = self.cells_per_frame * float(self.weights.sum())
         self.evaluations = 0
@@ -128,7 +136,7 @@ class Evaluator:
 
     def neighbours(self, smoothness: float) -> Neighbours:
         """The price of change: μ per e-fold and n_fft of signal, whatever hop and duration are."""
-        price = smoothness * self.transform.n_fft / self.frames.length
+        price = smoothness * self.transform.n_fft / self.duration
         return Neighbours((len(self.frames),), (price,))
 
     def shortest(self, row: FloatArray) -> NDArray[np.int64]:

@@ -16,6 +16,7 @@ LARGEST_AUTO_N_FFT_PER_BIN = 4096  # lengths per bin cost n_fft² per frame
 SMALLEST_AUTO_N_FFT = 32
 LONGEST_SHARE = 1 / 4  # of the signal: longer windows no longer tell when something happens
 _FIRST_SECONDS = 0.064  # it starts at the power of two nearest to this
+_ROUNDING = 1e-9
 
 
 def choose_n_fft(
@@ -88,19 +89,23 @@ def choose_n_fft(
 def _with_room(
     n_fft: int, floor: int, limit: int, best_fixed: Callable[[int], float], report: Report
 ) -> int:
-    """Doubled or halved until the best single length lies between a quarter and half of it."""
-    grown = False
+    """Doubled or halved until the best single length lies between a quarter and half of it.
+
+    Never back again: where two sizes send to each other, chance is between their frames.
+    """
+    grown = halved = False
     while True:
         best = best_fixed(n_fft)
         found = f"n_fft auto: at {n_fft} the best single window has {best:.4g} samples"
-        if best > n_fft / 2 and n_fft * 2 <= limit:
+        above = best > n_fft / 2 * (1 + _ROUNDING)
+        if above and n_fft * 2 <= limit and not halved:
             n_fft, grown = n_fft * 2, True
             report(f"{found}, more than half: doubled")
-        elif best < n_fft / 4 and n_fft // 2 >= floor and not grown:
-            n_fft //= 2
+        elif best < n_fft / 4 * (1 - _ROUNDING) and n_fft // 2 >= floor and not grown:
+            n_fft, halved = n_fft // 2, True
             report(f"{found}, less than a quarter: halved")
         else:
-            limited = n_fft * 2 > limit and best > n_fft / 2
+            limited = n_fft * 2 > limit and above
             report(f"{found}: {'the largest for this signal' if limited else 'kept'}")
             return n_fft
 

@@ -192,7 +192,7 @@ def optimize(
         "--hop-length": hop_length,
         "--hop-length-max": hop_length_max,
     }
-    probe = Probe(problem, plan_for)
+    probe = Probe(problem, plan_for, overlap)
     if n_fft is None:
         n_fft = choose_n_fft(
             length,
@@ -244,7 +244,8 @@ def optimize(
         last=float(lengths[:, -1].min()),
         length=length,
         overlap=overlap,
-        featureless=state.featureless and not probe.structured,
+        featureless=state.featureless,
+        others_differ=probe.structured,
         given=[option for option, value in options.items() if value is not None],
     )
     return Result(

@@ -20,9 +20,10 @@ from dstft_cli.fit.evaluator import Evaluator
 from dstft_cli.fit.frequency import FrequencyEvaluator
 from dstft_cli.fit.method import Method
 from dstft_cli.fit.plan import Plan
+from dstft_cli.fit.stretches import spread_centers
 from dstft_cli.fit.tabulate import Table, fixed_scores, is_featureless, search_lengths
 from dstft_cli.names import DEFAULT_SMOOTHNESS, DEFAULT_SMOOTHNESS_OF_CELLS, Progress
-from dstft_cli.parameters import Patches, choose_patches, uniform_centers
+from dstft_cli.parameters import Patches, choose_patches
 from dstft_cli.stft import Samples, Transform
 
 Array = NDArray[np.float64]
@@ -30,7 +31,9 @@ Array = NDArray[np.float64]
 _MOST_CELLS = 1 << 21  # with a window length of their own, where change is free
 _MOST_PATCHES = 1 << 20
 _SHORTEST_PATCH, _LONGEST_PATCH = 1 / 4, 4  # along time, in n_fft
-_PROBE_SAMPLES = 1 << 22  # frames × n_fft that n_fft auto looks at per length
+_PROBED_SAMPLES = 1 << 19  # of the signal that n_fft auto looks at, in so many stretches
+_PROBED_STRETCHES = 8
+_PROBED_POINTS = 16 * _PROBED_SAMPLES  # frames × n_fft per length, above which frames are left out
 
 
 @dataclass(frozen=True)
@@ -52,8 +55,13 @@ class Problem:
     peak: float
     progress: Progress | None
 
-    def evaluator(self, n_fft: int, hop_length: float, centers: Array) -> Evaluator:
-        """Evaluates the criterion at frames with these centres, which weigh 1 at this hop."""
+    def evaluator(
+        self, n_fft: int, hop_length: float, centers: Array, weights: Array | None = None
+    ) -> Evaluator:
+        """Evaluates the criterion at frames with these centres, which weigh 1 at this hop.
+
+        Where they stand for part of the signal, `weights` `[T]` says what each of them weighs.
+        """
         transform = Transform(n_fft, self.window, self.normalization)
         kind: Callable[..., Evaluator] = Evaluator
         if self.method.window_mode == "frequency":
@@ -70,6 +78,7 @@ class Problem:
             bins=self.band.bins(n_fft, self.sample_rate),
             hop_length=hop_length,
             learned_positions=self.method.learns_positions,
+            frame_weights=weights,
             peak=self.peak,
             device=self.device,
             dtype=self.dtype,
@@ -87,17 +96,18 @@ class Problem:
 
 
 class Probe:
-    """Searches on frames spread evenly over the signal, to choose an FFT size.
+    """Searches on stretches spread evenly over the signal, to choose an FFT size.
 
     Args:
         problem: the fit.
         plan_for: the plan for an n_fft.
+        overlap: η of these plans.
 
     Attributes:
         structured: whether single lengths differ at any n_fft that was looked at.
     """
 
-    def __init__(self, problem: Problem, plan_for: Callable[[int], Plan]) -> None:
+    def __init__(self, problem: Problem, plan_for: Callable[[int], Plan], overlap: float) -> None:
         self._problem = problem
         method = problem.method
         if method.window_mode == "time-frequency":  # per frame is as telling, and far cheaper
@@ -106,6 +116,7 @@ class Probe:
                 problem, method=replace(method, window_mode="time", smoothness=mu)
             )
         self._plan_for = plan_for
+        self._overlap = overlap
         self.structured = False
         self._tables: dict[int, tuple[Evaluator, Array, Table | None]] = {}
 
@@ -152,18 +163,25 @@ class Probe:
     def _tabulate(self, n_fft: int) -> tuple[Evaluator, Array, Table | None]:
         """Evaluator, scores of the tabulated lengths and moment table; the last n_fft is kept."""
         if n_fft not in self._tables:
-            centers = uniform_centers(self._problem.length, self._hop(n_fft))
-            evaluator = self._problem.evaluator(n_fft, self._hop(n_fft), centers)
+            length, hop = self._problem.length, self._hop(n_fft)
+            centers = spread_centers(length, hop, _PROBED_SAMPLES, _PROBED_STRETCHES)
+            weights = None if len(centers) * hop >= length else np.ones(len(centers))
+            evaluator = self._problem.evaluator(n_fft, hop, centers, weights)
             lengths = self._plan_for(n_fft).tabulated_lengths()
             scores, _, table = fixed_scores(evaluator, lengths)
             self._tables = {n_fft: (evaluator, scores, table)}
         return self._tables[n_fft]
 
     def _hop(self, n_fft: int) -> float:
-        """Hop of the frames that are looked at, samples."""
-        hop = self._plan_for(n_fft).hop_length
-        frames = 1 + self._problem.length // hop
-        return hop * math.ceil(frames / max(_PROBE_SAMPLES // n_fft, 1))
+        """Hop of the frames that are looked at, samples.
+
+        Where there are many, some are left out, but windows of the shortest length still overlap: what
+        happens between frames is missed by short windows alone, which would speak for long ones.
+        """
+        plan = self._plan_for(n_fft)
+        points = min(self._problem.length, _PROBED_SAMPLES) / plan.hop_length * n_fft
+        widest = max(int(self._overlap * plan.bounds.low / plan.hop_length), 1)
+        return plan.hop_length * min(math.ceil(points / _PROBED_POINTS), widest)
 
 
 def check_length(samples: int) -> None:

@@ -13,6 +13,7 @@ from dstft_cli.parameters import uniform_centers
 from dstft_cli.stft import Samples
 
 _MOST_STRETCHES = 64
+_FEW_FRAMES = 8
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,27 @@ class Part:
             return uniform_centers(self.size, hop_length)
         inside = np.arange(math.ceil(self.size / hop_length - 1e-9)) * hop_length
         return np.concatenate([start + inside for start in self.starts])
+
+
+def spread_centers(
+    length: int, hop_length: float, most: int, stretches: int
+) -> NDArray[np.float64]:
+    """Centres of frames a hop apart, samples, `[T]`: all, or those in stretches of a longer signal.
+
+    The stretches are the same for every hop, so that what is seen in them compares.
+
+    Args:
+        length: of the signal, samples.
+        hop_length: samples.
+        most: samples to look at in all, or more where a stretch would hold only a few frames.
+        stretches: how many of equal length, where the signal is longer than that.
+    """
+    centers = uniform_centers(length, hop_length)
+    most = max(most, math.ceil(_FEW_FRAMES * stretches * hop_length))
+    if length <= most:
+        return centers
+    phase = centers * stretches % length  # of a stretch and what is left out around it
+    return centers[np.abs(phase - length / 2) * 2 < most]
 
 
 def part_of(samples: Samples, most: int, reach: int) -> Part:

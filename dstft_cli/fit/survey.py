@@ -14,6 +14,7 @@ from torch import Tensor
 from dstft_cli.criteria import Criterion, Gini, Kurtosis, rows_together
 from dstft_cli.criteria.gini import COARSE
 from dstft_cli.fit.evaluator import Evaluator
+from dstft_cli.stft import Samples
 
 Array = NDArray[np.float64]
 
@@ -23,15 +24,18 @@ _ENDS = [0, -1]  # the bins at 0 and at half the sample rate
 class Survey(Evaluator):
     """An evaluator of frames that all weigh 1, as those of stretches of a signal do.
 
-    Args: as for `Evaluator`; `criterion` is the one that a descent asks for, and says whether the
-        signal is scaled.
+    Args: as for `Evaluator`, but for weights; `criterion` is the one that a descent asks for, and
+        says whether the signal is scaled.
         half_ends: the first and the last bin count half, as in a trapezoid rule over frequency, so
             that sums with other FFT sizes (even ones) compare.
     """
 
-    def __init__(self, *arguments: Any, half_ends: bool, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.frame_weights = self.weights = np.ones(len(self.frames))
+    def __init__(
+        self, samples: Samples, centers: Array, *arguments: Any, half_ends: bool, **options: Any
+    ) -> None:
+        super().__init__(
+            samples, centers, *arguments, frame_weights=np.ones(len(centers)), **options
+        )
         self.half_ends = half_ends
         if half_ends:
             self.cells_per_frame -= self.frames.channels

@@ -19,7 +19,13 @@ from dstft_cli.fit.plan import default_hop_length
 from dstft_cli.jobs.output import write_call, write_result
 from dstft_cli.jobs.places import Places
 from dstft_cli.jobs.preflight import check_pictures
-from dstft_cli.jobs.recording import input_record, load_recording, loaded_line, naming
+from dstft_cli.jobs.recording import (
+    input_record,
+    load_recording,
+    loaded_line,
+    naming,
+    recording_warnings,
+)
 from dstft_cli.jobs.summary import summary_lines
 from dstft_cli.names import ONE_LENGTH, Progress, Report, default_smoothness
 from dstft_cli.result import Result
@@ -127,7 +133,7 @@ def run_job(
             signal_info=input_record(signal),
             seconds={"load": loaded - began, "write": now - found, "total": now - began},
             peak_memory_mb=peak_memory_mb(),
-            warnings=signal.warnings,
+            warnings=recording_warnings(signal, settings) if learned else signal.warnings,
             outputs=places.names(),
         )
         record.update(extra or {})

@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from dstft_cli.audio import Signal, load
+from dstft_cli.audio.checks import percent
 from dstft_cli.audio.source import printable_name
 from dstft_cli.errors import InputError
 from dstft_cli.names import counted
 from dstft_cli.settings import Settings
+
+_DC_SHARE = 0.01  # of the energy, from which on it may decide which window is best
+_ABOVE_DC = 40.0  # Hz, where most sound begins
 
 
 def load_recording(source: str, settings: Settings) -> Signal:
@@ -22,6 +26,18 @@ def load_recording(source: str, settings: Settings) -> Signal:
         sample_rate=settings.sr,
         offset=settings.offset,
         duration=settings.duration,
+    )
+
+
+def recording_warnings(signal: Signal, settings: Settings) -> tuple[str, ...]:
+    """What a criterion may be led by in a recording, one line each."""
+    if signal.dc_share <= _DC_SHARE or settings.criterion_fmin:
+        return signal.warnings
+    above = min(_ABOVE_DC, signal.sample_rate / 200)
+    return (
+        *signal.warnings,
+        f"{percent(signal.dc_share)} of the energy is a constant offset (DC), which favours long "
+        f"windows: look above it with --criterion-fmin {above:g}, or remove it with a high-pass filter",
     )
 
 

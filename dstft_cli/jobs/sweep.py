@@ -19,6 +19,7 @@ from dstft_cli.jobs.recording import (
     loaded_line,
     naming,
     picture_title,
+    recording_warnings,
 )
 from dstft_cli.names import CRITERIA, Progress, Report
 from dstft_cli.result import Sweep
@@ -65,7 +66,7 @@ def run_sweep(
             signal_info=info,
             seconds={"load": loaded - began, "write": now - swept, "total": now - began},
             peak_memory_mb=peak_memory_mb(),
-            warnings=signal.warnings,
+            warnings=recording_warnings(signal, settings),
             outputs=places.names(),
         )
         places.write_record(record)

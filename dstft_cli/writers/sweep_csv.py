@@ -88,7 +88,7 @@ def sweep_record(
         "criteria": [_summary(curve, sweep.n_fft_of(curve)) for curve in sweep.curves],
         "seconds": {**sweep.seconds, **seconds},
         "peak_memory_mb": peak_memory_mb,
-        "warnings": [*sweep.warnings, *warnings],
+        "warnings": [*warnings, *sweep.warnings],
         "outputs": outputs,
     }
 

@@ -95,19 +95,23 @@ def test_only_all_is_a_hundred_percent(tmp_path: Path) -> None:
     assert warning.startswith("more than 99.9 % of samples are exactly zero")
 
 
-def test_a_constant_offset_is_warned_of(tmp_path: Path) -> None:
+def test_the_share_of_a_constant_offset(tmp_path: Path) -> None:
     path, samples = tmp_path / "offset.wav", stereo(80000)
     rms = np.sqrt(np.mean(samples.astype(float) ** 2))
-    assert warnings_of(path, samples + np.float32(0.7 * rms)) == ()
-    share = 100 * 9 / 10
-    (warning,) = warnings_of(path, (samples + 3 * rms) / 8, channel="all")
-    assert warning == (
-        f"{share:.3g} % of the energy is a constant offset (DC), which hides the sound: "
-        "remove it with a high-pass filter first"
-    )
-    (warning,) = warnings_of(path, np.full(1000, 0.5, np.float32))
-    assert warning.startswith("100 % of the energy is a constant offset")
-    assert warnings_of(path, (samples + 3 * rms) * np.float32(1e-25)) == ()  # squares underflow
+
+    def share(offset: float, scale: float = 1 / 8, **options: object) -> float:
+        shifted = ((samples + offset * rms) * scale).astype(np.float32)
+        soundfile.write(path, shifted, 8000, subtype="FLOAT")
+        with load(path, **options) as signal:  # type: ignore[arg-type]
+            return signal.dc_share
+
+    assert share(0) < 1e-3
+    assert share(3, channel="all") == pytest.approx(9 / 10, abs=1e-3)
+    assert share(1 / 3) == pytest.approx(1 / 10, abs=5e-3)
+    assert share(3, scale=1e-25) == 0  # squares underflow
+    soundfile.write(path, np.full(1000, 0.5, np.float32), 8000, subtype="FLOAT")
+    with load(path) as signal:
+        assert signal.dc_share == 1
 
 
 def test_channels_that_cancel_in_the_mix_are_warned_of(tmp_path: Path) -> None:
