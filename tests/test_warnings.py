@@ -106,7 +106,7 @@ def test_an_offset_is_told_first_and_not_where_the_criterion_looks_above_it(tmp_
         "7.42 % of the energy is a constant offset (DC), which favours long windows: look above it "
         "with --criterion-fmin 40, or remove it with a high-pass filter"
     ]
-    options = ["--n-fft", "512", "--criterion-fmin", "40"]
+    options = ["--n-fft", "2048", "--criterion-fmin", "40"]
     assert run(path, tmp_path / "above", capsys, *options) == []
 
 
