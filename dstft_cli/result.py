@@ -155,9 +155,13 @@ class Result:
 
 
 GOOD_ENOUGH = 0.01  # loss within which a length is as good as the best
-# losses of the worst length from which the choice matters little, a lot; the lengths of a table differ
-# by 0.007 nats at most in white noise, by 0.07 in faint speech
-LITTLE, MUCH = 0.03, 0.2
+# spread of losses from which the choice matters at all; the lengths of a table differ by 0.007 nats at
+# most in white noise, by 0.07 in faint speech
+LITTLE = 0.03
+SOMEWHAT, MUCH = (
+    0.1,
+    0.3,
+)  # losses of a usual choice from which it matters more than a little, and a lot
 # longest over shortest length of a table of `optimize`, within which LITTLE is measured
 TABLE_RANGE = 8
 USUAL_LENGTH = 2048.0  # samples: librosa's default, and that of most music software
@@ -207,18 +211,34 @@ class SweepCurve:
         return float(finite)
 
     @property
-    def matters(self) -> str:
-        """How much the choice of a length matters: `not at all`, `little` or `a lot`.
+    def loss_off_by_two(self) -> float:
+        """Largest loss of the lengths from half to twice of the best, as far as the sweep goes.
 
-        Not at all, as in noise, where no range of lengths as wide as a table of `optimize` holds losses
-        that differ by `LITTLE`: then that finds none better than another either.
+        Between two lengths the loss is taken as linear in the logarithm of the length.
+        """
+        finite = np.isfinite(self.losses)
+        lengths, losses = np.log(self.lengths[finite]), self.losses[finite]
+        ends = np.log(self.best_length * np.array([0.5, 2.0]))
+        inside = losses[(ends[0] <= lengths) & (lengths <= ends[1])]
+        return float(max([*np.interp(ends, lengths, losses), *inside]))
+
+    @property
+    def matters(self) -> str:
+        """How much the choice matters: `not at all`, `little`, `somewhat` or `a lot`.
+
+        By the loss of what one is likely to take without looking: the usual length, or one that is off
+        by a factor of two. Not at all, as in noise, where no range of lengths as wide as a table of
+        `optimize` holds losses that differ by `LITTLE`: then that finds none better than another
+        either.
         """
         finite = np.isfinite(self.losses)
         lengths, losses = self.lengths[finite], self.losses[finite]
         stops = np.searchsorted(lengths, lengths * (TABLE_RANGE * (1 + 1e-9)))
         if max(np.ptp(losses[start:stop]) for start, stop in enumerate(stops)) < LITTLE:
             return "not at all"
-        return "little" if self.spread < MUCH else "a lot"
+        usual = self.at(USUAL_LENGTH)
+        loss = max(self.loss_off_by_two, 0.0 if usual is None else self.losses[usual])
+        return "little" if loss < SOMEWHAT else "somewhat" if loss < MUCH else "a lot"
 
     @property
     def good_lengths(self) -> tuple[float, float]:

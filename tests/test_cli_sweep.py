@@ -73,15 +73,17 @@ def test_the_table_says_which_length_and_whether_it_matters(dstft, signal):
         f"{curve.best_value:.4g}",
         f"{usual:.4g}",
         f"{low:.4g} to {high:.4g}",
-        f"{curve.spread:.2g} nats",
+        f"{curve.loss_off_by_two:.2g} nats",
         "a lot",
     ]
     assert empty == ""
+    off, loss = curve.loss_off_by_two, usual - curve.best_value
+    assert off < np.log(1.5) < loss
     assert verdict == (
-        f"The window length matters a lot: the worst one loses {curve.spread:.2g} nats, as if "
-        f"{np.exp(curve.spread):.2g} times as many cells were occupied. Use n_fft {curve.n_fft} "
-        f"with a window of {curve.best_length:.4g} samples ({ms:.3g} ms); the usual 2048 loses "
-        f"{usual - curve.best_value:.2g} nats."
+        f"The window length matters a lot: half or twice of the best loses up to {off:.2g} nats, as "
+        f"if {np.expm1(off):.0%} more cells were occupied; the usual 2048 loses {loss:.2g} nats, as if "
+        f"{np.exp(loss):.2g} times as many cells were occupied. Use n_fft {curve.n_fft} with a window "
+        f"of {curve.best_length:.4g} samples ({ms:.3g} ms)."
     )
     assert place == "results in a-sweep"
     assert err == ""
@@ -144,6 +146,7 @@ def test_the_record(dstft, signal):
             "loss": pytest.approx(curve.losses[usual]),
         },
         "good_enough": {"min": pytest.approx(low), "max": pytest.approx(high), "loss": 0.01},
+        "off_by_two": pytest.approx(curve.loss_off_by_two),
         "spread": pytest.approx(curve.spread),
         "matters": "a lot",
     }
@@ -165,7 +168,7 @@ def test_noise_does_not_matter(dstft):
 def test_of_a_long_recording_it_tells_how_much_was_looked_at(dstft, monkeypatch):
     monkeypatch.setattr("dstft_cli.fit.sweep.MOST_POINTS", 32 * 3000)
     out, _ = dstft("a.wav", "--win-length-max", "200")
-    expected = "from 0.375 s of 1.125 s, in stretches spread evenly over them"
+    expected = "from 0.374 s of 1.125 s, in stretches spread evenly over them"
     assert out.decode().splitlines()[2] == expected
 
 

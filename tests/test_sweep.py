@@ -10,7 +10,6 @@ from criteria_reference import criterion_value
 from dstft_cli.errors import InputError, UsageError
 from dstft_cli.fit import optimize
 from dstft_cli.fit import sweep as sweep_module
-from dstft_cli.fit.stretches import part_of
 from dstft_cli.fit.sweep import sweep
 from dstft_cli.fit.sweep_grids import sweep_grids
 from dstft_cli.names import CRITERIA
@@ -113,7 +112,9 @@ def test_a_tone_wants_the_longest_window_and_a_click_the_shortest(criterion):
         "longer ones, beyond a quarter of the recording, no longer tell when something happens",
     )
     short = sweep(TONE, RATE, criteria=[criterion], win_length_max=500)
-    assert short.warnings[0].endswith(", 500 samples: raise --win-length-max to look further")
+    assert short.warnings[0].endswith(
+        ", 500 samples: raise --win-length-max to look further, to 3000 at most"
+    )
     click = sweep(CLICK, RATE, criteria=[criterion])
     if criterion == "kurtosis":  # every frame of a click is flat, whatever its window
         assert click.curves[0].matters == "not at all"
@@ -228,10 +229,10 @@ def test_channels_share_one_curve():
 @pytest.mark.parametrize(
     ("rate", "length", "low", "high"),
     [
-        (44100.0, 10**6, 88.2, 8820.0),
-        (8000.0, 10**5, 32.0, 3200.0),
+        (44100.0, 10**6, 88.2, 44100.0),
+        (8000.0, 10**5, 32.0, 16000.0),
         (44100.0, 6000, 88.2, 1500.0),
-        (1000.0, 10**6, 32.0, 3200.0),
+        (1000.0, 10**6, 32.0, 16000.0),
         (44100.0, 100, 6.25, 25.0),
         (44100.0, 2, 4.0, 16.0),
     ],
@@ -312,33 +313,6 @@ def test_a_long_signal_is_looked_at_in_stretches(monkeypatch):
     assert part.curves[0].best_length == pytest.approx(whole.curves[0].best_length, rel=0.1)
 
 
-def test_frames_of_stretches_see_what_they_see_in_the_signal():
-    x = np.random.default_rng(0).standard_normal((2, 50_000)).astype(np.float32)
-    part = part_of(x, most=8000, reach=300)
-    assert not part.whole
-    assert len(part.starts) * part.size == pytest.approx(8000, abs=len(part.starts))
-    assert part.share == len(part.starts) * part.size / 50_000
-    flat, found = x[0].tolist(), []
-    for start in part.starts:
-        piece = part.samples[:, start - 300 : start + part.size + 300]
-        at = flat.index(float(piece[0, 300])) - 300
-        np.testing.assert_array_equal(piece, x[:, at : at + piece.shape[1]])
-        found.append(at + 300 + part.size / 2)
-    share = np.array(found) / 50_000  # in the middle of as many equal parts
-    np.testing.assert_allclose(share, (np.arange(len(share)) + 0.5) / len(share), atol=1e-4)
-    centers = part.centers(100.0)
-    assert centers[0] == part.starts[0]
-    assert len(centers) == len(part.starts) * math.ceil(part.size / 100)
-
-
-def test_a_short_signal_is_looked_at_as_a_whole():
-    x = np.ones((1, 500), np.float32)
-    part = part_of(x, most=500, reach=64)
-    assert part.whole
-    assert part.samples is x
-    np.testing.assert_array_equal(part.centers(64.0), np.arange(8) * 64.0)
-
-
 def curve(losses, best=200.0):
     lengths = 100.0 * 2.0 ** np.arange(len(losses))
     losses = np.array(losses)
@@ -357,11 +331,41 @@ def test_lengths_that_are_good_enough_end_where_the_loss_passes_a_hundredth():
 
 
 @pytest.mark.parametrize(
-    ("spread", "matters"),
-    [(0.029, "not at all"), (0.031, "little"), (0.19, "little"), (0.21, "a lot")],
+    ("loss", "matters"),
+    [
+        (0.029, "not at all"),
+        (0.031, "little"),
+        (0.09, "little"),
+        (0.11, "somewhat"),
+        (0.29, "somewhat"),
+        (0.31, "a lot"),
+    ],
 )
-def test_how_much_it_matters(spread, matters):
-    assert curve([spread, 0.0, np.inf]).matters == matters
+def test_how_much_it_matters(loss, matters):
+    assert curve([loss, 0.0, np.inf]).matters == matters
+    assert curve([3.0, loss, 0.0, np.inf], best=400.0).matters == (
+        "little" if loss < 0.03 else matters
+    )
+
+
+def test_the_usual_length_counts_where_it_is_off_by_more_than_two():
+    losses = np.array([0.0, 0.01, 0.05, 0.4, 0.7])
+    lengths = 256 * 2.0 ** np.arange(5)
+    usual = SweepCurve("entropy", "minimize", True, lengths, losses, losses, 256.0, 0.0)
+    assert usual.at(2048) == 3
+    assert usual.loss_off_by_two == 0.01
+    assert usual.matters == "a lot"
+    assert curve(losses, best=100.0).matters == "little"
+
+
+def test_the_loss_of_half_and_twice_the_best_length():
+    assert curve([0.2, 0.1, 0.0, 0.1, 0.6], best=400.0).loss_off_by_two == pytest.approx(0.1)
+    # 500 lies between 400 and 800: half of it a third of an octave above 200
+    off = curve([0.5, 0.3, 0.0, 0.1, 0.6], best=500.0)
+    up = np.log2(1000 / 800)
+    assert off.loss_off_by_two == pytest.approx(max(0.3 * (1 - np.log2(250 / 200)), 0.1 + 0.5 * up))
+    assert curve([0.5, 0.0], best=200.0).loss_off_by_two == 0.5  # no further than it goes
+    assert curve([np.inf, 0.0, 0.2]).loss_off_by_two == 0.2
 
 
 def test_losses_that_add_up_over_many_octaves_do_not_matter():

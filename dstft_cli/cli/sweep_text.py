@@ -11,7 +11,9 @@ from typing import Any
 from dstft_cli.cli.table import printable, table
 from dstft_cli.settings.length import number_text, time_text
 
-HEADER = ("criterion", "best length", "n_fft", "value", "at 2048", "as good", "worst", "matters")
+HEADER = ("criterion", "best length", "n_fft", "value", "at 2048", "as good", "off by 2", "matters")
+
+_NOTHING = 5e-4  # a loss that nobody would notice
 
 
 def sweep_lines(record: Mapping[str, Any], directory: Path | None) -> list[str]:
@@ -25,7 +27,12 @@ def sweep_lines(record: Mapping[str, Any], directory: Path | None) -> list[str]:
             f"from {record['looked_at'] * seconds:.3g} s of {seconds:.4g} s, in stretches spread "
             "evenly over them"
         )
-    lines += ["", _verdict(criteria[0], rate) if len(criteria) == 1 else _verdicts(criteria)]
+    lines += [
+        "",
+        _verdict(criteria[0], record["window_length"], rate)
+        if len(criteria) == 1
+        else _verdicts(criteria),
+    ]
     if directory is not None:
         lines.append(f"results in {printable(str(directory))}")
     return lines
@@ -40,28 +47,36 @@ def _row(entry: Mapping[str, Any], rate: float) -> list[str]:
         f"{best['value']:.4g}",
         "not tried" if usual is None else f"{usual['value']:.4g}",
         f"{_samples(good['min'])} to {_samples(good['max'])}",
-        _loss(entry, entry["spread"]),
+        _loss(entry, entry["off_by_two"]),
         entry["matters"],
     ]
 
 
-def _verdict(entry: Mapping[str, Any], rate: float) -> str:
+def _verdict(entry: Mapping[str, Any], swept: Mapping[str, Any], rate: float) -> str:
     """The sentence for one criterion."""
     if entry["matters"] == "not at all":
         return (
             "The window length does not matter: the worst one loses "
             f"{_loss(entry, entry['spread'])}. Any will do."
         )
-    best, usual = entry["best"], entry["usual"]
+    best, usual, loss = entry["best"], entry["usual"], entry["off_by_two"]
     text = (
-        f"The window length matters {entry['matters']}: the worst one loses "
-        f"{_loss(entry, entry['spread'])}{_in_cells(entry, entry['spread'])}. "
-        f"Use n_fft {best['n_fft']} with a window of {_samples(best['win_length'])} samples "
-        f"({time_text(best['win_length'] / rate)})"
+        f"The window length matters {entry['matters']}: half or twice of the best loses up to "
+        f"{_loss(entry, loss)}{_in_cells(entry, loss)}"
     )
     if usual is not None:
-        text += f"; the usual 2048 loses {_loss(entry, usual['loss'])}"
-    return f"{text}."
+        text += (
+            f"; the usual 2048 loses {_loss(entry, usual['loss'])}{_in_cells(entry, usual['loss'])}"
+        )
+    further = ""
+    if math.isclose(best["win_length"], swept["max"], rel_tol=1e-6):
+        further = ", or a longer one"
+    elif math.isclose(best["win_length"], swept["min"], rel_tol=1e-6):
+        further = ", or a shorter one"
+    return (
+        f"{text}. Use n_fft {best['n_fft']} with a window of {_samples(best['win_length'])} samples "
+        f"({time_text(best['win_length'] / rate)}){further}."
+    )
 
 
 def _verdicts(criteria: list[Mapping[str, Any]]) -> str:
@@ -69,7 +84,7 @@ def _verdicts(criteria: list[Mapping[str, Any]]) -> str:
     words = Counter(entry["matters"] for entry in criteria)
     matters = ", ".join(
         f"{word} for {words[word]} of {len(criteria)} criteria"
-        for word in ("a lot", "little", "not at all")
+        for word in ("a lot", "somewhat", "little", "not at all")
         if word in words
     )
     (n_fft, votes), *_ = Counter(entry["best"]["n_fft"] for entry in criteria).most_common()
@@ -83,12 +98,14 @@ def _verdicts(criteria: list[Mapping[str, Any]]) -> str:
 def _loss(entry: Mapping[str, Any], loss: float | None) -> str:
     if loss is None or not math.isfinite(loss):
         return "everything"
+    if loss < _NOTHING:
+        return "nothing"
     text = f"{loss:#.2g}".rstrip(".")
     return f"{text} nats" if entry["unit"] == "nats" else f"{text} of the best value"
 
 
 def _in_cells(entry: Mapping[str, Any], loss: float) -> str:
-    if entry["unit"] != "nats" or loss is None or not math.isfinite(loss):
+    if entry["unit"] != "nats" or loss is None or not _NOTHING <= loss < math.inf:
         return ""
     more = math.expm1(loss)
     if more < 0.5:

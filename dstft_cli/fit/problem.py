@@ -31,8 +31,7 @@ Array = NDArray[np.float64]
 _MOST_CELLS = 1 << 21  # with a window length of their own, where change is free
 _MOST_PATCHES = 1 << 20
 _SHORTEST_PATCH, _LONGEST_PATCH = 1 / 4, 4  # along time, in n_fft
-_PROBED_SAMPLES = 1 << 19  # of the signal that n_fft auto looks at, in so many stretches
-_PROBED_STRETCHES = 8
+_PROBED_SAMPLES = 1 << 19  # of the signal that n_fft auto looks at
 _PROBED_POINTS = 16 * _PROBED_SAMPLES  # frames × n_fft per length, above which frames are left out
 
 
@@ -164,7 +163,7 @@ class Probe:
         """Evaluator, scores of the tabulated lengths and moment table; the last n_fft is kept."""
         if n_fft not in self._tables:
             length, hop = self._problem.length, self._hop(n_fft)
-            centers = spread_centers(length, hop, _PROBED_SAMPLES, _PROBED_STRETCHES)
+            centers = spread_centers(length, hop, _PROBED_SAMPLES)
             weights = None if len(centers) * hop >= length else np.ones(len(centers))
             evaluator = self._problem.evaluator(n_fft, hop, centers, weights)
             lengths = self._plan_for(n_fft).tabulated_lengths()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from dstft_cli.fit.descent import descend
 from dstft_cli.fit.device import resolve_device
 from dstft_cli.fit.n_fft import LONGEST_SHARE
 from dstft_cli.fit.problem import as_channels, usable_peak
-from dstft_cli.fit.stretches import Part, part_of
+from dstft_cli.fit.stretches import spread_centers
 from dstft_cli.fit.survey import Survey
 from dstft_cli.fit.sweep_grids import SweepGrid, sweep_grids
 from dstft_cli.fit.tabulate import unusable_last
@@ -102,9 +103,9 @@ def sweep(
         shortest=band.least_n_fft(float(sample_rate)) / 2,
     )
     points = max(grid.n_fft / grid.hop_length for grid in grids) * samples.shape[0]
-    part = part_of(samples, int((most_points or MOST_POINTS) / points), grids[-1].n_fft)
     task = _Task(
-        part,
+        samples,
+        int((most_points or MOST_POINTS) / points),
         partial(band.bins, sample_rate=float(sample_rate)),
         window,
         normalization,
@@ -133,7 +134,7 @@ def sweep(
         n_ffts=np.repeat([grid.n_fft for grid in grids], counts),
         hop_lengths=np.repeat([grid.hop_length for grid in grids], counts),
         curves=tuple(found),
-        looked_at=part.share,
+        looked_at=task.share(grids[-1]),
         seconds={"search": searched - began, "descent": time.perf_counter() - searched},
         warnings=tuple(_on_bounds(found, grids, length)),
     )
@@ -143,7 +144,8 @@ def sweep(
 class _Task:
     """What of a sweep does not depend on the grid."""
 
-    part: Part
+    samples: Samples
+    most: int  # samples per channel to look at
     bins: Callable[[int], slice]  # that the criteria see, at an n_fft
     window: str
     normalization: str
@@ -154,10 +156,17 @@ class _Task:
     threads: int | None
     progress: Progress | None
 
+    def centers(self, grid: SweepGrid) -> Array:
+        return spread_centers(self.samples.shape[-1], grid.hop_length, self.most)
+
+    def share(self, grid: SweepGrid) -> float:
+        """Part of the signal that the frames stand for, in (0, 1]."""
+        return min(len(self.centers(grid)) * grid.hop_length / self.samples.shape[-1], 1.0)
+
     def survey(self, grid: SweepGrid, criterion: Criterion) -> Survey:
         return Survey(
-            self.part.samples,
-            self.part.centers(grid.hop_length),
+            self.samples,
+            self.centers(grid),
             Transform(grid.n_fft, self.window, self.normalization),
             criterion,
             half_ends=grid.half_ends,
@@ -172,7 +181,7 @@ class _Task:
 
     def _weight(self, grid: SweepGrid) -> float:
         """What a cell stands for: its area, and the part of the signal that is not looked at."""
-        return grid.area / self.part.share
+        return grid.area / self.share(grid)
 
     def tables(self, grids: Sequence[SweepGrid], criteria: Sequence[Criterion]) -> list[_Table]:
         """Values and scores of each criterion for all lengths."""
@@ -274,11 +283,12 @@ def _on_bounds(curves: Sequence[SweepCurve], grids: Sequence[SweepGrid], length:
         length: of the signal, samples.
     """
     shortest, longest = float(grids[0].lengths[0]), float(grids[-1].lengths[-1])
+    most = math.floor(length * LONGEST_SHARE)
     shorter = f"lower {grids[0].bounds.low_option} to look further"
     if shortest <= SHORTEST_WINDOW:
         shorter = "a shorter window holds no sample"
-    longer = f"raise {grids[-1].bounds.high_option} to look further"
-    if longest >= length * LONGEST_SHARE:
+    longer = f"raise {grids[-1].bounds.high_option} to look further, to {most} at most"
+    if longest >= most:
         longer = (
             "longer ones, beyond a quarter of the recording, no longer tell when something happens"
         )

@@ -28,7 +28,7 @@ Array = NDArray[np.float64]
 CELL = 1 / 16  # hop / n_fft to which values of several grids are scaled
 _HOPS_PER_FFT = 32
 _SHORTEST_SECONDS, _SHORTEST_SAMPLES = 0.002, 32
-_WIDEST = 100  # ratio of the longest to the shortest length
+_WIDEST = 500  # ratio of the longest to the shortest length
 _LENGTHS_PER_OCTAVE = 4
 
 
@@ -74,10 +74,9 @@ def sweep_grids(
         hop_length: samples; None: n_fft/32, with a given n_fft n_fft/16; overlap · n_fft/4 where
             that is less.
         win_length_min, win_length_max: samples; None: the range of `optimize` at this n_fft; with n_fft
-            None from 2 ms or 32 samples, whichever is longer, to a hundred times that or a quarter of
+            None from 2 ms or 32 samples, whichever is longer, to 500 times that or a quarter of
             the signal, whichever is shorter.
         overlap: η; lengths stay above hop_length / η.
-
         shortest: no length below this, samples, unless it is asked for.
 
     Raises:

@@ -73,7 +73,7 @@ def sweep_record(
         sweep: the curves.
         settings: those of a sweep.
         signal_info, seconds, peak_memory_mb, outputs: as in `result_record`.
-        warnings: further ones beside those of the sweep.
+        warnings: of the recording, before those of the sweep.
     """
     return {
         "version": __version__,
@@ -109,6 +109,7 @@ def _summary(curve: SweepCurve, n_fft: int) -> dict[str, Any]:
             "loss": float(curve.losses[usual]),
         },
         "good_enough": {"min": low, "max": high, "loss": GOOD_ENOUGH},
+        "off_by_two": curve.loss_off_by_two,
         "spread": curve.spread,
         "matters": curve.matters,
     }
