@@ -24,14 +24,15 @@ LARGEST_FFT = 1 << 20  # n_fft, samples
 SHORTEST_WINDOW = 2.0  # samples; a shorter one could fall between two samples and hold none
 
 # Price of one e-fold change of window length per n_fft of time, or per bin, in nats of the
-# criterion's score: lengths follow notes, syllables and partials, not single frames or cells.
+# criterion's score: lengths follow notes, syllables and partials, not single frames, bins or cells.
 DEFAULT_SMOOTHNESS = 0.1
-DEFAULT_SMOOTHNESS_OF_CELLS = 0.5
+DEFAULT_SMOOTHNESS_ALONG_FREQUENCY = 0.5  # there are far more bins than partials
 
 
 def default_smoothness(window_mode: str) -> float:
     """μ where none is given."""
-    return DEFAULT_SMOOTHNESS_OF_CELLS if window_mode == "time-frequency" else DEFAULT_SMOOTHNESS
+    along_frequency = window_mode in ("frequency", "time-frequency")
+    return DEFAULT_SMOOTHNESS_ALONG_FREQUENCY if along_frequency else DEFAULT_SMOOTHNESS
 
 
 def counted(number: int, noun: str) -> str:

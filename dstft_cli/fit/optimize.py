@@ -91,7 +91,7 @@ def optimize(
         smoothness: μ ≥ 0, the price in nats of one e-fold change of window length per n_fft of
             signal, or per bin: the score is charged `μ·(n_fft/N)·Σ|ln θ_i − ln θ_{i+1}|` over
             frames, or `(μ/F)·Σ|ln θ_f − ln θ_{f+1}|` over bins, or both, each averaged over the
-            other axis. None: 0.1, or 0.5 with `time-frequency`.
+            other axis. None: 0.1 over time, 0.5 over frequency or both.
         overlap: η in (0, 1]; window lengths stay above hop_length / η, learned centres at most η
             mean window lengths apart.
         criterion: one of `names.CRITERIA`, `module:object`, or an object (see `criteria.base`).

@@ -22,7 +22,7 @@ from dstft_cli.fit.method import Method
 from dstft_cli.fit.plan import Plan
 from dstft_cli.fit.stretches import spread_centers
 from dstft_cli.fit.tabulate import Table, fixed_scores, is_featureless, search_lengths
-from dstft_cli.names import DEFAULT_SMOOTHNESS, DEFAULT_SMOOTHNESS_OF_CELLS, Progress
+from dstft_cli.names import DEFAULT_SMOOTHNESS, DEFAULT_SMOOTHNESS_ALONG_FREQUENCY, Progress
 from dstft_cli.parameters import Patches, choose_patches
 from dstft_cli.stft import Samples, Transform
 
@@ -110,7 +110,7 @@ class Probe:
         self._problem = problem
         method = problem.method
         if method.window_mode == "time-frequency":  # per frame is as telling, and far cheaper
-            mu = method.smoothness * DEFAULT_SMOOTHNESS / DEFAULT_SMOOTHNESS_OF_CELLS
+            mu = method.smoothness * DEFAULT_SMOOTHNESS / DEFAULT_SMOOTHNESS_ALONG_FREQUENCY
             self._problem = replace(
                 problem, method=replace(method, window_mode="time", smoothness=mu)
             )

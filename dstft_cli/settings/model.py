@@ -168,7 +168,7 @@ class Settings:
             metavar="MU",
             unit="nats of the criterion's score per e-fold of window length and n_fft of time, or bin",
             at_least=0,
-            default="0.1; time-frequency 0.5",
+            default="0.1; over frequency 0.5",
         ),
     ] = None
     overlap: Annotated[
