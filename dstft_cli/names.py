@@ -35,6 +35,13 @@ def default_smoothness(window_mode: str) -> float:
     return DEFAULT_SMOOTHNESS_ALONG_FREQUENCY if along_frequency else DEFAULT_SMOOTHNESS
 
 
+def band_text(low: float | None, high: float | None) -> str:
+    """The band that a criterion looks at, with its preposition; empty where it looks at all."""
+    if high is not None:
+        return f"over {low or 0:g} to {high:g} Hz"
+    return f"from {low:g} Hz on" if low else ""
+
+
 def counted(number: int, noun: str) -> str:
     """`1 frame`, `2 frames`."""
     return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -106,7 +106,11 @@ def test_a_value_of_a_matrix_is_never_passed_over(tmp_path):
     ("text", "message"),
     [
         ("", "HERE/batch.yaml: has no jobs: write 'jobs:' with '- input: FILE' below it"),
-        ("- a", "HERE/batch.yaml: holds no settings: write one 'key: value' a line"),
+        (
+            "- a",
+            "HERE/batch.yaml: holds no settings: write one 'key: value' a line, or give a list of "
+            "recordings to --from",
+        ),
         ("jobs: []", "HERE/batch.yaml:1: jobs must be a list: write '- input: FILE' below it"),
         ("jobs: a.wav", "HERE/batch.yaml:1: jobs must be a list: write '- input: FILE' below it"),
         ("jobs: [a.wav]", "HERE/batch.yaml:1: a job must be a mapping: write '- input: FILE'"),

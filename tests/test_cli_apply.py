@@ -364,3 +364,16 @@ def test_the_criterion_looks_at_the_band_it_was_learned_with(folder, apply):
     learned, applied = (read_json(f"{place}/result.json") for place in ("banded", "again"))
     assert applied["criterion"]["final"] == pytest.approx(learned["criterion"]["final"], rel=1e-5)
     assert applied["settings"]["criterion_fmax"] == 1500
+
+
+def test_a_band_above_the_recording_is_refused(folder, capsys):
+    options = ["--n-fft", "256", "--criterion-fmin", "1500", "--no-figures"]
+    assert main(["optimize", "a.wav", *options, "-o", "banded"]) == 0
+    summary = capsys.readouterr().out.splitlines()[1]
+    assert "(from 1500 Hz on; start " in summary
+    assert main(["apply", "banded", "a.wav", "--sr", "2000", "-o", "low"]) == 2
+    assert capsys.readouterr().err == (
+        "dstft: the criterion of banded looks at 1500 Hz and above, and a recording at 2000 Hz ends at "
+        "1000 Hz: raise --sr, or run dstft optimize again with a lower --criterion-fmin\n"
+    )
+    assert not Path("low").exists()

@@ -365,3 +365,10 @@ def test_help_imports_no_torch():
         [sys.executable, "-c", code], capture_output=True, text=True, env=dict(os.environ)
     )
     assert done.stdout.splitlines()[-1] == "False"
+
+
+def test_the_band_of_the_criterion_is_told(dstft):
+    out, _ = dstft("a.wav", "--criterion-fmin", "100", "--criterion-fmax", "900")
+    assert out.decode().splitlines()[2] == "criterion over 100 to 900 Hz"
+    out, _ = dstft("a.wav", "--criterion-fmin", "0", "--force")
+    assert not [line for line in out.decode().splitlines() if line.startswith("criterion ")][1:]

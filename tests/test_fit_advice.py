@@ -51,7 +51,7 @@ def told(
 @pytest.mark.parametrize(
     ("row", "options", "remedy"),
     [
-        ([128], {}, "lower --hop-length"),
+        ([128], {}, "lower --hop-length, to 32 or less"),
         ([32], {"hop_length": 8}, "lower --win-length-min"),
         (
             [100],
@@ -59,11 +59,11 @@ def told(
             "lower --win-length-min and --hop-length",
         ),
         ([2], {"hop_length": 1, "n_fft": 32}, "a shorter one holds no sample, so no option helps"),
-        ([256], {"hop_mode": "constant", "hops": [100]}, "lower --hop-length-max"),
+        ([256], {"hop_mode": "constant", "hops": [100]}, "lower --hop-length-max, to 64 or less"),
         (
             [128],
             {"hop_mode": "constant", "hop_length": 64, "hop_length_max": 64, "hops": [50]},
-            "lower --hop-length-max and --hop-length",
+            "lower --hop-length-max and --hop-length, to 32 or less",
         ),
     ],
 )
@@ -77,15 +77,19 @@ def test_windows_on_their_lower_bound(row, options, remedy):
 @pytest.mark.parametrize(
     ("row", "options", "remedy"),
     [
-        ([1024], {}, "raise --n-fft"),
+        ([1024], {}, "raise --n-fft, to 25000 at most"),
         (
             [1024],
             {"automatic": True, "length": 6200},
             "n_fft auto takes 1024 here, give a larger --n-fft, to 1550 at most",
         ),
-        ([500], {"win_length_max": 500}, "raise --win-length-max"),
-        ([600], {"win_length_max": 600}, "raise --win-length-max and --n-fft"),
-        ([1024], {"win_length_max": 1024, "automatic": True}, "raise --win-length-max"),
+        ([500], {"win_length_max": 500}, "raise --win-length-max, to 25000 at most"),
+        ([600], {"win_length_max": 600}, "raise --win-length-max and --n-fft, to 25000 at most"),
+        (
+            [1024],
+            {"win_length_max": 1024, "automatic": True},
+            "raise --win-length-max, to 25000 at most",
+        ),
         (
             [1000],
             {"win_length_max": 1000, "length": 6000, "automatic": True},
@@ -94,12 +98,12 @@ def test_windows_on_their_lower_bound(row, options, remedy):
         (
             [1024, 1024],
             {"window_mode": "time"},
-            "raise --n-fft, with --hop-length 64 or less to keep short ones",
+            "raise --n-fft, to 25000 at most, with --hop-length 64 or less to keep short ones",
         ),
         (
             [1024, 1024],
             {"window_mode": "time", "hop_length": 64},
-            "raise --n-fft",
+            "raise --n-fft, to 25000 at most",
         ),
         (
             [1024],
@@ -236,7 +240,7 @@ def test_a_large_n_fft_with_short_windows_is_not_told():
     result = optimize(CLICKS, 8000, win_length=3000)
     assert result.n_fft == 4096
     assert result.warnings == (
-        "the learned window length is on its lower bound, 512 samples: lower --hop-length",
+        "the learned window length is on its lower bound, 512 samples: lower --hop-length, to 128 or less",
     )
 
 
@@ -291,3 +295,11 @@ def test_following_advice_comes_to_an_end(window_mode, hop_mode):
         rounds.append(options)
     assert len(rounds) < 8, rounds
     assert rounds or (window_mode, hop_mode) in SETTLED
+
+
+def test_how_much_lies_on_a_bound_is_told():
+    (warning,) = told([1024, 1024, 500, 500, 500], window_mode="time")
+    assert warning.startswith(
+        "the learned window length is on its upper bound, 1024 samples, for 40% of the criterion's weight: "
+    )
+    assert told([1024, 500, 500, 500], window_mode="time") == []

@@ -79,7 +79,7 @@ def test_a_tone_wants_an_n_fft_beyond_the_automatic_one():
 @pytest.mark.parametrize(
     ("options", "shortest", "option"),
     [
-        ({}, 64, "--hop-length"),
+        ({}, 64, "--hop-length, to 16 or less"),
         ({"hop_length": 4}, 16, "--win-length-min"),
         ({"win_length_min": 100}, 100, "--win-length-min and --hop-length"),
     ],

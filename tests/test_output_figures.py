@@ -13,6 +13,7 @@ from dstft_cli.audio import Signal
 from dstft_cli.cli import main
 from dstft_cli.jobs.recording import picture_title
 from dstft_cli.plot import pictures
+from dstft_cli.settings import Settings
 
 RECORDING = Path(__file__).parent.parent / "sample_audio" / "two-tones.wav"
 DATA = {"parameters.npz", "result.json", "spectrogram.npy", "trajectory.csv"}
@@ -30,7 +31,21 @@ PICTURES = {"comparison.png", "spectrogram.png", "trajectory.png"}
 )
 def test_titles_tell_the_channels(path, channels, channel, title):
     signal = Signal(np.zeros((1, 9)), 8000, path, "", channels, 1.0)
-    assert picture_title(signal, channel) == title
+    assert picture_title(signal, Settings(channel=channel)) == title
+
+
+@pytest.mark.parametrize(
+    ("band", "title"),
+    [
+        ({"criterion_fmin": 40}, "a.wav, criterion from 40 Hz on"),
+        ({"criterion_fmax": 900.5}, "a.wav, criterion over 0 to 900.5 Hz"),
+        ({"criterion_fmin": 40, "criterion_fmax": 900}, "a.wav, criterion over 40 to 900 Hz"),
+        ({"criterion_fmin": 0}, "a.wav"),
+    ],
+)
+def test_titles_tell_the_band_of_the_criterion(band, title):
+    signal = Signal(np.zeros((1, 9)), 8000, "a.wav", "", 1, 1.0)
+    assert picture_title(signal, Settings(**band)) == title
 
 
 def test_all_channels_are_pooled_and_the_picture_says_so(tmp_path, monkeypatch):

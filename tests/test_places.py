@@ -24,8 +24,12 @@ SPEECH = Path(__file__).parent.parent / "sample_audio" / "bell.oga"
             "--npy d/spectrogram.npy lies in the output directory d, which is written as a whole: "
             "name a file elsewhere",
         ),
-        (["--png", "q.svg"], "--png q.svg is not the format asked for, png"),
-        (["--png", "q.jpg"], "--png q.jpg is not the format asked for, png"),
+        (
+            ["--png", "q.svg"],
+            "--png q.svg would hold a picture in png, the --format of this run: choose a name that ends in "
+            ".png, or another of --format png, svg, pdf",
+        ),
+        (["--png", "q.jpg"], "--png q.jpg would hold a picture in png"),
     ],
 )
 def test_colliding_places_are_refused(tmp_path, monkeypatch, capsys, options, message):

@@ -200,3 +200,10 @@ def test_silence_and_very_short_inputs_draw(shape: tuple[int, int], scale: str) 
 def test_every_format_draws(shape: tuple[int, int], format: str) -> None:
     starts = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
     assert render(short(shape, "mel"), format).startswith(starts[format])
+
+
+def test_the_ends_of_the_criterions_band_are_lines_in_every_spectrogram() -> None:
+    *panels, lengths, _ = comparison(band=(500.0, None)).axes
+    for panel in panels:
+        assert [line.get_ydata()[0] for line in panel.lines] == [500.0]
+    assert len(lengths.lines) == len(comparison().axes[3].lines)

@@ -8,6 +8,7 @@ from matplotlib.image import imread
 from plot_example import pool_of, pool_on, y_ticks
 
 from dstft_cli.errors import UsageError
+from dstft_cli.plot.scale import hz_to_scale
 from dstft_cli.plot.spectrogram import spectrogram_figure, to_db
 from dstft_cli.plot.style import render
 
@@ -120,3 +121,18 @@ def test_pdf_carries_no_date_and_repeats_itself() -> None:
 def test_bad_looks_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         spectrogram_figure(pool_of(), title="", **options)
+
+
+@pytest.mark.parametrize("scale", ["linear", "mel"])
+def test_the_ends_of_the_criterions_band_are_lines_where_they_are_in_the_picture(
+    scale: str,
+) -> None:
+    pool = pool_of(freq_scale=scale, fmin=200.0)
+
+    def lines(*band: float | None) -> list[float]:
+        axes = spectrogram_figure(pool, title="", band=band).axes[0]
+        return [float(line.get_ydata()[0]) for line in axes.lines]
+
+    assert lines(None, None) == lines(100.0, 4000.0) == []
+    assert lines(500.0, 3000.0) == pytest.approx(hz_to_scale([500.0, 3000.0], scale))
+    assert lines(None, 1000.0) == pytest.approx(hz_to_scale([1000.0], scale))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dstft_cli.cli.table import printable, table
+from dstft_cli.names import band_text
 from dstft_cli.settings.length import number_text, time_text
 
 HEADER = ("criterion", "best length", "n_fft", "value", "at 2048", "as good", "off by 2", "matters")
@@ -27,6 +28,9 @@ def sweep_lines(record: Mapping[str, Any], directory: Path | None) -> list[str]:
             f"from {record['looked_at'] * seconds:.3g} s of {seconds:.4g} s, in stretches spread "
             "evenly over them"
         )
+    settings = record["settings"]
+    if band := band_text(settings["criterion_fmin"], settings["criterion_fmax"]):
+        lines.append(f"criterion {band}")
     lines += [
         "",
         _verdict(criteria[0], record["window_length"], rate)

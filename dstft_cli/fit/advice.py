@@ -24,6 +24,7 @@ from dstft_cli.parameters import REACH
 Array = NDArray[np.float64]
 
 _BOUND_SHARE = 0.25  # of the criterion in rows on one bound, above which a warning is due
+_ON_ITS = "the learned window length is on its"
 _AS_IN_NOISE = (
     "as they do in noise: what is learned follows chance; keep one with --window-mode fixed, or "
     "choose a part with more structure with --offset and --duration"
@@ -91,12 +92,12 @@ def advice(
         )
         return warnings
     on_low, on_high = (_on_bound(row, importance, end) for end in (bounds.low, bounds.high))
-    if on_low and not held_by_hop(plan, hops) and not (too_long and bounds.low > most):
+    if on_low is not None and not held_by_hop(plan, hops) and not (too_long and bounds.low > most):
         remedy = _shorter(plan, method, overlap)
-        warnings.append(f"{on_low} is on its lower bound, {bounds.low:g} samples: {remedy}")
-    if on_high and not too_long:
+        warnings.append(f"{_ON_ITS} lower bound, {bounds.low:g} samples{on_low}: {remedy}")
+    if on_high is not None and not too_long:
         remedy = _longer(plan, method, most, length, given)
-        warnings.append(f"{on_high} is on its upper bound, {bounds.high:g} samples: {remedy}")
+        warnings.append(f"{_ON_ITS} upper bound, {bounds.high:g} samples{on_high}: {remedy}")
     return warnings
 
 
@@ -116,15 +117,13 @@ def _too_long(
     ]
 
 
-def _on_bound(row: Array, importance: Array, limit: float) -> str:
-    """What lies on a bound, in words, if enough of it does."""
+def _on_bound(row: Array, importance: Array, limit: float) -> str | None:
+    """How much lies on a bound, as words to follow it, empty for all; None where it is too little."""
     on_bound = is_at(row, limit)
     if on_bound.all():
-        return "the learned window length"
-    share = float(np.broadcast_to(on_bound, importance.shape) @ importance)
-    if share <= _BOUND_SHARE:
         return ""
-    return f"the learned window length where {share:.0%} of the criterion's weight lies"
+    share = float(np.broadcast_to(on_bound, importance.shape) @ importance)
+    return f", for {share:.0%} of the criterion's weight" if share > _BOUND_SHARE else None
 
 
 def _shorter(plan: Plan, method: Method, overlap: float) -> str:
@@ -139,7 +138,10 @@ def _shorter(plan: Plan, method: Method, overlap: float) -> str:
         options.append(hop_option)
     if "--hop-length-max" in options and plan.hop_length > hop / 2:
         options.append("--hop-length")
-    return f"lower {' and '.join(options)}"
+    halved = ""  # what is asked of a hop that alone keeps windows long
+    if all(option.startswith("--hop-length") for option in options):
+        halved = f", to {overlap * plan.bounds.low / 2:.6g} or less"
+    return f"lower {' and '.join(options)}{halved}"
 
 
 def _longer(plan: Plan, method: Method, most: int, length: int, given: Collection[str]) -> str:
@@ -150,7 +152,7 @@ def _longer(plan: Plan, method: Method, most: int, length: int, given: Collectio
             f"longer ones hardly tell when something happens in a signal of {length} samples, so no "
             "option helps"
         )
-    limit = f", to {at_most(most)}" if 2 * high > most else ""  # doubled it would be too long
+    limit = f", to {at_most(min(most, LARGEST_FFT))}"
     if "--win-length-max" in given:
         held = "--n-fft" in given and plan.n_fft < min(2 * high, most)
         return f"raise --win-length-max{' and --n-fft' * held}{limit}"

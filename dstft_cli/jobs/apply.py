@@ -74,6 +74,13 @@ def run_apply(
     criterion = resolve(under.criterion, under.order)
 
     def find(signal: Signal) -> Result:
+        band = Band(under.criterion_fmin or 0.0, under.criterion_fmax or math.inf)
+        if band.low > signal.sample_rate / 2:
+            raise UsageError(
+                f"the criterion of {shown(directory)} looks at {band.low:g} Hz and above, and a recording "
+                f"at {signal.sample_rate} Hz ends at {signal.sample_rate / 2:g} Hz: raise --sr, or run "
+                "dstft optimize again with a lower --criterion-fmin"
+            )
         with naming(signal):
             fitting = transfer(stored, hop, signal.length, float(signal.sample_rate))
         if own.emit != "none":
@@ -87,7 +94,6 @@ def run_apply(
                 whole_at=stored.sample_rate if resampled else None,
             )
         began = time.perf_counter()
-        band = Band(under.criterion_fmin or 0.0, under.criterion_fmax or math.inf)
         kind: Callable[..., Evaluator] = Evaluator
         if len(fitting.window_length) > 1:
             plane = fitting.n_fft // 2 + 1, len(fitting.frame_centers)

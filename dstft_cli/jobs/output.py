@@ -79,10 +79,11 @@ def _pictures(settings: Settings, signal: Signal, result: Result) -> Pictures:
 
     return Pictures(
         result,
-        title=picture_title(signal, settings.channel),
+        title=picture_title(signal, settings),
         freq_scale=settings.freq_scale,
         fmin=settings.fmin,
         fmax=settings.fmax,
+        criterion_band=(settings.criterion_fmin, settings.criterion_fmax),
         db_range=settings.db_range,
         cmap=settings.cmap,
         format=settings.format,

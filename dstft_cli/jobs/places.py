@@ -172,8 +172,9 @@ def refuse_collisions(
     ending = singles["--png"].suffix.lower().removeprefix(".") if "--png" in singles else ""
     if ending in PICTURE_ENDINGS and ending != picture_format:
         raise UsageError(
-            f"--png {shown(singles['--png'])} is not the format asked for, {picture_format}: "
-            f"use --format {', '.join(FIGURE_FORMATS)}, and a name that ends like it"
+            f"--png {shown(singles['--png'])} would hold a picture in {picture_format}, the --format of "
+            f"this run: choose a name that ends in .{picture_format}, or another of --format "
+            f"{', '.join(FIGURE_FORMATS)}"
         )
 
 

@@ -11,7 +11,7 @@ from dstft_cli.audio import Signal, load
 from dstft_cli.audio.checks import percent
 from dstft_cli.audio.source import printable_name
 from dstft_cli.errors import InputError
-from dstft_cli.names import counted
+from dstft_cli.names import band_text, counted
 from dstft_cli.settings import Settings
 
 _DC_SHARE = 0.01  # of the energy, from which on it may decide which window is best
@@ -66,14 +66,16 @@ def input_record(signal: Signal) -> dict[str, Any]:
     }
 
 
-def picture_title(signal: Signal, channel: str | int) -> str:
-    """The recording's name, and which of several channels are shown."""
+def picture_title(signal: Signal, settings: Settings) -> str:
+    """The recording's name, which of several channels are shown, and the criterion's band if it has one."""
     name = "standard input" if signal.path == "-" else Path(signal.path).name
-    if signal.channels == 1:
-        return name
-    used = {"mix": f"mean of {signal.channels} channels", "all": f"all {signal.channels} channels"}
-    one = f"channel {channel} of 0 to {signal.channels - 1}"
-    return f"{name} ({used.get(str(channel), one)})"
+    if signal.channels > 1:
+        all_of_them = f"{signal.channels} channels"
+        used = {"mix": f"mean of {all_of_them}", "all": f"all {all_of_them}"}
+        one = f"channel {settings.channel} of 0 to {signal.channels - 1}"
+        name += f" ({used.get(str(settings.channel), one)})"
+    band = band_text(settings.criterion_fmin, settings.criterion_fmax)
+    return f"{name}, criterion {band}" if band else name
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dstft_cli.names import band_text
 from dstft_cli.settings.length import number_text, time_text
 
 
@@ -15,6 +16,7 @@ def summary_lines(record: Mapping[str, Any], directory: Path | None) -> list[str
     rate = record["input"]["sample_rate"]
     best = criterion["best_fixed"]
     direction = "lower" if criterion["direction"] == "minimize" else "higher"
+    band = band_text(*(record["settings"].get(f"criterion_f{end}") for end in ("min", "max")))
     compared = ""
     if best["win_length"] is not None:  # it is, where parameters were applied and not learned
         compared = f"start {_number(criterion['start'])}; "
@@ -27,7 +29,7 @@ def summary_lines(record: Mapping[str, Any], directory: Path | None) -> list[str
     lines = [
         f"window length  {_length(record['window_length'], rate)}",
         f"{criterion['name']:<13}  {_number(criterion['final'])} "
-        f"({compared}{direction} is sparser)",
+        f"({f'{band}; ' * bool(band)}{compared}{direction} is sparser)",
         f"transform      n_fft {record['n_fft']}, {_frames(record, rate)}",
     ]
     if directory is not None:

@@ -58,7 +58,7 @@ def run_sweep(
             f"{found.seconds['descent']:.2f} s"
         )
         swept = time.perf_counter()
-        _write(places, settings, found, picture_title(signal, settings.channel))
+        _write(places, settings, found, picture_title(signal, settings))
         now = time.perf_counter()
         record = sweep_record(
             found,

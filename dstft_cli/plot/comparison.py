@@ -27,7 +27,7 @@ from dstft_cli.plot.plane import (
 )
 from dstft_cli.plot.pool import PixelPool
 from dstft_cli.plot.scale import FloatArray, hz_to_scale
-from dstft_cli.plot.spectrogram import check_look, draw_levels, level_label
+from dstft_cli.plot.spectrogram import check_look, draw_levels, level_label, mark_band
 from dstft_cli.plot.style import axes_at, panel_title, put_title, styled, time_axis
 
 PLANE, CURVE, HOPS = 1.8, 1.6, 1.1  # heights of the panels, inches
@@ -51,6 +51,7 @@ class Comparison:
         best_fixed_length: best single window length, samples; None where none was looked for.
         length_bounds: shortest and longest length allowed, samples; drawn beside curves.
         start_hop: hop length at the start, samples, where hops were learned and are to be drawn.
+        band: ends of the band that the criterion looked at, Hz, drawn as lines; None: no end.
         channels: whose mean power the panels show.
     """
 
@@ -62,6 +63,7 @@ class Comparison:
     best_fixed_length: float | None
     length_bounds: tuple[float, float] | None = None
     start_hop: float | None = None
+    band: tuple[float | None, float | None] = (None, None)
     channels: int = 1
 
 
@@ -106,6 +108,7 @@ def comparison_figure(
     reference = max(float(pool.image.max()) for _, pool in shown.panels)
     for panel, (label, pool) in zip(planes, shown.panels, strict=True):
         image = draw_levels(panel, pool, reference, db_range=db_range, cmap=cmap)
+        mark_band(panel, pool.grid, shown.band)
         panel_title(panel, label)
     colour_bar(image, planes, level_label(shown.channels))
     limits = [pool.grid.time_limits for _, pool in shown.panels]

@@ -32,6 +32,7 @@ class Pictures:
         title: of all pictures.
         freq_scale: `linear`, `log` or `mel`.
         fmin, fmax: range of frequencies, Hz; None for the scale's own.
+        criterion_band: ends of the band that the criterion looked at, Hz, drawn as lines; None: no end.
         db_range: range of the colours, dB.
         cmap: matplotlib colour map.
         format: `png`, `svg` or `pdf`.
@@ -44,6 +45,7 @@ class Pictures:
     freq_scale: str = "linear"
     fmin: float | None = None
     fmax: float | None = None
+    criterion_band: tuple[float | None, float | None] = (None, None)
     db_range: float = 80.0
     cmap: str = "magma"
     format: str = "png"
@@ -115,6 +117,7 @@ class Pictures:
         figure = spectrogram_figure(
             self.learned,
             title=self.title,
+            band=self.criterion_band,
             db_range=self.db_range,
             cmap=self.cmap,
             channels=self.channels,
@@ -145,6 +148,7 @@ class Pictures:
             best_fixed_length=self._best_fixed_length,
             length_bounds=result.length_bounds,
             start_hop=None if result.hop_bounds is None else result.hop_length,
+            band=self.criterion_band,
             channels=self.channels,
         )
         figure = comparison_figure(shown, title=self.title, db_range=self.db_range, cmap=self.cmap)

@@ -12,8 +12,10 @@ from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
 from dstft_cli.errors import UsageError
+from dstft_cli.plot.grid import PixelGrid
 from dstft_cli.plot.plane import BOTTOM, LEFT, RIGHT, TOP, WIDTH, colour_bar, plane_image
 from dstft_cli.plot.pool import PixelPool
+from dstft_cli.plot.scale import hz_to_scale
 from dstft_cli.plot.style import axes_at, check_cmap, put_title, styled, time_axis
 
 
@@ -46,6 +48,15 @@ def draw_levels(
     return plane_image(axes, pool.grid, db, cmap=cmap, vmin=-db_range, vmax=0.0)
 
 
+def mark_band(axes: Axes, grid: PixelGrid, band: tuple[float | None, float | None]) -> None:
+    """Lines at the ends of the band that a criterion looked at, Hz, where they lie in the picture."""
+    low, high = grid.freq_range
+    for end in band:
+        if end is not None and low < end < high:
+            (at,) = hz_to_scale([end], grid.freq_scale)
+            axes.axhline(at, lw=1.0, ls=(0, (6, 4)), color="white", alpha=0.8, gid="criterion band")
+
+
 @styled
 def spectrogram_figure(
     pool: PixelPool,
@@ -53,6 +64,7 @@ def spectrogram_figure(
     title: str,
     db_range: float = 80.0,
     cmap: str = "magma",
+    band: tuple[float | None, float | None] = (None, None),
     channels: int = 1,
 ) -> Figure:
     """A spectrogram in dB below its maximum, over seconds and Hz.
@@ -64,6 +76,7 @@ def spectrogram_figure(
         title: any text, such as a file name; shown as it is, on one line.
         db_range: lowest level shown, dB below the maximum, > 0.
         cmap: a colour map of matplotlib.
+        band: ends of the band that the criterion looked at, Hz; None: no end.
         channels: whose mean power the pool holds.
 
     Raises:
@@ -73,6 +86,7 @@ def spectrogram_figure(
     figure = Figure(figsize=(WIDTH, 5.0))
     axes = axes_at(figure, LEFT, BOTTOM, WIDTH - LEFT - RIGHT, 5.0 - TOP - BOTTOM)
     shown = draw_levels(axes, pool, float(pool.image.max()), db_range=db_range, cmap=cmap)
+    mark_band(axes, pool.grid, band)
     time_axis(axes, *pool.grid.time_limits)
     colour_bar(shown, [axes], level_label(channels))
     put_title(figure, title, LEFT)

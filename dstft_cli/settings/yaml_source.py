@@ -41,7 +41,8 @@ def read_items(path: Path, *, option: str = "--config", largest: int = _LARGEST)
     if root is None or root.tag.endswith(":null"):
         return []
     if root.id != "mapping":
-        raise UsageError(f"{path}: holds no settings: write one 'key: value' a line")
+        recordings = ", or give a list of recordings to --from" if option == "CONFIG" else ""
+        raise UsageError(f"{path}: holds no settings: write one 'key: value' a line{recordings}")
     return items(root, path)
 
 
