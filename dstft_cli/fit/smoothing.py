@@ -11,12 +11,10 @@ the patches of the grid.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
-from dstft_cli.fit.viterbi import arrive, cheapest_path
+from dstft_cli.fit.viterbi import cheapest_path, cheapest_paths
 from dstft_cli.parameters import Neighbours
 
 Array = NDArray[np.float64]
@@ -25,6 +23,7 @@ Assignment = NDArray[np.int64]
 _ROUNDS = 6  # over all lines of a grid
 _WORTH = 1e-4  # of the total: what a round must gain for another
 _COARSEST = 4  # lines of a grid that is not made coarser
+_STEPS = 256  # along lines, whose costs are computed together
 
 
 def cheapest_assignment(
@@ -90,34 +89,16 @@ def _solve_lines(
     if along.size == 0:
         return
     step, across = neighbours.prices[axis], neighbours.prices[1 - axis] * positions
-    beside, count = across[chosen], along.shape[1]
-    before = beside[:, 1 - first :: 2][
-        :, : count - 1 + first
-    ]  # of all lines, but the plane's first
-    after = beside[:, first + 1 :: 2]  # of all lines, but the plane's last
-
-    def cost(i: int) -> Array:
-        row = np.array(along[i].T, order="C")  # a copy: it is added to
-        row[:, 1 - first :] += np.abs(across[:, None] - before[i])
-        row[:, : after.shape[1]] += np.abs(across[:, None] - after[i])
-        return row
-
-    chosen[:, first::2] = _paths(cost, len(along), positions * step)
-
-
-def _paths(cost: Callable[[int], Array], steps: int, positions: Array) -> NDArray[np.int64]:
-    """The cheapest path of each of B lines, `[L, B]`, from the costs `[M, B]` of each of L steps."""
-    paid = np.empty((steps, *(first := cost(0)).shape))
-    paid[0] = first
-    for step in range(1, steps):
-        paid[step] = paid[step - 1]
-        arrive(paid[step], positions)
-        paid[step] += cost(step)
-    path = np.empty((steps, paid.shape[2]), dtype=np.int64)
-    path[-1] = paid[-1].argmin(0)
-    for step in range(steps - 2, -1, -1):
-        path[step] = (paid[step] + np.abs(positions[:, None] - positions[path[step + 1]])).argmin(0)
-    return path
+    cost = np.empty((along.shape[0], along.shape[2], along.shape[1]))
+    for block in (slice(a, a + _STEPS) for a in range(0, len(cost), _STEPS)):
+        cost[block] = along[block].swapaxes(1, 2)
+        beside = across[chosen[block]]
+        before = beside[:, 1 - first :: 2]  # of all lines, but the plane's first
+        before = before[:, : along.shape[1] - 1 + first]
+        after = beside[:, first + 1 :: 2]  # of all lines, but the plane's last
+        cost[block, :, 1 - first :] += np.abs(across[:, None] - before[:, None])
+        cost[block, :, : after.shape[1]] += np.abs(across[:, None] - after[:, None])
+    chosen[:, first::2] = cheapest_paths(cost, positions * step)
 
 
 def _total(

@@ -1,11 +1,11 @@
-"""The cheapest path through a table of costs when every change along it is paid for.
+"""The cheapest paths through tables of costs when every change along them is paid for.
 
     minimise  Σ_i cost[i, m_i] + Σ_i |x[m_i] − x[m_{i+1}]|
 
-over all assignments `m` of M positions `x` to T rows: dynamic programming, exact. To keep Python out
-of the inner loop, the T rows are cut into about √T stretches that advance side by side, each once for
-every position it may start from; the stretches are then joined and each is walked again from the
-start that won.
+over all assignments `m` of M positions `x` to L steps: dynamic programming, exact, for many lines
+side by side. To keep Python out of the inner loop, a few long lines are cut into about √L stretches
+that advance side by side, each once for every position it may start from; the stretches are then
+joined and each is walked again from the start that won.
 """
 
 from __future__ import annotations
@@ -16,33 +16,73 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Path = NDArray[np.int64]
+
+_ENOUGH = 128  # lines side by side, beside which the steps' own time is little
+_LANES = 4096  # stretches side by side
 
 
-def cheapest_path(cost: Array, positions: Array) -> NDArray[np.int64]:
+def cheapest_path(cost: Array, positions: Array) -> Path:
     """Index of the position of each row, `[T]`.
 
     Args:
         cost: cost of each position in each row, `[T, M]`, finite.
         positions: strictly increasing, in units of cost, `[M]`.
     """
-    T, M = cost.shape
-    stretches = max(math.isqrt(T), 1)
-    steps = -(-T // stretches)
-    padded = np.zeros((stretches * steps, M))  # rows that cost nothing anywhere change nothing
-    padded[:T] = cost
-    rows = padded.reshape(stretches, steps, M)
+    return cheapest_paths(cost[..., None].copy(), positions)[:, 0]
 
-    through = np.full((M, stretches, M), np.inf)  # cheapest way to m from the first row's m'
-    through[range(M), :, range(M)] = rows[:, 0].T
+
+def cheapest_paths(cost: Array, positions: Array) -> Path:
+    """Index of the position of each step of each line, `[L, B]`.
+
+    Args:
+        cost: cost of each position at each step of each line, `[L, M, B]`, finite; overwritten.
+        positions: strictly increasing, in units of cost, `[M]`.
+    """
+    steps, _, lines = cost.shape
+    stretches = min(math.isqrt(steps), max(_LANES // lines, 1))
+    if lines >= _ENOUGH or stretches < 2:
+        return _advance(cost, positions)
+    return _in_stretches(cost, positions, stretches)
+
+
+def _advance(cost: Array, positions: Array, ends: Path | None = None) -> Path:
+    """The paths of all lines, step after step; they end at positions `[B]` where these are given."""
+    paid = cost  # from here on with the cheapest way there
+    for step in range(1, len(cost)):
+        before = paid[step - 1].copy()
+        _arrive(before, positions)
+        paid[step] += before
+    path = np.empty((len(cost), cost.shape[2]), dtype=np.int64)
+    path[-1] = paid[-1].argmin(0) if ends is None else ends
+    distance = np.abs(positions[:, None] - positions)
+    for step in range(len(cost) - 2, -1, -1):
+        path[step] = (paid[step] + distance[:, path[step + 1]]).argmin(0)
+    return path
+
+
+def _in_stretches(cost: Array, positions: Array, stretches: int) -> Path:
+    """The same, each line cut into so many stretches that advance side by side."""
+    count, M, lines = cost.shape
+    steps = -(-count // stretches)
+    padded = np.zeros((stretches * steps, M, lines))  # what costs nothing anywhere changes nothing
+    padded[:count] = cost
+    apart = padded.reshape(stretches, steps, M, lines)
+    rows = np.ascontiguousarray(apart.transpose(1, 2, 0, 3)).reshape(steps, M, -1)
+
+    through = np.full((M, M, rows.shape[2]), np.inf)  # cheapest way to m from the first step's m'
+    through[range(M), range(M)] = rows[0]
     for step in range(1, steps):
-        arrive(through, positions)
-        through += rows[:, step].T[:, :, None]
+        _arrive(through, positions)
+        through += rows[step][:, None]
 
-    starts, ends = _join(through, positions)
-    return _walk(rows, positions, starts, ends).reshape(-1)[:T]
+    starts, ends = _join(through.reshape(M, M, stretches, lines), positions)
+    rows[0] = np.where(np.arange(M)[:, None] == starts, rows[0], np.inf)
+    walked = _advance(rows, positions, ends).reshape(steps, stretches, lines)
+    return walked.swapaxes(0, 1).reshape(-1, lines)[:count]
 
 
-def arrive(paid: Array, positions: Array) -> None:
+def _arrive(paid: Array, positions: Array) -> None:
     """`min_m' paid[m', …] + |x[m'] − x[m]|`, in place: two sweeps along the sorted positions.
 
     With the positions first, each step of a sweep is one operation on all that lies beside it.
@@ -57,46 +97,27 @@ def arrive(paid: Array, positions: Array) -> None:
         np.minimum(paid[m - 1], moved, out=paid[m - 1])
 
 
-def _join(through: Array, positions: Array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """First and last position of each stretch on the cheapest path through all of them."""
-    M, stretches, _ = through.shape
-    distance = np.abs(positions[:, None] - positions[None, :])
-    arrived_from = np.zeros((stretches, M), dtype=np.int64)
-    left_from = np.zeros((stretches, M), dtype=np.int64)
-    entry = np.zeros(M)
+def _join(through: Array, positions: Array) -> tuple[Path, Path]:
+    """First and last position of each stretch on the cheapest paths, `[stretches · B]` each.
+
+    Args:
+        through: cheapest way to m from m' through each stretch of each line, `[M, M', stretches, B]`.
+        positions: `[M]`.
+    """
+    M, _, stretches, lines = through.shape
+    entry = np.zeros((M, lines))
+    left_from = np.empty((stretches, M, lines), dtype=np.int64)
+    exits = np.empty((stretches, M, lines))
     for b in range(stretches):
-        ways = entry[:, None] + through[:, b].T
-        left_from[b] = ways.argmin(0)
-        exits = ways.min(0)
-        moves = exits[:, None] + distance
-        arrived_from[b] = moves.argmin(0)
-        entry = moves.min(0)
-    starts = np.empty(stretches, dtype=np.int64)
-    ends = np.empty(stretches, dtype=np.int64)
-    ends[-1] = exits.argmin()
+        ways = entry + through[:, :, b]
+        left_from[b], exits[b] = ways.argmin(1), ways.min(1)
+        entry = exits[b].copy()
+        _arrive(entry, positions)
+    distance = np.abs(positions[:, None] - positions)
+    starts, ends = np.empty((2, stretches, lines), dtype=np.int64)
+    ends[-1] = exits[-1].argmin(0)
     for b in range(stretches - 1, -1, -1):
-        starts[b] = left_from[b, ends[b]]
+        starts[b] = left_from[b, ends[b], range(lines)]
         if b:
-            ends[b - 1] = arrived_from[b - 1, starts[b]]
-    return starts, ends
-
-
-def _walk(
-    rows: Array, positions: Array, starts: NDArray[np.int64], ends: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """The path of every stretch from its start to its end, `[stretches, steps]`."""
-    stretches, steps, M = rows.shape
-    distance = np.abs(positions[:, None] - positions[None, :])
-    every = np.arange(stretches)
-    paid = np.full((stretches, M), np.inf)
-    paid[every, starts] = rows[every, 0, starts]
-    back = np.zeros((stretches, steps, M), dtype=np.uint8 if M <= 256 else np.int64)
-    for step in range(1, steps):
-        moves = paid[:, :, None] + distance
-        back[:, step] = moves.argmin(1)
-        paid = moves.min(1) + rows[:, step]
-    path = np.empty((stretches, steps), dtype=np.int64)
-    path[:, -1] = ends
-    for step in range(steps - 1, 0, -1):
-        path[:, step - 1] = back[every, step, path[:, step]]
-    return path
+            ends[b - 1] = (exits[b - 1] + distance[:, starts[b]]).argmin(0)
+    return starts.ravel(), ends.ravel()
