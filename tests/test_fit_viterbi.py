@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dstft_cli.fit.viterbi import cheapest_path
+from dstft_cli.fit import viterbi
+from dstft_cli.fit.viterbi import cheapest_path, cheapest_paths
 
 
 def price(cost: np.ndarray, positions: np.ndarray, path: np.ndarray) -> float:
@@ -58,3 +59,27 @@ def test_more_positions_than_a_byte_counts():
     cost[20:, 299] = 0.0
     path = cheapest_path(cost, 0.01 * np.arange(300))
     assert path.tolist() == [290] * 20 + [299] * 20
+
+
+@pytest.mark.parametrize(("T", "lanes"), [(1, 9), (3, 9), (97, 4096), (97, 6), (1000, 30)])
+@pytest.mark.parametrize("enough", [1, 100])
+def test_every_line_of_many_gets_its_cheapest_path(monkeypatch, T, lanes, enough):
+    """Step after step, and in stretches."""
+    monkeypatch.setattr(viterbi, "_ENOUGH", enough)
+    monkeypatch.setattr(viterbi, "_LANES", lanes)
+    positions = np.array([0.0, 0.4, 0.5, 1.7])
+    cost = np.random.default_rng(T).uniform(0, 1.5, (T, 4, 3))
+    cost[..., 1] *= 3
+    paths = cheapest_paths(cost.copy(), positions)
+    assert paths.shape == (T, 3)
+    for line in range(3):
+        own = cost[..., line]
+        found = price(own, positions, paths[:, line])
+        assert found == pytest.approx(textbook_price(own, positions), rel=1e-12)
+
+
+def test_a_path_leaves_its_costs_as_they_are():
+    cost = np.random.default_rng(1).standard_normal((50, 4))
+    before = cost.copy()
+    cheapest_path(cost, np.arange(4.0))
+    np.testing.assert_array_equal(cost, before)

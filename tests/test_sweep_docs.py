@@ -10,7 +10,7 @@ import soundfile
 import torch
 from test_readme import blocks, folder, run_shell
 
-from dstft_cli.result import GOOD_ENOUGH, LITTLE, MUCH
+from dstft_cli.result import GOOD_ENOUGH, LITTLE, MUCH, SOMEWHAT
 
 __all__ = ["folder"]
 
@@ -56,7 +56,8 @@ def test_the_call_shown_gives_the_spectrogram(folder):
 
 def test_thresholds_and_pictures_are_those_of_the_page():
     assert f"lose at most {GOOD_ENOUGH:g}" in PAGE
-    assert f"below {LITTLE:g} `not at all`, below {MUCH:g} `little`" in PAGE
+    assert f"below {SOMEWHAT:g} `little`, below {MUCH:g} `somewhat`, else `a lot`" in PAGE
+    assert f"`not at all` where losses stay within {LITTLE:g}" in PAGE
     script = runpy.run_path(str(ROOT / "docs" / "pictures.py"))
     ((picture, options),) = script["SWEEPS"].items()
     assert f"]({picture})" in PAGE

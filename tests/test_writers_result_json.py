@@ -49,7 +49,7 @@ def test_record_in_full(tmp_path: Path) -> None:
         "evaluations": 3,
         "seconds": {"load": 0.5, "search": 1.25, "descent": 0.0, "write": 0.25, "total": 2.0},
         "peak_memory_mb": 100.5,
-        "warnings": ["the best length is the bound 64: raise --win-length-max", "silence"],
+        "warnings": ["silence", "the best length is the bound 64: raise --win-length-max"],
         "outputs": {"spectrogram": str(Path("a-dstft/spectrogram.npy"))},
     }
 
