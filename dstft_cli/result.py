@@ -158,10 +158,8 @@ GOOD_ENOUGH = 0.01  # loss within which a length is as good as the best
 # spread of losses from which the choice matters at all; the lengths of a table differ by 0.007 nats at
 # most in white noise, by 0.07 in faint speech
 LITTLE = 0.03
-SOMEWHAT, MUCH = (
-    0.1,
-    0.3,
-)  # losses of a usual choice from which it matters more than a little, and a lot
+# losses of a usual choice from which it matters more than a little, and a lot
+SOMEWHAT, MUCH = 0.1, 0.3
 # longest over shortest length of a table of `optimize`, within which LITTLE is measured
 TABLE_RANGE = 8
 USUAL_LENGTH = 2048.0  # samples: librosa's default, and that of most music software

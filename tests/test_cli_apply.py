@@ -373,7 +373,8 @@ def test_a_band_above_the_recording_is_refused(folder, capsys):
     assert "(from 1500 Hz on; start " in summary
     assert main(["apply", "banded", "a.wav", "--sr", "2000", "-o", "low"]) == 2
     assert capsys.readouterr().err == (
-        "dstft: the criterion of banded looks at 1500 Hz and above, and a recording at 2000 Hz ends at "
-        "1000 Hz: raise --sr, or run dstft optimize again with a lower --criterion-fmin\n"
+        "dstft: the criterion of banded looks from 1500 Hz on, and a recording at 2000 Hz has no bins "
+        "there: choose another --sr, or run dstft optimize again with another --criterion-fmin or "
+        "--criterion-fmax\n"
     )
     assert not Path("low").exists()

@@ -168,7 +168,7 @@ def test_noise_does_not_matter(dstft):
 def test_of_a_long_recording_it_tells_how_much_was_looked_at(dstft, monkeypatch):
     monkeypatch.setattr("dstft_cli.fit.sweep.MOST_POINTS", 32 * 3000)
     out, _ = dstft("a.wav", "--win-length-max", "200")
-    expected = "from 0.374 s of 1.125 s, in stretches spread evenly over them"
+    expected = "from 0.375 s of 1.125 s, in stretches spread evenly over them"
     assert out.decode().splitlines()[2] == expected
 
 

@@ -36,6 +36,7 @@ class BlockChecks:
         self._sums: NDArray[np.float64] | float = 0.0  # per channel
         self._energy = 0.0
         self._mixed_energy: float | None = None
+        self._mixed_sum = 0.0
         self.peak = 0.0
 
     def block(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -69,6 +70,7 @@ class BlockChecks:
             np.float32
         )
         self._mixed_energy = (self._mixed_energy or 0.0) + _energy(mixed)
+        self._mixed_sum += float(mixed.sum(dtype=np.float64))
         return mixed
 
     def warnings(self) -> tuple[str, ...]:
@@ -77,11 +79,13 @@ class BlockChecks:
         return tuple(filter(None, found))
 
     def dc_share(self) -> float:
-        """Share of the energy that is a constant offset, in [0, 1]."""
-        if not FAINT < self._energy < np.inf:
+        """Share of the energy that is a constant offset, in [0, 1]: of the mix where there is one."""
+        energy = self._energy if self._mixed_energy is None else self._mixed_energy
+        sums = self._sums if self._mixed_energy is None else self._mixed_sum
+        if not FAINT < energy < np.inf:
             return 0.0
         per_channel = self._seen / np.size(self._sums)
-        return min(float(np.square(self._sums).sum()) / (per_channel * self._energy), 1.0)
+        return min(float(np.square(sums).sum()) / (per_channel * energy), 1.0)
 
     def _clipping(self) -> str:
         share = self._clipped / max(self._seen, 1)

@@ -65,7 +65,7 @@ def _verdict(entry: Mapping[str, Any], swept: Mapping[str, Any], rate: float) ->
         )
     best, usual, loss = entry["best"], entry["usual"], entry["off_by_two"]
     text = (
-        f"The window length matters {entry['matters']}: half or twice of the best loses up to "
+        f"The window length matters {entry['matters']}: {_off_by_two(best, swept)} loses up to "
         f"{_loss(entry, loss)}{_in_cells(entry, loss)}"
     )
     if usual is not None:
@@ -74,13 +74,20 @@ def _verdict(entry: Mapping[str, Any], swept: Mapping[str, Any], rate: float) ->
         )
     further = ""
     if math.isclose(best["win_length"], swept["max"], rel_tol=1e-6):
-        further = ", or a longer one"
+        further = ", the longest of the sweep"
     elif math.isclose(best["win_length"], swept["min"], rel_tol=1e-6):
-        further = ", or a shorter one"
+        further = ", the shortest of the sweep"
     return (
         f"{text}. Use n_fft {best['n_fft']} with a window of {_samples(best['win_length'])} samples "
         f"({time_text(best['win_length'] / rate)}){further}."
     )
+
+
+def _off_by_two(best: Mapping[str, Any], swept: Mapping[str, Any]) -> str:
+    """The lengths that were tried of half and twice of the best one."""
+    length = best["win_length"] * (1 + 1e-9), best["win_length"] * (1 - 1e-9)
+    sides = ["half"] * (length[0] / 2 >= swept["min"]) + ["twice"] * (2 * length[1] <= swept["max"])
+    return f"{' or '.join(sides)} of the best" if sides else "the worst one tried"
 
 
 def _verdicts(criteria: list[Mapping[str, Any]]) -> str:

@@ -30,7 +30,8 @@ _AS_IN_NOISE = (
     "choose a part with more structure with --offset and --duration"
 )
 _OTHERS_DIFFER = (
-    "and others that n_fft auto looked at do not: it hardly matters which of these is taken"
+    "though those of other sizes that n_fft auto looked at do not: which of these is taken hardly "
+    "matters, so no option helps"
 )
 
 
@@ -140,13 +141,15 @@ def _shorter(plan: Plan, method: Method, overlap: float) -> str:
         options.append("--hop-length")
     halved = ""  # what is asked of a hop that alone keeps windows long
     if all(option.startswith("--hop-length") for option in options):
-        halved = f", to {overlap * plan.bounds.low / 2:.6g} or less"
+        halved = f", to {hop / 2:.6g} or less"
     return f"lower {' and '.join(options)}{halved}"
 
 
 def _longer(plan: Plan, method: Method, most: int, length: int, given: Collection[str]) -> str:
     """What allows longer windows, of `most` samples at most."""
     high = plan.bounds.high
+    if high >= LARGEST_FFT:
+        return "no larger n_fft is possible"
     if high >= most:
         return (
             f"longer ones hardly tell when something happens in a signal of {length} samples, so no "
@@ -156,8 +159,6 @@ def _longer(plan: Plan, method: Method, most: int, length: int, given: Collectio
     if "--win-length-max" in given:
         held = "--n-fft" in given and plan.n_fft < min(2 * high, most)
         return f"raise --win-length-max{' and --n-fft' * held}{limit}"
-    if plan.n_fft == LARGEST_FFT:
-        return "no larger n_fft is possible"
     remedy = "raise --n-fft"
     if "--n-fft" not in given:
         remedy = f"n_fft auto takes {plan.n_fft} here, give a larger --n-fft"

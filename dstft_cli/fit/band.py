@@ -30,6 +30,21 @@ class Band:
             )
         return slice(first, last + 1)
 
+    def covered(self, n_fft: int, sample_rate: float, *, half_ends: bool = False) -> float:
+        """Share of the band that its bins stand for: above or below 1, for there are whole bins only.
+
+        Without a band it is 1: all bins are those of every transform.
+
+        Args:
+            half_ends: the first and the last bin count half, if there are two.
+        """
+        if self == Band():
+            return 1.0
+        bins = self.bins(n_fft, sample_rate)
+        count: int = bins.stop - bins.start
+        width = min(self.high, sample_rate / 2) - self.low
+        return (count - (half_ends and count > 1)) * sample_rate / n_fft / width
+
     def least_n_fft(self, sample_rate: float) -> float:
         """The FFT size from which on the band holds a few bins, samples.
 
@@ -54,7 +69,7 @@ def band_within(low: float | None, high: float | None, sample_rate: float) -> Ba
         UsageError: an end lies outside of 0 to half the sample rate, or the first is not below the
             second.
     """
-    if low is None and high is None:
+    if not low and high is None and low == low:
         return Band()
     top = sample_rate / 2
     for option, value in (("--criterion-fmin", low), ("--criterion-fmax", high)):

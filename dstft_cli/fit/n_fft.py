@@ -148,12 +148,16 @@ def least_n_fft(
         "--win-length-min": (win_length_min or 0.0) * 2,
         "--hop-length": (hop_length or 0.0) / overlap * 2,
         "--hop-length-max": (hop_length_max or 0.0) / overlap * 2,
-        "--criterion-fmin or raise --criterion-fmax": band,
     }
+    if band > LARGEST_FFT:
+        raise UsageError(
+            f"the criterion's band needs n_fft {band:.0f}, above {LARGEST_FFT}: "
+            "lower --criterion-fmin or raise --criterion-fmax"
+        )
     for option, size in {**needed, "--win-length-max": win_length_max or 0.0}.items():
         if size > LARGEST_FFT:
             raise UsageError(f"n_fft {size:.0f} is above {LARGEST_FFT}: lower {option}")
-    return max(needed.values())
+    return max(*needed.values(), band)
 
 
 def most_n_fft(

@@ -19,11 +19,12 @@ from dstft_cli.fit.arguments import check_arguments, check_criterion
 from dstft_cli.fit.band import Band, band_within
 from dstft_cli.fit.device import resolve_device
 from dstft_cli.fit.method import Method
-from dstft_cli.fit.n_fft import choose_n_fft, least_n_fft, most_n_fft
-from dstft_cli.fit.plan import MOST_FRAMES, Plan, make_plan
-from dstft_cli.fit.problem import Probe, Problem, as_channels, usable_peak
+from dstft_cli.fit.n_fft import choose_n_fft, largest_auto_n_fft, least_n_fft, most_n_fft
+from dstft_cli.fit.plan import MOST_FRAMES, Plan, default_hop_length, make_plan
+from dstft_cli.fit.problem import PROBED_SAMPLES, Probe, Problem, as_channels, usable_peak
 from dstft_cli.fit.stages import Fitted, run_stages
 from dstft_cli.fit.state import State
+from dstft_cli.fit.stretches import Stretches, spread_stretches
 from dstft_cli.fit.told import say_nothing
 from dstft_cli.names import Progress, Report, counted, default_smoothness
 from dstft_cli.result import Result, StopReason
@@ -192,7 +193,13 @@ def optimize(
         "--hop-length": hop_length,
         "--hop-length-max": hop_length_max,
     }
-    probe = Probe(problem, plan_for, overlap)
+    stretches = Stretches(length)
+    if n_fft is None:
+        widest = default_hop_length(largest_auto_n_fft(length), overlap, win_length_min)
+        stretches = spread_stretches(
+            samples, PROBED_SAMPLES, longest_hop=hop_length or widest, peak=peak
+        )
+    probe = Probe(problem, plan_for, overlap, stretches)
     if n_fft is None:
         n_fft = choose_n_fft(
             length,

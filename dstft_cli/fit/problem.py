@@ -20,7 +20,7 @@ from dstft_cli.fit.evaluator import Evaluator
 from dstft_cli.fit.frequency import FrequencyEvaluator
 from dstft_cli.fit.method import Method
 from dstft_cli.fit.plan import Plan
-from dstft_cli.fit.stretches import spread_centers
+from dstft_cli.fit.stretches import Stretches
 from dstft_cli.fit.tabulate import Table, fixed_scores, is_featureless, search_lengths
 from dstft_cli.names import DEFAULT_SMOOTHNESS, DEFAULT_SMOOTHNESS_ALONG_FREQUENCY, Progress
 from dstft_cli.parameters import Patches, choose_patches
@@ -31,8 +31,8 @@ Array = NDArray[np.float64]
 _MOST_CELLS = 1 << 21  # with a window length of their own, where change is free
 _MOST_PATCHES = 1 << 20
 _SHORTEST_PATCH, _LONGEST_PATCH = 1 / 4, 4  # along time, in n_fft
-_PROBED_SAMPLES = 1 << 19  # of the signal that n_fft auto looks at
-_PROBED_POINTS = 16 * _PROBED_SAMPLES  # frames × n_fft per length, above which frames are left out
+PROBED_SAMPLES = 1 << 19  # of the signal that n_fft auto looks at
+_PROBED_POINTS = 16 * PROBED_SAMPLES  # frames × n_fft per length, above which frames are left out
 
 
 @dataclass(frozen=True)
@@ -101,12 +101,19 @@ class Probe:
         problem: the fit.
         plan_for: the plan for an n_fft.
         overlap: η of these plans.
+        stretches: of the signal, which are looked at.
 
     Attributes:
         structured: whether single lengths differ at any n_fft that was looked at.
     """
 
-    def __init__(self, problem: Problem, plan_for: Callable[[int], Plan], overlap: float) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        plan_for: Callable[[int], Plan],
+        overlap: float,
+        stretches: Stretches,
+    ) -> None:
         self._problem = problem
         method = problem.method
         if method.window_mode == "time-frequency":  # per frame is as telling, and far cheaper
@@ -116,6 +123,7 @@ class Probe:
             )
         self._plan_for = plan_for
         self._overlap = overlap
+        self._stretches = stretches
         self.structured = False
         self._tables: dict[int, tuple[Evaluator, Array, Table | None]] = {}
 
@@ -135,6 +143,7 @@ class Probe:
         _, scores, _ = self._tabulate(n_fft)
         lengths = self._plan_for(n_fft).tabulated_lengths()
         differ = not (self._problem.criterion.in_nats and is_featureless(scores, lengths))
+        differ &= bool(np.isfinite(scores).any())  # of silence there is none
         self.structured |= differ
         return differ
 
@@ -147,8 +156,9 @@ class Probe:
     def score(self, n_fft: int) -> float:
         """The score, penalty included, of the best lengths per row at this n_fft.
 
-        A score that is the logarithm of a number of cells becomes that of their area, by
-        `ln(Δt·Δf) = ln(hop/n_fft)`, so that finer grids are not mistaken for spread.
+        A score that is the logarithm of a number of cells becomes that of the area which they would have
+        in the whole signal, by `ln(Δt·Δf) = ln(N/(T·n_fft))`, so that finer grids are not mistaken for
+        spread.
         """
         lengths = self._plan_for(n_fft).tabulated_lengths()
         evaluator, _, table = self._tabulate(n_fft)
@@ -157,14 +167,15 @@ class Probe:
         score = search_lengths(evaluator, table, lengths, neighbours).score
         if self._problem.criterion.per_frame:  # a mean over frames counts no cells
             return score
-        return score + math.log(self._hop(n_fft) / n_fft)
+        covered = self._problem.band.covered(n_fft, self._problem.sample_rate)
+        return score + math.log(self._problem.length / (len(evaluator.frames) * n_fft * covered))
 
     def _tabulate(self, n_fft: int) -> tuple[Evaluator, Array, Table | None]:
         """Evaluator, scores of the tabulated lengths and moment table; the last n_fft is kept."""
         if n_fft not in self._tables:
-            length, hop = self._problem.length, self._hop(n_fft)
-            centers = spread_centers(length, hop, _PROBED_SAMPLES)
-            weights = None if len(centers) * hop >= length else np.ones(len(centers))
+            hop = self._hop(n_fft)
+            centers = self._stretches.centers(hop)
+            weights = self._stretches.weights(len(centers))
             evaluator = self._problem.evaluator(n_fft, hop, centers, weights)
             lengths = self._plan_for(n_fft).tabulated_lengths()
             scores, _, table = fixed_scores(evaluator, lengths)
@@ -178,7 +189,7 @@ class Probe:
         happens between frames is missed by short windows alone, which would speak for long ones.
         """
         plan = self._plan_for(n_fft)
-        points = min(self._problem.length, _PROBED_SAMPLES) / plan.hop_length * n_fft
+        points = len(self._stretches.centers(plan.hop_length)) * n_fft
         widest = max(int(self._overlap * plan.bounds.low / plan.hop_length), 1)
         return plan.hop_length * min(math.ceil(points / _PROBED_POINTS), widest)
 

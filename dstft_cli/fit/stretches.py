@@ -3,30 +3,85 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dstft_cli.parameters import uniform_centers
+from dstft_cli.stft import Samples
 
-STRETCHES = 8
-_FEW_FRAMES = 8
+_COUNT = 8
+_FEW_FRAMES = 8  # that each is to hold at least
+_QUIET = 0.01  # of the signal's peak: a stretch that does not reach it tells of silence alone
+_BLOCK = 1 << 16
 
 
-def spread_centers(length: int, hop_length: float, most: int) -> NDArray[np.float64]:
-    """Centres of frames a hop apart, samples, `[T]`: all, or those in stretches of a longer signal.
+@dataclass(frozen=True)
+class Stretches:
+    """Which samples of a signal are looked at, the same for every hop, so that what is seen compares.
 
-    The stretches are the same for every hop, so that what is seen in them compares. Frames see what
-    lies around them, in a stretch or not.
+    Attributes:
+        length: of the signal, samples.
+        starts: of the stretches, samples, increasing; empty where all of the signal is looked at.
+        size: of each stretch, samples.
+    """
+
+    length: int
+    starts: tuple[int, ...] = ()
+    size: int = 0
+
+    def centers(self, hop_length: float) -> NDArray[np.float64]:
+        """Centres of the frames a hop apart that lie in the stretches, samples, `[T]`.
+
+        The frames see what lies around them, in a stretch or not.
+        """
+        centers = uniform_centers(self.length, hop_length)
+        if not self.starts:
+            return centers
+        starts = np.array(self.starts)
+        nearest = starts[np.maximum(np.searchsorted(starts, centers, side="right") - 1, 0)]
+        return centers[(centers >= nearest) & (centers < nearest + self.size)]
+
+    def weights(self, frames: int) -> NDArray[np.float64] | None:
+        """What so many frames weigh, all alike, `[T]`; None where they are all of the signal's."""
+        return np.ones(frames) if self.starts else None
+
+
+def spread_stretches(samples: Samples, most: int, *, longest_hop: float, peak: float) -> Stretches:
+    """Stretches in the middles of equal parts of the signal; in a quiet middle, where the part is loudest.
 
     Args:
-        length: of the signal, samples.
-        hop_length: samples.
-        most: samples to look at in all, or more where a stretch would hold only a few frames.
+        samples: signal `[C, N]`.
+        most: samples per channel to look at in all, or more where stretches would hold few frames.
+        longest_hop: of the frames that are looked at, samples.
+        peak: largest absolute sample.
     """
-    centers = uniform_centers(length, hop_length)
-    most = max(most, math.ceil(_FEW_FRAMES * STRETCHES * hop_length))
+    length = int(samples.shape[-1])
+    most = max(most, math.ceil(_FEW_FRAMES * _COUNT * longest_hop))
     if length <= most:
-        return centers
-    phase = centers * STRETCHES % length  # of a stretch and what is left out around it
-    return centers[np.abs(phase - length / 2) * 2 < most]
+        return Stretches(length)
+    size = most // _COUNT
+    ends = [number * length // _COUNT for number in range(_COUNT + 1)]
+    starts = []
+    for first, last in pairwise(ends):
+        start = (first + last - size) // 2
+        if _peak(samples, start, start + size) < _QUIET * peak:
+            _, at = max(_peaks(samples, first, last), key=lambda found: found[0])
+            start = min(max(at - size // 2, first), last - size)
+        starts.append(start)
+    return Stretches(length, tuple(starts), size)
+
+
+def _peak(samples: Samples, first: int, last: int) -> float:
+    return max(level for level, _ in _peaks(samples, first, last))
+
+
+def _peaks(samples: Samples, first: int, last: int) -> Iterator[tuple[float, int]]:
+    """Largest absolute sample of each block, and the sample that it is."""
+    for start in range(first, last, _BLOCK):
+        levels = np.abs(np.asarray(samples[:, start : min(start + _BLOCK, last)])).max(0)
+        at = int(levels.argmax())
+        yield float(levels[at]), start + at

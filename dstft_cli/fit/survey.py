@@ -36,7 +36,7 @@ class Survey(Evaluator):
         super().__init__(
             samples, centers, *arguments, frame_weights=np.ones(len(centers)), **options
         )
-        self.half_ends = half_ends
+        self.half_ends = half_ends = half_ends and self.cells_per_frame > self.frames.channels
         if half_ends:
             self.cells_per_frame -= self.frames.channels
         self.criterion = self._with_ends(self.criterion)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,16 +15,16 @@ from numpy.typing import NDArray
 from dstft_cli.criteria import Criterion, resolve
 from dstft_cli.errors import UsageError
 from dstft_cli.fit.arguments import check_above_zero, check_overlap
-from dstft_cli.fit.band import band_within
+from dstft_cli.fit.band import Band, band_within
 from dstft_cli.fit.descent import descend
 from dstft_cli.fit.device import resolve_device
 from dstft_cli.fit.n_fft import LONGEST_SHARE
 from dstft_cli.fit.problem import as_channels, usable_peak
-from dstft_cli.fit.stretches import spread_centers
+from dstft_cli.fit.stretches import Stretches, spread_stretches
 from dstft_cli.fit.survey import Survey
 from dstft_cli.fit.sweep_grids import SweepGrid, sweep_grids
 from dstft_cli.fit.tabulate import unusable_last
-from dstft_cli.names import SHORTEST_WINDOW, Progress
+from dstft_cli.names import LARGEST_FFT, SHORTEST_WINDOW, Progress
 from dstft_cli.result import Sweep, SweepCurve
 from dstft_cli.stft import Samples, Transform
 
@@ -103,10 +102,17 @@ def sweep(
         shortest=band.least_n_fft(float(sample_rate)) / 2,
     )
     points = max(grid.n_fft / grid.hop_length for grid in grids) * samples.shape[0]
-    task = _Task(
+    stretches = spread_stretches(
         samples,
         int((most_points or MOST_POINTS) / points),
-        partial(band.bins, sample_rate=float(sample_rate)),
+        longest_hop=max(grid.hop_length for grid in grids),
+        peak=peak,
+    )
+    task = _Task(
+        samples,
+        stretches,
+        band,
+        float(sample_rate),
         window,
         normalization,
         power,
@@ -134,7 +140,7 @@ def sweep(
         n_ffts=np.repeat([grid.n_fft for grid in grids], counts),
         hop_lengths=np.repeat([grid.hop_length for grid in grids], counts),
         curves=tuple(found),
-        looked_at=task.share(grids[-1]),
+        looked_at=task.share(grids[0]),
         seconds={"search": searched - began, "descent": time.perf_counter() - searched},
         warnings=tuple(_on_bounds(found, grids, length)),
     )
@@ -145,8 +151,9 @@ class _Task:
     """What of a sweep does not depend on the grid."""
 
     samples: Samples
-    most: int  # samples per channel to look at
-    bins: Callable[[int], slice]  # that the criteria see, at an n_fft
+    stretches: Stretches
+    band: Band
+    sample_rate: float
     window: str
     normalization: str
     power: float
@@ -156,22 +163,20 @@ class _Task:
     threads: int | None
     progress: Progress | None
 
-    def centers(self, grid: SweepGrid) -> Array:
-        return spread_centers(self.samples.shape[-1], grid.hop_length, self.most)
-
     def share(self, grid: SweepGrid) -> float:
         """Part of the signal that the frames stand for, in (0, 1]."""
-        return min(len(self.centers(grid)) * grid.hop_length / self.samples.shape[-1], 1.0)
+        frames = len(self.stretches.centers(grid.hop_length))
+        return min(frames * grid.hop_length / self.samples.shape[-1], 1.0)
 
     def survey(self, grid: SweepGrid, criterion: Criterion) -> Survey:
         return Survey(
             self.samples,
-            self.centers(grid),
+            self.stretches.centers(grid.hop_length),
             Transform(grid.n_fft, self.window, self.normalization),
             criterion,
             half_ends=grid.half_ends,
             power=self.power,
-            bins=self.bins(grid.n_fft),
+            bins=self.band.bins(grid.n_fft, self.sample_rate),
             hop_length=grid.hop_length,
             peak=self.peak,
             device=resolve_device(self.device, self.dtype),
@@ -180,8 +185,11 @@ class _Task:
         )
 
     def _weight(self, grid: SweepGrid) -> float:
-        """What a cell stands for: its area, and the part of the signal that is not looked at."""
-        return grid.area / self.share(grid)
+        """What a cell stands for: its area, and what of signal and band is not looked at."""
+        if not grid.half_ends:  # one grid, whose values are its own
+            return grid.area / self.share(grid)
+        covered = self.band.covered(grid.n_fft, self.sample_rate, half_ends=True)
+        return grid.area / self.share(grid) / covered
 
     def tables(self, grids: Sequence[SweepGrid], criteria: Sequence[Criterion]) -> list[_Table]:
         """Values and scores of each criterion for all lengths."""
@@ -283,12 +291,15 @@ def _on_bounds(curves: Sequence[SweepCurve], grids: Sequence[SweepGrid], length:
         length: of the signal, samples.
     """
     shortest, longest = float(grids[0].lengths[0]), float(grids[-1].lengths[-1])
-    most = math.floor(length * LONGEST_SHARE)
+    widest = LARGEST_FFT if len(grids) == 1 else LARGEST_FFT // 2
+    most = min(math.floor(length * LONGEST_SHARE), widest)
     shorter = f"lower {grids[0].bounds.low_option} to look further"
     if shortest <= SHORTEST_WINDOW:
         shorter = "a shorter window holds no sample"
     longer = f"raise {grids[-1].bounds.high_option} to look further, to {most} at most"
-    if longest >= most:
+    if longest >= widest:
+        longer = "no longer one is possible"
+    elif longest >= most:
         longer = (
             "longer ones, beyond a quarter of the recording, no longer tell when something happens"
         )

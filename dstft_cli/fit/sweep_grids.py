@@ -133,7 +133,7 @@ def _range(
     given = high is not None
     if high is None:
         high = max(min(_WIDEST * shortest, length * LONGEST_SHARE), 16.0)
-        high = max(high, 4 * (low or 0.0))
+        high = max(min(high, LARGEST_FFT / 2), 4 * (low or 0.0))
     if high > LARGEST_FFT / 2:
         longest, option = (high, "max") if given else (low or 0.0, "min")
         raise UsageError(

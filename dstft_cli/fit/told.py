@@ -84,4 +84,6 @@ class Told:
 
 def at_most(samples: float) -> str:
     """`300 at most`, rounded down."""
-    return f"{math.floor(samples) if samples >= 100 else math.floor(100 * samples) / 100:g} at most"
+    if samples >= 100:
+        return f"{math.floor(samples)} at most"
+    return f"{math.floor(100 * samples) / 100:g} at most"

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 Path = NDArray[np.int64]
 
-_ENOUGH = 128  # lines side by side, beside which the steps' own time is little
+_ENOUGH = 40  # lines side by side, beside which the steps' own time is little
 _LANES = 4096  # stretches side by side
 
 
@@ -29,7 +29,8 @@ def cheapest_path(cost: Array, positions: Array) -> Path:
         cost: cost of each position in each row, `[T, M]`, finite.
         positions: strictly increasing, in units of cost, `[M]`.
     """
-    return cheapest_paths(cost[..., None].copy(), positions)[:, 0]
+    stretches = max(math.isqrt(len(cost)), 1)
+    return _in_stretches(cost[..., None], positions, stretches)[:, 0]
 
 
 def cheapest_paths(cost: Array, positions: Array) -> Path:
@@ -65,10 +66,13 @@ def _in_stretches(cost: Array, positions: Array, stretches: int) -> Path:
     """The same, each line cut into so many stretches that advance side by side."""
     count, M, lines = cost.shape
     steps = -(-count // stretches)
-    padded = np.zeros((stretches * steps, M, lines))  # what costs nothing anywhere changes nothing
-    padded[:count] = cost
-    apart = padded.reshape(stretches, steps, M, lines)
-    rows = np.ascontiguousarray(apart.transpose(1, 2, 0, 3)).reshape(steps, M, -1)
+    side_by_side = np.zeros((steps, M, stretches, lines))  # where nothing costs, nothing changes
+    full = count // steps
+    whole = cost[: full * steps].reshape(full, steps, M, lines)
+    side_by_side[:, :, :full] = whole.transpose(1, 2, 0, 3)
+    if full < stretches:
+        side_by_side[: count - full * steps, :, full] = cost[full * steps :]
+    rows = side_by_side.reshape(steps, M, -1)
 
     through = np.full((M, M, rows.shape[2]), np.inf)  # cheapest way to m from the first step's m'
     through[range(M), range(M)] = rows[0]

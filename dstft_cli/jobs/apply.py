@@ -25,7 +25,7 @@ from dstft_cli.jobs.learned import learned_settings, read_learned
 from dstft_cli.jobs.preflight import output_directory
 from dstft_cli.jobs.recording import naming
 from dstft_cli.jobs.transfer import Transferred, transfer
-from dstft_cli.names import Progress, Report
+from dstft_cli.names import Progress, Report, band_text
 from dstft_cli.parameters import Patches
 from dstft_cli.result import CriterionSummary, Result, StopReason, Trajectory
 from dstft_cli.settings import Settings
@@ -75,14 +75,17 @@ def run_apply(
 
     def find(signal: Signal) -> Result:
         band = Band(under.criterion_fmin or 0.0, under.criterion_fmax or math.inf)
-        if band.low > signal.sample_rate / 2:
-            raise UsageError(
-                f"the criterion of {shown(directory)} looks at {band.low:g} Hz and above, and a recording "
-                f"at {signal.sample_rate} Hz ends at {signal.sample_rate / 2:g} Hz: raise --sr, or run "
-                "dstft optimize again with a lower --criterion-fmin"
-            )
         with naming(signal):
             fitting = transfer(stored, hop, signal.length, float(signal.sample_rate))
+        try:
+            bins = band.bins(fitting.n_fft, signal.sample_rate)
+        except UsageError:
+            above = band_text(under.criterion_fmin, under.criterion_fmax)
+            raise UsageError(
+                f"the criterion of {shown(directory)} looks {above}, and a recording at "
+                f"{signal.sample_rate} Hz has no bins there: choose another --sr, or run dstft optimize "
+                "again with another --criterion-fmin or --criterion-fmax"
+            ) from None
         if own.emit != "none":
             resampled = signal.sample_rate != stored.sample_rate and hop == round(hop)
             check_emitted(
@@ -104,7 +107,7 @@ def run_apply(
             Transform(fitting.n_fft, stored.window, stored.normalization),
             criterion,
             power=under.power,
-            bins=band.bins(fitting.n_fft, signal.sample_rate),
+            bins=bins,
             learned_positions=under.hop_mode != "fixed",
             peak=signal.peak,
             device=device,

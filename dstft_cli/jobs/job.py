@@ -124,7 +124,9 @@ def run_job(
             result = find(signal)
             found = time.perf_counter()
             learned = learned_under is None
-            write_result(places, settings, signal, result, device, progress, learned=learned)
+            band = {name: getattr(under, name) for name in ("criterion_fmin", "criterion_fmax")}
+            drawn = replace(settings, **band)  # pictures mark what the criterion looks at
+            write_result(places, drawn, signal, result, device, progress, learned=learned)
             write_call(places, settings, result)
         now = time.perf_counter()
         record = result_record(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,13 +32,16 @@ def load_recording(source: str, settings: Settings) -> Signal:
 
 def recording_warnings(signal: Signal, settings: Settings) -> tuple[str, ...]:
     """What a criterion may be led by in a recording, one line each."""
-    if signal.dc_share <= _DC_SHARE or settings.criterion_fmin:
+    plain = settings.window_mode == settings.hop_mode == "fixed"  # nothing is led anywhere
+    if signal.dc_share <= _DC_SHARE or settings.criterion_fmin or plain:
         return signal.warnings
-    above = min(_ABOVE_DC, signal.sample_rate / 200)
+    highest = min(settings.criterion_fmax or math.inf, signal.sample_rate / 2)
+    above = min(_ABOVE_DC, highest / 100)
     return (
         *signal.warnings,
         f"{percent(signal.dc_share)} of the energy is a constant offset (DC), which favours long "
-        f"windows: look above it with --criterion-fmin {above:g}, or remove it with a high-pass filter",
+        "windows: remove it with a high-pass filter, or look past most of it with "
+        f"--criterion-fmin {above:g}",
     )
 
 

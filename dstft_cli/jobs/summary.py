@@ -16,11 +16,12 @@ def summary_lines(record: Mapping[str, Any], directory: Path | None) -> list[str
     rate = record["input"]["sample_rate"]
     best = criterion["best_fixed"]
     direction = "lower" if criterion["direction"] == "minimize" else "higher"
-    band = band_text(*(record["settings"].get(f"criterion_f{end}") for end in ("min", "max")))
+    settings = record["settings"]
+    band = band_text(settings.get("criterion_fmin"), settings.get("criterion_fmax"))
+    over = f"{band}; " if band else ""
     compared = ""
     if best["win_length"] is not None:  # it is, where parameters were applied and not learned
         compared = f"start {_number(criterion['start'])}; "
-    settings = record["settings"]
     if compared and settings["search"] and settings["window_mode"] != "fixed":
         compared = (
             f"start {_number(criterion['start'])}, best fixed window of the table "
@@ -29,7 +30,7 @@ def summary_lines(record: Mapping[str, Any], directory: Path | None) -> list[str
     lines = [
         f"window length  {_length(record['window_length'], rate)}",
         f"{criterion['name']:<13}  {_number(criterion['final'])} "
-        f"({f'{band}; ' * bool(band)}{compared}{direction} is sparser)",
+        f"({over}{compared}{direction} is sparser)",
         f"transform      n_fft {record['n_fft']}, {_frames(record, rate)}",
     ]
     if directory is not None:

@@ -13,6 +13,8 @@ from torch import Tensor
 FloatArray = NDArray[np.floating[Any]]
 MOST_FRACTIONS = 8  # places between samples where lengths per bin pay for a matrix at each
 
+_WORTH_SKIPPING = 1 << 16  # samples between frames, which are not read then
+
 
 class Samples(Protocol):
     """A signal of C channels: an array, a tensor, or anything that yields slices of a file."""
@@ -65,6 +67,14 @@ class Frames:
     def pick(self, frames: slice | NDArray[np.int64]) -> Tensor:
         """Samples of these frames, one or more, as `block` gives them."""
         floors = self._floors[frames]
+        apart = np.flatnonzero(np.diff(floors) > self.n_fft + _WORTH_SKIPPING) + 1
+        runs = np.split(floors, apart)
+        return (
+            torch.cat([self._run(run) for run in runs], 1) if len(runs) > 1 else self._run(floors)
+        )
+
+    def _run(self, floors: NDArray[np.int64]) -> Tensor:
+        """Samples of the frames with these centres, from one read."""
         first = int(floors.min()) - self.n_fft // 2
         last = int(floors.max()) - self.n_fft // 2 + self.n_fft
         block = self._read(first, last)

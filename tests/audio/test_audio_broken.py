@@ -107,7 +107,14 @@ def test_the_share_of_a_constant_offset(tmp_path: Path) -> None:
 
     assert share(0) < 1e-3
     assert share(3, channel="all") == pytest.approx(9 / 10, abs=1e-3)
-    assert share(1 / 3) == pytest.approx(1 / 10, abs=5e-3)
+    mixed = samples.mean(axis=1).astype(float)
+    of_mix = (rms / 3) ** 2 / ((rms / 3) ** 2 + np.mean(mixed**2))
+    assert share(1 / 3) == pytest.approx(of_mix, abs=5e-3)
+    left, right = (samples + rms * np.array([1, -1])).T  # offsets that the mix has not
+    soundfile.write(path, np.stack([left, right], 1) / 8, 8000, subtype="FLOAT")
+    with load(path) as mix, load(path, channel="all") as both:
+        assert mix.dc_share < 1e-3
+        assert both.dc_share == pytest.approx(1 / 2, abs=1e-2)
     assert share(3, scale=1e-25) == 0  # squares underflow
     soundfile.write(path, np.full(1000, 0.5, np.float32), 8000, subtype="FLOAT")
     with load(path) as signal:
