@@ -364,6 +364,8 @@ def test_the_criterion_looks_at_the_band_it_was_learned_with(folder, apply):
     learned, applied = (read_json(f"{place}/result.json") for place in ("banded", "again"))
     assert applied["criterion"]["final"] == pytest.approx(learned["criterion"]["final"], rel=1e-5)
     assert applied["settings"]["criterion_fmax"] == 1500
+    apply("banded", "a.wav", "-o", "drawn", "--format", "svg")
+    assert Path("drawn/spectrogram.svg").read_text(encoding="utf-8").count("criterion band") == 2
 
 
 def test_a_band_above_the_recording_is_refused(folder, capsys):

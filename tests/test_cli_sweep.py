@@ -372,3 +372,15 @@ def test_the_band_of_the_criterion_is_told(dstft):
     assert out.decode().splitlines()[2] == "criterion over 100 to 900 Hz"
     out, _ = dstft("a.wav", "--criterion-fmin", "0", "--force")
     assert not [line for line in out.decode().splitlines() if line.startswith("criterion ")][1:]
+
+
+def test_a_best_length_at_an_end_is_named_as_such(dstft):
+    t = np.arange(9000) / RATE
+    soundfile.write("tone.wav", 0.5 * np.sin(2 * np.pi * 1234 * t), int(RATE), subtype="FLOAT")
+    out, err = dstft("tone.wav")
+    verdict = out.decode().splitlines()[3]
+    assert ": half of the best loses up to " in verdict
+    assert verdict.endswith("), the longest of the sweep.")
+    assert "no longer tell when something happens" in err
+    out, _ = dstft("tone.wav", "--win-length-max", "180", "--win-length-min", "150", "--force")
+    assert ": the worst one tried loses up to " in out.decode().splitlines()[3]

@@ -303,3 +303,10 @@ def test_how_much_lies_on_a_bound_is_told():
         "the learned window length is on its upper bound, 1024 samples, for 40% of the criterion's weight: "
     )
     assert told([1024, 500, 500, 500], window_mode="time") == []
+
+
+def test_limits_are_whole_numbers_that_can_be_typed():
+    (warning,) = told([1024], length=5_000_000)
+    assert warning.endswith("raise --n-fft, to 1048576 at most")
+    (warning,) = told([2**20], n_fft=2**20, win_length_max=2**20, length=10**8)
+    assert warning.endswith("no larger n_fft is possible")

@@ -196,3 +196,32 @@ def test_the_ends_belong_to_the_band():
     assert band_within(500.0, 1000.0, 8000.0).bins(16, 8000.0) == slice(1, 3)
     assert band_within(None, None, 8000.0).bins(16, 8000.0) == slice(0, 9)
     assert band_within(0.0, 4000.0, 8000.0).bins(17, 8000.0) == slice(0, 9)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_of_noise_no_window_stands_out_in_a_narrow_band(seed):
+    """Whole bins cover more or less of the band at each FFT size, which must not count."""
+    noise = np.random.default_rng(seed).standard_normal(200_000)
+    (curve,) = sweep(noise, 8000.0, criterion_fmin=1003.0, criterion_fmax=1107.0).curves
+    assert curve.matters == "not at all"
+
+
+def test_what_bins_cover_of_a_band():
+    band = Band(1000.0, 1100.0)
+    assert band.covered(80, 8000.0) == 2.0  # bins at 1000 and 1100 Hz
+    assert band.covered(80, 8000.0, half_ends=True) == 1.0
+    assert band.covered(160, 8000.0) == 1.5
+    assert Band(1000.0, 1050.0).covered(80, 8000.0, half_ends=True) == 2.0  # one bin is whole
+    assert Band().covered(80, 8000.0) == 1.0
+
+
+def test_a_narrow_band_of_a_short_or_long_signal_is_swept():
+    short = np.random.default_rng(0).standard_normal(300)
+    assert np.isfinite(
+        sweep(short, 8000.0, criterion_fmin=1000.0, criterion_fmax=1010.0).lengths
+    ).all()
+    long = np.zeros((1, 2_400_000), np.float32)
+    long[0, ::1000] = 1
+    found = sweep(long, 44100.0, criterion_fmin=1000.0, criterion_fmax=1050.0, most_points=1 << 18)
+    assert found.lengths[-1] == 1 << 19
+    assert found.n_ffts[-1] == 1 << 20

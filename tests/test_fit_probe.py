@@ -178,3 +178,11 @@ def test_frames_of_stretches_are_those_of_the_signal():
     for k, center in enumerate(centers.astype(int)):
         alone = Frames(x, np.array([float(center)]), 64, dtype=torch.float64).block(0, 1)
         assert torch.equal(block[:, k], alone[:, 0])
+
+
+def test_change_costs_in_stretches_what_it_costs_in_the_signal():
+    """Per e-fold and n_fft of what is looked at, so that a part is as calm as the whole."""
+    x = signal()
+    (of_whole,) = probe(x)._tabulate(1024)[0].neighbours(0.1).prices
+    (of_part,) = probe(x, most=MOST)._tabulate(1024)[0].neighbours(0.1).prices
+    assert of_part == pytest.approx(of_whole * LENGTH / MOST, rel=1e-3)
