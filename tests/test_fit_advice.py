@@ -77,18 +77,22 @@ def test_windows_on_their_lower_bound(row, options, remedy):
 @pytest.mark.parametrize(
     ("row", "options", "remedy"),
     [
-        ([1024], {}, "raise --n-fft, to 25000 at most"),
+        ([1024], {}, "raise --n-fft, to 2048 first and 25000 at most"),
         (
             [1024],
             {"automatic": True, "length": 6200},
             "n_fft auto takes 1024 here, give a larger --n-fft, to 1550 at most",
         ),
-        ([500], {"win_length_max": 500}, "raise --win-length-max, to 25000 at most"),
-        ([600], {"win_length_max": 600}, "raise --win-length-max and --n-fft, to 25000 at most"),
+        ([500], {"win_length_max": 500}, "raise --win-length-max, to 1000 first and 25000 at most"),
+        (
+            [600],
+            {"win_length_max": 600},
+            "raise --win-length-max and --n-fft, to 1200 first and 25000 at most",
+        ),
         (
             [1024],
             {"win_length_max": 1024, "automatic": True},
-            "raise --win-length-max, to 25000 at most",
+            "raise --win-length-max, to 2048 first and 25000 at most",
         ),
         (
             [1000],
@@ -98,12 +102,13 @@ def test_windows_on_their_lower_bound(row, options, remedy):
         (
             [1024, 1024],
             {"window_mode": "time"},
-            "raise --n-fft, to 25000 at most, with --hop-length 64 or less to keep short ones",
+            "raise --n-fft, to 2048 first and 25000 at most, with --hop-length 64 or less to keep "
+            "short ones",
         ),
         (
             [1024, 1024],
             {"window_mode": "time", "hop_length": 64},
-            "raise --n-fft, to 25000 at most",
+            "raise --n-fft, to 2048 first and 25000 at most",
         ),
         (
             [1024],
@@ -245,7 +250,8 @@ def test_a_large_n_fft_with_short_windows_is_not_told():
 
 
 ADVISED = re.compile(
-    r"(lower|raise|larger|with) (--[a-z-]+(?: and --[a-z-]+)*)(?:,? (?:to )?([\d.]+) (?:at most|or less))?"
+    r"(lower|raise|larger|with) (--[a-z-]+(?: and --[a-z-]+)*)"
+    r"(?:,? (?:to )?(?:\d+ first and )?([\d.]+) (?:at most|or less))?"
 )
 NO_OPTION_OF_LENGTHS = ("no option helps", "--hop-mode fixed is as good", "score alike")
 
@@ -307,6 +313,6 @@ def test_how_much_lies_on_a_bound_is_told():
 
 def test_limits_are_whole_numbers_that_can_be_typed():
     (warning,) = told([1024], length=5_000_000)
-    assert warning.endswith("raise --n-fft, to 1048576 at most")
+    assert warning.endswith("raise --n-fft, to 2048 first and 1048576 at most")
     (warning,) = told([2**20], n_fft=2**20, win_length_max=2**20, length=10**8)
     assert warning.endswith("no larger n_fft is possible")

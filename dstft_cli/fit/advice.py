@@ -155,7 +155,11 @@ def _longer(plan: Plan, method: Method, most: int, length: int, given: Collectio
             f"longer ones hardly tell when something happens in a signal of {length} samples, so no "
             "option helps"
         )
-    limit = f", to {at_most(min(most, LARGEST_FFT))}"
+    furthest = min(most, LARGEST_FFT)
+    first = (
+        f"{2 * high:.0f} first and " if 2 * high < furthest else ""
+    )  # all at once may take hours
+    limit = f", to {first}{at_most(furthest)}"
     if "--win-length-max" in given:
         held = "--n-fft" in given and plan.n_fft < min(2 * high, most)
         return f"raise --win-length-max{' and --n-fft' * held}{limit}"
