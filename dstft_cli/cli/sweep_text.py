@@ -119,6 +119,8 @@ def _in_cells(entry: Mapping[str, Any], loss: float) -> str:
     if entry["unit"] != "nats" or loss is None or not _NOTHING <= loss < math.inf:
         return ""
     more = math.expm1(loss)
+    if more < 0.005:  # no percent of them
+        return ""
     if more < 0.5:
         return f", as if {more:.0%} more cells were occupied"
     return f", as if {number_text(1 + more, 2)} times as many cells were occupied"
