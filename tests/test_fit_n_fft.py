@@ -125,9 +125,14 @@ def test_largest_auto_n_fft():
     assert largest_auto_n_fft(10**9) == 65536
 
 
-def test_n_fft_that_has_grown_does_not_shrink_again():
-    """Between two sizes that each ask for the other, the larger one has room for both."""
-    best = iter([800.0, 300.0])  # at 1024, then at 2048
+@pytest.mark.parametrize(
+    ("bests", "expected"),
+    [((800.0, 300.0), 2048), ((200.0, 300.0), 512)],
+    ids=["grown", "halved"],
+)
+def test_of_two_sizes_that_send_to_each_other_the_second_is_kept(bests, expected):
+    """The best single lengths are those at 1024, then at the size that this one asks for."""
+    best = iter(bests)
     found = choose_n_fft(
         10**6,
         16000.0,
@@ -138,23 +143,7 @@ def test_n_fft_that_has_grown_does_not_shrink_again():
         score=None,
         tells_apart=lambda n_fft: True,
     )
-    assert found == 2048
-
-
-def test_n_fft_that_was_halved_does_not_grow_again():
-    """Between two sizes that each ask for the other, the frames of the smaller one lie closer."""
-    best = iter([200.0, 300.0])  # at 1024, then at 512
-    found = choose_n_fft(
-        10**6,
-        16000.0,
-        at_least=0,
-        high=None,
-        best_anywhere=lambda longest: None,
-        best_fixed=lambda n_fft: next(best),
-        score=None,
-        tells_apart=lambda n_fft: True,
-    )
-    assert found == 512
+    assert found == expected
 
 
 def test_a_length_of_half_of_n_fft_is_kept_whatever_rounding_says():

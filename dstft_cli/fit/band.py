@@ -69,7 +69,7 @@ def band_within(low: float | None, high: float | None, sample_rate: float) -> Ba
         UsageError: an end lies outside of 0 to half the sample rate, or the first is not below the
             second.
     """
-    if not low and high is None and low == low:
+    if not low and high is None:
         return Band()
     top = sample_rate / 2
     for option, value in (("--criterion-fmin", low), ("--criterion-fmax", high)):
