@@ -25,6 +25,7 @@ def told(
     window_mode="constant",
     automatic=False,
     featureless=False,
+    larger_is_worse=False,
     **options,
 ) -> list[str]:
     """The advice on rows that weigh alike, learned under such a plan."""
@@ -41,6 +42,7 @@ def told(
         length=settings["length"],
         overlap=settings["overlap"],
         featureless=featureless,
+        larger_is_worse=larger_is_worse,
         given=[
             f"--{name.replace('_', '-')}"
             for name in ([] if automatic else ["n_fft"]) + list(options)
@@ -309,6 +311,20 @@ def test_how_much_lies_on_a_bound_is_told():
         "the learned window length is on its upper bound, 1024 samples, for 40% of the criterion's weight: "
     )
     assert told([1024, 500, 500, 500], window_mode="time") == []
+
+
+def test_a_bound_that_n_fft_auto_has_looked_beyond_is_not_told():
+    assert told([1024, 1024], window_mode="time", automatic=True, larger_is_worse=True) == []
+    both_ends = [128, 1024]
+    (warning,) = told(both_ends, window_mode="time", automatic=True, larger_is_worse=True)
+    assert "lower bound, 128 samples" in warning
+
+
+def test_a_bound_that_can_hardly_be_raised_is_not_advised_on():
+    (warning,) = told([1024], length=4 * 1200)
+    assert warning.endswith("so no option helps")
+    (warning,) = told([1024], length=4 * 1300)
+    assert warning.endswith("raise --n-fft, to 1300 at most")
 
 
 def test_limits_are_whole_numbers_that_can_be_typed():

@@ -125,6 +125,32 @@ def test_largest_auto_n_fft():
     assert largest_auto_n_fft(10**9) == 65536
 
 
+def test_lengths_that_vary_are_told_of_no_bound_beyond_which_n_fft_auto_has_looked():
+    """Bursts of unequal length: some want all of n_fft, and twice of it is worse for the others."""
+    rng = np.random.default_rng(4)
+    x = 0.001 * rng.standard_normal(120_000)
+    for at in range(2000, len(x) - 3000, 3000):
+        count = int(rng.choice([150, 1500]))
+        x[at : at + count] += np.sin(rng.uniform(0.3, 2.5) * np.arange(count))
+    found = optimize(x, 8000, window_mode="time")
+    assert found.window_length.max() == found.n_fft
+    assert found.warnings == ()
+    (warning,) = optimize(x, 8000, window_mode="time", n_fft=found.n_fft).warnings
+    assert "on its upper bound" in warning
+
+
+def test_lengths_per_bin_are_found_at_large_n_fft_too():
+    """A chord that only windows of a second resolve, over knocks."""
+    rate = 8000
+    t = np.arange(8 * rate) / rate
+    x = sum(np.sin(2 * np.pi * f * t) for f in (200.0, 201.5, 303.0, 304.6))
+    x += 3 * (np.arange(len(t)) % 2000 == 700)
+    found = optimize(x, rate, window_mode="frequency")
+    assert found.n_fft > 4096
+    assert found.window_length.max() > 4096
+    assert found.criterion.final < found.criterion.best_fixed - 0.1
+
+
 @pytest.mark.parametrize(
     ("bests", "expected"),
     [((800.0, 300.0), 2048), ((200.0, 300.0), 512)],

@@ -48,7 +48,8 @@ def test_tabulated_lengths():
     assert len(lengths) == 16
     assert (lengths[0], lengths[-1]) == (64, 512)
     np.testing.assert_allclose(np.diff(np.log2(lengths)), 1 / 5)
-    assert len(plan(hop_length=0.5, win_length_min=2.0).tabulated_lengths()) == 32
+    assert len(plan().tabulated_lengths(20)) == 61
+    assert len(plan(hop_length=0.5, win_length_min=2.0).tabulated_lengths()) == 32  # of 8 octaves
     assert plan(win_length_min=100.0, win_length_max=101.0).tabulated_lengths().tolist() == [
         100,
         101,

@@ -24,6 +24,7 @@ from dstft_cli.parameters import REACH
 Array = NDArray[np.float64]
 
 _BOUND_SHARE = 0.25  # of the criterion in rows on one bound, above which a warning is due
+_WORTH_RAISING = 1.25  # the least factor by which advice to raise a bound must allow to raise it
 _ON_ITS = "the learned window length is on its"
 _AS_IN_NOISE = (
     "as they do in noise: what is learned follows chance; keep one with --window-mode fixed, or "
@@ -47,6 +48,7 @@ def advice(
     overlap: float,
     featureless: bool,
     others_differ: bool = False,
+    larger_is_worse: bool = False,
     given: Collection[str],
 ) -> list[str]:
     """Warnings, one line each.
@@ -62,6 +64,7 @@ def advice(
         overlap: η.
         featureless: whether all tabulated lengths score alike, so that bounds say nothing.
         others_differ: whether lengths that n_fft auto looked at elsewhere do not.
+        larger_is_worse: whether n_fft auto tried twice this size, and found it no better.
         given: the options of lengths that were, e.g. `--n-fft`.
     """
     most = max(math.floor(length * LONGEST_SHARE), SMALLEST_FFT)
@@ -96,7 +99,7 @@ def advice(
     if on_low is not None and not held_by_hop(plan, hops) and not (too_long and bounds.low > most):
         remedy = _shorter(plan, method, overlap)
         warnings.append(f"{_ON_ITS} lower bound, {bounds.low:g} samples{on_low}: {remedy}")
-    if on_high is not None and not too_long:
+    if on_high is not None and not too_long and not larger_is_worse:
         remedy = _longer(plan, method, most, length, given)
         warnings.append(f"{_ON_ITS} upper bound, {bounds.high:g} samples{on_high}: {remedy}")
     return warnings
@@ -150,7 +153,7 @@ def _longer(plan: Plan, method: Method, most: int, length: int, given: Collectio
     high = plan.bounds.high
     if high >= LARGEST_FFT:
         return "no larger n_fft is possible"
-    if high >= most:
+    if _WORTH_RAISING * high > most:
         return (
             f"longer ones hardly tell when something happens in a signal of {length} samples, so no "
             "option helps"

@@ -12,7 +12,6 @@ from dstft_cli.names import LARGEST_FFT, Report
 from dstft_cli.parameters import REACH, SHORTEST_SHARE
 
 LARGEST_AUTO_N_FFT = 65536
-LARGEST_AUTO_N_FFT_PER_BIN = 4096  # lengths per bin cost n_fft² per frame
 SMALLEST_AUTO_N_FFT = 32
 LONGEST_SHARE = 1 / 4  # of the signal: longer windows no longer tell when something happens
 _FIRST_SECONDS = 0.064  # it starts at the power of two nearest to this
@@ -26,7 +25,6 @@ def choose_n_fft(
     at_least: float,
     at_most: float = math.inf,
     high: float | None,
-    per_bin: bool = False,
     best_anywhere: Callable[[float], float | None] | None,
     best_fixed: Callable[[int], float] | None,
     score: Callable[[int], float] | None,
@@ -40,8 +38,7 @@ def choose_n_fft(
     shorter and longer windows both have room. Where lengths vary, all sizes from half
     the least to twice the greatest of these are searched, and on in the direction of the best, and
     the one with the best score is taken. It stops at 32, at 65536 and at a quarter of the
-    signal: longer windows no longer tell when something happens. With one length per bin it stops at
-    4096.
+    signal: longer windows no longer tell when something happens.
 
     Args:
         length: of the signal, samples.
@@ -49,7 +46,6 @@ def choose_n_fft(
         at_least: no n_fft below this, samples (a start value, a least length).
         at_most: no n_fft above this, samples, unless `at_least` or `high` asks for it.
         high: the user's own longest window length: then n_fft just holds it.
-        per_bin: one length per bin.
         best_anywhere: the best single length up to a longest one, samples, at whatever n_fft, or None
             where none stands out; None where scores at different n_fft do not compare.
         best_fixed: the best single length at an n_fft, samples; None where nothing is learned.
@@ -59,7 +55,7 @@ def choose_n_fft(
         report: takes a line for every step.
     """
     floor = max(_power_of_two_above(at_least), SMALLEST_AUTO_N_FFT)
-    limit = largest_auto_n_fft(length, per_bin=per_bin)
+    limit = largest_auto_n_fft(length)
     if at_most < limit:
         limit = 1 << math.floor(math.log2(max(at_most, 1.0)))
     limit = max(limit, floor)
@@ -179,10 +175,9 @@ def most_n_fft(
     return win_length / max(SHORTEST_SHARE, hop / overlap, hop / REACH)
 
 
-def largest_auto_n_fft(length: int, *, per_bin: bool = False) -> int:
+def largest_auto_n_fft(length: int) -> int:
     """Where `n_fft auto` stops growing for a signal of `length` samples."""
-    largest = LARGEST_AUTO_N_FFT_PER_BIN if per_bin else LARGEST_AUTO_N_FFT
-    return min(largest, 1 << math.floor(math.log2(max(length * LONGEST_SHARE, 1.0))))
+    return min(LARGEST_AUTO_N_FFT, 1 << math.floor(math.log2(max(length * LONGEST_SHARE, 1.0))))
 
 
 def _power_of_two_above(value: float) -> int:

@@ -99,8 +99,8 @@ def optimize(
         order: of `renyi` (default 3) and `lp` (default 0.5).
         criterion_fmin, criterion_fmax: band of frequencies that the criterion looks at, Hz, from 0 to half
             the sample rate; None: all. Lengths outside of it follow those within.
-        optimizer: `auto` (L-BFGS; Adam where every centre moves; none for lengths per patch), `lbfgs`,
-            `adam` or `sgd`.
+        optimizer: `auto` (L-BFGS; Adam where every centre moves; none for lengths that vary with
+            frequency), `lbfgs`, `adam` or `sgd`.
         search: begin with the global search; False descends from `win_length`.
         lr: learning rate of `adam` and `sgd`, in e-folds of window length.
         max_steps: of the descent.
@@ -217,7 +217,6 @@ def optimize(
             if method.learns_lengths
             else math.inf,
             high=win_length_max,
-            per_bin=window_mode == "frequency",
             best_anywhere=partial(best_anywhere, problem, overlap) if probe.comparable else None,
             best_fixed=probe.best_fixed if method.learns_lengths else None,
             score=probe.score if method.varying and probe.comparable else None,
@@ -253,6 +252,7 @@ def optimize(
         overlap=overlap,
         featureless=state.featureless,
         others_differ=probe.structured,
+        larger_is_worse=2 * plan.n_fft in probe.scored,
         given=[option for option, value in options.items() if value is not None],
     )
     return Result(

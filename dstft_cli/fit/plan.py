@@ -22,8 +22,8 @@ from dstft_cli.parameters import (
 
 MOST_FRAMES = 1 << 25
 SMALLEST_FFT = 4  # two bins besides zero
-_LENGTHS_PER_OCTAVE = 5
-_MOST_LENGTHS = 32
+LENGTHS_PER_OCTAVE = 5
+_MOST_OCTAVES = 6.2  # that are so densely covered
 
 
 @dataclass(frozen=True)
@@ -71,13 +71,13 @@ class Plan:
             f"{high:g} samples, {self.start:g} at the start"
         )
 
-    def tabulated_lengths(self) -> NDArray[np.float64]:
-        """Log-spaced lengths over the whole range, five per octave, 2 to 32 of them, `[M]`."""
+    def tabulated_lengths(self, per_octave: int = LENGTHS_PER_OCTAVE) -> NDArray[np.float64]:
+        """Log-spaced lengths over the whole range, `[M]`: so many per octave, or fewer over many octaves."""
         low, high = self.bounds.low, self.bounds.high
         if low == high:
             return np.array([low])
-        count = 1 + math.ceil(_LENGTHS_PER_OCTAVE * math.log2(high / low))
-        return np.geomspace(low, high, min(max(count, 2), _MOST_LENGTHS), dtype=np.float64)
+        count = 1 + math.ceil(per_octave * min(math.log2(high / low), _MOST_OCTAVES))
+        return np.geomspace(low, high, max(count, 2), dtype=np.float64)
 
 
 def make_plan(

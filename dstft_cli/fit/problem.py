@@ -105,6 +105,7 @@ class Probe:
 
     Attributes:
         structured: whether single lengths differ at any n_fft that was looked at.
+        scored: every n_fft that `score` was asked for.
     """
 
     def __init__(
@@ -125,6 +126,7 @@ class Probe:
         self._overlap = overlap
         self._stretches = stretches
         self.structured = False
+        self.scored: set[int] = set()
         self._tables: dict[int, tuple[Evaluator, Array, Table | None]] = {}
 
     def best_fixed(self, n_fft: int) -> float:
@@ -160,6 +162,7 @@ class Probe:
         in the whole signal, by `ln(Δt·Δf) = ln(N/(T·n_fft))`, so that finer grids are not mistaken for
         spread.
         """
+        self.scored.add(n_fft)
         lengths = self._plan_for(n_fft).tabulated_lengths()
         evaluator, _, table = self._tabulate(n_fft)
         assert table is not None

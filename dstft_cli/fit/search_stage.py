@@ -28,7 +28,7 @@ def search(state: State) -> None:
     if method.hop_mode == "constant":
         _search_hop(state)
         if method.varying and table is not None:
-            table = state.evaluator.table(state.plan.tabulated_lengths())
+            table = state.evaluator.table(state.tabulated_lengths)
     if method.varying:
         _search_rows(state, table)
         state.featureless &= state.gain < CHANCE
@@ -40,7 +40,7 @@ def search_again(state: State, centers: Array) -> None:
     state.move_to(centers)
     evaluator = state.evaluator
     assert isinstance(evaluator, CellEvaluator)
-    lengths = state.plan.tabulated_lengths()
+    lengths = state.tabulated_lengths
     found = search_lengths(evaluator, evaluator.table(lengths), lengths, state.neighbours)
     needed = np.searchsorted(lengths, state.hops.covering(evaluator.centers) * (1 - 1e-9))
     row = evaluator.raised(found.row, lengths[np.minimum(needed, len(lengths) - 1)])
@@ -51,7 +51,7 @@ def search_again(state: State, centers: Array) -> None:
 def _tabulate(state: State) -> Table | None:
     """Offers every tabulated length for all frames; the moment table if there is one."""
     evaluator, record = state.evaluator, state.record
-    lengths = state.plan.tabulated_lengths()
+    lengths = state.tabulated_lengths
     before = evaluator.evaluations
     scores, sums, table = fixed_scores(evaluator, lengths)
     state.featureless = evaluator.criterion.in_nats and is_featureless(scores, lengths)
@@ -94,7 +94,7 @@ def _search_hop(state: State) -> None:
 
 def _search_rows(state: State, table: Table | None) -> None:
     """Offers the best assignment of tabulated lengths to rows."""
-    lengths, evaluator = state.plan.tabulated_lengths(), state.evaluator
+    lengths, evaluator = state.tabulated_lengths, state.evaluator
     ranked = evaluator.criterion.ranked
     for _ in range(_RANK_ROUNDS if ranked else 1):
         if ranked:

@@ -21,6 +21,8 @@ from dstft_cli.result import StopReason
 
 Array = NDArray[np.float64]
 
+_MOST_TABULATED = 1 << 24  # rows times lengths, in a table that is finer than usual
+
 
 class State:
     """What the stages of one fit pass on to each other.
@@ -82,6 +84,13 @@ class State:
     def gain(self) -> float:
         """How much better than the best single window the best so far is, price included, nats."""
         return self.best_fixed.total - self.best.total
+
+    @property
+    def tabulated_lengths(self) -> Array:
+        """Lengths that are searched, samples, `[M]`: in a fine table, if memory holds it."""
+        lengths = self.plan.tabulated_lengths(self.method.lengths_per_octave)
+        small = len(lengths) * len(self.evaluator.weights) <= _MOST_TABULATED
+        return lengths if small else self.plan.tabulated_lengths()
 
     @property
     def neighbours(self) -> Neighbours:

@@ -231,7 +231,7 @@ class Settings:
         str,
         Option(
             "optimizer",
-            "Descent; auto: L-BFGS, Adam for hop mode time, none for window mode time-frequency.",
+            "Descent; auto: L-BFGS, Adam for hop mode time, none for lengths that vary with frequency.",
             choices=names.OPTIMIZERS,
         ),
     ] = "auto"
