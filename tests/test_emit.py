@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from scipy.signal import butter, sosfilt, sosfilt_zi
 
 from dstft_cli.cli import main
 from dstft_cli.names import LIBRARIES, NORMALIZATIONS, WINDOWS
@@ -95,6 +96,15 @@ def test_lengths_hops_and_channels(recording, emit, library, options):
     if "--offset" in options:
         x = x[800:2400]
     check(text, library, x)
+
+
+def test_a_high_pass_filter_is_told_beside_the_signal(recording, emit):
+    text = emit("scipy", "--n-fft", "128", "--highpass", "90", "-q")
+    assert "4003 samples, after a high-pass filter at 90 Hz (Butterworth, order 4)\n" in text
+    x = recording.mean(1)
+    sections = butter(4, 90, "highpass", fs=RATE, output="sos")
+    filtered, _ = sosfilt(sections, x, zi=sosfilt_zi(sections) * x[0])
+    check(text, "scipy", filtered.astype(np.float32))
 
 
 def test_odd_sizes_are_for_scipy_alone(recording, emit):

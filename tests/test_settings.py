@@ -23,6 +23,7 @@ EXAMPLES = {
     "sr": ("22050", 22050),
     "offset": ("1.5", 1.5),
     "duration": ("30", 30.0),
+    "highpass": ("20", 20.0),
     "n_fft": ("4096", 4096),
     "win_length": ("46ms", Length(46.0, "ms")),
     "win_length_min": ("256", Length(256.0)),

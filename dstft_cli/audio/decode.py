@@ -12,6 +12,7 @@ import soxr  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from dstft_cli.audio.checks import BlockChecks
+from dstft_cli.audio.highpass import HighPass, check_highpass
 from dstft_cli.audio.reader import Reader, open_reader
 from dstft_cli.audio.signal import Signal
 from dstft_cli.audio.source import glance, open_source
@@ -19,6 +20,7 @@ from dstft_cli.audio.spool import SampleStore
 from dstft_cli.errors import InputError, UsageError
 
 Block = NDArray[np.float32]
+ROUNDING = 1e-6  # of the peak: below it is what float32 made of the samples
 MAX_RATE_RATIO = 256  # beyond it soxr's filters are longer than most recordings
 
 
@@ -29,6 +31,7 @@ def load(
     sample_rate: int | None = None,
     offset: float = 0.0,
     duration: float | None = None,
+    highpass: float | None = None,
     memory_limit: int = 64 * 2**20,
     stdin: BinaryIO | None = None,
 ) -> Signal:
@@ -43,6 +46,7 @@ def load(
         sample_rate: Hz; resample to it (soxr, very high quality). None keeps the file's.
         offset: start, in seconds of the file, at least 0.
         duration: at most so much, in seconds of the file, above 0. None reads to the end.
+        highpass: cut-off of a high-pass filter over what is read, Hz, see `HighPass`; None: no filter.
         memory_limit: bytes; more samples than these are kept in a temporary file.
         stdin: binary stream that `-` reads; None for the process's.
 
@@ -57,20 +61,30 @@ def load(
         picked = _pick(channel, reader)
         rate = sample_rate or reader.sample_rate
         _check_ratio(rate, reader)
+        check_highpass(highpass, rate)
         start = reader.skip_to(offset)
         limit = None if duration is None else max(1, round(duration * reader.sample_rate))
         checks = BlockChecks(reader.name, reader.sample_rate, start, picked.start)
         mix = channel == "mix" and reader.channels > 1
         store = SampleStore(1 if mix else picked.stop - picked.start, memory_limit)
         try:
-            blocks = (checks.block(block[:, picked]) for block in reader.blocks(limit))
-            peak = 0.0
-            for block in _resampled(
-                map(checks.mix, blocks) if mix else blocks, reader.sample_rate, rate
-            ):
-                peak = max(peak, float(np.abs(block).max(initial=0.0)))
+            blocks: Iterator[Block] = (
+                checks.block(block[:, picked]) for block in reader.blocks(limit)
+            )
+            if mix:
+                blocks = map(checks.mix, blocks)
+            unfiltered = peak = 0.0
+            high_pass = None if highpass is None else HighPass(highpass, rate)
+            for block in _resampled(blocks, reader.sample_rate, rate):
+                level = _level(block)
+                unfiltered = max(unfiltered, level)
+                if high_pass is not None:
+                    block = high_pass.block(block)
+                    level = _level(block)
+                peak = max(peak, level)
                 store.append(block)
-            _check_content(reader.name, store.length, peak, checks.peak, rate)
+            _check_content(reader.name, store.length, unfiltered, checks.peak, rate)
+            _check_filtered(reader.name, peak, unfiltered, highpass)
             return Signal(
                 samples=store.finish(),
                 sample_rate=rate,
@@ -79,7 +93,7 @@ def load(
                 channels=reader.channels,
                 peak=peak,
                 warnings=(*reader.warnings, *checks.warnings()),
-                dc_share=checks.dc_share(),
+                dc_share=checks.dc_share() if highpass is None else 0.0,
             )
         except BaseException:
             store.close()
@@ -91,11 +105,12 @@ def probe(
     *,
     channel: Literal["mix", "all"] | int = "mix",
     sample_rate: int | None = None,
+    highpass: float | None = None,
 ) -> int | None:
     """Raises what `load` would, as far as a glance at the header tells; pipes are not touched.
 
     Args:
-        source, channel, sample_rate: as for `load`.
+        source, channel, sample_rate, highpass: as for `load`.
 
     Returns:
         The sample rate that `load` will give, Hz; None for a pipe.
@@ -107,6 +122,7 @@ def probe(
             _pick(channel, reader)
             rate = sample_rate or reader.sample_rate
             _check_ratio(rate, reader)
+            check_highpass(highpass, rate)
             return rate
 
 
@@ -161,6 +177,17 @@ def _resampled(blocks: Iterator[Block], from_rate: int, to_rate: int) -> Iterato
         last = block[:0].copy()
     if stream is not None:
         yield stream.resample_chunk(last, last=True)
+
+
+def _level(block: Block) -> float:
+    return float(np.abs(block).max(initial=0.0))
+
+
+def _check_filtered(name: str, peak: float, unfiltered: float, highpass: float | None) -> None:
+    if peak < ROUNDING * unfiltered:
+        raise InputError(
+            f"{name}: nothing is left above {highpass:g} Hz but rounding: lower --highpass"
+        )
 
 
 def _check_content(name: str, length: int, peak: float, read_peak: float, rate: int) -> None:

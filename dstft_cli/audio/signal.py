@@ -36,7 +36,8 @@ class Signal:
         channels: in the file (C is 1 for the mix or one channel).
         peak: largest absolute value of `samples`, above 0.
         warnings: one line each.
-        dc_share: of the energy, before resampling, that is a constant offset, in [0, 1].
+        dc_share: of the energy, before resampling, that is a constant offset, in [0, 1]; 0 where a
+            high-pass filter has removed it.
     """
 
     samples: Samples

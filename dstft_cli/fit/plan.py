@@ -72,7 +72,7 @@ class Plan:
         )
 
     def tabulated_lengths(self, per_octave: int = LENGTHS_PER_OCTAVE) -> NDArray[np.float64]:
-        """Log-spaced lengths over the whole range, `[M]`: so many per octave, or fewer over many octaves."""
+        """Log-spaced lengths over the whole range, `[M]`: so many per octave, fewer over many octaves."""
         low, high = self.bounds.low, self.bounds.high
         if low == high:
             return np.array([low])

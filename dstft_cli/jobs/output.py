@@ -70,7 +70,7 @@ def write_result(
 def write_call(places: Places, settings: Settings, result: Result) -> None:
     """With `--emit` the call of another library, to standard output."""
     if settings.emit != "none":
-        text = emitted_call(result, settings.emit, str(settings.channel))
+        text = emitted_call(result, settings.emit, str(settings.channel), settings.highpass)
         places.to_stdout(text.encode("utf-8"), "the emitted call")
 
 

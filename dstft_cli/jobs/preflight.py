@@ -33,7 +33,8 @@ def refuse_early(source: str, settings: Settings, ending: str = "dstft") -> None
     """
     from dstft_cli.audio import probe
 
-    rate = probe(source, channel=settings.channel, sample_rate=settings.sr)
+    s = settings
+    rate = probe(source, channel=s.channel, sample_rate=s.sr, highpass=s.highpass)
     directory = output_directory(source, settings, ending)
     if directory is not None:
         known = PRODUCTS[ending].names

@@ -16,7 +16,7 @@ from dstft_cli.names import band_text, counted
 from dstft_cli.settings import Settings
 
 _DC_SHARE = 0.01  # of the energy, from which on it may decide which window is best
-_ABOVE_DC = 40.0  # Hz, where most sound begins
+_INAUDIBLE = 20.0  # Hz
 
 
 def load_recording(source: str, settings: Settings) -> Signal:
@@ -27,21 +27,24 @@ def load_recording(source: str, settings: Settings) -> Signal:
         sample_rate=settings.sr,
         offset=settings.offset,
         duration=settings.duration,
+        highpass=settings.highpass,
     )
 
 
 def recording_warnings(signal: Signal, settings: Settings) -> tuple[str, ...]:
     """What a criterion may be led by in a recording, one line each."""
     plain = settings.window_mode == settings.hop_mode == "fixed"  # nothing is led anywhere
-    if signal.dc_share <= _DC_SHARE or settings.criterion_fmin or plain:
+    if signal.dc_share <= _DC_SHARE or plain:
         return signal.warnings
-    highest = min(settings.criterion_fmax or math.inf, signal.sample_rate / 2)
-    above = min(_ABOVE_DC, highest / 100)
+    effect = "which favours long windows"
+    if settings.criterion_fmin:  # the main lobe of a window is two bins of its length wide
+        shortest = math.ceil(2 * signal.sample_rate / settings.criterion_fmin)
+        effect = f"which windows below {shortest} samples let into the criterion's band"
+    cutoff = min(_INAUDIBLE, signal.sample_rate / 1000)
     return (
         *signal.warnings,
-        f"{percent(signal.dc_share)} of the energy is a constant offset (DC), which favours long "
-        "windows: remove it with a high-pass filter, or look past most of it with "
-        f"--criterion-fmin {above:g}",
+        f"{percent(signal.dc_share)} of the energy is a constant offset (DC), {effect}: "
+        f"remove it with --highpass {cutoff:g}",
     )
 
 
@@ -52,9 +55,10 @@ def loaded_line(signal: Signal, settings: Settings) -> str:
         used = {"mix": "their mean", "all": "all, with one set of parameters"}
         of += f": {used.get(str(settings.channel), f'channel {settings.channel}')}"
     resampled = "" if settings.sr is None else " (--sr)"
+    filtered = "" if settings.highpass is None else f", above {settings.highpass:g} Hz (--highpass)"
     return (
         f"loaded {signal.seconds:.3f} s, {signal.length} samples at "
-        f"{signal.sample_rate} Hz{resampled}, {of}, peak {signal.peak:.3g}"
+        f"{signal.sample_rate} Hz{resampled}, {of}, peak {signal.peak:.3g}{filtered}"
     )
 
 

@@ -74,6 +74,18 @@ class Settings:
         ),
     ] = None
 
+    highpass: Annotated[
+        float | None,
+        Option(
+            "input",
+            "High-pass filter with this cut-off, against rumble and a constant offset (DC).",
+            metavar="HZ",
+            unit="Hz",
+            above=0,
+            default="no filter",
+        ),
+    ] = None
+
     # transform
     n_fft: Annotated[
         int | Literal["auto"],

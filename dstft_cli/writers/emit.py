@@ -89,13 +89,15 @@ def check_global(window_length: FloatArray, frame_centers: FloatArray, library: 
         )
 
 
-def emitted_call(result: Result, library: str, channels: str = "mix") -> str:
+def emitted_call(
+    result: Result, library: str, channels: str = "mix", highpass: float | None = None
+) -> str:
     """The imports, the window and the call, as lines of Python or MATLAB.
 
     Args:
         result: of one window length, and frames a whole hop apart.
         library: one of `names.LIBRARIES`.
-        channels: `--channel`, told in a comment.
+        channels, highpass: `--channel` and `--highpass`, told in a comment.
 
     Raises:
         UsageError: the transform varies over time or frequency, or its hop is no whole number.
@@ -103,7 +105,10 @@ def emitted_call(result: Result, library: str, channels: str = "mix") -> str:
     check_global(result.window_length, result.frame_centers, library)
     check_emitted(result.hop_length, result.n_fft, result.length, library)
     writer = {"librosa": _librosa, "torch": _torch, "scipy": _scipy, "matlab": _matlab}[library]
-    return "\n".join(writer(result, _signal(result, library, channels))) + "\n"
+    signal = _signal(result, library, channels)
+    if highpass is not None:
+        signal += f", after a high-pass filter at {highpass:g} Hz (Butterworth, order 4)"
+    return "\n".join(writer(result, signal)) + "\n"
 
 
 def _librosa(result: Result, signal: str) -> list[str]:

@@ -1,0 +1,96 @@
+"""`--highpass`: what it lets through, what it removes, and where it is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from recordings import RATE, stereo
+
+from dstft_cli.audio import load, probe
+from dstft_cli.audio.decode import Block
+from dstft_cli.audio.highpass import HighPass
+from dstft_cli.errors import InputError, UsageError
+
+T = np.arange(4 * RATE) / RATE
+
+
+def written(path: Path, samples: np.ndarray) -> Path:
+    soundfile.write(path, samples, RATE, subtype="FLOAT")
+    return path
+
+
+def filtered(path: Path, highpass: float, **options) -> Block:
+    with load(path, highpass=highpass, **options) as signal:
+        samples = signal.samples[:, :]
+        assert signal.peak == np.abs(samples).max()
+        assert signal.dc_share == 0
+        return samples
+
+
+@pytest.mark.parametrize("frequency", [25.0, 50.0, 100.0, 400.0])
+def test_a_tone_is_attenuated_as_a_butterworth_filter_of_order_4_does(tmp_path, frequency):
+    """|H|² = 1 / (1 + tan(πc/r)⁸ / tan(πf/r)⁸), the bilinear transform of the analogue filter."""
+    cutoff = 50.0
+    path = written(tmp_path / "tone.wav", 0.5 * np.sin(2 * np.pi * frequency * T))
+    tail = filtered(path, cutoff)[0, -RATE:]
+    ratio = np.tan(np.pi * cutoff / RATE) / np.tan(np.pi * frequency / RATE)
+    expected = 0.5 / np.sqrt(1 + ratio**8)
+    assert np.sqrt(2 * np.mean(tail.astype(float) ** 2)) == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_constant_offset_leaves_neither_level_nor_step(tmp_path):
+    tone = 0.1 * np.sin(2 * np.pi * 700 * T)
+    path = written(tmp_path / "offset.wav", tone + 0.5)
+    plain = written(tmp_path / "plain.wav", tone)
+    np.testing.assert_allclose(filtered(path, 20.0), filtered(plain, 20.0), atol=1e-6)
+    assert abs(filtered(path, 20.0).mean()) < 1e-4
+
+
+def test_nothing_sounds_before_its_time(tmp_path):
+    click = np.where(np.arange(RATE) == 500, 0.9, 0.0)
+    samples = filtered(written(tmp_path / "click.wav", click), 100.0)[0]
+    assert not samples[:500].any()
+    assert samples[500] > 0.8
+
+
+def test_blocks_are_of_one_piece():
+    x = np.random.default_rng(0).standard_normal((1000, 2)).astype(np.float32)
+    whole, parts = HighPass(90.0, RATE), HighPass(90.0, RATE)
+    pieces = [parts.block(x[a:b]) for a, b in ((0, 1), (1, 1), (1, 400), (400, 1000))]
+    np.testing.assert_array_equal(np.concatenate(pieces), whole.block(x))
+
+
+def test_channels_are_filtered_each_and_after_resampling(tmp_path):
+    path = written(tmp_path / "two.wav", stereo() + 0.2)
+    left, both = filtered(path, 60.0, channel=0), filtered(path, 60.0, channel="all")
+    np.testing.assert_array_equal(both[:1], left)
+    mix = filtered(path, 60.0)
+    np.testing.assert_allclose(mix[0], both.mean(0), atol=1e-6)
+    halved = filtered(path, 60.0, sample_rate=RATE // 2)
+    assert halved.shape == (1, RATE // 2)
+    assert abs(halved.mean()) < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("cutoff", "remedy"), [(RATE / 2, "lower"), (1e9, "lower"), (1e-3, "raise")]
+)
+def test_a_cutoff_out_of_range_is_refused_before_and_while_reading(tmp_path, cutoff, remedy):
+    path = written(tmp_path / "a.wav", stereo())
+    for read in (probe, load):
+        with pytest.raises(UsageError, match=rf"--highpass .* Hz.*: {remedy} --highpass$"):
+            read(path, highpass=cutoff)
+    with pytest.raises(UsageError, match="100 Hz, half the sample rate"):
+        probe(path, sample_rate=200, highpass=150.0)
+
+
+def test_a_recording_of_which_nothing_is_left_is_refused(tmp_path):
+    constant = written(tmp_path / "constant.wav", np.full(RATE, 0.3))
+    with pytest.raises(InputError, match="nothing is left above 20 Hz but rounding: lower"):
+        load(constant, highpass=20.0)
+    against = stereo()
+    against[:, 1] = -against[:, 0]
+    with pytest.raises(InputError, match="the channels cancel each other"):
+        load(written(tmp_path / "against.wav", against), highpass=20.0)
