@@ -225,3 +225,38 @@ def test_a_narrow_band_of_a_short_or_long_signal_is_swept():
     found = sweep(long, 44100.0, criterion_fmin=1000.0, criterion_fmax=1050.0, most_points=1 << 18)
     assert found.lengths[-1] == 1 << 19
     assert found.n_ffts[-1] == 1 << 20
+
+
+def test_a_band_too_narrow_for_the_signal_is_told_with_how_wide_it_is_to_be():
+    """Four bins within 1 Hz are a second of samples each, of a signal of one and a half."""
+    samples = np.random.default_rng(1).standard_normal(12_000)
+    (warning,) = optimize(samples, 8000.0, criterion_fmin=1000.0, criterion_fmax=1001.0).warnings
+    assert warning == (
+        "the criterion's band is so narrow that n_fft 32000 is needed to see a few bins of it, and such "
+        "windows hardly tell when something happens in a signal of 12000 samples: make it 10.7 times as "
+        "wide with --criterion-fmin and --criterion-fmax"
+    )
+    wider = optimize(samples, 8000.0, criterion_fmin=1000.0, criterion_fmax=1010.7)
+    assert not [text for text in wider.warnings if "narrow" in text]
+
+
+@pytest.mark.parametrize("criterion", ["renyi", "l1l2"])
+def test_windows_that_spread_soft_calls_beyond_the_band_are_told(criterion):
+    """One call in four is loud: the others are quieter within the band under windows of 2.5 ms."""
+    rng = np.random.default_rng(0)
+    x = 0.003 * rng.standard_normal(20_000)
+    n = np.arange(1200)
+    call = np.hanning(1200) * np.sin(2 * np.pi * (1500 * n + 0.02 * n**2) / RATE)
+    for number, at in enumerate(range(800, 18_000, 2000)):
+        x[at : at + 1200] += call * (1.0 if number % 4 == 0 else 0.1)
+    options = {"window_mode": "time", "n_fft": 512, "hop_length": 10, "win_length_min": 20}
+    band = {"criterion_fmin": 1300.0, "criterion_fmax": 1800.0}
+
+    def told(name: str, **limits: float) -> list[str]:
+        warnings = optimize(x, RATE, criterion=name, **options, **limits).warnings
+        return [text for text in warnings if "are the shortest allowed" in text]
+
+    (warning,) = told(criterion, **band)
+    assert f"within a band, {criterion} may reward windows that spread soft sounds" in warning
+    assert told("entropy", **band) == []
+    assert told(criterion) == []

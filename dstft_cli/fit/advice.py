@@ -49,6 +49,7 @@ def advice(
     featureless: bool,
     others_differ: bool = False,
     larger_is_worse: bool = False,
+    needed_by_band: float = 0.0,
     given: Collection[str],
 ) -> list[str]:
     """Warnings, one line each.
@@ -65,10 +66,12 @@ def advice(
         featureless: whether all tabulated lengths score alike, so that bounds say nothing.
         others_differ: whether lengths that n_fft auto looked at elsewhere do not.
         larger_is_worse: whether n_fft auto tried twice this size, and found it no better.
+        needed_by_band: n_fft that the criterion's band made n_fft auto take at least, samples.
         given: the options of lengths that were, e.g. `--n-fft`.
     """
     most = max(math.floor(length * LONGEST_SHARE), SMALLEST_FFT)
     too_long = _too_long(plan, row, most, length, overlap, given)
+    too_long += _narrow_band(needed_by_band, most, length)
     if not method.learns_lengths and not method.learns_positions:
         return too_long + _gaps(plan)
     warnings = too_long + _lost_tail(plan, last)
@@ -118,6 +121,17 @@ def _too_long(
     return [
         f"windows of {shortest:.6g} samples or more hardly tell when something happens in a signal of "
         f"{length} samples: lower {named[0]}, to {at_most(limit)}"
+    ]
+
+
+def _narrow_band(needed: float, most: int, length: int) -> list[str]:
+    """A warning of a criterion's band that takes an n_fft of more than `most` samples."""
+    if needed <= most:
+        return []
+    return [
+        f"the criterion's band is so narrow that n_fft {math.ceil(needed)} is needed to see a few bins of "
+        f"it, and such windows hardly tell when something happens in a signal of {length} samples: make it "
+        f"{math.ceil(10 * needed / most) / 10:g} times as wide with --criterion-fmin and --criterion-fmax"
     ]
 
 

@@ -19,15 +19,16 @@ from dstft_cli.fit.arguments import check_arguments, check_criterion
 from dstft_cli.fit.band import Band, band_within
 from dstft_cli.fit.device import resolve_device
 from dstft_cli.fit.method import Method
+from dstft_cli.fit.misled import misled
 from dstft_cli.fit.n_fft import choose_n_fft, largest_auto_n_fft, least_n_fft, most_n_fft
 from dstft_cli.fit.plan import MOST_FRAMES, Plan, default_hop_length, make_plan
 from dstft_cli.fit.problem import PROBED_SAMPLES, Probe, Problem, as_channels, usable_peak
-from dstft_cli.fit.stages import Fitted, run_stages
+from dstft_cli.fit.stages import run_stages
 from dstft_cli.fit.state import State
 from dstft_cli.fit.stretches import Stretches, spread_stretches
 from dstft_cli.fit.told import say_nothing
 from dstft_cli.names import Progress, Report, counted, default_smoothness
-from dstft_cli.result import Result, StopReason
+from dstft_cli.result import Result
 from dstft_cli.stft import Samples
 
 
@@ -200,7 +201,9 @@ def optimize(
             samples, PROBED_SAMPLES, longest_hop=hop_length or widest, peak=peak
         )
     probe = Probe(problem, plan_for, overlap, stretches)
+    needed_by_band = 0.0
     if n_fft is None:
+        needed_by_band = problem.band.least_n_fft(problem.sample_rate)
         n_fft = choose_n_fft(
             length,
             problem.sample_rate,
@@ -211,7 +214,7 @@ def optimize(
                 hop_length,
                 hop_length_max,
                 overlap,
-                problem.band.least_n_fft(problem.sample_rate),
+                needed_by_band,
             ),
             at_most=most_n_fft(win_length, win_length_min, hop_length, overlap)
             if method.learns_lengths
@@ -252,6 +255,7 @@ def optimize(
         overlap=overlap,
         featureless=state.featureless,
         others_differ=probe.structured,
+        needed_by_band=needed_by_band,
         larger_is_worse=2 * plan.n_fft in probe.scored,
         given=[option for option, value in options.items() if value is not None],
     )
@@ -272,7 +276,7 @@ def optimize(
         stop_reason=state.stop_reason,
         evaluations=state.evaluator.evaluations,
         seconds=fitted.seconds,
-        warnings=(*warnings, *_warnings_of_descent(state, fitted, normalization)),
+        warnings=(*warnings, *misled(state, fitted, problem)),
         hop_bounds=None if plan.hops is None else (plan.hops.low, plan.hops.high),
         start_centers=None if plan.hops is None else start_centers,
     )
@@ -287,23 +291,3 @@ def _check_frames(plan: Plan, length: int) -> None:
             f"hop length {densest:g} samples makes {length / densest:.3g} frames of "
             f"this signal, above {MOST_FRAMES}: raise {option}"
         )
-
-
-def _warnings_of_descent(state: State, fitted: Fitted, normalization: str) -> list[str]:
-    """What went wrong on the way, and what the criterion may have been led by."""
-    warnings = []
-    if state.stop_reason is StopReason.NON_FINITE:
-        warnings.append(
-            "the criterion became NaN or infinite during the descent, the best step before is kept: "
-            "lower --order or --power, or use --dtype float64"
-        )
-    if fitted.stuck:
-        warnings.append(
-            "the descent found nothing better than its start: lower --lr, or leave --no-search out"
-        )
-    if state.method.varying and normalization != "energy":
-        warnings.append(
-            f"with normalization {normalization} and varying windows the criterion may reward "
-            "lengths that make frames quiet: --normalization energy does not"
-        )
-    return warnings
