@@ -327,13 +327,13 @@ def test_learning_options_are_not_offered(folder, apply):
     [
         "--window-mode frequency",
         "--window-mode time-frequency",
-        "--window-mode frequency --hop-mode time",
-        "--window-mode constant --hop-mode constant",
-        "--window-mode time --hop-mode time",
+        "--window-mode frequency --hop-mode time --max-steps 8",
+        "--window-mode constant --hop-mode constant --max-steps 8",
+        "--window-mode time --hop-mode time --max-steps 8",
     ],
 )
 def test_every_kind_of_parameters_on_the_recording_learned_from(folder, apply, options):
-    learn = [*options.split(), "--n-fft", "128", "--max-steps", "8", "-q", "-o", "own"]
+    learn = [*options.split(), "--n-fft", "128", "-q", "-o", "own"]
     assert main(["optimize", "a.wav", *learn]) == 0
     apply("own", "a.wav", "-o", "again")
     record, again = (json.loads(Path(d, "result.json").read_text()) for d in ("own", "again"))
@@ -366,6 +366,20 @@ def test_the_criterion_looks_at_the_band_it_was_learned_with(folder, apply):
     assert applied["settings"]["criterion_fmax"] == 1500
     apply("banded", "a.wav", "-o", "drawn", "--format", "svg")
     assert Path("drawn/spectrogram.svg").read_text(encoding="utf-8").count("criterion band") == 2
+
+
+def test_a_filter_that_is_left_out_is_told(folder, apply):
+    options = ["--n-fft", "256", "--highpass", "90", "--no-figures", "-q"]
+    assert main(["optimize", "a.wav", *options, "-o", "filtered"]) == 0
+    apply("filtered", "a.wav", "-o", "unlike")
+    assert read_json("unlike/result.json")["warnings"] == [
+        "filtered was learned from a recording above 90 Hz, and this one is read otherwise: give "
+        "--highpass 90 too"
+    ]
+    apply("filtered", "a.wav", "-o", "alike", "--highpass", "90")
+    record, again = (read_json(f"{place}/result.json") for place in ("filtered", "alike"))
+    assert again["warnings"] == []
+    assert again["criterion"]["final"] == pytest.approx(record["criterion"]["final"], rel=1e-5)
 
 
 def test_a_band_above_the_recording_is_refused(folder, capsys):

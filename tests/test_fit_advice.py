@@ -320,6 +320,14 @@ def test_a_bound_that_n_fft_auto_has_looked_beyond_is_not_told():
     assert "lower bound, 128 samples" in warning
 
 
+@pytest.mark.parametrize("window_mode", ["constant", "frequency"])
+def test_a_tiny_signal_is_told_of_no_band_where_none_is_given(window_mode):
+    noise = np.random.default_rng(0).standard_normal(20)
+    assert not [
+        text for text in optimize(noise, 8000, window_mode=window_mode).warnings if "band" in text
+    ]
+
+
 def test_a_bound_that_can_hardly_be_raised_is_not_advised_on():
     (warning,) = told([1024], length=4 * 1200)
     assert warning.endswith("so no option helps")

@@ -260,3 +260,34 @@ def test_windows_that_spread_soft_calls_beyond_the_band_are_told(criterion):
     assert f"within a band, {criterion} may reward windows that spread soft sounds" in warning
     assert told("entropy", **band) == []
     assert told(criterion) == []
+
+
+def test_windows_of_bins_beyond_the_band_do_not_count_as_spread():
+    """They follow the bin at the end of the band, here one with clicks, on the shortest window."""
+    rng = np.random.default_rng(1)
+    n = np.arange(16_000)
+    x = np.sin(2 * np.pi * 1500 / RATE * n) + 0.001 * rng.standard_normal(len(n))
+    for at in range(500, len(x) - 64, 800):
+        k = np.arange(64)
+        x[at : at + 64] += 3 * np.hanning(64) * np.sin(2 * np.pi * 2000 / RATE * k)
+    found = optimize(
+        x,
+        RATE,
+        criterion="renyi",
+        window_mode="frequency",
+        n_fft=512,
+        hop_length=16,
+        smoothness=0.01,
+        criterion_fmin=1000.0,
+        criterion_fmax=2000.0,
+    )
+    on_bound = (found.window_length < 1.01 * found.length_bounds[0]).ravel()
+    assert on_bound.mean() > 0.5
+    assert on_bound[64:129].mean() < 0.5
+    assert not [text for text in found.warnings if "are the shortest allowed" in text]
+
+
+def test_one_length_that_is_not_learned_is_no_sign_of_spreading():
+    options = {"window_mode": "time", "win_length_min": 128, "win_length_max": 128}
+    found = optimize(SIGNAL, RATE, criterion="renyi", n_fft=256, **INSIDE, **options)
+    assert not [text for text in found.warnings if "are the shortest allowed" in text]

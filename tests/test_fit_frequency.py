@@ -7,6 +7,7 @@ from criteria_reference import criterion_value
 
 from dstft_cli import Result, optimize
 from dstft_cli.criteria import resolve
+from dstft_cli.fit import state as module
 from dstft_cli.fit.frequency import FrequencyEvaluator
 from dstft_cli.parameters import uniform_centers
 from dstft_cli.stft import Transform
@@ -147,4 +148,25 @@ def test_a_low_tone_and_high_clicks_want_long_and_short_windows():
     assert lengths[click] < 64
     assert result.criterion.final < result.criterion.best_fixed
     restless = optimize(x, sr, **options, smoothness=0).window_length[:, 0]
-    assert np.count_nonzero(np.diff(lengths)) < 0.6 * np.count_nonzero(np.diff(restless))
+    assert np.abs(np.diff(np.log(lengths))).sum() < 0.7 * np.abs(np.diff(np.log(restless))).sum()
+
+
+def test_a_criterion_without_an_exact_search_still_descends():
+    rng = np.random.default_rng(0)
+    x = np.sin(0.9 * np.arange(6000)) + 3.0 * (np.arange(6000) % 700 == 350)
+    x += 0.05 * rng.standard_normal(len(x))
+    options = {"n_fft": 256, "window_mode": "frequency", "criterion": "gini", "max_steps": 20}
+    usual, named = (optimize(x, 8000, **options, optimizer=o) for o in ("auto", "lbfgs"))
+    assert "descent" in usual.trajectory.phase
+    assert usual.criterion.final == named.criterion.final
+
+
+def test_a_table_too_large_for_memory_is_coarser(monkeypatch):
+    rows, octaves = 257, 4
+    sizes = {}
+    for per_octave in (20, 12, 5):
+        monkeypatch.setattr(module, "_MOST_TABULATED", rows * (per_octave * octaves + 1))
+        sizes[per_octave] = fit_two_tones(max_steps=0).trajectory.phase.count("table")
+    monkeypatch.setattr(module, "_MOST_TABULATED", 1)
+    sizes[1] = fit_two_tones(max_steps=0).trajectory.phase.count("table")
+    assert sizes == {20: 81, 12: 49, 5: 21, 1: 21}

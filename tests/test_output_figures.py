@@ -41,9 +41,11 @@ def test_titles_tell_the_channels(path, channels, channel, title):
         ({"criterion_fmax": 900.5}, "a.wav, criterion over 0 to 900.5 Hz"),
         ({"criterion_fmin": 40, "criterion_fmax": 900}, "a.wav, criterion over 40 to 900 Hz"),
         ({"criterion_fmin": 0}, "a.wav"),
+        ({"highpass": 20}, "a.wav, high-pass 20 Hz"),
+        ({"highpass": 20, "criterion_fmin": 40}, "a.wav, high-pass 20 Hz, criterion from 40 Hz on"),
     ],
 )
-def test_titles_tell_the_band_of_the_criterion(band, title):
+def test_titles_tell_the_filter_and_the_band_of_the_criterion(band, title):
     signal = Signal(np.zeros((1, 9)), 8000, "a.wav", "", 1, 1.0)
     assert picture_title(signal, Settings(**band)) == title
 

@@ -323,6 +323,23 @@ def test_what_has_no_effect_with_fixed_windows_or_without_pictures(command_line,
     assert refused({"window_mode": "fixed", **command_line}).startswith(message)
 
 
+@pytest.mark.parametrize("mode", ["frequency", "time-frequency"])
+@pytest.mark.parametrize(("name", "value"), [("max_steps", "5"), ("tolerance", "0.001")])
+def test_limits_of_a_descent_that_does_not_follow(mode, name, value):
+    option = "--" + name.replace("_", "-")
+    assert refused({"window_mode": mode, name: value}) == (
+        f"{option} {value} has no effect with --window-mode {mode}, which is searched and does not "
+        "descend: leave it out, or name an optimizer"
+    )
+    for descends in (
+        {"optimizer": "lbfgs"},
+        {"search": False},
+        {"hop_mode": "time"},
+        *([{"criterion": "gini"}, {"criterion": "mine:Own"}] if mode == "frequency" else []),
+    ):
+        merge({"window_mode": mode, name: value, **descends})
+
+
 def test_what_has_an_effect_all_the_same():
     learned_hop = {"window_mode": "fixed", "hop_mode": "time", "max_steps": "5", "search": False}
     assert merge(learned_hop).max_steps == 5

@@ -8,6 +8,9 @@ import pytest
 import soundfile
 
 from dstft_cli.cli import main
+from dstft_cli.jobs.recording import load_recording, recording_warnings
+from dstft_cli.settings import Settings
+from dstft_cli.settings.length import Length
 
 SAMPLES = sorted((Path(__file__).parent.parent / "sample_audio").glob("*.[wo][ag][va]"))
 RATE = 8000
@@ -109,9 +112,30 @@ def test_an_offset_is_told_first_with_an_option_that_removes_it(tmp_path, capsys
     assert run(path, tmp_path / "above", capsys, "--n-fft", "2048", "--highpass", "16") == []
     options = ["--n-fft", "2048", "--criterion-fmin", "40"]
     assert run(path, tmp_path / "band", capsys, *options) == [
-        "7.42 % of the energy is a constant offset (DC), which windows below 400 samples let into the "
-        "criterion's band: remove it with --highpass 8"
+        "7.42 % of the energy is a constant offset (DC), which windows below about 400 samples let "
+        "into the criterion's band: remove it with --highpass 8"
     ]
+
+
+@pytest.mark.parametrize(
+    ("options", "cutoff"),
+    [
+        ({}, "8"),
+        ({"criterion_fmax": 15.0}, "0.15"),
+        ({"criterion_fmin": 5.0}, "2.5"),
+        ({"criterion_fmin": 40.0, "win_length_min": Length(399)}, "8"),
+        ({"criterion_fmin": 40.0, "win_length_min": Length(400)}, None),
+        ({"highpass": 1.0}, None),
+    ],
+)
+def test_the_filter_that_is_advised_leaves_the_band_alone(tmp_path, options, cutoff):
+    path = tmp_path / "offset.wav"
+    soundfile.write(path, CHIRP + 0.08, RATE, subtype="FLOAT")
+    settings = Settings(**options)
+    with load_recording(str(path), settings) as signal:
+        told = recording_warnings(signal, settings)
+    assert len(told) == (cutoff is not None)
+    assert all(text.endswith(f"remove it with --highpass {cutoff}") for text in told)
 
 
 def test_a_sweep_tells_of_an_offset_and_a_recording_with_learned_lengths_does_not(tmp_path, capsys):

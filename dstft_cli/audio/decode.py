@@ -20,7 +20,6 @@ from dstft_cli.audio.spool import SampleStore
 from dstft_cli.errors import InputError, UsageError
 
 Block = NDArray[np.float32]
-ROUNDING = 1e-6  # of the peak: below it is what float32 made of the samples
 MAX_RATE_RATIO = 256  # beyond it soxr's filters are longer than most recordings
 
 
@@ -46,7 +45,8 @@ def load(
         sample_rate: Hz; resample to it (soxr, very high quality). None keeps the file's.
         offset: start, in seconds of the file, at least 0.
         duration: at most so much, in seconds of the file, above 0. None reads to the end.
-        highpass: cut-off of a high-pass filter over what is read, Hz, see `HighPass`; None: no filter.
+        highpass: cut-off of a high-pass filter, Hz, see `HighPass`, over what is read, before it is
+            resampled; None: no filter.
         memory_limit: bytes; more samples than these are kept in a temporary file.
         stdin: binary stream that `-` reads; None for the process's.
 
@@ -61,7 +61,7 @@ def load(
         picked = _pick(channel, reader)
         rate = sample_rate or reader.sample_rate
         _check_ratio(rate, reader)
-        check_highpass(highpass, rate)
+        check_highpass(highpass, min(rate, reader.sample_rate), reader.name)
         start = reader.skip_to(offset)
         limit = None if duration is None else max(1, round(duration * reader.sample_rate))
         checks = BlockChecks(reader.name, reader.sample_rate, start, picked.start)
@@ -73,18 +73,19 @@ def load(
             )
             if mix:
                 blocks = map(checks.mix, blocks)
-            unfiltered = peak = 0.0
-            high_pass = None if highpass is None else HighPass(highpass, rate)
+            high_pass = None
+            if highpass is not None:
+                high_pass = HighPass(highpass, reader.sample_rate)
+                blocks = map(high_pass.block, blocks)
+            peak = 0.0
             for block in _resampled(blocks, reader.sample_rate, rate):
-                level = _level(block)
-                unfiltered = max(unfiltered, level)
-                if high_pass is not None:
-                    block = high_pass.block(block)
-                    level = _level(block)
-                peak = max(peak, level)
+                peak = max(peak, float(np.abs(block).max(initial=0.0)))
                 store.append(block)
-            _check_content(reader.name, store.length, unfiltered, checks.peak, rate)
-            _check_filtered(reader.name, peak, unfiltered, highpass)
+            if high_pass is not None and high_pass.left_nothing:
+                raise InputError(
+                    f"{reader.name}: nothing is left above {highpass:g} Hz but rounding: lower --highpass"
+                )
+            _check_content(reader.name, store.length, peak, checks.peak, rate)
             return Signal(
                 samples=store.finish(),
                 sample_rate=rate,
@@ -122,7 +123,7 @@ def probe(
             _pick(channel, reader)
             rate = sample_rate or reader.sample_rate
             _check_ratio(rate, reader)
-            check_highpass(highpass, rate)
+            check_highpass(highpass, min(rate, reader.sample_rate), reader.name)
             return rate
 
 
@@ -177,17 +178,6 @@ def _resampled(blocks: Iterator[Block], from_rate: int, to_rate: int) -> Iterato
         last = block[:0].copy()
     if stream is not None:
         yield stream.resample_chunk(last, last=True)
-
-
-def _level(block: Block) -> float:
-    return float(np.abs(block).max(initial=0.0))
-
-
-def _check_filtered(name: str, peak: float, unfiltered: float, highpass: float | None) -> None:
-    if peak < ROUNDING * unfiltered:
-        raise InputError(
-            f"{name}: nothing is left above {highpass:g} Hz but rounding: lower --highpass"
-        )
 
 
 def _check_content(name: str, length: int, peak: float, read_peak: float, rate: int) -> None:

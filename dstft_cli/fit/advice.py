@@ -66,7 +66,8 @@ def advice(
         featureless: whether all tabulated lengths score alike, so that bounds say nothing.
         others_differ: whether lengths that n_fft auto looked at elsewhere do not.
         larger_is_worse: whether n_fft auto tried twice this size, and found it no better.
-        needed_by_band: n_fft that the criterion's band made n_fft auto take at least, samples.
+        needed_by_band: n_fft that a band of the criterion made n_fft auto take at least, samples; 0
+            where there is none.
         given: the options of lengths that were, e.g. `--n-fft`.
     """
     most = max(math.floor(length * LONGEST_SHARE), SMALLEST_FFT)

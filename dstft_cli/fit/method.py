@@ -24,6 +24,7 @@ class Method:
             move one by one, whose criterion has many small dips, and none for lengths that vary with
             frequency, see `descends_lengths_first`.
         lr, max_steps, tolerance: see `descend`.
+        exact_search: whether the search finds the best lengths of the table, and not only good ones.
     """
 
     window_mode: str
@@ -34,6 +35,7 @@ class Method:
     lr: float | None
     max_steps: int
     tolerance: float
+    exact_search: bool = True
 
     @property
     def learns_lengths(self) -> bool:
@@ -72,15 +74,20 @@ class Method:
         do, an evaluation costs an FFT for each length of each frame, and a search in a fine table
         finds better ones in less time: they descend if asked to.
         """
-        if self.over_frequency:
+        if self.window_mode == "time-frequency":
             return not self._as_it_suits
+        if self.window_mode == "frequency":
+            return not self._searches_finely
         return self.learns_lengths and not self.learns_positions
 
     @property
     def lengths_per_octave(self) -> int:
-        """How fine the table is that lengths are searched in."""
-        fine = self.window_mode == "frequency" and self._as_it_suits
-        return _FINE_LENGTHS_PER_OCTAVE if fine else LENGTHS_PER_OCTAVE
+        """How fine the table is that lengths are searched in, if memory holds it."""
+        return _FINE_LENGTHS_PER_OCTAVE if self._searches_finely else LENGTHS_PER_OCTAVE
+
+    @property
+    def _searches_finely(self) -> bool:
+        return self.window_mode == "frequency" and self._as_it_suits and self.exact_search
 
     @property
     def _as_it_suits(self) -> bool:

@@ -11,15 +11,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dstft_cli.criteria import Criterion, resolve
+from dstft_cli.criteria import Criterion, QuasiConvex, resolve
 from dstft_cli.errors import UsageError
 from dstft_cli.fit.advice import advice
 from dstft_cli.fit.anywhere import best_anywhere
 from dstft_cli.fit.arguments import check_arguments, check_criterion
 from dstft_cli.fit.band import Band, band_within
 from dstft_cli.fit.device import resolve_device
+from dstft_cli.fit.doubts import doubts
 from dstft_cli.fit.method import Method
-from dstft_cli.fit.misled import misled
 from dstft_cli.fit.n_fft import choose_n_fft, largest_auto_n_fft, least_n_fft, most_n_fft
 from dstft_cli.fit.plan import MOST_FRAMES, Plan, default_hop_length, make_plan
 from dstft_cli.fit.problem import PROBED_SAMPLES, Probe, Problem, as_channels, usable_peak
@@ -146,6 +146,7 @@ def optimize(
     peak = usable_peak(samples, peak)
     length = int(samples.shape[-1])
     began = time.perf_counter()
+    what = resolve(criterion, order)
     method = Method(
         window_mode=window_mode,
         hop_mode=hop_mode,
@@ -155,6 +156,7 @@ def optimize(
         lr=lr,
         max_steps=max_steps,
         tolerance=tolerance,
+        exact_search=isinstance(what, QuasiConvex),
     )
     problem = Problem(
         method=method,
@@ -164,7 +166,7 @@ def optimize(
         window=window,
         normalization=normalization,
         power=power,
-        criterion=resolve(criterion, order),
+        criterion=what,
         band=band_within(criterion_fmin, criterion_fmax, float(sample_rate)),
         device=resolve_device(device, dtype),
         dtype=getattr(torch, dtype),
@@ -203,7 +205,8 @@ def optimize(
     probe = Probe(problem, plan_for, overlap, stretches)
     needed_by_band = 0.0
     if n_fft is None:
-        needed_by_band = problem.band.least_n_fft(problem.sample_rate)
+        if problem.band != Band():
+            needed_by_band = problem.band.least_n_fft(problem.sample_rate)
         n_fft = choose_n_fft(
             length,
             problem.sample_rate,
@@ -276,7 +279,7 @@ def optimize(
         stop_reason=state.stop_reason,
         evaluations=state.evaluator.evaluations,
         seconds=fitted.seconds,
-        warnings=(*warnings, *misled(state, fitted, problem)),
+        warnings=(*warnings, *doubts(state, fitted, problem)),
         hop_bounds=None if plan.hops is None else (plan.hops.low, plan.hops.high),
         start_centers=None if plan.hops is None else start_centers,
     )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dstft_cli.fit.evaluator import Evaluator
 from dstft_cli.fit.method import Method
-from dstft_cli.fit.plan import Plan
+from dstft_cli.fit.plan import LENGTHS_PER_OCTAVE, Plan
 from dstft_cli.fit.record import Candidate, Record
 from dstft_cli.fit.told import Told, say_nothing
 from dstft_cli.names import Report
@@ -21,7 +21,7 @@ from dstft_cli.result import StopReason
 
 Array = NDArray[np.float64]
 
-_MOST_TABULATED = 1 << 24  # rows times lengths, in a table that is finer than usual
+_MOST_TABULATED = 1 << 24  # rows times lengths, in a table that is finer than usual: some 400 MB
 
 
 class State:
@@ -87,10 +87,12 @@ class State:
 
     @property
     def tabulated_lengths(self) -> Array:
-        """Lengths that are searched, samples, `[M]`: in a fine table, if memory holds it."""
-        lengths = self.plan.tabulated_lengths(self.method.lengths_per_octave)
-        small = len(lengths) * len(self.evaluator.weights) <= _MOST_TABULATED
-        return lengths if small else self.plan.tabulated_lengths()
+        """Lengths that are searched, samples, `[M]`: as fine as the method asks, within memory."""
+        for per_octave in range(self.method.lengths_per_octave, LENGTHS_PER_OCTAVE, -1):
+            lengths = self.plan.tabulated_lengths(per_octave)
+            if len(lengths) * len(self.evaluator.weights) <= _MOST_TABULATED:
+                return lengths
+        return self.plan.tabulated_lengths()
 
     @property
     def neighbours(self) -> Neighbours:

@@ -21,7 +21,7 @@ from dstft_cli.fit.band import Band
 from dstft_cli.fit.cells import CellEvaluator
 from dstft_cli.fit.evaluator import Evaluator
 from dstft_cli.jobs.job import JobOutcome, run_job
-from dstft_cli.jobs.learned import learned_settings, read_learned
+from dstft_cli.jobs.learned import learned_highpass, learned_settings, read_learned
 from dstft_cli.jobs.preflight import output_directory
 from dstft_cli.jobs.recording import naming
 from dstft_cli.jobs.transfer import Transferred, transfer
@@ -65,6 +65,12 @@ def run_apply(
             f"{shown(directory / 'result.json')} holds no hop length: run dstft optimize again"
         )
     hop = under.hop_length.samples(stored.sample_rate)
+    highpass, unlike = learned_highpass(directory), list[str]()
+    if highpass is not None and highpass != own.highpass:
+        unlike.append(
+            f"{shown(directory)} was learned from a recording above {highpass:g} Hz, and this one is "
+            f"read otherwise: give --highpass {highpass:g} too"
+        )
     place = output_directory(source, own)
     if place is not None and os.path.realpath(place) == os.path.realpath(directory):
         raise UsageError(
@@ -119,7 +125,10 @@ def run_apply(
         value = float(evaluator.criterion.value(sums, evaluator.cells))
         seconds = time.perf_counter() - began
         report(f"evaluated in {seconds:.2f} s")
-        return _result(signal, fitting, stored, under, criterion.direction, value, seconds)
+        warnings = (*fitting.warnings, *unlike)
+        return _result(
+            signal, fitting, stored, under, criterion.direction, value, seconds, warnings
+        )
 
     return run_job(
         source,
@@ -142,6 +151,7 @@ def _result(
     direction: str,
     value: float,
     seconds: float,
+    warnings: tuple[str, ...],
 ) -> Result:
     """A result of one step: no start and no fixed windows to compare with."""
     lengths = fitting.window_length
@@ -177,5 +187,5 @@ def _result(
         stop_reason=StopReason.FIXED,
         evaluations=1,
         seconds={},
-        warnings=fitting.warnings,
+        warnings=warnings,
     )

@@ -49,3 +49,9 @@ def learned_settings(directory: Path) -> Settings:
             f"{shown(directory / 'result.json')} lacks the settings of a run or is damaged: "
             "run dstft optimize again"
         ) from error
+
+
+def learned_highpass(directory: Path) -> float | None:
+    """Cut-off of the filter that the recording went through which DIR was learned from, Hz; None: none."""
+    found = read_record(directory / "result.json")["settings"].get("highpass")
+    return float(found) if isinstance(found, (int, float)) else None

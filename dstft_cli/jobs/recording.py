@@ -36,11 +36,15 @@ def recording_warnings(signal: Signal, settings: Settings) -> tuple[str, ...]:
     plain = settings.window_mode == settings.hop_mode == "fixed"  # nothing is led anywhere
     if signal.dc_share <= _DC_SHARE or plain:
         return signal.warnings
+    low, high = settings.criterion_fmin or math.inf, settings.criterion_fmax or math.inf
     effect = "which favours long windows"
-    if settings.criterion_fmin:  # the main lobe of a window is two bins of its length wide
-        shortest = math.ceil(2 * signal.sample_rate / settings.criterion_fmin)
-        effect = f"which windows below {shortest} samples let into the criterion's band"
-    cutoff = min(_INAUDIBLE, signal.sample_rate / 1000)
+    if settings.criterion_fmin:  # the main lobe of a window is about two bins of its length wide
+        shortest = 2 * signal.sample_rate / low
+        allowed = settings.win_length_min
+        if allowed is not None and allowed.samples(signal.sample_rate) >= shortest:
+            return signal.warnings
+        effect = f"which windows below about {shortest:.0f} samples let into the criterion's band"
+    cutoff = min(_INAUDIBLE, signal.sample_rate / 1000, low / 2, high / 100)
     return (
         *signal.warnings,
         f"{percent(signal.dc_share)} of the energy is a constant offset (DC), {effect}: "
@@ -75,13 +79,15 @@ def input_record(signal: Signal) -> dict[str, Any]:
 
 
 def picture_title(signal: Signal, settings: Settings) -> str:
-    """The recording's name, which of several channels are shown, and the criterion's band if it has one."""
+    """The recording's name, which of several channels are shown, the filter and the criterion's band."""
     name = "standard input" if signal.path == "-" else Path(signal.path).name
     if signal.channels > 1:
         all_of_them = f"{signal.channels} channels"
         used = {"mix": f"mean of {all_of_them}", "all": f"all {all_of_them}"}
         one = f"channel {settings.channel} of 0 to {signal.channels - 1}"
         name += f" ({used.get(str(settings.channel), one)})"
+    if settings.highpass is not None:
+        name += f", high-pass {settings.highpass:g} Hz"
     band = band_text(settings.criterion_fmin, settings.criterion_fmax)
     return f"{name}, criterion {band}" if band else name
 

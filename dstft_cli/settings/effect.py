@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
-from dstft_cli.names import ONE_LENGTH
+from dstft_cli import names
 from dstft_cli.settings.consistency import ContradictionError
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def check_effects(settings: Settings) -> None:
 
 
 def _check_learned(settings: Settings) -> None:
-    if settings.window_mode in ONE_LENGTH:
+    if settings.window_mode in names.ONE_LENGTH:
         why = (
             "{window_mode}, whose one length never changes: "
             "leave it out, or use window_mode time, frequency or time-frequency"
@@ -67,6 +67,12 @@ def _check_descent(settings: Settings) -> None:
             "leave it out, or use another window_mode or hop_mode"
         )
         _refuse(settings, _OF_THE_DESCENT, why, "window_mode", "hop_mode")
+    plain = settings.optimizer == "auto" and settings.search and settings.hop_mode == "fixed"
+    exact = settings.criterion in names.CRITERIA and settings.criterion != "gini"
+    searched = settings.window_mode == "frequency" and exact
+    if plain and (searched or settings.window_mode == "time-frequency"):
+        why = "{window_mode}, which is searched and does not descend: leave it out, or name an optimizer"
+        _refuse(settings, ["max_steps", "tolerance"], why, "window_mode")
 
 
 def _check_outputs(settings: Settings) -> None:

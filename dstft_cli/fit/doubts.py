@@ -1,6 +1,8 @@
-"""What went wrong on the way of a fit, and what its criterion may have been led by."""
+"""Why a fit may be doubted: its descent failed, or what led its criterion is no merit of the windows."""
 
 from __future__ import annotations
+
+import numpy as np
 
 from dstft_cli.criteria import Ratio
 from dstft_cli.fit.band import Band
@@ -13,7 +15,7 @@ from dstft_cli.result import StopReason
 _MOSTLY = 0.5  # of the window lengths, on their lower bound
 
 
-def misled(state: State, fitted: Fitted, problem: Problem) -> list[str]:
+def doubts(state: State, fitted: Fitted, problem: Problem) -> list[str]:
     """Warnings, one line each, with the option that remedies it."""
     warnings = []
     if state.stop_reason is StopReason.NON_FINITE:
@@ -32,8 +34,11 @@ def misled(state: State, fitted: Fitted, problem: Problem) -> list[str]:
             f"with normalization {problem.normalization} and varying windows the criterion may reward "
             "lengths that make frames quiet: --normalization energy does not"
         )
-    shortest = float(is_at(fitted.final.row, state.plan.bounds.low).mean())
-    if isinstance(problem.criterion, Ratio) and problem.band != Band() and shortest > _MOSTLY:
+    bounds = state.plan.bounds
+    heard = np.broadcast_to(fitted.final.row, state.importance.shape)[state.importance > 0]
+    shortest = float(is_at(heard, bounds.low).mean()) if bounds.low < bounds.high else 0.0
+    in_band = isinstance(problem.criterion, Ratio) and problem.band != Band()
+    if in_band and shortest > _MOSTLY and not state.featureless:
         warnings.append(
             f"{shortest:.0%} of the window lengths are the shortest allowed: within a band, "
             f"{problem.criterion.name} may reward windows that spread soft sounds beyond it, where they "
