@@ -90,6 +90,19 @@ def test_search_and_descent_are_marked_apart_by_transforms_computed() -> None:
     assert lengths.get_ylabel() == "Length (ms)"
 
 
+@pytest.mark.parametrize(
+    ("phases", "title"),
+    [
+        (("search",), "Search"),
+        (("descent",), "Descent"),
+        (("search", "descent"), "Search and descent"),
+    ],
+)
+def test_the_panel_of_steps_names_the_stages_that_there_were(phases, title) -> None:
+    _, steps, _ = figure_of(trajectory("start", "table", "table", "table", *phases)).axes
+    assert steps.get_title(loc="left") == title
+
+
 def test_steps_and_lengths_share_their_axis() -> None:
     figure = figure_of(FULL)
     _, steps, lengths = figure.axes

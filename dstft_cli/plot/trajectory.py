@@ -175,7 +175,8 @@ def _draw_criterion(
         line.draw(axes, named=curve is None)
     if final is not None and np.isfinite(final):
         say_gain(axes, phase, value, final, lines, direction)
-    panel_title(axes, "Search and descent")
+    stages = [stage for stage in ("search", "descent") if stage in phase]
+    panel_title(axes, " and ".join(stages).capitalize())
     if curve is None or "search" not in curve.phases:
         axes.legend(loc="lower right", bbox_to_anchor=(1.0, 0.97), ncols=5, borderaxespad=0.1)
     step_axis(axes, x)
