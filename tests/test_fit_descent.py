@@ -126,12 +126,31 @@ def test_learning_rate_is_the_first_step(optimizer, default, lr):
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
-def test_plateau_lowers_the_rate_until_it_has_converged(optimizer):
-    """A gradient that always points onwards, a value that never falls: ten plateaus end it."""
+def test_a_plateau_halves_the_rate_and_ends_the_descent_in_the_end(optimizer):
+    """A gradient that always points onwards, and a value that never falls."""
     steps: list[tuple[np.ndarray, float]] = []
-    found = run(lambda z: (1.0, np.full(3, 1e-9)), [4.0, 4.0, 4.0], optimizer, steps)
+    found = run(lambda z: (1.0, np.full(3, 1e-3)), [4.0, 4.0, 4.0], optimizer, steps)
     assert found.stop_reason is StopReason.CONVERGED
-    assert 100 < len(steps) < 130
+    assert len(steps) == 25
+    moved = -np.diff([z[0] for z, _ in steps])
+    assert moved[-1] == pytest.approx(moved[0] / 4, rel=1e-3)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_a_descent_goes_on_while_it_gains_what_is_asked_of_a_step_on_average(optimizer):
+    for gain, ends in ((2e-4, False), (0.5e-4, True)):
+        values = iter(5.0 - gain * np.arange(1000))
+        steps: list[tuple[np.ndarray, float]] = []
+        found = run(
+            lambda z, values=values: (next(values), np.full(3, 1e-9)),
+            [4.0, 4.0, 4.0],
+            optimizer,
+            steps,
+            tolerance=2e-5,
+            max_steps=60,
+        )
+        assert (len(steps) < 60) == ends
+        assert (found.stop_reason is StopReason.CONVERGED) == ends
 
 
 def test_tolerance_ends_lbfgs_early():

@@ -17,7 +17,7 @@ Objective = Callable[[Array], tuple[float, Array]]
 OnStep = Callable[[Array, float], None]
 
 _PATIENCE = 10  # steps without progress before the plateau schedule lowers the learning rate
-_SMALLEST_RATE = 1e-3  # of the first: below it a step no longer moves anything
+_SETTLED = 25  # steps in which a descent that goes up and down must gain what is asked of each
 DEFAULT_LEARNING_RATE = {"adam": 0.05, "sgd": 1.0}
 
 
@@ -59,7 +59,8 @@ def descend(
         lr: learning rate of `adam` (default 0.05) or `sgd` (default 1), in e-folds of
             window length, or hops.
         max_steps: steps at most; 0 returns the start.
-        tolerance: relative change of the value below which the descent has converged.
+        tolerance: relative change of the value below which the descent has converged: in a step of
+            `lbfgs`, and on average over 25 of the others, which go up and down.
         on_step: called with `z` and its value after each step.
 
     Returns:
@@ -149,11 +150,13 @@ def _first_order(
         steps = torch.optim.SGD([variable], lr=lr)
     bounds = torch.from_numpy(low), torch.from_numpy(high)
     first, _ = objective(z)
+    least = tolerance * max(1.0, abs(first))  # gain, as for L-BFGS-B; a score may be negative
+    reached = [first]
     schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
         steps,
         factor=0.5,
         patience=_PATIENCE,
-        threshold=tolerance * max(1.0, abs(first)),  # of L-BFGS-B; a score may be negative
+        threshold=least,
         threshold_mode="abs",
     )
     for _ in range(max_steps):
@@ -164,7 +167,8 @@ def _first_order(
         steps.step()
         variable.clamp_(*bounds)
         schedule.step(value)
-        if steps.param_groups[0]["lr"] < _SMALLEST_RATE * lr:
+        reached.append(objective.value)
+        if len(reached) > _SETTLED and reached[-_SETTLED] - reached[-1] < _SETTLED * least:
             return StopReason.CONVERGED
     objective(variable.numpy().copy())  # where the last step led
     return StopReason.STEP_LIMIT
