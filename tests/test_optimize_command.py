@@ -19,6 +19,7 @@ from criteria_reference import criterion_value
 
 from dstft_cli.cli import main
 from dstft_cli.jobs.job import limited_threads
+from dstft_cli.names import WINDOW_MODES
 from dstft_cli.settings import OPTIONS
 from dstft_cli.stft import stft
 
@@ -186,8 +187,8 @@ def test_settings_are_written_resolved(folder, dstft):
     assert set(settings) == set(OPTIONS)
     expected = {
         "win_length": 128.0,
-        "win_length_min": 128.0,
-        "win_length_max": 128.0,
+        "win_length_min": None,
+        "win_length_max": None,
         "hop_length": 7.5,
         "n_fft": 128,
         "sr": 1024,
@@ -201,6 +202,18 @@ def test_settings_are_written_resolved(folder, dstft):
     assert record["stop_reason"] == "fixed"
     assert record["window_length"] == 128
     assert (folder / "out/deep/comparison.svg").read_text().lstrip().startswith("<?xml")
+
+
+@pytest.mark.parametrize("mode", WINDOW_MODES)
+def test_settings_that_were_written_can_be_given_again(folder, dstft, mode):
+    dstft("a.wav", "--window-mode", mode, "--n-fft", "128", "--no-figures", "-o", "first")
+    first = read_json(folder / "first/result.json")
+    given = {k: v for k, v in first["settings"].items() if v is not None}
+    (folder / "again.yaml").write_text(json.dumps(given), encoding="utf-8")
+    dstft("a.wav", "--config", "again.yaml", "-o", "second")
+    second = read_json(folder / "second/result.json")
+    assert second["settings"] == first["settings"] | {"output": "second"}
+    assert second["criterion"] == first["criterion"]
 
 
 @pytest.mark.parametrize("to_file", [False, True])

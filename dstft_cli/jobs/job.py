@@ -195,7 +195,7 @@ def _resolved(
         result: of the run.
         device: that computed it.
     """
-    low, high = result.length_bounds
+    low, high = (None, None) if under.window_mode == "fixed" else result.length_bounds
     shortest, longest = result.hop_bounds or (None, None)
     smoothness = under.smoothness
     if smoothness is None and under.window_mode not in ONE_LENGTH:
