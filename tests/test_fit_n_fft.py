@@ -139,15 +139,18 @@ def test_lengths_that_vary_are_told_of_no_bound_beyond_which_n_fft_auto_has_look
     assert "on its upper bound" in warning
 
 
-def test_lengths_per_bin_are_found_at_large_n_fft_too():
-    """A chord that only windows of a second resolve, over knocks."""
+def test_lengths_per_frequency_are_found_at_large_n_fft_too():
+    """A chord that only windows of a second resolve, and knocks above it."""
     rate = 8000
     t = np.arange(8 * rate) / rate
     x = sum(np.sin(2 * np.pi * f * t) for f in (200.0, 201.5, 303.0, 304.6))
-    x += 3 * (np.arange(len(t)) % 2000 == 700)
+    since = t % 0.25
+    x += 12 * np.exp(-since / 0.003) * np.sin(2 * np.pi * 2800 * since)
     found = optimize(x, rate, window_mode="frequency")
+    lengths = found.window_length[:, 0]
     assert found.n_fft > 4096
-    assert found.window_length.max() > 4096
+    assert lengths[: found.n_fft // 16].min() > 4096  # up to 500 Hz
+    assert lengths[found.n_fft // 4 :].max() < 2048  # from 2 kHz on
     assert found.criterion.final < found.criterion.best_fixed - 0.1
 
 

@@ -86,7 +86,7 @@ def build(
         peak=float(np.abs(SIGNAL).max()),
         progress=None,
     )
-    at = partial(problem.evaluator, K, HOP)
+    at = partial(problem.evaluator, K, HOP, K)  # four bins share a length, where change is paid for
     hops = HopRange(N, overlap, 1.0, 2.5 * HOP)
     centers = np.linspace(1.7, N - 3.2, 25)
     if hop_mode == "time":

@@ -22,7 +22,7 @@ Moments = tuple[Tensor, Tensor | None]
 
 
 class FrequencyEvaluator(CellEvaluator):
-    """As `CellEvaluator`, with bins as rows: lengths are `[1, 1]` or `[F, 1]`, moments `[F, J]`.
+    """As `CellEvaluator`, with bands of bins as rows: lengths are `[1, 1]` or `[F, 1]`, moments `[R, J]`.
 
     Where frames lie at few places between samples, lengths that differ go through one matrix
     product per block of frames (`stft.bank`).
@@ -34,10 +34,15 @@ class FrequencyEvaluator(CellEvaluator):
         centers: FloatArray,
         transform: Transform,
         *args: Any,
+        band: int = 1,
         **options: Any,
     ) -> None:
-        bands = Patches((transform.bins, len(centers)), 1, len(centers))
+        bands = Patches((transform.bins, len(centers)), band, len(centers))
         super().__init__(samples, centers, transform, *args, patches=bands, **options)
+
+    def shown(self, row: FloatArray) -> FloatArray:
+        """Lengths per bin, `[F, 1]`; of all `[1]`, `[1, 1]`."""
+        return self.arrange(row)
 
     def _rows(
         self, lengths: FloatArray, *, slopes: bool
@@ -51,6 +56,8 @@ class FrequencyEvaluator(CellEvaluator):
             if derivatives is not None:
                 gradients += derivatives.cpu().numpy()
         self.evaluations += 1
+        starts = np.arange(0, self.transform.bins, self.patches.bins)
+        rows, gradients = (np.add.reduceat(of_bins, starts) for of_bins in (rows, gradients))
         return rows, gradients if slopes else None
 
     def _banked(self, lengths: FloatArray, slopes: bool) -> Iterator[Moments]:

@@ -233,7 +233,7 @@ def optimize(
     _check_frames(plan, length)
     start_centers = plan.start_centers(length, hop_mode)
     state = State(
-        partial(problem.evaluator, plan.n_fft, plan.hop_length),
+        partial(problem.evaluator, plan.n_fft, plan.hop_length, plan.bounds.low),
         start_centers,
         plan,
         method,

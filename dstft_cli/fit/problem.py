@@ -30,6 +30,7 @@ Array = NDArray[np.float64]
 
 _MOST_CELLS = 1 << 21  # with a window length of their own, where change is free
 _MOST_PATCHES = 1 << 20
+_LOBE = 4  # width of the main lobe of a Hann window, in bins of its length
 _SHORTEST_PATCH, _LONGEST_PATCH = 1 / 4, 4  # along time, in n_fft
 PROBED_SAMPLES = 1 << 19  # of the signal that n_fft auto looks at
 _PROBED_POINTS = 16 * PROBED_SAMPLES  # frames × n_fft per length, above which frames are left out
@@ -55,19 +56,26 @@ class Problem:
     progress: Progress | None
 
     def evaluator(
-        self, n_fft: int, hop_length: float, centers: Array, weights: Array | None = None
+        self,
+        n_fft: int,
+        hop_length: float,
+        shortest: float,
+        centers: Array,
+        weights: Array | None = None,
     ) -> Evaluator:
         """Evaluates the criterion at frames with these centres, which weigh 1 at this hop.
 
-        Where they stand for part of the signal, `weights` `[T]` says what each of them weighs.
+        Window lengths are `shortest` at least, samples. Where frames stand for part of the signal,
+        `weights` `[T]` says what each of them weighs.
         """
         transform = Transform(n_fft, self.window, self.normalization)
         kind: Callable[..., Evaluator] = Evaluator
+        band = self._band_bins(n_fft, shortest)
         if self.method.window_mode == "frequency":
-            kind = FrequencyEvaluator
+            kind = partial(FrequencyEvaluator, band=band)
         elif self.method.window_mode == "time-frequency":
             plane = transform.bins, len(centers)
-            kind = partial(CellEvaluator, patches=self._patches(plane, n_fft, hop_length))
+            kind = partial(CellEvaluator, patches=self._patches(plane, n_fft, hop_length, band))
         return kind(
             self.samples,
             centers,
@@ -85,13 +93,24 @@ class Problem:
             progress=self.progress,
         )
 
-    def _patches(self, plane: tuple[int, int], n_fft: int, hop_length: float) -> Patches:
+    def _band_bins(self, n_fft: int, shortest: float) -> int:
+        """Bins that share a length, where it varies with frequency: one where change is free.
+
+        Windows keep the energy of what lies within a band as wide as their main lobe. Bins of their
+        own would make a line vanish: short windows where it stands, long ones beside it.
+        """
+        if self.method.smoothness == 0:
+            return 1
+        bins = n_fft // 2 + 1
+        return math.ceil(bins / max(int(bins * shortest / (_LOBE * n_fft)), 1))
+
+    def _patches(self, plane: tuple[int, int], n_fft: int, hop_length: float, band: int) -> Patches:
         """Single cells where change is free; else stretches shorter than what a penalty joins."""
         longest = max(round(_LONGEST_PATCH * n_fft / hop_length), 1)
         if self.method.smoothness == 0:
             return choose_patches(plane, frames=1, longest=longest, most=_MOST_CELLS)
         frames = max(round(_SHORTEST_PATCH * n_fft / hop_length), 1)
-        return choose_patches(plane, frames=frames, longest=longest, most=_MOST_PATCHES)
+        return choose_patches(plane, bins=band, frames=frames, longest=longest, most=_MOST_PATCHES)
 
 
 class Probe:
@@ -179,8 +198,9 @@ class Probe:
             hop = self._hop(n_fft)
             centers = self._stretches.centers(hop)
             weights = self._stretches.weights(len(centers))
-            evaluator = self._problem.evaluator(n_fft, hop, centers, weights)
-            lengths = self._plan_for(n_fft).tabulated_lengths()
+            plan = self._plan_for(n_fft)
+            evaluator = self._problem.evaluator(n_fft, hop, plan.bounds.low, centers, weights)
+            lengths = plan.tabulated_lengths()
             scores, _, table = fixed_scores(evaluator, lengths)
             self._tables = {n_fft: (evaluator, scores, table)}
         return self._tables[n_fft]

@@ -34,13 +34,15 @@ class Patches:
         return tall.repeat(self.frames, axis=1)[:, : self.plane[1]]
 
 
-def choose_patches(plane: tuple[int, int], *, frames: int, longest: int, most: int) -> Patches:
-    """Patches of one bin and `frames` frames, made larger until there are at most `most`.
+def choose_patches(
+    plane: tuple[int, int], *, bins: int = 1, frames: int, longest: int, most: int
+) -> Patches:
+    """Patches of `bins` and `frames` cells, made larger until there are at most `most`.
 
     They grow along time first, for neighbouring bins differ more than neighbouring frames; from
     `longest` frames on, along both axes by turns.
     """
-    patches = Patches(plane, 1, min(frames, plane[1]))
+    patches = Patches(plane, bins, min(frames, plane[1]))
     while patches.shape[0] * patches.shape[1] > most:
         if patches.frames < min(longest * patches.bins, plane[1]):
             patches = Patches(plane, patches.bins, min(patches.frames * 2, plane[1]))
