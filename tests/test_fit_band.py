@@ -277,7 +277,7 @@ def test_windows_of_bins_beyond_the_band_do_not_count_as_spread():
         window_mode="frequency",
         n_fft=512,
         hop_length=16,
-        smoothness=0.01,
+        smoothness=0,
         criterion_fmin=1000.0,
         criterion_fmax=2000.0,
     )
@@ -291,3 +291,13 @@ def test_one_length_that_is_not_learned_is_no_sign_of_spreading():
     options = {"window_mode": "time", "win_length_min": 128, "win_length_max": 128}
     found = optimize(SIGNAL, RATE, criterion="renyi", n_fft=256, **INSIDE, **options)
     assert not [text for text in found.warnings if "are the shortest allowed" in text]
+
+
+def test_a_sweep_of_a_narrow_band_does_not_advise_windows_that_do_not_resolve_it():
+    clicks = 1.0 * (np.arange(60_000) % 5000 == 2500)
+    band = {"criterion_fmin": 1000.0, "criterion_fmax": 1010.0}
+    (warning,) = sweep(clicks, 8000.0, **band).warnings
+    assert warning == (
+        "entropy: the best window length is the shortest of the sweep, 1600 samples: shorter ones do not "
+        "resolve the criterion's band: widen it with --criterion-fmin and --criterion-fmax"
+    )

@@ -1,18 +1,21 @@
 """Window lengths per patch of the plane: against the explicit sum, single frames and differences."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 from criteria_reference import criterion_value
 from stft_reference import explicit_stft
 
+from dstft_cli import optimize
 from dstft_cli.criteria import resolve
 from dstft_cli.fit.cells import CellEvaluator
 from dstft_cli.fit.evaluator import Evaluator
 from dstft_cli.fit.frequency import FrequencyEvaluator
 from dstft_cli.names import CRITERIA
 from dstft_cli.parameters import Patches, quadrature_weights, uniform_centers
-from dstft_cli.stft import Transform
+from dstft_cli.stft import Transform, stft
 
 N, K, F = 90, 32, 17
 SIGNAL = np.random.default_rng(5).standard_normal((2, N))
@@ -276,3 +279,45 @@ def test_silence_is_finite(criterion):
         assert (slopes.reshape(*at.patches.shape, -1)[:, -1] == 0).all()
         if not at.criterion.ranked:
             assert np.isfinite(at.slopes(lengths).by_center).all()
+
+
+@pytest.mark.parametrize("mode", ["frequency", "time-frequency"])
+def test_lines_keep_their_energy(mode):
+    """Of steady lines in noise nothing is to be gained; bins of their own make lines vanish."""
+    rng = np.random.default_rng(0)
+    n = np.arange(40_000)
+    x = sum(np.sin(0.05 * np.pi * k * n + k) for k in range(1, 12))
+    x += 0.5 * rng.standard_normal(len(n))
+
+    def fit(**options) -> tuple[float, float]:
+        """Gain over the best single window, nats, and change of the energy of the plane, dB."""
+        found = optimize(x, 8000, n_fft=1024, window_mode=mode, **options)
+        gain = found.criterion.best_fixed - found.criterion.final
+        single = np.full((1, 1), found.criterion.best_fixed_win_length)
+        energies = [
+            stft(*map(torch.from_numpy, (x, found.frame_centers, lengths)), 1024)
+            .abs()
+            .square()
+            .sum()
+            for lengths in (np.ascontiguousarray(found.window_length), single)
+        ]
+        return gain, 10 * math.log10(energies[0] / energies[1])
+
+    gain, change = fit()
+    assert gain < 0.005
+    assert abs(change) < 0.02
+    gain, change = fit(smoothness=0)
+    assert gain > 0.1
+    assert change < -0.4
+
+
+def test_bands_are_as_high_as_the_lobe_of_the_shortest_window():
+    """Of 129 bins in 4 bands, each 33 or less, no bin is left to itself."""
+    rng = np.random.default_rng(0)
+    x = np.concatenate([rng.standard_normal(4000), np.sin(0.5 * np.arange(4000))])
+    lengths = optimize(x, 8000, n_fft=256, window_mode="frequency").window_length[:, 0]
+    assert {int(end) % 33 for end in np.flatnonzero(np.diff(lengths)) + 1} <= {0}
+    longer = optimize(x, 8000, n_fft=256, win_length_min=128, window_mode="frequency")
+    ends = np.flatnonzero(np.diff(longer.window_length[:, 0])) + 1
+    assert {int(end) % 9 for end in ends} <= {0}
+    assert len(ends) > 0

@@ -103,6 +103,15 @@ def test_the_panel_of_steps_names_the_stages_that_there_were(phases, title) -> N
     assert steps.get_title(loc="left") == title
 
 
+def test_an_axis_does_not_show_rounding() -> None:
+    steps = trajectory("start", "table", "table", "table", "search", "descent")
+    level = replace(steps, criterion=np.where(np.arange(6) < 4, 9.0, 9.0 - 1e-9 * np.arange(6)))
+    _, axes, _ = figure_of(level, table_bound=None).axes
+    low, high = axes.get_ylim()
+    assert high - low == pytest.approx(9e-4, rel=1e-2)
+    assert low < 9 < high
+
+
 def test_steps_and_lengths_share_their_axis() -> None:
     figure = figure_of(FULL)
     _, steps, lengths = figure.axes

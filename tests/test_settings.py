@@ -340,6 +340,12 @@ def test_limits_of_a_descent_that_does_not_follow(mode, name, value):
         merge({"window_mode": mode, name: value, **descends})
 
 
+def test_a_filter_above_the_band_of_the_criterion_is_refused():
+    assert refused({"highpass": "2000", "criterion_fmax": "500"}) == (
+        "--highpass 2000 is not below --criterion-fmax 500: lower the first or raise the second"
+    )
+
+
 def test_what_has_an_effect_all_the_same():
     learned_hop = {"window_mode": "fixed", "hop_mode": "time", "max_steps": "5", "search": False}
     assert merge(learned_hop).max_steps == 5

@@ -10,7 +10,6 @@ import soundfile
 from dstft_cli.cli import main
 from dstft_cli.jobs.recording import load_recording, recording_warnings
 from dstft_cli.settings import Settings
-from dstft_cli.settings.length import Length
 
 SAMPLES = sorted((Path(__file__).parent.parent / "sample_audio").glob("*.[wo][ag][va]"))
 RATE = 8000
@@ -107,33 +106,34 @@ def test_an_offset_is_told_first_with_an_option_that_removes_it(tmp_path, capsys
         assert told == warnings[: offset > 0.05]
     assert told == [
         "7.42 % of the energy is a constant offset (DC), which favours long windows: remove it "
-        "with --highpass 8"
+        "with --highpass 4"
     ]
-    assert run(path, tmp_path / "above", capsys, "--n-fft", "2048", "--highpass", "16") == []
+    assert run(path, tmp_path / "above", capsys, "--n-fft", "2048", "--highpass", "4") == []
     options = ["--n-fft", "2048", "--criterion-fmin", "40"]
     assert run(path, tmp_path / "band", capsys, *options) == [
         "7.42 % of the energy is a constant offset (DC), which windows below about 400 samples let "
-        "into the criterion's band: remove it with --highpass 8"
+        "into the criterion's band: remove it with --highpass 4"
     ]
 
 
 @pytest.mark.parametrize(
-    ("options", "cutoff"),
+    ("options", "shortest", "cutoff"),
     [
-        ({}, "8"),
-        ({"criterion_fmax": 15.0}, "0.15"),
-        ({"criterion_fmin": 5.0}, "2.5"),
-        ({"criterion_fmin": 40.0, "win_length_min": Length(399)}, "8"),
-        ({"criterion_fmin": 40.0, "win_length_min": Length(400)}, None),
-        ({"highpass": 1.0}, None),
+        ({}, 8, "4"),
+        ({"criterion_fmax": 15.0}, 8, "0.15"),
+        ({"criterion_fmin": 5.0}, 8, "2.5"),
+        ({"criterion_fmin": 900.0, "criterion_fmax": 990.0}, 8, "4"),
+        ({"criterion_fmin": 40.0}, 399, "4"),
+        ({"criterion_fmin": 40.0}, 400, None),
+        ({"highpass": 1.0}, 8, None),
     ],
 )
-def test_the_filter_that_is_advised_leaves_the_band_alone(tmp_path, options, cutoff):
+def test_the_filter_that_is_advised_leaves_the_band_alone(tmp_path, options, shortest, cutoff):
     path = tmp_path / "offset.wav"
     soundfile.write(path, CHIRP + 0.08, RATE, subtype="FLOAT")
     settings = Settings(**options)
     with load_recording(str(path), settings) as signal:
-        told = recording_warnings(signal, settings)
+        told = recording_warnings(signal, settings, shortest)
     assert len(told) == (cutoff is not None)
     assert all(text.endswith(f"remove it with --highpass {cutoff}") for text in told)
 
@@ -142,7 +142,7 @@ def test_a_sweep_tells_of_an_offset_and_a_recording_with_learned_lengths_does_no
     path, fit = tmp_path / "offset.wav", str(tmp_path / "fit")
     soundfile.write(path, CHIRP + 0.08, 1000, subtype="FLOAT")
     assert main(["sweep", str(path), "-o", str(tmp_path / "sweep"), "--no-figures"]) == 0
-    assert "remove it with --highpass 1\n" in capsys.readouterr().err
+    assert "remove it with --highpass 0.5\n" in capsys.readouterr().err
     assert main(["optimize", str(path), "-o", fit, "--no-figures"]) == 0
     capsys.readouterr()
     applied = ["apply", fit, str(path), "-o", str(tmp_path / "applied")]

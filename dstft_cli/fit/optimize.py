@@ -86,8 +86,8 @@ def optimize(
         normalization: `energy` (noise keeps its level), `amplitude` (a tone does) or `none`.
         power: the criterion sees |X| ** power; > 0.
         window_mode: `fixed`, `constant` (one length), `time` (one per frame), `frequency` (one
-            per bin) or `time-frequency` (one per patch of the plane; per cell with smoothness 0,
-            up to 2 million cells).
+            per band of bins, with smoothness 0 per bin) or `time-frequency` (one per patch of the
+            plane, with smoothness 0 per cell, up to 2 million cells).
         hop_mode: `fixed`, `constant` (one hop, frames in the middle of the signal) or `time` (the
             centre of every frame).
         smoothness: μ ≥ 0, the price in nats of one e-fold change of window length per n_fft of

@@ -91,6 +91,7 @@ def sweep(
     length = int(samples.shape[-1])
     chosen = [resolve(criterion, order) for criterion in criteria]
     band = band_within(criterion_fmin, criterion_fmax, float(sample_rate))
+    resolved = band.least_n_fft(float(sample_rate)) / 2
     grids = sweep_grids(
         length,
         float(sample_rate),
@@ -99,7 +100,7 @@ def sweep(
         win_length_min=win_length_min,
         win_length_max=win_length_max,
         overlap=overlap,
-        shortest=band.least_n_fft(float(sample_rate)) / 2,
+        shortest=resolved,
     )
     points = max(grid.n_fft / grid.hop_length for grid in grids) * samples.shape[0]
     stretches = spread_stretches(
@@ -142,7 +143,7 @@ def sweep(
         curves=tuple(found),
         looked_at=task.share(grids[0]),
         seconds={"search": searched - began, "descent": time.perf_counter() - searched},
-        warnings=tuple(_on_bounds(found, grids, length)),
+        warnings=tuple(_on_bounds(found, grids, length, 0.0 if band == Band() else resolved)),
     )
 
 
@@ -282,13 +283,16 @@ class _Table:
     scores: Array
 
 
-def _on_bounds(curves: Sequence[SweepCurve], grids: Sequence[SweepGrid], length: int) -> list[str]:
+def _on_bounds(
+    curves: Sequence[SweepCurve], grids: Sequence[SweepGrid], length: int, resolved: float
+) -> list[str]:
     """A warning for each end of the range that is the best length of a criterion that tells lengths apart.
 
     Args:
         curves: of the sweep.
         grids: of its lengths.
         length: of the signal, samples.
+        resolved: length from which on windows resolve the criterion's band, samples; 0 without one.
     """
     shortest, longest = float(grids[0].lengths[0]), float(grids[-1].lengths[-1])
     widest = LARGEST_FFT if len(grids) == 1 else LARGEST_FFT // 2
@@ -296,6 +300,11 @@ def _on_bounds(curves: Sequence[SweepCurve], grids: Sequence[SweepGrid], length:
     shorter = f"lower {grids[0].bounds.low_option} to look further"
     if shortest <= SHORTEST_WINDOW:
         shorter = "a shorter window holds no sample"
+    elif shortest <= resolved * (1 + 1e-6):
+        shorter = (
+            "shorter ones do not resolve the criterion's band: widen it with --criterion-fmin and "
+            "--criterion-fmax"
+        )
     longer = f"raise {grids[-1].bounds.high_option} to look further, to {most} at most"
     if longest >= widest:
         longer = "no longer one is possible"

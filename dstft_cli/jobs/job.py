@@ -135,7 +135,9 @@ def run_job(
             signal_info=input_record(signal),
             seconds={"load": loaded - began, "write": now - found, "total": now - began},
             peak_memory_mb=peak_memory_mb(),
-            warnings=recording_warnings(signal, settings) if learned else signal.warnings,
+            warnings=recording_warnings(signal, settings, result.length_bounds[0])
+            if learned
+            else signal.warnings,
             outputs=places.names(),
         )
         record.update(extra or {})

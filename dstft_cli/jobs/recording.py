@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +15,7 @@ from dstft_cli.names import band_text, counted
 from dstft_cli.settings import Settings
 
 _DC_SHARE = 0.01  # of the energy, from which on it may decide which window is best
-_INAUDIBLE = 20.0  # Hz
+_OFFSET = 5.0  # Hz, above it and below what most recordings are made for
 
 
 def load_recording(source: str, settings: Settings) -> Signal:
@@ -31,20 +30,26 @@ def load_recording(source: str, settings: Settings) -> Signal:
     )
 
 
-def recording_warnings(signal: Signal, settings: Settings) -> tuple[str, ...]:
-    """What a criterion may be led by in a recording, one line each."""
+def recording_warnings(signal: Signal, settings: Settings, shortest: float) -> tuple[str, ...]:
+    """What a criterion may be led by in a recording, one line each.
+
+    Args:
+        signal: the recording.
+        settings: of the run.
+        shortest: window length that was allowed, samples.
+    """
     plain = settings.window_mode == settings.hop_mode == "fixed"  # nothing is led anywhere
     if signal.dc_share <= _DC_SHARE or plain:
         return signal.warnings
-    low, high = settings.criterion_fmin or math.inf, settings.criterion_fmax or math.inf
-    effect = "which favours long windows"
+    effect, cutoff = "which favours long windows", min(_OFFSET, signal.sample_rate / 2000)
     if settings.criterion_fmin:  # the main lobe of a window is about two bins of its length wide
-        shortest = 2 * signal.sample_rate / low
-        allowed = settings.win_length_min
-        if allowed is not None and allowed.samples(signal.sample_rate) >= shortest:
+        leaking = 2 * signal.sample_rate / settings.criterion_fmin
+        if shortest >= leaking:
             return signal.warnings
-        effect = f"which windows below about {shortest:.0f} samples let into the criterion's band"
-    cutoff = min(_INAUDIBLE, signal.sample_rate / 1000, low / 2, high / 100)
+        effect = f"which windows below about {leaking:.0f} samples let into the criterion's band"
+        cutoff = min(cutoff, settings.criterion_fmin / 2)
+    elif settings.criterion_fmax:
+        cutoff = min(cutoff, settings.criterion_fmax / 100)
     return (
         *signal.warnings,
         f"{percent(signal.dc_share)} of the energy is a constant offset (DC), {effect}: "

@@ -66,7 +66,7 @@ def run_sweep(
             signal_info=info,
             seconds={"load": loaded - began, "write": now - swept, "total": now - began},
             peak_memory_mb=peak_memory_mb(),
-            warnings=recording_warnings(signal, settings),
+            warnings=recording_warnings(signal, settings, float(found.lengths.min())),
             outputs=places.names(),
         )
         places.write_record(record)

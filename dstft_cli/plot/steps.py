@@ -22,6 +22,7 @@ LEVEL = 0.2  # lengths likewise are shown as they lie at the last step
 TOLD = 1e-3  # share of a gain from which that of the descent is told
 SMALL = 1e-3  # values below are written with a power of ten each
 FEW = 50  # steps up to which each has a mark of its own
+LEAST_SPAN = 1e-4  # of its values, on an axis of the criterion
 BARS = 32  # of a distribution, over the range of lengths
 
 
@@ -72,6 +73,15 @@ def draw_steps(axes: Axes, phase: Phases, x: FloatArray, value: FloatArray) -> N
         if chosen.any():
             axes.plot(x[chosen], value[chosen], MARKERS[which], ms=size, color=colour, label=which)
     value_axis(axes)
+
+
+def keep_from_rounding(axes: Axes) -> None:
+    """Gives the vertical axis a span above rounding, where all values are as good as equal."""
+    low, high = axes.get_ylim()
+    least = LEAST_SPAN * max(abs(low), abs(high))
+    if high - low < least:
+        middle = (low + high) / 2
+        axes.set_ylim(middle - least / 2, middle + least / 2)
 
 
 def say_gain(

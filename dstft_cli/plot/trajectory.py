@@ -19,6 +19,7 @@ from dstft_cli.plot.steps import (
     draw_spread,
     draw_steps,
     is_level,
+    keep_from_rounding,
     log_axis,
     say_gain,
     spread,
@@ -173,6 +174,7 @@ def _draw_criterion(
     draw_steps(axes, phase, x, value)
     for line in lines:
         line.draw(axes, named=curve is None)
+    keep_from_rounding(axes)
     if final is not None and np.isfinite(final):
         say_gain(axes, phase, value, final, lines, direction)
     stages = [stage for stage in ("search", "descent") if stage in phase]

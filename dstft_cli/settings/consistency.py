@@ -37,7 +37,8 @@ def check_consistent(settings: Settings) -> None:
     _check_criterion(settings)
     _check_outputs(settings)
     _check_emit(settings)
-    for lower, upper in (("fmin", "fmax"), ("criterion_fmin", "criterion_fmax")):
+    pairs = ("fmin", "fmax"), ("criterion_fmin", "criterion_fmax"), ("highpass", "criterion_fmax")
+    for lower, upper in pairs:
         low, high = getattr(settings, lower), getattr(settings, upper)
         if low is not None and high is not None and low >= high:
             raise ContradictionError(

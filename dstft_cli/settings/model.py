@@ -146,8 +146,8 @@ class Settings:
         str,
         Option(
             "learned",
-            "Window length: kept, one learned for all, one per frame, one per frequency, or one per "
-            "patch of both.",
+            "Window length: kept, one learned for all, one per frame, one per band of frequencies, or "
+            "one per patch of both.",
             choices=names.WINDOW_MODES,
         ),
     ] = "constant"

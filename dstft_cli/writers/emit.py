@@ -107,7 +107,10 @@ def emitted_call(
     writer = {"librosa": _librosa, "torch": _torch, "scipy": _scipy, "matlab": _matlab}[library]
     signal = _signal(result, library, channels)
     if highpass is not None:
-        signal += f", after a high-pass filter at {highpass:g} Hz (Butterworth, order 4)"
+        signal += (
+            f", after scipy.signal.sosfilt(butter(4, {highpass:g}, 'highpass', fs=RATE, output='sos'), "
+            "x - x[0]) at the file's RATE"
+        )
     return "\n".join(writer(result, signal)) + "\n"
 
 
