@@ -75,10 +75,14 @@ def _run(number: int, kind: str, folder: Path, chance: Random) -> Run:
         return Run(number, folder, ["optimize", "a.wav", "--config", "a.yaml", "-o", "out"])
     data = mutate(recording(kind, chance.choice((1, 2))), chance, kind)
     (folder / "a.wav").write_bytes(data)
-    arguments = ["-o", "out", "--max-steps", "2"]
+    arguments = ["-o", "out"]
     for choices in (
         [[], ["--channel", "all"], ["--channel", "1"] if number >= 0 else []],
-        [[], ["--window-mode", "time"], ["--window-mode", "frequency", "--n-fft", "64"]],
+        [
+            ["--max-steps", "2"],
+            ["--max-steps", "2", "--window-mode", "time"],
+            ["--window-mode", "frequency", "--n-fft", "64"],
+        ],
         [["--no-figures"], ["--no-figures"], ["--no-figures"], []],
         [[], ["--sr", "8000"], ["--offset", "0.1"], ["--duration", "0.2"]],
     ):
