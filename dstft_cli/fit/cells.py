@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import pad
 
-from dstft_cli.criteria import bin_sum, sum_dtype
+from dstft_cli.criteria import sum_dtype
 from dstft_cli.fit.evaluator import Evaluator
 from dstft_cli.fit.power import spectrum_power, spectrum_power_and_slopes
 from dstft_cli.parameters import Neighbours, Patches
@@ -157,18 +157,16 @@ class CellEvaluator(Evaluator):
         """Weighted sums over the patches of a block, `[C, n, B]` to `[R_f, n / frames]`."""
         bins, frames = self.patches.bins, min(self.patches.frames, stop - start)
         below, above = self._unseen
-        if bins == 1 and frames == stop - start:
-            weights = self._frame_weights[start:stop]
-            return lambda cells: pad(bin_sum(cells, weights), (below, above))[:, None]
-        count = -(-(stop - start) // frames)
         above += self.patches.shape[0] * bins - self.transform.bins
-        missing = below, above, 0, count * frames - (stop - start)
         weights = self._frame_weights[start:stop, None]
+        count = -(-(stop - start) // frames)
+        lacking = count * frames - (stop - start)
 
         def pool(cells: Tensor) -> Tensor:
-            weighted = (cells * weights).sum(0, dtype=sum_dtype(cells))
-            if any(missing):
-                weighted = pad(weighted, missing)
-            return weighted.reshape(count, frames, -1, bins).sum((1, 3)).T
+            weighted = cells * weights
+            if lacking:
+                weighted = pad(weighted, (0, 0, 0, lacking))
+            of_bins = weighted.unflatten(1, (count, frames)).sum((0, 2), dtype=sum_dtype(cells))
+            return pad(of_bins, (below, above)).reshape(count, -1, bins).sum(2).T
 
         return pool
