@@ -166,7 +166,8 @@ class CellEvaluator(Evaluator):
             weighted = cells * weights
             if lacking:
                 weighted = pad(weighted, (0, 0, 0, lacking))
-            of_bins = weighted.unflatten(1, (count, frames)).sum((0, 2), dtype=sum_dtype(cells))
+            parts = weighted.reshape(len(cells), count, frames, -1)
+            of_bins = parts.sum((0, 2), dtype=sum_dtype(cells))
             return pad(of_bins, (below, above)).reshape(count, -1, bins).sum(2).T
 
         return pool
