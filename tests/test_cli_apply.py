@@ -376,6 +376,11 @@ def test_a_filter_that_is_left_out_is_told(folder, apply):
         "filtered was learned from a recording above 90 Hz, and this one is read otherwise: give "
         "--highpass 90 too"
     ]
+    apply("constant", "a.wav", "-o", "also", "--highpass", "90")
+    assert read_json("also/result.json")["warnings"] == [
+        "constant was learned from a recording without a filter, and this one is read otherwise: leave "
+        "--highpass out"
+    ]
     apply("filtered", "a.wav", "-o", "alike", "--highpass", "90")
     record, again = (read_json(f"{place}/result.json") for place in ("filtered", "alike"))
     assert again["warnings"] == []

@@ -80,10 +80,10 @@ def test_the_table_says_which_length_and_whether_it_matters(dstft, signal):
     off, loss = curve.loss_off_by_two, usual - curve.best_value
     assert off < np.log(1.5) < loss
     assert verdict == (
-        f"The window length matters a lot: half or twice of the best loses up to {off:.2g} nats, as "
-        f"if {np.expm1(off):.0%} more cells were occupied; the usual 2048 loses {loss:.2g} nats, as if "
-        f"{np.exp(loss):.2g} times as many cells were occupied. Use n_fft {curve.n_fft} with a window "
-        f"of {curve.best_length:.4g} samples ({ms:.3g} ms)."
+        f"The window length matters a lot: the usual 2048 loses {loss:.2g} nats, as if "
+        f"{np.exp(loss):.2g} times as many cells were occupied; half or twice of the best loses up to "
+        f"{off:.2g} nats, as if {np.expm1(off):.0%} more cells were occupied. Use n_fft {curve.n_fft} "
+        f"with a window of {curve.best_length:.4g} samples ({ms:.3g} ms)."
     )
     assert place == "results in a-sweep"
     assert err == ""

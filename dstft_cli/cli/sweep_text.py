@@ -63,15 +63,14 @@ def _verdict(entry: Mapping[str, Any], swept: Mapping[str, Any], rate: float) ->
             "The window length does not matter: the worst one loses "
             f"{_loss(entry, entry['spread'])}. Any will do."
         )
-    best, usual, loss = entry["best"], entry["usual"], entry["off_by_two"]
-    text = (
-        f"The window length matters {entry['matters']}: {_off_by_two(best, swept)} loses up to "
-        f"{_loss(entry, loss)}{_in_cells(entry, loss)}"
-    )
+    best, usual, off = entry["best"], entry["usual"], entry["off_by_two"]
+    reasons = [(off, f"{_off_by_two(best, swept)} loses up to")]
     if usual is not None:
-        text += (
-            f"; the usual 2048 loses {_loss(entry, usual['loss'])}{_in_cells(entry, usual['loss'])}"
-        )
+        reasons.append((usual["loss"], "the usual 2048 loses"))
+    reasons.sort(key=lambda reason: -math.inf if reason[0] is None else -reason[0])
+    text = f"The window length matters {entry['matters']}: " + "; ".join(
+        f"{words} {_loss(entry, loss)}{_in_cells(entry, loss)}" for loss, words in reasons
+    )
     further = ""
     if math.isclose(best["win_length"], swept["max"], rel_tol=1e-6):
         further = ", the longest of the sweep"

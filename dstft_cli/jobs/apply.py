@@ -66,10 +66,12 @@ def run_apply(
         )
     hop = under.hop_length.samples(stored.sample_rate)
     highpass, unlike = learned_highpass(directory), list[str]()
-    if highpass is not None and highpass != own.highpass:
+    if highpass != own.highpass:
+        how = "without a filter" if highpass is None else f"above {highpass:g} Hz"
+        remedy = "leave --highpass out" if highpass is None else f"give --highpass {highpass:g} too"
         unlike.append(
-            f"{shown(directory)} was learned from a recording above {highpass:g} Hz, and this one is "
-            f"read otherwise: give --highpass {highpass:g} too"
+            f"{shown(directory)} was learned from a recording {how}, and this one is read otherwise: "
+            f"{remedy}"
         )
     place = output_directory(source, own)
     if place is not None and os.path.realpath(place) == os.path.realpath(directory):
