@@ -20,6 +20,7 @@ RUNS = {
         "six-tones.wav --window-mode fixed --win-length 577 --hop-mode time --n-fft 1500 "
         "--hop-length 250 --overlap 1"
     ),
+    "frequency.png": "fm-and-tone.wav --window-mode frequency",
     "time-frequency.png": (
         "clicks-over-drone.wav --window-mode time-frequency --duration 1.6 --freq-scale log --fmin 80"
     ),
