@@ -174,9 +174,8 @@ def _longer(plan: Plan, method: Method, most: int, length: int, given: Collectio
             "option helps"
         )
     furthest = min(most, LARGEST_FFT)
-    first = (
-        f"{2 * high:.0f} first and " if 2 * high < furthest else ""
-    )  # all at once may take hours
+    # all at once may take hours
+    first = f"{2 * high:.0f} first and " if 2 * high < furthest else ""
     limit = f", to {first}{at_most(furthest)}"
     if "--win-length-max" in given:
         held = "--n-fft" in given and plan.n_fft < min(2 * high, most)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -151,7 +152,7 @@ def _first_order(
     bounds = torch.from_numpy(low), torch.from_numpy(high)
     first, _ = objective(z)
     least = tolerance * max(1.0, abs(first))  # gain, as for L-BFGS-B; a score may be negative
-    reached = [first]
+    reached = deque([first], _SETTLED + 1)
     schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
         steps,
         factor=0.5,
@@ -168,7 +169,7 @@ def _first_order(
         variable.clamp_(*bounds)
         schedule.step(value)
         reached.append(objective.value)
-        if len(reached) > _SETTLED and reached[-_SETTLED] - reached[-1] < _SETTLED * least:
+        if len(reached) > _SETTLED and reached[0] - reached[-1] < _SETTLED * least:
             return StopReason.CONVERGED
     objective(variable.numpy().copy())  # where the last step led
     return StopReason.STEP_LIMIT

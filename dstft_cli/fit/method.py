@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from dstft_cli.fit.plan import LENGTHS_PER_OCTAVE
 from dstft_cli.names import ONE_LENGTH
 
-_FINE_LENGTHS_PER_OCTAVE = (
-    20  # neighbours 3.5 % apart: 2e-4 nats better than 10, 1e-4 worse than 40
-)
+# neighbours are 3.5 % apart; entropies of recordings are 2e-4 nats below those with 10, 1e-4 above 40
+_FINE_LENGTHS_PER_OCTAVE = 20
 
 
 @dataclass(frozen=True)

@@ -204,9 +204,9 @@ def optimize(
         )
     probe = Probe(problem, plan_for, overlap, stretches)
     needed_by_band = 0.0
+    if n_fft is None and problem.band != Band():
+        needed_by_band = problem.band.least_n_fft(problem.sample_rate)
     if n_fft is None:
-        if problem.band != Band():
-            needed_by_band = problem.band.least_n_fft(problem.sample_rate)
         n_fft = choose_n_fft(
             length,
             problem.sample_rate,

@@ -21,7 +21,7 @@ from dstft_cli.result import StopReason
 
 Array = NDArray[np.float64]
 
-_MOST_TABULATED = 1 << 24  # rows times lengths, in a table that is finer than usual: some 400 MB
+_MOST_TABULATED = 1 << 24  # rows times lengths, in a table that is finer than usual
 
 
 class State:
