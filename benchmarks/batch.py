@@ -173,7 +173,7 @@ def _plan(folder: Path) -> tuple[float, float]:
         (many / f"{number}.wav").touch()
     (folder / "many.yaml").write_text("output: out/{stem}\njobs: [{input: 'many/*.wav'}]\n")
     code = (
-        "import sys; from dstft_cli.cli import main; from dstft_cli.writers import peak_memory_mb;"
+        "import sys; from dstft_cli.cli import main; from dstft_cli.results import peak_memory_mb;"
         "code = main(sys.argv[1:]); print('peak', peak_memory_mb(), file=sys.stderr)"
     )
     command = [sys.executable, "-c", code, "batch", str(folder / "many.yaml"), "--dry-run"]

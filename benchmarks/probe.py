@@ -61,7 +61,7 @@ def measure(work: Work) -> tuple[float, float]:
 def perform(work: Work) -> dict[str, float]:
     """Does the work here."""
     from benchmarks.signals import music
-    from dstft_cli.writers import peak_memory_mb
+    from dstft_cli.results import peak_memory_mb
 
     make = _gradient if work.distinct else _fit
     small = replace(work, options={**work.options, "n_fft": 256, "hop_length": 64})

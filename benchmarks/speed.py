@@ -16,8 +16,8 @@ from benchmarks.report import Report
 from benchmarks.signals import music
 from dstft_cli import optimize
 from dstft_cli.criteria import resolve
+from dstft_cli.fit.centers import uniform_centers
 from dstft_cli.fit.evaluator import Evaluator
-from dstft_cli.parameters import uniform_centers
 from dstft_cli.stft import Transform
 
 SAMPLE_RATE = 44100

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dstft_cli.criteria import Criterion
     from dstft_cli.errors import DstftError, InputError, OutputError, UsageError
     from dstft_cli.fit import optimize
-    from dstft_cli.result import Result, StopReason, Trajectory
+    from dstft_cli.records import Result, StopReason, Trajectory
     from dstft_cli.stft import DSTFT, istft, stft_derivatives, window
 
 _WHERE = {
@@ -32,9 +32,9 @@ _WHERE = {
     "DstftError": "errors",
     "InputError": "errors",
     "OutputError": "errors",
-    "Result": "result",
-    "StopReason": "result",
-    "Trajectory": "result",
+    "Result": "records",
+    "StopReason": "records",
+    "Trajectory": "records",
     "UsageError": "errors",
     "istft": "stft.inverse",
     "optimize": "fit",

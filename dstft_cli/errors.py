@@ -1,4 +1,18 @@
-"""Errors that a user can mend: one line each, saying what is wrong, where, and the remedy."""
+"""Errors that a user can mend, and the few words that all rooms share.
+
+A message names an option by its parameter name in backticks, as in "lower `win_length` or raise
+`n_fft`"; the command line shows the flag instead (`as_flags`).
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+from pathlib import Path
+
+DISK_FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
+_PARAMETER = re.compile(r"`([a-z][a-z0-9_]*)`")
+_LONGEST_VALUE = 80  # characters of a value that a message repeats
 
 
 class DstftError(Exception):
@@ -19,3 +33,29 @@ class UsageError(DstftError, ValueError):
     """An option, a setting or an argument is out of its range or contradicts another one."""
 
     exit_code = 2
+
+
+def as_flags(text: str) -> str:
+    """`text` with every parameter name in backticks as the command line's flag, e.g. `--n-fft`."""
+    return _PARAMETER.sub(lambda found: "--" + found[1].replace("_", "-"), text)
+
+
+def printable(text: Path | str) -> str:
+    """`text` in one line, with what cannot be printed escaped."""
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode()
+        for c in str(text)
+    )
+
+
+def shortened(text: Path | str) -> str:
+    """`text` as a message repeats it: printable, and cut where it is long."""
+    shown = printable(text)
+    return shown if len(shown) <= _LONGEST_VALUE else f"{shown[: _LONGEST_VALUE - 1]}…"
+
+
+def system_reason(error: OSError) -> str:
+    """Why the system refused, in lower case, e.g. `permission denied` or `disk full`."""
+    if error.errno in DISK_FULL:
+        return "disk full"
+    return (error.strerror or str(error)).lower()

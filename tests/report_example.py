@@ -10,7 +10,7 @@ from typing import Any
 from PIL import Image, ImageDraw
 from writers_example import VARYING, a_result
 
-from dstft_cli.writers import result_record, write_json
+from dstft_cli.results import result_record, write_json
 
 VOID = {"meta", "link", "input", "img"}
 BOX = (50, 20, 250, 120)  # left, top, right, bottom of the axes of `a_picture`, the frame included

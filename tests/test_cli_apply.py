@@ -11,8 +11,8 @@ import torch
 from criteria_reference import criterion_value
 
 from dstft_cli.cli import main
+from dstft_cli.results import StoredParameters, read_parameters
 from dstft_cli.stft import stft
-from dstft_cli.writers import StoredParameters, read_parameters
 
 RATE = 8000
 FILES = {"spectrogram.npy", "spectrogram.png", "parameters.npz", "result.json"}

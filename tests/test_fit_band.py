@@ -12,11 +12,12 @@ from dstft_cli import UsageError, optimize
 from dstft_cli.criteria import resolve
 from dstft_cli.fit.band import Band, band_within
 from dstft_cli.fit.cells import CellEvaluator
+from dstft_cli.fit.centers import quadrature_weights, uniform_centers
 from dstft_cli.fit.evaluator import Evaluator
 from dstft_cli.fit.frequency import FrequencyEvaluator
+from dstft_cli.fit.patches import Patches
 from dstft_cli.fit.sweep import sweep
 from dstft_cli.names import CRITERIA
-from dstft_cli.parameters import Patches, quadrature_weights, uniform_centers
 from dstft_cli.stft import Transform, stft
 
 RATE = 8000.0  # Hz

@@ -11,10 +11,11 @@ from stft_reference import explicit_stft
 from dstft_cli import optimize
 from dstft_cli.criteria import resolve
 from dstft_cli.fit.cells import CellEvaluator
+from dstft_cli.fit.centers import quadrature_weights, uniform_centers
 from dstft_cli.fit.evaluator import Evaluator
 from dstft_cli.fit.frequency import FrequencyEvaluator
+from dstft_cli.fit.patches import Patches
 from dstft_cli.names import CRITERIA
-from dstft_cli.parameters import Patches, quadrature_weights, uniform_centers
 from dstft_cli.stft import Transform, stft
 
 N, K, F = 90, 32, 17

@@ -5,7 +5,7 @@ import pytest
 
 from dstft_cli.fit.descent import Descent, descend
 from dstft_cli.names import OPTIMIZERS
-from dstft_cli.result import StopReason
+from dstft_cli.records import StopReason
 
 LOW, HIGH = 2.0, 6.0
 MINIMUM = np.array([3.0, 4.5, 5.0])

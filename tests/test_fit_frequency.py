@@ -8,8 +8,8 @@ from criteria_reference import criterion_value
 from dstft_cli import Result, optimize
 from dstft_cli.criteria import resolve
 from dstft_cli.fit import state as module
+from dstft_cli.fit.centers import uniform_centers
 from dstft_cli.fit.frequency import FrequencyEvaluator
-from dstft_cli.parameters import uniform_centers
 from dstft_cli.stft import Transform
 
 SIGNAL = np.random.default_rng(5).standard_normal((2, 700))

@@ -9,20 +9,15 @@ import torch
 
 from dstft_cli.criteria import resolve
 from dstft_cli.fit.band import Band
+from dstft_cli.fit.bounds import LengthBounds
+from dstft_cli.fit.centers import FreeCenters, FreeHop, HopRange, quadrature_weights
 from dstft_cli.fit.evaluator import Evaluator
 from dstft_cli.fit.method import Method
 from dstft_cli.fit.objective import Lengths, Objective, Point, Positions
 from dstft_cli.fit.problem import Problem
 from dstft_cli.fit.record import Candidate
+from dstft_cli.fit.variables import FreeLengths
 from dstft_cli.names import HOP_MODES, WINDOW_MODES
-from dstft_cli.parameters import (
-    FreeCenters,
-    FreeHop,
-    FreeLengths,
-    HopRange,
-    LengthBounds,
-    quadrature_weights,
-)
 
 N, K, HOP = 150, 32, 6.0
 SIGNAL = np.random.default_rng(3).standard_normal((2, N)) * np.geomspace(1, 8, N)

@@ -12,7 +12,7 @@ from dstft_cli import istft, optimize
 from dstft_cli.criteria import resolve
 from dstft_cli.errors import InputError, UsageError
 from dstft_cli.names import HOP_MODES, WINDOW_MODES, default_smoothness
-from dstft_cli.result import Result
+from dstft_cli.records import Result
 from dstft_cli.stft import stft
 
 MODES = [(window_mode, hop_mode) for window_mode in WINDOW_MODES for hop_mode in HOP_MODES]

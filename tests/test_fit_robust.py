@@ -7,7 +7,7 @@ from fuzz.fits import signal
 
 from dstft_cli import istft, optimize
 from dstft_cli.errors import UsageError
-from dstft_cli.result import StopReason
+from dstft_cli.records import StopReason
 from dstft_cli.stft import stft
 
 RATE = 8000

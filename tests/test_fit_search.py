@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from dstft_cli.criteria import Criterion, QuasiConvex, resolve
 from dstft_cli.fit.search import TabulatedProblem, keep_neighbours_where_silent
+from dstft_cli.fit.variables import Neighbours
 from dstft_cli.names import CRITERIA
-from dstft_cli.parameters import Neighbours
 
 QUASI_CONVEX = [
     *((name, None) for name in CRITERIA if isinstance(resolve(name), QuasiConvex)),

@@ -8,8 +8,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import maximum_flow
 
 from dstft_cli.fit.smoothing import cheapest_assignment
+from dstft_cli.fit.variables import Neighbours
 from dstft_cli.fit.viterbi import cheapest_path
-from dstft_cli.parameters import Neighbours
 
 
 def price(cost, positions, neighbours, assignment) -> float:

@@ -13,9 +13,9 @@ from writers_example import CONSTANT, VARYING, a_result
 
 from dstft_cli.cli import main
 from dstft_cli.errors import InputError
-from dstft_cli.jobs.transfer import transfer
-from dstft_cli.writers import read_parameters, read_record, write_parameters
-from dstft_cli.writers.stft_npy import open_stft
+from dstft_cli.results import read_parameters, read_record, write_parameters
+from dstft_cli.results.stft_npy import open_stft
+from dstft_cli.run.transfer import transfer
 
 DAMAGED = "is not an .npz of dstft or is damaged: run dstft optimize again"
 
@@ -71,7 +71,7 @@ READ = """
 import resource, sys
 from pathlib import Path
 from dstft_cli.errors import InputError
-from dstft_cli.writers import read_parameters
+from dstft_cli.results import read_parameters
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
     read_parameters(Path(sys.argv[1]))

@@ -18,8 +18,8 @@ import torch
 from criteria_reference import criterion_value
 
 from dstft_cli.cli import main
-from dstft_cli.jobs.job import limited_threads
 from dstft_cli.names import WINDOW_MODES
+from dstft_cli.run.job import limited_threads
 from dstft_cli.settings import OPTIONS
 from dstft_cli.stft import stft
 

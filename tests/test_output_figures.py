@@ -11,8 +11,8 @@ import soundfile
 
 from dstft_cli.audio import Signal
 from dstft_cli.cli import main
-from dstft_cli.jobs.recording import picture_title
 from dstft_cli.plot import pictures
+from dstft_cli.run.recording import picture_title
 from dstft_cli.settings import Settings
 
 RECORDING = Path(__file__).parent.parent / "sample_audio" / "two-tones.wav"

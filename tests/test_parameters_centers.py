@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from dstft_cli.parameters import (
+from dstft_cli.fit.centers import (
     FreeCenters,
     FreeHop,
     HopRange,

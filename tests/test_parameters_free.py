@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dstft_cli.parameters import FreeLengths, Neighbours
+from dstft_cli.fit.variables import FreeLengths, Neighbours
 
 
 def test_one_length_for_all():

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from dstft_cli.errors import UsageError
-from dstft_cli.parameters import length_bounds
+from dstft_cli.fit.bounds import length_bounds
 
 
 @pytest.mark.parametrize(

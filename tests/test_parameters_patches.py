@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dstft_cli.parameters import Patches, choose_patches
+from dstft_cli.fit.patches import Patches, choose_patches
 
 
 def test_each_cell_has_the_value_of_its_patch():

@@ -10,7 +10,7 @@ from plot_example import RATE, labelled, titled
 from dstft_cli.errors import UsageError
 from dstft_cli.plot import pictures as module
 from dstft_cli.plot.pictures import Pictures
-from dstft_cli.result import CriterionSummary, Result, StopReason, Trajectory
+from dstft_cli.records import CriterionSummary, Result, StopReason, Trajectory
 
 N_FFT, HOP, LENGTH = 128, 400.0, 16000
 EVEN = np.arange(0, LENGTH + 1, HOP)

@@ -8,7 +8,7 @@ from matplotlib.image import imread
 from plot_example import labelled, lies_inside, overlaps
 
 from dstft_cli.plot.sweep import draw_sweep, sweep_figure
-from dstft_cli.result import Sweep, SweepCurve
+from dstft_cli.records import Sweep, SweepCurve
 
 LENGTHS = 2.0 ** np.arange(5, 12.5, 0.5)
 

@@ -10,7 +10,7 @@ from plot_example import labelled, lies_inside, overlaps
 
 from dstft_cli.plot.style import render
 from dstft_cli.plot.trajectory import trajectory_figure
-from dstft_cli.result import Trajectory
+from dstft_cli.records import Trajectory
 
 TABLE = [1024.0, 64.0, 256.0]
 

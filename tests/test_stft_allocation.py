@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from dstft_cli.criteria import resolve
 from dstft_cli.fit.evaluator import Evaluator
-from dstft_cli.parameters import uniform_centers
+from dstft_cli.fit.centers import uniform_centers
 from dstft_cli.stft import Transform
 
 torch.set_num_threads({threads})

@@ -13,7 +13,7 @@ from dstft_cli.fit import sweep as sweep_module
 from dstft_cli.fit.sweep import sweep
 from dstft_cli.fit.sweep_grids import sweep_grids
 from dstft_cli.names import CRITERIA
-from dstft_cli.result import SweepCurve
+from dstft_cli.records import SweepCurve
 from dstft_cli.stft import stft
 
 RATE = 8000.0

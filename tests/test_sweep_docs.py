@@ -10,7 +10,7 @@ import soundfile
 import torch
 from test_readme import blocks, folder, run_shell
 
-from dstft_cli.result import GOOD_ENOUGH, LITTLE, MUCH, SOMEWHAT
+from dstft_cli.records import GOOD_ENOUGH, LITTLE, MUCH, SOMEWHAT
 
 __all__ = ["folder"]
 

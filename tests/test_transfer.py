@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from dstft_cli.errors import InputError
-from dstft_cli.jobs.transfer import transfer
-from dstft_cli.writers import StoredParameters
+from dstft_cli.results import StoredParameters
+from dstft_cli.run.transfer import transfer
 
 
 def stored(lengths, *, samples=1000, hop=100.0, n_fft=256, rate=8000.0, centers=None):

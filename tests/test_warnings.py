@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from dstft_cli.cli import main
-from dstft_cli.jobs.recording import load_recording, recording_warnings
+from dstft_cli.run.recording import load_recording, recording_warnings
 from dstft_cli.settings import Settings
 
 SAMPLES = sorted((Path(__file__).parent.parent / "sample_audio").glob("*.[wo][ag][va]"))

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from dstft_cli.errors import OutputError, UsageError
-from dstft_cli.writers import TRANSFORM, OutputDirectory, directory, disk_errors
-from dstft_cli.writers.place import shown
+from dstft_cli.results import TRANSFORM, OutputDirectory, directory, disk_errors
+from dstft_cli.results.place import shown
 
 posix_only = pytest.mark.skipif(os.name == "nt", reason="POSIX signals, links and permissions")
 not_root = pytest.mark.skipif(

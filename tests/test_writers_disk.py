@@ -12,7 +12,7 @@ import pytest
 from writers_example import VARYING, a_result
 
 from dstft_cli.errors import OutputError
-from dstft_cli.writers import peak_memory_mb, write_json, write_parameters, write_trajectory
+from dstft_cli.results import peak_memory_mb, write_json, write_parameters, write_trajectory
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
@@ -44,7 +44,7 @@ def test_a_place_that_is_not_there(tmp_path: Path) -> None:
 
 GROWING = """
 import numpy as np
-from dstft_cli.writers import peak_memory_mb
+from dstft_cli.results import peak_memory_mb
 before = peak_memory_mb()
 np.ones(25_000_000)
 print(before, peak_memory_mb())
@@ -64,7 +64,7 @@ def test_peak_memory_is_that_of_the_process_in_mb() -> None:
 
 
 def test_nothing_heavy_is_imported() -> None:
-    code = "import sys, dstft_cli.writers; print(sorted({'torch','matplotlib'} & {*sys.modules}))"
+    code = "import sys, dstft_cli.results; print(sorted({'torch','matplotlib'} & {*sys.modules}))"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )

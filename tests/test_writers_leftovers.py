@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from dstft_cli.writers import OutputDirectory, atomic_file, clear_leftovers
-from dstft_cli.writers.place import beside
+from dstft_cli.results import OutputDirectory, atomic_file, clear_leftovers
+from dstft_cli.results.place import beside
 
 
 def filled(path: Path) -> Path:
@@ -70,7 +70,7 @@ def settled(path: Path) -> Path:
 FILL = """
 import sys, time
 from pathlib import Path
-from dstft_cli.writers import OutputDirectory
+from dstft_cli.results import OutputDirectory
 with OutputDirectory(Path("a"), force=False) as out:
     out.path("result.json").write_text("{}")
     print("ready", flush=True)

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dstft_cli.errors import OutputError
-from dstft_cli.writers import NpyStream
+from dstft_cli.results import NpyStream
 
 DTYPES = ["float32", "float64", "complex64", ">f4", "int16"]
 
@@ -61,7 +61,7 @@ def test_file_equals_that_of_numpy_and_maps(tmp_path: Path) -> None:
 PIPED = """
 import sys
 import numpy as np
-from dstft_cli.writers import NpyStream
+from dstft_cli.results import NpyStream
 assert not sys.stdout.buffer.seekable()
 with NpyStream(sys.stdout.buffer, (1025, 2000), np.float32) as stream:
     for start in range(0, 2000, 100):

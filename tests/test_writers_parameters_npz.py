@@ -12,7 +12,7 @@ import pytest
 from writers_example import CONSTANT, VARYING, K, a_result
 
 from dstft_cli.errors import InputError
-from dstft_cli.writers import read_parameters, write_parameters
+from dstft_cli.results import read_parameters, write_parameters
 
 NAMES = [
     "window_length",

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from dstft_cli.errors import OutputError
-from dstft_cli.writers import OutputDirectory
+from dstft_cli.results import OutputDirectory
 
 
 def listing(folder: Path) -> list[str]:
@@ -54,7 +54,7 @@ WRITER = """
 import sys
 from pathlib import Path
 from dstft_cli.errors import DstftError
-from dstft_cli.writers import OutputDirectory
+from dstft_cli.results import OutputDirectory
 place, text, runs, force = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4] == "force"
 print("ready", flush=True)
 sys.stdin.readline()
@@ -132,7 +132,7 @@ def test_a_killed_run_leaves_nothing_cut_short(tmp_path: Path) -> None:
 KILLED_AFTER = """
 import ctypes, os, signal, sys
 from pathlib import Path
-from dstft_cli.writers import OutputDirectory, directory
+from dstft_cli.results import OutputDirectory, directory
 place, calls = Path(sys.argv[1]), int(sys.argv[2])
 if sys.argv[3] == "in steps":
     directory.exchange = lambda one, other: False

@@ -10,8 +10,8 @@ import pytest
 from writers_example import CONSTANT, VARYING, a_result
 
 from dstft_cli._version import __version__
-from dstft_cli.result import Result
-from dstft_cli.writers import result_record, write_json
+from dstft_cli.records import Result
+from dstft_cli.results import result_record, write_json
 
 
 def record_of(result: Result, **changes: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from dstft_cli.errors import OutputError, UsageError
-from dstft_cli.writers import atomic_file
+from dstft_cli.results import atomic_file
 
 posix_only = pytest.mark.skipif(os.name == "nt", reason="POSIX links, devices and pipes")
 
@@ -165,7 +165,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
 KILLED = """
 import sys
 from pathlib import Path
-from dstft_cli.writers import atomic_file
+from dstft_cli.results import atomic_file
 with atomic_file(Path(sys.argv[1]), force=False) as file:
     file.write(b"half")
     file.flush()

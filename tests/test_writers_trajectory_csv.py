@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from writers_example import VARYING, a_result
 
-from dstft_cli.writers import write_trajectory
+from dstft_cli.results import write_trajectory
 
 COLUMNS = [
     "step",

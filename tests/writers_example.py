@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dstft_cli.result import CriterionSummary, Result, StopReason, Trajectory
+from dstft_cli.records import CriterionSummary, Result, StopReason, Trajectory
 
 K = 64
 

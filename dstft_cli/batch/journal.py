@@ -11,8 +11,8 @@ from typing import Any
 
 from dstft_cli.batch.plan import JOURNAL, REPORT, SUMMARY
 from dstft_cli.errors import OutputError, UsageError
-from dstft_cli.writers import disk_errors, shown
-from dstft_cli.writers.place import make_parents, remove_empty
+from dstft_cli.results import disk_errors, shown
+from dstft_cli.results.place import make_parents, remove_empty
 
 
 class Journal:

@@ -20,7 +20,7 @@ from dstft_cli.batch.resume import kept_entries
 from dstft_cli.batch.summary import write_summary
 from dstft_cli.batch.worker import Ending, Task, check_settings, run_task
 from dstft_cli.errors import OutputError, UsageError
-from dstft_cli.writers import clear_leftovers
+from dstft_cli.results import clear_leftovers
 
 ATTEMPTS = 2  # of a job whose worker is lost
 _LOOK_AGAIN = 2.0  # s: a cluster may have grown

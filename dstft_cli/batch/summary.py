@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dstft_cli.batch.plan import SUMMARY, Plan
-from dstft_cli.writers import atomic_file
+from dstft_cli.results import atomic_file
 
 HEAD = ("job", "name", "input", "output")
 TAIL = (

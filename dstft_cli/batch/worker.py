@@ -67,7 +67,7 @@ class Ending:
 
 def prepare(figures: bool) -> None:
     """Imports what every job needs, once per process; what draws only where there are figures."""
-    import dstft_cli.jobs.job
+    import dstft_cli.run.job
 
     if figures:
         import dstft_cli.plot.pictures  # noqa: F401
@@ -79,7 +79,7 @@ def check_settings(variants: Sequence[Mapping[str, Any]]) -> str | None:
     """What is wrong with settings where they are to be run: devices, criteria and colour maps."""
     from dstft_cli.criteria import resolve
     from dstft_cli.fit import resolve_device
-    from dstft_cli.jobs.preflight import check_pictures
+    from dstft_cli.run.preflight import check_pictures
 
     try:
         for values in variants:
@@ -130,7 +130,7 @@ def _run(task: Task) -> Standing:
         key = job_key(Contents().digest(task.source) or "", task.digest)
         if standing.key == key:
             return standing
-    from dstft_cli.jobs.job import run_optimize
+    from dstft_cli.run.job import run_optimize
 
     settings = merge(
         {

@@ -21,7 +21,7 @@ from dstft_cli.errors import UsageError
 from dstft_cli.settings import RUN_GROUPS, merge
 
 if TYPE_CHECKING:
-    from dstft_cli.jobs.job import JobOutcome
+    from dstft_cli.run.job import JobOutcome
 
 
 def run(directory: Path, source: str, quiet: bool, verbose: bool, **options: Any) -> None:
@@ -34,7 +34,7 @@ def run(directory: Path, source: str, quiet: bool, verbose: bool, **options: Any
         )
 
     def job(**streams: Any) -> JobOutcome:
-        from dstft_cli.jobs.apply import run_apply
+        from dstft_cli.run.apply import run_apply
 
         return run_apply(directory, source, settings, **streams)
 

@@ -15,7 +15,7 @@ from dstft_cli.errors import UsageError
 from dstft_cli.settings import Settings
 
 if TYPE_CHECKING:
-    from dstft_cli.jobs.job import JobOutcome
+    from dstft_cli.run.job import JobOutcome
 
 _TEXT = ("--json", "--csv -")  # may go to a terminal
 
@@ -42,7 +42,7 @@ def run_job(
     carrier = data_carrier(settings)
     is_text = carrier in _TEXT or carrier.startswith("--emit")
     stdout = data_output("" if is_text else carrier) if carrier else None
-    from dstft_cli.jobs.preflight import refuse_early
+    from dstft_cli.run.preflight import refuse_early
 
     refuse_early(source, settings, ending)
     with progress_bar(quiet) as progress:

@@ -35,7 +35,7 @@ def run(
     to_stdout = output == "-"
     stdout = data_output("--output -") if to_stdout else None
     # imported last: a wrong command line is refused at once, and --help needs no torch
-    from dstft_cli.jobs.reconstruct import run_reconstruct
+    from dstft_cli.run.reconstruct import run_reconstruct
 
     with progress_bar(quiet) as progress:
         done = run_reconstruct(

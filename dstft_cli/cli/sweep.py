@@ -22,7 +22,7 @@ from dstft_cli.errors import UsageError
 from dstft_cli.settings import OPTIONS, SWEEP_OPTIONS, SweepSettings, merge
 
 if TYPE_CHECKING:
-    from dstft_cli.jobs.job import JobOutcome
+    from dstft_cli.run.job import JobOutcome
 
 
 def run(
@@ -44,7 +44,7 @@ def run(
 
     def job(**streams: Any) -> JobOutcome:
         from dstft_cli.cli.sweep_text import sweep_lines
-        from dstft_cli.jobs.sweep import run_sweep
+        from dstft_cli.run.sweep import run_sweep
 
         outcome = run_sweep(source, settings, **streams)
         return replace(outcome, summary=sweep_lines(outcome.result_json, outcome.output))

@@ -16,7 +16,7 @@ from dstft_cli.errors import UsageError
 from dstft_cli.experiments import classification, hops, tracking, windows
 from dstft_cli.experiments.findings import Findings
 from dstft_cli.names import EXPERIMENTS, Progress
-from dstft_cli.writers import OutputDirectory, disk_errors, write_json
+from dstft_cli.results import OutputDirectory, disk_errors, write_json
 
 RUN: Mapping[str, Callable[..., Findings]] = {
     "windows": windows.run,

@@ -16,7 +16,7 @@ from dstft_cli.experiments.signals import FloatArray, swinging_tone
 from dstft_cli.fit import optimize
 from dstft_cli.names import ONE_LENGTH, WINDOW_MODES, Progress
 from dstft_cli.plot.experiments import WindowsPanel, windows_figure
-from dstft_cli.result import Result
+from dstft_cli.records import Result
 from dstft_cli.stft import stft
 from dstft_cli.stft.blocks import map_in_order
 

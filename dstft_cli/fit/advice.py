@@ -12,6 +12,7 @@ from collections.abc import Collection
 import numpy as np
 from numpy.typing import NDArray
 
+from dstft_cli.fit.bounds import REACH
 from dstft_cli.fit.hop_advice import POOR_OVERLAP, held_by_hop, hop_advice, is_at
 from dstft_cli.fit.method import Method
 from dstft_cli.fit.n_fft import LONGEST_SHARE
@@ -19,7 +20,6 @@ from dstft_cli.fit.plan import SMALLEST_FFT, Plan
 from dstft_cli.fit.tabulate import FEATURELESS
 from dstft_cli.fit.told import at_most
 from dstft_cli.names import LARGEST_FFT, SHORTEST_WINDOW
-from dstft_cli.parameters import REACH
 
 Array = NDArray[np.float64]
 

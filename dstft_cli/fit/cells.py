@@ -13,8 +13,9 @@ from torch.nn.functional import pad
 
 from dstft_cli.criteria import sum_dtype
 from dstft_cli.fit.evaluator import Evaluator
+from dstft_cli.fit.patches import Patches
 from dstft_cli.fit.power import spectrum_power, spectrum_power_and_slopes
-from dstft_cli.parameters import Neighbours, Patches
+from dstft_cli.fit.variables import Neighbours
 from dstft_cli.stft import cell_spectra
 
 FloatArray = NDArray[np.float64]

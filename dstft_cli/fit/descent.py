@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.optimize import Bounds, OptimizeResult, minimize
 
-from dstft_cli.result import StopReason
+from dstft_cli.records import StopReason
 
 Array = NDArray[np.float64]
 Objective = Callable[[Array], tuple[float, Array]]

@@ -7,11 +7,12 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from dstft_cli.fit.centers import FreeCenters, FreeHop
 from dstft_cli.fit.descent import descend
 from dstft_cli.fit.objective import Lengths, Objective, Point, Positions
 from dstft_cli.fit.record import Candidate
 from dstft_cli.fit.state import State, shares_of
-from dstft_cli.parameters import FreeCenters, FreeHop, FreeLengths
+from dstft_cli.fit.variables import FreeLengths
 
 Array = NDArray[np.float64]
 

@@ -10,7 +10,7 @@ from dstft_cli.fit.hop_advice import is_at
 from dstft_cli.fit.problem import Problem
 from dstft_cli.fit.stages import Fitted
 from dstft_cli.fit.state import State
-from dstft_cli.result import StopReason
+from dstft_cli.records import StopReason
 
 _MOSTLY = 0.5  # of the window lengths, on their lower bound
 

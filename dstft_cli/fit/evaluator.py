@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dstft_cli.criteria import Criterion, Gini
+from dstft_cli.fit.centers import quadrature_weights
 from dstft_cli.fit.power import spectrum_power, spectrum_power_and_slopes
+from dstft_cli.fit.variables import Neighbours
 from dstft_cli.names import Progress
-from dstft_cli.parameters import Neighbours, quadrature_weights
 from dstft_cli.stft import Frames, Samples, Transform, map_in_order
 
 FloatArray = NDArray[np.float64]

@@ -13,8 +13,8 @@ from torch.nn.functional import pad
 
 from dstft_cli.criteria import bin_sum
 from dstft_cli.fit.cells import CellEvaluator
+from dstft_cli.fit.patches import Patches
 from dstft_cli.fit.power import power_and_slopes, power_of
-from dstft_cli.parameters import Patches
 from dstft_cli.stft import FrequencyBank, Samples, Transform, frequency_bank
 
 FloatArray = NDArray[np.float64]

@@ -6,10 +6,10 @@ import math
 from collections.abc import Callable
 
 from dstft_cli.errors import UsageError
+from dstft_cli.fit.bounds import REACH, SHORTEST_SHARE
 from dstft_cli.fit.plan import default_hop_length
 from dstft_cli.fit.told import say_nothing
 from dstft_cli.names import LARGEST_FFT, Report
-from dstft_cli.parameters import REACH, SHORTEST_SHARE
 
 LARGEST_AUTO_N_FFT = 65536
 SMALLEST_AUTO_N_FFT = 32

@@ -10,16 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dstft_cli.criteria import Criterion
+from dstft_cli.fit.bounds import LengthBounds
+from dstft_cli.fit.centers import FreeCenters, FreeHop, quadrature_weights, weights_pull_back
 from dstft_cli.fit.evaluator import Evaluator
 from dstft_cli.fit.record import Candidate
-from dstft_cli.parameters import (
-    FreeCenters,
-    FreeHop,
-    FreeLengths,
-    LengthBounds,
-    quadrature_weights,
-    weights_pull_back,
-)
+from dstft_cli.fit.variables import FreeLengths
 
 Array = NDArray[np.float64]
 

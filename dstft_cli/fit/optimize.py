@@ -28,7 +28,7 @@ from dstft_cli.fit.state import State
 from dstft_cli.fit.stretches import Stretches, spread_stretches
 from dstft_cli.fit.told import say_nothing
 from dstft_cli.names import Progress, Report, counted, default_smoothness
-from dstft_cli.result import Result
+from dstft_cli.records import Result
 from dstft_cli.stft import Samples
 
 

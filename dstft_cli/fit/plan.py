@@ -9,16 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dstft_cli.errors import UsageError
+from dstft_cli.fit.bounds import REACH, LengthBounds, length_bounds
+from dstft_cli.fit.centers import FreeCenters, HopRange, centered_centers, uniform_centers
 from dstft_cli.names import LARGEST_FFT, SHORTEST_WINDOW, counted
-from dstft_cli.parameters import (
-    REACH,
-    FreeCenters,
-    HopRange,
-    LengthBounds,
-    centered_centers,
-    length_bounds,
-    uniform_centers,
-)
 
 MOST_FRAMES = 1 << 25
 SMALLEST_FFT = 4  # two bins besides zero

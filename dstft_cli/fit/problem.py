@@ -19,11 +19,11 @@ from dstft_cli.fit.cells import CellEvaluator
 from dstft_cli.fit.evaluator import Evaluator
 from dstft_cli.fit.frequency import FrequencyEvaluator
 from dstft_cli.fit.method import Method
+from dstft_cli.fit.patches import Patches, choose_patches
 from dstft_cli.fit.plan import Plan
 from dstft_cli.fit.stretches import Stretches
 from dstft_cli.fit.tabulate import Table, fixed_scores, is_featureless, search_lengths
 from dstft_cli.names import DEFAULT_SMOOTHNESS, DEFAULT_SMOOTHNESS_ALONG_FREQUENCY, Progress
-from dstft_cli.parameters import Patches, choose_patches
 from dstft_cli.stft import Samples, Transform
 
 Array = NDArray[np.float64]

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from dstft_cli.criteria import Criterion
-from dstft_cli.result import CriterionSummary, Trajectory
+from dstft_cli.records import CriterionSummary, Trajectory
 
 Array = NDArray[np.float64]
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from dstft_cli.criteria import Criterion, Kurtosis, QuasiConvex
 from dstft_cli.fit.smoothing import cheapest_assignment
-from dstft_cli.parameters import Neighbours
+from dstft_cli.fit.variables import Neighbours
 
 Array = NDArray[np.float64]
 Table = NDArray[np.floating[Any]]

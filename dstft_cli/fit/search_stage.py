@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dstft_cli.fit.cells import CellEvaluator
+from dstft_cli.fit.centers import FreeHop
 from dstft_cli.fit.record import Candidate
 from dstft_cli.fit.state import State
 from dstft_cli.fit.tabulate import CHANCE, Table, fixed_scores, is_featureless, search_lengths
-from dstft_cli.parameters import FreeHop
-from dstft_cli.result import StopReason
+from dstft_cli.records import StopReason
 
 Array = NDArray[np.float64]
 

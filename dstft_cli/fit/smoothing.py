@@ -14,8 +14,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from dstft_cli.fit.variables import Neighbours
 from dstft_cli.fit.viterbi import cheapest_path, cheapest_paths
-from dstft_cli.parameters import Neighbours
 
 Array = NDArray[np.float64]
 Assignment = NDArray[np.int64]

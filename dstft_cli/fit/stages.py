@@ -19,7 +19,7 @@ from dstft_cli.fit.descent_stage import descend_lengths, descend_positions
 from dstft_cli.fit.record import Candidate
 from dstft_cli.fit.search_stage import search, search_again
 from dstft_cli.fit.state import State
-from dstft_cli.result import StopReason
+from dstft_cli.records import StopReason
 
 Array = NDArray[np.float64]
 

@@ -10,14 +10,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from dstft_cli.fit.centers import HopRange
 from dstft_cli.fit.evaluator import Evaluator
 from dstft_cli.fit.method import Method
 from dstft_cli.fit.plan import LENGTHS_PER_OCTAVE, Plan
 from dstft_cli.fit.record import Candidate, Record
 from dstft_cli.fit.told import Told, say_nothing
+from dstft_cli.fit.variables import Neighbours
 from dstft_cli.names import Report
-from dstft_cli.parameters import HopRange, Neighbours
-from dstft_cli.result import StopReason
+from dstft_cli.records import StopReason
 
 Array = NDArray[np.float64]
 

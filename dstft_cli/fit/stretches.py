@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from dstft_cli.parameters import uniform_centers
+from dstft_cli.fit.centers import uniform_centers
 from dstft_cli.stft import Samples
 
 _COUNT = 8

@@ -25,7 +25,7 @@ from dstft_cli.fit.survey import Survey
 from dstft_cli.fit.sweep_grids import SweepGrid, sweep_grids
 from dstft_cli.fit.tabulate import unusable_last
 from dstft_cli.names import LARGEST_FFT, SHORTEST_WINDOW, Progress
-from dstft_cli.result import Sweep, SweepCurve
+from dstft_cli.records import Sweep, SweepCurve
 from dstft_cli.stft import Samples, Transform
 
 Array = NDArray[np.float64]

@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dstft_cli.errors import UsageError
+from dstft_cli.fit.bounds import LengthBounds
 from dstft_cli.fit.n_fft import LONGEST_SHARE
 from dstft_cli.fit.plan import make_plan
 from dstft_cli.names import LARGEST_FFT, SHORTEST_WINDOW
-from dstft_cli.parameters import LengthBounds
-from dstft_cli.result import USUAL_LENGTH
+from dstft_cli.records import USUAL_LENGTH
 
 Array = NDArray[np.float64]
 

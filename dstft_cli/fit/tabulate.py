@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from dstft_cli.fit.evaluator import Evaluator
 from dstft_cli.fit.search import TabulatedProblem, keep_neighbours_where_silent
-from dstft_cli.parameters import Neighbours
-from dstft_cli.result import LITTLE
+from dstft_cli.fit.variables import Neighbours
+from dstft_cli.records import LITTLE
 
 Array = NDArray[np.float64]
 Table = NDArray[np.floating[Any]]

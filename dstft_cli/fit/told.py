@@ -10,7 +10,7 @@ import torch
 from dstft_cli.criteria import Criterion
 from dstft_cli.fit.record import Candidate, Record
 from dstft_cli.names import Report, counted
-from dstft_cli.result import StopReason
+from dstft_cli.records import StopReason
 
 _STOPPED = {
     StopReason.CONVERGED: "converged",

@@ -16,7 +16,7 @@ from dstft_cli.plot.scale import FloatArray
 from dstft_cli.plot.spectrogram import spectrogram_figure
 from dstft_cli.plot.style import render
 from dstft_cli.plot.trajectory import trajectory_figure
-from dstft_cli.result import Result
+from dstft_cli.records import Result
 from dstft_cli.settings.length import time_text
 
 

@@ -24,7 +24,7 @@ from dstft_cli.plot.style import (
     render,
     styled,
 )
-from dstft_cli.result import GOOD_ENOUGH, USUAL_LENGTH, Sweep, SweepCurve
+from dstft_cli.records import GOOD_ENOUGH, USUAL_LENGTH, Sweep, SweepCurve
 
 WIDTH, LEFT, RIGHT = 10.0, 0.8, 0.2  # of the figure and its margins, inches
 TOP, BOTTOM, GAP, BETWEEN = 1.42, 0.62, 0.42, 0.5  # margins, between rows, between columns

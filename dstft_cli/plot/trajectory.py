@@ -28,7 +28,7 @@ from dstft_cli.plot.steps import (
     value_axis,
 )
 from dstft_cli.plot.style import COLOURS, INK, MARKERS, axes_at, panel_title, put_title, styled
-from dstft_cli.result import Trajectory
+from dstft_cli.records import Trajectory
 from dstft_cli.settings.length import number_text
 
 WIDTH, LEFT, RIGHT, BOTTOM = 10.0, 1.1, 0.2, 0.62  # of the figure and its margins, inches

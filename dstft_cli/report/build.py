@@ -12,7 +12,7 @@ from dstft_cli.names import Progress
 from dstft_cli.report.entry import Summary, read_summary
 from dstft_cli.report.find import RECORD, result_directories
 from dstft_cli.report.page import Row, foot, head, row
-from dstft_cli.writers import atomic_file, shown
+from dstft_cli.results import atomic_file, shown
 
 _AT_ONCE = 64  # rows in memory
 _THREADS = 8  # at most; reading a PNG is most of the work, and leaves the interpreter free

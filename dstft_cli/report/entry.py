@@ -11,7 +11,7 @@ from typing import Any
 
 from dstft_cli.errors import InputError
 from dstft_cli.report.find import RECORD
-from dstft_cli.writers import read_record
+from dstft_cli.results import read_record
 
 LARGEST = 32 * 2**20  # bytes; a record has some three thousand
 

@@ -13,7 +13,7 @@ from random import Random
 
 import numpy as np
 
-from dstft_cli.writers import read_parameters
+from dstft_cli.results import read_parameters
 
 from .forked import COMPUTING, TIMEOUT, Outcome, Run, outcomes, warm_up
 from .mutate import mutated

@@ -27,7 +27,7 @@ from dstft_cli.names import (
     WINDOWS,
     default_smoothness,
 )
-from dstft_cli.result import Result
+from dstft_cli.records import Result
 from dstft_cli.stft import stft
 
 Array = NDArray[np.float64]

@@ -11,9 +11,9 @@ from pathlib import Path
 from types import TracebackType
 
 from dstft_cli.errors import OutputError, UsageError
-from dstft_cli.writers.exchange import exchange, one_at_a_time
-from dstft_cli.writers.leftovers import claim, clear_dead
-from dstft_cli.writers.place import (
+from dstft_cli.results.exchange import exchange, one_at_a_time
+from dstft_cli.results.leftovers import claim, clear_dead
+from dstft_cli.results.place import (
     DISK_FULL,
     beside,
     disk_errors,
@@ -23,7 +23,7 @@ from dstft_cli.writers.place import (
     shown,
     written_meanwhile,
 )
-from dstft_cli.writers.products import TRANSFORM
+from dstft_cli.results.products import TRANSFORM
 
 # File browsers leave these in any folder that is looked at; nobody misses them.
 BROWSER_NAMES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})

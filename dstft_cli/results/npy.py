@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from dstft_cli.writers.place import disk_errors
+from dstft_cli.results.place import disk_errors
 
 
 def write_header(

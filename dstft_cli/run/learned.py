@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from dstft_cli.errors import InputError
+from dstft_cli.results import StoredParameters, read_parameters, read_record, shown
 from dstft_cli.settings import OPTIONS, RUN_GROUPS, Settings
 from dstft_cli.settings.merge import settings_in_record
-from dstft_cli.writers import StoredParameters, read_parameters, read_record, shown
 
 
 def read_learned(directory: Path) -> StoredParameters:

@@ -17,19 +17,19 @@ A disk that fills up is an `OutputError` of one line wherever it happens (`place
 closed pipe stays a `BrokenPipeError`, for the command line to end quietly.
 """
 
-from dstft_cli.writers.directory import OutputDirectory
-from dstft_cli.writers.emit import check_emitted, check_global, emitted_call
-from dstft_cli.writers.leftovers import clear_leftovers
-from dstft_cli.writers.memory import peak_memory_mb
-from dstft_cli.writers.npy import NpyStream
-from dstft_cli.writers.parameters_npz import StoredParameters, read_parameters, write_parameters
-from dstft_cli.writers.place import disk_errors, shown
-from dstft_cli.writers.products import PRODUCTS, SWEEP, TRANSFORM, Products
-from dstft_cli.writers.result_json import read_record, result_record, write_json
-from dstft_cli.writers.single import atomic_file
-from dstft_cli.writers.stft_npy import StoredTransform, open_stft
-from dstft_cli.writers.sweep_csv import sweep_csv, sweep_record
-from dstft_cli.writers.trajectory_csv import write_trajectory
+from dstft_cli.results.directory import OutputDirectory
+from dstft_cli.results.emit import check_emitted, check_global, emitted_call
+from dstft_cli.results.leftovers import clear_leftovers
+from dstft_cli.results.memory import peak_memory_mb
+from dstft_cli.results.npy import NpyStream
+from dstft_cli.results.parameters_npz import StoredParameters, read_parameters, write_parameters
+from dstft_cli.results.place import disk_errors, shown
+from dstft_cli.results.products import PRODUCTS, SWEEP, TRANSFORM, Products
+from dstft_cli.results.result_json import read_record, result_record, write_json
+from dstft_cli.results.single import atomic_file
+from dstft_cli.results.stft_npy import StoredTransform, open_stft
+from dstft_cli.results.sweep_csv import sweep_csv, sweep_record
+from dstft_cli.results.trajectory_csv import write_trajectory
 
 __all__ = [
     "PRODUCTS",

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from dstft_cli.names import Progress
 from dstft_cli.plot.pool import PixelPool
+from dstft_cli.results import NpyStream
 from dstft_cli.stft import Frames, Samples, Transform, spectra
-from dstft_cli.writers import NpyStream
 
 Block = NDArray[np.complex64]  # [C, n, F]
 Taker = Callable[[int, Block], None]

@@ -11,9 +11,12 @@ from dstft_cli.audio import Signal
 from dstft_cli.criteria import Criterion, resolve
 from dstft_cli.fit import resolve_device
 from dstft_cli.fit.sweep import sweep
-from dstft_cli.jobs.job import JobOutcome, limited_threads
-from dstft_cli.jobs.places import Places
-from dstft_cli.jobs.recording import (
+from dstft_cli.names import CRITERIA, Progress, Report
+from dstft_cli.records import Sweep
+from dstft_cli.results import SWEEP, peak_memory_mb, sweep_csv, sweep_record
+from dstft_cli.run.job import JobOutcome, limited_threads
+from dstft_cli.run.places import Places
+from dstft_cli.run.recording import (
     input_record,
     load_recording,
     loaded_line,
@@ -21,10 +24,7 @@ from dstft_cli.jobs.recording import (
     picture_title,
     recording_warnings,
 )
-from dstft_cli.names import CRITERIA, Progress, Report
-from dstft_cli.result import Sweep
 from dstft_cli.settings import ALL, SWEEP_OPTIONS, SweepSettings, fit_arguments
-from dstft_cli.writers import SWEEP, peak_memory_mb, sweep_csv, sweep_record
 
 
 def run_sweep(

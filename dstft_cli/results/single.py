@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from dstft_cli.errors import UsageError
-from dstft_cli.writers.leftovers import claim, clear_dead
-from dstft_cli.writers.place import (
+from dstft_cli.results.leftovers import claim, clear_dead
+from dstft_cli.results.place import (
     beside,
     disk_errors,
     make_parents,

@@ -16,8 +16,8 @@ import numpy as np
 
 from dstft_cli._version import __version__
 from dstft_cli.errors import InputError
-from dstft_cli.result import FloatArray, Result
-from dstft_cli.writers.place import disk_errors, refuse_pipes, shown
+from dstft_cli.records import FloatArray, Result
+from dstft_cli.results.place import disk_errors, refuse_pipes, shown
 
 LARGEST_RECORD = 32 * 2**20  # bytes; a record has some three thousand
 STAGES = ("load", "search", "descent", "write", "total")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dstft_cli.result import FloatArray, Trajectory
-from dstft_cli.writers.place import disk_errors
+from dstft_cli.records import FloatArray, Trajectory
+from dstft_cli.results.place import disk_errors
 
 COLUMNS = (
     "step",

@@ -9,10 +9,8 @@ from types import TracebackType
 from typing import Any, BinaryIO
 
 from dstft_cli.errors import UsageError
-from dstft_cli.jobs.preflight import output_directory
 from dstft_cli.names import FIGURE_FORMATS
-from dstft_cli.settings import Settings
-from dstft_cli.writers import (
+from dstft_cli.results import (
     TRANSFORM,
     OutputDirectory,
     Products,
@@ -21,6 +19,8 @@ from dstft_cli.writers import (
     shown,
     write_json,
 )
+from dstft_cli.run.preflight import output_directory
+from dstft_cli.settings import Settings
 
 PICTURE_ENDINGS = (*FIGURE_FORMATS, "jpg", "jpeg", "gif", "webp", "tif", "tiff", "eps", "bmp")
 

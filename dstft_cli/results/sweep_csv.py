@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dstft_cli._version import __version__
-from dstft_cli.result import GOOD_ENOUGH, USUAL_LENGTH, Sweep, SweepCurve
+from dstft_cli.records import GOOD_ENOUGH, USUAL_LENGTH, Sweep, SweepCurve
 
 SWEEP_COLUMNS = (
     "criterion",

@@ -14,7 +14,7 @@ import numpy as np
 
 from dstft_cli._version import __version__
 from dstft_cli.errors import UsageError
-from dstft_cli.result import FloatArray, Result
+from dstft_cli.records import FloatArray, Result
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,25 @@ class StopReason(str, Enum):
 
 
 @dataclass(frozen=True)
+class Note:
+    """What a user should know about a result, as data; the command line has the sentences.
+
+    Attributes:
+        kind: what was found, e.g. `length_on_upper_bound`.
+        parameter: the name of the parameter that remedies it, e.g. `n_fft`; empty for none.
+        value: what was found, in the unit of the parameter.
+        limit: what it is compared with, or what the parameter may be changed to.
+        detail: a name or another word that belongs to it.
+    """
+
+    kind: str
+    parameter: str = ""
+    value: float | None = None
+    limit: float | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True)
 class Trajectory:
     """One entry per step, in order: the start, each fixed window tried, the search, the descent.
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dstft_cli.errors import InputError
-from dstft_cli.writers.npy import read_header
-from dstft_cli.writers.place import refuse_pipes, shown
+from dstft_cli.results.npy import read_header
+from dstft_cli.results.place import refuse_pipes, shown
 
 MOST_CHANNELS = 1024  # of any sound file (libsndfile)
 

@@ -20,17 +20,17 @@ from dstft_cli.fit import resolve_device
 from dstft_cli.fit.band import Band
 from dstft_cli.fit.cells import CellEvaluator
 from dstft_cli.fit.evaluator import Evaluator
-from dstft_cli.jobs.job import JobOutcome, run_job
-from dstft_cli.jobs.learned import learned_highpass, learned_settings, read_learned
-from dstft_cli.jobs.preflight import output_directory
-from dstft_cli.jobs.recording import naming
-from dstft_cli.jobs.transfer import Transferred, transfer
+from dstft_cli.fit.patches import Patches
 from dstft_cli.names import Progress, Report, band_text
-from dstft_cli.parameters import Patches
-from dstft_cli.result import CriterionSummary, Result, StopReason, Trajectory
+from dstft_cli.records import CriterionSummary, Result, StopReason, Trajectory
+from dstft_cli.results import StoredParameters, check_emitted, check_global, shown
+from dstft_cli.run.job import JobOutcome, run_job
+from dstft_cli.run.learned import learned_highpass, learned_settings, read_learned
+from dstft_cli.run.preflight import output_directory
+from dstft_cli.run.recording import naming
+from dstft_cli.run.transfer import Transferred, transfer
 from dstft_cli.settings import Settings
 from dstft_cli.stft import Transform
-from dstft_cli.writers import StoredParameters, check_emitted, check_global, shown
 
 
 def run_apply(

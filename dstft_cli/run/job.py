@@ -16,21 +16,21 @@ from dstft_cli.audio import Signal
 from dstft_cli.criteria import resolve
 from dstft_cli.fit import optimize, resolve_device
 from dstft_cli.fit.plan import default_hop_length
-from dstft_cli.jobs.output import write_call, write_result
-from dstft_cli.jobs.places import Places
-from dstft_cli.jobs.preflight import check_pictures
-from dstft_cli.jobs.recording import (
+from dstft_cli.names import ONE_LENGTH, Progress, Report, default_smoothness
+from dstft_cli.records import Result
+from dstft_cli.results import check_emitted, peak_memory_mb, result_record
+from dstft_cli.run.output import write_call, write_result
+from dstft_cli.run.places import Places
+from dstft_cli.run.preflight import check_pictures
+from dstft_cli.run.recording import (
     input_record,
     load_recording,
     loaded_line,
     naming,
     recording_warnings,
 )
-from dstft_cli.jobs.summary import summary_lines
-from dstft_cli.names import ONE_LENGTH, Progress, Report, default_smoothness
-from dstft_cli.result import Result
+from dstft_cli.run.summary import summary_lines
 from dstft_cli.settings import OPTIONS, RUN_GROUPS, Settings, fit_arguments
-from dstft_cli.writers import check_emitted, peak_memory_mb, result_record
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dstft_cli.results import PRODUCTS, OutputDirectory
 from dstft_cli.settings import OPTIONS, Settings
-from dstft_cli.writers import PRODUCTS, OutputDirectory
 
 
 def output_directory(source: str, settings: Settings, ending: str = "dstft") -> Path | None:

@@ -9,14 +9,14 @@ import numpy as np
 import torch
 
 from dstft_cli.audio import Signal
-from dstft_cli.jobs.passes import Passes, Taker, to_pool, to_stream
-from dstft_cli.jobs.places import Places
-from dstft_cli.jobs.recording import picture_title
 from dstft_cli.names import Progress
-from dstft_cli.result import Result
+from dstft_cli.records import Result
+from dstft_cli.results import NpyStream, emitted_call, write_parameters, write_trajectory
+from dstft_cli.run.passes import Passes, Taker, to_pool, to_stream
+from dstft_cli.run.places import Places
+from dstft_cli.run.recording import picture_title
 from dstft_cli.settings import Settings
 from dstft_cli.stft import Transform
-from dstft_cli.writers import NpyStream, emitted_call, write_parameters, write_trajectory
 
 if TYPE_CHECKING:
     from dstft_cli.plot.pictures import Pictures

@@ -15,10 +15,10 @@ import numpy as np
 
 from dstft_cli.errors import InputError
 from dstft_cli.names import LARGEST_FFT, NORMALIZATIONS, SHORTEST_WINDOW, WINDOWS
-from dstft_cli.result import FloatArray, Result
-from dstft_cli.writers.npy import write_header
-from dstft_cli.writers.npz_member import Member
-from dstft_cli.writers.place import disk_errors, refuse_pipes, shown
+from dstft_cli.records import FloatArray, Result
+from dstft_cli.results.npy import write_header
+from dstft_cli.results.npz_member import Member
+from dstft_cli.results.place import disk_errors, refuse_pipes, shown
 
 
 @dataclass(frozen=True)

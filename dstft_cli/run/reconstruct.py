@@ -16,10 +16,8 @@ from torch import Tensor
 
 from dstft_cli.audio import audio_format, write_audio
 from dstft_cli.errors import InputError
-from dstft_cli.jobs.learned import read_learned
 from dstft_cli.names import Progress
-from dstft_cli.stft import Inverse, LeastSquaresInverse, Transform, inverse_of
-from dstft_cli.writers import (
+from dstft_cli.results import (
     StoredParameters,
     StoredTransform,
     atomic_file,
@@ -27,6 +25,8 @@ from dstft_cli.writers import (
     open_stft,
     shown,
 )
+from dstft_cli.run.learned import read_learned
+from dstft_cli.stft import Inverse, LeastSquaresInverse, Transform, inverse_of
 
 _FULL_SCALE = 1 + 1e-5  # half a step of PCM_16 above 1 is rounding, no clipping
 

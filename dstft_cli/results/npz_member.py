@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from dstft_cli.writers.npy import read_header
+from dstft_cli.results.npy import read_header
 
 _LARGEST_SINGLE = 256  # bytes of one number or word
 _BLOCK = 1 << 16  # values

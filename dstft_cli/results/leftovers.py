@@ -15,7 +15,7 @@ try:
 except ImportError:  # Windows: nothing is claimed, and so nothing is taken for dead
     fcntl = None  # type: ignore[assignment]
 
-from dstft_cli.writers.place import hidden_name
+from dstft_cli.results.place import hidden_name
 
 _SETTLED = 60  # s after which an output that is being filled has been claimed for sure
 _LEFTOVER = re.compile(r"\.(.+)\.[0-9a-f]{8}\.(partial|old)", re.DOTALL)
