@@ -270,7 +270,10 @@ def test_closed_pipe_ends_quietly(folder: Path) -> None:
         os.close(reader)
         done = process(
             *("optimize", "a.wav", *FIXED, "-q", *options),
-            cwd=folder, stdout=writer, stderr=subprocess.PIPE, capture_output=False,
+            cwd=folder,
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            capture_output=False,
         )
         os.close(writer)
         assert done.stderr == b"", options
