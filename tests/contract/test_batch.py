@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from .support import RATE, process, read, refused, run, write_sound
+from .support import process, read, refused, run, write_sound
 
+OPTIONS = ("--workers", "1", "--set", "power=1.5")  # the latter is above the config
 CONFIG = """\
 defaults:
   n_fft: 256
   hop_length: 64
   window_mode: constant
+  power: 1
   figures: false
 output: out/{stem}-{criterion}
 jobs:
@@ -52,7 +53,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Any]]:
     (folder / "b.yaml").write_text(CONFIG, encoding="utf-8")
     ran = []
     for _ in range(2):
-        now = process("batch", folder / "b.yaml", "--json", "--workers", "1")
+        now = process("batch", folder / "b.yaml", "--json", *OPTIONS)
         with open(folder / "out/summary.csv", encoding="utf-8", newline="") as file:
             ran.append((now, changed(folder), list(csv.DictReader(file))))
     return folder, ran
@@ -80,7 +81,7 @@ def test_a_line_of_json_per_job(done: tuple[Path, list[Any]]) -> None:
             assert row["criterion"] == written.record["criterion"]
             assert row["window_length"] == written.record["window_length"]
             assert written.settings["criterion"] in row["output"]
-            assert written.record["input"]["sample_rate"] == RATE
+            assert written.settings["power"] == 1.5
             assert Path(row["output"]).parent == folder / "out"
 
 
@@ -109,7 +110,7 @@ def test_a_second_run_keeps_what_is_done(done: tuple[Path, list[Any]]) -> None:
 def test_what_is_mended_is_done(done: tuple[Path, list[Any]]) -> None:
     folder, (_, (_, before, _)) = done
     write_sound(folder / "in/broken.wav", np.sin(np.arange(1600) / 3).astype(np.float32))
-    assert process("batch", folder / "b.yaml", "--workers", "1", "-q").returncode == 0
+    assert process("batch", folder / "b.yaml", "-q", *OPTIONS).returncode == 0
     after = changed(folder)
     assert set(after) - set(before) == {"broken-entropy", "broken-renyi"}
     assert {name: after[name] for name in before} == before
@@ -137,7 +138,7 @@ def test_wrong_configs_are_told_with_file_and_line(folder: Path) -> None:
         (folder / "b.yaml").write_text(text, encoding="utf-8")
         message = refused("batch", "b.yaml")
         assert f"b.yaml:{line}" in message, (text, message)
-        assert word in message, (text, message)
+        assert word in message.replace("-", "_"), (text, message)
 
 
 def test_wrong_plans(folder: Path) -> None:
@@ -156,19 +157,3 @@ def test_wrong_plans(folder: Path) -> None:
     assert "gone.yaml" in refused("batch", "gone.yaml")
     refused("batch", "b.yaml", "--set", "criterium=gini")
     assert not (folder / "out").exists()
-
-
-def test_set_is_above_the_config(folder: Path) -> None:
-    clips(folder, 1)
-    (folder / "b.yaml").write_text(CONFIG, encoding="utf-8")
-    options = ["--set", "power=1.5", "--workers", "1", "--json", "--no-report"]
-    done = process("batch", "b.yaml", *options, cwd=folder)
-    assert done.returncode == 0
-    for row in rows_of(done.stdout):
-        assert read(row["output"]).settings["power"] == 1.5
-    assert sorted(os.listdir(folder / "out")) == [
-        "batch-journal.jsonl",
-        "clip0-entropy",
-        "clip0-renyi",
-        "summary.csv",
-    ]

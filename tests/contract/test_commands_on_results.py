@@ -69,9 +69,8 @@ def test_sweep_values_are_those_of_fixed_windows(folder: Path) -> None:
     fixed = ["--window-mode", "fixed", *SMALL, "--overlap", "1", "--json"]
     for row in (rows[0], rows[len(rows) // 2]):
         record = run("optimize", "a.wav", *fixed, "--win-length", row["window_length"]).json
-        shift = float(row["value"]) - record["criterion"]["final"]
-        rows[0].setdefault("shift", shift)
-        assert shift == pytest.approx(rows[0]["shift"], abs=1e-3)
+        value = record["criterion"]["final"]
+        assert float(row["value"]) == pytest.approx(value, rel=1e-5), row
 
 
 def test_sweep_of_all_criteria(folder: Path) -> None:
@@ -135,8 +134,7 @@ def test_apply_streams(place: Path) -> None:
 
 def test_apply_refuses(place: Path) -> None:
     assert "gone.wav" in refused("apply", "a-dstft", "gone.wav", code=1)
-    run("apply", "gone", "a.wav", code=None)
-    assert run("apply", "gone", "a.wav", code=None).code in (1, 2)
+    assert "gone" in refused("apply", "gone", "a.wav", "-o", "out", code=1)
     message = refused("apply", "a-dstft", "a.wav")  # the default place is taken
     assert "--force" in message
 
