@@ -289,7 +289,7 @@ def test_interrupt_leaves_nothing(folder: Path) -> None:
     running.send_signal(signal.SIGINT)
     err = running.stderr.read().decode()
     running.stderr.close()
-    assert running.wait(60) == 130
+    assert running.wait(120) == 130
     assert err.splitlines()[-1].startswith("dstft: ")
     assert listing(folder) == before
 
