@@ -17,6 +17,7 @@ import soundfile
 from dstft_cli.cli import main
 
 RATE = 8000
+ENGINE = ("dstft_cli.run.job", "dstft_cli.run.optimize", "dstft_cli.run.preflight")
 RECORD = {
     "warnings": ["at the upper bound: raise `win_length_max`"],
     "criterion": {
@@ -94,10 +95,11 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
             stdout.write(b'{"data": 1}')
         return types.SimpleNamespace(result_json=RECORD, output=Path("a-dstft"))
 
-    module = types.ModuleType("dstft_cli.run.job")
-    module.run_optimize = run_optimize  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "dstft_cli.run.job", module)
-    monkeypatch.setattr("dstft_cli.run.preflight.refuse_early", lambda *_: None)
+    for name in ENGINE:
+        module = types.ModuleType(name)
+        module.run_optimize = run_optimize  # type: ignore[attr-defined]
+        module.refuse_early = lambda *_: None  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, name, module)
     return seen
 
 

@@ -16,7 +16,7 @@ from dstft_cli.cli import console, main
 from dstft_cli.cli.console import explain, progress_bar, table
 from dstft_cli.errors import InputError, OutputError, UsageError
 
-from .conftest import Terminal
+from .conftest import ENGINE, Terminal
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,10 +51,11 @@ def test_every_error_has_a_code_and_one_line() -> None:
 
 
 def test_traceback_only_when_verbose(calls, capsys, monkeypatch) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise RuntimeError("broken")
 
-    monkeypatch.setattr("dstft_cli.run.preflight.refuse_early", fail)
+    for name in ENGINE:
+        monkeypatch.setattr(sys.modules[name], "run_optimize", fail)
     assert main(["optimize", "a.wav"]) == 1
     assert capsys.readouterr().err.count("\n") == 1
     assert main(["optimize", "a.wav", "-v"]) == 1
@@ -65,18 +66,19 @@ def test_traceback_only_when_verbose(calls, capsys, monkeypatch) -> None:
     assert "Traceback" not in capsys.readouterr().err
 
 
-def test_verbose_shows_the_log(calls, capsys) -> None:
+def test_verbose_shows_the_log(calls, capsys, monkeypatch) -> None:
     import logging
 
     log = logging.getLogger("dstft_cli.fit")
-    run_optimize = sys.modules["dstft_cli.run.job"].run_optimize
+    run_optimize = sys.modules[ENGINE[0]].run_optimize
 
     def telling(*arguments, **options):
         log.info("raise `n_fft` to %d", 512)
         log.debug("details of details")
         return run_optimize(*arguments, **options)
 
-    sys.modules["dstft_cli.run.job"].run_optimize = telling
+    for name in ENGINE:
+        monkeypatch.setattr(sys.modules[name], "run_optimize", telling)
     assert main(["optimize", "a.wav", "-v"]) == 0
     assert capsys.readouterr().err.splitlines()[0] == "raise --n-fft to 512"
     assert main(["optimize", "a.wav"]) == 0
@@ -134,11 +136,10 @@ def run_optimize(source, settings, *, stdout, progress, **_):
     finally:
         print("cleaned up", file=sys.stderr, flush=True)
     return types.SimpleNamespace(result_json={{}}, output=None)
-module = types.ModuleType("dstft_cli.run.job")
-module.run_optimize = run_optimize
-sys.modules["dstft_cli.run.job"] = module
-import dstft_cli.run.preflight
-dstft_cli.run.preflight.refuse_early = lambda *_: None
+for name in ("job", "optimize", "preflight"):
+    module = types.ModuleType("dstft_cli.run." + name)
+    module.run_optimize, module.refuse_early = run_optimize, lambda *_: None
+    sys.modules[module.__name__] = module
 import dstft_cli.cli.summary
 dstft_cli.cli.summary.result_lines = lambda *_: ["done"]
 from dstft_cli.cli import main
