@@ -8,7 +8,7 @@ from batch_example import SETTINGS, batch, clips, results
 
 from dstft_cli.batch import make_plan, read_config
 from dstft_cli.batch.config import FIELDS, JOB_KEYS, TOP_KEYS
-from dstft_cli.cli.batch import batch as command
+from dstft_cli.cli.app import load
 from dstft_cli.settings import OPTIONS
 
 TEXT = (Path(__file__).parent.parent / "docs" / "batch.md").read_text(encoding="utf-8")
@@ -33,8 +33,10 @@ def test_fields_of_templates():
 
 
 def test_options():
-    offered = {name for parameter in command.params for name in parameter.opts}
-    offered |= {name for parameter in command.params for name in parameter.secondary_opts}
+    params = load("batch").params
+    offered = {
+        name for parameter in params for name in (*parameter.opts, *parameter.secondary_opts)
+    }
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*", TEXT))
     of_dask = {"--nworkers", "--nthreads"}
     assert of_dask < named

@@ -22,8 +22,8 @@ from batch_example import (
 )
 
 from dstft_cli.batch import from_list, make_plan
-from dstft_cli.cli.batch_text import read_list
-from dstft_cli.cli.batch_told import Told
+from dstft_cli.cli.batch import _read_list as read_list
+from dstft_cli.cli.batch_watch import BatchWatch as Told
 from dstft_cli.errors import UsageError
 
 ROOT = Path(__file__).parent.parent
@@ -212,7 +212,7 @@ def test_a_plain_list_and_a_dry_run_write_nothing(tmp_path):
 
 
 def test_a_list_without_end_is_refused(monkeypatch):
-    monkeypatch.setattr("dstft_cli.cli.batch_text.LARGEST_LIST", 1 << 20)
+    monkeypatch.setattr("dstft_cli.cli.batch.LARGEST_LIST", 1 << 20)
     with pytest.raises(UsageError, match="/dev/zero: is above 1 MiB, so no list of inputs"):
         read_list("/dev/zero", b"\n")
 
