@@ -417,6 +417,14 @@ class Settings:
         """Whether there is any picture."""
         return self.png is not None or (self.figures and self.writes_directory)
 
+    def request_values(self, sample_rate: float) -> dict[str, Any]:
+        """What decides about the transform: lengths in samples, `n_fft` None for auto."""
+        from dstft_cli.settings.declarations import OPTIONS
+        from dstft_cli.settings.fit_arguments import fit_arguments
+
+        found = fit_arguments(self, OPTIONS, sample_rate)
+        return {"sample_rate": sample_rate, **found, "threads": self.threads}
+
     def as_dict(self) -> dict[str, Any]:
         """All settings as JSON values: lengths are numbers of samples or text such as `23ms`."""
         return {field.name: _as_json(getattr(self, field.name)) for field in fields(self)}
