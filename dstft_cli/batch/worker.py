@@ -14,7 +14,7 @@ from typing import Any
 
 from dstft_cli._version import __version__
 from dstft_cli.batch.identity import ENTRY, Contents, Standing, job_key, read_standing
-from dstft_cli.errors import DstftError, InputError
+from dstft_cli.errors import DstftError, InputError, as_flags
 from dstft_cli.settings import merge
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -88,7 +88,7 @@ def check_settings(variants: Sequence[Mapping[str, Any]]) -> str | None:
             resolve(settings.criterion, settings.order)
             check_pictures(settings, None)
     except DstftError as error:
-        return str(error)
+        return as_flags(str(error))
     return None
 
 
@@ -147,7 +147,7 @@ def _run(task: Task) -> Standing:
 
 def _in_words(error: Exception) -> str:
     if isinstance(error, DstftError):
-        return " ".join(str(error).split())
+        return as_flags(" ".join(str(error).split()))
     if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
         return "out of memory: use a shorter duration, a lower n_fft or fewer --workers"
     if isinstance(error, OSError):

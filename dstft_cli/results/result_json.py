@@ -41,7 +41,7 @@ def result_record(
         signal_info: path, sha256, sample_rate (Hz), channels, samples, seconds.
         seconds: wall time of the stages that `result.seconds` does not hold: load, write, total.
         peak_memory_mb: MB, or None where unknown.
-        warnings: of the recording, before `result.warnings`; one that is in both appears once.
+        warnings: of the recording and of the fit; one that is in both appears once.
         outputs: name to path.
     """
     summary = result.criterion
@@ -69,7 +69,7 @@ def result_record(
         "evaluations": result.evaluations,
         "seconds": times,
         "peak_memory_mb": peak_memory_mb,
-        "warnings": list(dict.fromkeys([*warnings, *result.warnings])),
+        "warnings": list(dict.fromkeys(warnings)),
         "outputs": outputs,
     }
     return {key: _plain(value) for key, value in record.items()}

@@ -22,7 +22,7 @@ from dstft_cli.fit.cells import CellEvaluator
 from dstft_cli.fit.evaluator import Evaluator
 from dstft_cli.fit.patches import Patches
 from dstft_cli.names import Progress, Report, band_text
-from dstft_cli.records import CriterionSummary, Result, StopReason, Trajectory
+from dstft_cli.records import CriterionSummary, Note, Result, StopReason, Trajectory
 from dstft_cli.results import StoredParameters, check_emitted, check_global, shown
 from dstft_cli.run.job import JobOutcome, run_job
 from dstft_cli.run.learned import learned_highpass, learned_settings, read_learned
@@ -127,10 +127,10 @@ def run_apply(
         value = float(evaluator.criterion.value(sums, evaluator.cells))
         seconds = time.perf_counter() - began
         report(f"evaluated in {seconds:.2f} s")
-        warnings = (*fitting.warnings, *unlike)
-        return _result(
-            signal, fitting, stored, under, criterion.direction, value, seconds, warnings
+        notes = tuple(
+            Note("learned_elsewhere", detail=text) for text in (*fitting.warnings, *unlike)
         )
+        return _result(signal, fitting, stored, under, criterion.direction, value, seconds, notes)
 
     return run_job(
         source,
@@ -153,7 +153,7 @@ def _result(
     direction: str,
     value: float,
     seconds: float,
-    warnings: tuple[str, ...],
+    notes: tuple[Note, ...],
 ) -> Result:
     """A result of one step: no start and no fixed windows to compare with."""
     lengths = fitting.window_length
@@ -189,5 +189,14 @@ def _result(
         stop_reason=StopReason.FIXED,
         evaluations=1,
         seconds={},
-        warnings=warnings,
+        notes=notes,
+        resolved={
+            "n_fft": fitting.n_fft,
+            "win_length": float(np.median(lengths)),
+            "win_length_min": None if under.window_mode == "fixed" else float(lengths.min()),
+            "win_length_max": None if under.window_mode == "fixed" else float(lengths.max()),
+            "hop_length": fitting.hop_length,
+            "hop_length_min": None,
+            "hop_length_max": None,
+        },
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -14,9 +15,9 @@ import torch
 
 from dstft_cli.audio import Signal
 from dstft_cli.criteria import resolve
-from dstft_cli.fit import optimize, resolve_device
+from dstft_cli.fit import Request, fit, resolve_device
 from dstft_cli.fit.plan import default_hop_length
-from dstft_cli.names import ONE_LENGTH, Progress, Report, default_smoothness
+from dstft_cli.names import Progress, Report
 from dstft_cli.records import Result
 from dstft_cli.results import check_emitted, peak_memory_mb, result_record
 from dstft_cli.run.output import write_call, write_result
@@ -29,6 +30,7 @@ from dstft_cli.run.recording import (
     naming,
     recording_warnings,
 )
+from dstft_cli.run.sentences import warnings_of
 from dstft_cli.run.summary import summary_lines
 from dstft_cli.settings import OPTIONS, RUN_GROUPS, Settings, fit_arguments
 
@@ -73,13 +75,13 @@ def run_optimize(
     device = resolve_device(settings.device, settings.dtype)  # before a long file is read
     resolve(settings.criterion, settings.order)
 
-    def fit(signal: Signal) -> Result:
+    def learn(signal: Signal) -> Result:
         return _fit(signal, replace(settings, device=device.type), progress, report)
 
     return run_job(
         source,
         settings,
-        fit,
+        learn,
         device=device,
         extra=extra,
         stdout=stdout,
@@ -135,9 +137,14 @@ def run_job(
             signal_info=input_record(signal),
             seconds={"load": loaded - began, "write": now - found, "total": now - began},
             peak_memory_mb=peak_memory_mb(),
-            warnings=recording_warnings(signal, settings, result.length_bounds[0])
-            if learned
-            else signal.warnings,
+            warnings=(
+                *(
+                    recording_warnings(signal, settings, result.length_bounds[0])
+                    if learned
+                    else signal.warnings
+                ),
+                *warnings_of(result.notes),
+            ),
             outputs=places.names(),
         )
         record.update(extra or {})
@@ -175,15 +182,32 @@ def _times(record: Mapping[str, Any]) -> str:
 
 
 def _fit(signal: Signal, settings: Settings, progress: Progress | None, report: Report) -> Result:
-    with naming(signal):
-        return optimize(
-            signal.samples,
-            signal.sample_rate,
-            **fit_arguments(settings, OPTIONS, signal.sample_rate),
-            peak=signal.peak,
-            progress=progress,
-            report=report,
-        )
+    request = Request(
+        sample_rate=signal.sample_rate,
+        threads=usable_threads(settings.threads),
+        **fit_arguments(settings, OPTIONS, signal.sample_rate),
+    )
+    with naming(signal), logged_to(report):
+        return fit(signal.samples, request, peak=signal.peak, progress=progress)
+
+
+@contextmanager
+def logged_to(report: Report) -> Iterator[None]:
+    """Within the block, `report` takes the lines that the core logs."""
+
+    class Lines(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            report(record.getMessage())
+
+    logger, handler = logging.getLogger("dstft_cli"), Lines()
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
 
 
 def _resolved(
@@ -197,25 +221,13 @@ def _resolved(
         result: of the run.
         device: that computed it.
     """
-    low, high = (None, None) if under.window_mode == "fixed" else result.length_bounds
-    shortest, longest = result.hop_bounds or (None, None)
-    smoothness = under.smoothness
-    if smoothness is None and under.window_mode not in ONE_LENGTH:
-        smoothness = default_smoothness(under.window_mode)
     of_the_run = settings.as_dict()
     return {
         name: of_the_run[name] if OPTIONS[name].option.group in RUN_GROUPS else value
         for name, value in under.as_dict().items()
     } | {
         "sr": int(result.sample_rate),
-        "n_fft": result.n_fft,
-        "win_length": float(result.start_window_length[0, 0]),
-        "win_length_min": low,
-        "win_length_max": high,
-        "hop_length": result.hop_length,
-        "hop_length_min": shortest,
-        "hop_length_max": longest,
-        "smoothness": smoothness,
+        **result.resolved,
         "device": device.type,
         "threads": usable_threads(settings.threads),
     }

@@ -9,6 +9,7 @@ import torch
 
 from dstft_cli.audio import Signal
 from dstft_cli.criteria import Criterion, resolve
+from dstft_cli.errors import as_flags
 from dstft_cli.fit import resolve_device
 from dstft_cli.fit.sweep import sweep
 from dstft_cli.names import CRITERIA, Progress, Report
@@ -69,6 +70,7 @@ def run_sweep(
             warnings=recording_warnings(signal, settings, float(found.lengths.min())),
             outputs=places.names(),
         )
+        record["warnings"] = [as_flags(text) for text in record["warnings"]]
         places.write_record(record)
     return JobOutcome(record, places.directory, [])
 
