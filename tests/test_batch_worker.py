@@ -95,7 +95,7 @@ def test_every_error_becomes_a_line(task, monkeypatch, error, text, hopeless):
     def fail(*arguments, **options):
         raise error
 
-    monkeypatch.setattr("dstft_cli.run.job.run_optimize", fail)
+    monkeypatch.setattr("dstft_cli.run.optimize.run_optimize", fail)
     ending = run_task(task)
     assert ending.error.startswith(text)
     assert "\n" not in ending.error

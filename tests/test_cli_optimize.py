@@ -33,10 +33,9 @@ def calls(monkeypatch):
             stdout.write(b'{"data": 1}')
         return Outcome()
 
-    module = types.ModuleType("dstft_cli.run.job")
+    module = types.ModuleType("dstft_cli.run.optimize")
     module.run_optimize = run_optimize
-    monkeypatch.setitem(sys.modules, "dstft_cli.run.job", module)
-    monkeypatch.setattr("dstft_cli.run.preflight.refuse_early", lambda *_: None)
+    monkeypatch.setitem(sys.modules, "dstft_cli.run.optimize", module)
     return seen
 
 

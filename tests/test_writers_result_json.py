@@ -49,7 +49,7 @@ def test_record_in_full(tmp_path: Path) -> None:
         "evaluations": 3,
         "seconds": {"load": 0.5, "search": 1.25, "descent": 0.0, "write": 0.25, "total": 2.0},
         "peak_memory_mb": 100.5,
-        "warnings": ["silence", "the best length is the bound 64: raise --win-length-max"],
+        "warnings": ["silence"],
         "outputs": {"spectrogram": str(Path("a-dstft/spectrogram.npy"))},
     }
 
@@ -82,8 +82,8 @@ def test_hop_length_is_a_number_where_it_is_constant(centers: np.ndarray, expect
 
 def test_a_warning_given_twice_appears_once() -> None:
     result = a_result(CONSTANT)
-    record = record_of(result, warnings=[*result.warnings, "silence"])
-    assert record["warnings"] == [*result.warnings, "silence"]
+    record = record_of(result, warnings=["noise", "noise", "silence"])
+    assert record["warnings"] == ["noise", "silence"]
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

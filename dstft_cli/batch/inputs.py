@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dstft_cli.batch.entries import Entry
 from dstft_cli.errors import UsageError
-from dstft_cli.results.place import shown
+from dstft_cli.results import shown
 
 
 def input_files(entry: Entry, inputs: str, skipped: Path | None) -> Iterator[tuple[str, str]]:

@@ -14,7 +14,7 @@ from dstft_cli.batch.entries import MOST_JOBS, BatchConfig, Variant
 from dstft_cli.batch.inputs import input_files
 from dstft_cli.batch.template import Template
 from dstft_cli.errors import UsageError
-from dstft_cli.results.place import shown
+from dstft_cli.results import shown
 
 JOURNAL, SUMMARY, REPORT = "batch-journal.jsonl", "summary.csv", "report.html"
 OWN_FILES = (JOURNAL, SUMMARY, REPORT)

@@ -14,7 +14,7 @@ from typing import Any
 
 from dstft_cli._version import __version__
 from dstft_cli.batch.identity import ENTRY, Contents, Standing, job_key, read_standing
-from dstft_cli.errors import DstftError, InputError
+from dstft_cli.errors import DstftError, InputError, as_flags
 from dstft_cli.settings import merge
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -67,7 +67,7 @@ class Ending:
 
 def prepare(figures: bool) -> None:
     """Imports what every job needs, once per process; what draws only where there are figures."""
-    import dstft_cli.run.job
+    import dstft_cli.run.output
 
     if figures:
         import dstft_cli.plot.pictures  # noqa: F401
@@ -79,7 +79,7 @@ def check_settings(variants: Sequence[Mapping[str, Any]]) -> str | None:
     """What is wrong with settings where they are to be run: devices, criteria and colour maps."""
     from dstft_cli.criteria import resolve
     from dstft_cli.fit import resolve_device
-    from dstft_cli.run.preflight import check_pictures
+    from dstft_cli.run.recording import check_pictures
 
     try:
         for values in variants:
@@ -88,7 +88,7 @@ def check_settings(variants: Sequence[Mapping[str, Any]]) -> str | None:
             resolve(settings.criterion, settings.order)
             check_pictures(settings, None)
     except DstftError as error:
-        return str(error)
+        return as_flags(str(error))
     return None
 
 
@@ -130,7 +130,7 @@ def _run(task: Task) -> Standing:
         key = job_key(Contents().digest(task.source) or "", task.digest)
         if standing.key == key:
             return standing
-    from dstft_cli.run.job import run_optimize
+    from dstft_cli.run.optimize import run_optimize
 
     settings = merge(
         {
@@ -147,7 +147,7 @@ def _run(task: Task) -> Standing:
 
 def _in_words(error: Exception) -> str:
     if isinstance(error, DstftError):
-        return " ".join(str(error).split())
+        return as_flags(" ".join(str(error).split()))
     if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
         return "out of memory: use a shorter duration, a lower n_fft or fewer --workers"
     if isinstance(error, OSError):

@@ -21,7 +21,7 @@ from dstft_cli.errors import UsageError
 from dstft_cli.settings import RUN_GROUPS, merge
 
 if TYPE_CHECKING:
-    from dstft_cli.run.job import JobOutcome
+    from dstft_cli.run.optimize import JobOutcome
 
 
 def run(directory: Path, source: str, quiet: bool, verbose: bool, **options: Any) -> None:

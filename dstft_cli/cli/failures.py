@@ -7,7 +7,7 @@ import errno
 import click
 
 from dstft_cli.cli.table import printable
-from dstft_cli.errors import DstftError
+from dstft_cli.errors import DstftError, as_flags
 
 _NOTHING_WRITTEN = "nothing was written"
 _FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -30,7 +30,7 @@ def explain(error: BaseException) -> tuple[int, str]:
     if isinstance(error, BrokenPipeError):
         return 0, ""  # the reader downstream has all it wanted
     if isinstance(error, DstftError):
-        return error.exit_code, one_line(str(error))
+        return error.exit_code, one_line(as_flags(str(error)))
     if isinstance(error, click.ClickException):
         return error.exit_code, _usage(error)
     if _is_out_of_memory(error):

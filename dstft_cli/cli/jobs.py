@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import sys
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from dstft_cli.cli.progress import progress_bar
 from dstft_cli.cli.streams import data_output
 from dstft_cli.cli.table import printable
-from dstft_cli.errors import UsageError
+from dstft_cli.errors import UsageError, as_flags
 from dstft_cli.settings import Settings
 
 if TYPE_CHECKING:
-    from dstft_cli.run.job import JobOutcome
+    from dstft_cli.run.optimize import JobOutcome
 
 _TEXT = ("--json", "--csv -")  # may go to a terminal
 
@@ -27,32 +30,30 @@ def run_job(
     *,
     quiet: bool,
     verbose: bool,
-    ending: str = "dstft",
+    lines: Callable[[dict[str, Any], Path | None], list[str]] | None = None,
 ) -> None:
     """Runs a job with its streams and prints what it found.
 
     Args:
         source: the recording.
-        job: called with the keywords `stdout`, `report` and `progress`; it imports what it needs,
+        job: called with the keywords `stdout` and `progress`; it imports what it needs,
             so that a wrong command line is refused at once.
         settings: say what claims standard output.
         quiet, verbose: as given.
+        lines: of the record and the directory, for a person.
     """
     check_verbosity(quiet, verbose)
     carrier = data_carrier(settings)
     is_text = carrier in _TEXT or carrier.startswith("--emit")
     stdout = data_output("" if is_text else carrier) if carrier else None
-    from dstft_cli.run.preflight import refuse_early
+    from dstft_cli.run.summary import summary_lines
 
-    refuse_early(source, settings, ending)
-    with progress_bar(quiet) as progress:
-        outcome = job(
-            stdout=stdout,
-            report=_print_detail if verbose else _say_nothing,
-            progress=progress,
-        )
+    with progress_bar(quiet) as progress, _details(verbose):
+        outcome = job(stdout=stdout, progress=progress)
+    record = outcome.result_json
     if not quiet:
-        print_outcome(outcome.result_json.get("warnings", []), [] if carrier else outcome.summary)
+        told = [] if carrier else (lines or summary_lines)(record, outcome.output)
+        print_outcome(record.get("warnings", []), told)
 
 
 def check_verbosity(quiet: bool, verbose: bool) -> None:
@@ -74,15 +75,27 @@ def data_carrier(settings: Settings) -> str:
 def print_outcome(warnings: Iterable[str], summary: Iterable[str]) -> None:
     """Warnings on standard error, the summary on standard output."""
     for text in warnings:
-        print(f"warning: {printable(text)}", file=sys.stderr)
+        print(f"warning: {printable(as_flags(text))}", file=sys.stderr)
     for line in summary:
         click.echo(printable(line))
 
 
-def _print_detail(line: str) -> None:
-    # not click.echo, which would write past the progress bar and into its line
-    print(line, file=sys.stderr)
+@contextmanager
+def _details(verbose: bool) -> Iterator[None]:
+    """With `--verbose` what is logged goes to standard error, past the progress bar."""
+    logger = logging.getLogger("dstft_cli")
+    if not verbose:
+        yield
+        return
 
+    class Lines(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            print(as_flags(record.getMessage()), file=sys.stderr)
 
-def _say_nothing(line: str) -> None:
-    pass
+    handler = Lines()
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)

@@ -19,7 +19,7 @@ from dstft_cli.cli.options import (
 from dstft_cli.settings import merge
 
 if TYPE_CHECKING:
-    from dstft_cli.run.job import JobOutcome
+    from dstft_cli.run.optimize import JobOutcome
 
 
 def run(
@@ -35,7 +35,7 @@ def run(
     settings = merge(given, set_pairs, config)
 
     def job(**streams: Any) -> JobOutcome:
-        from dstft_cli.run.job import run_optimize
+        from dstft_cli.run.optimize import run_optimize
 
         return run_optimize(source, settings, **streams)
 

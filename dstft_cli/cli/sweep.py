@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +21,7 @@ from dstft_cli.errors import UsageError
 from dstft_cli.settings import OPTIONS, SWEEP_OPTIONS, SweepSettings, merge
 
 if TYPE_CHECKING:
-    from dstft_cli.run.job import JobOutcome
+    from dstft_cli.run.optimize import JobOutcome
 
 
 def run(
@@ -43,13 +42,13 @@ def run(
     assert isinstance(settings, SweepSettings)
 
     def job(**streams: Any) -> JobOutcome:
-        from dstft_cli.cli.sweep_text import sweep_lines
         from dstft_cli.run.sweep import run_sweep
 
-        outcome = run_sweep(source, settings, **streams)
-        return replace(outcome, summary=sweep_lines(outcome.result_json, outcome.output))
+        return run_sweep(source, settings, **streams)
 
-    run_job(source, job, settings, quiet=quiet, verbose=verbose, ending="sweep")
+    from dstft_cli.cli.sweep_text import sweep_lines
+
+    run_job(source, job, settings, quiet=quiet, verbose=verbose, lines=sweep_lines)
 
 
 sweep = GroupedCommand(

@@ -71,7 +71,7 @@ def result_record(
     seconds: Mapping[str, float],
     peak_memory_mb: float | None,
     warnings: Iterable[str],
-    outputs: Mapping[str, Any],
+    outputs: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """The record of a run, in plain JSON types: no NumPy, no paths, None for what is not finite.
 
@@ -81,8 +81,8 @@ def result_record(
         signal_info: path, sha256, sample_rate (Hz), channels, samples, seconds.
         seconds: wall time of the stages that `result.seconds` does not hold: load, write, total.
         peak_memory_mb: MB, or None where unknown.
-        warnings: of the recording, before `result.warnings`; one that is in both appears once.
-        outputs: name to path.
+        warnings: of the recording, and of the fit; one that is in both appears once.
+        outputs: name to path; `Output.write_record` knows better.
     """
     summary = result.criterion
     times = {**dict.fromkeys(STAGES), **result.seconds, **seconds}
@@ -109,8 +109,8 @@ def result_record(
         "evaluations": result.evaluations,
         "seconds": times,
         "peak_memory_mb": peak_memory_mb,
-        "warnings": list(dict.fromkeys([*warnings, *result.warnings])),
-        "outputs": outputs,
+        "warnings": list(dict.fromkeys(warnings)),
+        "outputs": outputs or {},
     }
     return {key: _plain(value) for key, value in record.items()}
 
@@ -146,16 +146,15 @@ def sweep_record(
     signal_info: Mapping[str, Any],
     seconds: Mapping[str, float],
     peak_memory_mb: float | None,
-    warnings: tuple[str, ...],
-    outputs: Mapping[str, str],
+    warnings: Iterable[str],
 ) -> dict[str, Any]:
     """The record that is sweep.json: per criterion its best length and how much that matters.
 
     Args:
         sweep: the curves.
         settings: those of a sweep.
-        signal_info, seconds, peak_memory_mb, outputs: as in `result_record`.
-        warnings: of the recording, before those of the sweep.
+        signal_info, seconds, peak_memory_mb: as in `result_record`.
+        warnings: of the recording and of the sweep.
     """
     return {
         "version": __version__,
@@ -170,8 +169,7 @@ def sweep_record(
         "criteria": [_summary(curve, sweep.n_fft_of(curve)) for curve in sweep.curves],
         "seconds": {**sweep.seconds, **seconds},
         "peak_memory_mb": peak_memory_mb,
-        "warnings": [*warnings, *sweep.warnings],
-        "outputs": outputs,
+        "warnings": list(warnings),
     }
 
 
@@ -268,8 +266,8 @@ def is_record(path: Path) -> bool:
         record = read_record(path)
     except InputError:
         return False
-    kinds = (record.get("version"), record.get("outputs") or record.get("experiments"))
-    return isinstance(kinds[0], str) and isinstance(kinds[1], dict)
+    of_a_run = any(isinstance(record.get(name), dict) for name in ("outputs", "experiments"))
+    return of_a_run and isinstance(record.get("version"), str)
 
 
 def records_in(folder: Path) -> bool:

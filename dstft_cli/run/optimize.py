@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, get_type_hints
 
 from dstft_cli.audio import Signal
 from dstft_cli.errors import as_flags
@@ -226,8 +226,9 @@ def _signature() -> inspect.Signature:
     """Of `optimize`, with every setting that decides about the transform, and its default."""
     own = list(inspect.signature(optimize).parameters.values())[:-1]
     decisive = Settings().request_values(1.0).keys() - {"sample_rate"}
+    types = get_type_hints(Settings)
     named = [
-        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=types[name])
         for name, parameter in inspect.signature(Settings).parameters.items()
         if name in decisive
     ]

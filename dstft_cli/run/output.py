@@ -110,7 +110,7 @@ def _array_takers(
     if output.directory is not None:
         names = ("spectrogram.npy", "stft.npy") if settings.save_stft else ("spectrogram.npy",)
         for name in names:
-            file = stack.enter_context(open(output.path(name), "wb", buffering=1 << 20))
+            file = stack.enter_context(output.path(name).open("wb", buffering=1 << 20))
             files.append((file, name, name == "spectrogram.npy"))
     takers = []
     for file, name, magnitude in files:

@@ -20,7 +20,15 @@ from dstft_cli.run.recording import (
 from dstft_cli.settings import ALL, SWEEP_OPTIONS, SweepSettings
 
 _ASKED = (
-    *("sample_rate", "n_fft", "win_length_min", "win_length_max", "hop_length", "overlap", "window"),
+    *(
+        "sample_rate",
+        "n_fft",
+        "win_length_min",
+        "win_length_max",
+        "hop_length",
+        "overlap",
+        "window",
+    ),
     *("normalization", "power", "criterion_fmin", "criterion_fmax", "device", "dtype", "threads"),
 )
 
