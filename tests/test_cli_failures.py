@@ -10,9 +10,9 @@ from pathlib import Path
 
 import click
 import pytest
+from dstft_cli.cli.failures import explain
 
 from dstft_cli.cli import main
-from dstft_cli.cli.failures import explain
 from dstft_cli.errors import InputError, OutputError, UsageError
 
 ROOT = Path(__file__).parent.parent
@@ -72,9 +72,10 @@ def job_that_raises(monkeypatch, error):
     def run_optimize(*arguments, **options):
         raise error
 
-    module = types.ModuleType("dstft_cli.run.optimize")
+    module = types.ModuleType("dstft_cli.run.job")
     module.run_optimize = run_optimize
-    monkeypatch.setitem(sys.modules, "dstft_cli.run.optimize", module)
+    monkeypatch.setitem(sys.modules, "dstft_cli.run.job", module)
+    monkeypatch.setattr("dstft_cli.run.preflight.refuse_early", lambda *_: None)
 
 
 def test_one_line_and_a_traceback_only_when_verbose(monkeypatch, capsys):
@@ -109,9 +110,11 @@ def run_optimize(source, settings, *, stdout, report, progress):
     finally:
         print("cleaned up", file=sys.stderr, flush=True)
     return types.SimpleNamespace(result_json={{}}, output=None, summary=["done"])
-module = types.ModuleType("dstft_cli.run.optimize")
+module = types.ModuleType("dstft_cli.run.job")
 module.run_optimize = run_optimize
-sys.modules["dstft_cli.run.optimize"] = module
+sys.modules["dstft_cli.run.job"] = module
+import dstft_cli.run.preflight
+dstft_cli.run.preflight.refuse_early = lambda *_: None
 from dstft_cli.cli import main
 sys.exit(main(sys.argv[1:]))
 """

@@ -33,9 +33,10 @@ def calls(monkeypatch):
             stdout.write(b'{"data": 1}')
         return Outcome()
 
-    module = types.ModuleType("dstft_cli.run.optimize")
+    module = types.ModuleType("dstft_cli.run.job")
     module.run_optimize = run_optimize
-    monkeypatch.setitem(sys.modules, "dstft_cli.run.optimize", module)
+    monkeypatch.setitem(sys.modules, "dstft_cli.run.job", module)
+    monkeypatch.setattr("dstft_cli.run.preflight.refuse_early", lambda *_: None)
     return seen
 
 

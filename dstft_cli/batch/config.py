@@ -13,18 +13,20 @@ from dstft_cli.batch.entries import MOST_JOBS, NOT_PER_JOB, BatchConfig, Entry, 
 from dstft_cli.batch.template import Template
 from dstft_cli.errors import UsageError
 from dstft_cli.settings import OPTIONS
-from dstft_cli.settings.merge import (
-    IN_FILE,
-    IN_MATRIX,
-    OF_JOB,
+from dstft_cli.settings.option import did_you_mean
+from dstft_cli.settings.rules import IN_FILE, IN_MATRIX, OF_JOB
+from dstft_cli.settings.sources import (
     Given,
+    Item,
     check_key,
     from_line,
     from_pairs,
+    items,
+    line_of,
+    read_items,
+    scalar,
     settings_of,
 )
-from dstft_cli.settings.option import did_you_mean
-from dstft_cli.settings.yaml_source import Item, items, line_of, read_items, scalar
 
 DEFAULT_OUTPUT = "{stem}-dstft"
 LARGEST_CONFIG = 64  # MiB: a hundred thousand jobs written out

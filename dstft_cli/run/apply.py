@@ -111,7 +111,7 @@ def _settings_of(record: StoredRecord, own: Settings, directory: Path) -> Settin
     place = printable(directory / "result.json")
     try:
         learned = settings_in_record(
-            {name: record.settings[name] for name in OPTIONS if name not in RUN_OPTIONS}
+            {name: record.settings[name] for name in OPTIONS.keys() - {*RUN_OPTIONS, "preset"}}
         )
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
