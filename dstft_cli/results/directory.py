@@ -78,10 +78,10 @@ class OutputDirectory:
         with ExitStack() as stack:
             with disk_errors(self.place):
                 self._final = _real_place(self.place)
-                self._check_place()
+                self._check_place(reserved=False)
             stack.enter_context(reserved(self._final, self.place))
             with disk_errors(self.place):
-                self._check_place()  # what a killed run left may have come back
+                self._check_place(reserved=True)  # what a killed run left may have come back
                 work = partial_name(self._final)
                 stack.callback(clear, work, self._final)
                 work.mkdir()  # not mkdtemp, whose 0700 would outlive the rename
@@ -108,7 +108,7 @@ class OutputDirectory:
                     with disk_errors(self.place):
                         raise error
 
-    def _check_place(self) -> None:
+    def _check_place(self, *, reserved: bool) -> None:
         place, final = self.place, self._final
         try:
             status = final.lstat()
@@ -132,6 +132,8 @@ class OutputDirectory:
             raise UsageError(
                 f"{printable(place)} exists: use `force` to replace it or choose another `output`"
             )
+        if not reserved:
+            return  # another run may be exchanging what is there
         self._refuse_foreign(final)
         if not os.access(final, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))

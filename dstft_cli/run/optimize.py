@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, get_type_hints
 
 from dstft_cli.audio import Signal
-from dstft_cli.errors import as_flags
+from dstft_cli.errors import UsageError, as_flags
 from dstft_cli.names import Progress
 from dstft_cli.records import Result
 from dstft_cli.results import Output, peak_memory_mb, result_record
@@ -31,7 +31,7 @@ from dstft_cli.run.recording import (
     recording_warnings,
 )
 from dstft_cli.run.sentences import warnings_of
-from dstft_cli.settings import Settings, merge
+from dstft_cli.settings import OPTIONS, Settings, merge
 
 if TYPE_CHECKING:
     from dstft_cli.fit import Request
@@ -217,16 +217,23 @@ def optimize(
     criterion, changes = settings.get("criterion"), {}
     if criterion is not None and not isinstance(criterion, str):
         changes["criterion"] = settings.pop("criterion")
+    for name in settings:
+        if name in OPTIONS and name not in _decisive():
+            raise UsageError(f"`{name}` does not concern the transform: leave it out")
     given = {name: value for name, value in settings.items() if value is not None}
     request = request_of(merge(given), sample_rate, **changes)
     return fit(samples, request, progress=progress)
 
 
+def _decisive() -> set[str]:
+    """Names of the settings that decide about the transform."""
+    return {*Settings().request_values(1.0).keys() - {"sample_rate"}, "preset"}
+
+
 def _signature() -> inspect.Signature:
     """Of `optimize`, with every setting that decides about the transform, and its default."""
     own = list(inspect.signature(optimize).parameters.values())[:-1]
-    decisive = Settings().request_values(1.0).keys() - {"sample_rate"}
-    types = get_type_hints(Settings)
+    decisive, types = _decisive(), get_type_hints(Settings)
     named = [
         parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=types[name])
         for name, parameter in inspect.signature(Settings).parameters.items()

@@ -1,7 +1,8 @@
-"""result.json: plain JSON whatever the values and file names are."""
+"""result.json: plain JSON whatever the values and file names are, and read back with care."""
 
 import io
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ import pytest
 from writers_example import CONSTANT, VARYING, a_result
 
 from dstft_cli._version import __version__
+from dstft_cli.errors import InputError, OutputError
 from dstft_cli.records import Result
-from dstft_cli.results import result_record, write_json
+from dstft_cli.results import read_record, read_result, result_record, write_json
+from dstft_cli.results.record import is_record
 
 
 def record_of(result: Result, **changes: Any) -> dict[str, Any]:
@@ -21,7 +24,6 @@ def record_of(result: Result, **changes: Any) -> dict[str, Any]:
         "seconds": {"load": 0.5, "write": 0.25, "total": 2.0},
         "peak_memory_mb": 100.5,
         "warnings": [],
-        "outputs": {"spectrogram": Path("a-dstft/spectrogram.npy")},
         **changes,
     }
     return result_record(result, **given)
@@ -50,7 +52,7 @@ def test_record_in_full(tmp_path: Path) -> None:
         "seconds": {"load": 0.5, "search": 1.25, "descent": 0.0, "write": 0.25, "total": 2.0},
         "peak_memory_mb": 100.5,
         "warnings": ["silence"],
-        "outputs": {"spectrogram": str(Path("a-dstft/spectrogram.npy"))},
+        "outputs": {},
     }
 
 
@@ -81,9 +83,8 @@ def test_hop_length_is_a_number_where_it_is_constant(centers: np.ndarray, expect
 
 
 def test_a_warning_given_twice_appears_once() -> None:
-    result = a_result(CONSTANT)
-    record = record_of(result, warnings=["noise", "noise", "silence"])
-    assert record["warnings"] == ["noise", "silence"]
+    record = record_of(a_result(CONSTANT), warnings=["silence", "clipped", "silence"])
+    assert record["warnings"] == ["silence", "clipped"]
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -109,19 +110,49 @@ def test_odd_file_names_come_back(tmp_path: Path) -> None:
     assert text.endswith("}\n")
 
 
-def test_json_to_streams() -> None:
-    record = {"path": "grün\udcff"}
-    expected = '{\n  "path": "grün\\udcff"\n}\n'
-    binary = io.BytesIO()
-    write_json(binary, record)
-    assert binary.getvalue().decode("utf-8") == expected
-    ascii_stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
-    write_json(ascii_stream, record)
-    assert ascii_stream.buffer.getvalue().decode("utf-8") == expected  # type: ignore[attr-defined]
-    raw = io.BytesIO()
-    buffered = io.BufferedWriter(raw)
-    write_json(buffered, record)  # type: ignore[arg-type]
-    assert raw.getvalue().decode("utf-8") == expected
-    text = io.StringIO()
-    write_json(text, record)
-    assert text.getvalue() == expected
+def test_json_to_a_stream_and_errors(tmp_path: Path) -> None:
+    stream = io.BytesIO()
+    write_json(stream, {"path": "grün\udcff"})
+    assert stream.getvalue().decode("utf-8") == '{\n  "path": "grün\\udcff"\n}\n'
+    with pytest.raises(OutputError, match="no such file or directory"):
+        write_json(tmp_path / "gone" / "r.json", {})
+
+
+def test_what_was_written_is_read(tmp_path: Path) -> None:
+    place, record = tmp_path / "result.json", record_of(a_result(CONSTANT))
+    record["input"] |= {"sha256": "0" * 64}
+    record |= {"outputs": {"x": "d/x"}, "sizes": {"x": 3}}
+    write_json(place, record)
+    assert read_record(place) == record
+    stored = read_result(place)
+    assert (stored.version, stored.settings) == (__version__, record["settings"])
+    assert (stored.input.sha256, stored.outputs, stored.sizes) == ("0" * 64, {"x": "d/x"}, {"x": 3})
+    assert is_record(place)
+    for name in ("version", "settings", "input", "outputs"):
+        write_json(place, {key: value for key, value in record.items() if key != name})
+        with pytest.raises(InputError, match=f"result.json: '{name}' is missing or damaged"):
+            read_result(place)
+
+
+def test_records_that_cannot_be_read(tmp_path: Path) -> None:
+    place = tmp_path / "result.json"
+    for content, message in (
+        (None, "does not exist"),
+        (b"{", "is not JSON"),
+        (b"\xff", "is not JSON"),
+        (b"[" * 100_000, "is not JSON"),
+        (b"[]", "no record"),
+    ):
+        if content is not None:
+            place.write_bytes(content)
+        with pytest.raises(InputError, match=message):
+            read_record(place)
+        assert not is_record(place)
+    with open(place, "wb") as file:
+        file.truncate(2**42)
+    with pytest.raises(InputError, match="is above"):
+        read_record(place)
+    place.unlink()
+    os.mkfifo(place)
+    with pytest.raises(InputError, match="is not a file"):
+        read_record(place)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from dstft_cli.errors import InputError
+from dstft_cli.fit.transfer import transfer
 from dstft_cli.results import StoredParameters
-from dstft_cli.run.transfer import transfer
 
 
 def stored(lengths, *, samples=1000, hop=100.0, n_fft=256, rate=8000.0, centers=None):
@@ -32,7 +32,7 @@ def test_a_hop_more_or_less(samples, frames):
     expected = [*lengths, lengths[-1]][:frames]
     assert fitting.window_length.tolist() == [expected]
     for other in (samples - 201, samples + 301):
-        message = r"over 0\.125 s, the recording lasts 0\.\d+ s: .* --window-mode constant or"
+        message = r"over 0\.125 s, the recording lasts 0\.\d+ s: .* `window_mode` constant or"
         with pytest.raises(InputError, match=message):
             transfer(stored(lengths[None]), 100.0, other, 8000.0)
 
@@ -42,7 +42,7 @@ def test_centres_of_their_own_stay_within_the_recording():
     fitting = transfer(own, 100.0, 940, 8000.0)
     assert fitting.frame_centers.tolist() == [0.0, 80.0, 500.0, 600.0, 700.0, 800.0, 900.0]
     assert fitting.window_length.tolist() == [[100.0]]
-    with pytest.raises(InputError, match=r"vary from frame to frame over.*--hop-mode constant$"):
+    with pytest.raises(InputError, match=r"vary from frame to frame over.*`hop_mode` constant$"):
         transfer(own, 100.0, 2000, 8000.0)
 
 
@@ -70,14 +70,14 @@ def test_lengths_at_another_sample_rate(n_fft, length, rate, expected):
     assert (fitting.n_fft, fitting.window_length.item()) == pytest.approx(expected)
     assert fitting.window_length.item() <= fitting.n_fft
     assert fitting.hop_length == pytest.approx(100.0 * rate / 48000)
-    assert len(fitting.warnings) == (rate != 48000)
+    assert len(fitting.notes) == (rate != 48000)
 
 
 @pytest.mark.parametrize(
     ("n_fft", "length", "rate"), [(256, 10.0, 8000.0), (1 << 19, 4096.0, 192000.0)]
 )
 def test_lengths_that_another_sample_rate_does_not_allow(n_fft, length, rate):
-    message = r"learned at 48000 Hz is .* samples at .* is possible: resample with --sr 48000$"
+    message = r"learned at 48000 Hz is .* samples at .* is possible: resample with `sr` 48000$"
     with pytest.raises(InputError, match=message):
         transfer(stored([[length]], n_fft=n_fft, rate=48000.0), 100.0, 5000, rate)
 
@@ -105,3 +105,16 @@ def test_a_learned_hop_stays_in_the_middle(rate):
     left, right = fitting.frame_centers[0], 1250 - fitting.frame_centers[-1]
     assert left == pytest.approx(right)
     assert left <= hop / 2
+
+
+def test_frames_that_lie():
+    """A hop of nothing, a recording that ends before the first frame, frames close together."""
+    with pytest.raises(InputError, match=r"makes 1e\+13 frames"):
+        transfer(stored([[48.5]], centers=[0.0, 1e-7], hop=4.0, n_fft=64), 4.0, 1_000_000, 8000.0)
+    late = stored([[48.5]], centers=[500.0, 504.0, 509.0], hop=300.0, samples=520)
+    with pytest.raises(InputError, match="ends before the first frame"):
+        transfer(late, 300.0, 300, 8000.0)
+    own = stored([np.linspace(40, 64, 5)], centers=[0.0, 1, 2, 4, 5], hop=1.0, samples=20, n_fft=64)
+    got = transfer(own, 1.0, 21, 8000.0)
+    assert got.frame_centers[-1] >= 20 - 0.45 * 64
+    assert got.window_length.shape == (1, len(got.frame_centers))
