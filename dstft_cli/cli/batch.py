@@ -100,13 +100,13 @@ def _execute(
     fail_fast: bool,
     verbose: bool,
 ) -> dict[int, dict[str, Any]]:
-    from dstft_cli.batch.local import LocalExecutor, cores
-    from dstft_cli.batch.run import Workers, run_batch
+    from dstft_cli.batch.pools import LocalExecutor, Workers, cores
+    from dstft_cli.batch.run import run_batch
     from dstft_cli.batch.worker import prepare
 
     def start(jobs: int) -> Workers:
         if scheduler is not None:
-            from dstft_cli.batch.cluster import ClusterExecutor
+            from dstft_cli.batch.pools import ClusterExecutor
 
             return ClusterExecutor(scheduler)
         figures = any(variant.settings.figures for variant in plan.variants)

@@ -60,7 +60,9 @@ class Told:
         """The functions that the batch calls."""
         from dstft_cli.batch.run import Watch
 
-        return Watch(self._on_checked, self._on_begun, self._on_ended, self._on_note)
+        return Watch(
+            self._on_checked, self._on_begun, self._on_ended, self._on_note, self._print
+        )
 
     def __enter__(self) -> Told:
         if self._terminal and not self._quiet:
