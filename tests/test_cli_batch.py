@@ -20,10 +20,10 @@ from batch_example import (
     leftovers,
     results,
 )
-
-from dstft_cli.batch import from_list, make_plan
 from dstft_cli.cli.batch_text import read_list
 from dstft_cli.cli.batch_told import Told
+
+from dstft_cli.batch import from_list, make_plan
 from dstft_cli.errors import UsageError
 
 ROOT = Path(__file__).parent.parent

@@ -16,18 +16,20 @@ from typing import Any
 
 from dstft_cli.errors import UsageError, shortened
 from dstft_cli.settings import OPTIONS, Settings, merge
-from dstft_cli.settings.merge import (
-    IN_FILE,
-    IN_MATRIX,
-    OF_JOB,
+from dstft_cli.settings.option import did_you_mean
+from dstft_cli.settings.rules import IN_FILE, IN_MATRIX, OF_JOB
+from dstft_cli.settings.sources import (
     Given,
+    Item,
     check_key,
     from_line,
     from_pairs,
+    items,
+    line_of,
+    read_items,
+    scalar,
     settings_of,
 )
-from dstft_cli.settings.option import did_you_mean
-from dstft_cli.settings.yaml_source import Item, items, line_of, read_items, scalar
 
 DEFAULT_OUTPUT = "{stem}-dstft"
 LARGEST_CONFIG = 64  # MiB: a hundred thousand jobs written out
@@ -132,7 +134,7 @@ def read_config(
     defaults = {}
     if "defaults" in top:
         defaults = _settings(_mapping(top["defaults"], path), path, (), "defaults", IN_FILE)
-    where = f"--output {output}"
+    where = f"`output` {output}"
     if output is None:
         output = _text(top, "output", path, DEFAULT_OUTPUT)
         where = f"{path}:{top['output'].line if 'output' in top else 1}"
@@ -170,7 +172,7 @@ def from_list(
     entry = Entry(found, False, "", (Variant.of(_overrides(set_pairs)),))
     template = DEFAULT_OUTPUT if output is None else output
     return BatchConfig(
-        Path(), output_folder, template, f"--output {output or ''}".strip(), (entry,)
+        Path(), output_folder, template, f"`output` {output or ''}".strip(), (entry,)
     )
 
 
@@ -183,7 +185,7 @@ def _overrides(set_pairs: Sequence[str]) -> dict[str, Given]:
     given = from_pairs(set_pairs)
     for name, entry in given.items():
         if name in NOT_PER_JOB:
-            remedy = "use --output" if name == "output" else f"it {NOT_PER_JOB[name]}"
+            remedy = "use `output`" if name == "output" else f"it {NOT_PER_JOB[name]}"
             raise UsageError(f"{entry.start}: {remedy}")
     return given
 

@@ -147,7 +147,7 @@ class Journal:
             if os.path.lexists(folder / name):
                 raise UsageError(
                     f"{printable(folder / name)} exists and is of no batch: "
-                    "use --force to replace it, or another output"
+                    "use `force` to replace it, or another output"
                 )
 
     def _read(self) -> None:

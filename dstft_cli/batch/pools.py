@@ -220,7 +220,7 @@ class ClusterExecutor:
     threads = 1  # several workers may share a machine: settings say where they may have more
 
     def __init__(self, address: str) -> None:
-        start = f"--scheduler {shortened(address)}"
+        start = f"`scheduler` {shortened(address)}"
         if not _ADDRESS.fullmatch(address):
             raise UsageError(
                 f"{start}: is no address: write it as tcp://host:8786, which 'dask scheduler' prints"

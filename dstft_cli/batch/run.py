@@ -133,12 +133,14 @@ def kept_entries(plan: Plan, journal: Journal, watch: Watch) -> dict[int, dict[s
     kept = {}
     with ThreadPoolExecutor(_READERS) as threads:
         try:
-            for job, answer in zip(done, threads.map(stands, done), strict=True):
+            for count, (job, answer) in enumerate(
+                zip(done, threads.map(stands, done), strict=True)
+            ):
                 if isinstance(answer, InputError):
                     watch.warn(f"{answer}: the job is run again")
                 elif answer:
                     kept[job.index] = journal.entries[job.output]
-                watch.checked(len(kept), len(done))
+                watch.checked(count + 1, len(done))
         except BaseException:
             stop.set()  # an interrupt waits for no long recording
             threads.shutdown(wait=False, cancel_futures=True)

@@ -19,7 +19,14 @@ from pydantic import BaseModel, Field, ValidationError
 from dstft_cli._version import __version__
 from dstft_cli.batch.config import settings_from
 from dstft_cli.batch.journal import Found
-from dstft_cli.errors import DISK_FULL, DstftError, InputError, printable, system_reason
+from dstft_cli.errors import (
+    DISK_FULL,
+    DstftError,
+    InputError,
+    as_flags,
+    printable,
+    system_reason,
+)
 from dstft_cli.results import read_record
 
 ENTRY = "batch"  # of result.json: which settings the batch asked for
@@ -247,7 +254,7 @@ def _run(task: Task) -> Standing:
 
 def _in_words(error: Exception) -> str:
     if isinstance(error, DstftError):
-        return " ".join(str(error).split())
+        return as_flags(" ".join(str(error).split()))
     if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
         return "out of memory: use a shorter duration, a lower n_fft or fewer workers"
     if isinstance(error, OSError):

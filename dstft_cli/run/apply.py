@@ -49,7 +49,7 @@ def run_apply(
     Args:
         directory: written by `dstft optimize` or `dstft apply`.
         source: a file, or `-` for standard input.
-        own: settings, of which the groups `RUN_GROUPS` count.
+        own: settings, of which `RUN_OPTIONS` count.
         stdout, report, progress: as for `run_optimize`.
 
     Raises:

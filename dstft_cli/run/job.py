@@ -29,8 +29,7 @@ from dstft_cli.run.recording import (
     naming,
     recording_warnings,
 )
-from dstft_cli.run.summary import summary_lines
-from dstft_cli.settings import OPTIONS, RUN_GROUPS, Settings, fit_arguments
+from dstft_cli.settings import RUN_OPTIONS, Settings
 
 
 @dataclass(frozen=True)
@@ -40,12 +39,10 @@ class JobOutcome:
     Attributes:
         result_json: the record that is `result.json`.
         output: the directory written; None where only a stream was asked for.
-        summary: lines for a person.
     """
 
     result_json: dict[str, Any]
     output: Path | None
-    summary: list[str]
 
 
 def run_optimize(
@@ -74,7 +71,8 @@ def run_optimize(
     resolve(settings.criterion, settings.order)
 
     def fit(signal: Signal) -> Result:
-        return _fit(signal, replace(settings, device=device.type), progress, report)
+        chosen: Any = device.type
+        return _fit(signal, replace(settings, device=chosen), progress, report)
 
     return run_job(
         source,
@@ -143,7 +141,7 @@ def run_job(
         record.update(extra or {})
         places.write_record(record)
         report(_times(record))
-    return JobOutcome(record, places.directory, summary_lines(record, places.directory))
+    return JobOutcome(record, places.directory)
 
 
 def check_emit(signal: Signal, settings: Settings) -> None:
@@ -176,10 +174,12 @@ def _times(record: Mapping[str, Any]) -> str:
 
 def _fit(signal: Signal, settings: Settings, progress: Progress | None, report: Report) -> Result:
     with naming(signal):
+        values = settings.request_values(signal.sample_rate)
+        del values["sample_rate"], values["threads"]
         return optimize(
             signal.samples,
             signal.sample_rate,
-            **fit_arguments(settings, OPTIONS, signal.sample_rate),
+            **values,
             peak=signal.peak,
             progress=progress,
             report=report,
@@ -204,7 +204,7 @@ def _resolved(
         smoothness = default_smoothness(under.window_mode)
     of_the_run = settings.as_dict()
     return {
-        name: of_the_run[name] if OPTIONS[name].option.group in RUN_GROUPS else value
+        name: of_the_run[name] if name in RUN_OPTIONS else value
         for name, value in under.as_dict().items()
     } | {
         "sr": int(result.sample_rate),

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from dstft_cli.errors import InputError
 from dstft_cli.results import StoredParameters, read_parameters, read_record, shown
-from dstft_cli.settings import OPTIONS, RUN_GROUPS, Settings
-from dstft_cli.settings.merge import settings_in_record
+from dstft_cli.settings import OPTIONS, RUN_OPTIONS, Settings, settings_in_record
 
 
 def read_learned(directory: Path) -> StoredParameters:
@@ -27,7 +26,7 @@ def read_learned(directory: Path) -> StoredParameters:
 def learned_settings(directory: Path) -> Settings:
     """The settings under which the parameters in DIR were learned.
 
-    The groups `RUN_GROUPS`, which concern one recording, are at their defaults.
+    `RUN_OPTIONS`, which concern one recording, are at their defaults.
 
     Args:
         directory: with a `result.json`.
@@ -40,8 +39,8 @@ def learned_settings(directory: Path) -> Settings:
         return settings_in_record(
             {
                 name: record["settings"][name]
-                for name, declared in OPTIONS.items()
-                if declared.option.group not in RUN_GROUPS
+                for name in OPTIONS
+                if name not in (*RUN_OPTIONS, "preset")
             }
         )
     except (KeyError, TypeError, ValueError) as error:

@@ -24,7 +24,7 @@ from dstft_cli.run.recording import (
     picture_title,
     recording_warnings,
 )
-from dstft_cli.settings import ALL, SWEEP_OPTIONS, SweepSettings, fit_arguments
+from dstft_cli.settings import ALL, SWEEP_OPTIONS, SweepSettings
 
 
 def run_sweep(
@@ -70,7 +70,7 @@ def run_sweep(
             outputs=places.names(),
         )
         places.write_record(record)
-    return JobOutcome(record, places.directory, [])
+    return JobOutcome(record, places.directory)
 
 
 def _sweep(
@@ -80,11 +80,11 @@ def _sweep(
     device: torch.device,
     progress: Progress | None,
 ) -> Sweep:
-    arguments = fit_arguments(settings, SWEEP_OPTIONS, signal.sample_rate)
-    arguments["device"] = device.type
-    for resolved in ("criterion", "order"):
-        del arguments[resolved]
+    apart = ("sample_rate", "threads", "criterion", "order")
     with naming(signal):
+        values = settings.request_values(signal.sample_rate)
+        arguments = {n: v for n, v in values.items() if n in SWEEP_OPTIONS and n not in apart}
+        arguments["device"] = device.type
         return sweep(
             signal.samples,
             signal.sample_rate,

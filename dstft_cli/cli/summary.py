@@ -1,4 +1,4 @@
-"""What `dstft sweep` prints: a table of criteria, and one sentence."""
+"""What a run found, from its record, in a few lines for a person."""
 
 from __future__ import annotations
 
@@ -8,20 +8,79 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dstft_cli.cli.table import printable, table
+from dstft_cli.cli.console import table
+from dstft_cli.errors import printable
 from dstft_cli.names import band_text
 from dstft_cli.settings.length import number_text, time_text
 
-HEADER = ("criterion", "best length", "n_fft", "value", "at 2048", "as good", "off by 2", "matters")
-
+_HEADER = (
+    "criterion",
+    "best length",
+    "n_fft",
+    "value",
+    "at 2048",
+    "as good",
+    "off by 2",
+    "matters",
+)
 _NOTHING = 5e-4  # a loss that nobody would notice
+
+
+def result_lines(record: Mapping[str, Any], directory: Path | None) -> list[str]:
+    """Lines from the record that is `result.json`."""
+    criterion = record["criterion"]
+    rate = record["input"]["sample_rate"]
+    best = criterion["best_fixed"]
+    direction = "lower" if criterion["direction"] == "minimize" else "higher"
+    settings = record["settings"]
+    band = band_text(settings.get("criterion_fmin"), settings.get("criterion_fmax"))
+    over = f"{band}; " if band else ""
+    compared = ""
+    if best["win_length"] is not None:  # it is, where parameters were applied and not learned
+        compared = f"start {_number(criterion['start'])}; "
+    if compared and settings["search"] and settings["window_mode"] != "fixed":
+        compared = (
+            f"start {_number(criterion['start'])}, best fixed window of the table "
+            f"{_number(best['value'])} at {_one_length(best['win_length'], rate)}; "
+        )
+    lines = [
+        f"window length  {_length(record['window_length'], rate)}",
+        f"{criterion['name']:<13}  {_number(criterion['final'])} "
+        f"({over}{compared}{direction} is sparser)",
+        f"transform      n_fft {record['n_fft']}, {_frames(record, rate)}",
+    ]
+    if directory is not None:
+        lines.append(f"results        {printable(directory)}")
+    return lines
+
+
+def _number(value: float | None) -> str:
+    return "none" if value is None else f"{value:.5g}"
+
+
+def _frames(record: Mapping[str, Any], rate: float) -> str:
+    if record["hop_length"] is None:  # of a single frame
+        return "1 frame"
+    return f"{record['frames']} frames, hop {_length(record['hop_length'], rate)}"
+
+
+def _length(length: Any, rate: float) -> str:
+    if isinstance(length, Mapping):
+        parts = (_one_length(length[key], rate) for key in ("min", "median", "max"))
+        low, median, high = parts
+        return f"{low} to {high}, median {median}"
+    return _one_length(length, rate)
+
+
+def _one_length(samples: float, rate: float) -> str:
+    return f"{time_text(samples / rate)} ({number_text(samples, 6)} samples)"
 
 
 def sweep_lines(record: Mapping[str, Any], directory: Path | None) -> list[str]:
     """Lines from the record that is `sweep.json`."""
     rate = record["input"]["sample_rate"]
     criteria = record["criteria"]
-    lines = table(HEADER, [_row(entry, rate) for entry in criteria])
+    lines = table(_HEADER, [_row(entry, rate) for entry in criteria])
     if record["looked_at"] < 1:
         seconds = record["input"]["seconds"]
         lines.append(
@@ -38,7 +97,7 @@ def sweep_lines(record: Mapping[str, Any], directory: Path | None) -> list[str]:
         else _verdicts(criteria),
     ]
     if directory is not None:
-        lines.append(f"results in {printable(str(directory))}")
+        lines.append(f"results in {printable(directory)}")
     return lines
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Mapping
@@ -9,12 +10,11 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-import click
+import typer
 
 from dstft_cli.batch.plan import SUMMARY
-from dstft_cli.cli.batch_text import print_json
-from dstft_cli.cli.streams import data_output
-from dstft_cli.cli.table import printable, table
+from dstft_cli.cli.console import data_output, table, tell
+from dstft_cli.errors import printable
 from dstft_cli.names import counted
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from dstft_cli.batch.run import Watch
 
 
-class Told:
+class BatchWatch:
     """Follows a batch: a bar on a terminal, lines elsewhere, JSON where it is asked for.
 
     A context manager: the bar stands while its block runs.
@@ -53,18 +53,16 @@ class Told:
         self._standing = 0  # jobs whose result stands
         self._began = time.perf_counter()
         if as_json:
-            data_output("")  # refuses a closed one before any work
+            data_output()  # refuses a closed one before any work
 
     @property
     def watch(self) -> Watch:
         """The functions that the batch calls."""
         from dstft_cli.batch.run import Watch
 
-        return Watch(
-            self._on_checked, self._on_begun, self._on_ended, self._on_note, self._print
-        )
+        return Watch(self._on_checked, self._on_begun, self._on_ended, self._on_note, tell)
 
-    def __enter__(self) -> Told:
+    def __enter__(self) -> BatchWatch:
         if self._terminal and not self._quiet:
             from rich.console import Console
             from rich.progress import (
@@ -119,7 +117,8 @@ class Told:
                 ["failed", "input", "error"],
                 [[str(row["index"]), str(row["input"]), str(row["error"])] for row in failed],
             )
-            print(*lines, sep="\n", file=sys.stderr)
+            for line in lines:
+                tell(line)
         kept = sum(row["status"] == "kept" for row in rows.values())
         parts = [f"{len(rows) - kept - len(failed)} done"]
         parts += [f"{kept} kept"] if kept else []
@@ -132,16 +131,16 @@ class Told:
         )
         warned = [len(row["warnings"]) for row in rows.values() if row.get("warnings")]
         if warned:
-            place = printable(str(self._plan.folder / SUMMARY))
+            place = printable(self._plan.folder / SUMMARY)
             self.line(
                 f"warnings       {sum(warned)} in {counted(len(warned), 'job')}, told in {place}"
             )
-        self.line(f"results        {printable(str(self._plan.folder))}")
+        self.line(f"results        {printable(self._plan.folder)}")
 
     def line(self, text: str) -> None:
         """One of the last lines: on standard output, unless that carries data."""
         if not self._quiet:
-            click.echo(text, err=self._as_json)
+            typer.echo(text, err=self._as_json)
 
     def _on_checked(self, done: int, total: int) -> None:
         if self._bars is not None:
@@ -151,7 +150,7 @@ class Told:
     def _on_begun(self, kept: int, total: int) -> None:
         self._bar("jobs", total)
         if self._bars is None and kept and not self._quiet:
-            self._print(f"{counted(kept, 'job')} done earlier, {total} to run")
+            tell(f"{counted(kept, 'job')} done earlier, {total} to run")
 
     def _on_ended(self, row: dict[str, Any]) -> None:
         failed, kept = row["status"] == "failed", row["status"] == "kept"
@@ -169,14 +168,14 @@ class Told:
                 shown = f"{rate:.1f} jobs/s" if rate >= 1 else f"{60 * rate:.1f} jobs/min"
                 self._bars.update(self._require_task(), completed=self._ended, rate=shown)
             if failed:
-                self._print(f"failed: {row['input']}: {row['error']}")
+                tell(f"failed: {row['input']}: {row['error']}")
         elif not self._quiet and not kept:
-            self._print(f"[{row['index']}/{len(self._plan.jobs)}] {_outcome(row)}")
+            tell(f"[{row['index']}/{len(self._plan.jobs)}] {_outcome(row)}")
 
     def _on_note(self, text: str) -> None:
         if self._verbose:
             for line in text.splitlines():
-                self._print(line)
+                tell(line)
 
     def _bar(self, stage: str, total: int) -> None:
         if self._bars is None:
@@ -191,10 +190,6 @@ class Told:
         assert self._task is not None
         return self._task
 
-    def _print(self, text: str) -> None:
-        # while the bar stands, rich passes on what is written to standard error above it
-        print(printable(text), file=sys.stderr)
-
 
 def _outcome(row: Mapping[str, Any]) -> str:
     if row["status"] == "failed":
@@ -203,3 +198,36 @@ def _outcome(row: Mapping[str, Any]) -> str:
     start, final = criterion.get("start"), criterion.get("final")
     values = "" if start is None or final is None else f", {start:.5g} to {final:.5g}"
     return f"{row['output']}: {row['seconds']:.1f} s{values}"
+
+
+def print_plan(plan: Plan, *, as_json: bool) -> None:
+    """The plan on standard output: a table, or a line of JSON per job."""
+    if as_json:
+        for job in plan.jobs:
+            print_json(
+                {
+                    "index": job.index,
+                    "name": job.name,
+                    "input": job.input,
+                    "output": str(plan.place(job)),
+                    "settings": dict(plan.variants[job.variant].values),
+                }
+            )
+        return
+    from dstft_cli.batch.plan import setting_text
+
+    rows = [
+        [
+            *(str(job.index), job.input, job.output),
+            *map(setting_text, plan.settings_that_vary(job).values()),
+        ]
+        for job in plan.jobs
+    ]
+    for line in table(["job", "input", "output", *plan.varying], rows):
+        typer.echo(line)
+    typer.echo(f"{counted(len(plan.jobs), 'job')}, results in {printable(plan.folder)}")
+
+
+def print_json(record: Mapping[str, Any]) -> None:
+    """One line of JSON in ASCII, whatever the locale; names that are not UTF-8 keep their bytes."""
+    typer.echo(json.dumps(record, allow_nan=False))
