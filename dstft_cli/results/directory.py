@@ -47,6 +47,7 @@ class OutputDirectory:
         force: replace what dstft wrote there before. The old directory is kept until the new one
             stands. A directory without a record of dstft, or with any other file, is never touched.
         known: names that may be written, and that `force` may replace.
+        ours: the caller knows that dstft wrote what stands there, though its record may be damaged.
 
     Raises (on entering, before any work is done):
         UsageError: the place exists, holds foreign files, is no directory, or is in use as the
@@ -56,11 +57,17 @@ class OutputDirectory:
     """
 
     def __init__(
-        self, path: Path, *, force: bool, known: Collection[str] = TRANSFORM.names
+        self,
+        path: Path,
+        *,
+        force: bool,
+        known: Collection[str] = TRANSFORM.names,
+        ours: bool = False,
     ) -> None:
         self.place = Path(path)
         self.force = force
         self.known = frozenset(known)
+        self.ours = ours
         self._final = self.place
         self._work: Path | None = None
         self._stack = ExitStack()
@@ -150,6 +157,8 @@ class OutputDirectory:
                 f"{printable(self.place)} holds '{printable(foreign[0])}', which dstft did not "
                 "write: choose another `output`"
             )
+        if self.ours:
+            return
         records = [name for name in self.known if name.endswith(".json")]
         if found.keys() - BROWSER_NAMES and not any(is_record(folder / name) for name in records):
             raise UsageError(

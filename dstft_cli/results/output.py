@@ -49,6 +49,7 @@ class Output:
         *,
         stdout: BinaryIO | None = None,
         products: Products = TRANSFORM,
+        ours: bool = False,
     ) -> Iterator[Output]:
         """Reserves every place before the work begins; a bad place is refused here or nowhere.
 
@@ -59,6 +60,7 @@ class Output:
             settings: of the run.
             stdout: standard output, where something is to go there.
             products: what the command writes.
+            ours: as for `OutputDirectory`.
 
         Raises:
             UsageError: a place is taken, two outputs share one, or one is the recording itself.
@@ -73,7 +75,9 @@ class Output:
         output._stdout = stdout
         with ExitStack() as stack:
             if directory is not None:
-                folder = OutputDirectory(directory, force=settings.force, known=products.names)
+                folder = OutputDirectory(
+                    directory, force=settings.force, known=products.names, ours=ours
+                )
                 output._folder = stack.enter_context(folder)
             for name, target in output._targets.items():
                 output._singles[name] = (

@@ -74,6 +74,7 @@ def run_optimize(
     settings: Settings,
     *,
     extra: Mapping[str, Any] | None = None,
+    ours: bool = False,
     stdout: BinaryIO | None = None,
     progress: Progress | None = None,
 ) -> JobOutcome:
@@ -83,6 +84,7 @@ def run_optimize(
         source: a file, or `-` for standard input.
         settings: of the run.
         extra: further entries of `result.json`.
+        ours: the caller knows that dstft wrote what stands in the place of the results.
         stdout: where `--npy -`, `--png -`, `--json` and `--emit` go.
         progress: called as `progress(stage, done, total)`.
 
@@ -90,7 +92,7 @@ def run_optimize(
         DstftError: the input, the settings or the output are at fault; nothing is written then.
     """
     watch = Stopwatch()
-    with Output.open(source, settings, stdout=stdout) as output:
+    with Output.open(source, settings, stdout=stdout, ours=ours) as output:
         check_recording(source, settings)
         import torch
 

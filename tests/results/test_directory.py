@@ -158,6 +158,9 @@ def test_a_folder_is_ours_by_its_record_and_not_by_names(tmp_path, record):
     with pytest.raises(UsageError, match="holds no valid record"):
         fill(tmp_path / "d", "new", force=True)
     assert (tmp_path / "d" / "spectrogram.png").read_text() == "of another program"
+    with OutputDirectory(tmp_path / "d", force=True, ours=True) as out:
+        out.path("trajectory.csv").write_text("known to be ours")
+    assert listing(tmp_path / "d") == ["trajectory.csv"]
 
 
 @pytest.mark.parametrize("kind", OURS)

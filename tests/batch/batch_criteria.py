@@ -3,6 +3,7 @@
 How often processes end is counted in the folder `DEATHS` names.
 """
 
+import errno
 import os
 import signal
 import time
@@ -77,3 +78,10 @@ class Loud(Entropy):
         os.write(1, b"noise on 1\n")
         os.write(2, b"noise on 2\n")
         return Entropy.moments(self, a)
+
+
+class Full(Entropy):
+    """Finds the disk full, as where TMPDIR is."""
+
+    def moments(self, a):
+        raise OSError(errno.ENOSPC, "No space left on device", "/tmp/x")

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from batch_example import (
+
+from batch.batch_example import (
     PATIENCE,
     Gate,
     batch,

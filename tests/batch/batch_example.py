@@ -132,30 +132,3 @@ class Gate:
     def open(self) -> None:
         """Lets all pass."""
         (self._folder / "open").touch()
-
-
-class Seconds:
-    """Times what is promised in seconds, on a machine that other work may be slowing down.
-
-    Attributes:
-        load: how many times longer than alone this process needs for the same work, 1 on an idle
-            machine: the greater of two measurements, before the start and after the end.
-    """
-
-    def __init__(self) -> None:
-        self.load = _load()
-        self._began = time.monotonic()
-
-    def stop(self) -> float:
-        """Seconds since the start, divided by the load."""
-        taken = time.monotonic() - self._began
-        self.load = max(self.load, _load())
-        return taken / self.load
-
-
-def _load() -> float:
-    """Elapsed time per time on a processor, of a loop."""
-    wall, own = time.monotonic(), time.process_time()
-    while time.process_time() - own < 0.2:
-        pass
-    return max(1.0, (time.monotonic() - wall) / (time.process_time() - own))

@@ -9,7 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from batch_example import (
+
+from batch.batch_example import (
     ENVIRONMENT,
     PATIENCE,
     Gate,
