@@ -174,14 +174,12 @@ class StoppedError(DstftError):
 def _execute(
     plan: Plan, watch: BatchWatch, options: BatchOptions, *, silent: bool
 ) -> dict[int, dict[str, Any]]:
-    from dstft_cli.batch.local import LocalExecutor, cores
-    from dstft_cli.batch.run import Workers, run_batch
+    from dstft_cli.batch.pools import ClusterExecutor, LocalExecutor, Workers, cores
+    from dstft_cli.batch.run import run_batch
     from dstft_cli.batch.worker import prepare
 
     def start(jobs: int) -> Workers:
         if options.scheduler is not None:
-            from dstft_cli.batch.cluster import ClusterExecutor
-
             return ClusterExecutor(options.scheduler)
         figures = any(variant.settings.figures for variant in plan.variants)
         return LocalExecutor(

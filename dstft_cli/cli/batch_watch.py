@@ -60,7 +60,7 @@ class BatchWatch:
         """The functions that the batch calls."""
         from dstft_cli.batch.run import Watch
 
-        return Watch(self._on_checked, self._on_begun, self._on_ended, self._on_note)
+        return Watch(self._on_checked, self._on_begun, self._on_ended, self._on_note, tell)
 
     def __enter__(self) -> BatchWatch:
         if self._terminal and not self._quiet:

@@ -2,8 +2,7 @@
 
 | idea | where |
 |---|---|
-| the function that users call, and what it refuses | `optimize`, `arguments` |
-| the device that computes | `device` |
+| the function, what it is asked for, and the device | `optimize`, `request` |
 | FFT size, hop and ranges of lengths | `plan`, and `n_fft` and `anywhere` where it is left open |
 | the signal, and the probe that compares FFT sizes | `problem` |
 | the criterion and its gradient over the whole signal | `evaluator`, `power` |
@@ -14,11 +13,11 @@
 | the moment table and its proved optimum | `tabulate`, `search` |
 | the optimum where change has a price | `smoothing`, `viterbi` |
 | the optimizers, and what they descend | `descent`, `objective` |
-| what is said of a fit | `told`, `advice`, `hop_advice` |
+| what is said of a fit | `notes`, `told` |
 | criteria against one window length | `sweep`, of `sweep_grids`, `survey` and `stretches` |
 """
 
-from dstft_cli.fit.device import resolve_device
-from dstft_cli.fit.optimize import optimize
+from dstft_cli.fit.optimize import fit, optimize
+from dstft_cli.fit.request import Request, resolve_device
 
-__all__ = ["optimize", "resolve_device"]
+__all__ = ["Request", "fit", "optimize", "resolve_device"]

@@ -36,7 +36,7 @@ def length_bounds(
     high: float | None = None,
     *,
     tail: float = 0.0,
-    hop_option: str = "--hop-length",
+    hop_option: str = "hop_length",
 ) -> LengthBounds:
     """The range of window lengths, so that neighbouring windows overlap.
 
@@ -60,37 +60,37 @@ def length_bounds(
     if top > n_fft:
         raise UsageError(
             f"window length max {top:g} samples is above n_fft {n_fft}: "
-            "lower --win-length-max or raise --n-fft"
+            "lower `win_length_max` or raise `n_fft`"
         )
     if low is None:
         shortest = SHORTEST_SHARE * n_fft
         bottom = max(shortest, covering)
-        low_option = "--win-length-min" if shortest >= covering else hop_option
+        low_option = "win_length_min" if shortest >= covering else hop_option
         if tail / REACH > bottom:
             bottom, low_option = min(tail / REACH, top), hop_option
         if bottom > top * (1 + 1e-9):
             raise UsageError(
                 f"hop length {hop_length:g} samples with overlap {overlap:g} needs windows of at "
                 f"least {covering:g} samples, above the longest allowed, {top:g}: "
-                f"lower {hop_option} or raise --overlap or --win-length-max"
+                f"lower `{hop_option}` or raise `overlap` or `win_length_max`"
             )
         bottom = min(bottom, top)
     else:
-        bottom, low_option = low, "--win-length-min"
+        bottom, low_option = low, "win_length_min"
         if bottom > top:
             raise UsageError(
                 f"window length min {bottom:g} samples is above the max, {top:g}: "
-                "lower --win-length-min or raise --win-length-max"
+                "lower `win_length_min` or raise `win_length_max`"
             )
         if bottom < SHORTEST_WINDOW:
             raise UsageError(
                 f"window length min {bottom:g} samples is below {SHORTEST_WINDOW:g}: "
-                "a shorter window holds no sample; raise --win-length-min"
+                "a shorter window holds no sample; raise `win_length_min`"
             )
         if bottom < covering * (1 - 1e-9):
             raise UsageError(
                 f"window length min {bottom:g} samples is below hop length / overlap = "
-                f"{covering:g}: lower {hop_option}, or raise --overlap or --win-length-min"
+                f"{covering:g}: lower `{hop_option}`, or raise `overlap` or `win_length_min`"
             )
-    high_option = "--n-fft" if high is None or high == n_fft else "--win-length-max"
+    high_option = "n_fft" if high is None or high == n_fft else "win_length_max"
     return LengthBounds(bottom, top, low_option, high_option)

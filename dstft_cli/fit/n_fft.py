@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable
 
 from dstft_cli.errors import UsageError
 from dstft_cli.fit.bounds import REACH, SHORTEST_SHARE
 from dstft_cli.fit.plan import default_hop_length
-from dstft_cli.fit.told import say_nothing
-from dstft_cli.names import LARGEST_FFT, Report
+from dstft_cli.names import LARGEST_FFT
 
+_log = logging.getLogger("dstft_cli")
 LARGEST_AUTO_N_FFT = 65536
 SMALLEST_AUTO_N_FFT = 32
 LONGEST_SHARE = 1 / 4  # of the signal: longer windows no longer tell when something happens
@@ -29,7 +30,6 @@ def choose_n_fft(
     best_fixed: Callable[[int], float] | None,
     score: Callable[[int], float] | None,
     tells_apart: Callable[[int], bool],
-    report: Report = say_nothing,
 ) -> int:
     """A power of two in whose range the best window lengths lie.
 
@@ -52,7 +52,6 @@ def choose_n_fft(
         score: what the search attains at an n_fft; None where the lengths do not vary.
         tells_apart: whether single lengths differ at an n_fft; where they do not, as in noise, no
             scores are compared: they would fall with n_fft by chance.
-        report: takes a line for every step.
     """
     floor = max(_power_of_two_above(at_least), SMALLEST_AUTO_N_FFT)
     limit = largest_auto_n_fft(length)
@@ -61,30 +60,28 @@ def choose_n_fft(
     limit = max(limit, floor)
     if high is not None:
         n_fft = max(_power_of_two_above(high), floor)
-        report(f"n_fft auto: {n_fft}, which holds the longest window allowed, {high:g} samples")
+        _log.info(f"n_fft auto: {n_fft}, which holds the longest window allowed, {high:g} samples")
         return n_fft
     first = 1 << round(math.log2(max(sample_rate * _FIRST_SECONDS, 1.0)))
     first = min(max(first, floor), limit)
     if best_fixed is None:
-        report(f"n_fft auto: {first}, near {1000 * _FIRST_SECONDS:g} ms")
+        _log.info(f"n_fft auto: {first}, near {1000 * _FIRST_SECONDS:g} ms")
         return first
     n_fft = first
     best = None if best_anywhere is None else best_anywhere(limit / 2)
     if best is not None:  # doubling and halving alone end in the valley nearest to their start
         n_fft = min(max(2 * _power_of_two_above(best), floor), limit)
-        report(
+        _log.info(
             f"n_fft auto: {best:.6g} samples are about the best of all single windows: from {n_fft}"
         )
-    n_fft = _with_room(n_fft, floor, limit, best_fixed, report)
+    n_fft = _with_room(n_fft, floor, limit, best_fixed)
     if score is None or not tells_apart(n_fft):
         return n_fft
     least, most = min(n_fft, first) // 2, max(n_fft, first) * 2
-    return _of_best_score(least, most, floor, limit, score, report)
+    return _of_best_score(least, most, floor, limit, score)
 
 
-def _with_room(
-    n_fft: int, floor: int, limit: int, best_fixed: Callable[[int], float], report: Report
-) -> int:
+def _with_room(n_fft: int, floor: int, limit: int, best_fixed: Callable[[int], float]) -> int:
     """Doubled or halved until the best single length lies between a quarter and half of it.
 
     Never back again: where two sizes send to each other, chance is between their frames.
@@ -96,18 +93,18 @@ def _with_room(
         above = best > n_fft / 2 * (1 + _ROUNDING)
         if above and n_fft * 2 <= limit and not halved:
             n_fft, grown = n_fft * 2, True
-            report(f"{found}, more than half: doubled")
+            _log.info(f"{found}, more than half: doubled")
         elif best < n_fft / 4 * (1 - _ROUNDING) and n_fft // 2 >= floor and not grown:
             n_fft, halved = n_fft // 2, True
-            report(f"{found}, less than a quarter: halved")
+            _log.info(f"{found}, less than a quarter: halved")
         else:
             limited = n_fft * 2 > limit and above
-            report(f"{found}: {'the largest for this signal' if limited else 'kept'}")
+            _log.info(f"{found}: {'the largest for this signal' if limited else 'kept'}")
             return n_fft
 
 
 def _of_best_score(
-    least: int, most: int, floor: int, limit: int, score: Callable[[int], float], report: Report
+    least: int, most: int, floor: int, limit: int, score: Callable[[int], float]
 ) -> int:
     """The best of the powers of two from `least` to `most`, and on in the direction of the best."""
     sizes = [1 << k for k in range(least.bit_length() - 1, most.bit_length())]
@@ -118,7 +115,7 @@ def _of_best_score(
         beyond = [size for size in beyond if floor <= size <= limit]
         if not beyond:
             table = ", ".join(f"{scores[size]:.4g} at {size}" for size in sorted(scores))
-            report(f"n_fft auto: with varying lengths the score is {table}: {best} taken")
+            _log.info(f"n_fft auto: with varying lengths the score is {table}: {best} taken")
             return best
         scores |= {size: score(size) for size in beyond}
 
@@ -140,19 +137,19 @@ def least_n_fft(
         UsageError: one of them, or the criterion's band, needs more than `LARGEST_FFT`.
     """
     needed = {
-        "--win-length": win_length or 0.0,
-        "--win-length-min": (win_length_min or 0.0) * 2,
-        "--hop-length": (hop_length or 0.0) / overlap * 2,
-        "--hop-length-max": (hop_length_max or 0.0) / overlap * 2,
+        "win_length": win_length or 0.0,
+        "win_length_min": (win_length_min or 0.0) * 2,
+        "hop_length": (hop_length or 0.0) / overlap * 2,
+        "hop_length_max": (hop_length_max or 0.0) / overlap * 2,
     }
     if band > LARGEST_FFT:
         raise UsageError(
             f"the criterion's band needs n_fft {band:.0f}, above {LARGEST_FFT}: "
-            "lower --criterion-fmin or raise --criterion-fmax"
+            "lower `criterion_fmin` or raise `criterion_fmax`"
         )
-    for option, size in {**needed, "--win-length-max": win_length_max or 0.0}.items():
+    for option, size in {**needed, "win_length_max": win_length_max or 0.0}.items():
         if size > LARGEST_FFT:
-            raise UsageError(f"n_fft {size:.0f} is above {LARGEST_FFT}: lower {option}")
+            raise UsageError(f"n_fft {size:.0f} is above {LARGEST_FFT}: lower `{option}`")
     return max(*needed.values(), band)
 
 

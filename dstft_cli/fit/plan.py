@@ -121,12 +121,12 @@ def make_plan(
             hop_mode, hop, hop_length_min, hop_length_max, overlap, longest, shortest, length
         )
     if fixed:
-        option = "--win-length"
+        option = "win_length"
         bounds = LengthBounds(start, start, option, option)
         return Plan(n_fft, hop, start, bounds, tail, hops)
-    covered, hop_option = hop, "--hop-length"
+    covered, hop_option = hop, "hop_length"
     if hops is not None and hop_mode == "constant":
-        covered, hop_option = hops.high, "--hop-length-max"
+        covered, hop_option = hops.high, "hop_length_max"
     bounds = length_bounds(
         n_fft, covered, overlap, win_length_min, win_length_max, tail=tail, hop_option=hop_option
     )
@@ -149,17 +149,17 @@ def _check_sizes(n_fft: int, win_length: float | None) -> None:
     if n_fft < SMALLEST_FFT:
         raise UsageError(f"n_fft {n_fft}: at least {SMALLEST_FFT} is allowed")
     if n_fft > LARGEST_FFT:
-        raise UsageError(f"n_fft {n_fft} is above {LARGEST_FFT}: lower --n-fft")
+        raise UsageError(f"n_fft {n_fft} is above {LARGEST_FFT}: lower `n_fft`")
     if win_length is not None:
         if win_length > n_fft:
             raise UsageError(
                 f"window length {win_length:g} samples is above n_fft {n_fft}: "
-                "lower --win-length or raise --n-fft"
+                "lower `win_length` or raise `n_fft`"
             )
         if win_length < SHORTEST_WINDOW:
             raise UsageError(
                 f"window length {win_length:g} samples is below {SHORTEST_WINDOW:g}: "
-                "a shorter window holds no sample; raise --win-length"
+                "a shorter window holds no sample; raise `win_length`"
             )
 
 
@@ -174,7 +174,7 @@ def _start_within(bounds: LengthBounds, start: float, win_length: float | None) 
         side, limit, option = "above the max", bounds.high, bounds.high_option
     raise UsageError(
         f"window length {win_length:g} samples is {side}, {limit:g}: "
-        f"change --win-length or {option}"
+        f"change `win_length` or `{option}`"
     )
 
 
@@ -203,7 +203,7 @@ def _hop_range(
     if hop > widest * (1 + 1e-9):
         raise UsageError(
             f"hop length {hop:g} samples is above overlap × window length = {widest:g}: a learned "
-            "hop needs windows that overlap; lower --hop-length or raise --win-length or --overlap"
+            "hop needs windows that overlap; lower `hop_length` or raise `win_length` or `overlap`"
         )
     bottom = min(max(hop / 2, 1.0), hop) if low is None else low
     top = high
@@ -212,11 +212,11 @@ def _hop_range(
     if bottom > hop or top < hop:
         raise UsageError(
             f"hop length {hop:g} samples lies outside {bottom:g}…{top:g}, the range of learned "
-            "hops: change --hop-length, --hop-length-min or --hop-length-max"
+            "hops: change `hop_length`, `hop_length_min` or `hop_length_max`"
         )
     if mode == "constant" and top > widest * (1 + 1e-9):
         raise UsageError(
             f"hop length max {top:g} samples is above overlap × window length = {widest:g}: "
-            "lower --hop-length-max or raise --win-length or --overlap"
+            "lower `hop_length_max` or raise `win_length` or `overlap`"
         )
     return HopRange(length, overlap, bottom, top)

@@ -83,7 +83,7 @@ def _start(state: State) -> None:
     if not (math.isfinite(value) and math.isfinite(start.total)):
         raise UsageError(
             f"criterion {criterion.name} is {value:g} at the start: "
-            "lower --order or --power, or use --dtype float64"
+            "lower `order` or `power`, or use `dtype` float64"
         )
 
 

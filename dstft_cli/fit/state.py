@@ -15,9 +15,8 @@ from dstft_cli.fit.evaluator import Evaluator
 from dstft_cli.fit.method import Method
 from dstft_cli.fit.plan import LENGTHS_PER_OCTAVE, Plan
 from dstft_cli.fit.record import Candidate, Record
-from dstft_cli.fit.told import Told, say_nothing
+from dstft_cli.fit.told import Told
 from dstft_cli.fit.variables import Neighbours
-from dstft_cli.names import Report
 from dstft_cli.records import StopReason
 
 Array = NDArray[np.float64]
@@ -36,7 +35,6 @@ class State:
         plan: start and range of lengths and hops.
         method: what is learned, and how.
         began: `time.perf_counter()` when the fit began; None for now.
-        report: takes lines that tell what was found.
 
     Attributes:
         at, plan, method, began: as given.
@@ -56,7 +54,6 @@ class State:
         method: Method,
         *,
         began: float | None = None,
-        report: Report = say_nothing,
     ) -> None:
         self.at = at
         self.plan = plan
@@ -64,7 +61,7 @@ class State:
         self.began = time.perf_counter() if began is None else began
         self.evaluator = at(centers)
         self.record = Record(plan.hop_length, self.began)
-        self.told = Told(report, self.evaluator.criterion, self.record)
+        self.told = Told(self.evaluator.criterion, self.record)
         self.importance = self.evaluator.weights / self.evaluator.weights.sum()
         self.stop_reason = StopReason.FIXED
         self.featureless = False

@@ -14,12 +14,11 @@ from numpy.typing import NDArray
 
 from dstft_cli.criteria import Criterion, resolve
 from dstft_cli.errors import UsageError
-from dstft_cli.fit.arguments import check_above_zero, check_overlap
 from dstft_cli.fit.band import Band, band_within
 from dstft_cli.fit.descent import descend
-from dstft_cli.fit.device import resolve_device
 from dstft_cli.fit.n_fft import LONGEST_SHARE
 from dstft_cli.fit.problem import as_channels, usable_peak
+from dstft_cli.fit.request import check_above_zero, check_overlap, resolve_device
 from dstft_cli.fit.stretches import Stretches, spread_stretches
 from dstft_cli.fit.survey import Survey
 from dstft_cli.fit.sweep_grids import SweepGrid, sweep_grids
@@ -82,7 +81,8 @@ def sweep(
     """
     given = {"sample_rate": sample_rate, "power": power, "hop_length": hop_length}
     given |= {"win_length_min": win_length_min, "win_length_max": win_length_max}
-    check_above_zero({**given, "threads": threads}, (*given, "threads"))
+    for name, value in {**given, "threads": threads}.items():
+        check_above_zero(name, value)
     check_overlap(overlap)
     if not criteria:
         raise UsageError("criteria is empty: name at least one")
@@ -221,7 +221,7 @@ class _Task:
         if not np.isfinite(table.scores[k]):
             raise UsageError(
                 f"criterion {criterion.name} is {table.values[k]:g} at every window length: "
-                "lower --order or --power, or use --dtype float64"
+                "lower `order` or `power`, or use `dtype` float64"
             )
         grid = next(grid for grid in grids if lengths[k] in grid.lengths)
         low = max(lengths[max(k - 1, 0)], grid.bounds.low)
@@ -297,15 +297,15 @@ def _on_bounds(
     shortest, longest = float(grids[0].lengths[0]), float(grids[-1].lengths[-1])
     widest = LARGEST_FFT if len(grids) == 1 else LARGEST_FFT // 2
     most = min(math.floor(length * LONGEST_SHARE), widest)
-    shorter = f"lower {grids[0].bounds.low_option} to look further"
+    shorter = f"lower `{grids[0].bounds.low_option}` to look further"
     if shortest <= SHORTEST_WINDOW:
         shorter = "a shorter window holds no sample"
     elif shortest <= resolved * (1 + 1e-6):
         shorter = (
-            "shorter ones do not resolve the criterion's band: widen it with --criterion-fmin and "
-            "--criterion-fmax"
+            "shorter ones do not resolve the criterion's band: widen it with `criterion_fmin` and "
+            "`criterion_fmax`"
         )
-    longer = f"raise {grids[-1].bounds.high_option} to look further, to {most} at most"
+    longer = f"raise `{grids[-1].bounds.high_option}` to look further, to {most} at most"
     if longest >= widest:
         longer = "no longer one is possible"
     elif longest >= most:

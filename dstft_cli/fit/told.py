@@ -1,39 +1,36 @@
-"""What `--verbose` says of a fit: what each stage found, and what became of it."""
+"""What is logged of a fit: what each stage found, and what became of it."""
 
 from __future__ import annotations
 
-import math
+import logging
 
 import numpy as np
 import torch
 
 from dstft_cli.criteria import Criterion
 from dstft_cli.fit.record import Candidate, Record
-from dstft_cli.names import Report, counted
+from dstft_cli.names import counted
 from dstft_cli.records import StopReason
 
 _STOPPED = {
     StopReason.CONVERGED: "converged",
-    StopReason.STEP_LIMIT: "stopped at --max-steps",
+    StopReason.STEP_LIMIT: "stopped at the step limit",
     StopReason.NON_FINITE: "stopped where the criterion became NaN or infinite",
 }
 
 
-def say_nothing(line: str) -> None:
-    """The report of those who want none."""
+_log = logging.getLogger("dstft_cli")
 
 
 class Told:
     """Puts the stages of a fit into words, one line each.
 
     Args:
-        report: takes the lines.
         criterion: whose values are told.
         record: of the fit.
     """
 
-    def __init__(self, report: Report, criterion: Criterion, record: Record) -> None:
-        self._report = report
+    def __init__(self, criterion: Criterion, record: Record) -> None:
         self._criterion = criterion
         self._record = record
 
@@ -42,7 +39,7 @@ class Told:
         start, fixed = self._record.start, self._record.fixed
         assert start is not None
         assert fixed is not None
-        self._report(
+        _log.info(
             f"table: {count} single windows tried, the best has {fixed.row[0]:.4g} samples: "
             f"{self._value(fixed)}, against {self._value(start)} at the start"
         )
@@ -57,7 +54,7 @@ class Told:
         changes = ""
         if in_a_row:
             changes = f", {np.count_nonzero(np.diff(found.row))} changes between neighbours"
-        self._report(
+        _log.info(
             f"search: {len(found.row)} lengths chosen from the table{changes}: "
             f"{self._value(found)}{bound}; {self._fate(found)}"
         )
@@ -70,7 +67,7 @@ class Told:
         text += _STOPPED[why]
         if found is not None:
             text += f": {self._value(found)}; {self._fate(found)}"
-        self._report(text)
+        _log.info(text)
 
     def _value(self, candidate: Candidate) -> str:
         value = float(self._criterion.value(torch.from_numpy(candidate.sums), candidate.cells))
@@ -80,10 +77,3 @@ class Told:
         if self._record.best is candidate:
             return "kept"
         return "no gain, the price of change included: what was found before stays"
-
-
-def at_most(samples: float) -> str:
-    """`300 at most`, rounded down."""
-    if samples >= 100:
-        return f"{math.floor(samples)} at most"
-    return f"{math.floor(100 * samples) / 100:g} at most"
