@@ -208,15 +208,15 @@ def test_the_command_reference_is_fresh(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_the_command_reference_holds_every_command_and_option() -> None:
-    from dstft_cli.cli import group
+    from dstft_cli.cli.app import COMMANDS, load
 
     assert re.findall(r"^## `(.*)`$", PAGES["commands.md"], re.MULTILINE) == [
         "dstft",
-        *(f"dstft {name}" for name in group.COMMANDS),
+        *(f"dstft {name}" for name in COMMANDS),
     ]
     sections = PAGES["commands.md"].split("\n## ")[2:]
-    for name, section in zip(group.COMMANDS, sections, strict=True):
-        for parameter in group.dstft.get_command(None, name).params:
+    for name, section in zip(COMMANDS, sections, strict=True):
+        for parameter in load(name).params:
             for option in [*parameter.opts, *parameter.secondary_opts]:
                 if option.startswith("-"):
-                    assert re.search(rf"(^|[ /]){option}\b", section, re.MULTILINE), (name, option)
+                    assert re.search(rf"(^|[ ,]){option}\b", section, re.MULTILINE), (name, option)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dstft_cli.cli.console import Terminated
-from dstft_cli.cli.options import check_text, command
+from dstft_cli.cli.options import command, some_path, some_text
 from dstft_cli.errors import DstftError, UsageError, printable, shortened, system_reason
 from dstft_cli.settings import OPTIONS
 
@@ -35,7 +35,7 @@ class BatchOptions:
 
     config: Annotated[
         Path | None,
-        typer.Argument(metavar="CONFIG", callback=check_text, help="YAML file with the jobs."),
+        typer.Argument(metavar="CONFIG", parser=some_path, help="YAML file with the jobs."),
     ] = None
     from_lines: Annotated[
         str | None,
@@ -43,7 +43,7 @@ class BatchOptions:
             "--from",
             panel="Input",
             metavar="FILE|-",
-            callback=check_text,
+            parser=some_text,
             help="Inputs from a list, one path a line. -: from standard input.",
         ),
     ] = None
@@ -53,7 +53,7 @@ class BatchOptions:
             "--from0",
             panel="Input",
             metavar="FILE|-",
-            callback=check_text,
+            parser=some_text,
             help="The same with NUL after each path, as find -print0 writes it.",
         ),
     ] = None

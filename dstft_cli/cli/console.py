@@ -64,8 +64,11 @@ def _usage(error: typer.TyperException) -> str:
     near = getattr(error, "possibilities", None)
     text = one_line(error.format_message()).rstrip(".")
     if option and near is not None:
+        from dstft_cli.settings import OPTIONS
+
         text = f"no such option '{printable(option)}'"
-        text += f": did you mean '{near[0]}'?" if near else ""
+        other = option.lstrip("-").replace("-", "_") in OPTIONS  # meant, and of another command
+        text += f": did you mean '{near[0]}'?" if near and not other else ""
     context = getattr(error, "ctx", None)
     command = "dstft" if context is None else context.command_path
     text = text[:1].lower() + text[1:]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic_core import PydanticCustomError
 from typer.models import ArgumentInfo
 
 from dstft_cli.cli import console
@@ -22,13 +23,16 @@ GENERAL = "General"
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 
 
-def check_text(param: typer.CallbackParam, value: Any) -> Any:
-    """`value`; text of nothing, or of spaces, is refused."""
-    for text in value if isinstance(value, list) else [value]:
-        if isinstance(text, (str, Path)) and not str(text).strip():
-            name = param.opts[0] if param.opts[0].startswith("-") else param.metavar
-            raise UsageError(f"{name} {str(text)!r}: must not be empty")
-    return value
+def some_text(text: str) -> str:
+    """`text`; nothing, or spaces alone, is refused."""
+    if not text.strip():
+        raise PydanticCustomError("setting", "must not be empty")
+    return text
+
+
+def some_path(text: str) -> Path:
+    """The path that `text` names; nothing, or spaces alone, is refused."""
+    return Path(some_text(text))
 
 
 def _remember_verbose(ctx: typer.Context, value: bool) -> bool:
@@ -73,7 +77,7 @@ Config = Annotated[
     typer.Option(
         "--config",
         metavar="FILE",
-        callback=check_text,
+        parser=some_path,
         help="YAML file of settings: option names with _ as keys.",
         rich_help_panel=GENERAL,
     ),
@@ -96,7 +100,7 @@ Input = Annotated[
 ]
 Directory = Annotated[
     Path,
-    typer.Argument(metavar="DIR", callback=check_text, help="Directory that dstft has written."),
+    typer.Argument(metavar="DIR", parser=some_path, help="Directory that dstft has written."),
 ]
 Force = Annotated[bool, copy(OPTIONS["force"].option)]
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from dstft_cli.cli import console
-from dstft_cli.cli.options import Directory, Force, check_choice, check_text, command
+from dstft_cli.cli.options import Directory, Force, check_choice, command, some_text
 from dstft_cli.names import SUBTYPES
 
 
@@ -19,7 +19,7 @@ def run(
             "-o",
             "--output",
             metavar="PATH|-",
-            callback=check_text,
+            parser=some_text,
             help="Sound file to write, .wav or .flac. -: a WAV on standard output.",
             show_default="DIR-reconstructed.wav",
             rich_help_panel="Output",

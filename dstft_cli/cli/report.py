@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from dstft_cli.cli import console
-from dstft_cli.cli.options import Directory, Force, check_text, command
+from dstft_cli.cli.options import Directory, Force, command, some_path
 
 
 def run(
@@ -19,7 +19,7 @@ def run(
             "-o",
             "--output",
             metavar="FILE",
-            callback=check_text,
+            parser=some_path,
             help="HTML file to write.",
             show_default="DIR/report.html",
             rich_help_panel="Output",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dstft_cli.cli import console
-from dstft_cli.cli.options import check_choice, check_text, command
+from dstft_cli.cli.options import check_choice, command, some_path
 from dstft_cli.names import EXPERIMENTS, counted
 from dstft_cli.settings import OPTIONS, merge
 
@@ -35,7 +35,7 @@ def run(
         Path | None,
         typer.Option(
             metavar="DIR",
-            callback=check_text,
+            parser=some_path,
             help="Recordings for classification: one folder of sound files per class.",
             show_default="synthetic sounds",
             rich_help_panel="Input",
@@ -47,7 +47,7 @@ def run(
             "-o",
             "--output",
             metavar="DIR",
-            callback=check_text,
+            parser=some_path,
             help="Directory of the results.",
             show_default="NAME-dstft",
             rich_help_panel="Output",

@@ -328,12 +328,22 @@ class Settings:
     ] = None
     png: Annotated[
         str | None,
-        _option(OUTPUT, "Also write the picture here. -: standard output.", "PATH|-", expert=True),
+        _option(
+            OUTPUT,
+            "Also write the picture here. -: standard output.",
+            "PATH|-",
+            default="not written",
+            expert=True,
+        ),
     ] = None
     npy: Annotated[
         str | None,
         _option(
-            OUTPUT, "Also write the magnitudes here. -: standard output.", "PATH|-", expert=True
+            OUTPUT,
+            "Also write the magnitudes here. -: standard output.",
+            "PATH|-",
+            default="not written",
+            expert=True,
         ),
     ] = None
     json: Annotated[
@@ -392,6 +402,7 @@ class Settings:
             GENERAL,
             "Settings for a kind of sound. Your own options and files overrule them.",
             "NAME",
+            default="none",
         ),
     ] = None
 
@@ -507,7 +518,13 @@ class SweepSettings(Settings):
         ),
     ] = 0.5
     csv: Annotated[
-        str | None, _option(OUTPUT, "Also write the curves here. -: standard output.", "PATH|-")
+        str | None,
+        _option(
+            OUTPUT,
+            "Also write the curves here. -: standard output.",
+            "PATH|-",
+            default="not written",
+        ),
     ] = None
     json: Annotated[bool, _vary("json", help="Write sweep.json to standard output.")] = False
 
