@@ -79,6 +79,7 @@ class LocalExecutor:
         self._waiting: deque[tuple[Future[Any], Callable[..., Any], tuple[Any, ...]]] = deque()
         self._pools: list[Any] = []
         self._idle: list[Any] = []
+        self._closing: list[threading.Thread] = []
         self._environment: list[str] = []
 
     def capacity(self) -> int:
@@ -102,7 +103,7 @@ class LocalExecutor:
         with self._lock:
             self._workers = 0
             self._waiting.clear()
-            pools = list(self._pools)
+            pools, self._pools, self._idle = self._pools, [], []
         for pool in pools:
             pool.stop()
         for process in multiprocessing.active_children():
@@ -110,6 +111,8 @@ class LocalExecutor:
                 process.kill()
         for pool in pools:
             pool.join()
+        for thread in self._closing:
+            thread.join()
         for name in self._environment:
             os.environ.pop(name, None)
 
@@ -133,16 +136,18 @@ class LocalExecutor:
         from pebble import ProcessExpired
 
         error = inner.exception()
-        if isinstance(error, (ProcessExpired, BrokenExecutor)):
-            code = getattr(error, "exitcode", None)
-            error = error if code is None else BrokenExecutor(_cause(code))
-            with self._lock:
-                self._pools.remove(pool)
-            pool.stop()
-            threading.Thread(target=pool.join, daemon=True).start()  # not from a thread of its own
-        else:
-            with self._lock:
+        lost = isinstance(error, (ProcessExpired, BrokenExecutor))
+        if isinstance(error, ProcessExpired):
+            error = BrokenExecutor(_cause(error.exitcode))
+        with self._lock:
+            if pool in self._pools and not lost:
                 self._idle.append(pool)
+            elif pool in self._pools:
+                self._pools.remove(pool)
+                pool.stop()
+                # this is one of the pool's own threads, which cannot wait for itself
+                self._closing.append(threading.Thread(target=pool.join, daemon=True))
+                self._closing[-1].start()
         if error is not None:
             future.set_exception(error)
         else:

@@ -15,18 +15,18 @@ from concurrent.futures import (
     wait,
 )
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any
 
-from dstft_cli._version import __version__
 from dstft_cli.batch.journal import Journal
 from dstft_cli.batch.plan import SUMMARY, Plan, PlannedJob
 from dstft_cli.batch.pools import Workers
 from dstft_cli.batch.summary import write_summary
 from dstft_cli.batch.worker import (
-    Contents,
     Ending,
     Task,
     check_settings,
+    content_digest,
     job_key,
     read_standing,
     run_task,
@@ -115,20 +115,18 @@ def kept_entries(plan: Plan, journal: Journal, watch: Watch) -> dict[int, dict[s
     """
     done = [j for j in plan.jobs if journal.entries.get(j.output, {}).get("status") == "done"]
     stop = threading.Event()
-    contents = Contents(stop)
+    content = cache(partial(content_digest, stop=stop))  # jobs of a matrix share recordings
 
     def stands(job: PlannedJob) -> bool | InputError:
         try:
             standing = read_standing(plan.place(job))
         except InputError as error:
             return error
-        digest = plan.variants[job.variant].digest
-        if standing is None or (standing.digest, standing.version) != (digest, __version__):
+        if standing is None or not standing.whole:
             return False
-        if not standing.whole or journal.entries[job.output].get("key") != standing.key:
-            return False
-        content = contents.digest(plan.source(job))
-        return content is not None and standing.key == job_key(content, digest)
+        found = content(plan.source(job))
+        key = found and job_key(found, plan.variants[job.variant].digest)
+        return key == standing.key == journal.entries[job.output].get("key")
 
     kept = {}
     with ThreadPoolExecutor(_READERS) as threads:

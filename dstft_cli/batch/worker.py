@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, Field, ValidationError
 
@@ -50,21 +50,16 @@ class _Record(Found):
     sizes: dict[str, int] = Field(default={})
 
 
-@dataclass(frozen=True)
-class Standing:
+class Standing(NamedTuple):
     """A result of a batch.
 
     Attributes:
         key: its identity: content of the recording, settings and version.
-        digest: of the settings, as `Variant.digest`.
-        version: of dstft.
         found: `criterion`, `window_length`, `sample_rate` (Hz) and `warnings`.
         whole: whether every file that it names is there, with its size.
     """
 
     key: str
-    digest: str
-    version: str
     found: Mapping[str, Any]
     whole: bool = True
 
@@ -93,7 +88,7 @@ def read_standing(place: Path) -> Standing | None:
         raise InputError(f"{printable(path)}: {name} is missing or of a wrong type") from None
     key = job_key(read.input.sha256, read.batch.settings, read.version)
     whole = all(_is_there(place, name, read.sizes.get(name)) for name in read.outputs)
-    return Standing(key, read.batch.settings, read.version, _found_in(record), whole)
+    return Standing(key, _found_in(record), whole)
 
 
 def _is_there(place: Path, name: str, size: int | None) -> bool:
@@ -110,37 +105,20 @@ def _found_in(record: Mapping[str, Any]) -> dict[str, Any]:
     return {**found, "sample_rate": rate, "warnings": record.get("warnings", [])}
 
 
-class Contents:
-    """SHA-256 of files; each is read once within one run, as long as its size and time stay.
-
-    Args:
-        stop: once set, `digest` gives up.
-    """
-
-    def __init__(self, stop: threading.Event | None = None) -> None:
-        self._stop = stop or threading.Event()
-        self._known: dict[tuple[int, int, int, int], str] = {}
-
-    def digest(self, path: str) -> str | None:
-        """In hexadecimal; None where the file cannot be read or is no regular one."""
-        try:
-            if not stat.S_ISREG(os.stat(path).st_mode):  # to open a pipe could take for ever
-                return None
-            with open(path, "rb", buffering=0) as file:
-                status = os.fstat(file.fileno())
-                identity = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
-                if identity in self._known:
-                    return self._known[identity]
-                digest = hashlib.sha256()
-                while not self._stop.is_set():
-                    block = file.read(_BLOCK)
-                    if not block:
-                        self._known[identity] = digest.hexdigest()
-                        return self._known[identity]
-                    digest.update(block)
-        except (OSError, ValueError):
-            pass
+def content_digest(path: str, stop: threading.Event | None = None) -> str | None:
+    """SHA-256 of a file; None where it cannot be read or is no regular one, or once `stop` is set."""
+    digest = hashlib.sha256()
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # to open a pipe could take for ever
+            return None
+        with open(path, "rb", buffering=0) as file:
+            while block := file.read(_BLOCK):
+                if stop is not None and stop.is_set():
+                    return None
+                digest.update(block)
+    except (OSError, ValueError):
         return None
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -241,7 +219,7 @@ def _run(task: Task) -> Standing:
         standing = None
     if standing is not None and not task.again and standing.whole:
         # the worker before this one may have been lost after its work was done
-        content = Contents().digest(task.source)
+        content = content_digest(task.source)
         if content is not None and standing.key == job_key(content, task.digest):
             return standing
     changes = {"output": place, "force": ours or standing is not None, "threads": task.threads}
@@ -249,8 +227,7 @@ def _run(task: Task) -> Standing:
     extra = {ENTRY: {"settings": task.digest}}
     outcome = run_optimize(task.source, settings, extra=extra, ours=ours)
     record = outcome.result_json
-    key = job_key(record["input"]["sha256"], task.digest)
-    return Standing(key, task.digest, __version__, _found_in(record))
+    return Standing(job_key(record["input"]["sha256"], task.digest), _found_in(record))
 
 
 def _in_words(error: Exception) -> str:

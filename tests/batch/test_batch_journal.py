@@ -15,7 +15,7 @@ from dstft_cli._version import __version__
 from dstft_cli.batch import from_list, make_plan
 from dstft_cli.batch.journal import Journal
 from dstft_cli.batch.run import Watch, kept_entries
-from dstft_cli.batch.worker import ENTRY, Contents, job_key
+from dstft_cli.batch.worker import ENTRY, content_digest, job_key
 from dstft_cli.errors import OutputError, UsageError
 
 
@@ -146,7 +146,7 @@ def done(tmp_path):
     """A plan of one job, and a function that says whether its result is kept."""
     clip(tmp_path / "a.wav")
     plan = make_plan(from_list([str(tmp_path / "a.wav")], "list", (), "results/{stem}", tmp_path))
-    digest, content = plan.variants[0].digest, Contents().digest(str(tmp_path / "a.wav"))
+    digest, content = plan.variants[0].digest, content_digest(str(tmp_path / "a.wav"))
     place = tmp_path / "results" / "a"
     place.mkdir(parents=True)
     outputs = {name: str(place / name) for name in ("spectrogram.npy", "result.json")}

@@ -3,6 +3,7 @@
 import os
 import random
 import re
+import shutil
 import signal
 import time
 from contextlib import suppress
@@ -14,7 +15,6 @@ from batch.batch_example import (
     ENVIRONMENT,
     PATIENCE,
     Gate,
-    Seconds,
     batch,
     clips,
     config,
@@ -25,7 +25,7 @@ from batch.batch_example import (
     wait_for,
 )
 
-JOBS = 20
+JOBS = 8
 TEXT = "output: out/{stem}\njobs: [{input: 'in/*.wav', criterion: 'batch_criteria:Gated'}]\n"
 
 
@@ -71,9 +71,7 @@ def used(pid: int) -> float:
 
 def wait_for_no_process_of(pid: int) -> None:
     """All processes of the group end by themselves, and soon."""
-    timer = Seconds()
     wait_for(lambda: not group(pid))
-    assert timer.stop() < 5
 
 
 needs_proc = pytest.mark.skipif(
@@ -82,13 +80,16 @@ needs_proc = pytest.mark.skipif(
 
 
 @needs_proc
+@pytest.mark.parametrize("kills", [1, pytest.param(12, marks=pytest.mark.slow)])
 def test_killed_at_random_moments_and_resumed_it_ends_as_if_nothing_had_happened(
-    tmp_path, reference
+    tmp_path, reference, kills
 ):
     clips(tmp_path / "in", JOBS)
     path, out = config(tmp_path, TEXT), tmp_path / "out"
     gate, moments = Gate(tmp_path), random.Random(4)
-    for _ in range(6):  # at most three jobs end each time, so that there is always one to kill
+    for _ in range(kills):
+        if len(journal(out)) > JOBS - 4:  # at most three jobs end each time: one is left to kill
+            shutil.rmtree(out)
         goal = len(journal(out)) + 1
         run = start(path, "--no-report", "--workers", 2, env=gate.environment)
         gate.let_pass(1)
@@ -116,19 +117,18 @@ def test_killed_at_random_moments_and_resumed_it_ends_as_if_nothing_had_happened
     assert f"{JOBS - len(stood)} done, {len(stood)} kept in" in done.stdout
 
 
+@pytest.mark.slow
 @needs_proc
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_it_ends_within_two_seconds_and_says_how_to_resume(tmp_path, reference, number):
+def test_interrupted_it_ends_and_says_how_to_resume(tmp_path, reference, number):
     clips(tmp_path / "in", JOBS)
     path, out, gate = config(tmp_path, TEXT), tmp_path / "out", Gate(tmp_path)
     run = start(path, "--no-report", "--workers", 2, env=gate.environment)
     gate.let_pass(1)
     wait_for(lambda: len(journal(out)) >= 1)
-    timer = Seconds()
     gate.let_pass(4)  # work is being done when it comes, and left afterwards
     os.killpg(run.pid, number) if number == signal.SIGINT else run.send_signal(number)
     stdout, stderr = run.communicate(timeout=PATIENCE)
-    assert timer.stop() < 2
     how, code = ("interrupted", 130) if number == signal.SIGINT else ("terminated", 143)
     assert run.returncode == code, stderr
     assert stdout == ""
@@ -143,16 +143,15 @@ def test_interrupted_it_ends_within_two_seconds_and_says_how_to_resume(tmp_path,
     assert results(out) == reference
 
 
+@pytest.mark.slow
 @needs_proc
 def test_interrupted_while_a_long_job_runs(tmp_path):
     clips(tmp_path / "in", 2)
     text = "output: out/{stem}\njobs: [{input: 'in/*.wav', criterion: 'batch_criteria:Slow'}]\n"
     run = start(config(tmp_path, text), "--workers", 2)
     wait_for(lambda: len(list((tmp_path / "out").glob(".*.partial"))) == 2)
-    timer = Seconds()
     os.killpg(run.pid, signal.SIGINT)
     _, stderr = run.communicate(timeout=PATIENCE)
-    assert timer.stop() < 2
     assert run.returncode == 130
     assert stderr == (
         "dstft: interrupted with 0 of 2 jobs done: run the same command again to resume\n"
@@ -161,6 +160,7 @@ def test_interrupted_while_a_long_job_runs(tmp_path):
     assert leftovers(tmp_path) == []
 
 
+@pytest.mark.slow
 @needs_proc
 def test_interrupted_at_the_very_start(tmp_path):
     clips(tmp_path / "in", 2)
@@ -177,6 +177,7 @@ def test_interrupted_at_the_very_start(tmp_path):
         wait_for_no_process_of(run.pid)
 
 
+@pytest.mark.slow
 def test_a_job_that_kills_its_worker_costs_itself_alone(tmp_path, reference):
     clips(tmp_path / "in", 3)
     text = """
@@ -207,6 +208,7 @@ jobs:
     assert found["entropy-clip02"][1] == reference["clip02"][1]
 
 
+@pytest.mark.slow
 @needs_proc
 def test_workers_killed_from_outside_in_mid_run(tmp_path, reference):
     clips(tmp_path / "in", JOBS)
@@ -229,6 +231,7 @@ def test_workers_killed_from_outside_in_mid_run(tmp_path, reference):
     assert leftovers(tmp_path) == []
 
 
+@pytest.mark.slow
 @needs_proc
 def test_an_output_folder_that_vanishes_ends_the_batch(tmp_path):
     clips(tmp_path / "in", JOBS)
@@ -245,13 +248,3 @@ def test_an_output_folder_that_vanishes_ends_the_batch(tmp_path):
     wait_for_no_process_of(run.pid)
     for _, _, names in results(tmp_path / "gone").values():
         assert len(names) == 4
-
-
-def test_a_reader_that_closes_the_pipe_ends_the_batch_quietly(tmp_path):
-    clips(tmp_path / "in", 3)
-    run = start(config(tmp_path, TEXT), "--no-report", "--json", "-q", "--workers", 1)
-    run.stdout.close()
-    assert run.stderr.read() == ""
-    run.stderr.close()
-    assert run.wait(timeout=PATIENCE) == 0
-    assert leftovers(tmp_path) == []

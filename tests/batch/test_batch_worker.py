@@ -10,7 +10,7 @@ import pytest
 
 from batch.batch_example import SETTINGS, clip
 from dstft_cli.batch import from_list, make_plan
-from dstft_cli.batch.worker import Contents, Task, check_settings, job_key, run_task
+from dstft_cli.batch.worker import Task, check_settings, content_digest, job_key, run_task
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_a_job_travels_and_returns_what_was_found(task):
     assert ending.found["window_length"] == record["window_length"]
     assert (ending.found["sample_rate"], ending.found["warnings"]) == (8000, record["warnings"])
     assert ending.key == job_key(record["input"]["sha256"], task.digest)
-    assert record["input"]["sha256"] == Contents().digest(task.source)
+    assert record["input"]["sha256"] == content_digest(task.source)
     assert record["batch"] == {"settings": task.digest}
     assert record["settings"]["threads"] == 1
     again = run_task(task)  # what a lost worker has finished is taken

@@ -8,32 +8,44 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageDraw
-from writers_example import VARYING, a_result
 
-from dstft_cli.results import result_record, write_json
+from dstft_cli.results import write_json
 
+HOSTILE = [
+    *("a b", "50%", "%41", "what?x=1#part", "quo\"te's", "<script>alert(1)<\\script>", "&amp;"),
+    *(
+        "javascript:alert(1)",
+        "🎵 bird",
+        "line\nbreak",
+        "bad\udcff",
+        "\u202edcba",
+        "-rf",
+        "{{ 7 * 7 }}",
+    ),
+]
 VOID = {"meta", "link", "input", "img"}
 BOX = (50, 20, 250, 120)  # left, top, right, bottom of the axes of `a_picture`, the frame included
 
 
 def a_record(**changes: Any) -> dict[str, Any]:
     """A record as `dstft optimize` writes it; `changes` replace fields, `a__b` those of groups."""
-    record = result_record(
-        a_result(VARYING, final=0.25),
-        settings={"window_mode": "time"},
-        signal_info={
-            "path": "/recordings/owl.wav",
-            "sha256": "0" * 64,
-            "sample_rate": 8000,
-            "channels": 1,
-            "samples": 20,
-            "seconds": 75.2,
+    record: dict[str, Any] = {
+        "version": "0.1",
+        "settings": {"window_mode": "time"},
+        "input": {"path": "/recordings/owl.wav", "sample_rate": 8000, "seconds": 75.2},
+        "criterion": {
+            "name": "entropy",
+            "direction": "minimize",
+            "start": 3.5,
+            "best_fixed": {"win_length": 48.5, "value": 1 / 3},
+            "final": 0.25,
+            "table_bound": None,
         },
-        seconds={},
-        peak_memory_mb=None,
-        warnings=(),
-        outputs={},
-    )
+        "window_length": {"min": 10.25, "median": 30.0, "max": 64.0},
+        "hop_length": 4.0,
+        "n_fft": 64,
+        "warnings": ["the best length is the bound 64: raise --win-length-max"],
+    }
     for name, value in changes.items():
         *groups, last = name.split("__")
         place = record
