@@ -8,16 +8,13 @@ import pytest
 import torch
 
 from dstft_cli.criteria import resolve
-from dstft_cli.fit.band import Band
-from dstft_cli.fit.bounds import LengthBounds
 from dstft_cli.fit.centers import FreeCenters, FreeHop, HopRange, quadrature_weights
-from dstft_cli.fit.evaluator import Evaluator
-from dstft_cli.fit.method import Method
-from dstft_cli.fit.objective import Lengths, Objective, Point, Positions
+from dstft_cli.fit.evaluator import Compute, Evaluator
+from dstft_cli.fit.objective import Candidate, Lengths, Objective, Point, Positions
+from dstft_cli.fit.plan import LengthBounds, Plan
 from dstft_cli.fit.problem import Problem
-from dstft_cli.fit.record import Candidate
 from dstft_cli.fit.variables import FreeLengths
-from dstft_cli.names import HOP_MODES, WINDOW_MODES
+from fit.cases import HOP_MODES, WINDOW_MODES, each, request
 
 N, K, HOP = 150, 32, 6.0
 SIGNAL = np.random.default_rng(3).standard_normal((2, N)) * np.geomspace(1, 8, N)
@@ -56,32 +53,19 @@ def build(
     many frames as the start.
     """
     rng = np.random.default_rng(0)
-    problem = Problem(
-        method=Method(
-            window_mode=window_mode,
-            hop_mode=hop_mode,
-            smoothness=smoothness,
-            search=False,
-            optimizer="auto",
-            lr=None,
-            max_steps=0,
-            tolerance=0.0,
-        ),
-        samples=SIGNAL,
-        length=N,
-        sample_rate=100.0,
-        window="hann",
-        normalization="energy",
+    asked = request(
+        100.0,
+        window_mode=window_mode,
+        hop_mode=hop_mode,
+        smoothness=smoothness,
         power=power,
-        criterion=resolve(criterion),
-        band=Band(),
-        device=torch.device("cpu"),
-        dtype=torch.float64,
+        criterion=criterion,
+        dtype="float64",
         threads=1,
-        peak=float(np.abs(SIGNAL).max()),
-        progress=None,
     )
-    at = partial(problem.evaluator, K, HOP, K)  # four bins share a length, where change is paid for
+    problem = Problem.of(SIGNAL, asked, None, None)
+    plan = Plan(K, HOP, K, LengthBounds(K, K, "", ""))
+    at = partial(problem.evaluator, plan)  # four bins share a length, where change is paid for
     hops = HopRange(N, overlap, 1.0, 2.5 * HOP)
     centers = np.linspace(1.7, N - 3.2, 25)
     if hop_mode == "time":
@@ -116,60 +100,60 @@ def build(
 
 def check_gradient(objective: Objective, z: np.ndarray) -> np.ndarray:
     """Against difference quotients of single variables and along a random direction."""
-    _, gradient = objective(z)
+    gradient = objective(z).gradient
     assert gradient.shape == z.shape
     rng = np.random.default_rng(4)
     few = rng.choice(len(z), min(4, len(z)), replace=False)
     for direction in (*np.eye(len(z))[few], rng.uniform(-1, 1, len(z))):
         step = 1e-6
-        up, down = (objective(z + s * step * direction)[0] for s in (1, -1))
+        up, down = (objective(z + s * step * direction).value for s in (1, -1))
         expected = (up - down) / (2 * step)
         assert gradient @ direction == pytest.approx(expected, rel=2e-4, abs=2e-8)
     assert np.abs(gradient).max() > 1e-4
     return gradient
 
 
-@pytest.mark.parametrize("smoothness", [0.0, 0.3])
-@pytest.mark.parametrize("criterion", ["entropy", "renyi", "hoyer", "lp"])
-@pytest.mark.parametrize(("window_mode", "hop_mode"), LEARNED)
+@each("smoothness", [0.0, 0.3])
+@each("criterion", ["entropy", "renyi", "hoyer", "lp"])
+@each(("window_mode", "hop_mode"), LEARNED)
 def test_gradient_is_the_difference_quotient(window_mode, hop_mode, criterion, smoothness):
     power = 1.0 if criterion == "renyi" else 2.0
     case = build(window_mode, hop_mode, criterion=criterion, power=power, smoothness=smoothness)
-    z = case.objective.start
+    z = case.objective.variables.start
     check_gradient(case.objective, z + 1e-3 * np.random.default_rng(1).uniform(-1, 1, len(z)))
 
 
-@pytest.mark.parametrize("hop_mode", HOP_MODES)
-@pytest.mark.parametrize("window_mode", ["constant", "time"])
+@each("hop_mode", HOP_MODES)
+@each("window_mode", ["constant", "time"])
 def test_gradient_of_a_mean_over_frames(window_mode, hop_mode):
     case = build(window_mode, hop_mode, criterion="kurtosis")
-    check_gradient(case.objective, case.objective.start)
+    check_gradient(case.objective, case.objective.variables.start)
 
 
-@pytest.mark.parametrize("window_mode", WINDOW_MODES)
+@each("window_mode", WINDOW_MODES)
 def test_gradient_where_windows_hold_the_frames(window_mode):
     """A frame as far from the one before as the windows allow moves with their lengths."""
     case = build(window_mode, "time", tight=True, overlap=0.8)
-    z = case.objective.start + 1e-4
+    z = case.objective.variables.start + 1e-4
     gradient = check_gradient(case.objective, z)
     lengths = 0 if window_mode == "fixed" else len(z) - 25
     held = gradient[lengths:] == 0
     assert 4 <= held.sum() < 25  # these are not where they wish to be
 
 
-@pytest.mark.parametrize("window_mode", WINDOW_MODES)
+@each("window_mode", WINDOW_MODES)
 def test_value_is_score_plus_penalty(window_mode):
     """Frames weigh their share of time; changes cost their price."""
     case = build(window_mode, "time", smoothness=0.3)
-    value, _ = case.objective(case.objective.start)
-    found = case.objective.at(case.objective.start, value)
+    point = case.objective(case.objective.variables.start)
+    value, found = point.value, point.found
     moved = Evaluator(
         SIGNAL,
         found.centers,
         case.start.transform,
         resolve("entropy"),
         peak=float(np.abs(SIGNAL).max()),
-        dtype=torch.float64,
+        compute=Compute(dtype=torch.float64),
     )
     assert found.row == pytest.approx(case.row, rel=1e-12)
     np.testing.assert_allclose(found.centers, case.start.centers)
@@ -199,35 +183,29 @@ def test_value_is_score_plus_penalty(window_mode):
 def test_the_start_is_the_candidate():
     for window_mode, hop_mode in LEARNED:
         case = build(window_mode, hop_mode)
-        z = case.objective.start
-        assert (case.objective.low <= z).all()
-        assert (z <= case.objective.high).all()
-        assert z.shape == case.objective.scale.shape
-        found = case.objective.at(z, case.objective(z)[0])
+        z = case.objective.variables.start
+        assert (case.objective.variables.low <= z).all()
+        assert (z <= case.objective.variables.high).all()
+        assert z.shape == case.objective.variables.scale.shape
+        found = case.objective(z).found
         np.testing.assert_allclose(found.row, case.row, rtol=1e-12)
         np.testing.assert_allclose(found.centers, case.start.centers, rtol=1e-9)
 
 
-def test_what_was_not_asked_for_has_no_sums():
-    case = build("constant", "fixed")
-    with pytest.raises(KeyError):
-        case.objective.at(case.objective.start, 123.0)
-
-
-@pytest.mark.parametrize("window_mode", ["constant", "frequency"])
+@each("window_mode", ["constant", "frequency"])
 def test_the_number_of_frames_follows_the_hop(window_mode):
     """Where no length belongs to a frame, a shorter hop brings more frames, at about the same value."""
     case = build(window_mode, "constant", frames_kept=False)
-    z = case.objective.start
+    z = case.objective.variables.start
     values = []
     for hop, count in ((6.1, 25), (4.0, 38), (2.9, 52)):
         z[-1] = np.log(hop)
-        value, gradient = case.objective(z)
-        values.append(value)
-        found = case.objective.at(z, value)
+        point = case.objective(z)
+        values.append(point.value)
+        found = point.found
         assert len(found.centers) == count
         assert np.diff(found.centers) == pytest.approx(np.full(count - 1, hop))
-        assert np.isfinite(gradient).all()
+        assert np.isfinite(point.gradient).all()
     assert values == pytest.approx([values[0]] * 3, abs=0.03)
     z[-1] = np.log(4.0)
     check_gradient(case.objective, z)
