@@ -116,7 +116,7 @@ def signal() -> np.ndarray:
 
 def probe(x: np.ndarray, most: int = LENGTH, **options) -> Probe:
     asked = request(8000.0, threads=2, **{"window_mode": "time", **options})
-    largest = mock.patch.object(module, "largest_auto_n_fft", lambda length: 8192)
+    largest = mock.patch.object(module, "largest_auto_n_fft", return_value=8192)
     with mock.patch.object(module, "PROBED_SAMPLES", most), largest:
         return Probe(Problem.of(x, asked, None, None))
 
