@@ -241,7 +241,7 @@ def test_least_squares_to_standard_output(folder, samples):
 
 def test_least_squares_that_do_not_converge(folder, samples, reconstruct, monkeypatch):
     saved(samples, by_cell())
-    monkeypatch.setattr("dstft_cli.stft.segment_problem.MOST_ITERATIONS", 1)
+    monkeypatch.setattr("dstft_cli.stft.least_squares.MOST_ITERATIONS", 1)
     out, err = reconstruct("a-dstft")
     assert re.fullmatch(
         "warning: least squares stopped after 1 iterations, residual 0.[0-9]+, and the audio may be "

@@ -1,5 +1,7 @@
 """The transform against its explicit sum, against torch and SciPy, and its derivatives."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 import torch
@@ -13,7 +15,6 @@ from dstft_cli.names import NORMALIZATIONS, WINDOWS
 from dstft_cli.stft import stft, stft_derivatives
 
 every_window = pytest.mark.parametrize("window", WINDOWS)
-every_normalization = pytest.mark.parametrize("normalization", NORMALIZATIONS)
 CENTERS = torch.tensor([0.0, 2.25, 9.5, 16.9, 30.001, 39.5], dtype=torch.float64)
 LENGTHS = torch.tensor([[11.3, 5.0, 14.9, 3.7, 12.0, 8.25]], dtype=torch.float64)
 
@@ -22,29 +23,51 @@ def noise(*shape: int, dtype: torch.dtype = torch.float64) -> torch.Tensor:
     return torch.from_numpy(np.random.default_rng(3).standard_normal(shape)).to(dtype)
 
 
+def shapes(n_fft: int) -> list[torch.Tensor]:
+    """Lengths of every shape, and some that few bins or frames share."""
+    rng, F, T = np.random.default_rng(1), n_fft // 2 + 1, len(CENTERS)
+    few = np.where(np.arange(F) < 3, 6.5, n_fft)[:, None]
+    patches = rng.choice([5.0, 9.25, n_fft], (F, T))
+    made = [rng.uniform(4, n_fft, shape) for shape in ((1, 1), (1, T), (F, 1), (F, T))]
+    return [torch.from_numpy(lengths.astype(np.float64)) for lengths in (*made, few, patches)]
+
+
 @every_window
-@every_normalization
-@pytest.mark.parametrize("n_fft", [16, 15])
-def test_against_the_explicit_sum(window, normalization, n_fft):
+def test_against_the_explicit_sum(window):
+    """Every shape of lengths, at whole and at other centres, batches of pairs cut small."""
     x = noise(2, 40)
-    X = stft(x, CENTERS, LENGTHS, n_fft, window=window, normalization=normalization)
-    assert X.shape == (2, n_fft // 2 + 1, 6)
-    for channel in range(2):
-        expected = explicit_stft(
-            x[channel].numpy(), CENTERS.numpy(), LENGTHS.numpy(), n_fft, window, normalization
+    whole = torch.arange(0, 42, 7, dtype=torch.float64)
+    halves = whole + 0.5 * (torch.arange(6) % 2)
+    for n_fft, normalization in zip((16, 15, 16), NORMALIZATIONS, strict=True):
+        options = {"window": window, "normalization": normalization}
+        for centers, lengths in product((CENTERS, whole, halves), shapes(n_fft)):
+            X = stft(x, centers, lengths, n_fft, **options)
+            assert X.shape == (2, n_fft // 2 + 1, 6)
+            expected = explicit_stft(
+                x[1].numpy(), centers.numpy(), lengths.numpy(), n_fft, window, normalization
+            )
+            np.testing.assert_allclose(X[1].numpy(), expected, rtol=0, atol=1e-12)
+
+
+def test_derivatives_are_difference_quotients():
+    x, step = noise(2, 40), 1e-5
+    centers = CENTERS[1:] + 0.01
+    for normalization, lengths in product(NORMALIZATIONS, shapes(16)):
+        lengths = lengths[:, :5] * 0.9 + 0.007  # no sample on the end of a window
+
+        def at(t, theta, normalization=normalization):
+            return stft(x, t, theta, 16, normalization=normalization)
+
+        X, by_length, by_center = stft_derivatives(
+            x, centers, lengths, 16, normalization=normalization
         )
-        np.testing.assert_allclose(X[channel].numpy(), expected, rtol=0, atol=1e-12)
-
-
-@pytest.mark.parametrize("n_fft", [16, 15])
-def test_whole_centres_one_length_against_the_explicit_sum(n_fft):
-    """Whole centres share one window row: another path through the code."""
-    x = noise(50)
-    centers = torch.arange(0, 50, 7, dtype=torch.float64)
-    lengths = torch.tensor([[n_fft - 1.6]], dtype=torch.float64)
-    X = stft(x, centers, lengths, n_fft)
-    expected = explicit_stft(x.numpy(), centers.numpy(), lengths.numpy(), n_fft)
-    np.testing.assert_allclose(X.numpy(), expected, rtol=0, atol=1e-12)
+        torch.testing.assert_close(X, at(centers, lengths))
+        for found, difference in (
+            (by_length, at(centers, lengths + step) - at(centers, lengths - step)),
+            (by_center, at(centers + step, lengths) - at(centers - step, lengths)),
+        ):
+            torch.testing.assert_close(found, difference / (2 * step), rtol=1e-5, atol=1e-7)
+            assert found.abs().max() > 1e-3
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-10)])
@@ -101,14 +124,13 @@ class LearnableSTFT(torch.autograd.Function):
 
 
 @every_window
-@every_normalization
-@pytest.mark.parametrize("learned", ["lengths", "one length", "centers"])
-def test_gradcheck(window, normalization, learned):
-    centers = CENTERS[1:4].clone().requires_grad_(learned == "centers")
-    lengths = LENGTHS[:, 1:4] if learned != "one length" else LENGTHS[:, :1]
-    lengths = lengths.clone().requires_grad_(learned != "centers")
-    arguments = (noise(1, 20), centers, lengths, 15, window, normalization)
-    assert torch.autograd.gradcheck(LearnableSTFT.apply, arguments, check_undefined_grad=False)
+def test_gradcheck(window):
+    for normalization, learned in product(NORMALIZATIONS, ("lengths", "one length", "centers")):
+        centers = CENTERS[1:4].clone().requires_grad_(learned == "centers")
+        lengths = LENGTHS[:, 1:4] if learned != "one length" else LENGTHS[:, :1]
+        lengths = lengths.clone().requires_grad_(learned != "centers")
+        arguments = (noise(1, 14), centers, lengths, 15, window, normalization)
+        assert torch.autograd.gradcheck(LearnableSTFT.apply, arguments, check_undefined_grad=False)
 
 
 def test_power_has_a_derivative_where_the_centre_is_whole():
@@ -180,42 +202,14 @@ def test_shape_follows_the_signal():
         assert part.shape == (3, 9, 6)
 
 
-@pytest.mark.parametrize(
-    ("signal", "centers", "lengths", "message"),
-    [
-        (
-            torch.zeros(1, 2, 3),
-            CENTERS,
-            LENGTHS,
-            r"^signal of shape \(1, 2, 3\): real \[N\] or \[C, N\] is needed$",
-        ),
-        (
-            torch.zeros(8, dtype=torch.complex64),
-            CENTERS,
-            LENGTHS,
-            r"^signal of shape \(8,\): real \[N\] or \[C, N\] is needed$",
-        ),
-        (
-            noise(40),
-            CENTERS,
-            LENGTHS[:, :3],
-            r"^centres \(6,\) with lengths \(1, 3\) and n_fft 16: shapes \[T\] with \[1, 1\], \[1, T\], ",
-        ),
-        (
-            noise(40),
-            CENTERS,
-            2 * LENGTHS,
-            r"^window lengths 7.4…29.8 samples: above 0 and up to n_fft 16 are allowed$",
-        ),
-        (
-            noise(40),
-            CENTERS,
-            0 * LENGTHS,
-            r"^window lengths 0…0 samples: above 0 and up to n_fft 16 are allowed$",
-        ),
-    ],
-)
-def test_refused_arguments(signal, centers, lengths, message):
-    for transform in (stft, stft_derivatives):
-        with pytest.raises(UsageError, match=message):
-            transform(signal, centers, lengths, 16)
+def test_refused_arguments():
+    for signal, lengths, message in (
+        (torch.zeros(1, 2, 3), LENGTHS, r"signal of shape \(1, 2, 3\): give a real \[N\]"),
+        (torch.zeros(8, dtype=torch.complex64), LENGTHS, r"signal of shape \(8,\): give a real"),
+        (noise(40), LENGTHS[:, :3], r"centres \(6,\) with lengths \(1, 3\) and `n_fft` 16"),
+        (noise(40), 2 * LENGTHS, r"window lengths 7.4…29.8 samples .* `n_fft` 16"),
+        (noise(40), 0 * LENGTHS, r"window lengths 0…0 samples .* above 0"),
+    ):
+        for transform in (stft, stft_derivatives):
+            with pytest.raises(UsageError, match=message):
+                transform(signal, CENTERS, lengths, 16)

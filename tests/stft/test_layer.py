@@ -14,7 +14,7 @@ from dstft_cli import DSTFT, UsageError
 from dstft_cli.names import HOP_MODES, WINDOW_MODES
 
 N = 410
-PAGE = (Path(__file__).parent.parent / "docs" / "layer.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "layer.md").read_text(encoding="utf-8")
 every_window_mode = pytest.mark.parametrize("window_mode", WINDOW_MODES)
 every_hop_mode = pytest.mark.parametrize("hop_mode", HOP_MODES)
 
@@ -314,75 +314,43 @@ def test_cuda_gives_what_the_cpu_gives(window_mode, hop_mode):
         torch.testing.assert_close(one, two, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"n_fft": 1}, r"^n_fft 1: at least 2 samples are needed$"),
-        ({"hop_length": 0}, r"^hop length 0 samples: it must be above 0$"),
-        ({"window": "box"}, r"^window 'box' is unknown: use hann, "),
-        ({"normalization": "peak"}, r"^normalization 'peak' is unknown: use energy, "),
-        ({"window_mode": "bin"}, r"^window_mode 'bin' is unknown: use fixed, constant, "),
-        ({"hop_mode": "bin"}, r"^hop_mode 'bin' is unknown: use fixed, constant, time$"),
-        (
-            {"win_length": 65},
-            r"^win_length 65 samples is outside 2…64: change it, win_length_min or ",
-        ),
-        (
-            {"win_length_min": 1},
-            r"^win_length_min 1 and win_length_max 64 samples: 2 ≤ min ≤ max ≤ ",
-        ),
-        ({"win_length_max": 65}, r"^win_length_min 2 and win_length_max 65 samples: 2 ≤ min ≤ "),
-        (
-            {"win_length": torch.ones(3)},
-            r"^win_length of shape \(3,\): one that broadcasts to \(1, 1\)",
-        ),
-        (
-            {"window_mode": "time"},
-            r"^window_mode 'time' has a parameter for every frame: signal_length ",
-        ),
-        (
-            {"hop_mode": "time"},
-            r"^hop_mode 'time' has a parameter for every frame: signal_length is ",
-        ),
-        ({"hop_length_min": 3}, r"^hop_length_min and hop_length_max are for hop_mode 'constant'$"),
-        (
-            {"hop_mode": "constant", "hop_length_min": 20},
-            r"^hop_length_min 20, hop_length 16 and hop_length_max 32 samples: 0 < min ≤ hop ≤ max ",
-        ),
-        ({"center_reach": 0.5}, r"^center_reach 0.5 hops: between 0 and 0.5 is needed$"),
-    ],
-)
-def test_refused_settings(options, message):
-    with pytest.raises(UsageError, match=message):
-        DSTFT(**({"n_fft": 64, "hop_length": 16} | options))
+def test_refused_settings():
+    for options, message in (
+        ({"n_fft": 1}, r"^`n_fft` 1 samples: at least 2"),
+        ({"hop_length": 0}, r"^`hop_length` 0 samples"),
+        ({"window": "box"}, r"`window` 'box': use hann, "),
+        ({"normalization": "peak"}, r"`normalization` 'peak': use energy, "),
+        ({"window_mode": "bin"}, r"`window_mode` 'bin': use fixed, constant, "),
+        ({"hop_mode": "bin"}, r"`hop_mode` 'bin': use fixed, constant, time$"),
+        ({"win_length": 65}, r"^`win_length` 65 samples is outside 2…64.*`win_length_max`"),
+        ({"win_length_min": 1}, r"^`win_length_min` 1 and `win_length_max` 64"),
+        ({"win_length_max": 65}, r"^`win_length_min` 2 and `win_length_max` 65 .* `n_fft` 64"),
+        ({"win_length": torch.ones(3)}, r"^`win_length` of shape \(3,\) .* \(1, 1\)"),
+        ({"window_mode": "time"}, r"^`window_mode` 'time' .* `signal_length`"),
+        ({"hop_mode": "time"}, r"^`hop_mode` 'time' .* `signal_length`"),
+        ({"hop_length_min": 3}, r"^`hop_length_min` and `hop_length_max` are for `hop_mode`"),
+        ({"hop_mode": "constant", "hop_length_min": 20}, r"^`hop_length_min` 20, `hop_length` 16"),
+        ({"center_reach": 0.5}, r"^`center_reach` 0.5 hops"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            DSTFT(**({"n_fft": 64, "hop_length": 16} | options))
 
 
-@pytest.mark.parametrize(
-    ("window_mode", "hop_mode", "message"),
-    [
-        ("time", "fixed", r"^signal of 500 samples has 32 frames, the layer 26 window lengths: "),
-        (
-            "constant",
-            "time",
-            r"^signal of 500 samples: centres were learned for signal_length 410",
-        ),
-        (
-            "constant",
-            "constant",
-            r"^signal of 500 samples: with a learned hop and signal_length 410",
-        ),
-    ],
-)
-def test_refused_signals(window_mode, hop_mode, message):
-    with pytest.raises(UsageError, match=message):
-        layer_of(window_mode, hop_mode)(noise(500))
+def test_refused_signals():
+    for modes, message in (
+        (("time", "fixed"), r"^signal of 500 samples has 32 frames, the layer 26 window lengths"),
+        (("constant", "time"), r"^signal of 500 samples: .* `signal_length` 410"),
+        (("constant", "constant"), r"^signal of 500 samples: .* `signal_length` 410"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            layer_of(*modes)(noise(500))
+    with pytest.raises(UsageError, match=r"signal of type list: give a real torch\.Tensor"):
+        DSTFT(256, 64)([0.0] * 1000)
 
 
 def test_centres_without_a_signal_length():
     layer = DSTFT(64, 16)
-    with pytest.raises(
-        UsageError, match=r"^frame_centers needs signal_length at construction: use "
-    ):
+    with pytest.raises(UsageError, match=r"^`frame_centers` needs `signal_length`: use "):
         _ = layer.frame_centers
     assert layer.centers_of(100).tolist() == [0, 16, 32, 48, 64, 80, 96]
 
@@ -396,8 +364,3 @@ def test_every_example_of_the_page_runs():
     for example in others:
         exec(example, names)
     assert len(others) >= 2
-
-
-def test_a_signal_that_is_no_tensor():
-    with pytest.raises(UsageError, match=r"signal of type list: a real torch\.Tensor is needed"):
-        DSTFT(256, 64)([0.0] * 1000)

@@ -3,6 +3,7 @@
 import shutil
 import warnings
 import weakref
+from itertools import product
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from torch.autograd.gradcheck import GradcheckError
 
 from dstft_cli import UsageError
 from dstft_cli.names import NORMALIZATIONS, WINDOWS
-from dstft_cli.stft import cell_kernel, differentiable_stft, each_block
+from dstft_cli.stft import autograd, cells, differentiable_stft
 
 
 class Kept:
@@ -27,8 +28,8 @@ SHAPES = {"constant": (False, False), "time": (False, True), "frequency": (True,
 SHAPES["time-frequency"] = (True, True)
 CENTERS = [2.3, 9.8, 16.45]  # no sample lies on the end of a window
 every_shape = pytest.mark.parametrize("mode", SHAPES)
-every_n_fft = pytest.mark.parametrize("n_fft", [11, 12])
-every_place = pytest.mark.parametrize("places", ["hop", "real hop", "centres"])
+PLACES = {"hop": [0, 7, 14], "real hop": [0, 8.7, 17.4], "centres": CENTERS}
+every_place = pytest.mark.parametrize("places", PLACES)
 
 
 def noise(*shape: int, seed: int = 3) -> torch.Tensor:
@@ -43,81 +44,81 @@ def lengths_of(mode: str, n_fft: int, frames: int) -> torch.Tensor:
 
 def problem(mode: str, n_fft: int, places: str, window="hann", normalization="energy"):
     """A function of tensors, and the tensors: signal, lengths and, where they move, centres."""
-    x = noise(2, 20).requires_grad_()
-    theta = lengths_of(mode, n_fft, 3).requires_grad_()
-    options = {"window": window, "normalization": normalization}
+    arguments = [noise(2, 20).requires_grad_(), lengths_of(mode, n_fft, 3).requires_grad_()]
     if places == "centres":
-        t = torch.tensor(CENTERS, dtype=torch.float64, requires_grad=True)
-        return lambda x, theta, t: differentiable_stft(x, theta, n_fft, centers=t, **options), (
-            x,
-            theta,
-            t,
-        )
-    hop = 7 if places == "hop" else 8.7
-    return lambda x, theta: differentiable_stft(x, theta, n_fft, hop_length=hop, **options), (
-        x,
-        theta,
-    )
+        arguments.append(torch.tensor(CENTERS, dtype=torch.float64, requires_grad=True))
+    hop = {"hop": 7, "real hop": 8.7, "centres": None}[places]
+    options = {"hop_length": hop, "window": window, "normalization": normalization}
+
+    def f(x, theta, t=None):
+        return differentiable_stft(x, theta, n_fft, centers=t, **options)
+
+    return f, tuple(arguments)
 
 
-@pytest.fixture
-def small_blocks(monkeypatch: pytest.MonkeyPatch):
-    """Blocks of one or two frames, bands of two bins, on two threads."""
-    monkeypatch.setitem(each_block.BLOCK_SAMPLES, "cpu", 24)
-    monkeypatch.setattr(cell_kernel, "_BAND_VALUES", 24)
+@pytest.fixture(params=[1, 2], ids=["one thread", "two threads"])
+def small_blocks(monkeypatch: pytest.MonkeyPatch, request):
+    """Blocks of one or two frames, bands of two bins."""
+    monkeypatch.setitem(autograd.BLOCK_SAMPLES, "cpu", 24)
+    monkeypatch.setattr(cells, "_BAND_VALUES", 24)
     before = torch.get_num_threads()
-    torch.set_num_threads(2)
+    torch.set_num_threads(request.param)
     yield
     torch.set_num_threads(before)
 
 
 @every_shape
-@every_n_fft
-@every_place
-def test_against_the_explicit_sum(mode, n_fft, places, small_blocks):
-    f, arguments = problem(mode, n_fft, places)
-    X = f(*arguments).detach()
-    centers = {"hop": [0, 7, 14], "real hop": [0, 8.7, 17.4], "centres": CENTERS}[places]
-    for channel in range(2):
-        expected = explicit_stft(
-            arguments[0][channel].detach().numpy(),
-            np.array(centers, dtype=float),
-            arguments[1].detach().numpy(),
-            n_fft,
-        )
-        np.testing.assert_allclose(X[channel].numpy(), expected, rtol=0, atol=1e-12)
+def test_against_the_explicit_sum(mode, small_blocks):
+    for n_fft, (places, centers) in product((11, 12), PLACES.items()):
+        f, arguments = problem(mode, n_fft, places)
+        X = f(*arguments).detach()
+        x, theta = (one.detach().numpy() for one in arguments[:2])
+        for channel in range(2):
+            expected = explicit_stft(x[channel], np.array(centers, dtype=float), theta, n_fft)
+            np.testing.assert_allclose(X[channel].numpy(), expected, rtol=0, atol=1e-12)
 
 
 @every_shape
-@every_n_fft
 @every_place
-def test_gradients_and_second_derivatives(mode, n_fft, places, small_blocks):
-    f, arguments = problem(mode, n_fft, places)
+def test_gradients_and_second_derivatives(mode, places, monkeypatch):
+    f, arguments = problem(mode, 12, places)
     assert torch.autograd.gradcheck(f, arguments)
-    assert torch.autograd.gradgradcheck(f, arguments)
+    monkeypatch.setitem(autograd.BLOCK_SAMPLES, "cpu", 24)
+    monkeypatch.setattr(cells, "_BAND_VALUES", 24)
+    for n_fft in (11, 12):
+        f, arguments = problem(mode, n_fft, places)
+        assert torch.autograd.gradcheck(f, arguments, fast_mode=True)
+        assert torch.autograd.gradgradcheck(f, arguments, fast_mode=True)
 
 
 @pytest.mark.parametrize("window", WINDOWS)
-@pytest.mark.parametrize("normalization", NORMALIZATIONS)
-def test_gradients_of_every_window(window, normalization):
-    f, arguments = problem("time", 12, "centres", window, normalization)
-    assert torch.autograd.gradcheck(f, arguments)
-    assert torch.autograd.gradgradcheck(f, arguments)
+def test_gradients_of_every_window(window):
+    for normalization in NORMALIZATIONS:
+        f, arguments = problem("time", 12, "centres", window, normalization)
+        assert torch.autograd.gradcheck(f, arguments, fast_mode=True)
+        assert torch.autograd.gradgradcheck(f, arguments, fast_mode=True)
 
 
 @every_shape
-@pytest.mark.parametrize(
-    ("places", "alone"),
-    [(place, i) for place in ("hop", "real hop", "centres") for i in (0, 1)] + [("centres", 2)],
-)
-def test_one_gradient_alone_is_that_of_all(mode, places, alone):
+def test_one_gradient_alone_is_that_of_all(mode):
     """Each has a way of its own where no other is needed."""
-    f, arguments = problem(mode, 12, places)
-    X = f(*arguments)
-    together = torch.autograd.grad(X.abs().square().sum(), arguments)[alone]
-    others = [value.detach().requires_grad_(i == alone) for i, value in enumerate(arguments)]
-    f(*others).abs().square().sum().backward()
-    torch.testing.assert_close(others[alone].grad, together, rtol=1e-12, atol=1e-12)
+    for places in PLACES:
+        f, arguments = problem(mode, 12, places)
+        together = torch.autograd.grad(f(*arguments).abs().square().sum(), arguments)
+        for alone, expected in enumerate(together):
+            others = [
+                value.detach().requires_grad_(i == alone) for i, value in enumerate(arguments)
+            ]
+            f(*others).abs().square().sum().backward()
+            torch.testing.assert_close(others[alone].grad, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_third_derivatives_are_refused():
+    f, (x, theta) = problem("constant", 12, "hop")
+    (first,) = torch.autograd.grad(f(x, theta).abs().square().sum(), theta, create_graph=True)
+    (second,) = torch.autograd.grad(first.sum(), theta, create_graph=True)
+    with pytest.raises(RuntimeError):
+        torch.autograd.grad(second.sum(), x)
 
 
 @pytest.mark.xfail(strict=True, raises=GradcheckError)
@@ -130,9 +131,8 @@ def test_no_second_derivative_where_a_sample_lies_on_the_end():
     )
 
 
-@pytest.mark.parametrize("through", [True, False])
 @every_shape
-@pytest.mark.parametrize("places", ["hop", "centres"])
+@pytest.mark.parametrize(("places", "through"), [("hop", True), ("hop", False), ("centres", True)])
 def test_autograd_keeps_no_frames(mode, through, places):
     """What is saved beside X itself is no larger than the signal and the lengths."""
     x = noise(4000).requires_grad_(through)
@@ -163,18 +163,19 @@ def test_autograd_keeps_no_frames(mode, through, places):
         assert max(sizes()) <= G.numel()  # the second pass keeps G, not frames
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_single_precision_is_close_to_double(dtype):
-    x, theta = noise(3, 900), lengths_of("time", 64, 91) * 5
+@every_shape
+def test_single_precision_is_close_to_double(mode):
+    x, theta = noise(3, 900), lengths_of(mode, 64, 91) * 5
     found = []
-    for kind in (dtype, torch.float64):
+    for kind in (torch.float32, torch.float64):
         y, z = x.to(kind).requires_grad_(), theta.to(kind).requires_grad_()
         X = differentiable_stft(y, z, 64, hop_length=10)
         assert X.dtype == (torch.complex64 if kind == torch.float32 else torch.complex128)
         X.abs().square().sum().backward()
         found.append((y.grad.double(), z.grad.double()))
     for one, two in zip(*found, strict=True):
-        assert (one - two).norm() <= 2e-6 * two.norm()
+        bound = 2e-5 if mode == "constant" else 2e-6  # a sum over frames that nearly cancels
+        assert (one - two).norm() <= bound * two.norm()
 
 
 def test_silence_has_a_gradient_of_zero():
@@ -184,17 +185,11 @@ def test_silence_has_a_gradient_of_zero():
 
 
 @every_shape
-def test_inference_mode(mode, small_blocks):
-    x, theta = noise(20), lengths_of(mode, 12, 3)
+def test_inference_mode_and_autocast_compute_the_same(mode, small_blocks):
+    x, theta = noise(20).float(), lengths_of(mode, 12, 3).float()
     expected = differentiable_stft(x, theta, 12, hop_length=7)
     with torch.inference_mode():
         assert torch.equal(differentiable_stft(x, theta, 12, hop_length=7), expected)
-
-
-@every_shape
-def test_autocast_computes_in_single_precision(mode, small_blocks):
-    x, theta = noise(20).float(), lengths_of(mode, 12, 3).float()
-    expected = differentiable_stft(x, theta, 12, hop_length=7)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert torch.equal(differentiable_stft(x, theta, 12, hop_length=7), expected)
         half = differentiable_stft(x.bfloat16(), theta, 12, hop_length=7)
@@ -202,15 +197,15 @@ def test_autocast_computes_in_single_precision(mode, small_blocks):
     assert torch.equal(half, differentiable_stft(x.bfloat16().float(), theta, 12, hop_length=7))
 
 
-@pytest.mark.parametrize("n", [0, 1, 5])
-def test_signals_shorter_than_a_window(n):
-    x = noise(2, n).requires_grad_()
-    theta = torch.full((1, 1), 9.3, dtype=torch.float64, requires_grad=True)
-    X = differentiable_stft(x, theta, 16, hop_length=4)
-    assert X.shape == (2, 9, 1 + n // 4)
-    X.abs().square().sum().backward()
-    assert x.grad.shape == (2, n)
-    assert bool(x.grad.any()) == (n > 0)
+def test_signals_shorter_than_a_window():
+    for n in (0, 1, 5):
+        x = noise(2, n).requires_grad_()
+        theta = torch.full((1, 1), 9.3, dtype=torch.float64, requires_grad=True)
+        X = differentiable_stft(x, theta, 16, hop_length=4)
+        assert X.shape == (2, 9, 1 + n // 4)
+        X.abs().square().sum().backward()
+        assert x.grad.shape == (2, n)
+        assert bool(x.grad.any()) == (n > 0)
 
 
 def test_batches_of_any_shape_and_none():
@@ -254,32 +249,14 @@ def test_compiled_functions_give_the_same():
         torch.testing.assert_close(one, two, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize(
-    ("signal", "lengths", "options", "message"),
-    [
-        (
-            noise(40).long(),
-            (1, 1),
-            {"hop_length": 4},
-            r"^signal of shape \(40,\), torch.int64: real",
-        ),
-        (noise(40), (1, 1), {}, r"^either hop_length or centers must be given, and not both$"),
-        (noise(40), (1, 1), {"hop_length": -1}, r"^hop length -1 samples: it must be above 0$"),
-        (
-            noise(40),
-            (1, 1),
-            {"hop_length": 4, "window": "box"},
-            r"^window 'box' is unknown: use hann",
-        ),
-        (
-            noise(40),
-            (1, 3),
-            {"hop_length": 4},
-            r"^window lengths of shape \(1, 3\) for 11 frames and n_fft 16: "
-            r"\[1, 1\], \[1, 11\], \[9, 1\] or \[9, 11\] is needed$",
-        ),
-    ],
-)
-def test_refused_arguments(signal, lengths, options, message):
-    with pytest.raises(UsageError, match=message):
-        differentiable_stft(signal, torch.full(lengths, 9.0), 16, **options)
+def test_refused_arguments():
+    hop = {"hop_length": 4}
+    for signal, lengths, options, message in (
+        (noise(40).long(), (1, 1), hop, r"signal of shape \(40,\), torch.int64"),
+        (noise(40), (1, 1), {}, r"`hop_length` or `centers`"),
+        (noise(40), (1, 1), {"hop_length": -1}, r"`hop_length` -1 samples"),
+        (noise(40), (1, 1), {**hop, "window": "box"}, r"`window` 'box': use hann"),
+        (noise(40), (1, 3), hop, r"shape \(1, 3\) for 11 frames and `n_fft` 16: .*\[9, 11\]"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            differentiable_stft(signal, torch.full(lengths, 9.0), 16, **options)
