@@ -18,7 +18,7 @@ Source: Leiber et al., IEEE TSP 73 (2025), arXiv 2506.21440, equations of sectio
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import torch
@@ -28,7 +28,7 @@ from dstft_cli.errors import UsageError
 from dstft_cli.stft.bank import MatrixBank
 from dstft_cli.stft.blocks import map_in_order
 from dstft_cli.stft.cells import BandKernel, bands
-from dstft_cli.stft.frames import Block, Gradients, Layout, Needs
+from dstft_cli.stft.frames import Block, Given, Gradients, Layout, Needs
 from dstft_cli.stft.transform import Transform
 from dstft_cli.stft.windows import family
 
@@ -108,27 +108,22 @@ class RowKernel:
         shared: the one length `[1, 1]` of all frames where all centres are whole, else None.
     """
 
+    windows = 1
+
     def __init__(self, transform: Transform, shared: Tensor | None) -> None:
         self.bins = slice(0, transform.bins)
         self._transform = transform
         self._shared = None if shared is None else transform.windows_and_slopes(None, shared[0])
 
-    def spectra(self, frames: Tensor, fractions: Tensor | None, lengths: Tensor) -> Tensor:
-        """`X` of frames `[C, n, K]`, complex `[C, n, F]`; arguments as for `cells.BandKernel`."""
-        X: Tensor = torch.fft.rfft(frames * self._rows(fractions, lengths)[0])
+    def spectra(self, given: Given) -> Tensor:
+        """`X`, complex `[C, n, F]`."""
+        X: Tensor = torch.fft.rfft(given.frames * self._rows(given)[0])
         return X
 
-    def gradients(
-        self,
-        G: Tensor,
-        frames: Tensor,
-        fractions: Tensor | None,
-        lengths: Tensor,
-        needs: Needs,
-    ) -> Gradients:
+    def gradients(self, G: Tensor, given: Given, needs: Needs) -> Gradients:
         """As `cells.BandKernel.gradients`, of all bins."""
-        slopes = 2 if fractions is not None and needs[1] else 1 if needs[2] else 0
-        w, *slope = self._rows(fractions, lengths, slopes)
+        slopes = 2 if given.fractions is not None and needs[1] else 1 if needs[2] else 0
+        frames, (w, *slope) = given.frames, self._rows(given, slopes)
         if self._shared and not needs[0]:  # the transform with ∂w/∂θ costs less than the way back
             dX = torch.view_as_real(torch.fft.rfft(frames * slope[0]))
             inner = torch.dot(torch.view_as_real(G).flatten(), dX.flatten())
@@ -139,15 +134,13 @@ class RowKernel:
         if slope:
             by_window = (frames * y).sum(0)
             if needs[2]:
-                by_length = _by_length(by_window, slope[0], lengths.shape[1] == 1)
+                by_length = _by_length(by_window, slope[0], given.lengths.shape[1] == 1)
             if slopes == 2:
                 by_center = torch.linalg.vecdot(by_window, slope[1])
         return y.mul_(w) if needs[0] else None, by_center, by_length
 
-    def _rows(
-        self, fractions: Tensor | None, lengths: Tensor, slopes: int = 0
-    ) -> tuple[Tensor, ...]:
-        return self._shared or self._transform.rows(fractions, lengths[0], slopes)
+    def _rows(self, given: Given, slopes: int = 0) -> tuple[Tensor, ...]:
+        return self._shared or self._transform.rows(given.fractions, given.lengths[0], slopes)
 
 
 Kernel = RowKernel | MatrixBank | BandKernel
@@ -164,139 +157,139 @@ def _kernels(transform: Transform, lengths: Tensor, *, whole: bool) -> Iterator[
             yield BandKernel(transform, bins, lengths, whole=whole)
 
 
-def _forward(transform: Transform, layout: Layout, signal: Tensor, lengths: Tensor) -> Tensor:
-    """`X`, complex `[C, T, F]`, of a signal `[C, N]`."""
-    shape = signal.shape[0], layout.count, transform.bins
-    X = signal.new_empty(shape, dtype=signal.dtype.to_complex())
-    for kernel in _kernels(transform, lengths, whole=layout.centers is None):
-
-        def work(block: Block, kernel: Kernel = kernel) -> None:
-            frames = layout.frames(signal, block)
-            fractions = layout.fractions(block, signal.dtype)
-            part = kernel.spectra(frames, fractions, block.lengths(lengths))
-            X[block.channels, block.start : block.stop, kernel.bins] = part
-
-        for _ in _each_block(work, layout, signal, lengths, _windows_of(kernel)):
-            pass
-    return X
-
-
-def _backward(
-    transform: Transform,
-    layout: Layout,
-    G: Tensor,
-    signal: Tensor,
-    lengths: Tensor,
-    needs: Needs,
-) -> Gradients:
-    """Gradients with respect to signal `[C, N]`, centres `[T]` and lengths, where needed.
+class BlockedTransform:
+    """The transform of a whole signal in blocks of frames, and its adjoint derivatives.
 
     Args:
-        G: gradient with respect to X, `[C, T, F]`.
-        needs: which gradients to compute; the others are None.
+        signal, centers, lengths: `[C, N]`, `[T]` or None, and `[1 or F, 1 or T]`, samples.
+        settings: hop (0 where there are centres), n_fft, window, normalization.
     """
-    by_signal = layout.empty_total(signal) if needs[0] else None
-    by_center = signal.new_zeros(layout.count) if needs[1] else None
-    by_length = torch.zeros_like(lengths) if needs[2] else None
-    for kernel in _kernels(transform, lengths, whole=layout.centers is None):
 
-        def work(block: Block, kernel: Kernel = kernel) -> tuple[Block, Gradients]:
-            frames = layout.frames(signal, block)
-            fractions = layout.fractions(block, signal.dtype)
-            g = G[block.channels, block.start : block.stop, kernel.bins]
-            found = kernel.gradients(g, frames, fractions, block.lengths(lengths), needs)
-            return block, (None if found[0] is None else layout.folded(found[0]), *found[1:])
+    def __init__(
+        self, signal: Tensor, centers: Tensor | None, lengths: Tensor, settings: Sequence[Any]
+    ) -> None:
+        hop, n_fft, window, normalization = settings
+        count = 1 + signal.shape[-1] // hop if centers is None else len(centers)
+        at = None if centers is None else centers.detach()
+        self._transform = Transform(n_fft, window, normalization)
+        self._layout = Layout(signal.shape[-1], n_fft, count, hop, at)
+        self._signal = signal
+        self._lengths = lengths
 
-        for block, found in _each_block(work, layout, signal, lengths, _windows_of(kernel)):
-            if by_signal is not None and found[0] is not None:
-                layout.add(by_signal, found[0], block)
-            if by_center is not None and found[1] is not None:
-                by_center[block.start : block.stop] += found[1]
-            if by_length is not None and found[2] is not None:
-                block.lengths(by_length)[kernel.bins if len(lengths) > 1 else slice(None)] += found[
-                    2
-                ]
-    return None if by_signal is None else by_signal[:, :-1], by_center, by_length
+    def forward(self) -> Tensor:
+        """`X`, complex `[C, T, F]`."""
+        shape = self._signal.shape[0], self._layout.count, self._transform.bins
+        X = self._signal.new_empty(shape, dtype=self._signal.dtype.to_complex())
+        for kernel in _kernels(self._transform, self._lengths, whole=self._layout.centers is None):
 
+            def work(block: Block, kernel: Kernel = kernel) -> None:
+                X[block.channels, block.frames, kernel.bins] = kernel.spectra(self._given(block))
 
-def _second_backward(
-    transform: Transform,
-    layout: Layout,
-    G: Tensor,
-    signal: Tensor,
-    lengths: Tensor,
-    directions: Gradients,
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Gradients of `Σ directions · backward(...)` with respect to G, signal, centres and lengths.
+            for _ in self._each_block(work, kernel.windows):
+                pass
+        return X
 
-    Args:
-        directions: like what `_backward` returns.
-    """
-    by_G, by_signal = torch.zeros_like(G), layout.empty_total(signal)
-    by_center, by_length = signal.new_zeros(layout.count), torch.zeros_like(lengths)
-    along_signal, along_center, along_length = directions
+    def backward(self, G: Tensor, needs: Needs) -> Gradients:
+        """Gradients with respect to signal `[C, N]`, centres `[T]` and lengths, where needed.
 
-    def work(block: Block) -> tuple[Block, tuple[Tensor, ...]]:
-        frames = layout.frames(signal, block).clone()
-        fractions = layout.fractions(block, signal.dtype)
-        g = G[block.channels, block.start : block.stop]
+        Args:
+            G: gradient with respect to X, `[C, T, F]`.
+            needs: which gradients to compute; the others are None.
+        """
+        layout, lengths = self._layout, self._lengths
+        by_signal = layout.empty_total(self._signal) if needs[0] else None
+        by_center = self._signal.new_zeros(layout.count) if needs[1] else None
+        by_length = torch.zeros_like(lengths) if needs[2] else None
+        for kernel in _kernels(self._transform, lengths, whole=layout.centers is None):
+            rows = kernel.bins if len(lengths) > 1 else slice(None)
+
+            def work(block: Block, kernel: Kernel = kernel) -> tuple[Block, Gradients]:
+                g = G[block.channels, block.frames, kernel.bins]
+                found = kernel.gradients(g, self._given(block), needs)
+                return block, (None if found[0] is None else layout.folded(found[0]), *found[1:])
+
+            for block, found in self._each_block(work, kernel.windows):
+                if by_signal is not None and found[0] is not None:
+                    layout.add(by_signal, found[0], block)
+                if by_center is not None and found[1] is not None:
+                    by_center[block.frames] += found[1]
+                if by_length is not None and found[2] is not None:
+                    block.lengths(by_length)[rows] += found[2]
+        return None if by_signal is None else by_signal[:, :-1], by_center, by_length
+
+    def second_backward(
+        self, G: Tensor, directions: Gradients
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Gradients of `Σ directions · backward(...)` with respect to G, signal, centres and lengths.
+
+        Args:
+            G: as for `backward`.
+            directions: like what `backward` returns.
+        """
+        by_G, by_signal = torch.zeros_like(G), self._layout.empty_total(self._signal)
+        by_center = self._signal.new_zeros(self._layout.count)
+        by_length = torch.zeros_like(self._lengths)
+
+        def work(block: Block) -> tuple[Block, tuple[Tensor, ...]]:
+            found = self._second_of_block(G, directions, block)
+            return block, (found[0], self._layout.folded(found[1]), *found[2:])
+
+        for block, found in self._each_block(work, self._lengths.shape[0]):
+            by_G[block.channels, block.frames] = found[0]
+            self._layout.add(by_signal, found[1], block)
+            block.lengths(by_length).add_(found[2])
+            if len(found) > 3:
+                by_center[block.frames] += found[3]
+        return by_G, by_signal[:, :-1], by_center, by_length
+
+    def _second_of_block(
+        self, G: Tensor, directions: Gradients, block: Block
+    ) -> tuple[Tensor, ...]:
+        """What a block adds: with respect to G, its frames, lengths and, if learned, centres."""
+        along_signal, along_center, along_length = directions
+        frames, fractions, theta = self._given(block)
+        variables = [G[block.channels, block.frames], frames.clone(), theta]
+        variables += [] if fractions is None else [fractions]
         with torch.enable_grad():
-            variables = [g, frames, block.lengths(lengths)]
-            variables += [] if fractions is None else [fractions]
             variables = [variable.detach().requires_grad_() for variable in variables]
             g, frames, theta = variables[:3]
-            fractions = None if fractions is None else variables[3]
-            kernels = _kernels(transform, theta, whole=fractions is None)
-            X = torch.cat([kernel.spectra(frames, fractions, theta) for kernel in kernels], -1)
+            given = Given(frames, None if fractions is None else variables[3], theta)
+            kernels = _kernels(self._transform, theta, whole=fractions is None)
+            X = torch.cat([kernel.spectra(given) for kernel in kernels], -1)
             inner = (torch.view_as_real(g) * torch.view_as_real(X)).sum()  # Re Σ Ḡ X
             slopes = torch.autograd.grad(inner, variables[1:], create_graph=True)
             total = inner * 0.0
             if along_signal is not None:
-                total = total + (layout.frames(along_signal, block) * slopes[0]).sum()
+                total = total + (self._layout.frames(along_signal, block) * slopes[0]).sum()
             if along_length is not None:
                 total = total + (block.lengths(along_length) * slopes[1]).sum()
             if along_center is not None and fractions is not None:
-                total = total + (along_center[block.start : block.stop] * slopes[2]).sum()
-        found = torch.autograd.grad(total, variables, materialize_grads=True)
-        return block, (found[0], layout.folded(found[1]), *found[2:])
+                total = total + (along_center[block.frames] * slopes[2]).sum()
+        return torch.autograd.grad(total, variables, materialize_grads=True)
 
-    for block, found in _each_block(work, layout, signal, lengths, lengths.shape[0]):
-        by_G[block.channels, block.start : block.stop] = found[0]
-        layout.add(by_signal, found[1], block)
-        block.lengths(by_length).add_(found[2])
-        if len(found) > 3:
-            by_center[block.start : block.stop] += found[3]
-    return by_G, by_signal[:, :-1], by_center, by_length
+    def _given(self, block: Block) -> Given:
+        return self._layout.given(self._signal, self._lengths, block)
 
+    def _each_block(self, work: Callable[[Block], Done], windows: int) -> Iterator[Done]:
+        """`work` of all blocks, in order, on as many threads as torch uses; `windows`: of a frame."""
+        device = self._signal.device.type
+        samples = max(BLOCK_SAMPLES.get(device, _LARGE_BLOCK_SAMPLES) // windows, 1)
+        shared = self._lengths.shape == (1, 1) and self._layout.centers is None
+        blocks: Iterable[Block] = self._layout.blocks(
+            self._signal.shape[0], samples, most_channels=1 if shared else _MOST_CHANNELS
+        )
+        threads = 1
+        if device == "cpu":
+            blocks = list(blocks)
+            threads = torch.get_num_threads() if len(blocks) > 1 else 1
+        inference = torch.is_inference_mode_enabled()
 
-def _each_block(
-    work: Callable[[Block], Done],
-    layout: Layout,
-    signal: Tensor,
-    lengths: Tensor,
-    windows: int,
-) -> Iterator[Done]:
-    """`work` of all blocks, in order, on as many threads as torch uses; `windows`: of each frame."""
-    samples = max(BLOCK_SAMPLES.get(signal.device.type, _LARGE_BLOCK_SAMPLES) // windows, 1)
-    most_channels = 1 if lengths.shape == (1, 1) and layout.centers is None else _MOST_CHANNELS
-    blocks: Iterable[Block] = layout.blocks(signal.shape[0], samples, most_channels=most_channels)
-    threads = 1
-    if signal.device.type == "cpu":
-        blocks = list(blocks)
-        threads = torch.get_num_threads() if len(blocks) > 1 else 1
-    inference = torch.is_inference_mode_enabled()
+        def here(block: Block) -> Done:
+            # threads do not inherit modes; inside an operator, the first brings autograd's own back
+            with torch.inference_mode(inference), torch.no_grad():
+                return work(block)
 
-    def here(block: Block) -> Done:
-        # threads do not inherit modes; inside an operator, the first brings autograd's own back
-        with torch.inference_mode(inference), torch.no_grad():
-            return work(block)
-
-    return map_in_order(here, blocks, threads)
-
-
-def _windows_of(kernel: Kernel) -> int:
-    """Windows of a frame that a kernel computes."""
-    return kernel.bins.stop - kernel.bins.start if isinstance(kernel, BandKernel) else 1
+        return map_in_order(here, blocks, threads)
 
 
 def _by_length(by_window: Tensor, slopes: Tensor, one: bool) -> Tensor:
@@ -313,14 +306,6 @@ _SETTINGS = (
 )
 
 
-def _placed(signal: Tensor, centers: Tensor | None, settings: Any) -> tuple[Transform, Layout]:
-    hop, n_fft, window, normalization = settings
-    count = 1 + signal.shape[-1] // hop if centers is None else len(centers)
-    at = None if centers is None else centers.detach()
-    layout = Layout(signal.shape[-1], n_fft, count, hop, at)
-    return Transform(n_fft, window, normalization), layout
-
-
 def _frames_first(G: Tensor) -> Tensor:
     """`[C, F, T]` to `[C, T, F]`, contiguous: so it comes wherever what follows is elementwise."""
     return G.transpose(1, 2).resolve_conj().contiguous()
@@ -329,9 +314,8 @@ def _frames_first(G: Tensor) -> Tensor:
 @library.custom_op("dstft_cli::stft", mutates_args=(), schema=f"({_SETTINGS}) -> Tensor")
 def _stft(signal: Tensor, centers: Tensor | None, lengths: Tensor, *settings: Any) -> Tensor:
     """`X`, `[C, F, T]`."""
-    transform, layout = _placed(signal, centers, settings)
     with torch.autocast(signal.device.type, enabled=False):
-        return _forward(transform, layout, signal, lengths).transpose(1, 2)
+        return BlockedTransform(signal, centers, lengths, settings).forward().transpose(1, 2)
 
 
 @_stft.register_fake
@@ -351,10 +335,10 @@ def _stft_backward(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients with respect to signal, centres and lengths; empty where not needed."""
     needs = settings[-1]
-    transform, layout = _placed(signal, centers, settings[:-1])
     wanted = (needs[0], needs[1] and centers is not None, needs[2])
+    whole = BlockedTransform(signal, centers, lengths, settings[:-1])
     with torch.autocast(signal.device.type, enabled=False):
-        found = _backward(transform, layout, _frames_first(G), signal, lengths, wanted)
+        found = whole.backward(_frames_first(G), wanted)
     by_signal, by_center, by_length = found
     return (
         signal.new_empty(0) if by_signal is None else by_signal.contiguous(),
@@ -392,13 +376,12 @@ def _stft_second(
     *settings: Any,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Gradients of the gradients along directions, with respect to G and the three."""
-    transform, layout = _placed(signal, centers, settings)
     along_center = None if along_center is None else along_center.to(signal.dtype)
     along = (along_signal, along_center, along_length)
+    whole = BlockedTransform(signal, centers, lengths, settings)
     with torch.autocast(signal.device.type, enabled=False):
-        by_G, by_signal, by_center, by_length = _second_backward(
-            transform, layout, _frames_first(G), signal, lengths, along
-        )
+        found = whole.second_backward(_frames_first(G), along)
+    by_G, by_signal, by_center, by_length = found
     kind = signal.dtype if centers is None else centers.dtype
     return by_G.transpose(1, 2), by_signal.contiguous(), by_center.to(kind), by_length
 

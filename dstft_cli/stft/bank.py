@@ -26,7 +26,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dstft_cli.stft.frames import Gradients, Needs, joined_halves, split_halves
+from dstft_cli.stft.frames import Given, Gradients, Needs, joined_halves, split_halves
 from dstft_cli.stft.transform import Transform
 
 BINS_PER_FFT = 20  # a matrix product for so many bins costs about as much as one FFT
@@ -87,17 +87,10 @@ def frequency_bank(
     normalization: str = "energy",
     slopes: bool = False,
 ) -> FrequencyBank:
-    """`cheaper_bank` of a `Transform`."""
-    transform = Transform(n_fft, window_name, normalization)
-    return cheaper_bank(transform, lengths, fraction, slopes=slopes)
-
-
-def cheaper_bank(
-    transform: Transform, lengths: Tensor, fraction: float = 0.0, *, slopes: bool = False
-) -> FrequencyBank:
-    """The cheaper of the two banks; arguments as for `FrequencyBank`."""
+    """The cheaper of the two banks; arguments as for `Transform` and `FrequencyBank`."""
     few = len(torch.unique(lengths)) * BINS_PER_FFT <= len(lengths)
-    return (FFTBank if few else MatrixBank)(transform, lengths, fraction, slopes=slopes)
+    kind = FFTBank if few else MatrixBank
+    return kind(Transform(n_fft, window_name, normalization), lengths, fraction, slopes=slopes)
 
 
 class FFTBank(FrequencyBank):
@@ -133,6 +126,8 @@ class MatrixBank(FrequencyBank):
     Args:
         keep: hold a large matrix too, for it is used again and again.
     """
+
+    windows = 1
 
     def __init__(
         self,
@@ -175,13 +170,10 @@ class MatrixBank(FrequencyBank):
             return tuple(found[0])
         return tuple(torch.cat(pieces, dim=-1) for pieces in zip(*found, strict=True))
 
-    def spectra(
-        self, frames: Tensor, fractions: Tensor | None = None, lengths: Tensor | None = None
-    ) -> Tensor:
-        """As for every bank; fractions and lengths are those given at construction."""
-        real, imaginary = self.parts(frames)[:2]
-        X = torch.complex(real.contiguous(), imaginary.contiguous())
-        return X * self._phase
+    def spectra(self, frames: Tensor | Given) -> Tensor:
+        """As of every bank; fractions and lengths given are those of the construction."""
+        real, imaginary = self.parts(frames.frames if isinstance(frames, Given) else frames)[:2]
+        return torch.complex(real.contiguous(), imaginary.contiguous()) * self._phase
 
     def adjoint(self, G: Tensor) -> Tensor:
         """Gradient of `Re Σ Ḡ X` with respect to the frames, `[C, n, K]`, for G `[C, n, F]`."""
@@ -193,18 +185,13 @@ class MatrixBank(FrequencyBank):
             odd = odd + H.imag.contiguous() @ sines
         return joined_halves(even, odd, self._transform.n_fft, self._even)
 
-    def gradients(
-        self,
-        G: Tensor,
-        frames: Tensor,
-        fractions: Tensor | None,
-        lengths: Tensor,
-        needs: Needs,
-    ) -> Gradients:
+    def gradients(self, G: Tensor, given: Given, needs: Needs) -> Gradients:
         """As `cells.BandKernel.gradients`, of all bins, for one length each; none of centres."""
         by_length = None
         if needs[2]:
-            sums, differences = (part.flatten(0, 1) for part in split_halves(frames, self._even))
+            sums, differences = (
+                part.flatten(0, 1) for part in split_halves(given.frames, self._even)
+            )
             by_length = torch.cat(
                 [self._by_length(G[..., bins], sums, differences, bins) for bins in self._ranges]
             )[:, None]

@@ -32,7 +32,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dstft_cli.stft.frames import Gradients, Needs, joined_halves, split_halves
+from dstft_cli.stft.frames import Given, Gradients, Needs, joined_halves, split_halves
 from dstft_cli.stft.transform import Transform
 
 _BATCH_SAMPLES = 1 << 19  # of all pairs and channels transformed at a time
@@ -227,56 +227,46 @@ class BandKernel:
         bins: the band.
         like: dtype and device of the frames.
         whole: all centres are whole samples.
+
+    Attributes:
+        windows: of a frame that are computed at a time.
     """
 
     def __init__(self, transform: Transform, bins: slice, like: Tensor, *, whole: bool) -> None:
         self.bins = bins
+        self.windows = bins.stop - bins.start
         self._transform = transform
         self._whole = whole
         self._places = transform.places(like, even=whole)
         self._cosines, self._sines = transform.turns(bins, self._places)
         self._phase = transform.phase(bins, like)
 
-    def spectra(self, frames: Tensor, fractions: Tensor | None, lengths: Tensor) -> Tensor:
-        """`X` of the band, complex `[C, n, B]`.
-
-        Args:
-            frames: `[C, n, K]`.
-            fractions: fractional parts of the centres, samples, `[n]`; None: all are whole.
-            lengths: window lengths of all bins, samples, `[F, 1]` or `[F, n]`.
-        """
-        (w,) = self._windows(fractions, lengths)
-        sums, differences = self._sides(frames)
+    def spectra(self, given: Given) -> Tensor:
+        """`X` of the band, complex `[C, n, B]`; lengths are those of all bins."""
+        (w,) = self._windows(given)
+        sums, differences = self._sides(given.frames)
         real = (w * self._cosines) @ sums
         imaginary = (w.mul_(self._sines)) @ differences
         return torch.complex(real, imaginary).permute(2, 0, 1) * self._phase
 
-    def gradients(
-        self,
-        G: Tensor,
-        frames: Tensor,
-        fractions: Tensor | None,
-        lengths: Tensor,
-        needs: Needs,
-    ) -> Gradients:
-        """What the band adds to the gradients of frames `[C, n, K]`, centres `[n]` and lengths of the band.
+    def gradients(self, G: Tensor, given: Given, needs: Needs) -> Gradients:
+        """What the band adds to the gradients of frames `[C, n, K]`, centres `[n]` and its lengths.
 
         Args:
             G: gradient with respect to the band of X, `[C, n, B]`.
-            frames, fractions, lengths: as for `spectra`.
+            given: as for `spectra`.
             needs: which gradients to compute; the others are None.
         """
-        slopes = 2 if needs[1] else 1 if needs[2] else 0
-        w, *slope = self._windows(fractions, lengths, slopes)
+        w, *slope = self._windows(given, 2 if needs[1] else 1 if needs[2] else 0)
         H = (G * self._phase.conj()).permute(1, 2, 0)  # [n, B, C]
         real, imaginary = H.real.contiguous(), H.imag.contiguous()
         by_frames = by_center = by_length = None
         if slope:
-            sums, differences = self._sides(frames)
+            sums, differences = self._sides(given.frames)
             by_window = (real @ sums.transpose(1, 2)).mul_(self._cosines)
             by_window.addcmul_(imaginary @ differences.transpose(1, 2), self._sines)
             by_length = torch.linalg.vecdot(by_window, slope[0]).T
-            if lengths.shape[1] == 1:
+            if given.lengths.shape[1] == 1:
                 by_length = by_length.sum(1, keepdim=True)
             if needs[1]:
                 by_center = torch.linalg.vecdot(by_window.flatten(1), slope[1].flatten(1))
@@ -287,14 +277,13 @@ class BandKernel:
             by_frames = joined_halves(*sides, self._transform.n_fft, self._whole)
         return by_frames, by_center, by_length if needs[2] else None
 
-    def _windows(
-        self, fractions: Tensor | None, lengths: Tensor, slopes: int = 0
-    ) -> tuple[Tensor, ...]:
+    def _windows(self, given: Given, slopes: int = 0) -> tuple[Tensor, ...]:
         """Windows of the band and their slopes, each `[n or 1, B, U]`."""
-        u = self._places if fractions is None else self._places - fractions[:, None]
+        shift = 0.0 if given.fractions is None else given.fractions[:, None]
+        u = self._places - shift
         return self._transform.values(
             u.reshape(-1, 1, len(self._places)),
-            lengths[self.bins].T[:, :, None],
+            given.lengths[self.bins].T[:, :, None],
             slopes=slopes,
             mirror=self._transform.n_fft if self._whole else 0,
             whole=False,

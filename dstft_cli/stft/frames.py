@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -130,6 +130,20 @@ class Frames:
         return torch.nn.functional.pad(inside, (left, right)) if left or right else inside
 
 
+class Given(NamedTuple):
+    """What the transform of some frames is computed from, as tensors that autograd may follow.
+
+    Attributes:
+        frames: `[C, n, K]`.
+        fractions: fractional parts of the centres, samples, `[n]`; None: all are whole.
+        lengths: window lengths, samples, `[1, 1]`, `[1, n]`, `[F, 1]` or `[F, n]`.
+    """
+
+    frames: Tensor
+    fractions: Tensor | None
+    lengths: Tensor
+
+
 @dataclass(frozen=True)
 class Block:
     """Frames `start … stop-1` of some channels."""
@@ -138,9 +152,14 @@ class Block:
     start: int
     stop: int
 
+    @property
+    def frames(self) -> slice:
+        """Numbers of the frames."""
+        return slice(self.start, self.stop)
+
     def lengths(self, lengths: Tensor) -> Tensor:
         """Of window lengths `[F or 1, T or 1]` those of these frames, a view."""
-        return lengths if lengths.shape[1] == 1 else lengths[:, self.start : self.stop]
+        return lengths if lengths.shape[1] == 1 else lengths[:, self.frames]
 
 
 @dataclass(frozen=True)
@@ -185,12 +204,13 @@ class Layout:
             part = torch.nn.functional.pad(part, (left, last - first - left - part.shape[-1]))
         return part.unfold(-1, self.n_fft, self.hop)
 
-    def fractions(self, block: Block, dtype: torch.dtype) -> Tensor | None:
-        """Fractional parts of the centres, `[n]`; None where a hop keeps all whole."""
-        if self.centers is None:
-            return None
-        part = self.centers[block.start : block.stop]
-        return (part - part.floor()).to(dtype)
+    def given(self, signal: Tensor, lengths: Tensor, block: Block) -> Given:
+        """Frames of the block, fractional parts of their centres, and their lengths."""
+        fractions = None
+        if self.centers is not None:
+            part = self.centers[block.frames]
+            fractions = (part - part.floor()).to(signal.dtype)
+        return Given(self.frames(signal, block), fractions, block.lengths(lengths))
 
     def folded(self, frames: Tensor) -> Tensor:
         """What `add` takes: frames `[C, n, K]` around centres, or the sum of those a hop apart."""
@@ -226,7 +246,7 @@ class Layout:
     def _index(self, centers: Tensor, block: Block) -> Tensor:
         """Sample of each place of each frame, `[n, K]`; N for what lies outside."""
         offsets = torch.arange(self.n_fft, device=centers.device) - self.n_fft // 2
-        index = centers[block.start : block.stop].floor().long()[:, None] + offsets
+        index = centers[block.frames].floor().long()[:, None] + offsets
         return index.masked_fill((index < 0) | (index >= self.length), self.length)
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dstft_cli.errors import UsageError
-from dstft_cli.stft.bank import BankOperator, cheaper_bank
+from dstft_cli.stft.bank import BankOperator, frequency_bank
 from dstft_cli.stft.blocks import map_in_order
 from dstft_cli.stft.cells import cell_spectra
 from dstft_cli.stft.frames import Frames
@@ -56,7 +56,11 @@ def spectra(
     elif lengths.shape[1] == 1 and frames.few_fractions:
         fractions, places = frames.places()
         theta = torch.as_tensor(lengths[:, 0]).to(frames.dtype).to(frames.device)
-        banks = [cheaper_bank(transform, theta, fraction) for fraction in fractions]
+        K, name, normalization = transform.n_fft, transform.window, transform.normalization
+        banks = [
+            frequency_bank(K, theta, place, window_name=name, normalization=normalization)
+            for place in fractions
+        ]
         block = max(block, banks[0].block)
 
         def work(start: int, stop: int) -> Tensor:

@@ -109,9 +109,25 @@ class LeastSquaresInverse(BlockInverse):
             yield solved.samples
 
     def segments(self) -> Iterator[Segment]:
-        """Segments of the signal, in order."""
-        values = self._transform.bins * self.channels
-        return cut(self._centers, self.length, self._transform.n_fft, values, self._dtype)
+        """Segments of the signal, in order; shorter ones where frames are dense."""
+        n_fft = self._transform.n_fft
+        margin = _MARGIN[self._dtype] * n_fft
+        most = _MOST_VALUES // (self._transform.bins * self.channels)
+        start = 0
+        while start < self.length:
+            low = max(start - margin, 0)
+            first = int(np.searchsorted(self._centers, low - n_fft // 2 - 1))
+            size = SEGMENT * n_fft
+            while True:
+                stop = min(start + size, self.length)
+                high = min(stop + margin, self.length)
+                reach = high + n_fft // 2 + 1
+                last = int(np.searchsorted(self._centers, reach, side="right"))
+                if last - first <= most or size <= 4 * n_fft:
+                    break
+                size //= 2
+            yield Segment(start, stop, low, high, slice(first, last))
+            start = stop
 
     def _jobs(self, blocks: Iterable[Tensor]) -> Iterator[tuple[Segment, Tensor]]:
         """Segments with the frames they need, each frame held until the last one has it."""
@@ -159,15 +175,6 @@ class LeastSquaresInverse(BlockInverse):
         banks = [MatrixBank(self._transform, theta, place, keep=keep) for place in fractions]
         return places, banks
 
-    def _problem(self, segment: Segment) -> SegmentProblem:
-        return SegmentProblem(
-            partial(self._operator, segment.frames),
-            self._centers[segment.frames] - segment.low,
-            segment.high - segment.low,
-            self._transform.n_fft,
-            self._dtype,
-        )
-
     def _own(self, segment: Segment) -> slice:
         """Of its frames those whose centres lie in the part that is kept."""
         centers = self._centers[segment.frames]
@@ -187,7 +194,13 @@ class LeastSquaresInverse(BlockInverse):
         if X.shape[1] == 0:
             size = segment.stop - segment.start
             return _Solved(np.zeros((self.channels, size)), 0, True, 0.0, 0.0, size, 0)
-        problem = self._problem(segment)
+        problem = SegmentProblem(
+            partial(self._operator, segment.frames),
+            self._centers[segment.frames] - segment.low,
+            segment.high - segment.low,
+            self._transform.n_fft,
+            self._dtype,
+        )
         peak = X.abs().amax(dim=(1, 2))  # squares of very small or large values are no float32
         scale = peak.masked_fill(peak == 0, 1)
         X = X / scale[:, None, None]
@@ -223,36 +236,6 @@ class Segment:
     low: int
     high: int
     frames: slice
-
-
-def cut(
-    centers: NDArray[np.float64], length: int, n_fft: int, values: int, dtype: torch.dtype
-) -> Iterator[Segment]:
-    """Segments of a signal, in order.
-
-    Args:
-        centers: of the frames, samples, `[T]`, not decreasing.
-        length: N, samples.
-        n_fft: K, samples.
-        values: of the transform in one frame, all channels together.
-        dtype: float32 or float64, in which is solved.
-    """
-    margin = _MARGIN[dtype] * n_fft
-    most = _MOST_VALUES // values
-    start = 0
-    while start < length:
-        low = max(start - margin, 0)
-        first = int(np.searchsorted(centers, low - n_fft // 2 - 1))
-        size = SEGMENT * n_fft
-        while True:
-            stop = min(start + size, length)
-            high = min(stop + margin, length)
-            last = int(np.searchsorted(centers, high + n_fft // 2 + 1, side="right"))
-            if last - first <= most or size <= 4 * n_fft:
-                break
-            size //= 2
-        yield Segment(start, stop, low, high, slice(first, last))
-        start = stop
 
 
 class Operator(Protocol):

@@ -1,7 +1,5 @@
 """Gradients and second derivatives of the transform, what it keeps for them, and how it is computed."""
 
-import shutil
-import warnings
 import weakref
 from itertools import product
 
@@ -228,25 +226,6 @@ def test_the_operators_obey_what_torch_asks_of_them(places):
     library.opcheck(
         torch.ops.dstft_cli.stft_backward.default, (G, *given, [True, centers is not None, True])
     )
-
-
-@pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile needs a C++ compiler: none")
-def test_compiled_functions_give_the_same():
-    def power(x: torch.Tensor, theta: torch.Tensor) -> torch.Tensor:
-        return torch.view_as_real(differentiable_stft(x, theta, 64, hop_length=16)).square().sum(-1)
-
-    compiled = torch.compile(power, fullgraph=True)
-    results = []
-    with warnings.catch_warnings():  # of the compiler's own
-        warnings.simplefilter("ignore")
-        for function in (power, compiled):
-            x, theta = noise(2, 400).requires_grad_(), torch.full((1, 1), 40.3, dtype=torch.float64)
-            theta.requires_grad_()
-            value = function(x, theta)
-            value.log1p().sum().backward()
-            results.append((value.detach(), x.grad, theta.grad))
-    for one, two in zip(*results, strict=True):
-        torch.testing.assert_close(one, two, rtol=1e-12, atol=1e-12)
 
 
 def test_refused_arguments():

@@ -10,6 +10,7 @@ from stft_reference import explicit_stft
 from dstft_cli.stft import Frames, Transform, bank, cells, frequency_bank, stft_derivatives
 from dstft_cli.stft.bank import BankOperator, FFTBank, MatrixBank
 from dstft_cli.stft.cells import BandKernel, CellOperator, pairs_of
+from dstft_cli.stft.frames import Given
 
 RNG = np.random.default_rng(3)
 SIGNAL = RNG.standard_normal((2, 150))
@@ -177,7 +178,7 @@ def test_bands_of_bins_join_to_the_whole_transform():
         transform, parts = Transform(n_fft), []
         for bins in (slice(0, 5), slice(5, F)):
             kernel = BandKernel(transform, bins, theta, whole=fractions is None)
-            parts.append(kernel.spectra(frames, fractions, theta))
+            parts.append(kernel.spectra(Given(frames, fractions, theta)))
         at = torch.zeros(3, dtype=torch.float64) if fractions is None else fractions
         expected = CellOperator(transform, at, theta.numpy()).spectra(frames)
         torch.testing.assert_close(torch.cat(parts, -1), expected)

@@ -53,19 +53,6 @@ def test_threads_are_one_inside_and_put_back():
     assert torch.get_num_threads() == 2
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.usefixtures("two_torch_threads")
-def test_an_error_comes_out_and_threads_are_put_back(threads):
-    def work(job: int) -> int:
-        if job == 3:
-            raise ValueError("job 3 fails")
-        return job
-
-    with pytest.raises(ValueError, match=r"^job 3 fails$"):
-        list(map_in_order(work, range(100), threads))
-    assert torch.get_num_threads() == 2
-
-
 def test_few_results_wait_for_a_slow_consumer():
     begun = []
     results = map_in_order(begun.append, range(100), 2)
@@ -86,13 +73,10 @@ def threads_of(count: int) -> set[threading.Thread]:
     return set(map_in_order(work, range(min(4 * count, 40)), count))
 
 
-def test_threads_stay_for_the_next_call():
+def test_threads_stay_for_the_next_call_and_others_take_their_place():
     first = threads_of(2)
     assert len(first) == 2
     assert threads_of(2) == first
-
-
-def test_threads_of_another_number_take_their_place():
     others = threading.active_count() - len(threads_of(2))
     for count in (3, 4, 5):
         seen = threads_of(count)
@@ -136,6 +120,7 @@ def test_a_call_within_a_call_ends():
     assert list(map_in_order(work, range(4), 2)) == [[0, j, 2 * j] for j in range(4)]
 
 
+@pytest.mark.usefixtures("two_torch_threads")
 def test_nothing_runs_once_a_failure_is_told():
     running, lock = 0, threading.Lock()
 
@@ -149,9 +134,11 @@ def test_nothing_runs_once_a_failure_is_told():
         with lock:
             running -= 1
 
-    with pytest.raises(ValueError, match="job 0"):
-        list(map_in_order(work, range(100), 3))
-    assert running == 0
+    for threads in (1, 3):
+        with pytest.raises(ValueError, match="job 0"):
+            list(map_in_order(work, range(100), threads))
+        assert running == 0
+        assert torch.get_num_threads() == 2
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="NOT TESTED: needs fork")

@@ -72,8 +72,8 @@ def error(back: np.ndarray, x: torch.Tensor) -> float:
 @pytest.mark.parametrize("kind", [smooth, few, patches])
 @pytest.mark.parametrize(("hop", "n_fft"), [(8.0, 129), (9.25, 128), ("uneven", 128)])
 def test_the_signal_comes_back(hop, kind, n_fft, dtype):
-    x = noise(2, 3000, dtype=dtype)
-    centers = uneven(3000, 14) if hop == "uneven" else np.arange(0, 3001, hop)
+    x = noise(2, 1500, dtype=dtype)
+    centers = uneven(1500, 14) if hop == "uneven" else np.arange(0, 1501, hop)
     shortest = 16 / 0.9  # uneven centres are up to 14, the others up to 9.25 samples apart
     lengths = kind(n_fft, shortest, *([len(centers)] if kind is patches else []))
     back, inverse = solved(x, centers, lengths, n_fft)
@@ -163,24 +163,20 @@ def test_least_squares_of_what_is_no_transform():
     assert inverse.residual == pytest.approx(np.linalg.norm(left) / total, rel=1e-9)
 
 
-@pytest.mark.parametrize("dtype", BOUND)
 @pytest.mark.parametrize("kind", [smooth, few, patches])
-def test_segments_join_to_what_one_segment_gives(kind, dtype, monkeypatch):
-    x = noise(2, 6000, dtype=dtype)
-    centers = uneven(6000, 16)
+def test_segments_join_to_what_one_segment_gives(kind, monkeypatch):
+    x = noise(1, 4500)
+    centers = np.arange(0, 4501, 12.5)
     lengths = kind(64, 20, *([len(centers)] if kind is patches else []))
-    whole, one = solved(x, centers, lengths, 64, threads=2)
-    assert len(list(one.segments())) == 3  # of 32 n_fft each
-    monkeypatch.setattr(least_squares, "SEGMENT", 5)
-    joined, several = solved(x, centers, lengths, 64, threads=2)
-    assert len(list(several.segments())) == 19
-    assert error(joined, x) <= BOUND[dtype]
-    np.testing.assert_allclose(joined, whole, rtol=0, atol=5 * BOUND[dtype])
-    assert several.residual == pytest.approx(one.residual, rel=0.5)
-    monkeypatch.setattr(least_squares, "SEGMENT", 1000)
-    once, single = solved(x, centers, lengths, 64)
-    assert len(list(single.segments())) == 1
-    np.testing.assert_allclose(joined, once, rtol=0, atol=5 * BOUND[dtype])
+    found = []
+    for size, count in ((32, 3), (5, 15), (1000, 1)):
+        monkeypatch.setattr(least_squares, "SEGMENT", size)
+        back, inverse = solved(x, centers, lengths, 64, threads=2)
+        assert len(list(inverse.segments())) == count
+        assert error(back, x) <= 1e-9
+        found.append(back)
+    for back in found[1:]:
+        np.testing.assert_allclose(back, found[0], rtol=0, atol=5e-9)
 
 
 def test_dense_frames_make_short_segments(monkeypatch):
