@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from dstft_cli.stft import DSTFT, istft, stft_derivatives, window
 
 _WHERE = {
-    "DSTFT": "stft.module",
+    "DSTFT": "stft.layer",
     "Criterion": "criteria",
     "DstftError": "errors",
     "InputError": "errors",
@@ -36,7 +36,7 @@ _WHERE = {
     "StopReason": "records",
     "Trajectory": "records",
     "UsageError": "errors",
-    "istft": "stft.inverse",
+    "istft": "stft.functional",
     "optimize": "run.optimize",
     "stft_derivatives": "stft.functional",
     "window": "stft.windows",

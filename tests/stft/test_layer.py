@@ -4,6 +4,7 @@ import copy
 import re
 import shutil
 import warnings
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from dstft_cli import DSTFT, UsageError
 from dstft_cli.names import HOP_MODES, WINDOW_MODES
 
 N = 410
-PAGE = (Path(__file__).parent.parent / "docs" / "layer.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "layer.md").read_text(encoding="utf-8")
 every_window_mode = pytest.mark.parametrize("window_mode", WINDOW_MODES)
 every_hop_mode = pytest.mark.parametrize("hop_mode", HOP_MODES)
 
@@ -28,33 +29,20 @@ def layer_of(window_mode: str, hop_mode: str = "fixed", **options) -> DSTFT:
     return DSTFT(64, 16, hop_mode=hop_mode, **given)
 
 
-@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-10)])
-@pytest.mark.parametrize(("n_fft", "hop", "length"), [(64, 16, 64), (128, 10, 50), (32, 40, 32)])
-def test_equals_torch_at_integer_parameters(dtype, tolerance, n_fft, hop, length):
-    x = noise(2, 1001).to(dtype)
-    layer = DSTFT(n_fft, hop, length, normalization="none", dtype=dtype)
-    expected = torch.stft(
-        x,
-        n_fft,
-        hop,
-        length,
-        window=torch.hann_window(length, dtype=dtype),
-        center=True,
-        pad_mode="constant",
-        return_complex=True,
-    )
-    X = layer(x)
-    assert X.dtype == expected.dtype
-    assert X.shape == expected.shape
-    assert (X - expected).abs().max() <= tolerance * expected.abs().max()
-
-
-def test_gradient_to_the_signal_equals_that_of_torch():
-    x, y = noise(1000).requires_grad_(), noise(1000).requires_grad_()
-    DSTFT(64, 16, 50, normalization="none")(x).abs().sum().backward()
-    hann = torch.hann_window(50)
-    torch.stft(y, 64, 16, 50, hann, pad_mode="constant", return_complex=True).abs().sum().backward()
-    torch.testing.assert_close(x.grad, y.grad, rtol=1e-4, atol=1e-4)
+def test_equals_torch_at_integer_parameters():
+    for dtype, tolerance in ((torch.float32, 1e-5), (torch.float64, 1e-10)):
+        for n_fft, hop, length in ((64, 16, 64), (128, 10, 50), (32, 40, 32)):
+            hann = torch.hann_window(length, dtype=dtype)
+            options = {"center": True, "pad_mode": "constant", "return_complex": True}
+            layer = DSTFT(n_fft, hop, length, normalization="none", dtype=dtype)
+            x, y = (noise(2, 1001).to(dtype).requires_grad_() for _ in range(2))
+            X, expected = layer(x), torch.stft(y, n_fft, hop, length, hann, **options)
+            assert X.dtype == expected.dtype
+            assert X.shape == expected.shape
+            assert (X - expected).abs().max() <= tolerance * expected.abs().max()
+            for Z in (X, expected):
+                Z.abs().square().sum().backward()
+            assert (x.grad - y.grad).abs().max() <= 10 * tolerance * y.grad.abs().max()
 
 
 @every_window_mode
@@ -110,44 +98,36 @@ def test_the_parameters_have_the_gradient_of_differences(window_mode, hop_mode):
         assert float((value.grad * along).sum()) == pytest.approx(expected, rel=1e-5, abs=1e-4)
 
 
-@pytest.mark.parametrize("length", [2.0, 37.123456789, 64.0])
-def test_the_start_comes_back_exactly(length):
-    layer = DSTFT(64, 16.5, length, win_length_min=2, dtype=torch.float64)
-    assert layer.window_length.item() == length
-    assert layer.hop_length.item() == 16.5
-    layer = DSTFT(64, 16.5, length, win_length_min=2, hop_mode="constant", signal_length=N)
-    assert layer.window_length.item() == np.float32(length)
-    assert torch.equal(layer.frame_centers, torch.arange(25, dtype=torch.float64) * 16.5)
-
-
-def test_the_start_may_be_a_curve():
+def test_the_start_comes_back_exactly():
+    for length in (2.0, 37.123456789, 64.0):
+        layer = DSTFT(64, 16.5, length, win_length_min=2, dtype=torch.float64)
+        assert layer.window_length.item() == length
+        assert layer.hop_length.item() == 16.5
+        layer = DSTFT(64, 16.5, length, win_length_min=2, hop_mode="constant", signal_length=N)
+        assert layer.window_length.item() == np.float32(length)
+        assert torch.equal(layer.frame_centers, torch.arange(25, dtype=torch.float64) * 16.5)
     curve = torch.linspace(20, 60, 26)
     assert torch.equal(layer_of("time", win_length=curve).window_length, curve[None])
     column = torch.linspace(20, 60, 33)[:, None]
     assert torch.equal(layer_of("frequency", win_length=column).window_length, column)
 
 
-@pytest.mark.parametrize(
-    ("shift", "length"), [(50.0, 48.0), (-50.0, 8.0), (0.1, 40.3 * np.exp(0.1))]
-)
-def test_lengths_stay_in_their_range(shift, length):
-    layer = layer_of("constant", win_length_min=8, win_length_max=48)
-    with torch.no_grad():
-        layer.log_length += shift
-    assert layer.window_length.item() == pytest.approx(length, rel=1e-6)
+def test_lengths_stay_in_their_range():
+    for shift, length in ((50.0, 48.0), (-50.0, 8.0), (0.1, 40.3 * np.exp(0.1))):
+        layer = layer_of("constant", win_length_min=8, win_length_max=48)
+        with torch.no_grad():
+            layer.log_length += shift
+        assert layer.window_length.item() == pytest.approx(length, rel=1e-6)
 
 
-@pytest.mark.parametrize("bound", [-1, 1])
-def test_a_gradient_on_a_bound_passes_inwards_only(bound):
-    layer = layer_of(
-        "constant", win_length=8 if bound < 0 else 48, win_length_min=8, win_length_max=48
-    )
-    (-bound * layer.window_length).sum().backward()  # a descent would leave the range
-    assert float(layer.log_length.grad) == 0.0
-    layer.zero_grad()
-    (bound * layer.window_length).sum().backward()
-    length = float(layer.length_start)
-    assert float(layer.log_length.grad) == pytest.approx(bound * length)
+def test_a_gradient_on_a_bound_passes_inwards_only():
+    for bound, length in ((-1, 8.0), (1, 48.0)):
+        layer = layer_of("constant", win_length=length, win_length_min=8, win_length_max=48)
+        (-bound * layer.window_length).sum().backward()  # a descent would leave the range
+        assert float(layer.log_length.grad) == 0.0
+        layer.zero_grad()
+        (bound * layer.window_length).sum().backward()
+        assert float(layer.log_length.grad) == pytest.approx(bound * length)
 
 
 def test_a_descent_comes_back_from_beyond_a_bound():
@@ -186,18 +166,17 @@ def test_a_learned_hop_stays_in_its_range_and_the_signal():
     assert fixed(noise(N)).shape[-1] == 26
 
 
-@every_window_mode
-@every_hop_mode
-def test_state_dict_round_trip(window_mode, hop_mode):
-    one, two = layer_of(window_mode, hop_mode), layer_of(window_mode, hop_mode, win_length=20)
-    with torch.no_grad():
-        for value in one.parameters():
-            value += 0.1
-    two.load_state_dict(one.state_dict())
-    assert torch.equal(one.window_length, two.window_length)
-    assert torch.equal(one.frame_centers, two.frame_centers)
-    assert torch.equal(one(noise(N)), two(noise(N)))
-    assert torch.equal(copy.deepcopy(one)(noise(N)), two(noise(N)))
+def test_state_dict_round_trip():
+    for window_mode, hop_mode in product(WINDOW_MODES, HOP_MODES):
+        one, two = layer_of(window_mode, hop_mode), layer_of(window_mode, hop_mode, win_length=20)
+        with torch.no_grad():
+            for value in one.parameters():
+                value += 0.1
+        two.load_state_dict(one.state_dict())
+        assert torch.equal(one.window_length, two.window_length)
+        assert torch.equal(one.frame_centers, two.frame_centers)
+        assert torch.equal(one(noise(N)), two(noise(N)))
+        assert torch.equal(copy.deepcopy(one)(noise(N)), two(noise(N)))
 
 
 def test_repr_tells_the_current_lengths():
@@ -229,20 +208,6 @@ def test_recovers_the_window_length_of_a_spectrogram(truth):
     assert layer.window_length.item() == pytest.approx(truth, abs=0.1)
 
 
-def test_recovers_the_lengths_of_every_frame_with_adam():
-    x = noise(N)
-    truth = torch.linspace(20, 60, 26)
-    with torch.no_grad():
-        goal = layer_of("time", win_length=truth)(x).abs()
-    layer = layer_of("time", win_length=35)
-    optimizer = torch.optim.Adam(layer.parameters(), lr=0.02)
-    for _ in range(400):
-        optimizer.zero_grad()
-        (layer(x).abs() - goal).square().sum().backward()
-        optimizer.step()
-    assert (layer.window_length[0] - truth).abs().median() < 0.1
-
-
 def test_recovers_where_frames_stand():
     n = np.arange(N)
     x = torch.from_numpy(np.sin(0.7 * n) * (1 + 0.8 * np.sin(0.03 * n))).float()
@@ -259,15 +224,11 @@ def test_recovers_where_frames_stand():
     assert gap.median() < 0.1
 
 
-def test_moves_between_dtypes():
+def test_dtypes_and_autocast():
     layer = layer_of("time", "time").double()
     assert layer.log_length.dtype == torch.float64
-    assert layer(noise(N).double()).dtype == torch.complex128
-    assert layer(noise(N)).dtype == torch.complex64
-    assert layer(noise(N).half()).dtype == torch.complex64
-
-
-def test_autocast_keeps_values_and_gradients():
+    for x, kind in ((noise(N).double(), torch.complex128), (noise(N).half(), torch.complex64)):
+        assert layer(x).dtype == kind
     layer = layer_of("frequency")
     layer(noise(N)).abs().sum().backward()
     expected, layer.log_length.grad = layer.log_length.grad, None
@@ -287,7 +248,7 @@ def test_a_compiled_layer_gives_the_same(window_mode, hop_mode):
         warnings.catch_warnings()
     ):  # of the compiler's own, such as that it leaves complex numbers alone
         warnings.simplefilter("ignore")
-        for function in (layer, torch.compile(layer)):
+        for function in (layer, torch.compile(layer, fullgraph=hop_mode == "fixed")):
             layer.zero_grad()
             x = noise(2, N).requires_grad_()
             X = function(x)
@@ -299,90 +260,57 @@ def test_a_compiled_layer_gives_the_same(window_mode, hop_mode):
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-@every_window_mode
-@every_hop_mode
-def test_cuda_gives_what_the_cpu_gives(window_mode, hop_mode):
-    results = []
-    for device in ("cpu", "cuda"):
-        layer = layer_of(window_mode, hop_mode, dtype=torch.float64).to(device)
-        x = noise(2, N).double().to(device).requires_grad_()
-        X = layer(x)
-        X.abs().square().sum().backward()
-        gradients = [value.grad for value in layer.parameters() if value.requires_grad]
-        results.append([part.detach().cpu() for part in (X, x.grad, *gradients)])
-    for one, two in zip(*results, strict=True):
-        torch.testing.assert_close(one, two, rtol=1e-9, atol=1e-9)
+def test_cuda_gives_what_the_cpu_gives():
+    for modes in product(WINDOW_MODES, HOP_MODES):
+        results = []
+        for device in ("cpu", "cuda"):
+            layer = layer_of(*modes, dtype=torch.float64).to(device)
+            x = noise(2, N).double().to(device).requires_grad_()
+            X = layer(x)
+            X.abs().square().sum().backward()
+            gradients = [value.grad for value in layer.parameters() if value.requires_grad]
+            results.append([part.detach().cpu() for part in (X, x.grad, *gradients)])
+        for one, two in zip(*results, strict=True):
+            torch.testing.assert_close(one, two, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"n_fft": 1}, r"^n_fft 1: at least 2 samples are needed$"),
-        ({"hop_length": 0}, r"^hop length 0 samples: it must be above 0$"),
-        ({"window": "box"}, r"^window 'box' is unknown: use hann, "),
-        ({"normalization": "peak"}, r"^normalization 'peak' is unknown: use energy, "),
-        ({"window_mode": "bin"}, r"^window_mode 'bin' is unknown: use fixed, constant, "),
-        ({"hop_mode": "bin"}, r"^hop_mode 'bin' is unknown: use fixed, constant, time$"),
-        (
-            {"win_length": 65},
-            r"^win_length 65 samples is outside 2…64: change it, win_length_min or ",
-        ),
-        (
-            {"win_length_min": 1},
-            r"^win_length_min 1 and win_length_max 64 samples: 2 ≤ min ≤ max ≤ ",
-        ),
-        ({"win_length_max": 65}, r"^win_length_min 2 and win_length_max 65 samples: 2 ≤ min ≤ "),
-        (
-            {"win_length": torch.ones(3)},
-            r"^win_length of shape \(3,\): one that broadcasts to \(1, 1\)",
-        ),
-        (
-            {"window_mode": "time"},
-            r"^window_mode 'time' has a parameter for every frame: signal_length ",
-        ),
-        (
-            {"hop_mode": "time"},
-            r"^hop_mode 'time' has a parameter for every frame: signal_length is ",
-        ),
-        ({"hop_length_min": 3}, r"^hop_length_min and hop_length_max are for hop_mode 'constant'$"),
-        (
-            {"hop_mode": "constant", "hop_length_min": 20},
-            r"^hop_length_min 20, hop_length 16 and hop_length_max 32 samples: 0 < min ≤ hop ≤ max ",
-        ),
-        ({"center_reach": 0.5}, r"^center_reach 0.5 hops: between 0 and 0.5 is needed$"),
-    ],
-)
-def test_refused_settings(options, message):
-    with pytest.raises(UsageError, match=message):
-        DSTFT(**({"n_fft": 64, "hop_length": 16} | options))
+def test_refused_settings():
+    for options, message in (
+        ({"n_fft": 1}, r"^`n_fft` 1 samples: at least 2"),
+        ({"hop_length": 0}, r"^`hop_length` 0 samples"),
+        ({"window": "box"}, r"`window` 'box': use hann, "),
+        ({"normalization": "peak"}, r"`normalization` 'peak': use energy, "),
+        ({"window_mode": "bin"}, r"`window_mode` 'bin': use fixed, constant, "),
+        ({"hop_mode": "bin"}, r"`hop_mode` 'bin': use fixed, constant, time$"),
+        ({"win_length": 65}, r"^`win_length` 65 samples is outside 2…64.*`win_length_max`"),
+        ({"win_length_min": 1}, r"^`win_length_min` 1 and `win_length_max` 64"),
+        ({"win_length_max": 65}, r"^`win_length_min` 2 and `win_length_max` 65 .* `n_fft` 64"),
+        ({"win_length": torch.ones(3)}, r"^`win_length` of shape \(3,\) .* \(1, 1\)"),
+        ({"window_mode": "time"}, r"^`window_mode` 'time' .* `signal_length`"),
+        ({"hop_mode": "time"}, r"^`hop_mode` 'time' .* `signal_length`"),
+        ({"hop_length_min": 3}, r"^`hop_length_min` and `hop_length_max` are for `hop_mode`"),
+        ({"hop_mode": "constant", "hop_length_min": 20}, r"^`hop_length_min` 20, `hop_length` 16"),
+        ({"center_reach": 0.5}, r"^`center_reach` 0.5 hops"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            DSTFT(**({"n_fft": 64, "hop_length": 16} | options))
 
 
-@pytest.mark.parametrize(
-    ("window_mode", "hop_mode", "message"),
-    [
-        ("time", "fixed", r"^signal of 500 samples has 32 frames, the layer 26 window lengths: "),
-        (
-            "constant",
-            "time",
-            r"^signal of 500 samples: centres were learned for signal_length 410",
-        ),
-        (
-            "constant",
-            "constant",
-            r"^signal of 500 samples: with a learned hop and signal_length 410",
-        ),
-    ],
-)
-def test_refused_signals(window_mode, hop_mode, message):
-    with pytest.raises(UsageError, match=message):
-        layer_of(window_mode, hop_mode)(noise(500))
+def test_refused_signals():
+    for modes, message in (
+        (("time", "fixed"), r"^signal of 500 samples has 32 frames, the layer 26 window lengths"),
+        (("constant", "time"), r"^signal of 500 samples: .* `signal_length` 410"),
+        (("constant", "constant"), r"^signal of 500 samples: .* `signal_length` 410"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            layer_of(*modes)(noise(500))
+    with pytest.raises(UsageError, match=r"signal of type list: give a real torch\.Tensor"):
+        DSTFT(256, 64)([0.0] * 1000)
 
 
 def test_centres_without_a_signal_length():
     layer = DSTFT(64, 16)
-    with pytest.raises(
-        UsageError, match=r"^frame_centers needs signal_length at construction: use "
-    ):
+    with pytest.raises(UsageError, match=r"^`frame_centers` needs `signal_length`: use "):
         _ = layer.frame_centers
     assert layer.centers_of(100).tolist() == [0, 16, 32, 48, 64, 80, 96]
 
@@ -396,8 +324,3 @@ def test_every_example_of_the_page_runs():
     for example in others:
         exec(example, names)
     assert len(others) >= 2
-
-
-def test_a_signal_that_is_no_tensor():
-    with pytest.raises(UsageError, match=r"signal of type list: a real torch\.Tensor is needed"):
-        DSTFT(256, 64)([0.0] * 1000)

@@ -84,15 +84,21 @@ class DSTFT(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        _one_of("window", window, WINDOWS)
-        _one_of("normalization", normalization, NORMALIZATIONS)
-        _one_of("window_mode", window_mode, WINDOW_MODES)
-        _one_of("hop_mode", hop_mode, HOP_MODES)
-        if n_fft < 2:
-            raise UsageError(f"n_fft {n_fft}: at least 2 samples are needed")
+        for name, value, allowed in (
+            ("window", window, WINDOWS),
+            ("normalization", normalization, NORMALIZATIONS),
+            ("window_mode", window_mode, WINDOW_MODES),
+            ("hop_mode", hop_mode, HOP_MODES),
+        ):
+            if value not in allowed:
+                raise UsageError(f"unknown `{name}` {value!r}: use {', '.join(allowed)}")
         hop = float(n_fft // 4 if hop_length is None else hop_length)
-        if not (hop > 0 and math.isfinite(hop)):
-            raise UsageError(f"hop length {hop:g} samples: it must be above 0")
+        _needed(n_fft >= 2, f"`n_fft` {n_fft} samples: at least 2 are needed")
+        _needed(hop > 0 and math.isfinite(hop), f"`hop_length` {hop:g} samples is not above 0")
+        _needed(
+            0 < center_reach < 0.5,
+            f"`center_reach` {center_reach:g} hops is not between 0 and 0.5",
+        )
         self.n_fft = n_fft
         self.hop_length_start = hop
         self.window_mode = window_mode
@@ -101,11 +107,16 @@ class DSTFT(nn.Module):
         self.window = window
         self.normalization = normalization
         self.center_reach = center_reach
-        self.win_length_min, self.win_length_max = self._length_range(
-            win_length_min, win_length_max
+        self.win_length_max = float(n_fft if win_length_max is None else win_length_max)
+        shortest = max(n_fft / 32, SHORTEST_WINDOW) if win_length_min is None else win_length_min
+        self.win_length_min = float(shortest)
+        _needed(
+            SHORTEST_WINDOW <= self.win_length_min <= self.win_length_max <= n_fft,
+            f"`win_length_min` {self.win_length_min:g} and `win_length_max` {self.win_length_max:g} "
+            f"samples: {SHORTEST_WINDOW:g} ≤ min ≤ max ≤ `n_fft` {n_fft} is needed",
         )
         self._start_lengths(n_fft if win_length is None else win_length, device, dtype)
-        self._start_positions(hop_length_min, hop_length_max, device, dtype)
+        self._start_positions(hop_length_min, hop_length_max, {"device": device, "dtype": dtype})
 
     @property
     def bins(self) -> int:
@@ -133,7 +144,7 @@ class DSTFT(nn.Module):
             UsageError: there was none; `centers_of` takes the length of a signal.
         """
         if self.signal_length is None:
-            raise UsageError("frame_centers needs signal_length at construction: use centers_of(N)")
+            raise UsageError("`frame_centers` needs `signal_length`: use `centers_of(N)`")
         return self.centers_of(self.signal_length)
 
     def centers_of(self, length: int) -> Tensor:
@@ -153,17 +164,15 @@ class DSTFT(nn.Module):
     def forward(self, signal: Tensor) -> Tensor:
         """Complex `[..., F, T]` of a real signal `[..., N]`."""
         if not isinstance(signal, Tensor):
-            raise UsageError(
-                f"signal of type {type(signal).__name__}: a real torch.Tensor is needed"
-            )
+            raise UsageError(f"signal of type {type(signal).__name__}: give a real torch.Tensor")
         length = signal.shape[-1] if signal.dim() else 0
         frames = self._frames(length)
         wanted = self.log_length.shape[1]
-        if wanted not in (1, frames):
-            raise UsageError(
-                f"signal of {length} samples has {frames} frames, the layer {wanted} window lengths: "
-                f"signals of signal_length {self.signal_length} samples are needed"
-            )
+        _needed(
+            wanted in (1, frames),
+            f"signal of {length} samples has {frames} frames, the layer {wanted} window lengths: "
+            f"give signals of `signal_length` {self.signal_length}",
+        )
         moving = self.log_hop is not None or self.center_shift is not None
         return differentiable_stft(
             signal,
@@ -190,30 +199,17 @@ class DSTFT(nn.Module):
 
     def _frames(self, length: int) -> int:
         """T for a signal of `length` samples."""
-        if self.center_shift is not None and length != self.signal_length:
-            raise UsageError(
-                f"signal of {length} samples: centres were learned for signal_length "
-                f"{self.signal_length} samples, and signals of that length are needed"
-            )
+        learned = {"constant": "hop", "time": "centres"}.get(self.hop_mode)
+        fixed = self.center_shift is not None or (learned and self.signal_length is not None)
+        _needed(
+            not fixed or length == self.signal_length,
+            f"signal of {length} samples: the {learned} were learned for `signal_length` "
+            f"{self.signal_length}, give signals of that length",
+        )
         hop = self.hop_length_start
-        if self.log_hop is not None and self.signal_length is None:
+        if self.log_hop is not None and not fixed:
             hop = float(self.hop_length.detach())
-        elif self.log_hop is not None and length != self.signal_length:
-            raise UsageError(
-                f"signal of {length} samples: with a learned hop and signal_length "
-                f"{self.signal_length}, signals of that length are needed"
-            )
         return 1 + int(length // hop)
-
-    def _length_range(self, low: float | None, high: float | None) -> tuple[float, float]:
-        top = float(self.n_fft if high is None else high)
-        bottom = float(max(self.n_fft / 32, SHORTEST_WINDOW) if low is None else low)
-        if not SHORTEST_WINDOW <= bottom <= top <= self.n_fft:
-            raise UsageError(
-                f"win_length_min {bottom:g} and win_length_max {top:g} samples: "
-                f"{SHORTEST_WINDOW:g} ≤ min ≤ max ≤ n_fft {self.n_fft} is needed"
-            )
-        return bottom, top
 
     def _start_lengths(
         self,
@@ -222,11 +218,10 @@ class DSTFT(nn.Module):
         dtype: torch.dtype | None,
     ) -> None:
         """Registers the lengths of the start and their logarithmic change."""
+        per_frame = self.window_mode in ("time", "time-frequency")
         shape = (
             self.bins if self.window_mode in ("frequency", "time-frequency") else 1,
-            self._needed_frames("window_mode", self.window_mode)
-            if self.window_mode in ("time", "time-frequency")
-            else 1,
+            self._needed_frames("window_mode", self.window_mode) if per_frame else 1,
         )
         kind = torch.get_default_dtype() if dtype is None else dtype
         given = torch.as_tensor(win_length, dtype=kind, device=device).detach()
@@ -234,41 +229,31 @@ class DSTFT(nn.Module):
             start = given.broadcast_to(shape).clone()
         except RuntimeError:
             raise UsageError(
-                f"win_length of shape {tuple(given.shape)}: one that broadcasts to {shape} is needed"
+                f"`win_length` of shape {tuple(given.shape)} does not broadcast to {shape}"
             ) from None
-        low, high = float(start.min()), float(start.max())
-        if not (self.win_length_min <= low and high <= self.win_length_max):
-            raise UsageError(
-                f"win_length {_span(start)} samples is outside {self.win_length_min:g}…"
-                f"{self.win_length_max:g}: change it, win_length_min or win_length_max"
-            )
+        _needed(
+            self.win_length_min <= float(start.min()) and float(start.max()) <= self.win_length_max,
+            f"`win_length` {_span(start)} samples is outside {self.win_length_min:g}…"
+            f"{self.win_length_max:g}: change it, `win_length_min` or `win_length_max`",
+        )
         self.register_buffer("length_start", start)
         learned = self.window_mode != "fixed"
         self.log_length = nn.Parameter(torch.zeros_like(start), requires_grad=learned)
 
-    def _start_positions(
-        self,
-        low: float | None,
-        high: float | None,
-        device: torch.device | str | None,
-        dtype: torch.dtype | None,
-    ) -> None:
+    def _start_positions(self, low: float | None, high: float | None, place: Any) -> None:
         """Registers the hop of the start and what is learned of hop or centres."""
         hop = self.hop_length_start
-        if self.hop_mode != "constant" and (low is not None or high is not None):
-            raise UsageError("hop_length_min and hop_length_max are for hop_mode 'constant'")
+        _needed(
+            self.hop_mode == "constant" or (low is None and high is None),
+            "`hop_length_min` and `hop_length_max` are for `hop_mode` 'constant'",
+        )
         bottom = hop / 2 if low is None else low
         top = 2 * hop if high is None else high
-        if not 0 < bottom <= hop <= top:
-            raise UsageError(
-                f"hop_length_min {bottom:g}, hop_length {hop:g} and hop_length_max {top:g} samples: "
-                "0 < min ≤ hop ≤ max is needed"
-            )
-        if not 0 < self.center_reach < 0.5:
-            raise UsageError(
-                f"center_reach {self.center_reach:g} hops: between 0 and 0.5 is needed"
-            )
-        place: dict[str, Any] = {"device": device, "dtype": dtype}
+        _needed(
+            0 < bottom <= hop <= top,
+            f"`hop_length_min` {bottom:g}, `hop_length` {hop:g} and `hop_length_max` {top:g} "
+            "samples: 0 < min ≤ hop ≤ max is needed",
+        )
         self.register_buffer("hop_start", torch.tensor(hop, **place))
         self.log_hop: nn.Parameter | None = None
         self.center_shift: nn.Parameter | None = None
@@ -286,8 +271,8 @@ class DSTFT(nn.Module):
         """T for the signal length given at construction."""
         if self.signal_length is None or self.signal_length < 1:
             raise UsageError(
-                f"{option} {mode!r} has a parameter for every frame: signal_length is needed, "
-                f"above 0 samples, not {self.signal_length}"
+                f"`{option}` {mode!r} has a parameter for every frame: give `signal_length` above 0 "
+                f"samples, not {self.signal_length}"
             )
         return 1 + int(self.signal_length // self.hop_length_start)
 
@@ -317,9 +302,9 @@ def _bounded(value: Tensor, low: float, high: float) -> Tensor:
     return bounded
 
 
-def _one_of(option: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise UsageError(f"{option} {value!r} is unknown: use {', '.join(allowed)}")
+def _needed(right: bool, message: str) -> None:
+    if not right:
+        raise UsageError(message)
 
 
 def _span(values: Tensor) -> str:
