@@ -1,0 +1,301 @@
+"""Standard streams, existing results, readable files, exit codes."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import struct
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from .support import (
+    CONSTANT,
+    FIXED,
+    RATE,
+    N,
+    command,
+    environment,
+    process,
+    read,
+    refused,
+    run,
+)
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def listing(folder: Path) -> set[Path]:
+    return set(folder.rglob("*"))
+
+
+def wav_of_unknown_length(samples: np.ndarray, rate: int = RATE) -> bytes:
+    """As ffmpeg writes to a pipe: lengths of 2³²−1 in the header."""
+    data = (samples * 32767).round().astype("<i2").tobytes()
+    fmt = b"fmt " + struct.pack("<IHHIIHH", 16, 1, 1, rate, 2 * rate, 2, 16)
+    unknown = struct.pack("<I", 0xFFFFFFFF)
+    return b"RIFF" + unknown + b"WAVE" + fmt + b"data" + unknown + data
+
+
+def test_json_is_all_of_stdout(folder: Path) -> None:
+    before = listing(folder)
+    record = run("optimize", "a.wav", *CONSTANT, "--json").json
+    assert record["criterion"]["name"] == "entropy"
+    assert record["input"]["samples"] == N
+    assert listing(folder) == before
+
+
+def test_npy_is_all_of_stdout(folder: Path) -> None:
+    before = listing(folder)
+    magnitudes = np.load(io.BytesIO(run("optimize", "a.wav", *CONSTANT, "--npy", "-").out))
+    assert (magnitudes.dtype, magnitudes.shape) == (np.float32, (129, 1 + N // 32))
+    assert listing(folder) == before
+
+
+def test_png_is_all_of_stdout(folder: Path) -> None:
+    before = listing(folder)
+    picture = run("optimize", "a.wav", *CONSTANT, "--png", "-").out
+    assert picture.startswith(PNG)
+    assert picture.endswith(b"IEND\xaeB`\x82")
+    assert listing(folder) == before
+
+
+def test_directory_beside_a_stream_where_it_is_asked_for(folder: Path) -> None:
+    ran = run("optimize", "a.wav", *CONSTANT, "--json", "-o", "out", "--no-figures")
+    stored = json.loads((folder / "out/result.json").read_text(encoding="utf-8"))
+    assert ran.json["criterion"] == stored["criterion"]
+    ran = run("optimize", "a.wav", *CONSTANT, "--npy", "-", "-o", "two", "--no-figures")
+    np.testing.assert_array_equal(np.load(io.BytesIO(ran.out)), read("two").spectrogram)
+
+
+def test_files_beside_the_directory(folder: Path) -> None:
+    options = ["--npy", "x.npy", "--png", "x.png", "--no-figures", "-o", "out", "-q"]
+    ran = run("optimize", "a.wav", *CONSTANT, *options)
+    assert ran.out == b""
+    np.testing.assert_array_equal(np.load("x.npy"), read("out").spectrogram)
+    assert (folder / "x.png").read_bytes().startswith(PNG)
+
+
+def test_one_thing_fills_stdout(folder: Path) -> None:
+    before = listing(folder)
+    for both in (
+        ["--json", "--npy", "-"],
+        ["--json", "--png", "-"],
+        ["--npy", "-", "--png", "-"],
+        ["--json", "--emit", "torch"],
+    ):
+        refused("optimize", "a.wav", *both)
+    refused("sweep", "a.wav", "--json", "--csv", "-")
+    assert listing(folder) == before
+
+
+def test_plain_run_tells_on_stdout(folder: Path) -> None:
+    ran = run("optimize", "a.wav", *CONSTANT, "-o", "out", "--no-figures")
+    assert "entropy" in ran.text
+    assert "out" in ran.text
+    assert run("optimize", "a.wav", *FIXED, "-o", "q", "--no-figures", "-q").out == b""
+    verbose = run("optimize", "a.wav", *FIXED, "-o", "v", "--no-figures", "-v")
+    assert verbose.err.count("\n") >= 1
+
+
+def test_quiet_is_silent(folder: Path) -> None:
+    ran = run("optimize", "a.wav", *CONSTANT, "-q", "-o", "out", "--no-figures")
+    assert (ran.out, ran.err) == (b"", "")
+
+
+def test_standard_input(folder: Path) -> None:
+    data = (folder / "a.wav").read_bytes()
+    record = run("optimize", "-", *CONSTANT, "--json", stdin=data).json
+    assert record["input"]["samples"] == N
+    assert record["input"]["path"] == "-"
+    file = run("optimize", "a.wav", *CONSTANT, "--json").json
+    assert record["criterion"] == file["criterion"]
+
+
+def test_standard_input_of_unknown_length(folder: Path, x: np.ndarray) -> None:
+    data = wav_of_unknown_length(x)
+    for raw in (data, data[:40] + struct.pack("<I", 0) + data[44:]):
+        record = run("optimize", "-", *CONSTANT, "--json", stdin=raw).json
+        assert (record["input"]["samples"], record["input"]["sample_rate"]) == (N, RATE)
+    refused("optimize", "-", *CONSTANT, stdin=b"", code=1)
+    refused("optimize", "-", *CONSTANT, stdin=b"This is no sound.\n" * 99, code=1)
+
+
+def test_formats(folder: Path, x: np.ndarray) -> None:
+    for suffix, name, subtype, exact in (
+        ("wav", "WAV", "PCM_16", True),
+        ("wav", "WAVEX", "PCM_24", True),
+        ("flac", "FLAC", "PCM_16", True),
+        ("aiff", "AIFF", "PCM_16", True),
+        ("caf", "CAF", "PCM_16", True),
+        ("w64", "W64", "FLOAT", True),
+        ("rf64", "RF64", "PCM_16", True),
+        ("ogg", "OGG", "VORBIS", False),
+        ("mp3", "MP3", "MPEG_LAYER_III", False),
+    ):
+        path = folder / f"sound.{suffix}"
+        soundfile.write(path, x, RATE, format=name, subtype=subtype)
+        record = run("optimize", path, *FIXED, "--json").json
+        assert record["input"]["sample_rate"] == RATE, name
+        assert record["input"]["channels"] == 1, name
+        samples = record["input"]["samples"]
+        assert samples == N if exact else abs(samples - N) < 3000, name
+
+
+def test_bad_inputs(folder: Path) -> None:
+    tone = np.sin(np.arange(N) / 5)
+    sounds = {"nan": tone.copy(), "inf": tone.copy(), "zeros": 0 * tone, "one": tone[1:2]}
+    sounds["nan"][99], sounds["inf"][99] = np.nan, np.inf
+    for name, samples in sounds.items():
+        soundfile.write(f"{name}.wav", samples, RATE, subtype="FLOAT")
+    (folder / "empty.wav").write_bytes(b"")
+    (folder / "text.wav").write_text("no recording\n" * 50)
+    (folder / "header.wav").write_bytes((folder / "a.wav").read_bytes()[:30])
+    (folder / "folder.wav").mkdir()
+    before = listing(folder)
+    for name in ("gone", "empty", "text", "header", "folder", "one", "zeros", "nan", "inf"):
+        for verb in ("optimize", "sweep"):
+            message = refused(verb, f"{name}.wav", "--n-fft", "256", "-o", "deep/out", code=1)
+            assert f"{name}.wav" in message, message
+    refused("optimize", "a.wav", "--offset", "5", code=1)
+    assert listing(folder) == before
+
+
+def test_truncated_recording_is_read_as_far_as_it_goes(folder: Path) -> None:
+    whole = (folder / "a.wav").read_bytes()
+    (folder / "cut.wav").write_bytes(whole[: len(whole) // 2])
+    record = run("optimize", "cut.wav", *FIXED, "--json").json
+    assert 0 < record["input"]["samples"] < N
+    assert record["warnings"] != []
+
+
+def test_wrong_usage(folder: Path) -> None:
+    before = listing(folder)
+    for options in (
+        ["--n-fft", "2"],
+        ["--n-fft", "many"],
+        ["--n-fft", "128", "--win-length", "200"],
+        ["--win-length-min", "400", "--win-length-max", "300"],
+        ["--n-fft", "128", "--win-length", "100ms"],
+        ["--n-fft", "256", "--hop-length", "200"],
+        ["--win-length", "-3"],
+        ["--win-length", "3parsecs"],
+        ["--hop-length", "0"],
+        ["--overlap", "0"],
+        ["--overlap", "1.5"],
+        ["--power", "0"],
+        ["--power", "nan"],
+        ["--smoothness", "-1", "--window-mode", "time"],
+        ["--channel", "3"],
+        ["--channel", "left"],
+        ["--duration", "0"],
+        ["--offset", "-1"],
+        ["--sr", "0"],
+        ["--fmin", "3000", "--fmax", "2000"],
+        ["--criterion-fmin", "3000", "--criterion-fmax", "2000"],
+        ["--criterion", "nonsuch"],
+        ["--criterion", "renyi", "--order", "1"],
+        ["--criterion", "lp", "--order", "2"],
+        ["--max-steps", "-1"],
+        ["--tolerance", "0"],
+        ["--threads", "0"],
+        ["--seed", "-1"],
+        ["--cmap", "nonsuch"],
+        ["--db-range", "0"],
+        ["--set", "power"],
+        ["--config", "absent.yaml"],
+    ):
+        refused("optimize", "a.wav", *options)
+    assert listing(folder) == before
+
+
+def test_what_exists_is_kept(folder: Path) -> None:
+    quick = ["optimize", "a.wav", *FIXED, "--no-figures", "-o", "out", "-q"]
+    run(*quick)
+    before = (folder / "out/result.json").read_bytes()
+    message = refused(*quick)
+    assert "out" in message
+    assert "--force" in message
+    assert (folder / "out/result.json").read_bytes() == before
+    run(*quick, "--win-length", "100", "--force")
+    assert read("out").record["window_length"] == 100
+    for option in ("--npy", "--png"):
+        (folder / "mine").write_text("mine")
+        refused("optimize", "a.wav", *FIXED, option, "mine", "-o", "new")
+        assert (folder / "mine").read_text() == "mine"
+        assert not (folder / "new").exists()
+
+
+def test_foreign_files_are_never_removed(folder: Path) -> None:
+    (folder / "out").mkdir()
+    (folder / "out/thesis.txt").write_text("years")
+    for options in ([], ["--force"]):
+        refused("optimize", "a.wav", *FIXED, "--no-figures", "-o", "out", *options)
+        assert [path.name for path in (folder / "out").iterdir()] == ["thesis.txt"]
+    assert (folder / "out/thesis.txt").read_text() == "years"
+
+
+def test_nothing_is_left_beside_results(folder: Path) -> None:
+    for _ in range(2):
+        run("optimize", "a.wav", *FIXED, "--no-figures", "--force", "-o", "out", "-q")
+    assert sorted(os.listdir()) == ["a.wav", "ab.wav", "out"]
+
+
+def test_process_streams(folder: Path) -> None:
+    with open("a.wav", "rb") as source:
+        done = process("optimize", "-", *CONSTANT, "--npy", "-", cwd=folder, stdin=source)
+    assert done.returncode == 0
+    assert np.load(io.BytesIO(done.stdout)).shape == (129, 1 + N // 32)
+    assert b"Traceback" not in done.stderr
+    done = process("optimize", "gone.wav", cwd=folder)
+    assert (done.returncode, done.stdout, done.stderr.count(b"\n")) == (1, b"", 1)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes of POSIX")
+def test_closed_pipe_ends_quietly(folder: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    streams = {"stdout": writer, "stderr": subprocess.PIPE, "capture_output": False}
+    done = process("optimize", "a.wav", *FIXED, "-q", "--npy", "-", cwd=folder, **streams)
+    os.close(writer)
+    assert done.stderr == b""
+    assert listing(folder) == {folder / "a.wav", folder / "ab.wav"}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_interrupt_leaves_nothing(folder: Path) -> None:
+    n = np.arange(60 * RATE)
+    soundfile.write("long.wav", 0.3 * np.sin(n * 0.3) + 0.1 * np.sin(n**1.5 * 1e-3), RATE)
+    before = listing(folder)
+    options = ["--window-mode", "time", "--n-fft", "1024", "--hop-length", "16", "--optimizer"]
+    options += ["adam", "--max-steps", "100000", "--no-search", "-v", "-o", "out"]
+    running = subprocess.Popen(
+        command("optimize", "long.wav", *options),
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert running.stderr is not None
+    running.stderr.readline()  # it is at work, for longer than anyone waits
+    time.sleep(0.5)
+    running.send_signal(signal.SIGINT)
+    err = running.stderr.read().decode()
+    running.stderr.close()
+    assert running.wait(120) == 130
+    assert err.splitlines()[-1].startswith("dstft: ")
+    assert listing(folder) == before
+
+
+def test_traceback_only_with_verbose(folder: Path) -> None:
+    refused("optimize", "gone.wav", code=1)
+    ran = run("optimize", "gone.wav", "-v", code=1)
+    assert "gone.wav" in ran.err
+    assert "Traceback" in ran.err
