@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -158,10 +158,3 @@ def bin_sum(cells: Tensor, weights: Tensor) -> Tensor:
 def sum_dtype(cells: Tensor) -> torch.dtype:
     """float64, or float32 where the device has no float64."""
     return torch.float32 if cells.device.type == "mps" else torch.float64
-
-
-def check_direction(direction: Any) -> Direction:
-    """`direction` if it is one; ValueError otherwise."""
-    if direction not in ("minimize", "maximize"):
-        raise ValueError(f"direction {direction!r} is neither 'minimize' nor 'maximize'")
-    return direction  # type: ignore[no-any-return]
