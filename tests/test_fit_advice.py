@@ -5,9 +5,9 @@ import re
 import numpy as np
 import pytest
 from dstft_cli.fit.advice import advice
+from dstft_cli.fit.method import Method
 
 from dstft_cli.fit import optimize
-from dstft_cli.fit.method import Method
 from dstft_cli.fit.plan import make_plan
 from dstft_cli.names import HOP_MODES
 

@@ -2,18 +2,16 @@
 
 | idea | where |
 |---|---|
-| the function, what it is asked for, and the device | `optimize`, `request` |
-| FFT size, hop and ranges of lengths | `plan`, and `n_fft` and `anywhere` where it is left open |
-| the signal, and the probe that compares FFT sizes | `problem` |
-| the criterion and its gradient over the whole signal | `evaluator`, `power` |
-| the frequencies it looks at | `band` |
-| the same with a length per bin, or per patch of the plane | `frequency`, `cells` |
-| start, search, descent, in order | `stages`, of `search_stage` and `descent_stage` |
-| what the stages share: what is learned and how, and where the fit stands | `method`, `state`, `record` |
-| the moment table and its proved optimum | `tabulate`, `search` |
-| the optimum where change has a price | `smoothing`, `viterbi` |
-| the optimizers, and what they descend | `descent`, `objective` |
-| what is said of a fit | `notes`, `told` |
+| the function, and what it is asked for | `optimize`, `request` |
+| the signal, with every default resolved | `problem`, with `plan` for lengths, `n_fft` for the FFT size |
+| the criterion and its gradient over the whole signal | `evaluator` |
+| the same with a length per band or patch of the plane; the frequencies it looks at | `cells`, `band` |
+| start, search and descent, each returning where the fit stands | `stages`, `steps` |
+| the moment table and its proved optimum | `table` |
+| the cheapest lengths where change has a price | `path` |
+| frame centres; lengths as variables | `centers`, `variables` |
+| what descends, and how | `objective`, `descent` |
+| what a user should know of the result | `notes` |
 | criteria against one window length | `sweep`, of `sweep_grids`, `survey` and `stretches` |
 """
 

@@ -18,9 +18,8 @@ from dstft_cli.criteria import resolve
 from dstft_cli.errors import InputError, UsageError
 from dstft_cli.fit import resolve_device
 from dstft_cli.fit.band import Band
-from dstft_cli.fit.cells import CellEvaluator
-from dstft_cli.fit.evaluator import Evaluator
-from dstft_cli.fit.patches import Patches
+from dstft_cli.fit.cells import CellEvaluator, Patches
+from dstft_cli.fit.evaluator import Compute, Evaluator
 from dstft_cli.names import Progress, Report, band_text
 from dstft_cli.records import CriterionSummary, Note, Result, StopReason, Trajectory
 from dstft_cli.results import StoredParameters, check_emitted, check_global, shown
@@ -118,10 +117,7 @@ def run_apply(
             bins=bins,
             learned_positions=under.hop_mode != "fixed",
             peak=signal.peak,
-            device=device,
-            dtype=getattr(torch, own.dtype),
-            threads=torch.get_num_threads(),
-            progress=progress,
+            compute=Compute(device, getattr(torch, own.dtype), torch.get_num_threads(), progress),
         )
         sums = torch.from_numpy(evaluator.total(fitting.window_length.astype(np.float64)))
         value = float(evaluator.criterion.value(sums, evaluator.cells))

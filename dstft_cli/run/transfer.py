@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dstft_cli.errors import InputError
-from dstft_cli.fit.bounds import REACH
 from dstft_cli.fit.centers import centered_centers, uniform_centers
-from dstft_cli.fit.plan import MOST_FRAMES, SMALLEST_FFT
+from dstft_cli.fit.plan import MOST_FRAMES, REACH, SMALLEST_FFT
 from dstft_cli.fit.problem import check_length
 from dstft_cli.names import LARGEST_FFT, SHORTEST_WINDOW
 from dstft_cli.results import StoredParameters
