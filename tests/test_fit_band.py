@@ -7,6 +7,9 @@ import numpy as np
 import pytest
 import torch
 from criteria_reference import criterion_value
+from dstft_cli.fit.frequency import FrequencyEvaluator
+from dstft_cli.fit.patches import Patches
+from sweeping import sweep
 
 from dstft_cli import UsageError, optimize
 from dstft_cli.criteria import resolve
@@ -14,9 +17,6 @@ from dstft_cli.fit.band import Band, band_within
 from dstft_cli.fit.cells import CellEvaluator
 from dstft_cli.fit.centers import quadrature_weights, uniform_centers
 from dstft_cli.fit.evaluator import Evaluator
-from dstft_cli.fit.frequency import FrequencyEvaluator
-from dstft_cli.fit.patches import Patches
-from dstft_cli.fit.sweep import sweep
 from dstft_cli.names import CRITERIA
 from dstft_cli.stft import Transform, stft
 
@@ -297,8 +297,6 @@ def test_one_length_that_is_not_learned_is_no_sign_of_spreading():
 def test_a_sweep_of_a_narrow_band_does_not_advise_windows_that_do_not_resolve_it():
     clicks = 1.0 * (np.arange(60_000) % 5000 == 2500)
     band = {"criterion_fmin": 1000.0, "criterion_fmax": 1010.0}
-    (warning,) = sweep(clicks, 8000.0, **band).warnings
-    assert warning == (
-        "entropy: the best window length is the shortest of the sweep, 1600 samples: shorter ones do not "
-        "resolve the criterion's band: widen it with --criterion-fmin and --criterion-fmax"
-    )
+    (note,) = sweep(clicks, 8000.0, **band).notes
+    assert (note.kind, note.value) == ("best_is_shortest", 1600)
+    assert note.parameter == "criterion_fmin criterion_fmax"

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from sweeping import sweep
 
 from dstft_cli import optimize
 from dstft_cli.fit.n_fft import choose_n_fft, largest_auto_n_fft
-from dstft_cli.fit.sweep import sweep
 
 
 def choose(

@@ -5,16 +5,16 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from dstft_cli.fit.method import Method
+from sweeping import sweep
 
 from dstft_cli.criteria import resolve
 from dstft_cli.fit import problem as module
 from dstft_cli.fit.band import Band
-from dstft_cli.fit.method import Method
 from dstft_cli.fit.optimize import optimize
 from dstft_cli.fit.plan import make_plan
 from dstft_cli.fit.problem import Probe, Problem
 from dstft_cli.fit.stretches import Stretches, spread_stretches
-from dstft_cli.fit.sweep import sweep
 from dstft_cli.stft import Frames
 
 LENGTH, MOST = 1 << 18, 1 << 16

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from scipy import stats
+
 Cell = str | int | float | None
+CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
@@ -49,3 +54,38 @@ def shown(cell: Cell) -> str:
     if not isinstance(cell, float):
         return str(cell)
     return f"{cell:.2g}" if abs(cell) < 1e-3 else f"{cell:.6g}"
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Of the values of several seeds.
+
+    Attributes:
+        mean: of them.
+        deviation: their standard deviation (n − 1 in the denominator); 0 for a single value.
+        half_width: of the 95 % confidence interval of the mean, by Student's t; infinite for a
+            single value.
+    """
+
+    mean: float
+    deviation: float
+    half_width: float
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Mean, standard deviation and confidence interval of at least one value."""
+    count = len(values)
+    mean = float(np.mean(values))
+    if count < 2:
+        return Spread(mean, 0.0, math.inf)
+    deviation = float(np.std(values, ddof=1))
+    quantile = float(stats.t.ppf((1 + CONFIDENCE) / 2, count - 1))
+    return Spread(mean, deviation, quantile * deviation / math.sqrt(count))
+
+
+def verdict(ours: Spread, best: Spread, *, lower_is_better: bool) -> str:
+    """`better`, `equal` or `worse` than `best`; `equal` is within the latter's deviation."""
+    gain = best.mean - ours.mean if lower_is_better else ours.mean - best.mean
+    if abs(gain) <= best.deviation:
+        return "equal"
+    return "better" if gain > 0 else "worse"

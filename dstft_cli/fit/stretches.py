@@ -45,6 +45,10 @@ class Stretches:
         nearest = starts[np.maximum(np.searchsorted(starts, centers, side="right") - 1, 0)]
         return centers[(centers >= nearest) & (centers < nearest + self.size)]
 
+    def share(self, hop_length: float) -> float:
+        """Part of the signal that frames a hop apart stand for, in (0, 1]."""
+        return min(len(self.centers(hop_length)) * hop_length / self.length, 1.0)
+
     def weights(self, frames: int) -> NDArray[np.float64] | None:
         """What so many frames weigh, all alike, `[T]`; None where they are all of the signal's."""
         return np.ones(frames) if self.starts else None

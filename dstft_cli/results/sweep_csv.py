@@ -73,7 +73,7 @@ def sweep_record(
         sweep: the curves.
         settings: those of a sweep.
         signal_info, seconds, peak_memory_mb, outputs: as in `result_record`.
-        warnings: of the recording, before those of the sweep.
+        warnings: of the recording and of the sweep.
     """
     return {
         "version": __version__,
@@ -88,7 +88,7 @@ def sweep_record(
         "criteria": [_summary(curve, sweep.n_fft_of(curve)) for curve in sweep.curves],
         "seconds": {**sweep.seconds, **seconds},
         "peak_memory_mb": peak_memory_mb,
-        "warnings": [*warnings, *sweep.warnings],
+        "warnings": list(warnings),
         "outputs": outputs,
     }
 

@@ -9,8 +9,7 @@ import torch
 
 from dstft_cli.audio import Signal
 from dstft_cli.criteria import Criterion, resolve
-from dstft_cli.errors import as_flags
-from dstft_cli.fit import resolve_device
+from dstft_cli.fit import Request, resolve_device
 from dstft_cli.fit.sweep import sweep
 from dstft_cli.names import CRITERIA, Progress, Report
 from dstft_cli.records import Sweep
@@ -25,7 +24,8 @@ from dstft_cli.run.recording import (
     picture_title,
     recording_warnings,
 )
-from dstft_cli.settings import ALL, SWEEP_OPTIONS, SweepSettings, fit_arguments
+from dstft_cli.run.sentences import warnings_of
+from dstft_cli.settings import ALL, OPTIONS, SWEEP_OPTIONS, SweepSettings, fit_arguments
 
 
 def run_sweep(
@@ -67,10 +67,12 @@ def run_sweep(
             signal_info=info,
             seconds={"load": loaded - began, "write": now - swept, "total": now - began},
             peak_memory_mb=peak_memory_mb(),
-            warnings=recording_warnings(signal, settings, float(found.lengths.min())),
+            warnings=(
+                *recording_warnings(signal, settings, float(found.lengths.min())),
+                *warnings_of(found.notes),
+            ),
             outputs=places.names(),
         )
-        record["warnings"] = [as_flags(text) for text in record["warnings"]]
         places.write_record(record)
     return JobOutcome(record, places.directory, [])
 
@@ -82,18 +84,12 @@ def _sweep(
     device: torch.device,
     progress: Progress | None,
 ) -> Sweep:
-    arguments = fit_arguments(settings, SWEEP_OPTIONS, signal.sample_rate)
-    arguments["device"] = device.type
-    for resolved in ("criterion", "order"):
-        del arguments[resolved]
+    values = fit_arguments(settings, OPTIONS, signal.sample_rate)
+    values |= {"device": device.type, "threads": None}
+    request = Request(sample_rate=signal.sample_rate, **values)
     with naming(signal):
         return sweep(
-            signal.samples,
-            signal.sample_rate,
-            criteria=criteria,
-            **arguments,
-            peak=signal.peak,
-            progress=progress,
+            signal.samples, request, criteria=criteria, peak=signal.peak, progress=progress
         )
 
 
