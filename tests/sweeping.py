@@ -1,14 +1,19 @@
-"""`fit.sweep` with the values that a person leaves open."""
+"""`sweep` and `fit` with the values that a person leaves open."""
 
 from dataclasses import fields
 from typing import Any
 
-from dstft_cli.fit import Request
+from dstft_cli.fit import Request, fit
 from dstft_cli.fit.sweep import sweep as sweep_request
-from dstft_cli.records import Sweep
+from dstft_cli.records import Result, Sweep
 
 GIVEN = {"window": "hann", "normalization": "energy", "power": 2.0, "overlap": 0.5, "search": True}
-GIVEN |= {"window_mode": "constant", "hop_mode": "fixed", "criterion": "all", "optimizer": "auto"}
+GIVEN |= {
+    "window_mode": "constant",
+    "hop_mode": "fixed",
+    "criterion": "entropy",
+    "optimizer": "auto",
+}
 GIVEN |= {"max_steps": 200, "tolerance": 1e-6, "device": "cpu", "dtype": "float32"}
 
 
@@ -24,3 +29,8 @@ def sweep(samples: Any, sample_rate: float, **values: Any) -> Sweep:
     options = {name: values.pop(name) for name in names if name in values}
     criteria = options.pop("criteria", ("entropy",))
     return sweep_request(samples, request(sample_rate, **values), criteria=criteria, **options)
+
+
+def learn(samples: Any, sample_rate: float, **values: Any) -> Result:
+    """A fit of one length for all frames, unless another is asked for."""
+    return fit(samples, request(sample_rate, **values))
