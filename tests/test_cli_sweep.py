@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from sweeping import sweep
+from fit.sweeping import sweep
 
 from dstft_cli.cli import main
 from dstft_cli.names import CRITERIA

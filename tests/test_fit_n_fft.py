@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from sweeping import sweep
+from fit.sweeping import sweep
 
 from dstft_cli import optimize
 from dstft_cli.fit.n_fft import choose_n_fft, largest_auto_n_fft

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from dstft_cli.fit.method import Method
-from sweeping import sweep
+from fit.sweeping import sweep
 
 from dstft_cli.criteria import resolve
 from dstft_cli.fit import problem as module

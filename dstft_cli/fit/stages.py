@@ -238,25 +238,25 @@ def descent(task: Task, now: Standing) -> Standing:
 def descend_lengths(task: Task, now: Standing) -> Standing:
     """What a descent of the lengths from the best so far ends at.
 
-    Where rows descend from one length, without a search, they first move together: the price of
-    change has a kink where neighbours are equal, which L-BFGS-B does not leave.
+    Without a search all rows begin at one length, where the price of change has a kink. Where
+    L-BFGS does not leave it, the rows move together first, and then part.
     """
-    asked, evaluate = task.problem.request, partial(_length_point, now.evaluator)
-    together = Lengths(FreeLengths.constant(), task.plan.bounds, now.importance)
+    asked, before = task.problem.request, now
+    evaluate = partial(_length_point, now.evaluator)
     lengths, steps = _lengths(task, now), asked.max_steps
-    in_time = asked.window_mode in ("time", "time-frequency")
-    if (
-        in_time
-        and not asked.search
-        and len(lengths.free.prices)
-        and asked.optimizer in ("auto", "lbfgs")
-    ):
-        objective = Objective(now.evaluator, evaluate, now.best, together)
-        before = len(now.steps)
+    now, _ = _descend(
+        task, now, Objective(now.evaluator, evaluate, now.best, lengths), "lbfgs", steps
+    )
+    kinked = asked.window_mode in ("time", "time-frequency") and len(lengths.free.prices) > 0
+    stays = now.best is before.best and asked.optimizer in ("auto", "lbfgs")
+    if asked.search or not kinked or not stays:
+        return now
+    together = Lengths(FreeLengths.constant(), task.plan.bounds, now.importance)
+    for free in (together, lengths):
+        steps = asked.max_steps - (len(now.steps) - len(before.steps))
+        objective = Objective(now.evaluator, evaluate, now.best, free)
         now, _ = _descend(task, now, objective, "lbfgs", steps)
-        steps -= len(now.steps) - before
-    objective = Objective(now.evaluator, evaluate, now.best, lengths)
-    return _descend(task, now, objective, "lbfgs", steps)[0]
+    return now
 
 
 def descend_positions(

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 import torch
 from criteria_reference import criterion_value
-from sweeping import learn, request, sweep
 
 from dstft_cli.errors import InputError, UsageError
 from dstft_cli.fit.stretches import Stretches, spread_stretches
 from dstft_cli.fit.sweep_grids import sweep_grids
 from dstft_cli.run.sentences import sentence
 from dstft_cli.stft import Frames, stft
+from fit.cases import CRITERIA, kinds, optimize, request
+from fit.sweeping import sweep
 
-CRITERIA = ("entropy", "renyi", "kurtosis", "concentration", "l1l2", "hoyer", "lp", "gini")
 RATE = 8000.0
 N = np.arange(12000)
 TONE = np.sin(0.7 * N)
@@ -80,7 +80,7 @@ def test_with_an_fft_size_it_agrees_with_a_fit():
     options = {"n_fft": 1024, "dtype": "float64"}
     for criterion, more in (*((name, {}) for name in CRITERIA), ("entropy", band)):
         (curve,) = sweep(CHIRP, RATE, criteria=[criterion], **options, **more).curves
-        learned = learn(CHIRP, RATE, criterion=criterion, **options, **more)
+        learned = optimize(CHIRP, RATE, criterion=criterion, **options, **more)
         table = learned.trajectory.criterion[np.array(learned.trajectory.phase) == "table"]
         np.testing.assert_allclose(curve.values, table, rtol=1e-6)
         assert curve.lengths[curve.minimum] == learned.criterion.best_fixed_win_length
@@ -146,8 +146,7 @@ def test_noise_has_no_best_window(chirp):
         noise = np.random.default_rng(seed).standard_normal(8000)
         found = sweep(noise, RATE)
         assert (found.curves[0].matters, found.notes) == ("not at all", ())
-        kinds = [note.kind for note in learn(noise, RATE, max_steps=0).notes]
-        assert "lengths_alike" in kinds
+        assert "lengths_alike" in kinds(optimize(noise, RATE, max_steps=0))
 
 
 def test_the_best_length_of_a_chirp_scales_with_its_rate():

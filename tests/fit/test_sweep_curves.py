@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sweeping import sweep
 
 from dstft_cli.records import GOOD_ENOUGH, LITTLE, MUCH, SOMEWHAT, SweepCurve
+from fit.sweeping import sweep
 
 PAGE = (Path(__file__).parents[2] / "docs" / "sweep.md").read_text(encoding="utf-8")
 

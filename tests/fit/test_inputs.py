@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from dstft_cli import InputError, Result, StopReason, UsageError, optimize
+from dstft_cli.errors import InputError
+from dstft_cli.records import Result, StopReason
+from fit.cases import each, optimize
 
 RATE = 1000
 OPTIONS = {"n_fft": 128, "window_mode": "time"}
@@ -40,7 +42,7 @@ class Slices:
         return part
 
 
-@pytest.mark.parametrize("channels", [None, 1, 2])
+@each("channels", [None, 1, 2])
 def test_arrays_tensors_and_slices_are_the_same_signal(channels):
     x = signal(channels).astype(np.float32)
     expected = optimize(x, RATE, **OPTIONS)
@@ -74,8 +76,8 @@ def test_result_describes_itself():
     assert set(result.seconds) == {"search", "descent"}
 
 
-@pytest.mark.parametrize("window_mode", ["constant", "time"])
-@pytest.mark.parametrize("criterion", ["entropy", "gini"])
+@each("window_mode", ["constant", "time"])
+@each("criterion", ["entropy", "gini"])
 def test_trajectory_records_every_step(window_mode, criterion):
     calls = []
     result = optimize(
@@ -111,8 +113,8 @@ def test_trajectory_records_every_step(window_mode, criterion):
     assert all(0 < done <= total for _, done, total in calls)
 
 
-@pytest.mark.parametrize("win_length", [16.0, 77.123456789, 128.0])
-@pytest.mark.parametrize("window_mode", ["constant", "time"])
+@each("win_length", [16.0, 77.123456789, 128.0])
+@each("window_mode", ["constant", "time"])
 def test_start_comes_back_exactly(win_length, window_mode):
     result = optimize(
         signal(),
@@ -130,7 +132,7 @@ def test_start_comes_back_exactly(win_length, window_mode):
     assert result.trajectory.phase == ("start",)
 
 
-@pytest.mark.parametrize(
+@each(
     ("options", "reason"),
     [
         ({"window_mode": "fixed"}, StopReason.FIXED),
@@ -148,7 +150,7 @@ def test_stop_reasons(options, reason):
     assert np.isfinite(result.criterion.final)
 
 
-@pytest.mark.parametrize("steps", [0, 5])
+@each("steps", [0, 5])
 def test_criterion_that_breaks_down_keeps_the_best_step(steps):
     class BreaksDown:
         """NaN once its gradient was asked for so many times."""
@@ -180,16 +182,7 @@ def test_criterion_that_breaks_down_keeps_the_best_step(steps):
         assert result.criterion.final < result.criterion.start
 
 
-def test_single_and_double_precision_agree():
-    single = optimize(signal(), RATE, **OPTIONS)
-    double = optimize(signal(), RATE, dtype="float64", **OPTIONS)
-    assert single.criterion.final == pytest.approx(double.criterion.final, rel=1e-5)
-    assert single.criterion.start == pytest.approx(double.criterion.start, rel=1e-5)
-    assert single.criterion.start != double.criterion.start
-    assert single.criterion.table_bound == pytest.approx(double.criterion.table_bound, rel=1e-5)
-
-
-@pytest.mark.parametrize("criterion", ["entropy", "kurtosis", "renyi"])
+@each("criterion", ["entropy", "kurtosis", "renyi"])
 def test_threads_change_nothing(criterion):
     x = signal(n=40000)
     options = {"n_fft": 256, "hop_length": 4, "window_mode": "time", "max_steps": 3}
@@ -205,7 +198,7 @@ def test_long_signals_are_read_in_pieces():
     assert samples.longest <= 2048 * 64  # blocks of about half a million samples of frames
 
 
-@pytest.mark.parametrize(
+@each(
     ("x", "message"),
     [
         (np.zeros(0), "signal of 0 sample: at least 2 are needed for a window"),
@@ -220,8 +213,8 @@ def test_signals_that_hold_nothing_to_learn_from(x, message):
         optimize(x, RATE, n_fft=128)
 
 
-@pytest.mark.parametrize("n", [2, 3, 10, 50])
-@pytest.mark.parametrize("window_mode", ["fixed", "constant", "time"])
+@each("n", [2, 3, 10, 50])
+@each("window_mode", ["fixed", "constant", "time"])
 def test_short_signals(n, window_mode):
     for n_fft in (128, None):
         result = optimize(signal(n=n), RATE, n_fft=n_fft, window_mode=window_mode)
@@ -234,92 +227,3 @@ def test_one_frame():
     assert result.window_length.shape == (1, 1)
     assert result.hop_lengths.size == 0
     assert np.isfinite(result.criterion.final)
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (
-            {"window_mode": "frame"},
-            "window mode 'frame' is unknown: use fixed, constant, time, frequency, time-frequency",
-        ),
-        ({"optimizer": "newton"}, "optimizer 'newton' is unknown: use auto, lbfgs, adam, sgd"),
-        ({"smoothness": -0.5}, "smoothness -0.5: 0 or above is allowed"),
-        ({"smoothness": float("nan")}, "smoothness nan: 0 or above is allowed"),
-        ({"overlap": 0.0}, "overlap 0: above 0 and up to 1 is allowed"),
-        ({"overlap": 1.5}, "overlap 1.5: above 0 and up to 1 is allowed"),
-        ({"power": 0.0}, "power 0: above 0 is allowed"),
-        ({"device": "tpu"}, "device 'tpu' is unknown: use auto, cpu, cuda or mps"),
-        (
-            {"device": "mps", "dtype": "float64"},
-            "device mps has no float64: use --dtype float32 or --device cpu",
-        ),
-        (
-            {"window_mode": "fixed", "win_length_min": 500, "win_length_max": 10},
-            "win length min 500 has no effect with window mode fixed: leave it out, or use another "
-            "window mode",
-        ),
-        ({"hop_length": 0}, "hop length 0: above 0 is allowed"),
-        ({"hop_length": float("nan")}, "hop length nan: above 0 is allowed"),
-        ({"dtype": "float16"}, "dtype 'float16' is unknown: use float32, float64"),
-        ({"threads": -1}, "threads -1: above 0 is allowed"),
-        ({"optimizer": "adam", "lr": -1}, "lr -1: above 0 is allowed"),
-        ({"n_fft": 127.5}, "n_fft 127.5: a whole number of samples is needed"),
-        ({"n_fft": 1}, "n_fft 1: at least 4 is allowed"),
-        ({"max_steps": -1}, "max steps -1: 0 or above is allowed"),
-        ({"tolerance": float("nan")}, "tolerance nan: above 0 is allowed"),
-        (
-            {"window_mode": "frequency", "criterion": "kurtosis"},
-            "criterion kurtosis is a mean over frames and does not part into frequencies: "
-            "use concentration, or window mode time",
-        ),
-        (
-            {"device": "cuda:99"},
-            "device cuda:99 is not available here: use --device cpu or auto",
-        ),
-        (
-            {"window": "square"},
-            "window 'square' is unknown: use hann, blackman, nuttall, gaussian, kaiser",
-        ),
-        (
-            {"normalization": "rms"},
-            "normalization 'rms' is unknown: use energy, amplitude, none",
-        ),
-        (
-            {"win_length": 200},
-            "window length 200 samples is above n_fft 128: lower --win-length or raise --n-fft",
-        ),
-    ],
-)
-def test_refused_arguments(options, message):
-    with pytest.raises(UsageError, match=f"^{re.escape(message)}$"):
-        optimize(signal(), RATE, **{**OPTIONS, **options})
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
-def test_absent_device():
-    with pytest.raises(
-        UsageError, match=r"^device cuda is not available here: use --device cpu or auto$"
-    ):
-        optimize(signal(), RATE, device="cuda", **OPTIONS)
-
-
-@pytest.mark.parametrize(
-    ("options", "warning"),
-    [
-        (
-            {"window_mode": "fixed", "win_length": 64, "hop_length": 60},
-            "hop length 60 samples leaves gaps between windows of 64: "
-            "lower --hop-length to recover the signal from the transform",
-        ),
-        (
-            {"overlap": 0.95, "hop_length": 30},
-            "overlap 0.95 is above 0.9: the signal may not be recoverable from the transform; "
-            "lower --overlap",
-        ),
-    ],
-)
-def test_warnings_about_gaps(options, warning):
-    assert warning in optimize(signal(), RATE, n_fft=128, **options).warnings
-    fewer = {**options, "hop_length": 8, "overlap": 0.5}
-    assert warning not in optimize(signal(), RATE, n_fft=128, **fewer).warnings

@@ -7,9 +7,9 @@ from criteria_reference import criterion_value
 from stft_reference import explicit_stft
 
 from dstft_cli.criteria import resolve
-from dstft_cli.fit.evaluator import Evaluator
-from dstft_cli.names import CRITERIA, NORMALIZATIONS, WINDOWS
+from dstft_cli.fit.evaluator import Compute, Evaluator
 from dstft_cli.stft import Transform
+from fit.cases import CRITERIA, NORMALIZATIONS, WINDOWS, each
 
 N, K = 90, 32
 CENTERS = np.arange(0, N + 1, 7.3)
@@ -30,17 +30,18 @@ def evaluator(
     normalization: str = "energy",
     **options,
 ) -> Evaluator:
-    options = {"dtype": torch.float64, **options}
+    how = {name: options.pop(name) for name in ("threads", "progress") if name in options}
+    compute = Compute(dtype=options.pop("dtype", torch.float64), **how)
     transform = Transform(K, window, normalization)
-    return Evaluator(samples, centers, transform, resolve(criterion), **options)
+    return Evaluator(samples, centers, transform, resolve(criterion), compute=compute, **options)
 
 
 def value(at: Evaluator, lengths: np.ndarray) -> float:
     return float(at.criterion.value(torch.from_numpy(at.total(lengths)), at.cells))
 
 
-@pytest.mark.parametrize("criterion", CRITERIA)
-@pytest.mark.parametrize("power", [2.0, 1.0, 0.5])
+@each("criterion", CRITERIA)
+@each("power", [2.0, 1.0, 0.5])
 def test_value_is_that_of_the_explicit_sum(criterion, power):
     samples = noise(2)
     planes = [explicit_stft(x, CENTERS, LENGTHS, K) for x in samples]
@@ -52,9 +53,9 @@ def test_value_is_that_of_the_explicit_sum(criterion, power):
     assert found == pytest.approx(expected, rel=1e-6 if criterion == "gini" else 1e-10)
 
 
-@pytest.mark.parametrize("window", WINDOWS)
-@pytest.mark.parametrize("criterion", CRITERIA)
-@pytest.mark.parametrize("power", [2.0, 1.0, 0.5])
+@each("window", WINDOWS)
+@each("criterion", CRITERIA)
+@each("power", [2.0, 1.0, 0.5])
 def test_gradient_is_the_total_derivative(window, criterion, power):
     """Along a random direction of all lengths, for every normalization in turn."""
     normalization = NORMALIZATIONS[(WINDOWS.index(window) + CRITERIA.index(criterion)) % 3]
@@ -76,9 +77,9 @@ def test_gradient_is_the_total_derivative(window, criterion, power):
     assert abs(found) > 1e-4
 
 
-@pytest.mark.parametrize("criterion", CRITERIA)
-@pytest.mark.parametrize("power", [2.0, 1.0, 0.5])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@each("criterion", CRITERIA)
+@each("power", [2.0, 1.0, 0.5])
+@each("dtype", [torch.float32, torch.float64])
 def test_silence_is_finite(criterion, power, dtype):
     samples = noise()
     samples[:, 30:] = 0.0
@@ -94,7 +95,7 @@ def test_silence_is_finite(criterion, power, dtype):
     assert (slopes[:3] != 0).all()
 
 
-@pytest.mark.parametrize("centers", [np.arange(0, N + 1, 8.0), CENTERS], ids=["whole", "real"])
+@each("centers", [np.arange(0, N + 1, 8.0), CENTERS])
 def test_table_holds_the_rows_of_each_length(centers):
     lengths = np.array([6.5, 12.0, 31.9])
     at = evaluator(noise(2), centers=centers)
@@ -120,8 +121,8 @@ def test_frames_are_weighed_by_their_share_of_time():
     np.testing.assert_allclose(at.sums(table)[1], 2 * at.weights @ rows, rtol=1e-12)
 
 
-@pytest.mark.parametrize("threads", [1, 2, 3])
-@pytest.mark.parametrize("criterion", ["entropy", "kurtosis"])
+@each("threads", [1, 2, 3])
+@each("criterion", ["entropy", "kurtosis"])
 def test_blocks_and_threads_change_nothing(threads, criterion):
     samples = noise(1, 20000)
     centers = np.arange(0, 20001, 2.5)  # 8001 frames are two blocks
@@ -142,8 +143,8 @@ def test_blocks_and_threads_change_nothing(threads, criterion):
     assert seen == [("descent", 1, 2), ("descent", 2, 2)]
 
 
-@pytest.mark.parametrize("level", [1e-15, 1e15])
-@pytest.mark.parametrize("criterion", [name for name in CRITERIA if name != "gini"])
+@each("level", [1e-15, 1e15])
+@each("criterion", [name for name in CRITERIA if name != "gini"])
 def test_level_of_the_recording_does_not_matter(level, criterion):
     """The peak is divided out, so that no power of a sample leaves the range of float32."""
     samples = noise().astype(np.float32)

@@ -7,18 +7,16 @@ import numpy as np
 import pytest
 import torch
 from criteria_reference import criterion_value
-from dstft_cli.fit.frequency import FrequencyEvaluator
-from dstft_cli.fit.patches import Patches
-from sweeping import sweep
 
-from dstft_cli import UsageError, optimize
 from dstft_cli.criteria import resolve
+from dstft_cli.errors import UsageError
 from dstft_cli.fit.band import Band, band_within
-from dstft_cli.fit.cells import CellEvaluator
+from dstft_cli.fit.cells import CellEvaluator, FrequencyEvaluator, Patches
 from dstft_cli.fit.centers import quadrature_weights, uniform_centers
-from dstft_cli.fit.evaluator import Evaluator
-from dstft_cli.names import CRITERIA
+from dstft_cli.fit.evaluator import Compute, Evaluator
+from dstft_cli.records import Note
 from dstft_cli.stft import Transform, stft
+from fit.cases import CRITERIA, each, kinds, optimize
 
 RATE = 8000.0  # Hz
 K, HOP = 256, 16
@@ -43,8 +41,8 @@ def in_band(result, samples, power=2.0) -> np.ndarray:
     return X.abs().numpy()[:, inside].transpose(0, 2, 1) ** power
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("criterion", CRITERIA)
+@each("mode", MODES)
+@each("criterion", CRITERIA)
 def test_the_value_is_that_of_the_bins_within(criterion, mode):
     if criterion == "kurtosis" and "frequency" in mode:
         pytest.skip("kurtosis has no such mode")
@@ -58,8 +56,8 @@ def test_the_value_is_that_of_the_bins_within(criterion, mode):
         )
 
 
-@pytest.mark.parametrize("hop", [16.0, 20.25, 17.377])  # a matrix per bin, at places; FFTs
-@pytest.mark.parametrize("kind", ["time", "frequency", "cells", "patches"])
+@each("hop", [16.0, 20.25, 17.377])  # a matrix per bin, at places; FFTs
+@each("kind", ["time", "frequency", "cells", "patches"])
 def test_the_gradient_is_the_difference_quotient(kind, hop):
     centers = uniform_centers(1500, hop)
     bins = Band(*BAND).bins(K, RATE)
@@ -69,7 +67,7 @@ def test_the_gradient_is_the_difference_quotient(kind, hop):
         "cells": partial(CellEvaluator, patches=Patches((K // 2 + 1, len(centers)), 1, 1)),
         "patches": partial(CellEvaluator, patches=Patches((K // 2 + 1, len(centers)), 7, 5)),
     }[kind]
-    options = {"bins": bins, "dtype": torch.float64}
+    options = {"bins": bins, "compute": Compute(dtype=torch.float64)}
     engine = make(SIGNAL, centers, Transform(K), resolve("entropy"), **options)
     rng = np.random.default_rng(6)
     row = rng.uniform(40, 250, len(engine.weights))
@@ -86,7 +84,7 @@ def test_the_gradient_is_the_difference_quotient(kind, hop):
     assert found == pytest.approx((up - down) / 2e-5, rel=1e-4)
 
 
-@pytest.mark.parametrize("hop_mode", ["constant", "time"])
+@each("hop_mode", ["constant", "time"])
 def test_moved_frames_are_judged_within_the_band(hop_mode):
     options = {**OPTIONS, "hop_mode": hop_mode, "window_mode": "fixed", "hop_length": 64}
     found = optimize(SIGNAL[:1], RATE, **INSIDE, **options)
@@ -110,7 +108,7 @@ class OnePlus:
         return sums[..., 0] ** 2 / sums[..., 1] / cells
 
 
-@pytest.mark.parametrize("mode", MODES)
+@each("mode", MODES)
 def test_a_criterion_of_ones_own_counts_no_cell_outside(mode):
     found = optimize(SIGNAL, RATE, window_mode=mode, criterion=OnePlus(), **INSIDE, **OPTIONS)
     a = 1.0 + in_band(found, SIGNAL)
@@ -133,7 +131,7 @@ def whistles_in_rumble() -> tuple[np.ndarray, np.ndarray]:
     return whistle, whistle + 10 * np.sin(2 * np.pi * 90 * t)
 
 
-@pytest.mark.parametrize("n_fft", [None, 1024])
+@each("n_fft", [None, 1024])
 def test_a_band_finds_the_window_of_what_lies_in_it(n_fft):
     whistle, noisy = whistles_in_rumble()
     options = {"criterion_fmin": 1500.0, "n_fft": n_fft}
@@ -145,51 +143,31 @@ def test_a_band_finds_the_window_of_what_lies_in_it(n_fft):
     assert float(everything.window_length[0, 0]) > 3 * best
 
 
-def test_a_sweep_gives_what_optimize_gives():
-    options = {"n_fft": K, "hop_length": HOP, **INSIDE}
-    curve = sweep(SIGNAL, RATE, **options).curves[0]
-    found = optimize(SIGNAL, RATE, **options)
-    assert curve.best_value == pytest.approx(found.criterion.final, rel=1e-5)
-
-
-def test_a_sweep_leaves_out_windows_that_see_no_more_of_a_narrow_band():
-    samples = np.random.default_rng(4).standard_normal(40000)
-    wide = sweep(samples, RATE)
-    narrow = sweep(samples, RATE, criterion_fmin=1000.0, criterion_fmax=1040.0)
-    assert wide.lengths[0] < narrow.lengths[0] == pytest.approx(2 * RATE / 40)
-    assert np.isfinite(narrow.curves[0].values).all()
-
-
 def test_n_fft_auto_holds_a_few_bins_of_a_narrow_band():
     samples = np.random.default_rng(4).standard_normal(40000)
-    lines: list[str] = []
-    options = {"criterion_fmin": 1000.0, "criterion_fmax": 1020.0, "report": lines.append}
-    found = optimize(samples, RATE, **options)
+    found = optimize(samples, RATE, criterion_fmin=1000.0, criterion_fmax=1020.0)
     seen = Band(1000.0, 1020.0).bins(found.n_fft, RATE)
     assert seen.stop - seen.start >= 4
-    count = seen.stop - seen.start
-    assert f"criterion: over 1000 to 1020 Hz, {count} bins of {found.n_fft // 2 + 1}" in lines
 
 
-@pytest.mark.parametrize(
+@each(
     ("low", "high", "said"),
     [
-        (-1.0, None, "--criterion-fmin -1 Hz lies outside 0 to 4000 Hz"),
-        (None, 4001.0, "--criterion-fmax 4001 Hz lies outside 0 to 4000 Hz"),
-        (math.nan, None, "--criterion-fmin nan Hz lies outside"),
-        (3000.0, 2000.0, "--criterion-fmin 3000 Hz is not below 2000 Hz"),
-        (4000.0, None, "--criterion-fmin 4000 Hz is not below 4000 Hz"),
-        (100.0, 110.0, "holds none of the bins of n_fft 256"),
+        (-1.0, None, "`criterion_fmin` -1"),
+        (None, 4001.0, "`criterion_fmax` 4001"),
+        (math.nan, None, "`criterion_fmin` nan"),
+        (3000.0, 2000.0, "`criterion_fmin` 3000"),
+        (4000.0, None, "`criterion_fmin` 4000"),
+        (100.0, 110.0, "n_fft 256"),
     ],
 )
 def test_what_is_no_band_is_refused(low, high, said):
-    for function in (optimize, sweep):
-        with pytest.raises(UsageError, match=said):
-            function(SIGNAL, RATE, criterion_fmin=low, criterion_fmax=high, n_fft=K)
+    with pytest.raises(UsageError, match=said):
+        optimize(SIGNAL, RATE, criterion_fmin=low, criterion_fmax=high, n_fft=K)
 
 
 def test_a_band_too_narrow_for_any_fft_size_is_refused():
-    with pytest.raises(UsageError, match="lower --criterion-fmin or raise --criterion-fmax"):
+    with pytest.raises(UsageError, match="`criterion_fmin`"):
         optimize(SIGNAL, RATE, criterion_fmin=1000.0, criterion_fmax=1000.01)
 
 
@@ -197,14 +175,6 @@ def test_the_ends_belong_to_the_band():
     assert band_within(500.0, 1000.0, 8000.0).bins(16, 8000.0) == slice(1, 3)
     assert band_within(None, None, 8000.0).bins(16, 8000.0) == slice(0, 9)
     assert band_within(0.0, 4000.0, 8000.0).bins(17, 8000.0) == slice(0, 9)
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_of_noise_no_window_stands_out_in_a_narrow_band(seed):
-    """Whole bins cover more or less of the band at each FFT size, which must not count."""
-    noise = np.random.default_rng(seed).standard_normal(200_000)
-    (curve,) = sweep(noise, 8000.0, criterion_fmin=1003.0, criterion_fmax=1107.0).curves
-    assert curve.matters == "not at all"
 
 
 def test_what_bins_cover_of_a_band():
@@ -216,32 +186,16 @@ def test_what_bins_cover_of_a_band():
     assert Band().covered(80, 8000.0) == 1.0
 
 
-def test_a_narrow_band_of_a_short_or_long_signal_is_swept():
-    short = np.random.default_rng(0).standard_normal(300)
-    assert np.isfinite(
-        sweep(short, 8000.0, criterion_fmin=1000.0, criterion_fmax=1010.0).lengths
-    ).all()
-    long = np.zeros((1, 2_400_000), np.float32)
-    long[0, ::1000] = 1
-    found = sweep(long, 44100.0, criterion_fmin=1000.0, criterion_fmax=1050.0, most_points=1 << 18)
-    assert found.lengths[-1] == 1 << 19
-    assert found.n_ffts[-1] == 1 << 20
-
-
 def test_a_band_too_narrow_for_the_signal_is_told_with_how_wide_it_is_to_be():
     """Four bins within 1 Hz are a second of samples each, of a signal of one and a half."""
     samples = np.random.default_rng(1).standard_normal(12_000)
-    (warning,) = optimize(samples, 8000.0, criterion_fmin=1000.0, criterion_fmax=1001.0).warnings
-    assert warning == (
-        "the criterion's band is so narrow that n_fft 32000 is needed to see a few bins of it, and such "
-        "windows hardly tell when something happens in a signal of 12000 samples: make it 10.7 times as "
-        "wide with --criterion-fmin and --criterion-fmax"
-    )
+    (note,) = optimize(samples, 8000.0, criterion_fmin=1000.0, criterion_fmax=1001.0).notes
+    assert note == Note("band_too_narrow", "criterion_fmin criterion_fmax", 32000.0, 10.7)
     wider = optimize(samples, 8000.0, criterion_fmin=1000.0, criterion_fmax=1010.7)
-    assert not [text for text in wider.warnings if "narrow" in text]
+    assert "band_too_narrow" not in kinds(wider)
 
 
-@pytest.mark.parametrize("criterion", ["renyi", "l1l2"])
+@each("criterion", ["renyi", "l1l2"])
 def test_windows_that_spread_soft_calls_beyond_the_band_are_told(criterion):
     """One call in four is loud: the others are quieter within the band under windows of 2.5 ms."""
     rng = np.random.default_rng(0)
@@ -253,14 +207,12 @@ def test_windows_that_spread_soft_calls_beyond_the_band_are_told(criterion):
     options = {"window_mode": "time", "n_fft": 512, "hop_length": 10, "win_length_min": 20}
     band = {"criterion_fmin": 1300.0, "criterion_fmax": 1800.0}
 
-    def told(name: str, **limits: float) -> list[str]:
-        warnings = optimize(x, RATE, criterion=name, **options, **limits).warnings
-        return [text for text in warnings if "are the shortest allowed" in text]
+    def told(name: str, **limits: float) -> bool:
+        return "spread_rewarded" in kinds(optimize(x, RATE, criterion=name, **options, **limits))
 
-    (warning,) = told(criterion, **band)
-    assert f"within a band, {criterion} may reward windows that spread soft sounds" in warning
-    assert told("entropy", **band) == []
-    assert told(criterion) == []
+    assert told(criterion, **band)
+    assert not told("entropy", **band)
+    assert not told(criterion)
 
 
 def test_windows_of_bins_beyond_the_band_do_not_count_as_spread():
@@ -285,18 +237,4 @@ def test_windows_of_bins_beyond_the_band_do_not_count_as_spread():
     on_bound = (found.window_length < 1.01 * found.length_bounds[0]).ravel()
     assert on_bound.mean() > 0.5
     assert on_bound[64:129].mean() < 0.5
-    assert not [text for text in found.warnings if "are the shortest allowed" in text]
-
-
-def test_one_length_that_is_not_learned_is_no_sign_of_spreading():
-    options = {"window_mode": "time", "win_length_min": 128, "win_length_max": 128}
-    found = optimize(SIGNAL, RATE, criterion="renyi", n_fft=256, **INSIDE, **options)
-    assert not [text for text in found.warnings if "are the shortest allowed" in text]
-
-
-def test_a_sweep_of_a_narrow_band_does_not_advise_windows_that_do_not_resolve_it():
-    clicks = 1.0 * (np.arange(60_000) % 5000 == 2500)
-    band = {"criterion_fmin": 1000.0, "criterion_fmax": 1010.0}
-    (note,) = sweep(clicks, 8000.0, **band).notes
-    assert (note.kind, note.value) == ("best_is_shortest", 1600)
-    assert note.parameter == "criterion_fmin criterion_fmax"
+    assert "spread_rewarded" not in kinds(found)

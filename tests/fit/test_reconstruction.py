@@ -1,12 +1,10 @@
 """Whatever was learned, the signal comes back from the transform, edges included."""
 
 import numpy as np
-import pytest
 import torch
 
-from dstft_cli import optimize
-from dstft_cli.names import HOP_MODES, WINDOW_MODES
 from dstft_cli.stft import istft, stft
+from fit.cases import HOP_MODES, WINDOW_MODES, each, optimize
 
 RATE = 8000
 
@@ -21,9 +19,9 @@ def speech_like() -> np.ndarray:
     return x.astype(np.float32)
 
 
-@pytest.mark.parametrize("overlap", [0.5, 0.9])
-@pytest.mark.parametrize("hop_mode", HOP_MODES)
-@pytest.mark.parametrize("window_mode", WINDOW_MODES)
+@each("overlap", [0.5, 0.9])
+@each("hop_mode", HOP_MODES)
+@each("window_mode", WINDOW_MODES)
 def test_the_signal_comes_back(window_mode, hop_mode, overlap):
     x = speech_like()
     result = optimize(

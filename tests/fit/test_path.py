@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dstft_cli.fit import viterbi
-from dstft_cli.fit.viterbi import cheapest_path, cheapest_paths
+from dstft_cli.fit import path as module
+from dstft_cli.fit.path import cheapest_path, cheapest_paths
+from fit.cases import each
 
 
 def price(cost: np.ndarray, positions: np.ndarray, path: np.ndarray) -> float:
@@ -37,8 +38,8 @@ def textbook_price(cost: np.ndarray, positions: np.ndarray) -> float:
     return float(paid.min())
 
 
-@pytest.mark.parametrize("T", [1, 2, 3, 99, 100, 101, 1000])
-@pytest.mark.parametrize("stiffness", [0.0, 0.3, 1000.0])
+@each("T", [1, 2, 3, 99, 100, 101, 1000])
+@each("stiffness", [0.0, 0.3, 1000.0])
 def test_long_paths(T, stiffness):
     rng = np.random.default_rng(T)
     cost = rng.standard_normal((T, 9))
@@ -61,25 +62,19 @@ def test_more_positions_than_a_byte_counts():
     assert path.tolist() == [290] * 20 + [299] * 20
 
 
-@pytest.mark.parametrize(("T", "lanes"), [(1, 9), (3, 9), (97, 4096), (97, 6), (1000, 30)])
-@pytest.mark.parametrize("enough", [1, 100])
-def test_every_line_of_many_gets_its_cheapest_path(monkeypatch, T, lanes, enough):
+@each(("T", "lanes"), [(1, 9), (3, 9), (97, 4096), (97, 6), (1000, 30)])
+@each("enough", [1, 100])
+def test_every_line_of_many_gets_its_cheapest_path(T, lanes, enough):
     """Step after step, and in stretches."""
-    monkeypatch.setattr(viterbi, "_ENOUGH", enough)
-    monkeypatch.setattr(viterbi, "_LANES", lanes)
     positions = np.array([0.0, 0.4, 0.5, 1.7])
     cost = np.random.default_rng(T).uniform(0, 1.5, (T, 4, 3))
     cost[..., 1] *= 3
-    paths = cheapest_paths(cost.copy(), positions)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(module, "_ENOUGH", enough)
+        patched.setattr(module, "_LANES", lanes)
+        paths = cheapest_paths(cost.copy(), positions)
     assert paths.shape == (T, 3)
     for line in range(3):
         own = cost[..., line]
         found = price(own, positions, paths[:, line])
         assert found == pytest.approx(textbook_price(own, positions), rel=1e-12)
-
-
-def test_a_path_leaves_its_costs_as_they_are():
-    cost = np.random.default_rng(1).standard_normal((50, 4))
-    before = cost.copy()
-    cheapest_path(cost, np.arange(4.0))
-    np.testing.assert_array_equal(cost, before)

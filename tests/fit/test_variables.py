@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dstft_cli.fit.variables import FreeLengths, Neighbours
+from fit.cases import each
 
 
 def test_one_length_for_all():
@@ -30,7 +31,7 @@ def test_runs_share_a_variable():
     assert free.pull_back(z, gradient) == pytest.approx([300, 600, 1500])
 
 
-@pytest.mark.parametrize(("penalty", "every_row"), [(0.0, False), (0.5, True)])
+@each(("penalty", "every_row"), [(0.0, False), (0.5, True)])
 def test_every_row_its_own_variable(penalty, every_row):
     free = FreeLengths.runs(
         np.array([100.0, 100.0, 200.0]), Neighbours((3,), (penalty,)), every_row=every_row

@@ -5,18 +5,20 @@ import pytest
 import torch
 from criteria_reference import criterion_value
 
-from dstft_cli import Result, optimize
 from dstft_cli.criteria import resolve
-from dstft_cli.fit import state as module
+from dstft_cli.fit import stages as module
+from dstft_cli.fit.cells import FrequencyEvaluator
 from dstft_cli.fit.centers import uniform_centers
-from dstft_cli.fit.frequency import FrequencyEvaluator
+from dstft_cli.fit.evaluator import Compute
+from dstft_cli.records import Result
 from dstft_cli.stft import Transform
+from fit.cases import PEER, each, optimize, two_tones
 
 SIGNAL = np.random.default_rng(5).standard_normal((2, 700))
 LENGTHS = np.linspace(12, 60, 33)[:, None]
 
 
-def evaluator(criterion, *, hop=16.0, power=2.0, window="hann", threads=1) -> FrequencyEvaluator:
+def evaluator(criterion, *, hop=16.0, power=2.0, window="hann") -> FrequencyEvaluator:
     return FrequencyEvaluator(
         SIGNAL,
         uniform_centers(700, hop),
@@ -24,8 +26,7 @@ def evaluator(criterion, *, hop=16.0, power=2.0, window="hann", threads=1) -> Fr
         resolve(criterion),
         power=power,
         peak=float(np.abs(SIGNAL).max()),
-        dtype=torch.float64,
-        threads=threads,
+        compute=Compute(dtype=torch.float64),
     )
 
 
@@ -41,10 +42,8 @@ def magnitudes(lengths, hop=16.0) -> np.ndarray:
     return np.stack(bins, axis=1)
 
 
-@pytest.mark.parametrize("hop", [16.0, 20.25])
-@pytest.mark.parametrize(
-    "criterion", ["entropy", "renyi", "concentration", "l1l2", "hoyer", "lp", "gini"]
-)
+@each("hop", [16.0, 20.25])
+@each("criterion", ["entropy", "renyi", "concentration", "l1l2", "hoyer", "lp", "gini"])
 def test_value_is_that_of_the_plane(criterion, hop):
     engine = evaluator(criterion, hop=hop)
     value = engine.criterion.value(torch.from_numpy(engine.total(LENGTHS)), engine.cells)
@@ -53,9 +52,9 @@ def test_value_is_that_of_the_plane(criterion, hop):
     assert float(value) == pytest.approx(expected, rel=1e-6)
 
 
-@pytest.mark.parametrize("hop", [16.0, 20.25])
-@pytest.mark.parametrize("power", [1.0, 2.0])
-@pytest.mark.parametrize("criterion", ["entropy", "renyi", "l1l2", "gini"])
+@each("hop", [16.0, 20.25])
+@each("power", [1.0, 2.0])
+@each("criterion", ["entropy", "renyi", "l1l2", "gini"])
 def test_gradient_is_the_difference_quotient(criterion, power, hop):
     engine = evaluator(criterion, power=power, hop=hop)
     if engine.criterion.ranked:
@@ -75,7 +74,7 @@ def test_gradient_is_the_difference_quotient(criterion, power, hop):
     assert np.abs(gradient).max() > 1e-5
 
 
-@pytest.mark.parametrize("hop", [16.0, 20.25])
+@each("hop", [16.0, 20.25])
 def test_table_rows_are_those_of_plain_lengths(hop):
     engine = evaluator("entropy", hop=hop)
     plain = np.array([12.0, 31.5, 64.0])
@@ -86,30 +85,11 @@ def test_table_rows_are_those_of_plain_lengths(hop):
         np.testing.assert_allclose(table[:, m], engine.rows(np.full((33, 1), length)), rtol=1e-6)
 
 
-def test_threads_change_nothing():
-    one, two = evaluator("entropy"), evaluator("entropy", threads=2)
-    one._block = two._block = 5
-    assert np.array_equal(one.rows(LENGTHS), two.rows(LENGTHS))
-
-
-def two_tones() -> np.ndarray:
-    t = np.arange(5120) / 5 / 1024
-    late = t > 0.5
-    return np.cos(2 * np.pi * 40 * t * 5) + late * np.cos(2 * np.pi * 180 * t * 5)
-
-
 def fit_two_tones(**options) -> Result:
     return optimize(
         two_tones().astype(np.float32),
         1024,
-        n_fft=512,
-        hop_length=32,
-        win_length_min=32,
-        win_length_max=512,
-        power=1,
-        normalization="none",
-        overlap=1,
-        smoothness=0,
+        **PEER,
         window_mode="frequency",
         **options,
     )

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dstft_cli.criteria import Criterion, QuasiConvex, resolve
-from dstft_cli.fit.search import TabulatedProblem, keep_neighbours_where_silent
+from dstft_cli.fit.table import TabulatedProblem, keep_neighbours_where_silent
 from dstft_cli.fit.variables import Neighbours
-from dstft_cli.names import CRITERIA
+from fit.cases import CRITERIA, each
 
 QUASI_CONVEX = [
     *((name, None) for name in CRITERIA if isinstance(resolve(name), QuasiConvex)),
@@ -54,7 +54,7 @@ def all_scores(problem: TabulatedProblem) -> np.ndarray:
     return problem.criterion.score(torch.from_numpy(sums), problem.cells).numpy()
 
 
-@pytest.mark.parametrize(("name", "order"), QUASI_CONVEX)
+@each(("name", "order"), QUASI_CONVEX)
 @settings(max_examples=40, deadline=None)
 @given(T=st.integers(1, 5), M=st.integers(1, 4), seed=st.integers(0, 2**32 - 1))
 def test_no_assignment_beats_the_bound(name, order, T, M, seed):
@@ -79,7 +79,7 @@ def test_no_assignment_beats_the_bound(name, order, T, M, seed):
         assert found.score == pytest.approx(scores.min(), abs=1e-9)
 
 
-@pytest.mark.parametrize(("name", "order"), QUASI_CONVEX)
+@each(("name", "order"), QUASI_CONVEX)
 def test_bound_is_tight_where_rows_do_not_tie(name, order):
     """Each frame has one length that is clearly sparser than the others."""
     criterion = resolve(name, order)
@@ -97,7 +97,7 @@ def test_bound_is_tight_where_rows_do_not_tie(name, order):
     assert problem.score(found.bound) == pytest.approx(found.score, abs=1e-9)
 
 
-@pytest.mark.parametrize(("name", "order"), QUASI_CONVEX)
+@each(("name", "order"), QUASI_CONVEX)
 def test_gap_is_a_few_rows_of_many(name, order):
     """Shapley-Folkman: what is found differs from the bound by the row that ties at the root."""
     problem = small_problem(resolve(name, order), 400, 8, 1, even=True)
@@ -118,7 +118,7 @@ def test_kurtosis_is_solved_exactly(T, M, seed):
     assert problem.score(found.bound) == pytest.approx(best, abs=1e-9)
 
 
-@pytest.mark.parametrize("name", [name for name in CRITERIA if name != "gini"])
+@each("name", [name for name in CRITERIA if name != "gini"])
 @settings(max_examples=25, deadline=None)
 @given(
     T=st.integers(2, 5),

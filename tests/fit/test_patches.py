@@ -1,9 +1,9 @@
 """Patches of the time-frequency plane."""
 
 import numpy as np
-import pytest
 
-from dstft_cli.fit.patches import Patches, choose_patches
+from dstft_cli.fit.cells import Patches, choose_patches
+from fit.cases import each
 
 
 def test_each_cell_has_the_value_of_its_patch():
@@ -13,12 +13,7 @@ def test_each_cell_has_the_value_of_its_patch():
     assert patches.cells(np.arange(9.0)).tolist() == expected
 
 
-def test_single_cells():
-    row = np.arange(35.0)
-    assert Patches((5, 7), 1, 1).cells(row).ravel().tolist() == row.tolist()
-
-
-@pytest.mark.parametrize(
+@each(
     ("plane", "frames", "most", "expected"),
     [
         ((1025, 100), 1, 200_000, (1, 1)),

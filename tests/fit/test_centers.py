@@ -15,9 +15,10 @@ from dstft_cli.fit.centers import (
     uniform_centers,
     weights_pull_back,
 )
+from fit.cases import each, quotient
 
 
-@pytest.mark.parametrize(
+@each(
     ("length", "hop", "expected"),
     [
         (10, 5.0, [0, 5, 10]),
@@ -50,7 +51,7 @@ def test_weights_in_units_of_a_hop():
     assert quadrature_weights(centers, 2.0) == pytest.approx(np.array([10, 6, 2, 19, 36]) / 2)
 
 
-@pytest.mark.parametrize(
+@each(
     ("centers", "shares"),
     [([10.0, 20.0, 60.0], [15, 25, 59]), ([0.0, 99.0], [49.5, 49.5]), ([40.0], [99])],
 )
@@ -60,17 +61,7 @@ def test_learned_frames_share_out_the_signal(centers, shares):
     assert quadrature_weights(np.array(centers), None, 100).mean() == pytest.approx(1)
 
 
-def quotient(function, at: np.ndarray, step: float = 1e-6) -> np.ndarray:
-    """Central difference quotients of a scalar function."""
-    found = np.empty(len(at))
-    for k in range(len(at)):
-        e = np.zeros(len(at))
-        e[k] = step
-        found[k] = (function(at + e) - function(at - e)) / (2 * step)
-    return found
-
-
-@pytest.mark.parametrize("frames", [1, 2, 3, 7])
+@each("frames", [1, 2, 3, 7])
 def test_gradient_of_the_weights(frames):
     rng = np.random.default_rng(frames)
     centers, outer = np.sort(rng.uniform(0, 100, frames)), rng.standard_normal(frames)

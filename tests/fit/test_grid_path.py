@@ -3,13 +3,12 @@
 from itertools import product
 
 import numpy as np
-import pytest
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import maximum_flow
 
-from dstft_cli.fit.smoothing import cheapest_assignment
+from dstft_cli.fit.path import cheapest_assignment, cheapest_path
 from dstft_cli.fit.variables import Neighbours
-from dstft_cli.fit.viterbi import cheapest_path
+from fit.cases import each
 
 
 def price(cost, positions, neighbours, assignment) -> float:
@@ -40,8 +39,8 @@ def every_price(cost, positions, neighbours) -> np.ndarray:
     return total
 
 
-@pytest.mark.parametrize("stiffness", [0.1, 0.3, 1.0, 3.0])
-@pytest.mark.parametrize(("shape", "positions"), [((2, 3), 3), ((3, 3), 2), ((5, 2), 2)])
+@each("stiffness", [0.1, 0.3, 1.0, 3.0])
+@each(("shape", "positions"), [((2, 3), 3), ((3, 3), 2), ((5, 2), 2)])
 def test_nine_of_ten_small_grids_are_solved_exactly(shape, positions, stiffness):
     exact, lost = 0, 0.0
     for seed in range(60):
@@ -58,8 +57,8 @@ def test_nine_of_ten_small_grids_are_solved_exactly(shape, positions, stiffness)
     assert lost <= 0.05 * 60
 
 
-@pytest.mark.parametrize("stiffness", [0.2, 1.0, 5.0])
-@pytest.mark.parametrize("shape", [(2, 3), (7, 4), (1, 9), (13, 22)])
+@each("stiffness", [0.2, 1.0, 5.0])
+@each("shape", [(2, 3), (7, 4), (1, 9), (13, 22)])
 def test_a_start_is_only_improved(shape, stiffness):
     for seed in range(10):
         cost, where, neighbours = random_case(shape, 4, stiffness, seed)
@@ -73,7 +72,7 @@ def test_a_start_is_only_improved(shape, stiffness):
         assert price(cost, where, neighbours, again) <= after + 1e-9
 
 
-@pytest.mark.parametrize("shape", [(6, 7), (3, 20), (33, 18)])
+@each("shape", [(6, 7), (3, 20), (33, 18)])
 def test_no_constant_assignment_is_better(shape):
     for seed in range(10):
         for stiffness in (0.1, 1.0, 10.0):
@@ -82,8 +81,8 @@ def test_no_constant_assignment_is_better(shape):
             assert found <= constant_prices(cost).min() + 1e-9
 
 
-@pytest.mark.parametrize("axis", [0, 1])
-@pytest.mark.parametrize("shape", [(5, 6), (2, 9), (9, 2), (3, 3)])
+@each("axis", [0, 1])
+@each("shape", [(5, 6), (2, 9), (9, 2), (3, 3)])
 def test_lines_apart_are_chains(shape, axis):
     """Where changes along the other axis cost nothing, every line is a cheapest path of its own."""
     rng = np.random.default_rng(sum(shape))
@@ -97,30 +96,13 @@ def test_lines_apart_are_chains(shape, axis):
         assert chosen[:, line].tolist() == path.tolist()
 
 
-@pytest.mark.parametrize("shape", [(1, 40), (40, 1)])
-def test_a_single_line_is_a_chain(shape):
-    cost = np.random.default_rng(3).standard_normal((40, 4))
-    positions = np.array([0.0, 0.3, 1.0, 1.5])
-    found = cheapest_assignment(cost, positions, Neighbours(shape, (0.8, 0.8)))
-    assert found.tolist() == cheapest_path(cost, positions * 0.8).tolist()
-    chain = cheapest_assignment(cost, positions, Neighbours((40,), (0.8,)))
-    assert found.tolist() == chain.tolist()
-
-
-@pytest.mark.parametrize("shape", [(1, 1), (1, 2), (2, 2), (4, 5), (17, 9)])
+@each("shape", [(1, 1), (1, 2), (2, 2), (4, 5), (17, 9)])
 def test_free_and_forbidden_changes(shape):
     cost, positions, _ = random_case(shape, 5, 1.0, 4)
     free = cheapest_assignment(cost, positions, Neighbours(shape, (0.0, 0.0)))
     assert free.tolist() == cost.argmin(1).tolist()
     stiff = cheapest_assignment(cost, positions, Neighbours(shape, (1e6, 1e6)))
     assert stiff.tolist() == [int(cost.sum(0).argmin())] * len(cost)
-
-
-def test_one_position():
-    assert (
-        cheapest_assignment(np.ones((6, 1)), np.zeros(1), Neighbours((2, 3), (1, 1))).tolist()
-        == [0] * 6
-    )
 
 
 def least_cut(excess: np.ndarray, prices: tuple[int, int]) -> int:
@@ -146,8 +128,8 @@ def least_cut(excess: np.ndarray, prices: tuple[int, int]) -> int:
     return int(flat[wanted].sum()) + int(maximum_flow(graph, source, sink).flow_value)
 
 
-@pytest.mark.parametrize("prices", [(150, 150), (400, 100), (100, 700)])
-@pytest.mark.parametrize("shape", [(24, 31), (6, 90)])
+@each("prices", [(150, 150), (400, 100), (100, 700)])
+@each("shape", [(24, 31), (6, 90)])
 def test_regions_in_noise_against_the_least_cut(shape, prices):
     """Two positions have an exact optimum in a grid of any size; a large region is found in noise."""
     rng = np.random.default_rng(7)
@@ -161,7 +143,7 @@ def test_regions_in_noise_against_the_least_cut(shape, prices):
     assert 0 <= gap <= 0.04
 
 
-@pytest.mark.parametrize("shape", [(32, 32), (40, 21)])
+@each("shape", [(32, 32), (40, 21)])
 def test_a_region_whose_lines_would_not_pay_alone(shape):
     """Each of its lines gains less than its borders cost; all together gain more."""
     excess = np.full(shape, 100)

@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_fit_optimize import PEER, two_tones
 
-from dstft_cli import StopReason, optimize
 from dstft_cli.criteria import resolve
-from dstft_cli.names import CRITERIA, NORMALIZATIONS, WINDOWS
+from dstft_cli.records import StopReason
+from fit.cases import CRITERIA, NORMALIZATIONS, PEER, WINDOWS, each, optimize, two_tones
 
 
 def random_signal(seed: int) -> np.ndarray:
@@ -91,7 +90,7 @@ def test_never_worse_than_the_start_and_every_fixed_window(
         assert sign * summary.table_bound <= min(sign * value for value in found) + slack
 
 
-@pytest.mark.parametrize("criterion", [name for name in CRITERIA if name != "gini"])
+@each("criterion", [name for name in CRITERIA if name != "gini"])
 def test_bound_is_reported_beside_the_searched_assignment(criterion):
     """Without descent the result is an assignment of tabulated lengths: the bound holds for it."""
     result = optimize(
@@ -113,14 +112,14 @@ def test_bound_is_reported_beside_the_searched_assignment(criterion):
     assert set(result.window_length[0].astype(np.float32).tolist()) <= tabulated
 
 
-@pytest.mark.parametrize("options", [{"criterion": "gini"}, {"window_mode": "constant"}])
+@each("options", [{"criterion": "gini"}, {"window_mode": "constant"}])
 def test_no_bound_where_none_is_proved(options):
     result = optimize(two_tones(), 1024, **{**PEER, "window_mode": "time", **options})
     assert result.criterion.table_bound is None
 
 
-@pytest.mark.parametrize("search", [False, True])
-@pytest.mark.parametrize("smoothness", [0.1, 5.0])
+@each("search", [False, True])
+@each("smoothness", [0.1, 5.0])
 def test_the_descent_pays_for_changes_too(search, smoothness):
     """Value and penalty together never rise from stage to stage."""
     n_fft = 256

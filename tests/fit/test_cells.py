@@ -8,15 +8,12 @@ import torch
 from criteria_reference import criterion_value
 from stft_reference import explicit_stft
 
-from dstft_cli import optimize
 from dstft_cli.criteria import resolve
-from dstft_cli.fit.cells import CellEvaluator
+from dstft_cli.fit.cells import CellEvaluator, FrequencyEvaluator, Patches
 from dstft_cli.fit.centers import quadrature_weights, uniform_centers
-from dstft_cli.fit.evaluator import Evaluator
-from dstft_cli.fit.frequency import FrequencyEvaluator
-from dstft_cli.fit.patches import Patches
-from dstft_cli.names import CRITERIA
+from dstft_cli.fit.evaluator import Compute, Evaluator
 from dstft_cli.stft import Transform, stft
+from fit.cases import CRITERIA, each, optimize
 
 N, K, F = 90, 32, 17
 SIGNAL = np.random.default_rng(5).standard_normal((2, N))
@@ -36,7 +33,13 @@ def engine(
         Transform(K),
         resolve(criterion),
         patches=patches,
-        **{"power": power, "dtype": torch.float64, **options},
+        power=power,
+        compute=Compute(
+            dtype=options.pop("dtype", torch.float64),
+            threads=options.pop("threads", 1),
+            progress=options.pop("progress", None),
+        ),
+        **options,
     )
 
 
@@ -51,8 +54,8 @@ def plane(lengths, centers, power=2.0) -> np.ndarray:
     return np.abs(np.stack(found).transpose(0, 2, 1)) ** power
 
 
-@pytest.mark.parametrize("centers", [WHOLE, FRACTIONAL], ids=["whole", "real"])
-@pytest.mark.parametrize("shape", SHAPES)
+@each("centers", [WHOLE, FRACTIONAL])
+@each("shape", SHAPES)
 def test_values_are_those_of_the_explicit_sum(shape, centers):
     for power in (2.0, 1.0):
         at = engine(shape=shape, centers=centers)
@@ -93,17 +96,7 @@ def test_one_length_for_all():
         assert found.shape == expected.shape
 
 
-def test_lengths_of_bands_are_a_column():
-    at = engine(shape=(5, 1000))
-    row = np.array([9.0, 14.0, 21.0, 30.0])
-    assert at.arrange(row).shape == (F, 1)
-    assert at.arrange(row)[:, 0].tolist() == [9.0] * 5 + [14.0] * 5 + [21.0] * 5 + [30.0] * 2
-    assert at.shown(row).tolist() == [[9.0], [14.0], [21.0], [30.0]]
-    full = np.broadcast_to(at.arrange(row), (F, len(FRACTIONAL)))
-    np.testing.assert_allclose(at.rows(at.arrange(row)), at.rows(full), rtol=1e-12)
-
-
-@pytest.mark.parametrize("shape", SHAPES)
+@each("shape", SHAPES)
 def test_shortest_of_each_frame(shape):
     at = engine(shape=shape)
     row = random_row(at)
@@ -111,8 +104,8 @@ def test_shortest_of_each_frame(shape):
     np.testing.assert_array_equal(row[at.shortest(row)], expected)
 
 
-@pytest.mark.parametrize("centers", [WHOLE, FRACTIONAL], ids=["whole", "real"])
-@pytest.mark.parametrize("shape", SHAPES)
+@each("centers", [WHOLE, FRACTIONAL])
+@each("shape", SHAPES)
 def test_table_rows_are_those_of_plain_lengths(shape, centers):
     at = engine("renyi", shape=shape, centers=centers)
     lengths = np.array([6.5, 12.0, 31.9])
@@ -125,9 +118,9 @@ def test_table_rows_are_those_of_plain_lengths(shape, centers):
     assert at.evaluations == 6
 
 
-@pytest.mark.parametrize("power", [1.0, 2.0])
-@pytest.mark.parametrize("criterion", PARTED)
-@pytest.mark.parametrize("shape", SHAPES)
+@each("power", [1.0, 2.0])
+@each("criterion", PARTED)
+@each("shape", SHAPES)
 def test_gradient_is_the_difference_quotient(shape, criterion, power):
     """Along a random direction of all lengths."""
     at = engine(criterion, shape=shape, power=power, centers=UNEVEN)
@@ -151,11 +144,12 @@ def test_gradient_is_the_difference_quotient(shape, criterion, power):
 
 def build(kind: str, criterion: str, power: float, centers: np.ndarray = UNEVEN) -> Evaluator:
     """Frames weigh their share of 7 samples."""
-    options = {"power": power, "dtype": torch.float64, "hop_length": 7.0}
+    options = {"power": power, "hop_length": 7.0}
     if kind == "cells":
         return engine(criterion, centers=centers, **options)
     evaluator = FrequencyEvaluator if kind == "frequency" else Evaluator
-    return evaluator(SIGNAL, centers, Transform(K), resolve(criterion), **options)
+    compute = Compute(dtype=torch.float64)
+    return evaluator(SIGNAL, centers, Transform(K), resolve(criterion), compute=compute, **options)
 
 
 SLOPES = [
@@ -164,8 +158,8 @@ SLOPES = [
 ]
 
 
-@pytest.mark.parametrize("power", [1.0, 2.0])
-@pytest.mark.parametrize(("kind", "criterion"), SLOPES)
+@each("power", [1.0, 2.0])
+@each(("kind", "criterion"), SLOPES)
 def test_slopes_by_length_are_those_of_the_sums(kind, criterion, power):
     at = build(kind, criterion, power)
     row = random_row(at)
@@ -183,8 +177,8 @@ def test_slopes_by_length_are_those_of_the_sums(kind, criterion, power):
     assert (slopes.by_length != 0).all()
 
 
-@pytest.mark.parametrize("power", [1.0, 2.0])
-@pytest.mark.parametrize(("kind", "criterion"), SLOPES)
+@each("power", [1.0, 2.0])
+@each(("kind", "criterion"), SLOPES)
 def test_slopes_by_center_are_those_of_each_frame(kind, criterion, power):
     """A centre moves its own frame alone, so all may move at once."""
     at = build(kind, criterion, power)
@@ -202,7 +196,7 @@ def test_slopes_by_center_are_those_of_each_frame(kind, criterion, power):
     assert (slopes.by_center != 0).all()
 
 
-@pytest.mark.parametrize(("kind", "criterion"), SLOPES)
+@each(("kind", "criterion"), SLOPES)
 def test_slopes_hold_the_moments_of_frames_without_their_weights(kind, criterion):
     at = build(kind, criterion, 2.0)
     lengths = at.arrange(random_row(at))
@@ -218,7 +212,7 @@ def _length_slopes(at: Evaluator, lengths: np.ndarray) -> np.ndarray:
     return at.rows_and_slopes(lengths)[1] * at.weights[:, None]
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@each("shape", SHAPES)
 def test_blocks_and_threads_change_nothing(shape):
     """Frames of a patch lie in one block, unless the patch is as long as the signal."""
     seen = []
@@ -249,24 +243,7 @@ def test_blocks_and_threads_change_nothing(shape):
         np.testing.assert_allclose(one, whole, rtol=1e-10, atol=1e-12)
 
 
-def test_patches_of_a_long_signal_are_not_cut_by_blocks():
-    samples = np.random.default_rng(1).standard_normal((1, 20000))
-    centers = uniform_centers(20000, 2.5)  # 8001 frames are two blocks
-    at = engine(samples=samples, centers=centers, shape=(F, 7), threads=2)
-    plain = Evaluator(samples, centers, Transform(K), resolve("entropy"), dtype=torch.float64)
-    length = np.array([[23.0]])
-    expected = np.add.reduceat(plain.rows(length), np.arange(0, 8001, 7))
-    np.testing.assert_allclose(at.rows(length), expected, rtol=1e-9)
-    np.testing.assert_allclose(at.table(length[0])[:, 0], expected, rtol=1e-9)
-    np.testing.assert_allclose(
-        at.rows_and_slopes(length)[1],
-        np.add.reduceat(plain.rows_and_slopes(length)[1], np.arange(0, 8001, 7)),
-        rtol=1e-9,
-        atol=1e-9,
-    )
-
-
-@pytest.mark.parametrize("criterion", PARTED)
+@each("criterion", PARTED)
 def test_silence_is_finite(criterion):
     samples = SIGNAL.copy()
     samples[:, 30:] = 0.0
@@ -282,7 +259,7 @@ def test_silence_is_finite(criterion):
             assert np.isfinite(at.slopes(lengths).by_center).all()
 
 
-@pytest.mark.parametrize("mode", ["frequency", "time-frequency"])
+@each("mode", ["frequency", "time-frequency"])
 def test_lines_keep_their_energy(mode):
     """Of steady lines in noise nothing is to be gained; bins of their own make lines vanish."""
     rng = np.random.default_rng(0)
@@ -310,15 +287,3 @@ def test_lines_keep_their_energy(mode):
     gain, change = fit(smoothness=0)
     assert gain > 0.1
     assert change < -0.4
-
-
-def test_bands_are_as_high_as_the_lobe_of_the_shortest_window():
-    """Of 129 bins in 4 bands, each 33 or less, no bin is left to itself."""
-    rng = np.random.default_rng(0)
-    x = np.concatenate([rng.standard_normal(4000), np.sin(0.5 * np.arange(4000))])
-    lengths = optimize(x, 8000, n_fft=256, window_mode="frequency").window_length[:, 0]
-    assert {int(end) % 33 for end in np.flatnonzero(np.diff(lengths)) + 1} <= {0}
-    longer = optimize(x, 8000, n_fft=256, win_length_min=128, window_mode="frequency")
-    ends = np.flatnonzero(np.diff(longer.window_length[:, 0])) + 1
-    assert {int(end) % 9 for end in ends} <= {0}
-    assert len(ends) > 0

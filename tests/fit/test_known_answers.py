@@ -1,26 +1,15 @@
 """The whole fit: signals whose best windows are known."""
 
-import re
-
 import numpy as np
 import pytest
 import torch
 from criteria_reference import criterion_value
 from stft_reference import explicit_stft
 
-from dstft_cli import Result, optimize
+from dstft_cli.records import Note, Result
+from fit.cases import PEER, each, optimize, two_tones
 
 RATE = 8000
-PEER = {  # the settings of the published comparison
-    "n_fft": 512,
-    "hop_length": 32,
-    "win_length_min": 32,
-    "win_length_max": 512,
-    "power": 1,
-    "normalization": "none",
-    "overlap": 1,
-    "smoothness": 0,
-}
 
 
 def tone(n: int = RATE) -> np.ndarray:
@@ -31,12 +20,6 @@ def clicks(n: int = RATE) -> np.ndarray:
     x = np.zeros(n)
     x[500::1000] = 1.0
     return x
-
-
-def two_tones() -> np.ndarray:
-    t = np.arange(5120) / 5 / 1024
-    late = np.cos(2 * np.pi * 180 * t * 5) * (t > 0.5)
-    return np.cos(2 * np.pi * 40 * t * 5) + late
 
 
 def bursts_in_silence() -> np.ndarray:
@@ -56,40 +39,34 @@ def changes(result: Result) -> int:
     return int(np.count_nonzero(np.diff(result.window_length[0])))
 
 
-@pytest.mark.parametrize("window_mode", ["constant", "time"])
+@each("window_mode", ["constant", "time"])
 def test_a_steady_tone_wants_the_longest_window(window_mode):
     result = optimize(tone(), RATE, n_fft=512, window_mode=window_mode)
     np.testing.assert_allclose(result.window_length, 512, rtol=1e-12)
     assert result.length_bounds == (64, 512)
-    assert len(result.warnings) == 1
-    assert result.warnings[0].startswith(
-        "the learned window length is on its upper bound, 512 samples: raise --n-fft"
-    )
+    (note,) = result.notes
+    assert (note.kind, note.value) == ("length_on_upper_bound", 512)
+    assert note.parameter.split()[0] == "n_fft"
 
 
 def test_a_tone_wants_an_n_fft_beyond_the_automatic_one():
     result = optimize(tone(), RATE)
     assert result.n_fft == 1024  # the power of two up to a quarter of the signal
-    assert result.warnings == (
-        "the learned window length is on its upper bound, 1024 samples: "
-        "n_fft auto takes 1024 here, give a larger --n-fft, to 2000 at most",
-    )
+    assert result.notes == (Note("length_on_upper_bound", "n_fft", 1024.0, 2000.0),)
 
 
-@pytest.mark.parametrize(
-    ("options", "shortest", "option"),
+@each(
+    ("options", "shortest", "names", "limit"),
     [
-        ({}, 64, "--hop-length, to 16 or less"),
-        ({"hop_length": 4}, 16, "--win-length-min"),
-        ({"win_length_min": 100}, 100, "--win-length-min and --hop-length"),
+        ({}, 64, "hop_length", 16.0),
+        ({"hop_length": 4}, 16, "win_length_min", None),
+        ({"win_length_min": 100}, 100, "win_length_min hop_length", None),
     ],
 )
-def test_clicks_want_the_shortest_window(options, shortest, option):
+def test_clicks_want_the_shortest_window(options, shortest, names, limit):
     result = optimize(clicks(), RATE, n_fft=512, **options)
     np.testing.assert_allclose(result.window_length, [[shortest]], rtol=1e-12)
-    assert result.warnings == (
-        f"the learned window length is on its lower bound, {shortest} samples: lower {option}",
-    )
+    assert result.notes == (Note("length_on_lower_bound", names, shortest, limit),)
 
 
 def test_clicks_and_tone_get_a_window_each():
@@ -110,7 +87,7 @@ def test_best_length_for_a_chirp_scales_as_one_over_the_root_of_its_rate():
         x = np.cos(2 * np.pi * (300 * t + chirp_rate * t**2 / 2))
         result = optimize(x, rate, n_fft=4096, hop_length=128)
         products.append(float(result.window_length[0, 0]) / rate * np.sqrt(chirp_rate))
-        assert result.warnings == ()
+        assert result.notes == ()
     np.testing.assert_allclose(products, products[0], rtol=0.03)
     assert products[0] == pytest.approx(2.03, rel=0.03)
 
@@ -136,7 +113,7 @@ def test_two_tones_reach_the_known_values():
     assert time.criterion.best_fixed == pytest.approx(constant.criterion.best_fixed, rel=1e-6)
 
 
-@pytest.mark.parametrize("window_mode", ["constant", "time"])
+@each("window_mode", ["constant", "time"])
 def test_final_value_is_that_of_the_returned_lengths(window_mode):
     """Recomputed sample by sample."""
     x = two_tones()[2300:2700]
@@ -147,8 +124,8 @@ def test_final_value_is_that_of_the_returned_lengths(window_mode):
     assert result.criterion.final < result.criterion.start
 
 
-@pytest.mark.parametrize("options", [{"smoothness": 0, "max_steps": 0}, {"max_steps": 0}, {}])
-@pytest.mark.parametrize("criterion", ["entropy", "kurtosis"])
+@each("options", [{"smoothness": 0, "max_steps": 0}, {"max_steps": 0}, {}])
+@each("criterion", ["entropy", "kurtosis"])
 def test_silence_keeps_the_length_before(options, criterion):
     result = optimize(
         bursts_in_silence(), RATE, n_fft=512, window_mode="time", criterion=criterion, **options
@@ -185,8 +162,8 @@ def test_smoothness_depends_neither_on_hop_nor_on_duration():
     assert changes(once) > 4
 
 
-@pytest.mark.parametrize("optimizer", ["lbfgs", "adam", "sgd"])
-@pytest.mark.parametrize("window_mode", ["constant", "time"])
+@each("optimizer", ["lbfgs", "adam", "sgd"])
+@each("window_mode", ["constant", "time"])
 def test_every_optimizer_improves_from_a_start(optimizer, window_mode):
     result = optimize(
         two_tones(),
@@ -224,19 +201,3 @@ def test_user_criterion_gives_what_the_built_in_one_gives():
     assert own.criterion.best_fixed_win_length == built_in.criterion.best_fixed_win_length
     assert own.criterion.name == "MyConcentration"
     assert own.criterion.direction == "maximize"
-
-
-@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
-def test_gradients_are_none_of_the_callers_business(mode):
-    wanted = optimize(tone(), RATE, n_fft=512, window_mode="time").criterion.final
-    with mode():
-        assert optimize(tone(), RATE, n_fft=512, window_mode="time").criterion.final == wanted
-
-
-def test_a_result_is_told_in_one_line():
-    found = optimize(np.sin(np.arange(2000.0) ** 1.5), 8000, window_mode="time", n_fft=256)
-    assert re.fullmatch(
-        r"Result\(window_length=[\d.]+( to [\d.]+)? samples, n_fft=256, frames=126, "
-        r"entropy=[\d.]+, stop_reason=converged\)",
-        repr(found),
-    )
