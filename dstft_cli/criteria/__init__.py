@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from dstft_cli.criteria import builtin
-from dstft_cli.criteria.base import Criterion, QuasiConvex, bin_sum, sum_dtype
+from dstft_cli.criteria.base import Criterion, QuasiConvex, Slopes, bin_sum, sum_dtype
 from dstft_cli.criteria.builtin import Kurtosis, Lp, Ratio, Renyi, rows_together
 from dstft_cli.criteria.gini import Gini
 from dstft_cli.errors import DstftError, UsageError, printable
@@ -61,17 +61,16 @@ class UserCriterion(Criterion):
             moments = self._target.moments(a)
         return (moments,) if isinstance(moments, Tensor) else tuple(moments)
 
-    def slopes(self, a: Tensor) -> tuple[Tensor | float, ...]:
-        slopes: list[Tensor | float] = []
+    def slopes(self, a: Tensor) -> Slopes:
+        def slope_of(moment: Tensor) -> Tensor | float:
+            if not moment.requires_grad:
+                return 0.0
+            (slope,) = torch.autograd.grad(moment.sum(), leaf, retain_graph=True)
+            return torch.nan_to_num(slope, nan=0.0, posinf=0.0, neginf=0.0)
+
         with torch.enable_grad():
             leaf = a.detach().requires_grad_()
-            for moment in self.moments(leaf):
-                if not moment.requires_grad:
-                    slopes.append(0.0)
-                    continue
-                (slope,) = torch.autograd.grad(moment.sum(), leaf, retain_graph=True)
-                slopes.append(torch.nan_to_num(slope, nan=0.0, posinf=0.0, neginf=0.0))
-        return tuple(slopes)
+            return tuple(slope_of(moment) for moment in self.moments(leaf))
 
     def value(self, sums: Tensor, cells: float) -> Tensor:
         if sums.dim() > 1:  # the user's value() is promised one row of sums

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dstft_cli.criteria.base import Criterion, QuasiConvex, frame_sum
+from dstft_cli.criteria.base import Criterion, QuasiConvex, Slopes, frame_sum
 from dstft_cli.errors import UsageError
 
 
@@ -41,12 +41,10 @@ class Entropy(QuasiConvex):
     def moments(self, a: Tensor) -> tuple[Tensor, ...]:
         return a, a * _log(a)
 
-    def slopes(self, a: Tensor) -> tuple[Tensor | float, ...]:
+    def slopes(self, a: Tensor) -> Slopes:
         return 1.0, _log(a) + 1.0
 
-    def moments_and_slopes(
-        self, a: Tensor
-    ) -> tuple[tuple[Tensor, ...], tuple[Tensor | float, ...]]:
+    def moments_and_slopes(self, a: Tensor) -> tuple[tuple[Tensor, ...], Slopes]:
         logarithm = _log(a)
         return (a, a * logarithm), (1.0, logarithm.add_(1.0))
 
@@ -74,7 +72,7 @@ class Ratio(QuasiConvex):
     def moments(self, a: Tensor) -> tuple[Tensor, ...]:
         return power(a, self.q_a), power(a, self.q_b)
 
-    def slopes(self, a: Tensor) -> tuple[Tensor | float, ...]:
+    def slopes(self, a: Tensor) -> Slopes:
         return self._slope(a, self.q_a), self._slope(a, self.q_b)
 
     @staticmethod
@@ -177,7 +175,7 @@ class Kurtosis(Criterion):
     def moments(self, a: Tensor) -> tuple[Tensor, ...]:
         return power(a, 2), power(a, 4)
 
-    def slopes(self, a: Tensor) -> tuple[Tensor | float, ...]:
+    def slopes(self, a: Tensor) -> Slopes:
         return 2 * a, 4 * power(a, 3)
 
     def rows(self, a: Tensor, da: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
@@ -215,15 +213,7 @@ SEPARABLE = (Entropy, Renyi, Kurtosis, Concentration, L1L2, Hoyer, Lp)
 
 
 def rows_together(criteria: Sequence[Criterion], a: Tensor) -> list[Tensor]:
-    """`Criterion.rows` of several criteria, none of them ranked; every power of `a` summed once.
-
-    Args:
-        criteria: J sums each.
-        a: `[C, n, F]`.
-
-    Returns:
-        Sums per frame `[n, J]`, one tensor per criterion.
-    """
+    """`Criterion.rows` of several criteria, none of them ranked; every power of `a` summed once."""
     powers: dict[float, Tensor] = {}
 
     def summed(q: float) -> Tensor:

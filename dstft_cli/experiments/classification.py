@@ -24,26 +24,16 @@ HOPS, GRID = 8, (1 / 8, 1 / 4, 3 / 8, 1 / 2, 3 / 4, 1.0)  # frames, window lengt
 
 @dataclass(frozen=True)
 class Size:
-    """How much is tried.
-
-    Attributes:
-        grid: window lengths, in n_fft.
-        start: of the window that is learned, in n_fft.
-        repetitions: seeds.
-        train, held_out: synthetic sounds of each class.
-        noise: standard deviation of their noise, over that of the sound.
-        pieces: duration of a sound, in n_fft.
-        steps, batch: of each training.
-    """
+    """How much is tried; lengths in n_fft."""
 
     grid: tuple[float, ...] = GRID
-    start: float = 8**-0.5  # the middle of the grid's range on a logarithmic scale
-    repetitions: int = 5
-    train: int = 60
+    start: float = 8**-0.5  # of the learned window: the middle of the grid on a logarithmic scale
+    repetitions: int = 5  # seeds
+    train: int = 60  # synthetic sounds of each class
     held_out: int = 60
-    noise: float = 2.0
-    pieces: int = 8
-    steps: int = 200
+    noise: float = 2.0  # its standard deviation over that of the sound
+    pieces: int = 8  # duration of a sound
+    steps: int = 200  # of each training
     batch: int = 32
 
 

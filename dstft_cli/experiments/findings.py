@@ -28,23 +28,14 @@ class Table:
 
 @dataclass(frozen=True)
 class Findings:
-    """The result of one experiment.
-
-    Attributes:
-        title: one line.
-        settings: everything that the numbers depend on.
-        table: the main numbers.
-        notes: sentences on what the table shows and what it does not.
-        figures: every number, in plain JSON types.
-        picture: a PNG file.
-    """
+    """The result of one experiment."""
 
     title: str
-    settings: Mapping[str, Any]
-    table: Table
-    notes: tuple[str, ...]
-    figures: Mapping[str, Any]
-    picture: bytes
+    settings: Mapping[str, Any]  # everything that the numbers depend on
+    table: Table  # the main numbers
+    notes: tuple[str, ...]  # sentences on what the table shows and what it does not
+    figures: Mapping[str, Any]  # every number, in plain JSON types
+    picture: bytes  # a PNG file
 
 
 def shown(cell: Cell) -> str:
@@ -58,18 +49,11 @@ def shown(cell: Cell) -> str:
 
 @dataclass(frozen=True)
 class Spread:
-    """Of the values of several seeds.
-
-    Attributes:
-        mean: of them.
-        deviation: their standard deviation (n − 1 in the denominator); 0 for a single value.
-        half_width: of the 95 % confidence interval of the mean, by Student's t; infinite for a
-            single value.
-    """
+    """Of the values of several seeds."""
 
     mean: float
-    deviation: float
-    half_width: float
+    deviation: float  # n − 1 in the denominator; 0 for a single value
+    half_width: float  # of the mean's 95 % interval, by Student's t; infinite for a single value
 
 
 def spread(values: Sequence[float]) -> Spread:

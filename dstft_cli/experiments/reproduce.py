@@ -30,19 +30,12 @@ EXPERIMENTS = (*RUN, ALL)
 
 @dataclass(frozen=True)
 class Reproduced:
-    """What was run.
+    """What was run."""
 
-    Attributes:
-        findings: of each experiment, by name.
-        output: the directory written.
-        seconds: of each experiment, wall time.
-        threads: that were used.
-    """
-
-    findings: Mapping[str, Findings]
-    output: Path
-    seconds: Mapping[str, float]
-    threads: int
+    findings: Mapping[str, Findings]  # by name
+    output: Path  # the directory written
+    seconds: Mapping[str, float]  # wall time, by name
+    threads: int  # that were used
 
 
 def run_experiments(

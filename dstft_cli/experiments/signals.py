@@ -12,9 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dstft_cli.audio import load
-from dstft_cli.audio.reader import open_reader
-from dstft_cli.audio.source import open_source
+from dstft_cli.audio import load, probe
 from dstft_cli.errors import InputError, printable
 from dstft_cli.experiments.training import Data
 
@@ -158,19 +156,12 @@ def _tone(cycles: Tensor, generator: torch.Generator) -> Tensor:
 
 @dataclass(frozen=True)
 class Recordings:
-    """Pieces of every recording.
+    """Pieces of every recording."""
 
-    Attributes:
-        classes: names of the folders, sorted.
-        sample_rate: Hz.
-        n_fft: the power of two nearest to 64 ms, samples.
-        pieces: `[P, N]` of each recording of each class.
-    """
-
-    classes: tuple[str, ...]
-    sample_rate: float
-    n_fft: int
-    pieces: Sequence[Sequence[Tensor]]
+    classes: tuple[str, ...]  # names of the folders, sorted
+    sample_rate: float  # Hz
+    n_fft: int  # the power of two nearest to 64 ms, samples
+    pieces: Sequence[Sequence[Tensor]]  # `[P, N]` of each recording of each class
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -189,11 +180,8 @@ class Recordings:
                 side = 1 if rank < held_out else 0
                 sides[side].append(own[index])
                 labels[side] += [label] * len(own[index])
-        (signals, held_out_signals), (targets, held_out_targets) = (
-            [torch.cat(side) for side in sides],
-            [torch.tensor(side) for side in labels],
-        )
-        return Data(signals, targets, held_out_signals, held_out_targets)
+        signals, targets = ([torch.cat(s) for s in sides], [torch.tensor(s) for s in labels])
+        return Data(signals[0], targets[0], signals[1], targets[1])
 
 
 def read_classes(folder: Path, pieces: int) -> Recordings:
@@ -212,7 +200,8 @@ def read_classes(folder: Path, pieces: int) -> Recordings:
             recording that cannot be read or is shorter than n_fft.
     """
     files = _files(folder)
-    rate = min(*(_rate(path) for own in files.values() for path in own), HIGHEST_RATE)
+    rates = [probe(path) or HIGHEST_RATE for own in files.values() for path in own]
+    rate = min(*rates, HIGHEST_RATE)
     n_fft = 2 ** round(float(np.log2(N_FFT_SECONDS * rate)))
     if n_fft < SMALLEST_N_FFT:
         raise InputError(
@@ -246,11 +235,6 @@ def _files(folder: Path) -> dict[str, list[Path]]:
 
 def _visible(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-
-
-def _rate(path: Path) -> int:
-    with open_source(path, None) as source, open_reader(source) as reader:
-        return reader.sample_rate
 
 
 def _pieces(path: Path, rate: int, n_fft: int, length: int) -> Tensor:

@@ -19,25 +19,16 @@ N_FFT, HOP = 256, 64  # samples
 
 @dataclass(frozen=True)
 class Size:
-    """How much is tried.
+    """How much is tried; lengths in samples."""
 
-    Attributes:
-        levels: power of the tone over that of the noise, dB.
-        grid: window lengths, samples.
-        start: of the window that is learned, samples.
-        repetitions: seeds.
-        train, held_out: signals of `length` samples.
-        steps, batch: of each training.
-    """
-
-    levels: tuple[float, ...] = (20.0, 10.0, 0.0)
+    levels: tuple[float, ...] = (20.0, 10.0, 0.0)  # of the tone over the noise, dB
     grid: tuple[float, ...] = (16, 24, 32, 48, 64, 96, 128, 192, 256)
-    start: float = 256
-    repetitions: int = 3
-    train: int = 256
+    start: float = 256  # of the window that is learned
+    repetitions: int = 3  # seeds
+    train: int = 256  # signals
     held_out: int = 256
     length: int = 1024
-    steps: int = 200
+    steps: int = 200  # of each training
     batch: int = 16
 
 

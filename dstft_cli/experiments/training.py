@@ -34,46 +34,28 @@ class Data(NamedTuple):
 
 @dataclass(frozen=True)
 class Task:
-    """A network, what it is to do, and how it is trained.
-
-    Attributes:
-        n_fft, hop_length: of the layer, samples.
-        network: makes a new one; it takes powers `[B, F, T]`.
-        loss: of outputs and targets.
-        score: of outputs and targets; what is reported.
-        lower_is_better: of the score.
-        steps, batch: of Adam, whose learning rate falls to zero by a cosine.
-        lr: of the network's weights.
-        length_lr: of the logarithm of the window length.
-    """
+    """A network, what it is to do, and how Adam trains it; lengths in samples."""
 
     n_fft: int
     hop_length: int
-    network: Callable[[], nn.Module]
-    loss: Callable[[Tensor, Tensor], Tensor]
-    score: Callable[[Tensor, Tensor], float]
-    lower_is_better: bool
-    steps: int
+    network: Callable[[], nn.Module]  # makes a new one, which takes powers `[B, F, T]`
+    loss: Callable[[Tensor, Tensor], Tensor]  # of outputs and targets
+    score: Callable[[Tensor, Tensor], float]  # likewise; what is reported
+    lower_is_better: bool  # of the score
+    steps: int  # in which the learning rates fall to zero by a cosine
     batch: int
-    lr: float
-    length_lr: float
+    lr: float  # of the network's weights
+    length_lr: float  # of the logarithm of the window length
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What came of one training.
+    """What came of one training."""
 
-    Attributes:
-        score: on the signals held out.
-        win_length: at the end, samples.
-        seconds: processor time, without the evaluation.
-        lengths: window length at the start and after every step, samples.
-    """
-
-    score: float
-    win_length: float
-    seconds: float
-    lengths: tuple[float, ...]
+    score: float  # on the signals held out
+    win_length: float  # at the end, samples
+    seconds: float  # processor time, without the evaluation
+    lengths: tuple[float, ...]  # window length at the start and after every step, samples
 
 
 def train(task: Task, data: Data, win_length: float, seed: int, *, learned: bool) -> Trained:
@@ -133,15 +115,10 @@ def seeded_network(task: Task, seed: int) -> nn.Module:
 
 @dataclass(frozen=True)
 class Trainings:
-    """The same training with several seeds.
-
-    Attributes:
-        runs: one per seed.
-        search_seconds: processor time of finding the window of each before it; empty for none.
-    """
+    """The same training with several seeds."""
 
     runs: Sequence[Trained]
-    search_seconds: Sequence[float] = ()
+    search_seconds: Sequence[float] = ()  # processor time of finding the window before each
 
     @property
     def score(self) -> Spread:
@@ -181,17 +158,11 @@ class Trainings:
 
 @dataclass(frozen=True)
 class Compared:
-    """All trainings on the data of several seeds.
+    """All trainings on the data of several seeds."""
 
-    Attributes:
-        fixed: by window length of the grid, samples.
-        joint: those that learned their window.
-        lower_is_better: of the score.
-    """
-
-    fixed: Mapping[float, Trainings]
-    joint: Trainings
-    lower_is_better: bool
+    fixed: Mapping[float, Trainings]  # by window length of the grid, samples
+    joint: Trainings  # those that learned their window
+    lower_is_better: bool  # of the score
 
     @property
     def best_length(self) -> float:
@@ -228,20 +199,13 @@ class Compared:
 
 @dataclass(frozen=True)
 class Bench:
-    """What is trained, on what, and how many at a time.
-
-    Attributes:
-        task: what is trained.
-        datasets, seeds: one data set per seed.
-        threads: trainings at a time, each on one.
-        progress: told after every training.
-    """
+    """What is trained, on one data set per seed, and how many at a time."""
 
     task: Task
     datasets: Sequence[Data]
     seeds: Sequence[int]
-    threads: int
-    progress: Progress | None
+    threads: int  # trainings at a time, each on one
+    progress: Progress | None  # told after every training
 
     def compare(self, grid: Sequence[float], start: float, stage: str) -> Compared:
         """Trains on every window of the grid, and once from `start` with a window that learns.

@@ -24,18 +24,12 @@ WINDOW_MODES = ("fixed", "constant", "time", "frequency", "time-frequency")
 
 @dataclass(frozen=True)
 class Size:
-    """How much is tried.
+    """How much is tried; lengths in samples, those of windows from one hop to n_fft."""
 
-    Attributes:
-        samples: of the signal, from its start.
-        n_fft, hop_length: samples; window lengths go from one hop to n_fft.
-        settings: normalization and power of what the entropy is of.
-    """
-
-    samples: int = 25_000
+    samples: int = 25_000  # of the signal, from its start
     n_fft: int = 1000
     hop_length: int = 100
-    settings: tuple[tuple[str, float], ...] = (("none", 1.0), ("energy", 2.0))
+    settings: tuple[tuple[str, float], ...] = (("none", 1.0), ("energy", 2.0))  # with power
 
 
 FULL = Size()
