@@ -17,21 +17,8 @@ from dstft_cli.run.recording import (
     picture_title,
     recording_warnings,
 )
+from dstft_cli.run.sentences import warnings_of
 from dstft_cli.settings import ALL, SWEEP_OPTIONS, SweepSettings
-
-_ASKED = (
-    *(
-        "sample_rate",
-        "n_fft",
-        "win_length_min",
-        "win_length_max",
-        "hop_length",
-        "overlap",
-        "window",
-    ),
-    *("normalization", "power", "criterion_fmin", "criterion_fmax", "device", "dtype", "threads"),
-)
-
 
 def run_sweep(
     source: str,
@@ -51,7 +38,7 @@ def run_sweep(
     with Output.open(source, settings, stdout=stdout, products=SWEEP) as output:
         check_recording(source, settings)
         from dstft_cli.criteria import resolve  # these import torch
-        from dstft_cli.fit import resolve_device
+        from dstft_cli.fit import Request, resolve_device
         from dstft_cli.fit.sweep import sweep
 
         device = resolve_device(settings.device, settings.dtype)  # before a long file is read
@@ -62,12 +49,9 @@ def run_sweep(
             asked = settings.request_values(signal.sample_rate)
             asked |= {"device": device.type, "threads": threads}
             with naming(signal):
+                request = Request(**asked)
                 found = sweep(
-                    signal.samples,
-                    criteria=criteria,
-                    peak=signal.peak,
-                    progress=progress,
-                    **{name: asked[name] for name in _ASKED},
+                    signal.samples, request, criteria=criteria, peak=signal.peak, progress=progress
                 )
             log.info(
                 f"swept {len(found.lengths)} window lengths in {found.seconds['search']:.2f} s over "
@@ -85,7 +69,7 @@ def run_sweep(
                 signal_info=input_record(signal),
                 seconds=watch.times("load", "write"),
                 peak_memory_mb=peak_memory_mb(),
-                warnings=[as_flags(text) for text in (*warnings, *found.warnings)],
+                warnings=[*map(as_flags, warnings), *warnings_of(found.notes)],
             )
             output.write_record(record)
     return JobOutcome(record, output.directory)
