@@ -8,10 +8,9 @@ import pytest
 from PIL import Image
 from report_example import BOX, a_picture
 
-from dstft_cli.plot.grid import PixelGrid
-from dstft_cli.plot.pool import PixelPool
+from dstft_cli.plot import PixelGrid, PixelPool
+from dstft_cli.plot.axes import render
 from dstft_cli.plot.spectrogram import spectrogram_figure
-from dstft_cli.plot.style import render
 from dstft_cli.report.thumbnail import LARGEST, SIZES, axes_box, thumbnail
 
 

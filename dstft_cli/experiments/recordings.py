@@ -10,10 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dstft_cli.audio import load
-from dstft_cli.audio.reader import open_reader
-from dstft_cli.audio.source import open_source, printable_name
-from dstft_cli.errors import InputError
+from dstft_cli.audio import load, probe
+from dstft_cli.errors import InputError, printable
 from dstft_cli.experiments.training import Data
 
 HIGHEST_RATE = 16_000  # Hz; recordings at a higher one are resampled
@@ -85,7 +83,7 @@ def read_classes(folder: Path, pieces: int) -> Recordings:
     n_fft = 2 ** round(float(np.log2(N_FFT_SECONDS * rate)))
     if n_fft < SMALLEST_N_FFT:
         raise InputError(
-            f"{printable_name(str(folder))}: a recording has {rate:g} Hz, too low for the network: "
+            f"{printable(folder)}: a recording has {rate:g} Hz, too low for the network: "
             f"at least {SMALLEST_N_FFT / N_FFT_SECONDS / 2**0.5:.0f} Hz are needed"
         )
     cut = [[_pieces(path, rate, n_fft, pieces * n_fft) for path in own] for own in files.values()]
@@ -95,33 +93,33 @@ def read_classes(folder: Path, pieces: int) -> Recordings:
 def _files(folder: Path) -> dict[str, list[Path]]:
     """Recordings of each class; InputError where there are not enough of either."""
     if not folder.is_dir():
-        raise InputError(
-            f"{printable_name(str(folder))}: no such folder: --data needs one folder per class"
-        )
+        raise InputError(f"{printable(folder)}: no such folder: --data needs one folder per class")
     classes = sorted(
         path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")
     )
     if len(classes) < 2:
         raise InputError(
-            f"{printable_name(str(folder))} holds {len(classes)} folders: --data needs at least two "
+            f"{printable(folder)} holds {len(classes)} folders: --data needs at least two "
             "classes, one folder of recordings each"
         )
     files = {}
     for path in classes:
-        files[printable_name(path.name)] = own = sorted(
+        files[printable(path.name)] = own = sorted(
             file for file in path.iterdir() if file.is_file() and not file.name.startswith(".")
         )
         if len(own) < 2:
             raise InputError(
-                f"{printable_name(str(path))} holds {len(own)} recordings: at least two are needed, "
+                f"{printable(path)} holds {len(own)} recordings: at least two are needed, "
                 "one to learn from and one held out"
             )
     return files
 
 
 def _rate(path: Path) -> int:
-    with open_source(path, None) as source, open_reader(source) as reader:
-        return reader.sample_rate
+    rate = probe(path)
+    if rate is None:
+        raise InputError(f"{printable(path)}: is a pipe: copy it to a file")
+    return rate
 
 
 def _pieces(path: Path, rate: int, n_fft: int, length: int) -> Tensor:
@@ -129,7 +127,7 @@ def _pieces(path: Path, rate: int, n_fft: int, length: int) -> Tensor:
     with load(path, sample_rate=rate) as signal:
         if signal.length < n_fft:
             raise InputError(
-                f"{printable_name(str(path))}: {signal.length} samples at {rate} Hz are too short: "
+                f"{printable(path)}: {signal.length} samples at {rate} Hz are too short: "
                 f"at least {n_fft} are needed, remove it"
             )
         count = min(max(signal.length // length, 1), MOST_PIECES)

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from dstft_cli.names import Progress
-from dstft_cli.plot.pool import PixelPool
+from dstft_cli.plot import PixelPool
 from dstft_cli.results import NpyStream
 from dstft_cli.stft import Frames, Samples, Transform, spectra
 

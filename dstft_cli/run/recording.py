@@ -9,8 +9,7 @@ from typing import Any
 
 from dstft_cli.audio import Signal, load
 from dstft_cli.audio.checks import percent
-from dstft_cli.audio.source import printable_name
-from dstft_cli.errors import InputError
+from dstft_cli.errors import InputError, printable
 from dstft_cli.names import band_text, counted
 from dstft_cli.settings import Settings
 
@@ -103,4 +102,4 @@ def naming(signal: Signal) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        raise InputError(f"{printable_name(signal.path)}: {error}") from error
+        raise InputError(f"{printable(signal.path)}: {error}") from error

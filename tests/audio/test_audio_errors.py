@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from recordings import RATE, stereo
 
 from dstft_cli.audio import load
 from dstft_cli.errors import InputError, UsageError
+
+from .recordings import RATE, stereo
 
 
 def write_text(path: Path) -> None:
@@ -57,7 +58,7 @@ def write_sample(value: float) -> Callable[[Path], None]:
         ),
         (write_nothing, "holds no samples: check what wrote it"),
         (write_zeros, "every sample is zero: silence has no best window"),
-        (write_antiphase, "the channels cancel each other: choose one with --channel"),
+        (write_antiphase, "the channels cancel each other: choose one with `channel`"),
         (write_sample(np.nan), r"sample 1234 \(0\.154 s\) of channel 1 is nan: repair the file"),
         (write_sample(-np.inf), r"sample 1234 \(0\.154 s\) of channel 1 is -inf: repair the file"),
     ],
@@ -102,14 +103,14 @@ def test_a_file_without_permission(
         ({"channel": -1}, "channel -1 is none: use mix, all or a number from 0"),
         ({"channel": "left"}, "channel 'left' is none: use mix, all or a number"),
         ({"channel": True}, "channel True is none"),
-        ({"sample_rate": 0}, "sample rate 0 Hz is not above 0: raise --sr"),
+        ({"sample_rate": 0}, "sample rate 0 Hz is not above 0: raise `sr`"),
         (
             {"sample_rate": 10**9},
-            "1000000000 Hz is more than 256 times away .* --sr between 31 and",
+            "1000000000 Hz is more than 256 times away .* `sr` between 31 and",
         ),
-        ({"offset": -0.5}, "offset -0.5 s is not a time from 0 on: change --offset"),
+        ({"offset": -0.5}, "offset -0.5 s is not a time from 0 on: change `offset`"),
         ({"offset": float("nan")}, "offset nan s is not a time"),
-        ({"duration": 0.0}, "duration 0 s is not a time above 0: raise --duration"),
+        ({"duration": 0.0}, "duration 0 s is not a time above 0: raise `duration`"),
         ({"duration": float("inf")}, "duration inf s is not a time above 0"),
     ],
 )
@@ -120,7 +121,7 @@ def test_arguments_out_of_range(wav: Path, arguments: dict[str, Any], message: s
 
 @pytest.mark.parametrize("offset", [1, 3])
 def test_an_offset_beyond_the_end(wav: Path, offset: float) -> None:
-    message = rf"offset {offset} s is not before its end \(1 s\): lower --offset"
+    message = rf"offset {offset} s is not before its end \(1 s\): lower `offset`"
     with pytest.raises(InputError, match=message):
         load(wav, offset=offset)
 
@@ -135,7 +136,7 @@ def test_a_mono_file_has_channel_0_only(tmp_path: Path) -> None:
 def test_resampling_to_less_than_a_sample(tmp_path: Path) -> None:
     path = tmp_path / "short.wav"
     soundfile.write(path, [0.5, 0.5], RATE)
-    with pytest.raises(InputError, match="less than one sample is left at 40 Hz: raise --sr"):
+    with pytest.raises(InputError, match="less than one sample is left at 40 Hz: raise `sr`"):
         load(path, sample_rate=40)
 
 

@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from recordings import LIST, PCM, RATE, pcm_wav, stereo
 
 from dstft_cli.audio import load
-from dstft_cli.audio.wav_header import with_known_length
+from dstft_cli.audio.headers import with_true_length
 from dstft_cli.errors import InputError
+
+from .recordings import LIST, PCM, RATE, pcm_wav, stereo
 
 
 @pytest.mark.parametrize(
@@ -63,7 +64,7 @@ def test_the_true_length_is_in_the_new_header() -> None:
     data = pcm_wav(PCM.tobytes(), riff=0, size=0, extra=LIST)
     with tempfile.TemporaryFile(buffering=0) as file:
         file.write(data)
-        known = with_known_length(file)
+        known, _ = with_true_length(file)
         length = known.seek(0, os.SEEK_END)
         known.seek(0)
         read = known.read(length + 99)  # one read, across header and data
@@ -120,7 +121,7 @@ def test_a_real_pipe(wav: Path) -> None:
 def test_a_fifo_is_read_like_a_stream(wav: Path, tmp_path: Path) -> None:
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
-    writer = threading.Thread(target=lambda: fifo.write_bytes(wav.read_bytes()))
+    writer = threading.Thread(daemon=True, target=lambda: fifo.write_bytes(wav.read_bytes()))
     writer.start()
     with load(fifo, channel="all") as signal:
         np.testing.assert_array_equal(signal.samples[:, :], stereo().T)

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from recordings import RATE, stereo
 
 from dstft_cli.audio import load
 from dstft_cli.errors import InputError
+
+from .recordings import RATE, stereo
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,11 @@ import io
 import numpy as np
 import pytest
 from matplotlib.image import imread
-from plot_example import labelled, lies_inside, overlaps
 
 from dstft_cli.plot.sweep import draw_sweep, sweep_figure
 from dstft_cli.records import Sweep, SweepCurve
+
+from .example import labelled, lies_inside, overlaps
 
 LENGTHS = 2.0 ** np.arange(5, 12.5, 0.5)
 

@@ -5,12 +5,12 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from matplotlib.image import imread
-from plot_example import pool_of, pool_on, y_ticks
 
 from dstft_cli.errors import UsageError
-from dstft_cli.plot.scale import hz_to_scale
+from dstft_cli.plot.axes import hz_to_scale, render
 from dstft_cli.plot.spectrogram import spectrogram_figure, to_db
-from dstft_cli.plot.style import render
+
+from .example import pool_of, pool_on, y_ticks
 
 
 def drawn(**options: Any) -> bytes:

@@ -5,12 +5,13 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
-from plot_example import RATE, labelled, titled
 
 from dstft_cli.errors import UsageError
 from dstft_cli.plot import pictures as module
 from dstft_cli.plot.pictures import Pictures
 from dstft_cli.records import CriterionSummary, Result, StopReason, Trajectory
+
+from .example import RATE, labelled, titled
 
 N_FFT, HOP, LENGTH = 128, 400.0, 16000
 EVEN = np.arange(0, LENGTH + 1, HOP)

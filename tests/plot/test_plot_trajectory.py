@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
-from plot_example import labelled, lies_inside, overlaps
 
-from dstft_cli.plot.style import render
+from dstft_cli.plot.axes import render
 from dstft_cli.plot.trajectory import trajectory_figure
 from dstft_cli.records import Trajectory
+
+from .example import labelled, lies_inside, overlaps
 
 TABLE = [1024.0, 64.0, 256.0]
 

@@ -1,0 +1,547 @@
+import tracemalloc
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+
+from dstft_cli.plot.axes import (
+    describe_length,
+    hz_to_scale,
+    length_ticks,
+    length_unit,
+    render,
+    sample_ticks,
+    scale_to_hz,
+)
+from dstft_cli.plot.comparison import Comparison, comparison_figure, map_colours, pool_lengths
+from dstft_cli.plot.pixels import PixelGrid
+
+from .example import (
+    BINS,
+    FRAMES,
+    RATE,
+    TIMES,
+    comparison,
+    labelled,
+    lies_inside,
+    overlaps,
+    pool_of,
+    pool_on,
+    titled,
+    y_ticks,
+)
+
+UNEVEN = np.cumsum(np.geomspace(0.02, 0.3, FRAMES))
+SHAPES = {"one": (1, 1), "frames": (1, FRAMES), "bins": (BINS, 1), "cells": (BINS, FRAMES)}
+
+
+def lengths_of(kind: str) -> Any:
+    shape = SHAPES[kind]
+    return np.geomspace(64, 1024, shape[0] * shape[1]).reshape(shape)
+
+
+def bars(figure: Figure) -> list[Any]:
+    return [axes for axes in figure.axes if not axes.get_title(loc="left")]
+
+
+def test_all_panels_share_one_colour_scale() -> None:
+    axes = comparison().axes
+    images = [a.images[0] for a in axes[:3]]
+    assert {image.get_clim() for image in images} == {(-80.0, 0.0)}
+    peaks = [float(image.get_array().max()) for image in images]
+    np.testing.assert_allclose(peaks, 20 * np.log10([0.1 / 2, 1 / 2, 1]), atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["one", "frames", "cells"])
+@pytest.mark.parametrize("hop", [None, 300.0])
+def test_panels_share_place_and_time_axis(kind: str, hop: float | None) -> None:
+    figure = comparison(lengths_of(kind), start_hop=hop)
+    figure.draw_without_rendering()
+    panels = list(titled(figure).values())
+    names = ["Start", "Best fixed", "Learned", "Window length"]
+    assert list(titled(figure)) == names + (["Hop length"] if hop else [])
+    places = [a.get_position() for a in panels]
+    assert len({(p.x0, p.x1) for p in places}) == 1
+    assert all(upper.y0 > lower.y1 for upper, lower in pairwise(places))
+    bar = bars(figure)[0].get_position()
+    assert bar.y0 == pytest.approx(places[2].y0)
+    assert bar.y1 == pytest.approx(places[0].y1)
+    assert bar.x0 > places[0].x1
+    *above, last = panels
+    last.set_xlim(0.3, 0.7)
+    assert {a.get_xlim() for a in above} == {(0.3, 0.7)}
+    assert [a.get_xlabel() for a in panels] == [""] * len(above) + ["Time (s)"]
+
+
+def test_panels_of_other_frames_lie_on_one_axis() -> None:
+    pools = [pool_of(times=times) for times in (TIMES, TIMES, UNEVEN)]
+    figure = comparison_figure(
+        Comparison(
+            panels=[("a", pools[0]), ("b", pools[1]), ("c", pools[2])],
+            times=UNEVEN,
+            window_lengths=lengths_of("frames"),
+            sample_rate=RATE,
+            start_length=512.0,
+            best_fixed_length=400.0,
+        ),
+        title="",
+    )
+    left = min(pool.grid.extent[0] for pool in pools)
+    right = max(pool.grid.extent[1] for pool in pools)
+    assert left < pools[2].grid.extent[0]
+    assert right > pools[0].grid.extent[1]
+    for axes, pool in zip(figure.axes, pools, strict=False):
+        assert axes.get_xlim() == pytest.approx((left, right))
+        assert tuple(axes.images[0].get_extent()) == pytest.approx(pool.grid.extent)
+    assert figure.axes[3].get_xlim() == pytest.approx((left, right))
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+@pytest.mark.parametrize(("hop", "scale"), [(None, "linear"), (300.0, "log"), (300.0, "mel")])
+def test_texts_lie_inside_the_picture_and_apart(kind: str, hop: float | None, scale: str) -> None:
+    figure = comparison(
+        lengths_of(kind),
+        times=UNEVEN,
+        start_hop=hop,
+        length_bounds=(32.0, 2048.0),
+        pool={"freq_scale": scale},
+    )
+    assert lies_inside(figure)
+    assert overlaps(figure) == []
+
+
+@pytest.mark.parametrize("shape", [(39,), (1, 1, 40), (40, 1), (2, 40), (64, 40), (65, 39)])
+def test_other_lengths_are_refused(shape: tuple[int, ...]) -> None:
+    message = "are neither one nor one for each of 40 frames, of 65 bins or of both"
+    with pytest.raises(ValueError, match=message):
+        comparison(np.full(shape, 300.0))
+
+
+@pytest.mark.parametrize("scale", ["linear", "log", "mel"])
+@pytest.mark.parametrize("hop", [None, 300.0])
+def test_lengths_per_bin_are_drawn_over_frequency(scale: str, hop: float | None) -> None:
+    frequencies = np.linspace(0, 4000, BINS)
+    limits = {"freq_scale": scale, "fmin": 500.0, "fmax": 3000.0}
+    lengths = np.linspace(800, 160, BINS)[:, None]
+    figure = comparison(lengths, start_hop=hop, pool=limits)
+    axes = titled(figure)
+    time = ["Time (s)"] if hop else []
+    assert [a.get_xlabel() for a in axes.values() if a is not axes["Window length"]] == [
+        "",
+        "",
+        "Time (s)",
+        *time,
+    ]
+    boxes = [
+        a.get_tightbbox().transformed(figure.dpi_scale_trans.inverted()) for a in axes.values()
+    ]
+    assert all(above.y0 > below.y1 for above, below in pairwise(boxes))  # labels have room
+    below = axes["Window length"]
+    assert below.get_xlim() == pytest.approx(pool_of(**limits).grid.limits)
+    assert "Frequency" in below.get_xlabel()
+    curve = below.lines[-1]
+    inside = (frequencies >= 500) & (frequencies <= 3000)
+    assert np.asarray(curve.get_ydata()) == pytest.approx(lengths[inside, 0] / 8)
+    expected = hz_to_scale(frequencies[inside], scale)
+    assert np.asarray(curve.get_xdata()) == pytest.approx(expected)
+    if hop:
+        axes["Hop length"].set_xlim(0.3, 0.7)
+        assert axes["Start"].get_xlim() == (0.3, 0.7)
+        assert below.get_xlim() != (0.3, 0.7)
+
+
+@pytest.mark.parametrize("hop", [None, 300.0])
+@pytest.mark.parametrize("panels", [1, 2])
+def test_what_was_not_learned_has_no_panel(hop: float | None, panels: int) -> None:
+    shown = [(f"panel {number}", pool_of()) for number in range(panels)]
+    figure = comparison(None, panels=shown, best_fixed_length=None, start_hop=hop, channels=12)
+    names = [name for name, _ in shown]
+    assert list(titled(figure)) == names + (["Hop length"] if hop else [])
+    (bar,) = bars(figure)
+    assert bar.get_ylabel() == "Mean power of 12 channels (dB below the maximum)"
+    assert lies_inside(figure)
+    assert overlaps(figure) == []
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+def test_without_a_best_fixed_length_there_is_no_line_for_it(kind: str) -> None:
+    figure = comparison(lengths_of(kind), best_fixed_length=None)
+    legend = titled(figure)["Window length"].get_legend()
+    named = [text.get_text() for text in legend.get_texts()]
+    assert "start" in named
+    assert "best fixed" not in named
+
+
+def test_a_comparison_needs_a_panel() -> None:
+    with pytest.raises(ValueError, match="no panels"):
+        comparison(panels=[])
+
+
+SHORT = [(1, 1), (1, 2), (3, 1), (3, 2), (1, 3), (3, 3)]
+
+
+def short(shape: tuple[int, int], scale: str) -> Figure:
+    """Silence of 3 bins, and of as many frames as there are lengths over time."""
+    times = np.cumsum(np.arange(shape[1]) * 0.1 + 0.1)
+    pool = pool_on(times=times, frequencies=np.arange(3) * 50.0, freq_scale=scale)
+    pool.add(0, np.zeros((len(times), 3), np.float32))
+    shown = Comparison(
+        panels=[("a", pool), ("b", pool)],
+        times=times,
+        window_lengths=np.full(shape, 8.0),
+        sample_rate=100.0,
+        start_length=8.0,
+        best_fixed_length=8.0,
+        start_hop=10.0,
+    )
+    return comparison_figure(shown, title="t")
+
+
+@pytest.mark.parametrize("shape", SHORT, ids=str)
+@pytest.mark.parametrize("scale", ["linear", "log", "mel"])
+def test_silence_and_very_short_inputs_draw(shape: tuple[int, int], scale: str) -> None:
+    figure = short(shape, scale)
+    assert lies_inside(figure)
+    assert figure.axes[0].images[0].get_array().max() == -80.0
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 2)], ids=str)
+@pytest.mark.parametrize("format", ["png", "svg", "pdf"])
+def test_every_format_draws(shape: tuple[int, int], format: str) -> None:
+    starts = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
+    assert render(short(shape, "mel"), format).startswith(starts[format])
+
+
+def test_the_ends_of_the_criterions_band_are_lines_in_every_spectrogram() -> None:
+    *panels, lengths, _ = comparison(band=(500.0, None)).axes
+    for panel in panels:
+        assert [line.get_ydata()[0] for line in panel.lines] == [500.0]
+    assert len(lengths.lines) == len(comparison().axes[3].lines)
+
+
+SCALES = ["linear", "log", "mel"]
+PATCHES = np.kron(np.geomspace(60, 1024, 20).reshape(5, 4), np.ones((13, 10)))
+
+
+def grid_of(times: Any, bins: int, **options: Any) -> PixelGrid:
+    return PixelGrid(times=times, frequencies=np.arange(bins) * 50.0, **options)
+
+
+def bar_of(figure: Figure) -> Any:
+    """The bar of lengths: the last axes."""
+    return figure.axes[-1]
+
+
+def explicit(grid: PixelGrid, times: Any, lengths: Any) -> Any:
+    """The definition, pixel by pixel: mean ln of the cells whose centres lie in it, or nearest."""
+    rows, columns = grid.shape
+    x = np.linspace(*grid.extent[:2], columns + 1)
+    y = scale_to_hz(np.linspace(*grid.extent[2:], rows + 1), grid.freq_scale)
+    image = np.empty((rows, columns))
+    for c in range(columns):
+        frames = np.flatnonzero((times >= x[c]) & (times < x[c + 1]))
+        if not frames.size:
+            frames = np.array([np.argmin(np.abs(times - (x[c] + x[c + 1]) / 2))])
+        for r in range(rows):
+            slack = 50e-6
+            top = y[r + 1] + (slack if r == rows - 1 else -slack)
+            bins = np.flatnonzero((grid.frequencies >= y[r] - slack) & (grid.frequencies < top))
+            if not bins.size:
+                bins = np.array([np.argmin(np.abs(grid.frequencies - grid.row_frequencies[r]))])
+            image[r, c] = np.exp(np.log(lengths[np.ix_(bins, frames)]).mean())
+    return image
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize(("frames", "width"), [(50, 50), (61, 13), (61, 1), (1, 9), (30, 100)])
+@pytest.mark.parametrize("even", [True, False])
+def test_a_pixel_is_the_geometric_mean_of_its_cells(
+    scale: str, frames: int, width: int, even: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dstft_cli.plot.length_map.BLOCK_CELLS", 7 * 65)
+    gaps = np.full(frames, 0.01) if even else np.random.default_rng(1).uniform(0.01, 0.2, frames)
+    times = np.cumsum(gaps)
+    grid = grid_of(times, 65, freq_scale=scale, width=width, height=24)
+    lengths = np.exp(np.random.default_rng(0).uniform(3, 7, (65, frames)))
+    pixels = pool_lengths(grid, lengths)
+    assert pixels.shape == grid.shape
+    np.testing.assert_allclose(pixels, explicit(grid, times, lengths), rtol=1e-9)
+
+
+@given(block=st.integers(1, 400))
+@settings(deadline=None, derandomize=True, max_examples=30)
+def test_blocks_of_any_size_give_one_image(block: int) -> None:
+    times = np.cumsum(np.geomspace(0.01, 1.0, 33))
+    grid = grid_of(times, 9, width=20)
+    lengths = np.exp(np.random.default_rng(0).uniform(3, 7, (9, 33)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dstft_cli.plot.length_map.BLOCK_CELLS", block)
+        pixels = pool_lengths(grid, lengths)
+    np.testing.assert_allclose(pixels, pool_lengths(grid, lengths), rtol=1e-12)
+
+
+def test_memory_is_bounded_by_pixels() -> None:
+    frames, bins = 80_000, 129
+    grid = grid_of(np.arange(frames) * 0.01, bins, width=200, height=50)
+    lengths = np.full((bins, frames), 300.0, np.float32)
+    tracemalloc.start()
+    pixels = pool_lengths(grid, lengths)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_allclose(pixels, 300.0)
+    assert peak < lengths.nbytes  # of which a copy in double precision would be twice
+
+
+@pytest.mark.parametrize("shape", [(9, 4), (8, 5), (5,)])
+def test_lengths_are_one_for_each_cell(shape: tuple[int, ...]) -> None:
+    grid = grid_of(np.arange(5.0), 9)
+    with pytest.raises(ValueError, match=r"are not \[9, 5\]"):
+        pool_lengths(grid, np.ones(shape))
+
+
+def test_the_map_has_the_axes_of_the_spectrograms() -> None:
+    limits = {"freq_scale": "mel", "fmin": 300.0, "fmax": 3000.0}
+    figure = comparison(PATCHES, pool=limits)
+    axes = titled(figure)
+    shown, learned = axes["Window length"], axes["Learned"]
+    grid = pool_of(**limits).grid
+    (image,) = shown.images
+    assert tuple(image.get_extent()) == pytest.approx(grid.extent)
+    assert shown.get_ylim() == learned.get_ylim() == pytest.approx(grid.limits)
+    assert y_ticks(shown) == y_ticks(learned)
+    assert shown.get_ylabel() == "Frequency (Hz)"
+    assert shown.get_position().height == pytest.approx(learned.get_position().height)
+    columns = image.get_array()[:, ::35]  # 40 frames, each drawn 35 columns wide
+    np.testing.assert_allclose(columns, pool_lengths(grid, PATCHES) / 8)
+
+
+def test_a_wide_range_has_a_logarithmic_bar_in_milliseconds_and_samples() -> None:
+    figure = comparison(PATCHES, start_length=2100.0)
+    figure.draw_without_rendering()
+    (image,) = titled(figure)["Window length"].images
+    assert isinstance(image.norm, LogNorm)
+    assert image.get_clim() == pytest.approx((7.5, 262.5))  # 60 and 2100 samples at 8 kHz
+    bar = bar_of(figure)
+    assert bar.get_yscale() == "log"
+    assert bar.get_ylabel() == "Length (ms)"
+    assert y_ticks(bar) == ["10", "30", "100"]
+    (samples,) = bar.child_axes
+    assert samples.get_ylabel() == "Length (samples)"
+    np.testing.assert_allclose(samples.get_ylim(), np.array(bar.get_ylim()) * 8)
+    assert y_ticks(samples) == ["64", "128", "256", "512", "1024", "2048"]
+    assert bar.get_tightbbox().x0 > titled(figure)["Window length"].get_window_extent().x1
+    place, panel = bar.get_position(), titled(figure)["Window length"].get_position()
+    assert (place.y0, place.y1) == pytest.approx((panel.y0, panel.y1))
+
+
+def test_a_narrow_range_has_a_linear_bar() -> None:
+    figure = comparison(np.linspace(400.0, 600.0, BINS * FRAMES).reshape(BINS, FRAMES))
+    assert bar_of(figure).get_yscale() == "linear"
+    assert y_ticks(bar_of(figure)) == ["50", "60", "70"]
+
+
+def test_long_windows_are_in_seconds() -> None:
+    figure = comparison(PATCHES * 200, start_length=20000.0)
+    assert bar_of(figure).get_ylabel() == "Length (s)"
+    assert titled(figure)["Window length"].images[0].get_clim()[1] == pytest.approx(25.6)
+
+
+def test_equal_lengths_have_a_colour() -> None:
+    figure = comparison(np.full((BINS, FRAMES), 300.0), start_length=300.0, best_fixed_length=300.0)
+    low, high = titled(figure)["Window length"].images[0].get_clim()
+    assert low < 37.5 < high
+
+
+def test_start_and_best_fixed_are_marked_on_the_bar() -> None:
+    figure = comparison(PATCHES, start_length=512.0, best_fixed_length=400.0)
+    bar = bar_of(figure)
+    marks = {str(line.get_label()): line for line in bar.lines}
+    for label, length in (("start", 512.0), ("best fixed", 400.0)):
+        np.testing.assert_allclose(marks[label].get_ydata(), [length / 8])
+        at = marks[label].get_transform().transform((0.5, length / 8))
+        np.testing.assert_allclose(bar.transAxes.inverted().transform(at)[0], 0.5)
+    assert marks["start"].get_marker() != marks["best fixed"].get_marker()
+    legend = titled(figure)["Window length"].get_legend()
+    assert [t.get_text() for t in legend.get_texts()] == ["start", "best fixed"]
+
+
+@pytest.mark.parametrize(
+    ("cmap", "other"),
+    [("magma", "viridis"), ("viridis", "cividis"), ("viridis_r", "cividis"), ("gray", "viridis")],
+)
+def test_the_map_has_colours_of_its_own(cmap: str, other: str) -> None:
+    assert map_colours(cmap) == other
+    axes = titled(comparison(PATCHES, cmap=cmap))
+    assert axes["Window length"].images[0].get_cmap().name == other
+    assert axes["Learned"].images[0].get_cmap().name == cmap
+
+
+def test_frames_that_are_not_uniform_span_from_midway_to_midway() -> None:
+    times = np.cumsum(np.geomspace(0.02, 0.3, FRAMES))
+    figure = comparison(np.tile(np.geomspace(64, 1024, FRAMES), (BINS, 1)), times=times)
+    (image,) = titled(figure)["Window length"].images
+    left, right = image.get_extent()[:2]
+    row = np.asarray(image.get_array())[0]
+    changes = left + (right - left) * (np.flatnonzero(np.diff(row)) + 1) / row.size
+    np.testing.assert_allclose(
+        changes, (times[1:] + times[:-1]) / 2, atol=(right - left) / row.size
+    )
+
+
+def test_varying_lengths_are_drawn_in_milliseconds() -> None:
+    lengths = np.geomspace(64, 1024, 40)
+    axes = comparison(lengths[None], length_bounds=(32.0, 2048.0)).axes[3]
+    lines = labelled(axes)
+    ends = np.pad(lengths, 1, mode="edge")  # the outer frames last until the picture ends
+    np.testing.assert_allclose(lines["learned"].get_ydata(), ends / 8)
+    np.testing.assert_allclose(lines["learned"].get_xdata(), [-0.025, *TIMES, 1.975])
+    assert list(lines["start"].get_ydata()) == [64.0, 64.0]
+    assert list(lines["best fixed"].get_ydata()) == [50.0, 50.0]
+    assert [float(line.get_ydata()[0]) for line in axes.lines][2:4] == [4.0, 256.0]
+    assert axes.get_yscale() == "log"
+    assert y_ticks(axes) == ["3", "10", "30", "100", "300"]
+    assert axes.get_ylabel() == "Length (ms)"
+    (samples,) = axes.child_axes
+    samples.figure.draw_without_rendering()
+    np.testing.assert_allclose(samples.get_ylim(), np.array(axes.get_ylim()) * 8)
+    assert samples.get_ylabel() == "Length (samples)"
+    assert y_ticks(samples) == ["32", "128", "512", "2048"]
+
+
+@pytest.mark.parametrize("lengths", [300.0, [[300.0]], np.array([300.0])])
+def test_one_length_is_a_labelled_line(lengths: Any) -> None:
+    axes = comparison(lengths).axes[3]
+    line = axes.lines[-1]
+    assert line.get_label() == "learned: 300 samples (37.5 ms)"
+    np.testing.assert_allclose(line.get_ydata(), [37.5, 37.5])
+    assert axes.get_yscale() == "linear"
+    legend = axes.get_legend()
+    assert [t.get_text() for t in legend.get_texts()] == [
+        "start",
+        "best fixed",
+        "learned: 300 samples (37.5 ms)",
+    ]
+
+
+def test_a_million_lengths_draw_as_an_envelope() -> None:
+    times = np.linspace(0.0, 2.0, 10**6)
+    lengths = np.full(10**6, 500.0)
+    lengths[123_456] = 900.0
+    axes = comparison(lengths, times=times, pool={"times": TIMES}).axes[3]
+    assert len(np.asarray(axes.lines[-1].get_xdata())) <= 1400
+    (band,) = axes.collections
+    assert band.get_visible()
+    assert band.get_paths()[0].vertices[:, 1].max() == pytest.approx(900.0 / 8)
+
+
+def test_lengths_as_text_and_ticks() -> None:
+    assert describe_length(1024.0, 44100.0) == "1024 samples (23.2 ms)"
+    assert describe_length(300.26, 8000.0) == "300.3 samples (37.5 ms)"
+    assert describe_length(600.0, 10.0) == "600 samples (60 s)"
+    assert describe_length(2.0**20, 22050.0) == "1048576 samples (47.6 s)"
+    assert describe_length(4.0, 8.0, 28.5) == "4 to 28.5 samples (500 ms to 3.56 s)"
+    np.testing.assert_allclose(length_ticks(1.0, 110.0, log=True), [1, 10, 100])
+    np.testing.assert_allclose(length_ticks(6.0, 140.0, log=True), [10, 30, 100])
+    np.testing.assert_allclose(length_ticks(110.0, 560.0, log=True), [150, 200, 300, 500])
+    np.testing.assert_allclose(length_ticks(20.0, 60.0, log=False), [20, 30, 40, 50, 60])
+    np.testing.assert_allclose(sample_ticks(60.0, 600.0, log=True), [64, 128, 256, 512])
+    np.testing.assert_allclose(sample_ticks(66.0, 500.0, log=True), [100, 200, 500])
+    np.testing.assert_allclose(sample_ticks(64 + 1e-12, 256 - 1e-12, log=True), [64, 128, 256])
+
+
+def test_axes_of_one_second_and_more_are_in_seconds() -> None:
+    below, above = (length_unit(samples, 8000.0) for samples in (7999.0, 8000.0))
+    assert (below, above) == ((1 / 8, "ms"), (1 / 8000, "s"))
+    axes = comparison(np.geomspace(64, 20_000, 40)[None]).axes[3]
+    assert axes.get_ylabel() == "Length (s)"
+    assert y_ticks(axes) == ["0.01", "0.1", "1"]
+
+
+@given(low=st.floats(1e-3, 1e5), octaves=st.floats(0.01, 12.0))
+@settings(deadline=None, derandomize=True)
+def test_every_axis_has_three_ticks(low: float, octaves: float) -> None:
+    high = low * 2**octaves
+    for log in (True, False):
+        for places in (length_ticks(low, high, log), sample_ticks(low, high, log)):
+            assert places.size >= 3
+            assert low * (1 - 1e-6) <= places[0] < places[-1] <= high * (1 + 1e-6)
+
+
+UNEVEN = np.cumsum(np.geomspace(0.01, 0.3, FRAMES))
+
+
+def hops_of(times: np.ndarray, start_hop: float = 400.0, frames: int = FRAMES) -> Axes:
+    figure = comparison(times=times, start_hop=start_hop, pool={"times": TIMES[:frames]})
+    figure.draw_without_rendering()
+    return titled(figure)["Hop length"]
+
+
+def legend(axes: Axes) -> list[str]:
+    shown = axes.get_legend()
+    return [t.get_text() for t in shown.get_texts()]
+
+
+def test_each_hop_is_a_step_from_centre_to_centre() -> None:
+    axes = hops_of(UNEVEN)
+    line = labelled(axes)["learned"]
+    assert line.get_drawstyle() == "steps-post"
+    np.testing.assert_allclose(line.get_xdata(), UNEVEN)
+    np.testing.assert_allclose(line.get_ydata()[:-1], np.diff(UNEVEN) * 1000)
+    assert axes.get_ylabel() == "Hop (ms)"
+    assert axes.get_yscale() == "log"
+    (samples,) = axes.child_axes
+    assert samples.get_ylabel() == "Hop (samples)"
+    np.testing.assert_allclose(samples.get_ylim(), np.array(axes.get_ylim()) * 8)
+    assert y_ticks(samples) == ["128", "256", "512", "1024", "2048"]
+
+
+def test_the_start_is_a_dashed_line() -> None:
+    start = labelled(hops_of(UNEVEN))["start"]
+    assert start.get_linestyle() == "--"
+    np.testing.assert_allclose(start.get_ydata(), [50.0, 50.0])
+    assert hops_of(UNEVEN, start_hop=40_000.0).get_ylim()[1] > 5.0  # s
+
+
+def test_one_learned_hop_is_a_line_with_its_value() -> None:
+    axes = hops_of(0.0321 + np.arange(FRAMES) * 0.0625)
+    line = labelled(axes)["learned: 500 samples (62.5 ms)"]
+    np.testing.assert_allclose(line.get_ydata(), [62.5, 62.5])
+    assert legend(axes) == ["start", "learned: 500 samples (62.5 ms)", "frame centres"]
+
+
+def test_centres_are_marked_where_they_are_few() -> None:
+    few, many = (np.cumsum(np.linspace(0.01, 0.02, n)) for n in (250, 251))
+    marks = labelled(hops_of(few))["frame centres"]
+    np.testing.assert_allclose(marks.get_xdata(), few)
+    assert marks.get_marker() == "|"
+    bottom = marks.get_transform().transform((0.0, marks.get_ydata()[0]))[1]
+    box = marks.axes.get_window_extent()
+    assert box.y0 <= bottom < box.y0 + 0.06 * box.height
+    assert legend(hops_of(many)) == ["start", "learned"]
+
+
+def test_many_hops_draw_as_an_envelope() -> None:
+    hops = np.full(60_000, 0.01)
+    hops[12_345] = 0.3
+    axes = hops_of(np.cumsum(hops))
+    assert len(labelled(axes)["learned: median and range"].get_xdata()) <= 1400
+    (band,) = axes.collections
+    assert band.get_paths()[0].vertices[:, 1].max() == pytest.approx(300.0)
+
+
+def test_two_frames_have_one_hop_and_one_has_none() -> None:
+    assert legend(hops_of(np.array([0.1, 0.2])))[1] == "learned: 800 samples (100 ms)"
+    axes = hops_of(np.array([0.1]), start_hop=400.0)
+    assert legend(axes) == ["start", "frame centres"]
+    low, high = axes.get_ylim()
+    assert low < 400.0 / RATE * 1000 < high
+
+
+def test_without_learned_hops_there_is_no_panel() -> None:
+    assert "Hop length" not in titled(comparison(times=UNEVEN))
