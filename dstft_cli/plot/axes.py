@@ -37,6 +37,7 @@ DPI = 130
 VECTOR_DPI = 220  # of the images inside svg and pdf
 WIDTH = 10.0  # of a figure, inches
 FONT = "DejaVu Sans"  # matplotlib brings it along
+PLACEHOLDERS = ("Last Resort", ".LastResort", "Adobe Blank", "Unicode BMP Fallback")  # all boxes
 INK = "#222222"
 COLOURS = {"start": "#7f7f7f", "table": "#2f6db3", "search": "#e08214", "descent": "#b5367a"}
 MARKERS = {"start": "D", "table": "o", "search": "s", "descent": "o"}
@@ -183,7 +184,7 @@ def fonts_for(text: str) -> list[str]:
     fonts = [FONT]
     lacking = _lacking(text, fonts)
     if lacking:
-        names = set(fontManager.get_font_names()) - {FONT}
+        names = {n for n in fontManager.get_font_names() if not n.startswith(PLACEHOLDERS)}
         for name in sorted(names, key=lambda name: (not name.startswith("Noto"), name)):
             if not lacking:
                 break
@@ -238,7 +239,9 @@ def _inside(places: ArrayLike, low: float, high: float) -> FloatArray:
 def length_ticks(low: float, high: float, log: bool) -> FloatArray:
     """Some four ticks, three at least, from `low` to `high`, of any unit."""
     for subs in MANTISSAS if log else ():
-        places = _inside(LogLocator(subs=subs, numticks=99).tick_values(low, high), low, high)
+        # within less than a decade the locator would turn to even ticks
+        wider = LogLocator(subs=subs, numticks=99).tick_values(low / 10, high * 10)
+        places = _inside(wider, low, high)
         if places.size >= FEWEST_TICKS:
             return places
     return _inside(_even(4).tick_values(low, high), low, high)
@@ -247,7 +250,7 @@ def length_ticks(low: float, high: float, log: bool) -> FloatArray:
 def sample_ticks(low: float, high: float, log: bool) -> FloatArray:
     """Like `length_ticks`, but powers of two on a logarithmic axis that has three of them."""
     if log:
-        powers = _inside(LogLocator(base=2, numticks=7).tick_values(low, high), low, high)
+        powers = _inside(LogLocator(base=2, numticks=6).tick_values(low, high), low, high)
         if powers.size >= FEWEST_TICKS:
             return powers
     return length_ticks(low, high, log)

@@ -6,7 +6,6 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from dstft_cli.errors import UsageError
 from dstft_cli.plot import pictures as module
 from dstft_cli.plot.pictures import Pictures
 from dstft_cli.records import CriterionSummary, Result, StopReason, Trajectory
@@ -173,14 +172,6 @@ def test_all_three_pictures_have_the_format_asked_for() -> None:
     pictures = Pictures(result_of([[80.0]]), title="a.wav", format="svg")
     for data in (drawn(pictures), pictures.spectrogram(), pictures.trajectory()):
         assert data.startswith(b"<?xml")
-
-
-def test_an_unknown_format_is_refused() -> None:
-    pictures = Pictures(result_of([[80.0]]), title="a.wav", format="gif")
-    fill(pictures.learned)
-    message = "figure format 'gif' is unknown: choose --format from png, svg, pdf"
-    with pytest.raises(UsageError, match=message):
-        pictures.spectrogram()
 
 
 def test_the_trajectory_shows_hops_that_were_learned(figures: list[Figure]) -> None:
