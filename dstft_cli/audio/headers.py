@@ -208,6 +208,7 @@ def _continues(file: io.RawIOBase, layout: _Layout, end: int) -> bool:
     """Whether what follows the samples looks like samples: as loud, and no offset like text has."""
     if not layout.code:
         return False
+    end -= layout.declared % layout.frame
     begin = max(layout.start, end - LOOKED_AT // layout.frame * layout.frame)
     file.seek(begin)
     before = _values(file.read(end - begin) or b"", layout)

@@ -179,7 +179,7 @@ def test_closed_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
         ("-rf.wav", "-rf.wav"),
         ("two words 🎵.wav", "two words 🎵.wav"),
         ("line\nbreak", r"line\nbreak"),
-        (os.fsdecode(b"caf\xe9"), r"caf\xe9"),
+        (os.fsdecode(b"caf\xe9"), r"caf\udce9"),
     ],
 )
 def test_odd_names_load_and_stay_on_one_line(
