@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dstft_cli.audio import Signal
 from dstft_cli.names import Progress
-from dstft_cli.plot.pool import PixelPool
+from dstft_cli.plot import PixelPool
 from dstft_cli.records import Result
 from dstft_cli.results import NpyStream, Output, write_parameters, write_trajectory
 from dstft_cli.run.emit import emitted_call

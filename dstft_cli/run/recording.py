@@ -49,7 +49,7 @@ def check_pictures(settings: Settings, sample_rate: float | None) -> None:
 
         check_cmap(settings.cmap)
     if sample_rate is not None:
-        from dstft_cli.plot.scale import frequency_range
+        from dstft_cli.plot import frequency_range
 
         s, top = settings, sample_rate / 2
         spacing = 0.0  # of bins: not known before the fit, and no reason to refuse

@@ -20,6 +20,7 @@ from dstft_cli.run.recording import (
 from dstft_cli.run.sentences import warnings_of
 from dstft_cli.settings import ALL, SWEEP_OPTIONS, SweepSettings
 
+
 def run_sweep(
     source: str,
     settings: SweepSettings,

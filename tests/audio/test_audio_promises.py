@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 import soundfile
-from recordings import RATE, stereo
 
 from dstft_cli.audio import load
 from dstft_cli.errors import InputError
+
+from .recordings import RATE, stereo
 
 READ = """
 import resource, sys

@@ -1,16 +1,14 @@
-import io
 from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from matplotlib.image import imread
-from plot_example import pool_of, pool_on, y_ticks
 
 from dstft_cli.errors import UsageError
-from dstft_cli.plot.scale import hz_to_scale
+from dstft_cli.plot.axes import render
 from dstft_cli.plot.spectrogram import spectrogram_figure, to_db
-from dstft_cli.plot.style import render
+
+from .example import pool_of, pool_on, y_ticks
 
 
 def drawn(**options: Any) -> bytes:
@@ -55,8 +53,8 @@ def test_the_picture_ends_with_the_recording_and_names_its_channels() -> None:
 @pytest.mark.parametrize(
     ("scale", "labels"),
     [
-        ("log", ["100", "200", "500", "1k", "2k"]),
-        ("mel", ["0", "200", "500", "1k", "2k", "3k"]),
+        ("log", ["100", "200", "500", "1000", "2000"]),
+        ("mel", ["0", "200", "500", "1000", "2000", "3000"]),
     ],
 )
 def test_scaled_axes_are_labelled_in_hz(scale: str, labels: list[str]) -> None:
@@ -64,7 +62,7 @@ def test_scaled_axes_are_labelled_in_hz(scale: str, labels: list[str]) -> None:
     axes = spectrogram_figure(pool, title="").axes[0]
     assert axes.get_ylabel() == "Frequency (Hz)"
     assert y_ticks(axes) == labels
-    assert axes.get_ylim() == pytest.approx(pool.grid.extent[2:])
+    assert axes.get_ylim() == pytest.approx(pool.grid.freq_range)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +70,7 @@ def test_scaled_axes_are_labelled_in_hz(scale: str, labels: list[str]) -> None:
     [
         (40.0, "Time (s)", ["0", "5", "10", "15", "20", "25", "30", "35", "40"]),
         (1800.0, "Time (min:s)", ["0:00", "5:00", "10:00", "15:00", "20:00", "25:00", "30:00"]),
-        (10800.0, "Time (h:min)", ["0:00", "0:30", "1:00", "1:30", "2:00", "2:30", "3:00"]),
+        (10800.0, "Time (h:min:s)", [f"{m // 60}:{m % 60:02}:00" for m in range(0, 181, 30)]),
     ],
 )
 def test_long_times_are_clock_times(seconds: float, label: str, ticks: list[str]) -> None:
@@ -87,11 +85,6 @@ def test_long_times_are_clock_times(seconds: float, label: str, ticks: list[str]
     ]
     assert axes.get_xlabel() == label
     assert shown == ticks
-
-
-def test_png_has_the_size_of_the_figure() -> None:
-    data = drawn()
-    assert imread(io.BytesIO(data)).shape == (650, 1300, 4)
 
 
 def test_svg_is_xml_with_the_image_inside_and_repeats_itself() -> None:
@@ -114,7 +107,7 @@ def test_pdf_carries_no_date_and_repeats_itself() -> None:
     ("options", "message"),
     [
         ({"cmap": "virids"}, "colour map 'virids' is unknown: .*viridis"),
-        ({"db_range": 0.0}, "dB range 0 is not above 0: raise --db-range"),
+        ({"db_range": 0.0}, "dB range 0 is not above 0: raise `db_range`"),
         ({"db_range": float("nan")}, "dB range nan is not above 0"),
     ],
 )
@@ -134,5 +127,5 @@ def test_the_ends_of_the_criterions_band_are_lines_where_they_are_in_the_picture
         return [float(line.get_ydata()[0]) for line in axes.lines]
 
     assert lines(None, None) == lines(100.0, 4000.0) == []
-    assert lines(500.0, 3000.0) == pytest.approx(hz_to_scale([500.0, 3000.0], scale))
-    assert lines(None, 1000.0) == pytest.approx(hz_to_scale([1000.0], scale))
+    assert lines(500.0, 3000.0) == [500.0, 3000.0]
+    assert lines(None, 1000.0) == [1000.0]

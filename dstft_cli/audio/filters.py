@@ -1,11 +1,16 @@
-"""A high-pass filter that runs over a recording block by block."""
+"""High-pass filter and resampling, block by block."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
+import soxr  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from dstft_cli.errors import UsageError
+
+Block = NDArray[np.float32]  # [n, C]
 
 ORDER = 4  # 24 dB per octave
 # of the sample rate, below which the filter's coefficients round to those of none
@@ -65,10 +70,27 @@ def check_highpass(cutoff: float | None, sample_rate: float, name: str) -> None:
     low, top = _LOWEST * sample_rate, sample_rate / 2
     if cutoff >= top:
         raise UsageError(
-            f"{name}: --highpass {cutoff:g} Hz is not below {top:g} Hz, half the sample rate: lower it"
+            f"{name}: `highpass` {cutoff:g} Hz is not below {top:g} Hz, half the sample rate: lower it"
         )
     if cutoff < low:
         raise UsageError(
-            f"{name}: --highpass {cutoff:g} Hz is below {low:.3g} Hz, a millionth of the sample rate: "
+            f"{name}: `highpass` {cutoff:g} Hz is below {low:.3g} Hz, a millionth of the sample rate: "
             "raise it"
         )
+
+
+def resampled(blocks: Iterator[Block], from_rate: int, to_rate: int) -> Iterator[Block]:
+    """The blocks [n, C] at the new rate."""
+    if from_rate == to_rate:
+        yield from blocks
+        return
+    stream: soxr.ResampleStream | None = None
+    for block in blocks:
+        if stream is None:
+            stream = soxr.ResampleStream(
+                from_rate, to_rate, block.shape[1], dtype="float32", quality="VHQ"
+            )
+        yield stream.resample_chunk(np.ascontiguousarray(block))
+        last = block[:0].copy()
+    if stream is not None:
+        yield stream.resample_chunk(last, last=True)

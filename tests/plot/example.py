@@ -10,8 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from dstft_cli.plot.comparison import Comparison, comparison_figure
-from dstft_cli.plot.grid import PixelGrid
-from dstft_cli.plot.pool import PixelPool
+from dstft_cli.plot.pixels import PixelGrid, PixelPool
 
 RATE = 8000.0
 FRAMES, BINS = 40, 65
