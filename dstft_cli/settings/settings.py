@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import field, fields
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -56,6 +57,9 @@ def _option(
     )
 
 
+_input, _transform, _learned = (partial(_option, p) for p in (INPUT, TRANSFORM, LEARNED))
+_criterion, _optimizer = partial(_option, CRITERION), partial(_option, OPTIMIZER)
+_compute, _output = partial(_option, COMPUTE), partial(_option, OUTPUT)
 _CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False, defer_build=True)
 
 
@@ -76,114 +80,95 @@ class Settings:
     # input
     channel: Annotated[
         Annotated[int, Field(ge=0)] | Literal["mix", "all"],
-        _option(
-            INPUT,
-            "Channels: their mean, all with one set of parameters, or number N from 0.",
-            "mix|all|N",
+        _input(
+            "Channels: their mean, all with one set of parameters, or number N from 0.", "mix|all|N"
         ),
     ] = "mix"
     sr: Annotated[
         Annotated[int, BeforeValidator(in_hertz)] | None,
         Field(ge=1),
-        _option(INPUT, "Resample to this sample rate.", "HZ", default="the file's", expert=True),
+        _input("Resample to this sample rate.", "HZ", default="the file's", expert=True),
     ] = None
     offset: Annotated[
-        Time,
-        Field(ge=0),
-        _option(INPUT, "Start reading here: 0.5, 0.5s or 500ms.", "S", expert=True),
+        Time, Field(ge=0), _input("Start reading here: 0.5, 0.5s or 500ms.", "S", expert=True)
     ] = 0.0
     duration: Annotated[
-        Time | None, Field(gt=0), _option(INPUT, "Read this much.", "S", default="to the end")
+        Time | None, Field(gt=0), _input("Read this much.", "S", default="to the end")
     ] = None
     highpass: Annotated[
         Frequency | None,
         Field(gt=0),
-        _option(
-            INPUT,
-            "High-pass filter against rumble and a constant offset (DC).",
-            "HZ",
-            default="no filter",
+        _input(
+            "High-pass filter against rumble and a constant offset (DC).", "HZ", default="no filter"
         ),
     ] = None
 
     # transform
     n_fft: Annotated[
         FftSize,
-        _option(
-            TRANSFORM,
-            "FFT size. auto: a power of two, two to four times the best single window.",
-            "N",
+        _transform(
+            "FFT size. auto: a power of two, two to four times the best single window.", "N"
         ),
     ] = "auto"
     win_length: Annotated[
         Length | None,
-        _option(TRANSFORM, "Window length to start from, at most n_fft.", "L", default="n_fft/2"),
+        _transform("Window length to start from, at most n_fft.", "L", default="n_fft/2"),
     ] = None
     win_length_min: Annotated[
         Length | None,
-        _option(
-            TRANSFORM,
+        _transform(
             "Shortest window length.",
             "L",
             default="n_fft/32, or hop length / overlap if that is longer",
         ),
     ] = None
     win_length_max: Annotated[
-        Length | None,
-        _option(TRANSFORM, "Longest window length, at most n_fft.", "L", default="n_fft"),
+        Length | None, _transform("Longest window length, at most n_fft.", "L", default="n_fft")
     ] = None
     hop_length: Annotated[
         Length | None,
-        _option(
-            TRANSFORM,
-            "Distance between frame centres. A learned hop starts from it.",
-            "L",
-            default="n_fft/16",
+        _transform(
+            "Distance between frame centres. A learned hop starts from it.", "L", default="n_fft/16"
         ),
     ] = None
     window: Annotated[
         Literal["hann", "blackman", "nuttall", "gaussian", "kaiser"],
-        _option(TRANSFORM, "Window family.", "NAME", expert=True),
+        _transform("Window family.", "NAME", expert=True),
     ] = "hann"
     normalization: Annotated[
         Literal["energy", "amplitude", "none"],
-        _option(
-            TRANSFORM,
+        _transform(
             "What keeps its level when the length changes: noise (energy), tones (amplitude), or nothing.",
             "NAME",
             expert=True,
         ),
     ] = "energy"
     power: Annotated[
-        float, Field(gt=0), _option(TRANSFORM, "The criterion sees |X|**P.", "P", expert=True)
+        float, Field(gt=0), _transform("The criterion sees |X|**P.", "P", expert=True)
     ] = 2.0
 
     # learned
     window_mode: Annotated[
         Literal["fixed", "constant", "time", "frequency", "time-frequency"],
-        _option(
-            LEARNED,
+        _learned(
             "Window length: kept, one for the file, or one that changes over time, frequency or both.",
             "MODE",
         ),
     ] = "constant"
     hop_mode: Annotated[
         Literal["fixed", "constant", "time"],
-        _option(
-            LEARNED,
+        _learned(
             "Frame positions: kept, one hop learned for all, or every frame's centre.",
             "MODE",
             expert=True,
         ),
     ] = "fixed"
     hop_length_min: Annotated[
-        Length | None,
-        _option(LEARNED, "Shortest learned hop.", "L", default="hop length / 2", expert=True),
+        Length | None, _learned("Shortest learned hop.", "L", default="hop length / 2", expert=True)
     ] = None
     hop_length_max: Annotated[
         Length | None,
-        _option(
-            LEARNED,
+        _learned(
             "Longest learned hop.",
             "L",
             default="twice the hop length, as far as overlap and windows allow",
@@ -193,8 +178,7 @@ class Settings:
     smoothness: Annotated[
         float | None,
         Field(ge=0),
-        _option(
-            LEARNED,
+        _learned(
             "Keeps the length from jumping. 0: free, 0.1: smooth, 1: nearly constant. It means the "
             "same for any hop or FFT size.",
             "MU",
@@ -204,8 +188,7 @@ class Settings:
     overlap: Annotated[
         float,
         Field(gt=0, le=1),
-        _option(
-            LEARNED,
+        _learned(
             "Longest hop, as a share of the window length. Above 0.9 the way back is poor.",
             "ETA",
             expert=True,
@@ -214,13 +197,12 @@ class Settings:
 
     # criterion
     criterion: Annotated[
-        Criterion | ObjectPath, _option(CRITERION, "Measure of sparsity to optimize.", "NAME")
+        Criterion | ObjectPath, _criterion("Measure of sparsity to optimize.", "NAME")
     ] = "entropy"
     order: Annotated[
         float | None,
         Field(gt=0),
-        _option(
-            CRITERION,
+        _criterion(
             "Order of renyi (not 1) or lp (at most 1).",
             "ALPHA",
             default="renyi 3, lp 0.5",
@@ -230,19 +212,12 @@ class Settings:
     criterion_fmin: Annotated[
         Frequency | None,
         Field(ge=0),
-        _option(
-            CRITERION,
-            "Lowest frequency that the criterion looks at.",
-            "HZ",
-            default="0",
-            expert=True,
-        ),
+        _criterion("Lowest frequency that the criterion looks at.", "HZ", default="0", expert=True),
     ] = None
     criterion_fmax: Annotated[
         Frequency | None,
         Field(gt=0),
-        _option(
-            CRITERION,
+        _criterion(
             "Highest frequency that the criterion looks at.",
             "HZ",
             default="half the sample rate",
@@ -253,40 +228,27 @@ class Settings:
     # optimizer
     optimizer: Annotated[
         Literal["auto", "lbfgs", "adam", "sgd"],
-        _option(
-            OPTIMIZER,
+        _optimizer(
             "Descent. auto: L-BFGS; Adam for hop mode time; none for lengths that vary with frequency.",
             "NAME",
             expert=True,
         ),
     ] = "auto"
     search: Annotated[
-        bool,
-        _option(
-            OPTIMIZER, "Search a table of fixed window lengths before the descent.", expert=True
-        ),
+        bool, _optimizer("Search a table of fixed window lengths before the descent.", expert=True)
     ] = True
     lr: Annotated[
         float | None,
         Field(gt=0),
-        _option(
-            OPTIMIZER,
-            "Learning rate of adam and sgd.",
-            "LR",
-            default="adam 0.05, sgd 1",
-            expert=True,
-        ),
+        _optimizer("Learning rate of adam and sgd.", "LR", default="adam 0.05, sgd 1", expert=True),
     ] = None
     max_steps: Annotated[
-        int,
-        Field(ge=0, le=10**9),
-        _option(OPTIMIZER, "Most steps of the descent.", "N", expert=True),
+        int, Field(ge=0, le=10**9), _optimizer("Most steps of the descent.", "N", expert=True)
     ] = 200
     tolerance: Annotated[
         float,
         Field(gt=0),
-        _option(
-            OPTIMIZER,
+        _optimizer(
             "The descent has converged when the criterion changes by less than this share.",
             "TOL",
             expert=True,
@@ -295,41 +257,30 @@ class Settings:
     seed: Annotated[
         int,
         Field(ge=0, le=2**32 - 1),
-        _option(
-            OPTIMIZER, "Seed, for criteria of your own that draw random numbers.", "N", expert=True
-        ),
+        _optimizer("Seed, for criteria of your own that draw random numbers.", "N", expert=True),
     ] = 0
 
     # compute
     device: Annotated[
-        Literal["auto", "cpu", "cuda", "mps"],
-        _option(COMPUTE, "Where to compute.", "NAME", expert=True),
+        Literal["auto", "cpu", "cuda", "mps"], _compute("Where to compute.", "NAME", expert=True)
     ] = "auto"
     dtype: Annotated[
-        Literal["float32", "float64"],
-        _option(COMPUTE, "Precision of the transform.", "NAME", expert=True),
+        Literal["float32", "float64"], _compute("Precision of the transform.", "NAME", expert=True)
     ] = "float32"
     threads: Annotated[
         int | None,
         Field(ge=1, le=4096),
-        _option(COMPUTE, "CPU threads.", "N", default="all cores", expert=True),
+        _compute("CPU threads.", "N", default="all cores", expert=True),
     ] = None
 
     # output
     output: Annotated[
         Path | None,
-        _option(
-            OUTPUT,
-            "Directory of the results.",
-            "DIR",
-            flags=("-o", "--output"),
-            default="STEM-dstft",
-        ),
+        _output("Directory of the results.", "DIR", flags=("-o", "--output"), default="STEM-dstft"),
     ] = None
     png: Annotated[
         str | None,
-        _option(
-            OUTPUT,
+        _output(
             "Also write the picture here. -: standard output.",
             "PATH|-",
             default="not written",
@@ -338,8 +289,7 @@ class Settings:
     ] = None
     npy: Annotated[
         str | None,
-        _option(
-            OUTPUT,
+        _output(
             "Also write the magnitudes here. -: standard output.",
             "PATH|-",
             default="not written",
@@ -347,53 +297,43 @@ class Settings:
         ),
     ] = None
     json: Annotated[
-        bool,
-        _option(OUTPUT, "Write result.json to standard output.", flags=("--json",), expert=True),
+        bool, _output("Write result.json to standard output.", flags=("--json",), expert=True)
     ] = False
     emit: Annotated[
         Literal["none", "librosa", "torch", "scipy", "matlab"],
-        _option(
-            OUTPUT,
+        _output(
             "Print the call that computes the same transform in another library.",
             "NAME",
             expert=True,
         ),
     ] = "none"
     save_stft: Annotated[
-        bool, _option(OUTPUT, "Also write stft.npy, the complex transform.", flags=("--save-stft",))
+        bool, _output("Also write stft.npy, the complex transform.", flags=("--save-stft",))
     ] = False
-    force: Annotated[bool, _option(OUTPUT, "Replace what exists.", flags=("--force",))] = False
-    figures: Annotated[bool, _option(OUTPUT, "Draw pictures into the directory.", expert=True)] = (
-        True
-    )
+    force: Annotated[bool, _output("Replace what exists.", flags=("--force",))] = False
+    figures: Annotated[bool, _output("Draw pictures into the directory.", expert=True)] = True
     freq_scale: Annotated[
-        Literal["linear", "log", "mel"], _option(OUTPUT, "Frequency axis of pictures.", "NAME")
+        Literal["linear", "log", "mel"], _output("Frequency axis of pictures.", "NAME")
     ] = "linear"
     fmin: Annotated[
         Frequency | None,
         Field(ge=0),
-        _option(
-            OUTPUT, "Lowest frequency in pictures.", "HZ", default="the scale's lowest", expert=True
-        ),
+        _output("Lowest frequency in pictures.", "HZ", default="the scale's lowest", expert=True),
     ] = None
     fmax: Annotated[
         Frequency | None,
         Field(gt=0),
-        _option(
-            OUTPUT,
-            "Highest frequency in pictures.",
-            "HZ",
-            default="half the sample rate",
-            expert=True,
+        _output(
+            "Highest frequency in pictures.", "HZ", default="half the sample rate", expert=True
         ),
     ] = None
     db_range: Annotated[
         float,
         Field(gt=0),
-        _option(OUTPUT, "Range of the colours below the loudest point, in dB.", "DB", expert=True),
+        _output("Range of the colours below the loudest point, in dB.", "DB", expert=True),
     ] = 80.0
-    cmap: Annotated[str, _option(OUTPUT, "Matplotlib colour map.", "NAME", expert=True)] = "magma"
-    format: Annotated[Format, _option(OUTPUT, "Format of pictures.", "NAME", expert=True)] = "png"
+    cmap: Annotated[str, _output("Matplotlib colour map.", "NAME", expert=True)] = "magma"
+    format: Annotated[Format, _output("Format of pictures.", "NAME", expert=True)] = "png"
 
     # general
     preset: Annotated[
@@ -519,12 +459,7 @@ class SweepSettings(Settings):
     ] = 0.5
     csv: Annotated[
         str | None,
-        _option(
-            OUTPUT,
-            "Also write the curves here. -: standard output.",
-            "PATH|-",
-            default="not written",
-        ),
+        _output("Also write the curves here. -: standard output.", "PATH|-", default="not written"),
     ] = None
     json: Annotated[bool, _vary("json", help="Write sweep.json to standard output.")] = False
 

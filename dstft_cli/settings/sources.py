@@ -6,7 +6,7 @@ Errors name the place, in one line.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -96,17 +96,19 @@ def settings_of(
     """
     options = options_of(kind)
     preset = given["preset"].value if "preset" in given else None
-    if preset is not None and preset in options["preset"].choices:
-        below = preset_values(preset)
-        names = options if only is None else only
-        given = {**{n: entry for n, entry in below.items() if n in names}, **given}
+    below = preset_values(preset) if preset in options["preset"].choices else {}
+    below = {name: entry for name, entry in below.items() if only is None or name in only}
+    given = {**below, **given}
+    values = {name: entry.value for name, entry in given.items()}
+    ranks = {name: entry.rank for name, entry in given.items()}
     try:
-        settings = kind(
-            **{name: entry.value for name, entry in given.items()},
-            ranks={name: entry.rank for name, entry in given.items()},
-        )
+        settings = kind(**values)
     except ValidationError as error:
         raise UsageError(_explain(error, given, options)) from None
+    # a batch sends workers all values: those of the preset still yield to others
+    own = kind(**{name: entry.value for name, entry in below.items()})
+    ranks |= {name: PRESET for name in below if getattr(settings, name) == getattr(own, name)}
+    settings = replace(settings, ranks=ranks)
 
     def label(name: str) -> str:
         if name in given:

@@ -175,6 +175,14 @@ def test_what_was_typed_overrules_a_preset_bounds_included() -> None:
                         assert values[key] == value.samples(rate), (name, typed)
 
 
+def test_values_of_a_preset_yield_after_a_way_through_json_too() -> None:
+    values = merge({"preset": "music", "n_fft": "512"}).as_dict()
+    assert values["win_length_min"] == "12ms"  # 529 samples at 44.1 kHz
+    assert merge(values).request_values(44100.0)["win_length_min"] is None
+    with pytest.raises(UsageError, match="`win_length_min`"):
+        merge({**values, "preset": None}).request_values(44100.0)
+
+
 def test_a_typed_value_overrules_a_file_and_only_typed_names_are_told(tmp_path: Path) -> None:
     text = "win_length_min: 512\nwindow_mode: time\n"
     settings, _ = read({"win_length": "100"}, (), text, tmp_path)
