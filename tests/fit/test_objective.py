@@ -123,13 +123,6 @@ def test_gradient_is_the_difference_quotient(window_mode, hop_mode, criterion, s
     check_gradient(case.objective, z + 1e-3 * np.random.default_rng(1).uniform(-1, 1, len(z)))
 
 
-@each("hop_mode", HOP_MODES)
-@each("window_mode", ["constant", "time"])
-def test_gradient_of_a_mean_over_frames(window_mode, hop_mode):
-    case = build(window_mode, hop_mode, criterion="kurtosis")
-    check_gradient(case.objective, case.objective.variables.start)
-
-
 @each("window_mode", WINDOW_MODES)
 def test_gradient_where_windows_hold_the_frames(window_mode):
     """A frame as far from the one before as the windows allow moves with their lengths."""
