@@ -28,7 +28,7 @@ from dstft_cli.errors import UsageError
 from dstft_cli.stft.bank import MatrixBank
 from dstft_cli.stft.blocks import map_in_order
 from dstft_cli.stft.cells import BandKernel, bands
-from dstft_cli.stft.frames import Block, Given, Gradients, Layout, Needs
+from dstft_cli.stft.frames import Block, Given, Gradients, Layout, Needs, center_dtype
 from dstft_cli.stft.transform import Transform
 from dstft_cli.stft.windows import family
 
@@ -85,8 +85,8 @@ def differentiable_stft(
         if float(hop_length).is_integer():
             hop = int(hop_length)
         else:
-            count = 1 + int(N // hop_length)
-            centers = hop_length * torch.arange(count, dtype=torch.float64, device=signal.device)
+            count, kind = 1 + int(N // hop_length), center_dtype(signal.device)
+            centers = hop_length * torch.arange(count, dtype=kind, device=signal.device)
     F, T = n_fft // 2 + 1, 1 + N // hop if centers is None else len(centers)
     if lengths.shape not in ((1, 1), (1, T), (F, 1), (F, T)):
         raise UsageError(
@@ -96,6 +96,9 @@ def differentiable_stft(
     dtype = torch.float64 if signal.dtype == torch.float64 else torch.float32
     flat = signal.reshape(math.prod(signal.shape[:-1]), N).to(dtype)
     theta = lengths.to(flat.device, dtype)
+    if centers is not None:
+        has_double = center_dtype(flat.device) == torch.float64
+        centers = centers.to(flat.device, centers.dtype if has_double else torch.float32)
     X: Tensor = _stft(flat, centers, theta, hop, n_fft, window, normalization)
     return X.reshape(*signal.shape[:-1], F, T)
 

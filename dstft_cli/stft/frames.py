@@ -250,6 +250,11 @@ class Layout:
         return index.masked_fill((index < 0) | (index >= self.length), self.length)
 
 
+def center_dtype(device: torch.device) -> torch.dtype:
+    """Of frame centres: float64, but for MPS, which has none."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
 def split_halves(frames: Tensor, even: bool) -> tuple[Tensor, Tensor]:
     """Sums and differences of the samples at ±u, u = 0 … ⌈K/2⌉−1, of frames `[..., K]`.
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from dstft_cli.errors import UsageError
 from dstft_cli.names import HOP_MODES, NORMALIZATIONS, SHORTEST_WINDOW, WINDOW_MODES, WINDOWS
 from dstft_cli.stft.autograd import differentiable_stft
+from dstft_cli.stft.frames import center_dtype
 
 
 class DSTFT(nn.Module):
@@ -138,7 +139,7 @@ class DSTFT(nn.Module):
 
     @property
     def frame_centers(self) -> Tensor:
-        """Frame centres, samples, `[T]`, float64, for the signal length given at construction.
+        """Frame centres, samples, `[T]`, float64 (MPS: float32), for `signal_length`.
 
         Raises:
             UsageError: there was none; `centers_of` takes the length of a signal.
@@ -148,17 +149,18 @@ class DSTFT(nn.Module):
         return self.centers_of(self.signal_length)
 
     def centers_of(self, length: int) -> Tensor:
-        """Frame centres, samples, `[T]`, float64, for a signal of `length` samples."""
+        """Frame centres, samples, `[T]`, float64 (on MPS float32), for a signal of `length` samples."""
         frames = self._frames(length)
         device = self.log_length.device
-        index = torch.arange(frames, dtype=torch.float64, device=device)
+        kind = center_dtype(device)
+        index = torch.arange(frames, dtype=kind, device=device)
         if self.log_hop is not None:
-            return index * self.hop_length.double()
+            return index * self.hop_length.to(kind)
         start = index * self.hop_length_start
         if self.center_shift is None:
             return start
         reach = self.center_reach
-        shift = _bounded(self.center_shift.double(), -reach, reach)
+        shift = _bounded(self.center_shift.to(kind), -reach, reach)
         return _bounded(start + shift * self.hop_length_start, 0.0, float(length))
 
     def forward(self, signal: Tensor) -> Tensor:
@@ -179,7 +181,7 @@ class DSTFT(nn.Module):
             self.window_length,
             self.n_fft,
             hop_length=None if moving else self.hop_length_start,
-            centers=self.centers_of(length).to(signal.device) if moving else None,
+            centers=self.centers_of(length) if moving else None,
             window=self.window,
             normalization=self.normalization,
         )

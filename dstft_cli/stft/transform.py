@@ -73,9 +73,9 @@ class Transform:
     ) -> tuple[Tensor, ...]:
         """Rows of `w`, with 1 slope also `∂w/∂θ`, with 2 also `∂w/∂t`; equal windows cost one row."""
         fractions, lengths, index = _distinct(fractions, lengths)
-        at_samples = fractions is None or (
-            len(fractions) == 1 and not fractions.requires_grad and float(fractions) == 0.0
-        )
+        at_samples = fractions is None
+        if fractions is not None and len(fractions) == 1 and fractions.device.type == "cpu":
+            at_samples = not fractions.requires_grad and float(fractions) == 0.0
         mirror = self.n_fft if at_samples and slopes < 2 else 0  # ∂w/∂t is odd
         if mirror:
             u = torch.arange(self.bins, dtype=lengths.dtype, device=lengths.device)

@@ -110,13 +110,6 @@ def test_uniform_frames_share_the_memory_of_the_signal():
     assert block.untyped_storage().nbytes() <= 4096 * 8
 
 
-def test_signal_shorter_than_n_fft():
-    x = noise(1, 5)
-    centers = np.array([0.0, 2.0, 4.0])
-    frames = Frames(x, centers, 64, dtype=torch.float64)
-    torch.testing.assert_close(frames.block(0, 3), frames_by_index(x, centers, 64))
-
-
 def test_frames_are_scaled_and_cast():
     frames = Frames(np.array([[1.0, 2.0, 3.0]]), np.array([1.0]), 4, scale=0.5)
     block = frames.block(0, 1)

