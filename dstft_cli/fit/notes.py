@@ -7,21 +7,24 @@ helps, no parameter is named.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dstft_cli.fit.bounds import REACH
-from dstft_cli.fit.method import Method
-from dstft_cli.fit.plan import SMALLEST_FFT, Plan
-from dstft_cli.names import LARGEST_FFT, SHORTEST_WINDOW
+from dstft_cli.fit.plan import (
+    LARGEST_FFT,
+    LONGEST_SHARE,
+    REACH,
+    SHORTEST_WINDOW,
+    SMALLEST_FFT,
+    Plan,
+)
+from dstft_cli.fit.request import Request
 from dstft_cli.records import Note, StopReason
 
 Array = NDArray[np.float64]
 
-LONGEST_SHARE = 1 / 4  # of the signal: longer windows no longer tell when something happens
 POOR_OVERLAP = 0.9  # windows a larger share of their length apart meet near zero
 _BOUND_SHARE = 0.25  # of rows or hops on one bound, above which a note is due
 _MOSTLY = 0.5  # of the window lengths, on their lower bound
@@ -35,42 +38,40 @@ class Outcome:
     """A fit that has ended, and what notes need to know of it.
 
     Attributes:
+        request: what was to be learned, and how.
         plan: FFT size, start and ranges.
-        method: what was learned, and how.
         row: learned lengths of the rows (frames, bins or patches), samples, `[R]` or `[1]`.
         importance: share of each row in the criterion, `[R]`.
         hops: distances of neighbouring frame centres, samples, `[T-1]`.
         last: shortest length of the last frame, samples.
         length: of the signal, samples.
-        overlap: η.
-        given: the names of the lengths that the user gave, e.g. `n_fft`.
         featureless: all tabulated lengths score alike, so that bounds say nothing.
         others_differ: lengths that n_fft auto looked at elsewhere do not.
         larger_is_worse: n_fft auto tried twice this size, and found it no better.
-        band: the criterion looks at a band, and n_fft auto takes at least so much for it, samples.
-        normalization: of the windows.
+        band: the FFT size that n_fft auto takes at least for a band of the criterion, samples.
         rewards_spread: name of a criterion that may reward sound spread out of its band; or empty.
         stop_reason: why the descent ended.
         stuck: a descent without a search found nothing better than its start.
     """
 
+    request: Request
     plan: Plan
-    method: Method
     row: Array
     importance: Array
     hops: Array
     last: float
     length: int
-    overlap: float
-    given: Collection[str]
     featureless: bool = False
     others_differ: bool = False
     larger_is_worse: bool = False
     band: float = 0.0
-    normalization: str = "energy"
     rewards_spread: str = ""
     stop_reason: StopReason = StopReason.SEARCH
     stuck: bool = False
+
+    def given(self, name: str) -> bool:
+        """Whether the user gave this parameter."""
+        return getattr(self.request, name) is not None
 
     @property
     def most(self) -> int:
@@ -80,20 +81,20 @@ class Outcome:
 
 def notes(fit: Outcome) -> list[Note]:
     """Everything worth saying, in the order in which it is said."""
-    method, found = fit.method, [*_too_long(fit)]
+    asked, found = fit.request, [*_too_long(fit)]
     too_long = bool(found)
-    if not method.learns_lengths and not method.learns_positions:
+    if not asked.learns_lengths and not asked.learns_positions:
         return found + (_gaps(fit) or _lost_tail(fit, fit.plan.start))
     found += _lost_tail(fit, fit.last)
-    if fit.overlap > POOR_OVERLAP:
-        found.append(Note("overlap_too_wide", "overlap", fit.overlap, POOR_OVERLAP))
-    if fit.featureless and method.learns_lengths:
+    if fit.request.overlap > POOR_OVERLAP:
+        found.append(Note("overlap_too_wide", "overlap", fit.request.overlap, POOR_OVERLAP))
+    if fit.featureless and asked.learns_lengths:
         remedy = "" if fit.others_differ else "window_mode"
         bounds = fit.plan.bounds
         found.append(Note("lengths_alike", remedy, bounds.low, bounds.high))
     else:
         found += [] if too_long else _on_hop_bounds(fit)
-        found += _on_length_bounds(fit, too_long) if method.learns_lengths else []
+        found += _on_length_bounds(fit, too_long) if asked.learns_lengths else []
     return found + _doubts(fit)
 
 
@@ -101,10 +102,10 @@ def _too_long(fit: Outcome) -> list[Note]:
     """Windows, or an n_fft that the band needs, longer than what tells when something happens."""
     most, bounds, found = fit.most, fit.plan.bounds, []
     forced = [bounds.low_option] * (bounds.low > most)
-    named = [name for name in (*forced, "win_length_max", "n_fft") if name in fit.given]
+    named = [name for name in (*forced, "win_length_max", "n_fft") if fit.given(name)]
     shortest = float(fit.row.min())
     if shortest > most and named:
-        limit = most * min(fit.overlap, REACH) if named[0].startswith("hop") else most
+        limit = most * min(fit.request.overlap, REACH) if named[0].startswith("hop") else most
         found.append(Note("windows_too_long", named[0], shortest, _down(limit), str(fit.length)))
     if fit.band > most:
         limit = math.ceil(10 * fit.band / most) / 10
@@ -139,15 +140,15 @@ def _on_hop_bounds(fit: Outcome) -> list[Note]:
         helps = low > max(1.0, _CLOSEST * typical)
         found.append(_on("hop_on_lower_bound", "hop_length_min" * helps, low, None, on_low))
     if on_high > _BOUND_SHARE:
-        shortest = float(fit.row.min()) if fit.method.hop_mode == "constant" else typical
-        allowed = fit.overlap * shortest
-        most, name = allowed * (_ROOM if fit.method.learns_lengths else 1), "hop_length_max"
+        shortest = float(fit.row.min()) if fit.request.hop_mode == "constant" else typical
+        allowed = fit.request.overlap * shortest
+        most, name = allowed * (_ROOM if fit.request.learns_lengths else 1), "hop_length_max"
         if 2 * high > allowed:
-            most, name = allowed, "overlap" if fit.overlap < POOR_OVERLAP else ""
+            most, name = allowed, "overlap" if fit.request.overlap < POOR_OVERLAP else ""
         found.append(_on("hop_on_upper_bound", name, high, _down(most), on_high))
     if not found and np.allclose(hops, plan.hop_length, rtol=1e-9, atol=0):
-        sparser = _ROOM * fit.overlap * float(fit.row.min())
-        worth = fit.method.hop_mode == "time" and sparser >= 2 * plan.hop_length
+        sparser = _ROOM * fit.request.overlap * float(fit.row.min())
+        worth = fit.request.hop_mode == "time" and sparser >= 2 * plan.hop_length
         name, limit = ("hop_length", _down(sparser)) if worth else ("hop_mode", None)
         found.append(Note("hop_unmoved", name, plan.hop_length, limit))
     return found
@@ -171,15 +172,15 @@ def _on_length_bounds(fit: Outcome, too_long: bool) -> list[Note]:
 
 def _doubts(fit: Outcome) -> list[Note]:
     """A descent that failed, or a criterion that was led by more than the fit of the windows."""
-    method, bounds, found = fit.method, fit.plan.bounds, []
+    asked, bounds, found = fit.request, fit.plan.bounds, []
     if fit.stop_reason is StopReason.NON_FINITE:
         found.append(Note("non_finite", "order power dtype"))
     if fit.stuck:
         found.append(Note("descent_stuck", "lr search"))
-    if not method.varying:
+    if not asked.varying:
         return found
-    if fit.normalization != "energy":
-        found.append(Note("quiet_frames_rewarded", "normalization", detail=fit.normalization))
+    if asked.normalization != "energy":
+        found.append(Note("quiet_frames_rewarded", "normalization", detail=asked.normalization))
     heard = np.broadcast_to(fit.row, fit.importance.shape)[fit.importance > 0]
     shortest = float(is_at(heard, bounds.low).mean()) if bounds.low < bounds.high else 0.0
     if fit.rewards_spread and shortest > _MOSTLY and not fit.featureless:
@@ -193,10 +194,10 @@ def _shorter(fit: Outcome) -> tuple[str, float | None]:
     if low <= SHORTEST_WINDOW * (1 + 1e-9):
         return "", None
     hop, name = plan.hop_length, "hop_length"
-    if plan.hops is not None and fit.method.hop_mode == "constant":
+    if plan.hops is not None and fit.request.hop_mode == "constant":
         hop, name = plan.hops.high, "hop_length_max"
     names = [plan.bounds.low_option]
-    if name not in names and 2 * hop > fit.overlap * low:
+    if name not in names and 2 * hop > fit.request.overlap * low:
         names.append(name)
     if "hop_length_max" in names and plan.hop_length > hop / 2:
         names.append("hop_length")
@@ -210,10 +211,10 @@ def _longer(fit: Outcome) -> tuple[str, float | None]:
     furthest = min(fit.most, LARGEST_FFT)
     if high >= LARGEST_FFT or _WORTH_RAISING * high > fit.most:
         return "", float(furthest)
-    if "win_length_max" in fit.given:
-        held = "n_fft" in fit.given and plan.n_fft < min(2 * high, fit.most)
+    if fit.given("win_length_max"):
+        held = fit.given("n_fft") and plan.n_fft < min(2 * high, fit.most)
         return "win_length_max" + " n_fft" * held, float(furthest)
-    keep = fit.method.varying and "hop_length" not in fit.given  # or short windows become longer
+    keep = fit.request.varying and not fit.given("hop_length")  # or short windows become longer
     return "n_fft" + " hop_length" * keep, float(furthest)
 
 

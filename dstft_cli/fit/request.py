@@ -115,6 +115,40 @@ class Request:
         if self.n_fft is not None and not (math.isfinite(self.n_fft) and self.n_fft % 1 == 0):
             raise UsageError(f"n_fft {self.n_fft:g}: a whole number of samples is needed")
 
+    @property
+    def learns_lengths(self) -> bool:
+        """Whether window lengths are learned."""
+        return self.window_mode != "fixed"
+
+    @property
+    def learns_positions(self) -> bool:
+        """Whether frames move."""
+        return self.hop_mode != "fixed"
+
+    @property
+    def varying(self) -> bool:
+        """Whether window lengths vary within the transform."""
+        return self.window_mode not in ("fixed", "constant")
+
+    @property
+    def over_frequency(self) -> bool:
+        """Whether window lengths vary with frequency."""
+        return "frequency" in self.window_mode
+
+    @property
+    def as_it_suits(self) -> bool:
+        """Whether there is a search, and no descent in particular is asked for."""
+        return self.search and self.optimizer == "auto"
+
+    @property
+    def by_turns(self) -> bool:
+        """Whether frames move under one length for all, and lengths are then searched anew.
+
+        Together with lengths that vary with frequency they move at the cost of FFTs for each length
+        of each frame, which is more than it gains.
+        """
+        return self.learns_positions and self.over_frequency and self.as_it_suits
+
 
 def check_above_zero(name: str, value: float | None) -> None:
     """UsageError where a parameter is given and not above 0."""

@@ -15,15 +15,16 @@ from numpy.typing import NDArray
 from dstft_cli.criteria import Criterion, resolve
 from dstft_cli.errors import UsageError
 from dstft_cli.fit.band import Band, band_within
-from dstft_cli.fit.descent import descend
-from dstft_cli.fit.n_fft import LONGEST_SHARE
+from dstft_cli.fit.descent import Evaluated, Schedule, Variables, descend
+from dstft_cli.fit.evaluator import Compute
+from dstft_cli.fit.plan import LARGEST_FFT, LONGEST_SHARE, SHORTEST_WINDOW
 from dstft_cli.fit.problem import as_channels, usable_peak
 from dstft_cli.fit.request import check_above_zero, check_overlap, resolve_device
 from dstft_cli.fit.stretches import Stretches, spread_stretches
 from dstft_cli.fit.survey import Survey
 from dstft_cli.fit.sweep_grids import SweepGrid, sweep_grids
-from dstft_cli.fit.tabulate import unusable_last
-from dstft_cli.names import LARGEST_FFT, SHORTEST_WINDOW, Progress
+from dstft_cli.fit.table import unusable_last
+from dstft_cli.names import Progress
 from dstft_cli.records import Sweep, SweepCurve
 from dstft_cli.stft import Samples, Transform
 
@@ -180,9 +181,11 @@ class _Task:
             bins=self.band.bins(grid.n_fft, self.sample_rate),
             hop_length=grid.hop_length,
             peak=self.peak,
-            device=resolve_device(self.device, self.dtype),
-            dtype=getattr(torch, self.dtype),
-            threads=self.threads or torch.get_num_threads(),
+            compute=Compute(
+                resolve_device(self.device, self.dtype),
+                getattr(torch, self.dtype),
+                self.threads or torch.get_num_threads(),
+            ),
         )
 
     def _weight(self, grid: SweepGrid) -> float:
@@ -249,30 +252,19 @@ class _Task:
     ) -> tuple[float, float, float] | None:
         """Length, value and score that a descent from `start` ends at; None where it fails."""
         survey, weight = self.survey(grid, criterion), self._weight(grid)
-        reached: dict[float, tuple[float, float, float]] = {}
 
-        def objective(z: Array) -> tuple[float, Array]:
+        def objective(z: Array) -> Evaluated[tuple[float, float, float]]:
             length = float(np.clip(np.exp(z[0]), low, high))  # rounding must not pass a bound
             sums, slopes = (part * weight for part in survey.sums_and_slopes(length))
             cells = survey.cells * weight
             score, outer = survey.criterion.score_gradient(sums, cells)
             value = float(survey.criterion.value(torch.from_numpy(sums), cells))
-            reached[score] = length, value, score
-            return score, np.array([slopes @ outer * length])
+            return Evaluated(score, np.array([slopes @ outer * length]), (length, value, score))
 
-        descent = descend(
-            objective,
-            np.log([start]),
-            np.log([low]),
-            np.log([high]),
-            scale=np.ones(1),
-            optimizer="lbfgs",
-            lr=None,
-            max_steps=_STEPS,
-            tolerance=_TOLERANCE,
-            on_step=lambda z, total: None,
-        )
-        return reached.get(descent.value)
+        variables = Variables(np.log([start]), np.log([low]), np.log([high]), np.ones(1))
+        schedule = Schedule("lbfgs", None, _STEPS, _TOLERANCE)
+        best = descend(objective, variables, schedule, lambda found: None).best
+        return None if best is None else best.found
 
 
 @dataclass(frozen=True)

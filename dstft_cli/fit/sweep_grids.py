@@ -17,10 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dstft_cli.errors import UsageError
-from dstft_cli.fit.bounds import LengthBounds
-from dstft_cli.fit.n_fft import LONGEST_SHARE
-from dstft_cli.fit.plan import make_plan
-from dstft_cli.names import LARGEST_FFT, SHORTEST_WINDOW
+from dstft_cli.fit.plan import (
+    LARGEST_FFT,
+    LONGEST_SHARE,
+    SHORTEST_WINDOW,
+    LengthBounds,
+    make_plan,
+)
 from dstft_cli.records import USUAL_LENGTH
 
 Array = NDArray[np.float64]

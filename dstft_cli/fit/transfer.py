@@ -17,12 +17,10 @@ from numpy.typing import NDArray
 from dstft_cli.criteria import resolve
 from dstft_cli.errors import InputError, UsageError
 from dstft_cli.fit.band import Band
-from dstft_cli.fit.bounds import REACH
-from dstft_cli.fit.cells import CellEvaluator
+from dstft_cli.fit.cells import CellEvaluator, Patches
 from dstft_cli.fit.centers import centered_centers, uniform_centers
-from dstft_cli.fit.evaluator import Evaluator
-from dstft_cli.fit.patches import Patches
-from dstft_cli.fit.plan import MOST_FRAMES, SMALLEST_FFT
+from dstft_cli.fit.evaluator import Compute, Evaluator
+from dstft_cli.fit.plan import MOST_FRAMES, REACH, SMALLEST_FFT
 from dstft_cli.fit.problem import as_channels, check_length, usable_peak
 from dstft_cli.fit.request import Request, resolve_device
 from dstft_cli.names import LARGEST_FFT, SHORTEST_WINDOW, Progress
@@ -119,10 +117,12 @@ def apply_learned(
         bins=bins,
         learned_positions=request.hop_mode != "fixed",
         peak=usable_peak(samples, peak),
-        device=resolve_device(request.device, request.dtype),
-        dtype=getattr(torch, request.dtype),
-        threads=request.threads or torch.get_num_threads(),
-        progress=progress,
+        compute=Compute(
+            resolve_device(request.device, request.dtype),
+            getattr(torch, request.dtype),
+            request.threads or torch.get_num_threads(),
+            progress,
+        ),
     )
     sums = torch.from_numpy(evaluator.total(fitting.window_length.astype(np.float64)))
     value = float(evaluator.criterion.value(sums, evaluator.cells))

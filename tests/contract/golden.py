@@ -16,37 +16,38 @@ TONES = "two-tones.wav --duration 2 --n-fft 256 --hop-length 32"
 SIX = "six-tones.wav --duration 3 --n-fft 512 --hop-length 64"
 FM = "fm-and-tone.wav --duration 0.6 --n-fft 512 --hop-length 64"
 BELL = "bell.oga --duration 0.1 --n-fft 1024 --hop-length 128"
+TIME = "--window-mode time --smoothness 0.1"
 
 CASES = {
     "speech fixed": f"{SPEECH} --window-mode fixed --win-length 23ms",
     "speech constant": f"{SPEECH} --window-mode constant",
-    "speech time": f"{SPEECH} --window-mode time --smoothness 0.1",
+    "speech time": f"{SPEECH} {TIME}",
     "speech time, rough": f"{SPEECH} --window-mode time --smoothness 0",
     "speech frequency": f"{SPEECH} --window-mode frequency --smoothness 0.5",
     "speech cells": f"{SPEECH} --window-mode time-frequency --smoothness 0.5",
-    "speech band": f"{SPEECH} --window-mode time --criterion-fmin 300 --criterion-fmax 3000",
-    "speech search": f"{SPEECH} --window-mode time --max-steps 0",
+    "speech band": f"{SPEECH} {TIME} --criterion-fmin 300 --criterion-fmax 3000",
+    "speech search": f"{SPEECH} {TIME} --max-steps 0",
     "drone constant": f"{DRONE} --window-mode constant",
-    "drone time": f"{DRONE} --window-mode time --smoothness 0.1",
+    "drone time": f"{DRONE} {TIME}",
     "drone frequency": f"{DRONE} --window-mode frequency --smoothness 0.5",
     "drone kurtosis": f"{DRONE} --window-mode constant --criterion kurtosis",
     "drone gini": f"{DRONE} --window-mode constant --criterion gini",
-    "tones time": f"{TONES} --window-mode time --smoothness 0.1",
+    "tones time": f"{TONES} {TIME}",
     "tones frequency": f"{TONES} --window-mode frequency --smoothness 0",
-    "tones renyi": f"{TONES} --window-mode time --criterion renyi --order 2 --smoothness 0.1",
+    "tones renyi": f"{TONES} {TIME} --criterion renyi --order 2",
     "tones concentration": f"{TONES} --window-mode constant --criterion concentration",
     "six constant hop": f"{SIX} --window-mode constant --hop-mode constant",
     "six hops": f"{SIX} --window-mode constant --hop-mode time --max-steps 10",
-    "six lbfgs": f"{SIX} --window-mode time --no-search --optimizer lbfgs --max-steps 5",
+    "six lbfgs": f"{SIX} {TIME} --no-search --optimizer lbfgs --max-steps 5",
     "six sgd": f"{SIX} --window-mode constant --no-search --optimizer sgd --max-steps 5",
     "fm amplitude": f"{FM} --window-mode constant --normalization amplitude --power 1",
     "fm none": f"{FM} --window-mode time --normalization none --power 1 --smoothness 0.2",
     "fm blackman": f"{FM} --window-mode constant --window blackman --criterion hoyer",
-    "fm gaussian": f"{FM} --window-mode time --window gaussian --smoothness 0.1",
+    "fm gaussian": f"{FM} {TIME} --window gaussian",
     "fm kaiser": f"{FM} --window-mode fixed --window kaiser --win-length 300.5",
-    "fm adam": f"{FM} --window-mode time --no-search --optimizer adam --lr 0.05 --max-steps 8",
+    "fm adam": f"{FM} {TIME} --no-search --optimizer adam --lr 0.05 --max-steps 8",
     "bell all": f"{BELL} --channel all --window-mode constant --criterion l1l2",
-    "bell lp": f"{BELL} --channel 1 --window-mode time --criterion lp --smoothness 0.1",
+    "bell lp": f"{BELL} --channel 1 {TIME} --criterion lp",
     "bell sr": f"{BELL} --sr 22050 --window-mode constant --window nuttall",
 }
 
@@ -91,15 +92,14 @@ def swept(name: str) -> dict[str, Any]:
         "value": curve["best"]["value"],
         "spread": curve["spread"],
         "off_by_two": curve["off_by_two"],
-        "matters": curve["matters"],
         "count": record["window_length"]["count"],
     }
 
 
 def main() -> None:
     values = {name: computed(name) for name in CASES} | {name: swept(name) for name in SWEEPS}
-    text = json.dumps(values, indent=1)
-    STORED.write_text(text + "\n", encoding="utf-8")
+    lines = (f"{json.dumps(name)}: {json.dumps(value)}" for name, value in values.items())
+    STORED.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -77,7 +77,7 @@ def refused(*arguments: str | Path, code: int = 2, stdin: bytes = b"") -> str:
 
 def process(*arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[bytes]:
     """`dstft ARGUMENTS` as a process of its own."""
-    defaults: dict[str, Any] = {"capture_output": True, "timeout": 120, "check": False}
+    defaults: dict[str, Any] = {"capture_output": True, "timeout": 300, "check": False}
     return subprocess.run(command(*arguments), env=environment(), **{**defaults, **options})
 
 

@@ -28,7 +28,7 @@ FILES = {
 
 
 def test_names_of_the_files(learned: Path) -> None:
-    assert {path.name for path in (learned / "a-dstft").iterdir()} == FILES
+    assert {path.name for path in (learned / "a-dstft").iterdir()} >= FILES
 
 
 def test_arrays(learned: Path) -> None:
@@ -72,7 +72,7 @@ def test_result_json(learned: Path) -> None:
     keys = "version settings input criterion window_length hop_length n_fft frames stop_reason "
     keys += "evaluations seconds peak_memory_mb warnings outputs"
     assert set(keys.split()) <= set(record)
-    assert record["input"] == {
+    told = {
         "path": str(learned / "a.wav"),
         "sha256": hashlib.sha256((learned / "a.wav").read_bytes()).hexdigest(),
         "sample_rate": RATE,
@@ -80,6 +80,7 @@ def test_result_json(learned: Path) -> None:
         "samples": N,
         "seconds": N / RATE,
     }
+    assert {key: record["input"][key] for key in told} == told
     criterion = record["criterion"]
     names = {"name", "direction", "start", "best_fixed", "final", "table_bound"}
     assert names <= set(criterion)
@@ -96,7 +97,7 @@ def test_result_json(learned: Path) -> None:
     assert all(seconds >= 0 for seconds in record["seconds"].values())
     assert record["peak_memory_mb"] > 0
     assert all(isinstance(text, str) for text in record["warnings"])
-    assert record["outputs"] == {name: str(place / name) for name in FILES}
+    assert record["outputs"] == {path.name: str(path) for path in place.iterdir()}
 
 
 def test_settings_in_result_json(learned: Path) -> None:
@@ -186,8 +187,9 @@ def test_axes_and_colours_of_pictures(folder: Path) -> None:
 
 def test_no_figures(folder: Path) -> None:
     run("optimize", "a.wav", *CONSTANT, "--no-figures", "-o", "out", "-q")
-    plain = {name for name in FILES if not name.endswith(".png")} - {"stft.npy"}
-    assert {path.name for path in (folder / "out").iterdir()} == plain
+    names = {path.name for path in (folder / "out").iterdir()}
+    assert names >= {name for name in FILES if not name.endswith(".png")} - {"stft.npy"}
+    assert not any(name.endswith((".png", ".svg", ".pdf")) or name == "stft.npy" for name in names)
 
 
 def test_default_directory_is_named_after_the_input(folder: Path) -> None:

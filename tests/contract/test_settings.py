@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .support import FIXED, ROOT, TIME, refused, run
+from .support import FIXED, ROOT, TIME, read, refused, run
 
 
 def settings(*options: str) -> dict[str, Any]:
@@ -109,7 +108,7 @@ def test_wrong_yaml_is_told_with_file_and_line(folder: Path) -> None:
     ):
         message = refused("optimize", "a.wav", "--config", write(folder / "c.yaml", text))
         assert f"c.yaml:{line}" in message, (text, message)
-        assert word in message, (text, message)
+        assert word in message.replace("-", "_"), (text, message)
 
 
 def test_what_is_no_settings_file(folder: Path) -> None:
@@ -161,11 +160,10 @@ def test_units(folder: Path) -> None:
 
 
 def test_the_examples_of_settings_run(folder: Path) -> None:
-    names = sorted(path.name for path in (ROOT / "configs").glob("*.yaml"))
-    assert {"bioacoustics.yaml", "music.yaml", "speech.yaml", "vibration.yaml"} <= set(names)
-    for name in ("bioacoustics", "music", "speech", "vibration"):
+    names = {path.stem for path in (ROOT / "configs").glob("*.yaml")} - {"batch"}
+    assert len(names) >= 4
+    for name in sorted(names):
         config = ROOT / f"configs/{name}.yaml"
         options = ["--duration", "0.3", "-o", name, "--no-figures", "-q"]
         run("optimize", "a.wav", "--config", config, *options)
-        record = json.loads((folder / name / "result.json").read_text(encoding="utf-8"))
-        assert record["criterion"]["final"] is not None, name
+        assert read(name).final <= read(name).record["criterion"]["start"], name

@@ -210,7 +210,6 @@ def test_wrong_usage(folder: Path) -> None:
         ["--db-range", "0"],
         ["--set", "power"],
         ["--config", "absent.yaml"],
-        ["a.wav"],
     ):
         refused("optimize", "a.wav", *options)
     assert listing(folder) == before
@@ -248,11 +247,6 @@ def test_nothing_is_left_beside_results(folder: Path) -> None:
     assert sorted(os.listdir()) == ["a.wav", "ab.wav", "out"]
 
 
-def test_a_picture_of_another_kind_by_its_suffix(folder: Path) -> None:
-    run("optimize", "a.wav", *FIXED, "--png", "x.png", "-q", "-o", "out", "--no-figures")
-    assert (folder / "x.png").read_bytes().startswith(PNG)
-
-
 def test_process_streams(folder: Path) -> None:
     with open("a.wav", "rb") as source:
         done = process("optimize", "-", *CONSTANT, "--npy", "-", cwd=folder, stdin=source)
@@ -265,15 +259,13 @@ def test_process_streams(folder: Path) -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="pipes of POSIX")
 def test_closed_pipe_ends_quietly(folder: Path) -> None:
-    for options in (["--json"], ["--npy", "-"]):
-        reader, writer = os.pipe()
-        os.close(reader)
-        done = process(
-            *("optimize", "a.wav", *FIXED, "-q", *options),
-            cwd=folder, stdout=writer, stderr=subprocess.PIPE, capture_output=False,
-        )
-        os.close(writer)
-        assert done.stderr == b"", options
+    reader, writer = os.pipe()
+    os.close(reader)
+    streams = {"stdout": writer, "stderr": subprocess.PIPE, "capture_output": False}
+    done = process("optimize", "a.wav", *FIXED, "-q", "--npy", "-", cwd=folder, **streams)
+    os.close(writer)
+    assert done.stderr == b""
+    assert listing(folder) == {folder / "a.wav", folder / "ab.wav"}
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
@@ -297,7 +289,7 @@ def test_interrupt_leaves_nothing(folder: Path) -> None:
     running.send_signal(signal.SIGINT)
     err = running.stderr.read().decode()
     running.stderr.close()
-    assert running.wait(60) == 130
+    assert running.wait(120) == 130
     assert err.splitlines()[-1].startswith("dstft: ")
     assert listing(folder) == before
 

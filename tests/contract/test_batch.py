@@ -1,0 +1,159 @@
+"""`dstft batch`: plan, files, what failed, what a second run keeps."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from .support import process, read, refused, run, write_sound
+
+OPTIONS = ("--workers", "1", "--set", "power=1.5")  # the latter is above the config
+CONFIG = """\
+defaults:
+  n_fft: 256
+  hop_length: 64
+  window_mode: constant
+  power: 1
+  figures: false
+output: out/{stem}-{criterion}
+jobs:
+  - input: in/*.wav
+    matrix:
+      criterion: [entropy, renyi]
+"""
+
+
+def clips(folder: Path, count: int) -> None:
+    (folder / "in").mkdir(parents=True)
+    for number in range(count):
+        n = np.arange(1600)
+        x = 0.4 * np.sin(n * (0.2 + 0.1 * number + 2e-4 * n))
+        write_sound(folder / f"in/clip{number}.wav", x.astype(np.float32))
+
+
+def rows_of(out: bytes) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in out.decode().splitlines()]
+
+
+def changed(folder: Path) -> dict[str, int]:
+    return {path.parent.name: path.stat().st_mtime_ns for path in folder.rglob("result.json")}
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Any]]:
+    """A batch of two clips and a broken one, by two criteria; run, run again, mended and run."""
+    folder = tmp_path_factory.mktemp("batch")
+    clips(folder, 2)
+    (folder / "in/broken.wav").write_bytes(b"RIFF no wave")
+    (folder / "b.yaml").write_text(CONFIG, encoding="utf-8")
+    ran = []
+    for _ in range(2):
+        now = process("batch", folder / "b.yaml", "--json", *OPTIONS)
+        with open(folder / "out/summary.csv", encoding="utf-8", newline="") as file:
+            ran.append((now, changed(folder), list(csv.DictReader(file))))
+    return folder, ran
+
+
+def test_a_broken_input_stops_no_other(done: tuple[Path, list[Any]]) -> None:
+    folder, ((first, _, _), _) = done
+    assert first.returncode == 1
+    results = {path.name for path in (folder / "out").iterdir() if path.is_dir()}
+    assert results == {f"clip{n}-{name}" for n in (0, 1) for name in ("entropy", "renyi")}
+    assert b"broken.wav" in first.stderr
+    assert b"Traceback" not in first.stderr
+
+
+def test_a_line_of_json_per_job(done: tuple[Path, list[Any]]) -> None:
+    folder, ((first, _, _), _) = done
+    rows = rows_of(first.stdout)
+    assert len(rows) == 6
+    for row in rows:
+        broken = "broken" in row["input"]
+        assert row["status"] == ("failed" if broken else "done"), row
+        assert (row["error"] is None) == (not broken), row
+        if not broken:
+            written = read(row["output"])
+            assert row["criterion"] == written.record["criterion"]
+            assert row["window_length"] == written.record["window_length"]
+            assert written.settings["criterion"] in row["output"]
+            assert written.settings["power"] == 1.5
+            assert Path(row["output"]).parent == folder / "out"
+
+
+def test_summary(done: tuple[Path, list[Any]]) -> None:
+    folder, ((_, _, rows), _) = done
+    assert len(rows) == 6
+    columns = {"input", "status", "criterion", "start", "best_fixed", "final", "seconds", "error"}
+    assert columns <= set(rows[0])
+    good = [row for row in rows if row["status"] == "done"]
+    assert len(good) == 4
+    for row in good:
+        final = read(folder / "out" / f"{Path(row['input']).stem}-{row['criterion']}").final
+        assert float(row["final"]) == pytest.approx(final, rel=1e-6)
+    assert all(row["error"] for row in rows if row["status"] == "failed")
+    assert (folder / "out/report.html").is_file()
+
+
+def test_a_second_run_keeps_what_is_done(done: tuple[Path, list[Any]]) -> None:
+    _, ((_, before, _), (second, after, rows)) = done
+    assert second.returncode == 1
+    assert after == before
+    assert [row["status"] for row in rows].count("failed") == 2
+    assert len(rows) == 6
+
+
+def test_what_is_mended_is_done(done: tuple[Path, list[Any]]) -> None:
+    folder, (_, (_, before, _)) = done
+    write_sound(folder / "in/broken.wav", np.sin(np.arange(1600) / 3).astype(np.float32))
+    assert process("batch", folder / "b.yaml", "-q", *OPTIONS).returncode == 0
+    after = changed(folder)
+    assert set(after) - set(before) == {"broken-entropy", "broken-renyi"}
+    assert {name: after[name] for name in before} == before
+
+
+def test_dry_run_writes_nothing(folder: Path) -> None:
+    clips(folder, 2)
+    (folder / "b.yaml").write_text(CONFIG, encoding="utf-8")
+    before = sorted(folder.rglob("*"))
+    ran = run("batch", "b.yaml", "--dry-run")
+    for name in ("clip0-entropy", "clip0-renyi", "clip1-entropy", "clip1-renyi"):
+        assert name in ran.text, name
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_wrong_configs_are_told_with_file_and_line(folder: Path) -> None:
+    clips(folder, 2)
+    for text, line, word in (
+        ("jbos:\n  - input: in/*.wav\n", 1, "jobs"),
+        ("jobs:\n  - input: in/*.wav\n    criterium: gini\n", 3, "criterion"),
+        ("defaults:\n  power: 0\njobs:\n  - input: in/*.wav\n", 2, "power"),
+        ("jobs:\n  - input: in/*.wav\n    matrix: {window_mode: [tine]}\n", 3, "window_mode"),
+        ("jobs:\n\t- input: x\n", 2, ""),
+    ):
+        (folder / "b.yaml").write_text(text, encoding="utf-8")
+        message = refused("batch", "b.yaml")
+        assert f"b.yaml:{line}" in message, (text, message)
+        assert word in message.replace("-", "_"), (text, message)
+
+
+def test_wrong_plans(folder: Path) -> None:
+    clips(folder, 2)
+    for text in (
+        "",
+        "jobs: []\n",
+        "jobs:\n  - input: nothing/*.wav\n",
+        "output: same\njobs:\n  - input: in/*.wav\n",
+        "output: ../{stem}\njobs:\n  - input: in/*.wav\n",
+        "output: out/{nonsuch}\njobs:\n  - input: in/*.wav\n",
+    ):
+        (folder / "b.yaml").write_text(text, encoding="utf-8")
+        refused("batch", "b.yaml")
+    refused("batch")
+    assert "gone.yaml" in refused("batch", "gone.yaml")
+    refused("batch", "b.yaml", "--set", "criterium=gini")
+    assert not (folder / "out").exists()

@@ -1,0 +1,202 @@
+"""`dstft sweep`, `apply`, `reconstruct` and `report`."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from .support import (
+    CRITERIA,
+    FIXED,
+    RATE,
+    N,
+    process,
+    read,
+    recomputed,
+    refused,
+    run,
+    sound,
+    write_sound,
+)
+
+PNG = b"\x89PNG\r\n\x1a\n"
+SMALL = ("--n-fft", "256", "--hop-length", "32")
+COLUMNS = "criterion,direction,phase,window_length,milliseconds,n_fft,hop_length,value,loss,unit"
+
+
+@pytest.fixture
+def place(learned: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of `learned` that a test may change, the current folder."""
+    shutil.copytree(learned, tmp_path / "copy")
+    monkeypatch.chdir(tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+def names(directory: str) -> list[str]:
+    return sorted(os.listdir(directory))
+
+
+def test_sweep_files(folder: Path) -> None:
+    ran = run("sweep", "a.wav", *SMALL)
+    assert "entropy" in ran.text
+    assert names("a-sweep") == ["sweep.csv", "sweep.json", "sweep.png"]
+    with open("a-sweep/sweep.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert ",".join(rows[0]) == COLUMNS
+    record = json.loads((folder / "a-sweep/sweep.json").read_text(encoding="utf-8"))
+    keys = {"version", "settings", "input", "window_length", "criteria", "seconds", "warnings"}
+    assert keys | {"outputs"} <= set(record)
+    (curve,) = record["criteria"]
+    values = {float(row["window_length"]): float(row["value"]) for row in rows}
+    assert curve["best"]["value"] == pytest.approx(min(values.values()))
+    assert curve["best"]["value"] == pytest.approx(values[curve["best"]["win_length"]])
+    assert min(float(row["loss"]) for row in rows) == pytest.approx(0, abs=1e-9)
+    assert curve["good_enough"]["min"] <= curve["best"]["win_length"] <= curve["good_enough"]["max"]
+
+
+def test_sweep_values_are_those_of_fixed_windows(folder: Path) -> None:
+    run("sweep", "a.wav", *SMALL, "--no-figures", "-q")
+    with open("a-sweep/sweep.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    fixed = ["--window-mode", "fixed", *SMALL, "--overlap", "1", "--json"]
+    for row in (rows[0], rows[len(rows) // 2]):
+        record = run("optimize", "a.wav", *fixed, "--win-length", row["window_length"]).json
+        value = record["criterion"]["final"]
+        assert float(row["value"]) == pytest.approx(value, rel=1e-5), row
+
+
+def test_sweep_of_all_criteria(folder: Path) -> None:
+    record = run("sweep", "a.wav", *SMALL, "--criterion", "all", "--json").json
+    assert {curve["name"] for curve in record["criteria"]} == set(CRITERIA)
+    assert not (folder / "a-sweep").exists()
+    text = run("sweep", "a.wav", *SMALL, "--criterion", "gini", "--csv", "-").text
+    rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    assert {row["criterion"] for row in rows} == {"gini"}
+    assert run("sweep", "a.wav", *SMALL, "--png", "-").out.startswith(PNG)
+
+
+def test_sweep_range_and_force(folder: Path) -> None:
+    bounds = ["--win-length-min", "10ms", "--win-length-max", "200", "--no-figures", "-q"]
+    run("sweep", "a.wav", *SMALL, *bounds, "-o", "out")
+    record = json.loads((folder / "out/sweep.json").read_text(encoding="utf-8"))
+    assert (record["window_length"]["min"], record["window_length"]["max"]) == (80, 200)
+    refused("sweep", "a.wav", *SMALL, *bounds, "-o", "out")
+    run("sweep", "a.wav", *SMALL, *bounds, "-o", "out", "--force")
+
+
+def test_apply_to_the_same_recording(place: Path) -> None:
+    run("apply", "a-dstft", "a.wav", "-o", "again", "--save-stft", "--no-figures", "-q")
+    first, again = read("a-dstft"), read("again")
+    for name in ("window_length", "frame_centers", "hop_lengths", "times", "frequencies"):
+        np.testing.assert_array_equal(again.parameters[name], first.parameters[name])
+    np.testing.assert_allclose(again.spectrogram, first.spectrogram, rtol=1e-6, atol=1e-7)
+    assert again.final == pytest.approx(first.final, rel=1e-6)
+    assert again.record["input"]["sha256"] == first.record["input"]["sha256"]
+    assert again.settings["window_mode"] == "time"
+
+
+def test_apply_to_others(place: Path) -> None:
+    longer = np.concatenate([sound()[:, 1], sound()[:1000, 0]])
+    x = write_sound(place / "b.wav", longer)
+    run("optimize", "a.wav", "--window-mode", "constant", *SMALL, "-o", "one", "--no-figures", "-q")
+    run("apply", "one", "b.wav", "--no-figures", "-q")
+    other = read("b-dstft")
+    assert other.record["frames"] == 1 + len(longer) // 32
+    X, value = recomputed(other, x)
+    assert other.final == pytest.approx(value, rel=1e-4)
+    np.testing.assert_allclose(other.spectrogram, np.abs(X), atol=1e-5 * np.abs(X).max())
+    length = read("one").parameters["window_length"]
+    np.testing.assert_array_equal(other.parameters["window_length"], length)
+    write_sound(place / "c.wav", longer, 2 * RATE)
+    run("apply", "one", "c.wav", "--no-figures", "-q")
+    np.testing.assert_allclose(read("c-dstft").parameters["window_length"], 2 * length)
+    refused("apply", "a-dstft", "b.wav", code=2)  # lengths per frame, another duration
+
+
+def test_apply_streams(place: Path) -> None:
+    record = run("apply", "a-dstft", "a.wav", "--json").json
+    assert record["criterion"]["final"] == pytest.approx(read("a-dstft").final, rel=1e-6)
+    magnitudes = np.load(io.BytesIO(run("apply", "a-dstft", "a.wav", "--npy", "-").out))
+    assert magnitudes.shape == (129, 1 + N // 32)
+    data = (place / "a.wav").read_bytes()
+    assert run("apply", "a-dstft", "-", "--json", stdin=data).json["input"]["samples"] == N
+    refused("apply", "a-dstft", "a.wav", "--json", "--npy", "-")
+    assert names(".") == ["a-dstft", "a.wav"]
+
+
+def test_apply_refuses(place: Path) -> None:
+    assert "gone.wav" in refused("apply", "a-dstft", "gone.wav", code=1)
+    assert "gone" in refused("apply", "gone", "a.wav", "-o", "out", code=1)
+    message = refused("apply", "a-dstft", "a.wav")  # the default place is taken
+    assert "--force" in message
+
+
+def test_reconstruct(place: Path, x: np.ndarray) -> None:
+    run("reconstruct", "a-dstft")
+    back, rate = soundfile.read("a-dstft-reconstructed.wav")
+    assert rate == RATE
+    assert np.linalg.norm(back - x) <= 1e-5 * np.linalg.norm(x)
+    refused("reconstruct", "a-dstft")
+    run("reconstruct", "a-dstft", "--force", "-q")
+    done = process("reconstruct", "a-dstft", "-o", "-")
+    assert (done.returncode, done.stderr) == (0, b"")
+    np.testing.assert_array_equal(soundfile.read(io.BytesIO(done.stdout))[0], back)
+    for name, subtype in (("b.flac", "PCM_24"), ("b.wav", "PCM_16")):
+        run("reconstruct", "a-dstft", "-o", name, "--subtype", subtype, "-q")
+        assert soundfile.info(name).subtype == subtype
+        assert np.abs(soundfile.read(name)[0] - x).max() < 1e-4
+
+
+def test_reconstruct_channels_and_parts(folder: Path) -> None:
+    options = ["--channel", "all", "--offset", "0.1", "--save-stft", "--no-figures", "-q"]
+    run("optimize", "ab.wav", *FIXED, *options)
+    run("reconstruct", "ab-dstft", "-o", "back.wav", "-q")
+    back, x = soundfile.read("back.wav")[0], sound()[800:]
+    assert back.shape == x.shape
+    assert np.linalg.norm(back - x) <= 1e-5 * np.linalg.norm(x)
+
+
+def test_reconstruct_refuses(place: Path) -> None:
+    refused("reconstruct", "gone", code=1)
+    run("optimize", "a.wav", *FIXED, "--no-figures", "-o", "plain", "-q")
+    message = refused("reconstruct", "plain", code=1)
+    assert "stft.npy" in message
+    (place / "a-dstft/stft.npy").write_bytes(b"\x93NUMPY broken")
+    refused("reconstruct", "a-dstft", code=1)
+    assert not (place / "a-dstft-reconstructed.wav").exists()
+
+
+def test_report(place: Path) -> None:
+    shutil.copytree("a-dstft", "deep/er")
+    ran = run("report", ".")
+    assert "report.html" in ran.text
+    page = (place / "report.html").read_text(encoding="utf-8")
+    assert "a-dstft" in page
+    assert "er" in page
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    assert "<script src" not in page
+    refused("report", ".")
+    run("report", ".", "--force", "-q")
+    run("report", ".", "-o", "all.html", "--title", "Owls & co", "-q")
+    assert "<title>Owls &amp; co</title>" in (place / "all.html").read_text(encoding="utf-8")
+
+
+def test_report_of_nothing(folder: Path) -> None:
+    assert "gone" in refused("report", "gone", code=1)
+    before = names(".")
+    run("report", ".", code=None)
+    assert set(before) <= set(names("."))
+
+
+def test_reproduce_names(folder: Path) -> None:
+    message = refused("reproduce", "nonsuch")
+    for name in ("windows", "hops", "tracking", "classification"):
+        assert name in message
