@@ -311,7 +311,7 @@ class Sweep:
         curves: one per criterion.
         looked_at: share of the signal that the frames stand for, in (0, 1].
         seconds: wall time per stage: `search`, `descent`.
-        warnings: one line each, with the option that remedies it.
+        notes: what a user should know, each with the parameter that remedies it.
     """
 
     sample_rate: float
@@ -322,7 +322,7 @@ class Sweep:
     curves: tuple[SweepCurve, ...]
     looked_at: float
     seconds: Mapping[str, float]
-    warnings: tuple[str, ...]
+    notes: tuple[Note, ...]
 
     def n_fft_of(self, curve: SweepCurve) -> int:
         """FFT size for the best window of a curve: that of all lengths where they share one."""

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from fit.sweeping import sweep
 
 from dstft_cli.cli import main
-from dstft_cli.fit.sweep import sweep
 from dstft_cli.names import CRITERIA
 from dstft_cli.settings import OPTIONS, SWEEP_OPTIONS
 

@@ -5,15 +5,14 @@ import inspect
 import pytest
 
 from dstft_cli.fit import optimize
-from dstft_cli.fit.sweep import sweep
-from dstft_cli.settings import OPTIONS, SWEEP_OPTIONS, Length, SweepSettings, fit_arguments
+from dstft_cli.settings import OPTIONS, Length, SweepSettings, fit_arguments
 
 OF_THE_RUN = {"samples", "sample_rate", "peak", "threads", "progress", "report"}
 
 
 @pytest.mark.parametrize(
     ("function", "options", "own"),
-    [(optimize, OPTIONS, set()), (sweep, SWEEP_OPTIONS, {"criteria", "most_points"})],
+    [(optimize, OPTIONS, set())],
 )
 def test_settings_are_parameters_and_all_parameters_are_settings(function, options, own):
     found = set(fit_arguments(SweepSettings(), options, 8000))

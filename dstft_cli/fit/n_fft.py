@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from dstft_cli.criteria import QuasiConvex
@@ -190,28 +189,18 @@ def best_anywhere(problem: Problem, longest: float) -> float | None:
         problem: of the fit, with a criterion whose scores compare across FFT sizes.
         longest: samples.
     """
-    asked, compute = problem.request, problem.compute
+    asked = replace(
+        problem.request, n_fft=None, hop_length=None, win_length_min=None, win_length_max=longest
+    )
     try:
         found = sweep(
             problem.samples,
-            problem.sample_rate,
+            asked,
             criteria=[problem.criterion],
-            criterion_fmin=problem.band.low,
-            criterion_fmax=min(problem.band.high, problem.sample_rate / 2),
-            win_length_max=longest,
-            overlap=asked.overlap,
-            window=asked.window,
-            normalization=asked.normalization,
-            power=asked.power,
-            device=torch.device(compute.device).type,
-            dtype=asked.dtype,
-            threads=compute.threads,
             peak=problem.peak,
             most_points=_SWEPT_POINTS,
         )
-    except (
-        UsageError
-    ):  # too short for a range of lengths; or no value is finite, as the fit will tell
+    except UsageError:  # no range of lengths; or no value is finite, as the fit will tell
         return None
     (curve,) = found.curves
     return None if curve.matters == "not at all" else curve.best_length

@@ -104,11 +104,31 @@ def _lengths_alike(note: Note) -> str:
     return found + "but other FFT sizes do not: which is taken hardly matters"
 
 
+def _best_is_shortest(note: Note) -> str:
+    found = "{detail}: the best window length is the shortest of the sweep, {value} samples: "
+    if not note.parameter:
+        return found + "a shorter window holds no sample"
+    if "criterion" in note.parameter:
+        return found + "shorter ones do not resolve the criterion's band: widen it with {names}"
+    return found + "lower {names} to look further"
+
+
+def _best_is_longest(note: Note) -> str:
+    found = "{detail}: the best window length is the longest of the sweep, {value} samples: "
+    if note.parameter:
+        return found + "raise {names} to look further, to {limit} at most"
+    if note.limit is None:
+        return found + "no longer one is possible"
+    return found + "beyond a quarter of the recording no window tells when something happens"
+
+
 _SENTENCES: dict[str, str | Callable[[Note], str]] = {
     "band_too_narrow": (
         "the criterion's band needs n_fft {value}, too long for this signal: widen it {limit} times "
         "with {names}"
     ),
+    "best_is_longest": _best_is_longest,
+    "best_is_shortest": _best_is_shortest,
     "descent_stuck": (
         "the descent found nothing better than its start: lower `lr`, or begin with the search"
     ),

@@ -8,7 +8,7 @@ from dstft_cli.errors import as_flags
 from dstft_cli.names import CRITERIA, Progress
 from dstft_cli.records import Sweep
 from dstft_cli.results import SWEEP, Output, peak_memory_mb, sweep_csv, sweep_record
-from dstft_cli.run.optimize import JobOutcome, Stopwatch, cpu_threads, log
+from dstft_cli.run.optimize import JobOutcome, Stopwatch, cpu_threads, log, request_of
 from dstft_cli.run.recording import (
     check_recording,
     input_record,
@@ -17,20 +17,8 @@ from dstft_cli.run.recording import (
     picture_title,
     recording_warnings,
 )
+from dstft_cli.run.sentences import warnings_of
 from dstft_cli.settings import ALL, SWEEP_OPTIONS, SweepSettings
-
-_ASKED = (
-    *(
-        "sample_rate",
-        "n_fft",
-        "win_length_min",
-        "win_length_max",
-        "hop_length",
-        "overlap",
-        "window",
-    ),
-    *("normalization", "power", "criterion_fmin", "criterion_fmax", "device", "dtype", "threads"),
-)
 
 
 def run_sweep(
@@ -59,15 +47,11 @@ def run_sweep(
         criteria = [resolve(name, settings.order) for name in names]
         with cpu_threads(settings.threads) as threads, load_recording(source, settings) as signal:
             watch.lap("load")
-            asked = settings.request_values(signal.sample_rate)
-            asked |= {"device": device.type, "threads": threads}
+            own = {"device": device.type, "threads": threads, "criterion": names[0]}
+            request = request_of(settings, signal.sample_rate, **own)
             with naming(signal):
                 found = sweep(
-                    signal.samples,
-                    criteria=criteria,
-                    peak=signal.peak,
-                    progress=progress,
-                    **{name: asked[name] for name in _ASKED},
+                    signal.samples, request, criteria=criteria, peak=signal.peak, progress=progress
                 )
             log.info(
                 f"swept {len(found.lengths)} window lengths in {found.seconds['search']:.2f} s over "
@@ -85,7 +69,7 @@ def run_sweep(
                 signal_info=input_record(signal),
                 seconds=watch.times("load", "write"),
                 peak_memory_mb=peak_memory_mb(),
-                warnings=[as_flags(text) for text in (*warnings, *found.warnings)],
+                warnings=[as_flags(text) for text in (*warnings, *warnings_of(found.notes))],
             )
             output.write_record(record)
     return JobOutcome(record, output.directory)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,33 +13,55 @@ from torch import Tensor
 from dstft_cli.criteria import Criterion, Gini, Kurtosis, rows_together
 from dstft_cli.criteria.gini import COARSE
 from dstft_cli.fit.evaluator import Evaluator
-from dstft_cli.stft import Samples
+from dstft_cli.fit.problem import Problem
+from dstft_cli.fit.stretches import Stretches
+from dstft_cli.fit.sweep_grids import SweepGrid
+from dstft_cli.stft import Transform
 
 Array = NDArray[np.float64]
 
 _ENDS = [0, -1]  # the bins at 0 and at half the sample rate
 
 
-class Survey(Evaluator):
-    """An evaluator of frames that all weigh 1, as those of stretches of a signal do.
+class SweepEvaluator(Evaluator):
+    """An evaluator of the frames of a grid in some stretches of a signal, which all weigh alike.
 
-    Args: as for `Evaluator`, but for weights; `criterion` is the one that a descent asks for, and
-        says whether the signal is scaled.
-        half_ends: the first and the last bin count half, as in a trapezoid rule over frequency, so
-            that sums with other FFT sizes (even ones) compare.
+    Where the grid asks for it, the first and the last bin count half, as in a trapezoid rule over
+    frequency. Sums and numbers of cells are those of the whole signal and band, in the grid's `CELL`s,
+    so that they compare with those of other grids.
+
+    Args:
+        problem: signal, band, and how to compute.
+        stretches: of the signal that are looked at.
+        grid: FFT size and hop.
+        criterion: the one that a descent asks for; it says whether the signal is scaled.
     """
 
     def __init__(
-        self, samples: Samples, centers: Array, *arguments: Any, half_ends: bool, **options: Any
+        self, problem: Problem, stretches: Stretches, grid: SweepGrid, criterion: Criterion
     ) -> None:
+        asked, centers = problem.request, stretches.centers(grid.hop_length)
         super().__init__(
-            samples, centers, *arguments, frame_weights=np.ones(len(centers)), **options
+            problem.samples,
+            centers,
+            Transform(grid.n_fft, asked.window, asked.normalization),
+            criterion,
+            power=asked.power,
+            bins=problem.band.bins(grid.n_fft, problem.sample_rate),
+            hop_length=grid.hop_length,
+            frame_weights=np.ones(len(centers)),
+            peak=problem.peak,
+            compute=problem.compute,
         )
-        self.half_ends = half_ends = half_ends and self.cells_per_frame > self.frames.channels
-        if half_ends:
+        self.half_ends = grid.half_ends and self.cells_per_frame > self.frames.channels
+        if self.half_ends:
             self.cells_per_frame -= self.frames.channels
         self.criterion = self._with_ends(self.criterion)
-        self.cells = float(self.cells_per_frame * len(self.frames))
+        self._weight = grid.area / stretches.share(grid.hop_length)
+        if grid.half_ends:
+            rate = problem.sample_rate
+            self._weight /= problem.band.covered(grid.n_fft, rate, half_ends=True)
+        self.cells = self.cells_per_frame * len(self.frames) * self._weight
 
     def sums_of(self, criteria: Sequence[Criterion], lengths: Array) -> list[Array]:
         """Sums `[M, J]` of each criterion for each of M fixed lengths, samples, in one pass."""
@@ -71,7 +92,8 @@ class Survey(Evaluator):
         self.evaluations += len(lengths)
         ranked = np.array([Gini.from_histogram(h)[1].numpy() for h in histograms])
         of_plain = iter(totals)
-        return [ranked if criterion.ranked else next(of_plain) for criterion in criteria]
+        of_each = [ranked if criterion.ranked else next(of_plain) for criterion in criteria]
+        return [self._weight * sums for sums in of_each]
 
     def sums_and_slopes(self, length: float) -> tuple[Array, Array]:
         """Sums `[J]` of the evaluator's criterion and their derivatives by the length, per sample."""
@@ -90,7 +112,7 @@ class Survey(Evaluator):
         for part in self._drain("descent", work):
             sums += part
         self.evaluations += 1
-        return sums[0], sums[1]
+        return self._weight * sums[0], self._weight * sums[1]
 
     def _total(self, a: Tensor, da: Tensor) -> Array:
         """Sums over cells and their derivatives, `[2, J]`."""
