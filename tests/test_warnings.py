@@ -135,7 +135,7 @@ def test_the_filter_that_is_advised_leaves_the_band_alone(tmp_path, options, sho
     with load_recording(str(path), settings) as signal:
         told = recording_warnings(signal, settings, shortest)
     assert len(told) == (cutoff is not None)
-    assert all(text.endswith(f"remove it with --highpass {cutoff}") for text in told)
+    assert all(text.endswith(f"remove it with `highpass` {cutoff}") for text in told)
 
 
 def test_a_sweep_tells_of_an_offset_and_a_recording_with_learned_lengths_does_not(tmp_path, capsys):

@@ -19,23 +19,68 @@ from dstft_cli.records import FloatArray, Result
 
 @dataclass(frozen=True)
 class _Dialect:
-    """How a language writes a formula of a vector `v`."""
+    """How a language writes the window, a formula of the distance `v` from its centre."""
 
-    cos: str
-    exp: str
-    sqrt: str
-    bessel: str  # I₀, with its opening bracket
-    pi: str
+    distance: (
+        str  # of n_fft samples from the centre, in window lengths of `length`, within [-0.5, 0.5]
+    )
+    of: str  # before the name of a function
+    bessel: str  # I₀
     square: str
+    norms: dict[str, str]
+    end: str = ""
+    comment: str = "#"
 
 
-_NUMPY = _Dialect("np.cos", "np.exp", "np.sqrt", "np.i0(", "np.pi", "v**2")
-_TORCH = _Dialect("torch.cos", "torch.exp", "torch.sqrt", "torch.special.i0(", "torch.pi", "v**2")
-_MATLAB = _Dialect("cos", "exp", "sqrt", "besseli(0, ", "pi", "v.^2")
-
-_NORMS = {
-    "energy": ("np.linalg.norm(w)", "torch.linalg.norm(w)", "norm(w)"),
-    "amplitude": ("w.sum()", "w.sum()", "sum(w)"),
+_NUMPY = _Dialect(
+    "np.clip((np.arange({n_fft}) - {half}) / {length!r}, -0.5, 0.5)",
+    "np.",
+    "np.i0(",
+    "v**2",
+    {"energy": "np.linalg.norm(w)", "amplitude": "w.sum()"},
+)
+_TORCH = _Dialect(
+    "((torch.arange({n_fft}, dtype=torch.float64) - {half}) / {length!r}).clamp(-0.5, 0.5)",
+    "torch.",
+    "torch.special.i0(",
+    "v**2",
+    {"energy": "torch.linalg.norm(w)", "amplitude": "w.sum()"},
+)
+_MATLAB = _Dialect(
+    "min(max(((0:{last})' - {half}) / {length!r}, -0.5), 0.5)",
+    "",
+    "besseli(0, ",
+    "v.^2",
+    {"energy": "norm(w)", "amplitude": "sum(w)"},
+    ";",
+    "%",
+)
+# by library: the language, what is imported, and the call
+_LIBRARIES = {
+    "librosa": (
+        _NUMPY,
+        ("import librosa", "import numpy as np", ""),
+        "X = librosa.stft(x, n_fft={n_fft}, hop_length={hop}, win_length={n_fft}, window=w, "
+        'center=True, pad_mode="constant")',
+    ),
+    "scipy": (
+        _NUMPY,
+        ("import numpy as np", "from scipy.signal import ShortTimeFFT", ""),
+        "X = ShortTimeFFT(w, hop={hop}, fs={rate:g}, mfft={n_fft}, scale_to=None, phase_shift=None)"
+        ".stft(x, p0=0, p1=1 + x.shape[-1] // {hop})",
+    ),
+    "torch": (
+        _TORCH,
+        ("import torch", ""),
+        "X = torch.stft(x, n_fft={n_fft}, hop_length={hop}, win_length={n_fft}, window=w.to(x), "
+        'center=True, pad_mode="constant", return_complex=True)',
+    ),
+    "matlab": (
+        _MATLAB,
+        (),
+        "X = stft([zeros({half}, size(x, 2)); x; zeros({half}, size(x, 2))], {rate:g}, 'Window', w, "
+        "'OverlapLength', {overlapping}, 'FFTLength', {n_fft}, 'FrequencyRange', 'onesided');",
+    ),
 }
 
 
@@ -104,81 +149,25 @@ def emitted_call(
     """
     check_global(result.window_length, result.frame_centers, library)
     check_emitted(result.hop_length, result.n_fft, result.length, library)
-    writer = {"librosa": _librosa, "torch": _torch, "scipy": _scipy, "matlab": _matlab}[library]
-    signal = _signal(result, library, channels)
-    if highpass is not None:
-        signal += (
-            f", after scipy.signal.sosfilt(butter(4, {highpass:g}, 'highpass', fs=RATE, output='sos'), "
-            "x - x[0]) at the file's RATE"
-        )
-    return "\n".join(writer(result, signal)) + "\n"
-
-
-def _librosa(result: Result, signal: str) -> list[str]:
-    return [
-        "import librosa",
-        "import numpy as np",
-        "",
-        *_numpy_window(result, signal),
-        f"X = librosa.stft(x, n_fft={result.n_fft}, hop_length={round(result.hop_length)}, "
-        f'win_length={result.n_fft}, window=w, center=True, pad_mode="constant")',
+    n_fft, hop, length = result.n_fft, round(result.hop_length), float(result.window_length.flat[0])
+    language, imports, call = _LIBRARIES[library]
+    values = {"n_fft": n_fft, "half": n_fft // 2, "last": n_fft - 1, "hop": hop, "length": length}
+    values |= {"overlapping": n_fft - hop, "rate": result.sample_rate}
+    window = [f"v = {language.distance.format(**values)}", f"w = {_shape(result.window, language)}"]
+    if result.normalization in language.norms:
+        window.append(f"w = w / {language.norms[result.normalization]}")
+    comments = (
+        f"dstft {__version__}: {result.window} window of {length:.6g} samples "
+        f"({length / result.sample_rate * 1000:.4g} ms), normalization {result.normalization}",
+        _signal(result, library, channels, highpass),
+    )
+    lines = [
+        *imports,
+        *(f"{language.comment} {text}" for text in comments),
+        *(line + language.end for line in window),
+        call.format(**values),
     ]
-
-
-def _scipy(result: Result, signal: str) -> list[str]:
-    hop = round(result.hop_length)
-    return [
-        "import numpy as np",
-        "from scipy.signal import ShortTimeFFT",
-        "",
-        *_numpy_window(result, signal),
-        f"X = ShortTimeFFT(w, hop={hop}, fs={result.sample_rate:g}, mfft={result.n_fft}, "
-        f"scale_to=None, phase_shift=None).stft(x, p0=0, p1=1 + x.shape[-1] // {hop})",
-    ]
-
-
-def _torch(result: Result, signal: str) -> list[str]:
-    return [
-        "import torch",
-        "",
-        *_comments(result, signal, "#"),
-        f"v = ((torch.arange({result.n_fft}, dtype=torch.float64) - {result.n_fft // 2}) "
-        f"/ {_length(result)!r}).clamp(-0.5, 0.5)",
-        *_formula(result, _TORCH, 1, "w = w / {}", ""),
-        f"X = torch.stft(x, n_fft={result.n_fft}, hop_length={round(result.hop_length)}, "
-        f"win_length={result.n_fft}, window=w.to(x), center=True, "
-        'pad_mode="constant", return_complex=True)',
-    ]
-
-
-def _matlab(result: Result, signal: str) -> list[str]:
-    half, hop = result.n_fft // 2, round(result.hop_length)
-    zeros = f"zeros({half}, size(x, 2))"
-    return [
-        *_comments(result, signal, "%"),
-        f"v = min(max(((0:{result.n_fft - 1})' - {half}) / {_length(result)!r}, -0.5), 0.5);",
-        *_formula(result, _MATLAB, 2, "w = w / {}", ";"),
-        f"X = stft([{zeros}; x; {zeros}], {result.sample_rate:g}, 'Window', w, "
-        f"'OverlapLength', {result.n_fft - hop}, 'FFTLength', {result.n_fft}, "
-        "'FrequencyRange', 'onesided');",
-    ]
-
-
-def _numpy_window(result: Result, signal: str) -> list[str]:
-    return [
-        *_comments(result, signal, "#"),
-        f"v = np.clip((np.arange({result.n_fft}) - {result.n_fft // 2}) / {_length(result)!r}, "
-        "-0.5, 0.5)",
-        *_formula(result, _NUMPY, 0, "w = w / {}", ""),
-    ]
-
-
-def _formula(result: Result, dialect: _Dialect, column: int, divide: str, end: str) -> list[str]:
-    """The window of `v`, the distance from its centre in window lengths, and its normalization."""
-    lines = [f"w = {_shape(result.window, dialect)}{end}"]
-    if result.normalization in _NORMS:
-        lines.append(divide.format(_NORMS[result.normalization][column]) + end)
-    return lines
+    return "\n".join(lines) + "\n"
 
 
 def _shape(window: str, d: _Dialect) -> str:
@@ -190,37 +179,29 @@ def _shape(window: str, d: _Dialect) -> str:
     }
     if window in cosines:
         first, *others = cosines[window]
-        terms = [f"{c} * {d.cos}({2 * j} * {d.pi} * v)" for j, c in enumerate(others, start=1)]
+        terms = [f"{c} * {d.of}cos({2 * j} * {d.of}pi * v)" for j, c in enumerate(others, start=1)]
         return " + ".join([str(first), *terms])
     if window == "gaussian":  # standard deviation θ/6
-        g, end, slope = f"{d.exp}(-18 * {d.square})", math.exp(-4.5), -18 * math.exp(-4.5)
+        g, end, slope = f"{d.of}exp(-18 * {d.square})", math.exp(-4.5), -18 * math.exp(-4.5)
     elif window == "kaiser":  # β = 8.6
         peak = float(np.i0(8.6))
-        g = f"{d.bessel}8.6 * {d.sqrt}(1 - 4 * {d.square})) / {peak!r}"
+        g = f"{d.bessel}8.6 * {d.of}sqrt(1 - 4 * {d.square})) / {peak!r}"
         end, slope = 1 / peak, -(8.6**2) / peak
     else:
         raise UsageError(f"`emit` knows no window {window}: use hann")
     return f"({g} - {end!r} + {-slope!r} * ({d.square} - 0.25)) / {1 - end + slope / 4!r}"
 
 
-def _comments(result: Result, signal: str, mark: str) -> list[str]:
-    milliseconds = _length(result) / result.sample_rate * 1000
-    return [
-        f"{mark} dstft {__version__}: {result.window} window of {_length(result):.6g} samples "
-        f"({milliseconds:.4g} ms), normalization {result.normalization}",
-        f"{mark} {signal}",
-    ]
-
-
-def _signal(result: Result, library: str, channels: str) -> str:
+def _signal(result: Result, library: str, channels: str, highpass: float | None) -> str:
     """What `x` is to be."""
     kind = {"torch": "tensor", "matlab": "column"}.get(library, "array")
-    if channels == "all":
-        kind = "columns" if library == "matlab" else kind
-        return f"x: {kind} of all channels at {result.sample_rate:g} Hz, {result.length} samples"
     of = "the mean of the channels" if channels == "mix" else f"channel {channels}"
-    return f"x: {kind} of {of} at {result.sample_rate:g} Hz, {result.length} samples"
-
-
-def _length(result: Result) -> float:
-    return float(result.window_length.flat[0])
+    if channels == "all":
+        kind, of = "columns" if library == "matlab" else kind, "all channels"
+    text = f"x: {kind} of {of} at {result.sample_rate:g} Hz, {result.length} samples"
+    if highpass is None:
+        return text
+    return (
+        f"{text}, after scipy.signal.sosfilt(butter(4, {highpass:g}, 'highpass', fs=RATE, "
+        "output='sos'), x - x[0]) at the file's RATE"
+    )

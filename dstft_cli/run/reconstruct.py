@@ -137,12 +137,12 @@ def run_reconstruct(
         if path is not None:
             file = stack.enter_context(atomic_file(path, force=force, kind="audio"))
         assert file is not None
-        limit = _Limit(np.inf if subtype == "FLOAT" else _FULL_SCALE)
-        blocks = inverse.samples(_read(transform, inverse))
+        limit = np.inf if subtype == "FLOAT" else _FULL_SCALE
+        watch = _Watch(limit, stored.samples, progress)
         with disk_errors(path or "standard output"):
             write_audio(
                 file,
-                map(limit.look, _watched(blocks, stored.samples, progress)),
+                map(watch.look, inverse.samples(_read(transform, inverse))),
                 samples=stored.samples,
                 sample_rate=stored.sample_rate,
                 channels=transform.channels,
@@ -157,7 +157,7 @@ def run_reconstruct(
         sample_rate=stored.sample_rate,
         uncovered=inverse.uncovered,
         weak=inverse.weak,
-        clipped=limit.beyond,
+        clipped=watch.beyond,
         iterations=solver.iterations if solver else None,
         residual=solver.residual if solver else None,
         converged=solver.converged if solver else True,
@@ -191,25 +191,16 @@ def _read(transform: StoredTransform, inverse: Inverse | LeastSquaresInverse) ->
         yield torch.from_numpy(transform.frames(start, stop))
 
 
-def _watched(
-    blocks: Iterator[NDArray[np.float64]], samples: int, progress: Progress | None
-) -> Iterator[NDArray[np.float64]]:
-    """The blocks, and their progress in samples."""
-    done = 0
-    for block in blocks:
-        done += block.shape[1]
-        if progress is not None:
-            progress("reconstruct", done, samples)
-        yield block
+class _Watch:
+    """Tells the progress of blocks as they pass, and counts the values beyond a limit."""
 
-
-class _Limit:
-    """Counts the values whose magnitude is above a limit, as they pass."""
-
-    def __init__(self, limit: float) -> None:
-        self._limit = limit
-        self.beyond = 0
+    def __init__(self, limit: float, samples: int, progress: Progress | None) -> None:
+        self._limit, self._samples, self._progress = limit, samples, progress
+        self._done = self.beyond = 0
 
     def look(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
         self.beyond += int(np.count_nonzero(np.abs(block) > self._limit))
+        self._done += block.shape[1]
+        if self._progress is not None:
+            self._progress("reconstruct", self._done, self._samples)
         return block

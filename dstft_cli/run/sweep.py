@@ -8,7 +8,7 @@ from dstft_cli.errors import as_flags
 from dstft_cli.names import CRITERIA, Progress
 from dstft_cli.records import Sweep
 from dstft_cli.results import SWEEP, Output, peak_memory_mb, sweep_csv, sweep_record
-from dstft_cli.run.optimize import JobOutcome, Stopwatch, cpu_threads, log
+from dstft_cli.run.optimize import JobOutcome, Stopwatch, cpu_threads, log, request_of
 from dstft_cli.run.recording import (
     check_recording,
     input_record,
@@ -47,10 +47,9 @@ def run_sweep(
         criteria = [resolve(name, settings.order) for name in names]
         with cpu_threads(settings.threads) as threads, load_recording(source, settings) as signal:
             watch.lap("load")
-            asked = settings.request_values(signal.sample_rate)
-            asked |= {"device": device.type, "threads": threads}
+            own = {"device": device.type, "threads": threads, "criterion": names[0]}
+            request = request_of(settings, signal.sample_rate, **own)
             with naming(signal):
-                request = Request(**asked)
                 found = sweep(
                     signal.samples, request, criteria=criteria, peak=signal.peak, progress=progress
                 )
