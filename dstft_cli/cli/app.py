@@ -62,10 +62,7 @@ app = typer.Typer(cls=LazyGroup, context_settings=CONTEXT, rich_markup_mode="ric
 
 
 @app.callback(invoke_without_command=True)
-def dstft(
-    ctx: typer.Context,
-    version: Version = False,
-) -> None:
+def dstft(ctx: typer.Context, version: Version = False) -> None:
     """`dstft` chooses the spectrogram window for you.
 
     One length for the file, or one that changes over time, frequency or both.

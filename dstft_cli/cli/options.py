@@ -99,8 +99,7 @@ Input = Annotated[
     ),
 ]
 Directory = Annotated[
-    Path,
-    typer.Argument(metavar="DIR", parser=some_path, help="Directory that dstft has written."),
+    Path, typer.Argument(metavar="DIR", parser=some_path, help="Directory that dstft has written.")
 ]
 Force = Annotated[bool, copy(OPTIONS["force"].option)]
 
@@ -161,9 +160,7 @@ def command(
     return app
 
 
-def _own_parameters(
-    body: Callable[..., None],
-) -> tuple[list[inspect.Parameter], dict[str, Any]]:
+def _own_parameters(body: Callable[..., None]) -> tuple[list[inspect.Parameter], dict[str, Any]]:
     """The parameters of a body, with the fields of a dataclass in its place; and such dataclasses."""
     found: list[inspect.Parameter] = []
     groups: dict[str, Any] = {}
