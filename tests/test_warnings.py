@@ -101,7 +101,7 @@ def test_an_offset_is_told_first_with_an_option_that_removes_it(tmp_path, capsys
     for offset in (0.02, 0.08):  # 0.5 % and 7 % of the energy
         soundfile.write(path, CHIRP + offset, RATE, subtype="FLOAT")
         warnings = run(path, tmp_path / f"{offset}", capsys, "--n-fft", "64")
-        assert warnings[-1].startswith("the learned window length is on its upper bound")
+        assert warnings[-1].startswith("the learned window is the longest allowed")
         told = [text for text in warnings if "constant offset (DC)" in text]
         assert told == warnings[: offset > 0.05]
     assert told == [

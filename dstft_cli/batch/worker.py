@@ -167,7 +167,7 @@ class Ending:
 
 def prepare(figures: bool) -> None:
     """Imports what every job needs, once per process; what draws only where there are figures."""
-    import dstft_cli.run.job
+    import dstft_cli.run.output
 
     if figures:
         import dstft_cli.plot.pictures  # noqa: F401
@@ -179,7 +179,7 @@ def check_settings(variants: Sequence[Mapping[str, Any]]) -> str | None:
     """What is wrong with settings where they are to be run: devices, criteria and colour maps."""
     from dstft_cli.criteria import resolve
     from dstft_cli.fit import resolve_device
-    from dstft_cli.run.preflight import check_pictures
+    from dstft_cli.run.recording import check_pictures
 
     try:
         for values in variants:
@@ -209,7 +209,7 @@ def _run(task: Task) -> Standing:
         raise InputError(
             f"the worker has dstft {__version__}, the batch {task.version}: install the same version"
         )
-    from dstft_cli.run.job import run_optimize
+    from dstft_cli.run.optimize import run_optimize
 
     place = Path(task.place)
     ours = task.again or task.ours
@@ -224,7 +224,8 @@ def _run(task: Task) -> Standing:
             return standing
     changes = {"output": place, "force": ours or standing is not None, "threads": task.threads}
     settings = settings_from({**task.settings, **changes})
-    outcome = run_optimize(task.source, settings, extra={ENTRY: {"settings": task.digest}})
+    extra = {ENTRY: {"settings": task.digest}}
+    outcome = run_optimize(task.source, settings, extra=extra, ours=ours)
     record = outcome.result_json
     return Standing(job_key(record["input"]["sha256"], task.digest), _found_in(record))
 

@@ -13,7 +13,7 @@ from dstft_cli.errors import UsageError, shortened
 from dstft_cli.settings import OPTIONS, RUN_OPTIONS, merge
 
 if TYPE_CHECKING:
-    from dstft_cli.run.job import JobOutcome
+    from dstft_cli.run.optimize import JobOutcome
 
 
 def run(
@@ -36,7 +36,7 @@ def run(
 
         return run_apply(directory, source, settings, **streams)
 
-    run_job(source, job, settings, summary.result_lines, quiet=quiet)
+    run_job(job, settings, summary.result_lines, quiet=quiet)
 
 
 app = command(

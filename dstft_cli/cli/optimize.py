@@ -11,7 +11,7 @@ from dstft_cli.cli.options import Config, Input, SetPairs, command
 from dstft_cli.settings import OPTIONS, Settings, merge
 
 if TYPE_CHECKING:
-    from dstft_cli.run.job import JobOutcome
+    from dstft_cli.run.optimize import JobOutcome
 
 _TEXT = ("`json`", "`csv` -")  # may go to a terminal
 
@@ -29,41 +29,34 @@ def run(
     settings = merge(typed, set_pairs or (), config, note=note)
 
     def job(**streams: Any) -> JobOutcome:
-        from dstft_cli.run.job import run_optimize
+        from dstft_cli.run.optimize import run_optimize
 
         return run_optimize(source, settings, **streams)
 
-    run_job(source, job, settings, summary.result_lines, quiet=quiet)
+    run_job(job, settings, summary.result_lines, quiet=quiet)
 
 
 def run_job(
-    source: str,
     job: Callable[..., JobOutcome],
     settings: Settings,
     lines: Callable[[Mapping[str, Any], Path | None], list[str]],
     *,
     quiet: bool,
-    ending: str = "dstft",
 ) -> None:
     """Runs a job with its streams and prints what it found.
 
     Args:
-        source: the recording.
-        job: called with the keywords `stdout`, `report` and `progress`; it imports what it needs,
+        job: called with the keywords `stdout` and `progress`; it imports what it needs,
             so that a wrong command line is refused at once.
         settings: say what claims standard output.
         lines: from the record of the run and its directory to the summary.
         quiet: as given.
-        ending: of the directory's name, where none is given.
     """
     carrier = _carrier(settings)
     is_text = carrier in _TEXT or carrier.startswith("`emit`")
     stdout = console.data_output("" if is_text else carrier) if carrier else None
-    from dstft_cli.run.preflight import refuse_early
-
-    refuse_early(source, settings, ending)
     with console.progress_bar(quiet) as progress:
-        outcome = job(stdout=stdout, report=console.LOGGER.info, progress=progress)
+        outcome = job(stdout=stdout, progress=progress)
     if not quiet:
         found = [] if carrier else lines(outcome.result_json, outcome.output)
         console.print_outcome(outcome.result_json.get("warnings", []), found)

@@ -11,7 +11,7 @@ from dstft_cli.cli.options import Config, Input, SetPairs, command
 from dstft_cli.settings import SWEEP_OPTIONS, SweepSettings, merge
 
 if TYPE_CHECKING:
-    from dstft_cli.run.job import JobOutcome
+    from dstft_cli.run.optimize import JobOutcome
 
 
 def run(
@@ -33,7 +33,7 @@ def run(
 
         return run_sweep(source, settings, **streams)
 
-    run_job(source, job, settings, summary.sweep_lines, quiet=quiet, ending="sweep")
+    run_job(job, settings, summary.sweep_lines, quiet=quiet)
 
 
 app = command(

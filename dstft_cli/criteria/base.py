@@ -33,7 +33,7 @@ class Criterion(ABC):
     """A criterion of sparsity or concentration.
 
     Attributes:
-        name: as typed after `--criterion`.
+        name: as given to `criterion`.
         direction: whether a smaller or a larger value is sparser.
         scale_invariant: the value does not change when the signal is multiplied by a constant.
         ranked: the moments depend on the ranks of all cells, found in a pass of their own.

@@ -81,8 +81,7 @@ class Survey(Evaluator):
         sums = np.zeros((2, self._moments))
 
         def work(start: int, stop: int) -> Array:
-            block = self.frames.block(start, stop)
-            a, da = self._cells_and_slopes(block, *self._windows_and_slopes(start, stop, lengths))
+            a, da = self._with_slopes(start, stop, lengths)
             both = self._total(a, da)
             if self.half_ends and not self.criterion.per_frame:
                 both -= 0.5 * self._total(a[..., _ENDS], da[..., _ENDS])
@@ -105,7 +104,7 @@ class Survey(Evaluator):
         histogram = Gini.empty_histogram(self.device, COARSE)
 
         def work(start: int, stop: int) -> Tensor:
-            return self._cells(self.frames.block(start, stop), self._windows(start, stop, lengths))
+            return self._plain(start, stop, lengths)
 
         for a in self._drain("rank", work):
             self._count(histogram, a)

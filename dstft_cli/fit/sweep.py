@@ -14,17 +14,17 @@ from numpy.typing import NDArray
 
 from dstft_cli.criteria import Criterion, resolve
 from dstft_cli.errors import UsageError
-from dstft_cli.fit.arguments import check_above_zero, check_overlap
 from dstft_cli.fit.band import Band, band_within
-from dstft_cli.fit.descent import descend
-from dstft_cli.fit.device import resolve_device
-from dstft_cli.fit.n_fft import LONGEST_SHARE
+from dstft_cli.fit.descent import Evaluated, Schedule, Variables, descend
+from dstft_cli.fit.evaluator import Compute
+from dstft_cli.fit.plan import LARGEST_FFT, LONGEST_SHARE, SHORTEST_WINDOW
 from dstft_cli.fit.problem import as_channels, usable_peak
+from dstft_cli.fit.request import check_above_zero, check_overlap, resolve_device
 from dstft_cli.fit.stretches import Stretches, spread_stretches
 from dstft_cli.fit.survey import Survey
 from dstft_cli.fit.sweep_grids import SweepGrid, sweep_grids
-from dstft_cli.fit.tabulate import unusable_last
-from dstft_cli.names import LARGEST_FFT, SHORTEST_WINDOW, Progress
+from dstft_cli.fit.table import unusable_last
+from dstft_cli.names import Progress
 from dstft_cli.records import Sweep, SweepCurve
 from dstft_cli.stft import Samples, Transform
 
@@ -82,7 +82,8 @@ def sweep(
     """
     given = {"sample_rate": sample_rate, "power": power, "hop_length": hop_length}
     given |= {"win_length_min": win_length_min, "win_length_max": win_length_max}
-    check_above_zero({**given, "threads": threads}, (*given, "threads"))
+    for name, value in {**given, "threads": threads}.items():
+        check_above_zero(name, value)
     check_overlap(overlap)
     if not criteria:
         raise UsageError("criteria is empty: name at least one")
@@ -180,9 +181,11 @@ class _Task:
             bins=self.band.bins(grid.n_fft, self.sample_rate),
             hop_length=grid.hop_length,
             peak=self.peak,
-            device=resolve_device(self.device, self.dtype),
-            dtype=getattr(torch, self.dtype),
-            threads=self.threads or torch.get_num_threads(),
+            compute=Compute(
+                resolve_device(self.device, self.dtype),
+                getattr(torch, self.dtype),
+                self.threads or torch.get_num_threads(),
+            ),
         )
 
     def _weight(self, grid: SweepGrid) -> float:
@@ -221,7 +224,7 @@ class _Task:
         if not np.isfinite(table.scores[k]):
             raise UsageError(
                 f"criterion {criterion.name} is {table.values[k]:g} at every window length: "
-                "lower --order or --power, or use --dtype float64"
+                "lower `order` or `power`, or use `dtype` float64"
             )
         grid = next(grid for grid in grids if lengths[k] in grid.lengths)
         low = max(lengths[max(k - 1, 0)], grid.bounds.low)
@@ -249,30 +252,19 @@ class _Task:
     ) -> tuple[float, float, float] | None:
         """Length, value and score that a descent from `start` ends at; None where it fails."""
         survey, weight = self.survey(grid, criterion), self._weight(grid)
-        reached: dict[float, tuple[float, float, float]] = {}
 
-        def objective(z: Array) -> tuple[float, Array]:
+        def objective(z: Array) -> Evaluated[tuple[float, float, float]]:
             length = float(np.clip(np.exp(z[0]), low, high))  # rounding must not pass a bound
             sums, slopes = (part * weight for part in survey.sums_and_slopes(length))
             cells = survey.cells * weight
             score, outer = survey.criterion.score_gradient(sums, cells)
             value = float(survey.criterion.value(torch.from_numpy(sums), cells))
-            reached[score] = length, value, score
-            return score, np.array([slopes @ outer * length])
+            return Evaluated(score, np.array([slopes @ outer * length]), (length, value, score))
 
-        descent = descend(
-            objective,
-            np.log([start]),
-            np.log([low]),
-            np.log([high]),
-            scale=np.ones(1),
-            optimizer="lbfgs",
-            lr=None,
-            max_steps=_STEPS,
-            tolerance=_TOLERANCE,
-            on_step=lambda z, total: None,
-        )
-        return reached.get(descent.value)
+        variables = Variables(np.log([start]), np.log([low]), np.log([high]), np.ones(1))
+        schedule = Schedule("lbfgs", None, _STEPS, _TOLERANCE)
+        best = descend(objective, variables, schedule, lambda found: None).best
+        return None if best is None else best.found
 
 
 @dataclass(frozen=True)
@@ -297,15 +289,15 @@ def _on_bounds(
     shortest, longest = float(grids[0].lengths[0]), float(grids[-1].lengths[-1])
     widest = LARGEST_FFT if len(grids) == 1 else LARGEST_FFT // 2
     most = min(math.floor(length * LONGEST_SHARE), widest)
-    shorter = f"lower {grids[0].bounds.low_option} to look further"
+    shorter = f"lower `{grids[0].bounds.low_option}` to look further"
     if shortest <= SHORTEST_WINDOW:
         shorter = "a shorter window holds no sample"
     elif shortest <= resolved * (1 + 1e-6):
         shorter = (
-            "shorter ones do not resolve the criterion's band: widen it with --criterion-fmin and "
-            "--criterion-fmax"
+            "shorter ones do not resolve the criterion's band: widen it with `criterion_fmin` and "
+            "`criterion_fmax`"
         )
-    longer = f"raise {grids[-1].bounds.high_option} to look further, to {most} at most"
+    longer = f"raise `{grids[-1].bounds.high_option}` to look further, to {most} at most"
     if longest >= widest:
         longer = "no longer one is possible"
     elif longest >= most:

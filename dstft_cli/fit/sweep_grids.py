@@ -17,10 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dstft_cli.errors import UsageError
-from dstft_cli.fit.bounds import LengthBounds
-from dstft_cli.fit.n_fft import LONGEST_SHARE
-from dstft_cli.fit.plan import make_plan
-from dstft_cli.names import LARGEST_FFT, SHORTEST_WINDOW
+from dstft_cli.fit.plan import (
+    LARGEST_FFT,
+    LONGEST_SHARE,
+    SHORTEST_WINDOW,
+    LengthBounds,
+    make_plan,
+)
 from dstft_cli.records import USUAL_LENGTH
 
 Array = NDArray[np.float64]
@@ -138,31 +141,31 @@ def _range(
         longest, option = (high, "max") if given else (low or 0.0, "min")
         raise UsageError(
             f"window length {option} {longest:g} samples is above {LARGEST_FFT // (2 if given else 8)}: "
-            f"lower --win-length-{option}"
+            f"lower `win_length_{option}`"
         )
-    option = "--win-length-min"
+    option = "win_length_min"
     if low is None:
         low = max(min(shortest, high / 4), 4.0)
         if covering > low:
-            low, option = covering, "--hop-length"
+            low, option = covering, "hop_length"
     elif low < SHORTEST_WINDOW:
         raise UsageError(
             f"window length min {low:g} samples is below {SHORTEST_WINDOW:g}: "
-            "a shorter window holds no sample; raise --win-length-min"
+            "a shorter window holds no sample; raise `win_length_min`"
         )
     elif low < covering * (1 - 1e-9):
         raise UsageError(
             f"window length min {low:g} samples is below hop length / overlap = {covering:g}: "
-            "lower --hop-length, or raise --overlap or --win-length-min"
+            "lower `hop_length`, or raise `overlap` or `win_length_min`"
         )
-    return LengthBounds(low, high, option, "--win-length-max")
+    return LengthBounds(low, high, option, "win_length_max")
 
 
 def _check_range(bounds: LengthBounds) -> None:
     if not bounds.low < bounds.high * (1 - 1e-9):
         raise UsageError(
             f"window lengths from {bounds.low:g} to {bounds.high:g} samples leave nothing to sweep: "
-            f"lower {bounds.low_option} or raise {bounds.high_option}"
+            f"lower `{bounds.low_option}` or raise `{bounds.high_option}`"
         )
 
 

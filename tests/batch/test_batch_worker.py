@@ -90,7 +90,7 @@ def test_every_error_becomes_a_line_of_its_job(task, monkeypatch):
         def fail(*arguments, error=error, **options):
             raise error
 
-        monkeypatch.setattr("dstft_cli.run.job.run_optimize", fail)
+        monkeypatch.setattr("dstft_cli.run.optimize.run_optimize", fail)
         ending = run_task(task)
         assert ending.error.startswith(text)
         assert "\n" not in ending.error
