@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
@@ -14,7 +14,7 @@ from concurrent.futures import (
     ThreadPoolExecutor,
     wait,
 )
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any
 
@@ -146,24 +146,17 @@ def kept_entries(plan: Plan, journal: Journal, watch: Watch) -> dict[int, dict[s
     return kept
 
 
+@dataclass
 class _Run:
     """The jobs of one batch that are run, and those that have ended."""
 
-    def __init__(
-        self,
-        plan: Plan,
-        journal: Journal,
-        rows: dict[int, dict[str, Any]],
-        watch: Watch,
-        force: bool,
-    ) -> None:
-        self._plan = plan
-        self._journal = journal
-        self._rows = rows
-        self._watch = watch
-        self._force = force
-        self._attempts: dict[int, int] = {}
-        self._said = time.monotonic() - _SAY_AGAIN + _LOOK_AGAIN
+    plan: Plan
+    journal: Journal
+    rows: dict[int, dict[str, Any]]
+    watch: Watch
+    force: bool
+    attempts: Counter[int] = field(default_factory=Counter)
+    said: float = -_SAY_AGAIN  # when what all are waiting for was said last
 
     def all(
         self, todo: Sequence[PlannedJob], start: Callable[[int], Workers], fail_fast: bool
@@ -175,11 +168,11 @@ class _Run:
             self._loop(workers, deque(todo), fail_fast)
         finally:
             workers.abandon()  # idle, but after a stop or an interrupt
-            clear_leftovers(map(self._plan.place, todo))
+            clear_leftovers(map(self.plan.place, todo))
 
     def _check_settings(self, workers: Workers, todo: Sequence[PlannedJob]) -> None:
         used = sorted({job.variant for job in todo})
-        values = [dict(self._plan.variants[number].values) for number in used]
+        values = [dict(self.plan.variants[number].values) for number in used]
         future = workers.submit(check_settings, values)
         while not self._ended(workers, [future]):
             pass
@@ -197,7 +190,7 @@ class _Run:
         while waiting or running:
             while waiting and len(running) < workers.capacity():
                 job = waiting.popleft()
-                self._attempts[job.index] = self._attempts.get(job.index, 0) + 1
+                self.attempts[job.index] += 1
                 running[workers.submit(run_task, self._task(job, workers.threads))] = job
             ended = self._ended(workers, running)
             for future in sorted(ended, key=Future.cancelled):
@@ -207,8 +200,8 @@ class _Run:
                     raise _gone(workers, len(waiting) + len(running)) from error
                 except BrokenExecutor as error:
                     job = running[future]
-                    if self._attempts[job.index] < ATTEMPTS:
-                        self._watch.note(f"{job.input}: {error}: trying again")
+                    if self.attempts[job.index] < ATTEMPTS:
+                        self.watch.note(f"{job.input}: {error}: trying again")
                         waiting.appendleft(running.pop(future))
                         continue
                     ending = Ending(f"{error}, in {ATTEMPTS} attempts")
@@ -227,41 +220,39 @@ class _Run:
         line = workers.missing()
         now = time.monotonic()
         if line is None:
-            self._said = now - _SAY_AGAIN
-        elif now - self._said >= _SAY_AGAIN:
-            self._watch.warn(line)
-            self._said = now
+            self.said = now - _SAY_AGAIN
+        elif now - self.said >= _SAY_AGAIN:
+            self.watch.warn(line)
+            self.said = now
         return ended
 
     def _task(self, job: PlannedJob, threads: int) -> Task:
-        variant = self._plan.variants[job.variant]
+        variant = self.plan.variants[job.variant]
         return Task(
-            self._plan.source(job),
-            str(self._plan.place(job)),
-            dict(variant.values),
-            variant.digest,
-            variant.settings.threads or threads,
-            self._force,
-            self._journal.entries.get(job.output, {}).get("status") == "done",
+            source=self.plan.source(job),
+            place=str(self.plan.place(job)),
+            settings=dict(variant.values),
+            digest=variant.digest,
+            threads=variant.settings.threads or threads,
+            again=self.force,
+            ours=self.journal.entries.get(job.output, {}).get("status") == "done",
         )
 
     def _end(self, job: PlannedJob, ending: Ending) -> None:
+        found = dict.fromkeys(("criterion", "window_length", "sample_rate")) | {"warnings": []}
         row = {
-            **_about(self._plan, job),
+            **_about(self.plan, job),
             "status": "done" if ending.error is None else "failed",
             "key": ending.key,
             "seconds": round(ending.seconds, 3),
-            "criterion": ending.found.get("criterion"),
-            "window_length": ending.found.get("window_length"),
-            "sample_rate": ending.found.get("sample_rate"),
-            "warnings": ending.found.get("warnings", []),
+            **(found | dict(ending.found)),
             "error": ending.error,
         }
-        self._journal.append(row)
-        self._rows[job.index] = row
-        self._watch.ended(row)
+        self.journal.append(row)
+        self.rows[job.index] = row
+        self.watch.ended(row)
         if ending.detail:
-            self._watch.note(ending.detail)
+            self.watch.note(ending.detail)
 
 
 def _gone(workers: Workers, left: int) -> OutputError:

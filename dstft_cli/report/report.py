@@ -95,30 +95,9 @@ class Column:
 
 
 def write_report(
-    directory: Path,
-    *,
-    output: Path | None = None,
-    title: str | None = None,
-    force: bool = False,
+    directory: Path, *, output: Path | None = None, title: str | None = None, force: bool = False
 ) -> Path:
-    """Writes a self-contained HTML page of all results in `directory` and below it.
-
-    Args:
-        directory: searched for directories with a `result.json` and for failed jobs of batches; links
-            to directories are not followed.
-        output: the page; None: `report.html` in `directory`.
-        title: of the page; None: `Results in NAME`.
-        force: replace an existing file.
-
-    Returns:
-        The path of the page.
-
-    Raises:
-        InputError: there is no such directory, or no result in it or below it.
-        UsageError: the page exists and `force` is not given, or its place is a directory, or a link
-            in the directory of the results.
-        OutputError: it cannot be written.
-    """
+    """The path of the page that `build_report` writes."""
     return build_report(directory, output=output, title=title, force=force).output
 
 
@@ -130,7 +109,21 @@ def build_report(
     force: bool = False,
     progress: Progress | None = None,
 ) -> Report:
-    """As `write_report`, with counts of what was found; memory does not grow with the pictures."""
+    """Writes a self-contained HTML page of all results in `directory` and below it.
+
+    Args:
+        directory: searched for directories with a `result.json` and for failed jobs of batches.
+        output: the page; None: `report.html` in `directory`.
+        title: of the page; None: `Results in NAME`.
+        force: replace an existing file.
+        progress: called as `progress(stage, done, total)`.
+
+    Raises:
+        InputError: there is no such directory, or no result in it or below it.
+        UsageError: the page exists and `force` is not given, or its place is a directory, or a link
+            in the directory of the results.
+        OutputError: it cannot be written.
+    """
     place = directory / "report.html" if output is None else output
     if str(place) == "-":
         raise UsageError(
@@ -178,11 +171,7 @@ def build_report(
 
 
 def displayed(text: str) -> str:
-    """`text` on one line, whatever it holds: what has no look of its own is escaped.
-
-    Bytes of a file name that are not UTF-8 reach Python as lone surrogates and become `\\udcXX`, so
-    that the text can always be encoded.
-    """
+    """`text` on one line that can be encoded: what has no look of its own is escaped."""
     if text.isprintable():
         return text
     return "".join(
@@ -310,28 +299,21 @@ def _best_fixed(summary: Summary) -> Cell:
 
 def _gain(summary: Summary, reference: float | None) -> Cell:
     gain = summary.gain(reference)
-    if gain is None:
-        return NONE
-    if not reference:
-        return Cell(f"{gain:+.3g}")
+    if gain is None or not reference:
+        return NONE if gain is None else Cell(f"{gain:+.3g}")
     share = 100 * gain / abs(reference)
     return Cell(f"{share:+.3g}{_GAP}%", f"{gain:+.3g}", share)
 
 
 def _lengths(summary: Summary, spread: Spread | float | None) -> Cell:
-    values: tuple[float | None, ...] = (
-        (spread,) if not isinstance(spread, Spread) else (spread.min, spread.median, spread.max)
-    )
-    known = [value for value in values if value is not None]
-    if len(known) < len(values):
+    parts = (spread.min, spread.median, spread.max) if isinstance(spread, Spread) else (spread,)
+    known = [part for part in parts if part is not None]
+    if len(known) < len(parts):
         return NONE
     middle = known[len(known) // 2]
-    if known[0] == known[-1]:
-        known = [middle]
-    samples = " / ".join(number_text(value, 4) for value in known)
-    return Cell(
-        _times(summary, *known), f"{samples}{_GAP}samples", middle / summary.input.sample_rate
-    )
+    known = [middle] if known[0] == known[-1] else known
+    samples = " / ".join(number_text(value, 4) for value in known) + f"{_GAP}samples"
+    return Cell(_times(summary, *known), samples, middle / summary.input.sample_rate)
 
 
 def _times(summary: Summary, *samples: float) -> str:
