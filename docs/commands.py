@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-
 from dstft_cli.cli.group import COMMANDS, dstft
 
 PAGE = Path(__file__).parent / "commands.md"

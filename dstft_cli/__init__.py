@@ -22,8 +22,8 @@ from dstft_cli._version import __version__
 if TYPE_CHECKING:
     from dstft_cli.criteria import Criterion
     from dstft_cli.errors import DstftError, InputError, OutputError, UsageError
-    from dstft_cli.fit import optimize
     from dstft_cli.records import Result, StopReason, Trajectory
+    from dstft_cli.run.optimize import optimize
     from dstft_cli.stft import DSTFT, istft, stft_derivatives, window
 
 _WHERE = {
@@ -37,7 +37,7 @@ _WHERE = {
     "Trajectory": "records",
     "UsageError": "errors",
     "istft": "stft.inverse",
-    "optimize": "fit",
+    "optimize": "run.optimize",
     "stft_derivatives": "stft.functional",
     "window": "stft.windows",
 }

@@ -216,6 +216,11 @@ class SweepCurve:
     best_value: float
 
     @property
+    def unit(self) -> str:
+        """Of the losses, in words."""
+        return "nats" if self.in_nats else "share of the best value"
+
+    @property
     def minimum(self) -> int:
         """Which of `lengths` is the best one."""
         return int(np.argmin(self.losses))

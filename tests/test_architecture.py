@@ -80,7 +80,6 @@ def test_only_the_command_line_prints():
                 assert allowed, f"{path}:{node.lineno} uses sys.{node.attr}"
 
 
-@pytest.mark.xfail(strict=True, reason="the move is under way")
 def test_the_core_knows_no_files_no_settings_and_no_command_line():
     for path, tree in inside():
         if room(path) not in CORE:

@@ -7,9 +7,9 @@ import sys
 import sysconfig
 
 import pytest
+from dstft_cli.cli.completion import SHELLS
 
 from dstft_cli.cli import group, main
-from dstft_cli.cli.completion import SHELLS
 from dstft_cli.names import CRITERIA, WINDOW_MODES
 
 SCRIPTS = sysconfig.get_path("scripts")

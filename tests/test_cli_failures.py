@@ -10,9 +10,9 @@ from pathlib import Path
 
 import click
 import pytest
+from dstft_cli.cli.failures import explain
 
 from dstft_cli.cli import main
-from dstft_cli.cli.failures import explain
 from dstft_cli.errors import InputError, OutputError, UsageError
 
 ROOT = Path(__file__).parent.parent

@@ -56,7 +56,7 @@ def test_killed_at_random_moments():
 def test_a_campaign_can_fail(tmp_path):
     """A result that is cut short is found, and the exit code says so."""
     code = (
-        "import sys; import tests.fuzz.__main__ as m; import dstft_cli.results.npy as npy\n"
+        "import sys; import tests.fuzz.__main__ as m; import dstft_cli.results.arrays as npy\n"
         "npy.NpyStream.write = lambda self, block: setattr(self, 'frames_written', self.frames)\n"
         "sys.argv[1:] = ['files', '--cases', '1', '--workers', '1']\n"
         "sys.exit(m.main())"

@@ -19,7 +19,7 @@ from criteria_reference import criterion_value
 
 from dstft_cli.cli import main
 from dstft_cli.names import WINDOW_MODES
-from dstft_cli.run.job import limited_threads
+from dstft_cli.run.optimize import cpu_threads
 from dstft_cli.settings import OPTIONS
 from dstft_cli.stft import stft
 
@@ -320,6 +320,6 @@ def test_criterion_of_ones_own(folder, dstft, monkeypatch):
 
 def test_no_more_threads_than_processors():
     before = torch.get_num_threads()
-    with limited_threads(4096):
+    with cpu_threads(4096):
         assert torch.get_num_threads() == os.cpu_count()
     assert torch.get_num_threads() == before

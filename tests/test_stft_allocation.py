@@ -14,7 +14,7 @@ import resource
 import numpy as np
 import torch
 from dstft_cli.criteria import resolve
-from dstft_cli.fit.evaluator import Evaluator
+from dstft_cli.fit.evaluator import Compute, Evaluator
 from dstft_cli.fit.centers import uniform_centers
 from dstft_cli.stft import Transform
 
@@ -22,7 +22,7 @@ torch.set_num_threads({threads})
 x = np.random.default_rng(0).standard_normal((1, 512 * 2047), dtype=np.float32)
 centers = uniform_centers(x.shape[1], 512)
 evaluator = Evaluator(
-    x, centers, Transform(2048), resolve("entropy", None), threads={threads}
+    x, centers, Transform(2048), resolve("entropy", None), compute=Compute(threads={threads})
 )
 lengths = np.geomspace(600, 2000, len(centers))[None]
 evaluator.rows_and_slopes(lengths)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dstft_cli.audio import audio_format, write_audio
-from dstft_cli.errors import InputError
+from dstft_cli.errors import InputError, printable
 from dstft_cli.names import Progress
 from dstft_cli.results import (
     StoredParameters,
@@ -23,9 +23,8 @@ from dstft_cli.results import (
     atomic_file,
     disk_errors,
     open_stft,
-    shown,
 )
-from dstft_cli.run.learned import read_learned
+from dstft_cli.run.apply import read_learned
 from dstft_cli.stft import Inverse, LeastSquaresInverse, Transform, inverse_of
 
 _FULL_SCALE = 1 + 1e-5  # half a step of PCM_16 above 1 is rounding, no clipping
@@ -83,17 +82,17 @@ class Reconstruction:
             if count:
                 lines.append(
                     f"{count} samples ({count / self.samples:.2g} of all) are {what}: "
-                    "learn again with a lower --hop-length or --overlap"
+                    "learn again with a lower `hop_length` or `overlap`"
                 )
         if not self.converged:
             lines.append(
                 f"least squares stopped after {self.iterations} iterations, residual "
                 f"{self.residual:.1g}, and the audio may be inexact: "
-                "learn again with a lower --hop-length or --overlap"
+                "learn again with a lower `hop_length` or `overlap`"
             )
         if self.clipped:
             lines.append(
-                f"{self.clipped} values are beyond [-1, 1] and clipped: use --subtype FLOAT"
+                f"{self.clipped} values are beyond [-1, 1] and clipped: use `subtype` FLOAT"
             )
         return lines
 
@@ -136,7 +135,7 @@ def run_reconstruct(
         inverse = _inverse(stored, transform, directory)
         file = stdout
         if path is not None:
-            file = stack.enter_context(atomic_file(path, force=force))
+            file = stack.enter_context(atomic_file(path, force=force, kind="audio"))
         assert file is not None
         limit = _Limit(np.inf if subtype == "FLOAT" else _FULL_SCALE)
         blocks = inverse.samples(_read(transform, inverse))
@@ -171,7 +170,7 @@ def _inverse(
     expected = (len(stored.frequencies), len(stored.frame_centers))
     if transform.shape[-2:] != expected:
         raise InputError(
-            f"{shown(directory / 'stft.npy')} has shape {transform.shape}, where parameters.npz "
+            f"{printable(directory / 'stft.npy')} has shape {transform.shape}, where parameters.npz "
             f"has {expected[0]} frequencies and {expected[1]} frames: run dstft optimize again"
         )
     double = transform.dtype == np.complex128

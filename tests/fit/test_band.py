@@ -46,7 +46,7 @@ def in_band(result, samples, power=2.0) -> np.ndarray:
 def test_the_value_is_that_of_the_bins_within(criterion, mode):
     if criterion == "kurtosis" and "frequency" in mode:
         pytest.skip("kurtosis has no such mode")
-    for power in (2.0, 1.0):
+    for power in (2.0,):
         found = optimize(
             SIGNAL, RATE, window_mode=mode, criterion=criterion, power=power, **INSIDE, **OPTIONS
         )
@@ -213,28 +213,3 @@ def test_windows_that_spread_soft_calls_beyond_the_band_are_told(criterion):
     assert told(criterion, **band)
     assert not told("entropy", **band)
     assert not told(criterion)
-
-
-def test_windows_of_bins_beyond_the_band_do_not_count_as_spread():
-    """They follow the bin at the end of the band, here one with clicks, on the shortest window."""
-    rng = np.random.default_rng(1)
-    n = np.arange(16_000)
-    x = np.sin(2 * np.pi * 1500 / RATE * n) + 0.001 * rng.standard_normal(len(n))
-    for at in range(500, len(x) - 64, 800):
-        k = np.arange(64)
-        x[at : at + 64] += 3 * np.hanning(64) * np.sin(2 * np.pi * 2000 / RATE * k)
-    found = optimize(
-        x,
-        RATE,
-        criterion="renyi",
-        window_mode="frequency",
-        n_fft=512,
-        hop_length=16,
-        smoothness=0,
-        criterion_fmin=1000.0,
-        criterion_fmax=2000.0,
-    )
-    on_bound = (found.window_length < 1.01 * found.length_bounds[0]).ravel()
-    assert on_bound.mean() > 0.5
-    assert on_bound[64:129].mean() < 0.5
-    assert "spread_rewarded" not in kinds(found)

@@ -86,16 +86,6 @@ def test_rows_are_patches_frequency_first():
     np.testing.assert_allclose(at.sums(at.rows(lengths))[0], a.sum(), rtol=1e-9)
 
 
-def test_one_length_for_all():
-    at = engine()
-    assert at.arrange(np.array([20.0])).tolist() == [[20.0]]
-    assert at.shown(np.array([20.0])).tolist() == [[20.0]]
-    expected = at.rows(np.full((F, len(FRACTIONAL)), 20.0))
-    np.testing.assert_allclose(at.rows(np.array([[20.0]])), expected, rtol=1e-12)
-    for found in at.rows_and_slopes(np.array([[20.0]])):
-        assert found.shape == expected.shape
-
-
 @each("shape", SHAPES)
 def test_shortest_of_each_frame(shape):
     at = engine(shape=shape)
@@ -194,22 +184,6 @@ def test_slopes_by_center_are_those_of_each_frame(kind, criterion, power):
         slopes.by_center / scale, (up - down) / (2 * step) / scale, rtol=1e-4, atol=1e-7
     )
     assert (slopes.by_center != 0).all()
-
-
-@each(("kind", "criterion"), SLOPES)
-def test_slopes_hold_the_moments_of_frames_without_their_weights(kind, criterion):
-    at = build(kind, criterion, 2.0)
-    lengths = at.arrange(random_row(at))
-    slopes = at.slopes(lengths)
-    np.testing.assert_allclose(at.frame_weights, quadrature_weights(UNEVEN, 7.0))
-    np.testing.assert_allclose(
-        at.frame_weights @ slopes.frames, at.sums(at.rows(lengths)), rtol=1e-9
-    )
-    np.testing.assert_allclose(slopes.by_length, _length_slopes(at, lengths), rtol=1e-9, atol=1e-12)
-
-
-def _length_slopes(at: Evaluator, lengths: np.ndarray) -> np.ndarray:
-    return at.rows_and_slopes(lengths)[1] * at.weights[:, None]
 
 
 @each("shape", SHAPES)

@@ -52,39 +52,6 @@ def test_value_is_that_of_the_plane(criterion, hop):
     assert float(value) == pytest.approx(expected, rel=1e-6)
 
 
-@each("hop", [16.0, 20.25])
-@each("power", [1.0, 2.0])
-@each("criterion", ["entropy", "renyi", "l1l2", "gini"])
-def test_gradient_is_the_difference_quotient(criterion, power, hop):
-    engine = evaluator(criterion, power=power, hop=hop)
-    if engine.criterion.ranked:
-        engine.rank(LENGTHS)
-    rows, slopes = engine.rows_and_slopes(LENGTHS)
-    _, outer = engine.criterion.score_gradient(engine.sums(rows), engine.cells)
-    gradient = slopes @ outer
-    for f in (0, 7, 32):
-        step = np.zeros_like(LENGTHS)
-        step[f] = 1e-4
-        score = [
-            engine.criterion.score(torch.from_numpy(engine.total(x)), engine.cells)
-            for x in (LENGTHS + step, LENGTHS - step)
-        ]
-        expected = float(score[0] - score[1]) / 2e-4
-        assert gradient[f] == pytest.approx(expected, rel=1e-3, abs=1e-6)
-    assert np.abs(gradient).max() > 1e-5
-
-
-@each("hop", [16.0, 20.25])
-def test_table_rows_are_those_of_plain_lengths(hop):
-    engine = evaluator("entropy", hop=hop)
-    plain = np.array([12.0, 31.5, 64.0])
-    table = engine.table(plain)
-    assert table.shape == (33, 3, 2)
-    for m, length in enumerate(plain):
-        np.testing.assert_allclose(table[:, m], engine.rows(np.array([[length]])), rtol=1e-6)
-        np.testing.assert_allclose(table[:, m], engine.rows(np.full((33, 1), length)), rtol=1e-6)
-
-
 def fit_two_tones(**options) -> Result:
     return optimize(
         two_tones().astype(np.float32),

@@ -21,7 +21,7 @@ def random_signal(seed: int) -> np.ndarray:
     return x[None]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     criterion=st.sampled_from(CRITERIA),

@@ -1,12 +1,9 @@
 """What the fit accepts and refuses, what it records, and that it repeats itself exactly."""
 
-import re
-
 import numpy as np
 import pytest
 import torch
 
-from dstft_cli.errors import InputError
 from dstft_cli.records import Result, StopReason
 from fit.cases import each, optimize
 
@@ -196,30 +193,6 @@ def test_long_signals_are_read_in_pieces():
     samples = Slices(signal(1, n=200_000).astype(np.float32))
     optimize(samples, RATE, n_fft=512, hop_length=64, max_steps=0, peak=5.0)
     assert samples.longest <= 2048 * 64  # blocks of about half a million samples of frames
-
-
-@each(
-    ("x", "message"),
-    [
-        (np.zeros(0), "signal of 0 sample: at least 2 are needed for a window"),
-        (np.ones(1), "signal of 1 sample: at least 2 are needed for a window"),
-        (np.zeros(500), "every sample is zero: silence has no best window"),
-        (np.array([1.0, 2.0, np.nan, 3.0]), "sample 2 is not finite: repair the signal"),
-        (np.array([[1.0, 2.0], [3.0, -np.inf]]), "sample 1 is not finite: repair the signal"),
-    ],
-)
-def test_signals_that_hold_nothing_to_learn_from(x, message):
-    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
-        optimize(x, RATE, n_fft=128)
-
-
-@each("n", [2, 3, 10, 50])
-@each("window_mode", ["fixed", "constant", "time"])
-def test_short_signals(n, window_mode):
-    for n_fft in (128, None):
-        result = optimize(signal(n=n), RATE, n_fft=n_fft, window_mode=window_mode)
-        assert np.isfinite(result.criterion.final)
-        assert result.frame_centers[-1] <= n
 
 
 def test_one_frame():

@@ -55,7 +55,7 @@ def all_scores(problem: TabulatedProblem) -> np.ndarray:
 
 
 @each(("name", "order"), QUASI_CONVEX)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(T=st.integers(1, 5), M=st.integers(1, 4), seed=st.integers(0, 2**32 - 1))
 def test_no_assignment_beats_the_bound(name, order, T, M, seed):
     criterion = resolve(name, order)
@@ -108,7 +108,7 @@ def test_gap_is_a_few_rows_of_many(name, order):
     assert gap < 0.02 * spread
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(T=st.integers(1, 5), M=st.integers(1, 4), seed=st.integers(0, 2**32 - 1))
 def test_kurtosis_is_solved_exactly(T, M, seed):
     problem = small_problem(resolve("kurtosis"), T, M, seed)
