@@ -32,7 +32,7 @@ def cell(column: str, value: Any, columns: list[str]) -> str:
     if not isinstance(value, float):
         return str(value).replace("|", "\\|")
     if column == "reconstruction error":
-        return f"{value:.2g}"
+        return f"{value:.2g}" if value < 1e-3 else f"{value:.4g}"
     if column in HOPS and HOPS[0] in columns:
         return f"{value:.4g}"
     return f"{value:.{DECIMALS[column]}f}" if column in DECIMALS else f"{value:.6g}"
@@ -41,9 +41,9 @@ def cell(column: str, value: Any, columns: list[str]) -> str:
 def table(experiment: Mapping[str, Any]) -> str:
     """The table of an experiment in Markdown."""
     columns, rows = experiment["table"]["columns"], experiment["table"]["rows"]
-    lines = [columns, ["---"] * len(columns)]
-    lines += [[cell(c, v, columns) for c, v in zip(columns, row, strict=True)] for row in rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    lines = [[cell(c, v, columns) for c, v in zip(columns, row, strict=True)] for row in rows]
+    head, *body = (f"| {' | '.join(line)} |\n" for line in (columns, *lines))
+    return "".join([head, "|---" * len(columns), "|\n", *body])
 
 
 def written(page: str, experiments: Mapping[str, Any]) -> str:

@@ -119,7 +119,9 @@ def _best_is_longest(note: Note) -> str:
         return found + "raise {names} to look further, to {limit} at most"
     if note.limit is None:
         return found + "no longer one is possible"
-    return found + "beyond a quarter of the recording no window tells when something happens"
+    return found + (
+        "longer ones, beyond a quarter of the recording, no longer tell when something happens"
+    )
 
 
 _SENTENCES: dict[str, str | Callable[[Note], str]] = {

@@ -39,7 +39,7 @@ def run_sweep(
     with Output.open(source, settings, stdout=stdout, products=SWEEP) as output:
         check_recording(source, settings)
         from dstft_cli.criteria import resolve  # these import torch
-        from dstft_cli.fit import Request, resolve_device
+        from dstft_cli.fit import resolve_device
         from dstft_cli.fit.sweep import sweep
 
         device = resolve_device(settings.device, settings.dtype)  # before a long file is read

@@ -1,7 +1,10 @@
 """The experiments in small: what each is to show, by numbers that were computed another way too."""
 
+import json
 import math
+import runpy
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +22,7 @@ from dstft_cli.experiments.signals import (
     wandering_tones,
 )
 
+DOCS = Path(__file__).parents[2] / "docs"
 WINDOWS = windows.Size(samples=3000, n_fft=200, hop_length=40)
 HOPS = hops.Size(cases=tuple(CASES[index] for index in (0, 3, 4, 9)), max_steps=120)
 TRACKING = replace(
@@ -217,3 +221,20 @@ def test_verdicts_and_intervals():
     cells = (None, "a", 3, 3.0, 1234567.0, 1.23456e-5, 0.5)
     texts = ["", "a", "3", "3", "1.23457e+06", "1.2e-05", "0.5"]
     assert [shown(cell) for cell in cells] == texts
+
+
+def test_tables_of_the_page_are_written_from_records(tmp_path):
+    script = runpy.run_path(str(DOCS / "experiments.py"))
+    page = (DOCS / "experiments.md").read_text(encoding="utf-8")
+    names = [name for _, name, _, _ in script["MARKED"].findall(page)]
+    assert names == ["windows", "hops", "tracking", "classification"]
+    columns = ["learned", "entropy, nats", "reconstruction error", "to", "CPU s", "note"]
+    table = {"columns": columns, "rows": [["|X|", 1.23456, 3.14e-16, 0.5, 2.0, None]]}
+    record = {"experiments": {"hops": {"table": table}}}
+    (tmp_path / "hops.json").write_text(json.dumps(record), encoding="utf-8")
+    found = script["read"](tmp_path)
+    written = script["written"](page, found)
+    line = "| \\|X\\| | 1.2346 | 3.1e-16 | 0.500 | 2.00 |  |\n<!-- end -->"
+    assert line in written
+    assert script["written"](written, found) == written
+    assert script["written"](page, {}) == page

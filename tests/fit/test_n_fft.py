@@ -17,9 +17,9 @@ from dstft_cli.fit.n_fft import (
 )
 from dstft_cli.fit.problem import Problem
 from dstft_cli.fit.stretches import Stretches, spread_stretches
-from dstft_cli.fit.sweep import sweep
 from dstft_cli.stft import Frames
 from fit.cases import each, optimize, request
+from fit.sweeping import sweep
 
 LENGTH, MOST = 1 << 18, 1 << 16
 SIZES = [512, 1024, 2048, 4096, 8192]
