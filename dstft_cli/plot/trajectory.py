@@ -43,7 +43,6 @@ GAP, LABELS = 0.48, 0.42  # between these, and more under an axis with labels
 CHANGE = 1e-6  # lengths that differ by no more than this share are one length
 FLAT = 0.05  # steps that fill no more of the axis than this are told in words
 LEVEL = 0.2  # lengths likewise are shown as they lie at the last step
-TOLD = 1e-3  # share of a gain from which that of the descent is told
 SMALL = 1e-3  # values below are written with a power of ten each
 FEW = 50  # steps up to which each has a mark of its own
 LEAST_SPAN = 1e-4  # of its values, on an axis of the criterion
@@ -178,10 +177,14 @@ def trajectory_figure(
         heading_legend(figure, plain, LEFT)
         left, wide = LEFT + CURVE + BETWEEN, wide - CURVE - BETWEEN
     if x.size:
-        first = axes_at(figure, left, BOTTOM + tall - upper, wide, upper)
+        bottom = BOTTOM + tall - upper
+        first, below = axes_at(figure, left, bottom, wide, upper), []
+        for panel in panels:
+            bottom -= panel.gap + LENGTHS
+            below.append(axes_at(figure, left, bottom, wide, LENGTHS))
         first.set_ylabel(better if curve is None else criterion_name, parse_math=False)
-        _draw_criterion(first, steps, lines, curve, direction)
-        _draw_panels(first, panels, x, sample_rate, (left, BOTTOM + tall - upper, wide))
+        _draw_criterion(first, steps, lines, curve)
+        _draw_panels(first, panels, x, sample_rate, below)
     put_title(figure, title, LEFT)
     return figure
 
@@ -303,9 +306,7 @@ def _draw_curve(
     _value_axis(axes)
 
 
-def _draw_criterion(
-    axes: Axes, steps: Steps, lines: Sequence[Line], curve: Curve | None, direction: str
-) -> None:
+def _draw_criterion(axes: Axes, steps: Steps, lines: Sequence[Line], curve: Curve | None) -> None:
     """The criterion by step, with names for what has none in the legend of the curve."""
     x, value = steps.x, steps.value
     axes.plot(x, np.where(np.isfinite(value), value, np.nan), lw=1.0, color="#bbbbbb", zorder=1)
@@ -322,7 +323,7 @@ def _draw_criterion(
     if high - low < least:  # else the axis would show rounding
         axes.set_ylim((low + high - least) / 2, (low + high + least) / 2)
     if steps.shows_final and lines:
-        _say_gain(axes, steps, lines, direction)
+        _say_gain(axes, steps, lines)
     stages = [stage for stage in ("search", "descent") if stage in steps.phase]
     panel_title(axes, " and ".join(stages).capitalize())
     if curve is None or "search" not in curve.phases:
@@ -333,7 +334,7 @@ def _draw_criterion(
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=7, min_n_ticks=FEWEST_TICKS))
 
 
-def _say_gain(axes: Axes, steps: Steps, lines: Sequence[Line], direction: str) -> None:
+def _say_gain(axes: Axes, steps: Steps, lines: Sequence[Line]) -> None:
     """Beside steps that look level: how far they lie from the first of the lines."""
     low, high = axes.get_ylim()
     final, seen = float(steps.final or 0.0), steps.value[np.isfinite(steps.value)]
@@ -341,51 +342,22 @@ def _say_gain(axes: Axes, steps: Steps, lines: Sequence[Line], direction: str) -
         return
     gain = final - lines[0].value
     side = f"{number_text(abs(gain), 2)} {'below' if gain < 0 else 'above'}"
-    text = f"{side if gain else 'equal to'} {lines[0].label}"
-    searched = _best_searched(steps, direction)
-    by_descent = 0.0 if searched is None else (final - searched) * float(np.sign(gain))
-    if TOLD * abs(gain) < by_descent < abs(gain):
-        text += f", {number_text(by_descent, 1)} of it by descent"
     places = [low, high, *(line.value for line in lines)]
     above = min((place - final for place in places if place > final), default=0.0)
     below = min((final - place for place in places if place < final), default=0.0)
     up = above > below
-    look: dict[str, Any] = {
-        "ha": "right",
-        "va": "bottom" if up else "top",
-        "fontsize": "small",
-        "color": INK,
-    }
-    place: dict[str, Any] = {"xycoords": axes.get_yaxis_transform(), "textcoords": "offset points"}
-    axes.annotate(text, (1.0, final), xytext=(-6, 5 if up else -5), **place, **look)
-
-
-def _best_searched(steps: Steps, direction: str) -> float | None:
-    """Best criterion of the search before the descent; None where one of the two is missing."""
-    descents = np.flatnonzero(steps.phase == "descent")
-    before = slice(descents[0] if descents.size else 0)
-    value = steps.value[before]
-    found = value[(steps.phase[before] == "search") & np.isfinite(value)]
-    if not found.size:
-        return None
-    return float(found.min() if direction == "minimize" else found.max())
+    look: dict[str, Any] = {"ha": "right", "va": "bottom" if up else "top", "fontsize": "small"}
+    look |= {"xycoords": axes.get_yaxis_transform(), "textcoords": "offset points", "color": INK}
+    text = f"{side if gain else 'equal to'} {lines[0].label}"
+    axes.annotate(text, (1.0, final), xytext=(-6, 5 if up else -5), **look)
 
 
 def _draw_panels(
-    first: Axes,
-    panels: Sequence[Panel],
-    x: FloatArray,
-    sample_rate: float,
-    place: tuple[float, float, float],
+    first: Axes, panels: Sequence[Panel], x: FloatArray, sample_rate: float, below: Sequence[Axes]
 ) -> None:
-    """Lengths below the criterion, whose axes have this left, bottom and width, inches."""
-    left, bottom, wide = place
-    figure = first.get_figure(root=True)
-    assert figure is not None
+    """Lengths below the criterion, in the axes that are there for them."""
     lowest = first
-    for panel in panels:
-        bottom -= panel.gap + LENGTHS
-        axes = axes_at(figure, left, bottom, wide, LENGTHS)
+    for panel, axes in zip(panels, below, strict=True):
         panel_title(axes, panel.title)
         if panel.of:
             _draw_distribution(axes, panel.lengths[-1], sample_rate, panel.of)

@@ -89,24 +89,6 @@ def test_blocks_see_each_column_they_touch(step: int) -> None:
     assert seen == expected[step]
 
 
-def test_uniform_frames_have_a_column_each_and_others_all_there_are() -> None:
-    def columns(times: object) -> int:
-        return PixelGrid(times=times, frequencies=np.arange(3.0), width=100).shape[1]
-
-    uniform = np.arange(30) * 0.1
-    assert columns(uniform) == 30
-    assert columns(uniform + 0.037) == 30
-    assert columns(np.append(uniform, 3.05)) == 100
-    assert columns(np.arange(1000) * 0.1) == 100
-
-
-def test_rounding_leaves_times_uniform() -> None:
-    assert is_uniform(np.arange(10**6) * 0.0029024943310657598)
-    assert is_uniform(np.cumsum(np.full(1000, 0.1)) + 1234.5)
-    assert is_uniform(np.array([0.0, 1.0]))
-    assert not is_uniform(np.array([0.0, 1.0, 2.01]))
-
-
 def test_the_outer_frames_reach_to_the_ends_of_the_recording() -> None:
     def grid(times: object, span: tuple[float, float]) -> PixelGrid:
         return PixelGrid(times=times, frequencies=np.arange(3.0), span=span, width=100)
@@ -210,16 +192,6 @@ def test_frames_need_not_be_uniform_in_time(
         )
 
 
-def test_a_gap_in_time_shows_the_nearest_frame() -> None:
-    times = np.array([0.0, 1.0, 2.0, 9.0, 10.0])
-    pool = pool_on(times=times, frequencies=np.arange(3) * 1.0, width=5)
-    magnitude = np.arange(1.0, 6.0)[:, None] * np.ones(3)
-    image = filled(pool, magnitude, block=2)
-    # columns of 2.2 s from -0.5 s: frames 0 and 1, frame 2, none at 5 s, none at 7.2 s, 3 and 4
-    expected = [np.sqrt((1 + 4) / 2), 3.0, 3.0, 4.0, np.sqrt((16 + 25) / 2)]
-    np.testing.assert_allclose(image, np.tile(expected, (3, 1)), rtol=1e-6)
-
-
 @pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("tone", [3, 1000])
 def test_a_tone_is_brightest_in_its_row(scale: str, tone: int) -> None:
@@ -270,11 +242,6 @@ def test_one_frame_of_one_bin(scale: str) -> None:
     assert image.shape == ((1 if scale == "linear" else 4), 1)
     np.testing.assert_allclose(image, 3.0)
     assert pool.grid.extent[:2] == (1.5, 2.5)
-
-
-def test_silence_stays_zero() -> None:
-    pool = pool_on(times=np.arange(9.0), frequencies=np.arange(5.0), freq_scale="mel")
-    assert not filled(pool, np.zeros((9, 5))).any()
 
 
 def test_memory_is_bounded_by_pixels() -> None:

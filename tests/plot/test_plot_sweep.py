@@ -1,10 +1,7 @@
 """The picture of a sweep: panels, marks, axes and room for every text."""
 
-import io
-
 import numpy as np
 import pytest
-from matplotlib.image import imread
 
 from dstft_cli.plot.sweep import draw_sweep, sweep_figure
 from dstft_cli.records import Sweep, SweepCurve
@@ -88,8 +85,3 @@ def test_what_is_not_finite_is_left_out_and_the_usual_where_it_was_not_computed(
 @pytest.mark.parametrize(("format", "begin"), [("svg", b"<?xml"), ("pdf", b"%PDF")])
 def test_formats(format: str, begin: bytes) -> None:
     assert draw_sweep(EIGHT, title="a.wav", format=format).startswith(begin)
-
-
-def test_the_picture_is_of_the_size_of_its_panels() -> None:
-    data = draw_sweep(EIGHT, title="a.wav")
-    assert imread(io.BytesIO(data)).shape[1] == 1300
