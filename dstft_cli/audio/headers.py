@@ -127,8 +127,8 @@ def _layout(file: io.RawIOBase | io.BytesIO) -> _Layout | None:
     found: dict[bytes, tuple[int, int, bytes]] = {}
     for name, place, size in _chunks(file, kind, _FORMS[kind].first, total):
         name = name.strip() if kind != b"FORM" else name
-        body = (file.read(min(size, 64)) or b"") if name not in (b"data", b"SSND") else b""
-        found.setdefault(name, (place, size, body))
+        body = (file.read(min(max(size, 0), 64)) or b"") if name not in (b"data", b"SSND") else b""
+        found.setdefault(name, (place, max(size, 0), body))
         if place > LARGEST_HEADER or name == b"data" or {b"COMM", b"SSND"} <= set(found):
             break
     if kind == b"FORM":

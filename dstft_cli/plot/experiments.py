@@ -41,12 +41,7 @@ CROWDED = (24, 96, 192)  # lengths of a grid without a label
 
 @dataclass(frozen=True)
 class GridPanel:
-    """Scores over window lengths.
-
-    Attributes:
-        title: of the panel.
-        figures: `fixed`, `joint` and perhaps `frozen`, as an experiment records them.
-    """
+    """Scores over window lengths: `fixed`, `joint` and perhaps `frozen`, as they are recorded."""
 
     title: str
     figures: Mapping[str, Any]
@@ -54,14 +49,7 @@ class GridPanel:
 
 @dataclass(frozen=True)
 class WindowsPanel:
-    """A criterion over whole window lengths, and what each mode reached.
-
-    Attributes:
-        title: of the panel.
-        lengths: samples.
-        values: of the criterion.
-        finals: by window mode.
-    """
+    """A criterion over whole window lengths, samples, and what it reached by window mode."""
 
     title: str
     lengths: Sequence[int]

@@ -65,13 +65,7 @@ class Line(NamedTuple):
 
 
 class Curve(NamedTuple):
-    """Steps with one window length, or one hop length, for all frames.
-
-    Attributes:
-        name: of the quantity, such as `Window length`.
-        lengths: samples, NaN at steps of several, [S].
-        phases: what is drawn, and under which name.
-    """
+    """Steps with one length for all frames: samples, NaN at steps of several, [S]; names by phase."""
 
     name: str
     lengths: FloatArray
@@ -79,15 +73,7 @@ class Curve(NamedTuple):
 
 
 class Panel(NamedTuple):
-    """Lengths below the criterion.
-
-    Attributes:
-        name: of the quantity, `Length` or `Hop`.
-        title: of the panel.
-        lengths: samples, of each learned step.
-        of: what the lengths of the last step are for, `frames`, `bins` or `cells`, where their
-            distribution is drawn; else empty.
-    """
+    """Lengths of each learned step, samples; or, `of` frames, bins or cells, those of the last."""
 
     name: str
     title: str

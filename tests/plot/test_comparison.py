@@ -7,17 +7,13 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from dstft_cli.plot.axes import (
-    render,
-    scale_to_hz,
-)
+from dstft_cli.plot.axes import render, scale_to_hz
 from dstft_cli.plot.comparison import Comparison, comparison_figure, map_colours, pool_lengths
 from dstft_cli.plot.pixels import PixelGrid
 
 from .example import (
     BINS,
     FRAMES,
-    RATE,
     TIMES,
     comparison,
     labelled,
@@ -68,29 +64,6 @@ def test_panels_share_place_and_time_axis(kind: str, hop: float | None) -> None:
     last.set_xlim(0.3, 0.7)
     assert {a.get_xlim() for a in above} == {(0.3, 0.7)}
     assert [a.get_xlabel() for a in panels] == [""] * len(above) + ["Time (s)"]
-
-
-def test_panels_of_other_frames_lie_on_one_axis() -> None:
-    pools = [pool_of(times=times) for times in (TIMES, TIMES, UNEVEN)]
-    figure = comparison_figure(
-        Comparison(
-            panels=[("a", pools[0]), ("b", pools[1]), ("c", pools[2])],
-            times=UNEVEN,
-            window_lengths=lengths_of("frames"),
-            sample_rate=RATE,
-            start_length=512.0,
-            best_fixed_length=400.0,
-        ),
-        title="",
-    )
-    left = min(pool.grid.extent[0] for pool in pools)
-    right = max(pool.grid.extent[1] for pool in pools)
-    assert left < pools[2].grid.extent[0]
-    assert right > pools[0].grid.extent[1]
-    for axes, pool in zip(figure.axes, pools, strict=False):
-        assert axes.get_xlim() == pytest.approx((left, right))
-        assert tuple(axes.images[0].get_extent()) == pytest.approx(pool.grid.extent)
-    assert figure.axes[3].get_xlim() == pytest.approx((left, right))
 
 
 @pytest.mark.parametrize("kind", SHAPES)
@@ -187,13 +160,6 @@ def test_every_format_draws() -> None:
     starts = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
     for format, start in starts.items():
         assert render(short((3, 2), "mel"), format).startswith(start)
-
-
-def test_the_ends_of_the_criterions_band_are_lines_in_every_spectrogram() -> None:
-    *panels, lengths, _ = comparison(band=(500.0, None)).axes
-    for panel in panels:
-        assert [line.get_ydata()[0] for line in panel.lines] == [500.0]
-    assert len(lengths.lines) == len(comparison().axes[3].lines)
 
 
 SCALES = ["linear", "log", "mel"]
@@ -384,20 +350,3 @@ def test_centres_are_marked_where_they_are_few() -> None:
     box = marks.axes.get_window_extent()
     assert box.y0 <= bottom < box.y0 + 0.06 * box.height
     assert legend(hops_of(many)) == ["start", "learned"]
-
-
-def test_many_hops_draw_as_an_envelope() -> None:
-    hops = np.full(60_000, 0.01)
-    hops[12_345] = 0.3
-    axes = hops_of(np.cumsum(hops))
-    assert len(labelled(axes)["learned: median and range"].get_xdata()) <= 1400
-    (band,) = axes.collections
-    assert band.get_paths()[0].vertices[:, 1].max() == pytest.approx(300.0)
-
-
-def test_two_frames_have_one_hop_and_one_has_none() -> None:
-    assert legend(hops_of(np.array([0.1, 0.2])))[1] == "learned: 800 samples (100 ms)"
-    axes = hops_of(np.array([0.1]), start_hop=400.0)
-    assert legend(axes) == ["start", "frame centres"]
-    low, high = axes.get_ylim()
-    assert low < 400.0 / RATE * 1000 < high

@@ -67,28 +67,6 @@ def test_a_frame_spans_from_midway_to_midway(gaps: list[float]) -> None:
     np.testing.assert_allclose(changes, middles, atol=column * 1.001)
 
 
-@pytest.mark.parametrize("step", [1, 3, 40])
-def test_blocks_see_each_column_they_touch(step: int) -> None:
-    times = np.array([0.0, 1.0, 2.0, 9.0, 10.0])
-    grid = PixelGrid(times=times, frequencies=np.arange(3.0), width=5)
-    # columns of 2.2 s from -0.5 s: frames 0 and 1, frame 2, none at 5 s, none at 7.2 s, 3 and 4
-    assert list(grid.first_frame) == [0, 2, 3, 3, 3, 5]
-    seen, copied = [], []
-    for start in range(0, 5, step):
-        stop = min(start + step, 5)
-        columns, begins = grid.columns_of(start, stop)
-        seen += [(int(c), start + int(b)) for c, b in zip(columns, begins, strict=True)]
-        columns, frames = grid.copies_of(start, stop)
-        copied += [(int(c), start + int(f)) for c, f in zip(columns, frames, strict=True)]
-    assert copied == [(2, 2), (3, 3)]
-    expected = {
-        1: [(0, 0), (0, 1), (1, 2), (4, 3), (4, 4)],
-        3: [(0, 0), (1, 2), (4, 3)],
-        40: [(0, 0), (1, 2), (4, 3)],
-    }
-    assert seen == expected[step]
-
-
 def test_the_outer_frames_reach_to_the_ends_of_the_recording() -> None:
     def grid(times: object, span: tuple[float, float]) -> PixelGrid:
         return PixelGrid(times=times, frequencies=np.arange(3.0), span=span, width=100)
@@ -162,9 +140,7 @@ def test_the_image_is_the_mean_over_frames_and_the_maximum_over_bins(
     image = filled(pool, magnitude)
     assert image.shape == (24, min(frames, width))
     np.testing.assert_allclose(
-        image,
-        explicit(magnitude, times, frequencies, pool, 24, min(frames, width)),
-        rtol=1e-5,
+        image, explicit(magnitude, times, frequencies, pool, 24, min(frames, width)), rtol=1e-5
     )
 
 

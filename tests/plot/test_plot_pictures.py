@@ -170,9 +170,3 @@ def test_all_three_pictures_have_the_format_asked_for() -> None:
     pictures = Pictures(result_of([[80.0]]), title="a.wav", format="svg")
     for data in (drawn(pictures), pictures.spectrogram(), pictures.trajectory()):
         assert data.startswith(b"<?xml")
-
-
-def test_the_trajectory_shows_hops_that_were_learned(figures: list[Figure]) -> None:
-    for centers in (EVEN, UNEVEN):
-        Pictures(result_of([[80.0]], centers), title="").trajectory()
-    assert ["Hop" in "".join(titled(figure)) for figure in figures] == [False, True]

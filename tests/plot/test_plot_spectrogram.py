@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from typing import Any
 from xml.etree import ElementTree
 
@@ -129,3 +131,18 @@ def test_the_ends_of_the_criterions_band_are_lines_where_they_are_in_the_picture
     assert lines(None, None) == lines(100.0, 4000.0) == []
     assert lines(500.0, 3000.0) == [500.0, 3000.0]
     assert lines(None, 1000.0) == [1000.0]
+
+
+def test_librosa_is_imported_only_for_axes_that_want_it() -> None:
+    code = (
+        "import sys, numpy as np\n"
+        "from dstft_cli.plot import PixelGrid, PixelPool\n"
+        "from dstft_cli.plot.spectrogram import spectrogram_figure\n"
+        "for scale in ('linear', 'log'):\n"
+        "    pool = PixelPool(PixelGrid(times=[0, 1], frequencies=np.arange(9.0), freq_scale=scale))\n"
+        "    pool.add(0, np.ones((2, 9)))\n"
+        "    spectrogram_figure(pool, title='')\n"
+        "    print('librosa' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True"]
