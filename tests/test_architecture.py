@@ -62,7 +62,6 @@ def test_rooms_import_only_from_rooms_below():
                 assert LEVEL[parts[0]] > LEVEL[here], f"{path} imports {module}"
 
 
-@pytest.mark.xfail(strict=True, reason="the move is under way")
 def test_nothing_imports_click():
     for path, tree in inside():
         assert "click" not in {module.split(".")[0] for module in imported(tree)}, path
