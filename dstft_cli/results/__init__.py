@@ -14,7 +14,6 @@ A disk that fills up is an `OutputError` of one line wherever it happens; a clos
 `BrokenPipeError`, for the command line to end quietly.
 """
 
-from dstft_cli.errors import printable as shown  # until its callers name it as in `errors`
 from dstft_cli.results.arrays import NpyStream, StoredTransform, open_stft
 from dstft_cli.results.directory import OutputDirectory, atomic_file
 from dstft_cli.results.output import Output
@@ -55,7 +54,6 @@ __all__ = [
     "read_record",
     "read_result",
     "result_record",
-    "shown",
     "sweep_csv",
     "sweep_record",
     "write_json",
