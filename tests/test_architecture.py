@@ -4,8 +4,6 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 import dstft_cli
 
 ROOT = Path(dstft_cli.__file__).parent
