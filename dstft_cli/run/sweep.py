@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import BinaryIO
 
+from dstft_cli.errors import as_flags
 from dstft_cli.names import CRITERIA, Progress
 from dstft_cli.records import Sweep
 from dstft_cli.results import SWEEP, Output, peak_memory_mb, sweep_csv, sweep_record
@@ -68,7 +69,7 @@ def run_sweep(
                 signal_info=input_record(signal),
                 seconds=watch.times("load", "write"),
                 peak_memory_mb=peak_memory_mb(),
-                warnings=(*warnings, *warnings_of(found.notes)),
+                warnings=(*map(as_flags, warnings), *warnings_of(found.notes)),
             )
             output.write_record(record)
     return JobOutcome(record, output.directory)
