@@ -16,7 +16,7 @@ from torch import Tensor
 from dstft_cli.criteria.base import Criterion, Slopes
 
 _BUCKETS = 1 << 20
-COARSE = 1 << 16  # enough for a survey: the score changes by less than 1e-4
+COARSE = 1 << 16  # enough for a sweep: the score changes by less than 1e-4
 
 
 class Gini(Criterion):

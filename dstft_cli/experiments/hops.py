@@ -12,9 +12,9 @@ import torch
 
 from dstft_cli.experiments.findings import Cell, Findings, Table
 from dstft_cli.experiments.signals import SIX_LENGTHS, FloatArray, six_tones
-from dstft_cli.fit import optimize
 from dstft_cli.names import Progress
 from dstft_cli.plot.experiments import FramesRow, hops_figure
+from dstft_cli.run.optimize import optimize
 from dstft_cli.stft import DSTFT, istft, stft
 
 CHANGES = np.cumsum(SIX_LENGTHS)[:-1]  # first samples of the second to the last tone

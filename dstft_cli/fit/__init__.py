@@ -10,7 +10,7 @@
 `centers`, `variables`: frame centres; lengths as variables
 `objective`, `descent`: what descends, and how
 `notes`: what a user should know of the result
-`sweep`, of `sweep_grids`, `survey` and `stretches`: criteria against one window length
+`sweep`, of `sweep_grids`, `sweep_evaluator` and `stretches`: criteria against one window length
 """
 
 from dstft_cli.fit.optimize import fit, optimize
