@@ -21,7 +21,7 @@ from benchmarks.machine import machine
 from benchmarks.measure import Claim
 from benchmarks.report import Report
 from dstft_cli.batch import from_list, make_plan
-from dstft_cli.batch.local import LocalExecutor, cores
+from dstft_cli.batch.pools import LocalExecutor, cores
 from dstft_cli.batch.run import Watch, run_batch
 from dstft_cli.batch.worker import prepare
 

@@ -13,7 +13,7 @@ from benchmarks.growth import Growth
 from benchmarks.memory import little_disk, optimize_recording
 from benchmarks.probe import Work, measure
 from benchmarks.report import Report
-from dstft_cli.batch.local import cores
+from dstft_cli.batch.pools import cores
 
 TIME, MEMORY = "time, s", "memory, MB"
 _SHORTEST = 10.0  # s, of durations

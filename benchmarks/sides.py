@@ -12,11 +12,9 @@ from numpy.typing import NDArray
 
 from benchmarks import plain
 from dstft_cli.criteria import resolve
-from dstft_cli.fit.cells import CellEvaluator
+from dstft_cli.fit.cells import CellEvaluator, FrequencyEvaluator, Patches
 from dstft_cli.fit.centers import uniform_centers
-from dstft_cli.fit.evaluator import Evaluator
-from dstft_cli.fit.frequency import FrequencyEvaluator
-from dstft_cli.fit.patches import Patches
+from dstft_cli.fit.evaluator import Compute, Evaluator
 from dstft_cli.stft import Transform
 
 Array = NDArray[np.float64]
@@ -58,7 +56,7 @@ def ours(signal: Signal, mode: str, n_fft: int, hop_length: int, lengths: Array)
         resolve("entropy", None),
         power=1.0,
         peak=float(np.abs(signal).max()),
-        threads=torch.get_num_threads(),
+        compute=Compute(threads=torch.get_num_threads()),
         **options,
     )
 

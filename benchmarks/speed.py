@@ -17,7 +17,7 @@ from benchmarks.signals import music
 from dstft_cli import optimize
 from dstft_cli.criteria import resolve
 from dstft_cli.fit.centers import uniform_centers
-from dstft_cli.fit.evaluator import Evaluator
+from dstft_cli.fit.evaluator import Compute, Evaluator
 from dstft_cli.stft import Transform
 
 SAMPLE_RATE = 44100
@@ -91,7 +91,7 @@ def _gradient(report: Report, signal: np.ndarray, rounds: int) -> list[Claim]:
         Transform(N_FFT),
         resolve("entropy", None),
         peak=float(np.abs(signal).max()),
-        threads=torch.get_num_threads(),
+        compute=Compute(threads=torch.get_num_threads()),
     )
     plain = forward_pass(torch.from_numpy(signal))
     names = ("gradient, one length", "gradient, a length per frame")

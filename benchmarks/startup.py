@@ -64,8 +64,8 @@ def _phases(work: Sequence[str], record: Path, rounds: int) -> dict[str, list[fl
 
     A run imports matplotlib before it loads the recording, and notes both as its loading.
     """
-    bare = _command([sys.executable, "-c", "import dstft_cli.run.job"])
-    full = _command([sys.executable, "-c", "import dstft_cli.run.job, dstft_cli.plot.style"])
+    bare = _command([sys.executable, "-c", "import dstft_cli.run.output"])
+    full = _command([sys.executable, "-c", "import dstft_cli.run.output, dstft_cli.plot.axes"])
     whole = _command([sys.executable, "-m", "dstft_cli", *work])
     names = ("import", "load", "fit", "draw and write", "read options, end")
     phases: dict[str, list[float]] = {name: [] for name in names}

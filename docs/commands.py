@@ -2,39 +2,42 @@
 
 from __future__ import annotations
 
+import io
+import os
+import re
+from contextlib import redirect_stdout
 from pathlib import Path
+from unittest import mock
 
-import click
-
-from dstft_cli.cli.group import COMMANDS, dstft
+from dstft_cli.cli import main
+from dstft_cli.cli.app import COMMANDS
 
 PAGE = Path(__file__).parent / "commands.md"
 WIDTH = 100  # characters, whatever the terminal has
 HEAD = """# All commands and options
 
-What `--help` prints, written by `python docs/commands.py`. The [tutorial](tutorial.md) shows the
-commands at work.
+What `--help` prints (`--help-all` for `dstft optimize`), written by `python docs/commands.py`. The
+[tutorial](tutorial.md) shows the commands at work.
 """
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def help_of(command: click.Command, name: str, parent: click.Context | None) -> str:
-    """The text of `--help`."""
-    settings = command.context_settings
-    return command.get_help(
-        click.Context(command, info_name=name, parent=parent, terminal_width=WIDTH, **settings)
-    )
+def help_of(*arguments: str) -> str:
+    """What `dstft ARGUMENTS` prints."""
+    shown = io.StringIO()
+    with mock.patch.dict(os.environ, {"COLUMNS": str(WIDTH)}), redirect_stdout(shown):
+        assert main(arguments) == 0
+    lines = [line.rstrip() for line in _COLOUR.sub("", shown.getvalue()).strip().splitlines()]
+    return "\n".join(lines)
 
 
 def page() -> str:
     """The whole page, a section per command."""
-    root = click.Context(dstft, info_name="dstft")
-    sections = [("dstft", help_of(dstft, "dstft", None))]
+    sections = [("dstft", help_of("--help"))]
     for name in COMMANDS:
-        command = dstft.get_command(root, name)
-        assert command is not None
-        sections.append((f"dstft {name}", help_of(command, name, root)))
-    blocks = [f"\n## `{title}`\n\n```text\n{text}\n```\n" for title, text in sections]
-    return HEAD + "".join(blocks)
+        flag = "--help-all" if name == "optimize" else "--help"
+        sections.append((f"dstft {name}", help_of(name, flag)))
+    return HEAD + "".join(f"\n## `{title}`\n\n```text\n{text}\n```\n" for title, text in sections)
 
 
 if __name__ == "__main__":

@@ -22,12 +22,12 @@ from dstft_cli._version import __version__
 if TYPE_CHECKING:
     from dstft_cli.criteria import Criterion
     from dstft_cli.errors import DstftError, InputError, OutputError, UsageError
-    from dstft_cli.fit import optimize
     from dstft_cli.records import Result, StopReason, Trajectory
+    from dstft_cli.run.optimize import optimize
     from dstft_cli.stft import DSTFT, istft, stft_derivatives, window
 
 _WHERE = {
-    "DSTFT": "stft.module",
+    "DSTFT": "stft.layer",
     "Criterion": "criteria",
     "DstftError": "errors",
     "InputError": "errors",
@@ -36,8 +36,8 @@ _WHERE = {
     "StopReason": "records",
     "Trajectory": "records",
     "UsageError": "errors",
-    "istft": "stft.inverse",
-    "optimize": "fit",
+    "istft": "stft.functional",
+    "optimize": "run.optimize",
     "stft_derivatives": "stft.functional",
     "window": "stft.windows",
 }

@@ -59,3 +59,35 @@ def system_reason(error: OSError) -> str:
     if error.errno in DISK_FULL:
         return "disk full"
     return (error.strerror or str(error)).lower()
+
+
+def one_line(text: str) -> str:
+    """`text` without line breaks, and with what cannot be printed escaped."""
+    return printable(" ".join(part.strip() for part in text.splitlines() if part.strip()))
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out; torch says so in types and words of its own."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+
+
+def in_words(error: BaseException, *, retry: str = "report it") -> str:
+    """What went wrong, in one line with the remedy.
+
+    Args:
+        error: of any kind.
+        retry: the remedy for an error of the program itself.
+    """
+    if isinstance(error, DstftError):
+        return one_line(str(error))
+    if is_out_of_memory(error):
+        return "out of memory: use `duration` for a shorter part, or a lower `n_fft`"
+    if isinstance(error, OSError):
+        where = f": {error.filename}" if error.filename is not None else ""
+        remedy = "check the path and its permissions"
+        if error.errno in DISK_FULL:
+            remedy = "free some space or write elsewhere"
+        return one_line(f"{system_reason(error)}{where}: {remedy}")
+    return f"internal error: {one_line(f'{type(error).__name__}: {error}')}: {retry}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -30,7 +30,8 @@ class Note:
 
     Attributes:
         kind: what was found, e.g. `length_on_upper_bound`.
-        parameter: the name of the parameter that remedies it, e.g. `n_fft`; empty for none.
+        parameter: the name of the parameter that remedies it, e.g. `n_fft`, or several with spaces
+            between them; empty for none.
         value: what was found, in the unit of the parameter.
         limit: what it is compared with, or what the parameter may be changed to.
         detail: a name or another word that belongs to it.
@@ -74,7 +75,7 @@ class CriterionSummary:
     """The criterion before and after, in its own direction.
 
     Attributes:
-        name: as given to `--criterion`.
+        name: as given to `criterion`.
         direction: `minimize` or `maximize`.
         start: value at the start parameters.
         best_fixed_win_length: the best single window length of the table, in samples.
@@ -116,7 +117,9 @@ class Result:
         stop_reason: why the fit ended.
         evaluations: transforms of the whole signal that were computed.
         seconds: wall time per stage: `search`, `descent`.
-        warnings: one line each, with the option that remedies it.
+        notes: what a user should know, each with the parameter that remedies it.
+        resolved: what was used where a parameter was left open, by name: lengths in samples, `device`,
+            `threads`; None where it has no effect.
     """
 
     sample_rate: float
@@ -135,9 +138,10 @@ class Result:
     stop_reason: StopReason
     evaluations: int
     seconds: Mapping[str, float]
-    warnings: tuple[str, ...]
+    notes: tuple[Note, ...]
     hop_bounds: tuple[float, float] | None = None
     start_centers: FloatArray | None = None
+    resolved: Mapping[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         low, high = float(self.window_length.min()), float(self.window_length.max())
@@ -210,6 +214,11 @@ class SweepCurve:
     losses: FloatArray
     best_length: float
     best_value: float
+
+    @property
+    def unit(self) -> str:
+        """Of the losses, in words."""
+        return "nats" if self.in_nats else "share of the best value"
 
     @property
     def minimum(self) -> int:
@@ -302,7 +311,7 @@ class Sweep:
         curves: one per criterion.
         looked_at: share of the signal that the frames stand for, in (0, 1].
         seconds: wall time per stage: `search`, `descent`.
-        warnings: one line each, with the option that remedies it.
+        notes: what a user should know, each with the parameter that remedies it.
     """
 
     sample_rate: float
@@ -313,7 +322,7 @@ class Sweep:
     curves: tuple[SweepCurve, ...]
     looked_at: float
     seconds: Mapping[str, float]
-    warnings: tuple[str, ...]
+    notes: tuple[Note, ...]
 
     def n_fft_of(self, curve: SweepCurve) -> int:
         """FFT size for the best window of a curve: that of all lengths where they share one."""

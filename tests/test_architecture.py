@@ -4,8 +4,6 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 import dstft_cli
 
 ROOT = Path(dstft_cli.__file__).parent
@@ -62,7 +60,6 @@ def test_rooms_import_only_from_rooms_below():
                 assert LEVEL[parts[0]] > LEVEL[here], f"{path} imports {module}"
 
 
-@pytest.mark.xfail(strict=True, reason="the move is under way")
 def test_nothing_imports_click():
     for path, tree in inside():
         assert "click" not in {module.split(".")[0] for module in imported(tree)}, path
@@ -80,7 +77,6 @@ def test_only_the_command_line_prints():
                 assert allowed, f"{path}:{node.lineno} uses sys.{node.attr}"
 
 
-@pytest.mark.xfail(strict=True, reason="the move is under way")
 def test_the_core_knows_no_files_no_settings_and_no_command_line():
     for path, tree in inside():
         if room(path) not in CORE:

@@ -101,7 +101,7 @@ def test_an_offset_is_told_first_with_an_option_that_removes_it(tmp_path, capsys
     for offset in (0.02, 0.08):  # 0.5 % and 7 % of the energy
         soundfile.write(path, CHIRP + offset, RATE, subtype="FLOAT")
         warnings = run(path, tmp_path / f"{offset}", capsys, "--n-fft", "64")
-        assert warnings[-1].startswith("the learned window length is on its upper bound")
+        assert warnings[-1].startswith("the learned window is the longest allowed")
         told = [text for text in warnings if "constant offset (DC)" in text]
         assert told == warnings[: offset > 0.05]
     assert told == [
@@ -135,7 +135,7 @@ def test_the_filter_that_is_advised_leaves_the_band_alone(tmp_path, options, sho
     with load_recording(str(path), settings) as signal:
         told = recording_warnings(signal, settings, shortest)
     assert len(told) == (cutoff is not None)
-    assert all(text.endswith(f"remove it with --highpass {cutoff}") for text in told)
+    assert all(text.endswith(f"remove it with `highpass` {cutoff}") for text in told)
 
 
 def test_a_sweep_tells_of_an_offset_and_a_recording_with_learned_lengths_does_not(tmp_path, capsys):

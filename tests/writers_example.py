@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dstft_cli.records import CriterionSummary, Result, StopReason, Trajectory
+from dstft_cli.records import CriterionSummary, Note, Result, StopReason, Trajectory
 
 K = 64
 
@@ -44,7 +44,7 @@ def a_result(
         stop_reason=StopReason.SEARCH,
         evaluations=S,
         seconds={"search": 1.25, "descent": 0.0},
-        warnings=("the best length is the bound 64: raise --win-length-max",),
+        notes=(Note("length_on_upper_bound", "win_length_max", 64.0),),
     )
 
 

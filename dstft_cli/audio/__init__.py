@@ -1,10 +1,9 @@
 """A file or standard input becomes a `Signal`: samples [channels, N] and their sample rate; and back.
 
-The only room that imports soundfile (libsndfile) and soxr.
+The only room that imports soundfile (libsndfile), audioread (ffmpeg) and soxr.
 """
 
-from dstft_cli.audio.decode import load, probe
-from dstft_cli.audio.signal import Samples, Signal
+from dstft_cli.audio.read import Samples, Signal, load, probe
 from dstft_cli.audio.spool import SpooledSamples
 from dstft_cli.audio.write import audio_format, write_audio
 

@@ -93,7 +93,7 @@ class BlockChecks:
             return ""
         return (
             f"{percent(share)} of samples are at full scale (clipping), and their edges favour "
-            "short windows: record at a lower level, or choose a part with --offset and --duration"
+            "short windows: record at a lower level, or choose a part with `offset` and `duration`"
         )
 
     def _silence(self) -> str:
@@ -102,7 +102,7 @@ class BlockChecks:
             return ""
         return (
             f"{percent(share)} of samples are exactly zero (digital silence) and teach nothing: "
-            "choose a part that sounds with --offset and --duration"
+            "choose a part that sounds with `offset` and `duration`"
         )
 
     def _cancellation(self) -> str:
@@ -114,7 +114,7 @@ class BlockChecks:
             return ""
         return (
             "the channels are of opposite phase and cancel in the mix, which keeps "
-            f"{100 * share * channels:.2g} % of their energy: use --channel all, or --channel 0"
+            f"{100 * share * channels:.2g} % of their energy: use `channel` all, or `channel` 0"
         )
 
 

@@ -4,54 +4,73 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import os
 import stat
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from dstft_cli.audio.headers import HEAD_BYTES, bytes_needed, recognized
 from dstft_cli.audio.spool import SpoolFile
-from dstft_cli.errors import InputError
+from dstft_cli.errors import InputError, printable
 
 BLOCK_BYTES = 2**20
 STDIN_NAME = "standard input"
+WAIT = 3.0  # for the writer of a named pipe, s
 
 
 @dataclass(frozen=True)
 class Source:
-    """Bytes of a recording: `name` for messages, `file` seekable, its `sha256` in hexadecimal."""
+    """Bytes of a recording.
+
+    Attributes:
+        name: for messages.
+        file: seekable.
+        sha256: of the bytes, hexadecimal.
+        path: under which another program can open them.
+        cut: the stream goes on behind these bytes, which hold what was asked for.
+    """
 
     name: str
     file: io.FileIO
     sha256: str
-
-
-def printable_name(path: str) -> str:
-    """The path on one line: control characters and bytes that are not UTF-8 are escaped."""
-    text = os.fsencode(path).decode("utf-8", "backslashreplace")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    path: str
+    cut: bool = False
 
 
 @contextmanager
-def open_source(source: str | Path, stdin: BinaryIO | None) -> Iterator[Source]:
-    """Open the recording; what cannot be sought in (standard input, a FIFO) is spooled first.
+def open_source(
+    source: str | Path, stdin: BinaryIO | None, seconds: float | None = None
+) -> Iterator[Source]:
+    """Open the recording; what cannot be sought in (standard input, a pipe) is spooled first.
+
+    Args:
+        source: a path, or `-` for standard input.
+        stdin: what `-` reads; None for the process's.
+        seconds: how much of a stream is needed; None: all.
 
     Raises:
-        InputError: it cannot be opened or read, or holds no bytes.
+        InputError: it cannot be opened or read, holds no bytes, or is a pipe without a writer.
         OutputError: there is no room for the spool.
     """
     path = os.fspath(source)
     if path == "-":
-        with _spooled(_standard_input(stdin), STDIN_NAME) as opened:
+        with _spooled(_blocks(_standard_input(stdin), STDIN_NAME), STDIN_NAME, seconds) as opened:
             yield opened
         return
-    name = printable_name(path)
+    name = printable(path)
     with _opened(path, name) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            with _spooled(file, name) as opened:
+        mode = os.fstat(file.fileno()).st_mode
+        if not stat.S_ISREG(mode):
+            first = _from_pipe(file, name) if stat.S_ISFIFO(mode) else b""
+            os.set_blocking(file.fileno(), True)
+            blocks = itertools.chain([first] if first else [], _blocks(file, name))
+            with _spooled(blocks, name, seconds) as opened:
                 yield opened
             return
         digest, size = hashlib.sha256(), 0
@@ -59,7 +78,7 @@ def open_source(source: str | Path, stdin: BinaryIO | None) -> Iterator[Source]:
             digest.update(block)
             size += len(block)
         _check_size(size, name)
-        yield Source(name, file, digest.hexdigest())
+        yield Source(name, file, digest.hexdigest(), os.path.abspath(path))
 
 
 @contextmanager
@@ -77,15 +96,16 @@ def glance(source: str | Path) -> Iterator[Source | None]:
     if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
         yield None  # a pipe has one reader
         return
-    name = printable_name(path)
+    name = printable(path)
     with _opened(path, name) as file:
         _check_size(os.fstat(file.fileno()).st_size, name)
-        yield Source(name, file, "")
+        yield Source(name, file, "", os.path.abspath(path))
 
 
 def _opened(path: str, name: str) -> io.FileIO:
     try:
-        return open(path, "rb", buffering=0)
+        # a named pipe without a writer would wait for one for ever
+        return open(path, "rb", buffering=0, opener=lambda p, f: os.open(p, f | os.O_NONBLOCK))
     except FileNotFoundError as error:
         raise InputError(f"{name}: no such file: check the path") from error
     except IsADirectoryError as error:
@@ -95,6 +115,19 @@ def _opened(path: str, name: str) -> io.FileIO:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{name}: cannot be opened ({reason}): check the path") from error
+
+
+def _from_pipe(file: io.FileIO, name: str) -> bytes:
+    """What a pipe holds already; InputError where nobody writes to it."""
+    waited = 0.0
+    while (first := file.read(BLOCK_BYTES)) == b"" and waited < WAIT:  # None: a writer is silent
+        time.sleep(0.05)
+        waited += 0.05
+    if first == b"":
+        raise InputError(
+            f"{name}: is a pipe that nothing writes to: start its writer first, or pipe into -"
+        )
+    return first or b""
 
 
 def _standard_input(stdin: BinaryIO | None) -> BinaryIO:
@@ -108,24 +141,37 @@ def _standard_input(stdin: BinaryIO | None) -> BinaryIO:
 
 
 @contextmanager
-def _spooled(stream: BinaryIO | io.FileIO, name: str) -> Iterator[Source]:
+def _spooled(blocks: Iterator[bytes], name: str, seconds: float | None) -> Iterator[Source]:
     """Copy the stream to a temporary file, block by block, hashing as it goes."""
+    head = b""
+    while len(head) < HEAD_BYTES and (block := next(blocks, b"")):
+        head += block
+        if seconds is not None and len(head) >= bytes_needed(head, seconds):
+            break
+    _check_size(len(head), name)
+    if len(head) >= HEAD_BYTES and not recognized(head):
+        raise InputError(f"{name}: does not begin like audio: check what writes to it")
+    limit = None if seconds is None else bytes_needed(head, seconds)
     spool, digest = SpoolFile(), hashlib.sha256()
     try:
-        for block in _blocks(stream, name):
-            digest.update(block)
-            spool.write(block)
-        _check_size(spool.size, name)
+        for block in itertools.chain([head], blocks):
+            piece = block if limit is None else block[: limit - spool.size]
+            digest.update(piece)
+            spool.write(piece)
+            if spool.size == limit:
+                break
+        path = f"/proc/{os.getpid()}/fd/{spool.fd}"
         with open(spool.fd, "rb", buffering=0, closefd=False) as file:
-            yield Source(name, file, digest.hexdigest())
+            yield Source(name, file, digest.hexdigest(), path, cut=spool.size == limit)
     finally:
         spool.close()
 
 
 def _blocks(stream: BinaryIO | io.FileIO, name: str) -> Iterator[bytes]:
+    read = getattr(stream, "read1", stream.read)  # what is there, without waiting for more
     while True:
         try:
-            block = stream.read(BLOCK_BYTES)
+            block = read(BLOCK_BYTES)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise InputError(

@@ -1,38 +1,113 @@
-"""From YAML, or a list of inputs, to entries: inputs and the settings each is run with."""
+"""From YAML, or a list of inputs, to entries: inputs and the settings that each is run with.
+
+This is the only module of the room that knows how settings are read.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dstft_cli.batch.entries import MOST_JOBS, NOT_PER_JOB, BatchConfig, Entry, Variant
-from dstft_cli.batch.template import Template
-from dstft_cli.errors import UsageError
-from dstft_cli.settings import OPTIONS
-from dstft_cli.settings.merge import (
-    IN_FILE,
-    IN_MATRIX,
-    OF_JOB,
+from dstft_cli.errors import UsageError, shortened
+from dstft_cli.settings import OPTIONS, Settings, merge
+from dstft_cli.settings.option import did_you_mean
+from dstft_cli.settings.rules import IN_FILE, IN_MATRIX, OF_JOB
+from dstft_cli.settings.sources import (
     Given,
+    Item,
     check_key,
     from_line,
     from_pairs,
+    items,
+    line_of,
+    read_items,
+    scalar,
     settings_of,
 )
-from dstft_cli.settings.option import did_you_mean
-from dstft_cli.settings.yaml_source import Item, items, line_of, read_items, scalar
 
 DEFAULT_OUTPUT = "{stem}-dstft"
 LARGEST_CONFIG = 64  # MiB: a hundred thousand jobs written out
-MOST_COMBINATIONS = 100_000  # of a matrix: more is a mistake, and would fill the memory
+MOST_JOBS = 10**6
+MOST_COMBINATIONS = 100_000  # of one matrix
 TOP_KEYS = ("defaults", "output", "output_folder", "jobs")
 JOB_KEYS = ("input", "name", "matrix")
+# what a batch decides for all its jobs, and why such a key is refused
+NOT_PER_JOB = {
+    "output": "stands at the top, once: tell jobs apart by {name} in it",
+    "force": "is an option of the command: dstft batch --force",
+    "json": "is an option of the command: dstft batch --json",
+    "emit": "prints to standard output: use it with dstft optimize",
+    "png": "would be written by every job: pictures go into each job's directory",
+    "npy": "would be written by every job: arrays go into each job's directory",
+}
 SETTING_KEYS = tuple(name for name in OPTIONS if name not in NOT_PER_JOB)
 FIELDS = ("stem", "name", "parent", "folder", "index", *SETTING_KEYS)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Settings that some jobs share.
+
+    Attributes:
+        settings: checked.
+        values: the same as JSON values.
+        digest: SHA-256 over all that decides about the result.
+    """
+
+    settings: Settings
+    values: Mapping[str, Any]
+    digest: str
+
+    @classmethod
+    def of(cls, given: Mapping[str, Given]) -> Variant:
+        """The variant of settings as given; UsageError names the place of a wrong one."""
+        settings = settings_of(given)
+        values = settings.as_dict()
+        decide = {n: v for n, v in values.items() if n not in NOT_PER_JOB and n != "threads"}
+        text = json.dumps(decide, sort_keys=True)
+        return cls(settings, values, hashlib.sha256(text.encode()).hexdigest())
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One item of `jobs`.
+
+    Attributes:
+        inputs: paths or patterns as written, with the `FILE:LINE` of each.
+        patterns: whether an input may be a pattern.
+        name: of the jobs; empty: the file name of each input.
+        variants: one per combination of the matrix; every input is run with each.
+    """
+
+    inputs: Sequence[tuple[str, str]]
+    patterns: bool
+    name: str
+    variants: Sequence[Variant]
+
+
+@dataclass(frozen=True)
+class BatchConfig:
+    """What is to be run, before any file is looked for.
+
+    Attributes:
+        folder: what inputs are relative to.
+        output_folder: what the template is relative to.
+        output: template of each job's directory.
+        where: of the template, for messages.
+        entries: inputs with settings.
+    """
+
+    folder: Path
+    output_folder: Path
+    output: str
+    where: str
+    entries: Sequence[Entry]
 
 
 def read_config(
@@ -42,7 +117,7 @@ def read_config(
 
     Args:
         path: the file.
-        set_pairs: `key=value` texts, for all jobs and above the file.
+        set_pairs: `key=value` texts for all jobs, which overrule the file.
         output: template in place of the file's.
 
     Raises:
@@ -51,19 +126,23 @@ def read_config(
     top = {item.key: item for item in read_items(path, option="CONFIG", largest=LARGEST_CONFIG)}
     for key, item in top.items():
         if key not in TOP_KEYS:
-            hint = did_you_mean(key, TOP_KEYS)
+            hint = did_you_mean(key, TOP_KEYS) or f": use {', '.join(TOP_KEYS)}"
             if key in OPTIONS:
                 hint = ": settings for all jobs belong below 'defaults:'"
-            hint = hint or f": use {', '.join(TOP_KEYS)}"
-            raise UsageError(f"{path}:{item.line}: unknown key '{key}'{hint}")
+            raise UsageError(f"{path}:{item.line}: unknown key '{shortened(key)}'{hint}")
     overrides = _overrides(set_pairs)
     defaults = {}
     if "defaults" in top:
-        defaults = _settings(_mapping(top["defaults"], path), path, (), "defaults")
+        defaults = _settings(_mapping(top["defaults"], path), path, (), "defaults", IN_FILE)
+    where = f"`output` {output}"
+    if output is None:
+        output = _text(top, "output", path, DEFAULT_OUTPUT)
+        where = f"{path}:{top['output'].line if 'output' in top else 1}"
     return BatchConfig(
         path.parent,
         path.parent / Path(_text(top, "output_folder", path, ".")).expanduser(),
-        _template(top, path, output),
+        output,
+        where,
         _entries(top, path, defaults, overrides),
     )
 
@@ -79,38 +158,36 @@ def from_list(
 
     Args:
         inputs: paths, taken as they are.
-        where: what the list is, for error messages.
+        where: what the list is, for messages.
         set_pairs: `key=value` texts, for all jobs.
         output: template; None: `{stem}-dstft`.
         output_folder: what the template is relative to.
 
     Raises:
-        UsageError: no inputs, or a wrong setting or template.
+        UsageError: no inputs, or a wrong setting.
     """
     found = tuple((text, where) for text in inputs)
     if not found:
         raise UsageError(f"{where} names no inputs: write one path a line, or NUL after each")
-    variant = Variant.of(settings_of(_overrides(set_pairs)))
-    template = Template.parse(
-        DEFAULT_OUTPUT if output is None else output, FIELDS, f"--output {output or ''}".strip()
+    entry = Entry(found, False, "", (Variant.of(_overrides(set_pairs)),))
+    template = DEFAULT_OUTPUT if output is None else output
+    return BatchConfig(
+        Path(), output_folder, template, f"`output` {output or ''}".strip(), (entry,)
     )
-    return BatchConfig(Path(), output_folder, template, (Entry(found, False, "", (variant,)),))
+
+
+def settings_from(values: Mapping[str, Any]) -> Settings:
+    """Settings from their JSON values, as `Variant.values` holds them."""
+    return merge(values)
 
 
 def _overrides(set_pairs: Sequence[str]) -> dict[str, Given]:
     given = from_pairs(set_pairs)
     for name, entry in given.items():
         if name in NOT_PER_JOB:
-            remedy = "use --output" if name == "output" else f"it {NOT_PER_JOB[name]}"
+            remedy = "use `output`" if name == "output" else f"it {NOT_PER_JOB[name]}"
             raise UsageError(f"{entry.start}: {remedy}")
     return given
-
-
-def _template(top: Mapping[str, Item], path: Path, output: str | None) -> Template:
-    if output is not None:
-        return Template.parse(output, FIELDS, f"--output {output}")
-    line = top["output"].line if "output" in top else 1
-    return Template.parse(_text(top, "output", path, DEFAULT_OUTPUT), FIELDS, f"{path}:{line}")
 
 
 def _entries(
@@ -152,16 +229,15 @@ def _entry(
     name = _text(job, "name", path, "")
     if name in (".", "..") or "/" in name or "\0" in name:
         raise UsageError(
-            f"{path}:{job['name'].line}: name {name!r} is no name of a directory: "
+            f"{path}:{job['name'].line}: name '{shortened(name)}' is no name of a directory: "
             "write it without '/'"
         )
-    base = {**defaults, **own}
     variants = []
     for combination in _matrix(job.get("matrix"), path, overrides):
-        given = {**base, **combination, **overrides}
-        key = json.dumps({name: (e.value, e.rank) for name, e in given.items()}, sort_keys=True)
+        given = {**defaults, **own, **combination, **overrides}
+        key = json.dumps({n: (e.value, e.rank) for n, e in given.items()}, sort_keys=True)
         if key not in seen:
-            seen[key] = Variant.of(settings_of(given))
+            seen[key] = Variant.of(given)
         variants.append(seen[key])
     return Entry(_inputs(job["input"], path), True, name, variants)
 
@@ -172,10 +248,9 @@ def _inputs(item: Item, path: Path) -> list[tuple[str, str]]:
     for node in nodes:
         where = f"{path}:{line_of(node)}"
         text = scalar(node, f"{where}: input")
-        if not text or "\0" in text:
-            raise UsageError(f"{where}: input is empty: write a path, a list or a pattern")
-        found.append((text, where))
-    if not found:
+        if text and "\0" not in text:
+            found.append((text, where))
+    if not found or len(found) < len(nodes):
         raise UsageError(f"{path}:{item.line}: input is empty: write a path, a list or a pattern")
     return found
 
@@ -190,32 +265,30 @@ def _matrix(
         _check_setting(axis.key, where, (), "matrix")
         if axis.key in overrides:
             raise UsageError(
-                f"{overrides[axis.key].start}: the matrix at {where} multiplies {axis.key} out: "
+                f"{overrides[axis.key].start}: {axis.key} is in the matrix at {where}: "
                 "leave one of them out"
             )
         if axis.node.id != "sequence" or not axis.node.value:
             raise UsageError(f"{where}: {axis.key} in matrix must be a list: write [A, B]")
-        values: list[str | None] = []
-        entries = []
+        values: dict[str | None, tuple[str, Given]] = {}
         for node in axis.node.value:
             here = f"{path}:{line_of(node)}"
             value = scalar(node, f"{here}: {axis.key}")
             if value in values:
                 raise UsageError(f"{here}: {axis.key} {value} is in the matrix twice: keep one")
-            values.append(value)
-            entries.append((axis.key, from_line(axis.key, value, here, rank=IN_MATRIX)))
-        axes.append(entries)
+            values[value] = (axis.key, from_line(axis.key, value, here, rank=IN_MATRIX))
+        axes.append(list(values.values()))
     count = math.prod(map(len, axes))
     if item is not None and count > MOST_COMBINATIONS:
         raise UsageError(
-            f"{path}:{item.line}: matrix multiplies out to {count} combinations: "
-            f"at most {MOST_COMBINATIONS}: use shorter lists"
+            f"{path}:{item.line}: matrix has {count} combinations, above {MOST_COMBINATIONS}: "
+            "use shorter lists"
         )
     return [dict(combination) for combination in itertools.product(*axes)]
 
 
 def _settings(
-    entries: Sequence[Item], path: Path, also: tuple[str, ...], what: str, rank: int = IN_FILE
+    entries: Sequence[Item], path: Path, also: tuple[str, ...], what: str, rank: int
 ) -> dict[str, Given]:
     given = {}
     for item in entries:
@@ -231,7 +304,7 @@ def _check_setting(key: str, where: str, also: tuple[str, ...], what: str) -> No
         raise UsageError(f"{where}: {key} in {what} {NOT_PER_JOB[key]}")
     hint = did_you_mean(key, (*also, *SETTING_KEYS))
     if key not in OPTIONS and hint:
-        raise UsageError(f"{where}: unknown key '{key}'{hint}")
+        raise UsageError(f"{where}: unknown key '{shortened(key)}'{hint}")
     check_key(key, f"{where}: ")
 
 

@@ -1,60 +1,107 @@
-"""The journal: a line of JSON per job that has ended, on disk before the next is told."""
+"""The journal: a line of JSON per job that has ended, on disk before the next one is shown.
+
+One batch at a time writes to a folder: a lock beside the journal holds the others off.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-from contextlib import suppress
+import stat
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
-from dstft_cli.batch.plan import JOURNAL, REPORT, SUMMARY
-from dstft_cli.errors import OutputError, UsageError
-from dstft_cli.results import disk_errors, shown
+from filelock import FileLock, Timeout
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from dstft_cli.batch.plan import JOURNAL, LOCK, OWN_FILES, REPORT, SUMMARY
+from dstft_cli.errors import OutputError, UsageError, printable
+from dstft_cli.results import disk_errors
 from dstft_cli.results.place import make_parents, remove_empty
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+
+
+class _BestFixed(_Strict):
+    value: float | None = None
+
+
+class _Criterion(_Strict):
+    start: float | None = None
+    best_fixed: _BestFixed | None = None
+    final: float | None = None
+
+
+class _Spread(_Strict):
+    min: float
+    median: float
+    max: float
+
+
+class Found(_Strict):
+    """What a batch repeats of a result: types that are checked wherever they come from a file."""
+
+    criterion: _Criterion | None = None
+    window_length: float | _Spread | None = None
+    sample_rate: float | None = None
+    warnings: list[str] = []
+
+
+class _Line(Found):
+    output: str
+    status: Literal["done", "failed"]
+    key: str | None = None
+    seconds: float | None = None
+    error: str | None = None
 
 
 class Journal:
     """The journal of an output folder, which one batch at a time may write.
 
     A context manager: entering creates the folder, takes the lock and reads what is there. Only
-    whole lines are appended; a last line that was cut off, by a kill or a full disk, is ignored.
+    whole lines are appended.
 
     Attributes:
         entries: by output, the last line of each, oldest first.
+        damaged: how many lines were no entries of a batch, and are passed over.
 
     Raises (on entering):
         OutputError: the folder cannot be written, or another batch is writing it.
-        UsageError: there is a file of another origin where the batch would write its own.
+        UsageError: a file or a link of another origin is where the batch would write its own.
     """
 
     def __init__(self, folder: Path, *, force: bool) -> None:
         self.path = folder / JOURNAL
         self.entries: dict[str, dict[str, Any]] = {}
+        self.damaged = 0
         self._force = force
         self._file = -1
-        self._parents: list[Path] = []
+        self._stack = ExitStack()
 
     def __enter__(self) -> Journal:
         folder = self.path.parent
-        with disk_errors(folder):
-            self._parents = make_parents(folder)
-        known = self.path.exists()
-        for name in (SUMMARY, REPORT):
-            if not known and not self._force and os.path.lexists(folder / name):
-                raise UsageError(
-                    f"{shown(folder / name)} exists and is of no batch: "
-                    "use --force to replace it, or another output"
-                )
-        with disk_errors(self.path):
+        with ExitStack() as stack, disk_errors(self.path):
+            parents = make_parents(folder)
+            stack.callback(remove_empty, parents)
+            self._refuse_foreign(folder)
+            lock = FileLock(folder / LOCK, timeout=0)
+            try:
+                lock.acquire()
+            except Timeout:
+                raise OutputError(
+                    f"another dstft batch is writing to {printable(folder)}: "
+                    "wait for it to end, or use another output"
+                ) from None
+            stack.callback(_release, lock, folder / LOCK)
             self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
-        try:
-            self._lock()
+            stack.callback(os.close, self._file)
+            stack.callback(self._remove_empty)
             self._read()
-        except BaseException:
-            os.close(self._file)
-            raise
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(
@@ -63,11 +110,7 @@ class Journal:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if os.fstat(self._file).st_size == 0:  # nothing has ended: nothing is left behind
-            with suppress(OSError):
-                self.path.unlink()
-            remove_empty(self._parents)
-        os.close(self._file)
+        self._stack.close()
 
     def append(self, entry: dict[str, Any]) -> None:
         """Writes the line of a job; it is on disk when this returns.
@@ -79,43 +122,53 @@ class Journal:
         with disk_errors(self.path):
             written = os.write(self._file, line)
             if written < len(line):  # a full disk takes what still fits
-                written += os.write(self._file, line[written:])
+                os.write(self._file, line[written:])
             os.fsync(self._file)
         self.entries[entry["output"]] = entry
-        self._check_place()
-
-    def _check_place(self) -> None:
-        ours = os.fstat(self._file)
         with suppress(OSError):
-            there = os.stat(self.path)
-            if (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino):
+            if os.path.samestat(os.stat(self.path), os.fstat(self._file)):
                 return
         raise OutputError(
-            f"{shown(self.path)} has vanished while the batch was running: bring its folder back "
-            "and run the same command again"
+            f"{printable(self.path)} has vanished while the batch was running: bring its folder "
+            "back and run the same command again"
         )
 
-    def _lock(self) -> None:
-        try:
-            import fcntl
-        except ImportError:  # Windows: without the lock, the second run loses by its places
+    def _refuse_foreign(self, folder: Path) -> None:
+        for name in OWN_FILES:
+            with suppress(FileNotFoundError):
+                if not stat.S_ISREG((folder / name).lstat().st_mode):
+                    raise UsageError(
+                        f"{printable(folder / name)} is a link or no file, and a batch writes its own "
+                        "there: remove it"
+                    )
+        if self._force or self.path.exists():
             return
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise OutputError(
-                f"another dstft batch is writing to {shown(self.path.parent)}: "
-                "wait for it to end, or use another output"
-            ) from None
-        except OSError:  # a file system without locks
-            return
+        for name in (SUMMARY, REPORT):
+            if os.path.lexists(folder / name):
+                raise UsageError(
+                    f"{printable(folder / name)} exists and is of no batch: "
+                    "use `force` to replace it, or another output"
+                )
 
     def _read(self) -> None:
         data = self.path.read_bytes()
         if data and not data.endswith(b"\n"):
-            with disk_errors(self.path):
-                os.write(self._file, b"\n")  # a cut line stays alone
-        for line in data.splitlines():
-            with suppress(ValueError, KeyError, TypeError, RecursionError):
+            os.write(self._file, b"\n")  # a line that a kill or a full disk has cut stays alone
+        for line in filter(None, data.split(b"\n")):
+            try:
                 entry = json.loads(line)
-                self.entries[str(entry["output"])] = entry
+                self.entries[_Line.model_validate(entry).output] = entry
+            except (ValueError, ValidationError, RecursionError):
+                self.damaged += 1
+
+    def _remove_empty(self) -> None:
+        if os.fstat(self._file).st_size == 0:  # nothing has ended: nothing is left behind
+            self.path.unlink(missing_ok=True)
+
+
+def _release(lock: FileLock, path: Path) -> None:
+    with suppress(OSError):
+        path.unlink(
+            missing_ok=True
+        )  # before the release: who waits finds the file gone and makes a new one
+    lock.release()

@@ -1,23 +1,28 @@
-"""From entries to jobs: one input, one variant, one place each."""
+"""From entries to jobs: one input, one variant, one place each, within the output folder."""
 
 from __future__ import annotations
 
+import glob
 import os
-from collections.abc import Sequence
+import re
+import string
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from dstft_cli.batch.entries import MOST_JOBS, BatchConfig, Variant
-from dstft_cli.batch.inputs import input_files
-from dstft_cli.batch.template import Template
-from dstft_cli.errors import UsageError
-from dstft_cli.results.place import shown
+from dstft_cli.batch.config import FIELDS, MOST_JOBS, BatchConfig, Entry, Variant
+from dstft_cli.errors import UsageError, printable, shortened
+from dstft_cli.settings.option import did_you_mean
 
 JOURNAL, SUMMARY, REPORT = "batch-journal.jsonl", "summary.csv", "report.html"
-OWN_FILES = (JOURNAL, SUMMARY, REPORT)
+LOCK = ".batch.lock"  # while a batch runs
+OWN_FILES = (JOURNAL, SUMMARY, REPORT, LOCK)
+_INDEX_FORMAT = re.compile(r"0?[0-9]{0,2}d?")
+_Part = str | tuple[str, str]  # literal text, or (field, format)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +73,7 @@ class Plan:
         """Names of the settings that differ between jobs."""
         first = self.variants[0].values
         return tuple(
-            name
-            for name in first
-            if any(variant.values[name] != first[name] for variant in self.variants)
+            name for name in first if any(v.values[name] != first[name] for v in self.variants)
         )
 
     def settings_that_vary(self, job: PlannedJob) -> dict[str, Any]:
@@ -83,14 +86,15 @@ def make_plan(config: BatchConfig) -> Plan:
     """The jobs of a batch, each with a place of its own within the output folder.
 
     Raises:
-        UsageError: a pattern matches nothing, two jobs share a place, or a place lies elsewhere.
+        UsageError: a wrong template, a pattern that matches nothing, two jobs that share a place, or
+            a place outside the output folder.
     """
-    template = config.template
+    template = Template.parse(config.output, config.where)
     inputs = os.path.abspath(config.folder)
     root = Path(os.path.abspath(config.output_folder))
     folder = root / template.fixed
-    variants: list[Variant] = []
     numbers: dict[tuple[str, int | None], int] = {}
+    variants: list[Variant] = []
     jobs: list[PlannedJob] = []
     skipped = folder if folder != Path(inputs) else None  # results are no inputs
     below = len(template.fixed) + 1 if template.fixed else 0
@@ -100,30 +104,25 @@ def make_plan(config: BatchConfig) -> Plan:
             raise UsageError(
                 f"{entry.inputs[0][1]}: more than {MOST_JOBS} jobs: part the batch into several"
             )
+        prepared = []
         for variant in entry.variants:
-            if _identity(variant) not in numbers:
-                numbers[_identity(variant)] = len(variants)
+            number = numbers.setdefault((variant.digest, variant.settings.threads), len(variants))
+            if number == len(variants):
                 variants.append(variant)
-        texts = [
-            {k: setting_text(v) for k, v in variant.values.items()} for variant in entry.variants
-        ]
+            prepared.append((number, {k: setting_text(v) for k, v in variant.values.items()}))
         for path, tree in files:
             head, base = os.path.split(path)
             parent = os.path.basename(head) or os.path.basename(inputs)
             stem, name = os.path.splitext(base)[0], entry.name or base
             fields = {"stem": stem, "name": name, "parent": parent, "folder": tree}
-            for variant, values in zip(entry.variants, texts, strict=True):
+            for number, values in prepared:
                 index = len(jobs) + 1
                 output = template.expand({**values, **fields, "index": index})[below:]
-                jobs.append(PlannedJob(index, name, path, output, numbers[_identity(variant)]))
+                jobs.append(PlannedJob(index, name, path, output, number))
     plan = Plan(inputs, folder, jobs, variants)
     _refuse_shared_places(plan, template)
     _refuse_other_folders(plan, root, template)
     return plan
-
-
-def _identity(variant: Variant) -> tuple[str, int | None]:
-    return variant.digest, variant.settings.threads
 
 
 def setting_text(value: Any) -> str:
@@ -133,6 +132,185 @@ def setting_text(value: Any) -> str:
     return "auto" if value is None else str(value)
 
 
+@dataclass(frozen=True)
+class Template:
+    """A path with fields in braces, such as `results/{criterion}/{stem}`; relative, without `..`.
+
+    Attributes:
+        components: per folder or file name its parts.
+        start: what messages begin with.
+    """
+
+    components: tuple[tuple[_Part, ...], ...]
+    start: str
+
+    @classmethod
+    def parse(cls, text: str, where: str) -> Template:
+        """Reads a template; UsageError for an unknown field or a path that leaves its folder."""
+        start = f"{where}: output '{shortened(text)}'"
+        if not text or "\0" in text:
+            raise UsageError(f"{where}: output must name a directory, such as results/{{stem}}")
+        if text.startswith(("/", "~")) or re.match(r"[A-Za-z]:|\\", text):
+            raise UsageError(
+                f"{start} leaves the output folder: write a relative path, "
+                "and the folder as output_folder"
+            )
+        names = [name for name in text.split("/") if name not in ("", ".")]
+        if ".." in names:
+            raise UsageError(f"{start} leaves the output folder: write it without '..'")
+        if not names:
+            raise UsageError(f"{start} names no directory: write {{stem}}")
+        return cls(tuple(_parts(name, start) for name in names), start)
+
+    @cached_property
+    def fixed(self) -> str:
+        """The folders before the first field; the last component is never one of them."""
+        names = []
+        for parts in self.components[:-1]:
+            if not all(isinstance(part, str) for part in parts):
+                break
+            names.append("".join(map(str, parts)))
+        return "/".join(names)
+
+    def expand(self, values: Mapping[str, str | int]) -> str:
+        """The path for one job; UsageError where a value would lead to another folder."""
+        names: list[str] = []
+        for parts in self.components:
+            name = "".join(p if isinstance(p, str) else format(values[p[0]], p[1]) for p in parts)
+            several = parts == (("folder", ""),)
+            names.extend(filter(None, name.split("/")) if several else [name])
+        if "/".join(names) == self.fixed:  # a {folder} of none
+            names.append("")
+        for name in names:
+            if name in ("", ".", "..") or "/" in name or "\0" in name:
+                raise UsageError(
+                    f"{self.start} becomes '{shortened('/'.join(names))}', in which "
+                    f"'{shortened(name)}' is no name of a directory: use other fields"
+                )
+        return "/".join(names)
+
+
+def _parts(component: str, start: str) -> tuple[_Part, ...]:
+    found: list[_Part] = []
+    try:
+        parsed = list(string.Formatter().parse(component))
+    except ValueError as error:
+        raise UsageError(
+            f"{start} is no template ({error}): write fields as {{stem}} and a brace of your own twice"
+        ) from None
+    for literal, field, spec, conversion in parsed:
+        if literal:
+            found.append(literal)
+        if field is None:
+            continue
+        if field not in FIELDS:
+            known = ": use {stem}, {name}, {parent}, {folder}, {index} or a setting"
+            hint = did_you_mean(field, FIELDS) or known
+            raise UsageError(f"{start}: no field {{{shortened(field)}}}{hint}")
+        if conversion or (spec and (field != "index" or not _INDEX_FORMAT.fullmatch(spec))):
+            raise UsageError(
+                f"{start}: {{{field}}} takes no format: only {{index}} does, such as {{index:04d}}"
+            )
+        found.append((field, spec or ""))
+    if len(found) > 1 and ("folder", "") in found:
+        raise UsageError(f"{start}: {{folder}} may be several folders: let it stand alone")
+    return tuple(found)
+
+
+def input_files(entry: Entry, inputs: str, skipped: Path | None) -> Iterator[tuple[str, str]]:
+    """Path of every input, once, and its folders below the fixed part of its pattern.
+
+    Args:
+        entry: paths and patterns.
+        inputs: absolute folder that they are relative to.
+        skipped: folder in which a pattern finds nothing; None for none.
+
+    Raises:
+        UsageError: a pattern matches nothing.
+    """
+    seen = set()
+    for text, where in entry.inputs:
+        text = os.path.expanduser(text) if entry.patterns else text
+        there = os.path.lexists(os.path.join(inputs, text))
+        if entry.patterns and glob.has_magic(text) and not there:
+            found = _matches(text, inputs, skipped)
+            if not found:
+                raise UsageError(
+                    f"{where}: input '{shortened(text)}' matches no file: "
+                    f"check the pattern and its folder, {printable(inputs)}"
+                )
+        else:
+            tree = "" if entry.patterns else os.path.normpath(os.path.dirname(text) or ".")
+            found = [(text, "" if tree == "." or os.path.isabs(tree) else tree)]
+        for path, tree in found:
+            if path not in seen:
+                seen.add(path)
+                yield path, tree
+
+
+def _matches(pattern: str, inputs: str, skipped: Path | None) -> list[tuple[str, str]]:
+    split = pattern.split("/")
+    parts = [b for a, b in zip(["", *split], split, strict=False) if (a, b) != ("**", "**")]
+    fixed = next(i for i, part in enumerate([*parts[:-1], "*"]) if glob.has_magic(part))
+    start = len("/".join(parts[:fixed])) + 1 if fixed else 0
+    inside = None if skipped is None else str(skipped) + os.sep
+    top = "/" if pattern.startswith("/") else ""
+    found = []
+    for path in sorted(set(_glob(top, parts[1:] if top else parts, inputs, set()))):
+        full = os.path.join(inputs, path)
+        if (inside is None or not full.startswith(inside)) and os.path.isfile(full):
+            found.append((path, os.path.dirname(path[start:])))
+    return found
+
+
+def _glob(top: str, parts: list[str], inputs: str, done: set[tuple[str, int]]) -> Iterator[str]:
+    """What `glob.glob(..., recursive=True)` finds below `top`, without going around in circles.
+
+    Args:
+        top: a folder, relative to `inputs` or absolute.
+        parts: of the pattern below it.
+        inputs: absolute.
+        done: folders and how many parts were left there, which need no second look.
+    """
+    if (top, len(parts)) in done:
+        return
+    done.add((top, len(parts)))
+    if "**" not in parts:
+        yield from glob.iglob(os.path.join(glob.escape(top), *parts), root_dir=inputs)
+        return
+    at = parts.index("**")
+    head = os.path.join(glob.escape(top), *parts[:at])
+    for start in glob.iglob(head, root_dir=inputs) if at else [top]:
+        for folder in _folders(start, inputs):
+            yield from _glob(folder, parts[at + 1 :] or ["*"], inputs, done)
+
+
+def _folders(top: str, inputs: str) -> Iterator[str]:
+    """A folder and those below it that are not hidden, each once, however many links lead to it.
+
+    Links are followed after all that can be reached without them.
+    """
+    waiting, seen = deque([top]), set()
+    while waiting:
+        folder = waiting.popleft()
+        full = os.path.join(inputs, folder)
+        here = os.path.realpath(full)
+        if here in seen:
+            continue
+        seen.add(here)
+        yield folder
+        try:
+            with os.scandir(full) as entries:
+                below = sorted((e for e in entries if e.name[0] != "."), key=lambda e: e.name)
+        except OSError:  # it may not be read: as for glob, nothing is there
+            continue
+        for entry in reversed(below):
+            if entry.is_dir(follow_symlinks=False):
+                waiting.appendleft(os.path.join(folder, entry.name))
+        links = (entry for entry in below if entry.is_symlink() and entry.is_dir())
+        waiting.extend(os.path.join(folder, entry.name) for entry in links)
+
+
 def _refuse_shared_places(plan: Plan, template: Template) -> None:
     """UsageError where two jobs would write one place, or one into the other's directory."""
     ordered = sorted((tuple(job.output.split("/")), job.index) for job in plan.jobs)
@@ -140,20 +318,19 @@ def _refuse_shared_places(plan: Plan, template: Template) -> None:
         if second[: len(first)] != first:
             continue
         one, two = plan.jobs[a - 1], plan.jobs[b - 1]
-        where = f"{template.where}: output {template.text!r}"
         if first != second:
             raise UsageError(
-                f"{where} puts job {b}, {two.output!r}, into the directory of job {a}: "
-                "give all jobs the same number of folders"
+                f"{template.start} puts job {b}, '{shortened(two.output)}', into the directory of "
+                f"job {a}: give all jobs the same number of folders"
             )
         raise UsageError(
-            f"{where}: jobs {a} and {b} would both write {one.output!r}: "
+            f"{template.start}: jobs {a} and {b} would both write '{shortened(one.output)}': "
             f"{_difference(plan, one, two)}"
         )
     for job in plan.jobs:
         if job.output.split("/")[0] in OWN_FILES:
             raise UsageError(
-                f"{template.where}: job {job.index} would write {job.output!r}, where the batch "
+                f"{template.start}: job {job.index} would write '{job.output}', where the batch "
                 "has a file of its own: use other fields in output"
             )
 
@@ -167,7 +344,7 @@ def _difference(plan: Plan, one: PlannedJob, two: PlannedJob) -> str:
     if not differing and os.path.dirname(one.input) != os.path.dirname(two.input):
         differing.append("{parent} or {folder}")
     if not differing and one.input == two.input:
-        return f"{one.input!r} is there twice with the same settings: leave one out"
+        return f"'{shortened(one.input)}' is there twice with the same settings: leave one out"
     return f"add {(differing or ['{index}'])[0]} to output"
 
 
@@ -185,6 +362,6 @@ def _refuse_other_folders(plan: Plan, root: Path, template: Template) -> None:
             real = os.path.realpath(place)
         if os.path.commonpath([inside, real]) != inside:
             raise UsageError(
-                f"{template.where}: job {job.index} would write {shown(place)}, a link to "
-                f"{shown(real)}, outside the output folder {shown(root)}: remove the link"
+                f"{template.start}: job {job.index} would write {printable(place)}, a link to "
+                f"{printable(real)}, outside {printable(root)}: remove the link"
             )

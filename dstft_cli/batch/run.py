@@ -2,46 +2,42 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Sequence
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
     CancelledError,
     Future,
+    ThreadPoolExecutor,
     wait,
 )
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from functools import cache, partial
+from typing import Any
 
 from dstft_cli.batch.journal import Journal
 from dstft_cli.batch.plan import SUMMARY, Plan, PlannedJob
-from dstft_cli.batch.resume import kept_entries
+from dstft_cli.batch.pools import Workers
 from dstft_cli.batch.summary import write_summary
-from dstft_cli.batch.worker import Ending, Task, check_settings, run_task
-from dstft_cli.errors import OutputError, UsageError
+from dstft_cli.batch.worker import (
+    Ending,
+    Task,
+    check_settings,
+    content_digest,
+    job_key,
+    read_standing,
+    run_task,
+)
+from dstft_cli.errors import InputError, OutputError, UsageError, printable
 from dstft_cli.results import clear_leftovers
 
 ATTEMPTS = 2  # of a job whose worker is lost
 _LOOK_AGAIN = 2.0  # s: a cluster may have grown
-
-
-class Workers(Protocol):
-    """A `concurrent.futures.Executor` that also says how much it takes.
-
-    Attributes:
-        threads: of torch, for each of its workers.
-    """
-
-    threads: int
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]: ...
-
-    def capacity(self) -> int:
-        """How many calls keep it busy."""
-
-    def abandon(self) -> None:
-        """Stops what is running, as far as that can be done, and starts nothing more."""
+_SAY_AGAIN = 30.0  # s: between two words that no worker is there
+_READERS = 4  # hashing leaves the interpreter's lock: disks and cores allow some at once
 
 
 @dataclass
@@ -53,12 +49,14 @@ class Watch:
         begun: how many jobs stand already, and how many are to be run.
         ended: the row of a job.
         note: a line of detail.
+        warn: a line that everybody should read.
     """
 
     checked: Callable[[int, int], None] = lambda done, total: None
     begun: Callable[[int, int], None] = lambda kept, total: None
     ended: Callable[[dict[str, Any]], None] = lambda row: None
     note: Callable[[str], None] = lambda line: None
+    warn: Callable[[str], None] = lambda line: None
 
 
 def run_batch(
@@ -73,7 +71,7 @@ def run_batch(
 
     Args:
         plan: of the batch.
-        start: makes the executor; called with the number of jobs, at least 1, if any are to be run.
+        start: makes the workers; called with the number of jobs, at least 1, if any are to be run.
         force: run all jobs, and replace what other runs wrote at their places.
         fail_fast: stop at the first failure.
         watch: is told what happens.
@@ -85,124 +83,183 @@ def run_batch(
 
     Raises:
         UsageError: settings that the workers refuse; nothing has been run.
-        OutputError: the disk is full, or the output folder cannot be written or has vanished.
+        OutputError: the journal cannot be written or has vanished, or all workers are gone.
     """
     watch = watch or Watch()
     rows: dict[int, dict[str, Any]] = {}
     with Journal(plan.folder, force=force) as journal:
-        kept = {} if force else kept_entries(plan, journal, watch.checked)
+        if journal.damaged:
+            watch.warn(
+                f"{printable(journal.path)}: damaged lines are passed over ({journal.damaged}): "
+                "their jobs are run again"
+            )
+        kept = {} if force else kept_entries(plan, journal, watch)
         todo = [job for job in plan.jobs if job.index not in kept]
-        clear_leftovers([plan.folder / SUMMARY, *(plan.place(job) for job in todo)])
+        clear_leftovers([plan.folder / SUMMARY, *map(plan.place, plan.jobs)])
         watch.begun(len(kept), len(todo))
         for job in plan.jobs:
             if job.index in kept:
                 rows[job.index] = {**kept[job.index], **_about(plan, job), "status": "kept"}
                 watch.ended(rows[job.index])
         if todo:
-            run = _Run(plan, journal, rows, watch, force=force, fail_fast=fail_fast)
-            run.all(todo, start)
+            _Run(plan, journal, rows, watch, force).all(todo, start, fail_fast)
         write_summary(plan, rows)
     return rows
 
 
+def kept_entries(plan: Plan, journal: Journal, watch: Watch) -> dict[int, dict[str, Any]]:
+    """By index, the journal's entry of every job whose result stands and is up to date.
+
+    A result stands if the journal says so, every file that it names is there with its size, and it
+    was made of the same content, settings and version.
+    """
+    done = [j for j in plan.jobs if journal.entries.get(j.output, {}).get("status") == "done"]
+    stop = threading.Event()
+    content = cache(partial(content_digest, stop=stop))  # jobs of a matrix share recordings
+
+    def stands(job: PlannedJob) -> bool | InputError:
+        try:
+            standing = read_standing(plan.place(job))
+        except InputError as error:
+            return error
+        if standing is None or not standing.whole:
+            return False
+        found = content(plan.source(job))
+        key = found and job_key(found, plan.variants[job.variant].digest)
+        return key == standing.key == journal.entries[job.output].get("key")
+
+    kept = {}
+    with ThreadPoolExecutor(_READERS) as threads:
+        try:
+            for count, (job, answer) in enumerate(
+                zip(done, threads.map(stands, done), strict=True)
+            ):
+                if isinstance(answer, InputError):
+                    watch.warn(f"{answer}: the job is run again")
+                elif answer:
+                    kept[job.index] = journal.entries[job.output]
+                watch.checked(count + 1, len(done))
+        except BaseException:
+            stop.set()  # an interrupt waits for no long recording
+            threads.shutdown(wait=False, cancel_futures=True)
+            raise
+    return kept
+
+
+@dataclass
 class _Run:
     """The jobs of one batch that are run, and those that have ended."""
 
-    def __init__(
-        self,
-        plan: Plan,
-        journal: Journal,
-        rows: dict[int, dict[str, Any]],
-        watch: Watch,
-        *,
-        force: bool,
-        fail_fast: bool,
-    ) -> None:
-        self._plan = plan
-        self._journal = journal
-        self._rows = rows
-        self._watch = watch
-        self._force = force
-        self._fail_fast = fail_fast
-        self._running: dict[Future[Ending], PlannedJob] = {}
-        self._attempts: dict[int, int] = {}
+    plan: Plan
+    journal: Journal
+    rows: dict[int, dict[str, Any]]
+    watch: Watch
+    force: bool
+    attempts: Counter[int] = field(default_factory=Counter)
+    said: float = -_SAY_AGAIN  # when what all are waiting for was said last
 
-    def all(self, todo: Sequence[PlannedJob], start: Callable[[int], Workers]) -> None:
-        """Runs them on an executor that lives as long as this takes."""
+    def all(
+        self, todo: Sequence[PlannedJob], start: Callable[[int], Workers], fail_fast: bool
+    ) -> None:
+        """Runs them on workers that live as long as this takes."""
         workers = start(len(todo))
         try:
             self._check_settings(workers, todo)
-            self._loop(workers, deque(todo))
+            self._loop(workers, deque(todo), fail_fast)
         finally:
             workers.abandon()  # idle, but after a stop or an interrupt
-            clear_leftovers(self._plan.place(job) for job in self._running.values())
+            clear_leftovers(map(self.plan.place, todo))
 
     def _check_settings(self, workers: Workers, todo: Sequence[PlannedJob]) -> None:
         used = sorted({job.variant for job in todo})
-        values = [dict(self._plan.variants[number].values) for number in used]
+        values = [dict(self.plan.variants[number].values) for number in used]
+        future = workers.submit(check_settings, values)
+        while not self._ended(workers, [future]):
+            pass
         try:
-            complaint = workers.submit(check_settings, values).result()
+            complaint = future.result()
         except BrokenExecutor as error:
             raise OutputError(f"no job can be run: {error}: check the installation") from error
+        except CancelledError as error:
+            raise _gone(workers, len(todo)) from error
         if complaint is not None:
             raise UsageError(complaint)
 
-    def _loop(self, workers: Workers, waiting: deque[PlannedJob]) -> None:
-        while waiting or self._running:
-            while waiting and len(self._running) < workers.capacity():
+    def _loop(self, workers: Workers, waiting: deque[PlannedJob], fail_fast: bool) -> None:
+        running: dict[Future[Ending], PlannedJob] = {}
+        while waiting or running:
+            while waiting and len(running) < workers.capacity():
                 job = waiting.popleft()
-                self._attempts[job.index] = self._attempts.get(job.index, 0) + 1
-                task = self._task(job, workers.threads)
-                self._running[workers.submit(run_task, task)] = job
-            ended, _ = wait(self._running, timeout=_LOOK_AGAIN, return_when=FIRST_COMPLETED)
-            for future in ended:
-                job = self._running.pop(future)
+                self.attempts[job.index] += 1
+                running[workers.submit(run_task, self._task(job, workers.threads))] = job
+            ended = self._ended(workers, running)
+            for future in sorted(ended, key=Future.cancelled):
                 try:
                     ending = future.result()
+                except CancelledError as error:
+                    raise _gone(workers, len(waiting) + len(running)) from error
                 except BrokenExecutor as error:
-                    clear_leftovers([self._plan.place(job)])
-                    if self._attempts[job.index] < ATTEMPTS:
-                        self._watch.note(f"{job.input}: {error}: trying again")
-                        waiting.appendleft(job)
+                    job = running[future]
+                    if self.attempts[job.index] < ATTEMPTS:
+                        self.watch.note(f"{job.input}: {error}: trying again")
+                        waiting.appendleft(running.pop(future))
                         continue
                     ending = Ending(f"{error}, in {ATTEMPTS} attempts")
-                except (Exception, CancelledError) as error:
-                    ending = Ending(f"lost: {type(error).__name__}: {' '.join(str(error).split())}")
-                self._end(job, ending, left=len(waiting) + len(self._running))
-                if ending.error is not None and self._fail_fast:
+                except Exception as error:
+                    text = " ".join(str(error).split())
+                    ending = Ending(f"lost with its worker: {type(error).__name__}: {text}")
+                self._end(running.pop(future), ending)
+                if ending.error is not None and fail_fast:
                     return
 
+    def _ended(self, workers: Workers, futures: Collection[Future[Any]]) -> Iterable[Future[Any]]:
+        """Those that have ended within some seconds; says now and then what all are waiting for."""
+        ended, waiting = wait(futures, timeout=_LOOK_AGAIN, return_when=FIRST_COMPLETED)
+        if not ended and workers.gone() is not None:
+            raise _gone(workers, len(waiting))
+        line = workers.missing()
+        now = time.monotonic()
+        if line is None:
+            self.said = now - _SAY_AGAIN
+        elif now - self.said >= _SAY_AGAIN:
+            self.watch.warn(line)
+            self.said = now
+        return ended
+
     def _task(self, job: PlannedJob, threads: int) -> Task:
-        variant = self._plan.variants[job.variant]
+        variant = self.plan.variants[job.variant]
         return Task(
-            self._plan.source(job),
-            str(self._plan.place(job)),
-            dict(variant.values),
-            variant.digest,
-            variant.settings.threads or threads,
-            self._force,
+            source=self.plan.source(job),
+            place=str(self.plan.place(job)),
+            settings=dict(variant.values),
+            digest=variant.digest,
+            threads=variant.settings.threads or threads,
+            again=self.force,
+            ours=self.journal.entries.get(job.output, {}).get("status") == "done",
         )
 
-    def _end(self, job: PlannedJob, ending: Ending, left: int) -> None:
+    def _end(self, job: PlannedJob, ending: Ending) -> None:
+        found = dict.fromkeys(("criterion", "window_length", "sample_rate")) | {"warnings": []}
         row = {
-            **_about(self._plan, job),
+            **_about(self.plan, job),
             "status": "done" if ending.error is None else "failed",
             "key": ending.key,
             "seconds": round(ending.seconds, 3),
-            "criterion": ending.found.get("criterion"),
-            "window_length": ending.found.get("window_length"),
-            "sample_rate": ending.found.get("sample_rate"),
-            "warnings": ending.found.get("warnings", []),
+            **(found | dict(ending.found)),
             "error": ending.error,
         }
-        self._rows[job.index] = row
-        if ending.hopeless:
-            others = f"; {left} more job{'' if left == 1 else 's'} not run" if left else ""
-            raise OutputError(f"{ending.error}{others}: then run the same command again")
-        self._journal.append(row)
-        self._watch.ended(row)
+        self.journal.append(row)
+        self.rows[job.index] = row
+        self.watch.ended(row)
         if ending.detail:
-            self._watch.note(ending.detail)
+            self.watch.note(ending.detail)
+
+
+def _gone(workers: Workers, left: int) -> OutputError:
+    why = workers.gone() or "the cluster has cancelled the jobs"
+    return OutputError(
+        f"{why}, and run the same command again: {left} jobs are left, all others stand"
+    )
 
 
 def _about(plan: Plan, job: PlannedJob) -> dict[str, Any]:

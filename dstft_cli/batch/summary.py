@@ -5,36 +5,28 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 from dstft_cli.batch.plan import SUMMARY, Plan
 from dstft_cli.results import atomic_file
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 HEAD = ("job", "name", "input", "output")
 TAIL = (
-    "status",
-    "start",
-    "best_fixed",
-    "final",
-    "window_length",
-    "window_length_min",
-    "window_length_max",
-    "sample_rate",
-    "seconds",
-    "warnings",
-    "error",
+    *("status", "start", "best_fixed", "final", "window_length", "window_length_min"),
+    *("window_length_max", "sample_rate", "seconds", "warnings", "error"),
 )
 
 
-def write_summary(plan: Plan, rows: Mapping[int, Mapping[str, Any]]) -> Path:
+def write_summary(plan: Plan, rows: Mapping[int, Mapping[str, Any]]) -> None:
     """Writes `summary.csv` into the plan's folder, replacing an earlier one.
 
     Columns: job (number), name, input and output (as in the plan), the settings that vary, status
     (`done`, `kept` from an earlier run, `failed`, empty: not run), the criterion at the start, of the
     best fixed window and at the end, window length in samples (the median where it varies, its least
     and its greatest), sample rate in Hz, seconds, warnings (separated by ` | `) and error. UTF-8; the
-    bytes of names that are none stay as they are.
+    bytes of names that are none stay as they are. A text that a spreadsheet would take for a formula
+    begins with an apostrophe.
 
     Args:
         plan: of the batch.
@@ -48,21 +40,21 @@ def write_summary(plan: Plan, rows: Mapping[int, Mapping[str, Any]]) -> Path:
     writer.writerow([*HEAD, *plan.varying, *TAIL])
     for job in plan.jobs:
         varying = plan.settings_that_vary(job).values()
-        row = rows.get(job.index, {})
-        writer.writerow([job.index, job.name, job.input, job.output, *varying, *_cells(row)])
-    path = plan.folder / SUMMARY
-    with atomic_file(path, force=True) as file:
+        cells = [job.name, job.input, job.output, *varying, *_cells(rows.get(job.index, {}))]
+        writer.writerow([job.index, *map(_no_formula, cells)])
+    with atomic_file(plan.folder / SUMMARY, force=True) as file:
         file.write(text.getvalue().encode("utf-8", "surrogateescape"))
-    return path
+
+
+def _no_formula(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def _cells(row: Mapping[str, Any]) -> Iterable[Any]:
     criterion = row.get("criterion") or {}
     length = row.get("window_length")
-    spread = (
-        length if isinstance(length, Mapping) else dict.fromkeys(("min", "median", "max"), length)
-    )
-    seconds = row.get("seconds")
+    same = dict.fromkeys(("median", "min", "max"), length)
+    spread = length if isinstance(length, Mapping) else same
     return (
         row.get("status", ""),
         criterion.get("start"),
@@ -72,7 +64,7 @@ def _cells(row: Mapping[str, Any]) -> Iterable[Any]:
         spread["min"],
         spread["max"],
         row.get("sample_rate"),
-        None if seconds is None else f"{seconds:.3f}",
+        row.get("seconds"),
         " | ".join(row.get("warnings", [])),
         row.get("error"),
     )

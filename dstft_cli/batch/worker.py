@@ -1,24 +1,124 @@
-"""One job, within a worker process: what is sent there and what comes back."""
+"""One job, within a worker process: what is sent there, what comes back, and what a result is of."""
 
 from __future__ import annotations
 
-import errno
 import gc
+import hashlib
+import os
+import stat
 import threading
 import time
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, Field, ValidationError
 
 from dstft_cli._version import __version__
-from dstft_cli.batch.identity import ENTRY, Contents, Standing, job_key, read_standing
-from dstft_cli.errors import DstftError, InputError
-from dstft_cli.settings import merge
+from dstft_cli.batch.config import settings_from
+from dstft_cli.batch.journal import Found
+from dstft_cli.errors import (
+    DISK_FULL,
+    DstftError,
+    InputError,
+    as_flags,
+    printable,
+    system_reason,
+)
+from dstft_cli.results import read_record
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+ENTRY = "batch"  # of result.json: which settings the batch asked for
+_BLOCK = 1 << 20  # bytes
 _one_at_a_time = threading.Lock()  # torch's threads and matplotlib's are those of the process
+
+
+class _Input(BaseModel):
+    sha256: str
+
+
+class _Asked(BaseModel):
+    settings: str
+
+
+class _Record(Found):
+    version: str
+    input: _Input
+    batch: _Asked
+    outputs: dict[str, str]
+    sizes: dict[str, int] = Field(default={})
+
+
+class Standing(NamedTuple):
+    """A result of a batch.
+
+    Attributes:
+        key: its identity: content of the recording, settings and version.
+        found: `criterion`, `window_length`, `sample_rate` (Hz) and `warnings`.
+        whole: whether every file that it names is there, with its size.
+    """
+
+    key: str
+    found: Mapping[str, Any]
+    whole: bool = True
+
+
+def job_key(content: str, digest: str, version: str = __version__) -> str:
+    """One digest for the recording's content, the settings and the version: SHA-256."""
+    return hashlib.sha256(f"{content} {digest} {version}".encode()).hexdigest()
+
+
+def read_standing(place: Path) -> Standing | None:
+    """What stands at `place`; None where that is no result of a batch.
+
+    Raises:
+        InputError: its `result.json` is damaged; the message names it.
+    """
+    path = place / "result.json"
+    if not os.path.lexists(path):
+        return None
+    record = read_record(path)
+    if ENTRY not in record:
+        return None
+    try:
+        read = _Record.model_validate({**record, "sample_rate": None})
+    except ValidationError as error:
+        name = ".".join(map(str, error.errors()[0]["loc"]))
+        raise InputError(f"{printable(path)}: {name} is missing or of a wrong type") from None
+    key = job_key(read.input.sha256, read.batch.settings, read.version)
+    whole = all(_is_there(place, name, read.sizes.get(name)) for name in read.outputs)
+    return Standing(key, _found_in(record), whole)
+
+
+def _is_there(place: Path, name: str, size: int | None) -> bool:
+    try:
+        status = (place / os.path.basename(name)).lstat()
+    except OSError:
+        return False
+    return stat.S_ISREG(status.st_mode) and status.st_size == (size or max(1, status.st_size))
+
+
+def _found_in(record: Mapping[str, Any]) -> dict[str, Any]:
+    found = {name: record.get(name) for name in ("criterion", "window_length")}
+    rate = record["input"].get("sample_rate")
+    return {**found, "sample_rate": rate, "warnings": record.get("warnings", [])}
+
+
+def content_digest(path: str, stop: threading.Event | None = None) -> str | None:
+    """SHA-256 of a file; None where it cannot be read or is no regular one, or once `stop` is set."""
+    digest = hashlib.sha256()
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # to open a pipe could take for ever
+            return None
+        with open(path, "rb", buffering=0) as file:
+            while block := file.read(_BLOCK):
+                if stop is not None and stop.is_set():
+                    return None
+                digest.update(block)
+    except (OSError, ValueError):
+        return None
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -31,7 +131,8 @@ class Task:
         settings: as JSON values.
         digest: of the settings.
         threads: of torch.
-        force: replace what the batch did not write, and do again what is done.
+        again: run it also where its result stands, and replace whatever dstft wrote there.
+        ours: the journal says that a batch wrote what is at the place.
         version: of dstft, here and there.
     """
 
@@ -40,7 +141,8 @@ class Task:
     settings: Mapping[str, Any]
     digest: str
     threads: int
-    force: bool
+    again: bool = False
+    ours: bool = False
     version: str = __version__
 
 
@@ -52,9 +154,8 @@ class Ending:
         error: one line, or None.
         key: identity of the result; None after an error.
         seconds: wall time.
-        found: `criterion`, `window_length`, `sample_rate` (Hz) and `warnings`, after success.
+        found: as `Standing.found`, after success.
         detail: a traceback, after an error.
-        hopeless: no other job can succeed either: the disk is full.
     """
 
     error: str | None
@@ -62,12 +163,11 @@ class Ending:
     seconds: float = 0.0
     found: Mapping[str, Any] = field(default_factory=dict)
     detail: str = ""
-    hopeless: bool = False
 
 
 def prepare(figures: bool) -> None:
     """Imports what every job needs, once per process; what draws only where there are figures."""
-    import dstft_cli.run.job
+    import dstft_cli.run.output
 
     if figures:
         import dstft_cli.plot.pictures  # noqa: F401
@@ -79,11 +179,11 @@ def check_settings(variants: Sequence[Mapping[str, Any]]) -> str | None:
     """What is wrong with settings where they are to be run: devices, criteria and colour maps."""
     from dstft_cli.criteria import resolve
     from dstft_cli.fit import resolve_device
-    from dstft_cli.run.preflight import check_pictures
+    from dstft_cli.run.recording import check_pictures
 
     try:
         for values in variants:
-            settings = merge(values)
+            settings = settings_from(values)
             resolve_device(settings.device, settings.dtype)
             resolve(settings.criterion, settings.order)
             check_pictures(settings, None)
@@ -99,23 +199,9 @@ def run_task(task: Task) -> Ending:
         try:
             standing = _run(task)
         except Exception as error:
-            return Ending(
-                _in_words(error),
-                seconds=time.perf_counter() - began,
-                detail=traceback.format_exc(),
-                hopeless=_disk_is_full(error),
-            )
-        return Ending(None, standing.key, time.perf_counter() - began, found_in(standing.record))
-
-
-def found_in(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Of a `result.json`, what tells about the result."""
-    return {
-        "criterion": record.get("criterion"),
-        "window_length": record.get("window_length"),
-        "sample_rate": record.get("input", {}).get("sample_rate"),
-        "warnings": record.get("warnings", []),
-    }
+            seconds = time.perf_counter() - began
+            return Ending(_in_words(error), None, seconds, {}, traceback.format_exc())
+        return Ending(None, standing.key, time.perf_counter() - began, standing.found)
 
 
 def _run(task: Task) -> Standing:
@@ -123,42 +209,35 @@ def _run(task: Task) -> Standing:
         raise InputError(
             f"the worker has dstft {__version__}, the batch {task.version}: install the same version"
         )
-    place = Path(task.place)
-    standing = read_standing(place)
-    if standing is not None and not task.force:
-        # the worker before this one may have been lost after its work was done
-        key = job_key(Contents().digest(task.source) or "", task.digest)
-        if standing.key == key:
-            return standing
-    from dstft_cli.run.job import run_optimize
+    from dstft_cli.run.optimize import run_optimize
 
-    settings = merge(
-        {
-            **task.settings,
-            "output": place,
-            "force": task.force or standing is not None,
-            "threads": task.threads,
-        }
-    )
-    outcome = run_optimize(task.source, settings, extra={ENTRY: {"settings": task.digest}})
+    place = Path(task.place)
+    ours = task.again or task.ours
+    try:
+        standing = read_standing(place)
+    except InputError:  # damaged
+        standing = None
+    if standing is not None and not task.again and standing.whole:
+        # the worker before this one may have been lost after its work was done
+        content = content_digest(task.source)
+        if content is not None and standing.key == job_key(content, task.digest):
+            return standing
+    changes = {"output": place, "force": ours or standing is not None, "threads": task.threads}
+    settings = settings_from({**task.settings, **changes})
+    extra = {ENTRY: {"settings": task.digest}}
+    outcome = run_optimize(task.source, settings, extra=extra, ours=ours)
     record = outcome.result_json
-    return Standing(record["input"]["sha256"], task.digest, __version__, record)
+    return Standing(job_key(record["input"]["sha256"], task.digest), _found_in(record))
 
 
 def _in_words(error: Exception) -> str:
     if isinstance(error, DstftError):
-        return " ".join(str(error).split())
+        return as_flags(" ".join(str(error).split()))
     if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
-        return "out of memory: use a shorter duration, a lower n_fft or fewer --workers"
+        return "out of memory: use a shorter duration, a lower n_fft or fewer workers"
     if isinstance(error, OSError):
-        where = "" if error.filename is None else f": {error.filename}"
-        return f"{error.strerror or error}{where}: check the path and its permissions"
+        where = "" if error.filename is None else f": {printable(error.filename)}"
+        full = error.errno in DISK_FULL
+        remedy = "free some space, also in TMPDIR" if full else "check the path and its permissions"
+        return f"{system_reason(error)}{where}: {remedy}"
     return f"internal error: {type(error).__name__}: {' '.join(str(error).split())}: report it"
-
-
-def _disk_is_full(error: BaseException | None) -> bool:
-    while error is not None:
-        if isinstance(error, OSError) and error.errno in _FULL:
-            return True
-        error = error.__cause__
-    return False

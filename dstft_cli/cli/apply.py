@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from dstft_cli.cli.group import CONTEXT_SETTINGS
-from dstft_cli.cli.jobs import run_job
-from dstft_cli.cli.options import (
-    GroupedCommand,
-    PathType,
-    SettingType,
-    general_options,
-    setting_options,
-)
-from dstft_cli.cli.table import printable
-from dstft_cli.errors import UsageError
-from dstft_cli.settings import RUN_GROUPS, merge
+from dstft_cli.cli import console, summary
+from dstft_cli.cli.optimize import ignore, run_job
+from dstft_cli.cli.options import Directory, Input, command
+from dstft_cli.errors import UsageError, shortened
+from dstft_cli.settings import OPTIONS, RUN_OPTIONS, merge
 
 if TYPE_CHECKING:
-    from dstft_cli.run.job import JobOutcome
+    from dstft_cli.run.optimize import JobOutcome
 
 
-def run(directory: Path, source: str, quiet: bool, verbose: bool, **options: Any) -> None:
-    """The body of the command; `options` has one entry per setting, None where not given."""
-    settings = merge({name: value for name, value in options.items() if value is not None})
+def run(
+    directory: Directory,
+    source: Input,
+    typed: Mapping[str, Any],
+    quiet: bool = False,
+    verbose: bool = False,
+) -> None:
+    """The body of the command."""
+    settings = merge(typed, only=(*RUN_OPTIONS, "preset"), note=ignore if quiet else console.note)
     if directory.is_file() and Path(source).is_dir():
         raise UsageError(
-            f"{printable(str(directory))} is a file and {printable(source)} a directory: "
+            f"{shortened(directory)} is a file and {shortened(source)} a directory: "
             "the order is dstft apply DIR INPUT"
         )
 
@@ -38,21 +36,17 @@ def run(directory: Path, source: str, quiet: bool, verbose: bool, **options: Any
 
         return run_apply(directory, source, settings, **streams)
 
-    run_job(source, job, settings, quiet=quiet, verbose=verbose)
+    run_job(job, settings, summary.result_lines, quiet=quiet)
 
 
-apply = GroupedCommand(
-    name="apply",
-    callback=run,
-    context_settings=CONTEXT_SETTINGS,
-    params=[
-        click.Argument(["directory"], metavar="DIR", type=PathType("dir")),
-        click.Argument(["source"], metavar="INPUT", type=SettingType(path="file")),
-        *setting_options(RUN_GROUPS),
-        *general_options(),
-    ],
-    help="Write the spectrogram of INPUT with the parameters that are learned in DIR.\n\n"
-    "DIR is a directory that dstft optimize has written, INPUT a sound file or -, a WAV on standard "
-    "input. One window length for all frames fits any recording; at another sample rate its "
-    "duration is kept. Window lengths per frame fit recordings of the same sample rate and duration.",
+app = command(
+    run,
+    help="Write the spectrogram of INPUT with what was learned in DIR.\n\n"
+    "DIR is a directory that dstft optimize has written. One window length for all frames fits any "
+    "recording; at another sample rate its duration is kept. Window lengths per frame fit recordings "
+    "of the same sample rate and duration.",
+    examples="dstft apply speech-dstft other.wav\n\n"
+    "dstft apply speech-dstft other.wav -o other --freq-scale mel\n\n"
+    "dstft apply speech-dstft other.wav --json",
+    options={name: OPTIONS[name] for name in (*RUN_OPTIONS, "preset")},
 )

@@ -2,85 +2,165 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import click
+import typer
 
-from dstft_cli.cli.group import CONTEXT_SETTINGS
-from dstft_cli.cli.jobs import check_verbosity
-from dstft_cli.cli.options import (
-    GroupedCommand,
-    GroupedOption,
-    PathType,
-    SettingType,
-    general_options,
-    setting_option,
-)
-from dstft_cli.errors import DstftError, UsageError
+from dstft_cli.cli.console import Terminated
+from dstft_cli.cli.options import command, some_path, some_text
+from dstft_cli.errors import DstftError, UsageError, printable, shortened, system_reason
 from dstft_cli.settings import OPTIONS
 
 if TYPE_CHECKING:
     from dstft_cli.batch import Plan
-    from dstft_cli.cli.batch_told import Told
+    from dstft_cli.cli.batch_watch import BatchWatch
 
 MOST_WORKERS = 4096
+LARGEST_LIST = 1 << 28  # bytes: a million paths, and some
+_RUN = "Run"
 
 
-def run(
-    config: Path | None,
-    from_lines: str | None,
-    from_nul: str | None,
-    output: str | None,
-    set_pairs: tuple[str, ...],
-    figures: bool | None,
-    dry_run: bool,
-    workers: int | None,
-    scheduler: str | None,
-    fail_fast: bool,
-    force: bool | None,
-    no_report: bool,
-    as_json: bool,
-    quiet: bool,
-    verbose: bool,
-) -> None:
+def _option(*flags: str, panel: str, **more: Any) -> Any:
+    return typer.Option(*flags, rich_help_panel=panel, **more)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchOptions:
+    """What was typed."""
+
+    config: Annotated[
+        Path | None,
+        typer.Argument(metavar="CONFIG", parser=some_path, help="YAML file with the jobs."),
+    ] = None
+    from_lines: Annotated[
+        str | None,
+        _option(
+            "--from",
+            panel="Input",
+            metavar="FILE|-",
+            parser=some_text,
+            help="Inputs from a list, one path a line. -: from standard input.",
+        ),
+    ] = None
+    from_nul: Annotated[
+        str | None,
+        _option(
+            "--from0",
+            panel="Input",
+            metavar="FILE|-",
+            parser=some_text,
+            help="The same with NUL after each path, as find -print0 writes it.",
+        ),
+    ] = None
+    set_pairs: Annotated[
+        list[str] | None,
+        _option(
+            "--set",
+            panel="Input",
+            metavar="KEY=VALUE",
+            help="A setting of dstft optimize for all jobs, above those of CONFIG. Repeatable.",
+        ),
+    ] = None
+    preset: Annotated[
+        str | None,
+        _option("--preset", panel="Input", metavar="NAME", help=str(OPTIONS["preset"].option.help)),
+    ] = None
+    output: Annotated[
+        str | None,
+        _option(
+            "-o",
+            "--output",
+            panel="Output",
+            metavar="TEMPLATE",
+            help="Directory of each job's results, with {stem}, {name}, {parent}, {folder}, {index} or "
+            "{SETTING} in it. Relative to CONFIG's folder; with --from to this one.",
+            show_default="{stem}-dstft",
+        ),
+    ] = None
+    figures: Annotated[
+        bool | None, _option("--figures/--no-figures", panel="Output", help="Draw pictures.")
+    ] = None
+    force: Annotated[bool, _option("--force", panel="Output", help="Do again what is done.")] = (
+        False
+    )
+    no_report: Annotated[
+        bool,
+        _option(
+            "--no-report", panel="Output", help="Do not write report.html, the page of all results."
+        ),
+    ] = False
+    as_json: Annotated[
+        bool,
+        _option(
+            "--json",
+            panel="Output",
+            help="Write a line of JSON to standard output per finished job.",
+        ),
+    ] = False
+    dry_run: Annotated[
+        bool, _option("--dry-run", panel=_RUN, help="Print the plan and run nothing.")
+    ] = False
+    workers: Annotated[
+        int | None,
+        _option(
+            "--workers",
+            panel=_RUN,
+            metavar="N",
+            help=f"Processes, which share the cores. At least 1 and at most {MOST_WORKERS}.",
+            show_default="number of cores",
+        ),
+    ] = None
+    scheduler: Annotated[
+        str | None,
+        _option(
+            "--scheduler",
+            panel=_RUN,
+            metavar="ADDRESS",
+            help="Run on the Dask cluster of this scheduler, such as tcp://host:8786.",
+        ),
+    ] = None
+    fail_fast: Annotated[
+        bool, _option("--fail-fast", panel=_RUN, help="Stop at the first job that fails.")
+    ] = False
+
+
+def run(options: BatchOptions, quiet: bool = False, verbose: bool = False) -> None:
     """The body of the command."""
-    check_verbosity(quiet, verbose)
-    if workers is not None and scheduler is not None:
-        raise UsageError("--workers and --scheduler exclude each other: the cluster has its own")
+    workers, output = options.workers, options.output
+    if workers is not None and options.scheduler is not None:
+        raise UsageError("`workers` and `scheduler` exclude each other: the cluster has its own")
     if workers is not None and not 1 <= workers <= MOST_WORKERS:
-        raise UsageError(f"--workers {workers}: must be at least 1 and at most {MOST_WORKERS}")
+        raise UsageError(f"`workers` {workers}: must be at least 1 and at most {MOST_WORKERS}")
     if output == "-":
-        raise UsageError("--output -: a batch writes directories: use --json for standard output")
-    if figures is not None:
-        set_pairs = (*set_pairs, f"figures={str(figures).lower()}")
-    plan = _plan(config, from_lines, from_nul, output, set_pairs)
-    if dry_run:
-        from dstft_cli.cli.batch_text import print_plan
+        raise UsageError("`output` -: a batch writes directories: use `json` for standard output")
+    plan = _plan(options)
+    from dstft_cli.cli.batch_watch import BatchWatch, print_plan
 
-        print_plan(plan, as_json=as_json)
+    if options.dry_run:
+        print_plan(plan, as_json=options.as_json)
         return
-    from dstft_cli.cli.batch_told import Told
-    from dstft_cli.cli.failures import Terminated
-    from dstft_cli.cli.table import printable
-
-    told = Told(plan, as_json=as_json, quiet=quiet, verbose=verbose, force=bool(force))
+    watch = BatchWatch(
+        plan, as_json=options.as_json, quiet=quiet, verbose=verbose, force=options.force
+    )
     try:
-        with told:
-            rows = _execute(plan, told, workers, scheduler, bool(force), fail_fast, verbose)
-        told.close(rows)
-        if not no_report and any(row["status"] != "failed" for row in rows.values()):
+        with watch:
+            rows = _execute(plan, watch, options, silent=not verbose)
+        watch.close(rows)
+        if not options.no_report and any(row["status"] != "failed" for row in rows.values()):
             from dstft_cli.report import write_report
 
-            told.line(f"report         {printable(str(write_report(plan.folder, force=True)))}")
+            watch.line(f"report         {printable(write_report(plan.folder, force=True))}")
     except (KeyboardInterrupt, Terminated) as error:
         code = 130 if isinstance(error, KeyboardInterrupt) else 143
-        raise StoppedError(
-            told.stopped("interrupted" if code == 130 else "terminated"), code
-        ) from None
+        how = "interrupted" if code == 130 else "terminated"
+        raise StoppedError(watch.stopped(how), code) from None
     if any(row["status"] == "failed" for row in rows.values()):
-        click.get_current_context().exit(1)
+        raise typer.Exit(1)
 
 
 class StoppedError(DstftError):
@@ -92,130 +172,83 @@ class StoppedError(DstftError):
 
 
 def _execute(
-    plan: Plan,
-    told: Told,
-    workers: int | None,
-    scheduler: str | None,
-    force: bool,
-    fail_fast: bool,
-    verbose: bool,
+    plan: Plan, watch: BatchWatch, options: BatchOptions, *, silent: bool
 ) -> dict[int, dict[str, Any]]:
-    from dstft_cli.batch.local import LocalExecutor, cores
-    from dstft_cli.batch.run import Workers, run_batch
+    from dstft_cli.batch.pools import ClusterExecutor, LocalExecutor, Workers, cores
+    from dstft_cli.batch.run import run_batch
     from dstft_cli.batch.worker import prepare
 
     def start(jobs: int) -> Workers:
-        if scheduler is not None:
-            from dstft_cli.batch.cluster import ClusterExecutor
-
-            return ClusterExecutor(scheduler)
+        if options.scheduler is not None:
+            return ClusterExecutor(options.scheduler)
         figures = any(variant.settings.figures for variant in plan.variants)
         return LocalExecutor(
-            min(jobs, workers or cores()), partial(prepare, figures), silent=not verbose
+            min(jobs, options.workers or cores()), partial(prepare, figures), silent=silent
         )
 
-    return run_batch(plan, start, force=force, fail_fast=fail_fast, watch=told.watch)
+    return run_batch(
+        plan, start, force=options.force, fail_fast=options.fail_fast, watch=watch.watch
+    )
 
 
-def _plan(
-    config: Path | None,
-    from_lines: str | None,
-    from_nul: str | None,
-    output: str | None,
-    set_pairs: tuple[str, ...],
-) -> Plan:
+def _plan(options: BatchOptions) -> Plan:
     """The plan of the config file, or of the list of inputs."""
     from dstft_cli.batch import from_list, make_plan, read_config
 
-    ways = {"CONFIG": config, "--from": from_lines, "--from0": from_nul}
+    pairs = list(options.set_pairs or ())
+    pairs += [f"preset={options.preset}"] if options.preset is not None else []
+    if options.figures is not None:
+        pairs.append(f"figures={str(options.figures).lower()}")
+    ways = {"CONFIG": options.config, "--from": options.from_lines, "--from0": options.from_nul}
     given = [name for name, value in ways.items() if value is not None]
     if len(given) != 1:
         found = " and ".join(given) + " exclude each other" if given else "no jobs"
         raise UsageError(f"{found}: give one of CONFIG, --from FILE and --from0 FILE")
-    if config is not None:
-        return make_plan(read_config(config, set_pairs, output))
-    from dstft_cli.cli.batch_text import read_list
+    if options.config is not None:
+        return make_plan(read_config(options.config, pairs, options.output))
+    path, end = (options.from_lines, b"\n") if options.from_lines else (options.from_nul, b"\0")
+    assert path is not None
+    where = f"{given[0]} {path}"
+    return make_plan(from_list(_read_list(path, end), where, pairs, options.output))
 
-    text, end = (from_lines, b"\n") if from_lines is not None else (from_nul, b"\0")
-    assert text is not None
-    return make_plan(from_list(read_list(text, end), f"{given[0]} {text}", set_pairs, output))
+
+def _read_list(path: str, end: bytes) -> list[str]:
+    """The paths in a file, or `-` for standard input, each followed by `end`.
+
+    Raises:
+        UsageError: it cannot be read, or is no list.
+    """
+    if path == "-" and sys.stdin is None:
+        raise UsageError("standard input is closed: pipe a list of inputs into it")
+    try:
+        if path == "-":
+            data = sys.stdin.buffer.read(LARGEST_LIST + 1)
+        else:
+            with open(path, "rb") as file:
+                data = file.read(LARGEST_LIST + 1)
+    except (OSError, ValueError) as error:
+        reason = system_reason(error) if isinstance(error, OSError) else error
+        raise UsageError(f"{shortened(path)}: cannot be read: {reason}: check the list") from None
+    if len(data) > LARGEST_LIST:
+        raise UsageError(
+            f"{shortened(path)}: is above {LARGEST_LIST >> 20} MiB, so no list of inputs: check the list"
+        )
+    entries = data.split(end)
+    if end == b"\n":
+        entries = [entry.removesuffix(b"\r") for entry in entries]
+        if any(b"\0" in entry for entry in entries):
+            raise UsageError(f"{shortened(path)}: holds NUL characters: use --from0")
+    return [os.fsdecode(entry) for entry in entries if entry]
 
 
-batch = GroupedCommand(
-    name="batch",
-    callback=run,
-    context_settings=CONTEXT_SETTINGS,
-    params=[
-        click.Argument(["config"], required=False, type=PathType()),
-        GroupedOption(
-            ["--from", "from_lines"],
-            type=SettingType(path="file"),
-            metavar="FILE|-",
-            group="input",
-            help="Inputs from a list, one path a line; -: from standard input.",
-        ),
-        GroupedOption(
-            ["--from0", "from_nul"],
-            type=SettingType(path="file"),
-            metavar="FILE|-",
-            group="input",
-            help="The same with NUL after each path, as find -print0 writes it.",
-        ),
-        GroupedOption(
-            ["--set", "set_pairs"],
-            multiple=True,
-            metavar="KEY=VALUE",
-            group="input",
-            help="A setting of dstft optimize for all jobs, above those of CONFIG.  [repeatable]",
-        ),
-        GroupedOption(
-            ["-o", "--output"],
-            metavar="TEMPLATE",
-            group="output",
-            help="Directory of each job's results, with {stem}, {name}, {parent}, {folder}, {index} "
-            "or {SETTING} in it, below CONFIG's folder; with --from below this one.  "
-            "[default: {stem}-dstft]",
-        ),
-        setting_option(OPTIONS["figures"]),
-        GroupedOption(
-            ["--force", "force"], is_flag=True, group="output", help="Do again what is done."
-        ),
-        GroupedOption(
-            ["--no-report"],
-            is_flag=True,
-            group="output",
-            help="Leave out report.html, the page of all results.",
-        ),
-        GroupedOption(
-            ["--json", "as_json"],
-            is_flag=True,
-            group="output",
-            help="Write a line of JSON to standard output per finished job.",
-        ),
-        GroupedOption(
-            ["--dry-run"], is_flag=True, group="run", help="Print the plan and run nothing."
-        ),
-        GroupedOption(
-            ["--workers"],
-            type=int,
-            metavar="N",
-            group="run",
-            help="Processes, which share the cores out.  [at least 1; default: number of cores]",
-        ),
-        GroupedOption(
-            ["--scheduler"],
-            metavar="ADDRESS",
-            group="run",
-            help="Run on the Dask cluster of this scheduler, such as tcp://host:8786.",
-        ),
-        GroupedOption(
-            ["--fail-fast"], is_flag=True, group="run", help="Stop at the first job that fails."
-        ),
-        *general_options(),
-    ],
+app = command(
+    run,
     help="Run dstft optimize on many recordings and settings, several at a time.\n\n"
-    "CONFIG is a YAML file: defaults (settings), output (a template such as results/{stem}) and "
-    "jobs, each with an input (a path, a list or a pattern such as field/**/*.wav), a name, settings of "
-    "its own and a matrix of lists to multiply out. Its paths are relative to its folder. A job that "
-    "fails does not stop the others. The same command again does what is missing, failed or changed.",
+    "CONFIG has defaults (settings), output (a template such as results/{stem}) and jobs, each with an "
+    "input (a path, a list or a pattern such as field/**/*.wav), a name, settings of its own and a "
+    "matrix of lists to multiply out. Its paths are relative to its folder. A job that fails does not "
+    "stop the others. The same command again does what is missing, failed or changed.",
+    examples="dstft batch batch.yaml --dry-run\n\n"
+    "dstft batch batch.yaml --workers 8\n\n"
+    "find field -name '*.wav' | dstft batch --from - --preset bioacoustics",
 )

@@ -1,60 +1,87 @@
-"""`dstft optimize INPUT`: the main command."""
+"""`dstft optimize INPUT`: the main command; and how a job is run, for sweep and apply too."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from dstft_cli.cli.group import CONTEXT_SETTINGS
-from dstft_cli.cli.jobs import run_job
-from dstft_cli.cli.options import (
-    GroupedCommand,
-    SettingType,
-    file_options,
-    general_options,
-    setting_options,
-)
-from dstft_cli.settings import merge
+from dstft_cli.cli import console, summary
+from dstft_cli.cli.options import Config, Input, SetPairs, command
+from dstft_cli.settings import OPTIONS, Settings, merge
 
 if TYPE_CHECKING:
-    from dstft_cli.run.job import JobOutcome
+    from dstft_cli.run.optimize import JobOutcome
+
+_TEXT = ("`json`", "`csv` -")  # may go to a terminal
 
 
 def run(
-    source: str,
-    config: Path | None,
-    set_pairs: tuple[str, ...],
-    quiet: bool,
-    verbose: bool,
-    **options: Any,
+    source: Input,
+    typed: Mapping[str, Any],
+    config: Config = None,
+    set_pairs: SetPairs = None,
+    quiet: bool = False,
+    verbose: bool = False,
 ) -> None:
-    """The body of the command; `options` has one entry per setting, None where not given."""
-    given = {name: value for name, value in options.items() if value is not None}
-    settings = merge(given, set_pairs, config)
+    """The body of the command."""
+    note = ignore if quiet else console.note
+    settings = merge(typed, set_pairs or (), config, note=note)
 
     def job(**streams: Any) -> JobOutcome:
-        from dstft_cli.run.job import run_optimize
+        from dstft_cli.run.optimize import run_optimize
 
         return run_optimize(source, settings, **streams)
 
-    run_job(source, job, settings, quiet=quiet, verbose=verbose)
+    run_job(job, settings, summary.result_lines, quiet=quiet)
 
 
-optimize = GroupedCommand(
-    name="optimize",
-    callback=run,
-    context_settings=CONTEXT_SETTINGS,
-    params=[
-        click.Argument(["source"], metavar="INPUT", type=SettingType(path="file")),
-        *setting_options(),
-        *file_options(),
-        *general_options(),
-    ],
+def run_job(
+    job: Callable[..., JobOutcome],
+    settings: Settings,
+    lines: Callable[[Mapping[str, Any], Path | None], list[str]],
+    *,
+    quiet: bool,
+) -> None:
+    """Runs a job with its streams and prints what it found.
+
+    Args:
+        job: called with the keywords `stdout` and `progress`; it imports what it needs,
+            so that a wrong command line is refused at once.
+        settings: say what claims standard output.
+        lines: from the record of the run and its directory to the summary.
+        quiet: as given.
+    """
+    carrier = _carrier(settings)
+    is_text = carrier in _TEXT or carrier.startswith("`emit`")
+    stdout = console.data_output("" if is_text else carrier) if carrier else None
+    with console.progress_bar(quiet) as progress:
+        outcome = job(stdout=stdout, progress=progress)
+    if not quiet:
+        found = [] if carrier else lines(outcome.result_json, outcome.output)
+        console.print_outcome(outcome.result_json.get("warnings", []), found)
+
+
+def _carrier(settings: Settings) -> str:
+    """The option that claims standard output for data, e.g. `npy` -; empty where none does."""
+    name = next(iter(settings.streams), "")
+    if name in ("png", "npy", "csv"):
+        return f"`{name}` -"
+    return f"`{name}`" if name else ""
+
+
+def ignore(text: str) -> None:
+    """Takes a note that nobody wants."""
+
+
+app = command(
+    run,
     help="Learn the best window length for the recording INPUT and write its spectrogram.\n\n"
-    "INPUT is a sound file (WAV, FLAC, OGG, MP3, AIFF, CAF, ...) or -, a WAV on standard input. "
-    "L is a length: samples (1024, 1024.5) or a time (23ms, 0.02s). auto stands for a "
-    "default that is given in words, except for paths. Options overrule --set, and --set overrules "
-    "--config.",
+    "L is a length: samples (1024) or a time (23ms). HZ takes units too (1kHz). Options overrule "
+    "--set, --set overrules --config, --config overrules --preset.",
+    examples="dstft optimize speech.wav --preset speech\n\n"
+    "dstft optimize song.flac --window-mode time -o song\n\n"
+    "dstft optimize bird.wav --highpass 500Hz --win-length-max 40ms --freq-scale mel",
+    options=OPTIONS,
+    short=True,
 )

@@ -1,185 +1,220 @@
-"""Click options made from the declarations in `settings`, and their help in groups."""
+"""From the declared settings to Typer's options, and the options that every command has."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import inspect
+from collections.abc import Callable, Mapping
+from copy import copy
+from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-import click
-from click.shell_completion import CompletionItem
+import typer
+from pydantic_core import PydanticCustomError
+from typer.models import ArgumentInfo
 
-from dstft_cli.cli.entry import RunState
-from dstft_cli.cli.version import version_option
+from dstft_cli.cli import console
+from dstft_cli.cli.version import Version
 from dstft_cli.errors import UsageError
 from dstft_cli.settings import OPTIONS, Declaration
 from dstft_cli.settings.option import did_you_mean
 
-GENERAL = "general"
-PATHS = {"DIR": "dir", "FILE": "file", "PATH|-": "file", "FILE|-": "file"}  # by metavar
+GENERAL = "General"
+CONTEXT = {"help_option_names": ["-h", "--help"]}
 
 
-class SettingType(click.types.StringParamType):
-    """Text that `settings` checks, so that one place words the errors; shells complete it.
-
-    Args:
-        choices: words that complete it, and
-        path: what of a file system does: `file`, `dir` or, empty, nothing.
-    """
-
-    def __init__(self, choices: tuple[str, ...] = (), path: str = "") -> None:
-        self.choices = choices
-        self.path = path
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if isinstance(param, click.Option):  # an empty INPUT is a file that is not there
-            refuse_empty(value, param)
-        return super().convert(value, param, ctx)
-
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
-        if self.path:
-            return [CompletionItem(incomplete, type=self.path)]
-        return [CompletionItem(word) for word in self.choices if word.startswith(incomplete)]
+def some_text(text: str) -> str:
+    """`text`; nothing, or spaces alone, is refused."""
+    if not text.strip():
+        raise PydanticCustomError("setting", "must not be empty")
+    return text
 
 
-def refuse_empty(value: Any, param: click.Parameter) -> None:
-    """UsageError for a value of nothing, or of spaces."""
-    if not str(value).strip():
-        name = param.opts[-1] if isinstance(param, click.Option) else param.human_readable_name
-        raise UsageError(f"{name} {str(value)!r}: must not be empty")
+def some_path(text: str) -> Path:
+    """The path that `text` names; nothing, or spaces alone, is refused."""
+    return Path(some_text(text))
 
 
-class PathType(click.Path):
-    """A path that the command itself checks, but that it is one; shells complete it.
-
-    Args:
-        kind: `file` or `dir`.
-    """
-
-    def __init__(self, kind: str = "file") -> None:
-        super().__init__(path_type=Path)
-        self._kind = kind
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if param is not None:
-            refuse_empty(value, param)
-        return super().convert(value, param, ctx)
-
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
-        return [CompletionItem(incomplete, type=self._kind)]
-
-
-class GroupedOption(click.Option):
-    """An option that knows its heading in `--help`."""
-
-    def __init__(self, *args: Any, group: str = GENERAL, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.group = group
-
-
-class GroupedCommand(click.Command):
-    """A command whose `--help` lists options under their groups' headings."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        try:
-            return super().parse_args(ctx, args)
-        except click.NoSuchOption as error:
-            params = self.get_params(ctx)
-            known = tuple(name for p in params for name in (*p.opts, *p.secondary_opts))
-            hint = did_you_mean(error.option_name.replace("_", "-"), known)
-            if any(error.option_name == declared.flag for declared in OPTIONS.values()):
-                hint = ""  # it is meant, and of another command
-            raise click.UsageError(f"no such option '{error.option_name}'{hint}", ctx) from None
-        except click.UsageError as error:
-            error.ctx = error.ctx or ctx  # or the message would point at the help of `dstft`
-            raise
-
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        groups: dict[str, list[tuple[str, str]]] = {}
-        for param in self.get_params(ctx):
-            record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
-            if record is not None:
-                groups.setdefault(getattr(param, "group", GENERAL), []).append(record)
-        for group, records in groups.items():
-            with formatter.section(f"{group.capitalize()} options"):
-                formatter.write_dl(records, col_max=24)
-
-
-def setting_option(declaration: Declaration) -> GroupedOption:
-    """The click option of one setting; its value is None where it was not given."""
-    option, flag = declaration.option, declaration.flag
-    names = [declaration.name, *filter(None, [option.short])]
-    shared: dict[str, Any] = {
-        "default": None,
-        "group": option.group,
-        "help": help_text(declaration),
-    }
-    if declaration.is_flag:
-        both = f"{flag}/--no-{flag[2:]}" if option.negatable else flag
-        # flag_value would turn "not given" into False, which YAML's true could not overrule
-        return GroupedOption([*names, both], is_flag=True, **shared)
-    metavar = option.metavar or "|".join(option.choices)
-    kind = SettingType(option.choices, PATHS.get(metavar, ""))
-    return GroupedOption([*names, flag], type=kind, metavar=metavar, **shared)
-
-
-def help_text(declaration: Declaration) -> str:
-    """What the option does, with unit, range and default."""
-    option = declaration.option
-    notes = [option.unit, option.range]
-    if not declaration.is_flag or declaration.default:
-        notes.append(f"default: {declaration.default_text}")
-    notes = [note for note in notes if note]
-    return f"{option.help}  [{'; '.join(notes)}]" if notes else option.help
-
-
-def setting_options(groups: Collection[str] | None = None) -> list[click.Parameter]:
-    """One option per setting, in the order of the declarations; of some groups only, if given."""
-    return [
-        setting_option(declaration)
-        for declaration in OPTIONS.values()
-        if groups is None or declaration.option.group in groups
-    ]
-
-
-def file_options() -> list[click.Parameter]:
-    """`--config` and `--set`, the other ways to give settings."""
-    return [
-        GroupedOption(
-            ["--config"],
-            type=PathType(),
-            metavar="FILE",
-            help="YAML file of settings: option names with _ as keys.",
-        ),
-        GroupedOption(
-            ["--set", "set_pairs"],
-            multiple=True,
-            metavar="KEY=VALUE",
-            help="A setting as in YAML; above --config, below the options.  [repeatable]",
-        ),
-    ]
-
-
-def general_options() -> list[click.Parameter]:
-    """`-q`, `-v` and `--version`, which every command has."""
-    return [
-        GroupedOption(["-q", "--quiet"], is_flag=True, help="Print errors only."),
-        GroupedOption(
-            ["-v", "--verbose"],
-            is_flag=True,
-            is_eager=True,
-            callback=_remember_verbose,
-            help="Tell what is done and why, and print a traceback with an error.",
-        ),
-        version_option(),
-    ]
-
-
-def _remember_verbose(ctx: click.Context, param: click.Parameter, value: bool) -> bool:
-    if value:
-        ctx.ensure_object(RunState).verbose = True
+def _remember_verbose(ctx: typer.Context, value: bool) -> bool:
+    if value and not ctx.resilient_parsing:
+        console.tell_details()
     return value
+
+
+def _show_all(ctx: typer.Context, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        for param in ctx.command.params:
+            param.hidden = False  # type: ignore[attr-defined]
+        typer.echo(ctx.get_help())
+        raise typer.Exit
+
+
+Quiet = Annotated[
+    bool, typer.Option("-q", "--quiet", help="Print errors only.", rich_help_panel=GENERAL)
+]
+Verbose = Annotated[
+    bool,
+    typer.Option(
+        "-v",
+        "--verbose",
+        is_eager=True,
+        callback=_remember_verbose,
+        help="Tell what is done and why; show a traceback with an error.",
+        rich_help_panel=GENERAL,
+    ),
+]
+HelpAll = Annotated[
+    bool,
+    typer.Option(
+        "--help-all",
+        is_eager=True,
+        callback=_show_all,
+        help="Show all options, those for experts too, and exit.",
+    ),
+]
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        parser=some_path,
+        help="YAML file of settings: option names with _ as keys.",
+        rich_help_panel=GENERAL,
+    ),
+]
+SetPairs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="A setting as in YAML, above --config and below the options. Repeatable.",
+        rich_help_panel=GENERAL,
+    ),
+]
+Input = Annotated[
+    str,
+    typer.Argument(
+        metavar="INPUT",
+        help="Sound file (WAV, FLAC, OGG, MP3, ...), or -: a WAV on standard input.",
+    ),
+]
+Directory = Annotated[
+    Path, typer.Argument(metavar="DIR", parser=some_path, help="Directory that dstft has written.")
+]
+Force = Annotated[bool, copy(OPTIONS["force"].option)]
+
+
+def command(
+    body: Callable[..., None],
+    *,
+    help: str,
+    examples: str = "",
+    options: Mapping[str, Declaration] | None = None,
+    short: bool = False,
+) -> typer.Typer:
+    """The Typer app of one command.
+
+    Args:
+        body: called with its own parameters; with `typed`, the settings that were typed, by name;
+            with `quiet` and `verbose`, unless both are asked for.
+        help: what the command does.
+        examples: lines that the help ends with.
+        options: settings that the command takes.
+        short: `--help` leaves out options for experts, and `--help-all` shows them.
+    """
+    options = options or {}
+
+    def run(ctx: typer.Context, **values: Any) -> None:
+        del values["version"]
+        values.pop("help_all", None)
+        if values["quiet"] and values["verbose"]:
+            raise UsageError("`quiet` and `verbose` exclude each other: leave one out")
+        given = {name: values.pop(name) for name in options}
+        sources = {name: ctx.get_parameter_source(name) for name in options}
+        if options:
+            typed = {n for n, s in sources.items() if s is not None and s.name == "COMMANDLINE"}
+            values["typed"] = {name: given[name] for name in options if name in typed}
+        for name, group in groups.items():
+            values[name] = group(**{part.name: values.pop(part.name) for part in fields(group)})
+        body(**values)
+
+    own, groups = _own_parameters(body)
+    run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [
+            inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context),
+            *(p for p in own if _is_argument(p)),
+            *(_parameter(declared, hide=short) for declared in options.values()),
+            *(p for p in own if not _is_argument(p) and p.name not in _GIVEN),
+            *(
+                inspect.Parameter(
+                    name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=False
+                )
+                for name, kind in (_EVERYWHERE | ({"help_all": HelpAll} if short else {})).items()
+            ),
+        ]
+    )
+    run.__annotations__ = {}
+    app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+    epilog = "Examples:\n\n" + examples if examples else None
+    app.command(help=help, epilog=epilog, context_settings=CONTEXT)(run)
+    return app
+
+
+def _own_parameters(body: Callable[..., None]) -> tuple[list[inspect.Parameter], dict[str, Any]]:
+    """The parameters of a body, with the fields of a dataclass in its place; and such dataclasses."""
+    found: list[inspect.Parameter] = []
+    groups: dict[str, Any] = {}
+    for parameter in inspect.signature(body, eval_str=True).parameters.values():
+        kind: Any = parameter.annotation
+        if is_dataclass(parameter.annotation):
+            groups[parameter.name] = kind
+            found += inspect.signature(kind, eval_str=True).parameters.values()
+        else:
+            found.append(parameter.replace(kind=parameter.KEYWORD_ONLY))
+    return found, groups
+
+
+_EVERYWHERE = {"quiet": Quiet, "verbose": Verbose, "version": Version}
+_GIVEN = ("typed", "quiet", "verbose")
+
+
+def _is_argument(parameter: inspect.Parameter) -> bool:
+    extras = getattr(parameter.annotation, "__metadata__", ())
+    return any(isinstance(extra, ArgumentInfo) for extra in extras)
+
+
+def _parameter(declared: Declaration, hide: bool) -> inspect.Parameter:
+    """A setting as a parameter that Typer reads: text, which `settings` checks."""
+    option = copy(declared.option)
+    option.help = help_text(declared)
+    option.hidden = hide and option.hidden
+    words = declared.choices
+    if words:
+        option.autocompletion = lambda incomplete: [w for w in words if w.startswith(incomplete)]
+    kind, default = (bool, declared.default) if declared.is_flag else (str, None)
+    if not declared.is_flag and declared.default is not None:
+        default = declared.default_text
+    return inspect.Parameter(
+        declared.name,
+        inspect.Parameter.KEYWORD_ONLY,
+        annotation=Annotated[kind, option],
+        default=default,
+    )
+
+
+def help_text(declared: Declaration) -> str:
+    """What the option does, with its choices and range."""
+    text = str(declared.option.help)
+    if len(declared.choices) > 1 and "|" not in str(declared.option.metavar):
+        own = ", or your own module:object" if str in declared.members else ""
+        text += f" Choices: {', '.join(declared.choices)}{own}."
+    if declared.range:
+        text += f" {declared.range.capitalize()}."
+    return text
+
+
+def check_choice(name: str, value: str, known: tuple[str, ...]) -> None:
+    """UsageError where `value` is none of the known words; `name` says what it is."""
+    if value not in known:
+        hint = did_you_mean(value, known)
+        raise UsageError(f"{name} {value}: must be one of {', '.join(known)}{hint}")

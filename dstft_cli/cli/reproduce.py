@@ -4,25 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import click
+import typer
 
-from dstft_cli.cli.group import CONTEXT_SETTINGS
-from dstft_cli.cli.jobs import check_verbosity
-from dstft_cli.cli.options import (
-    GroupedCommand,
-    GroupedOption,
-    PathType,
-    SettingType,
-    general_options,
-    setting_option,
-)
-from dstft_cli.cli.progress import progress_bar
-from dstft_cli.cli.table import table
-from dstft_cli.errors import UsageError
+from dstft_cli.cli import console
+from dstft_cli.cli.options import check_choice, command, some_path
 from dstft_cli.names import EXPERIMENTS, counted
 from dstft_cli.settings import OPTIONS, merge
 
@@ -31,23 +22,55 @@ if TYPE_CHECKING:
 
 
 def run(
-    name: str,
-    output: Path | None,
-    data: Path | None,
-    as_csv: bool,
-    quiet: bool,
-    verbose: bool,
-    **options: Any,
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help=f"One of {', '.join(EXPERIMENTS)}.",
+            autocompletion=lambda: list(EXPERIMENTS),
+        ),
+    ],
+    typed: Mapping[str, Any],
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            parser=some_path,
+            help="Recordings for classification: one folder of sound files per class.",
+            show_default="synthetic sounds",
+            rich_help_panel="Input",
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="DIR",
+            parser=some_path,
+            help="Directory of the results.",
+            show_default="NAME-dstft",
+            rich_help_panel="Output",
+        ),
+    ] = None,
+    as_csv: Annotated[
+        bool,
+        typer.Option(
+            "--csv",
+            help="Write the table to standard output as CSV, and nothing else there.",
+            rich_help_panel="Output",
+        ),
+    ] = False,
+    quiet: bool = False,
+    verbose: bool = False,
 ) -> None:
     """The body of the command."""
-    check_verbosity(quiet, verbose)
-    settings = merge({key: value for key, value in options.items() if value is not None})
-    if name not in EXPERIMENTS:
-        raise UsageError(f"experiment '{name}' is unknown: use {', '.join(EXPERIMENTS)}")
+    settings = merge(typed)
+    check_choice("experiment", name, EXPERIMENTS)
     # imported last: a wrong command line is refused at once, and --help needs no torch
     from dstft_cli.experiments import run_experiments
 
-    with progress_bar(quiet) as progress:
+    with console.progress_bar(quiet) as progress:
         done = run_experiments(
             name,
             output=output,
@@ -57,16 +80,15 @@ def run(
             data=data,
             progress=progress,
         )
-    if verbose:
-        for experiment, seconds in done.seconds.items():
-            threads = counted(done.threads, "thread")
-            click.echo(f"{experiment}: {seconds:.1f} s on {threads}", err=True)
+    log = logging.getLogger("dstft_cli")
+    for experiment, seconds in done.seconds.items():
+        log.info("%s: %.1f s on %s", experiment, seconds, counted(done.threads, "thread"))
     if as_csv:
-        click.echo(csv_text(done), nl=False)
+        typer.echo(csv_text(done), nl=False)
     elif not quiet:
         for experiment, found in done.findings.items():
             _print_findings(found, done.seconds[experiment])
-        click.echo(f"output  {done.output}")
+        typer.echo(f"output  {done.output}")
 
 
 def csv_text(done: Reproduced) -> str:
@@ -83,15 +105,15 @@ def csv_text(done: Reproduced) -> str:
 
 def _print_findings(found: Findings, seconds: float) -> None:
     """A table as wide as it is, drawn by rich on a terminal, plain text elsewhere."""
-    click.echo(found.title)
+    typer.echo(found.title)
     if sys.stdout.isatty():
         _print_rich(found)
     else:
-        for line in table(found.table.columns, found.table.text()):
-            click.echo(line)
+        for line in console.table(found.table.columns, found.table.text()):
+            typer.echo(line)
     for note in found.notes:
-        click.echo(f"- {note}")
-    click.echo(f"{seconds:.0f} s\n")
+        typer.echo(f"- {note}")
+    typer.echo(f"{seconds:.0f} s\n")
 
 
 def _print_rich(found: Findings) -> None:
@@ -107,46 +129,12 @@ def _print_rich(found: Findings) -> None:
     Console().print(shown)
 
 
-reproduce = GroupedCommand(
-    name="reproduce",
-    callback=run,
-    context_settings=CONTEXT_SETTINGS,
-    params=[
-        click.Argument(["name"], metavar="NAME", type=SettingType(EXPERIMENTS)),
-        GroupedOption(
-            ["--data"],
-            type=PathType(),
-            metavar="DIR",
-            group="input",
-            help="Recordings for classification: one folder of sound files per class.  "
-            "[default: synthetic sounds]",
-        ),
-        GroupedOption(
-            ["-o", "--output"],
-            type=PathType(),
-            metavar="DIR",
-            group="output",
-            help="Directory of the results.  [default: NAME-dstft]",
-        ),
-        GroupedOption(
-            ["--csv", "as_csv"],
-            is_flag=True,
-            group="output",
-            help="Write the table to standard output as CSV, and nothing else there.",
-        ),
-        setting_option(OPTIONS["force"]),
-        GroupedOption(
-            ["--seed"],
-            type=SettingType(),
-            metavar="N",
-            group="compute",
-            help="Seed of all signals and weights.  [at least 0; default: 0]",
-        ),
-        setting_option(OPTIONS["threads"]),
-        *general_options(),
-    ],
+app = command(
+    run,
     help="Run the experiment NAME and write NAME.json and pictures.\n\n"
-    f"NAME is one of {', '.join(EXPERIMENTS)}. windows: all window modes against every whole window "
-    "length. hops: frames that move. tracking and classification: a window learned together with a "
-    "network against the same network on fixed windows. Each takes up to three minutes on two cores.",
+    "windows: all window modes against every whole window length. hops: frames that move. tracking "
+    "and classification: a window learned together with a network, against fixed windows. Each takes "
+    "up to three minutes on two cores.",
+    examples="dstft reproduce windows",
+    options={name: OPTIONS[name] for name in ("force", "seed", "threads")},
 )

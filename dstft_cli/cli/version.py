@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
-import click
-
-
-def version_option() -> click.Option:
-    """`--version`, for the group and for every command."""
-    return click.Option(
-        ["--version"],
-        is_flag=True,
-        is_eager=True,
-        expose_value=False,
-        callback=_print_version,
-        help="Show the version and exit.",
-    )
+import typer
 
 
-def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
-    if not value or ctx.resilient_parsing:
+def _print_version(value: bool) -> None:
+    if not value:
         return
     import platform
 
@@ -32,8 +21,16 @@ def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> N
         libsndfile_version(),
         f"Python {platform.python_version()}",
     ]
-    click.echo(f"dstft {__version__} ({', '.join(parts)})")
-    ctx.exit()
+    typer.echo(f"dstft {__version__} ({', '.join(parts)})")
+    raise typer.Exit
+
+
+Version = Annotated[
+    bool,
+    typer.Option(
+        "--version", is_eager=True, callback=_print_version, help="Show the version and exit."
+    ),
+]
 
 
 def package_version(package: str) -> str:

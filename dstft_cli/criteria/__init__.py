@@ -1,122 +1,106 @@
-"""Criteria by name, or a user's own object."""
+"""Criteria by name, by `module:object`, or a user's own object.
+
+The formulas are in `builtin` and `gini`; `base` says what a criterion is.
+"""
 
 from __future__ import annotations
 
 import difflib
 import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from dstft_cli.criteria.base import (
-    Criterion,
-    QuasiConvex,
-    bin_sum,
-    check_direction,
-    sum_dtype,
-)
-from dstft_cli.criteria.builtin import (
-    L1L2,
-    Concentration,
-    Entropy,
-    Hoyer,
-    Kurtosis,
-    Lp,
-    Ratio,
-    Renyi,
-)
+from dstft_cli.criteria import builtin
+from dstft_cli.criteria.base import Criterion, QuasiConvex, Slopes, bin_sum, sum_dtype
+from dstft_cli.criteria.builtin import Kurtosis, Lp, Ratio, Renyi, rows_together
 from dstft_cli.criteria.gini import Gini
-from dstft_cli.criteria.together import rows_together
-from dstft_cli.errors import UsageError
-from dstft_cli.names import CRITERIA
+from dstft_cli.errors import DstftError, UsageError, printable
 
 __all__ = [
-    "L1L2",
-    "Concentration",
     "Criterion",
-    "Entropy",
     "Gini",
-    "Hoyer",
     "Kurtosis",
-    "Lp",
     "QuasiConvex",
     "Ratio",
-    "Renyi",
-    "UserCriterion",
     "bin_sum",
     "resolve",
     "rows_together",
     "sum_dtype",
 ]
 
-_TABLE: dict[str, type[Criterion]] = {
-    c.name: c for c in (Entropy, Renyi, Kurtosis, Concentration, L1L2, Hoyer, Lp, Gini)
-}
+_BY_NAME: dict[str, type[Criterion]] = {c.name: c for c in (*builtin.SEPARABLE, Gini)}
+_NEEDED = "a criterion has direction, moments(a) and value(sums, cells)"
 
 
 class UserCriterion(Criterion):
     """A user's object with `direction`, `moments(a)` and `value(sums, cells)`; slopes by autograd.
 
     Raises:
-        ValueError: the object is not a criterion; the message says what is missing.
+        UsageError: the object is not a criterion, or its own code fails; the message says where.
     """
 
     scale_invariant = False
 
     def __init__(self, target: Any, name: str) -> None:
         self.name = name
+        self._target = target
         for method in ("moments", "value"):
             if not callable(getattr(target, method, None)):
-                raise ValueError(f"it has no method {method}()")
-        self.direction = check_direction(getattr(target, "direction", "minimize"))
-        self._target = target
+                raise self._unfit(f"it has no method {method}()")
+        self.direction = getattr(target, "direction", "minimize")
+        if self.direction not in ("minimize", "maximize"):
+            raise self._unfit(f"direction {self.direction!r} is neither 'minimize' nor 'maximize'")
         self._try_out()
 
     def moments(self, a: Tensor) -> tuple[Tensor, ...]:
-        moments = self._target.moments(a)
+        with _errors_of(f"criterion {self.name}: its moments()"):
+            moments = self._target.moments(a)
         return (moments,) if isinstance(moments, Tensor) else tuple(moments)
 
-    def slopes(self, a: Tensor) -> tuple[Tensor | float, ...]:
-        slopes: list[Tensor | float] = []
+    def slopes(self, a: Tensor) -> Slopes:
+        def slope_of(moment: Tensor) -> Tensor | float:
+            if not moment.requires_grad:
+                return 0.0
+            (slope,) = torch.autograd.grad(moment.sum(), leaf, retain_graph=True)
+            return torch.nan_to_num(slope, nan=0.0, posinf=0.0, neginf=0.0)
+
         with torch.enable_grad():
             leaf = a.detach().requires_grad_()
-            for moment in self.moments(leaf):
-                if not moment.requires_grad:
-                    slopes.append(0.0)
-                    continue
-                (slope,) = torch.autograd.grad(moment.sum(), leaf, retain_graph=True)
-                slopes.append(torch.nan_to_num(slope, nan=0.0, posinf=0.0, neginf=0.0))
-        return tuple(slopes)
+            return tuple(slope_of(moment) for moment in self.moments(leaf))
 
     def value(self, sums: Tensor, cells: float) -> Tensor:
         if sums.dim() > 1:  # the user's value() is promised one row of sums
             return torch.stack([self.value(row, cells) for row in sums])
-        value: Tensor = self._target.value(sums, cells)
+        with _errors_of(f"criterion {self.name}: its value()"):
+            value: Tensor = self._target.value(sums, cells)
         return value
 
     def _try_out(self) -> None:
         a = torch.linspace(0.0, 2.0, 12).reshape(1, 3, 4)
-        try:
+        with _errors_of(f"criterion {self.name}: its moments()"):
             moments = self.moments(a)
-            if not all(isinstance(m, Tensor) and m.shape == a.shape for m in moments):
-                raise ValueError("moments() must return tensors of the shape of its argument")
-            self.sums_per_frame = len(moments)
-            sums = self.rows(a)[0].sum(0)
-            value = self.value(sums.requires_grad_(), float(a.numel()))
-            if not (isinstance(value, Tensor) and value.dim() == 0 and value.requires_grad):
-                raise ValueError("value() must return a 0-dimensional tensor computed from sums")
-        except ValueError:
-            raise
-        except Exception as error:
-            raise ValueError(f"{type(error).__name__}: {error}".splitlines()[0]) from error
+        if not all(isinstance(m, Tensor) and m.shape == a.shape for m in moments):
+            raise self._unfit("moments() must return tensors of the shape of its argument")
+        self.sums_per_frame = len(moments)
+        sums = self.rows(a)[0].sum(0)
+        value = self.value(sums.requires_grad_(), float(a.numel()))
+        if not (isinstance(value, Tensor) and value.dim() == 0 and value.requires_grad):
+            raise self._unfit("value() must return a 0-dimensional tensor computed from sums")
+
+    def _unfit(self, reason: str) -> UsageError:
+        return UsageError(f"criterion {self.name} is not a criterion: {reason} ({_NEEDED})")
 
 
 def resolve(criterion: str | Criterion | Any, order: float | None = None) -> Criterion:
     """The criterion of that name, `module:object`, or the object itself.
 
     Args:
-        criterion: one of `names.CRITERIA`, `module:object`, or an object as `base` describes.
+        criterion: a name of the table in `docs/criteria.md`, `module:object`, or an object as `base`
+            describes.
         order: α of `renyi` (> 0, not 1; default 3) or p of `lp` (in (0, 1]; default 0.5).
 
     Raises:
@@ -125,45 +109,41 @@ def resolve(criterion: str | Criterion | Any, order: float | None = None) -> Cri
     if isinstance(criterion, Criterion):
         return criterion
     if not isinstance(criterion, str):
-        return _wrap(criterion, type(criterion).__name__)
-    if criterion in ("renyi", "lp"):
-        return _of_order(criterion, order)
+        return _of_object(criterion, type(criterion).__name__)
     if order is not None:
-        raise UsageError(f"order {order:g}: criterion {criterion} has none; renyi and lp have one")
-    if criterion in _TABLE:
-        return _TABLE[criterion]()
+        if criterion not in ("renyi", "lp"):
+            raise UsageError(
+                f"order {order:g}: criterion {criterion} has none; renyi and lp have one"
+            )
+        return Renyi(order) if criterion == "renyi" else Lp(order)
+    if criterion in _BY_NAME:
+        return _BY_NAME[criterion]()
     if ":" in criterion:
-        return _wrap(_load(criterion), criterion)
-    near = difflib.get_close_matches(criterion, CRITERIA, n=1)
+        return _of_object(_load(criterion), criterion)
+    near = difflib.get_close_matches(criterion, _BY_NAME, n=1)
     hint = f" (did you mean {near[0]}?)" if near else ""
     raise UsageError(
-        f"criterion {criterion!r} is unknown{hint}: use {', '.join(CRITERIA)} or module:object"
+        f"criterion {criterion!r} is unknown{hint}: use {', '.join(_BY_NAME)} or module:object"
     )
 
 
-def _of_order(name: str, order: float | None) -> Criterion:
-    if name == "renyi":
-        if order is not None and (order <= 0 or order == 1):
-            raise UsageError(f"order {order:g} of renyi: above 0 and not 1 (that is entropy)")
-        return Renyi() if order is None else Renyi(order)
-    if order is not None and not 0 < order <= 1:
-        raise UsageError(f"order {order:g} of lp: above 0 and up to 1 is allowed")
-    return Lp() if order is None else Lp(order)
+def _of_object(target: Any, name: str) -> Criterion:
+    if isinstance(target, type):
+        with _errors_of(f"criterion {name}: making it"):
+            target = target()
+    return target if isinstance(target, Criterion) else UserCriterion(target, name)
 
 
 def _load(reference: str) -> Any:
+    """What `module:object` names."""
     module_name, _, attribute = reference.partition(":")
     try:
-        target: Any = importlib.import_module(module_name)
+        with _errors_of(f"criterion {reference}: importing {module_name!r}"):
+            target: Any = importlib.import_module(module_name)
     except ImportError as error:
         raise UsageError(
             f"criterion {reference}: module {module_name!r} cannot be imported ({error}): "
             "put its folder on PYTHONPATH"
-        ) from error
-    except Exception as error:
-        raise UsageError(
-            f"criterion {reference}: importing {module_name!r} failed: "
-            f"{type(error).__name__}: {error}: mend the module"
         ) from error
     for part in attribute.split("."):
         try:
@@ -176,15 +156,14 @@ def _load(reference: str) -> Any:
     return target
 
 
-def _wrap(target: Any, name: str) -> Criterion:
+@contextmanager
+def _errors_of(whose: str) -> Iterator[None]:
+    """Errors of a user's own code as UsageError, with whose they are and their last line."""
     try:
-        if isinstance(target, type):
-            target = target()
-        if isinstance(target, Criterion):
-            return target
-        return UserCriterion(target, name)
-    except (TypeError, ValueError) as error:
-        raise UsageError(
-            f"criterion {name} is not a criterion: {error} (needed: direction, moments(a), "
-            "value(sums, cells))"
-        ) from error
+        yield
+    except (DstftError, ImportError, MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        lines = str(error).strip().splitlines() or [""]
+        said = f"{type(error).__name__}: {printable(lines[-1])}"
+        raise UsageError(f"{whose} failed: {said}: correct its code") from error

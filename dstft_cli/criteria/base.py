@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -27,40 +27,33 @@ from torch import Tensor
 
 Direction = Literal["minimize", "maximize"]
 Pool = Callable[[Tensor], Tensor]
+Slopes = tuple[Tensor | float, ...]
 
 
 class Criterion(ABC):
-    """A criterion of sparsity or concentration.
+    """A criterion of sparsity or concentration."""
 
-    Attributes:
-        name: as typed after `--criterion`.
-        direction: whether a smaller or a larger value is sparser.
-        scale_invariant: the value does not change when the signal is multiplied by a constant.
-        ranked: the moments depend on the ranks of all cells, found in a pass of their own.
-        per_frame: a nonlinear statistic of each frame, so its sums do not part into those of bins.
-        in_nats: the score is a logarithm, so its differences compare with those of other criteria.
-        sums_per_frame: J, the number of sums that `rows` gives.
-    """
-
-    name: str
-    direction: Direction = "minimize"
-    scale_invariant: ClassVar[bool] = True
-    ranked: ClassVar[bool] = False
-    per_frame: ClassVar[bool] = False
-    in_nats: ClassVar[bool] = False
-    sums_per_frame: int = 2
+    name: str  # as given to `criterion`
+    direction: Direction = "minimize"  # whether a smaller or a larger value is sparser
+    scale_invariant: ClassVar[bool] = True  # the signal times a constant has the same value
+    ranked: ClassVar[bool] = (
+        False  # moments depend on the ranks of all cells, of a pass of their own
+    )
+    per_frame: ClassVar[bool] = (
+        False  # no linear statistic of a frame: its sums have no parts per bin
+    )
+    in_nats: ClassVar[bool] = False  # the score is a logarithm, so differences compare with others'
+    sums_per_frame: int = 2  # J, the number of sums that `rows` gives
 
     @abstractmethod
     def moments(self, a: Tensor) -> tuple[Tensor, ...]:
         """`ψ_j(a)` per cell; `a` ≥ 0 of any shape."""
 
     @abstractmethod
-    def slopes(self, a: Tensor) -> tuple[Tensor | float, ...]:
+    def slopes(self, a: Tensor) -> Slopes:
         """`ψ_j'(a)` per cell, finite (zero where it has no limit) at `a = 0`."""
 
-    def moments_and_slopes(
-        self, a: Tensor
-    ) -> tuple[tuple[Tensor, ...], tuple[Tensor | float, ...]]:
+    def moments_and_slopes(self, a: Tensor) -> tuple[tuple[Tensor, ...], Slopes]:
         """Both at once, for criteria whose two share work."""
         return self.moments(a), self.slopes(a)
 
@@ -79,29 +72,18 @@ class Criterion(ABC):
         return value if self.direction == "minimize" else -value
 
     def rows(self, a: Tensor, da: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """Sums per frame.
-
-        Args:
-            a: `[C, n, F]`.
-            da: derivative of `a` with respect to its frame's parameter, `[C, n, F]`.
-
-        Returns:
-            `Σ ψ_j(a)` and `Σ ψ_j'(a) ∂a` (None without `da`), each `[n, J]` float64.
-        """
+        """Sums per frame, `[n, J]` float64, and their derivatives; see `pooled`."""
         return self.pooled(a, frame_sum, da)
 
     def pooled(
         self, a: Tensor, pool: Pool, da: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None]:
-        """Sums over any parts of the plane.
+        """Sums over any parts of the plane: `Σ ψ_j(a)` and `Σ ψ_j'(a) ∂a` (None without `da`).
 
         Args:
             a: `[C, n, F]`.
             pool: from a quantity of each cell `[C, n, F]` to its weighted sums `[...]`.
             da: derivative of `a` with respect to the parameter of its cell, `[C, n, F]`.
-
-        Returns:
-            `Σ ψ_j(a)` and `Σ ψ_j'(a) ∂a` (None without `da`), each `[..., J]`.
         """
         if da is None:
             return torch.stack([pool(m) for m in self.moments(a)], dim=-1), None
@@ -158,10 +140,3 @@ def bin_sum(cells: Tensor, weights: Tensor) -> Tensor:
 def sum_dtype(cells: Tensor) -> torch.dtype:
     """float64, or float32 where the device has no float64."""
     return torch.float32 if cells.device.type == "mps" else torch.float64
-
-
-def check_direction(direction: Any) -> Direction:
-    """`direction` if it is one; ValueError otherwise."""
-    if direction not in ("minimize", "maximize"):
-        raise ValueError(f"direction {direction!r} is neither 'minimize' nor 'maximize'")
-    return direction  # type: ignore[no-any-return]

@@ -9,27 +9,23 @@ for the l_p forms.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dstft_cli.criteria.base import Criterion, QuasiConvex, frame_sum
+from dstft_cli.criteria.base import Criterion, QuasiConvex, Slopes, frame_sum
+from dstft_cli.errors import UsageError
 
 
 def power(a: Tensor, q: float) -> Tensor:
     """`a ** q`, by products where that is faster."""
-    if q == 1:
-        return a
-    if q == 2:
-        return a * a
-    if q == 3:
-        return a * a * a
-    if q == 4:
-        squared = a * a
-        return squared * squared
-    return a.pow(q)
+    if q not in (1, 2, 3, 4):
+        return a.pow(q)
+    squared = a if q == 1 else a * a
+    return squared * squared if q == 4 else squared * a if q == 3 else squared
 
 
 def _log(a: Tensor) -> Tensor:
@@ -45,12 +41,10 @@ class Entropy(QuasiConvex):
     def moments(self, a: Tensor) -> tuple[Tensor, ...]:
         return a, a * _log(a)
 
-    def slopes(self, a: Tensor) -> tuple[Tensor | float, ...]:
+    def slopes(self, a: Tensor) -> Slopes:
         return 1.0, _log(a) + 1.0
 
-    def moments_and_slopes(
-        self, a: Tensor
-    ) -> tuple[tuple[Tensor, ...], tuple[Tensor | float, ...]]:
+    def moments_and_slopes(self, a: Tensor) -> tuple[tuple[Tensor, ...], Slopes]:
         logarithm = _log(a)
         return (a, a * logarithm), (1.0, logarithm.add_(1.0))
 
@@ -72,13 +66,13 @@ class Ratio(QuasiConvex):
     would need to reach the same ratio. `B ≥ c·A^β` is the epigraph of a convex function.
     """
 
-    def __init__(self, q_a: float, q_b: float, beta: float) -> None:
+    def __init__(self, q_a: float = 1.0, q_b: float = 2.0, beta: float = 2.0) -> None:
         self.q_a, self.q_b, self.beta = q_a, q_b, beta
 
     def moments(self, a: Tensor) -> tuple[Tensor, ...]:
         return power(a, self.q_a), power(a, self.q_b)
 
-    def slopes(self, a: Tensor) -> tuple[Tensor | float, ...]:
+    def slopes(self, a: Tensor) -> Slopes:
         return self._slope(a, self.q_a), self._slope(a, self.q_b)
 
     @staticmethod
@@ -105,11 +99,13 @@ class Ratio(QuasiConvex):
 
 
 class Renyi(Ratio):
-    """Rényi entropy of order α ≠ 1: `(ln Σa^α − α ln Σa)/(1 − α)`; nats."""
+    """Rényi entropy of order α > 0, not 1: `(ln Σa^α − α ln Σa)/(1 − α)`; nats."""
 
     name = "renyi"
 
     def __init__(self, order: float = 3.0) -> None:
+        if order <= 0 or order == 1:
+            raise UsageError(f"order {order:g} of renyi: above 0 and not 1 (that is entropy)")
         if order > 1:
             super().__init__(1.0, order, order)
         else:
@@ -134,9 +130,6 @@ class L1L2(Ratio):
 
     name = "l1l2"
 
-    def __init__(self) -> None:
-        super().__init__(1.0, 2.0, 2.0)
-
     def value(self, sums: Tensor, cells: float) -> Tensor:
         return sums[..., 0] / sums[..., 1].sqrt()
 
@@ -158,6 +151,8 @@ class Lp(Ratio):
     name = "lp"
 
     def __init__(self, order: float = 0.5) -> None:
+        if not 0 < order <= 1:
+            raise UsageError(f"order {order:g} of lp: above 0 and up to 1 is allowed")
         super().__init__(order, 2.0, 2.0 / order)
 
     def value(self, sums: Tensor, cells: float) -> Tensor:
@@ -180,7 +175,7 @@ class Kurtosis(Criterion):
     def moments(self, a: Tensor) -> tuple[Tensor, ...]:
         return power(a, 2), power(a, 4)
 
-    def slopes(self, a: Tensor) -> tuple[Tensor | float, ...]:
+    def slopes(self, a: Tensor) -> Slopes:
         return 2 * a, 4 * power(a, 3)
 
     def rows(self, a: Tensor, da: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
@@ -212,3 +207,23 @@ class Kurtosis(Criterion):
 
     def score(self, sums: Tensor, cells: float) -> Tensor:
         return -(sums[..., 0] / cells).log()
+
+
+SEPARABLE = (Entropy, Renyi, Kurtosis, Concentration, L1L2, Hoyer, Lp)
+
+
+def rows_together(criteria: Sequence[Criterion], a: Tensor) -> list[Tensor]:
+    """`Criterion.rows` of several criteria, none of them ranked; every power of `a` summed once."""
+    powers: dict[float, Tensor] = {}
+
+    def summed(q: float) -> Tensor:
+        if q not in powers:
+            powers[q] = frame_sum(power(a, q))
+        return powers[q]
+
+    def rows(criterion: Criterion) -> Tensor:
+        if isinstance(criterion, Ratio) and type(criterion).__module__ == __name__:
+            return torch.stack([summed(criterion.q_a), summed(criterion.q_b)], dim=-1)
+        return criterion.rows(a)[0]
+
+    return [rows(criterion) for criterion in criteria]

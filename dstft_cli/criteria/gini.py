@@ -13,10 +13,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from dstft_cli.criteria.base import Criterion
+from dstft_cli.criteria.base import Criterion, Slopes
 
 _BUCKETS = 1 << 20
-COARSE = 1 << 16  # enough for a survey: the score changes by less than 1e-4
+COARSE = 1 << 16  # enough for a sweep: the score changes by less than 1e-4
 
 
 class Gini(Criterion):
@@ -61,7 +61,7 @@ class Gini(Criterion):
     def moments(self, a: Tensor) -> tuple[Tensor, ...]:
         return self._rank(a) * a, a
 
-    def slopes(self, a: Tensor) -> tuple[Tensor | float, ...]:
+    def slopes(self, a: Tensor) -> Slopes:
         return self._rank(a), 1.0
 
     def _rank(self, a: Tensor) -> Tensor:

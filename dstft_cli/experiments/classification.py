@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -13,18 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from dstft_cli.experiments.findings import Cell, Findings, Table
-from dstft_cli.experiments.frozen import Frozen, learn_and_freeze
-from dstft_cli.experiments.grid import (
-    WORDS,
-    Compared,
-    compare,
-    learned_lengths,
-    mean_seconds,
-    scores,
-)
-from dstft_cli.experiments.recordings import read_classes
-from dstft_cli.experiments.signals import CLASSES, sounds
-from dstft_cli.experiments.training import Data, Task
+from dstft_cli.experiments.signals import CLASSES, read_classes, sounds
+from dstft_cli.experiments.training import WORDS, Bench, Compared, Data, Task, Trainings
 from dstft_cli.names import Progress
 from dstft_cli.plot.experiments import GridPanel, grid_figure
 
@@ -35,26 +24,16 @@ HOPS, GRID = 8, (1 / 8, 1 / 4, 3 / 8, 1 / 2, 3 / 4, 1.0)  # frames, window lengt
 
 @dataclass(frozen=True)
 class Size:
-    """How much is tried.
-
-    Attributes:
-        grid: window lengths, in n_fft.
-        start: of the window that is learned, in n_fft.
-        repetitions: seeds.
-        train, held_out: synthetic sounds of each class.
-        noise: standard deviation of their noise, over that of the sound.
-        pieces: duration of a sound, in n_fft.
-        steps, batch: of each training.
-    """
+    """How much is tried; lengths in n_fft."""
 
     grid: tuple[float, ...] = GRID
-    start: float = 8**-0.5  # the middle of the grid's range on a logarithmic scale
-    repetitions: int = 5
-    train: int = 60
+    start: float = 8**-0.5  # of the learned window: the middle of the grid on a logarithmic scale
+    repetitions: int = 5  # seeds
+    train: int = 60  # synthetic sounds of each class
     held_out: int = 60
-    noise: float = 2.0
-    pieces: int = 8
-    steps: int = 200
+    noise: float = 2.0  # its standard deviation over that of the sound
+    pieces: int = 8  # duration of a sound
+    steps: int = 200  # of each training
     batch: int = 32
 
 
@@ -126,10 +105,9 @@ def run(
         length_lr=0.1,
     )
     grid = [n_fft * share for share in size.grid]
-    start = n_fft * size.start
-    options: dict[str, Any] = {"threads": threads, "progress": progress}
-    compared = compare(task, datasets, grid, start, seeds, stage="classification", **options)
-    frozen = learn_and_freeze(task, datasets, seeds, sample_rate, grid[0], **options)
+    bench = Bench(task, datasets, seeds, threads, progress)
+    compared = bench.compare(grid, n_fft * size.start, "classification")
+    frozen = bench.learn_before(sample_rate, grid[0])
     settings = {
         "seeds": seeds,
         "classes": list(names),
@@ -140,7 +118,7 @@ def run(
         "learning_rate": task.lr,
         "learning_rate_of_log_length": task.length_lr,
     }
-    figures = compared.figures() | {"frozen": frozen.figures()}
+    figures = compared.figures() | {"frozen": frozen.learned_figures()}
     return Findings(
         title="Sounds told apart by a network",
         settings=source | settings | asdict(size),
@@ -172,56 +150,43 @@ def accuracy(found: Tensor, truth: Tensor) -> float:
     return float(np.mean((found.argmax(-1) == truth).numpy()))
 
 
-def _table(compared: Compared, frozen: Frozen) -> Table:
+def _table(compared: Compared, frozen: Trainings) -> Table:
     rows: list[tuple[Cell, ...]] = []
 
-    def row(name: str, length: Cell, trained: Sequence[Any], seconds: float, note: Cell) -> None:
-        of = scores(trained)
-        low, high = of.mean - of.half_width, of.mean + of.half_width
-        rows.append((name, length, of.mean, max(low, 0.0), min(high, 1.0), 1, seconds, note))
+    def row(name: str, length: Cell, trained: Trainings, note: Cell) -> None:
+        of = trained.score
+        low, high = max(of.mean - of.half_width, 0.0), min(of.mean + of.half_width, 1.0)
+        rows.append((name, length, of.mean, low, high, 1, trained.seconds, note))
 
     for length, trained in compared.fixed.items():
         note = "best of the grid" if length == compared.best_length else None
-        row("fixed", f"{length:g}", trained, mean_seconds(trained), note)
-    row(
-        "learned",
-        learned_lengths(compared.joint),
-        compared.joint,
-        mean_seconds(compared.joint),
-        WORDS[compared.verdict],
-    )
-    row(
-        "optimize, frozen",
-        learned_lengths(frozen.trained),
-        frozen.trained,
-        frozen.seconds,
-        WORDS[frozen.verdict(compared)],
-    )
+        row("fixed", f"{length:g}", trained, note)
+    for name, trained in (("learned", compared.joint), ("optimize, frozen", frozen)):
+        row(name, trained.lengths, trained, WORDS[compared.verdict(trained)])
     grid = (len(compared.fixed), compared.grid_seconds)
     rows.append(("whole grid", None, None, None, None, *grid, None))
     columns = ("window", "length", "accuracy", "95 % from", "to", "trainings", "CPU s", "note")
     return Table(columns, tuple(rows))
 
 
-def _notes(compared: Compared, frozen: Frozen) -> tuple[str, ...]:
-    ours, best = scores(compared.joint), scores(compared.fixed[compared.best_length])
-    alone = scores(frozen.trained)
-    ratio = compared.grid_seconds / mean_seconds(compared.joint)
+def _notes(compared: Compared, frozen: Trainings) -> tuple[str, ...]:
+    ours, best, alone = compared.joint.score, compared.best.score, frozen.score
+    joint, before = compared.verdict(compared.joint), compared.verdict(frozen)
     lines = [
         f"learned with the network: {ours.mean:.3f} ± {ours.half_width:.3f} in one training, the grid's "
         f"best ({compared.best_length:g} samples) {best.mean:.3f} ± {best.half_width:.3f}: "
-        f"{WORDS[compared.verdict]}, at 1/{ratio:.1f} of the grid's cost",
-        f"learned before by optimize: {alone.mean:.3f} ± {alone.half_width:.3f}: "
-        f"{WORDS[frozen.verdict(compared)]}",
+        f"{WORDS[joint]}, at 1/{compared.grid_seconds / compared.joint.seconds:.1f} of the grid's cost",
+        f"learned before by optimize: {alone.mean:.3f} ± {alone.half_width:.3f}: {WORDS[before]}",
     ]
-    if compared.verdict == "worse":
+    if joint == "worse":
+        runs = compared.joint.runs
         lines.append(
-            f"its scores are {', '.join(f'{one.score:.3f}' for one in compared.joint)} at lengths "
-            f"{', '.join(f'{one.win_length:.0f}' for one in compared.joint)}: where network and window "
+            f"its scores are {', '.join(f'{one.score:.3f}' for one in runs)} at lengths "
+            f"{', '.join(f'{one.win_length:.0f}' for one in runs)}: where network and window "
             "settle on each other early, a length can stay far from the best; and the grid's best is "
             "picked on the very sounds held out"
         )
-    if frozen.verdict(compared) == "worse":
+    if before == "worse":
         lines.append(
             "the entropy knows no classes: the window that shows a sound sharpest need not be the one "
             "that tells sounds apart"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -13,9 +12,9 @@ import torch
 
 from dstft_cli.experiments.findings import Cell, Findings, Table
 from dstft_cli.experiments.signals import SIX_LENGTHS, FloatArray, six_tones
-from dstft_cli.fit import optimize
 from dstft_cli.names import Progress
 from dstft_cli.plot.experiments import FramesRow, hops_figure
+from dstft_cli.run.optimize import optimize
 from dstft_cli.stft import DSTFT, istft, stft
 
 CHANGES = np.cumsum(SIX_LENGTHS)[:-1]  # first samples of the second to the last tone
@@ -24,21 +23,13 @@ UNIT = 250.0  # samples: entropies count cells as long as this, whatever the hop
 
 @dataclass(frozen=True)
 class Case:
-    """What is learned, and under which coverage.
-
-    Attributes:
-        name: of the row.
-        hop_length: of the start, samples.
-        window_mode, hop_mode: as for `optimize`.
-        overlap: η, the largest gap of neighbouring frames in mean window lengths; None: none, by
-            Adam on the layer, and every frame counts alike.
-    """
+    """What is learned, and under which coverage; lengths in samples."""
 
     name: str
-    hop_length: int
+    hop_length: int  # of the start
     window_mode: str
     hop_mode: str
-    overlap: float | None
+    overlap: float | None  # η; None: no constraint, by Adam on the layer, and frames count alike
 
 
 CASES = (
@@ -57,17 +48,11 @@ CASES = (
 
 @dataclass(frozen=True)
 class Size:
-    """How much is tried.
+    """How much is tried; lengths in samples."""
 
-    Attributes:
-        cases: one row each; the first is what the others are compared with.
-        n_fft, win_length: samples; the latter of the start.
-        max_steps: of a descent.
-    """
-
-    cases: tuple[Case, ...] = CASES
+    cases: tuple[Case, ...] = CASES  # one row each; the first is what the others are compared with
     n_fft: int = 1500
-    win_length: float = 577.0
+    win_length: float = 577.0  # of the start
     max_steps: int = 200
 
 
@@ -185,22 +170,19 @@ def frames_on_transitions(placed: Placed) -> float:
     For a window that a transition cuts in two, the smaller part's share of its energy; 0 where no
     window reaches across one, up to ½ for a frame that stands on one.
     """
-    total = 0.0
-    for center, length in zip(placed.centers, placed.lengths, strict=True):
-        for change in CHANGES:
-            share = hann_energy_below((change - center) / length)
-            total += min(share, 1 - share)
-    return total
+    share = hann_energy_below((CHANGES[:, None] - placed.centers) / placed.lengths)
+    return float(np.minimum(share, 1 - share).sum())
 
 
-def hann_energy_below(u: float) -> float:
+def hann_energy_below(u: FloatArray) -> FloatArray:
     """Share of the energy of a Hann window of length 1 around 0 that lies below `u`, in [0, 1].
 
     The integral of `(½ + ½ cos 2πv)²` from −½ to `u`, over the whole, which is ⅜.
     """
-    v = min(max(u, -0.5), 0.5)
-    part = 0.375 * (v + 0.5) + math.sin(2 * math.pi * v) / (4 * math.pi)
-    return (part + math.sin(4 * math.pi * v) / (32 * math.pi)) / 0.375
+    v = np.clip(u, -0.5, 0.5)
+    part = 0.375 * (v + 0.5) + np.sin(2 * np.pi * v) / (4 * np.pi)
+    share: FloatArray = (part + np.sin(4 * np.pi * v) / (32 * np.pi)) / 0.375
+    return share
 
 
 def entropy(placed: Placed, signal: FloatArray, n_fft: int) -> float:
@@ -218,15 +200,14 @@ def entropy(placed: Placed, signal: FloatArray, n_fft: int) -> float:
 def reconstruction_error(placed: Placed, signal: FloatArray, n_fft: int) -> float:
     """`‖x̂ − x‖/‖x‖` of the signal after the transform and back, float64."""
     x = torch.from_numpy(signal)
-    X = _transform(placed, signal, n_fft)
-    centers, lengths = torch.from_numpy(placed.centers), torch.from_numpy(placed.lengths)
-    back = istft(X, centers, lengths[None], n_fft, len(x))
+    centers, lengths = torch.from_numpy(placed.centers), torch.from_numpy(placed.lengths)[None]
+    back = istft(_transform(placed, signal, n_fft), centers, lengths, n_fft, len(x))
     return float((back - x).norm() / x.norm())
 
 
 def _transform(placed: Placed, signal: FloatArray, n_fft: int) -> torch.Tensor:
-    centers, lengths = torch.from_numpy(placed.centers), torch.from_numpy(placed.lengths)
-    return stft(torch.from_numpy(signal), centers, lengths[None], n_fft)
+    centers, lengths = torch.from_numpy(placed.centers), torch.from_numpy(placed.lengths)[None]
+    return stft(torch.from_numpy(signal), centers, lengths, n_fft)
 
 
 def _notes(figures: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:

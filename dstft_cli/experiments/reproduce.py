@@ -15,7 +15,7 @@ from dstft_cli._version import __version__
 from dstft_cli.errors import UsageError
 from dstft_cli.experiments import classification, hops, tracking, windows
 from dstft_cli.experiments.findings import Findings
-from dstft_cli.names import EXPERIMENTS, Progress
+from dstft_cli.names import Progress
 from dstft_cli.results import OutputDirectory, disk_errors, write_json
 
 RUN: Mapping[str, Callable[..., Findings]] = {
@@ -25,23 +25,17 @@ RUN: Mapping[str, Callable[..., Findings]] = {
     "classification": classification.run,
 }
 ALL = "all"
+EXPERIMENTS = (*RUN, ALL)
 
 
 @dataclass(frozen=True)
 class Reproduced:
-    """What was run.
+    """What was run."""
 
-    Attributes:
-        findings: of each experiment, by name.
-        output: the directory written.
-        seconds: of each experiment, wall time.
-        threads: that were used.
-    """
-
-    findings: Mapping[str, Findings]
-    output: Path
-    seconds: Mapping[str, float]
-    threads: int
+    findings: Mapping[str, Findings]  # by name
+    output: Path  # the directory written
+    seconds: Mapping[str, float]  # wall time, by name
+    threads: int  # that were used
 
 
 def run_experiments(
@@ -57,7 +51,7 @@ def run_experiments(
     """Runs one experiment or `all`, and writes `NAME.json` and a picture of each.
 
     Args:
-        name: one of `names.EXPERIMENTS`.
+        name: one of `EXPERIMENTS`.
         output: directory; None: `NAME-dstft` here. It appears whole or not at all.
         force: replace what was written there before.
         seed: of all data and all weights.
@@ -74,10 +68,10 @@ def run_experiments(
         raise UsageError(f"experiment {name!r} is unknown: use {', '.join(EXPERIMENTS)}")
     if data is not None and name != "classification":
         raise UsageError(
-            f"--data is for classification, {name} makes its own signals: leave it out"
+            f"`data` is for classification, {name} makes its own signals: leave it out"
         )
     if output is not None and str(output) == "-":
-        raise UsageError("-o - would be a directory of that name: for standard output use --csv")
+        raise UsageError("-o - would be a directory of that name: for standard output use `csv`")
     chosen = list(RUN) if name == ALL else [name]
     directory = Path(f"{name}-dstft") if output is None else output
     pictures = {one: f"{one}.png" for one in chosen}

@@ -1,16 +1,28 @@
-"""The signals of the experiments, each from a seed."""
+"""The signals of the experiments: made from a seed, or cut from recordings."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dstft_cli.audio import load, probe
+from dstft_cli.errors import InputError, printable
+from dstft_cli.experiments.training import Data
+
 FloatArray = NDArray[np.float64]
+
+HIGHEST_RATE = 16_000  # Hz; recordings at a higher one are resampled
+N_FFT_SECONDS = 0.064
+SMALLEST_N_FFT = 16  # samples: the network sees nine bins at a time
+MOST_PIECES = 8  # of one recording
+HELD_OUT = 0.3  # of the recordings of a class
 
 SIX_LENGTHS = (1484, 1153, 635, 361, 1796, 1207)  # samples
 SIX_FREQUENCIES = (50, 228, 65, 171, 30, 144)  # Hz
@@ -104,42 +116,29 @@ def sounds(
         Signals `[9·each, N]`, float32, and their classes `[9·each]`.
     """
     t = torch.arange(length) / sample_rate
-    middle = length / sample_rate / 2
+
+    def uniform(low: float, high: float) -> Tensor:
+        return _uniform(each, low, high, generator)
 
     def pitch() -> Tensor:
-        return _uniform(each, 700.0, 1300.0, generator)
-
-    def angle() -> Tensor:
-        return _uniform(each, 0.0, 2 * math.pi, generator)
+        return uniform(700.0, 1300.0) + 0 * t
 
     def tone(frequency: Tensor) -> Tensor:
-        return _tone((frequency + 0 * t) / sample_rate, generator)
-
-    def chirp(rate: float) -> Tensor:
-        return tone(pitch() + rate * (t - middle))
+        return _tone(frequency / sample_rate, generator)
 
     def bursts(spacing: float) -> Tensor:
-        since = (t + _uniform(each, 0.0, spacing, generator)) % spacing
+        since = (t + uniform(0.0, spacing)) % spacing
         return torch.exp(-since / 0.0025) * tone(pitch())
 
-    def beat(rate: float) -> Tensor:
-        return (1 + torch.sin(2 * math.pi * rate * t + angle())) * tone(pitch())
+    def swing(rate: float) -> Tensor:
+        return torch.sin(2 * math.pi * rate * t + uniform(0.0, 2 * math.pi))
 
-    def vibrato(rate: float, depth: float) -> Tensor:
-        return tone(pitch() + depth * torch.sin(2 * math.pi * rate * t + angle()))
-
-    makers: tuple[Callable[[], Tensor], ...] = (
-        lambda: chirp(400.0),
-        lambda: chirp(-400.0),
-        lambda: chirp(1600.0),
-        lambda: chirp(-1600.0),
-        lambda: bursts(0.025),
-        lambda: bursts(0.0375),
-        lambda: beat(16.0),
-        lambda: beat(40.0),
-        lambda: vibrato(10.0, 60.0),
-    )
-    signals = torch.cat([make() for make in makers])
+    middle = length / sample_rate / 2
+    parts = [tone(pitch() + rate * (t - middle)) for rate in (400.0, -400.0, 1600.0, -1600.0)]
+    parts += [bursts(spacing) for spacing in (0.025, 0.0375)]
+    parts += [(1 + swing(rate)) * tone(pitch()) for rate in (16.0, 40.0)]
+    parts.append(tone(pitch() + 60.0 * swing(10.0)))
+    signals = torch.cat(parts)
     signals = signals / signals.square().mean(-1, keepdim=True).sqrt()
     signals = signals + noise * torch.randn(signals.shape, generator=generator)
     return signals, torch.arange(len(CLASSES)).repeat_interleave(each)
@@ -153,3 +152,104 @@ def _tone(cycles: Tensor, generator: torch.Generator) -> Tensor:
     """Sines of `cycles` per sample, `[B, N]`, from random phases, float32."""
     start = _uniform(len(cycles), 0.0, 2 * math.pi, generator)
     return torch.sin(2 * math.pi * cycles.double().cumsum(-1) + start).float()
+
+
+@dataclass(frozen=True)
+class Recordings:
+    """Pieces of every recording."""
+
+    classes: tuple[str, ...]  # names of the folders, sorted
+    sample_rate: float  # Hz
+    n_fft: int  # the power of two nearest to 64 ms, samples
+    pieces: Sequence[Sequence[Tensor]]  # `[P, N]` of each recording of each class
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Recordings per class."""
+        return {name: len(own) for name, own in zip(self.classes, self.pieces, strict=True)}
+
+    def split(self, seed: int) -> Data:
+        """Three of ten recordings of every class held out, at least one; no recording on both sides."""
+        generator = torch.Generator().manual_seed(seed)
+        sides: list[list[Tensor]] = [[], []]
+        labels: list[list[int]] = [[], []]
+        for label, own in enumerate(self.pieces):
+            order = torch.randperm(len(own), generator=generator).tolist()
+            held_out = min(max(round(HELD_OUT * len(own)), 1), len(own) - 1)
+            for rank, index in enumerate(order):
+                side = 1 if rank < held_out else 0
+                sides[side].append(own[index])
+                labels[side] += [label] * len(own[index])
+        signals, targets = ([torch.cat(s) for s in sides], [torch.tensor(s) for s in labels])
+        return Data(signals[0], targets[0], signals[1], targets[1])
+
+
+def read_classes(folder: Path, pieces: int) -> Recordings:
+    """Reads every file in every folder below `folder`; names that begin with a dot are left out.
+
+    Each recording is mixed to one channel, resampled to the lowest rate of all, at most 16 kHz,
+    and cut into up to eight pieces, evenly spread, each of unit power; one shorter than a piece is
+    followed by zeros.
+
+    Args:
+        folder: holds one folder for each class.
+        pieces: duration of a piece, in n_fft.
+
+    Raises:
+        InputError: no folder, fewer than two classes, fewer than two recordings in one, a
+            recording that cannot be read or is shorter than n_fft.
+    """
+    files = _files(folder)
+    rates = [probe(path) or HIGHEST_RATE for own in files.values() for path in own]
+    rate = min(*rates, HIGHEST_RATE)
+    n_fft = 2 ** round(float(np.log2(N_FFT_SECONDS * rate)))
+    if n_fft < SMALLEST_N_FFT:
+        raise InputError(
+            f"{printable(folder)}: a recording has {rate:g} Hz, too low for the network: "
+            f"at least {SMALLEST_N_FFT / N_FFT_SECONDS / 2**0.5:.0f} Hz are needed"
+        )
+    cut = [[_pieces(path, rate, n_fft, pieces * n_fft) for path in own] for own in files.values()]
+    return Recordings(tuple(files), float(rate), n_fft, cut)
+
+
+def _files(folder: Path) -> dict[str, list[Path]]:
+    """Recordings of each class; InputError where there are not enough of either."""
+    if not folder.is_dir():
+        raise InputError(f"{printable(folder)}: no such folder: `data` needs one folder per class")
+    classes = [path for path in _visible(folder) if path.is_dir()]
+    if len(classes) < 2:
+        raise InputError(
+            f"{printable(folder)} holds {len(classes)} folders: `data` needs at least two "
+            "classes, one folder of recordings each"
+        )
+    files = {}
+    for path in classes:
+        files[printable(path.name)] = own = [file for file in _visible(path) if file.is_file()]
+        if len(own) < 2:
+            raise InputError(
+                f"{printable(path)} holds {len(own)} recordings: at least two are needed, "
+                "one to learn from and one held out"
+            )
+    return files
+
+
+def _visible(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+
+
+def _pieces(path: Path, rate: int, n_fft: int, length: int) -> Tensor:
+    """`[P, length]`."""
+    with load(path, sample_rate=rate) as signal:
+        if signal.length < n_fft:
+            raise InputError(
+                f"{printable(path)}: {signal.length} samples at {rate} Hz are too short: "
+                f"at least {n_fft} are needed, remove it"
+            )
+        count = min(max(signal.length // length, 1), MOST_PIECES)
+        starts = np.linspace(0, max(signal.length - length, 0), count).astype(int)
+        cut = np.zeros((count, length), np.float32)
+        for row, start in zip(cut, starts, strict=True):
+            part = signal.samples[:, int(start) : int(start) + length][0]
+            row[: len(part)] = part
+        level = np.sqrt(np.mean(np.square(cut), axis=1, keepdims=True))
+        return torch.from_numpy(cut / np.maximum(level, 1e-6 * signal.peak))

@@ -8,16 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from dstft_cli.experiments.findings import Cell, Findings, Table
-from dstft_cli.experiments.grid import (
-    WORDS,
-    Compared,
-    compare,
-    learned_lengths,
-    mean_seconds,
-    scores,
-)
 from dstft_cli.experiments.signals import wandering_tones
-from dstft_cli.experiments.training import Data, Task
+from dstft_cli.experiments.training import WORDS, Bench, Compared, Data, Task
 from dstft_cli.names import Progress
 from dstft_cli.plot.experiments import GridPanel, grid_figure
 
@@ -27,25 +19,16 @@ N_FFT, HOP = 256, 64  # samples
 
 @dataclass(frozen=True)
 class Size:
-    """How much is tried.
+    """How much is tried; lengths in samples."""
 
-    Attributes:
-        levels: power of the tone over that of the noise, dB.
-        grid: window lengths, samples.
-        start: of the window that is learned, samples.
-        repetitions: seeds.
-        train, held_out: signals of `length` samples.
-        steps, batch: of each training.
-    """
-
-    levels: tuple[float, ...] = (20.0, 10.0, 0.0)
+    levels: tuple[float, ...] = (20.0, 10.0, 0.0)  # of the tone over the noise, dB
     grid: tuple[float, ...] = (16, 24, 32, 48, 64, 96, 128, 192, 256)
-    start: float = 256
-    repetitions: int = 3
-    train: int = 256
+    start: float = 256  # of the window that is learned
+    repetitions: int = 3  # seeds
+    train: int = 256  # signals
     held_out: int = 256
     length: int = 1024
-    steps: int = 200
+    steps: int = 200  # of each training
     batch: int = 16
 
 
@@ -92,16 +75,9 @@ def run(seed: int, threads: int, progress: Progress | None, size: Size = FULL) -
     seeds = [seed + index for index in range(size.repetitions)]
     compared = {}
     for level in size.levels:
-        compared[level] = compare(
-            task,
-            [data(size, level, one) for one in seeds],
-            size.grid,
-            size.start,
-            seeds,
-            threads=threads,
-            progress=progress,
-            stage=f"tracking, {level:g} dB",
-        )
+        bench = Bench(task, [data(size, level, one) for one in seeds], seeds, threads, progress)
+        compared[level] = bench.compare(size.grid, size.start, f"tracking, {level:g} dB")
+    figures = {f"{level:g} dB": one.figures() for level, one in compared.items()}
     settings = {
         "seeds": seeds,
         "sample_rate": SAMPLE_RATE,
@@ -115,12 +91,9 @@ def run(seed: int, threads: int, progress: Progress | None, size: Size = FULL) -
         settings=settings | asdict(size),
         table=_table(compared),
         notes=_notes(compared),
-        figures={f"{level:g} dB": one.figures() for level, one in compared.items()},
+        figures=figures,
         picture=grid_figure(
-            [
-                GridPanel(f"Noise {level:g} dB below the tone", one.figures())
-                for level, one in compared.items()
-            ],
+            [GridPanel(f"Noise {level} below the tone", one) for level, one in figures.items()],
             title="A tone's frequency: windows of a grid, and one learned with the network",
             score="Mean squared error (Hz²)",
             spread="deviation",
@@ -144,13 +117,12 @@ def _table(compared: dict[float, Compared]) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for level, one in compared.items():
         for length, trained in one.fixed.items():
-            of = scores(trained)
+            of = trained.score
             note = "best of the grid" if length == one.best_length else None
-            cost = (1, mean_seconds(trained))
+            cost = (1, trained.seconds)
             rows.append((level, "fixed", f"{length:g}", of.mean, of.deviation, *cost, note))
-        of, found = scores(one.joint), learned_lengths(one.joint)
-        cost = (1, mean_seconds(one.joint))
-        rows.append((level, "learned", found, of.mean, of.deviation, *cost, WORDS[one.verdict]))
+        of, cost, word = one.joint.score, (1, one.joint.seconds), WORDS[one.verdict(one.joint)]
+        rows.append((level, "learned", one.joint.lengths, of.mean, of.deviation, *cost, word))
         rows.append((level, "whole grid", None, None, None, len(one.fixed), one.grid_seconds, None))
     columns = ("SNR dB", "window", "length", "MSE Hz²", "deviation", "trainings", "CPU s", "note")
     return Table(columns, tuple(rows))
@@ -159,14 +131,13 @@ def _table(compared: dict[float, Compared]) -> Table:
 def _notes(compared: dict[float, Compared]) -> tuple[str, ...]:
     lines = []
     for level, one in compared.items():
-        ours, best = scores(one.joint), scores(one.fixed[one.best_length])
-        ratio = one.grid_seconds / mean_seconds(one.joint)
+        ours, best, verdict = one.joint.score, one.best.score, one.verdict(one.joint)
         lines.append(
             f"{level:g} dB: {ours.mean:.2f} ± {ours.deviation:.2f} Hz² in one training, the grid's best "
             f"({one.best_length:g} samples) {best.mean:.2f} ± {best.deviation:.2f}: "
-            f"{WORDS[one.verdict]}, at 1/{ratio:.1f} of the grid's cost"
+            f"{WORDS[verdict]}, at 1/{one.grid_seconds / one.joint.seconds:.1f} of the grid's cost"
         )
-        if one.verdict == "worse":
+        if verdict == "worse":
             lines.append(
                 f"{level:g} dB: the loss is not convex in the window length, and the steps end before "
                 "the length has settled; the grid's best is also picked on the signals held out"

@@ -1,16 +1,26 @@
-"""One network trained on the spectrogram of a layer, whose window is learned with it or stays."""
+"""A window that is learned with a network, against the same network on every window of a grid."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from dstft_cli.stft import DSTFT
+from dstft_cli.experiments.findings import Cell, Spread, spread, verdict
+from dstft_cli.names import Progress
+from dstft_cli.run.optimize import optimize
+from dstft_cli.stft import DSTFT, map_in_order
+
+MOST_SIGNALS = 256  # of those that `optimize` learns a window from; every k-th
+WORDS = {
+    "better": "better than the grid's best",
+    "equal": "equal to the grid's best, within its deviation",
+    "worse": "worse than the grid's best",
+}
 
 
 class Data(NamedTuple):
@@ -24,46 +34,28 @@ class Data(NamedTuple):
 
 @dataclass(frozen=True)
 class Task:
-    """A network, what it is to do, and how it is trained.
-
-    Attributes:
-        n_fft, hop_length: of the layer, samples.
-        network: makes a new one; it takes powers `[B, F, T]`.
-        loss: of outputs and targets.
-        score: of outputs and targets; what is reported.
-        lower_is_better: of the score.
-        steps, batch: of Adam, whose learning rate falls to zero by a cosine.
-        lr: of the network's weights.
-        length_lr: of the logarithm of the window length.
-    """
+    """A network, what it is to do, and how Adam trains it; lengths in samples."""
 
     n_fft: int
     hop_length: int
-    network: Callable[[], nn.Module]
-    loss: Callable[[Tensor, Tensor], Tensor]
-    score: Callable[[Tensor, Tensor], float]
-    lower_is_better: bool
-    steps: int
+    network: Callable[[], nn.Module]  # makes a new one, which takes powers `[B, F, T]`
+    loss: Callable[[Tensor, Tensor], Tensor]  # of outputs and targets
+    score: Callable[[Tensor, Tensor], float]  # likewise; what is reported
+    lower_is_better: bool  # of the score
+    steps: int  # in which the learning rates fall to zero by a cosine
     batch: int
-    lr: float
-    length_lr: float
+    lr: float  # of the network's weights
+    length_lr: float  # of the logarithm of the window length
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What came of one training.
+    """What came of one training."""
 
-    Attributes:
-        score: on the signals held out.
-        win_length: at the end, samples.
-        seconds: processor time, without the evaluation.
-        lengths: window length at the start and after every step, samples.
-    """
-
-    score: float
-    win_length: float
-    seconds: float
-    lengths: tuple[float, ...]
+    score: float  # on the signals held out
+    win_length: float  # at the end, samples
+    seconds: float  # processor time, without the evaluation
+    lengths: tuple[float, ...]  # window length at the start and after every step, samples
 
 
 def train(task: Task, data: Data, win_length: float, seed: int, *, learned: bool) -> Trained:
@@ -119,3 +111,153 @@ def seeded_network(task: Task, seed: int) -> nn.Module:
             bound = max(weight.shape[-1], 1) ** -0.5
             weight.uniform_(-bound, bound, generator=generator)
     return network
+
+
+@dataclass(frozen=True)
+class Trainings:
+    """The same training with several seeds."""
+
+    runs: Sequence[Trained]
+    search_seconds: Sequence[float] = ()  # processor time of finding the window before each
+
+    @property
+    def score(self) -> Spread:
+        """Over seeds."""
+        return spread([one.score for one in self.runs])
+
+    @property
+    def seconds(self) -> float:
+        """Processor time of one training and its search, mean over seeds."""
+        trained = sum(one.seconds for one in self.runs)
+        return trained / len(self.runs) + sum(self.search_seconds) / len(self.runs)
+
+    @property
+    def lengths(self) -> Cell:
+        """The window length at the end, samples, or the least and the greatest over seeds."""
+        found = [one.win_length for one in self.runs]
+        low, high = min(found), max(found)
+        return f"{low:.1f}" if len(found) == 1 else f"{low:.1f}…{high:.1f}"
+
+    def figures(self) -> dict[str, Any]:
+        """Scores and times, in plain types."""
+        return {
+            "scores": [one.score for one in self.runs],
+            "mean": self.score.mean,
+            "deviation": self.score.deviation,
+            "confidence_half_width": self.score.half_width,
+            "seconds": [one.seconds for one in self.runs],
+        }
+
+    def learned_figures(self) -> dict[str, Any]:
+        """The same with the window lengths, and what it took to find them where that came before."""
+        found = self.figures() | {"win_lengths": [one.win_length for one in self.runs]}
+        if self.search_seconds:
+            return found | {"search_seconds": list(self.search_seconds)}
+        return found | {"trajectories": [list(one.lengths) for one in self.runs]}
+
+
+@dataclass(frozen=True)
+class Compared:
+    """All trainings on the data of several seeds."""
+
+    fixed: Mapping[float, Trainings]  # by window length of the grid, samples
+    joint: Trainings  # those that learned their window
+    lower_is_better: bool  # of the score
+
+    @property
+    def best_length(self) -> float:
+        """Window length of the grid with the best mean score: found on what is held out."""
+        sign = 1 if self.lower_is_better else -1
+        return min(self.fixed, key=lambda length: sign * self.fixed[length].score.mean)
+
+    @property
+    def best(self) -> Trainings:
+        """Those on that window."""
+        return self.fixed[self.best_length]
+
+    def verdict(self, ours: Trainings) -> str:
+        """Whether trainings are `better`, `equal` or `worse` than the grid's best."""
+        return verdict(ours.score, self.best.score, lower_is_better=self.lower_is_better)
+
+    @property
+    def grid_seconds(self) -> float:
+        """Processor time of all trainings of the grid for one seed, mean over seeds."""
+        return sum(trained.seconds for trained in self.fixed.values())
+
+    def figures(self) -> dict[str, Any]:
+        """Every number, in plain types."""
+        return {
+            "fixed": [
+                {"win_length": length} | trained.figures() for length, trained in self.fixed.items()
+            ],
+            "joint": self.joint.learned_figures(),
+            "best_fixed_win_length": self.best_length,
+            "verdict": self.verdict(self.joint),
+            "grid_seconds": self.grid_seconds,
+        }
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What is trained, on one data set per seed, and how many at a time."""
+
+    task: Task
+    datasets: Sequence[Data]
+    seeds: Sequence[int]
+    threads: int  # trainings at a time, each on one
+    progress: Progress | None  # told after every training
+
+    def compare(self, grid: Sequence[float], start: float, stage: str) -> Compared:
+        """Trains on every window of the grid, and once from `start` with a window that learns.
+
+        Args:
+            grid, start: window lengths, samples.
+            stage: named in the progress.
+        """
+        count = len(self.seeds)
+        jobs = [(length, index) for length in (*grid, None) for index in range(count)]
+
+        def work(job: tuple[float | None, int]) -> Trained:
+            length, index = job
+            first = start if length is None else length
+            data, seed = self.datasets[index], self.seeds[index]
+            return train(self.task, data, first, seed, learned=length is None)
+
+        done = self._each(work, jobs, stage)
+        *fixed, joint = (Trainings(done[at : at + count]) for at in range(0, len(done), count))
+        of_length = dict(zip(grid, fixed, strict=True))
+        return Compared(of_length, joint, self.task.lower_is_better)
+
+    def learn_before(self, sample_rate: float, shortest: float) -> Trainings:
+        """Trainings on the window of least entropy of all training signals together, from `shortest` on."""
+        task = self.task
+
+        def work(index: int) -> tuple[Trained, float]:
+            began = time.thread_time()
+            signals = self.datasets[index].signals
+            with (
+                torch.enable_grad()
+            ):  # the descent needs autograd, which `map_in_order` switches off
+                found = optimize(
+                    signals[:: -(-len(signals) // MOST_SIGNALS)],
+                    sample_rate,
+                    n_fft=task.n_fft,
+                    hop_length=task.hop_length,
+                    win_length_min=shortest,
+                    overlap=1.0,
+                    threads=1,
+                )
+            seconds, length = time.thread_time() - began, float(found.window_length.item())
+            seed = self.seeds[index]
+            return train(task, self.datasets[index], length, seed, learned=False), seconds
+
+        done = self._each(work, range(len(self.seeds)), "learned by optimize")
+        return Trainings([trained for trained, _ in done], [seconds for _, seconds in done])
+
+    def _each(self, work: Callable[[Any], Any], jobs: Sequence[Any], stage: str) -> list[Any]:
+        done = []
+        for found in map_in_order(work, jobs, self.threads):
+            done.append(found)
+            if self.progress is not None:
+                self.progress(stage, len(done), len(jobs))
+        return done

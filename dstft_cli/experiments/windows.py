@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,30 +12,24 @@ import torch
 from dstft_cli.criteria import resolve
 from dstft_cli.experiments.findings import Cell, Findings, Table
 from dstft_cli.experiments.signals import FloatArray, swinging_tone
-from dstft_cli.fit import optimize
-from dstft_cli.names import ONE_LENGTH, WINDOW_MODES, Progress
+from dstft_cli.names import Progress
 from dstft_cli.plot.experiments import WindowsPanel, windows_figure
 from dstft_cli.records import Result
-from dstft_cli.stft import stft
-from dstft_cli.stft.blocks import map_in_order
+from dstft_cli.run.optimize import optimize
+from dstft_cli.stft import map_in_order, stft
 
 SEARCH = "every whole length"
+WINDOW_MODES = ("fixed", "constant", "time", "frequency", "time-frequency")
 
 
 @dataclass(frozen=True)
 class Size:
-    """How much is tried.
+    """How much is tried; lengths in samples, those of windows from one hop to n_fft."""
 
-    Attributes:
-        samples: of the signal, from its start.
-        n_fft, hop_length: samples; window lengths go from one hop to n_fft.
-        settings: normalization and power of what the entropy is of.
-    """
-
-    samples: int = 25_000
+    samples: int = 25_000  # of the signal, from its start
     n_fft: int = 1000
     hop_length: int = 100
-    settings: tuple[tuple[str, float], ...] = (("none", 1.0), ("energy", 2.0))
+    settings: tuple[tuple[str, float], ...] = (("none", 1.0), ("energy", 2.0))  # with power
 
 
 FULL = Size()
@@ -55,23 +48,23 @@ def run(seed: int, threads: int, progress: Progress | None, size: Size = FULL) -
         began = time.perf_counter()
         values = search(signal, size, normalization, power, threads)
         seconds = time.perf_counter() - began
-        best = min(values, key=lambda length: values[length])
-        rows.append((name, SEARCH, values[best], None, f"{best}", len(values), seconds))
+        best = min(values.values())
+        at = min(values, key=lambda length: values[length])
+        rows.append((name, SEARCH, best, None, f"{at}", len(values), seconds))
         figures[name] = found = {"search": {"values": values, "seconds": seconds}}
         results = {}
-        for index, mode in enumerate(WINDOW_MODES):
+        for done, mode in enumerate(WINDOW_MODES, start=number * (len(WINDOW_MODES) + 1) + 1):
             if progress is not None:
-                done = number * (len(WINDOW_MODES) + 1) + index + 1
                 progress("windows", done, total)
             began = time.perf_counter()
             result = fit(signal, sample_rate, size, mode, normalization, power, threads)
             seconds = time.perf_counter() - began
-            results[mode] = result
-            bound, cost = result.criterion.table_bound, (result.evaluations, seconds)
-            final = result.criterion.final
-            rows.append((name, mode, final, bound, lengths_text(result.window_length), *cost))
-            found[mode] = _figures(result, seconds)
-        notes.append(_note(name, values[best], len(values), results))
+            results[mode], found[mode] = result, _figures(result, seconds)
+            of, lengths = result.criterion, lengths_text(result.window_length)
+            rows.append(
+                (name, mode, of.final, of.table_bound, lengths, result.evaluations, seconds)
+            )
+        notes.append(_note(name, best, len(values), results))
         finals = {mode: result.criterion.final for mode, result in results.items()}
         panels.append(WindowsPanel(name, list(values), list(values.values()), finals))
     if progress is not None:
@@ -161,10 +154,10 @@ def _note(name: str, best: float, transforms: int, results: dict[str, Result]) -
     one = results["constant"]
     gain = best - one.criterion.final
     word = f"below by {gain:.1e}" if gain > 0 else f"above by {-gain:.1e}"
-    others: Sequence[str] = [
+    others = [
         f"{mode} {best - result.criterion.final:+.3f}"
         for mode, result in results.items()
-        if mode not in ONE_LENGTH
+        if mode not in ("fixed", "constant")
     ]
     return (
         f"{name}: one learned length ends {word} nats of the best of {transforms} whole lengths, with "

@@ -1,24 +1,19 @@
 """Fitting the transform to a signal: the global search and the gradient descent.
 
-| idea | where |
-|---|---|
-| the function that users call, and what it refuses | `optimize`, `arguments` |
-| the device that computes | `device` |
-| FFT size, hop and ranges of lengths | `plan`, and `n_fft` and `anywhere` where it is left open |
-| the signal, and the probe that compares FFT sizes | `problem` |
-| the criterion and its gradient over the whole signal | `evaluator`, `power` |
-| the frequencies it looks at | `band` |
-| the same with a length per bin, or per patch of the plane | `frequency`, `cells` |
-| start, search, descent, in order | `stages`, of `search_stage` and `descent_stage` |
-| what the stages share: what is learned and how, and where the fit stands | `method`, `state`, `record` |
-| the moment table and its proved optimum | `tabulate`, `search` |
-| the optimum where change has a price | `smoothing`, `viterbi` |
-| the optimizers, and what they descend | `descent`, `objective` |
-| what is said of a fit | `told`, `advice`, `hop_advice` |
-| criteria against one window length | `sweep`, of `sweep_grids`, `survey` and `stretches` |
+`optimize`, `request`: the function, and what it is asked for
+`problem`, with `plan` for lengths, `n_fft` for the FFT size: the signal, with every default resolved
+`evaluator`: the criterion and its gradient over the whole signal
+`cells`, `band`: the same with a length per band or patch of the plane; the frequencies it looks at
+`stages`, `steps`: start, search and descent, each returning where the fit stands
+`table`: the moment table and its proved optimum
+`path`: the cheapest lengths where change has a price
+`centers`, `variables`: frame centres; lengths as variables
+`objective`, `descent`: what descends, and how
+`notes`: what a user should know of the result
+`sweep`, of `sweep_grids`, `sweep_evaluator` and `stretches`: criteria against one window length
 """
 
-from dstft_cli.fit.device import resolve_device
-from dstft_cli.fit.optimize import optimize
+from dstft_cli.fit.optimize import fit, optimize
+from dstft_cli.fit.request import Request, resolve_device
 
-__all__ = ["optimize", "resolve_device"]
+__all__ = ["Request", "fit", "optimize", "resolve_device"]

@@ -26,7 +26,7 @@ class Band:
             raise UsageError(
                 f"the criterion's band, {self}, holds none of the bins of n_fft {n_fft}, which are "
                 f"{spacing:g} Hz apart up to {sample_rate / 2:g} Hz: "
-                "raise --n-fft, or change --criterion-fmin or --criterion-fmax"
+                "raise `n_fft`, or change `criterion_fmin` or `criterion_fmax`"
             )
         return slice(first, last + 1)
 
@@ -72,15 +72,15 @@ def band_within(low: float | None, high: float | None, sample_rate: float) -> Ba
     if not low and high is None:
         return Band()
     top = sample_rate / 2
-    for option, value in (("--criterion-fmin", low), ("--criterion-fmax", high)):
+    for option, value in (("criterion_fmin", low), ("criterion_fmax", high)):
         if value is not None and not 0 <= value <= top * (1 + 1e-9):
             raise UsageError(
-                f"{option} {value:g} Hz lies outside 0 to {top:g} Hz, half the sample rate: change it"
+                f"`{option}` {value:g} Hz lies outside 0 to {top:g} Hz, half the sample rate: change it"
             )
     band = Band(low or 0.0, top if high is None else high)
     if band.low >= band.high:
         raise UsageError(
-            f"--criterion-fmin {band.low:g} Hz is not below {band.high:g} Hz: "
-            "lower --criterion-fmin or raise --criterion-fmax"
+            f"`criterion_fmin` {band.low:g} Hz is not below {band.high:g} Hz: "
+            "lower `criterion_fmin` or raise `criterion_fmax`"
         )
     return band

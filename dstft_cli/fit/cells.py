@@ -1,8 +1,13 @@
-"""Criterion and gradient with one window length per patch of the time-frequency plane."""
+"""Criterion and gradient where window lengths vary with frequency.
+
+The plane is cut into patches, each with one window length: bands of bins as long as the signal
+(`FrequencyEvaluator`), or bins by frames (`CellEvaluator`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,14 +16,61 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import pad
 
-from dstft_cli.criteria import sum_dtype
-from dstft_cli.fit.evaluator import Evaluator
-from dstft_cli.fit.patches import Patches
-from dstft_cli.fit.power import spectrum_power, spectrum_power_and_slopes
+from dstft_cli.criteria import bin_sum, sum_dtype
+from dstft_cli.fit.evaluator import (
+    Evaluator,
+    power_and_slopes,
+    power_of,
+    spectrum_power,
+    spectrum_power_and_slopes,
+)
 from dstft_cli.fit.variables import Neighbours
-from dstft_cli.stft import cell_spectra
+from dstft_cli.stft import FrequencyBank, Samples, Transform, cell_spectra, frequency_bank
 
 FloatArray = NDArray[np.float64]
+Moments = tuple[Tensor, Tensor | None]
+
+
+@dataclass(frozen=True)
+class Patches:
+    """A plane of F bins and T frames in patches of `bins × frames` cells; the last may be smaller.
+
+    Attributes:
+        plane: `(F, T)`.
+        bins, frames: cells of a patch along frequency and along time, >= 1.
+    """
+
+    plane: tuple[int, int]
+    bins: int
+    frames: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of patches along frequency and along time."""
+        return -(-self.plane[0] // self.bins), -(-self.plane[1] // self.frames)
+
+    def cells(self, row: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+        """A value of each patch `[R]`, frequency first, as one of each cell `[F, T]`."""
+        grid = row.reshape(self.shape)
+        tall = grid.repeat(self.bins, axis=0)[: self.plane[0]]
+        return tall.repeat(self.frames, axis=1)[:, : self.plane[1]]
+
+
+def choose_patches(
+    plane: tuple[int, int], *, bins: int = 1, frames: int, longest: int, most: int
+) -> Patches:
+    """Patches of `bins` and `frames` cells, made larger until there are at most `most`.
+
+    They grow along time first, for neighbouring bins differ more than neighbouring frames; from
+    `longest` frames on, along both axes by turns.
+    """
+    patches = Patches(plane, bins, min(frames, plane[1]))
+    while patches.shape[0] * patches.shape[1] > most:
+        if patches.frames < min(longest * patches.bins, plane[1]):
+            patches = Patches(plane, patches.bins, min(patches.frames * 2, plane[1]))
+        else:
+            patches = Patches(plane, patches.bins * 2, patches.frames)
+    return patches
 
 
 class CellEvaluator(Evaluator):
@@ -73,86 +125,47 @@ class CellEvaluator(Evaluator):
         grid = np.maximum(row.reshape(self.patches.shape), np.maximum.reduceat(least, starts))
         return grid.ravel()
 
-    def table(self, lengths: FloatArray) -> NDArray[np.floating[Any]]:
-        """Moments per patch for each of M fixed window lengths, `[R, M, J]`, in one read."""
-        windows = self._windows_of_all(lengths)
-        shape = (*self.patches.shape, len(lengths), self._moments)
-        table = np.zeros(shape, dtype=self._table_dtype)
+    def _pooled(
+        self, start: int, stop: int, a: Tensor, da: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Moments of the patches of a block and their derivatives, each `[R_f, n / frames, J]`."""
+        return self.criterion.pooled(a, self._pool(start, stop), da)
 
-        def work(start: int, stop: int) -> tuple[int, FloatArray]:
-            frames = self.frames.block(start, stop)
-            fractions = self.frames.fractions(start, stop)
-            pool = self._pool(start, stop)
-            parts = []
-            for m, length in enumerate(lengths):
-                w = windows[m] if windows is not None else self._row(fractions, length)
-                parts.append(self.criterion.pooled(self._cells(frames, w), pool)[0])
-            return start, torch.stack(parts, dim=2).cpu().numpy()
-
-        for start, part in self._drain("search", work):
-            first = start // self.patches.frames
-            table[:, first : first + part.shape[1]] += part
-        self.evaluations += len(lengths)
-        return table.reshape(-1, len(lengths), self._moments)
-
-    def _rows(
-        self, lengths: FloatArray, *, slopes: bool
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
-        shape = (len(self.weights), self._moments)
-        rows, gradients = np.zeros(shape), np.zeros(shape)
-
-        def work(start: int, stop: int) -> tuple[int, FloatArray, FloatArray | None]:
-            pool = self._pool(start, stop)
-            if not slopes:
-                moments, _ = self.criterion.pooled(self._plain(start, stop, lengths), pool)
-                return start, moments.cpu().numpy(), None
-            a, da, _ = self._with_derivatives(start, stop, lengths)
-            moments, derivatives = self.criterion.pooled(a, pool, da)
-            assert derivatives is not None
-            return start, moments.cpu().numpy(), derivatives.cpu().numpy()
-
-        for start, part, derivatives in self._drain("descent" if slopes else "evaluate", work):
-            self._add_rows(rows, start, part)
-            if derivatives is not None:
-                self._add_rows(gradients, start, derivatives)
-        self.evaluations += 1
-        return rows, gradients if slopes else None
-
-    def _length_slopes(self, start: int, stop: int, a: Tensor, da: Tensor) -> FloatArray:
-        _, derivatives = self.criterion.pooled(a, self._pool(start, stop), da)
-        assert derivatives is not None
-        found: FloatArray = derivatives.cpu().numpy()
-        return found
-
-    def _add_rows(self, total: FloatArray, start: int, part: FloatArray) -> None:
-        grid = total.reshape(*self.patches.shape, -1)
+    def _place(self, total: NDArray[np.floating[Any]], start: int, part: FloatArray) -> None:
+        grid = total.reshape(*self.patches.shape, *total.shape[1:])
         first = start // self.patches.frames
         grid[:, first : first + part.shape[1]] += part
 
     def _plain(self, start: int, stop: int, lengths: FloatArray) -> Tensor:
-        frames, fractions = self.frames.block(start, stop), self.frames.fractions(start, stop)
         if lengths.size == 1:
-            return self._cells(frames, self._row(fractions, float(lengths[0, 0])))
-        part = self._of_cells(start, stop, lengths)
-        (X,) = cell_spectra(self.transform, frames, fractions, part)
-        return spectrum_power(self.power, X[..., self.bins])
+            return super()._plain(start, stop, lengths)
+        (X,) = self._cell_spectra(start, stop, lengths)
+        return spectrum_power(self.power, X)
+
+    def _with_slopes(self, start: int, stop: int, lengths: FloatArray) -> tuple[Tensor, Tensor]:
+        if lengths.size == 1:
+            return super()._with_slopes(start, stop, lengths)
+        a, da, _ = self._with_derivatives(start, stop, lengths)
+        return a, da
 
     def _with_derivatives(
         self, start: int, stop: int, lengths: FloatArray
     ) -> tuple[Tensor, Tensor, Tensor]:
         if lengths.size == 1:
             return super()._with_derivatives(start, stop, lengths)
-        frames, fractions = self.frames.block(start, stop), self.frames.fractions(start, stop)
-        part = self._of_cells(start, stop, lengths)
-        found = cell_spectra(self.transform, frames, fractions, part, derivatives=True)
-        seen = (X[..., self.bins] for X in found)
-        a, by_length, by_center = spectrum_power_and_slopes(self.power, *seen)
+        spectra = self._cell_spectra(start, stop, lengths, derivatives=True)
+        a, by_length, by_center = spectrum_power_and_slopes(self.power, *spectra)
         return a, by_length, by_center
 
-    def _of_cells(self, start: int, stop: int, lengths: FloatArray) -> FloatArray:
-        """Lengths of a block, `[F, n]`."""
+    def _cell_spectra(
+        self, start: int, stop: int, lengths: FloatArray, *, derivatives: bool = False
+    ) -> Iterable[Tensor]:
+        """Spectra of a block and their derivatives, where lengths `[F, 1]` or `[F, T]` differ."""
         part = lengths if lengths.shape[1] == 1 else lengths[:, start:stop]
-        return np.broadcast_to(part, (self.transform.bins, stop - start))
+        part = np.broadcast_to(part, (self.transform.bins, stop - start))
+        frames, fractions = self.frames.block(start, stop), self.frames.fractions(start, stop)
+        found = cell_spectra(self.transform, frames, fractions, part, derivatives=derivatives)
+        return (X[..., self.bins] for X in found)
 
     def _pool(self, start: int, stop: int) -> Callable[[Tensor], Tensor]:
         """Weighted sums over the patches of a block, `[C, n, B]` to `[R_f, n / frames]`."""
@@ -172,3 +185,76 @@ class CellEvaluator(Evaluator):
             return pad(of_bins, (below, above)).reshape(count, -1, bins).sum(2).T
 
         return pool
+
+
+class FrequencyEvaluator(CellEvaluator):
+    """As `CellEvaluator`, with bands of bins as rows: lengths are `[1, 1]` or `[F, 1]`, moments `[R, J]`.
+
+    Where frames lie at few places between samples, lengths that differ go through one matrix
+    product per block of frames (`stft.bank`).
+    """
+
+    def __init__(
+        self,
+        samples: Samples,
+        centers: FloatArray,
+        transform: Transform,
+        *args: Any,
+        band: int = 1,
+        **options: Any,
+    ) -> None:
+        bands = Patches((transform.bins, len(centers)), band, len(centers))
+        super().__init__(samples, centers, transform, *args, patches=bands, **options)
+
+    def shown(self, row: FloatArray) -> FloatArray:
+        """Lengths per bin, `[F, 1]`; of all `[1]`, `[1, 1]`."""
+        return self.arrange(row)
+
+    def _rows(
+        self, lengths: FloatArray, *, slopes: bool
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+        if (lengths.size == 1 and not slopes) or not self.frames.few_fractions:
+            return super()._rows(lengths, slopes=slopes)
+        shape = (self.transform.bins, self._moments)
+        rows, gradients = np.zeros(shape), np.zeros(shape)
+        for sums, derivatives in self._banked(lengths, slopes):
+            rows += sums.cpu().numpy()
+            if derivatives is not None:
+                gradients += derivatives.cpu().numpy()
+        self.evaluations += 1
+        starts = np.arange(0, self.transform.bins, self.patches.bins)
+        rows, gradients = (np.add.reduceat(of_bins, starts) for of_bins in (rows, gradients))
+        return rows, gradients if slopes else None
+
+    def _banked(self, lengths: FloatArray, slopes: bool) -> Iterator[Moments]:
+        """Moments of every block of frames, and their derivatives, each `[F, J]`."""
+        column = np.broadcast_to(lengths[:, 0], self.transform.bins)
+        here = torch.as_tensor(column.copy()).to(self.dtype).to(self.device)
+        for fraction, members in self.frames.groups():
+            bank = frequency_bank(
+                self.transform.n_fft,
+                here,
+                fraction,
+                window_name=self.transform.window,
+                normalization=self.transform.normalization,
+                slopes=slopes,
+            )
+
+            def moments(frames: NDArray[np.int64], bank: FrequencyBank = bank) -> Moments:
+                weights = self._frame_weights[torch.from_numpy(frames).to(self.device)]
+
+                def pool(cells: Tensor) -> Tensor:
+                    return pad(bin_sum(cells, weights), self._unseen)
+
+                parts = bank.parts(self.frames.pick(frames))
+                re, im, *slopes_of = (part[..., self.bins] for part in parts)
+                squared = re * re + im * im
+                if not slopes:
+                    return self.criterion.pooled(power_of(self.power, squared), pool)
+                dre, dim = slopes_of
+                a, da = power_and_slopes(self.power, squared, re * dre + im * dim)
+                return self.criterion.pooled(a, pool, da)
+
+            size = max(self._block, bank.block)
+            blocks = [members[i : i + size] for i in range(0, len(members), size)]
+            yield from self._each("descent" if slopes else "evaluate", moments, blocks)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
@@ -14,8 +15,7 @@ from scipy.optimize import Bounds, OptimizeResult, minimize
 from dstft_cli.records import StopReason
 
 Array = NDArray[np.float64]
-Objective = Callable[[Array], tuple[float, Array]]
-OnStep = Callable[[Array, float], None]
+Found = TypeVar("Found")
 
 _PATIENCE = 10  # steps without progress before the plateau schedule lowers the learning rate
 _SETTLED = 25  # steps in which a descent that goes up and down must gain what is asked of each
@@ -23,12 +23,60 @@ DEFAULT_LEARNING_RATE = {"adam": 0.05, "sgd": 1.0}
 
 
 @dataclass(frozen=True)
-class Descent:
-    """Where a descent ended: the best `z` it saw, its value, and why it stopped."""
+class Variables:
+    """What a descent moves, `[V]` each.
 
-    z: Array
+    Attributes:
+        start: natural logarithms of lengths in samples, positions in hops.
+        low, high: bounds.
+        scale: square root of each variable's share in the objective: in `z·scale` the curvature is
+            about the same in all directions, which is what L-BFGS-B starts from.
+    """
+
+    start: Array
+    low: Array
+    high: Array
+    scale: Array
+
+
+@dataclass(frozen=True)
+class Evaluated(Generic[Found]):
+    """The objective at a point: its value, its gradient `[V]`, and what was found there."""
+
     value: float
+    gradient: Array
+    found: Found
+
+
+Objective = Callable[[Array], Evaluated[Found]]
+OnStep = Callable[[Found], None]
+
+
+@dataclass(frozen=True)
+class Descent(Generic[Found]):
+    """Where a descent ended: the best that it saw, None for nothing finite, and why it stopped."""
+
+    best: Evaluated[Found] | None
     stop_reason: StopReason
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How a descent goes down.
+
+    Attributes:
+        optimizer: `lbfgs`, `adam` or `sgd`.
+        lr: learning rate of `adam` (None: 0.05) or `sgd` (None: 1), in e-folds of window length,
+            or hops.
+        max_steps: steps at most; 0 looks at nothing.
+        tolerance: relative change of the value below which the descent has converged: in a step of
+            `lbfgs`, and on average over 25 of the others, which go up and down.
+    """
+
+    optimizer: str
+    lr: float | None
+    max_steps: int
+    tolerance: float
 
 
 class _NonFiniteError(Exception):
@@ -36,140 +84,96 @@ class _NonFiniteError(Exception):
 
 
 def descend(
-    objective: Objective,
-    z: Array,
-    low: Array,
-    high: Array,
-    *,
-    scale: Array,
-    optimizer: str,
-    lr: float | None,
-    max_steps: int,
-    tolerance: float,
-    on_step: OnStep,
-) -> Descent:
-    """Minimises `objective` from `z` within `[low, high]`.
+    objective: Objective[Found], variables: Variables, schedule: Schedule, on_step: OnStep[Found]
+) -> Descent[Found]:
+    """Minimises `objective` within the bounds of its variables.
 
     Args:
-        objective: value and gradient at `z`.
-        z: start, `[V]`: natural logarithms of lengths in samples, positions in hops.
-        low, high: bounds of the variables, `[V]`.
-        scale: square root of each variable's share in the objective, `[V]`: in `z·scale` the
-            curvature is about the same in all directions, which is what L-BFGS-B starts from.
-        optimizer: `lbfgs`, `adam` or `sgd`.
-        lr: learning rate of `adam` (default 0.05) or `sgd` (default 1), in e-folds of
-            window length, or hops.
-        max_steps: steps at most; 0 returns the start.
-        tolerance: relative change of the value below which the descent has converged: in a step of
-            `lbfgs`, and on average over 25 of the others, which go up and down.
-        on_step: called with `z` and its value after each step.
-
-    Returns:
-        The best point seen, which is the start if nothing was better.
+        objective: from `z` `[V]` to value, gradient and what is found there.
+        variables: where it begins.
+        schedule: how it goes on.
+        on_step: called after each step with what was found there.
     """
-    best = _Best(objective)
-    if np.array_equal(low, high):  # nothing can move
-        return Descent(z, float("inf"), StopReason.CONVERGED)
-    if max_steps == 0:
-        return Descent(z, float("inf"), StopReason.STEP_LIMIT)
+    if np.array_equal(variables.low, variables.high):  # nothing can move
+        return Descent(None, StopReason.CONVERGED)
+    if schedule.max_steps == 0:
+        return Descent(None, StopReason.STEP_LIMIT)
+    watched = _Watched(objective)
+    run = _lbfgs if schedule.optimizer == "lbfgs" else _first_order
     try:
-        if optimizer == "lbfgs":
-            reason = _lbfgs(best, z, low, high, scale, max_steps, tolerance, on_step)
-        else:
-            rate = DEFAULT_LEARNING_RATE[optimizer] if lr is None else lr
-            reason = _first_order(
-                best, z, low, high, optimizer, rate, max_steps, tolerance, on_step
-            )
+        reason = run(watched, variables, schedule, on_step)
     except _NonFiniteError:
         reason = StopReason.NON_FINITE
-    return Descent(z if best.z is None else best.z, best.value, reason)
+    return Descent(watched.best, reason)
 
 
-class _Best:
-    """The objective, remembering the best point it was asked for."""
+class _Watched(Generic[Found]):
+    """The objective, remembering the best and the last point that it was asked for."""
 
-    def __init__(self, objective: Objective) -> None:
+    def __init__(self, objective: Objective[Found]) -> None:
         self._objective = objective
-        self.z: Array | None = None
-        self.value = float("inf")
+        self.best: Evaluated[Found] | None = None
+        self.last: Evaluated[Found] | None = None
 
-    def __call__(self, z: Array) -> tuple[float, Array]:
-        value, gradient = self._objective(z)
-        if not (np.isfinite(value) and np.isfinite(gradient).all()):
+    def __call__(self, z: Array) -> Evaluated[Found]:
+        point = self.last = self._objective(z)
+        if not (np.isfinite(point.value) and np.isfinite(point.gradient).all()):
             raise _NonFiniteError
-        if value < self.value:
-            self.z, self.value = z.copy(), value
-        return value, gradient
+        if self.best is None or point.value < self.best.value:
+            self.best = point
+        return point
 
 
 def _lbfgs(
-    objective: _Best,
-    z: Array,
-    low: Array,
-    high: Array,
-    scale: Array,
-    max_steps: int,
-    tolerance: float,
-    on_step: OnStep,
+    objective: _Watched[Found], variables: Variables, schedule: Schedule, on_step: OnStep[Found]
 ) -> StopReason:
+    scale = variables.scale
+
     def scaled(y: Array) -> tuple[float, Array]:
-        value, gradient = objective(y / scale)
-        return value, gradient / scale
+        point = objective(y / scale)
+        return point.value, point.gradient / scale
 
     def callback(intermediate_result: OptimizeResult) -> None:
-        on_step(intermediate_result.x / scale, float(intermediate_result.fun))
+        assert objective.last is not None  # a step ends at the point that was asked for last
+        on_step(objective.last.found)
 
     outcome = minimize(
         scaled,
-        z * scale,
+        variables.start * scale,
         jac=True,
         method="L-BFGS-B",
-        bounds=Bounds(low * scale, high * scale),
+        bounds=Bounds(variables.low * scale, variables.high * scale),
         callback=callback,
-        options={"maxiter": max_steps, "ftol": tolerance, "gtol": 0.0},
+        options={"maxiter": schedule.max_steps, "ftol": schedule.tolerance, "gtol": 0.0},
     )
     return StopReason.STEP_LIMIT if outcome.status == 1 else StopReason.CONVERGED
 
 
 def _first_order(
-    objective: _Best,
-    z: Array,
-    low: Array,
-    high: Array,
-    optimizer: str,
-    lr: float,
-    max_steps: int,
-    tolerance: float,
-    on_step: OnStep,
+    objective: _Watched[Found], variables: Variables, schedule: Schedule, on_step: OnStep[Found]
 ) -> StopReason:
-    variable = torch.tensor(z, dtype=torch.float64)
-    variable.grad = torch.zeros_like(variable)
-    steps: torch.optim.Optimizer
-    if optimizer == "adam":
-        steps = torch.optim.Adam([variable], lr=lr)
-    else:
-        steps = torch.optim.SGD([variable], lr=lr)
-    bounds = torch.from_numpy(low), torch.from_numpy(high)
-    first, _ = objective(z)
-    least = tolerance * max(1.0, abs(first))  # gain, as for L-BFGS-B; a score may be negative
-    reached = deque([first], _SETTLED + 1)
-    schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
-        steps,
-        factor=0.5,
-        patience=_PATIENCE,
-        threshold=least,
-        threshold_mode="abs",
+    lr = DEFAULT_LEARNING_RATE[schedule.optimizer] if schedule.lr is None else schedule.lr
+    z = torch.tensor(variables.start, dtype=torch.float64)
+    z.grad = torch.zeros_like(z)
+    adam = schedule.optimizer == "adam"
+    steps = torch.optim.Adam([z], lr=lr) if adam else torch.optim.SGD([z], lr=lr)
+    bounds = torch.from_numpy(variables.low), torch.from_numpy(variables.high)
+    point = objective(variables.start)
+    least = schedule.tolerance * max(1.0, abs(point.value))  # a gain, as for L-BFGS-B
+    reached = deque([point.value], _SETTLED + 1)
+    plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
+        steps, factor=0.5, patience=_PATIENCE, threshold=least, threshold_mode="abs"
     )
-    for _ in range(max_steps):
-        at = variable.numpy().copy()
-        value, gradient = objective(at)
-        on_step(at, value)
-        variable.grad = torch.from_numpy(gradient)
+    for _ in range(schedule.max_steps):
+        point = objective(z.numpy().copy())
+        on_step(point.found)
+        z.grad = torch.from_numpy(point.gradient)
         steps.step()
-        variable.clamp_(*bounds)
-        schedule.step(value)
-        reached.append(objective.value)
+        z.clamp_(*bounds)
+        plateau.step(point.value)
+        assert objective.best is not None
+        reached.append(objective.best.value)
         if len(reached) > _SETTLED and reached[0] - reached[-1] < _SETTLED * least:
             return StopReason.CONVERGED
-    objective(variable.numpy().copy())  # where the last step led
+    objective(z.numpy().copy())  # where the last step led
     return StopReason.STEP_LIMIT

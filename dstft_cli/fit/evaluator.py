@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -20,7 +20,6 @@ from torch import Tensor
 
 from dstft_cli.criteria import Criterion, Gini
 from dstft_cli.fit.centers import quadrature_weights
-from dstft_cli.fit.power import spectrum_power, spectrum_power_and_slopes
 from dstft_cli.fit.variables import Neighbours
 from dstft_cli.names import Progress
 from dstft_cli.stft import Frames, Samples, Transform, map_in_order
@@ -30,6 +29,22 @@ Job = TypeVar("Job")
 Done = TypeVar("Done")
 
 _BLOCK_SAMPLES = {"cpu": 1 << 19, "cuda": 1 << 25, "mps": 1 << 23}
+
+
+@dataclass(frozen=True)
+class Compute:
+    """Where and how it is computed.
+
+    Attributes:
+        device, dtype: of torch.
+        threads: blocks at a time (CPU only), >= 1.
+        progress: called as `progress(stage, done, total)` with blocks done.
+    """
+
+    device: torch.device | str = "cpu"
+    dtype: torch.dtype = torch.float32
+    threads: int = 1
+    progress: Progress | None = None
 
 
 @dataclass(frozen=True)
@@ -63,9 +78,7 @@ class Evaluator:
         frame_weights: what each frame weighs instead, `[T]`, where they stand for part of the signal.
         peak: largest absolute sample; scale-invariant criteria see the signal divided by it, so
             that no power of it leaves the range of float32.
-        device, dtype: where and how it is computed.
-        threads: blocks at a time (CPU only), >= 1.
-        progress: called as `progress(stage, done, total)` with blocks done.
+        compute: where and how it is computed.
 
     Cells `[C, n, B]` are those of the B bins that the criterion sees. A row is what may have a window
     length of its own: here a frame, in `FrequencyEvaluator` a bin.
@@ -91,22 +104,18 @@ class Evaluator:
         learned_positions: bool = False,
         frame_weights: FloatArray | None = None,
         peak: float = 1.0,
-        device: torch.device | str = "cpu",
-        dtype: torch.dtype = torch.float32,
-        threads: int = 1,
-        progress: Progress | None = None,
+        compute: Compute = Compute(),
     ) -> None:
         self.transform = transform
         self.criterion = criterion
         self.power = power
         self.bins = bins
-        self.device = torch.device(device)
-        self.dtype = dtype
+        self.device, self.dtype = torch.device(compute.device), compute.dtype
         scale = 1.0
         if criterion.scale_invariant:
             scale = 1.0 / (peak * _largest_gain(transform))
         self.frames = Frames(
-            samples, centers, transform.n_fft, scale=scale, device=device, dtype=dtype
+            samples, centers, transform.n_fft, scale=scale, device=self.device, dtype=self.dtype
         )
         self.centers = centers
         self.duration = float(self.frames.length)
@@ -121,11 +130,11 @@ class Evaluator:
         self.cells = self.cells_per_frame * float(self.weights.sum())
         self.evaluations = 0
         self._moments = criterion.sums_per_frame
-        self._progress = progress
-        self._table_dtype = np.float64 if dtype == torch.float64 else np.float32
+        self._progress = compute.progress
+        self._table_dtype = np.float64 if self.dtype == torch.float64 else np.float32
         count = _BLOCK_SAMPLES[self.device.type] // (transform.n_fft * self.frames.channels)
         self._block = min(max(count, 1), 4096)
-        self._threads = threads if self.device.type == "cpu" else 1
+        self._threads = compute.threads if self.device.type == "cpu" else 1
 
     def arrange(self, row: FloatArray) -> FloatArray:
         """Lengths of the rows `[R]` in the shape of a parameter, `[1, T]`; of all `[1]`, `[1, 1]`."""
@@ -146,34 +155,33 @@ class Evaluator:
         return np.zeros(T, dtype=np.int64) if len(row) == 1 else np.arange(T)
 
     def table(self, lengths: FloatArray) -> NDArray[np.floating[Any]]:
-        """Moments per frame for each of M fixed lengths, `[T, M, J]`, in one read of the signal.
+        """Moments per row for each of M fixed lengths, `[R, M, J]`, in one read of the signal.
 
         In the dtype of the transform: float32 halves the memory of an hour's table; each entry is a
         float64 sum rounded once.
         """
-        table = np.empty((len(self.frames), len(lengths), self._moments), dtype=self._table_dtype)
+        table = np.zeros((len(self.weights), len(lengths), self._moments), dtype=self._table_dtype)
         windows = self._windows_of_all(lengths)
 
-        def work(start: int, stop: int) -> None:
-            block = self.frames.block(start, stop)
-            fractions = self.frames.fractions(start, stop)
+        def work(start: int, stop: int) -> tuple[int, FloatArray]:
+            block, fractions = self.frames.block(start, stop), self.frames.fractions(start, stop)
+            parts = []
             for m, length in enumerate(lengths):
                 w = windows[m] if windows is not None else self._row(fractions, length)
-                moments = self.criterion.rows(self._cells(block, w))[0]
-                table[start:stop, m] = moments.cpu().numpy()
+                parts.append(self._pooled(start, stop, self._cells(block, w))[0])
+            return start, torch.stack(parts, dim=-2).cpu().numpy()
 
-        self._run("search", work)
+        for start, part in self._drain("search", work):
+            self._place(table, start, part)
         self.evaluations += len(lengths)
         return table
 
-    def rows(self, lengths: FloatArray) -> NDArray[np.float64]:
-        """Moments per frame `[T, J]` for lengths `[1, 1]` or `[1, T]`, samples."""
+    def rows(self, lengths: FloatArray) -> FloatArray:
+        """Moments per row `[R, J]` for lengths in the shape of a parameter, samples."""
         return self._rows(lengths, slopes=False)[0]
 
-    def rows_and_slopes(
-        self, lengths: FloatArray
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Moments and their derivative with respect to each frame's length, both `[T, J]`."""
+    def rows_and_slopes(self, lengths: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Moments and their derivative with respect to each row's length, both `[R, J]`."""
         rows, slopes = self._rows(lengths, slopes=True)
         assert slopes is not None
         return rows, slopes
@@ -184,24 +192,23 @@ class Evaluator:
         frames, by_center = np.empty((T, self._moments)), np.empty((T, self._moments))
         by_length = np.zeros((len(self.weights), self._moments))
 
-        def work(start: int, stop: int) -> tuple[int, NDArray[np.float64]]:
+        def work(start: int, stop: int) -> tuple[int, FloatArray]:
             a, by_theta, by_t = self._with_derivatives(start, stop, lengths)
             moments, derivatives = self.criterion.rows(a, by_t)
-            assert derivatives is not None
             frames[start:stop] = moments.cpu().numpy()
-            by_center[start:stop] = derivatives.cpu().numpy()
-            return start, self._length_slopes(start, stop, a, by_theta)
+            by_center[start:stop] = _numbers(derivatives)
+            return start, _numbers(self._pooled(start, stop, a, by_theta)[1])
 
         for start, part in self._drain("descent", work):
-            self._add_rows(by_length, start, part)
+            self._place(by_length, start, part)
         self.evaluations += 1
-        return Slopes(by_length, frames, by_center)
+        return Slopes(by_length * self.weights[:, None], frames, by_center)
 
-    def total(self, lengths: FloatArray) -> NDArray[np.float64]:
-        """Sums `[J]` for lengths `[1, 1]` or `[1, T]`, ranks included where the criterion has them."""
+    def total(self, lengths: FloatArray) -> FloatArray:
+        """Sums `[J]` for lengths in the shape of a parameter, ranks included where there are any."""
         return self.rank(lengths) if self.criterion.ranked else self.sums(self.rows(lengths))
 
-    def rank(self, lengths: FloatArray) -> NDArray[np.float64]:
+    def rank(self, lengths: FloatArray) -> FloatArray:
         """Fixes the ranks of a ranked criterion at these lengths, and returns the sums `[J]`."""
         histogram = Gini.empty_histogram(self.device)
         lock = threading.Lock()
@@ -213,13 +220,14 @@ class Evaluator:
             with lock:
                 Gini.add_to_histogram(histogram, a, weights)
 
-        self._run("rank", work)
+        for _ in self._drain("rank", work):
+            pass
         self.evaluations += 1
         self.criterion, sums = Gini.from_histogram(histogram)
         return sums.numpy()
 
-    def sums(self, rows: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-        """Quadrature over frames: `[T, ..., J]` → `[..., J]`, float64."""
+    def sums(self, rows: NDArray[np.floating[Any]]) -> FloatArray:
+        """Quadrature over rows: `[R, ..., J]` → `[..., J]`, float64."""
         flat = rows.reshape(len(rows), -1)
         total = np.zeros(flat.shape[1])
         for start in range(0, len(flat), 4096):
@@ -227,41 +235,34 @@ class Evaluator:
             total += self.weights[start:stop] @ flat[start:stop].astype(np.float64)
         return total.reshape(rows.shape[1:])
 
-    def _rows(
-        self, lengths: FloatArray, *, slopes: bool
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
-        rows = np.empty((len(self.frames), self._moments))
-        gradients = np.empty_like(rows) if slopes else None
+    def _rows(self, lengths: FloatArray, *, slopes: bool) -> tuple[FloatArray, FloatArray | None]:
+        shape = (len(self.weights), self._moments)
+        rows, gradients = np.zeros(shape), np.zeros(shape)
 
-        def work(start: int, stop: int) -> None:
-            if gradients is None:
-                moments, _ = self.criterion.rows(self._plain(start, stop, lengths))
-            else:
-                block = self.frames.block(start, stop)
-                w, dw = self._windows_and_slopes(start, stop, lengths)
-                moments, derivatives = self.criterion.rows(*self._cells_and_slopes(block, w, dw))
-                assert derivatives is not None
-                gradients[start:stop] = derivatives.cpu().numpy()
-            rows[start:stop] = moments.cpu().numpy()
+        def work(start: int, stop: int) -> tuple[int, FloatArray, FloatArray | None]:
+            if not slopes:
+                moments, _ = self._pooled(start, stop, self._plain(start, stop, lengths))
+                return start, moments.cpu().numpy(), None
+            a, da = self._with_slopes(start, stop, lengths)
+            moments, derivatives = self._pooled(start, stop, a, da)
+            return start, moments.cpu().numpy(), _numbers(derivatives)
 
-        self._run("descent" if slopes else "evaluate", work)
+        for start, part, derivatives in self._drain("descent" if slopes else "evaluate", work):
+            self._place(rows, start, part)
+            if derivatives is not None:
+                self._place(gradients, start, derivatives)
         self.evaluations += 1
-        return rows, gradients
+        return rows, gradients if slopes else None
 
-    def _length_slopes(self, start: int, stop: int, a: Tensor, da: Tensor) -> FloatArray:
-        """What a block of frames adds to the derivatives with respect to the lengths of rows."""
-        _, derivatives = self.criterion.rows(a, da)
-        assert derivatives is not None
-        return derivatives.cpu().numpy() * self.frame_weights[start:stop, None]
+    def _pooled(
+        self, start: int, stop: int, a: Tensor, da: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Moments of the rows of a block and their derivatives, each `[n, J]`."""
+        return self.criterion.rows(a, da)
 
-    def _add_rows(self, total: FloatArray, start: int, part: FloatArray) -> None:
-        """Adds what `_length_slopes` found from frame `start` on."""
+    def _place(self, total: NDArray[np.floating[Any]], start: int, part: FloatArray) -> None:
+        """Adds what `_pooled` found from frame `start` on, in place."""
         total[start : start + len(part)] += part
-
-    def _run(self, stage: str, work: Callable[[int, int], None]) -> None:
-        """Runs `work(start, stop)` on all blocks of frames, for what it writes elsewhere."""
-        for _ in self._drain(stage, work):
-            pass
 
     def _drain(self, stage: str, work: Callable[[int, int], Done]) -> Iterator[Done]:
         """`work(start, stop)` of all blocks of frames, in order."""
@@ -286,50 +287,53 @@ class Evaluator:
     def _row(self, fractions: Tensor, length: float) -> Tensor:
         return self.transform.windows(fractions, fractions.new_tensor([float(length)]))
 
-    def _lengths(self, start: int, stop: int, lengths: FloatArray) -> Tensor:
+    def _places(self, start: int, stop: int, lengths: FloatArray) -> tuple[Tensor, Tensor]:
+        """Fractions of the centres of a block, and its window lengths."""
         row = lengths[0] if lengths.shape[1] == 1 else lengths[0, start:stop]
-        return torch.as_tensor(row).to(self.dtype).to(self.device)
+        return (
+            self.frames.fractions(start, stop),
+            torch.as_tensor(row).to(self.dtype).to(self.device),
+        )
 
-    def _windows(self, start: int, stop: int, lengths: FloatArray) -> Tensor:
-        fractions = self.frames.fractions(start, stop)
-        return self.transform.windows(fractions, self._lengths(start, stop, lengths))
+    def _plain(self, start: int, stop: int, lengths: FloatArray) -> Tensor:
+        """`a` of a block of frames, `[C, n, B]`."""
+        w = self.transform.windows(*self._places(start, stop, lengths))
+        return self._cells(self.frames.block(start, stop), w)
 
-    def _windows_and_slopes(
-        self, start: int, stop: int, lengths: FloatArray
-    ) -> tuple[Tensor, Tensor]:
-        fractions = self.frames.fractions(start, stop)
-        return self.transform.windows_and_slopes(fractions, self._lengths(start, stop, lengths))
+    def _with_slopes(self, start: int, stop: int, lengths: FloatArray) -> tuple[Tensor, Tensor]:
+        """`a` of a block and its derivative by window length, each `[C, n, B]`."""
+        windows = self.transform.windows_and_slopes(*self._places(start, stop, lengths))
+        a, by_length = self._spectra(start, stop, windows)
+        return a, by_length
 
     def _with_derivatives(
         self, start: int, stop: int, lengths: FloatArray
     ) -> tuple[Tensor, Tensor, Tensor]:
         """`a` of a block and its derivatives by window length and by centre, each `[C, n, B]`."""
-        block = self.frames.block(start, stop)
-        windows = self.transform.window_derivatives(
-            self.frames.fractions(start, stop), self._lengths(start, stop, lengths)
-        )
-        spectra = (self._spectrum(block, w) for w in windows)
-        a, by_length, by_center = spectrum_power_and_slopes(self.power, *spectra)
+        windows = self.transform.window_derivatives(*self._places(start, stop, lengths))
+        a, by_length, by_center = self._spectra(start, stop, windows)
         return a, by_length, by_center
 
-    def _plain(self, start: int, stop: int, lengths: FloatArray) -> Tensor:
-        """`a` of a block of frames, `[C, n, B]`."""
-        return self._cells(self.frames.block(start, stop), self._windows(start, stop, lengths))
+    def _spectra(self, start: int, stop: int, windows: Iterable[Tensor]) -> tuple[Tensor, ...]:
+        """`a` of a block under the first window, and `∂a` under those that are its derivatives."""
+        block = self.frames.block(start, stop)
+        return spectrum_power_and_slopes(self.power, *(self._spectrum(block, w) for w in windows))
 
     def _cells(self, block: Tensor, w: Tensor) -> Tensor:
         """`a = |X|^p`, `[C, n, B]`."""
         return spectrum_power(self.power, self._spectrum(block, w))
 
-    def _cells_and_slopes(self, block: Tensor, w: Tensor, dw: Tensor) -> tuple[Tensor, Tensor]:
-        """`a` and `∂a`, each `[C, n, B]`."""
-        X, dX = self._spectrum(block, w), self._spectrum(block, dw)
-        a, da = spectrum_power_and_slopes(self.power, X, dX)
-        return a, da
-
     def _spectrum(self, block: Tensor, w: Tensor) -> Tensor:
         """What the criterion sees of the transform of a block, up to phase, `[C, n, B]`."""
         spectrum: Tensor = torch.fft.rfft(block * w)
         return spectrum[..., self.bins]
+
+
+def _numbers(tensor: Tensor | None) -> FloatArray:
+    """Derivatives, which are there, as an array."""
+    assert tensor is not None
+    numbers: FloatArray = tensor.cpu().numpy()
+    return numbers
 
 
 def _largest_gain(transform: Transform) -> float:
@@ -338,3 +342,40 @@ def _largest_gain(transform: Transform) -> float:
         return 1.0
     gain: float = float(transform.n_fft)
     return math.sqrt(gain) if transform.normalization == "energy" else gain
+
+
+def power_of(power: float, squared: Tensor) -> Tensor:
+    """`a = |X|^p` from `|X|²`."""
+    return squared if power == 2 else squared.pow(power / 2)
+
+
+def power_and_slopes(power: float, squared: Tensor, *inner: Tensor) -> tuple[Tensor, ...]:
+    """`a` and each `∂a = p |X|^(p−2) Re(X̄ ∂X)`, zero where X = 0, from `|X|²` and `Re(X̄ ∂X)`.
+
+    The latter are overwritten.
+    """
+    if power == 2:
+        return squared, *(product.mul_(2) for product in inner)
+    # |X|^(p−2); where X = 0 it is finite, and Re(X̄ ∂X) is zero
+    ratio = squared.clamp_min(torch.finfo(squared.dtype).tiny).pow_(power / 2 - 1)
+    a = squared * ratio
+    ratio.mul_(power)
+    return a, *(product.mul_(ratio) for product in inner)
+
+
+def spectrum_power(power: float, X: Tensor) -> Tensor:
+    """`a` of a complex spectrum."""
+    parts = torch.view_as_real(X)
+    return power_of(power, _pair_sum(parts * parts))
+
+
+def spectrum_power_and_slopes(power: float, X: Tensor, *changes: Tensor) -> tuple[Tensor, ...]:
+    """`a` of a complex spectrum, and `∂a` for each `∂X`."""
+    parts = torch.view_as_real(X)
+    inner = [_pair_sum(parts * torch.view_as_real(dX)) for dX in changes]
+    return power_and_slopes(power, _pair_sum(parts * parts), *inner)
+
+
+def _pair_sum(products: Tensor) -> Tensor:
+    """Real part plus imaginary part, `[..., 2]` to `[...]`."""
+    return products[..., 0] + products[..., 1]

@@ -2,36 +2,62 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
+from dstft_cli.criteria import QuasiConvex
 from dstft_cli.errors import UsageError
-from dstft_cli.fit.bounds import REACH, SHORTEST_SHARE
-from dstft_cli.fit.plan import default_hop_length
-from dstft_cli.fit.told import say_nothing
-from dstft_cli.names import LARGEST_FFT, Report
+from dstft_cli.fit.band import Band
+from dstft_cli.fit.evaluator import Evaluator
+from dstft_cli.fit.plan import (
+    LARGEST_FFT,
+    LONGEST_SHARE,
+    REACH,
+    SHORTEST_SHARE,
+    default_hop_length,
+)
+from dstft_cli.fit.problem import SMOOTHNESS, SMOOTHNESS_ALONG_FREQUENCY, Problem
+from dstft_cli.fit.request import Request
+from dstft_cli.fit.stretches import spread_stretches
+from dstft_cli.fit.sweep import sweep
+from dstft_cli.fit.table import Table, fixed_scores, is_featureless, search_lengths
+
+Array = NDArray[np.float64]
 
 LARGEST_AUTO_N_FFT = 65536
 SMALLEST_AUTO_N_FFT = 32
-LONGEST_SHARE = 1 / 4  # of the signal: longer windows no longer tell when something happens
+PROBED_SAMPLES = 1 << 19  # of the signal that is looked at
+_PROBED_POINTS = 16 * PROBED_SAMPLES  # frames × n_fft per length, above which frames are left out
+_SWEPT_POINTS = 1 << 23  # frames × n_fft × channels for each length: half of what a sweep looks at
 _FIRST_SECONDS = 0.064  # it starts at the power of two nearest to this
 _ROUNDING = 1e-9
+_log = logging.getLogger("dstft_cli")
 
 
-def choose_n_fft(
-    length: int,
-    sample_rate: float,
-    *,
-    at_least: float,
-    at_most: float = math.inf,
-    high: float | None,
-    best_anywhere: Callable[[float], float | None] | None,
-    best_fixed: Callable[[int], float] | None,
-    score: Callable[[int], float] | None,
-    tells_apart: Callable[[int], bool],
-    report: Report = say_nothing,
-) -> int:
-    """A power of two in whose range the best window lengths lie.
+@dataclass(frozen=True)
+class Choice:
+    """An FFT size, and what was seen on the way to it.
+
+    Attributes:
+        n_fft: samples.
+        structured: whether single window lengths differ at any size that was looked at.
+        larger_is_worse: whether twice the size was searched and found no better.
+        needed_by_band: the size that a band of the criterion needs at least, samples; 0 without one.
+    """
+
+    n_fft: int
+    structured: bool = False
+    larger_is_worse: bool = False
+    needed_by_band: float = 0.0
+
+
+def choose_n_fft(problem: Problem) -> Choice:
+    """The FFT size that is asked for, or a power of two in whose range the best window lengths lie.
 
     It begins where the best single length of all lies, or near 64 ms where none stands out. It is doubled
     while the best single length lies above n_fft/2 and halved while it lies below n_fft/4, so that
@@ -40,51 +66,43 @@ def choose_n_fft(
     the one with the best score is taken. It stops at 32, at 65536 and at a quarter of the
     signal: longer windows no longer tell when something happens.
 
-    Args:
-        length: of the signal, samples.
-        sample_rate: Hz.
-        at_least: no n_fft below this, samples (a start value, a least length).
-        at_most: no n_fft above this, samples, unless `at_least` or `high` asks for it.
-        high: the user's own longest window length: then n_fft just holds it.
-        best_anywhere: the best single length up to a longest one, samples, at whatever n_fft, or None
-            where none stands out; None where scores at different n_fft do not compare.
-        best_fixed: the best single length at an n_fft, samples; None where nothing is learned.
-        score: what the search attains at an n_fft; None where the lengths do not vary.
-        tells_apart: whether single lengths differ at an n_fft; where they do not, as in noise, no
-            scores are compared: they would fall with n_fft by chance.
-        report: takes a line for every step.
+    Raises:
+        UsageError: a length, or the criterion's band, needs more than `LARGEST_FFT`.
     """
-    floor = max(_power_of_two_above(at_least), SMALLEST_AUTO_N_FFT)
-    limit = largest_auto_n_fft(length)
-    if at_most < limit:
-        limit = 1 << math.floor(math.log2(max(at_most, 1.0)))
+    asked = problem.request
+    if asked.n_fft is not None:
+        return Choice(int(asked.n_fft))
+    band = 0.0 if problem.band == Band() else problem.band.least_n_fft(problem.sample_rate)
+    floor = max(_power_of_two_above(least_n_fft(asked, band)), SMALLEST_AUTO_N_FFT)
+    limit = largest_auto_n_fft(problem.length)
+    most = most_n_fft(asked) if asked.learns_lengths else math.inf
+    if most < limit:
+        limit = 1 << math.floor(math.log2(max(most, 1.0)))
     limit = max(limit, floor)
-    if high is not None:
-        n_fft = max(_power_of_two_above(high), floor)
-        report(f"n_fft auto: {n_fft}, which holds the longest window allowed, {high:g} samples")
-        return n_fft
-    first = 1 << round(math.log2(max(sample_rate * _FIRST_SECONDS, 1.0)))
+    if asked.win_length_max is not None:
+        n_fft = max(_power_of_two_above(asked.win_length_max), floor)
+        _log.info("n_fft auto: %d, which holds the longest window allowed", n_fft)
+        return Choice(n_fft, needed_by_band=band)
+    first = 1 << round(math.log2(max(problem.sample_rate * _FIRST_SECONDS, 1.0)))
     first = min(max(first, floor), limit)
-    if best_fixed is None:
-        report(f"n_fft auto: {first}, near {1000 * _FIRST_SECONDS:g} ms")
-        return first
-    n_fft = first
-    best = None if best_anywhere is None else best_anywhere(limit / 2)
+    if not asked.learns_lengths:
+        _log.info("n_fft auto: %d, near %g ms", first, 1000 * _FIRST_SECONDS)
+        return Choice(first, needed_by_band=band)
+    probe, n_fft = Probe(problem), first
+    best = best_anywhere(problem, limit / 2) if probe.comparable else None
     if best is not None:  # doubling and halving alone end in the valley nearest to their start
         n_fft = min(max(2 * _power_of_two_above(best), floor), limit)
-        report(
-            f"n_fft auto: {best:.6g} samples are about the best of all single windows: from {n_fft}"
-        )
-    n_fft = _with_room(n_fft, floor, limit, best_fixed, report)
-    if score is None or not tells_apart(n_fft):
-        return n_fft
-    least, most = min(n_fft, first) // 2, max(n_fft, first) * 2
-    return _of_best_score(least, most, floor, limit, score, report)
+        _log.info("n_fft auto: from %d, for the best single window has about %.4g", n_fft, best)
+    n_fft = with_room(n_fft, floor, limit, probe.best_fixed)
+    larger_is_worse = False
+    if asked.varying and probe.comparable and probe.tells_apart(n_fft):
+        sizes = min(n_fft, first) // 2, max(n_fft, first) * 2
+        n_fft, scored = of_best_score(*sizes, floor, limit, probe.score)
+        larger_is_worse = 2 * n_fft in scored
+    return Choice(n_fft, probe.structured, larger_is_worse, band)
 
 
-def _with_room(
-    n_fft: int, floor: int, limit: int, best_fixed: Callable[[int], float], report: Report
-) -> int:
+def with_room(n_fft: int, floor: int, limit: int, best_fixed: Callable[[int], float]) -> int:
     """Doubled or halved until the best single length lies between a quarter and half of it.
 
     Never back again: where two sizes send to each other, chance is between their frames.
@@ -92,24 +110,19 @@ def _with_room(
     grown = halved = False
     while True:
         best = best_fixed(n_fft)
-        found = f"n_fft auto: at {n_fft} the best single window has {best:.4g} samples"
-        above = best > n_fft / 2 * (1 + _ROUNDING)
-        if above and n_fft * 2 <= limit and not halved:
+        _log.info("n_fft auto: at %d the best single window has %.4g samples", n_fft, best)
+        if best > n_fft / 2 * (1 + _ROUNDING) and n_fft * 2 <= limit and not halved:
             n_fft, grown = n_fft * 2, True
-            report(f"{found}, more than half: doubled")
         elif best < n_fft / 4 * (1 - _ROUNDING) and n_fft // 2 >= floor and not grown:
             n_fft, halved = n_fft // 2, True
-            report(f"{found}, less than a quarter: halved")
         else:
-            limited = n_fft * 2 > limit and above
-            report(f"{found}: {'the largest for this signal' if limited else 'kept'}")
             return n_fft
 
 
-def _of_best_score(
-    least: int, most: int, floor: int, limit: int, score: Callable[[int], float], report: Report
-) -> int:
-    """The best of the powers of two from `least` to `most`, and on in the direction of the best."""
+def of_best_score(
+    least: int, most: int, floor: int, limit: int, score: Callable[[int], float]
+) -> tuple[int, dict[int, float]]:
+    """The best of the powers of two from `least` to `most`, and on in its direction; all scores."""
     sizes = [1 << k for k in range(least.bit_length() - 1, most.bit_length())]
     scores = {size: score(size) for size in sizes if floor <= size <= limit}
     while True:
@@ -118,66 +131,165 @@ def _of_best_score(
         beyond = [size for size in beyond if floor <= size <= limit]
         if not beyond:
             table = ", ".join(f"{scores[size]:.4g} at {size}" for size in sorted(scores))
-            report(f"n_fft auto: with varying lengths the score is {table}: {best} taken")
-            return best
+            _log.info("n_fft auto: %d, with varying lengths the score is %s", best, table)
+            return best, scores
         scores |= {size: score(size) for size in beyond}
 
 
-def least_n_fft(
-    win_length: float | None,
-    win_length_min: float | None,
-    win_length_max: float | None,
-    hop_length: float | None,
-    hop_length_max: float | None,
-    overlap: float,
-    band: float,
-) -> float:
-    """What `n_fft auto` must not fall below for the lengths and the band that are given, samples.
+def least_n_fft(asked: Request, band: float) -> float:
+    """What `n_fft auto` must not fall below for the lengths that are given, samples.
 
-    `band` is what the criterion's band needs, see `Band.least_n_fft`.
+    Args:
+        asked: the lengths.
+        band: what the criterion's band needs, see `Band.least_n_fft`.
 
     Raises:
         UsageError: one of them, or the criterion's band, needs more than `LARGEST_FFT`.
     """
     needed = {
-        "--win-length": win_length or 0.0,
-        "--win-length-min": (win_length_min or 0.0) * 2,
-        "--hop-length": (hop_length or 0.0) / overlap * 2,
-        "--hop-length-max": (hop_length_max or 0.0) / overlap * 2,
+        "win_length": asked.win_length or 0.0,
+        "win_length_min": (asked.win_length_min or 0.0) * 2,
+        "hop_length": (asked.hop_length or 0.0) / asked.overlap * 2,
+        "hop_length_max": (asked.hop_length_max or 0.0) / asked.overlap * 2,
     }
     if band > LARGEST_FFT:
         raise UsageError(
             f"the criterion's band needs n_fft {band:.0f}, above {LARGEST_FFT}: "
-            "lower --criterion-fmin or raise --criterion-fmax"
+            "lower `criterion_fmin` or raise `criterion_fmax`"
         )
-    for option, size in {**needed, "--win-length-max": win_length_max or 0.0}.items():
+    for name, size in {**needed, "win_length_max": asked.win_length_max or 0.0}.items():
         if size > LARGEST_FFT:
-            raise UsageError(f"n_fft {size:.0f} is above {LARGEST_FFT}: lower {option}")
+            raise UsageError(f"n_fft {size:.0f} is above {LARGEST_FFT}: lower `{name}`")
     return max(*needed.values(), band)
 
 
-def most_n_fft(
-    win_length: float | None,
-    win_length_min: float | None,
-    hop_length: float | None,
-    overlap: float,
-) -> float:
-    """What `n_fft auto` must not pass, samples, for the lengths that are given.
+def most_n_fft(asked: Request) -> float:
+    """What `n_fft auto` must not pass for the lengths that are given, samples.
 
     A start lies in the default range then, and a shortest window is no smaller a share of n_fft than
     by default.
     """
-    if win_length_min is not None:
-        return win_length_min / SHORTEST_SHARE
-    if win_length is None:
+    if asked.win_length_min is not None:
+        return asked.win_length_min / SHORTEST_SHARE
+    if asked.win_length is None:
         return math.inf
-    hop = default_hop_length(1, overlap) if hop_length is None else 0.0
-    return win_length / max(SHORTEST_SHARE, hop / overlap, hop / REACH)
+    hop = default_hop_length(1, asked.overlap) if asked.hop_length is None else 0.0
+    return asked.win_length / max(SHORTEST_SHARE, hop / asked.overlap, hop / REACH)
 
 
 def largest_auto_n_fft(length: int) -> int:
     """Where `n_fft auto` stops growing for a signal of `length` samples."""
     return min(LARGEST_AUTO_N_FFT, 1 << math.floor(math.log2(max(length * LONGEST_SHARE, 1.0))))
+
+
+def best_anywhere(problem: Problem, longest: float) -> float | None:
+    """The best single length up to `longest`, samples, on a coarse grid; None where none stands out.
+
+    Args:
+        problem: of the fit, with a criterion whose scores compare across FFT sizes.
+        longest: samples.
+    """
+    asked = replace(
+        problem.request, n_fft=None, hop_length=None, win_length_min=None, win_length_max=longest
+    )
+    try:
+        found = sweep(
+            problem.samples,
+            asked,
+            criteria=[problem.criterion],
+            peak=problem.peak,
+            most_points=_SWEPT_POINTS,
+        )
+    except UsageError:  # no range of lengths; or no value is finite, as the fit will tell
+        return None
+    (curve,) = found.curves
+    return None if curve.matters == "not at all" else curve.best_length
+
+
+class Probe:
+    """Searches on stretches spread evenly over the signal, to choose an FFT size.
+
+    Attributes:
+        structured: whether single lengths differ at any n_fft that was looked at.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        asked = problem.request
+        if asked.window_mode == "time-frequency":  # per frame is as telling, and far cheaper
+            mu = problem.smoothness * SMOOTHNESS / SMOOTHNESS_ALONG_FREQUENCY
+            problem = replace(problem, request=replace(asked, window_mode="time"), smoothness=mu)
+        self._problem = problem
+        longest = asked.hop_length or default_hop_length(
+            largest_auto_n_fft(problem.length), asked.overlap, asked.win_length_min
+        )
+        self._stretches = spread_stretches(
+            problem.samples, PROBED_SAMPLES, longest_hop=longest, peak=problem.peak
+        )
+        self.structured = False
+        self._tables: dict[int, tuple[Evaluator, Array, Array, Table | None]] = {}
+
+    def best_fixed(self, n_fft: int) -> float:
+        """The best single length of the table at this n_fft, samples.
+
+        Where all score alike it is at least n_fft / 4: chance is no reason to go to smaller sizes,
+        while a faint tone in noise may show at larger ones.
+        """
+        _, lengths, scores, _ = self._tabulate(n_fft)
+        best = float(lengths[scores.argmin()])
+        return best if self.tells_apart(n_fft) else max(best, n_fft / 4)
+
+    def tells_apart(self, n_fft: int) -> bool:
+        """Whether the single lengths of the table at this n_fft differ in score.
+
+        Where they do not, as in noise, no scores are compared: they would fall with n_fft by chance.
+        """
+        _, lengths, scores, _ = self._tabulate(n_fft)
+        differ = not (self._problem.criterion.in_nats and is_featureless(scores, lengths))
+        differ &= bool(np.isfinite(scores).any())  # of silence there is none
+        self.structured |= differ
+        return differ
+
+    @property
+    def comparable(self) -> bool:
+        """Whether scores at different n_fft and hops can be compared."""
+        criterion = self._problem.criterion
+        return criterion.per_frame or isinstance(criterion, QuasiConvex)
+
+    def score(self, n_fft: int) -> float:
+        """The score, penalty included, of the best lengths per row at this n_fft.
+
+        A score that is the logarithm of a number of cells becomes that of the area which they would have
+        in the whole signal, by `ln(Δt·Δf) = ln(N/(T·n_fft))`, so that finer grids are not mistaken for
+        spread.
+        """
+        evaluator, lengths, _, table = self._tabulate(n_fft)
+        assert table is not None
+        neighbours = evaluator.neighbours(self._problem.smoothness)
+        score = search_lengths(evaluator, table, lengths, neighbours).score
+        if self._problem.criterion.per_frame:  # a mean over frames counts no cells
+            return score
+        covered = self._problem.band.covered(n_fft, self._problem.sample_rate)
+        return score + math.log(self._problem.length / (len(evaluator.frames) * n_fft * covered))
+
+    def _tabulate(self, n_fft: int) -> tuple[Evaluator, Array, Array, Table | None]:
+        """Evaluator, tabulated lengths, their scores and moment table; the last n_fft is kept.
+
+        Where there are many frames, some are left out, but windows of the shortest length still
+        overlap: what happens between frames is missed by short windows alone, which would speak for
+        long ones.
+        """
+        if n_fft not in self._tables:
+            plan = self._problem.plan(n_fft)
+            points = len(self._stretches.centers(plan.hop_length)) * n_fft
+            widest = max(int(self._problem.request.overlap * plan.bounds.low / plan.hop_length), 1)
+            hop = plan.hop_length * min(math.ceil(points / _PROBED_POINTS), widest)
+            centers = self._stretches.centers(hop)
+            weights = self._stretches.weights(len(centers))
+            evaluator = self._problem.evaluator(plan, centers, hop_length=hop, weights=weights)
+            lengths = plan.tabulated_lengths()
+            scores, _, table = fixed_scores(evaluator, lengths)
+            self._tables = {n_fft: (evaluator, lengths, scores, table)}
+        return self._tables[n_fft]
 
 
 def _power_of_two_above(value: float) -> int:

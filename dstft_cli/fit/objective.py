@@ -10,16 +10,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dstft_cli.criteria import Criterion
-from dstft_cli.fit.bounds import LengthBounds
 from dstft_cli.fit.centers import FreeCenters, FreeHop, quadrature_weights, weights_pull_back
+from dstft_cli.fit.descent import Evaluated, Variables
 from dstft_cli.fit.evaluator import Evaluator
-from dstft_cli.fit.record import Candidate
+from dstft_cli.fit.plan import LengthBounds
 from dstft_cli.fit.variables import FreeLengths
 
 Array = NDArray[np.float64]
 
 _LEAST_IMPORTANCE = 1e-9  # of a variable, so that silence stays movable
 _CELLS_STEP = 1e-6  # relative, of the difference quotient by the number of cells
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Parameters and what they attain.
+
+    Attributes:
+        row: window lengths of the rows, `[R]`, or one for all, `[1]`, samples.
+        centers: of the frames, samples, `[T]`.
+        sums: of the criterion, `[J]`, frames weighing their share of time in start hops.
+        cells: number of cells, weighted likewise.
+        total: score and penalty.
+    """
+
+    row: Array
+    centers: Array
+    sums: Array
+    cells: float
+    total: float
 
 
 @dataclass(frozen=True)
@@ -118,7 +137,7 @@ class Positions:
 
 
 class Objective:
-    """Value and gradient of score and penalty; the sums of every point asked for are kept.
+    """Value and gradient of score and penalty as a function of the variables of a descent.
 
     Args:
         evaluator: for the shape of rows and frames.
@@ -126,6 +145,9 @@ class Objective:
         candidate: where the parameters that are not free are taken from.
         lengths: which lengths move; None where they are held.
         positions: how frames move; None where they are held.
+
+    Attributes:
+        variables: where the candidate is, and the bounds.
     """
 
     def __init__(
@@ -142,23 +164,18 @@ class Objective:
         self._lengths = lengths
         self._positions = positions
         parts = [part for part in (lengths, positions) if part is not None]
-        self.low = np.concatenate([part.low for part in parts])
-        self.high = np.concatenate([part.high for part in parts])
-        self.scale = np.concatenate([part.scale for part in parts])
+        starts = [] if lengths is None else [lengths.free.variables(candidate.row)]
+        starts += [] if positions is None else [positions.start]
+        self.variables = Variables(
+            np.concatenate(starts),
+            *(
+                np.concatenate([getattr(part, of) for part in parts])
+                for of in ("low", "high", "scale")
+            ),
+        )
         self._split = 0 if lengths is None else len(lengths.low)
-        self._seen: dict[float, tuple[Array, float]] = {}
 
-    @property
-    def start(self) -> Array:
-        """The variables of the candidate."""
-        z = []
-        if self._lengths is not None:
-            z.append(self._lengths.free.variables(self._candidate.row))
-        if self._positions is not None:
-            z.append(self._positions.start)
-        return np.concatenate(z)
-
-    def __call__(self, z: Array) -> tuple[float, Array]:
+    def __call__(self, z: Array) -> Evaluated[Candidate]:
         row, centers = self._parameters(z)
         point = self._evaluate(row, centers)
         criterion = self._evaluator.criterion
@@ -181,12 +198,8 @@ class Objective:
             free, part = self._lengths.free, z[: self._split]
             penalty, by_change = free.smoothness(part)
             gradients.insert(0, free.pull_back(part, by_row) + by_change)
-        self._seen[score + penalty] = point.sums, point.cells
-        return score + penalty, np.concatenate(gradients)
-
-    def at(self, z: Array, total: float) -> Candidate:
-        """The point `z` that was asked for, and had this total."""
-        return Candidate(*self._parameters(z), *self._seen[total], total)
+        found = Candidate(row, centers, point.sums, point.cells, score + penalty)
+        return Evaluated(score + penalty, np.concatenate(gradients), found)
 
     def _parameters(self, z: Array) -> tuple[Array, Array]:
         candidate = self._candidate

@@ -1,4 +1,8 @@
-"""What stays fixed during a fit: FFT size, start and range of window lengths and hops."""
+"""What stays fixed during a fit: FFT size, start and range of window lengths and hops, in samples.
+
+Window lengths have the shape `[1, 1]` (one for all), `[1, T]` (one per frame), `[F, 1]` (one per
+bin) or `[F, T]` (one per cell), frequency first. All are real.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +13,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dstft_cli.errors import UsageError
-from dstft_cli.fit.bounds import REACH, LengthBounds, length_bounds
 from dstft_cli.fit.centers import FreeCenters, HopRange, centered_centers, uniform_centers
-from dstft_cli.names import LARGEST_FFT, SHORTEST_WINDOW, counted
 
-MOST_FRAMES = 1 << 25
+LARGEST_FFT = 1 << 20
 SMALLEST_FFT = 4  # two bins besides zero
+SHORTEST_WINDOW = 2.0  # a shorter one could fall between two samples and hold none
+SHORTEST_SHARE = 1 / 32  # of n_fft, unless shorter windows are asked for
+LONGEST_SHARE = 1 / 4  # of the signal: longer windows no longer tell when something happens
+REACH = 0.45  # share of a window on either side of its centre that is well above zero
+MOST_FRAMES = 1 << 25
 LENGTHS_PER_OCTAVE = 5
 _MOST_OCTAVES = 6.2  # that are so densely covered
+_ROUNDING = 1 + 1e-9
+
+
+@dataclass(frozen=True)
+class LengthBounds:
+    """Where window lengths may lie, samples: `SHORTEST_WINDOW ≤ low ≤ high ≤ n_fft`.
+
+    `low_option` and `high_option` name the parameter to change if an optimum lies on that bound.
+    """
+
+    low: float
+    high: float
+    low_option: str
+    high_option: str
 
 
 @dataclass(frozen=True)
@@ -42,9 +63,19 @@ class Plan:
     def start_centers(self, length: int, hop_mode: str) -> NDArray[np.float64]:
         """Centres of the frames of the start in a signal of `length` samples, `[T]`.
 
-        Where positions are learned they obey the constraints of `parameters.centers` already, so
-        that the start may be the result.
+        Where positions are learned they obey the constraints of `centers` already, so that the start
+        may be the result.
+
+        Raises:
+            UsageError: the shortest hop makes more frames than memory holds.
         """
+        densest = self.hop_length if self.hops is None else self.hops.low
+        if length / densest > MOST_FRAMES:
+            names = "`hop_length`" if self.hops is None else "`hop_length` and `hop_length_min`"
+            raise UsageError(
+                f"hop length {densest:g} samples makes {length / densest:.3g} frames of this signal, "
+                f"above {MOST_FRAMES}: raise {names}"
+            )
         if self.hops is None:
             return uniform_centers(length, self.hop_length)
         if hop_mode == "constant":
@@ -52,17 +83,6 @@ class Plan:
         wishes = uniform_centers(length - 1, self.hop_length)
         shortest = np.full(len(wishes), self.bounds.low)
         return FreeCenters(self.hops).place(wishes, shortest).centers
-
-    def told(self, frames: int) -> str:
-        """The plan in one line, for `frames` frames at the start."""
-        low, high = self.bounds.low, self.bounds.high
-        hop = f"hop {self.hop_length:g}"
-        if self.hops is not None:
-            hop += f" (learned, {self.hops.low:g} to {self.hops.high:g})"
-        return (
-            f"plan: n_fft {self.n_fft}, {hop}, {counted(frames, 'frame')}, windows of {low:g} to "
-            f"{high:g} samples, {self.start:g} at the start"
-        )
 
     def tabulated_lengths(self, per_octave: int = LENGTHS_PER_OCTAVE) -> NDArray[np.float64]:
         """Log-spaced lengths over the whole range, `[M]`: so many per octave, fewer over many octaves."""
@@ -96,7 +116,7 @@ def make_plan(
         hop_length: samples; None: n_fft / 16, or less where the overlap asks for it, within the range
             of learned hops.
         win_length: start value, samples; None: n_fft / 2, or the middle of a range without it.
-        win_length_min, win_length_max: samples; None: see `length_bounds`.
+        win_length_min, win_length_max: samples; None: see `_length_bounds`.
         hop_mode: `fixed`, `constant` or `time`.
         hop_length_min, hop_length_max: range of learned hops, samples; None: half of hop_length, and
             twice of it or what the windows allow.
@@ -109,26 +129,28 @@ def make_plan(
     hop = hop_length
     if hop is None:
         hop = default_hop_length(n_fft, overlap, win_length_min)
-        hop = min(hop, hop_length_max or math.inf)
-        hop = max(hop, hop_length_min or 0.0)
+        hop = max(min(hop, hop_length_max or math.inf), hop_length_min or 0.0)
     tail = 0.0 if hop_mode != "fixed" else max(length - 1 - length // hop * hop, 0.0)
     start = n_fft / 2 if win_length is None else win_length
     hops = None
     if hop_mode != "fixed":
         longest = start if fixed else (win_length_max or n_fft)
-        shortest = win_length_min or win_length or longest
-        hops = _hop_range(
-            hop_mode, hop, hop_length_min, hop_length_max, overlap, longest, shortest, length
-        )
+        allowed = overlap * longest
+        default = allowed
+        if hop_mode == "constant":
+            default = overlap * (win_length_min or win_length or longest)
+        low, high = hop_length_min, hop_length_max
+        low = min(max(hop / 2, 1.0), hop) if low is None else low
+        high = max(min(2 * hop, default), hop) if high is None else high
+        _check_hops(hop_mode, hop, low, high, allowed)
+        hops = HopRange(length, overlap, low, high)
     if fixed:
-        option = "--win-length"
-        bounds = LengthBounds(start, start, option, option)
-        return Plan(n_fft, hop, start, bounds, tail, hops)
-    covered, hop_option = hop, "--hop-length"
+        return Plan(n_fft, hop, start, LengthBounds(start, start, *["win_length"] * 2), tail, hops)
+    covered, hop_option = hop, "hop_length"
     if hops is not None and hop_mode == "constant":
-        covered, hop_option = hops.high, "--hop-length-max"
-    bounds = length_bounds(
-        n_fft, covered, overlap, win_length_min, win_length_max, tail=tail, hop_option=hop_option
+        covered, hop_option = hops.high, "hop_length_max"
+    bounds = _length_bounds(
+        n_fft, covered, overlap, win_length_min, win_length_max, tail, hop_option
     )
     return Plan(n_fft, hop, _start_within(bounds, start, win_length), bounds, tail, hops)
 
@@ -149,18 +171,21 @@ def _check_sizes(n_fft: int, win_length: float | None) -> None:
     if n_fft < SMALLEST_FFT:
         raise UsageError(f"n_fft {n_fft}: at least {SMALLEST_FFT} is allowed")
     if n_fft > LARGEST_FFT:
-        raise UsageError(f"n_fft {n_fft} is above {LARGEST_FFT}: lower --n-fft")
-    if win_length is not None:
-        if win_length > n_fft:
-            raise UsageError(
-                f"window length {win_length:g} samples is above n_fft {n_fft}: "
-                "lower --win-length or raise --n-fft"
-            )
-        if win_length < SHORTEST_WINDOW:
-            raise UsageError(
-                f"window length {win_length:g} samples is below {SHORTEST_WINDOW:g}: "
-                "a shorter window holds no sample; raise --win-length"
-            )
+        raise UsageError(f"n_fft {n_fft} is above {LARGEST_FFT}: lower `n_fft`")
+    if win_length is not None and win_length > n_fft:
+        raise UsageError(
+            f"window length {win_length:g} samples is above n_fft {n_fft}: "
+            "lower `win_length` or raise `n_fft`"
+        )
+    _check_shortest("window length", win_length, "win_length")
+
+
+def _check_shortest(what: str, win_length: float | None, name: str) -> None:
+    if win_length is not None and win_length < SHORTEST_WINDOW:
+        raise UsageError(
+            f"{what} {win_length:g} samples is below {SHORTEST_WINDOW:g}: "
+            f"a shorter window holds no sample; raise `{name}`"
+        )
 
 
 def _start_within(bounds: LengthBounds, start: float, win_length: float | None) -> float:
@@ -174,49 +199,79 @@ def _start_within(bounds: LengthBounds, start: float, win_length: float | None) 
         side, limit, option = "above the max", bounds.high, bounds.high_option
     raise UsageError(
         f"window length {win_length:g} samples is {side}, {limit:g}: "
-        f"change --win-length or {option}"
+        f"change `win_length` or `{option}`"
     )
 
 
-def _hop_range(
-    mode: str,
-    hop: float,
-    low: float | None,
-    high: float | None,
-    overlap: float,
-    longest: float,
-    shortest: float,
-    length: int,
-) -> HopRange:
-    """Range of learned hops; UsageError where it does not hold the start or leaves gaps.
+def _check_hops(mode: str, hop: float, low: float, high: float, allowed: float) -> None:
+    """UsageError where the range of learned hops does not hold the start or leaves gaps.
 
     Args:
         mode: `constant` or `time`.
         hop: of the start, samples.
-        low, high: the user's own range, samples.
-        overlap: η.
-        longest: window length allowed, samples.
-        shortest: window length that the default range is to allow, samples.
-        length: of the signal, samples.
+        low, high: the range, samples.
+        allowed: the longest with which the longest windows overlap, samples.
     """
-    widest = overlap * longest
-    if hop > widest * (1 + 1e-9):
+    if hop > allowed * _ROUNDING:
         raise UsageError(
-            f"hop length {hop:g} samples is above overlap × window length = {widest:g}: a learned "
-            "hop needs windows that overlap; lower --hop-length or raise --win-length or --overlap"
+            f"hop length {hop:g} samples is above overlap × window length = {allowed:g}: "
+            "lower `hop_length`, or raise `win_length` or `overlap`"
         )
-    bottom = min(max(hop / 2, 1.0), hop) if low is None else low
-    top = high
-    if top is None:
-        top = max(min(2 * hop, overlap * shortest if mode == "constant" else widest), hop)
-    if bottom > hop or top < hop:
+    if low > hop or high < hop:
         raise UsageError(
-            f"hop length {hop:g} samples lies outside {bottom:g}…{top:g}, the range of learned "
-            "hops: change --hop-length, --hop-length-min or --hop-length-max"
+            f"hop length {hop:g} samples lies outside {low:g}…{high:g}, the range of learned "
+            "hops: change `hop_length`, `hop_length_min` or `hop_length_max`"
         )
-    if mode == "constant" and top > widest * (1 + 1e-9):
+    if mode == "constant" and high > allowed * _ROUNDING:
         raise UsageError(
-            f"hop length max {top:g} samples is above overlap × window length = {widest:g}: "
-            "lower --hop-length-max or raise --win-length or --overlap"
+            f"hop length max {high:g} samples is above overlap × window length = {allowed:g}: "
+            "lower `hop_length_max` or raise `win_length` or `overlap`"
         )
-    return HopRange(length, overlap, bottom, top)
+
+
+def _length_bounds(
+    n_fft: int,
+    hop: float,
+    overlap: float,
+    low: float | None,
+    high: float | None,
+    tail: float,
+    hop_option: str,
+) -> LengthBounds:
+    """The range of window lengths: by default from `max(n_fft/32, H/η, tail/0.45)` to `n_fft`.
+
+    Frames a hop `H` apart overlap as asked where `H ≤ η·θ`: then every sample is seen by a window
+    well above zero and the transform can be inverted. A window must reach the last sample, too.
+    """
+    covering = max(hop / overlap, SHORTEST_WINDOW)
+    top = float(n_fft) if high is None else high
+    high_option = "n_fft" if top == n_fft else "win_length_max"
+    if top > n_fft:
+        raise UsageError(
+            f"window length max {top:g} samples is above n_fft {n_fft}: "
+            "lower `win_length_max` or raise `n_fft`"
+        )
+    if low is None:
+        shortest = SHORTEST_SHARE * n_fft
+        bottom = max(shortest, covering)
+        low_option = "win_length_min" if shortest >= covering else hop_option
+        if tail / REACH > bottom:
+            bottom, low_option = min(tail / REACH, top), hop_option
+        if bottom > top * _ROUNDING:
+            raise UsageError(
+                f"hop length {hop:g} samples needs windows of at least {covering:g}, above the longest, "
+                f"{top:g}: lower `{hop_option}` or raise `overlap` or `win_length_max`"
+            )
+        return LengthBounds(min(bottom, top), top, low_option, high_option)
+    if low > top:
+        raise UsageError(
+            f"window length min {low:g} samples is above the max, {top:g}: "
+            "lower `win_length_min` or raise `win_length_max`"
+        )
+    _check_shortest("window length min", low, "win_length_min")
+    if low < covering * (2 - _ROUNDING):
+        raise UsageError(
+            f"window length min {low:g} samples is below hop length / overlap = {covering:g}: "
+            f"lower `{hop_option}`, or raise `overlap` or `win_length_min`"
+        )
+    return LengthBounds(low, top, "win_length_min", high_option)

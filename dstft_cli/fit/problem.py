@@ -1,4 +1,4 @@
-"""The signal and what of a fit does not depend on the FFT size; and the probe that chooses one."""
+"""The signal and what is asked of it, with every default resolved."""
 
 from __future__ import annotations
 
@@ -12,85 +12,193 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dstft_cli.criteria import Criterion, QuasiConvex
+from dstft_cli.criteria import Criterion, QuasiConvex, resolve
 from dstft_cli.errors import InputError, UsageError
-from dstft_cli.fit.band import Band
-from dstft_cli.fit.cells import CellEvaluator
-from dstft_cli.fit.evaluator import Evaluator
-from dstft_cli.fit.frequency import FrequencyEvaluator
-from dstft_cli.fit.method import Method
-from dstft_cli.fit.patches import Patches, choose_patches
-from dstft_cli.fit.plan import Plan
-from dstft_cli.fit.stretches import Stretches
-from dstft_cli.fit.tabulate import Table, fixed_scores, is_featureless, search_lengths
-from dstft_cli.names import DEFAULT_SMOOTHNESS, DEFAULT_SMOOTHNESS_ALONG_FREQUENCY, Progress
+from dstft_cli.fit.band import Band, band_within
+from dstft_cli.fit.cells import CellEvaluator, FrequencyEvaluator, Patches, choose_patches
+from dstft_cli.fit.evaluator import Compute, Evaluator
+from dstft_cli.fit.plan import LENGTHS_PER_OCTAVE, Plan, make_plan
+from dstft_cli.fit.request import Request, check_criterion, resolve_device
+from dstft_cli.names import Progress
 from dstft_cli.stft import Samples, Transform
 
 Array = NDArray[np.float64]
 
+# Price of one e-fold change of window length per n_fft of time, or per bin, in nats of the score:
+# lengths follow notes, syllables and partials, not single frames, bins or cells.
+SMOOTHNESS, SMOOTHNESS_ALONG_FREQUENCY = 0.1, 0.5  # there are far more bins than partials
+# neighbours are 3.5 % apart; entropies of recordings are 2e-4 nats below those with 10, 1e-4 above 40
+_FINE_LENGTHS_PER_OCTAVE = 20
 _MOST_CELLS = 1 << 21  # with a window length of their own, where change is free
 _MOST_PATCHES = 1 << 20
 _LOBE = 4  # width of the main lobe of a Hann window, in bins of its length
 _SHORTEST_PATCH, _LONGEST_PATCH = 1 / 4, 4  # along time, in n_fft
-PROBED_SAMPLES = 1 << 19  # of the signal that n_fft auto looks at
-_PROBED_POINTS = 16 * PROBED_SAMPLES  # frames × n_fft per length, above which frames are left out
 
 
 @dataclass(frozen=True)
 class Problem:
-    """The signal and everything of the fit that does not depend on the FFT size."""
+    """What does not depend on the FFT size.
 
-    method: Method
+    Attributes:
+        request: what to learn, and how.
+        samples: signal `[C, N]`.
+        peak: largest absolute sample.
+        criterion: what the score is made of.
+        smoothness: μ.
+        band: of frequencies that the criterion looks at.
+        compute: where and how.
+    """
+
+    request: Request
     samples: Samples
-    length: int
-    sample_rate: float
-    window: str
-    normalization: str
-    power: float
-    criterion: Criterion
-    band: Band
-    device: torch.device
-    dtype: torch.dtype
-    threads: int
     peak: float
-    progress: Progress | None
+    criterion: Criterion
+    smoothness: float
+    band: Band
+    compute: Compute
+
+    @classmethod
+    def of(
+        cls, samples: Any, request: Request, peak: float | None, progress: Progress | None
+    ) -> Problem:
+        """A signal, `[N]` or `[C, N]`, and a request; defaults that need no FFT size are resolved.
+
+        Raises:
+            UsageError: it is no real signal, or two values contradict each other.
+            InputError: the signal is too short or silent.
+        """
+        if not request.learns_lengths:  # then a range has no effect
+            request = replace(request, win_length_min=None, win_length_max=None)
+        signal = as_channels(samples)
+        level = usable_peak(signal, peak)
+        criterion = resolve(request.criterion, request.order)
+        check_criterion(criterion, request.window_mode, request.hop_mode)
+        smoothness = request.smoothness
+        if smoothness is None:
+            smoothness = SMOOTHNESS_ALONG_FREQUENCY if request.over_frequency else SMOOTHNESS
+        return cls(
+            request=request,
+            samples=signal,
+            peak=level,
+            criterion=criterion,
+            smoothness=smoothness,
+            band=band_within(
+                request.criterion_fmin, request.criterion_fmax, float(request.sample_rate)
+            ),
+            compute=Compute(
+                resolve_device(request.device, request.dtype),
+                getattr(torch, request.dtype),
+                request.threads or torch.get_num_threads(),
+                progress,
+            ),
+        )
+
+    @property
+    def length(self) -> int:
+        """Samples of the signal, N."""
+        return int(self.samples.shape[-1])
+
+    @property
+    def sample_rate(self) -> float:
+        """Hz."""
+        return float(self.request.sample_rate)
+
+    @property
+    def descends_lengths_first(self) -> bool:
+        """Whether lengths descend while the frames stay.
+
+        Where they do not vary with frequency, they move together with frames that move. Where they
+        do, an evaluation costs an FFT for each length of each frame, and a search in a fine table
+        finds better ones in less time: they descend if asked to.
+        """
+        asked = self.request
+        if asked.window_mode == "time-frequency":
+            return not asked.as_it_suits
+        if asked.window_mode == "frequency":
+            return not self._searches_finely
+        return asked.learns_lengths and not asked.learns_positions
+
+    @property
+    def lengths_per_octave(self) -> int:
+        """How fine the table is that lengths are searched in, if memory holds it."""
+        return _FINE_LENGTHS_PER_OCTAVE if self._searches_finely else LENGTHS_PER_OCTAVE
+
+    @property
+    def _searches_finely(self) -> bool:
+        exact = isinstance(self.criterion, QuasiConvex)
+        return self.request.window_mode == "frequency" and self.request.as_it_suits and exact
+
+    def plan(self, n_fft: int) -> Plan:
+        """Start and ranges of lengths and hops with this FFT size."""
+        asked = self.request
+        return make_plan(
+            n_fft,
+            fixed=not asked.learns_lengths,
+            overlap=asked.overlap,
+            hop_length=asked.hop_length,
+            win_length=asked.win_length,
+            win_length_min=asked.win_length_min,
+            win_length_max=asked.win_length_max,
+            hop_mode=asked.hop_mode,
+            hop_length_min=asked.hop_length_min,
+            hop_length_max=asked.hop_length_max,
+            length=self.length,
+        )
+
+    def resolved(self, plan: Plan) -> dict[str, Any]:
+        """What is used where the request leaves it open; None where it has no effect."""
+        asked = self.request
+        lengths = (plan.bounds.low, plan.bounds.high) if asked.learns_lengths else (None, None)
+        hops = (None, None) if plan.hops is None else (plan.hops.low, plan.hops.high)
+        return {
+            "n_fft": plan.n_fft,
+            "win_length": plan.start,
+            "win_length_min": lengths[0],
+            "win_length_max": lengths[1],
+            "hop_length": plan.hop_length,
+            "hop_length_min": hops[0],
+            "hop_length_max": hops[1],
+            "smoothness": self.smoothness if asked.varying else asked.smoothness,
+            "device": torch.device(self.compute.device).type,
+            "threads": self.compute.threads,
+        }
 
     def evaluator(
         self,
-        n_fft: int,
-        hop_length: float,
-        shortest: float,
+        plan: Plan,
         centers: Array,
+        *,
+        hop_length: float | None = None,
         weights: Array | None = None,
     ) -> Evaluator:
-        """Evaluates the criterion at frames with these centres, which weigh 1 at this hop.
+        """Evaluates the criterion at frames with these centres, which weigh 1 at the plan's hop.
 
-        Window lengths are `shortest` at least, samples. Where frames stand for part of the signal,
-        `weights` `[T]` says what each of them weighs.
+        Args:
+            plan: FFT size and shortest window.
+            centers: samples, `[T]`.
+            hop_length: at which frames weigh 1 instead, samples.
+            weights: what each frame weighs, `[T]`, where they stand for part of the signal.
         """
-        transform = Transform(n_fft, self.window, self.normalization)
+        n_fft, hop = plan.n_fft, plan.hop_length if hop_length is None else hop_length
         kind: Callable[..., Evaluator] = Evaluator
-        band = self._band_bins(n_fft, shortest)
-        if self.method.window_mode == "frequency":
+        band = self._band_bins(n_fft, plan.bounds.low)
+        if self.request.window_mode == "frequency":
             kind = partial(FrequencyEvaluator, band=band)
-        elif self.method.window_mode == "time-frequency":
-            plane = transform.bins, len(centers)
-            kind = partial(CellEvaluator, patches=self._patches(plane, n_fft, hop_length, band))
+        elif self.request.window_mode == "time-frequency":
+            plane = n_fft // 2 + 1, len(centers)
+            kind = partial(CellEvaluator, patches=self._patches(plane, n_fft, hop, band))
         return kind(
             self.samples,
             centers,
-            transform,
+            Transform(n_fft, self.request.window, self.request.normalization),
             self.criterion,
-            power=self.power,
+            power=self.request.power,
             bins=self.band.bins(n_fft, self.sample_rate),
-            hop_length=hop_length,
-            learned_positions=self.method.learns_positions,
+            hop_length=hop,
+            learned_positions=self.request.learns_positions,
             frame_weights=weights,
             peak=self.peak,
-            device=self.device,
-            dtype=self.dtype,
-            threads=self.threads,
-            progress=self.progress,
+            compute=self.compute,
         )
 
     def _band_bins(self, n_fft: int, shortest: float) -> int:
@@ -99,122 +207,18 @@ class Problem:
         Windows keep the energy of what lies within a band as wide as their main lobe. Bins of their
         own would make a line vanish: short windows where it stands, long ones beside it.
         """
-        if self.method.smoothness == 0:
+        if self.smoothness == 0:
             return 1
         bins = n_fft // 2 + 1
         return math.ceil(bins / max(int(bins * shortest / (_LOBE * n_fft)), 1))
 
-    def _patches(self, plane: tuple[int, int], n_fft: int, hop_length: float, band: int) -> Patches:
+    def _patches(self, plane: tuple[int, int], n_fft: int, hop: float, band: int) -> Patches:
         """Single cells where change is free; else stretches shorter than what a penalty joins."""
-        longest = max(round(_LONGEST_PATCH * n_fft / hop_length), 1)
-        if self.method.smoothness == 0:
+        longest = max(round(_LONGEST_PATCH * n_fft / hop), 1)
+        if self.smoothness == 0:
             return choose_patches(plane, frames=1, longest=longest, most=_MOST_CELLS)
-        frames = max(round(_SHORTEST_PATCH * n_fft / hop_length), 1)
+        frames = max(round(_SHORTEST_PATCH * n_fft / hop), 1)
         return choose_patches(plane, bins=band, frames=frames, longest=longest, most=_MOST_PATCHES)
-
-
-class Probe:
-    """Searches on stretches spread evenly over the signal, to choose an FFT size.
-
-    Args:
-        problem: the fit.
-        plan_for: the plan for an n_fft.
-        overlap: η of these plans.
-        stretches: of the signal, which are looked at.
-
-    Attributes:
-        structured: whether single lengths differ at any n_fft that was looked at.
-        scored: every n_fft that `score` was asked for.
-    """
-
-    def __init__(
-        self,
-        problem: Problem,
-        plan_for: Callable[[int], Plan],
-        overlap: float,
-        stretches: Stretches,
-    ) -> None:
-        self._problem = problem
-        method = problem.method
-        if method.window_mode == "time-frequency":  # per frame is as telling, and far cheaper
-            mu = method.smoothness * DEFAULT_SMOOTHNESS / DEFAULT_SMOOTHNESS_ALONG_FREQUENCY
-            self._problem = replace(
-                problem, method=replace(method, window_mode="time", smoothness=mu)
-            )
-        self._plan_for = plan_for
-        self._overlap = overlap
-        self._stretches = stretches
-        self.structured = False
-        self.scored: set[int] = set()
-        self._tables: dict[int, tuple[Evaluator, Array, Table | None]] = {}
-
-    def best_fixed(self, n_fft: int) -> float:
-        """The best single length of the table at this n_fft, samples.
-
-        Where all score alike it is at least n_fft / 4: chance is no reason to go to smaller sizes,
-        while a faint tone in noise may show at larger ones.
-        """
-        lengths = self._plan_for(n_fft).tabulated_lengths()
-        _, scores, _ = self._tabulate(n_fft)
-        best = float(lengths[scores.argmin()])
-        return best if self.tells_apart(n_fft) else max(best, n_fft / 4)
-
-    def tells_apart(self, n_fft: int) -> bool:
-        """Whether the single lengths of the table at this n_fft differ in score."""
-        _, scores, _ = self._tabulate(n_fft)
-        lengths = self._plan_for(n_fft).tabulated_lengths()
-        differ = not (self._problem.criterion.in_nats and is_featureless(scores, lengths))
-        differ &= bool(np.isfinite(scores).any())  # of silence there is none
-        self.structured |= differ
-        return differ
-
-    @property
-    def comparable(self) -> bool:
-        """Whether scores at different n_fft and hops can be compared."""
-        criterion = self._problem.criterion
-        return criterion.per_frame or isinstance(criterion, QuasiConvex)
-
-    def score(self, n_fft: int) -> float:
-        """The score, penalty included, of the best lengths per row at this n_fft.
-
-        A score that is the logarithm of a number of cells becomes that of the area which they would have
-        in the whole signal, by `ln(Δt·Δf) = ln(N/(T·n_fft))`, so that finer grids are not mistaken for
-        spread.
-        """
-        self.scored.add(n_fft)
-        lengths = self._plan_for(n_fft).tabulated_lengths()
-        evaluator, _, table = self._tabulate(n_fft)
-        assert table is not None
-        neighbours = evaluator.neighbours(self._problem.method.smoothness)
-        score = search_lengths(evaluator, table, lengths, neighbours).score
-        if self._problem.criterion.per_frame:  # a mean over frames counts no cells
-            return score
-        covered = self._problem.band.covered(n_fft, self._problem.sample_rate)
-        return score + math.log(self._problem.length / (len(evaluator.frames) * n_fft * covered))
-
-    def _tabulate(self, n_fft: int) -> tuple[Evaluator, Array, Table | None]:
-        """Evaluator, scores of the tabulated lengths and moment table; the last n_fft is kept."""
-        if n_fft not in self._tables:
-            hop = self._hop(n_fft)
-            centers = self._stretches.centers(hop)
-            weights = self._stretches.weights(len(centers))
-            plan = self._plan_for(n_fft)
-            evaluator = self._problem.evaluator(n_fft, hop, plan.bounds.low, centers, weights)
-            lengths = plan.tabulated_lengths()
-            scores, _, table = fixed_scores(evaluator, lengths)
-            self._tables = {n_fft: (evaluator, scores, table)}
-        return self._tables[n_fft]
-
-    def _hop(self, n_fft: int) -> float:
-        """Hop of the frames that are looked at, samples.
-
-        Where there are many, some are left out, but windows of the shortest length still overlap: what
-        happens between frames is missed by short windows alone, which would speak for long ones.
-        """
-        plan = self._plan_for(n_fft)
-        points = len(self._stretches.centers(plan.hop_length)) * n_fft
-        widest = max(int(self._overlap * plan.bounds.low / plan.hop_length), 1)
-        return plan.hop_length * min(math.ceil(points / _PROBED_POINTS), widest)
 
 
 def check_length(samples: int) -> None:

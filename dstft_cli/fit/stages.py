@@ -1,118 +1,389 @@
 """The stages of a fit, in order: start, search over the moment table, descent.
 
-Each stage offers what it found, and the best so far, penalty included, is kept: a run cannot end
-worse than its start or than any single length of the table.
+Each stage returns where the fit stands after it. The best so far, penalty included, is kept: a fit
+cannot end worse than its start or than any single length of the table.
 """
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from dstft_cli.errors import UsageError
-from dstft_cli.fit.descent_stage import descend_lengths, descend_positions
-from dstft_cli.fit.record import Candidate
-from dstft_cli.fit.search_stage import search, search_again
-from dstft_cli.fit.state import State
+from dstft_cli.fit.cells import CellEvaluator
+from dstft_cli.fit.centers import FreeCenters, FreeHop, HopRange
+from dstft_cli.fit.descent import Schedule, descend
+from dstft_cli.fit.evaluator import Evaluator
+from dstft_cli.fit.objective import Candidate, Lengths, Objective, Point, Positions
+from dstft_cli.fit.plan import LENGTHS_PER_OCTAVE, Plan
+from dstft_cli.fit.problem import Problem
+from dstft_cli.fit.steps import Standing, Step, step_of
+from dstft_cli.fit.table import CHANCE, Table, fixed_scores, is_featureless, search_lengths
+from dstft_cli.fit.variables import FreeLengths
 from dstft_cli.records import StopReason
 
 Array = NDArray[np.float64]
 
+_MOST_TABULATED = 1 << 24  # rows times lengths, in a table that is finer than usual
+_HOPS_PER_OCTAVE = 5
+_WORTH_DENSER_FRAMES = 0.002  # nats
+_RANK_ROUNDS = 3  # a ranked criterion is searched with the ranks of the solution before
+_log = logging.getLogger("dstft_cli")
+
 
 @dataclass(frozen=True)
-class Fitted:
-    """What a fit came to.
+class Task:
+    """A problem and the plan for it."""
 
-    Attributes:
-        final: the best parameters, with lengths of every row where these may vary.
-        lengths: of the rows, in the shape of a parameter, samples.
-        density: frames of the final parameters per frame of the start, in equal time.
-        seconds: of the search and the descent.
-        stuck: a descent without a search led nowhere.
-    """
+    problem: Problem
+    plan: Plan
 
-    final: Candidate
-    lengths: Array
-    density: float
-    seconds: dict[str, float]
-    stuck: bool
+    @property
+    def hops(self) -> HopRange:
+        """What positions obey, which must be learned."""
+        assert self.plan.hops is not None
+        return self.plan.hops
+
+    def moved(self, evaluator: Evaluator, centers: Array) -> Evaluator:
+        """The evaluator of frames at these centres, samples, `[T]`, which goes on counting."""
+        if np.array_equal(centers, evaluator.centers):
+            return evaluator
+        moved = self.problem.evaluator(self.plan, centers)
+        moved.evaluations = evaluator.evaluations
+        return moved
+
+    def tabulated_lengths(self, evaluator: Evaluator) -> Array:
+        """Lengths that are searched, samples, `[M]`: as fine as the problem asks, within memory."""
+        for per_octave in range(self.problem.lengths_per_octave, LENGTHS_PER_OCTAVE, -1):
+            lengths = self.plan.tabulated_lengths(per_octave)
+            if len(lengths) * len(evaluator.weights) <= _MOST_TABULATED:
+                return lengths
+        return self.plan.tabulated_lengths()
+
+    def candidate(self, evaluator: Evaluator, row: Array, sums: Array) -> Candidate:
+        """Lengths `[R]` or `[1]` with the frames of an evaluator, and what they attain."""
+        score = float(evaluator.criterion.score(torch.from_numpy(sums), evaluator.cells))
+        total = score + evaluator.neighbours(self.problem.smoothness).change(np.log(row))
+        return Candidate(row, evaluator.centers, sums, evaluator.cells, total)
 
 
-def run_stages(state: State) -> Fitted:
-    """Start, search if asked for, descent if it has steps; `state` tells what was found on the way.
+def run_stages(task: Task, began: float) -> tuple[Standing, dict[str, float]]:
+    """Start, search if asked for, descent if it has steps; the best is evaluated once more.
+
+    Args:
+        task: what is to be learned.
+        began: when the fit did, of `time.perf_counter`.
+
+    Returns:
+        Where the fit ended, with a length for every row where they may vary, and the seconds of
+        search and descent.
 
     Raises:
         UsageError: the criterion is not finite at the start.
     """
-    method, seconds = state.method, {"search": 0.0, "descent": 0.0}
-    _start(state)
-    stuck = False
-    if method.learns_lengths or method.learns_positions:
-        if method.search:
-            search(state)
-        began = time.perf_counter()
-        seconds["search"] = began - state.began
-        if method.max_steps > 0:
-            _descend(state)
-            plain = not method.search and method.optimizer in ("adam", "sgd")
-            stuck = plain and state.record.best is state.record.start
-        seconds["descent"] = time.perf_counter() - began
-    final = _finish(state)
-    evaluator = state.evaluator
-    return Fitted(
-        final=final,
-        lengths=evaluator.arrange(final.row),
-        density=evaluator.cells_per_frame * len(evaluator.centers) / evaluator.cells,
-        seconds=seconds,
-        stuck=stuck,
+    asked, seconds = task.problem.request, {"search": 0.0, "descent": 0.0}
+    now = start(task)
+    if asked.learns_lengths or asked.learns_positions:
+        if asked.search:
+            now = search(task, now)
+        searched = time.perf_counter()
+        if asked.max_steps > 0:
+            now = descent(task, now)
+            plain = not asked.search and asked.optimizer in ("adam", "sgd")
+            now = replace(now, stuck=plain and now.best is now.start)
+        seconds = {"search": searched - began, "descent": time.perf_counter() - searched}
+    return _finish(task, now), seconds
+
+
+def start(task: Task) -> Standing:
+    """The start length, which is the best fixed one until a table is made."""
+    evaluator = task.problem.evaluator(
+        task.plan, task.plan.start_centers(task.problem.length, task.problem.request.hop_mode)
     )
-
-
-def _start(state: State) -> None:
-    """Evaluates the start length; it is the best fixed one until a table is made."""
-    row = np.array([state.plan.start])
-    start = state.offer("start", row, state.weigh(row))
-    state.record.start = state.record.fixed = start
-    criterion = state.evaluator.criterion
-    value = criterion.value(torch.from_numpy(start.sums), start.cells)
-    if not (math.isfinite(value) and math.isfinite(start.total)):
+    row = np.array([task.plan.start])
+    even = evaluator.weights / evaluator.weights.sum()
+    sums, importance = weigh(evaluator, row, even)
+    found = task.candidate(evaluator, row, sums)
+    criterion = evaluator.criterion
+    value = float(criterion.value(torch.from_numpy(sums), found.cells))
+    if not (math.isfinite(value) and math.isfinite(found.total)):
         raise UsageError(
             f"criterion {criterion.name} is {value:g} at the start: "
-            "lower --order or --power, or use --dtype float64"
+            "lower `order` or `power`, or use `dtype` float64"
         )
+    return Standing(evaluator, found, found, found, importance).noted("start", found)
 
 
-def _descend(state: State) -> None:
+def search(task: Task, now: Standing) -> Standing:
+    """All tabulated lengths, then hops where one is learned, then lengths that vary."""
+    asked = task.problem.request
+    now, table = tabulate(task, now)
+    if asked.hop_mode == "constant":
+        now = search_hop(task, now)
+        if asked.varying and table is not None:
+            table = now.evaluator.table(task.tabulated_lengths(now.evaluator))
+    if asked.varying:
+        now = search_rows(task, now, table)
+        gain = now.fixed.total - now.best.total  # over the best single window, price included
+        now = replace(now, featureless=now.featureless and gain < CHANCE)
+    return replace(now, stop_reason=StopReason.SEARCH)
+
+
+def tabulate(task: Task, now: Standing) -> tuple[Standing, Table | None]:
+    """Every tabulated length for all frames; and the moment table if there is one."""
+    evaluator = now.evaluator
+    lengths = task.tabulated_lengths(evaluator)
+    before = evaluator.evaluations
+    scores, sums, table = fixed_scores(evaluator, lengths)
+    candidates = [
+        task.candidate(evaluator, np.array([length]), total)
+        for length, total in zip(lengths, sums, strict=True)
+    ]
+    for count, found in enumerate(candidates, start=1):
+        now = now.offered("table", found, evaluations=before + count)
+    # once more, in full precision: the table is rounded, and the result is compared with this
+    best = candidates[int(scores.argmin())]
+    fixed = task.candidate(evaluator, best.row, evaluator.total(best.row[:, None]))
+    alike = evaluator.criterion.in_nats and is_featureless(scores, lengths)
+    kept = fixed if now.best is best else now.best
+    now = replace(now, fixed=fixed, best=kept, featureless=alike)
+    _log.info(
+        "table: %d lengths, best %.4g samples, %s", len(lengths), best.row[0], now.told(fixed)
+    )
+    return now, table
+
+
+def search_hop(task: Task, now: Standing) -> Standing:
+    """The longest hop that is about as good as the best: denser frames must pay."""
+    hops, row, found = task.hops, now.best.row, []
+    tried = np.array([])
+    if hops.low < hops.high:
+        count = 1 + math.ceil(_HOPS_PER_OCTAVE * math.log2(hops.high / hops.low))
+        tried = np.geomspace(hops.low, hops.high, count)
+    for hop in tried:
+        centers = FreeHop(hops).centers(np.array([math.log(hop)]))
+        now, sums = _weighed(task, now, centers, row)
+        found.append(task.candidate(now.evaluator, row, sums))
+        now = now.noted("search", found[-1])
+    enough = min((one.total for one in found), default=math.inf) + _WORTH_DENSER_FRAMES
+    for hop, candidate in zip(tried[::-1], found[::-1], strict=True):
+        if hop < task.plan.hop_length and now.best.total <= enough:
+            break
+        if candidate.total <= enough and candidate.total < now.best.total:
+            now = replace(now, best=candidate)
+            break
+    return _weighed(task, now, now.best.centers, row)[0]
+
+
+def search_rows(task: Task, now: Standing, table: Table | None) -> Standing:
+    """The best assignment of tabulated lengths to rows."""
+    evaluator, smoothness = now.evaluator, task.problem.smoothness
+    lengths = task.tabulated_lengths(evaluator)
+    ranked = evaluator.criterion.ranked
+    for _ in range(_RANK_ROUNDS if ranked else 1):
+        if ranked:
+            evaluator.rank(evaluator.arrange(now.best.row))
+            table = evaluator.table(lengths)
+        assert table is not None
+        found = search_lengths(evaluator, table, lengths, evaluator.neighbours(smoothness))
+        if found.bound is not None and not task.problem.request.learns_positions:
+            now = replace(now, bound=(found.bound, evaluator.cells))  # of these frames alone
+        sums = evaluator.total(evaluator.arrange(found.row)) if ranked else found.sums
+        candidate = task.candidate(evaluator, found.row, sums)
+        before, now = now.best, now.offered("search", candidate)
+        _log.info("search: %d lengths, %s", len(found.row), now.told(candidate))
+        if now.best is before:
+            break
+    return now
+
+
+def search_again(task: Task, now: Standing, centers: Array) -> Standing:
+    """The best lengths for frames that have moved, long enough to cover the signal."""
+    evaluator = task.moved(now.evaluator, centers)
+    now = replace(now, evaluator=evaluator)
+    assert isinstance(evaluator, CellEvaluator)
+    lengths = task.tabulated_lengths(evaluator)
+    neighbours = evaluator.neighbours(task.problem.smoothness)
+    found = search_lengths(evaluator, evaluator.table(lengths), lengths, neighbours)
+    needed = np.searchsorted(lengths, task.hops.covering(centers) * (1 - 1e-9))
+    row = evaluator.raised(found.row, lengths[np.minimum(needed, len(lengths) - 1)])
+    if (needed < len(lengths)).all():
+        sums = evaluator.total(evaluator.arrange(row))
+        now = now.offered("search", task.candidate(evaluator, row, sums))
+    return now
+
+
+def descent(task: Task, now: Standing) -> Standing:
     """Lengths, then positions; or frames under the best single length, then lengths searched anew."""
-    method = state.method
-    if method.descends_lengths_first:
-        descend_lengths(state)
-    if not method.learns_positions:
-        return
-    state.move_to(state.best.centers)
-    if method.by_turns:
-        row = state.best_fixed.row
-        start = state.candidate(row, state.evaluator.total(row[:, None]))
-        search_again(state, descend_positions(state, start, held=True))
-    else:
-        descend_positions(state, state.best)
+    if task.problem.descends_lengths_first:
+        now = descend_lengths(task, now)
+    if not task.problem.request.learns_positions:
+        return now
+    now = replace(now, evaluator=task.moved(now.evaluator, now.best.centers))
+    if not task.problem.request.by_turns:
+        return descend_positions(task, now, now.best)[0]
+    row = now.fixed.row
+    held = task.candidate(now.evaluator, row, now.evaluator.total(row[:, None]))
+    now, centers = descend_positions(task, now, held, lengths_move=False)
+    return search_again(task, now, centers)
 
 
-def _finish(state: State) -> Candidate:
+def descend_lengths(task: Task, now: Standing) -> Standing:
+    """What a descent of the lengths from the best so far ends at.
+
+    Without a search all rows begin at one length, where the price of change has a kink. Where
+    L-BFGS does not leave it, the rows move together first, and then part.
+    """
+    asked, before = task.problem.request, now
+    evaluate = partial(_length_point, now.evaluator)
+    lengths, steps = _lengths(task, now), asked.max_steps
+    now, _ = _descend(
+        task, now, Objective(now.evaluator, evaluate, now.best, lengths), "lbfgs", steps
+    )
+    kinked = asked.window_mode in ("time", "time-frequency") and len(lengths.free.prices) > 0
+    stays = now.best is before.best and asked.optimizer in ("auto", "lbfgs")
+    if asked.search or not kinked or not stays:
+        return now
+    together = Lengths(FreeLengths.constant(), task.plan.bounds, now.importance)
+    for free in (together, lengths):
+        steps = asked.max_steps - (len(now.steps) - len(before.steps))
+        objective = Objective(now.evaluator, evaluate, now.best, free)
+        now, _ = _descend(task, now, objective, "lbfgs", steps)
+    return now
+
+
+def descend_positions(
+    task: Task, now: Standing, start: Candidate, *, lengths_move: bool = True
+) -> tuple[Standing, Array]:
+    """What a descent of positions, and of lengths unless they are held, ends at.
+
+    Returns:
+        Where the fit stands, and the centres at which the descent ended, `[T]`.
+    """
+    evaluator = task.moved(now.evaluator, start.centers)
+    now = replace(now, evaluator=evaluator)
+    evaluate = partial(_position_point, task, evaluator)
+    frames = evaluate(start.row, start.centers).frames
+    assert frames is not None
+    asked = task.problem.request
+    free: FreeHop | FreeCenters = FreeCenters(task.hops)
+    if asked.hop_mode == "constant":  # the number of frames stays where lengths belong to them
+        kept = asked.window_mode in ("time", "time-frequency")
+        free = FreeHop(task.hops, len(start.centers) if kept else None)
+    positions = Positions(
+        free, task.plan.hop_length, start.centers, shares_of(evaluator.frame_weights, frames)
+    )
+    lengths = _lengths(task, now) if lengths_move and asked.learns_lengths else None
+    objective = Objective(evaluator, evaluate, start, lengths, positions)
+    auto = "adam" if asked.hop_mode == "time" else "lbfgs"
+    now, found = _descend(task, now, objective, auto, asked.max_steps)
+    return now, start.centers if found is None else found.centers
+
+
+def _length_point(evaluator: Evaluator, row: Array, centers: Array) -> Point:
+    """Sums and their derivatives where lengths move."""
+    lengths = evaluator.arrange(row)
+    if evaluator.criterion.ranked:
+        evaluator.rank(lengths)
+    rows, slopes = evaluator.rows_and_slopes(lengths)
+    return Point(evaluator.sums(rows), evaluator.cells, slopes * evaluator.weights[:, None])
+
+
+def _position_point(task: Task, evaluator: Evaluator, row: Array, centers: Array) -> Point:
+    """Sums and their derivatives where frames move; `evaluator` counts them."""
+    moved = task.problem.evaluator(task.plan, centers)
+    slopes = moved.slopes(moved.arrange(row))
+    evaluator.evaluations += 1
+    sums = moved.frame_weights @ slopes.frames
+    return Point(sums, moved.cells, slopes.by_length, slopes.frames, slopes.by_center)
+
+
+def _lengths(task: Task, now: Standing) -> Lengths:
+    """The variables of the lengths: one for each stretch of equal ones, or for every row."""
+    free, asked = FreeLengths.constant(), task.problem.request
+    if asked.varying:
+        row = np.broadcast_to(now.best.row, len(now.evaluator.weights))
+        neighbours = now.evaluator.neighbours(task.problem.smoothness)
+        free = FreeLengths.runs(row, neighbours, every_row=not asked.search)
+    return Lengths(free, task.plan.bounds, now.importance)
+
+
+def _descend(
+    task: Task, now: Standing, objective: Objective, auto: str, max_steps: int
+) -> tuple[Standing, Candidate | None]:
+    """Where the fit stands after a descent, and the best point that it saw, if any.
+
+    Args:
+        task, now: of the fit.
+        objective: what moves, and from where.
+        auto: the optimizer where the request leaves it open.
+        max_steps: at most.
+    """
+    asked, evaluator, steps = task.problem.request, now.evaluator, list[Step]()
+
+    def note(found: Candidate) -> None:
+        steps.append(step_of("descent", evaluator, found))
+
+    optimizer = auto if asked.optimizer == "auto" else asked.optimizer
+    schedule = Schedule(optimizer, asked.lr, max_steps, asked.tolerance)
+    ended = descend(objective, objective.variables, schedule, note)
+    now = replace(now.with_steps(steps), stop_reason=ended.stop_reason)
+    text = f"descent: {optimizer}, {len(steps)} steps, {ended.stop_reason.value}"
+    if ended.best is None:
+        _log.info(text)
+        return now, None
+    found = ended.best.found
+    now = now.kept(found)
+    _log.info("%s, %s", text, now.told(found))
+    return now, found
+
+
+def _weighed(task: Task, now: Standing, centers: Array, row: Array) -> tuple[Standing, Array]:
+    """Where the frames stand at these centres, `[T]`, and sums `[J]` at lengths of the rows."""
+    evaluator = task.moved(now.evaluator, centers)
+    sums, importance = weigh(evaluator, row, now.importance)
+    return replace(now, evaluator=evaluator, importance=importance), sums
+
+
+def weigh(evaluator: Evaluator, row: Array, importance: Array) -> tuple[Array, Array]:
+    """Sums `[J]` at these lengths, and the rows' shares in them; those given where there are none."""
+    lengths = evaluator.arrange(row)
+    if evaluator.criterion.ranked:
+        return evaluator.rank(lengths), importance
+    rows = evaluator.rows(lengths)
+    shares = shares_of(evaluator.weights, rows)
+    return evaluator.sums(rows), shares if shares.any() else importance
+
+
+def shares_of(weights: Array, moments: Array) -> Array:
+    """Share of each row in the criterion, `[R]`; all zero where there is none, as in silence.
+
+    Args:
+        weights: of the rows, `[R]`.
+        moments: of the rows, `[R, J]`.
+    """
+    shares = weights * np.abs(moments[:, 0])
+    return shares / shares.sum() if 0 < shares.sum() < math.inf else np.zeros_like(shares)
+
+
+def _finish(task: Task, now: Standing) -> Standing:
     """The best parameters, evaluated once more: what is reported is the value of what is kept."""
-    best = state.best
-    state.move_to(best.centers)
+    best = now.best
+    now = replace(now, evaluator=task.moved(now.evaluator, best.centers))
     row, sums = best.row, best.sums
-    if best is not state.record.start:
-        sums = state.weigh(row)
-    final = Candidate(row, best.centers, sums, state.evaluator.cells, best.total)
-    if state.record.last_is_not(best):
-        state.note("search" if state.stop_reason is StopReason.SEARCH else "descent", final)
-    if state.method.varying and len(row) == 1:
-        row = np.repeat(row, len(state.evaluator.weights))
-    return replace(final, row=row)
+    if best is not now.start:
+        sums, importance = weigh(now.evaluator, row, now.importance)
+        now = replace(now, importance=importance)
+    final = Candidate(row, best.centers, sums, now.evaluator.cells, best.total)
+    if not np.array_equal(now.steps[-1].sums, best.sums):
+        now = now.noted("search" if now.stop_reason is StopReason.SEARCH else "descent", final)
+    if task.problem.request.varying and len(row) == 1:
+        row = np.repeat(row, len(now.evaluator.weights))
+    return replace(now, best=replace(final, row=row))

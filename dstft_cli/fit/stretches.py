@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -45,6 +44,10 @@ class Stretches:
         nearest = starts[np.maximum(np.searchsorted(starts, centers, side="right") - 1, 0)]
         return centers[(centers >= nearest) & (centers < nearest + self.size)]
 
+    def share(self, hop_length: float) -> float:
+        """Part of the signal that frames a hop apart stand for, in (0, 1]."""
+        return min(len(self.centers(hop_length)) * hop_length / self.length, 1.0)
+
     def weights(self, frames: int) -> NDArray[np.float64] | None:
         """What so many frames weigh, all alike, `[T]`; None where they are all of the signal's."""
         return np.ones(frames) if self.starts else None
@@ -68,20 +71,19 @@ def spread_stretches(samples: Samples, most: int, *, longest_hop: float, peak: f
     starts = []
     for first, last in pairwise(ends):
         start = (first + last - size) // 2
-        if _peak(samples, start, start + size) < _QUIET * peak:
-            _, at = max(_peaks(samples, first, last), key=lambda found: found[0])
+        if _loudest(samples, start, start + size)[0] < _QUIET * peak:
+            _, at = _loudest(samples, first, last)
             start = min(max(at - size // 2, first), last - size)
         starts.append(start)
     return Stretches(length, tuple(starts), size)
 
 
-def _peak(samples: Samples, first: int, last: int) -> float:
-    return max(level for level, _ in _peaks(samples, first, last))
-
-
-def _peaks(samples: Samples, first: int, last: int) -> Iterator[tuple[float, int]]:
-    """Largest absolute sample of each block, and the sample that it is."""
+def _loudest(samples: Samples, first: int, last: int) -> tuple[float, int]:
+    """Largest absolute sample of a part of the signal, and where it is."""
+    found = (-1.0, first)
     for start in range(first, last, _BLOCK):
         levels = np.abs(np.asarray(samples[:, start : min(start + _BLOCK, last)])).max(0)
         at = int(levels.argmax())
-        yield float(levels[at]), start + at
+        if levels[at] > found[0]:
+            found = float(levels[at]), start + at
+    return found

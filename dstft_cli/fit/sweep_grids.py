@@ -17,10 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dstft_cli.errors import UsageError
-from dstft_cli.fit.bounds import LengthBounds
-from dstft_cli.fit.n_fft import LONGEST_SHARE
-from dstft_cli.fit.plan import make_plan
-from dstft_cli.names import LARGEST_FFT, SHORTEST_WINDOW
+from dstft_cli.fit.plan import (
+    LARGEST_FFT,
+    LONGEST_SHARE,
+    SHORTEST_WINDOW,
+    LengthBounds,
+    make_plan,
+)
+from dstft_cli.fit.request import Request
 from dstft_cli.records import USUAL_LENGTH
 
 Array = NDArray[np.float64]
@@ -54,115 +58,89 @@ class SweepGrid:
     half_ends: bool = False
 
 
-def sweep_grids(
-    length: int,
-    sample_rate: float,
-    *,
-    n_fft: int | None = None,
-    hop_length: float | None = None,
-    win_length_min: float | None = None,
-    win_length_max: float | None = None,
-    overlap: float = 0.5,
-    shortest: float = 0.0,
-) -> list[SweepGrid]:
+def sweep_grids(length: int, request: Request, *, shortest: float = 0.0) -> list[SweepGrid]:
     """The grids of a sweep, from short to long windows.
+
+    With an `n_fft` the lengths are those that `fit` tabulates; else they go from 2 ms or 32 samples,
+    whichever is longer, to 500 times that or a quarter of the signal, whichever is shorter. The hop is
+    n_fft/32, with a given `n_fft` n_fft/16, or overlap · n_fft/4 where that is less.
 
     Args:
         length: of the signal, samples.
-        sample_rate: Hz.
-        n_fft: samples; None: one for each octave of lengths.
-        hop_length: samples; None: n_fft/32, with a given n_fft n_fft/16; overlap · n_fft/4 where
-            that is less.
-        win_length_min, win_length_max: samples; None: the range of `optimize` at this n_fft; with n_fft
-            None from 2 ms or 32 samples, whichever is longer, to 500 times that or a quarter of
-            the signal, whichever is shorter.
-        overlap: η; lengths stay above hop_length / η.
+        request: its lengths and its overlap, below which no length goes either.
         shortest: no length below this, samples, unless it is asked for.
 
     Raises:
         UsageError: a length is out of its range, two contradict each other, or only one is left.
     """
-    if n_fft is not None:
+    if request.n_fft is not None:
         plan = make_plan(
-            n_fft,
+            int(request.n_fft),
             fixed=False,
-            overlap=overlap,
-            hop_length=hop_length,
-            win_length_min=win_length_min,
-            win_length_max=win_length_max,
+            overlap=request.overlap,
+            hop_length=request.hop_length,
+            win_length_min=request.win_length_min,
+            win_length_max=request.win_length_max,
         )
         _check_range(plan.bounds)
         lengths = _with_the_usual(plan.tabulated_lengths())
-        return [SweepGrid(n_fft, plan.hop_length, lengths, plan.bounds)]
-    shortest = max(_SHORTEST_SECONDS * sample_rate, _SHORTEST_SAMPLES, shortest)
-    bounds = _range(length, shortest, hop_length, win_length_min, win_length_max, overlap)
+        return [SweepGrid(plan.n_fft, plan.hop_length, lengths, plan.bounds)]
+    least = max(_SHORTEST_SECONDS * request.sample_rate, _SHORTEST_SAMPLES, shortest)
+    bounds = _range(length, request, least)
     _check_range(bounds)
-    return list(_octaves(bounds, hop_length, overlap))
+    return list(_octaves(bounds, request.hop_length, request.overlap))
 
 
 def _octaves(bounds: LengthBounds, hop_length: float | None, overlap: float) -> Iterator[SweepGrid]:
     lengths = _with_the_usual(_spaced(bounds.low, bounds.high))
     exponents = np.ceil(np.log2(lengths) - 1e-9).astype(int)
     for exponent in np.unique(exponents):
-        chosen = lengths[exponents == exponent]
-        n_fft = 2 << int(exponent)
-        plan = make_plan(
-            n_fft,
-            fixed=False,
-            overlap=overlap,
-            hop_length=n_fft * min(1 / _HOPS_PER_FFT, overlap / 4)
-            if hop_length is None
-            else hop_length,
-            win_length_min=float(chosen[0]),
-        )
+        chosen, n_fft = lengths[exponents == exponent], 2 << int(exponent)
+        hop = n_fft * min(1 / _HOPS_PER_FFT, overlap / 4) if hop_length is None else hop_length
+        low = float(chosen[0])
+        plan = make_plan(n_fft, fixed=False, overlap=overlap, hop_length=hop, win_length_min=low)
         low, high = max(bounds.low, plan.hop_length / overlap), min(bounds.high, n_fft)
         own = replace(bounds, low=low, high=high)
         area = plan.hop_length / n_fft / CELL
         yield SweepGrid(n_fft, plan.hop_length, chosen, own, area, True)
 
 
-def _range(
-    length: int,
-    shortest: float,
-    hop_length: float | None,
-    low: float | None,
-    high: float | None,
-    overlap: float,
-) -> LengthBounds:
-    covering = (hop_length or 0.0) / overlap
-    given = high is not None
+def _range(length: int, request: Request, shortest: float) -> LengthBounds:
+    """The shortest and the longest length where the FFT size is free."""
+    low, high, option = request.win_length_min, request.win_length_max, "win_length_min"
+    covering = (request.hop_length or 0.0) / request.overlap
     if high is None:
         high = max(min(_WIDEST * shortest, length * LONGEST_SHARE), 16.0)
         high = max(min(high, LARGEST_FFT / 2), 4 * (low or 0.0))
     if high > LARGEST_FFT / 2:
-        longest, option = (high, "max") if given else (low or 0.0, "min")
+        asked, most = request.win_length_max, LARGEST_FFT // 2
+        end, longest = ("min", low or 0.0) if asked is None else ("max", asked)
         raise UsageError(
-            f"window length {option} {longest:g} samples is above {LARGEST_FFT // (2 if given else 8)}: "
-            f"lower --win-length-{option}"
+            f"window length {end} {longest:g} samples is above {most if asked else most // 4}: "
+            f"lower `win_length_{end}`"
         )
-    option = "--win-length-min"
     if low is None:
         low = max(min(shortest, high / 4), 4.0)
         if covering > low:
-            low, option = covering, "--hop-length"
+            low, option = covering, "hop_length"
     elif low < SHORTEST_WINDOW:
         raise UsageError(
             f"window length min {low:g} samples is below {SHORTEST_WINDOW:g}: "
-            "a shorter window holds no sample; raise --win-length-min"
+            "a shorter window holds no sample; raise `win_length_min`"
         )
     elif low < covering * (1 - 1e-9):
         raise UsageError(
             f"window length min {low:g} samples is below hop length / overlap = {covering:g}: "
-            "lower --hop-length, or raise --overlap or --win-length-min"
+            "lower `hop_length`, or raise `overlap` or `win_length_min`"
         )
-    return LengthBounds(low, high, option, "--win-length-max")
+    return LengthBounds(low, high, option, "win_length_max")
 
 
 def _check_range(bounds: LengthBounds) -> None:
     if not bounds.low < bounds.high * (1 - 1e-9):
         raise UsageError(
             f"window lengths from {bounds.low:g} to {bounds.high:g} samples leave nothing to sweep: "
-            f"lower {bounds.low_option} or raise {bounds.high_option}"
+            f"lower `{bounds.low_option}` or raise `{bounds.high_option}`"
         )
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dstft_cli.plot.pixels import PixelGrid, PixelPool, frequency_range
 
-from dstft_cli.plot.curve import PooledCurve, pool_curve
-from dstft_cli.plot.grid import PixelGrid
-from dstft_cli.plot.pool import PixelPool
-
-__all__ = ["PixelGrid", "PixelPool", "PooledCurve", "check_cmap", "pool_curve"]
+__all__ = ["PixelGrid", "PixelPool", "can_draw", "check_cmap", "frequency_range"]
 
 
-def __getattr__(name: str) -> Any:
-    if name == "check_cmap":
-        from dstft_cli.plot.style import check_cmap
+def check_cmap(name: str) -> str:
+    """`name` if matplotlib has such a colour map; UsageError, which names the nearest, if not."""
+    from dstft_cli.plot import axes
 
-        return check_cmap
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return axes.check_cmap(name)
+
+
+def can_draw(title: str) -> bool:
+    """Whether pictures show this title in full: False where no font has the glyphs of its name."""
+    from dstft_cli.plot import axes
+
+    return axes.can_draw(title)

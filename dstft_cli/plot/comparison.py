@@ -4,36 +4,56 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 
-from dstft_cli.plot import length_map
-from dstft_cli.plot.hops import draw_hops
-from dstft_cli.plot.length_map import draw_length_map
-from dstft_cli.plot.lengths import draw_lengths
-from dstft_cli.plot.plane import (
+from dstft_cli.plot.axes import (
+    COLOURS,
+    INK,
+    LOG_ABOVE,
+    MARKERS,
+    WIDTH,
+    axes_at,
+    describe_length,
+    frequency_axis,
+    length_axis,
+    length_ticks,
+    length_unit,
+    panel_title,
+    put_legend,
+    put_ticks,
+    put_title,
+    samples_axis,
+    styled,
+    time_axis,
+)
+from dstft_cli.plot.pixels import FloatArray, PixelPool, pool_curve, pool_lengths
+from dstft_cli.plot.spectrogram import (
     BOTTOM,
     LEFT,
     RIGHT,
     TOP,
-    WIDTH,
-    bins_shown,
+    Band,
+    check_look,
     colour_bar,
-    frequency_axis,
+    draw_levels,
+    level_label,
+    plane_image,
 )
-from dstft_cli.plot.pool import PixelPool
-from dstft_cli.plot.scale import FloatArray, hz_to_scale
-from dstft_cli.plot.spectrogram import check_look, draw_levels, level_label, mark_band
-from dstft_cli.plot.style import axes_at, panel_title, put_title, styled, time_axis
 
 PLANE, CURVE, HOPS = 1.8, 1.6, 1.1  # heights of the panels, inches
 ALONE = 3.8  # of a spectrogram without another
 FIRST_GAP, GAP, LEGEND_GAP = 0.24, 0.36, 0.46  # above the first, another, one with a legend
 LABELS = 0.45  # more above a panel that stands under an axis with labels
+MAP_RIGHT, MAP_BAR_GAP = 1.52, 0.66  # margin and gap of a bar with labels on both sides
+EQUAL = 1e-6  # hops that differ by no more than this share of the longest are one hop
+FEW = 250  # frames up to which each centre has a mark, and each hop its exact span
 Over = Literal["time", "frequency", "plane"]  # what window lengths vary over, if they do
 
 
@@ -63,8 +83,34 @@ class Comparison:
     best_fixed_length: float | None
     length_bounds: tuple[float, float] | None = None
     start_hop: float | None = None
-    band: tuple[float | None, float | None] = (None, None)
+    band: Band = (None, None)
     channels: int = 1
+
+    @property
+    def over(self) -> Over | None:
+        """What window lengths vary over, if there are any; ValueError for another shape."""
+        if self.window_lengths is None:
+            return None
+        bins, frames = self.panels[-1][1].grid.frequencies.size, np.size(self.times)
+        shape = np.shape(self.window_lengths)
+        if shape in ((), (1,), (1, 1), (frames,), (1, frames)):
+            return "time"
+        if shape == (bins, 1):
+            return "frequency"
+        if shape == (bins, frames):
+            return "plane"
+        raise ValueError(
+            f"window lengths of shape {shape} are neither one nor one for each of "
+            f"{frames} frames, of {bins} bins or of both"
+        )
+
+    @property
+    def named_lengths(self) -> list[tuple[float, str, str]]:
+        """Single lengths to compare with: samples, name, and the phase whose colour they have."""
+        named = [(self.start_length, "start", "start")]
+        if self.best_fixed_length is not None:
+            named.append((self.best_fixed_length, "best fixed", "table"))
+        return named
 
 
 @styled
@@ -89,11 +135,7 @@ def comparison_figure(
     check_look(db_range, cmap)
     if not shown.panels:
         raise ValueError("a comparison of no panels")
-    times = np.asarray(shown.times, dtype=np.float64)
-    grid = shown.panels[-1][1].grid
-    over = _over(shown.window_lengths, times.size, grid.frequencies.size)
-
-    spectrograms = len(shown.panels)
+    over, spectrograms = shown.over, len(shown.panels)
     plane = PLANE if spectrograms > 1 else ALONE
     apart = LEGEND_GAP + (LABELS if over == "frequency" else 0.0)
     rows = [(FIRST_GAP, plane), *[(GAP, plane)] * (spectrograms - 1)]
@@ -101,48 +143,32 @@ def comparison_figure(
         rows.append((apart, PLANE if over == "plane" else CURVE))
     if shown.start_hop is not None:
         rows.append((apart, HOPS))
-    figure, axes = _stacked(rows, length_map.RIGHT if over == "plane" else RIGHT)
+    figure, axes = _stacked(rows, MAP_RIGHT if over == "plane" else RIGHT)
     planes = axes[:spectrograms]
     below = axes[spectrograms] if over is not None else None
 
     reference = max(float(pool.image.max()) for _, pool in shown.panels)
     for panel, (label, pool) in zip(planes, shown.panels, strict=True):
-        image = draw_levels(panel, pool, reference, db_range=db_range, cmap=cmap)
-        mark_band(panel, pool.grid, shown.band)
+        image = draw_levels(panel, pool, reference, db_range, cmap, shown.band)
         panel_title(panel, label)
     colour_bar(image, planes, level_label(shown.channels))
     limits = [pool.grid.time_limits for _, pool in shown.panels]
-    left, right = min(t0 for t0, _ in limits), max(t1 for _, t1 in limits)
-    if below is not None:
-        _draw_lengths(below, shown, (left, right), over, cmap)
+    span = min(t0 for t0, _ in limits), max(t1 for _, t1 in limits)
+    if below is not None and over == "plane":
+        _draw_map(below, shown, cmap)
+    elif below is not None:
+        _draw_lengths(below, shown, span)
     if shown.start_hop is not None:
-        draw_hops(axes[-1], times, sample_rate=shown.sample_rate, start_hop=shown.start_hop)
+        _draw_hops(axes[-1], shown, shown.start_hop)
     for panel in axes:
         if over == "frequency" and panel is below:
             continue
         above_other = over == "frequency" and panel is planes[-1]
-        time_axis(panel, left, right, label=above_other or panel is axes[-1])
+        time_axis(panel, *span, label=above_other or panel is axes[-1])
         if panel is not axes[0]:
             panel.sharex(axes[0])
     put_title(figure, title, LEFT)
     return figure
-
-
-def _over(lengths: ArrayLike | None, frames: int, bins: int) -> Over | None:
-    """What window lengths vary over, if there are any; ValueError for another shape."""
-    if lengths is None:
-        return None
-    shape = np.shape(lengths)
-    if shape in ((), (1,), (1, 1), (frames,), (1, frames)):
-        return "time"
-    if shape == (bins, 1):
-        return "frequency"
-    if shape == (bins, frames):
-        return "plane"
-    raise ValueError(
-        f"window lengths of shape {shape} are neither one nor one for each of "
-        f"{frames} frames, of {bins} bins or of both"
-    )
 
 
 def _stacked(rows: Sequence[tuple[float, float]], right: float) -> tuple[Figure, list[Axes]]:
@@ -159,39 +185,109 @@ def _stacked(rows: Sequence[tuple[float, float]], right: float) -> tuple[Figure,
     return figure, axes
 
 
-def _draw_lengths(
-    axes: Axes, shown: Comparison, span: tuple[float, float], over: Over | None, cmap: str
-) -> None:
-    """Fill the panel of window lengths; those of the outer frames reach to the ends of the span."""
-    lengths = np.asarray(shown.window_lengths)
-    grid = shown.panels[-1][1].grid
-    if over == "plane":
-        draw_length_map(
-            axes,
-            grid,
-            lengths,
-            sample_rate=shown.sample_rate,
-            start_length=shown.start_length,
-            best_fixed_length=shown.best_fixed_length,
-            cmap=cmap,
-        )
-        return
-    lengths = lengths.astype(np.float64).reshape(-1)
+def _draw_lengths(axes: Axes, shown: Comparison, span: tuple[float, float]) -> None:
+    """Window lengths over time or over frequency, or one for all.
+
+    Those of the outer frames reach to the ends of the span.
+    """
+    lengths = np.asarray(shown.window_lengths, dtype=np.float64).reshape(-1)
     positions: FloatArray = np.asarray(shown.times, dtype=np.float64)
-    if over == "frequency":
-        bins = bins_shown(grid)
-        positions, lengths = hz_to_scale(grid.frequencies[bins], grid.freq_scale), lengths[bins]
+    grid = shown.panels[-1][1].grid
+    if shown.over == "frequency":
+        bins = grid.bins_shown()
+        positions, lengths = grid.frequencies[bins], lengths[bins]
     elif lengths.size > 1:
         positions = np.pad(positions, 1, constant_values=span)
         lengths = np.pad(lengths, 1, mode="edge")
-    draw_lengths(
-        axes,
-        positions=positions,
-        window_lengths=lengths,
-        sample_rate=shown.sample_rate,
-        start_length=shown.start_length,
-        best_fixed_length=shown.best_fixed_length,
-        length_bounds=shown.length_bounds,
-    )
-    if over == "frequency":
-        frequency_axis(axes, grid)
+    bounds = shown.length_bounds or ()
+    marks = [*(length for length, _, _ in shown.named_lengths), *bounds]
+    low, high = float(lengths.min()), float(lengths.max())
+    unit = length_axis(axes, min(*marks, low), max(*marks, high), shown.sample_rate, "Length")
+    for length, label, phase in shown.named_lengths:
+        axes.axhline(length * unit, lw=1.0, ls="--", color=COLOURS[phase], label=label)
+    for bound in bounds:
+        axes.axhline(bound * unit, lw=0.8, ls=":", color=COLOURS["start"])
+    if lengths.size == 1:
+        _draw_one(axes, low, unit, shown.sample_rate)
+    else:
+        _draw_curve(axes, positions, lengths * unit)
+    if shown.over == "frequency":
+        frequency_axis(axes, grid, "x")
+    panel_title(axes, "Window length")
+    put_legend(axes)
+
+
+def _draw_hops(axes: Axes, shown: Comparison, start_hop: float) -> None:
+    """Distances of neighbouring frame centres; a single frame has none."""
+    times = np.asarray(shown.times, dtype=np.float64)
+    hops = np.diff(times) * shown.sample_rate
+    drawn = np.append(hops, start_hop)
+    unit = length_axis(axes, float(drawn.min()), float(drawn.max()), shown.sample_rate, "Hop")
+    axes.axhline(start_hop * unit, lw=1.0, ls="--", color=COLOURS["start"], label="start")
+    colour = COLOURS["descent"]
+    if hops.size and np.ptp(hops) <= EQUAL * hops.max():
+        _draw_one(axes, float(hops.mean()), unit, shown.sample_rate)
+    elif 0 < hops.size < FEW:
+        spans = np.append(hops, hops[-1]) * unit
+        axes.plot(times, spans, drawstyle="steps-post", lw=1.4, color=colour, label="learned")
+    elif hops.size:
+        _draw_curve(axes, (times[:-1] + times[1:]) / 2, hops * unit)
+    if times.size <= FEW:
+        place: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "label": "frame centres"}
+        axes.plot(times, np.full(times.size, 0.03), "|", ms=4, mew=0.7, color=INK, **place)
+    panel_title(axes, "Hop length")
+    put_legend(axes)
+
+
+def _draw_one(axes: Axes, length: float, unit: float, sample_rate: float) -> None:
+    """One learned length, samples, as a line with its value in the legend."""
+    label = f"learned: {describe_length(length, sample_rate)}"
+    axes.axhline(length * unit, lw=1.8, color=COLOURS["descent"], label=label)
+
+
+def _draw_curve(axes: Axes, positions: FloatArray, values: FloatArray) -> None:
+    """Values of any unit, one for each of increasing positions; many of them as an envelope."""
+    curve, colour = pool_curve(positions, values), COLOURS["descent"]
+    label = "learned"
+    if curve.times.size < positions.size:
+        label = "learned: median and range"
+        axes.fill_between(
+            curve.times, curve.low, curve.high, step="mid", color=colour, alpha=0.25, lw=0
+        )
+    axes.plot(curve.times, curve.median, drawstyle="steps-mid", lw=1.4, color=colour, label=label)
+
+
+def _draw_map(axes: Axes, shown: Comparison, cmap: str) -> None:
+    """Window lengths over time and frequency, beside them a colour bar with marks."""
+    lengths = np.asarray(shown.window_lengths)
+    marks = [length for length, _, _ in shown.named_lengths]
+    low, high = min(*marks, float(lengths.min())), max(*marks, float(lengths.max()))
+    log = high > LOG_ABOVE * low
+    if not log:  # equal lengths have a colour, too
+        room = max(0.0, 0.02 * high - (high - low))
+        low, high = low - room / 2, high + room / 2
+    unit, name = length_unit(high, shown.sample_rate)
+    norm = (LogNorm if log else Normalize)(low * unit, high * unit)
+    grid = shown.panels[-1][1].grid
+    # exp(log(x)) may leave the range by a rounding error
+    pixels = np.clip(pool_lengths(grid, lengths) * unit, low * unit, high * unit)
+    look: dict[str, Any] = {"cmap": map_colours(cmap), "norm": norm, "interpolation": "nearest"}
+    image = plane_image(axes, grid, pixels, **look)
+    panel_title(axes, "Window length")
+
+    bar = colour_bar(image, [axes], f"Length ({name})", MAP_BAR_GAP, ticklocation="left")
+    put_ticks(bar.yaxis, length_ticks(low * unit, high * unit, log))
+    samples_axis(bar, low, high, unit, log, "Length")
+    handles = []
+    for length, label, phase in shown.named_lengths:
+        mark = Line2D([0.5], [length * unit], ls="", marker=MARKERS[phase], label=label)
+        mark.set(ms=8.0 if phase == "start" else 5.0, mfc=COLOURS[phase], mec="white")
+        mark.set(transform=bar.get_yaxis_transform(), clip_on=False, zorder=5)
+        bar.add_artist(mark)
+        handles.append(mark)
+    put_legend(axes, handles)
+
+
+def map_colours(cmap: str) -> str:
+    """A map of evenly rising lightness that is not the spectrogram's, `cmap`."""
+    return "cividis" if cmap.removesuffix("_r") == "viridis" else "viridis"

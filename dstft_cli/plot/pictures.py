@@ -8,13 +8,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from dstft_cli.plot.axes import describe_length, render
 from dstft_cli.plot.comparison import Comparison, comparison_figure
-from dstft_cli.plot.grid import PixelGrid
-from dstft_cli.plot.lengths import describe_length
-from dstft_cli.plot.pool import PixelPool
-from dstft_cli.plot.scale import FloatArray
-from dstft_cli.plot.spectrogram import spectrogram_figure
-from dstft_cli.plot.style import render
+from dstft_cli.plot.pixels import FloatArray, PixelGrid, PixelPool
+from dstft_cli.plot.spectrogram import Band, spectrogram_figure
 from dstft_cli.plot.trajectory import trajectory_figure
 from dstft_cli.records import Result
 from dstft_cli.settings.length import time_text
@@ -32,11 +29,12 @@ class Pictures:
         title: of all pictures.
         freq_scale: `linear`, `log` or `mel`.
         fmin, fmax: range of frequencies, Hz; None for the scale's own.
-        criterion_band: ends of the band that the criterion looked at, Hz, drawn as lines; None: no end.
+        criterion_band: ends of the band that the criterion looked at, Hz; None: no end.
         db_range: range of the colours, dB.
         cmap: matplotlib colour map.
         format: `png`, `svg` or `pdf`.
         channels: whose mean power the pools hold.
+        offset: where the samples begin in the recording, s; the time axes count from there.
         learned: pool of the frames under the learned lengths.
     """
 
@@ -45,11 +43,12 @@ class Pictures:
     freq_scale: str = "linear"
     fmin: float | None = None
     fmax: float | None = None
-    criterion_band: tuple[float | None, float | None] = (None, None)
+    criterion_band: Band = (None, None)
     db_range: float = 80.0
     cmap: str = "magma"
     format: str = "png"
     channels: int = 1
+    offset: float = 0.0
     learned: PixelPool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -61,12 +60,12 @@ class Pictures:
 
     def _pool(self, centers: FloatArray) -> PixelPool:
         grid = PixelGrid(
-            times=np.asarray(centers) / self.result.sample_rate,
+            times=self.offset + np.asarray(centers) / self.result.sample_rate,
             frequencies=self.result.frequencies,
             freq_scale=self.freq_scale,
             fmin=self.fmin,
             fmax=self.fmax,
-            span=(0.0, self.result.length / self.result.sample_rate),
+            span=(self.offset, self.offset + self.result.length / self.result.sample_rate),
         )
         return PixelPool(grid)
 
@@ -88,6 +87,11 @@ class Pictures:
         return best
 
     @property
+    def _lengths_learned(self) -> bool:
+        changed = np.any(self.result.window_length != self._start_length)
+        return self._best_fixed_length is not None or bool(changed)
+
+    @property
     def _names(self) -> tuple[dict[float, str], str]:
         """Names of the single windows that the comparison shows, by length, and of the learned panel.
 
@@ -107,11 +111,6 @@ class Pictures:
         names = {length: ", ".join(of).capitalize() for length, of in plain.items()}
         return names, ", ".join(learned).capitalize()
 
-    @property
-    def _lengths_learned(self) -> bool:
-        changed = np.any(self.result.window_length != self._start_length)
-        return self._best_fixed_length is not None or bool(changed)
-
     def spectrogram(self) -> bytes:
         """The learned spectrogram."""
         figure = spectrogram_figure(
@@ -130,19 +129,16 @@ class Pictures:
         Args:
             plain: a pool for each of `plain_lengths`.
         """
-        result = self.result
-        names, learned = self._names
+        result, (names, learned) = self.result, self._names
         panels = [
-            (f"{name}: {self._describe(length)}{self._hops(result.start_frame_centers)}", pool)
+            (self._label(name, np.array([length]), result.start_frame_centers), pool)
             for (length, name), pool in zip(names.items(), plain, strict=True)
         ]
-        lengths = result.window_length
-        described = self._describe(float(lengths.min()), float(lengths.max()))
-        panels.append((f"{learned}: {described}{self._hops(result.frame_centers)}", self.learned))
+        label = self._label(learned, result.window_length, result.frame_centers)
         shown = Comparison(
-            panels=panels,
-            times=result.times,
-            window_lengths=lengths if self._lengths_learned else None,
+            panels=[*panels, (label, self.learned)],
+            times=self.offset + np.asarray(result.times),
+            window_lengths=result.window_length if self._lengths_learned else None,
             sample_rate=result.sample_rate,
             start_length=self._start_length,
             best_fixed_length=self._best_fixed_length,
@@ -169,13 +165,12 @@ class Pictures:
         )
         return render(figure, self.format)
 
-    def _describe(self, low: float, high: float | None = None) -> str:
-        return describe_length(low, self.result.sample_rate, high if high != low else None)
-
-    def _hops(self, centers: FloatArray) -> str:
-        """The hops between learned centres, as the end of a label."""
+    def _label(self, name: str, lengths: FloatArray, centers: FloatArray) -> str:
+        """What a panel shows: its windows, and their hops where hops were learned."""
+        low, high = float(lengths.min()), float(lengths.max())
+        windows = describe_length(low, self.result.sample_rate, high if high != low else None)
         hops = np.diff(centers) / self.result.sample_rate
         if self.result.hop_bounds is None or not hops.size:
-            return ""
+            return f"{name}: {windows}"
         ends = dict.fromkeys(time_text(float(hop)) for hop in (hops.min(), hops.max()))
-        return f", hop {' to '.join(ends)}"
+        return f"{name}: {windows}, hop {' to '.join(ends)}"

@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from numpy.typing import ArrayLike
 
-from dstft_cli.plot.lengths import (
+from dstft_cli.plot.axes import (
+    COLOURS,
+    WIDTH,
+    axes_at,
     describe_length,
+    heading_legend,
     length_ticks,
     length_unit,
-    put_ticks,
-    sample_ticks,
-)
-from dstft_cli.plot.scale import FloatArray
-from dstft_cli.plot.style import (
-    COLOURS,
-    axes_at,
     panel_title,
+    put_ticks,
     put_title,
     render,
+    sample_ticks,
     styled,
 )
 from dstft_cli.records import GOOD_ENOUGH, USUAL_LENGTH, Sweep, SweepCurve
 
-WIDTH, LEFT, RIGHT = 10.0, 0.8, 0.2  # of the figure and its margins, inches
+LEFT, RIGHT = 0.8, 0.2  # margins, inches
 TOP, BOTTOM, GAP, BETWEEN = 1.42, 0.62, 0.42, 0.5  # margins, between rows, between columns
 TALL, SHORT = 3.4, 1.35  # height of a panel that is alone, and of one of several
 GOOD = "#cfe8d5"
 EDGE = 1.06  # room beside the shortest and the longest length
+UNDER_AXIS = 38  # of a title above the axis in time, points
 
 
 def draw_sweep(sweep: Sweep, *, title: str, format: str = "png") -> bytes:
@@ -60,57 +61,34 @@ def sweep_figure(sweep: Sweep, *, title: str) -> Figure:
         row, column = divmod(number, columns)
         bottom = height - TOP - (row + 1) * tall - row * GAP
         axes = axes_at(figure, LEFT + column * (width + BETWEEN), bottom, width, tall)
-        _curve(axes, curve, highest if curve.in_nats else curve.spread)
-        panel_title(axes, f"{curve.name}: {describe_length(curve.best_length, sweep.sample_rate)}")
+        _draw_curve(axes, curve, highest if curve.in_nats else curve.spread)
+        best = describe_length(curve.best_length, sweep.sample_rate)
+        panel_title(axes, f"{curve.name}: {best}", pad=4 if row else UNDER_AXIS)
         last = number + columns >= len(sweep.curves)
         _length_axes(axes, sweep, first=row == 0, last=last)
         if column == 0:
             axes.set_ylabel("Loss (nats)" if curve.in_nats else "Loss (share of best)")
-        if number == 0:
-            figure.legend(
-                *axes.get_legend_handles_labels(),
-                loc="upper left",
-                bbox_to_anchor=(LEFT / WIDTH, 1 - 0.42 / height),
-                borderaxespad=0.0,
-                borderpad=0.0,
-                ncols=5,
-                columnspacing=1.4,
-                handletextpad=0.5,
-            )
+    heading_legend(figure, figure.axes[0], LEFT)
     put_title(figure, title, LEFT)
     return figure
 
 
-def _curve(axes: Axes, curve: SweepCurve, highest: float) -> None:
+def _draw_curve(axes: Axes, curve: SweepCurve, highest: float) -> None:
     """The losses of one criterion, and what is remarkable about them."""
-    low, high = curve.good_lengths
-    axes.axvspan(low, high, color=GOOD, lw=0, label=f"within {GOOD_ENOUGH:g} of the best")
-    usual = curve.at(USUAL_LENGTH)
-    if usual is not None:
+    blue, m = COLOURS["table"], curve.minimum
+    axes.axvspan(*curve.good_lengths, color=GOOD, lw=0, label=f"within {GOOD_ENOUGH:g} of the best")
+    if curve.at(USUAL_LENGTH) is not None:
         axes.axvline(USUAL_LENGTH, lw=1.0, ls="--", color=COLOURS["start"], label="2048, the usual")
     finite = np.where(np.isfinite(curve.losses), curve.losses, np.nan)
-    axes.plot(
-        curve.lengths, finite, "-o", ms=3, lw=1.2, color=COLOURS["table"], label="fixed windows"
-    )
-    m = curve.minimum
-    axes.plot(
-        curve.lengths[m],
-        curve.losses[m],
-        "o",
-        ms=7,
-        mfc="none",
-        mew=1.4,
-        color=COLOURS["table"],
-        label="minimum",
-    )
-    axes.plot(
-        curve.best_length, 0.0, "D", ms=6, color=COLOURS["descent"], clip_on=False, label="learned"
-    )
+    axes.plot(curve.lengths, finite, "-o", ms=3, lw=1.2, color=blue, label="fixed windows")
+    at = curve.lengths[m], curve.losses[m]
+    axes.plot(*at, "o", ms=7, mfc="none", mew=1.4, color=blue, label="minimum")
+    look: dict[str, Any] = {"ms": 6, "color": COLOURS["descent"], "clip_on": False}
+    axes.plot(curve.best_length, 0.0, "D", label="learned", **look)
     top = max(highest, 1e-3) * 1.08
     axes.set_ylim(-0.06 * top, top)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=4))
     axes.grid(axis="y")
-    axes.set_axisbelow(True)
 
 
 def _length_axes(axes: Axes, sweep: Sweep, *, first: bool, last: bool) -> None:
@@ -123,19 +101,8 @@ def _length_axes(axes: Axes, sweep: Sweep, *, first: bool, last: bool) -> None:
     if last:
         axes.set_xlabel("Window length (samples)")
     if first:
-        _time_axis(axes, low, high, sweep.sample_rate)
-
-
-def _time_axis(axes: Axes, low: float, high: float, sample_rate: float) -> None:
-    unit, name = length_unit(high, sample_rate)
-
-    def to_time(length: ArrayLike) -> FloatArray:
-        return np.asarray(length) * unit
-
-    def to_samples(time: ArrayLike) -> FloatArray:
-        return np.asarray(time) / unit
-
-    second = axes.secondary_xaxis("top", functions=(to_time, to_samples))
-    put_ticks(second.xaxis, length_ticks(low * unit, high * unit, log=True))
-    second.set_xlabel(f"Window length ({name})")
-    axes.set_title(axes.get_title(loc="left"), loc="left", pad=38, parse_math=False)
+        unit, name = length_unit(high, sweep.sample_rate)
+        both = (lambda length: np.asarray(length) * unit, lambda time: np.asarray(time) / unit)
+        second = axes.secondary_xaxis("top", functions=both)
+        put_ticks(second.xaxis, length_ticks(low * unit, high * unit, log=True))
+        second.set_xlabel(f"Window length ({name})")

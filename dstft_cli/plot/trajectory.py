@@ -3,50 +3,69 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from dstft_cli.plot.lengths import describe_length, length_unit
-from dstft_cli.plot.scale import FloatArray
-from dstft_cli.plot.steps import (
-    Line,
-    Phases,
-    draw_distribution,
-    draw_spread,
-    draw_steps,
-    is_level,
-    keep_from_rounding,
-    log_axis,
-    say_gain,
-    spread,
-    spread_over,
-    step_axis,
-    value_axis,
+from dstft_cli.plot.axes import (
+    COLOURS,
+    FEWEST_TICKS,
+    INK,
+    LOG_ABOVE,
+    MARKERS,
+    WIDTH,
+    axes_at,
+    describe_length,
+    heading_legend,
+    length_ticks,
+    length_unit,
+    panel_title,
+    put_legend,
+    put_ticks,
+    put_title,
+    styled,
 )
-from dstft_cli.plot.style import COLOURS, INK, MARKERS, axes_at, panel_title, put_title, styled
+from dstft_cli.plot.pixels import FloatArray
 from dstft_cli.records import Trajectory
 from dstft_cli.settings.length import number_text
 
-WIDTH, LEFT, RIGHT, BOTTOM = 10.0, 1.1, 0.2, 0.62  # of the figure and its margins, inches
+Phases = NDArray[np.str_]
+
+LEFT, RIGHT, BOTTOM = 1.1, 0.2, 0.62  # margins, inches
 TOP, LEGEND = 0.76, 0.3  # above the panels: the heading, and more for a legend of all
 CURVE, BETWEEN = 3.85, 1.1  # width of the panel at the left, and between that and the others
 STEPS, ALONE, LENGTHS = 1.64, 2.3, 1.5  # heights of the steps beside and without it, of others
 GAP, LABELS = 0.48, 0.42  # between these, and more under an axis with labels
 CHANGE = 1e-6  # lengths that differ by no more than this share are one length
+FLAT = 0.05  # steps that fill no more of the axis than this are told in words
+LEVEL = 0.2  # lengths likewise are shown as they lie at the last step
+SMALL = 1e-3  # values below are written with a power of ten each
+FEW = 50  # steps up to which each has a mark of its own
+LEAST_SPAN = 1e-4  # of its values, on an axis of the criterion
+BARS = 32  # of a distribution, over the range of lengths
+
+
+class Line(NamedTuple):
+    """A value of the criterion to compare with, and how it is drawn."""
+
+    label: str
+    value: float
+    colour: str
+    style: str
+
+    def draw(self, axes: Axes, *, named: bool) -> None:
+        """Across the axes; with its label for a legend where it is named."""
+        label = self.label if named else None
+        axes.axhline(self.value, lw=1.0, ls=self.style, color=self.colour, label=label)
+        axes.autoscale(axis="y")
 
 
 class Curve(NamedTuple):
-    """Steps with one window length, or one hop length, for all frames.
-
-    Attributes:
-        name: of the quantity, such as `Window length`.
-        lengths: samples, NaN at steps of several, [S].
-        phases: what is drawn, and under which name.
-    """
+    """Steps with one length for all frames: samples, NaN at steps of several, [S]; names by phase."""
 
     name: str
     lengths: FloatArray
@@ -54,15 +73,7 @@ class Curve(NamedTuple):
 
 
 class Panel(NamedTuple):
-    """Lengths below the criterion.
-
-    Attributes:
-        name: of the quantity, `Length` or `Hop`.
-        title: of the panel.
-        lengths: samples, of each learned step.
-        of: what the lengths of the last step are for, `frames`, `bins` or `cells`, where their
-            distribution is drawn; else empty.
-    """
+    """Lengths of each learned step, samples; or, `of` frames, bins or cells, those of the last."""
 
     name: str
     title: str
@@ -73,6 +84,19 @@ class Panel(NamedTuple):
     def gap(self) -> float:
         """To the panel above, inches."""
         return GAP + LABELS if self.of else GAP
+
+
+class Steps(NamedTuple):
+    """The learned steps: their phases, transforms computed, criterion, [S], and its final value."""
+
+    phase: Phases
+    x: FloatArray
+    value: FloatArray
+    final: float | None
+
+    @property
+    def shows_final(self) -> bool:
+        return self.final is not None and bool(np.isfinite(self.final))
 
 
 @styled
@@ -90,8 +114,8 @@ def trajectory_figure(
     """Criterion against one length for all frames (left); criterion and lengths by step (right).
 
     At the left stand the plain windows that were tried, or the plain hops where those were; at the
-    right the criterion by step and the lengths that were learned, or, where these hardly change from step
-    to step, how they are distributed at the last. A side without anything to show is left out.
+    right the criterion by step and the lengths that were learned, or, where these hardly change from
+    step to step, how they are distributed at the last. A side with nothing to show is left out.
 
     Args:
         trajectory: of one step or more.
@@ -101,8 +125,7 @@ def trajectory_figure(
         best_fixed: criterion of the best single window length; None where none was looked for.
         table_bound: what no assignment of the tabulated lengths improves on; None: not drawn.
         title: any text, shown as it is.
-        final: criterion of the learned parameters; None: that of the last finite step of search
-            or descent.
+        final: criterion of the learned parameters; None: that of the last finite learned step.
 
     Raises:
         ValueError: a trajectory without steps.
@@ -115,8 +138,10 @@ def trajectory_figure(
     if final is None:
         finite = value[learned & np.isfinite(value)]
         final = float(finite[-1]) if finite.size else None
+    x = np.asarray(trajectory.evaluations)[learned]
+    steps = Steps(phase[learned], x, value[learned], final)
     curve = _curve(trajectory, phase)
-    if curve is None and not learned.any():
+    if curve is None and not x.size:
         return _nothing_learned(trajectory, criterion_name, sample_rate, title)
 
     panels = _panels(trajectory, learned)
@@ -128,88 +153,26 @@ def trajectory_figure(
     better = f"{criterion_name} ({'lower' if direction == 'minimize' else 'higher'} is better)"
     left, wide = LEFT, WIDTH - LEFT - RIGHT
     if curve is not None:
-        plain = axes_at(figure, LEFT, BOTTOM, CURVE if learned.any() else wide, tall)
+        plain = axes_at(figure, LEFT, BOTTOM, CURVE if x.size else wide, tall)
         plain.set_ylabel(better, parse_math=False)
         _draw_curve(plain, curve, phase, value, sample_rate)
         for line in lines:
             line.draw(plain, named=line.label not in curve.phases.values())
-        if final is not None and np.isfinite(final):
+        if final is not None and steps.shows_final:
             plain.axhline(final, lw=1.4, color=COLOURS["descent"], label="learned", zorder=1.5)
-        _legend_of_all(figure, plain)
+        heading_legend(figure, plain, LEFT)
         left, wide = LEFT + CURVE + BETWEEN, wide - CURVE - BETWEEN
-    if learned.any():
+    if x.size:
         bottom = BOTTOM + tall - upper
-        steps = axes_at(figure, left, bottom, wide, upper)
-        steps.set_ylabel(better if curve is None else criterion_name, parse_math=False)
-        x = np.asarray(trajectory.evaluations)[learned]
-        _draw_criterion(steps, phase[learned], x, value[learned], final, lines, curve, direction)
-        lowest = steps
+        first, below = axes_at(figure, left, bottom, wide, upper), []
         for panel in panels:
             bottom -= panel.gap + LENGTHS
-            axes = axes_at(figure, left, bottom, wide, LENGTHS)
-            panel_title(axes, panel.title)
-            if panel.of:
-                draw_distribution(axes, panel.lengths[-1], sample_rate, panel.of)
-                continue
-            draw_spread(axes, x, panel.lengths, sample_rate, panel.name)
-            axes.sharex(steps)
-            lowest.tick_params(labelbottom=False)
-            lowest = axes
-        lowest.set_xlabel("Transforms computed")
+            below.append(axes_at(figure, left, bottom, wide, LENGTHS))
+        first.set_ylabel(better if curve is None else criterion_name, parse_math=False)
+        _draw_criterion(first, steps, lines, curve)
+        _draw_panels(first, panels, x, sample_rate, below)
     put_title(figure, title, LEFT)
     return figure
-
-
-def _draw_criterion(
-    axes: Axes,
-    phase: Phases,
-    x: FloatArray,
-    value: FloatArray,
-    final: float | None,
-    lines: Sequence[Line],
-    curve: Curve | None,
-    direction: str,
-) -> None:
-    """The criterion by step, with names for what has none in the legend of the curve."""
-    draw_steps(axes, phase, x, value)
-    for line in lines:
-        line.draw(axes, named=curve is None)
-    keep_from_rounding(axes)
-    if final is not None and np.isfinite(final):
-        say_gain(axes, phase, value, final, lines, direction)
-    stages = [stage for stage in ("search", "descent") if stage in phase]
-    panel_title(axes, " and ".join(stages).capitalize())
-    if curve is None or "search" not in curve.phases:
-        axes.legend(loc="lower right", bbox_to_anchor=(1.0, 0.97), ncols=5, borderaxespad=0.1)
-    step_axis(axes, x)
-
-
-def _panels(trajectory: Trajectory, learned: NDArray[np.bool_]) -> list[Panel]:
-    """What was learned beside the criterion; a distribution comes last."""
-    chosen = np.flatnonzero(learned)
-    panels = []
-    for name, title, every in (
-        ("Length", "Window length", trajectory.window_lengths),
-        ("Hop", "Hop length", trajectory.hop_lengths),
-    ):
-        if not chosen.size or not _changes(every):
-            continue
-        lengths, over = [every[step] for step in chosen], spread_over(every)
-        if name == "Length" and is_level(lengths):
-            panels.append(Panel(name, "Window lengths at the last step", lengths, over))
-        else:
-            title += f": median and range over {over}" if over else ""
-            panels.append(Panel(name, title, lengths))
-    return sorted(panels, key=lambda panel: bool(panel.of))
-
-
-def _changes(steps: Sequence[FloatArray]) -> bool:
-    """Whether lengths differ, within a step or between two; a frame that stands alone has no hop."""
-    given = [lengths for lengths in steps if lengths.size]
-    if not given:
-        return False
-    low, _, high = spread(given)
-    return len(given) == len(steps) and bool(high.max() > low.min() * (1 + CHANGE))
 
 
 def _curve(trajectory: Trajectory, phase: Phases) -> Curve | None:
@@ -233,6 +196,57 @@ def _single(lengths: FloatArray) -> float:
     if not lengths.size or lengths.max() > lengths.min() * (1 + CHANGE):
         return float("nan")
     return float(lengths.flat[0])
+
+
+def _panels(trajectory: Trajectory, learned: NDArray[np.bool_]) -> list[Panel]:
+    """What was learned beside the criterion; a distribution comes last."""
+    chosen = np.flatnonzero(learned)
+    panels = []
+    for name, title, every in (
+        ("Length", "Window length", trajectory.window_lengths),
+        ("Hop", "Hop length", trajectory.hop_lengths),
+    ):
+        if not chosen.size or not _changes(every):
+            continue
+        lengths, over = [every[step] for step in chosen], _spread_over(every)
+        if name == "Length" and _is_level(lengths):
+            panels.append(Panel(name, "Window lengths at the last step", lengths, over))
+        else:
+            title += f": median and range over {over}" if over else ""
+            panels.append(Panel(name, title, lengths))
+    return sorted(panels, key=lambda panel: bool(panel.of))
+
+
+def _changes(steps: Sequence[FloatArray]) -> bool:
+    """Whether lengths differ, within a step or between two; a frame that stands alone has no hop."""
+    if not all(lengths.size for lengths in steps):
+        return False
+    low, _, high = _spread(steps)
+    return bool(high.max() > low.min() * (1 + CHANGE))
+
+
+def _spread(steps: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Smallest, median and largest length of each step, samples, each [S]."""
+    rows = [(float(np.min(v)), float(np.median(v)), float(np.max(v))) for v in steps]
+    low, median, high = np.array(rows).T
+    return low, median, high
+
+
+def _is_level(steps: Sequence[FloatArray]) -> bool:
+    """Whether lengths that vary within a step hardly change from step to step."""
+    curves = [np.log(curve) for curve in _spread(steps)]
+    room = float(curves[2].max() - curves[0].min())
+    moved = max(float(np.ptp(curve)) for curve in curves)
+    return steps[-1].size > 1 and room > 0 and moved <= LEVEL * room
+
+
+def _spread_over(steps: Sequence[FloatArray]) -> str:
+    """What lengths of steps, [B, n] or [n] each, are for: `frames`, `bins`, `cells`; `` if one."""
+    bins = max(v.shape[0] if v.ndim == 2 else 1 for v in steps)
+    frames = max(v.shape[-1] if v.ndim else 1 for v in steps)
+    if bins == frames == 1:
+        return ""
+    return "frames" if bins == 1 else "bins" if frames == 1 else "cells"
 
 
 def _lines(
@@ -263,34 +277,139 @@ def _draw_curve(
         if not order.size:
             continue
         drawn.append(curve.lengths[order] * unit)
-        axes.plot(
-            drawn[-1],
-            value[order],
-            color=COLOURS[which],
-            marker=MARKERS[which],
-            ms=7 if which == "start" else 4.5,
-            lw=1.0 if which in ("table", "search") else 0,
-            label=label,
-        )
+        size, width = (7.0 if which == "start" else 4.5), float(which in ("table", "search"))
+        look: dict[str, Any] = {
+            "color": COLOURS[which],
+            "marker": MARKERS[which],
+            "ms": size,
+            "lw": width,
+        }
+        axes.plot(drawn[-1], value[order], label=label, **look)
     lengths = np.concatenate(drawn)
-    log_axis(axes, float(lengths.min()) / 1.15, float(lengths.max()) * 1.15)
+    _log_axis(axes, float(lengths.min()) / 1.15, float(lengths.max()) * 1.15)
     axes.set_xlabel(f"{curve.name} ({unit_name})")
     panel_title(axes, f"One {curve.name.lower()} for all frames")
-    value_axis(axes)
+    _value_axis(axes)
 
 
-def _legend_of_all(figure: Figure, axes: Axes) -> None:
-    """The legend of the axes in one line under the heading."""
-    figure.legend(
-        *axes.get_legend_handles_labels(),
-        loc="upper left",
-        bbox_to_anchor=(LEFT / WIDTH, 1 - 0.4 / figure.get_figheight()),
-        borderaxespad=0.0,
-        borderpad=0.0,
-        ncols=7,
-        columnspacing=1.4,
-        handletextpad=0.5,
-    )
+def _draw_criterion(axes: Axes, steps: Steps, lines: Sequence[Line], curve: Curve | None) -> None:
+    """The criterion by step, with names for what has none in the legend of the curve."""
+    x, value = steps.x, steps.value
+    axes.plot(x, np.where(np.isfinite(value), value, np.nan), lw=1.0, color="#bbbbbb", zorder=1)
+    size = 4.5 if x.size <= FEW else 2.5
+    for which, colour in COLOURS.items():
+        chosen = (steps.phase == which) & np.isfinite(value)
+        if chosen.any():
+            axes.plot(x[chosen], value[chosen], MARKERS[which], ms=size, color=colour, label=which)
+    _value_axis(axes)
+    for line in lines:
+        line.draw(axes, named=curve is None)
+    low, high = axes.get_ylim()
+    least = LEAST_SPAN * max(abs(low), abs(high))
+    if high - low < least:  # else the axis would show rounding
+        axes.set_ylim((low + high - least) / 2, (low + high + least) / 2)
+    if steps.shows_final and lines:
+        _say_gain(axes, steps, lines)
+    stages = [stage for stage in ("search", "descent") if stage in steps.phase]
+    panel_title(axes, " and ".join(stages).capitalize())
+    if curve is None or "search" not in curve.phases:
+        put_legend(axes, columns=5)
+    first, last = float(x.min()), float(x.max())
+    room = 1.0 if last - first < 2 else 0.04 * (last - first)
+    axes.set_xlim(first - room, last + room)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=7, min_n_ticks=FEWEST_TICKS))
+
+
+def _say_gain(axes: Axes, steps: Steps, lines: Sequence[Line]) -> None:
+    """Beside steps that look level: how far they lie from the first of the lines."""
+    low, high = axes.get_ylim()
+    final, seen = float(steps.final or 0.0), steps.value[np.isfinite(steps.value)]
+    if not seen.size or float(np.ptp(seen)) > FLAT * (high - low):
+        return
+    gain = final - lines[0].value
+    side = f"{number_text(abs(gain), 2)} {'below' if gain < 0 else 'above'}"
+    places = [low, high, *(line.value for line in lines)]
+    above = min((place - final for place in places if place > final), default=0.0)
+    below = min((final - place for place in places if place < final), default=0.0)
+    up = above > below
+    look: dict[str, Any] = {"ha": "right", "va": "bottom" if up else "top", "fontsize": "small"}
+    look |= {"xycoords": axes.get_yaxis_transform(), "textcoords": "offset points", "color": INK}
+    text = f"{side if gain else 'equal to'} {lines[0].label}"
+    axes.annotate(text, (1.0, final), xytext=(-6, 5 if up else -5), **look)
+
+
+def _draw_panels(
+    first: Axes, panels: Sequence[Panel], x: FloatArray, sample_rate: float, below: Sequence[Axes]
+) -> None:
+    """Lengths below the criterion, in the axes that are there for them."""
+    lowest = first
+    for panel, axes in zip(panels, below, strict=True):
+        panel_title(axes, panel.title)
+        if panel.of:
+            _draw_distribution(axes, panel.lengths[-1], sample_rate, panel.of)
+            continue
+        _draw_spread(axes, x, panel.lengths, sample_rate, panel.name)
+        axes.sharex(first)
+        lowest.tick_params(labelbottom=False)
+        lowest = axes
+    lowest.set_xlabel("Transforms computed")
+
+
+def _draw_spread(
+    axes: Axes, x: FloatArray, steps: Sequence[FloatArray], sample_rate: float, name: str
+) -> None:
+    """Low, median and high lengths, samples, over the transforms computed, [S]."""
+    low, median, high = _spread(steps)
+    unit, unit_name = length_unit(float(high.max()), sample_rate)
+    low, median, high = low * unit, median * unit, high * unit
+    colour = COLOURS["descent"]
+    if x.size > 1:
+        axes.fill_between(x, low, high, color=colour, alpha=0.2, lw=0)
+    if x.size <= FEW:
+        axes.vlines(x, low, high, color=colour, lw=1.0, alpha=0.5)
+    axes.plot(x, median, "-o", ms=4 if x.size <= FEW else 0, lw=1.2, color=colour)
+    first, last = float(low.min()), float(high.max())
+    log = last > LOG_ABOVE * first
+    if log:
+        axes.set_yscale("log")
+    first, last = (first / 1.2, last * 1.2) if log else (first * 0.95, last * 1.05)
+    axes.set_ylim(first, last)
+    put_ticks(axes.yaxis, length_ticks(first, last, log))
+    axes.set_ylabel(f"{name} ({unit_name})")
+    axes.grid(axis="y")
+
+
+def _draw_distribution(axes: Axes, lengths: FloatArray, sample_rate: float, of: str) -> None:
+    """Which share of frames, bins or cells has which window length, samples."""
+    unit, unit_name = length_unit(float(lengths.max()), sample_rate)
+    first, last = float(lengths.min()) * unit / 1.1, float(lengths.max()) * unit * 1.1
+    edges = np.geomspace(first, last, BARS + 1)
+    counts, _ = np.histogram(lengths.ravel() * unit, edges)
+    axes.stairs(100 * counts / lengths.size, edges, fill=True, color=COLOURS["descent"], alpha=0.7)
+    _log_axis(axes, first, last)
+    axes.set_xlabel(f"Window length ({unit_name})")
+    axes.set_ylabel(f"{of.capitalize()} (%)")
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=4, min_n_ticks=FEWEST_TICKS))
+    axes.set_ylim(0)
+    axes.grid(axis="y")
+
+
+def _log_axis(axes: Axes, first: float, last: float) -> None:
+    """A logarithmic horizontal axis from `first` to `last`, of any unit of length."""
+    axes.set_xscale("log")
+    axes.set_xlim(first, last)
+    put_ticks(axes.xaxis, length_ticks(first, last, log=last > LOG_ABOVE * first))
+
+
+def _value_axis(axes: Axes) -> None:
+    """Plain numbers: an offset or a power beside the axis makes two panels hard to compare."""
+    if max(np.abs(axes.get_ylim())) < SMALL:
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:.6g}")
+    else:
+        axes.ticklabel_format(axis="y", style="plain", useOffset=False)
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=6, min_n_ticks=FEWEST_TICKS))
+    axes.margins(y=0.12)
+    axes.grid(axis="y")
 
 
 def _nothing_learned(
@@ -300,12 +419,9 @@ def _nothing_learned(
     figure = Figure(figsize=(WIDTH, 1.2))
     lengths, value = trajectory.window_lengths[-1], float(trajectory.criterion[-1])
     window = describe_length(float(lengths.min()), sample_rate)
-    figure.text(
-        LEFT / WIDTH,
-        0.3,
-        f"Nothing was learned: {criterion_name} {number_text(value, 6)} with a window of {window}.",
-        va="center",
-        parse_math=False,
+    said = (
+        f"Nothing was learned: {criterion_name} {number_text(value, 6)} with a window of {window}."
     )
+    figure.text(LEFT / WIDTH, 0.3, said, va="center", parse_math=False)
     put_title(figure, title, LEFT)
     return figure

@@ -1,179 +1,164 @@
-"""What a page shows of one `result.json`, checked field by field."""
+"""What a page shows of one directory: its `result.json`, checked, or why there is none."""
 
 from __future__ import annotations
 
+import json
 import math
-import stat
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path, PurePath
+from typing import Annotated, Literal
 
-from dstft_cli.errors import InputError
-from dstft_cli.report.find import RECORD
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from dstft_cli.errors import InputError, system_reason
 from dstft_cli.results import read_record
 
-LARGEST = 32 * 2**20  # bytes; a record has some three thousand
+RECORD = "result.json"
+JOURNAL = "batch-journal.jsonl"  # of `dstft batch`
+LARGEST_JOURNAL = 1 << 30  # bytes: a million jobs
+_LEFTOVERS = (".partial", ".old")  # of a run that was killed: `.NAME.XXXXXXXX.partial`
 
 
-@dataclass(frozen=True)
-class Spread:
-    """Least, median and greatest of some lengths, samples; all equal for a single length."""
-
-    low: float
-    median: float
-    high: float
+def _finite(value: object) -> object:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-@dataclass(frozen=True)
-class Summary:
-    """One result.
+_Number = Annotated[float | None, BeforeValidator(_finite)]
+_Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
-    Attributes:
-        source: path of the recording as the run was given it, `-` for standard input.
-        mode: window mode; None where the record does not say.
-        criterion: its name.
-        maximize: whether higher values are better.
-        start, best_fixed, final: values of the criterion; None where there is none, as after
-            `dstft apply`.
-        best_fixed_length: samples.
-        window_length: samples.
-        hop_length: samples; None for a single frame.
-        n_fft: samples.
-        sample_rate: Hz, above 0.
-        seconds: duration of the recording.
-        warnings: one line each.
-    """
 
-    source: str
-    mode: str | None
-    criterion: str
-    maximize: bool
-    start: float | None
-    best_fixed: float | None
-    best_fixed_length: float | None
-    final: float | None
-    window_length: Spread | None
-    hop_length: Spread | None
-    n_fft: float
-    sample_rate: float
-    seconds: float
-    warnings: tuple[str, ...]
+class _Strict(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True)
+
+
+class Spread(_Strict):
+    """Least, median and greatest of some lengths, samples."""
+
+    min: _Number
+    median: _Number
+    max: _Number
+
+
+class _BestFixed(_Strict):
+    win_length: _Number
+    value: _Number
+
+
+class _Criterion(_Strict):
+    name: str
+    direction: Literal["minimize", "maximize"]
+    start: _Number
+    best_fixed: _BestFixed | None
+    final: _Number
+
+
+class _Input(_Strict):
+    path: str
+    sample_rate: _Positive
+    seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Summary(_Strict):
+    """The fields of a `result.json` that a page shows; null stands for what there is not."""
+
+    settings: Mapping[str, object] = {}
+    input: _Input
+    criterion: _Criterion
+    window_length: Spread | _Number
+    hop_length: Spread | _Number
+    n_fft: _Positive
+    warnings: list[str]
 
     def gain(self, reference: float | None) -> float | None:
         """How much better the final value is than `reference`, in the criterion's unit."""
-        if reference is None or self.final is None:
+        if reference is None or self.criterion.final is None:
             return None
-        return self.final - reference if self.maximize else reference - self.final
+        gain = reference - self.criterion.final
+        return gain if self.criterion.direction == "minimize" else -gain
+
+    @property
+    def best_fixed(self) -> _BestFixed:
+        """Of the criterion, also where there is none."""
+        return self.criterion.best_fixed or _BestFixed(win_length=None, value=None)
 
 
 def read_summary(directory: Path) -> Summary:
     """The result in a directory.
 
     Raises:
-        InputError: `result.json` is missing, unreadable, too large, not JSON, or not the record of a
-            run; the message names the field, not the directory.
+        InputError: `result.json` is missing, unreadable, too large, no file, no JSON, or not the
+            record of a run; the message names the field, not the directory.
     """
     path = directory / RECORD
-    try:
-        status = path.stat()
-    except OSError as error:
-        raise InputError(
-            f"cannot read {RECORD}: {(error.strerror or str(error)).lower()}"
-        ) from error
-    if not stat.S_ISREG(status.st_mode):  # to read a pipe could take for ever
-        raise InputError(f"{RECORD} is not a file: remove it or run dstft optimize again")
-    if status.st_size > LARGEST:
-        raise InputError(
-            f"{RECORD} has {status.st_size} bytes, above {LARGEST}: run dstft optimize again"
-        )
     try:
         record = read_record(path)
     except InputError as error:
         raise InputError(str(error).replace(str(path), RECORD)) from error
-    return _summary(record)
-
-
-def _summary(record: Mapping[str, Any]) -> Summary:
-    criterion = _mapping(record, "criterion")
-    source = _mapping(record, "input")
-    best = _mapping(criterion, "best_fixed", "criterion.")
-    settings = record.get("settings")
-    mode = settings.get("window_mode") if isinstance(settings, Mapping) else None
-    direction = _text(criterion, "direction", "criterion.")
-    if direction not in ("minimize", "maximize"):
-        raise _wrong("criterion.direction", "minimize or maximize")
-    n_fft, rate, seconds = (
-        _number(record, "n_fft"),
-        _number(source, "sample_rate", "input."),
-        _number(source, "seconds", "input."),
-    )
-    for name, value in (("n_fft", n_fft), ("input.sample_rate", rate), ("input.seconds", seconds)):
-        if value is None or value < 0 or (value == 0 and name != "input.seconds"):
-            raise _wrong(name, "a number above 0")
-    assert n_fft is not None
-    assert rate is not None
-    assert seconds is not None
-    warnings = record.get("warnings")
-    if not isinstance(warnings, list) or not all(isinstance(text, str) for text in warnings):
-        raise _wrong("warnings", "a list of texts")
-    return Summary(
-        source=_text(source, "path", "input."),
-        mode=mode if isinstance(mode, str) else None,
-        criterion=_text(criterion, "name", "criterion."),
-        maximize=direction == "maximize",
-        start=_number(criterion, "start", "criterion."),
-        best_fixed=_number(best, "value", "criterion.best_fixed."),
-        best_fixed_length=_number(best, "win_length", "criterion.best_fixed."),
-        final=_number(criterion, "final", "criterion."),
-        window_length=_spread(record, "window_length"),
-        hop_length=_spread(record, "hop_length"),
-        n_fft=n_fft,
-        sample_rate=rate,
-        seconds=seconds,
-        warnings=tuple(warnings),
-    )
-
-
-def _mapping(record: Mapping[str, Any], name: str, prefix: str = "") -> Mapping[str, Any]:
-    value = record.get(name)
-    if not isinstance(value, Mapping):
-        raise _wrong(prefix + name, "a group of fields")
-    return value
-
-
-def _text(record: Mapping[str, Any], name: str, prefix: str) -> str:
-    value = record.get(name)
-    if not isinstance(value, str):
-        raise _wrong(prefix + name, "a text")
-    return value
-
-
-def _number(record: Mapping[str, Any], name: str, prefix: str = "") -> float | None:
-    """A finite number; None for null, which stands for what is not finite or was not computed."""
-    value = record.get(name, "missing")
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise _wrong(prefix + name, "a number")
     try:
-        value = float(value)
-    except OverflowError as error:
-        raise _wrong(prefix + name, "a number of usual size") from error
-    return value if math.isfinite(value) else None
+        return Summary.model_validate(record)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = ".".join(part for part in map(str, first["loc"]) if part.isidentifier())
+        raise InputError(
+            f"{RECORD}: {name} is missing or wrong: run dstft optimize again"
+        ) from None
 
 
-def _spread(record: Mapping[str, Any], name: str) -> Spread | None:
-    value = record.get(name)
-    if isinstance(value, Mapping):
-        parts = [_number(value, key, f"{name}.") for key in ("min", "median", "max")]
-        low, median, high = parts
-        if low is None or median is None or high is None:
-            return None
-        return Spread(low, median, high)
-    length = _number(record, name)
-    return None if length is None else Spread(length, length, length)
+def result_directories(top: Path) -> Iterator[tuple[Path, str]]:
+    """Directories with a `result.json` or a failed job of a batch, each with what is wrong there.
+
+    `top` is included. Links to directories are not followed, and hidden directories that a killed
+    run has left are passed over.
+
+    Yields:
+        A path, and why it cannot be listed or why the last attempt of a batch failed, or nothing.
+    """
+    waiting = [top]
+    failed: dict[Path, str] = {}
+    missing: dict[Path, set[Path]] = {}  # by folder, what leads to the failed jobs below it
+    while waiting:
+        folder = waiting.pop()
+        listed: dict[str, os.DirEntry[str]] = {}
+        try:
+            with os.scandir(folder) as entries:
+                listed = {entry.name: entry for entry in entries}
+        except OSError as error:
+            if not isinstance(error, FileNotFoundError) or folder not in {*failed, *missing}:
+                failed[folder] = f"the directory cannot be listed: {system_reason(error)}"
+        if JOURNAL in listed and listed[JOURNAL].is_file(follow_symlinks=False):
+            for place, reason in _failed_jobs(folder).items():
+                failed[place] = reason
+                while place != folder:
+                    missing.setdefault(place.parent, set()).add(place)
+                    place = place.parent
+        if RECORD in listed or folder in failed:
+            yield folder, failed.get(folder, "")
+        below = {
+            folder / name
+            for name, entry in listed.items()
+            if entry.is_dir(follow_symlinks=False)
+            and not (name.startswith(".") and name.endswith(_LEFTOVERS))
+        }
+        waiting += sorted(below | missing.pop(folder, set()), key=os.fsencode, reverse=True)
 
 
-def _wrong(name: str, expected: str) -> InputError:
-    return InputError(f"{RECORD}: {name} is missing or not {expected}: run dstft optimize again")
+def _failed_jobs(folder: Path) -> dict[Path, str]:
+    """By directory, why the last attempt of a job failed, as the journal of a batch has it."""
+    found: dict[Path, str] = {}
+    try:
+        if (folder / JOURNAL).stat().st_size > LARGEST_JOURNAL:
+            return {}
+        with open(folder / JOURNAL, "rb") as file:
+            for line in file:
+                with suppress(ValueError, KeyError, TypeError, RecursionError):
+                    entry = json.loads(line)
+                    output = PurePath(entry["output"])
+                    found.pop(folder / output, None)
+                    inside = output.parts and not output.is_absolute() and ".." not in output.parts
+                    if entry["status"] == "failed" and inside:
+                        found[folder / output] = f"the last attempt failed: {entry['error']}"
+    except OSError:
+        pass
+    return found

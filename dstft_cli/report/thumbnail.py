@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import io
-import struct
+import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 LARGEST = 7400  # bytes: ten thousand as base64
+LARGEST_FILE = 2**26  # bytes of a PNG; those of dstft have less than a tenth
 MOST_PIXELS = 2**24  # of a picture; those of dstft have less than a million
 SIZES = ((320, 160), (200, 100), (120, 60))  # pixels; the first whose file is small enough
 QUALITIES = (75, 60, 45, 30)
@@ -28,13 +30,14 @@ class Thumbnail:
 def thumbnail(path: Path) -> Thumbnail | None:
     """The spectrogram within the axes of a figure, made small; None where it cannot be read."""
     try:
-        with open(path, "rb") as file:
-            width, height = struct.unpack(">16x2I", file.read(24))
-            if width * height > MOST_PIXELS:
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST_FILE:
+            return None
+        with open(path, "rb") as file, PngImagePlugin.PngImageFile(file) as picture:
+            # the size that the decoder takes: a second header may say another than the first
+            if picture.width * picture.height > MOST_PIXELS:
                 return None
-            file.seek(0)
-            with Image.open(file, formats=["PNG"]) as picture:
-                whole = picture.convert("RGB")
+            whole = picture.convert("RGB")
         return _small(whole.crop(axes_box(whole)))
     except Exception:  # a damaged PNG raises errors of many kinds, and none may stop the page
         return None

@@ -1,103 +1,100 @@
-"""The output directory: filled under a hidden name beside its place, renamed when complete."""
+"""Files and directories that appear whole or not at all."""
 
 from __future__ import annotations
 
+import errno
 import os
-import shutil
+import re
 import stat
-from collections.abc import Collection
-from contextlib import suppress
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
+from typing import BinaryIO
 
-from dstft_cli.errors import OutputError, UsageError
-from dstft_cli.results.exchange import exchange, one_at_a_time
-from dstft_cli.results.leftovers import claim, clear_dead
+from dstft_cli.errors import DISK_FULL, OutputError, UsageError, printable
 from dstft_cli.results.place import (
-    DISK_FULL,
-    beside,
+    clear,
     disk_errors,
-    make_parents,
-    real_place,
-    remove_empty,
-    shown,
-    written_meanwhile,
+    holds_anything,
+    partial_name,
+    reserved,
+    sync,
 )
-from dstft_cli.results.products import TRANSFORM
+from dstft_cli.results.record import TRANSFORM, is_record, records_in
 
 # File browsers leave these in any folder that is looked at; nobody misses them.
 BROWSER_NAMES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 REPORT = "report.html"  # what `dstft report` writes; drawn again from what is there
+OURS = {  # how a file begins that an option may replace with `force`
+    "npy": rb"\x93NUMPY",
+    "png": rb"\x89PNG\r\n|%PDF-|<\?xml[^>]*>\s*<!DOCTYPE svg",
+    "csv": rb"criterion,direction,phase,",
+    "audio": rb"RIFF|RF64|fLaC",
+}
 
 
 class OutputDirectory:
     """A directory that appears whole or not at all.
 
-    `with OutputDirectory(path, force=False) as out:` creates a hidden `.NAME.XXXXXXXX.partial`
-    beside the place; files go to `out.path(name)`; a clean end of the block, or `out.commit()`,
-    renames it. After an exception or an interrupt nothing is left. Parents are created, and removed
-    again on failure. An empty directory at the place is taken; a link to a directory is followed
-    and stays. A killed process leaves at most the hidden directory, or what it replaced under that
-    name; the next run into the same place removes either.
+    `with OutputDirectory(path, force=False) as out:` reserves the place; files go to
+    `out.path(name)`; a clean end of the block renames them there. After an exception nothing is left.
+    Parents are created, and removed again on failure. An empty directory is taken; a link to a
+    directory is followed and stays.
 
     Args:
         path: the place.
-        force: replace what `dstft` wrote there before. The old directory is kept until the new one
-            stands, and a directory with any other file in it is never touched.
+        force: replace what dstft wrote there before. The old directory is kept until the new one
+            stands. A directory without a record of dstft, or with any other file, is never touched.
         known: names that may be written, and that `force` may replace.
+        ours: the caller knows that dstft wrote what stands there, though its record may be damaged.
 
     Raises (on entering, before any work is done):
         UsageError: the place exists, holds foreign files, is no directory, or is in use as the
             current directory, as a parent of it or as a mount point.
-        OutputError: the place cannot be created. Also raised by `commit`, where another run has
-            written the place meanwhile, and for a disk that fills up anywhere in the block.
+        OutputError: the place cannot be created, or another run is writing it. At the end of the
+            block: the place has changed meanwhile, or the disk is full.
     """
 
     def __init__(
-        self, path: Path, *, force: bool, known: Collection[str] = TRANSFORM.names
+        self,
+        path: Path,
+        *,
+        force: bool,
+        known: Collection[str] = TRANSFORM.names,
+        ours: bool = False,
     ) -> None:
         self.place = Path(path)
         self.force = force
         self.known = frozenset(known)
+        self.ours = ours
         self._final = self.place
-        self._partial: Path | None = None
-        self._parents: list[Path] = []
+        self._work: Path | None = None
+        self._stack = ExitStack()
         self._replaced: tuple[int, int] | None = None
-        self._claim: int | None = None
 
     def path(self, name: str) -> Path:
         """Where to write file `name` now; ValueError for a name that is not a known one."""
         if name not in self.known:
-            raise ValueError(
-                f"{name!r} is not among the files of this directory: {sorted(self.known)}"
-            )
-        if self._partial is None:
+            raise ValueError(f"{name!r} is not among the files of this directory")
+        if self._work is None:
             raise ValueError(f"{self.place} is not open for writing")
-        return self._partial / name
-
-    def final(self, name: str) -> Path:
-        """Where file `name` is going to be once the directory is committed."""
-        return self.place / name
-
-    def check(self) -> None:
-        """Raises what entering would for the place as it is, and creates nothing."""
-        with disk_errors(self.place):
-            self._final = real_place(self.place)
-            self._check_place()
+        return self._work / "new" / name
 
     def __enter__(self) -> OutputDirectory:
-        self.check()
-        with disk_errors(self.place):
-            try:
-                self._parents = make_parents(self._final.parent)
-                partial = beside(self._final, "partial")
-                self._partial = partial
-                partial.mkdir()  # not mkdtemp, whose 0700 would outlive the rename
-                self._claim = claim(partial)
-                clear_dead(self._final)
-            except BaseException:
-                self._discard()
-                raise
+        with ExitStack() as stack:
+            with disk_errors(self.place):
+                self._final = _real_place(self.place)
+                self._check_place(reserved=False)
+            stack.enter_context(reserved(self._final, self.place))
+            with disk_errors(self.place):
+                self._check_place(reserved=True)  # what a killed run left may have come back
+                work = partial_name(self._final)
+                stack.callback(clear, work, self._final)
+                work.mkdir()  # not mkdtemp, whose 0700 would outlive the rename
+                (work / "new").mkdir()
+            self._work = work
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(
@@ -106,174 +103,191 @@ class OutputDirectory:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if error is None:
-            self.commit()
-            return
-        partial = self._partial
-        self._discard()
-        if partial is not None and isinstance(error, OSError) and error.errno in DISK_FULL:
-            named = Path(os.fsdecode(error.filename)) if error.filename is not None else partial
-            if partial in (named, *named.parents):
-                with disk_errors(self.place / named.relative_to(partial)):
-                    raise error
+        work, self._work = self._work, None
+        assert work is not None
+        with self._stack:
+            if error is None:
+                with disk_errors(self.place):
+                    self._commit(work)
+            elif isinstance(error, OSError) and error.errno in DISK_FULL:
+                named = work if error.filename is None else Path(os.fsdecode(error.filename))
+                if work in (named, *named.parents):  # else the disk is full elsewhere
+                    with disk_errors(self.place):
+                        raise error
 
-    def commit(self) -> None:
-        """Renames the directory to its place; a second call does nothing."""
-        if self._partial is None:
-            return
-        try:
-            with disk_errors(self.place):
-                if self.force and _holds_anything(self._final):
-                    self._swap(self._partial)
-                else:
-                    self._rename(self._partial)
-        except BaseException:
-            self._discard()
-            raise
-        self._partial = None
-        self._release()
-
-    def _check_place(self) -> None:
+    def _check_place(self, *, reserved: bool) -> None:
         place, final = self.place, self._final
         try:
             status = final.lstat()
         except (FileNotFoundError, NotADirectoryError):
             return
         if not stat.S_ISDIR(status.st_mode):
-            raise UsageError(f"{shown(place)} is not a directory: choose another place with -o")
+            raise UsageError(f"{printable(place)} is not a directory: choose another `output`")
         here = Path(os.path.realpath(os.curdir))
         if final in (here, *here.parents):
             raise UsageError(
-                f"{shown(place)} is the current directory or holds it: "
-                "name a new directory with -o, which is created"
+                f"{printable(place)} is the current directory or holds it: choose another `output`"
             )
         if os.path.ismount(final):
             raise UsageError(
-                f"{shown(place)} is a mount point: name a new directory in it with -o, "
-                f"such as {shown(place / 'dstft')}"
+                f"{printable(place)} is a mount point: choose an `output` in it, such as "
+                f"{printable(place / 'dstft')}"
             )
-        if not _holds_anything(final):
+        if not holds_anything(final):
             return
         if not self.force:
             raise UsageError(
-                f"{shown(place)} exists: use --force to replace it or -o for another place"
+                f"{printable(place)} exists: use `force` to replace it or choose another `output`"
             )
-        try:
-            self._refuse_foreign(final)
-        except FileNotFoundError as error:
-            raise written_meanwhile(place) from error
+        if not reserved:
+            return  # another run may be exchanging what is there
+        self._refuse_foreign(final)
         if not os.access(final, os.W_OK | os.X_OK):
-            if not _is_still(final, status):  # swapped by another run between two looks
-                raise written_meanwhile(place)
-            raise OutputError(
-                f"cannot replace {shown(place)}: permission denied: choose another place with -o"
-            )
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         self._replaced = (status.st_dev, status.st_ino)
 
     def _refuse_foreign(self, folder: Path) -> None:
+        """UsageError unless the folder holds files of dstft alone, and the record of a run."""
         with os.scandir(folder) as entries:
-            foreign = sorted(
-                entry.name
-                for entry in entries
-                if not entry.is_file(follow_symlinks=False)
-                or entry.name not in self.known | BROWSER_NAMES | {REPORT}
-            )
+            found = {entry.name: entry.is_file(follow_symlinks=False) for entry in entries}
+        own = self.known | BROWSER_NAMES | {REPORT}
+        foreign = sorted(name for name, is_file in found.items() if not is_file or name not in own)
         if foreign:
             raise UsageError(
-                f"{shown(self.place)} holds {foreign[0]!r}, which dstft did not write: "
-                "choose another -o"
+                f"{printable(self.place)} holds '{printable(foreign[0])}', which dstft did not "
+                "write: choose another `output`"
+            )
+        if self.ours:
+            return
+        records = [name for name in self.known if name.endswith(".json")]
+        if found.keys() - BROWSER_NAMES and not any(is_record(folder / name) for name in records):
+            raise UsageError(
+                f"{printable(self.place)} holds no valid record of a run of dstft: remove it or "
+                "choose another `output`"
             )
 
-    def _rename(self, partial: Path) -> None:
+    def _commit(self, work: Path) -> None:
+        new, old = work / "new", work / "old"
+        sync(*new.iterdir(), new)
+        if self.force and holds_anything(self._final):
+            with suppress(FileNotFoundError):  # gone meanwhile
+                os.rename(self._final, old)  # `clear` brings it back unless `new` takes its place
+                status = old.stat()
+                if (status.st_dev, status.st_ino) != self._replaced:
+                    raise _changed(self.place)
+                self._refuse_foreign(old)  # a file may have been put there meanwhile
         if os.name == "nt":  # POSIX renames onto an empty directory, Windows onto none
             with suppress(OSError):
                 self._final.rmdir()
         try:
-            partial.rename(self._final)
+            os.rename(new, self._final)
         except OSError as error:
-            if _holds_anything(self._final):
-                raise written_meanwhile(self.place) from error
+            if holds_anything(self._final):
+                raise _changed(self.place) from error
             raise
-
-    def _swap(self, partial: Path) -> None:
-        with one_at_a_time(self._final.parent):
-            self._refuse_other(self._final)
-            held = claim(self._final)  # under the hidden name nobody shall take it for dead
-            try:
-                if not exchange(partial, self._final):
-                    self._swap_in_steps(partial)
-                    return
-                try:
-                    self._refuse_foreign(partial)  # a file may have been put there meanwhile
-                except BaseException:
-                    exchange(partial, self._final)
-                    raise
-            finally:
-                if held is not None:
-                    os.close(held)
-        _remove_files(partial)
-
-    def _refuse_other(self, folder: Path) -> None:
-        """Raises unless this is the directory that stood there when the run began."""
-        try:
-            status = folder.stat()
-        except FileNotFoundError as error:
-            raise written_meanwhile(self.place) from error
-        if (status.st_dev, status.st_ino) != self._replaced:
-            raise written_meanwhile(self.place)
-
-    def _swap_in_steps(self, partial: Path) -> None:
-        """Where names cannot be exchanged: a kill between the steps leaves the old one hidden."""
-        aside = beside(self._final, "old")
-        try:
-            try:
-                self._final.rename(aside)
-            except FileNotFoundError as error:
-                raise written_meanwhile(self.place) from error
-            self._refuse_other(aside)
-            self._refuse_foreign(aside)  # a file may have been put there since the run began
-            self._rename(partial)
-        except BaseException:
-            if not os.path.lexists(self._final) and aside.exists():
-                aside.rename(self._final)
-            raise
-        _remove_files(aside)
-
-    def _release(self) -> None:
-        if self._claim is not None:
-            os.close(self._claim)
-            self._claim = None
-
-    def _discard(self) -> None:
-        self._release()
-        if self._partial is not None:
-            shutil.rmtree(self._partial, ignore_errors=True)
-            self._partial = None
-        remove_empty(self._parents)
+        sync(self._final.parent)
 
 
-def _is_still(place: Path, status: os.stat_result) -> bool:
+@contextmanager
+def atomic_file(path: Path, *, force: bool, kind: str = "") -> Iterator[BinaryIO]:
+    """Yields a binary file that appears at `path` when the block ends cleanly, and else nowhere.
+
+    Parents are created, and removed again on failure. A link to a file is followed and stays, unless
+    it stands in a folder of results. A device or a named pipe is written to directly.
+
+    Args:
+        path: the place.
+        force: replace an existing file.
+        kind: of `OURS`; a file that does not begin like one is never replaced. Empty: any may be.
+
+    Raises:
+        UsageError: the file exists and may not be replaced, or the place is a directory.
+        OutputError: it cannot be written, another run is writing it, or the disk is full.
+    """
+    place = Path(path)
+    with disk_errors(place):
+        final = _real_place(place)
+        direct = _check_file(place, force, kind)
+    if direct:
+        with disk_errors(place):
+            device = open(place, "wb")  # noqa: SIM115, the errors of the block are not those of opening
+        with disk_errors(place, only_full=True), device:
+            yield device
+        return
+    with reserved(final, place), ExitStack() as stack:
+        with disk_errors(place):
+            _check_file(place, force, kind)
+            partial = partial_name(final)
+            stack.callback(clear, partial, final)
+            file = open(partial, "xb")  # noqa: SIM115
+        with disk_errors(place, only_full=True), file:
+            yield file
+        with disk_errors(place):
+            sync(partial)
+            if force:
+                _check_file(place, force, kind)  # another file may have been put there meanwhile
+                os.replace(partial, final)
+            else:
+                _move_to_free(partial, final, place)
+            sync(final.parent)
+
+
+def _real_place(place: Path) -> Path:
+    """`place` absolute, with links followed, so that a link stays and what it names is replaced.
+
+    Raises:
+        UsageError: `place` is a link to nothing, or leads through a link in a folder of results.
+    """
+    if os.path.islink(place) and not os.path.exists(place):
+        raise UsageError(
+            f"{printable(place)} is a link to {printable(os.readlink(place))}, which does not exist: "
+            "remove the link or choose another place"
+        )
+    for part in (place, *place.parents):
+        if os.path.islink(part) and records_in(part.parent):
+            raise UsageError(
+                f"{printable(part)} is a link in a folder of results: remove the link or choose "
+                "another place"
+            )
+    return Path(os.path.realpath(place))
+
+
+def _check_file(place: Path, force: bool, kind: str) -> bool:
+    """Whether `place` is to be written directly, a device or a pipe; refuses what must be kept."""
     try:
-        now = place.lstat()
-    except FileNotFoundError:
+        status = place.stat()
+    except (FileNotFoundError, NotADirectoryError):
         return False
-    return (now.st_dev, now.st_ino) == (status.st_dev, status.st_ino)
+    if stat.S_ISDIR(status.st_mode):
+        raise UsageError(f"{printable(place)} is a directory: name a file in it")
+    if not stat.S_ISREG(status.st_mode):
+        return True
+    if not force:
+        raise UsageError(
+            f"{printable(place)} exists: use `force` to replace it or choose another name"
+        )
+    if kind and status.st_size:
+        with open(place, "rb") as file:
+            if not re.match(OURS[kind], file.read(512)):
+                raise UsageError(
+                    f"{printable(place)} exists and dstft did not write it: choose another name"
+                )
+    return False
 
 
-def _holds_anything(place: Path) -> bool:
-    """Whether something stands at `place`, an empty directory aside."""
+def _move_to_free(partial: Path, final: Path, place: Path) -> None:
     try:
-        with os.scandir(place) as entries:
-            return next(entries, None) is not None
-    except FileNotFoundError:
-        return False
-    except NotADirectoryError:
-        return os.path.lexists(place)
+        os.link(partial, final)  # unlike a rename, it never replaces what has appeared meanwhile
+    except FileExistsError as error:
+        raise _changed(place) from error
+    except OSError:  # a file system without hard links
+        if os.path.lexists(final):
+            raise _changed(place) from None
+        os.rename(partial, final)
 
 
-def _remove_files(folder: Path) -> None:
-    """Removes a replaced directory; a leftover must not fail a run whose result stands."""
-    with suppress(OSError):
-        for entry in list(folder.iterdir()):
-            entry.unlink()
-        folder.rmdir()
+def _changed(place: Path) -> OutputError:
+    return OutputError(
+        f"{printable(place)} has changed since this run began and is kept: run again with `force` or "
+        "another place"
+    )

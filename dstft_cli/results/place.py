@@ -1,36 +1,32 @@
-"""What a directory and a single file share: hidden names beside the place, parents, disk errors."""
+"""What every place on disk needs: one run at a time, hidden names beside it, errors of one line.
+
+A run fills a hidden name beside its place and renames it when all is there. A directory is filled in
+`.NAME.XXXXXXXX.partial/new`; with `force` the old one is renamed to `…partial/old` first, and removed
+once the new one stands. A run holds the lock `.NAME.lock` beside its place, which the system drops when
+the process ends, however it ends. So the next run into the same place knows what a killed one left: it
+brings back an `old` that nothing has replaced yet, and removes the rest.
+"""
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
+import re
 import secrets
+import shutil
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from dstft_cli.errors import InputError, OutputError, UsageError
+from filelock import FileLock, Timeout
 
-DISK_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
-NAME_BYTES = 200  # of 255 that file systems allow, so that what is added to a name still fits
+from dstft_cli.errors import DISK_FULL, InputError, OutputError, printable, system_reason
 
-
-def shown(path: Path | str) -> str:
-    """The path as one line of text: line breaks and bytes that are not UTF-8 are escaped."""
-    text = str(path)
-    return text if text.isprintable() else repr(text)
-
-
-def refuse_pipes(path: Path) -> None:
-    """InputError where a file of a result is a pipe or a device, which could be read for ever.
-
-    Raises:
-        OSError: there is nothing at the path.
-    """
-    mode = path.stat().st_mode
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-        raise InputError(f"{shown(path)} is not a file: run dstft optimize again")
+_NAME_BYTES = 200  # of 255 that file systems allow, so that what is added to a name still fits
+_UNLOCKABLE = {errno.ENOLCK, errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
+_LEFTOVER = re.compile(r"\.(.+?)(\.lock|\.[0-9a-f]{8}\.partial)", re.DOTALL)
 
 
 @contextmanager
@@ -51,40 +47,43 @@ def disk_errors(place: Path | str, *, only_full: bool = False) -> Iterator[None]
     except OSError as error:
         if error.errno in DISK_FULL:
             raise OutputError(
-                f"disk full while writing {shown(place)}: free some space or choose another -o"
+                f"disk full while writing {printable(place)}: free some space or choose another place"
             ) from error
         if only_full:
             raise
-        reason = (error.strerror or str(error)).lower()
         raise OutputError(
-            f"cannot write {shown(place)}: {reason}: choose another place with -o"
+            f"cannot write {printable(place)}: {system_reason(error)}: choose another place"
         ) from error
 
 
-def real_place(place: Path) -> Path:
-    """`place` absolute, with links followed, so that a link stays and what it names is replaced.
+def check_readable(path: Path, *, remedy: str = "run dstft optimize again") -> int:
+    """Size of a file of a result, bytes.
 
     Raises:
-        UsageError: `place` is a link to nothing.
+        InputError: it does not exist, or is a pipe or a device, which could be read for ever.
     """
-    if os.path.islink(place) and not os.path.exists(place):
-        raise UsageError(
-            f"{shown(place)} is a link to {shown(os.readlink(place))}, which does not exist: "
-            "remove the link or choose another place with -o"
-        )
-    return Path(os.path.realpath(place))
+    place = printable(path)
+    try:
+        status = path.stat()
+    except FileNotFoundError as error:
+        raise InputError(f"{place} does not exist: {remedy}") from error
+    except OSError as error:
+        raise InputError(f"cannot read {place}: {system_reason(error)}: {remedy}") from error
+    if not stat.S_ISREG(status.st_mode):
+        raise InputError(f"{place} is not a file: {remedy}")
+    return status.st_size
 
 
-def beside(final: Path, ending: str) -> Path:
-    """A fresh hidden name `.NAME.XXXXXXXX.ENDING` in the folder of `final`."""
-    return final.with_name(f".{hidden_name(final.name)}.{secrets.token_hex(4)}.{ending}")
-
-
-def hidden_name(name: str) -> str:
-    """The part of `name` that stands in hidden names: it may be too long to be added to."""
-    while len(os.fsencode(name)) > NAME_BYTES:
-        name = name[:-1]
-    return name
+def clear_leftovers(places: Iterable[Path]) -> None:
+    """Removes what killed runs left beside `places`; a result that was being replaced comes back."""
+    folders: dict[Path, dict[str, Path]] = {}  # by folder: the start of the hidden name, the place
+    for place in places:
+        folders.setdefault(place.parent, {})[_stem(place.name)] = place
+    for folder, wanted in folders.items():
+        stems = {found[1] for _, found in _hidden_in(folder)}
+        for stem in stems & wanted.keys():
+            with suppress(OutputError), reserved(wanted[stem], wanted[stem]):
+                pass  # leftovers are untidy, not wrong
 
 
 def make_parents(folder: Path) -> list[Path]:
@@ -112,9 +111,100 @@ def remove_empty(folders: list[Path]) -> None:
             folder.rmdir()
 
 
-def written_meanwhile(place: Path) -> OutputError:
-    """The error of the run that comes second into one place."""
-    return OutputError(
-        f"{shown(place)} was written by another run meanwhile and is kept: "
-        "run again with --force or with another -o"
-    )
+@contextmanager
+def reserved(final: Path, place: Path) -> Iterator[None]:
+    """The parents exist, no other run writes the place, and what killed ones left is cleared."""
+    with ExitStack() as stack:
+        with disk_errors(place):
+            stack.callback(
+                remove_empty, make_parents(final.parent)
+            )  # no longer empty after success
+            path = final.with_name(f".{_stem(final.name)}.lock")
+            try:
+                lock = FileLock(path, thread_local=False)
+                lock.acquire(timeout=0)
+            except Timeout:
+                raise OutputError(
+                    f"{printable(place)} is being written by another run: wait for its end or choose "
+                    "another place"
+                ) from None
+            except OSError as error:
+                if error.errno not in _UNLOCKABLE:
+                    raise
+            else:
+                stack.callback(lock.release)
+                # before the release: a run that waits must not lock a file without a name
+                stack.callback(_unlink, path)
+                for hidden, found in _hidden_in(final.parent):
+                    if found[1] == _stem(final.name) and hidden != path:
+                        clear(hidden, final)
+        yield
+
+
+def clear(partial: Path, final: Path) -> None:
+    """Removes an unfinished output; a directory that it has set aside comes back first."""
+    old = partial / "old"
+    with suppress(OSError):  # a leftover must not fail a run
+        if not partial.is_dir():
+            _unlink(partial)
+            return
+        if old.exists() and (partial / "new").exists():  # the new one has not taken its place
+            if holds_anything(final):
+                return  # something else has: nothing is removed
+            os.rename(old, final)
+        elif old.exists():
+            os.rename(old, partial / "gone")  # half removed, it shall never come back
+        shutil.rmtree(partial)
+
+
+def _unlink(path: Path) -> None:
+    with suppress(OSError):
+        path.unlink()
+
+
+def sync(*paths: Path) -> None:
+    """What is written stays after a power cut, as far as the file system can tell."""
+    for path in paths:
+        if os.name == "nt" and path.is_dir():
+            continue
+        handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        except OSError as error:
+            if error.errno not in _UNLOCKABLE:
+                raise
+        finally:
+            os.close(handle)
+
+
+def holds_anything(place: Path) -> bool:
+    """Whether something stands at `place`, an empty directory aside."""
+    try:
+        with os.scandir(place) as entries:
+            return next(entries, None) is not None
+    except FileNotFoundError:
+        return False
+    except NotADirectoryError:
+        return os.path.lexists(place)
+
+
+def _stem(name: str) -> str:
+    """The part of `name` that stands in hidden names: it may be too long to be added to."""
+    data = os.fsencode(name)
+    if len(data) <= _NAME_BYTES:
+        return name
+    return f"{hashlib.sha256(data).hexdigest()[:32]}-{name[:16]}"
+
+
+def partial_name(final: Path) -> Path:
+    """A fresh hidden name beside `final`, for what is unfinished."""
+    return final.with_name(f".{_stem(final.name)}.{secrets.token_hex(4)}.partial")
+
+
+def _hidden_in(folder: Path) -> list[tuple[Path, re.Match[str]]]:
+    try:
+        with os.scandir(folder) as entries:
+            found = [(Path(entry.path), _LEFTOVER.fullmatch(entry.name)) for entry in entries]
+    except OSError:
+        return []
+    return [(path, match) for path, match in found if match is not None]

@@ -2,13 +2,12 @@
 
 | file | what it does |
 |---|---|
-| `job` | `dstft optimize`, and what it shares with `apply` and `sweep`: outcome, threads, callbacks |
+| `optimize` | `dstft optimize` in eight steps, and `dstft_cli.optimize` |
 | `sweep`, `apply`, `reconstruct` | the other commands |
-| `preflight` | what is refused before any work, and what pictures cannot show |
-| `recording` | the recording as the settings ask for it |
-| `learned`, `transfer` | parameters learned before, and how they fit another recording |
-| `places` | every place that a run writes to, opened before the work |
-| `passes`, `output` | the transform once more for what is written; arrays and pictures |
+| `recording` | the recording as the settings ask for it, and what is told of it |
+| `output` | arrays, parameters and pictures of a transform |
+| `emit` | the call of another library |
+| `sentences` | what a note of the fit says in words |
 | `summary` | the lines for a person |
 
 Nothing is imported here, so that a command loads only what it needs.

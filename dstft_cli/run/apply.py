@@ -1,36 +1,32 @@
-"""The parameters learned from one recording, used on another."""
+"""`dstft apply`: the parameters learned from one recording, used on another."""
 
 from __future__ import annotations
 
-import math
 import os
-import time
-from collections.abc import Callable
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
-import torch
-
-from dstft_cli.audio import Signal
-from dstft_cli.criteria import resolve
-from dstft_cli.errors import InputError, UsageError
-from dstft_cli.fit import resolve_device
-from dstft_cli.fit.band import Band
-from dstft_cli.fit.cells import CellEvaluator
-from dstft_cli.fit.evaluator import Evaluator
-from dstft_cli.fit.patches import Patches
-from dstft_cli.names import Progress, Report, band_text
-from dstft_cli.records import CriterionSummary, Result, StopReason, Trajectory
-from dstft_cli.results import StoredParameters, check_emitted, check_global, shown
-from dstft_cli.run.job import JobOutcome, run_job
-from dstft_cli.run.learned import learned_highpass, learned_settings, read_learned
-from dstft_cli.run.preflight import output_directory
-from dstft_cli.run.recording import naming
-from dstft_cli.run.transfer import Transferred, transfer
-from dstft_cli.settings import Settings
-from dstft_cli.stft import Transform
+from dstft_cli.errors import InputError, UsageError, printable
+from dstft_cli.names import Progress
+from dstft_cli.records import Note, Result
+from dstft_cli.results import (
+    Output,
+    StoredParameters,
+    StoredRecord,
+    read_parameters,
+    read_result,
+)
+from dstft_cli.run.emit import check_emitted, check_global
+from dstft_cli.run.optimize import (
+    JobOutcome,
+    Stopwatch,
+    cpu_threads,
+    request_of,
+    write_record,
+)
+from dstft_cli.run.recording import check_recording, load_recording, naming
+from dstft_cli.settings import OPTIONS, RUN_OPTIONS, Settings, settings_in_record
 
 
 def run_apply(
@@ -39,7 +35,6 @@ def run_apply(
     own: Settings,
     *,
     stdout: BinaryIO | None = None,
-    report: Report = lambda line: None,
     progress: Progress | None = None,
 ) -> JobOutcome:
     """Computes the transform of a recording with the parameters in a directory of results.
@@ -49,145 +44,108 @@ def run_apply(
     Args:
         directory: written by `dstft optimize` or `dstft apply`.
         source: a file, or `-` for standard input.
-        own: settings, of which the groups `RUN_GROUPS` count.
-        stdout, report, progress: as for `run_optimize`.
+        own: settings, of which those in `RUN_OPTIONS` count.
+        stdout, progress: as for `run_optimize`.
 
     Raises:
         DstftError: the directory, the input, the settings or the output are at fault; nothing is
             written then.
     """
+    watch = Stopwatch()
     stored = read_learned(directory)
     if own.emit != "none":
         check_global(stored.window_length, stored.frame_centers, own.emit)
-    under = learned_settings(directory)
-    if under.hop_length is None:
-        raise InputError(
-            f"{shown(directory / 'result.json')} holds no hop length: run dstft optimize again"
-        )
-    hop = under.hop_length.samples(stored.sample_rate)
-    highpass, unlike = learned_highpass(directory), list[str]()
-    if highpass != own.highpass:
-        how = "without a filter" if highpass is None else f"above {highpass:g} Hz"
-        remedy = "leave --highpass out" if highpass is None else f"give --highpass {highpass:g} too"
-        unlike.append(
-            f"{shown(directory)} was learned from a recording {how}, and this one is read otherwise: "
-            f"{remedy}"
-        )
-    place = output_directory(source, own)
-    if place is not None and os.path.realpath(place) == os.path.realpath(directory):
-        raise UsageError(
-            f"{shown(place)} holds the parameters that are applied: choose another place with -o"
-        )
-    device = resolve_device(own.device, own.dtype)
-    criterion = resolve(under.criterion, under.order)
-
-    def find(signal: Signal) -> Result:
-        band = Band(under.criterion_fmin or 0.0, under.criterion_fmax or math.inf)
-        with naming(signal):
-            fitting = transfer(stored, hop, signal.length, float(signal.sample_rate))
-        try:
-            bins = band.bins(fitting.n_fft, signal.sample_rate)
-        except UsageError:
-            above = band_text(under.criterion_fmin, under.criterion_fmax)
+    record = read_result(directory / "result.json")
+    under = _settings_of(record, own, directory)
+    with Output.open(source, own, stdout=stdout) as output:
+        place = output.directory
+        if place is not None and os.path.realpath(place) == os.path.realpath(directory):
             raise UsageError(
-                f"the criterion of {shown(directory)} looks {above}, and a recording at "
-                f"{signal.sample_rate} Hz has no bins there: choose another --sr, or run dstft optimize "
-                "again with another --criterion-fmin or --criterion-fmax"
-            ) from None
-        if own.emit != "none":
-            resampled = signal.sample_rate != stored.sample_rate and hop == round(hop)
-            check_emitted(
-                fitting.hop_length,
-                fitting.n_fft,
-                signal.length,
-                own.emit,
-                again="run dstft optimize again with",
-                whole_at=stored.sample_rate if resampled else None,
+                f"{printable(place)} holds the parameters that are applied: choose another `output`"
             )
-        began = time.perf_counter()
-        kind: Callable[..., Evaluator] = Evaluator
-        if len(fitting.window_length) > 1:
-            plane = fitting.n_fft // 2 + 1, len(fitting.frame_centers)
-            kind = partial(CellEvaluator, patches=Patches(plane, *plane))
-        evaluator = kind(
-            signal.samples,
-            fitting.frame_centers.astype(np.float64),
-            Transform(fitting.n_fft, stored.window, stored.normalization),
-            criterion,
-            power=under.power,
-            bins=bins,
-            learned_positions=under.hop_mode != "fixed",
-            peak=signal.peak,
-            device=device,
-            dtype=getattr(torch, own.dtype),
-            threads=torch.get_num_threads(),
-            progress=progress,
-        )
-        sums = torch.from_numpy(evaluator.total(fitting.window_length.astype(np.float64)))
-        value = float(evaluator.criterion.value(sums, evaluator.cells))
-        seconds = time.perf_counter() - began
-        report(f"evaluated in {seconds:.2f} s")
-        warnings = (*fitting.warnings, *unlike)
-        return _result(
-            signal, fitting, stored, under, criterion.direction, value, seconds, warnings
-        )
+        check_recording(source, own)
+        import torch
 
-    return run_job(
-        source,
-        own,
-        find,
-        device=device,
-        learned_under=under,
-        extra={"learned_in": str(directory)},
-        stdout=stdout,
-        report=report,
-        progress=progress,
+        from dstft_cli.fit import resolve_device
+        from dstft_cli.fit.transfer import apply_learned
+        from dstft_cli.run.output import write_result
+
+        device = resolve_device(own.device, own.dtype)
+        with cpu_threads(own.threads) as threads, load_recording(source, own) as signal:
+            watch.lap("load")
+            request = request_of(under, signal.sample_rate, device=device.type, threads=threads)
+            torch.manual_seed(under.seed)
+            with naming(signal):
+                result = apply_learned(
+                    signal.samples, stored, request, peak=signal.peak, progress=progress
+                )
+            if own.emit != "none":
+                _check_emit(result, stored, own.emit)
+            watch.lap("fit")
+            result = replace(
+                result, notes=(*result.notes, *_filtered_otherwise(record, own, directory))
+            )
+            write_result(output, under, signal, result, device, progress, learned=False)
+            watch.lap("write")
+            resolved = under.as_dict() | {"device": device.type, "threads": threads}
+            extra = {"learned_in": str(directory)}
+            return write_record(output, signal, result, watch, resolved, signal.warnings, extra)
+
+
+def read_learned(directory: Path) -> StoredParameters:
+    """The parameters in `DIR/parameters.npz`, as `dstft optimize` or `dstft apply` wrote it.
+
+    Raises:
+        InputError: there is no such directory, it was not written by dstft, or is damaged.
+    """
+    place = printable(directory)
+    if not directory.exists():
+        raise InputError(f"{place}: no such directory: check the path")
+    if not directory.is_dir():
+        raise InputError(f"{place} is not a directory: name one that dstft optimize has written")
+    return read_parameters(directory / "parameters.npz")
+
+
+def _settings_of(record: StoredRecord, own: Settings, directory: Path) -> Settings:
+    """What the parameters were learned with; what concerns one recording is the own."""
+    place = printable(directory / "result.json")
+    try:
+        learned = settings_in_record(
+            {name: record.settings[name] for name in OPTIONS.keys() - {*RUN_OPTIONS, "preset"}}
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{place} lacks the settings of a run or is damaged: run dstft optimize again"
+        ) from error
+    if learned.hop_length is None:
+        raise InputError(f"{place} holds no hop length: run dstft optimize again")
+    return replace(learned, **{name: getattr(own, name) for name in RUN_OPTIONS})
+
+
+def _filtered_otherwise(record: StoredRecord, own: Settings, directory: Path) -> list[Note]:
+    """A note where the recording learned from went through another high-pass filter."""
+    found = record.settings.get("highpass")
+    highpass = float(found) if isinstance(found, (int, float)) else None
+    if highpass == own.highpass:
+        return []
+    how = "without a filter" if highpass is None else f"above {highpass:g} Hz"
+    remedy = "leave `highpass` out" if highpass is None else f"give `highpass` {highpass:g} too"
+    text = (
+        f"{printable(directory)} was learned from a recording {how}, and this one is read otherwise: "
+        f"{remedy}"
     )
+    return [Note("learned_elsewhere", detail=text)]
 
 
-def _result(
-    signal: Signal,
-    fitting: Transferred,
-    stored: StoredParameters,
-    under: Settings,
-    direction: str,
-    value: float,
-    seconds: float,
-    warnings: tuple[str, ...],
-) -> Result:
-    """A result of one step: no start and no fixed windows to compare with."""
-    lengths = fitting.window_length
-    return Result(
-        sample_rate=float(signal.sample_rate),
-        length=signal.length,
-        n_fft=fitting.n_fft,
-        start_window_length=np.array([[np.median(lengths)]]),
-        window_length=lengths,
-        hop_length=fitting.hop_length,
-        length_bounds=(float(lengths.min()), float(lengths.max())),
-        frame_centers=fitting.frame_centers,
-        window=stored.window,
-        normalization=stored.normalization,
-        power=under.power,
-        criterion=CriterionSummary(
-            name=under.criterion,
-            direction=direction,
-            start=math.nan,
-            best_fixed_win_length=math.nan,
-            best_fixed=math.nan,
-            final=value,
-            table_bound=None,
-        ),
-        trajectory=Trajectory(
-            phase=("start",),
-            seconds=np.array([seconds]),
-            evaluations=np.array([1]),
-            criterion=np.array([value]),
-            window_lengths=(lengths,),
-            hop_lengths=(np.array([fitting.hop_length]),),
-        ),
-        stop_reason=StopReason.FIXED,
-        evaluations=1,
-        seconds={},
-        warnings=warnings,
+def _check_emit(result: Result, stored: StoredParameters, library: str) -> None:
+    """UsageError where a call of the library cannot place the frames."""
+    learned_hop = result.hop_length * stored.sample_rate / result.sample_rate
+    moved = result.sample_rate != stored.sample_rate
+    check_emitted(
+        result.hop_length,
+        result.n_fft,
+        result.length,
+        library,
+        again="run dstft optimize again with",
+        whole_at=stored.sample_rate if moved and learned_hop == round(learned_hop) else None,
     )

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dstft_cli.audio import audio_format, write_audio
-from dstft_cli.errors import InputError
+from dstft_cli.errors import InputError, printable
 from dstft_cli.names import Progress
 from dstft_cli.results import (
     StoredParameters,
@@ -23,9 +23,8 @@ from dstft_cli.results import (
     atomic_file,
     disk_errors,
     open_stft,
-    shown,
 )
-from dstft_cli.run.learned import read_learned
+from dstft_cli.run.apply import read_learned
 from dstft_cli.stft import Inverse, LeastSquaresInverse, Transform, inverse_of
 
 _FULL_SCALE = 1 + 1e-5  # half a step of PCM_16 above 1 is rounding, no clipping
@@ -83,17 +82,17 @@ class Reconstruction:
             if count:
                 lines.append(
                     f"{count} samples ({count / self.samples:.2g} of all) are {what}: "
-                    "learn again with a lower --hop-length or --overlap"
+                    "learn again with a lower `hop_length` or `overlap`"
                 )
         if not self.converged:
             lines.append(
                 f"least squares stopped after {self.iterations} iterations, residual "
                 f"{self.residual:.1g}, and the audio may be inexact: "
-                "learn again with a lower --hop-length or --overlap"
+                "learn again with a lower `hop_length` or `overlap`"
             )
         if self.clipped:
             lines.append(
-                f"{self.clipped} values are beyond [-1, 1] and clipped: use --subtype FLOAT"
+                f"{self.clipped} values are beyond [-1, 1] and clipped: use `subtype` FLOAT"
             )
         return lines
 
@@ -136,14 +135,14 @@ def run_reconstruct(
         inverse = _inverse(stored, transform, directory)
         file = stdout
         if path is not None:
-            file = stack.enter_context(atomic_file(path, force=force))
+            file = stack.enter_context(atomic_file(path, force=force, kind="audio"))
         assert file is not None
-        limit = _Limit(np.inf if subtype == "FLOAT" else _FULL_SCALE)
-        blocks = inverse.samples(_read(transform, inverse))
+        limit = np.inf if subtype == "FLOAT" else _FULL_SCALE
+        watch = _Watch(limit, stored.samples, progress)
         with disk_errors(path or "standard output"):
             write_audio(
                 file,
-                map(limit.look, _watched(blocks, stored.samples, progress)),
+                map(watch.look, inverse.samples(_read(transform, inverse))),
                 samples=stored.samples,
                 sample_rate=stored.sample_rate,
                 channels=transform.channels,
@@ -158,7 +157,7 @@ def run_reconstruct(
         sample_rate=stored.sample_rate,
         uncovered=inverse.uncovered,
         weak=inverse.weak,
-        clipped=limit.beyond,
+        clipped=watch.beyond,
         iterations=solver.iterations if solver else None,
         residual=solver.residual if solver else None,
         converged=solver.converged if solver else True,
@@ -171,7 +170,7 @@ def _inverse(
     expected = (len(stored.frequencies), len(stored.frame_centers))
     if transform.shape[-2:] != expected:
         raise InputError(
-            f"{shown(directory / 'stft.npy')} has shape {transform.shape}, where parameters.npz "
+            f"{printable(directory / 'stft.npy')} has shape {transform.shape}, where parameters.npz "
             f"has {expected[0]} frequencies and {expected[1]} frames: run dstft optimize again"
         )
     double = transform.dtype == np.complex128
@@ -192,25 +191,16 @@ def _read(transform: StoredTransform, inverse: Inverse | LeastSquaresInverse) ->
         yield torch.from_numpy(transform.frames(start, stop))
 
 
-def _watched(
-    blocks: Iterator[NDArray[np.float64]], samples: int, progress: Progress | None
-) -> Iterator[NDArray[np.float64]]:
-    """The blocks, and their progress in samples."""
-    done = 0
-    for block in blocks:
-        done += block.shape[1]
-        if progress is not None:
-            progress("reconstruct", done, samples)
-        yield block
+class _Watch:
+    """Tells the progress of blocks as they pass, and counts the values beyond a limit."""
 
-
-class _Limit:
-    """Counts the values whose magnitude is above a limit, as they pass."""
-
-    def __init__(self, limit: float) -> None:
-        self._limit = limit
-        self.beyond = 0
+    def __init__(self, limit: float, samples: int, progress: Progress | None) -> None:
+        self._limit, self._samples, self._progress = limit, samples, progress
+        self._done = self.beyond = 0
 
     def look(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
         self.beyond += int(np.count_nonzero(np.abs(block) > self._limit))
+        self._done += block.shape[1]
+        if self._progress is not None:
+            self._progress("reconstruct", self._done, self._samples)
         return block

@@ -2,32 +2,75 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from dstft_cli.audio import Signal, load
+from dstft_cli.audio import Signal, load, probe
 from dstft_cli.audio.checks import percent
-from dstft_cli.audio.source import printable_name
-from dstft_cli.errors import InputError
+from dstft_cli.errors import InputError, printable
 from dstft_cli.names import band_text, counted
-from dstft_cli.settings import Settings
+from dstft_cli.settings import OPTIONS, Settings
+
+log = logging.getLogger("dstft_cli")
 
 _DC_SHARE = 0.01  # of the energy, from which on it may decide which window is best
 _OFFSET = 5.0  # Hz, above it and below what most recordings are made for
 
 
-def load_recording(source: str, settings: Settings) -> Signal:
+def check_recording(source: str, settings: Settings) -> None:
+    """Refuses what a glance at the header shows; a pipe is not touched, and torch not imported.
+
+    Raises:
+        InputError: there is no such recording, or its header is none.
+        UsageError: it has no such channel, or pictures cannot show what is asked for.
+    """
+    s = settings
+    rate = probe(source, channel=s.channel, sample_rate=s.sr, highpass=s.highpass)
+    check_pictures(settings, rate)
+
+
+def check_pictures(settings: Settings, sample_rate: float | None) -> None:
+    """Refuses what pictures cannot show, where there are any.
+
+    Args:
+        settings: of the run.
+        sample_rate: of the recording, Hz; None where it is not known yet.
+
+    Raises:
+        UsageError: there is no such colour map, or `fmin` and `fmax` do not fit the recording.
+    """
+    if not settings.draws:
+        return
+    if settings.cmap != OPTIONS["cmap"].default:  # else matplotlib need not be imported yet
+        from dstft_cli.plot import check_cmap
+
+        check_cmap(settings.cmap)
+    if sample_rate is not None:
+        from dstft_cli.plot import frequency_range
+
+        s, top = settings, sample_rate / 2
+        spacing = 0.0  # of bins: not known before the fit, and no reason to refuse
+        frequency_range(top, spacing, s.freq_scale, s.fmin, s.fmax)
+
+
+@contextmanager
+def load_recording(source: str, settings: Settings) -> Iterator[Signal]:
     """The part of a recording that the settings ask for."""
-    return load(
+    s = settings
+    with load(
         source,
-        channel=settings.channel,
-        sample_rate=settings.sr,
-        offset=settings.offset,
-        duration=settings.duration,
-        highpass=settings.highpass,
-    )
+        channel=s.channel,
+        sample_rate=s.sr,
+        offset=s.offset,
+        duration=s.duration,
+        highpass=s.highpass,
+    ) as signal:
+        check_pictures(settings, signal.sample_rate)
+        log.info(_loaded(signal, settings))
+        yield signal
 
 
 def recording_warnings(signal: Signal, settings: Settings, shortest: float) -> tuple[str, ...]:
@@ -53,18 +96,18 @@ def recording_warnings(signal: Signal, settings: Settings, shortest: float) -> t
     return (
         *signal.warnings,
         f"{percent(signal.dc_share)} of the energy is a constant offset (DC), {effect}: "
-        f"remove it with --highpass {cutoff:g}",
+        f"remove it with `highpass` {cutoff:g}",
     )
 
 
-def loaded_line(signal: Signal, settings: Settings) -> str:
+def _loaded(signal: Signal, settings: Settings) -> str:
     """What was read, in one line."""
     of = counted(signal.channels, "channel")
     if signal.channels > 1:
         used = {"mix": "their mean", "all": "all, with one set of parameters"}
         of += f": {used.get(str(settings.channel), f'channel {settings.channel}')}"
-    resampled = "" if settings.sr is None else " (--sr)"
-    filtered = "" if settings.highpass is None else f", above {settings.highpass:g} Hz (--highpass)"
+    resampled = "" if settings.sr is None else " (`sr`)"
+    filtered = "" if settings.highpass is None else f", above {settings.highpass:g} Hz (`highpass`)"
     return (
         f"loaded {signal.seconds:.3f} s, {signal.length} samples at "
         f"{signal.sample_rate} Hz{resampled}, {of}, peak {signal.peak:.3g}{filtered}"
@@ -103,4 +146,4 @@ def naming(signal: Signal) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        raise InputError(f"{printable_name(signal.path)}: {error}") from error
+        raise InputError(f"{printable(signal.path)}: {error}") from error

@@ -1,30 +1,24 @@
-"""One recording, swept over window lengths: load, compute, write."""
+"""`dstft sweep`: one recording over window lengths; load, compute, write."""
 
 from __future__ import annotations
 
-import time
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-import torch
-
-from dstft_cli.audio import Signal
-from dstft_cli.criteria import Criterion, resolve
-from dstft_cli.fit import resolve_device
-from dstft_cli.fit.sweep import sweep
-from dstft_cli.names import CRITERIA, Progress, Report
+from dstft_cli.errors import as_flags
+from dstft_cli.names import CRITERIA, Progress
 from dstft_cli.records import Sweep
-from dstft_cli.results import SWEEP, peak_memory_mb, sweep_csv, sweep_record
-from dstft_cli.run.job import JobOutcome, limited_threads
-from dstft_cli.run.places import Places
+from dstft_cli.results import SWEEP, Output, peak_memory_mb, sweep_csv, sweep_record
+from dstft_cli.run.optimize import JobOutcome, Stopwatch, cpu_threads, log, request_of
 from dstft_cli.run.recording import (
+    check_recording,
     input_record,
     load_recording,
-    loaded_line,
     naming,
     picture_title,
     recording_warnings,
 )
-from dstft_cli.settings import ALL, SWEEP_OPTIONS, SweepSettings, fit_arguments
+from dstft_cli.run.sentences import warnings_of
+from dstft_cli.settings import ALL, SWEEP_OPTIONS, SweepSettings
 
 
 def run_sweep(
@@ -32,7 +26,6 @@ def run_sweep(
     settings: SweepSettings,
     *,
     stdout: BinaryIO | None = None,
-    report: Report = lambda line: None,
     progress: Progress | None = None,
 ) -> JobOutcome:
     """Sweeps one recording and writes what the settings ask for.
@@ -42,75 +35,56 @@ def run_sweep(
     Raises:
         DstftError: the input, the settings or the output are at fault; nothing is written then.
     """
-    began = time.perf_counter()
-    device = resolve_device(settings.device, settings.dtype)  # before a long file is read
-    names = CRITERIA if settings.criterion == ALL else (settings.criterion,)
-    criteria = [resolve(name, settings.order) for name in names]
-    with Places(source, settings, stdout, SWEEP) as places:
-        with limited_threads(settings.threads), load_recording(source, settings) as signal:
-            loaded = time.perf_counter()
-            report(loaded_line(signal, settings))
-            found = _sweep(signal, settings, criteria, device, progress)
-            info = input_record(signal)
-        report(
-            f"swept {len(found.lengths)} window lengths in {found.seconds['search']:.2f} s over "
-            f"{found.looked_at:.0%} of the signal, learned the optima in "
-            f"{found.seconds['descent']:.2f} s"
-        )
-        swept = time.perf_counter()
-        _write(places, settings, found, picture_title(signal, settings))
-        now = time.perf_counter()
-        record = sweep_record(
-            found,
-            settings=_resolved(settings, device),
-            signal_info=info,
-            seconds={"load": loaded - began, "write": now - swept, "total": now - began},
-            peak_memory_mb=peak_memory_mb(),
-            warnings=recording_warnings(signal, settings, float(found.lengths.min())),
-            outputs=places.names(),
-        )
-        places.write_record(record)
-    return JobOutcome(record, places.directory, [])
+    watch = Stopwatch()
+    with Output.open(source, settings, stdout=stdout, products=SWEEP) as output:
+        check_recording(source, settings)
+        from dstft_cli.criteria import resolve  # these import torch
+        from dstft_cli.fit import resolve_device
+        from dstft_cli.fit.sweep import sweep
+
+        device = resolve_device(settings.device, settings.dtype)  # before a long file is read
+        names = CRITERIA if settings.criterion == ALL else (settings.criterion,)
+        criteria = [resolve(name, settings.order) for name in names]
+        with cpu_threads(settings.threads) as threads, load_recording(source, settings) as signal:
+            watch.lap("load")
+            own = {"device": device.type, "threads": threads, "criterion": names[0]}
+            request = request_of(settings, signal.sample_rate, **own)
+            with naming(signal):
+                found = sweep(
+                    signal.samples, request, criteria=criteria, peak=signal.peak, progress=progress
+                )
+            log.info(
+                f"swept {len(found.lengths)} window lengths in {found.seconds['search']:.2f} s over "
+                f"{found.looked_at:.0%} of the signal, learned the optima in "
+                f"{found.seconds['descent']:.2f} s"
+            )
+            watch.lap("sweep")
+            _write(output, settings, found, picture_title(signal, settings))
+            watch.lap("write")
+            warnings = recording_warnings(signal, settings, float(found.lengths.min()))
+            resolved = {name: settings.as_dict()[name] for name in SWEEP_OPTIONS}
+            record = sweep_record(
+                found,
+                settings={**resolved, "device": device.type},
+                signal_info=input_record(signal),
+                seconds=watch.times("load", "write"),
+                peak_memory_mb=peak_memory_mb(),
+                warnings=[*map(as_flags, warnings), *warnings_of(found.notes)],
+            )
+            output.write_record(record)
+    return JobOutcome(record, output.directory)
 
 
-def _sweep(
-    signal: Signal,
-    settings: SweepSettings,
-    criteria: list[Criterion],
-    device: torch.device,
-    progress: Progress | None,
-) -> Sweep:
-    arguments = fit_arguments(settings, SWEEP_OPTIONS, signal.sample_rate)
-    arguments["device"] = device.type
-    for resolved in ("criterion", "order"):
-        del arguments[resolved]
-    with naming(signal):
-        return sweep(
-            signal.samples,
-            signal.sample_rate,
-            criteria=criteria,
-            **arguments,
-            peak=signal.peak,
-            progress=progress,
-        )
-
-
-def _resolved(settings: SweepSettings, device: torch.device) -> dict[str, Any]:
-    """The settings of a sweep as JSON values."""
-    values = {name: value for name, value in settings.as_dict().items() if name in SWEEP_OPTIONS}
-    return {**values, "device": device.type}
-
-
-def _write(places: Places, settings: SweepSettings, found: Sweep, title: str) -> None:
+def _write(output: Output, settings: SweepSettings, found: Sweep, title: str) -> None:
     """The curves and their picture, wherever they are wanted."""
-    if places.draws:
+    if output.draws:
         from dstft_cli.plot.sweep import draw_sweep
 
         picture = draw_sweep(found, title=title, format=settings.format)
-        places.send("png", picture)
-        if places.holds_figures:
-            places.write(f"sweep.{settings.format}", picture)
+        output.send("png", picture)
+        if output.holds_figures:
+            output.write(f"sweep.{settings.format}", picture)
     curves = sweep_csv(found)
-    places.send("csv", curves)
-    if places.directory is not None:
-        places.write("sweep.csv", curves)
+    output.send("csv", curves)
+    if output.directory is not None:
+        output.write("sweep.csv", curves)

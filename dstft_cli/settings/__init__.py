@@ -1,23 +1,26 @@
-"""Every option declared once, with its unit; YAML, `--set` and the command line merge here."""
+"""Every option declared once; command line, YAML, `--set` and Python are read here."""
 
-from dstft_cli.settings.declarations import OPTIONS, RUN_GROUPS, Declaration
-from dstft_cli.settings.fit_arguments import fit_arguments
 from dstft_cli.settings.length import Length
-from dstft_cli.settings.merge import merge
-from dstft_cli.settings.model import Settings
-from dstft_cli.settings.option import Option
-from dstft_cli.settings.sweep import ALL, SWEEP_OPTIONS, SweepSettings
+from dstft_cli.settings.option import Declaration
+from dstft_cli.settings.settings import (
+    ALL,
+    OPTIONS,
+    RUN_OPTIONS,
+    SWEEP_OPTIONS,
+    Settings,
+    SweepSettings,
+)
+from dstft_cli.settings.sources import merge, settings_in_record
 
 __all__ = [
     "ALL",
     "OPTIONS",
-    "RUN_GROUPS",
+    "RUN_OPTIONS",
     "SWEEP_OPTIONS",
     "Declaration",
     "Length",
-    "Option",
     "Settings",
     "SweepSettings",
-    "fit_arguments",
     "merge",
+    "settings_in_record",
 ]

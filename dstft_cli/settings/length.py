@@ -1,9 +1,10 @@
-"""A window or hop length as a user writes it: samples or a time."""
+"""Lengths, times and frequencies as a user writes them, and as messages show them."""
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,7 +13,10 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from dstft_cli.errors import UsageError
 
-_PATTERN = re.compile(r"\s*([0-9]+\.?[0-9]*(?:e[+-]?[0-9]+)?|\.[0-9]+)\s*(ms|s|)\s*", re.IGNORECASE)
+_NUMBER = r"\s*([0-9]+\.?[0-9]*(?:e[+-]?[0-9]+)?|\.[0-9]+)\s*"
+_LENGTH = re.compile(_NUMBER + r"(ms|s|)\s*", re.IGNORECASE)
+_TIME = re.compile(_NUMBER + r"(ms|s)\s*", re.IGNORECASE)
+_FREQUENCY = re.compile(_NUMBER + r"(k?hz)\s*", re.IGNORECASE)
 _PER_SECOND = {"s": 1.0, "ms": 1000.0}
 NOT_A_LENGTH = "is not a length: use samples (1024) or a time (23ms, 0.02s)"
 
@@ -44,7 +48,7 @@ class Length:
         Raises:
             UsageError: not a length, or not above 0 and finite.
         """
-        match = None if isinstance(text, bool) else _PATTERN.fullmatch(str(text))
+        match = None if isinstance(text, bool) else _LENGTH.fullmatch(str(text))
         if match is None:
             raise UsageError(f"{name} '{text}' {NOT_A_LENGTH}")
         value = float(match[1])
@@ -64,10 +68,12 @@ class Length:
             return self.value
         return self.value * sample_rate / _PER_SECOND[self.unit]
 
-    def exceeds(self, other: Length) -> bool:
-        """Whether this is certainly the longer one: False where that depends on the sample rate."""
-        # at 1 Hz a time in samples is its number of seconds
-        return self.is_time == other.is_time and self.samples(1.0) > other.samples(1.0)
+    def exceeds(self, other: Length, sample_rate: float | None = None) -> bool:
+        """Whether this is the longer one: False where that depends on a rate (Hz) not known."""
+        if sample_rate is None and self.is_time != other.is_time:
+            return False
+        rate = sample_rate or 1.0  # of two alike any rate tells
+        return self.samples(rate) > other.samples(rate)
 
     def as_json(self) -> str | int | float:
         """A number of samples, or the text of a time; `parse` reads both."""
@@ -84,12 +90,19 @@ class Length:
         return core_schema.no_info_plain_validator_function(_validate)
 
 
-def without_unit(text: str) -> str | float:
-    """`500ms` or `0.5s` in seconds; any other text as it is."""
-    match = _PATTERN.fullmatch(text)
-    if match is None or not match[2]:
-        return text
-    return float(match[1]) / _PER_SECOND[match[2].lower()]
+def in_seconds(value: Any) -> Any:
+    """`500ms` or `0.5s` as 0.5; anything else as it is."""
+    return _without_unit(value, _TIME, _PER_SECOND)
+
+
+def in_hertz(value: Any) -> Any:
+    """`1kHz` or `1000Hz` as 1000; anything else as it is."""
+    return _without_unit(value, _FREQUENCY, {"hz": 1.0, "khz": 1e-3})
+
+
+def _without_unit(value: Any, pattern: re.Pattern[str], per_base_unit: Mapping[str, float]) -> Any:
+    match = pattern.fullmatch(value) if isinstance(value, str) else None
+    return value if match is None else float(match[1]) / per_base_unit[match[2].lower()]
 
 
 def _validate(value: Any) -> Length:

@@ -1,119 +1,163 @@
-"""What one option is, beside its type and default: group, unit, range, choices and help."""
+"""The declared options as the command line, error messages and the documentation see them."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import KW_ONLY, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
-from pydantic import GetCoreSchemaHandler
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from annotated_types import Ge, Gt, Le
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
+from typer.models import OptionInfo
 
-from dstft_cli.settings.length import without_unit
-
-Group: TypeAlias = Literal[
-    "input", "transform", "learned", "criterion", "optimizer", "compute", "output"
-]
-_OBJECT_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
+_RANGES = ((Gt, "above", "gt"), (Ge, "at least", "ge"), (Le, "at most", "le"))
+_KINDS = (
+    ("HZ", "a frequency (80, 80Hz, 1kHz)"),
+    ("S", "a time (0.5, 0.5s, 500ms)"),
+    ("L", "a length: samples (1024) or a time (23ms, 0.02s)"),
+)
 
 
 @dataclass(frozen=True)
-class Option:
-    """Annotation of a field of `Settings`; it also checks the field's range and choices.
+class Declaration:
+    """One option, as it is declared in a settings class.
 
     Attributes:
-        group: heading in `--help`.
-        help: what the option does, without unit, range and default.
-        metavar: stands for the value in `--help`; empty for a flag.
-        unit: of the value, e.g. `Hz`.
-        above, at_least, at_most: the range of a number.
-        choices: the words allowed, or none for any.
-        or_object: `module:object` is allowed besides `choices`.
-        expects: the kind of value, for error messages; empty where the type says it.
-        default: what a default of None or `auto` means.
-        short: short flag, e.g. `-o`.
-        negatable: a flag that has a `--no-` form.
+        name: of the field and YAML key.
+        type: of the value.
+        default: of the field.
+        option: help, panel and metavar.
+        limits: annotations with the range of a number.
     """
 
-    group: Group
-    help: str
-    _: KW_ONLY
-    metavar: str = ""
-    unit: str = ""
-    above: float | None = None
-    at_least: float | None = None
-    at_most: float | None = None
-    choices: tuple[str, ...] = ()
-    or_object: bool = False
-    expects: str = ""
-    default: str = ""
-    short: str = ""
-    negatable: bool = False
+    name: str
+    type: Any
+    default: Any
+    option: OptionInfo
+    limits: Sequence[Any]
+
+    @property
+    def panel(self) -> str:
+        """The heading in `--help`."""
+        return str(self.option.rich_help_panel)
+
+    @property
+    def is_flag(self) -> bool:
+        """Whether the option takes no value."""
+        return self.type is bool
+
+    @cached_property
+    def members(self) -> tuple[Any, ...]:
+        """The kinds of value: literal words, types."""
+        return tuple(_members(self.type))
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The words allowed; empty for any."""
+        return tuple(member for member in self.members if isinstance(member, str))
+
+    @property
+    def auto_is_none(self) -> bool:
+        """Whether `auto` means None; for text and paths it is a name."""
+        return type(None) in self.members and not {str, Path} & set(self.members)
+
+    @property
+    def default_text(self) -> str:
+        """The default in words."""
+        if isinstance(self.option.show_default, str):
+            return self.option.show_default
+        if self.is_flag:
+            return "on" if self.default else "off"
+        return f"{self.default:g}" if isinstance(self.default, float) else str(self.default)
 
     @property
     def range(self) -> str:
         """The range in words, e.g. `above 0 and at most 1`; empty where there is none."""
-        ends = [("above", self.above), ("at least", self.at_least), ("at most", self.at_most)]
-        return " and ".join(f"{word} {end}" for word, end in ends if end is not None)
+        found = [
+            f"{word} {getattr(limit, key):g}"
+            if isinstance(getattr(limit, key), float)
+            else f"{word} {getattr(limit, key)}"
+            for limit in (*self.limits, *_limits(self.type))
+            for kind, word, key in _RANGES
+            if isinstance(limit, kind)
+        ]
+        return " and ".join(found)
 
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        inner = handler(source)
-        checked = core_schema.no_info_after_validator_function(self._check, inner)
-        return core_schema.no_info_before_validator_function(
-            lambda value: self._prepare(value, source), checked
-        )
-
-    def _prepare(self, value: Any, source: Any) -> Any:
-        """`auto` asks for the default of None; a truth value is no number; seconds may have a unit."""
-        if isinstance(value, str) and not value.strip():
-            raise PydanticCustomError("setting", "must not be empty")
-        if isinstance(value, str) and "\0" in value:
-            raise PydanticCustomError("setting", "must not hold a NUL character")
-        if value == "auto" and auto_is_none(source):
-            return None
-        if isinstance(value, bool) and source is not bool:
-            return str(value).lower()
-        if isinstance(value, str) and self.unit == "s":
-            return without_unit(value)
-        return value
-
-    def _check(self, value: Any) -> Any:
-        if isinstance(value, str):
-            self._check_word(value)
-        elif isinstance(value, (int, float)) and not isinstance(value, bool):
-            low = self.above is not None and value <= self.above
-            low = low or (self.at_least is not None and value < self.at_least)
-            if low or (self.at_most is not None and value > self.at_most):
-                raise PydanticCustomError("setting", "must be {range}", {"range": self.range})
-        return value
-
-    def _check_word(self, word: str) -> None:
-        if not self.choices or word in self.choices:
-            return
-        if self.or_object and _OBJECT_PATH.fullmatch(word):
-            return
-        words = f"one of {', '.join(self.choices)}"
-        if self.or_object:
-            words += ", or module:object"
-        raise PydanticCustomError(
-            "setting",
-            "must be {words}{hint}",
-            {"words": words, "hint": did_you_mean(word, self.choices)},
-        )
+    @property
+    def requirement(self) -> str:
+        """What a value must be, e.g. `a whole number, at least 0`."""
+        kinds = {int: "a whole number", bool: "true or false", float: "a number", Path: "a path"}
+        named = dict(_KINDS).get(str(self.option.metavar))
+        found = [named] if named else [kinds[part] for part in self.members if part in kinds][:1]
+        if self.choices:
+            words = ", ".join(self.choices)
+            found = [f"one of {words}" if not found else f"{words} or {found[0]}"]
+            found[0] += ", or module:object" if str in self.members else ""
+        return ", ".join(filter(None, [*(found or ["text"]), self.range]))
 
 
-def did_you_mean(word: str, known: tuple[str, ...]) -> str:
+def declarations_of(kind: type) -> Mapping[str, Declaration]:
+    """The options of a settings class by name, in order."""
+    annotations = get_type_hints(kind, include_extras=True)
+    found = {}
+    for field in fields(kind):
+        value_type, *extras = get_args(annotations[field.name])
+        option = next((extra for extra in extras if isinstance(extra, OptionInfo)), None)
+        if option is not None:
+            found[field.name] = Declaration(
+                field.name, value_type, field.default, option, tuple(_metadata(extras))
+            )
+    return found
+
+
+def _metadata(extras: Sequence[Any]) -> Iterator[Any]:
+    for extra in extras:
+        yield from extra.metadata if isinstance(extra, FieldInfo) else ()
+
+
+def _members(kind: Any) -> Iterator[Any]:
+    """The types and literal words in a union, without their annotations."""
+    if get_origin(kind) is Annotated:
+        yield from _members(get_args(kind)[0])
+    elif get_origin(kind) is Literal:
+        yield from get_args(kind)
+    elif get_args(kind):
+        for part in get_args(kind):
+            yield from _members(part)
+    else:
+        yield kind
+
+
+def _limits(kind: Any) -> Iterator[Any]:
+    """The ranges of the members of a union."""
+    if get_origin(kind) is Annotated:
+        inner, *extras = get_args(kind)
+        yield from _metadata(extras)
+        yield from _limits(inner)
+    elif get_origin(kind) is not Literal:
+        for part in get_args(kind):
+            yield from _limits(part)
+
+
+def check_text(value: Any, declared: Declaration) -> Any:
+    """`value`, with `auto` as None; text must not be empty, and a truth value is no number."""
+    if isinstance(value, str) and not value.strip():
+        raise PydanticCustomError("setting", "must not be empty")
+    if isinstance(value, str) and "\0" in value:
+        raise PydanticCustomError("setting", "must not hold a NUL character")
+    if isinstance(value, str) and value == "auto" and declared.auto_is_none:
+        return None
+    if isinstance(value, bool) and not declared.is_flag:
+        return str(value).lower()
+    return value
+
+
+def did_you_mean(word: str, known: Sequence[str]) -> str:
     """`: did you mean 'hann'?`, or nothing where no known word is near."""
     from difflib import get_close_matches
 
     near = get_close_matches(word.lower(), known, n=1)
     return f": did you mean '{near[0]}'?" if near else ""
-
-
-def auto_is_none(kind: Any) -> bool:
-    """Whether `auto` means None for a field of this type; for text and paths it is a name."""
-    members = get_args(kind)
-    return type(None) in members and not {str, Path} & set(members)

@@ -1,25 +1,23 @@
-"""Windows and their derivatives, the transform and its derivatives, the inverse."""
+"""Windows, the transform and its derivatives, its inverse, and the layer."""
 
 from dstft_cli.stft.autograd import differentiable_stft
 from dstft_cli.stft.bank import FrequencyBank, frequency_bank
 from dstft_cli.stft.blocks import map_in_order
-from dstft_cli.stft.cells import CellOperator, Pairs, cell_spectra, pairs_of
+from dstft_cli.stft.cells import cell_spectra
 from dstft_cli.stft.frames import Frames, Samples
-from dstft_cli.stft.functional import spectra, stft, stft_derivatives
-from dstft_cli.stft.inverse import Inverse, inverse_of, istft
+from dstft_cli.stft.functional import inverse_of, istft, spectra, stft, stft_derivatives
+from dstft_cli.stft.layer import DSTFT
 from dstft_cli.stft.least_squares import LeastSquaresInverse
-from dstft_cli.stft.module import DSTFT
+from dstft_cli.stft.overlap_add import Inverse
 from dstft_cli.stft.transform import Transform
-from dstft_cli.stft.windows import window, window_and_slope, window_derivatives
+from dstft_cli.stft.windows import window
 
 __all__ = [
     "DSTFT",
-    "CellOperator",
     "Frames",
     "FrequencyBank",
     "Inverse",
     "LeastSquaresInverse",
-    "Pairs",
     "Samples",
     "Transform",
     "cell_spectra",
@@ -28,11 +26,8 @@ __all__ = [
     "inverse_of",
     "istft",
     "map_in_order",
-    "pairs_of",
     "spectra",
     "stft",
     "stft_derivatives",
     "window",
-    "window_and_slope",
-    "window_derivatives",
 ]

@@ -1,25 +1,42 @@
 """The transform as an operator of torch: gradients to signal, centres and lengths, and once more.
 
-Both passes compute block by block and keep nothing but their arguments. As operators with a shape rule
-they are one node each to `torch.compile`. Second derivatives are there too, where they exist: the window
-is once continuously differentiable, and has no second derivative at the length where a sample
-lies exactly on its end.
+For a real loss `L` and `G = ∂L/∂X` in torch's convention, `dL = Re Σ Ḡ dX`, the gradient with respect
+to a windowed frame is `y[k] = Re Σ_f G[f] exp(2πj f k / K)`, an inverse FFT of G with half the weight where
+a bin stands for two. With it,
+
+    ∂L/∂frame = w·y,    ∂L/∂θ_i = Σ_k frame·y·∂w/∂θ = Re Σ_f Ḡ ∂X/∂θ,    ∂L/∂t_i = Σ_k frame·y·∂w/∂t,
+
+and the gradient with respect to the signal adds up the first over frames. Blocks are computed again from
+signal, centres and lengths, so nothing of the size of all frames is kept. As operators with a shape rule
+they are one node each to `torch.compile`. Second derivatives come from autograd within each block, where
+they exist: the window is once continuously differentiable, and has no second derivative at the length
+where a sample lies exactly on its end.
+
+Source: Leiber et al., IEEE TSP 73 (2025), arXiv 2506.21440, equations of sections II and III.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, library
 
 from dstft_cli.errors import UsageError
-from dstft_cli.stft import kernels
-from dstft_cli.stft.layout import Layout
-from dstft_cli.stft.second_order import second_backward
+from dstft_cli.stft.bank import MatrixBank
+from dstft_cli.stft.blocks import map_in_order
+from dstft_cli.stft.cells import BandKernel, bands
+from dstft_cli.stft.frames import Block, Given, Gradients, Layout, Needs, center_dtype
 from dstft_cli.stft.transform import Transform
 from dstft_cli.stft.windows import family
+
+Done = TypeVar("Done")
+
+BLOCK_SAMPLES = {"cpu": 1 << 18}  # of frames at a time: what fits the cache
+_LARGE_BLOCK_SAMPLES = 1 << 25  # where there is none to fit
+_MOST_CHANNELS = 16  # that share the windows of a block
 
 
 def differentiable_stft(
@@ -57,125 +74,336 @@ def differentiable_stft(
     family(window)
     if signal.dim() < 1 or not signal.is_floating_point():
         raise UsageError(
-            f"signal of shape {tuple(signal.shape)}, {signal.dtype}: real [..., N] is needed"
+            f"signal of shape {tuple(signal.shape)}, {signal.dtype}: give a real [..., N]"
         )
     if (hop_length is None) == (centers is None):
-        raise UsageError("either hop_length or centers must be given, and not both")
+        raise UsageError("give either `hop_length` or `centers`, not both")
     N, hop = signal.shape[-1], 0
     if hop_length is not None:
         if not (hop_length > 0 and math.isfinite(hop_length)):
-            raise UsageError(f"hop length {hop_length:g} samples: it must be above 0")
+            raise UsageError(f"`hop_length` {hop_length:g} samples is not above 0")
         if float(hop_length).is_integer():
             hop = int(hop_length)
         else:
-            centers = hop_length * torch.arange(
-                1 + int(N // hop_length), dtype=torch.float64, device=signal.device
-            )
+            count, kind = 1 + int(N // hop_length), center_dtype(signal.device)
+            centers = hop_length * torch.arange(count, dtype=kind, device=signal.device)
     F, T = n_fft // 2 + 1, 1 + N // hop if centers is None else len(centers)
     if lengths.shape not in ((1, 1), (1, T), (F, 1), (F, T)):
         raise UsageError(
-            f"window lengths of shape {tuple(lengths.shape)} for {T} frames and n_fft {n_fft}: "
-            f"[1, 1], [1, {T}], [{F}, 1] or [{F}, {T}] is needed"
+            f"window lengths of shape {tuple(lengths.shape)} for {T} frames and `n_fft` {n_fft}: "
+            f"give [1, 1], [1, {T}], [{F}, 1] or [{F}, {T}]"
         )
     dtype = torch.float64 if signal.dtype == torch.float64 else torch.float32
     flat = signal.reshape(math.prod(signal.shape[:-1]), N).to(dtype)
-    X: Tensor = _stft(
-        flat, centers, lengths.to(flat.device, dtype), hop, n_fft, window, normalization
-    )
+    theta = lengths.to(flat.device, dtype)
+    if centers is not None:
+        has_double = center_dtype(flat.device) == torch.float64
+        centers = centers.to(flat.device, centers.dtype if has_double else torch.float32)
+    X: Tensor = _stft(flat, centers, theta, hop, n_fft, window, normalization)
     return X.reshape(*signal.shape[:-1], F, T)
 
 
-def _layout(signal: Tensor, centers: Tensor | None, hop: int, n_fft: int) -> Layout:
-    if centers is None:
-        return Layout(signal.shape[-1], n_fft, 1 + signal.shape[-1] // hop, hop)
-    return Layout(signal.shape[-1], n_fft, len(centers), 0, centers.detach())
+class RowKernel:
+    """One window for all bins of a frame, lengths `[1, 1]` or `[1, n]`: one FFT per frame.
+
+    Args:
+        transform: FFT size K, window family, normalization.
+        shared: the one length `[1, 1]` of all frames where all centres are whole, else None.
+    """
+
+    windows = 1
+
+    def __init__(self, transform: Transform, shared: Tensor | None) -> None:
+        self.bins = slice(0, transform.bins)
+        self._transform = transform
+        self._shared = None if shared is None else transform.windows_and_slopes(None, shared[0])
+
+    def spectra(self, given: Given) -> Tensor:
+        """`X`, complex `[C, n, F]`."""
+        X: Tensor = torch.fft.rfft(given.frames * self._rows(given)[0])
+        return X
+
+    def gradients(self, G: Tensor, given: Given, needs: Needs) -> Gradients:
+        """As `cells.BandKernel.gradients`, of all bins."""
+        slopes = 2 if given.fractions is not None and needs[1] else 1 if needs[2] else 0
+        frames, (w, *slope) = given.frames, self._rows(given, slopes)
+        if self._shared and not needs[0]:  # the transform with ∂w/∂θ costs less than the way back
+            dX = torch.view_as_real(torch.fft.rfft(frames * slope[0]))
+            inner = torch.dot(torch.view_as_real(G).flatten(), dX.flatten())
+            return None, None, inner.reshape(1, 1)
+        halved = torch.view_as_real(G) / self._transform.bins_counted(w)[:, None]
+        y = torch.fft.irfft(torch.view_as_complex(halved), n=self._transform.n_fft, norm="forward")
+        by_center = by_length = None
+        if slope:
+            by_window = (frames * y).sum(0)
+            if needs[2]:
+                by_length = _by_length(by_window, slope[0], given.lengths.shape[1] == 1)
+            if slopes == 2:
+                by_center = torch.linalg.vecdot(by_window, slope[1])
+        return y.mul_(w) if needs[0] else None, by_center, by_length
+
+    def _rows(self, given: Given, slopes: int = 0) -> tuple[Tensor, ...]:
+        return self._shared or self._transform.rows(given.fractions, given.lengths[0], slopes)
 
 
-@library.custom_op("dstft_cli::stft", mutates_args=())
-def _stft(
-    signal: Tensor,
-    centers: Tensor | None,
-    lengths: Tensor,
-    hop: int,
-    n_fft: int,
-    window: str,
-    normalization: str,
-) -> Tensor:
-    """`X`, `[C, F, T]`; centres, or, without, a hop."""
-    layout = _layout(signal, centers, hop, n_fft)
-    transform = Transform(n_fft, window, normalization)
-    with torch.autocast(signal.device.type, enabled=False):
-        return kernels.forward(transform, layout, signal, lengths).transpose(1, 2)
+Kernel = RowKernel | MatrixBank | BandKernel
 
 
-@_stft.register_fake
-def _(
-    signal: Tensor,
-    centers: Tensor | None,
-    lengths: Tensor,
-    hop: int,
-    n_fft: int,
-    window: str,
-    normalization: str,
-) -> Tensor:
-    frames = 1 + signal.shape[-1] // hop if centers is None else centers.shape[0]
-    kind = torch.complex128 if signal.dtype == torch.float64 else torch.complex64
-    X = signal.new_empty((signal.shape[0], frames, n_fft // 2 + 1), dtype=kind)
-    return X.transpose(1, 2)
+def _kernels(transform: Transform, lengths: Tensor, *, whole: bool) -> Iterator[Kernel]:
+    """What computes all bins: one kernel, or one for each band of bins."""
+    if lengths.shape[0] == 1:
+        yield RowKernel(transform, lengths if whole and lengths.shape[1] == 1 else None)
+    elif lengths.shape[1] == 1 and whole:
+        yield MatrixBank(transform, lengths[:, 0], keep=True)
+    else:
+        for bins in bands(transform):
+            yield BandKernel(transform, bins, lengths, whole=whole)
 
 
-@library.custom_op("dstft_cli::stft_backward", mutates_args=())
-def _stft_backward(
-    G: Tensor,
-    signal: Tensor,
-    centers: Tensor | None,
-    lengths: Tensor,
-    hop: int,
-    n_fft: int,
-    window: str,
-    normalization: str,
-    needs: list[bool],
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients with respect to signal, centres and lengths; empty where not needed."""
-    layout = _layout(signal, centers, hop, n_fft)
-    transform = Transform(n_fft, window, normalization)
-    wanted = (needs[0], needs[1] and centers is not None, needs[2])
-    with torch.autocast(signal.device.type, enabled=False):
-        by_signal, by_center, by_length = kernels.backward(
-            transform, layout, _frames_first(G), signal, lengths, wanted
+class BlockedTransform:
+    """The transform of a whole signal in blocks of frames, and its adjoint derivatives.
+
+    Args:
+        signal, centers, lengths: `[C, N]`, `[T]` or None, and `[1 or F, 1 or T]`, samples.
+        settings: hop (0 where there are centres), n_fft, window, normalization.
+    """
+
+    def __init__(
+        self, signal: Tensor, centers: Tensor | None, lengths: Tensor, settings: Sequence[Any]
+    ) -> None:
+        hop, n_fft, window, normalization = settings
+        count = 1 + signal.shape[-1] // hop if centers is None else len(centers)
+        at = None if centers is None else centers.detach()
+        self._transform = Transform(n_fft, window, normalization)
+        self._layout = Layout(signal.shape[-1], n_fft, count, hop, at)
+        self._signal = signal
+        self._lengths = lengths
+
+    def forward(self) -> Tensor:
+        """`X`, complex `[C, T, F]`."""
+        shape = self._signal.shape[0], self._layout.count, self._transform.bins
+        X = self._signal.new_empty(shape, dtype=self._signal.dtype.to_complex())
+        for kernel in _kernels(self._transform, self._lengths, whole=self._layout.centers is None):
+
+            def work(block: Block, kernel: Kernel = kernel) -> None:
+                X[block.channels, block.frames, kernel.bins] = kernel.spectra(self._given(block))
+
+            for _ in self._each_block(work, kernel.windows):
+                pass
+        return X
+
+    def backward(self, G: Tensor, needs: Needs) -> Gradients:
+        """Gradients with respect to signal `[C, N]`, centres `[T]` and lengths, where needed.
+
+        Args:
+            G: gradient with respect to X, `[C, T, F]`.
+            needs: which gradients to compute; the others are None.
+        """
+        layout, lengths = self._layout, self._lengths
+        by_signal = layout.empty_total(self._signal) if needs[0] else None
+        by_center = self._signal.new_zeros(layout.count) if needs[1] else None
+        by_length = torch.zeros_like(lengths) if needs[2] else None
+        for kernel in _kernels(self._transform, lengths, whole=layout.centers is None):
+            rows = kernel.bins if len(lengths) > 1 else slice(None)
+
+            def work(block: Block, kernel: Kernel = kernel) -> tuple[Block, Gradients]:
+                g = G[block.channels, block.frames, kernel.bins]
+                found = kernel.gradients(g, self._given(block), needs)
+                return block, (None if found[0] is None else layout.folded(found[0]), *found[1:])
+
+            for block, found in self._each_block(work, kernel.windows):
+                if by_signal is not None and found[0] is not None:
+                    layout.add(by_signal, found[0], block)
+                if by_center is not None and found[1] is not None:
+                    by_center[block.frames] += found[1]
+                if by_length is not None and found[2] is not None:
+                    block.lengths(by_length)[rows] += found[2]
+        return None if by_signal is None else by_signal[:, :-1], by_center, by_length
+
+    def second_backward(
+        self, G: Tensor, directions: Gradients
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Gradients of `Σ directions · backward(...)` with respect to G, signal, centres and lengths.
+
+        Args:
+            G: as for `backward`.
+            directions: like what `backward` returns.
+        """
+        by_G, by_signal = torch.zeros_like(G), self._layout.empty_total(self._signal)
+        by_center = self._signal.new_zeros(self._layout.count)
+        by_length = torch.zeros_like(self._lengths)
+
+        def work(block: Block) -> tuple[Block, tuple[Tensor, ...]]:
+            found = self._second_of_block(G, directions, block)
+            return block, (found[0], self._layout.folded(found[1]), *found[2:])
+
+        for block, found in self._each_block(work, self._lengths.shape[0]):
+            by_G[block.channels, block.frames] = found[0]
+            self._layout.add(by_signal, found[1], block)
+            block.lengths(by_length).add_(found[2])
+            if len(found) > 3:
+                by_center[block.frames] += found[3]
+        return by_G, by_signal[:, :-1], by_center, by_length
+
+    def _second_of_block(
+        self, G: Tensor, directions: Gradients, block: Block
+    ) -> tuple[Tensor, ...]:
+        """What a block adds: with respect to G, its frames, lengths and, if learned, centres."""
+        along_signal, along_center, along_length = directions
+        frames, fractions, theta = self._given(block)
+        variables = [G[block.channels, block.frames], frames.clone(), theta]
+        variables += [] if fractions is None else [fractions]
+        with torch.enable_grad():
+            variables = [variable.detach().requires_grad_() for variable in variables]
+            g, frames, theta = variables[:3]
+            given = Given(frames, None if fractions is None else variables[3], theta)
+            kernels = _kernels(self._transform, theta, whole=fractions is None)
+            X = torch.cat([kernel.spectra(given) for kernel in kernels], -1)
+            inner = (torch.view_as_real(g) * torch.view_as_real(X)).sum()  # Re Σ Ḡ X
+            slopes = torch.autograd.grad(inner, variables[1:], create_graph=True)
+            total = inner * 0.0
+            if along_signal is not None:
+                total = total + (self._layout.frames(along_signal, block) * slopes[0]).sum()
+            if along_length is not None:
+                total = total + (block.lengths(along_length) * slopes[1]).sum()
+            if along_center is not None and fractions is not None:
+                total = total + (along_center[block.frames] * slopes[2]).sum()
+        return torch.autograd.grad(total, variables, materialize_grads=True)
+
+    def _given(self, block: Block) -> Given:
+        return self._layout.given(self._signal, self._lengths, block)
+
+    def _each_block(self, work: Callable[[Block], Done], windows: int) -> Iterator[Done]:
+        """`work` of all blocks, in order, on as many threads as torch uses; `windows`: of a frame."""
+        device = self._signal.device.type
+        samples = max(BLOCK_SAMPLES.get(device, _LARGE_BLOCK_SAMPLES) // windows, 1)
+        shared = self._lengths.shape == (1, 1) and self._layout.centers is None
+        blocks: Iterable[Block] = self._layout.blocks(
+            self._signal.shape[0], samples, most_channels=1 if shared else _MOST_CHANNELS
         )
-    nothing = signal.new_empty(0)
-    return (
-        nothing if by_signal is None else by_signal.contiguous(),
-        nothing.clone() if by_center is None or centers is None else by_center.to(centers.dtype),
-        nothing.clone() if by_length is None else by_length,
-    )
+        threads = 1
+        if device == "cpu":
+            blocks = list(blocks)
+            threads = torch.get_num_threads() if len(blocks) > 1 else 1
+        inference = torch.is_inference_mode_enabled()
+
+        def here(block: Block) -> Done:
+            # threads do not inherit modes; inside an operator, the first brings autograd's own back
+            with torch.inference_mode(inference), torch.no_grad():
+                return work(block)
+
+        return map_in_order(here, blocks, threads)
 
 
-@_stft_backward.register_fake
-def _(
-    G: Tensor,
-    signal: Tensor,
-    centers: Tensor | None,
-    lengths: Tensor,
-    hop: int,
-    n_fft: int,
-    window: str,
-    normalization: str,
-    needs: list[bool],
-) -> tuple[Tensor, Tensor, Tensor]:
-    return (
-        signal.new_empty(signal.shape if needs[0] else 0),
-        centers.new_empty(centers.shape)
-        if needs[1] and centers is not None
-        else signal.new_empty(0),
-        lengths.new_empty(lengths.shape if needs[2] else 0),
-    )
+def _by_length(by_window: Tensor, slopes: Tensor, one: bool) -> Tensor:
+    """Gradient of lengths, `[1, 1]` for one or `[1, n]`, from that of window rows `[n, K]`."""
+    if one and len(slopes) == 1:
+        return torch.dot(by_window.sum(0), slopes[0]).reshape(1, 1)
+    per_frame: Tensor = torch.linalg.vecdot(by_window, slopes)
+    return per_frame.sum().reshape(1, 1) if one else per_frame[None, :]
+
+
+# The operators. Settings are the hop (0 where there are centres), n_fft, window and normalization.
+_SETTINGS = (
+    "Tensor signal, Tensor? centers, Tensor lengths, int hop, int n_fft, str window, str norm"
+)
 
 
 def _frames_first(G: Tensor) -> Tensor:
     """`[C, F, T]` to `[C, T, F]`, contiguous: so it comes wherever what follows is elementwise."""
     return G.transpose(1, 2).resolve_conj().contiguous()
+
+
+@library.custom_op("dstft_cli::stft", mutates_args=(), schema=f"({_SETTINGS}) -> Tensor")
+def _stft(signal: Tensor, centers: Tensor | None, lengths: Tensor, *settings: Any) -> Tensor:
+    """`X`, `[C, F, T]`."""
+    with torch.autocast(signal.device.type, enabled=False):
+        return BlockedTransform(signal, centers, lengths, settings).forward().transpose(1, 2)
+
+
+@_stft.register_fake
+def _(signal: Tensor, centers: Tensor | None, lengths: Tensor, *settings: Any) -> Tensor:
+    frames = 1 + signal.shape[-1] // settings[0] if centers is None else centers.shape[0]
+    shape = signal.shape[0], frames, settings[1] // 2 + 1
+    return signal.new_empty(shape, dtype=signal.dtype.to_complex()).transpose(1, 2)
+
+
+@library.custom_op(
+    "dstft_cli::stft_backward",
+    mutates_args=(),
+    schema=f"(Tensor G, {_SETTINGS}, bool[] needs) -> (Tensor, Tensor, Tensor)",
+)
+def _stft_backward(
+    G: Tensor, signal: Tensor, centers: Tensor | None, lengths: Tensor, *settings: Any
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradients with respect to signal, centres and lengths; empty where not needed."""
+    needs = settings[-1]
+    wanted = (needs[0], needs[1] and centers is not None, needs[2])
+    whole = BlockedTransform(signal, centers, lengths, settings[:-1])
+    with torch.autocast(signal.device.type, enabled=False):
+        found = whole.backward(_frames_first(G), wanted)
+    by_signal, by_center, by_length = found
+    return (
+        signal.new_empty(0) if by_signal is None else by_signal.contiguous(),
+        signal.new_empty(0) if by_center is None or centers is None else by_center.to(centers),
+        signal.new_empty(0) if by_length is None else by_length,
+    )
+
+
+@_stft_backward.register_fake
+def _(
+    G: Tensor, signal: Tensor, centers: Tensor | None, lengths: Tensor, *settings: Any
+) -> tuple[Tensor, Tensor, Tensor]:
+    parts = zip((signal, centers, lengths), settings[-1], strict=True)
+    by_signal, by_center, by_length = (
+        signal.new_empty(0) if part is None or not need else part.new_empty(part.shape)
+        for part, need in parts
+    )
+    return by_signal, by_center, by_length
+
+
+@library.custom_op(
+    "dstft_cli::stft_second_backward",
+    mutates_args=(),
+    schema=f"(Tensor G, Tensor? along_signal, Tensor? along_center, Tensor? along_length, {_SETTINGS})"
+    " -> (Tensor, Tensor, Tensor, Tensor)",
+)
+def _stft_second(
+    G: Tensor,
+    along_signal: Tensor | None,
+    along_center: Tensor | None,
+    along_length: Tensor | None,
+    signal: Tensor,
+    centers: Tensor | None,
+    lengths: Tensor,
+    *settings: Any,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Gradients of the gradients along directions, with respect to G and the three."""
+    along_center = None if along_center is None else along_center.to(signal.dtype)
+    along = (along_signal, along_center, along_length)
+    whole = BlockedTransform(signal, centers, lengths, settings)
+    with torch.autocast(signal.device.type, enabled=False):
+        found = whole.second_backward(_frames_first(G), along)
+    by_G, by_signal, by_center, by_length = found
+    kind = signal.dtype if centers is None else centers.dtype
+    return by_G.transpose(1, 2), by_signal.contiguous(), by_center.to(kind), by_length
+
+
+@_stft_second.register_fake
+def _(
+    G: Tensor,
+    along_signal: Tensor | None,
+    along_center: Tensor | None,
+    along_length: Tensor | None,
+    signal: Tensor,
+    centers: Tensor | None,
+    lengths: Tensor,
+    *settings: Any,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    like = signal if centers is None else centers
+    by_G = G.new_empty((G.shape[0], G.shape[2], G.shape[1])).transpose(1, 2)
+    by_signal, by_length = signal.new_empty(signal.shape), lengths.new_empty(lengths.shape)
+    return by_G, by_signal, like.new_empty(G.shape[2]), by_length
 
 
 def _keep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -197,60 +425,11 @@ def _keep_backward(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]
 
 def _pull_backward(ctx: Any, *directions: Tensor | None) -> tuple[Any, ...]:
     along = [part if need else None for part, need in zip(directions, ctx.needs, strict=True)]
-    found = _stft_second(*ctx.saved_tensors, *along, *ctx.settings)
+    G, *given = ctx.saved_tensors
+    found = _stft_second(G, *along, *given, *ctx.settings)
     needed = ctx.needs_input_grad[:4]
     gradients = (part if need else None for part, need in zip(found, needed, strict=True))
     return *gradients, None, None, None, None, None
-
-
-@library.custom_op("dstft_cli::stft_second_backward", mutates_args=())
-def _stft_second(
-    G: Tensor,
-    signal: Tensor,
-    centers: Tensor | None,
-    lengths: Tensor,
-    along_signal: Tensor | None,
-    along_center: Tensor | None,
-    along_length: Tensor | None,
-    hop: int,
-    n_fft: int,
-    window: str,
-    normalization: str,
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Gradients of the gradients along directions, with respect to G and the three."""
-    layout = _layout(signal, centers, hop, n_fft)
-    transform = Transform(n_fft, window, normalization)
-    along_center = None if along_center is None else along_center.to(signal.dtype)
-    along = (along_signal, along_center, along_length)
-    with torch.autocast(signal.device.type, enabled=False):
-        by_G, by_signal, by_center, by_length = second_backward(
-            transform, layout, _frames_first(G), signal, lengths, along
-        )
-    kind = signal.dtype if centers is None else centers.dtype
-    return by_G.transpose(1, 2), by_signal.contiguous(), by_center.to(kind), by_length
-
-
-@_stft_second.register_fake
-def _(
-    G: Tensor,
-    signal: Tensor,
-    centers: Tensor | None,
-    lengths: Tensor,
-    along_signal: Tensor | None,
-    along_center: Tensor | None,
-    along_length: Tensor | None,
-    hop: int,
-    n_fft: int,
-    window: str,
-    normalization: str,
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    like = signal if centers is None else centers
-    return (
-        G.new_empty((G.shape[0], G.shape[2], G.shape[1])).transpose(1, 2),
-        signal.new_empty(signal.shape),
-        like.new_empty(G.shape[2]),
-        lengths.new_empty(lengths.shape),
-    )
 
 
 _stft.register_autograd(_pull, setup_context=_keep)

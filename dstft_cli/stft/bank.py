@@ -16,22 +16,33 @@ Source: Leiber et al., IEEE TSP 73 (2025), arXiv 2506.21440, frequency-varying w
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from dstft_cli.stft.windows import window, window_and_slope
+from dstft_cli.stft.frames import Given, Gradients, Needs, joined_halves, split_halves
+from dstft_cli.stft.transform import Transform
 
-_BINS_PER_FFT = 20  # a matrix product for so many bins costs about as much as one FFT
+BINS_PER_FFT = 20  # a matrix product for so many bins costs about as much as one FFT
 _MATRIX_BYTES = 1 << 27  # a larger matrix is built in parts, anew for each block of frames
 _LARGE_BLOCK = 1 << 23  # samples in a block of frames that pays for building a matrix
+_SQUARE_VALUES = 1 << 22  # of squared windows at a time
 
 
 class FrequencyBank(ABC):
     """Windows of one length per bin at one fractional part of the centre.
+
+    Args:
+        transform: FFT size K, window family, normalization.
+        lengths: window lengths θ_f, samples, `[F]`, in the dtype and on the device of the frames.
+        fraction: fractional part of the frame centres, samples, in [0, 1).
+        slopes: also prepare the derivative with respect to the lengths.
 
     Attributes:
         block: frames that should be given at a time, at least.
@@ -40,21 +51,12 @@ class FrequencyBank(ABC):
     block = 1
 
     def __init__(
-        self,
-        n_fft: int,
-        lengths: Tensor,
-        fraction: float,
-        window_name: str,
-        normalization: str,
-        slopes: bool,
+        self, transform: Transform, lengths: Tensor, fraction: float, *, slopes: bool = False
     ) -> None:
-        self.n_fft = n_fft
-        self.bins = n_fft // 2 + 1
-        self.lengths = lengths
-        self.fraction = fraction
-        self.window_name = window_name
-        self.normalization = normalization
-        self.slopes = slopes
+        self._transform = transform
+        self._lengths = lengths
+        self._fraction = fraction
+        self._slopes = int(slopes)  # of the windows that are multiplied with
 
     @abstractmethod
     def parts(self, frames: Tensor) -> tuple[Tensor, ...]:
@@ -71,14 +73,9 @@ class FrequencyBank(ABC):
     def spectra(self, frames: Tensor) -> Tensor:
         """`X` by the definition, complex `[C, n, F]`, for frames `[C, n, K]`."""
 
-    def _windows(self, u: Tensor, lengths: Tensor) -> tuple[Tensor, ...]:
-        if self.slopes:
-            return window_and_slope(u, lengths[:, None], self.window_name, self.normalization)
-        return (window(u, lengths[:, None], self.window_name, self.normalization),)
-
-    def _offsets(self) -> Tensor:
-        k = torch.arange(self.n_fft, dtype=self.lengths.dtype, device=self.lengths.device)
-        return k - self.n_fft // 2
+    def _windows(self, lengths: Tensor) -> tuple[Tensor, ...]:
+        u = self._transform.offsets(lengths) - self._fraction
+        return self._transform.values(u, lengths[:, None], slopes=self._slopes)
 
 
 def frequency_bank(
@@ -90,75 +87,78 @@ def frequency_bank(
     normalization: str = "energy",
     slopes: bool = False,
 ) -> FrequencyBank:
-    """The cheaper of the two banks.
-
-    Args:
-        n_fft: FFT size K.
-        lengths: window lengths θ_f, samples, `[F]`, F = K // 2 + 1, in the dtype and on the device
-            of the frames.
-        fraction: fractional part of the frame centres, samples, in [0, 1).
-        window_name: window family.
-        normalization: `energy`, `amplitude` or `none`.
-        slopes: also prepare the derivative with respect to the lengths.
-    """
-    few = len(torch.unique(lengths)) * _BINS_PER_FFT <= len(lengths)
+    """The cheaper of the two banks; arguments as for `Transform` and `FrequencyBank`."""
+    few = len(torch.unique(lengths)) * BINS_PER_FFT <= len(lengths)
     kind = FFTBank if few else MatrixBank
-    return kind(n_fft, lengths, fraction, window_name, normalization, slopes)
+    return kind(Transform(n_fft, window_name, normalization), lengths, fraction, slopes=slopes)
 
 
 class FFTBank(FrequencyBank):
     """One FFT per distinct length, of which the bins of that length are kept."""
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        distinct, index = torch.unique(self.lengths, return_inverse=True)
+    def __init__(
+        self, transform: Transform, lengths: Tensor, fraction: float, *, slopes: bool = False
+    ) -> None:
+        super().__init__(transform, lengths, fraction, slopes=slopes)
+        distinct, index = torch.unique(lengths, return_inverse=True)
         self._members = [torch.nonzero(index == m).ravel() for m in range(len(distinct))]
-        self._rows = self._windows(self._offsets() - self.fraction, distinct)
+        self._rows = self._windows(distinct)
 
     def parts(self, frames: Tensor) -> tuple[Tensor, ...]:
-        transforms = [self._transform(frames, row) for row in self._rows]
+        transforms = [self._spectra(frames, row) for row in self._rows]
         return tuple(part for X in transforms for part in (X.real, X.imag))
 
     def spectra(self, frames: Tensor) -> Tensor:
-        return self._transform(frames, self._rows[0])
+        return self._spectra(frames, self._rows[0])
 
-    def _transform(self, frames: Tensor, rows: Tensor) -> Tensor:
-        dtype = torch.complex64 if frames.dtype == torch.float32 else torch.complex128
-        X = torch.empty((*frames.shape[:-1], self.bins), dtype=dtype, device=frames.device)
+    def _spectra(self, frames: Tensor, rows: Tensor) -> Tensor:
+        X = frames.new_empty(
+            (*frames.shape[:-1], self._transform.bins), dtype=frames.dtype.to_complex()
+        )
         for row, members in zip(rows, self._members, strict=True):
             X[..., members] = torch.fft.rfft(frames * row)[..., members]
         return X
 
 
 class MatrixBank(FrequencyBank):
-    """One matrix product for all bins."""
+    """One matrix product for all bins, and its adjoints.
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self._even = self.fraction == 0.0
-        self._half = (self.n_fft + 1) // 2
-        rows = self._half if self._even else self.n_fft
-        per_bin = rows * self.lengths.element_size() * (4 if self.slopes else 2)
-        step = max(_MATRIX_BYTES // per_bin, 1)
-        self._ranges = [slice(f, min(f + step, self.bins)) for f in range(0, self.bins, step)]
+    Args:
+        keep: hold a large matrix too, for it is used again and again.
+    """
+
+    windows = 1
+
+    def __init__(
+        self,
+        transform: Transform,
+        lengths: Tensor,
+        fraction: float = 0.0,
+        *,
+        slopes: bool = False,
+        keep: bool = False,
+    ) -> None:
+        super().__init__(transform, lengths, fraction, slopes=slopes)
+        self.bins = slice(0, transform.bins)
+        self._even = fraction == 0.0
+        self._places = transform.places(lengths, even=self._even)
+        self._phase = transform.phase(self.bins, lengths)
+        per_bin = len(self._places) * lengths.element_size() * (4 if slopes else 2)
+        step = transform.bins if keep else max(_MATRIX_BYTES // per_bin, 1)
+        self._ranges = [
+            slice(f, min(f + step, transform.bins)) for f in range(0, transform.bins, step)
+        ]
         self._whole = self._matrices(self._ranges[0]) if len(self._ranges) == 1 else None
         if self._whole is None:
-            self.block = _LARGE_BLOCK // self.n_fft
+            self.block = _LARGE_BLOCK // transform.n_fft
 
     def parts(self, frames: Tensor) -> tuple[Tensor, ...]:
-        if self._even:
-            middle = self.n_fft // 2
-            after = frames[..., middle : middle + self._half]
-            before = frames[..., middle - self._half + 1 : middle + 1].flip(-1)
-            sums, differences = after + before, after - before
-            sums[..., 0] *= 0.5  # the centre itself is no pair
-        else:
-            sums = differences = frames
+        sums, differences = split_halves(frames, self._even)
         found: list[list[Tensor]] = []
         for bins in self._ranges:
             cosines, sines = self._whole or self._matrices(bins)
             count = bins.stop - bins.start
-            real, imaginary = sums @ cosines, differences @ sines
+            real, imaginary = sums @ cosines.T, differences @ sines.T
             found.append(
                 [
                     part[..., start : start + count]
@@ -170,26 +170,116 @@ class MatrixBank(FrequencyBank):
             return tuple(found[0])
         return tuple(torch.cat(pieces, dim=-1) for pieces in zip(*found, strict=True))
 
-    def spectra(self, frames: Tensor) -> Tensor:
-        real, imaginary = self.parts(frames)[:2]
-        turns = torch.arange(self.bins, dtype=torch.float64) * (self.n_fft // 2) / self.n_fft
-        phase = torch.polar(torch.ones_like(turns), -2 * math.pi * (turns % 1.0))
-        X = torch.complex(real.contiguous(), imaginary.contiguous())
-        return X * phase.to(device=X.device, dtype=X.dtype)
+    def spectra(self, frames: Tensor | Given) -> Tensor:
+        """As of every bank; fractions and lengths given are those of the construction."""
+        real, imaginary = self.parts(frames.frames if isinstance(frames, Given) else frames)[:2]
+        return torch.complex(real.contiguous(), imaginary.contiguous()) * self._phase
+
+    def adjoint(self, G: Tensor) -> Tensor:
+        """Gradient of `Re Σ Ḡ X` with respect to the frames, `[C, n, K]`, for G `[C, n, F]`."""
+        even = odd = torch.zeros((), dtype=self._lengths.dtype, device=G.device)
+        for bins in self._ranges:
+            cosines, sines = self._whole or self._matrices(bins)
+            H = G[..., bins] * self._phase[bins].conj()
+            even = even + H.real.contiguous() @ cosines
+            odd = odd + H.imag.contiguous() @ sines
+        return joined_halves(even, odd, self._transform.n_fft, self._even)
+
+    def gradients(self, G: Tensor, given: Given, needs: Needs) -> Gradients:
+        """As `cells.BandKernel.gradients`, of all bins, for one length each; none of centres."""
+        by_length = None
+        if needs[2]:
+            sums, differences = (
+                part.flatten(0, 1) for part in split_halves(given.frames, self._even)
+            )
+            by_length = torch.cat(
+                [self._by_length(G[..., bins], sums, differences, bins) for bins in self._ranges]
+            )[:, None]
+        return self.adjoint(G) if needs[0] else None, None, by_length
+
+    @cached_property
+    def energies(self) -> Tensor:
+        """`Σ_k w²` of each bin, `[F]`."""
+        return torch.cat([w.square().sum(-1) for _, w in self._windows_in_parts()])
+
+    def squares(self, share: NDArray[np.float64]) -> tuple[Tensor, Tensor]:
+        """`Σ_f share · w²` `[B, K]` and `Σ_f share · max_k w²` `[B]`, `[F, B]` shares, `‖w‖ = 1`."""
+        factors = torch.from_numpy(share).to(self._lengths.dtype)
+        sums = self._lengths.new_zeros((share.shape[1], self._transform.n_fft))
+        tops = self._lengths.new_zeros(share.shape[1])
+        for bins, w in self._windows_in_parts():
+            squared = w.square()
+            squared /= squared.sum(-1, keepdim=True).clamp_min_(torch.finfo(w.dtype).tiny)
+            sums += factors[bins].T @ squared
+            tops += factors[bins].T @ squared.amax(-1)
+        return sums, tops
+
+    def _by_length(self, G: Tensor, sums: Tensor, differences: Tensor, bins: slice) -> Tensor:
+        """Gradient with respect to the lengths of these bins, `[B]`."""
+        H = (G * self._phase[bins].conj()).flatten(0, 1)
+        cosines, sines = self._transform.turns(bins, self._places)
+        by_window = (H.real.T @ sums).mul_(cosines)
+        by_window.addcmul_(H.imag.T @ differences, sines)
+        by_length: Tensor = torch.linalg.vecdot(by_window, self._rows(bins, 1)[1])
+        return by_length
 
     def _matrices(self, bins: slice) -> tuple[Tensor, Tensor]:
-        """Cosines and sines under the windows of these bins, and under their slopes."""
-        k = self._offsets()
-        rows = self._windows(k - self.fraction, self.lengths[bins])
-        if self._even:  # k = −K/2 of an even K has no partner: there every window has ended
-            part = slice(self.n_fft // 2, self.n_fft // 2 + self._half)
-            rows = tuple(row[:, part] for row in rows)
-            k = k[part]
-        f = torch.arange(bins.start, bins.stop, dtype=torch.float64)
-        angle = 2 * math.pi * ((torch.outer(f, k.cpu().double()) / self.n_fft) % 1.0)
-        cosines = angle.cos().to(self.lengths)
-        sines = -angle.sin().to(self.lengths)
-        return (
-            torch.cat([row * cosines for row in rows]).T.contiguous(),
-            torch.cat([row * sines for row in rows]).T.contiguous(),
-        )
+        """Cosines and sines under the windows of these bins, then under their slopes."""
+        cosines, sines = self._transform.turns(bins, self._places)
+        rows = self._rows(bins, self._slopes)
+        return torch.cat([row * cosines for row in rows]), torch.cat([row * sines for row in rows])
+
+    def _rows(self, bins: slice, slopes: int) -> tuple[Tensor, ...]:
+        u, mirror = self._places - self._fraction, self._transform.n_fft if self._even else 0
+        lengths = self._lengths[bins, None]
+        return self._transform.values(u, lengths, slopes=slopes, mirror=mirror, whole=False)
+
+    def _windows_in_parts(self) -> Iterator[tuple[slice, Tensor]]:
+        step = max(_SQUARE_VALUES // self._transform.n_fft, 1)
+        for start in range(0, self._transform.bins, step):
+            bins = slice(start, start + step)
+            yield bins, self._windows(self._lengths[bins])[0]
+
+
+class BankOperator:
+    """The transform of frames at few places between samples, and its adjoint, as `cells.CellOperator`.
+
+    Args:
+        banks: one for each place; shared, for their matrices are large.
+        places: number of the place of each frame, `[n]`.
+    """
+
+    def __init__(self, banks: Sequence[Any], places: NDArray[np.int64]) -> None:
+        self._banks = banks
+        self._places = places
+        self._groups = [
+            (banks[number], torch.from_numpy(np.nonzero(places == number)[0]))
+            for number in np.unique(places)
+        ]
+
+    def spectra(self, frames: Tensor) -> Tensor:
+        """`A x`: complex `[C, n, F]` for frames `[C, n, K]`."""
+        return self._grouped(lambda bank, part: bank.spectra(part), frames)
+
+    def adjoint(self, G: Tensor) -> Tensor:
+        """Gradient of `Re Σ Ḡ A x` with respect to the frames, `[C, n, K]`, for G `[C, n, F]`."""
+        return self._grouped(lambda bank, part: bank.adjoint(part), G)
+
+    def energies(self) -> Tensor:
+        """`Σ_k w²` of the window of each cell, `[n, F]`."""
+        return torch.stack([bank.energies for bank in self._banks])[torch.from_numpy(self._places)]
+
+    def squares(self, share: NDArray[np.float64]) -> Iterator[tuple[slice, Tensor, Tensor]]:
+        """As `CellOperator.squares`, frame by frame."""
+        found = {place: self._banks[place].squares(share) for place in set(self._places.tolist())}
+        for i, place in enumerate(self._places.tolist()):
+            sums, tops = found[place]
+            yield slice(i, i + 1), sums[None], tops[None]
+
+    def _grouped(self, work: Callable[[Any, Tensor], Tensor], values: Tensor) -> Tensor:
+        """`work` of the frames of each bank, `[C, n, ...]`, in their own order."""
+        if len(self._groups) == 1:
+            return work(self._groups[0][0], values)
+        parts = [work(bank, values[:, members]) for bank, members in self._groups]
+        order = torch.argsort(torch.cat([members for _, members in self._groups]))
+        return torch.cat(parts, dim=1)[:, order]

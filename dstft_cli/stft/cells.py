@@ -1,9 +1,22 @@
-"""The transform with a window length for every time-frequency cell.
+"""The transform with a window length for every time-frequency cell, in two ways.
 
-`X[f, i]` needs the window `w(·; θ[f, i])` on frame `i`, and its Fourier transform at bin `f` alone. So a
-frame costs one FFT per length that occurs in it: few where lengths are equal over patches of the
-plane, F at most. Each distinct pair of a frame and a length is transformed once, and every cell takes
-its bin from its pair; the values are those of the definition, without interpolation.
+`X[f, i]` needs the window `w(·; θ[f, i])` on frame `i`, and its Fourier transform at bin `f` alone.
+
+Where few lengths differ in a frame, as over patches of the plane, each distinct pair of a frame and a
+length is transformed by one FFT, and every cell takes its bin from its pair (`CellOperator`).
+
+Where every cell has a length of its own, sums over samples cost less (`BandKernel`). With
+`C, S = cos, sin(2π f u / K)` and the phase `φ_f = exp(−2πj f ⌊K/2⌋ / K)`,
+
+    X[f, i] = φ_f · (A + jB),
+    A = Σ_u w(u; θ[f, i])·s_i[u]·C[f, u],    B = −Σ_u w(u; θ[f, i])·d_i[u]·S[f, u].
+
+Between samples u runs over all K places and `s = d` is the frame. At whole centres windows are even:
+u runs over the distances 0 … ⌈K/2⌉−1, `s` and `d` being the sums and differences of the samples at ±u.
+With `H = φ̄ G`, `G = ∂L/∂X`, the gradient with respect to a window is
+`Q[u] = Re H · s · C − Im H · d · S`, summed over channels.
+
+Values are those of the definition, without interpolation.
 
 Source: Leiber et al., IEEE TSP 73 (2025), arXiv 2506.21440, time- and frequency-varying lengths.
 """
@@ -19,10 +32,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dstft_cli.stft.frames import Given, Gradients, Needs, joined_halves, split_halves
 from dstft_cli.stft.transform import Transform
 
 _BATCH_SAMPLES = 1 << 19  # of all pairs and channels transformed at a time
 _ROW_VALUES = 1 << 24  # of windows that an operator keeps between calls
+_BAND_VALUES = 1 << 16  # of bins times places: what stays in the cache over several frames
 
 
 @dataclass(frozen=True)
@@ -82,93 +97,71 @@ def cell_spectra(
     Returns:
         `X`, or `X`, `∂X/∂θ`, `∂X/∂t`; each complex `[C, n, F]`.
     """
-    pairs = pairs_of(lengths)
-    channels, n, _ = frames.shape
-    kind = torch.complex64 if frames.dtype == torch.float32 else torch.complex128
-    found = tuple(
-        torch.empty((channels, n, transform.bins), dtype=kind, device=frames.device)
-        for _ in range(3 if derivatives else 1)
-    )
-    theta = torch.from_numpy(pairs.lengths).to(frames.dtype).to(frames.device)
-    owner = torch.from_numpy(pairs.frames).to(frames.device)
-    index = torch.from_numpy(pairs.index).to(frames.device)
-    most = max(_BATCH_SAMPLES // (transform.n_fft * channels), 1)
-    for rows, members in pairs.batches(most):
-        of = owner[members]
-        part = fractions if len(fractions) == 1 else fractions[of]
-        windows = (
-            transform.window_derivatives(part, theta[members])
-            if derivatives
-            else (transform.windows(part, theta[members]),)
-        )
-        taken = (index[rows] - members.start).expand(channels, -1, -1)
-        picked = frames[:, of]
-        for X, w in zip(found, windows, strict=True):
-            X[:, rows] = torch.fft.rfft(picked * w).gather(1, taken)
-    return found
+    return CellOperator(transform, fractions, lengths).transforms(frames, 2 if derivatives else 0)
 
 
 class CellOperator:
-    """The transform of a block of frames, prepared once for many calls, and its adjoint.
-
-    The inner product of spectra is that of the whole spectrum of K bins, over K,
-
-        ⟨X, Y⟩ = 1/K · Σ_i Σ_f c_f · Re(X̄[f, i] · Y[f, i]),
-
-    with `c_f = 1` at f = 0 and, where K is even, at f = K/2, and 2 between, where a bin stands for two.
-    Under it the adjoint of the transform with one length is `w · irfft(X)`.
+    """The transform of a block of frames by one FFT per pair, and its adjoint.
 
     Args:
         transform: FFT size K, window family, normalization.
         fractions: fractional parts of the centres, samples, `[n]`, or `[1]` where all are equal, in
-            the dtype of the frames.
+            the dtype and on the device of the frames.
         lengths: window lengths, samples, `[F, n]`.
-
-    Attributes:
-        energies: `Σ_k w²` of the window of each cell, `[n, F]`.
+        keep: hold the windows for many calls.
     """
 
     def __init__(
-        self, transform: Transform, fractions: Tensor, lengths: NDArray[np.floating[Any]]
+        self,
+        transform: Transform,
+        fractions: Tensor,
+        lengths: NDArray[np.floating[Any]],
+        *,
+        keep: bool = False,
     ) -> None:
         self._transform = transform
         self._pairs = pairs_of(lengths)
-        self._of = torch.from_numpy(self._pairs.frames)
-        self._index = torch.from_numpy(self._pairs.index)
-        theta = torch.from_numpy(self._pairs.lengths).to(fractions.dtype)
-        part = fractions.expand(len(theta)) if len(fractions) == 1 else fractions[self._of]
-        distinct, which = np.unique(
-            np.stack([part.double().numpy(), theta.double().numpy()]), axis=1, return_inverse=True
-        )
-        self._part, self._theta = torch.from_numpy(distinct).to(fractions.dtype)
-        self._row = torch.from_numpy(which.reshape(-1))
-        self._rows = None
-        if len(self._part) * transform.n_fft <= _ROW_VALUES:
-            self._rows = self._new_rows(slice(None))
-        energies = torch.cat([w.square().sum(-1) for _, _, w in self._batches(1)])
-        self.energies = energies[self._index]
+        self._of = torch.from_numpy(self._pairs.frames).to(fractions.device)
+        self._index = torch.from_numpy(self._pairs.index).to(fractions.device)
+        self._theta = torch.from_numpy(self._pairs.lengths).to(fractions)
+        self._part = fractions if len(fractions) == 1 else fractions[self._of]
+        self._kept: tuple[Tensor, Tensor] | None = None
+        if keep:
+            self._keep_rows()
 
     def spectra(self, frames: Tensor) -> Tensor:
         """`A x`: complex `[C, n, F]` for frames `[C, n, K]`."""
-        channels = len(frames)
-        kind = torch.complex64 if frames.dtype == torch.float32 else torch.complex128
-        found = torch.empty((channels, *self._index.shape), dtype=kind)
-        for rows, members, w in self._batches(channels):
+        return self.transforms(frames)[0]
+
+    def transforms(self, frames: Tensor, slopes: int = 0) -> tuple[Tensor, ...]:
+        """`A x`, and with 2 slopes its derivatives with respect to lengths and centres."""
+        channels, n, _ = frames.shape
+        shape, kind = (channels, n, self._transform.bins), frames.dtype.to_complex()
+        found = tuple(frames.new_empty(shape, dtype=kind) for _ in range(1 + slopes))
+        for rows, members, windows in self._batches(channels, slopes):
             taken = (self._index[rows] - members.start).expand(channels, -1, -1)
-            spectra = torch.fft.rfft(frames[:, self._of[members]].mul_(w))
-            torch.gather(spectra, 1, taken, out=found[:, rows])
+            picked = frames[:, self._of[members]]
+            for X, w in zip(found, windows, strict=True):
+                windowed = picked * w if slopes else picked.mul_(w)
+                torch.gather(torch.fft.rfft(windowed), 1, taken, out=X[:, rows])
         return found
 
-    def adjoint(self, X: Tensor) -> Tensor:
-        """`A* X`: frames `[C, n, K]` for spectra `[C, n, F]`."""
-        channels, n, bins = X.shape
-        frames = torch.zeros((channels, n, self._transform.n_fft), dtype=X.real.dtype)
-        for rows, members, w in self._batches(channels):
+    def adjoint(self, G: Tensor) -> Tensor:
+        """Gradient of `Re Σ Ḡ A x` with respect to the frames, `[C, n, K]`, for G `[C, n, F]`."""
+        channels, n, bins = G.shape
+        halved = G / self._transform.bins_counted(G.real)
+        frames = G.real.new_zeros((channels, n, self._transform.n_fft))
+        for rows, members, (w,) in self._batches(channels):
             taken = (self._index[rows] - members.start).expand(channels, -1, -1)
-            parts = X.new_zeros((channels, len(w), bins)).scatter_(1, taken, X[:, rows])
-            y = torch.fft.irfft(parts, n=self._transform.n_fft).mul_(w)
+            parts = G.new_zeros((channels, members.stop - members.start, bins))
+            parts.scatter_(1, taken, halved[:, rows])
+            y = torch.fft.irfft(parts, n=self._transform.n_fft, norm="forward").mul_(w)
             frames.index_add_(1, self._of[members], y)
         return frames
+
+    def energies(self) -> Tensor:
+        """`Σ_k w²` of the window of each cell, `[n, F]`."""
+        return torch.cat([w.square().sum(-1) for _, _, (w,) in self._batches(1)])[self._index]
 
     def squares(self, share: NDArray[np.float64]) -> Iterator[tuple[slice, Tensor, Tensor]]:
         """Sums of squared windows `w / ‖w‖` over bands of bins, in blocks of frames.
@@ -181,33 +174,129 @@ class CellOperator:
         """
         bands = share.shape[1]
         bins, band = np.nonzero(share)
-        for rows, members, w in self._batches(bands):
+        for rows, members, (w,) in self._batches(bands):
+            count, number = rows.stop - rows.start, members.stop - members.start
             pair = self._pairs.index[rows][:, bins] - members.start
-            keys, inverse = np.unique(pair * bands + band, return_inverse=True)
             factors = np.bincount(
-                inverse.reshape(-1), np.broadcast_to(share[bins, band], pair.shape).reshape(-1)
+                (pair * bands + band).reshape(-1),
+                np.broadcast_to(share[bins, band], pair.shape).reshape(-1),
+                number * bands,
             )
-            factor = torch.from_numpy(factors).to(w.dtype)[:, None]
-            pair, band_of = torch.from_numpy(keys // bands), torch.from_numpy(keys % bands)
-            count = rows.stop - rows.start
-            target = (self._of[members][pair] - rows.start) * bands + band_of
+            factor = torch.from_numpy(factors).to(w.dtype).reshape(number, bands, 1)
             squared = w.square()
             squared /= squared.sum(-1, keepdim=True).clamp_min_(torch.finfo(w.dtype).tiny)
-            sums = w.new_zeros((count * bands, w.shape[-1]))
-            sums.index_add_(0, target, squared[pair].mul_(factor))
-            tops = w.new_zeros(count * bands)
-            tops.index_add_(0, target, squared.amax(-1)[pair] * factor[:, 0])
-            yield rows, sums.reshape(count, bands, -1), tops.reshape(count, bands)
+            frame = self._of[members] - rows.start
+            sums = w.new_zeros((count, bands, w.shape[-1]))
+            sums.index_add_(0, frame, squared[:, None] * factor)
+            tops = w.new_zeros((count, bands))
+            tops.index_add_(0, frame, squared.amax(-1, keepdim=True) * factor[..., 0])
+            yield rows, sums, tops
 
-    def _batches(self, channels: int) -> Iterator[tuple[slice, slice, Tensor]]:
-        """Frames, their pairs, and the windows of the pairs."""
+    def _batches(
+        self, channels: int, slopes: int = 0
+    ) -> Iterator[tuple[slice, slice, tuple[Tensor, ...]]]:
+        """Frames, their pairs, and the windows of the pairs with their slopes."""
         most = max(_BATCH_SAMPLES // (self._transform.n_fft * channels), 1)
         for rows, members in self._pairs.batches(most):
-            which = self._row[members]
-            yield rows, members, self._new_rows(which) if self._rows is None else self._rows[which]
+            if self._kept is not None and not slopes:
+                w, which = self._kept
+                yield rows, members, (w[which[members]],)
+            else:
+                part = self._part if len(self._part) == 1 else self._part[members]
+                yield rows, members, self._transform.rows(part, self._theta[members], slopes)
 
-    def _new_rows(self, which: slice | Tensor) -> Tensor:
-        part, theta = self._part[which], self._theta[which]
-        if not self._part.any():  # windows of whole centres are computed by halves
-            part = part[:1]
-        return self._transform.windows(part, theta)
+    def _keep_rows(self) -> None:
+        """Computes the distinct windows once, where they are few."""
+        part = self._part.expand(len(self._theta)).double().cpu().numpy()
+        both = np.stack([part, self._theta.double().cpu().numpy()])
+        distinct, which = np.unique(both, axis=1, return_inverse=True)
+        if distinct.shape[1] * self._transform.n_fft > _ROW_VALUES:
+            return
+        fractions, lengths = torch.from_numpy(distinct).to(self._theta)
+        if not fractions.any():  # windows of whole centres are computed by halves
+            fractions = fractions[:1]
+        w = self._transform.windows(fractions, lengths)
+        self._kept = w, torch.from_numpy(which.reshape(-1)).to(w.device)
+
+
+class BandKernel:
+    """A band of bins whose cells have windows of their own: spectra, and adjoint derivatives.
+
+    Args:
+        transform: FFT size K, window family, normalization.
+        bins: the band.
+        like: dtype and device of the frames.
+        whole: all centres are whole samples.
+
+    Attributes:
+        windows: of a frame that are computed at a time.
+    """
+
+    def __init__(self, transform: Transform, bins: slice, like: Tensor, *, whole: bool) -> None:
+        self.bins = bins
+        self.windows = bins.stop - bins.start
+        self._transform = transform
+        self._whole = whole
+        self._places = transform.places(like, even=whole)
+        self._cosines, self._sines = transform.turns(bins, self._places)
+        self._phase = transform.phase(bins, like)
+
+    def spectra(self, given: Given) -> Tensor:
+        """`X` of the band, complex `[C, n, B]`; lengths are those of all bins."""
+        (w,) = self._windows(given)
+        sums, differences = self._sides(given.frames)
+        real = (w * self._cosines) @ sums
+        imaginary = (w.mul_(self._sines)) @ differences
+        return torch.complex(real, imaginary).permute(2, 0, 1) * self._phase
+
+    def gradients(self, G: Tensor, given: Given, needs: Needs) -> Gradients:
+        """What the band adds to the gradients of frames `[C, n, K]`, centres `[n]` and its lengths.
+
+        Args:
+            G: gradient with respect to the band of X, `[C, n, B]`.
+            given: as for `spectra`.
+            needs: which gradients to compute; the others are None.
+        """
+        w, *slope = self._windows(given, 2 if needs[1] else 1 if needs[2] else 0)
+        H = (G * self._phase.conj()).permute(1, 2, 0)  # [n, B, C]
+        real, imaginary = H.real.contiguous(), H.imag.contiguous()
+        by_frames = by_center = by_length = None
+        if slope:
+            sums, differences = self._sides(given.frames)
+            by_window = (real @ sums.transpose(1, 2)).mul_(self._cosines)
+            by_window.addcmul_(imaginary @ differences.transpose(1, 2), self._sines)
+            by_length = torch.linalg.vecdot(by_window, slope[0]).T
+            if given.lengths.shape[1] == 1:
+                by_length = by_length.sum(1, keepdim=True)
+            if needs[1]:
+                by_center = torch.linalg.vecdot(by_window.flatten(1), slope[1].flatten(1))
+        if needs[0]:
+            by_sums = (w * self._cosines).transpose(1, 2) @ real
+            by_differences = (w.mul_(self._sines)).transpose(1, 2) @ imaginary
+            sides = by_sums.permute(2, 0, 1), by_differences.permute(2, 0, 1)
+            by_frames = joined_halves(*sides, self._transform.n_fft, self._whole)
+        return by_frames, by_center, by_length if needs[2] else None
+
+    def _windows(self, given: Given, slopes: int = 0) -> tuple[Tensor, ...]:
+        """Windows of the band and their slopes, each `[n or 1, B, U]`."""
+        shift = 0.0 if given.fractions is None else given.fractions[:, None]
+        u = self._places - shift
+        return self._transform.values(
+            u.reshape(-1, 1, len(self._places)),
+            given.lengths[self.bins].T[:, :, None],
+            slopes=slopes,
+            mirror=self._transform.n_fft if self._whole else 0,
+            whole=False,
+        )
+
+    def _sides(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """`s` and `d`, each `[n, U, C]`."""
+        sums, differences = split_halves(frames, self._whole)
+        return sums.permute(1, 2, 0), differences.permute(1, 2, 0)
+
+
+def bands(transform: Transform) -> Iterator[slice]:
+    """All bins, in bands whose windows and turns stay in the cache."""
+    step = max(_BAND_VALUES // transform.n_fft, 1)
+    for start in range(0, transform.bins, step):
+        yield slice(start, min(start + step, transform.bins))

@@ -1,9 +1,14 @@
-"""Frames of a signal around real-valued centres, fetched in blocks."""
+"""Frames of a signal around real-valued centres, fetched in blocks, and the adjoint of that.
+
+`Frames` reads them from any source of samples, `Layout` from a tensor that autograd sees: there everything
+stays on the device of the signal, and nothing is read back from it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -11,8 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 FloatArray = NDArray[np.floating[Any]]
-MOST_FRACTIONS = 8  # places between samples where lengths per bin pay for a matrix at each
+Gradients = tuple[Tensor | None, Tensor | None, Tensor | None]
+Needs = tuple[bool, bool, bool]  # gradients with respect to signal, centres, lengths
 
+_MOST_FRACTIONS = 8  # places between samples where lengths per bin pay for a matrix at each
 _WORTH_SKIPPING = 1 << 16  # samples between frames, which are not read then
 
 
@@ -73,6 +80,11 @@ class Frames:
             torch.cat([self._run(run) for run in runs], 1) if len(runs) > 1 else self._run(floors)
         )
 
+    def places(self) -> tuple[list[float], NDArray[np.int64]]:
+        """Fractional parts of the centres that occur, and the number of that of each frame, `[T]`."""
+        distinct, inverse = np.unique(np.round(self._fractions, 9), return_inverse=True)
+        return distinct.tolist(), inverse.reshape(-1)
+
     def _run(self, floors: NDArray[np.int64]) -> Tensor:
         """Samples of the frames with these centres, from one read."""
         first = int(floors.min()) - self.n_fft // 2
@@ -92,21 +104,17 @@ class Frames:
         part = np.zeros(1) if self._whole else self._fractions[start:stop]
         return torch.from_numpy(part).to(self.dtype).to(self.device)
 
-    def groups(
-        self, start: int = 0, stop: int | None = None
-    ) -> Iterator[tuple[float, NDArray[np.int64]]]:
-        """Fractional parts of the centres `start … stop-1`, and the frames that have each."""
-        part = np.round(self._fractions[start:stop], 9)
-        distinct, inverse = np.unique(part, return_inverse=True)
-        order = start + np.argsort(inverse, kind="stable")
-        ends = np.cumsum(np.bincount(inverse))
-        for fraction, frames in zip(distinct, np.split(order, ends[:-1]), strict=True):
-            yield float(fraction), frames
+    def groups(self) -> Iterator[tuple[float, NDArray[np.int64]]]:
+        """Fractional parts of the centres, and the frames that have each."""
+        distinct, places = self.places()
+        order = np.argsort(places, kind="stable")
+        ends = np.cumsum(np.bincount(places))
+        yield from zip(distinct, np.split(order, ends[:-1]), strict=True)
 
     @property
     def few_fractions(self) -> bool:
         """Whether the centres lie at so few places between samples that each may have a matrix."""
-        return sum(1 for _ in self.groups()) <= MOST_FRACTIONS
+        return len(self.places()[0]) <= _MOST_FRACTIONS
 
     def _read(self, first: int, last: int) -> Tensor:
         """Samples `first … last-1` `[C, last-first]`, zero outside the signal."""
@@ -120,3 +128,153 @@ class Frames:
         left = min(a, b) - first if b > a else 0
         right = last - first - left - inside.shape[-1]
         return torch.nn.functional.pad(inside, (left, right)) if left or right else inside
+
+
+class Given(NamedTuple):
+    """What the transform of some frames is computed from, as tensors that autograd may follow.
+
+    Attributes:
+        frames: `[C, n, K]`.
+        fractions: fractional parts of the centres, samples, `[n]`; None: all are whole.
+        lengths: window lengths, samples, `[1, 1]`, `[1, n]`, `[F, 1]` or `[F, n]`.
+    """
+
+    frames: Tensor
+    fractions: Tensor | None
+    lengths: Tensor
+
+
+@dataclass(frozen=True)
+class Block:
+    """Frames `start … stop-1` of some channels."""
+
+    channels: slice
+    start: int
+    stop: int
+
+    @property
+    def frames(self) -> slice:
+        """Numbers of the frames."""
+        return slice(self.start, self.stop)
+
+    def lengths(self, lengths: Tensor) -> Tensor:
+        """Of window lengths `[F or 1, T or 1]` those of these frames, a view."""
+        return lengths if lengths.shape[1] == 1 else lengths[:, self.frames]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Frames around `t_i = i·H`, or around centres of their own, of a signal tensor `[C, N]`.
+
+    Attributes:
+        length: signal length N, samples.
+        n_fft: FFT size K, samples.
+        count: number of frames T.
+        hop: H, samples, whole; 0 where there are centres.
+        centers: `[T]`, samples, detached; None where there is a hop.
+    """
+
+    length: int
+    n_fft: int
+    count: int
+    hop: int
+    centers: Tensor | None = None
+
+    def blocks(self, channels: int, samples: int, *, most_channels: int) -> Iterator[Block]:
+        """All frames of all channels in blocks of about `samples` samples."""
+        wide = max(min(channels, most_channels), 1)
+        n = min(max(samples // (self.n_fft * wide), 1), self.count)
+        wide = max(wide, min(samples // (self.n_fft * n), channels))
+        for first in range(0, channels, wide):
+            for start in range(0, self.count, n):
+                stop = min(start + n, self.count)
+                yield Block(slice(first, min(first + wide, channels)), start, stop)
+
+    def frames(self, signal: Tensor, block: Block) -> Tensor:
+        """Samples of the frames, zero outside the signal, `[C, n, K]`."""
+        part = signal[block.channels]
+        if self.centers is not None:
+            padded = torch.nn.functional.pad(part, (0, 1))
+            return padded[:, self._index(self.centers, block)]
+        first, last = self._span(block)
+        a, b = min(max(first, 0), self.length), max(min(last, self.length), 0)
+        part = part[:, a : max(a, b)]
+        if first < 0 or last > self.length:
+            left = a - first
+            part = torch.nn.functional.pad(part, (left, last - first - left - part.shape[-1]))
+        return part.unfold(-1, self.n_fft, self.hop)
+
+    def given(self, signal: Tensor, lengths: Tensor, block: Block) -> Given:
+        """Frames of the block, fractional parts of their centres, and their lengths."""
+        fractions = None
+        if self.centers is not None:
+            part = self.centers[block.frames]
+            fractions = (part - part.floor()).to(signal.dtype)
+        return Given(self.frames(signal, block), fractions, block.lengths(lengths))
+
+    def folded(self, frames: Tensor) -> Tensor:
+        """What `add` takes: frames `[C, n, K]` around centres, or the sum of those a hop apart."""
+        if self.centers is not None:
+            return frames
+        channels, n, K = frames.shape
+        rows = -(-K // self.hop)
+        total = frames.new_zeros((channels, n + rows - 1, self.hop))
+        for row in range(rows):
+            part = frames[..., row * self.hop : (row + 1) * self.hop]
+            total[:, row : row + n, : part.shape[-1]] += part
+        return total.reshape(channels, -1)[:, : (n - 1) * self.hop + K]
+
+    def empty_total(self, signal: Tensor) -> Tensor:
+        """What `add` adds to, `[C, N + 1]`: the last place takes what lies outside the signal."""
+        return signal.new_zeros((signal.shape[0], self.length + 1))
+
+    def add(self, total: Tensor, part: Tensor, block: Block) -> None:
+        """Adds the adjoint of `frames`, of what `folded` gave."""
+        total = total[block.channels]
+        if self.centers is not None:
+            total.index_add_(1, self._index(self.centers, block).flatten(), part.flatten(1))
+            return
+        first, last = self._span(block)
+        a, b = max(first, 0), min(last, self.length)
+        if b > a:
+            total[:, a:b] += part[:, a - first : b - first]
+
+    def _span(self, block: Block) -> tuple[int, int]:
+        first = block.start * self.hop - self.n_fft // 2
+        return first, first + (block.stop - 1 - block.start) * self.hop + self.n_fft
+
+    def _index(self, centers: Tensor, block: Block) -> Tensor:
+        """Sample of each place of each frame, `[n, K]`; N for what lies outside."""
+        offsets = torch.arange(self.n_fft, device=centers.device) - self.n_fft // 2
+        index = centers[block.frames].floor().long()[:, None] + offsets
+        return index.masked_fill((index < 0) | (index >= self.length), self.length)
+
+
+def center_dtype(device: torch.device) -> torch.dtype:
+    """Of frame centres: float64, but for MPS, which has none."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
+def split_halves(frames: Tensor, even: bool) -> tuple[Tensor, Tensor]:
+    """Sums and differences of the samples at ±u, u = 0 … ⌈K/2⌉−1, of frames `[..., K]`.
+
+    The sum at 0 is the centre itself. Where windows are not `even`: twice the frames.
+    """
+    if not even:
+        return frames, frames
+    middle, half = frames.shape[-1] // 2, (frames.shape[-1] + 1) // 2
+    after = frames[..., middle : middle + half]
+    before = frames[..., middle - half + 1 : middle + 1].flip(-1)
+    sums = after + before
+    sums[..., 0] *= 0.5
+    return sums, after - before
+
+
+def joined_halves(sums: Tensor, differences: Tensor, n_fft: int, even: bool) -> Tensor:
+    """The adjoint of `split_halves`, of parts that come from even windows: `[..., K]`."""
+    total = sums + differences
+    if not even:
+        return total
+    before = (sums - differences)[..., 1:].flip(-1)
+    missing = n_fft - total.shape[-1] - before.shape[-1]  # the place −K/2 of an even K
+    return torch.nn.functional.pad(torch.cat([before, total], -1), (missing, 0))

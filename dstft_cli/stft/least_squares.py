@@ -1,16 +1,18 @@
 """The way back from a transform whose window lengths vary with frequency: least squares.
 
-With `A` the transform and `⟨·,·⟩` the inner product of `cells.CellOperator`, the signal is the one
-that minimizes
+With `A` the transform, the signal is the one that minimizes
 
     Σ_i 1/K Σ_f c_f · |X[f, i] − (A x)[f, i]|² / ‖w[f, i]‖²,
 
-every cell weighted as under energy normalization, and the signal itself where X is its transform.
-Conjugate gradients find it, preconditioned by the diagonal of the normal equations,
-`D[n] = Σ_i 1/K Σ_f c_f · w[n − t_i; θ[f, i]]² / ‖w[f, i]‖²`: with one length for all bins the first
-step is weighted overlap-add, and the last.
+`c_f` being 2 where a bin stands for two, every cell weighted as under energy normalization, and the signal
+itself where X is its transform. Conjugate gradients find it, preconditioned by the diagonal of the
+normal equations, `D[n] = Σ_i 1/K Σ_f c_f · w[n − t_i; θ[f, i]]² / ‖w[f, i]‖²`: with one length for all bins
+the first step is weighted overlap-add, and the last.
 
-The signal is solved for in `segments`.
+The signal is solved for in segments. Each takes all frames that reach it and its margins, and the
+signal beyond the margins as zero: the normal equations there are a principal part of those of the whole
+signal, as well-conditioned, and since these are banded what is wrong beyond the margins decays by
+orders of magnitude per n_fft. Only the inner part of a segment is kept.
 
 Source: Griffin & Lim, IEEE TASSP 32 (1984); Björck, Numerical Methods for Least Squares Problems
 (SIAM 1996), section 7.4 (conjugate gradients on the residual).
@@ -18,31 +20,37 @@ Source: Griffin & Lim, IEEE TASSP 32 (1984); Björck, Numerical Methods for Leas
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dstft_cli.stft.bank_operator import AdjointBank, BankOperator
+from dstft_cli.stft.bank import BINS_PER_FFT, BankOperator, MatrixBank
 from dstft_cli.stft.blocks import map_in_order
 from dstft_cli.stft.cells import CellOperator
-from dstft_cli.stft.coverage import check_invertible
 from dstft_cli.stft.frames import Frames
-from dstft_cli.stft.segment_problem import Operator, SegmentProblem
-from dstft_cli.stft.segments import Segment, cut
+from dstft_cli.stft.overlap_add import BlockInverse, incomplete, lost_and_weak
 from dstft_cli.stft.transform import Transform
 
 FloatArray = NDArray[np.floating[Any]]
 Array64 = NDArray[np.float64]
 
-_BINS_PER_FFT = 20  # a matrix product for so many bins costs about as much as one FFT
+MOST_ITERATIONS = 200
+TOLERANCE = {
+    torch.float32: 1e-7,
+    torch.float64: 1e-11,
+}  # of the gradient, relative to the transform
+_BANDS = 16  # of bins, in each of which a sample should be covered
 _BANK_BYTES = 1 << 30  # of matrices that are kept from one iteration to the next
 _HELD_BYTES = 1 << 30  # by the segments that are solved at a time
+SEGMENT = 32  # n_fft that a segment keeps
+_MARGIN = {torch.float32: 4, torch.float64: 8}  # n_fft that it solves for beyond, at each end
+_MOST_VALUES = 1 << 22  # of the transform in a segment, where frames are dense
 
 
 @dataclass(frozen=True)
@@ -56,33 +64,17 @@ class _Solved:
     weak: int
 
 
-class LeastSquaresInverse:
-    """Least squares from frames that come in blocks, in time order; used as `Inverse` is.
+class LeastSquaresInverse(BlockInverse):
+    """Least squares by conjugate gradients; arguments are those of `BlockInverse`.
 
-    Memory depends on n_fft, channels and threads, not on the number of frames. Transform and adjoint
-    are computed in the precision of X, the signal in float64.
-
-    Args:
-        transform: FFT size, window family, normalization.
-        centers: frame centres, samples, `[T]`, not decreasing.
-        lengths: window lengths, samples, in (0, n_fft], `[F, 1]` or `[F, T]`; also `[1, 1]` and
-            `[1, T]`.
-        length: N, samples per channel, >= 1.
-        channels: C.
-        dtype: float32 or float64, the precision in which X was computed and is given.
-        threads: segments at a time.
+    Transform and adjoint are computed in the precision of X, the signal in float64.
 
     Attributes:
-        uncovered: samples that no window reaches: they are zero. Complete, as all that follow, once
-            `samples` has ended.
-        weak: further samples that in a sixteenth of the spectrum no window reaches, or only by its
-            end: their error may exceed `coverage.WEAK_ERROR` of the level around them.
+        uncovered: samples that no window reaches: they are zero.
+        weak: further samples that in a sixteenth of the spectrum no window reaches, or only by its end.
         iterations: of conjugate gradients, in the segment that took most.
         residual: `‖X − A x‖ / ‖X‖` over all frames, each cell weighted as above.
         converged: whether every segment came to its end before `MOST_ITERATIONS`.
-
-    Raises:
-        UsageError: shapes, lengths or the order of the centres are not as above.
     """
 
     def __init__(
@@ -91,24 +83,11 @@ class LeastSquaresInverse:
         centers: FloatArray,
         lengths: FloatArray,
         length: int,
-        *,
-        channels: int = 1,
-        dtype: torch.dtype = torch.float32,
-        threads: int = 1,
+        **options: Any,
     ) -> None:
-        check_invertible(transform.n_fft, centers, lengths, length)
-        self.length = length
-        self.channels = channels
-        self.block = max((1 << 20) // (transform.n_fft * channels), 1)
-        self.uncovered = 0
-        self.weak = 0
+        super().__init__(transform, centers, lengths, length, **options)
         self.iterations = 0
         self.converged = True
-        self._transform = transform
-        self._dtype = dtype
-        self._threads = threads
-        self._centers = np.asarray(centers, np.float64)
-        self._lengths = np.asarray(lengths, np.float64)
         self._remainder = 0.0
         self._energy = 0.0
         self._places, self._banks = self._find_banks()
@@ -118,19 +97,8 @@ class LeastSquaresInverse:
         """`‖X − A x‖ / ‖X‖`; 0 for a transform that is zero."""
         return float(np.sqrt(self._remainder / self._energy)) if self._energy else 0.0
 
-    def starts(self) -> range:
-        """Number of the first frame of each block."""
-        return range(0, len(self._centers), self.block)
-
     def samples(self, blocks: Iterable[Tensor]) -> Iterator[Array64]:
-        """Finished samples, in order; can be used once.
-
-        Args:
-            blocks: `X` as complex `[C, n, F]`, in all T frames, in order.
-
-        Yields:
-            `[C, m]`, float64, N samples in all.
-        """
+        """Finished samples, as `BlockInverse.samples`."""
         for solved in map_in_order(self._solve, self._jobs(blocks), self._workers()):
             self.uncovered += solved.uncovered
             self.weak += solved.weak
@@ -141,14 +109,30 @@ class LeastSquaresInverse:
             yield solved.samples
 
     def segments(self) -> Iterator[Segment]:
-        """Segments of the signal, in order."""
-        values = self._transform.bins * self.channels
-        return cut(self._centers, self.length, self._transform.n_fft, values, self._dtype)
+        """Segments of the signal, in order; shorter ones where frames are dense."""
+        n_fft = self._transform.n_fft
+        margin = _MARGIN[self._dtype] * n_fft
+        most = _MOST_VALUES // (self._transform.bins * self.channels)
+        start = 0
+        while start < self.length:
+            low = max(start - margin, 0)
+            first = int(np.searchsorted(self._centers, low - n_fft // 2 - 1))
+            size = SEGMENT * n_fft
+            while True:
+                stop = min(start + size, self.length)
+                high = min(stop + margin, self.length)
+                reach = high + n_fft // 2 + 1
+                last = int(np.searchsorted(self._centers, reach, side="right"))
+                if last - first <= most or size <= 4 * n_fft:
+                    break
+                size //= 2
+            yield Segment(start, stop, low, high, slice(first, last))
+            start = stop
 
     def _jobs(self, blocks: Iterable[Tensor]) -> Iterator[tuple[Segment, Tensor]]:
         """Segments with the frames they need, each frame held until the last one has it."""
         source = iter(blocks)
-        kind = torch.complex64 if self._dtype == torch.float32 else torch.complex128
+        kind = self._dtype.to_complex()
         held = torch.empty((self.channels, 0, self._transform.bins), dtype=kind)
         first = 0  # number of the first frame held
         for segment in self.segments():
@@ -156,7 +140,7 @@ class LeastSquaresInverse:
             while count < segment.frames.stop:
                 block = next(source, None)
                 if block is None:
-                    raise _incomplete(count, len(self._centers))
+                    raise incomplete(count, len(self._centers))
                 parts.append(block.to("cpu", kind))
                 count += block.shape[1]
             held = torch.cat(parts, dim=1)
@@ -166,7 +150,7 @@ class LeastSquaresInverse:
             yield segment, held[:, begin : begin + segment.frames.stop - segment.frames.start]
         count = first + held.shape[1] + sum(block.shape[1] for block in source)
         if count < len(self._centers):
-            raise _incomplete(count, len(self._centers))
+            raise incomplete(count, len(self._centers))
 
     def _workers(self) -> int:
         """Segments at a time: each holds its frames five times over, and twice as many wait."""
@@ -175,43 +159,21 @@ class LeastSquaresInverse:
         held: int = 7 * values * (8 if self._dtype == torch.float32 else 16)
         return max(min(self._threads, _HELD_BYTES // max(held, 1)), 1)
 
-    def _find_banks(self) -> tuple[NDArray[np.int64], list[AdjointBank]]:
+    def _find_banks(self) -> tuple[NDArray[np.int64], list[MatrixBank]]:
         """Place of each frame between samples and the matrices of each place, where they pay."""
+        nothing: tuple[NDArray[np.int64], list[MatrixBank]] = (np.empty(0, np.int64), [])
         if self._lengths.shape[1] > 1 or len(self._lengths) == 1:
-            return np.empty(0, np.int64), []
+            return nothing
         theta = torch.from_numpy(self._lengths[:, 0]).to(self._dtype)
         frames = Frames(np.empty((1, 1)), self._centers, self._transform.n_fft)
-        few_lengths = len(torch.unique(theta)) * _BINS_PER_FFT <= len(theta)
+        few_lengths = len(torch.unique(theta)) * BINS_PER_FFT <= len(theta)
         if few_lengths or not frames.few_fractions:
-            return np.empty(0, np.int64), []
-        groups = list(frames.groups())
-        transform = self._transform
-        size = 2 * transform.n_fft * transform.bins * theta.element_size()
-        keep = sum(size if fraction else size // 2 for fraction, _ in groups) <= _BANK_BYTES
-        places = np.zeros(len(frames), np.int64)
-        banks = []
-        for number, (fraction, members) in enumerate(groups):
-            places[members] = number
-            banks.append(
-                AdjointBank(
-                    transform.n_fft,
-                    theta,
-                    fraction,
-                    transform.window,
-                    transform.normalization,
-                    keep=keep,
-                )
-            )
+            return nothing
+        fractions, places = frames.places()
+        size = 2 * self._transform.n_fft * self._transform.bins * theta.element_size()
+        keep = sum(size if fraction else size // 2 for fraction in fractions) <= _BANK_BYTES
+        banks = [MatrixBank(self._transform, theta, place, keep=keep) for place in fractions]
         return places, banks
-
-    def _problem(self, segment: Segment) -> SegmentProblem:
-        return SegmentProblem(
-            partial(self._operator, segment.frames),
-            self._centers[segment.frames] - segment.low,
-            segment.high - segment.low,
-            self._transform.n_fft,
-            self._dtype,
-        )
 
     def _own(self, segment: Segment) -> slice:
         """Of its frames those whose centres lie in the part that is kept."""
@@ -225,14 +187,20 @@ class LeastSquaresInverse:
             return BankOperator(self._banks, self._places[frames])
         part = self._lengths if self._lengths.shape[1] == 1 else self._lengths[:, frames]
         shape = (self._transform.bins, frames.stop - frames.start)
-        return CellOperator(self._transform, fractions, np.broadcast_to(part, shape))
+        return CellOperator(self._transform, fractions, np.broadcast_to(part, shape), keep=True)
 
     def _solve(self, job: tuple[Segment, Tensor]) -> _Solved:
         segment, X = job
         if X.shape[1] == 0:
             size = segment.stop - segment.start
             return _Solved(np.zeros((self.channels, size)), 0, True, 0.0, 0.0, size, 0)
-        problem = self._problem(segment)
+        problem = SegmentProblem(
+            partial(self._operator, segment.frames),
+            self._centers[segment.frames] - segment.low,
+            segment.high - segment.low,
+            self._transform.n_fft,
+            self._dtype,
+        )
         peak = X.abs().amax(dim=(1, 2))  # squares of very small or large values are no float32
         scale = peak.masked_fill(peak == 0, 1)
         X = X / scale[:, None, None]
@@ -253,5 +221,143 @@ class LeastSquaresInverse:
         )
 
 
-def _incomplete(count: int, total: int) -> ValueError:
-    return ValueError(f"{count} of {total} frames came: the signal is incomplete")
+@dataclass(frozen=True)
+class Segment:
+    """Samples `start … stop-1` of the signal, solved for from `low … high-1` and some frames.
+
+    Attributes:
+        start, stop: samples that are kept.
+        low, high: samples that are solved for, margins included.
+        frames: all frames that reach the latter, `first … last-1`.
+    """
+
+    start: int
+    stop: int
+    low: int
+    high: int
+    frames: slice
+
+
+class Operator(Protocol):
+    """`cells.CellOperator` or `bank.BankOperator`."""
+
+    def energies(self) -> Tensor: ...
+    def spectra(self, frames: Tensor) -> Tensor: ...
+    def adjoint(self, G: Tensor) -> Tensor: ...
+    def squares(self, share: Array64) -> Iterator[tuple[slice, Tensor, Tensor]]: ...
+
+
+class SegmentProblem:
+    """The least-squares problem of one segment.
+
+    Args:
+        operator_of: the transform of the frames, given the fractional parts of their centres, `[n]`.
+        centers: of the frames, samples from the start of the segment, `[n]`.
+        size: M, samples of the segment.
+        n_fft: FFT size K.
+        dtype: precision of the transform.
+
+    Attributes:
+        lost, weak: samples of the segment that are not or hardly determined, `[M]`.
+    """
+
+    def __init__(
+        self,
+        operator_of: Callable[[Tensor], Operator],
+        centers: Array64,
+        size: int,
+        n_fft: int,
+        dtype: torch.dtype,
+    ) -> None:
+        self._n_fft = n_fft
+        self._dtype = dtype
+        self._size = size
+        self._centers = centers
+        self._firsts = (np.floor(centers).astype(np.int64) - n_fft // 2).tolist()
+        probe = self._frames(np.zeros((1, 1)))
+        self._operator = operator_of(probe.fractions(0, len(probe)))
+        energies = self._operator.energies()
+        # a window shorter than a sample may fall between two: there is nothing of its cell
+        self._weights = energies.reciprocal().masked_fill_(energies <= 0, 0)
+        share = _band_shares(n_fft)
+        self._count = torch.from_numpy(share.sum(axis=1))
+        self._adjoint_weights = self._weights * self._count.to(dtype)
+        self._inverse_diagonal = self._covered(share)
+
+    def energy(self, X: Tensor, frames: slice = slice(None)) -> Array64:
+        """`⟨X, X⟩` of each channel, cells weighted, `[C]`."""
+        squared = torch.view_as_real(X).square().sum(-1) * self._weights[frames]
+        return (squared.sum(1, dtype=torch.float64) @ self._count).numpy()
+
+    def solve(self, X: Tensor) -> tuple[Array64, Tensor, int, bool]:
+        """Signal `[C, M]`, `X − A x`, iterations, and whether they sufficed."""
+        limit = TOLERANCE[self._dtype] * np.sqrt(self.energy(X))
+        x = np.zeros((len(X), self._size))
+        rest = X.clone()
+        gradient = self._adjoint(rest)
+        step = gradient * self._inverse_diagonal
+        slope = (gradient * step).sum(axis=1)
+        direction = step
+        iterations = 0
+        while True:
+            active = np.sqrt(slope) > limit
+            if not active.any() or iterations == MOST_ITERATIONS:
+                return x, rest, iterations, not active.any()
+            change = self._spectra(direction)
+            curvature = self.energy(change)
+            active &= curvature > 0
+            size = np.divide(slope, curvature, out=np.zeros_like(slope), where=active)
+            x += size[:, None] * direction
+            rest -= change.mul_(torch.from_numpy(size).to(self._dtype)[:, None, None])
+            gradient = self._adjoint(rest)
+            np.multiply(gradient, self._inverse_diagonal, out=step)
+            before, slope = slope, (gradient * step).sum(axis=1)
+            turn = np.divide(slope, before, out=np.zeros_like(slope), where=active)
+            direction = step + turn[:, None] * direction
+            iterations += 1
+
+    def _spectra(self, x: Array64) -> Tensor:
+        frames = self._frames(x)
+        return self._operator.spectra(frames.block(0, len(frames)))
+
+    def _adjoint(self, X: Tensor) -> Array64:
+        frames = self._operator.adjoint(X * self._adjoint_weights).numpy()
+        K = self._n_fft
+        padded = np.zeros((len(frames), self._size + 2 * K + 2))
+        for i, first in enumerate(self._firsts):
+            padded[:, first + K + 1 : first + 2 * K + 1] += frames[:, i]
+        return padded[:, K + 1 : K + 1 + self._size]
+
+    def _frames(self, x: Array64) -> Frames:
+        return Frames(x, self._centers, self._n_fft, dtype=self._dtype)
+
+    def _covered(self, share: Array64) -> Array64:
+        """The preconditioner `1/D` `[M]`, zero where samples are lost; sets `lost` and `weak`."""
+        K = self._n_fft
+        kind = np.float32 if self._dtype == torch.float32 else np.float64
+        weight = np.zeros((share.shape[1], self._size + 2 * K + 2), kind)
+        top = np.zeros_like(weight)
+        for rows, sums, tops in self._operator.squares(share):
+            values, peaks = sums.numpy(), tops.numpy()[:, :, None]
+            for i, first in enumerate(self._firsts[rows]):
+                reach = slice(first + K + 1, first + 2 * K + 1)
+                weight[:, reach] += values[i]
+                np.maximum(top[:, reach], peaks[i], out=top[:, reach])
+        inside = slice(K + 1, K + 1 + self._size)
+        weight, top = weight[:, inside], top[:, inside]
+        diagonal = weight.sum(axis=0)
+        self.lost, weak = lost_and_weak(diagonal, top.sum(axis=0), self._dtype)
+        for band, peak in zip(weight, top, strict=True):
+            weak |= np.logical_or(*lost_and_weak(band, peak, self._dtype))
+        self.weak = weak & ~self.lost
+        inverse: Array64 = np.divide(1.0, diagonal, out=np.zeros(self._size), where=~self.lost)
+        return inverse
+
+
+def _band_shares(n_fft: int) -> Array64:
+    """`c_f / K` of each bin in its band of the spectrum, `[F, B]`."""
+    count = Transform(n_fft).bins_counted(torch.empty(0, dtype=torch.float64)).numpy()
+    bins = len(count)
+    share = np.zeros((bins, min(_BANDS, bins)))
+    share[np.arange(bins), np.arange(bins) * share.shape[1] // bins] = count / n_fft
+    return share

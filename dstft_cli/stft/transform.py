@@ -15,12 +15,15 @@ Source: Leiber et al., IEEE TSP 73 (2025), arXiv 2506.21440, equations of sectio
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from dstft_cli.stft.windows import window, window_and_slope, window_derivatives
+from dstft_cli.stft.windows import window_and_slopes
 
 
 @dataclass(frozen=True)
@@ -42,60 +45,101 @@ class Transform:
         """Number of frequency bins F = K // 2 + 1."""
         return self.n_fft // 2 + 1
 
-    def windows(self, fractions: Tensor, lengths: Tensor) -> Tensor:
-        """Window rows `[n or 1, K]`; fractional centres `[n or 1]`, lengths `[n or 1]`, samples."""
-        fractions, lengths, index = _distinct(fractions, lengths)
-        u, mirror = self._offsets(fractions)
-        w = window(u, lengths[:, None], self.window, self.normalization, mirror=mirror)
-        return w if index is None else w.index_select(0, index)
+    def windows(self, fractions: Tensor | None, lengths: Tensor) -> Tensor:
+        """Window rows, `[n or 1, K]`.
 
-    def windows_and_slopes(self, fractions: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        Args:
+            fractions: fractional parts of the centres, samples, `[n or 1]`; None: all are 0.
+            lengths: window lengths, samples, `[n or 1]`.
+        """
+        return self.rows(fractions, lengths)[0]
+
+    def windows_and_slopes(
+        self, fractions: Tensor | None, lengths: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Rows of `w` and `∂w/∂θ`, each `[n or 1, K]`; arguments as for `windows`."""
-        fractions, lengths, index = _distinct(fractions, lengths)
-        u, mirror = self._offsets(fractions)
-        w, dw = window_and_slope(
-            u, lengths[:, None], self.window, self.normalization, mirror=mirror
-        )
-        if index is None:
-            return w, dw
-        return w.index_select(0, index), dw.index_select(0, index)
+        w, by_length = self.rows(fractions, lengths, 1)
+        return w, by_length
 
     def window_derivatives(
         self, fractions: Tensor, lengths: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Rows of `w`, `∂w/∂θ` and `∂w/∂t`, each `[n, K]`; arguments as for `windows`."""
-        u = self._sample_offsets(fractions) - fractions[:, None]
-        return window_derivatives(u, lengths[:, None], self.window, self.normalization)
+        """Rows of `w`, `∂w/∂θ` and `∂w/∂t`, each `[n or 1, K]`; arguments as for `windows`."""
+        w, by_length, by_center = self.rows(fractions, lengths, 2)
+        return w, by_length, by_center
 
-    def _offsets(self, fractions: Tensor) -> tuple[Tensor, int]:
-        """Distances `u` from the centre; where centres are whole, one half, and K to mirror it."""
-        if len(fractions) == 1 and float(fractions) == 0.0:
-            half = torch.arange(self.n_fft // 2 + 1, dtype=fractions.dtype, device=fractions.device)
-            return half[None, :], self.n_fft
-        return self._sample_offsets(fractions) - fractions[:, None], 0
+    def rows(
+        self, fractions: Tensor | None, lengths: Tensor, slopes: int = 0
+    ) -> tuple[Tensor, ...]:
+        """Rows of `w`, with 1 slope also `∂w/∂θ`, with 2 also `∂w/∂t`; equal windows cost one row."""
+        fractions, lengths, index = _distinct(fractions, lengths)
+        at_samples = fractions is None
+        if fractions is not None and len(fractions) == 1 and fractions.device.type == "cpu":
+            at_samples = not fractions.requires_grad and float(fractions) == 0.0
+        mirror = self.n_fft if at_samples and slopes < 2 else 0  # ∂w/∂t is odd
+        if mirror:
+            u = torch.arange(self.bins, dtype=lengths.dtype, device=lengths.device)
+        else:
+            u = self.offsets(lengths)
+        if fractions is not None and not at_samples:
+            u = u - fractions[:, None]
+        found = self.values(u, lengths[:, None], slopes=slopes, mirror=mirror)
+        return found if index is None else tuple(row.index_select(0, index) for row in found)
 
-    def _sample_offsets(self, like: Tensor) -> Tensor:
+    def values(self, u: Tensor, lengths: Tensor, **options: Any) -> tuple[Tensor, ...]:
+        """`windows.window_and_slopes` of this family and normalization."""
+        return window_and_slopes(u, lengths, self.window, self.normalization, **options)
+
+    def offsets(self, like: Tensor) -> Tensor:
+        """Places of a frame about its centre, `−⌊K/2⌋ … K−1−⌊K/2⌋`, samples, `[K]`."""
         return torch.arange(self.n_fft, dtype=like.dtype, device=like.device) - self.n_fft // 2
 
+    def places(self, like: Tensor, *, even: bool) -> Tensor:
+        """`offsets`, or, of even windows, the distances 0 … ⌈K/2⌉−1: at K/2 they have ended."""
+        offsets = self.offsets(like)
+        return offsets[self.n_fft // 2 :] if even else offsets
 
-def _distinct(fractions: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Pairs of fraction and length without repetition, so that equal windows cost one row.
+    def turns(self, bins: slice, places: Tensor) -> tuple[Tensor, Tensor]:
+        """`cos` and `−sin` of `2π f u / K` for these bins f and places u, samples, each `[B, U]`."""
+        K = self.n_fft
+        table = torch.arange(K, dtype=torch.float64) * (2 * math.pi / K)  # MPS has no float64
+        f = torch.arange(bins.start, bins.stop, device=places.device)
+        turns = torch.outer(f, places.long()) % K
+        return table.cos().to(places)[turns], table.sin().neg().to(places)[turns]
 
-    Hops of a few milliseconds have few fractions, and smooth lengths come in runs.
+    def phase(self, bins: slice, like: Tensor) -> Tensor:
+        """`exp(−2πj f ⌊K/2⌋ / K)` of these bins, `[B]`: of frames whose places count from their centre."""
+        f = torch.arange(bins.start, bins.stop, dtype=torch.float64)
+        angle = (f * (self.n_fft // 2) % self.n_fft) * (-2 * math.pi / self.n_fft)
+        phase = torch.polar(torch.ones_like(angle), angle)
+        return phase.to(like.device, like.dtype.to_complex())
+
+    def bins_counted(self, like: Tensor) -> Tensor:
+        """Of the K bins of the whole spectrum those that each of the F stands for: 1 or 2, `[F]`."""
+        count = torch.full((self.bins,), 2.0, dtype=like.dtype, device=like.device)
+        count[0] = 1.0
+        if self.n_fft % 2 == 0:
+            count[-1] = 1.0
+        return count
+
+
+def _distinct(
+    fractions: Tensor | None, lengths: Tensor
+) -> tuple[Tensor | None, Tensor, Tensor | None]:
+    """Pairs of fraction and length without repetition, and which of them each row has.
+
+    Hops of a few milliseconds have few fractions, and smooth lengths come in runs. None: they are
+    all kept, since there are too many, autograd follows, or the device would have to be waited for.
     """
-    frames = max(len(fractions), len(lengths))
-    if frames == 1:
+    frames = max(1 if fractions is None else len(fractions), len(lengths))
+    if frames == 1 or lengths.requires_grad or lengths.device.type != "cpu":
         return fractions, lengths, None
-    if len(fractions) == 1:
-        lengths_once, index = torch.unique(lengths, return_inverse=True)
-        once = (fractions, lengths_once)
-    elif len(lengths) == 1:
-        fractions_once, index = torch.unique(fractions, return_inverse=True)
-        once = (fractions_once, lengths)
-    else:
-        pairs = torch.stack([fractions, lengths], 1)
-        pairs, index = torch.unique(pairs, dim=0, return_inverse=True)
-        once = (pairs[:, 0], pairs[:, 1])
-    if max(len(part) for part in once) > frames // 2:  # not worth the copy
+    theta = lengths.numpy()
+    part = np.zeros(1) if fractions is None else fractions.numpy()
+    distinct, index = np.unique(part + 1j * theta, return_inverse=True)
+    if len(distinct) > frames // 2:  # not worth the copy
         return fractions, lengths, None
-    return *once, index
+    once = torch.from_numpy(distinct.imag.copy()).to(lengths)
+    places = torch.from_numpy(distinct.real.copy()).to(lengths)
+    alike = fractions if fractions is None or len(fractions) == 1 else places
+    return alike, once if len(lengths) > 1 else lengths, torch.from_numpy(index.reshape(-1))

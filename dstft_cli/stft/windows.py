@@ -113,18 +113,10 @@ def family(name: str) -> WindowFamily:
     try:
         return FAMILIES[name]
     except KeyError:
-        raise UsageError(f"window {name!r} is unknown: use {', '.join(WINDOWS)}") from None
+        raise UsageError(f"unknown `window` {name!r}: use {', '.join(WINDOWS)}") from None
 
 
-def window(
-    u: Tensor,
-    length: Tensor,
-    name: str = "hann",
-    normalization: str = "energy",
-    *,
-    mirror: int = 0,
-    whole: bool = True,
-) -> Tensor:
+def window(u: Tensor, length: Tensor, name: str = "hann", normalization: str = "energy") -> Tensor:
     """Window values.
 
     Args:
@@ -132,66 +124,47 @@ def window(
         length: window length θ, samples, > 0, broadcastable to `[..., 1]`.
         name: window family, one of `names.WINDOWS`.
         normalization: `none`; `amplitude`, `w / Σ_k w`; `energy`, `w / ‖w‖₂`, over the last axis.
-        mirror: K, where `u` is only `[..., K//2 + 1]`, the distances 0 … K//2 of a whole centre.
-        whole: with `mirror`, expand to all K places; False: return the distances given, normalized
-            as the whole.
 
     Returns:
         `[..., K]`, zero where `|u| > θ/2`.
     """
-    v, inside = _relative(u, length)
-    w = family(name).shape(v).mul_(inside)
-    return _expand(_normalized(w, normalization, mirror)[0], mirror if whole else 0)
+    return window_and_slopes(u, length, name, normalization)[0]
 
 
-def window_and_slope(
+def window_and_slopes(
     u: Tensor,
     length: Tensor,
     name: str = "hann",
     normalization: str = "energy",
     *,
+    slopes: int = 0,
     mirror: int = 0,
     whole: bool = True,
-) -> tuple[Tensor, Tensor]:
-    """`w` and `∂w/∂θ` (per sample of window length), each `[..., K]`; arguments as for `window`."""
-    v, inside = _relative(u, length)
-    profile = family(name)
-    w = profile.shape(v).mul_(inside)
-    dw = profile.slope(v).mul_(inside).mul_(v).mul_(-1 / length)
-    w, dw = _normalized(w, normalization, mirror, dw)
-    expanded = mirror if whole else 0
-    return _expand(w, expanded), _expand(dw, expanded)
+) -> tuple[Tensor, ...]:
+    """Window values and their derivatives, normalization included.
 
-
-def window_derivatives(
-    u: Tensor, length: Tensor, name: str = "hann", normalization: str = "energy"
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Window values and both derivatives, normalization included.
-
-    Args: as for `window`.
+    Args:
+        u, length, name, normalization: as for `window`.
+        slopes: 1 for `∂w/∂θ`, per sample of window length; 2 for `∂w/∂t` too, per sample of frame
+            centre: with `u = k − t`, `∂w/∂t = −∂w/∂u`.
+        mirror: K, where `u` is only `[..., K//2 + 1]`, the distances 0 … K//2 of a whole centre; at
+            most one slope.
+        whole: with `mirror`, expand to all K places; False: return the distances given, normalized
+            as the whole.
 
     Returns:
-        `w`, `∂w/∂θ` (per sample of window length) and `∂w/∂t` (per sample of frame centre, where
-        `u = k − t`, so `∂w/∂t = −∂w/∂u`), each `[..., K]`.
+        `w`, then the derivatives, each `[..., K]`.
     """
-    v, inside = _relative(u, length)
     profile = family(name)
-    w = profile.shape(v).mul_(inside)
-    dw_dcenter = profile.slope(v).mul_(inside).mul_(-1 / length)
-    w, dw_dlength, dw_dcenter = _normalized(w, normalization, 0, dw_dcenter * v, dw_dcenter)
-    return w, dw_dlength, dw_dcenter
-
-
-def offsets(n_fft: int, like: Tensor) -> Tensor:
-    """Places of a frame about its centre, `−⌊K/2⌋ … K−1−⌊K/2⌋`, samples, `[K]`."""
-    return torch.arange(n_fft, dtype=like.dtype, device=like.device) - n_fft // 2
-
-
-def _relative(u: Tensor, length: Tensor) -> tuple[Tensor, Tensor]:
-    """`v = u/θ` within ±½, and 1 where the window has not ended, else 0."""
     v = u * (1 / length)
     inside = (0.5 - v.detach().abs()).clamp_(min=0.0).sign_()  # faster than a comparison
-    return v.clamp_(-0.5, 0.5), inside
+    v = v.clamp_(-0.5, 0.5)
+    rows = [profile.shape(v).mul_(inside)]
+    if slopes:
+        by_center = profile.slope(v).mul_(inside).mul_(-1 / length)
+        rows += [by_center * v, by_center] if slopes == 2 else [by_center.mul_(v)]
+    normalized = _normalized(normalization, mirror, *rows)
+    return tuple(_expand(row, mirror if whole else 0) for row in normalized)
 
 
 def _expand(half: Tensor, mirror: int) -> Tensor:
@@ -202,7 +175,7 @@ def _expand(half: Tensor, mirror: int) -> Tensor:
     return torch.cat([half[..., 1 : middle + 1].flip(-1), half[..., : mirror - middle]], dim=-1)
 
 
-def _normalized(w: Tensor, normalization: str, mirror: int, *slopes: Tensor) -> tuple[Tensor, ...]:
+def _normalized(normalization: str, mirror: int, w: Tensor, *slopes: Tensor) -> tuple[Tensor, ...]:
     """`w/n(w)` and its derivatives, `∂(w/n) = (∂w − (w/n)·∂n)/n`, in place.
 
     Sums go over all k; with `mirror` each distance but the first counts twice (at K/2 of an even K
@@ -226,7 +199,7 @@ def _normalized(w: Tensor, normalization: str, mirror: int, *slopes: Tensor) -> 
         ]
     else:
         raise UsageError(
-            f"normalization {normalization!r} is unknown: use {', '.join(NORMALIZATIONS)}"
+            f"unknown `normalization` {normalization!r}: use {', '.join(NORMALIZATIONS)}"
         )
     empty = norm <= 0  # a window shorter than a sample may fall between two
     norm = norm.masked_fill(empty, 1.0)

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 import soundfile
-from recordings import RATE, stereo
+
+from .recordings import RATE, stereo
 
 
 @pytest.fixture

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from recordings import RATE, stereo
 
 from dstft_cli.audio import load
 from dstft_cli.errors import InputError
+
+from .recordings import RATE, stereo
 
 
 @pytest.mark.parametrize("file_format", ["WAV", "AIFF", "AU", "W64", "RF64"])
@@ -84,7 +85,7 @@ def test_digital_silence_is_warned_of(tmp_path: Path) -> None:
     samples[:60000] = 0
     assert warnings_of(path, samples, channel="all") == (
         "75 % of samples are exactly zero (digital silence) and teach nothing: "
-        "choose a part that sounds with --offset and --duration",
+        "choose a part that sounds with `offset` and `duration`",
     )
 
 
@@ -130,7 +131,7 @@ def test_channels_that_cancel_in_the_mix_are_warned_of(tmp_path: Path) -> None:
     # the mix is 0.05 of the left channel, the mean energy of the channels (1 + 0.81) / 2 of its
     assert warning == (
         "the channels are of opposite phase and cancel in the mix, which keeps "
-        f"{100 * 0.05**2 / 0.905:.2g} % of their energy: use --channel all, or --channel 0"
+        f"{100 * 0.05**2 / 0.905:.2g} % of their energy: use `channel` all, or `channel` 0"
     )
     assert warnings_of(path, nearly, channel="all") == ()
     assert warnings_of(path, nearly, channel=1) == ()
@@ -145,7 +146,7 @@ def test_clipping_is_warned_of(tmp_path: Path) -> None:
         (warning,) = signal.warnings
         share = float(re.match(r"(.*) % of samples are at full scale \(clipping\)", warning)[1])
         assert warning.endswith(
-            ": record at a lower level, or choose a part with --offset and --duration"
+            ": record at a lower level, or choose a part with `offset` and `duration`"
         )
         # of a period, 2·arccos(1/1.1)/π lies above full scale
         assert share == pytest.approx(100 * 2 * np.arccos(1 / 1.1) / np.pi, abs=3)

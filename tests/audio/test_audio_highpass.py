@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from recordings import RATE, stereo
 
 from dstft_cli.audio import load, probe
-from dstft_cli.audio.decode import Block
-from dstft_cli.audio.highpass import HighPass
+from dstft_cli.audio.filters import Block, HighPass
 from dstft_cli.errors import InputError, UsageError
+
+from .recordings import RATE, stereo
 
 T = np.arange(4 * RATE) / RATE
 
@@ -98,7 +98,7 @@ def test_a_cutoff_out_of_range_is_refused_before_and_while_reading(tmp_path, cut
     for read in (probe, load):
         with pytest.raises(UsageError) as caught:
             read(path, highpass=cutoff)
-        assert str(caught.value) == f"{path}: --highpass {cutoff:g} Hz {told}"
+        assert str(caught.value) == f"{path}: `highpass` {cutoff:g} Hz {told}"
     for rate in (200, 10 * RATE):  # the lower one of both
         with pytest.raises(UsageError, match=f"not below {min(rate, RATE) / 2:g} Hz"):
             probe(path, sample_rate=rate, highpass=1.5 * RATE)

@@ -6,15 +6,15 @@ import io
 import struct
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import soundfile
-from recordings import RATE, stereo
 
 from dstft_cli.audio import load
 from dstft_cli.errors import InputError
+
+from .recordings import RATE, stereo
 
 READ = """
 import resource, sys
@@ -38,73 +38,40 @@ def file_of(kind: str) -> bytearray:
     return bytearray(file.getvalue())
 
 
-def put(data: bytearray, at: int, kind: str, value: int) -> None:
-    struct.pack_into(kind, data, at, value)
-
-
-def wav(data: bytearray) -> None:
-    put(data, 4, "<I", 0xFFFFFF00)
-    put(data, data.index(b"data") + 4, "<I", 0xFFFFFFF0)
-
-
-def rf64(data: bytearray) -> None:
-    at = data.index(b"ds64")
-    for place, value in ((8, 2**43), (16, 2**42), (24, 2**41)):
-        put(data, at + place, "<Q", value)
-
-
-def aiff(data: bytearray) -> None:
-    put(data, data.index(b"SSND") + 4, ">I", 0x7FFFFFF0)
-    put(data, data.index(b"COMM") + 10, ">I", 0xFFFFFFF0)
-
-
-def au(data: bytearray) -> None:
-    put(data, 8, ">I", 0xFFFFFFF0)
-
-
-def caf(data: bytearray) -> None:
-    put(data, data.index(b"data") + 4, ">Q", 2**42)
-
-
-def w64(data: bytearray) -> None:
-    put(data, data.index(b"data") + 16, "<Q", 2**42)
-
-
-def flac(data: bytearray) -> None:
-    put(data, 21, ">B", data[21] | 0x0F)
-    put(data, 22, ">I", 0xFFFFFFFF)
-
-
-def mp3(data: bytearray) -> None:
-    put(data, max(data.find(b"Xing"), data.find(b"Info")) + 8, ">I", 0x7FFFFFFF)
-
-
-def ogg(data: bytearray) -> None:
-    put(data, data.rfind(b"OggS") + 6, "<Q", 2**42)
-
-
-LIARS: list[Callable[[bytearray], None]] = [wav, rf64, aiff, au, caf, w64, flac, mp3, ogg]
+# for each container: behind which bytes a length stands, how far, how it is written, and the lie
+LIES: dict[str, list[tuple[bytes, int, str, int]]] = {
+    "WAV": [(b"RIFF", 4, "<I", 0xFFFFFF00), (b"data", 4, "<I", 0xFFFFFFF0)],
+    "RF64": [(b"ds64", 8, "<Q", 2**43), (b"ds64", 16, "<Q", 2**42), (b"ds64", 24, "<Q", 2**41)],
+    "AIFF": [(b"SSND", 4, ">I", 0x7FFFFFF0), (b"COMM", 10, ">I", 0xFFFFFFF0)],
+    "W64": [(b"data", 16, "<Q", 2**42)],
+    "FLAC": [(b"fLaC", 21, ">B", 0xFF), (b"fLaC", 22, ">I", 0xFFFFFFFF)],
+    "AU": [(b".snd", 8, ">I", 0xFFFFFFF0)],
+    "CAF": [(b"data", 4, ">Q", 2**42)],
+    "MP3": [(b"Info", 8, ">I", 0x7FFFFFFF)],
+    "OGG": [(b"OggS", 6, "<Q", 2**42)],
+}
 
 
 def test_terabytes_promised_allocate_nothing(tmp_path: Path) -> None:
-    paths = []
-    for lie in LIARS:
-        data = file_of(lie.__name__.upper())
-        lie(data)
-        paths.append(tmp_path / lie.__name__)
-        paths[-1].write_bytes(data)
+    for kind, lies in LIES.items():
+        data = file_of(kind)
+        for mark, place, form, value in lies:
+            at = data.rfind(mark) if kind == "OGG" else data.find(mark)
+            struct.pack_into(form, data, max(at, 0) + place, value)
+        (tmp_path / kind).write_bytes(data)
+    paths = [tmp_path / kind for kind in LIES]
     ended = subprocess.run(
         [sys.executable, "-c", READ, *paths], capture_output=True, text=True, check=True
     )
     *told, grown = ended.stdout.splitlines()
-    assert len(told) == len(LIARS)
+    assert len(told) == len(LIES)
     assert int(grown) < 50_000  # kB
     assert ended.stderr == ""
-    lengths = dict(zip((lie.__name__ for lie in LIARS), told, strict=True))
-    for name in ("wav", "rf64", "aiff", "w64", "flac"):
-        assert lengths[name] == str(RATE)
-    for name in ("au", "caf", "ogg"):  # libsndfile does not look further
-        assert "check what wrote it" in lengths[name] or "is not audio" in lengths[name]
+    lengths = dict(zip(LIES, told, strict=True))
+    for kind in ("WAV", "RF64", "AIFF", "W64", "FLAC"):
+        assert lengths[kind] == str(RATE)
+    for kind in ("AU", "CAF", "OGG"):  # libsndfile does not look further
+        assert "check what wrote it" in lengths[kind] or "is not audio" in lengths[kind]
 
 
 def test_decoders_print_nothing_of_their_own(

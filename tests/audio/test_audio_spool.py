@@ -17,10 +17,11 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from recordings import RATE, stereo
 
 from dstft_cli.audio import SpooledSamples, load, spool
 from dstft_cli.errors import InputError, OutputError
+
+from .recordings import RATE, stereo
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from pathlib import Path
 COMPUTING = 20  # s of processor time
 TIMEOUT = 120.0  # s of waiting; more than computing takes, for the machine may be busy
 MEMORY = 2 << 30  # bytes, above what the imports have mapped
-WARMED = ("jobs.job", "jobs.apply", "jobs.reconstruct", "report", "plot.pictures", "cli.optimize",
+WARMED = ("run.output", "run.apply", "run.reconstruct", "report", "plot.pictures", "cli.optimize",
           "cli.batch", "cli.apply", "cli.reconstruct", "cli.report")  # fmt: skip
 
 

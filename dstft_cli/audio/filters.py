@@ -1,0 +1,96 @@
+"""High-pass filter and resampling, block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import soxr  # type: ignore[import-untyped]
+from numpy.typing import NDArray
+
+from dstft_cli.errors import UsageError
+
+Block = NDArray[np.float32]  # [n, C]
+
+ORDER = 4  # 24 dB per octave
+# of the sample rate, below which the filter's coefficients round to those of none
+_LOWEST = 1e-6
+# of the loudest sample so far, below which nothing but rounding is left
+_ROUNDING = 1e-6
+
+
+class HighPass:
+    """Butterworth filter of order 4, 3 dB down at the cut-off, which also removes a constant offset.
+
+    It is causal: nothing sounds before its time. Before the first sample the signal is taken to have
+    been constant, so that an offset leaves no step. Digital silence is silent again once the filter has
+    died away.
+
+    Args:
+        cutoff: Hz, as `check_highpass` allows.
+        sample_rate: Hz.
+    """
+
+    def __init__(self, cutoff: float, sample_rate: float) -> None:
+        from scipy.signal import butter  # not needed by most runs, and slow to import
+
+        self._sections = butter(ORDER, cutoff, "highpass", fs=sample_rate, output="sos")
+        self._state: NDArray[np.float64] | None = None
+        self._peak = self._peak_before = 0.0
+
+    @property
+    def left_nothing(self) -> bool:
+        """Whether no sample so far is above rounding."""
+        return self._peak < _ROUNDING * self._peak_before
+
+    def block(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The next samples, [n, C], filtered."""
+        from scipy.signal import sosfilt, sosfilt_zi
+
+        if not len(block):
+            return block
+        x = block.astype(np.float64)
+        if self._state is None:
+            self._state = sosfilt_zi(self._sections)[..., None] * x[0]
+        y, self._state = sosfilt(self._sections, x, axis=0, zi=self._state)
+        levels = np.abs(y).max(axis=1)
+        levels[0] = max(levels[0], self._peak)
+        loudest = np.maximum.accumulate(levels)
+        y[(x == 0) & (np.abs(y) < _ROUNDING * loudest[:, None])] = 0
+        self._peak = float(loudest[-1])
+        self._peak_before = max(self._peak_before, float(np.abs(x).max()))
+        filtered: NDArray[np.float32] = y.astype(np.float32)
+        return filtered
+
+
+def check_highpass(cutoff: float | None, sample_rate: float, name: str) -> None:
+    """UsageError where the filter cannot have this cut-off, Hz, at this rate, Hz, in this recording."""
+    if cutoff is None:
+        return
+    low, top = _LOWEST * sample_rate, sample_rate / 2
+    if cutoff >= top:
+        raise UsageError(
+            f"{name}: `highpass` {cutoff:g} Hz is not below {top:g} Hz, half the sample rate: lower it"
+        )
+    if cutoff < low:
+        raise UsageError(
+            f"{name}: `highpass` {cutoff:g} Hz is below {low:.3g} Hz, a millionth of the sample rate: "
+            "raise it"
+        )
+
+
+def resampled(blocks: Iterator[Block], from_rate: int, to_rate: int) -> Iterator[Block]:
+    """The blocks [n, C] at the new rate."""
+    if from_rate == to_rate:
+        yield from blocks
+        return
+    stream: soxr.ResampleStream | None = None
+    for block in blocks:
+        if stream is None:
+            stream = soxr.ResampleStream(
+                from_rate, to_rate, block.shape[1], dtype="float32", quality="VHQ"
+            )
+        yield stream.resample_chunk(np.ascontiguousarray(block))
+        last = block[:0].copy()
+    if stream is not None:
+        yield stream.resample_chunk(last, last=True)

@@ -1,0 +1,250 @@
+"""A recording becomes a `Signal`, block by block: memory does not depend on its length."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dstft_cli.audio.checks import BlockChecks
+from dstft_cli.audio.decode import Reader, open_reader
+from dstft_cli.audio.filters import HighPass, check_highpass, resampled
+from dstft_cli.audio.source import glance, open_source
+from dstft_cli.audio.spool import SampleStore, SpooledSamples
+from dstft_cli.errors import InputError, UsageError
+
+Block = NDArray[np.float32]
+MAX_RATE_RATIO = 256  # beyond it soxr's filters are longer than most recordings
+MOST_FRAMES = 2.0**62  # what a duration asks for; no recording has more
+
+
+class Samples(Protocol):
+    """What every stage may ask of samples: a shape [C, N], and float32 pieces `samples[:, a:b]`."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Channels C and samples N."""
+
+    def __getitem__(self, key: tuple[slice, slice], /) -> NDArray[np.float32]:
+        """Samples a..b-1 of every channel, [C, b-a]; for reading only, it may be a view."""
+
+
+@dataclass(frozen=True)
+class Signal:
+    """A recording, decoded; as a context manager it frees its temporary file on leaving.
+
+    Attributes:
+        samples: [C, N], float32, within [-1, 1] where the file holds integers: an array, or a
+            `SpooledSamples` where it would be above the memory limit.
+        sample_rate: Hz, of `samples`.
+        path: as it was given; `-` for standard input.
+        sha256: of the bytes of the file or stream, 64 hexadecimal digits.
+        channels: in the file (C is 1 for the mix or one channel).
+        peak: largest absolute value of `samples`, above 0 unless silence was allowed.
+        warnings: one line each.
+        dc_share: of the energy, before resampling, that is a constant offset, in [0, 1]; 0 where a
+            high-pass filter has removed it.
+        offset: where the samples begin in the recording, s.
+    """
+
+    samples: Samples
+    sample_rate: int
+    path: str
+    sha256: str
+    channels: int
+    peak: float
+    warnings: tuple[str, ...] = ()
+    dc_share: float = 0.0
+    offset: float = 0.0
+
+    @property
+    def length(self) -> int:
+        """Samples per channel N."""
+        return self.samples.shape[1]
+
+    @property
+    def seconds(self) -> float:
+        """Duration, N / sample_rate."""
+        return self.length / self.sample_rate
+
+    def close(self) -> None:
+        """Free the temporary file; samples kept in memory stay readable."""
+        if isinstance(self.samples, SpooledSamples):
+            self.samples.close()
+
+    def __enter__(self) -> Signal:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def load(
+    source: str | Path,
+    *,
+    channel: Literal["mix", "all"] | int = "mix",
+    sample_rate: int | None = None,
+    offset: float = 0.0,
+    duration: float | None = None,
+    highpass: float | None = None,
+    memory_limit: int = 64 * 2**20,
+    allow_silence: bool = False,
+    stdin: BinaryIO | None = None,
+) -> Signal:
+    """Decode a recording to float32 samples [C, N]; integers become [-1, 1) as in libsndfile.
+
+    A file that ends before its header says, or breaks off in the middle, is read as far as it goes,
+    with a warning; so is one that clips. Of a stream no more is read than `duration` needs. Close the
+    signal, or use it in a `with` statement.
+
+    Args:
+        source: a file that libsndfile reads, or `-` for standard input.
+        channel: `mix`, the mean of all channels; `all` of them; or the index of one, from 0.
+        sample_rate: Hz; resample to it (soxr, very high quality). None keeps the file's.
+        offset: start, in seconds of the file, at least 0.
+        duration: at most so much, in seconds of the file, above 0. None reads to the end.
+        highpass: cut-off of a high-pass filter, Hz, see `HighPass`, over what is read, before it is
+            resampled; None: no filter.
+        memory_limit: bytes; more samples than these are kept in a temporary file.
+        allow_silence: a recording of zeros is one, too, with a peak of 0.
+        stdin: binary stream that `-` reads; None for the process's.
+
+    Raises:
+        InputError: the recording cannot be read, ends before `offset`, holds no samples, NaN or
+            infinity, or only zeros.
+        UsageError: an argument is out of its range.
+        OutputError: there is no room for temporary files.
+    """
+    _check_arguments(channel, sample_rate, offset, duration)
+    seconds = None if duration is None else offset + duration
+    with open_source(source, stdin, seconds) as opened, open_reader(opened) as reader:
+        picked = _pick(channel, reader)
+        rate = sample_rate or reader.sample_rate
+        _check_ratio(rate, reader)
+        check_highpass(highpass, min(rate, reader.sample_rate), reader.name)
+        start = reader.skip_to(offset)
+        limit = None
+        if duration is not None:
+            limit = max(1, round(min(duration * reader.sample_rate, MOST_FRAMES)))
+        checks = BlockChecks(reader.name, reader.sample_rate, start, picked.start)
+        mix = channel == "mix" and reader.channels > 1
+        store = SampleStore(1 if mix else picked.stop - picked.start, memory_limit)
+        try:
+            blocks: Iterator[Block] = (
+                checks.block(block[:, picked]) for block in reader.blocks(limit)
+            )
+            if mix:
+                blocks = map(checks.mix, blocks)
+            high_pass = None
+            if highpass is not None:
+                high_pass = HighPass(highpass, reader.sample_rate)
+                blocks = map(high_pass.block, blocks)
+            peak = 0.0
+            for block in resampled(blocks, reader.sample_rate, rate):
+                peak = max(peak, float(np.abs(block).max(initial=0.0)))
+                store.append(block)
+            if high_pass is not None and high_pass.left_nothing:
+                raise InputError(
+                    f"{reader.name}: nothing is left above {highpass:g} Hz but rounding: lower `highpass`"
+                )
+            _check_content(reader.name, store.length, peak, checks.peak, rate, allow_silence)
+            return Signal(
+                samples=store.finish(),
+                sample_rate=rate,
+                path=str(source),
+                sha256=opened.sha256,
+                channels=reader.channels,
+                peak=peak,
+                warnings=(*reader.warnings, *checks.warnings()),
+                dc_share=checks.dc_share() if highpass is None else 0.0,
+                offset=start / reader.sample_rate,
+            )
+        except BaseException:
+            store.close()
+            raise
+
+
+def probe(
+    source: str | Path,
+    *,
+    channel: Literal["mix", "all"] | int = "mix",
+    sample_rate: int | None = None,
+    highpass: float | None = None,
+) -> int | None:
+    """Raises what `load` would, as far as a glance at the header tells; pipes are not touched.
+
+    Args:
+        source, channel, sample_rate, highpass: as for `load`.
+
+    Returns:
+        The sample rate that `load` will give, Hz; None for a pipe.
+    """
+    with glance(source) as seen:
+        if seen is None:
+            return None
+        with open_reader(seen) as reader:
+            _pick(channel, reader)
+            rate = sample_rate or reader.sample_rate
+            _check_ratio(rate, reader)
+            check_highpass(highpass, min(rate, reader.sample_rate), reader.name)
+            return rate
+
+
+def _check_arguments(
+    channel: object, sample_rate: int | None, offset: float, duration: float | None
+) -> None:
+    is_index = isinstance(channel, int) and not isinstance(channel, bool) and channel >= 0
+    if not (is_index or channel in ("mix", "all")):
+        raise UsageError(f"channel {channel!r} is none: use mix, all or a number from 0")
+    if sample_rate is not None and sample_rate <= 0:
+        raise UsageError(f"sample rate {sample_rate} Hz is not above 0: raise `sr`")
+    if not (math.isfinite(offset) and offset >= 0):
+        raise UsageError(f"offset {offset:g} s is not a time from 0 on: change `offset`")
+    if duration is not None and not (math.isfinite(duration) and duration > 0):
+        raise UsageError(f"duration {duration:g} s is not a time above 0: raise `duration`")
+
+
+def _pick(channel: str | int, reader: Reader) -> slice:
+    """Which channels of the file are decoded; those of `mix` are averaged later."""
+    if isinstance(channel, str):
+        return slice(0, reader.channels)
+    if channel >= reader.channels:
+        known = f"0..{reader.channels - 1}" if reader.channels > 1 else "0"
+        raise UsageError(
+            f"{reader.name}: channel {channel} of a file with {reader.channels}"
+            f" channel{'s' * (reader.channels > 1)}: use {known}, mix or all"
+        )
+    return slice(channel, channel + 1)
+
+
+def _check_ratio(rate: int, reader: Reader) -> None:
+    low, high = reader.sample_rate / MAX_RATE_RATIO, reader.sample_rate * MAX_RATE_RATIO
+    if not low <= rate <= high:
+        raise UsageError(
+            f"{reader.name}: sample rate {rate} Hz is more than {MAX_RATE_RATIO} times away from"
+            f" the file's {reader.sample_rate} Hz: use `sr` between {low:.0f} and {high:.0f}"
+        )
+
+
+def _check_content(
+    name: str, length: int, peak: float, read_peak: float, rate: int, allow_silence: bool
+) -> None:
+    if length == 0:
+        raise InputError(f"{name}: less than one sample is left at {rate} Hz: raise `sr`")
+    if not math.isfinite(peak):
+        raise InputError(f"{name}: its samples overflow float32: scale the recording down")
+    if read_peak == 0 and not allow_silence:
+        raise InputError(f"{name}: every sample is zero: silence has no best window")
+    if peak == 0 and read_peak > 0:
+        raise InputError(f"{name}: the channels cancel each other: choose one with `channel`")

@@ -1,0 +1,283 @@
+"""Where jobs run: processes of this machine (Pebble), or the workers of a Dask cluster."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import re
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import BrokenExecutor, Future
+from contextlib import contextmanager, suppress
+from functools import partial
+from multiprocessing import resource_tracker
+from multiprocessing.connection import wait
+from typing import Any, Protocol
+
+from dstft_cli.errors import UsageError, shortened
+
+RETRIES = 2  # of a job whose Dask worker is lost
+_QUEUED = 2  # calls per worker, so that none is ever idle
+_LIBRARIES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_FRESH = 2.0  # s: how long a count of Dask's threads is believed
+_ADDRESS = re.compile(r"((tcp|tls|ucx|ws|wss)://)?[^/\s]+:[0-9]+/?")
+
+
+class Workers(Protocol):
+    """What runs calls: `submit` gives a future, whose `BrokenExecutor` says that a worker was lost.
+
+    Attributes:
+        threads: of torch, for each worker.
+    """
+
+    threads: int
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]: ...
+
+    def capacity(self) -> int:
+        """How many calls keep all workers busy."""
+
+    def missing(self) -> str | None:
+        """What all calls are waiting for, in one line; None where they are being worked on."""
+
+    def gone(self) -> str | None:
+        """Why no call can be run any more, in one line; None where they can."""
+
+    def abandon(self) -> None:
+        """Stops what is running, as far as that can be done, and starts nothing more."""
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class LocalExecutor:
+    """Processes, spawned, each running one call at a time.
+
+    Each is a Pebble pool of its own: of a shared one, a process that is killed may take the lock of
+    the common pipe with it. A process that dies costs the call it was running, whose future raises
+    `BrokenExecutor`, and is replaced. All end by themselves when this process does.
+
+    Args:
+        workers: number of processes, at least 1.
+        prepare: called once in every process before its first call; module level.
+        silent: nothing that libraries print in the processes is shown.
+    """
+
+    def __init__(self, workers: int, prepare: Callable[[], None], *, silent: bool) -> None:
+        self.threads = max(1, cores() // workers)
+        self._workers = workers
+        self._begin = (prepare, silent)
+        self._lock = threading.RLock()
+        self._waiting: deque[tuple[Future[Any], Callable[..., Any], tuple[Any, ...]]] = deque()
+        self._pools: list[Any] = []
+        self._idle: list[Any] = []
+        self._closing: list[threading.Thread] = []
+        self._environment: list[str] = []
+
+    def capacity(self) -> int:
+        return self._workers * _QUEUED
+
+    def missing(self) -> None:
+        return None
+
+    def gone(self) -> None:
+        return None
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]:
+        """Runs `fn(*args)` in one of the processes; `fn` is at module level."""
+        future: Future[Any] = Future()
+        self._waiting.append((future, fn, args))
+        self._feed()
+        return future
+
+    def abandon(self) -> None:
+        """Kills all processes; returns when they are gone."""
+        with self._lock:
+            self._workers = 0
+            self._waiting.clear()
+            pools, self._pools, self._idle = self._pools, [], []
+        for pool in pools:
+            pool.stop()
+        for process in multiprocessing.active_children():
+            if process.name == "pebble_pool_worker":
+                process.kill()
+        for pool in pools:
+            pool.join()
+        for thread in self._closing:
+            thread.join()
+        for name in self._environment:
+            os.environ.pop(name, None)
+
+    def _feed(self) -> None:
+        """Starts the processes that are missing, and gives a call to each that has none."""
+        with self._lock, _interrupts_held():
+            while len(self._pools) < self._workers:
+                self._idle.append(self._start())
+                self._pools.append(self._idle[-1])
+            while self._waiting and self._idle:
+                pool = self._idle.pop()
+                future, fn, args = self._waiting.popleft()
+                try:
+                    inner = pool.schedule(fn, args)
+                except RuntimeError:  # its process was lost while it was idle
+                    inner = Future()
+                    inner.set_exception(BrokenExecutor("its worker process was lost"))
+                inner.add_done_callback(partial(self._finished, pool, future))
+
+    def _finished(self, pool: Any, future: Future[Any], inner: Future[Any]) -> None:
+        from pebble import ProcessExpired
+
+        error = inner.exception()
+        lost = isinstance(error, (ProcessExpired, BrokenExecutor))
+        if isinstance(error, ProcessExpired):
+            error = BrokenExecutor(_cause(error.exitcode))
+        with self._lock:
+            if pool in self._pools and not lost:
+                self._idle.append(pool)
+            elif pool in self._pools:
+                self._pools.remove(pool)
+                pool.stop()
+                # this is one of the pool's own threads, which cannot wait for itself
+                self._closing.append(threading.Thread(target=pool.join, daemon=True))
+                self._closing[-1].start()
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(inner.result())
+        self._feed()
+
+    def _start(self) -> Any:
+        from pebble import ProcessPool
+
+        # the libraries read it as they are loaded, in each process; what the user has set stays
+        self._environment += [name for name in _LIBRARIES if name not in os.environ]
+        os.environ.update(dict.fromkeys(self._environment, str(self.threads)))
+        context = multiprocessing.get_context("spawn")
+        pool: Any = ProcessPool(1, 0, _begin, self._begin, context)
+        assert pool.active  # asking starts it
+        return pool
+
+
+def _begin(prepare: Callable[[], None], silent: bool) -> None:
+    """The start of a worker process."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    os.dup2(2, 1)  # standard output belongs to the parent's results
+    prepare()
+    if silent:  # decoders write about broken files to standard error, into the progress bar
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, 1)
+        os.dup2(nothing, 2)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+
+def _cause(exit_code: int) -> str:
+    """Why a process ended, in words."""
+    if exit_code >= 0:
+        return f"its worker process ended with exit code {exit_code}"
+    with suppress(ValueError):
+        name = signal.Signals(-exit_code).name
+        memory = " (out of memory?)" if name == "SIGKILL" else ""
+        return f"its worker process was killed by {name}{memory}"
+    return f"its worker process was killed by signal {-exit_code}"
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Threads and processes started within are deaf to the keyboard, from their first instruction on.
+
+    An interrupt that comes meanwhile is raised here afterwards.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # begun later, it would take this mask away
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class ClusterExecutor:
+    """The workers of a Dask scheduler.
+
+    Args:
+        address: of the scheduler, e.g. `tcp://host:8786`.
+
+    Raises:
+        UsageError: no address, Dask is not installed, or no scheduler answers there.
+    """
+
+    threads = 1  # several workers may share a machine: settings say where they may have more
+
+    def __init__(self, address: str) -> None:
+        start = f"`scheduler` {shortened(address)}"
+        if not _ADDRESS.fullmatch(address):
+            raise UsageError(
+                f"{start}: is no address: write it as tcp://host:8786, which 'dask scheduler' prints"
+            )
+        try:
+            import distributed
+        except ImportError:
+            raise UsageError(f"{start}: needs Dask: pip install 'dstft-cli[cluster]'") from None
+        # what Dask logs about lost workers is said again, in one line, by whoever waits for the job
+        for name in ["distributed", *logging.root.manager.loggerDict]:
+            if name.partition(".")[0] == "distributed":
+                logging.getLogger(name).setLevel(logging.CRITICAL)
+        client: Any = distributed.Client  # it has no types
+        try:
+            self._client = client(address, timeout="5s", set_as_default=False)
+        except (OSError, ValueError, TypeError) as error:
+            raise UsageError(
+                f"{start}: no scheduler answers ({' '.join(str(error).split())}): "
+                "start one with 'dask scheduler', and check host and port"
+            ) from None
+        self._address = address
+        self._executor = self._client.get_executor(pure=False, retries=RETRIES)
+        self._counted = float("-inf")
+        self._threads = 0
+
+    def capacity(self) -> int:
+        return _QUEUED * max(1, self._count())
+
+    def missing(self) -> str | None:
+        if self._count():
+            return None
+        return f"no Dask worker has joined {self._address}: start one with 'dask worker {self._address}'"
+
+    def gone(self) -> str | None:
+        if self._client.status == "running":
+            return None
+        return f"the Dask scheduler at {self._address} is gone: start it again"
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]:
+        """Runs `fn(*args)` somewhere on the cluster."""
+        future: Future[Any] = self._executor.submit(fn, *args)
+        return future
+
+    def abandon(self) -> None:
+        """Leaves the cluster: its scheduler forgets what waits; what runs there ends by itself."""
+        with suppress(Exception):
+            self._client.close(timeout=1)
+
+    def _count(self) -> int:
+        """Threads of all workers, those that have joined meanwhile included."""
+        if time.monotonic() - self._counted > _FRESH and self.gone() is None:
+            with suppress(Exception):  # the scheduler may go at this moment: `gone` says so next
+                self._threads = sum(self._client.nthreads().values())
+            self._counted = time.monotonic()
+        return self._threads

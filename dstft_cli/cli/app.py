@@ -1,0 +1,102 @@
+"""The `dstft` command: its subcommands, each imported when it is run, and a run from start to exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+from dstft_cli.cli import console
+from dstft_cli.cli.version import Version
+
+# the help stands here so that the list needs no imports
+COMMANDS = {
+    "optimize": "Learn the best window length for a recording and write its spectrogram.",
+    "sweep": "Show which n_fft suits a recording, and whether it matters.",
+    "apply": "Use what was learned from one recording on another.",
+    "batch": "Run many recordings and settings. Resumes where it was stopped.",
+    "reconstruct": "Write the audio whose transform was saved.",
+    "report": "Show all results below a directory on one HTML page.",
+    "reproduce": "Run the method's experiments again: tables and pictures.",
+}
+COMPLETE_VARIABLE = "_DSTFT_COMPLETE"  # in which a shell asks for completions
+CONTEXT = {"help_option_names": ["-h", "--help"]}
+
+
+class LazyGroup(TyperGroup):
+    """A group that lists `COMMANDS` and imports the one that is run."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = {name: TyperCommand(name, help=text) for name, text in COMMANDS.items()}
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        params = super().get_params(ctx)
+        for param in params:  # all flags: Typer would load pydantic to check a None
+            param.default = False
+        return params
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        if name is not None:
+            command = load(name)
+            if ctx.resilient_parsing:  # shells complete the options for experts too
+                for param in command.params:
+                    param.hidden = False
+        return name, command, rest
+
+
+def load(name: str) -> Any:
+    """The command of this name, imported."""
+    return get_command(import_module(f"dstft_cli.cli.{name}").app)
+
+
+app = typer.Typer(cls=LazyGroup, context_settings=CONTEXT, rich_markup_mode="rich")
+
+
+@app.callback(invoke_without_command=True)
+def dstft(ctx: typer.Context, version: Version = False) -> None:
+    """`dstft` chooses the spectrogram window for you.
+
+    One length for the file, or one that changes over time, frequency or both.
+
+    Example: dstft optimize speech.wav --preset speech
+    """
+    if ctx.invoked_subcommand is None:
+        with redirect_stdout(sys.stderr):
+            typer.echo(ctx.get_help())
+        raise typer.Exit(2)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs `dstft` and returns its exit code: 0, 1, 2, 130 (interrupted) or 143 (terminated).
+
+    Args:
+        arguments: the command line without the program's name; None for the process's own.
+    """
+    console.occupy_closed_streams()
+    try:
+        _run(list(sys.argv[1:] if arguments is None else arguments))
+        return 0
+    except BaseException as error:
+        return console.report_error(error)
+    finally:
+        console.stop_telling()
+
+
+def _run(arguments: list[str]) -> None:
+    console.tolerate_any_text()
+    command: Any = get_command(app)
+    if COMPLETE_VARIABLE in os.environ:
+        command.main(arguments, prog_name="dstft", complete_var=COMPLETE_VARIABLE)
+    # not command.main(): it prints its own errors and makes an interrupt one of them
+    with console.sigterm_unwinds(), command.make_context("dstft", arguments) as context:
+        command.invoke(context)
+        console.flush()

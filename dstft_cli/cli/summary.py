@@ -1,0 +1,188 @@
+"""What a run found, from its record, in a few lines for a person."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dstft_cli.cli.console import table
+from dstft_cli.errors import printable
+from dstft_cli.names import band_text
+from dstft_cli.settings.length import number_text, time_text
+
+_HEADER = (
+    "criterion",
+    "best length",
+    "n_fft",
+    "value",
+    "at 2048",
+    "as good",
+    "off by 2",
+    "matters",
+)
+_NOTHING = 5e-4  # a loss that nobody would notice
+
+
+def result_lines(record: Mapping[str, Any], directory: Path | None) -> list[str]:
+    """Lines from the record that is `result.json`."""
+    criterion = record["criterion"]
+    rate = record["input"]["sample_rate"]
+    best = criterion["best_fixed"]
+    direction = "lower" if criterion["direction"] == "minimize" else "higher"
+    settings = record["settings"]
+    band = band_text(settings.get("criterion_fmin"), settings.get("criterion_fmax"))
+    over = f"{band}; " if band else ""
+    compared = ""
+    if best["win_length"] is not None:  # it is, where parameters were applied and not learned
+        compared = f"start {_number(criterion['start'])}; "
+    if compared and settings["search"] and settings["window_mode"] != "fixed":
+        compared = (
+            f"start {_number(criterion['start'])}, best fixed window of the table "
+            f"{_number(best['value'])} at {_one_length(best['win_length'], rate)}; "
+        )
+    lines = [
+        f"window length  {_length(record['window_length'], rate)}",
+        f"{criterion['name']:<13}  {_number(criterion['final'])} "
+        f"({over}{compared}{direction} is sparser)",
+        f"transform      n_fft {record['n_fft']}, {_frames(record, rate)}",
+    ]
+    if directory is not None:
+        lines.append(f"results        {printable(directory)}")
+    return lines
+
+
+def _number(value: float | None) -> str:
+    return "none" if value is None else f"{value:.5g}"
+
+
+def _frames(record: Mapping[str, Any], rate: float) -> str:
+    if record["hop_length"] is None:  # of a single frame
+        return "1 frame"
+    return f"{record['frames']} frames, hop {_length(record['hop_length'], rate)}"
+
+
+def _length(length: Any, rate: float) -> str:
+    if isinstance(length, Mapping):
+        parts = (_one_length(length[key], rate) for key in ("min", "median", "max"))
+        low, median, high = parts
+        return f"{low} to {high}, median {median}"
+    return _one_length(length, rate)
+
+
+def _one_length(samples: float, rate: float) -> str:
+    return f"{time_text(samples / rate)} ({number_text(samples, 6)} samples)"
+
+
+def sweep_lines(record: Mapping[str, Any], directory: Path | None) -> list[str]:
+    """Lines from the record that is `sweep.json`."""
+    rate = record["input"]["sample_rate"]
+    criteria = record["criteria"]
+    lines = table(_HEADER, [_row(entry, rate) for entry in criteria])
+    if record["looked_at"] < 1:
+        seconds = record["input"]["seconds"]
+        lines.append(
+            f"from {record['looked_at'] * seconds:.3g} s of {seconds:.4g} s, in stretches spread "
+            "evenly over them"
+        )
+    settings = record["settings"]
+    if band := band_text(settings["criterion_fmin"], settings["criterion_fmax"]):
+        lines.append(f"criterion {band}")
+    lines += [
+        "",
+        _verdict(criteria[0], record["window_length"], rate)
+        if len(criteria) == 1
+        else _verdicts(criteria),
+    ]
+    if directory is not None:
+        lines.append(f"results in {printable(directory)}")
+    return lines
+
+
+def _row(entry: Mapping[str, Any], rate: float) -> list[str]:
+    best, good, usual = entry["best"], entry["good_enough"], entry["usual"]
+    return [
+        entry["name"],
+        f"{_samples(best['win_length'])} ({time_text(best['win_length'] / rate)})",
+        str(best["n_fft"]),
+        f"{best['value']:.4g}",
+        "not tried" if usual is None else f"{usual['value']:.4g}",
+        f"{_samples(good['min'])} to {_samples(good['max'])}",
+        _loss(entry, entry["off_by_two"]),
+        entry["matters"],
+    ]
+
+
+def _verdict(entry: Mapping[str, Any], swept: Mapping[str, Any], rate: float) -> str:
+    """The sentence for one criterion."""
+    if entry["matters"] == "not at all":
+        return (
+            "The window length does not matter: the worst one loses "
+            f"{_loss(entry, entry['spread'])}. Any will do."
+        )
+    best, usual, off = entry["best"], entry["usual"], entry["off_by_two"]
+    reasons = [(off, f"{_off_by_two(best, swept)} loses up to")]
+    if usual is not None:
+        reasons.append((usual["loss"], "the usual 2048 loses"))
+    reasons.sort(key=lambda reason: -math.inf if reason[0] is None else -reason[0])
+    text = f"The window length matters {entry['matters']}: " + "; ".join(
+        f"{words} {_loss(entry, loss)}{_in_cells(entry, loss)}" for loss, words in reasons
+    )
+    further = ""
+    if math.isclose(best["win_length"], swept["max"], rel_tol=1e-6):
+        further = ", the longest of the sweep"
+    elif math.isclose(best["win_length"], swept["min"], rel_tol=1e-6):
+        further = ", the shortest of the sweep"
+    return (
+        f"{text}. Use n_fft {best['n_fft']} with a window of {_samples(best['win_length'])} samples "
+        f"({time_text(best['win_length'] / rate)}){further}."
+    )
+
+
+def _off_by_two(best: Mapping[str, Any], swept: Mapping[str, Any]) -> str:
+    """The lengths that were tried of half and twice of the best one."""
+    length = best["win_length"] * (1 + 1e-9), best["win_length"] * (1 - 1e-9)
+    sides = ["half"] * (length[0] / 2 >= swept["min"]) + ["twice"] * (2 * length[1] <= swept["max"])
+    return f"{' or '.join(sides)} of the best" if sides else "the worst one tried"
+
+
+def _verdicts(criteria: list[Mapping[str, Any]]) -> str:
+    """The sentence for several criteria."""
+    words = Counter(entry["matters"] for entry in criteria)
+    matters = ", ".join(
+        f"{word} for {words[word]} of {len(criteria)} criteria"
+        for word in ("a lot", "somewhat", "little", "not at all")
+        if word in words
+    )
+    (n_fft, votes), *_ = Counter(entry["best"]["n_fft"] for entry in criteria).most_common()
+    lengths = [entry["best"]["win_length"] for entry in criteria]
+    return (
+        f"The window length matters {matters}. {votes} of {len(criteria)} want n_fft {n_fft}; the "
+        f"best lengths lie between {_samples(min(lengths))} and {_samples(max(lengths))} samples."
+    )
+
+
+def _loss(entry: Mapping[str, Any], loss: float | None) -> str:
+    if loss is None or not math.isfinite(loss):
+        return "everything"
+    if loss < _NOTHING:
+        return "nothing"
+    text = f"{loss:#.2g}".rstrip(".")
+    return f"{text} nats" if entry["unit"] == "nats" else f"{text} of the best value"
+
+
+def _in_cells(entry: Mapping[str, Any], loss: float) -> str:
+    if entry["unit"] != "nats" or loss is None or not _NOTHING <= loss < math.inf:
+        return ""
+    more = math.expm1(loss)
+    if more < 0.005:  # no percent of them
+        return ""
+    if more < 0.5:
+        return f", as if {more:.0%} more cells were occupied"
+    return f", as if {number_text(1 + more, 2)} times as many cells were occupied"
+
+
+def _samples(length: float) -> str:
+    return number_text(length, 4)

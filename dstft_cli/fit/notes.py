@@ -1,0 +1,248 @@
+"""What a user should know about learned parameters, as data.
+
+A parameter is named only where changing it can help, and whoever follows comes to an end. Where nothing
+helps, no parameter is named.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dstft_cli.fit.plan import (
+    LARGEST_FFT,
+    LONGEST_SHARE,
+    REACH,
+    SHORTEST_WINDOW,
+    SMALLEST_FFT,
+    Plan,
+)
+from dstft_cli.fit.request import Request
+from dstft_cli.records import Note, StopReason
+
+Array = NDArray[np.float64]
+
+POOR_OVERLAP = 0.9  # windows a larger share of their length apart meet near zero
+_BOUND_SHARE = 0.25  # of rows or hops on one bound, above which a note is due
+_MOSTLY = 0.5  # of the window lengths, on their lower bound
+_WORTH_RAISING = 1.25  # the least factor by which a bound must be raisable
+_CLOSEST = 1 / 16  # of a window: frames closer than this show the same thing twice
+_ROOM = 0.8  # of the hop that windows allow: the rest lets learned windows become shorter
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A fit that has ended, and what notes need to know of it.
+
+    Attributes:
+        request: what was to be learned, and how.
+        plan: FFT size, start and ranges.
+        row: learned lengths of the rows (frames, bins or patches), samples, `[R]` or `[1]`.
+        importance: share of each row in the criterion, `[R]`.
+        hops: distances of neighbouring frame centres, samples, `[T-1]`.
+        last: shortest length of the last frame, samples.
+        length: of the signal, samples.
+        featureless: all tabulated lengths score alike, so that bounds say nothing.
+        others_differ: lengths that n_fft auto looked at elsewhere do not.
+        larger_is_worse: n_fft auto tried twice this size, and found it no better.
+        band: the FFT size that n_fft auto takes at least for a band of the criterion, samples.
+        rewards_spread: name of a criterion that may reward sound spread out of its band; or empty.
+        stop_reason: why the descent ended.
+        stuck: a descent without a search found nothing better than its start.
+    """
+
+    request: Request
+    plan: Plan
+    row: Array
+    importance: Array
+    hops: Array
+    last: float
+    length: int
+    featureless: bool = False
+    others_differ: bool = False
+    larger_is_worse: bool = False
+    band: float = 0.0
+    rewards_spread: str = ""
+    stop_reason: StopReason = StopReason.SEARCH
+    stuck: bool = False
+
+    def given(self, name: str) -> bool:
+        """Whether the user gave this parameter."""
+        return getattr(self.request, name) is not None
+
+    @property
+    def most(self) -> int:
+        """The longest window that still tells when something happens, samples."""
+        return max(math.floor(self.length * LONGEST_SHARE), SMALLEST_FFT)
+
+
+def notes(fit: Outcome) -> list[Note]:
+    """Everything worth saying, in the order in which it is said."""
+    asked, found = fit.request, [*_too_long(fit)]
+    too_long = bool(found)
+    if not asked.learns_lengths and not asked.learns_positions:
+        return found + (_gaps(fit) or _lost_tail(fit, fit.plan.start))
+    found += _lost_tail(fit, fit.last)
+    if fit.request.overlap > POOR_OVERLAP:
+        found.append(Note("overlap_too_wide", "overlap", fit.request.overlap, POOR_OVERLAP))
+    if fit.featureless and asked.learns_lengths:
+        remedy = "" if fit.others_differ else "window_mode"
+        bounds = fit.plan.bounds
+        found.append(Note("lengths_alike", remedy, bounds.low, bounds.high))
+    else:
+        found += [] if too_long else _on_hop_bounds(fit)
+        found += _on_length_bounds(fit, too_long) if asked.learns_lengths else []
+    return found + _doubts(fit)
+
+
+def _too_long(fit: Outcome) -> list[Note]:
+    """Windows, or an n_fft that the band needs, longer than what tells when something happens."""
+    most, bounds, found = fit.most, fit.plan.bounds, []
+    forced = [bounds.low_option] * (bounds.low > most)
+    named = [name for name in (*forced, "win_length_max", "n_fft") if fit.given(name)]
+    shortest = float(fit.row.min())
+    if shortest > most and named:
+        limit = most * min(fit.request.overlap, REACH) if named[0].startswith("hop") else most
+        found.append(Note("windows_too_long", named[0], shortest, _down(limit), str(fit.length)))
+    if fit.band > most:
+        limit = math.ceil(10 * fit.band / most) / 10
+        found.append(Note("band_too_narrow", "criterion_fmin criterion_fmax", fit.band, limit))
+    return found
+
+
+def _gaps(fit: Outcome) -> list[Note]:
+    """A fixed hop that leaves parts of the signal between windows."""
+    hop, start = fit.plan.hop_length, fit.plan.start
+    if hop <= POOR_OVERLAP * start:
+        return []
+    return [Note("gaps", "hop_length", hop, _down(POOR_OVERLAP * start))]
+
+
+def _lost_tail(fit: Outcome, last: float) -> list[Note]:
+    """Samples after the last frame centre that its window does not reach."""
+    tail, frame = fit.plan.tail, (fit.plan.n_fft - 1) // 2  # samples after the centre's own
+    if tail <= REACH * last * (1 + 1e-9) and math.ceil(tail) <= frame:
+        return []
+    return [Note("lost_tail", "hop_length", tail, min(last / 2, frame))]
+
+
+def _on_hop_bounds(fit: Outcome) -> list[Note]:
+    """Learned hops of which many lie on one bound, or that did not move."""
+    plan, hops, found = fit.plan, fit.hops, []
+    if plan.hops is None or plan.hops.low == plan.hops.high or len(hops) == 0:
+        return []
+    low, high, typical = plan.hops.low, plan.hops.high, float(np.median(fit.row))
+    on_low, on_high = (float(is_at(hops, limit).mean()) for limit in (low, high))
+    if on_low > _BOUND_SHARE:
+        helps = low > max(1.0, _CLOSEST * typical)
+        found.append(_on("hop_on_lower_bound", "hop_length_min" * helps, low, None, on_low))
+    if on_high > _BOUND_SHARE:
+        shortest = float(fit.row.min()) if fit.request.hop_mode == "constant" else typical
+        allowed = fit.request.overlap * shortest
+        most, name = allowed * (_ROOM if fit.request.learns_lengths else 1), "hop_length_max"
+        if 2 * high > allowed:
+            most, name = allowed, "overlap" if fit.request.overlap < POOR_OVERLAP else ""
+        found.append(_on("hop_on_upper_bound", name, high, _down(most), on_high))
+    if not found and np.allclose(hops, plan.hop_length, rtol=1e-9, atol=0):
+        sparser = _ROOM * fit.request.overlap * float(fit.row.min())
+        worth = fit.request.hop_mode == "time" and sparser >= 2 * plan.hop_length
+        name, limit = ("hop_length", _down(sparser)) if worth else ("hop_mode", None)
+        found.append(Note("hop_unmoved", name, plan.hop_length, limit))
+    return found
+
+
+def _on_length_bounds(fit: Outcome, too_long: bool) -> list[Note]:
+    """Learned lengths of which many lie on one bound."""
+    bounds, most, found = fit.plan.bounds, fit.most, []
+    if bounds.low == bounds.high:
+        names = [bounds.low_option, *[bounds.high_option] * (bounds.high < most)]
+        return [Note("nothing_to_learn", " ".join(names), bounds.low)]
+    on_low, on_high = (_share_on(fit, limit) for limit in (bounds.low, bounds.high))
+    if on_low > _BOUND_SHARE and not _held_by_hop(fit) and not (too_long and bounds.low > most):
+        which, limit = _shorter(fit)
+        found.append(_on("length_on_lower_bound", which, bounds.low, limit, on_low))
+    if on_high > _BOUND_SHARE and not too_long and not fit.larger_is_worse:
+        which, limit = _longer(fit)
+        found.append(_on("length_on_upper_bound", which, bounds.high, limit, on_high))
+    return found
+
+
+def _doubts(fit: Outcome) -> list[Note]:
+    """A descent that failed, or a criterion that was led by more than the fit of the windows."""
+    asked, bounds, found = fit.request, fit.plan.bounds, []
+    if fit.stop_reason is StopReason.NON_FINITE:
+        found.append(Note("non_finite", "order power dtype"))
+    if fit.stuck:
+        found.append(Note("descent_stuck", "lr search"))
+    if not asked.varying:
+        return found
+    if asked.normalization != "energy":
+        found.append(Note("quiet_frames_rewarded", "normalization", detail=asked.normalization))
+    heard = np.broadcast_to(fit.row, fit.importance.shape)[fit.importance > 0]
+    shortest = float(is_at(heard, bounds.low).mean()) if bounds.low < bounds.high else 0.0
+    if fit.rewards_spread and shortest > _MOSTLY and not fit.featureless:
+        found.append(Note("spread_rewarded", "criterion", shortest, detail=fit.rewards_spread))
+    return found
+
+
+def _shorter(fit: Outcome) -> tuple[str, float | None]:
+    """The names of what allows shorter windows, none where nothing does, and a limit."""
+    plan, low = fit.plan, fit.plan.bounds.low
+    if low <= SHORTEST_WINDOW * (1 + 1e-9):
+        return "", None
+    hop, name = plan.hop_length, "hop_length"
+    if plan.hops is not None and fit.request.hop_mode == "constant":
+        hop, name = plan.hops.high, "hop_length_max"
+    names = [plan.bounds.low_option]
+    if name not in names and 2 * hop > fit.request.overlap * low:
+        names.append(name)
+    if "hop_length_max" in names and plan.hop_length > hop / 2:
+        names.append("hop_length")
+    only_hops = all(name.startswith("hop_length") for name in names)
+    return " ".join(names), hop / 2 if only_hops else None
+
+
+def _longer(fit: Outcome) -> tuple[str, float | None]:
+    """The names of what allows longer windows, none where nothing does, and a limit."""
+    plan, high = fit.plan, fit.plan.bounds.high
+    furthest = min(fit.most, LARGEST_FFT)
+    if high >= LARGEST_FFT or _WORTH_RAISING * high > fit.most:
+        return "", float(furthest)
+    if fit.given("win_length_max"):
+        held = fit.given("n_fft") and plan.n_fft < min(2 * high, fit.most)
+        return "win_length_max" + " n_fft" * held, float(furthest)
+    keep = fit.request.varying and not fit.given("hop_length")  # or short windows become longer
+    return "n_fft" + " hop_length" * keep, float(furthest)
+
+
+def _share_on(fit: Outcome, limit: float) -> float:
+    """Share of the criterion in rows whose length lies on a bound; 1 where all do."""
+    on_bound = is_at(fit.row, limit)
+    if on_bound.all():
+        return 1.0
+    return float(np.broadcast_to(on_bound, fit.importance.shape) @ fit.importance)
+
+
+def _held_by_hop(fit: Outcome) -> bool:
+    """Whether windows are kept long by one learned hop that is as long as it may be."""
+    if fit.plan.hops is None or fit.plan.bounds.low_option != "hop_length_max":
+        return False
+    return len(fit.hops) > 0 and bool(is_at(fit.hops, fit.plan.hops.high).all())
+
+
+def _on(kind: str, names: str, value: float, limit: float | None, share: float) -> Note:
+    """A note of what lies on a bound, with its share in words where not all does."""
+    return Note(kind, names, value, limit, "" if share == 1 else f"{share:.0%}")
+
+
+def is_at(values: Array, limit: float) -> NDArray[np.bool_]:
+    """Which values lie on a bound."""
+    return np.isclose(values, limit, rtol=1e-6, atol=0)
+
+
+def _down(samples: float) -> float:
+    """Rounded down: to whole samples from 100 on, else to hundredths."""
+    return float(math.floor(samples)) if samples >= 100 else math.floor(100 * samples) / 100

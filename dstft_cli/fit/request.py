@@ -1,0 +1,203 @@
+"""What a fit is asked for, held to its ranges; and the device that computes it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from dstft_cli.criteria import Criterion
+from dstft_cli.errors import UsageError
+
+WINDOW_MODES = ("fixed", "constant", "time", "frequency", "time-frequency")
+HOP_MODES = ("fixed", "constant", "time")
+OPTIMIZERS = ("auto", "lbfgs", "adam", "sgd")
+DTYPES = ("float32", "float64")
+_ABOVE_ZERO = ("power", "sample_rate", "tolerance", "lr", "threads")
+_LENGTHS = tuple(f"{of}_length{end}" for of in ("win", "hop") for end in ("", "_min", "_max"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What `fit` is to learn, and how; every value is given, lengths in samples.
+
+    Attributes:
+        sample_rate: Hz.
+        n_fft: FFT size; None: a power of two that suits the signal (`choose_n_fft`).
+        win_length: window length at the start; None: n_fft / 2.
+        win_length_min: None: the larger of n_fft / 32 and hop_length / overlap, and enough to reach
+            the last sample.
+        win_length_max: None: n_fft. Without effect where `window_mode` is fixed, as is the least.
+        hop_length: distance of frame centres, real; None: n_fft / 16, or overlap · n_fft / 4 where
+            that is less.
+        window: one of `stft.windows`.
+        normalization: `energy` (noise keeps its level), `amplitude` (a tone does) or `none`.
+        power: the criterion sees |X| ** power; > 0.
+        window_mode: `fixed`, `constant` (one length), `time` (one per frame), `frequency` (one
+            per band of bins, with smoothness 0 per bin) or `time-frequency` (one per patch of the
+            plane, with smoothness 0 per cell, up to 2 million cells).
+        hop_mode: `fixed`, `constant` (one hop, frames in the middle of the signal) or `time` (the
+            centre of every frame).
+        hop_length_min, hop_length_max: range of learned hops; None: half and twice of hop_length,
+            as far as windows and overlap allow.
+        smoothness: μ ≥ 0, the price in nats of one e-fold change of window length per n_fft of
+            signal, or per bin: the score is charged `μ·(n_fft/N)·Σ|ln θ_i − ln θ_{i+1}|` over
+            frames, or `(μ/F)·Σ|ln θ_f − ln θ_{f+1}|` over bins, or both, each averaged over the
+            other axis. None: 0.1 over time, 0.5 over frequency or both.
+        overlap: η in (0, 1]; window lengths stay above hop_length / η, learned centres at most η
+            mean window lengths apart.
+        criterion: a name, `module:object`, or an object (see `criteria.base`).
+        order: of `renyi` and `lp`; None: 3 and 0.5.
+        criterion_fmin, criterion_fmax: band that the criterion looks at, Hz; None: all.
+        optimizer: `lbfgs`, `adam`, `sgd`, or `auto`: L-BFGS, Adam where every centre moves, none
+            for lengths that vary with frequency.
+        search: begin with the global search; False descends from `win_length`.
+        lr: learning rate of `adam` and `sgd`, in e-folds of window length; None: 0.05 and 1.
+        max_steps: of the descent.
+        tolerance: relative change of the score at which the descent has converged.
+        device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+        dtype: `float32` or `float64`.
+        threads: of the CPU; None: as many as torch uses.
+
+    Raises:
+        UsageError: a value is out of its range.
+    """
+
+    sample_rate: float
+    n_fft: int | None
+    win_length: float | None
+    win_length_min: float | None
+    win_length_max: float | None
+    hop_length: float | None
+    window: str
+    normalization: str
+    power: float
+    window_mode: str
+    hop_mode: str
+    hop_length_min: float | None
+    hop_length_max: float | None
+    smoothness: float | None
+    overlap: float
+    criterion: str | Criterion | Any
+    order: float | None
+    criterion_fmin: float | None
+    criterion_fmax: float | None
+    optimizer: str
+    search: bool
+    lr: float | None
+    max_steps: int
+    tolerance: float
+    device: str
+    dtype: str
+    threads: int | None
+
+    def __post_init__(self) -> None:
+        for name, valid in (
+            ("window_mode", WINDOW_MODES),
+            ("hop_mode", HOP_MODES),
+            ("optimizer", OPTIMIZERS),
+            ("dtype", DTYPES),
+        ):
+            if getattr(self, name) not in valid:
+                raise UsageError(
+                    f"{name.replace('_', ' ')} {getattr(self, name)!r} is unknown: "
+                    f"use {', '.join(valid)}"
+                )
+        check_overlap(self.overlap)
+        for name in (*_ABOVE_ZERO, *_LENGTHS):
+            check_above_zero(name, getattr(self, name))
+        for name in ("smoothness", "max_steps"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < math.inf:
+                raise UsageError(f"{name.replace('_', ' ')} {value:g}: 0 or above is allowed")
+        if self.n_fft is not None and not (math.isfinite(self.n_fft) and self.n_fft % 1 == 0):
+            raise UsageError(f"n_fft {self.n_fft:g}: a whole number of samples is needed")
+
+    @property
+    def learns_lengths(self) -> bool:
+        """Whether window lengths are learned."""
+        return self.window_mode != "fixed"
+
+    @property
+    def learns_positions(self) -> bool:
+        """Whether frames move."""
+        return self.hop_mode != "fixed"
+
+    @property
+    def varying(self) -> bool:
+        """Whether window lengths vary within the transform."""
+        return self.window_mode not in ("fixed", "constant")
+
+    @property
+    def over_frequency(self) -> bool:
+        """Whether window lengths vary with frequency."""
+        return "frequency" in self.window_mode
+
+    @property
+    def as_it_suits(self) -> bool:
+        """Whether there is a search, and no descent in particular is asked for."""
+        return self.search and self.optimizer == "auto"
+
+    @property
+    def by_turns(self) -> bool:
+        """Whether frames move under one length for all, and lengths are then searched anew.
+
+        Together with lengths that vary with frequency they move at the cost of FFTs for each length
+        of each frame, which is more than it gains.
+        """
+        return self.learns_positions and self.over_frequency and self.as_it_suits
+
+
+def check_above_zero(name: str, value: float | None) -> None:
+    """UsageError where a parameter is given and not above 0."""
+    if value is not None and not 0 < value < math.inf:
+        raise UsageError(f"{name.replace('_', ' ')} {value:g}: above 0 is allowed")
+
+
+def check_overlap(overlap: float) -> None:
+    """UsageError where windows could not overlap by this share."""
+    if not 0 < overlap <= 1:
+        raise UsageError(f"overlap {overlap:g}: above 0 and up to 1 is allowed")
+
+
+def check_criterion(criterion: Criterion, window_mode: str, hop_mode: str) -> None:
+    """UsageError where a criterion cannot tell what these modes would learn."""
+    if "frequency" in window_mode and criterion.per_frame:
+        raise UsageError(
+            f"criterion {criterion.name} is a mean over frames and does not part into "
+            "frequencies: use `criterion` concentration or `window_mode` time"
+        )
+    if hop_mode != "fixed" and criterion.ranked:
+        raise UsageError(
+            f"criterion {criterion.name} ranks all cells, and moving frames change every rank: "
+            "use `criterion` hoyer or entropy, or `hop_mode` fixed"
+        )
+
+
+def resolve_device(name: str = "auto", dtype: str = "float32") -> torch.device:
+    """The device called `name`.
+
+    Args:
+        name: `auto` (CUDA, then MPS, then CPU), `cpu`, `cuda`, `cuda:N` or `mps`.
+        dtype: `float32` or `float64`, which MPS does not have.
+
+    Raises:
+        UsageError: unknown, absent, or without that dtype.
+    """
+    available = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available() and dtype == "float32",
+        "cpu": True,
+    }
+    if name == "auto":
+        name = next(kind for kind, usable in available.items() if usable)
+    kind, _, number = name.partition(":")
+    if kind not in available:
+        raise UsageError(f"device {name!r} is unknown: use auto, cpu, cuda or mps")
+    if kind == "mps" and dtype == "float64":
+        raise UsageError("device mps has no float64: use `dtype` float32 or `device` cpu")
+    if not available[kind] or (number and int(number) >= torch.cuda.device_count()):
+        raise UsageError(f"device {name} is not available here: use `device` cpu or auto")
+    return torch.device(name)

@@ -1,0 +1,314 @@
+"""The moment table: what plain windows attain, and the best assignment of tabulated lengths to rows.
+
+`table[i, m]` holds the moments of frame `i` under window length `m`. A criterion of two sums `(A, B)`
+whose level sets are convex is minimised over all assignments, mixtures included, at one multiplier:
+every frame takes `argmin_m λ·A[i, m] − B[i, m]`, and λ is the root of `λ = multiplier(B/A)` of the
+sums so chosen, found by bisection. At the root the least possible `λA − B` confines every assignment
+to a half plane; the lowest score in it is a bound that no assignment can beat.
+
+For `entropy` this reads `λ = 1 + S₂/S₁`, and the bound is `1 − λ + ln Σ_i min_m (λ·S₁[i, m] − S₂[i, m])`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dstft_cli.criteria import Criterion, Kurtosis, QuasiConvex
+from dstft_cli.fit.evaluator import Evaluator
+from dstft_cli.fit.path import cheapest_assignment
+from dstft_cli.fit.variables import Neighbours
+from dstft_cli.records import LITTLE
+
+Array = NDArray[np.float64]
+Table = NDArray[np.floating[Any]]
+Assignment = NDArray[np.int64]
+
+FEATURELESS = LITTLE  # nats between best and worst
+CHANCE = 0.1  # nats that lengths which vary freely gain in white noise, rounded up
+_TELLING_RANGE = 4  # longest over shortest length, below which all may well score alike
+_BISECTIONS = 60
+_LINEARISATIONS = 12
+_WORTH_REPEATING = {1: 1e-9, 2: 1e-6}  # of the score, in a chain and in a grid of rows
+_SMALLEST_STEP = 0.05
+_EXCHANGES = 32
+_WORTH_EXCHANGING = 1e-7  # nats
+_NO_VALUE = np.errstate(divide="ignore", invalid="ignore")  # of windows that see no sound
+_ROWS = 1 << 16  # rows of the table handled at a time, so that temporaries stay small
+
+
+@dataclass(frozen=True)
+class Found:
+    """Outcome of a search.
+
+    Attributes:
+        assignment: index of the length of each frame, `[T]`.
+        score: its score, with the penalty of `smooth` where there is one.
+        bound: sums `[J]` such that no assignment has a lower score than they have (without
+            penalty); None where that is not proved.
+    """
+
+    assignment: Assignment
+    score: float
+    bound: Array | None
+
+
+class TabulatedProblem:
+    """Choosing one of M lengths for each of T frames.
+
+    Args:
+        table: moments, `[T, M, J]`.
+        weights: quadrature weights of the frames, `[T]`.
+        criterion: with its ranks fixed, if it needs ranks.
+        cells: weighted number of time-frequency cells.
+    """
+
+    def __init__(self, table: Table, weights: Array, criterion: Criterion, cells: float) -> None:
+        self.table = table
+        self.weights = weights
+        self.criterion = criterion
+        self.cells = cells
+
+    def score(self, sums: Array) -> float:
+        """Score of sums `[J]`."""
+        return float(self.criterion.score(torch.from_numpy(sums), self.cells))
+
+    def fixed(self) -> Array:
+        """Score of each length used for all frames, `[M]`; infinite where there is none."""
+        sums = np.zeros(self.table.shape[1:])
+        for rows in self._row_blocks():
+            sums += np.einsum("t,tmj->mj", self.weights[rows], self.table[rows], dtype=np.float64)
+        scores = (self.score(s) for s in sums)
+        return np.array([np.inf if math.isnan(score) else score for score in scores])
+
+    def sums(self, assignment: Assignment) -> Array:
+        """Sums `[J]` of an assignment."""
+        chosen = self.table[np.arange(len(assignment)), assignment].astype(np.float64)
+        total: Array = self.weights @ chosen
+        return total
+
+    def free(self) -> Found:
+        """The best assignment where lengths may change at no cost."""
+        if isinstance(self.criterion, QuasiConvex):
+            return self._by_multiplier(self.criterion)
+        found = self._by_linearisation(
+            lambda cost, last: np.asarray(cost.argmin(1), dtype=np.int64), self._constant()
+        )
+        if isinstance(self.criterion, Kurtosis):  # linear in its one sum: the argmin is the optimum
+            return Found(found.assignment, found.score, self.sums(found.assignment))
+        return found
+
+    def smooth(self, positions: Array, neighbours: Neighbours, start: Assignment) -> Found:
+        """The best assignment found where changes between neighbours are paid for.
+
+        Args:
+            positions: logarithms of the M lengths, strictly increasing.
+            neighbours: of the rows, with prices above 0 in units of the score.
+            start: assignment whose sums the score is linearised at first.
+        """
+        return self._by_linearisation(
+            lambda cost, last: cheapest_assignment(cost, positions, neighbours, last),
+            start,
+            lambda assignment: neighbours.change(positions[assignment]),
+            _WORTH_REPEATING[len(neighbours.shape)],
+        )
+
+    @_NO_VALUE
+    def _by_multiplier(self, criterion: QuasiConvex) -> Found:
+        low, high = self._multiplier_range(criterion)
+        best: Found | None = None
+        bound, bound_score = None, -np.inf
+        for _ in range(_BISECTIONS):
+            middle = 0.5 * (low + high)
+            assignment, least = self._least(middle)
+            sums = self.sums(assignment)
+            score = self.score(sums)
+            if best is None or score < best.score:
+                best = Found(assignment, score, None)
+            if least > 0:
+                tangent = np.array(criterion.tangent(middle, least))
+                if self.score(tangent) > bound_score:
+                    bound, bound_score = tangent, self.score(tangent)
+            wanted = float(criterion.multiplier(sums[1:] / sums[:1])[0])
+            if wanted > middle:
+                low = middle
+            else:
+                high = middle
+            closed = bound is not None and best.score - bound_score <= 1e-12 * abs(bound_score)
+            if closed or high - low <= 1e-14 * abs(high):
+                break
+        assert best is not None
+        best = self._exchange(best)
+        if bound_score > best.score:  # rounding put an attained optimum below its own bound
+            bound = self.sums(best.assignment)
+        return Found(best.assignment, best.score, bound)
+
+    def _exchange(self, found: Found) -> Found:
+        """Changes the length of one row at a time while that improves the score.
+
+        The relaxed optimum may mix two lengths in a row that ties; this settles such rows.
+        """
+        assignment, score = found.assignment.copy(), found.score
+        for _ in range(_EXCHANGES):
+            sums = self.sums(assignment)
+            best = (score, 0, 0)
+            for rows in self._row_blocks():
+                part = self.table[rows].astype(np.float64)
+                now = np.take_along_axis(part, assignment[rows, None, None], axis=1)
+                trial = sums + self.weights[rows, None, None] * (part - now)
+                scores = self.criterion.score(torch.from_numpy(trial), self.cells).numpy()
+                i, m = np.unravel_index(np.nanargmin(scores), scores.shape)
+                if scores[i, m] < best[0]:
+                    best = (float(scores[i, m]), (rows.start or 0) + int(i), int(m))
+            if not best[0] < score - _WORTH_EXCHANGING:
+                break
+            score = best[0]
+            assignment[best[1]] = best[2]
+        return Found(assignment, self.score(self.sums(assignment)), None)
+
+    def _multiplier_range(self, criterion: QuasiConvex) -> tuple[float, float]:
+        """λ at the smallest and the largest `B/A` that any assignment can have."""
+        least, most = np.inf, -np.inf
+        for rows in self._row_blocks():
+            part = self.table[rows].astype(np.float64)
+            ratio = part[..., 1][part[..., 0] > 0] / part[..., 0][part[..., 0] > 0]
+            if len(ratio):
+                least, most = min(least, ratio.min()), max(most, ratio.max())
+        low, high = criterion.multiplier(np.array([least, most]))
+        return float(low), float(high)
+
+    def _least(self, multiplier: float) -> tuple[Assignment, float]:
+        """The assignment that minimises `λA − B`, and that minimum."""
+        assignment = np.empty(len(self.table), dtype=np.int64)
+        least = 0.0
+        for rows in self._row_blocks():
+            part = self.table[rows]
+            cost = multiplier * part[..., 0].astype(np.float64) - part[..., 1]
+            assignment[rows] = cost.argmin(1)
+            least += float(self.weights[rows] @ cost.min(1))
+        return assignment, least
+
+    @_NO_VALUE
+    def _by_linearisation(
+        self,
+        solve: Callable[[Array, Assignment | None], Assignment],
+        start: Assignment,
+        penalty: Callable[[Assignment], float] = lambda assignment: 0.0,
+        worth: float = 1e-9,
+    ) -> Found:
+        """Solves for the gradient of the score at the last solution until nothing improves."""
+
+        def objective(assignment: Assignment, sums: Array) -> float:
+            return self.score(sums) + penalty(assignment)
+
+        constant = self._constant()
+        best = Found(constant, self.score(self.sums(constant)), None)
+        last, sums = start, self.sums(start)
+        if objective(start, sums) < best.score:
+            best = Found(start, objective(start, sums), None)
+        step = 1.0
+        for number in range(_LINEARISATIONS):
+            _, gradient = self.criterion.score_gradient(sums, self.cells)
+            assignment = solve(self._cost(gradient), last if number else None)
+            if np.array_equal(assignment, last):
+                break
+            last, reached = assignment, self.sums(assignment)
+            value = objective(assignment, reached)
+            gained = best.score - value
+            if gained > 0:
+                best = Found(assignment, value, None)
+            else:  # beyond where the gradient holds: go part of the way (Frank & Wolfe 1956)
+                step *= 0.5
+            if abs(gained) < worth * abs(value) or step < _SMALLEST_STEP:
+                break
+            sums = sums + step * (reached - sums)
+        return best
+
+    def _cost(self, gradient: Array) -> Array:
+        """What each length of each frame adds to the linearised score, `[T, M]`."""
+        cost = np.empty(self.table.shape[:2])
+        for rows in self._row_blocks():
+            cost[rows] = (self.table[rows] @ gradient) * self.weights[rows, None]
+        return cost
+
+    def _constant(self) -> Assignment:
+        return np.full(len(self.table), int(self.fixed().argmin()), dtype=np.int64)
+
+    def _row_blocks(self) -> list[slice]:
+        return [slice(a, a + _ROWS) for a in range(0, len(self.table), _ROWS)]
+
+
+def keep_neighbours_where_silent(assignment: Assignment, table: Table) -> Assignment:
+    """Frames whose moments do not depend on the length take that of the nearest frame before.
+
+    Frames of silence before the first sound take the length of the first sound.
+    """
+    telling = (table != table[:, :1]).any(axis=(1, 2))
+    if not telling.any():
+        return assignment
+    last = np.maximum.accumulate(np.where(telling, np.arange(len(assignment)), -1))
+    last[last < 0] = int(np.argmax(telling))
+    return assignment[last]
+
+
+@dataclass(frozen=True)
+class FoundLengths:
+    """Lengths of the rows that solve the tabulated problem, their sums, score and bound."""
+
+    row: Array
+    sums: Array
+    score: float
+    bound: Array | None
+
+
+def search_lengths(
+    evaluator: Evaluator, table: Table, lengths: Array, neighbours: Neighbours
+) -> FoundLengths:
+    """The best of the tabulated lengths for each row, changes between neighbours paid for."""
+    problem = TabulatedProblem(table, evaluator.weights, evaluator.criterion, evaluator.cells)
+    free = found = problem.free()
+    if not neighbours.free:
+        found = problem.smooth(np.log(lengths), neighbours, free.assignment)
+    assignment = found.assignment
+    if len(neighbours.shape) == 1:
+        assignment = keep_neighbours_where_silent(assignment, table)
+    elif neighbours.free:  # a charge carries lengths into silence by itself
+        lines = zip(
+            assignment.reshape(neighbours.shape),
+            table.reshape(*neighbours.shape, *table.shape[1:]),
+            strict=True,
+        )
+        assignment = np.concatenate([keep_neighbours_where_silent(*line) for line in lines])
+    return FoundLengths(lengths[assignment], problem.sums(assignment), found.score, free.bound)
+
+
+def fixed_scores(evaluator: Evaluator, lengths: Array) -> tuple[Array, Array, Table | None]:
+    """Score `[M]` and sums `[M, J]` of each length used for all frames, and the moment table.
+
+    A ranked criterion ranks the cells anew for each length, so it has no table.
+    """
+    table = None
+    if evaluator.criterion.ranked:
+        sums = np.stack([evaluator.total(np.array([[length]])) for length in lengths])
+    else:
+        table = evaluator.table(lengths)
+        sums = evaluator.sums(table)
+    scores = evaluator.criterion.score(torch.from_numpy(sums), evaluator.cells)
+    return unusable_last(scores.numpy()), sums, table
+
+
+def unusable_last(scores: Array) -> Array:
+    """Scores with infinity where there is none, so that nothing chooses it."""
+    return np.where(np.isnan(scores), np.inf, scores)
+
+
+def is_featureless(scores: Array, lengths: Array) -> bool:
+    """Whether lengths over a wide range score alike `[M]`, nats, as they do in noise."""
+    wide = lengths[-1] >= _TELLING_RANGE * lengths[0]
+    return bool(wide and np.isfinite(scores).all() and np.ptp(scores) < FEATURELESS)

@@ -1,0 +1,303 @@
+"""Learned parameters for a recording of another length or sample rate, and their criterion there."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dstft_cli.criteria import resolve
+from dstft_cli.errors import InputError, UsageError
+from dstft_cli.fit.band import Band
+from dstft_cli.fit.cells import CellEvaluator, Patches
+from dstft_cli.fit.centers import centered_centers, uniform_centers
+from dstft_cli.fit.evaluator import Compute, Evaluator
+from dstft_cli.fit.plan import MOST_FRAMES, REACH, SMALLEST_FFT
+from dstft_cli.fit.problem import as_channels, check_length, usable_peak
+from dstft_cli.fit.request import Request, resolve_device
+from dstft_cli.names import LARGEST_FFT, SHORTEST_WINDOW, Progress
+from dstft_cli.records import CriterionSummary, Note, Result, StopReason, Trajectory
+from dstft_cli.stft import Samples, Transform
+
+FloatArray = NDArray[np.floating[Any]]
+log = logging.getLogger("dstft_cli")
+
+
+class Learned(Protocol):
+    """Parameters learned before, as `results.StoredParameters` holds them."""
+
+    @property
+    def window_length(self) -> FloatArray: ...
+    @property
+    def frame_centers(self) -> FloatArray: ...
+    @property
+    def sample_rate(self) -> float: ...
+    @property
+    def n_fft(self) -> int: ...
+    @property
+    def samples(self) -> int: ...
+    @property
+    def window(self) -> str: ...
+    @property
+    def normalization(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Transferred:
+    """Parameters that fit another recording.
+
+    Attributes:
+        n_fft: FFT size, samples.
+        window_length: samples, `[1, 1]`, `[1, T]`, `[F, 1]` or `[F, T]`.
+        hop_length: distance of frame centres where it is uniform, samples.
+        frame_centers: samples, `[T]`.
+        notes: what was changed.
+    """
+
+    n_fft: int
+    window_length: FloatArray
+    hop_length: float
+    frame_centers: FloatArray
+    notes: tuple[Note, ...] = ()
+
+
+def apply_learned(
+    samples: Samples,
+    learned: Learned,
+    request: Request,
+    *,
+    peak: float | None = None,
+    progress: Progress | None = None,
+) -> Result:
+    """A result of one step on another recording: no start and no fixed windows to compare with.
+
+    Args:
+        samples: of the other recording, `[C, N]`.
+        learned: the parameters.
+        request: what they were learned with, but for the sample rate of `samples`; `hop_length` is
+            that of the frames at the start.
+        peak: largest absolute sample, if known.
+        progress: called as `progress(stage, done, total)`.
+
+    Raises:
+        InputError: the parameters do not fit the recording.
+        UsageError: the criterion looks at frequencies that the recording has not.
+    """
+    samples = as_channels(samples)
+    assert request.hop_length is not None
+    rate, length = float(request.sample_rate), int(samples.shape[-1])
+    fitting = transfer(learned, request.hop_length, length, rate)
+    band = Band(request.criterion_fmin or 0.0, request.criterion_fmax or math.inf)
+    try:
+        bins = band.bins(fitting.n_fft, rate)
+    except UsageError:
+        raise UsageError(
+            f"the criterion looks at {band}, and a recording at {rate:g} Hz has no bins there: choose "
+            "another `sr`, or learn with another `criterion_fmin` or `criterion_fmax`"
+        ) from None
+    began = time.perf_counter()
+    kind: Callable[..., Evaluator] = Evaluator
+    if len(fitting.window_length) > 1:
+        plane = fitting.n_fft // 2 + 1, len(fitting.frame_centers)
+        kind = partial(CellEvaluator, patches=Patches(plane, *plane))
+    evaluator = kind(
+        samples,
+        fitting.frame_centers.astype(np.float64),
+        Transform(fitting.n_fft, learned.window, learned.normalization),
+        resolve(request.criterion, request.order),
+        power=request.power,
+        bins=bins,
+        learned_positions=request.hop_mode != "fixed",
+        peak=usable_peak(samples, peak),
+        compute=Compute(
+            resolve_device(request.device, request.dtype),
+            getattr(torch, request.dtype),
+            request.threads or torch.get_num_threads(),
+            progress,
+        ),
+    )
+    sums = torch.from_numpy(evaluator.total(fitting.window_length.astype(np.float64)))
+    value = float(evaluator.criterion.value(sums, evaluator.cells))
+    seconds = time.perf_counter() - began
+    log.info(f"evaluated in {seconds:.2f} s")
+    return _one_step(
+        fitting, learned, request, length, evaluator.criterion.direction, value, seconds
+    )
+
+
+def _one_step(
+    fitting: Transferred,
+    learned: Learned,
+    request: Request,
+    length: int,
+    direction: str,
+    value: float,
+    seconds: float,
+) -> Result:
+    lengths, hop = fitting.window_length, fitting.hop_length
+    low, high = float(lengths.min()), float(lengths.max())
+    typical = float(np.median(lengths))
+    kept = request.window_mode == "fixed"
+    return Result(
+        sample_rate=float(request.sample_rate),
+        length=length,
+        n_fft=fitting.n_fft,
+        start_window_length=np.array([[typical]]),
+        window_length=lengths,
+        hop_length=hop,
+        length_bounds=(low, high),
+        frame_centers=fitting.frame_centers,
+        window=learned.window,
+        normalization=learned.normalization,
+        power=request.power,
+        criterion=CriterionSummary(
+            name=str(request.criterion),
+            direction=direction,
+            start=math.nan,
+            best_fixed_win_length=math.nan,
+            best_fixed=math.nan,
+            final=value,
+            table_bound=None,
+        ),
+        trajectory=Trajectory(
+            phase=("start",),
+            seconds=np.array([seconds]),
+            evaluations=np.array([1]),
+            criterion=np.array([value]),
+            window_lengths=(lengths,),
+            hop_lengths=(np.array([hop]),),
+        ),
+        stop_reason=StopReason.FIXED,
+        evaluations=1,
+        seconds={},
+        notes=fitting.notes,
+        resolved={
+            "n_fft": fitting.n_fft,
+            "win_length": typical,
+            "win_length_min": None if kept else low,
+            "win_length_max": None if kept else high,
+            "hop_length": hop,
+            "hop_length_min": None,
+            "hop_length_max": None,
+        },
+    )
+
+
+def transfer(learned: Learned, hop_length: float, samples: int, sample_rate: float) -> Transferred:
+    """The parameters for a recording of another length or sample rate.
+
+    Lengths that do not vary with time, on frames of one hop, fit any recording: at another sample
+    rate window, hop and n_fft keep their durations, n_fft to the nearest even size, and each
+    frequency keeps its length. What varies from frame to frame fits a recording of the same sample
+    rate, and of the same duration to within one hop: frames at its end are left out, or go on with
+    the last length.
+
+    Args:
+        learned: of the recording learned from.
+        hop_length: of its frames at the start, samples.
+        samples: per channel of the other recording.
+        sample_rate: of the other recording, Hz.
+
+    Raises:
+        InputError: the parameters do not fit the recording.
+    """
+    check_length(samples)
+    hop = _uniform_hop(learned, hop_length)
+    if samples == learned.samples and sample_rate == learned.sample_rate:
+        return Transferred(
+            learned.n_fft, learned.window_length, hop or hop_length, learned.frame_centers
+        )
+    if learned.window_length.shape[1] == 1 and hop is not None:
+        return _global(learned, hop, samples, sample_rate)
+    if sample_rate != learned.sample_rate:
+        raise InputError(
+            f"the parameters vary from frame to frame at {learned.sample_rate:g} Hz, the recording "
+            f"has {sample_rate:g} Hz: resample it with `sr` {learned.sample_rate:g}"
+        )
+    if abs(samples - learned.samples) > hop_length:
+        raise InputError(
+            f"the parameters vary from frame to frame over {learned.samples / sample_rate:.3f} s, "
+            f"the recording lasts {samples / sample_rate:.3f} s: choose as much of it with "
+            f"`offset` and `duration`, or learn with {_steady(learned)}"
+        )
+    lengths = learned.window_length
+    _check_frames(samples, min(hop or hop_length, hop_length))
+    centers = learned.frame_centers[learned.frame_centers <= samples]
+    if hop is not None and learned.frame_centers[0] == 0:
+        centers = uniform_centers(samples, hop)
+    if len(centers) == 0:
+        raise InputError("the recording ends before the first frame: choose a longer part of it")
+    reach = REACH * float(lengths[:, -1].min())
+    beyond = centers[-1] + np.arange(1, 1 + int((samples - centers[-1]) / hop_length)) * hop_length
+    needed = (beyond - hop_length < samples - 1 - reach) & (beyond < samples)
+    centers = np.concatenate([centers, beyond[needed]])
+    if lengths.shape[1] > 1:
+        more = max(len(centers) - lengths.shape[1], 0)
+        lengths = np.pad(lengths, ((0, 0), (0, more)), mode="edge")[:, : len(centers)]
+    return Transferred(learned.n_fft, lengths, hop_length, centers)
+
+
+def _check_frames(samples: float, hop_length: float) -> None:
+    if samples / hop_length > MOST_FRAMES:
+        raise InputError(
+            f"the learned hop, {hop_length:g} samples, makes {samples / hop_length:.3g} frames of the "
+            f"recording, above {MOST_FRAMES}: choose a part of it with `duration`"
+        )
+
+
+def _steady(learned: Learned) -> str:
+    """The modes that keep what varies with time from doing so."""
+    if learned.window_length.shape[1] == 1:
+        return "`hop_mode` constant"
+    return "`window_mode` constant or frequency"
+
+
+def _uniform_hop(learned: Learned, hop_length: float) -> float | None:
+    """The hop of all frames, samples, or None where it varies."""
+    centers = learned.frame_centers
+    if len(centers) == 1:
+        return hop_length
+    hop = float(centers[-1] - centers[0]) / (len(centers) - 1)
+    regular = centers[0] + np.arange(len(centers)) * hop
+    if not np.allclose(regular, centers, rtol=1e-12, atol=1e-6):
+        return None
+    return hop_length if abs(hop - hop_length) <= 1e-9 * hop_length else hop
+
+
+def _global(learned: Learned, hop_length: float, samples: int, sample_rate: float) -> Transferred:
+    """Lengths that do not vary with time, at any sample rate."""
+    scale = sample_rate / learned.sample_rate
+    _check_frames(samples, hop_length * scale)
+    place = uniform_centers if learned.frame_centers[0] == 0 else centered_centers
+    lengths = learned.window_length
+    if sample_rate == learned.sample_rate:
+        return Transferred(learned.n_fft, lengths, hop_length, place(samples, hop_length))
+    scaled = lengths * scale
+    shortest, longest = float(scaled.min()), float(scaled.max())
+    n_fft = max(2 * round(learned.n_fft * scale / 2), SMALLEST_FFT)
+    if longest > n_fft * (1 + 1e-9):  # a window as long as n_fft, which was rounded down
+        n_fft = 2 * math.ceil(longest / 2)
+    if shortest < SHORTEST_WINDOW or n_fft > LARGEST_FFT:
+        raise InputError(
+            f"the window length learned at {learned.sample_rate:g} Hz is {shortest:g} samples at "
+            f"{sample_rate:g} Hz, with n_fft {n_fft}: at least {SHORTEST_WINDOW:g}, with n_fft up "
+            f"to {LARGEST_FFT}, is possible: resample with `sr` {learned.sample_rate:g}"
+        )
+    if len(scaled) > 1:  # the length of the nearest frequency that was learned
+        frequencies = np.arange(n_fft // 2 + 1) * (sample_rate / n_fft)
+        nearest = np.rint(frequencies * learned.n_fft / learned.sample_rate).astype(np.int64)
+        scaled = scaled[np.minimum(nearest, len(scaled) - 1)]
+    changed = (
+        f"the parameters were learned at {learned.sample_rate:g} Hz, the recording has "
+        f"{sample_rate:g} Hz: lengths are kept in seconds, n_fft {learned.n_fft} becomes {n_fft}"
+    )
+    hop, note = hop_length * scale, Note("learned_elsewhere", detail=changed)
+    return Transferred(n_fft, np.minimum(scaled, n_fft), hop, place(samples, hop), (note,))

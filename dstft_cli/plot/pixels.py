@@ -1,0 +1,377 @@
+"""Which pixels show which frames and bins, and how values are pooled to them; no matplotlib.
+
+Over time a pixel holds the mean power of its frames, then over frequency the maximum of its bins.
+The mean keeps the noise floor where it is; the maximum over hundreds of frames would lift it by some
+8 dB (mean of the largest of n exponential values: 1 + 1/2 + ... + 1/n). The floor stays so even that a
+short click still stands out. The maximum over bins keeps a thin line at its level in tall rows.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dstft_cli.errors import UsageError
+
+FloatArray = NDArray[np.floating[Any]]
+IntArray = NDArray[np.integer[Any]]
+UNIFORM = 1e-3  # of a hop: how far frame centres may lie from a uniform grid and count as one
+CURVE_COLUMNS = 1400  # of a curve; more points are drawn as an envelope
+BLOCK_CELLS = 2**18  # window lengths pooled at a time
+
+
+def hz_to_scale(hz: ArrayLike, scale: str) -> FloatArray:
+    """Frequencies in Hz to the units of a scale: Hz (`linear`), log10 of Hz (`log`) or `mel` (HTK)."""
+    f = np.asarray(hz, dtype=np.float64)
+    if scale == "mel":
+        import librosa  # half a second, which only this scale needs
+
+        return np.asarray(librosa.hz_to_mel(f, htk=True))
+    return np.log10(f) if scale == "log" else f
+
+
+def scale_to_hz(y: ArrayLike, scale: str) -> FloatArray:
+    """Units of a scale back to Hz, the inverse of `hz_to_scale`."""
+    v = np.asarray(y, dtype=np.float64)
+    if scale == "mel":
+        import librosa
+
+        return np.asarray(librosa.mel_to_hz(v, htk=True))
+    return np.asarray(10.0**v) if scale == "log" else v
+
+
+def frequency_range(
+    top: float, spacing: float, scale: str, fmin: float | None, fmax: float | None
+) -> tuple[float, float]:
+    """The lowest and the highest frequency of a picture, Hz.
+
+    Args:
+        top: highest frequency there is, Hz.
+        spacing: distance of the frequency bins, Hz.
+        scale: `linear`, `log` or `mel`.
+        fmin: lowest frequency, Hz. None or 0: 0, and on the log scale, which has no zero, 20 Hz (a
+            hundredth of `top` where that is below 200 Hz), but not below the first bin.
+        fmax: highest frequency, Hz; None for `top`.
+
+    Raises:
+        UsageError: negative or non-finite limits, fmax above `top`, fmin not below fmax.
+    """
+    for name, value in (("fmin", fmin), ("fmax", fmax)):
+        if value is not None and not (math.isfinite(value) and value >= 0):
+            raise UsageError(f"`{name}` {value:g} Hz is not a frequency: give 0 Hz or more")
+    if fmax is not None and fmax > top * (1 + 1e-9):
+        raise UsageError(
+            f"`fmax` {fmax:g} Hz is above the highest frequency {top:g} Hz: lower `fmax`"
+        )
+    high = top if fmax is None else min(fmax, top)
+    low = fmin or 0.0
+    if low >= high:
+        raise UsageError(
+            f"`fmin` {low:g} Hz is not below {high:g} Hz: lower `fmin` or raise `fmax`"
+        )
+    if scale == "log" and low == 0:
+        low = max(20.0 if top >= 200.0 else top / 100.0, spacing)
+        low = low if low < high else high / 10.0
+    return low, high
+
+
+class PixelGrid:
+    """The columns and rows of an image of at most `width` by `height` pixels.
+
+    Columns are uniform in time: one per frame where the frames are uniform and no more than
+    `width`, else `width`. A column shows the frames whose centres lie in it; one without a frame
+    (frames not uniform in time) shows the nearest. So a frame spans from midway to its left
+    neighbour to midway to its right one, to within a column. Rows are uniform in the scale: each
+    shows the bins whose centres lie in it; one without a bin lies between two of them. On the
+    linear scale there are no more rows than bins.
+
+    Columns cover `span`: the first and the last frame reach to its ends.
+
+    Args:
+        times: frame centres, s, [T], strictly increasing, T >= 1.
+        frequencies: bin centres, Hz, [F], uniform, F >= 1.
+        freq_scale: `linear`, `log` or `mel`.
+        fmin, fmax: lowest and highest frequency, Hz; None: see `frequency_range`.
+        span: beginning and end of the recording, s; None for those of the frames.
+        width, height: most columns and rows, >= 1.
+
+    Attributes:
+        extent: edges of the image: (t0, t1) in s, (y0, y1) in units of the scale.
+        time_limits: (t0, t1) in s that were asked for; outer columns may reach half a hop over.
+        freq_range: lowest and highest frequency to show, Hz; outer rows may reach half a bin over.
+        frames: T.
+        frequencies: bin centres, Hz, [F].
+        row_frequencies: centres of the rows, Hz, [height'].
+
+    Raises:
+        UsageError: frequency limits that are empty or out of range.
+        ValueError: shapes or orders other than stated.
+    """
+
+    def __init__(
+        self,
+        *,
+        times: ArrayLike,
+        frequencies: ArrayLike,
+        freq_scale: str = "linear",
+        fmin: float | None = None,
+        fmax: float | None = None,
+        span: tuple[float, float] | None = None,
+        width: int = 1400,
+        height: int = 512,
+    ) -> None:
+        t = np.asarray(times, dtype=np.float64)
+        f = np.asarray(frequencies, dtype=np.float64)
+        if t.ndim != 1 or not t.size or np.any(np.diff(t) <= 0):
+            raise ValueError(f"times of shape {t.shape} are not a strictly increasing vector")
+        if f.ndim != 1 or not f.size:
+            raise ValueError(f"frequencies of shape {f.shape} are not a vector of one bin or more")
+        if width < 1 or height < 1:
+            raise ValueError(f"an image of {width} x {height} pixels has no pixel")
+        self.freq_scale = freq_scale
+        self.frequencies: FloatArray = f
+        self.frames = t.size
+        self._spacing = float(f[1] - f[0]) if f.size > 1 else 1.0
+
+        top = float(f[-1]) if f.size > 1 else float(f[0]) + self._spacing
+        self.freq_range = frequency_range(top, self._spacing, freq_scale, fmin, fmax)
+        bottom, ceiling = self._place_rows(height)
+        left, right = self._place_columns(t, width, span)
+        self.extent = (left, right, bottom, ceiling)
+        self.time_limits = (left, right) if span is None else span
+
+    def _place_columns(
+        self, times: FloatArray, width: int, span: tuple[float, float] | None
+    ) -> tuple[float, float]:
+        edges = self._column_edges(times, width, span)
+        first = np.searchsorted(times, edges)
+        first[0], first[-1] = 0, times.size
+        empty = np.flatnonzero(np.diff(first) == 0)
+        before = np.maximum(first[empty] - 1, 0)
+        after = np.minimum(first[empty], times.size - 1)
+        centre = (edges[empty] + edges[empty + 1]) / 2
+        earlier = np.abs(centre - times[before]) <= np.abs(times[after] - centre)
+        self.first_frame: IntArray = first  # column c holds frames first[c] .. first[c+1]-1
+        self._empty: IntArray = empty
+        self._source: IntArray = np.where(earlier, before, after)
+        return float(edges[0]), float(edges[-1])
+
+    def _column_edges(
+        self, times: FloatArray, width: int, span: tuple[float, float] | None
+    ) -> FloatArray:
+        if times.size == 1:  # the bins' spacing is the inverse of the span that a frame hears
+            before = after = 0.5 / self._spacing
+        else:
+            before, after = (times[1] - times[0]) / 2, (times[-1] - times[-2]) / 2
+        left, right = times[0] - before, times[-1] + after
+        begin, end = (left, right) if span is None else span
+        if times.size > 1 and is_uniform(times):
+            hop = (right - left) / times.size
+            earlier, later = (
+                max(0, math.ceil(gap / hop - UNIFORM)) for gap in (left - begin, end - right)
+            )
+            columns = earlier + times.size + later
+            if columns <= width:
+                return np.linspace(left - earlier * hop, right + later * hop, columns + 1)
+        columns = width if times.size > 1 else 1
+        return np.linspace(min(left, begin), max(right, end), columns + 1)
+
+    def _place_rows(self, height: int) -> tuple[float, float]:
+        f, scale, (low, high) = self.frequencies, self.freq_scale, self.freq_range
+        slack = self._spacing * 1e-6  # limits are often written from rounded bins
+        inside = np.flatnonzero((f >= low - slack) & (f <= high + slack))
+        if scale == "linear" and inside.size:
+            half = self._spacing / 2
+            y = np.linspace(f[inside[0]] - half, f[inside[-1]] + half, min(height, inside.size) + 1)
+        else:
+            bottom, top = hz_to_scale([low, high], scale)
+            y = np.linspace(float(bottom), float(top), height + 1)
+        edges = scale_to_hz(y, scale) - slack
+        edges[-1] += 2 * slack  # the last row includes its upper edge
+        first = np.searchsorted(f, edges)
+        self.row_frequencies = scale_to_hz((y[:-1] + y[1:]) / 2, scale)
+        # rows that hold bins: row full_rows[r] holds bins first_bin[r] .. first_bin[r+1]-1, and the
+        # last of them those up to last_bin-1
+        self.full_rows: IntArray = np.flatnonzero(np.diff(first) > 0)
+        self.first_bin: IntArray = first[self.full_rows]
+        self.last_bin = int(first[-1])
+        # the others lie `share` of the way from bin `below` to bin `above`
+        self.rows_between: IntArray = np.flatnonzero(np.diff(first) == 0)
+        at = (self.row_frequencies[self.rows_between] - f[0]) / self._spacing
+        self.below: IntArray = np.clip(np.floor(at), 0, max(f.size - 2, 0)).astype(np.intp)
+        self.above: IntArray = np.minimum(self.below + 1, f.size - 1)
+        self.share: FloatArray = np.clip(at - self.below, 0.0, 1.0)
+        return float(y[0]), float(y[-1])
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the image."""
+        return self.row_frequencies.size, self.first_frame.size - 1
+
+    def columns_of(self, start: int, stop: int) -> tuple[IntArray, IntArray]:
+        """Columns that hold any of the frames `start` to `stop - 1`, stop > start.
+
+        Returns:
+            The columns, increasing, and the place of the first frame of each, counted from `start`
+            (0 for a column that began before).
+        """
+        column = int(np.searchsorted(self.first_frame, start, side="right")) - 1
+        until = int(np.searchsorted(self.first_frame, stop))
+        filled = column + np.flatnonzero(np.diff(self.first_frame[column : until + 1]) > 0)
+        return filled, np.maximum(self.first_frame[filled] - start, 0)
+
+    def copies_of(self, start: int, stop: int) -> tuple[IntArray, IntArray]:
+        """Columns without a frame of their own that show one of the frames `start` to `stop - 1`.
+
+        Returns:
+            The columns, and the place of the frame that each shows, counted from `start`.
+        """
+        here = (self._source >= start) & (self._source < stop)
+        return self._empty[here], self._source[here] - start
+
+    def bins_shown(self) -> NDArray[np.intp]:
+        """Bins within `freq_range`, one at least; on the log scale zero has no place."""
+        low, high = self.freq_range
+        hz = self.frequencies
+        inside = (hz >= low) & (hz <= high) & ((hz > 0) | (self.freq_scale != "log"))
+        return np.flatnonzero(inside) if inside.any() else np.array([hz.size - 1])
+
+
+def is_uniform(times: FloatArray) -> bool:
+    """Whether increasing times, [T], lie on a uniform grid."""
+    grid = np.linspace(times[0], times[-1], times.size)
+    hop = (times[-1] - times[0]) / max(times.size - 1, 1)
+    return bool(np.abs(times - grid).max() <= UNIFORM * hop)
+
+
+class PixelPool:
+    """An image on a grid of pixels, filled frame block by frame block.
+
+    A column takes the mean power of its frames, a row the maximum power of its bins; a row without
+    a bin interpolates between its neighbours, linearly in power.
+
+    Args:
+        grid: which pixels show which frames and bins; an attribute, too.
+    """
+
+    def __init__(self, grid: PixelGrid) -> None:
+        self.grid = grid
+        self._next = 0
+        self._open = np.zeros(grid.frequencies.size)  # power of a column that is not finished
+        self._power = np.zeros(grid.shape[::-1], np.float32)
+
+    def add(self, start: int, magnitude: NDArray[np.floating[Any]]) -> None:
+        """Take frames `start` to `start + n - 1`; blocks follow each other without a gap.
+
+        Args:
+            start: number of the first frame; 0 at first, then where the last block ended.
+            magnitude: |X|, [n, F], finite.
+
+        Raises:
+            ValueError: a block that does not follow the last one, or of another shape.
+        """
+        grid, n, bins = self.grid, len(magnitude), self.grid.frequencies.size
+        if magnitude.ndim != 2 or magnitude.shape[1] != bins:
+            raise ValueError(f"a block of shape {magnitude.shape} is not [n, {bins}]")
+        if start != self._next or start + n > grid.frames:
+            raise ValueError(
+                f"frames {start} to {start + n - 1} do not follow: "
+                f"expected {self._next} up to at most {grid.frames - 1}"
+            )
+        if n == 0:
+            return
+        stop = self._next = start + n
+        power = np.square(magnitude)
+
+        filled, begins = grid.columns_of(start, stop)
+        sums = np.add.reduceat(power, begins, axis=0).astype(np.float64)
+        sums[0] += self._open
+        whole = grid.first_frame[filled + 1] <= stop
+        self._open = np.zeros(bins) if whole[-1] else sums[-1]
+        done = filled[whole]
+        counts = grid.first_frame[done + 1] - grid.first_frame[done]
+        self._power[done] = self._rows(sums[whole] / counts[:, None])
+
+        copies, shown = grid.copies_of(start, stop)
+        if copies.size:  # many columns may show one frame
+            sources, which = np.unique(shown, return_inverse=True)
+            self._power[copies] = self._rows(power[sources])[which]
+
+    def _rows(self, power: FloatArray) -> FloatArray:
+        """[n, F] power per bin to [n, height'] power per row."""
+        grid = self.grid
+        rows = np.empty((len(power), grid.row_frequencies.size))
+        if grid.full_rows.size:
+            rows[:, grid.full_rows] = np.maximum.reduceat(
+                power[:, : grid.last_bin], grid.first_bin, axis=1
+            )
+        if grid.rows_between.size:
+            rows[:, grid.rows_between] = (
+                power[:, grid.below] * (1 - grid.share) + power[:, grid.above] * grid.share
+            )
+        return rows
+
+    @property
+    def image(self) -> NDArray[np.float32]:
+        """Magnitudes |X|, float32, [height', width'], row 0 the lowest frequency.
+
+        Raises:
+            ValueError: some frames were not added yet.
+        """
+        if self._next < self.grid.frames:
+            raise ValueError(f"only {self._next} of {self.grid.frames} frames were added")
+        return np.sqrt(self._power.T)
+
+
+def pool_lengths(grid: PixelGrid, lengths: FloatArray) -> FloatArray:
+    """The geometric mean of the lengths in each pixel, [height', width'], in bounded memory.
+
+    A row without a bin shows the nearest one, a column without a frame the nearest one.
+
+    Args:
+        grid: which pixels show which frames and bins.
+        lengths: [F, T], > 0, any unit.
+    """
+    total = np.zeros(grid.shape)
+    step = max(1, BLOCK_CELLS // grid.frequencies.size)
+    for start in range(0, grid.frames, step):
+        stop = min(start + step, grid.frames)
+        rows = _mean_rows(grid, np.log(lengths[:, start:stop], dtype=np.float64))
+        columns, begins = grid.columns_of(start, stop)
+        total[:, columns] += np.add.reduceat(rows, begins, axis=1)
+        columns, shown = grid.copies_of(start, stop)
+        total[:, columns] = rows[:, shown]
+    frames = np.maximum(np.diff(grid.first_frame), 1)
+    return np.asarray(np.exp(total / frames))
+
+
+def _mean_rows(grid: PixelGrid, values: FloatArray) -> FloatArray:
+    """[F, n] values per bin to [height', n] means per row."""
+    rows = np.empty((grid.row_frequencies.size, values.shape[1]))
+    if grid.full_rows.size:
+        bins = np.diff(grid.first_bin, append=grid.last_bin)
+        sums = np.add.reduceat(values[: grid.last_bin], grid.first_bin, axis=0)
+        rows[grid.full_rows] = sums / bins[:, None]
+    rows[grid.rows_between] = values[np.where(grid.share <= 0.5, grid.below, grid.above)]
+    return rows
+
+
+class PooledCurve(NamedTuple):
+    """A curve in columns of as many points each: mean times, smallest, largest, median value, [W]."""
+
+    times: FloatArray
+    low: FloatArray
+    high: FloatArray
+    median: FloatArray
+
+
+def pool_curve(times: FloatArray, values: FloatArray, width: int = CURVE_COLUMNS) -> PooledCurve:
+    """A curve, [T], in at most `width` columns whose low and high are its true envelope."""
+    size = -(-times.size // width)
+    rest = -times.size % size
+    t, v = (np.pad(x, (0, rest), constant_values=np.nan).reshape(-1, size) for x in (times, values))
+    columns = np.nanmean(t, 1), np.nanmin(v, 1), np.nanmax(v, 1), np.nanmedian(v, 1)
+    return PooledCurve(*columns)

@@ -1,0 +1,353 @@
+"""From a directory to the page: find, read, draw small, write, one result at a time.
+
+Every text from outside is escaped by Jinja2, and no address but a relative one or a `data:` of our
+own is ever written. The page's policy admits its own style and script alone, by their checksums.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import unicodedata
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path, PurePath
+from typing import Any
+from urllib.parse import quote
+
+from jinja2 import Environment, PackageLoader
+from markupsafe import Markup
+
+from dstft_cli._version import __version__
+from dstft_cli.errors import InputError, UsageError, printable, system_reason
+from dstft_cli.names import FIGURE_FORMATS, Progress
+from dstft_cli.report.entry import RECORD, Spread, Summary, read_summary, result_directories
+from dstft_cli.report.thumbnail import thumbnail
+from dstft_cli.results import atomic_file
+from dstft_cli.settings.length import number_text, time_text
+
+_AT_ONCE = 64  # rows in memory
+_THREADS = 8  # at most; reading a PNG is most of the work, and leaves the interpreter free
+# control characters, surrogates, marks that turn the direction of text, line and paragraph ends
+_HIDDEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
+_JOINERS = "\u200c\u200d"  # within words of several scripts, and within emoji
+_GAP = "\u00a0"  # between a number and its unit, which stay on one line
+
+
+@dataclass
+class Report:
+    """The page that was written.
+
+    Attributes:
+        output: its path.
+        results: rows of the page.
+        broken: those of them that could not be read, or whose job of a batch failed.
+    """
+
+    output: Path
+    results: int
+    broken: int = 0
+
+    @property
+    def summary(self) -> list[str]:
+        """Lines for a person."""
+        return [f"results        {self.results}", f"report         {self.output}"]
+
+    @property
+    def warnings(self) -> list[str]:
+        """One line each, with the remedy."""
+        if not self.broken:
+            return []
+        return [
+            f"{self.broken} of {self.results} results cannot be read or have failed: "
+            "the last column of the report says why"
+        ]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell: its text, a second line in small, what it is sorted by, and a hint on hovering.
+
+    Where `key` is None there is no value; such cells come last, whatever the direction.
+    """
+
+    text: str
+    detail: str = ""
+    key: float | str | None = None
+    hint: str = ""
+
+
+NONE = Cell("–")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A heading and what stands below it; `best_first` sorts downwards at the first click."""
+
+    label: str
+    cell: Callable[[Summary], Cell] = lambda summary: NONE
+    detail: str = ""
+    numeric: bool = True
+    best_first: bool = False
+
+
+def write_report(
+    directory: Path, *, output: Path | None = None, title: str | None = None, force: bool = False
+) -> Path:
+    """The path of the page that `build_report` writes."""
+    return build_report(directory, output=output, title=title, force=force).output
+
+
+def build_report(
+    directory: Path,
+    *,
+    output: Path | None = None,
+    title: str | None = None,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> Report:
+    """Writes a self-contained HTML page of all results in `directory` and below it.
+
+    Args:
+        directory: searched for directories with a `result.json` and for failed jobs of batches.
+        output: the page; None: `report.html` in `directory`.
+        title: of the page; None: `Results in NAME`.
+        force: replace an existing file.
+        progress: called as `progress(stage, done, total)`.
+
+    Raises:
+        InputError: there is no such directory, or no result in it or below it.
+        UsageError: the page exists and `force` is not given, or its place is a directory, or a link
+            in the directory of the results.
+        OutputError: it cannot be written.
+    """
+    place = directory / "report.html" if output is None else output
+    if str(place) == "-":
+        raise UsageError(
+            "a report on standard output could not link to its pictures: name a file with -o"
+        )
+    found = _find(directory)
+    if output is None and place.is_symlink():  # whoever shares results decides about no other file
+        raise UsageError(f"{printable(place)} is a link: remove it, or name a file with -o")
+    top, page_folder = Path(os.path.realpath(directory)), Path(os.path.realpath(place.parent))
+    counts = Report(place, len(found))
+
+    def row(entry: tuple[Path, str]) -> dict[str, Any]:
+        below = entry[0].relative_to(directory)
+        return _row(str(below), top / below, entry[1], page_folder)
+
+    def rows() -> Iterator[dict[str, Any]]:
+        done = 0
+        for start in range(0, len(found), _AT_ONCE):
+            for content in threads.map(row, found[start : start + _AT_ONCE]):
+                counts.broken += bool(content["broken"])
+                yield content
+                done += 1
+                if progress is not None:
+                    progress("report", done, len(found))
+
+    with (
+        atomic_file(place, force=force) as file,
+        ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as threads,
+    ):
+        page = _environment().get_template("page.html.j2")
+        for piece in page.generate(
+            title=title or f"Results in {top.name or top}",
+            version=__version__,
+            style=_asset("style.css"),
+            script=_asset("script.js"),
+            count=len(found),
+            result=Column("Result", numeric=True),
+            notes=Column("Warnings and errors", best_first=True),
+            columns=COLUMNS,
+            rows=rows(),
+            counts=counts,
+        ):
+            file.write(piece.encode("utf-8"))
+    return counts
+
+
+def displayed(text: str) -> str:
+    """`text` on one line that can be encoded: what has no look of its own is escaped."""
+    if text.isprintable():
+        return text
+    return "".join(
+        sign.encode("unicode_escape").decode("ascii")
+        if sign not in _JOINERS and unicodedata.category(sign) in _HIDDEN
+        else sign
+        for sign in text
+    )
+
+
+def relative_url(target: Path, start: Path) -> str:
+    """The address of `target` for a page in the directory `start`; both absolute.
+
+    A `file:` address where there is no relative one, as between drives on Windows.
+    """
+    try:
+        path = os.path.relpath(target, start)
+    except ValueError:
+        return target.as_uri()
+    # quote escapes a colon too, so that `a:b` is no address of a scheme `a`
+    return quote(os.fsencode(PurePath(path).as_posix()))
+
+
+def _find(directory: Path) -> list[tuple[Path, str]]:
+    named = printable(directory)
+    try:
+        directory.stat()
+    except OSError as error:
+        reason = (
+            "no such directory" if isinstance(error, FileNotFoundError) else system_reason(error)
+        )
+        raise InputError(f"{named}: {reason}: check the path") from error
+    if not directory.is_dir():
+        raise InputError(f"{named} is not a directory: name one that holds results of dstft")
+    found = list(result_directories(directory))
+    if found and found[0][0] == directory and found[0][1]:
+        raise InputError(f"cannot read {named}: {found[0][1]}: check its permissions")
+    if not found:
+        raise InputError(
+            f"{named} holds no {RECORD}, nor does any directory below it: "
+            "name one in which dstft optimize or dstft batch has written"
+        )
+    return found
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader(__package__, "."),
+        autoescape=True,
+        # after `Markup`, which is our own
+        finalize=lambda v: displayed(v) if isinstance(v, str) and not isinstance(v, Markup) else v,
+    )
+    environment.filters["base64"] = lambda data: base64.b64encode(data).decode("ascii")
+    environment.filters["checksum"] = _checksum
+    return environment
+
+
+def _asset(name: str) -> Markup:
+    # read as text, which turns any line end into the \n that browsers compute the checksum of
+    return Markup(files(__package__).joinpath(name).read_text(encoding="utf-8"))
+
+
+def _checksum(text: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
+    return f"sha256-{digest}"
+
+
+def _row(name: str, directory: Path, failure: str, page_folder: Path) -> dict[str, Any]:
+    """What the template shows of one directory."""
+    broken, warnings, cells = failure, [failure] if failure else [], [NONE] * len(COLUMNS)
+    if os.path.lexists(directory / RECORD) or not failure:
+        try:
+            summary = read_summary(directory)
+            broken, warnings = "", [*warnings, *summary.warnings]
+            cells = [column.cell(summary) for column in COLUMNS]
+        except InputError as error:
+            broken = str(error)
+    full = _picture(directory, "comparison") or _picture(directory, "spectrogram")
+    plain = _picture(directory, "spectrogram")
+    image = None
+    reason = "no picture" if plain is None else f"no thumbnail of {plain.suffix[1:]}"
+    if plain is not None and plain.suffix == ".png":
+        image = thumbnail(plain)
+        reason = "spectrogram.png cannot be read"
+    return {
+        "name": name,
+        "folder": relative_url(directory, page_folder) if os.path.isdir(directory) else "",
+        "picture": "" if full is None else relative_url(full, page_folder),
+        "picture_name": "" if full is None else full.name,
+        "image": image,
+        "reason": reason,
+        "cells": cells,
+        "broken": broken,
+        "broken_as": "Failed" if broken == failure and "failed" in failure else "Broken",
+        "warnings": warnings,
+        "weight": 10**6 if broken else len(warnings),  # above any number of warnings
+    }
+
+
+def _picture(directory: Path, name: str) -> Path | None:
+    places = (directory / f"{name}.{ending}" for ending in FIGURE_FORMATS)
+    # unlike Path.is_file, it never raises, as for a directory that may be listed but not entered
+    return next((place for place in places if os.path.isfile(place)), None)
+
+
+def _source(summary: Summary) -> Cell:
+    path = summary.input.path
+    name = "standard input" if path == "-" else PurePath(path).name or path
+    return Cell(name, key=name, hint=path)
+
+
+def _text(value: object) -> Cell:
+    return Cell(value, key=value) if isinstance(value, str) else NONE
+
+
+def _number(value: float | None, detail: str = "") -> Cell:
+    return NONE if value is None else Cell(f"{value:.5g}", detail, value)
+
+
+def _best_fixed(summary: Summary) -> Cell:
+    length = summary.best_fixed.win_length
+    at = "" if length is None else f"at{_GAP}{_times(summary, length)}"
+    return _number(summary.best_fixed.value, at)
+
+
+def _gain(summary: Summary, reference: float | None) -> Cell:
+    gain = summary.gain(reference)
+    if gain is None or not reference:
+        return NONE if gain is None else Cell(f"{gain:+.3g}")
+    share = 100 * gain / abs(reference)
+    return Cell(f"{share:+.3g}{_GAP}%", f"{gain:+.3g}", share)
+
+
+def _lengths(summary: Summary, spread: Spread | float | None) -> Cell:
+    parts = (spread.min, spread.median, spread.max) if isinstance(spread, Spread) else (spread,)
+    known = [part for part in parts if part is not None]
+    if len(known) < len(parts):
+        return NONE
+    middle = known[len(known) // 2]
+    known = [middle] if known[0] == known[-1] else known
+    samples = " / ".join(number_text(value, 4) for value in known) + f"{_GAP}samples"
+    return Cell(_times(summary, *known), samples, middle / summary.input.sample_rate)
+
+
+def _times(summary: Summary, *samples: float) -> str:
+    """Lengths in samples as times in one unit."""
+    seconds = [value / summary.input.sample_rate for value in samples]
+    unit = time_text(max(seconds)).split()[-1]
+    factor = 1 if unit == "s" else 1000
+    return " / ".join(number_text(value * factor, 3) for value in seconds) + _GAP + unit
+
+
+def _duration(summary: Summary) -> Cell:
+    seconds = summary.input.seconds
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        text = f"{hours:,}{_GAP}h {minutes:02}{_GAP}min"
+    elif minutes:
+        text = f"{minutes}{_GAP}min {rest:02}{_GAP}s"
+    else:
+        text = f"{seconds:.3g}{_GAP}s"
+    return Cell(text, f"{summary.input.sample_rate / 1000:.5g}{_GAP}kHz", seconds)
+
+
+COLUMNS = (
+    Column("Input", _source, numeric=False),
+    Column("Mode", lambda s: _text(s.settings.get("window_mode")), numeric=False),
+    Column("Criterion", lambda s: _text(s.criterion.name), numeric=False),
+    Column("Start", lambda s: _number(s.criterion.start)),
+    Column("Best fixed", _best_fixed),
+    Column("Final", lambda s: _number(s.criterion.final)),
+    Column("Gain over start", lambda s: _gain(s, s.criterion.start), best_first=True),
+    Column("Gain over best fixed", lambda s: _gain(s, s.best_fixed.value), best_first=True),
+    Column("Window length", lambda s: _lengths(s, s.window_length), "min / median / max"),
+    Column("Hop", lambda s: _lengths(s, s.hop_length)),
+    Column("n_fft", lambda s: Cell(f"{s.n_fft:.10g}", key=s.n_fft)),
+    Column("Duration", _duration),
+)

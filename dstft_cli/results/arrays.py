@@ -1,0 +1,227 @@
+"""Arrays [F, T] in .npy files, written frame by frame and read back in blocks of frames.
+
+Memory does not grow with T, and a pipe will do for writing. Nothing is pickled or unpickled.
+"""
+
+from __future__ import annotations
+
+import tokenize
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from dstft_cli.errors import InputError, printable, system_reason
+from dstft_cli.results.place import check_readable, disk_errors
+
+MOST_CHANNELS = 1024  # of any sound file (libsndfile)
+
+
+def write_header(
+    file: BinaryIO, shape: tuple[int, ...], dtype: np.dtype[Any], *, fortran_order: bool
+) -> None:
+    """The .npy magic and header that announce `shape` and `dtype`."""
+    header: dict[str, Any] = {
+        "descr": np.lib.format.dtype_to_descr(dtype),
+        "fortran_order": fortran_order,
+        "shape": shape,
+    }
+    np.lib.format.write_array_header_1_0(file, header)
+
+
+def read_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, whether in Fortran order, and dtype; `file` is left at the first value.
+
+    Raises:
+        ValueError: a negative size, or another version than 1.0, which is all that dstft writes and
+            the one whose header cannot be long.
+    """
+    if np.lib.format.read_magic(file) != (1, 0):
+        raise ValueError("an .npy of another version than 1.0")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # NumPy warns where it mends a header of Python 2
+            shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(file)
+    except (Warning, tokenize.TokenError, SyntaxError, RecursionError, MemoryError) as error:
+        raise ValueError("an .npy whose header is damaged") from error
+    if min(shape, default=0) < 0:
+        raise ValueError(f"an .npy of shape {shape}")
+    return shape, fortran_order, dtype
+
+
+class NpyStream:
+    """An .npy array [F, T] or [C, F, T] (channels, frequencies, frames) that arrives by frames.
+
+    It is stored in Fortran order, where each frame is one contiguous run, so frames are appended as
+    they come. `np.load`, also with `mmap_mode="r"`, gives the shape back as announced.
+
+    Args:
+        file: binary, open for writing; it needs neither seek nor tell. It stays open.
+        shape: (F, T) or (C, F, T).
+        dtype: of the array and of every block; no Python objects.
+        name: what an error calls the file.
+
+    Raises:
+        ValueError: for a shape or dtype other than these.
+        OutputError: the disk is full (here, in `write` and in `close`).
+    """
+
+    def __init__(
+        self,
+        file: BinaryIO,
+        shape: tuple[int, ...],
+        dtype: DTypeLike,
+        *,
+        name: str = "the .npy array",
+    ) -> None:
+        if len(shape) not in (2, 3) or min(shape) < 0:
+            raise ValueError(f"shape {shape} is neither (F, T) nor (C, F, T)")
+        self.file = file
+        self.name = name
+        self.shape = tuple(int(size) for size in shape)
+        self.dtype = np.dtype(dtype)
+        if self.dtype.hasobject:
+            raise ValueError(f"dtype {self.dtype} holds Python objects: use a numeric one")
+        self.frames_written = 0
+        with disk_errors(name):
+            write_header(file, self.shape, self.dtype, fortran_order=True)
+
+    @property
+    def frames(self) -> int:
+        """Number of frames T that the header announces."""
+        return self.shape[-1]
+
+    def write(self, block: NDArray[Any]) -> None:
+        """Appends frames.
+
+        Args:
+            block: [n, F], or [n, F, C] where the array has channels, in the stream's dtype.
+
+        Raises:
+            ValueError: wrong sizes or dtype, or too many frames; nothing is written then.
+        """
+        expected = self.shape[-2::-1]
+        if block.ndim != len(self.shape) or block.shape[1:] != expected:
+            sizes = ", ".join(map(str, expected))
+            raise ValueError(f"block of shape {block.shape} does not fit (n, {sizes})")
+        if block.dtype != self.dtype:
+            raise ValueError(f"block of dtype {block.dtype} in a stream of {self.dtype}")
+        frames = self.frames_written + len(block)
+        if frames > self.frames:
+            raise ValueError(f"{frames} frames written to an array of {self.frames}")
+        rest = np.ascontiguousarray(block).reshape(-1).view(np.uint8).data
+        with disk_errors(self.name):
+            while len(rest):  # an unbuffered file may take less than it is given
+                rest = rest[self.file.write(rest) :]
+        self.frames_written = frames
+
+    def close(self) -> None:
+        """Flushes, and raises ValueError unless all T frames have arrived; leaves the file open."""
+        with disk_errors(self.name):
+            self.file.flush()
+        if self.frames_written != self.frames:
+            raise ValueError(
+                f"{self.frames_written} of {self.frames} frames written: the array is incomplete"
+            )
+
+    def __enter__(self) -> NpyStream:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self.close()
+
+
+class StoredTransform:
+    """An open stft.npy; made by `open_stft`.
+
+    Attributes:
+        shape: (F, T) or (C, F, T).
+        dtype: complex64 or complex128.
+    """
+
+    def __init__(self, file: BinaryIO, place: str) -> None:
+        self._file = file
+        self._place = place
+        self.shape, self._fortran, self.dtype = read_header(file)
+        self._offset = file.tell()
+        if self.dtype not in (np.complex64, np.complex128) or len(self.shape) not in (2, 3):
+            raise InputError(
+                f"{place} holds {self.dtype} of shape {self.shape}, where complex [F, T] or "
+                "[C, F, T] is expected: run dstft optimize again with `save_stft`"
+            )
+        if not 0 < self.channels <= MOST_CHANNELS:
+            raise InputError(
+                f"{place} has {self.channels} channels, where 1 to {MOST_CHANNELS} are possible: "
+                "run dstft optimize again with `save_stft`"
+            )
+        self._array()  # a file that is shorter than its header says is refused here
+
+    @property
+    def channels(self) -> int:
+        """Number of channels C."""
+        return self.shape[0] if len(self.shape) == 3 else 1
+
+    def frames(self, start: int, stop: int) -> NDArray[np.complexfloating]:
+        """Frames `start … stop-1`, complex `[C, n, F]`.
+
+        Raises:
+            InputError: a value is NaN or infinite.
+        """
+        part = self._array()[..., start:stop]
+        part = part if part.ndim == 3 else part[None]
+        # copied, so that nothing of the mapping stays
+        block = np.array(np.moveaxis(part, -1, -2), order="C")
+        finite = np.isfinite(block)
+        if not finite.all():
+            frame = start + int(np.argwhere(~finite)[:, 1].min())
+            raise InputError(
+                f"{self._place}: frame {frame} holds NaN or infinity: run dstft optimize again"
+            )
+        return block
+
+    def _array(self) -> NDArray[np.complexfloating]:
+        """A mapping made anew each time: pages of an old one would count as this process's memory."""
+        array: NDArray[np.complexfloating] = np.memmap(
+            self._file,
+            self.dtype,
+            "r",
+            self._offset,
+            self.shape,
+            "F" if self._fortran else "C",
+        )
+        return array
+
+
+@contextmanager
+def open_stft(path: Path) -> Iterator[StoredTransform]:
+    """Opens the transform that ``save_stft`` wrote; nothing is unpickled.
+
+    Raises:
+        InputError: no such file, damaged, or not a transform.
+    """
+    place = printable(path)
+    check_readable(path, remedy="run dstft optimize again with `save_stft`")
+    try:
+        file = open(path, "rb")  # noqa: SIM115, the errors of the block are not those of opening
+    except OSError as error:
+        raise InputError(f"cannot read {place}: {system_reason(error)}") from error
+    with file:
+        try:
+            stored = StoredTransform(file, place)
+        except (ValueError, KeyError, EOFError, OSError, OverflowError, SyntaxError) as error:
+            raise InputError(
+                f"{place} is not an .npy of dstft or is damaged: "
+                "run dstft optimize again with `save_stft`"
+            ) from error
+        yield stored

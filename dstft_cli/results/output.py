@@ -1,0 +1,170 @@
+"""Where one run's results go: a directory, single files and standard output."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import permutations
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from dstft_cli.errors import UsageError, printable
+from dstft_cli.names import FIGURE_FORMATS
+from dstft_cli.results.directory import OutputDirectory, atomic_file
+from dstft_cli.results.place import disk_errors
+from dstft_cli.results.record import TRANSFORM, Products, write_json
+from dstft_cli.settings import Settings
+
+PICTURE_ENDINGS = (*FIGURE_FORMATS, "jpg", "jpeg", "gif", "webp", "tif", "tiff", "eps", "bmp")
+
+
+class Output:
+    """The places of one run, open for writing; made by `Output.open`.
+
+    Attributes:
+        directory: of the results; None where only single files or a stream are asked for.
+        draws: whether any picture is wanted.
+        holds_figures: whether pictures go into the directory.
+    """
+
+    def __init__(self, directory: Path | None, settings: Settings, products: Products) -> None:
+        self.directory = directory
+        self.draws = settings.draws
+        self.holds_figures = directory is not None and settings.figures
+        self._json = settings.json
+        self._products = products
+        targets = {name: getattr(settings, name) for name in products.singles}
+        self._targets = {name: str(to) for name, to in targets.items() if to is not None}
+        self._folder: OutputDirectory | None = None
+        self._singles: dict[str, BinaryIO] = {}
+        self._stdout: BinaryIO | None = None
+        self._written: list[str] = []
+
+    @classmethod
+    @contextmanager
+    def open(
+        cls,
+        source: str,
+        settings: Settings,
+        *,
+        stdout: BinaryIO | None = None,
+        products: Products = TRANSFORM,
+        ours: bool = False,
+    ) -> Iterator[Output]:
+        """Reserves every place before the work begins; a bad place is refused here or nowhere.
+
+        What was written appears when the block ends cleanly, and not otherwise.
+
+        Args:
+            source: the recording, a file or `-`.
+            settings: of the run.
+            stdout: standard output, where something is to go there.
+            products: what the command writes.
+            ours: as for `OutputDirectory`.
+
+        Raises:
+            UsageError: a place is taken, two outputs share one, or one is the recording itself.
+            OutputError: a place cannot be written, or another run is writing it.
+        """
+        directory = settings.output
+        if directory is None and settings.writes_directory:
+            stem = "stdin" if source == "-" else Path(source).stem
+            directory = Path(f"{stem}-{products.ending}")
+        output = cls(directory, settings, products)
+        output._refuse_collisions(source, settings.format)
+        output._stdout = stdout
+        with ExitStack() as stack:
+            if directory is not None:
+                folder = OutputDirectory(
+                    directory, force=settings.force, known=products.names, ours=ours
+                )
+                output._folder = stack.enter_context(folder)
+            for name, target in output._targets.items():
+                output._singles[name] = (
+                    output._stream()
+                    if target == "-"
+                    else stack.enter_context(
+                        atomic_file(Path(target), force=settings.force, kind=name)
+                    )
+                )
+            yield output
+
+    def single(self, option: str) -> BinaryIO | None:
+        """The open file of an option such as `npy`; None where it is not given."""
+        return self._singles.get(option)
+
+    def path(self, name: str) -> Path:
+        """Where to write a file of the directory, which there must be, now."""
+        assert self._folder is not None
+        self._written.append(name)
+        return self._folder.path(name)
+
+    def write(self, name: str, content: bytes) -> None:
+        """Writes a file of the directory."""
+        with disk_errors(name):
+            self.path(name).write_bytes(content)
+
+    def send(self, option: str, content: bytes) -> None:
+        """Writes the file of an option, if it is given."""
+        if option in self._singles:
+            _send(self._singles[option], content, self._targets[option])
+
+    def to_stdout(self, content: bytes, what: str) -> None:
+        """Writes to standard output; `what` it is, for error messages."""
+        _send(self._stream(), content, what)
+
+    def write_record(self, record: dict[str, Any]) -> None:
+        """The record of the run, to the directory and with `--json` to standard output.
+
+        It gains `outputs`, the final path of every file written, and `sizes`, the bytes of those in
+        the directory but the record itself.
+        """
+        outputs, sizes = {}, {}
+        if self._folder is not None and self.directory is not None:
+            for name in self._written:
+                outputs[name] = str(self.directory / name)
+                sizes[name] = self._folder.path(name).stat().st_size
+            outputs[self._products.record] = str(self.directory / self._products.record)
+        record["outputs"] = outputs | self._targets
+        record["sizes"] = sizes
+        if self._folder is not None:
+            write_json(self._folder.path(self._products.record), record)
+        if self._json:
+            write_json(self._stream(), record)
+
+    def _stream(self) -> BinaryIO:
+        assert self._stdout is not None
+        return self._stdout
+
+    def _refuse_collisions(self, source: str, picture_format: str) -> None:
+        singles = {
+            f"`{name}` {printable(target)}": Path(target)
+            for name, target in self._targets.items()
+            if target != "-"
+        }
+        for named, path in singles.items():
+            if source != "-" and path.exists() and Path(source).exists() and path.samefile(source):
+                raise UsageError(f"{named} is the recording itself: name another file")
+        places = dict(singles)
+        if self.directory is not None:
+            places[f"`output` {printable(self.directory)}"] = self.directory
+        for (one, path), (other, around) in permutations(places.items(), 2):
+            real = path.resolve()
+            if around.resolve() in (real, *real.parents):
+                raise UsageError(
+                    f"{one} lies in {other}, which is written as a whole: name another"
+                )
+        for named, path in singles.items():
+            ending = path.suffix.lower().removeprefix(".")
+            wrong = ending in PICTURE_ENDINGS and ending != picture_format
+            if named.startswith("`png`") and wrong:
+                raise UsageError(
+                    f"{named} would hold a picture in {picture_format}: choose a name that ends in "
+                    f".{picture_format}, or another `format`"
+                )
+
+
+def _send(file: BinaryIO, content: bytes, what: str) -> None:
+    with disk_errors(what):
+        file.write(content)
+        file.flush()

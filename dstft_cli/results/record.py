@@ -1,0 +1,327 @@
+"""result.json and sweep.json: a whole run in one record of plain JSON types, and the files beside it."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveFloat, ValidationError
+
+from dstft_cli._version import __version__
+from dstft_cli.errors import InputError, printable, system_reason
+from dstft_cli.names import FIGURE_FORMATS
+from dstft_cli.records import GOOD_ENOUGH, USUAL_LENGTH, FloatArray, Result, Sweep, SweepCurve
+from dstft_cli.results.place import check_readable, disk_errors
+
+LARGEST_RECORD = 32 * 2**20  # bytes; a record has some three thousand
+STAGES = ("load", "search", "descent", "write", "total")
+
+
+@dataclass(frozen=True)
+class Products:
+    """The files of one command.
+
+    Attributes:
+        ending: of its directory's name, where none is given: STEM-ENDING.
+        record: the JSON file that tells of the run.
+        names: every file that it may write into its directory.
+        singles: options that each name one more file, or `-` for standard output.
+    """
+
+    ending: str
+    record: str
+    names: frozenset[str]
+    singles: tuple[str, ...]
+
+
+def _figures(*names: str) -> frozenset[str]:
+    return frozenset(f"{name}.{ending}" for name in names for ending in FIGURE_FORMATS)
+
+
+TRANSFORM = Products(
+    "dstft",
+    "result.json",
+    _figures("spectrogram", "comparison", "trajectory")
+    | {"spectrogram.npy", "stft.npy", "parameters.npz", "trajectory.csv", "result.json"},
+    ("npy", "png"),
+)
+"""Of `dstft optimize`, and of all that write a transform as it does."""
+
+SWEEP = Products(
+    "sweep", "sweep.json", _figures("sweep") | {"sweep.csv", "sweep.json"}, ("png", "csv")
+)
+"""Of `dstft sweep`."""
+
+PRODUCTS = {products.ending: products for products in (TRANSFORM, SWEEP)}
+
+
+def result_record(
+    result: Result,
+    *,
+    settings: Mapping[str, Any],
+    signal_info: Mapping[str, Any],
+    seconds: Mapping[str, float],
+    peak_memory_mb: float | None,
+    warnings: Iterable[str],
+    outputs: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """The record of a run, in plain JSON types: no NumPy, no paths, None for what is not finite.
+
+    Args:
+        result: what the fit returned.
+        settings: all of them, resolved.
+        signal_info: path, sha256, sample_rate (Hz), channels, samples, seconds.
+        seconds: wall time of the stages that `result.seconds` does not hold: load, write, total.
+        peak_memory_mb: MB, or None where unknown.
+        warnings: of the recording, and of the fit; one that is in both appears once.
+        outputs: name to path; `Output.write_record` knows better.
+    """
+    summary = result.criterion
+    times = {**dict.fromkeys(STAGES), **result.seconds, **seconds}
+    record = {
+        "version": __version__,
+        "settings": settings,
+        "input": signal_info,
+        "criterion": {
+            "name": summary.name,
+            "direction": summary.direction,
+            "start": summary.start,
+            "best_fixed": {
+                "win_length": summary.best_fixed_win_length,
+                "value": summary.best_fixed,
+            },
+            "final": summary.final,
+            "table_bound": summary.table_bound,
+        },
+        "window_length": _spread(result.window_length),
+        "hop_length": _hop_length(result.frame_centers),
+        "n_fft": result.n_fft,
+        "frames": result.frames,
+        "stop_reason": result.stop_reason,
+        "evaluations": result.evaluations,
+        "seconds": times,
+        "peak_memory_mb": peak_memory_mb,
+        "warnings": list(dict.fromkeys(warnings)),
+        "outputs": outputs or {},
+    }
+    return {key: _plain(value) for key, value in record.items()}
+
+
+def write_json(target: Path | BinaryIO, record: Mapping[str, Any]) -> None:
+    """Writes `record` as UTF-8 JSON, indented by 2, with a line break at the end.
+
+    A file name that is not UTF-8 reaches Python with lone surrogates: they are written as
+    `\\udcXX`, which leaves the file valid UTF-8, and `json.loads` gives the same name back. NaN and
+    infinities become null.
+
+    Args:
+        target: a path, or an open binary stream, which stays open.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    text = json.dumps(_plain(record), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    text = re.sub("[\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", text)
+    if isinstance(target, Path):
+        with disk_errors(target.name):
+            target.write_bytes(text.encode("utf-8"))
+        return
+    with disk_errors("the JSON record"):
+        target.write(text.encode("utf-8"))
+        target.flush()
+
+
+def sweep_record(
+    sweep: Sweep,
+    *,
+    settings: Mapping[str, Any],
+    signal_info: Mapping[str, Any],
+    seconds: Mapping[str, float],
+    peak_memory_mb: float | None,
+    warnings: Iterable[str],
+) -> dict[str, Any]:
+    """The record that is sweep.json: per criterion its best length and how much that matters.
+
+    Args:
+        sweep: the curves.
+        settings: those of a sweep.
+        signal_info, seconds, peak_memory_mb: as in `result_record`.
+        warnings: of the recording and of the sweep.
+    """
+    return {
+        "version": __version__,
+        "settings": settings,
+        "input": signal_info,
+        "looked_at": sweep.looked_at,
+        "window_length": {
+            "min": float(sweep.lengths[0]),
+            "max": float(sweep.lengths[-1]),
+            "count": len(sweep.lengths),
+        },
+        "criteria": [_summary(curve, sweep.n_fft_of(curve)) for curve in sweep.curves],
+        "seconds": {**sweep.seconds, **seconds},
+        "peak_memory_mb": peak_memory_mb,
+        "warnings": list(warnings),
+    }
+
+
+def _summary(curve: SweepCurve, n_fft: int) -> dict[str, Any]:
+    low, high = curve.good_lengths
+    usual = curve.at(USUAL_LENGTH)
+    return {
+        "name": curve.name,
+        "direction": curve.direction,
+        "unit": curve.unit,
+        "best": {"win_length": curve.best_length, "n_fft": n_fft, "value": curve.best_value},
+        "usual": None
+        if usual is None
+        else {
+            "win_length": USUAL_LENGTH,
+            "value": float(curve.values[usual]),
+            "loss": float(curve.losses[usual]),
+        },
+        "good_enough": {"min": low, "max": high, "loss": GOOD_ENOUGH},
+        "off_by_two": curve.loss_off_by_two,
+        "spread": curve.spread,
+        "matters": curve.matters,
+    }
+
+
+class StoredInput(BaseModel):
+    """The recording that a record tells of."""
+
+    model_config = ConfigDict(frozen=True)
+
+    path: str
+    sha256: str
+    sample_rate: PositiveFloat
+
+
+class StoredRecord(BaseModel):
+    """What is read back of a result.json.
+
+    Attributes:
+        version: of dstft.
+        settings: as JSON values.
+        input: the recording.
+        outputs: name to path.
+        sizes: of the files of the directory, bytes, by name.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    version: str
+    settings: dict[str, Any]
+    input: StoredInput
+    outputs: dict[str, str]
+    sizes: dict[str, NonNegativeInt] = {}
+
+
+def read_result(path: Path) -> StoredRecord:
+    """The record in a result.json, checked.
+
+    Raises:
+        InputError: as for `read_record`, or it is not the record of a run.
+    """
+    try:
+        return StoredRecord.model_validate(read_record(path))
+    except ValidationError as error:
+        where = ".".join(map(str, error.errors()[0]["loc"]))
+        raise InputError(
+            f"{printable(path)}: '{where}' is missing or damaged: run dstft optimize again"
+        ) from error
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """The JSON object in a file such as result.json.
+
+    Raises:
+        InputError: no such file, unreadable, too large, or no JSON object.
+    """
+    place = printable(path)
+    if check_readable(path) > LARGEST_RECORD:
+        raise InputError(f"{place} is above {LARGEST_RECORD} bytes: run dstft optimize again")
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot read {place}: {system_reason(error)}") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{place} is not JSON or is damaged: run dstft optimize again") from error
+    if not isinstance(record, dict):
+        raise InputError(f"{place} holds no record of a run: run dstft optimize again")
+    return record
+
+
+def is_record(path: Path) -> bool:
+    """Whether the file is a record that dstft has written."""
+    try:
+        record = read_record(path)
+    except InputError:
+        return False
+    of_a_run = any(isinstance(record.get(name), dict) for name in ("outputs", "experiments"))
+    return of_a_run and isinstance(record.get("version"), str)
+
+
+def records_in(folder: Path) -> bool:
+    """Whether a folder is one of results."""
+    return any(is_record(folder / products.record) for products in PRODUCTS.values())
+
+
+def peak_memory_mb() -> float | None:
+    """Peak resident memory of this process in MB (10⁶ bytes); None where it is not known."""
+    if sys.platform == "win32":
+        return None
+    try:  # getrusage also counts the process that started this one, before exec: ask Linux itself
+        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        status = ""
+    if found := re.search(r"^VmHWM:\s*(\d+) kB", status, re.MULTILINE):
+        return int(found[1]) * 1024 / 1e6
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
+
+
+def _spread(lengths: FloatArray) -> Any:
+    """One number where all lengths are equal, else min, median and max."""
+    low, high = float(lengths.min()), float(lengths.max())
+    if low == high:
+        return low
+    return {"min": low, "median": float(np.median(lengths)), "max": high}
+
+
+def _hop_length(centers: FloatArray) -> Any:
+    """As `_spread` for the distances of the frame centres; None for a single frame."""
+    if len(centers) < 2:
+        return None
+    hops = np.diff(centers)
+    mean = float(centers[-1] - centers[0]) / len(hops)
+    rounding = 4 * float(np.spacing(np.abs(centers).max()))
+    return mean if float(np.abs(hops - mean).max()) <= rounding else _spread(hops)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return _plain(value.value)
+    if isinstance(value, (np.generic, np.ndarray)):
+        return _plain(value.tolist())
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(entry) for entry in value]
+    return str(
+        value
+    )  # a path; or an object of the user's own, which must not cost the run its record

@@ -1,0 +1,207 @@
+"""The one call that computes a learned global transform in another library, as text.
+
+The window is written out as a formula of its real-valued length, with the family, the centre and the
+normalization of `stft.windows`; frames lie at whole multiples of the hop from the first sample on, with
+zeros around the signal. So the call gives what `stft.npy` holds, but for rounding.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from dstft_cli._version import __version__
+from dstft_cli.errors import UsageError
+from dstft_cli.records import FloatArray, Result
+
+
+@dataclass(frozen=True)
+class _Dialect:
+    """How a language writes the window, a formula of the distance `v` from its centre."""
+
+    distance: (
+        str  # of n_fft samples from the centre, in window lengths of `length`, within [-0.5, 0.5]
+    )
+    of: str  # before the name of a function
+    bessel: str  # I₀
+    square: str
+    norms: dict[str, str]
+    end: str = ""
+    comment: str = "#"
+
+
+_NUMPY = _Dialect(
+    "np.clip((np.arange({n_fft}) - {half}) / {length!r}, -0.5, 0.5)",
+    "np.",
+    "np.i0(",
+    "v**2",
+    {"energy": "np.linalg.norm(w)", "amplitude": "w.sum()"},
+)
+_TORCH = _Dialect(
+    "((torch.arange({n_fft}, dtype=torch.float64) - {half}) / {length!r}).clamp(-0.5, 0.5)",
+    "torch.",
+    "torch.special.i0(",
+    "v**2",
+    {"energy": "torch.linalg.norm(w)", "amplitude": "w.sum()"},
+)
+_MATLAB = _Dialect(
+    "min(max(((0:{last})' - {half}) / {length!r}, -0.5), 0.5)",
+    "",
+    "besseli(0, ",
+    "v.^2",
+    {"energy": "norm(w)", "amplitude": "sum(w)"},
+    ";",
+    "%",
+)
+# by library: the language, what is imported, and the call
+_LIBRARIES = {
+    "librosa": (
+        _NUMPY,
+        ("import librosa", "import numpy as np", ""),
+        "X = librosa.stft(x, n_fft={n_fft}, hop_length={hop}, win_length={n_fft}, window=w, "
+        'center=True, pad_mode="constant")',
+    ),
+    "scipy": (
+        _NUMPY,
+        ("import numpy as np", "from scipy.signal import ShortTimeFFT", ""),
+        "X = ShortTimeFFT(w, hop={hop}, fs={rate:g}, mfft={n_fft}, scale_to=None, phase_shift=None)"
+        ".stft(x, p0=0, p1=1 + x.shape[-1] // {hop})",
+    ),
+    "torch": (
+        _TORCH,
+        ("import torch", ""),
+        "X = torch.stft(x, n_fft={n_fft}, hop_length={hop}, win_length={n_fft}, window=w.to(x), "
+        'center=True, pad_mode="constant", return_complex=True)',
+    ),
+    "matlab": (
+        _MATLAB,
+        (),
+        "X = stft([zeros({half}, size(x, 2)); x; zeros({half}, size(x, 2))], {rate:g}, 'Window', w, "
+        "'OverlapLength', {overlapping}, 'FFTLength', {n_fft}, 'FrequencyRange', 'onesided');",
+    ),
+}
+
+
+def check_emitted(
+    hop_length: float,
+    n_fft: int,
+    samples: int,
+    library: str,
+    *,
+    again: str = "",
+    whole_at: float | None = None,
+) -> None:
+    """UsageError where a call of `library` cannot place the frames of such a transform.
+
+    Args:
+        hop_length: samples.
+        n_fft: samples.
+        samples: of the signal.
+        library: one of `names.LIBRARIES`.
+        again: what a user does to choose a hop or an n_fft, where an option alone is not enough.
+        whole_at: sample rate at which the hop is a whole number, Hz, if it was learned at another one.
+    """
+    if hop_length != round(hop_length):
+        remedy = f"{again or 'use'} `hop_length` {max(int(hop_length), 1)}"
+        if whole_at is not None:
+            remedy = f"resample with `sr` {whole_at:g}"
+        raise UsageError(
+            f"`emit` {library}: hop length {hop_length:g} samples is no whole number, which "
+            f"{library} needs: {remedy}"
+        )
+    if n_fft % 2 and library != "scipy":
+        raise UsageError(
+            f"`emit` {library}: n_fft {n_fft} is odd, for which {library} places frames otherwise: "
+            f"use `emit` scipy, or {again or 'use'} an even `n_fft`"
+        )
+    if library == "scipy" and samples < n_fft - n_fft // 2:
+        raise UsageError(
+            f"`emit` scipy: a signal of {samples} samples is shorter than half of n_fft {n_fft}, "
+            f"which scipy refuses: use `emit` torch, or {again or 'use'} a lower `n_fft`"
+        )
+
+
+def check_global(window_length: FloatArray, frame_centers: FloatArray, library: str) -> None:
+    """UsageError for window lengths or hops that vary, or frames that do not begin at 0; samples."""
+    hops = np.diff(frame_centers)
+    uniform = frame_centers[0] == 0 and np.allclose(hops, hops[:1], rtol=0, atol=1e-6)
+    if window_length.size != 1 or not uniform:
+        raise UsageError(
+            f"`emit` {library} prints one call with one window and one hop from the first sample on, "
+            "and here they vary: learn with `window_mode` constant and `hop_mode` fixed"
+        )
+
+
+def emitted_call(
+    result: Result, library: str, channels: str = "mix", highpass: float | None = None
+) -> str:
+    """The imports, the window and the call, as lines of Python or MATLAB.
+
+    Args:
+        result: of one window length, and frames a whole hop apart.
+        library: one of `names.LIBRARIES`.
+        channels, highpass: the settings, told in a comment.
+
+    Raises:
+        UsageError: the transform varies over time or frequency, or its hop is no whole number.
+    """
+    check_global(result.window_length, result.frame_centers, library)
+    check_emitted(result.hop_length, result.n_fft, result.length, library)
+    n_fft, hop, length = result.n_fft, round(result.hop_length), float(result.window_length.flat[0])
+    language, imports, call = _LIBRARIES[library]
+    values = {"n_fft": n_fft, "half": n_fft // 2, "last": n_fft - 1, "hop": hop, "length": length}
+    values |= {"overlapping": n_fft - hop, "rate": result.sample_rate}
+    window = [f"v = {language.distance.format(**values)}", f"w = {_shape(result.window, language)}"]
+    if result.normalization in language.norms:
+        window.append(f"w = w / {language.norms[result.normalization]}")
+    comments = (
+        f"dstft {__version__}: {result.window} window of {length:.6g} samples "
+        f"({length / result.sample_rate * 1000:.4g} ms), normalization {result.normalization}",
+        _signal(result, library, channels, highpass),
+    )
+    lines = [
+        *imports,
+        *(f"{language.comment} {text}" for text in comments),
+        *(line + language.end for line in window),
+        call.format(**values),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _shape(window: str, d: _Dialect) -> str:
+    """`h(v)` of `stft.windows`, within |v| ≤ ½."""
+    cosines = {
+        "hann": (0.5, 0.5),
+        "blackman": (0.42, 0.5, 0.08),
+        "nuttall": (0.355768, 0.487396, 0.144232, 0.012604),
+    }
+    if window in cosines:
+        first, *others = cosines[window]
+        terms = [f"{c} * {d.of}cos({2 * j} * {d.of}pi * v)" for j, c in enumerate(others, start=1)]
+        return " + ".join([str(first), *terms])
+    if window == "gaussian":  # standard deviation θ/6
+        g, end, slope = f"{d.of}exp(-18 * {d.square})", math.exp(-4.5), -18 * math.exp(-4.5)
+    elif window == "kaiser":  # β = 8.6
+        peak = float(np.i0(8.6))
+        g = f"{d.bessel}8.6 * {d.of}sqrt(1 - 4 * {d.square})) / {peak!r}"
+        end, slope = 1 / peak, -(8.6**2) / peak
+    else:
+        raise UsageError(f"`emit` knows no window {window}: use hann")
+    return f"({g} - {end!r} + {-slope!r} * ({d.square} - 0.25)) / {1 - end + slope / 4!r}"
+
+
+def _signal(result: Result, library: str, channels: str, highpass: float | None) -> str:
+    """What `x` is to be."""
+    kind = {"torch": "tensor", "matlab": "column"}.get(library, "array")
+    of = "the mean of the channels" if channels == "mix" else f"channel {channels}"
+    if channels == "all":
+        kind, of = "columns" if library == "matlab" else kind, "all channels"
+    text = f"x: {kind} of {of} at {result.sample_rate:g} Hz, {result.length} samples"
+    if highpass is None:
+        return text
+    return (
+        f"{text}, after scipy.signal.sosfilt(butter(4, {highpass:g}, 'highpass', fs=RATE, "
+        "output='sos'), x - x[0]) at the file's RATE"
+    )

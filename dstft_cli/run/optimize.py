@@ -1,0 +1,247 @@
+"""`dstft optimize`: one recording under one set of settings, in eight steps.
+
+1. The command line is parsed, and 2. becomes `Settings` (`cli`, `settings`). 3. `Output.open` reserves
+every place. 4. The header is looked at; only then is torch imported and the recording loaded. 5. The
+settings become a `Request`, whose defaults the fit resolves once. 6. `fit` gives a `Result`. 7. `run`
+writes it, and its record. 8. The command line shows it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, get_type_hints
+
+from dstft_cli.audio import Signal
+from dstft_cli.errors import UsageError, as_flags
+from dstft_cli.names import Progress
+from dstft_cli.records import Result
+from dstft_cli.results import Output, peak_memory_mb, result_record
+from dstft_cli.run.emit import check_emitted
+from dstft_cli.run.recording import (
+    check_recording,
+    input_record,
+    load_recording,
+    naming,
+    recording_warnings,
+)
+from dstft_cli.run.sentences import warnings_of
+from dstft_cli.settings import OPTIONS, Settings, merge
+
+if TYPE_CHECKING:
+    from dstft_cli.fit import Request
+
+log = logging.getLogger("dstft_cli")
+
+
+@dataclass(frozen=True)
+class JobOutcome:
+    """What a run leaves behind.
+
+    Attributes:
+        result_json: the record that is `result.json`.
+        output: the directory written; None where only a stream was asked for.
+    """
+
+    result_json: dict[str, Any]
+    output: Path | None
+
+
+@dataclass
+class Stopwatch:
+    """Wall time of the stages of a run, seconds."""
+
+    began: float = field(default_factory=time.perf_counter)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def lap(self, stage: str) -> None:
+        """Ends the stage that began where the one before ended."""
+        self.seconds[stage] = time.perf_counter() - self.began - sum(self.seconds.values())
+
+    def times(self, *stages: str) -> dict[str, float]:
+        """Of these stages, and in total."""
+        total = time.perf_counter() - self.began
+        return {stage: self.seconds[stage] for stage in stages} | {"total": total}
+
+
+def run_optimize(
+    source: str,
+    settings: Settings,
+    *,
+    extra: Mapping[str, Any] | None = None,
+    ours: bool = False,
+    stdout: BinaryIO | None = None,
+    progress: Progress | None = None,
+) -> JobOutcome:
+    """Learns the transform of one recording and writes what the settings ask for.
+
+    Args:
+        source: a file, or `-` for standard input.
+        settings: of the run.
+        extra: further entries of `result.json`.
+        ours: the caller knows that dstft wrote what stands in the place of the results.
+        stdout: where `--npy -`, `--png -`, `--json` and `--emit` go.
+        progress: called as `progress(stage, done, total)`.
+
+    Raises:
+        DstftError: the input, the settings or the output are at fault; nothing is written then.
+    """
+    watch = Stopwatch()
+    with Output.open(source, settings, stdout=stdout, ours=ours) as output:
+        check_recording(source, settings)
+        import torch
+
+        from dstft_cli.criteria import resolve
+        from dstft_cli.fit import fit, resolve_device
+        from dstft_cli.run.output import write_result
+
+        device = resolve_device(settings.device, settings.dtype)  # before a long file is read
+        resolve(settings.criterion, settings.order)
+        with cpu_threads(settings.threads) as threads, load_recording(source, settings) as signal:
+            watch.lap("load")
+            request = request_of(settings, signal.sample_rate, device=device.type, threads=threads)
+            check_emit(signal, settings, request)
+            torch.manual_seed(settings.seed)  # for criteria of one's own; the rest draws nothing
+            with naming(signal):
+                result = fit(signal.samples, request, peak=signal.peak, progress=progress)
+            watch.lap("fit")
+            write_result(output, settings, signal, result, device, progress)
+            watch.lap("write")
+            warnings = recording_warnings(signal, settings, result.length_bounds[0])
+            resolved = settings.as_dict() | {"device": device.type, "threads": threads}
+            return write_record(output, signal, result, watch, resolved, warnings, extra)
+
+
+def write_record(
+    output: Output,
+    signal: Signal,
+    result: Result,
+    watch: Stopwatch,
+    settings: Mapping[str, Any],
+    warnings: tuple[str, ...],
+    extra: Mapping[str, Any] | None = None,
+) -> JobOutcome:
+    """Writes `result.json`.
+
+    Args:
+        output, signal, result, watch: of the run.
+        settings: as JSON values, as far as the result has not resolved them.
+        warnings: of the recording.
+        extra: further entries.
+    """
+    record = result_record(
+        result,
+        settings={**settings, "sr": int(result.sample_rate), **result.resolved},
+        signal_info=input_record(signal),
+        seconds=watch.times("load", "write"),
+        peak_memory_mb=peak_memory_mb(),
+        warnings=[as_flags(text) for text in (*warnings, *warnings_of(result.notes))],
+    )
+    record.update(extra or {})
+    output.write_record(record)
+    seconds, memory = record["seconds"], record["peak_memory_mb"]
+    stages = [f"{name} {spent:.2f}" for name, spent in seconds.items() if spent is not None][:-1]
+    log.info(
+        f"time: {seconds['total']:.2f} s ({', '.join(stages)}), {result.evaluations} transforms of the "
+        f"signal, peak memory {memory or 0:.0f} MB"
+    )
+    return JobOutcome(record, output.directory)
+
+
+def request_of(settings: Settings, sample_rate: float, **changes: Any) -> Request:
+    """What the settings ask of the fit at a sample rate, Hz, with some values changed."""
+    from dstft_cli.fit import Request
+
+    return Request(**{**settings.request_values(sample_rate), **changes})
+
+
+def check_emit(signal: Signal, settings: Settings, request: Request) -> None:
+    """UsageError where `emit` cannot tell the transform, as far as that shows before the fit."""
+    if settings.emit == "none":
+        return
+    from dstft_cli.fit.plan import default_hop_length
+
+    hop = request.hop_length
+    if hop is None and request.n_fft is not None:
+        hop = default_hop_length(request.n_fft, request.overlap, request.win_length_min)
+    if hop is not None:
+        check_emitted(hop, request.n_fft or 0, signal.length, settings.emit)
+
+
+@contextmanager
+def cpu_threads(count: int | None) -> Iterator[int]:
+    """torch uses so many threads within the block, None: all cores; gives their number."""
+    from multiprocessing import cpu_count
+
+    import torch
+
+    before = torch.get_num_threads()
+    threads = before if count is None else min(count, cpu_count())  # more only cost memory
+    torch.set_num_threads(threads)
+    try:
+        yield threads
+    finally:
+        torch.set_num_threads(before)
+
+
+def optimize(
+    samples: Any,
+    sample_rate: float,
+    *,
+    progress: Progress | None = None,
+    **settings: Any,
+) -> Result:
+    """Learns the window lengths and the frame positions that suit a signal best.
+
+    Args:
+        samples: signal, `[N]` or `[C, N]` (all channels share one set of parameters); an array or a
+            tensor.
+        sample_rate: Hz.
+        progress: called as `progress(stage, done, total)`.
+        **settings: the options of `dstft optimize` that decide about the transform, by name with `_`:
+            lengths in samples or as text such as `"25ms"`. `criterion` may also be an object (see
+            `criteria.base`).
+
+    Returns:
+        The learned parameters, never worse than the start or any single tabulated length.
+
+    Raises:
+        UsageError: a setting is unknown, out of its range or contradicts another.
+        InputError: the signal is too short or silent.
+    """
+    from dstft_cli.fit import fit
+
+    criterion, changes = settings.get("criterion"), {}
+    if criterion is not None and not isinstance(criterion, str):
+        changes["criterion"] = settings.pop("criterion")
+    for name in settings:
+        if name in OPTIONS and name not in _decisive():
+            raise UsageError(f"`{name}` does not concern the transform: leave it out")
+    given = {name: value for name, value in settings.items() if value is not None}
+    request = request_of(merge(given), sample_rate, **changes)
+    return fit(samples, request, progress=progress)
+
+
+def _decisive() -> set[str]:
+    """Names of the settings that decide about the transform."""
+    return {*Settings().request_values(1.0).keys() - {"sample_rate"}, "preset"}
+
+
+def _signature() -> inspect.Signature:
+    """Of `optimize`, with every setting that decides about the transform, and its default."""
+    own = list(inspect.signature(optimize).parameters.values())[:-1]
+    decisive, types = _decisive(), get_type_hints(Settings)
+    named = [
+        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=types[name])
+        for name, parameter in inspect.signature(Settings).parameters.items()
+        if name in decisive
+    ]
+    return inspect.Signature([*own[:2], *named, *own[2:]], return_annotation=Result)
+
+
+optimize.__signature__ = _signature()  # type: ignore[attr-defined]

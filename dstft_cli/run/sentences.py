@@ -1,0 +1,174 @@
+"""The sentence for every kind of note that a fit returns.
+
+Parameters are named in backticks; the command line shows flags instead (`errors.as_flags`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from dstft_cli.errors import as_flags
+from dstft_cli.names import LARGEST_FFT
+from dstft_cli.records import Note
+
+_BLURS = "longer windows hardly tell when something happens in a signal of this length"
+
+
+def warnings_of(notes: Iterable[Note]) -> tuple[str, ...]:
+    """One line for each note, with the flags of the command line."""
+    return tuple(as_flags(sentence(note)) for note in notes)
+
+
+def sentence(note: Note) -> str:
+    """What a note says, in one line; parameters in backticks."""
+    text = _SENTENCES[note.kind]
+    if not isinstance(text, str):
+        text = text(note)
+    names = " and ".join(f"`{name}`" for name in note.parameter.split())
+    return text.format(
+        names=names,
+        value=_number(note.value),
+        limit=_number(note.limit),
+        detail=note.detail,
+        share="" if note.value is None else f"{note.value:.0%}",
+    )
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.6g}"
+
+
+def _window(note: Note, which: str) -> str:
+    """Subject and verb of windows on a bound: one, or those of a share of the sound."""
+    if note.detail:
+        return f"{note.detail} of the sound's energy chose the {which} window allowed, {{value}} samples: "
+    return f"the learned window is the {which} allowed, {{value}} samples: "
+
+
+def _hops(note: Note, which: str) -> str:
+    """The same for hops."""
+    if note.detail:
+        return f"{note.detail} of the learned hops are the {which} allowed, {{value}} samples: "
+    return f"the learned hop is the {which} allowed, {{value}} samples: "
+
+
+def _length_on_lower_bound(note: Note) -> str:
+    found = _window(note, "shortest")
+    if not note.parameter:
+        return found + "a shorter one holds no sample, so no option helps"
+    target = "" if note.limit is None else ", to {limit} or less"
+    return f"{found}for real clicks lower {{names}}{target}; against rumble set `highpass`"
+
+
+def _length_on_upper_bound(note: Note) -> str:
+    found = _window(note, "longest")
+    value, most = note.value or 0.0, note.limit or 0.0
+    if value >= LARGEST_FFT:
+        return found + "no larger n_fft is possible"
+    if not note.parameter:
+        return f"{found}{_BLURS}, so no option helps"
+    first = f"to {2 * value:.0f} first, " if 2 * value < most else ""
+    name, *others = note.parameter.split()
+    keep = "; keep `hop_length` for short windows" if "hop_length" in others else ""
+    both = " and `n_fft`" if "n_fft" in others else ""
+    return f"{found}raise `{name}`{both}, {first}{{limit}} at most{keep}"
+
+
+def _hop_on_lower_bound(note: Note) -> str:
+    found = _hops(note, "shortest")
+    if not note.parameter:
+        return found + "closer frames show nothing new, so no option helps"
+    return found + "lower {names}"
+
+
+def _hop_on_upper_bound(note: Note) -> str:
+    found = _hops(note, "longest")
+    if note.parameter == "hop_length_max":
+        return found + "raise {names}, to {limit} at most"
+    if note.parameter:
+        return found + "windows allow {limit} at most; raise {names}, to 0.9 at most"
+    return found + "windows allow {limit} at most, so no option helps much"
+
+
+def _hop_unmoved(note: Note) -> str:
+    found = "no frame positions are better than the start, {value} samples apart: "
+    if note.parameter == "hop_length":
+        return found + "raise {names}, to {limit} at most, for sparse frames gain more"
+    return found + "`hop_mode` fixed is as good"
+
+
+def _lengths_alike(note: Note) -> str:
+    found = "all window lengths from {value} to {limit} samples score alike, "
+    if note.parameter:
+        return found + "as in noise: set `window_mode` fixed, or choose `offset` and `duration`"
+    return found + "but other FFT sizes do not: which is taken hardly matters"
+
+
+def _best_is_shortest(note: Note) -> str:
+    found = "{detail}: the best window length is the shortest of the sweep, {value} samples: "
+    if not note.parameter:
+        return found + "a shorter window holds no sample"
+    if "criterion" in note.parameter:
+        return found + "shorter ones do not resolve the criterion's band: widen it with {names}"
+    return found + "lower {names} to look further"
+
+
+def _best_is_longest(note: Note) -> str:
+    found = "{detail}: the best window length is the longest of the sweep, {value} samples: "
+    if note.parameter:
+        return found + "raise {names} to look further, to {limit} at most"
+    if note.limit is None:
+        return found + "no longer one is possible"
+    return found + (
+        "longer ones, beyond a quarter of the recording, no longer tell when something happens"
+    )
+
+
+_SENTENCES: dict[str, str | Callable[[Note], str]] = {
+    "band_too_narrow": (
+        "the criterion's band needs n_fft {value}, too long for this signal: widen it {limit} times "
+        "with {names}"
+    ),
+    "best_is_longest": _best_is_longest,
+    "best_is_shortest": _best_is_shortest,
+    "descent_stuck": (
+        "the descent found nothing better than its start: lower `lr`, or begin with the search"
+    ),
+    "gaps": (
+        "hop length {value} samples leaves gaps between windows: lower {names}, to {limit} at most, "
+        "to recover the signal"
+    ),
+    "hop_on_lower_bound": _hop_on_lower_bound,
+    "hop_on_upper_bound": _hop_on_upper_bound,
+    "hop_unmoved": _hop_unmoved,
+    "learned_elsewhere": "{detail}",
+    "length_on_lower_bound": _length_on_lower_bound,
+    "length_on_upper_bound": _length_on_upper_bound,
+    "lengths_alike": _lengths_alike,
+    "lost_tail": (
+        "the last {value} samples lie beyond the last window, which reaches {limit}: lower {names} to "
+        "recover them"
+    ),
+    "non_finite": (
+        "the criterion became NaN or infinite, and the best step before is kept: lower `order` or "
+        "`power`, or use `dtype` float64"
+    ),
+    "nothing_to_learn": (
+        "windows of {value} samples are the only ones allowed, so no length is learned: change {names}"
+    ),
+    "overlap_too_wide": (
+        "overlap {value} is above {limit}, so the signal may not be recoverable: lower {names}"
+    ),
+    "quiet_frames_rewarded": (
+        "with normalization {detail} the criterion may reward windows that make frames quiet: use "
+        "{names} energy"
+    ),
+    "spread_rewarded": (
+        "{share} of the window lengths are the shortest allowed: {detail} may reward sound spread out "
+        "of the band; {names} entropy hardly does"
+    ),
+    "windows_too_long": (
+        "windows of {value} samples or more hardly tell when something happens in {detail} samples: "
+        "lower {names}, to {limit} at most"
+    ),
+}

@@ -1,0 +1,249 @@
+"""Which settings contradict each other, and which have no effect: two tables, and what follows.
+
+A setting has a rank: a preset yields to a file, a file to what was typed. Where two settings contradict
+each other, the lower one is dropped; of one rank, they are refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
+
+from dstft_cli.errors import UsageError
+from dstft_cli.settings.length import Length
+
+if TYPE_CHECKING:
+    from dstft_cli.settings.settings import Settings
+
+# where a value stands: the higher overrules the lower
+PRESET, IN_FILE, OF_JOB, IN_MATRIX, TYPED = range(5)
+_LEVELS = {PRESET: 0, IN_FILE: 1, OF_JOB: 1, IN_MATRIX: 1, TYPED: 2}
+
+ONE_LENGTH = ("fixed", "constant")  # window modes without lengths that vary
+_DESCENT = ("lr", "optimizer", "search", "max_steps", "tolerance")
+_PICTURES = ("freq_scale", "fmin", "fmax", "db_range", "cmap", "format")
+
+
+@dataclass(frozen=True)
+class Contradiction:
+    """Settings that cannot hold together.
+
+    Attributes:
+        names: of the settings.
+        holds: called with the settings and the sample rate (Hz, None: not known yet).
+        text: the message; `{name}` stands for a setting and its value. Empty: settings of one rank
+            may stand, for only the fit knows better.
+    """
+
+    names: tuple[str, ...]
+    holds: Callable[[Any, float | None], bool]
+    text: str
+
+
+@dataclass(frozen=True)
+class Idle:
+    """Settings that the others leave without effect.
+
+    Attributes:
+        names: of the settings.
+        holds: called with the settings.
+        causes: names of the settings that leave them so.
+    """
+
+    names: tuple[str, ...]
+    holds: Callable[[Any], bool]
+    causes: Callable[[Any], tuple[str, ...]]
+
+
+def _ordered(low: str, high: str) -> Contradiction:
+    """`low` must not be above `high`: two lengths, or two frequencies that must differ."""
+
+    def holds(s: Any, rate: float | None) -> bool:
+        first, second = getattr(s, low), getattr(s, high)
+        if None in (first, second) or second == "auto":
+            return False
+        if isinstance(first, Length):
+            longest = second if isinstance(second, Length) else Length(float(second))
+            return first.exceeds(longest, rate)
+        return bool(first >= second)
+
+    word = "above" if "length" in low else "not below"
+    text = f"{{{low}}} is {word} {{{high}}}: lower the first or raise the second"
+    return Contradiction((low, high), holds, text)
+
+
+def _overlapping(limit: str) -> Contradiction:
+    """Windows as short as `limit` must overlap at this hop."""
+
+    def holds(s: Any, rate: float | None) -> bool:
+        hop, shortest = s.hop_length, getattr(s, limit)
+        if None in (hop, shortest) or shortest == "auto":
+            return False
+        shortest = shortest if isinstance(shortest, Length) else Length(float(shortest))
+        return bool(replace(hop, value=hop.value / s.overlap).exceeds(shortest, rate))
+
+    return Contradiction(("hop_length", limit, "overlap"), holds, "")
+
+
+def _streams(first: str, second: str) -> Contradiction:
+    text = f"{{{first}}} and {{{second}}} would both fill standard output: leave one out"
+    return Contradiction(
+        (first, second), lambda s, rate: first in s.streams and second in s.streams, text
+    )
+
+
+CONTRADICTIONS = (
+    _ordered("win_length_min", "win_length_max"),
+    _ordered("win_length_min", "n_fft"),
+    _ordered("win_length_max", "n_fft"),
+    _ordered("win_length", "n_fft"),
+    _ordered("win_length_min", "win_length"),
+    _ordered("win_length", "win_length_max"),
+    _ordered("hop_length_min", "hop_length_max"),
+    _ordered("hop_length_min", "hop_length"),
+    _ordered("hop_length", "hop_length_max"),
+    *map(_overlapping, ("win_length_min", "win_length_max", "n_fft")),
+    _ordered("fmin", "fmax"),
+    _ordered("criterion_fmin", "criterion_fmax"),
+    _ordered("highpass", "criterion_fmax"),
+    Contradiction(
+        ("order", "criterion"),
+        lambda s, rate: s.criterion == "renyi" and s.order == 1,
+        "{order} is excluded for {criterion}: use `criterion` entropy, its limit at 1",
+    ),
+    Contradiction(
+        ("order", "criterion"),
+        lambda s, rate: s.criterion == "lp" and s.order is not None and s.order > 1,
+        "{order} is too high for {criterion}: use an order above 0 and at most 1",
+    ),
+    Contradiction(
+        ("output",),
+        lambda s, rate: str(s.output) == "-",
+        "{output} would be a directory of that name: for standard output use `json`, or - with `npy` "
+        "or `png`",
+    ),
+    *(
+        _streams(first, second)
+        for names in (("png", "npy", "csv", "json", "emit"),)
+        for place, first in enumerate(names)
+        for second in names[place + 1 :]
+    ),
+    Contradiction(
+        ("emit", "window_mode"),
+        lambda s, rate: s.emit != "none" and s.window_mode not in ONE_LENGTH,
+        "{emit} needs a single window, not {window_mode}: use `window_mode` constant, or drop `emit`",
+    ),
+    Contradiction(
+        ("emit", "hop_mode"),
+        lambda s, rate: s.emit != "none" and s.hop_mode != "fixed",
+        "{emit} needs a fixed hop, not {hop_mode}: use `hop_mode` fixed, or drop `emit`",
+    ),
+    Contradiction(
+        ("n_fft", "emit"),
+        lambda s, rate: s.emit not in ("none", "scipy") and s.n_fft != "auto" and s.n_fft % 2 == 1,
+        "{n_fft} is odd, and {emit} places its frames otherwise: use an even n_fft, or scipy",
+    ),
+)
+
+
+def _searched(s: Any) -> bool:
+    """Whether all lengths come from the search, without a descent."""
+    plain = s.optimizer == "auto" and s.search and s.hop_mode == "fixed"
+    exact = ":" not in s.criterion and s.criterion != "gini"
+    frequency = s.window_mode == "frequency" and exact
+    return bool(plain and (frequency or s.window_mode == "time-frequency"))
+
+
+def _first_stream(s: Any) -> tuple[str, ...]:
+    return tuple(s.streams[:1])
+
+
+WITHOUT_EFFECT = (
+    Idle(("smoothness",), lambda s: s.window_mode in ONE_LENGTH, lambda s: ("window_mode",)),
+    Idle(
+        ("win_length_min", "win_length_max"),
+        lambda s: s.window_mode == "fixed",
+        lambda s: ("window_mode",),
+    ),
+    Idle(
+        ("hop_length_min", "hop_length_max"),
+        lambda s: s.hop_mode == "fixed",
+        lambda s: ("hop_mode",),
+    ),
+    Idle(
+        _DESCENT,
+        lambda s: s.window_mode == s.hop_mode == "fixed",
+        lambda s: ("window_mode", "hop_mode"),
+    ),
+    Idle(("max_steps", "tolerance"), _searched, lambda s: ("window_mode",)),
+    Idle(("order",), lambda s: s.criterion not in ("renyi", "lp"), lambda s: ("criterion",)),
+    Idle(("lr",), lambda s: s.optimizer in ("auto", "lbfgs"), lambda s: ("optimizer",)),
+    Idle(("save_stft",), lambda s: not s.writes_directory, _first_stream),
+    Idle(
+        _PICTURES,
+        lambda s: not s.draws,
+        lambda s: _first_stream(s) if s.figures else ("figures",),
+    ),
+)
+
+
+def settle(
+    settings: Settings,
+    *,
+    sample_rate: float | None = None,
+    label: Callable[[str], str] | None = None,
+    keep: Collection[str] = (),
+) -> tuple[Settings, Mapping[str, tuple[str, ...]]]:
+    """The settings without what has no effect or is overruled; and names without effect, with causes.
+
+    Args:
+        settings: with the ranks of what was given; a name without one counts as typed.
+        sample_rate: Hz, to compare times with samples; None: not known yet.
+        label: names a setting and its value in an error.
+        keep: names that stay although they have no effect.
+
+    Raises:
+        UsageError: two settings of one rank contradict each other.
+    """
+    defaults: dict[str, Any] = {part.name: part.default for part in fields(settings)}
+    idle: dict[str, tuple[str, ...]] = {}
+    while True:
+        found = {name: causes for name, causes in _idle(settings, defaults) if name not in keep}
+        idle |= found
+        settings = replace(settings, **{name: defaults[name] for name in found})
+        overruled = ""
+        for rule in CONTRADICTIONS:
+            if not all(hasattr(settings, name) for name in rule.names):
+                continue  # a name of `dstft sweep`
+            if rule.holds(settings, sample_rate):
+                overruled = _overruled(rule, settings, defaults)
+                if not overruled and rule.text:
+                    names = {name: f"`{name}` {getattr(settings, name)}" for name in rule.names}
+                    names |= {name: label(name) for name in rule.names} if label else {}
+                    raise UsageError(rule.text.format_map(names))
+            if overruled:
+                break
+        if not overruled:
+            return settings, idle
+        settings = replace(settings, **{overruled: defaults[overruled]})
+
+
+def _overruled(rule: Contradiction, settings: Settings, defaults: Mapping[str, Any]) -> str:
+    """The setting that yields to another one of the rule; empty where all have one rank."""
+    levels = {
+        name: _LEVELS[settings.ranks.get(name, TYPED)]
+        for name in rule.names
+        if getattr(settings, name) != defaults[name]
+    }
+    if len(set(levels.values())) < 2:
+        return ""
+    return min(levels, key=lambda name: levels[name])
+
+
+def _idle(settings: Settings, defaults: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    for rule in WITHOUT_EFFECT:
+        if rule.holds(settings):
+            for name in rule.names:
+                if getattr(settings, name) != defaults[name]:
+                    yield name, rule.causes(settings)

@@ -1,0 +1,477 @@
+"""Every option of `dstft optimize` and `dstft sweep`: type, range, default, help and panel, once.
+
+Typer reads these declarations for the command line, pydantic for YAML, `--set` and Python.
+A hidden option is for experts: `--help-all` shows it, `--help` does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import copy
+from dataclasses import field, fields
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic.dataclasses import dataclass
+from typer import Option
+from typer.models import OptionInfo
+
+from dstft_cli.settings import rules
+from dstft_cli.settings.length import Length, in_hertz, in_seconds
+from dstft_cli.settings.option import Declaration, check_text, declarations_of
+
+INPUT, TRANSFORM, LEARNED, CRITERION = "Input", "Transform", "Learned", "Criterion"
+OPTIMIZER, COMPUTE, OUTPUT, GENERAL = "Optimizer", "Compute", "Output", "General"
+RUN_PANELS = (INPUT, COMPUTE, OUTPUT)  # concern one recording, not what is learned from it
+ALL = "all"  # criteria of a sweep
+
+FftSize = Annotated[int, Field(ge=8, le=2**20)] | Literal["auto"]
+Frequency = Annotated[float, BeforeValidator(in_hertz)]
+Time = Annotated[float, BeforeValidator(in_seconds)]
+Criterion = Literal["entropy", "renyi", "kurtosis", "concentration", "l1l2", "hoyer", "lp", "gini"]
+WORD = r"[^\W\d]\w*(\.[^\W\d]\w*)*"
+ObjectPath = Annotated[str, Field(pattern=f"^{WORD}:{WORD}$")]
+Preset = Literal["music", "speech", "bioacoustics", "vibration"]
+Format = Literal["png", "svg", "pdf"]
+
+
+def _option(
+    panel: str,
+    help: str,
+    metavar: str | None = None,
+    *,
+    flags: tuple[str, ...] = (),
+    default: str | bool = True,
+    expert: bool = False,
+) -> Any:
+    """Typer's option; `default` says in words what None means."""
+    return Option(
+        *flags,
+        help=help,
+        metavar=metavar,
+        rich_help_panel=panel,
+        show_default=default,
+        hidden=expert,
+    )
+
+
+_input, _transform, _learned = (partial(_option, p) for p in (INPUT, TRANSFORM, LEARNED))
+_criterion, _optimizer = partial(_option, CRITERION), partial(_option, OPTIMIZER)
+_compute, _output = partial(_option, COMPUTE), partial(_option, OUTPUT)
+_CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False, defer_build=True)
+
+
+@dataclass(frozen=True, kw_only=True, config=_CONFIG)
+class Settings:
+    """All settings of one run; a field is an option name with `_`, and a YAML key.
+
+    Values may be given as text, as on the command line: `25ms`, `1kHz`, `auto` for the default.
+    `dstft_cli.settings.merge` reads them from every source and checks the rules.
+
+    Attributes:
+        ranks: of the names that were given, how firmly; no option (see `rules`).
+
+    Raises:
+        pydantic.ValidationError: a value is of the wrong kind or out of its range.
+    """
+
+    # input
+    channel: Annotated[
+        Annotated[int, Field(ge=0)] | Literal["mix", "all"],
+        _input(
+            "Channels: their mean, all with one set of parameters, or number N from 0.", "mix|all|N"
+        ),
+    ] = "mix"
+    sr: Annotated[
+        Annotated[int, BeforeValidator(in_hertz)] | None,
+        Field(ge=1),
+        _input("Resample to this sample rate.", "HZ", default="the file's", expert=True),
+    ] = None
+    offset: Annotated[
+        Time, Field(ge=0), _input("Start reading here: 0.5, 0.5s or 500ms.", "S", expert=True)
+    ] = 0.0
+    duration: Annotated[
+        Time | None, Field(gt=0), _input("Read this much.", "S", default="to the end")
+    ] = None
+    highpass: Annotated[
+        Frequency | None,
+        Field(gt=0),
+        _input(
+            "High-pass filter against rumble and a constant offset (DC).", "HZ", default="no filter"
+        ),
+    ] = None
+
+    # transform
+    n_fft: Annotated[
+        FftSize,
+        _transform(
+            "FFT size. auto: a power of two, two to four times the best single window.", "N"
+        ),
+    ] = "auto"
+    win_length: Annotated[
+        Length | None,
+        _transform("Window length to start from, at most n_fft.", "L", default="n_fft/2"),
+    ] = None
+    win_length_min: Annotated[
+        Length | None,
+        _transform(
+            "Shortest window length.",
+            "L",
+            default="n_fft/32, or hop length / overlap if that is longer",
+        ),
+    ] = None
+    win_length_max: Annotated[
+        Length | None, _transform("Longest window length, at most n_fft.", "L", default="n_fft")
+    ] = None
+    hop_length: Annotated[
+        Length | None,
+        _transform(
+            "Distance between frame centres. A learned hop starts from it.", "L", default="n_fft/16"
+        ),
+    ] = None
+    window: Annotated[
+        Literal["hann", "blackman", "nuttall", "gaussian", "kaiser"],
+        _transform("Window family.", "NAME", expert=True),
+    ] = "hann"
+    normalization: Annotated[
+        Literal["energy", "amplitude", "none"],
+        _transform(
+            "What keeps its level when the length changes: noise (energy), tones (amplitude), or nothing.",
+            "NAME",
+            expert=True,
+        ),
+    ] = "energy"
+    power: Annotated[
+        float, Field(gt=0), _transform("The criterion sees |X|**P.", "P", expert=True)
+    ] = 2.0
+
+    # learned
+    window_mode: Annotated[
+        Literal["fixed", "constant", "time", "frequency", "time-frequency"],
+        _learned(
+            "Window length: kept, one for the file, or one that changes over time, frequency or both.",
+            "MODE",
+        ),
+    ] = "constant"
+    hop_mode: Annotated[
+        Literal["fixed", "constant", "time"],
+        _learned(
+            "Frame positions: kept, one hop learned for all, or every frame's centre.",
+            "MODE",
+            expert=True,
+        ),
+    ] = "fixed"
+    hop_length_min: Annotated[
+        Length | None, _learned("Shortest learned hop.", "L", default="hop length / 2", expert=True)
+    ] = None
+    hop_length_max: Annotated[
+        Length | None,
+        _learned(
+            "Longest learned hop.",
+            "L",
+            default="twice the hop length, as far as overlap and windows allow",
+            expert=True,
+        ),
+    ] = None
+    smoothness: Annotated[
+        float | None,
+        Field(ge=0),
+        _learned(
+            "Keeps the length from jumping. 0: free, 0.1: smooth, 1: nearly constant. It means the "
+            "same for any hop or FFT size.",
+            "MU",
+            default="0.1; over frequency 0.5",
+        ),
+    ] = None
+    overlap: Annotated[
+        float,
+        Field(gt=0, le=1),
+        _learned(
+            "Longest hop, as a share of the window length. Above 0.9 the way back is poor.",
+            "ETA",
+            expert=True,
+        ),
+    ] = 0.5
+
+    # criterion
+    criterion: Annotated[
+        Criterion | ObjectPath, _criterion("Measure of sparsity to optimize.", "NAME")
+    ] = "entropy"
+    order: Annotated[
+        float | None,
+        Field(gt=0),
+        _criterion(
+            "Order of renyi (not 1) or lp (at most 1).",
+            "ALPHA",
+            default="renyi 3, lp 0.5",
+            expert=True,
+        ),
+    ] = None
+    criterion_fmin: Annotated[
+        Frequency | None,
+        Field(ge=0),
+        _criterion("Lowest frequency that the criterion looks at.", "HZ", default="0", expert=True),
+    ] = None
+    criterion_fmax: Annotated[
+        Frequency | None,
+        Field(gt=0),
+        _criterion(
+            "Highest frequency that the criterion looks at.",
+            "HZ",
+            default="half the sample rate",
+            expert=True,
+        ),
+    ] = None
+
+    # optimizer
+    optimizer: Annotated[
+        Literal["auto", "lbfgs", "adam", "sgd"],
+        _optimizer(
+            "Descent. auto: L-BFGS; Adam for hop mode time; none for lengths that vary with frequency.",
+            "NAME",
+            expert=True,
+        ),
+    ] = "auto"
+    search: Annotated[
+        bool, _optimizer("Search a table of fixed window lengths before the descent.", expert=True)
+    ] = True
+    lr: Annotated[
+        float | None,
+        Field(gt=0),
+        _optimizer("Learning rate of adam and sgd.", "LR", default="adam 0.05, sgd 1", expert=True),
+    ] = None
+    max_steps: Annotated[
+        int, Field(ge=0, le=10**9), _optimizer("Most steps of the descent.", "N", expert=True)
+    ] = 200
+    tolerance: Annotated[
+        float,
+        Field(gt=0),
+        _optimizer(
+            "The descent has converged when the criterion changes by less than this share.",
+            "TOL",
+            expert=True,
+        ),
+    ] = 1e-6
+    seed: Annotated[
+        int,
+        Field(ge=0, le=2**32 - 1),
+        _optimizer("Seed, for criteria of your own that draw random numbers.", "N", expert=True),
+    ] = 0
+
+    # compute
+    device: Annotated[
+        Literal["auto", "cpu", "cuda", "mps"], _compute("Where to compute.", "NAME", expert=True)
+    ] = "auto"
+    dtype: Annotated[
+        Literal["float32", "float64"], _compute("Precision of the transform.", "NAME", expert=True)
+    ] = "float32"
+    threads: Annotated[
+        int | None,
+        Field(ge=1, le=4096),
+        _compute("CPU threads.", "N", default="all cores", expert=True),
+    ] = None
+
+    # output
+    output: Annotated[
+        Path | None,
+        _output("Directory of the results.", "DIR", flags=("-o", "--output"), default="STEM-dstft"),
+    ] = None
+    png: Annotated[
+        str | None,
+        _output(
+            "Also write the picture here. -: standard output.",
+            "PATH|-",
+            default="not written",
+            expert=True,
+        ),
+    ] = None
+    npy: Annotated[
+        str | None,
+        _output(
+            "Also write the magnitudes here. -: standard output.",
+            "PATH|-",
+            default="not written",
+            expert=True,
+        ),
+    ] = None
+    json: Annotated[
+        bool, _output("Write result.json to standard output.", flags=("--json",), expert=True)
+    ] = False
+    emit: Annotated[
+        Literal["none", "librosa", "torch", "scipy", "matlab"],
+        _output(
+            "Print the call that computes the same transform in another library.",
+            "NAME",
+            expert=True,
+        ),
+    ] = "none"
+    save_stft: Annotated[
+        bool, _output("Also write stft.npy, the complex transform.", flags=("--save-stft",))
+    ] = False
+    force: Annotated[bool, _output("Replace what exists.", flags=("--force",))] = False
+    figures: Annotated[bool, _output("Draw pictures into the directory.", expert=True)] = True
+    freq_scale: Annotated[
+        Literal["linear", "log", "mel"], _output("Frequency axis of pictures.", "NAME")
+    ] = "linear"
+    fmin: Annotated[
+        Frequency | None,
+        Field(ge=0),
+        _output("Lowest frequency in pictures.", "HZ", default="the scale's lowest", expert=True),
+    ] = None
+    fmax: Annotated[
+        Frequency | None,
+        Field(gt=0),
+        _output(
+            "Highest frequency in pictures.", "HZ", default="half the sample rate", expert=True
+        ),
+    ] = None
+    db_range: Annotated[
+        float,
+        Field(gt=0),
+        _output("Range of the colours below the loudest point, in dB.", "DB", expert=True),
+    ] = 80.0
+    cmap: Annotated[str, _output("Matplotlib colour map.", "NAME", expert=True)] = "magma"
+    format: Annotated[Format, _output("Format of pictures.", "NAME", expert=True)] = "png"
+
+    # general
+    preset: Annotated[
+        Preset | None,
+        _option(
+            GENERAL,
+            "Settings for a kind of sound. Your own options and files overrule them.",
+            "NAME",
+            default="none",
+        ),
+    ] = None
+
+    ranks: Mapping[str, int] = field(default_factory=dict, repr=False, compare=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _check_text(cls, value: Any, info: ValidationInfo) -> Any:
+        declared = OPTIONS.get(str(info.field_name))
+        return value if declared is None else check_text(value, declared)
+
+    @property
+    def streams(self) -> list[str]:
+        """Names of the settings by which data goes to standard output: one, or it is refused."""
+        found = [name for name in ("png", "npy", "csv") if getattr(self, name, None) == "-"]
+        found += ["json"] if self.json else []
+        return found + (["emit"] if self.emit != "none" else [])
+
+    @property
+    def writes_directory(self) -> bool:
+        """Whether there is a directory of results: not where data is piped and none is named."""
+        return self.output is not None or not self.streams
+
+    @property
+    def draws(self) -> bool:
+        """Whether there is any picture."""
+        return self.png is not None or (self.figures and self.writes_directory)
+
+    def as_dict(self) -> dict[str, Any]:
+        """All settings as JSON values: lengths are numbers of samples or text such as `23ms`."""
+        return {name: _as_json(getattr(self, name)) for name in OPTIONS} | {
+            part.name: _as_json(getattr(self, part.name))
+            for part in fields(self)
+            if part.name not in OPTIONS and part.name != "ranks"
+        }
+
+    def request_values(self, sample_rate: float) -> dict[str, Any]:
+        """What decides about the transform: lengths in samples, `n_fft` None for auto.
+
+        Args:
+            sample_rate: of the recording, Hz.
+
+        Raises:
+            UsageError: lengths contradict each other at this sample rate.
+        """
+        settled, _ = rules.settle(self, sample_rate=sample_rate)
+        values: dict[str, Any] = {"sample_rate": sample_rate}
+        for name, declared in OPTIONS.items():
+            if declared.panel in _REQUEST_PANELS and name != "seed":
+                value = getattr(settled, name)
+                values[name] = value.samples(sample_rate) if isinstance(value, Length) else value
+        values["n_fft"] = None if values["n_fft"] == "auto" else values["n_fft"]
+        return values
+
+
+OPTIONS: Mapping[str, Declaration] = declarations_of(Settings)
+RUN_OPTIONS = tuple(name for name in OPTIONS if OPTIONS[name].panel in RUN_PANELS)
+_REQUEST_PANELS = (TRANSFORM, LEARNED, CRITERION, OPTIMIZER, COMPUTE)
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, Length):
+        return value.as_json()
+    return str(value) if isinstance(value, Path) else value
+
+
+def _vary(name: str, **changes: Any) -> OptionInfo:
+    """The option of `dstft optimize`, with other words."""
+    option = copy(OPTIONS[name].option)
+    for key, value in changes.items():
+        setattr(option, key, value)
+    return option
+
+
+@dataclass(frozen=True, kw_only=True, config=_CONFIG)
+class SweepSettings(Settings):
+    """Settings of a sweep; of the others of `Settings`, those in `SWEEP_OPTIONS` count."""
+
+    n_fft: Annotated[
+        FftSize,
+        _vary("n_fft", help="FFT size. auto: for each length a power of two from twice of it on."),
+    ] = "auto"
+    win_length_min: Annotated[
+        Length | None,
+        _vary("win_length_min", show_default="2ms, at least 32; with N: n_fft/8 or hop / overlap"),
+    ] = None
+    win_length_max: Annotated[
+        Length | None,
+        _vary(
+            "win_length_max", show_default="100 times that, or a quarter of INPUT; with N: n_fft"
+        ),
+    ] = None
+    hop_length: Annotated[
+        Length | None,
+        _vary(
+            "hop_length",
+            help="Distance between frame centres.",
+            show_default="n_fft/32; with N: n_fft/16",
+        ),
+    ] = None
+    criterion: Annotated[
+        Criterion | Literal["all"] | ObjectPath,
+        _vary("criterion", help="Criterion to show, or all."),
+    ] = "entropy"
+    output: Annotated[Path | None, _vary("output", show_default="STEM-sweep")] = None
+    overlap: Annotated[
+        float,
+        Field(gt=0, le=1),
+        _vary(
+            "overlap",
+            help="Longest hop, as a share of the window length.",
+            rich_help_panel=TRANSFORM,
+        ),
+    ] = 0.5
+    csv: Annotated[
+        str | None,
+        _output("Also write the curves here. -: standard output.", "PATH|-", default="not written"),
+    ] = None
+    json: Annotated[bool, _vary("json", help="Write sweep.json to standard output.")] = False
+
+
+_SWEEP = (
+    *("n_fft", "win_length_min", "win_length_max", "hop_length", "overlap"),
+    *("window", "normalization", "power", "criterion", "order", "criterion_fmin", "criterion_fmax"),
+    *("output", "png", "csv", "json", "force", "figures", "format", "preset"),
+)
+SWEEP_OPTIONS = {
+    name: declared
+    for name, declared in declarations_of(SweepSettings).items()
+    if declared.panel in (INPUT, COMPUTE) or name in _SWEEP
+}
+"""The options of `dstft sweep`."""

@@ -1,0 +1,392 @@
+"""Where settings come from: command line over `--set` over file over preset over defaults.
+
+Errors name the place, in one line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from dstft_cli.errors import UsageError, shortened, system_reason
+from dstft_cli.settings import rules
+from dstft_cli.settings.option import Declaration, did_you_mean
+from dstft_cli.settings.rules import IN_FILE, IN_MATRIX, PRESET, TYPED
+from dstft_cli.settings.settings import OPTIONS, SWEEP_OPTIONS, Settings, SweepSettings
+
+BATCH_KEYS = ("defaults", "output_folder", "jobs")
+_MEBIBYTE = 1 << 20
+_LARGEST = 1  # MiB: no settings file is that long, a recording given by mistake is
+_SLOW_FROM = 1 << 16  # characters: from here on libyaml's speed counts more than PyYAML's wording
+_DEEPEST = 50  # levels of nesting
+_PLAIN_TAGS = {
+    f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null", "timestamp")
+}
+
+
+@dataclass(frozen=True)
+class Given:
+    """A setting's value, its rank (see `rules`), and how to name it.
+
+    Attributes:
+        value: as text, or checked.
+        start: names it at the start of a line.
+        within: names it within a sentence.
+        rank: how firmly it is given.
+    """
+
+    value: Any
+    start: str
+    within: str
+    rank: int = TYPED
+
+
+def merge(
+    typed: Mapping[str, Any],
+    set_pairs: Sequence[str] = (),
+    config: Path | None = None,
+    kind: type[Settings] = Settings,
+    *,
+    only: Collection[str] | None = None,
+    note: Callable[[str], None] = lambda text: None,
+) -> Settings:
+    """The settings of a run.
+
+    Args:
+        typed: field name -> text or value, only of options that were given.
+        set_pairs: `key=value` texts, values as in YAML; of two for one key the later holds.
+        config: YAML file with field names as keys.
+        kind: `Settings`, or a class that varies it.
+        only: names that count for the command; None: all of `kind`. Others in a file have no effect.
+        note: takes a sentence about each option that was typed and has no effect.
+
+    Raises:
+        UsageError: one line with the place, the value and what is allowed.
+    """
+    options = options_of(kind)
+    names = set(options if only is None else only)
+    given = {
+        **_from_config(config, options),
+        **from_pairs(set_pairs, options),
+        **_typed(typed, options),
+    }
+    for name, entry in given.items():
+        if name not in names and entry.rank == TYPED:
+            note(f"{entry.within} has no effect on this command")
+    return settings_of({n: e for n, e in given.items() if n in names}, kind, only=names, note=note)
+
+
+def settings_of(
+    given: Mapping[str, Given],
+    kind: type[Settings] = Settings,
+    *,
+    only: Collection[str] | None = None,
+    note: Callable[[str], None] = lambda text: None,
+) -> Settings:
+    """The settings made of values whose places are known, and of the preset among them.
+
+    Args: as for `merge`.
+
+    Raises:
+        UsageError: one line with the place, the value and what is allowed.
+    """
+    options = options_of(kind)
+    preset = given["preset"].value if "preset" in given else None
+    below = preset_values(preset) if preset in options["preset"].choices else {}
+    below = {name: entry for name, entry in below.items() if only is None or name in only}
+    given = {**below, **given}
+    values = {name: entry.value for name, entry in given.items()}
+    ranks = {name: entry.rank for name, entry in given.items()}
+    try:
+        settings = kind(**values)
+    except ValidationError as error:
+        raise UsageError(_explain(error, given, options)) from None
+    # a batch sends workers all values: those of the preset still yield to others
+    own = kind(**{name: entry.value for name, entry in below.items()})
+    ranks |= {name: PRESET for name in below if getattr(settings, name) == getattr(own, name)}
+    settings = replace(settings, ranks=ranks)
+
+    def label(name: str) -> str:
+        if name in given:
+            return given[name].within
+        return f"the default `{name}` {options[name].default_text}"
+
+    matrix = {name for name, entry in given.items() if entry.rank == IN_MATRIX}
+    settled, idle = rules.settle(settings, label=label, keep=matrix)
+    for name, causes in idle.items():
+        if name in given and given[name].rank == TYPED:
+            note(f"{given[name].within} has no effect with {' and '.join(map(label, causes))}")
+    return settled
+
+
+def settings_in_record(values: Mapping[str, Any]) -> Settings:
+    """The settings that a run was made with, as `result.json` holds them.
+
+    Raises:
+        pydantic.ValidationError: a value is wrong.
+    """
+    known = {name: value for name, value in values.items() if name != "preset"}
+    return rules.settle(Settings(**known))[0]
+
+
+def preset_values(name: str) -> dict[str, Given]:
+    """The settings of a preset.
+
+    Args:
+        name: `music`, `speech`, `bioacoustics` or `vibration`.
+    """
+    package = Path(__file__).parents[1]
+    installed = package / "presets" / f"{name}.yaml"
+    path = installed if installed.exists() else package.parent / "configs" / f"{name}.yaml"
+    given = {}
+    for item in read_items(path, option="preset"):
+        value = scalar(item.node, f"{path}:{item.line}: {item.key}")
+        text = f"{item.key} = {value} (preset {name})"
+        given[item.key] = Given(value, text, text, PRESET)
+    return given
+
+
+def options_of(kind: type[Settings]) -> Mapping[str, Declaration]:
+    """The options of a settings class, and those that a file may hold besides."""
+    return {**OPTIONS, **SWEEP_OPTIONS} if issubclass(kind, SweepSettings) else OPTIONS
+
+
+def _typed(typed: Mapping[str, Any], options: Mapping[str, Declaration]) -> dict[str, Given]:
+    given = {}
+    for name, value in typed.items():
+        check_key(name, "", options)
+        label = f"`{name}` {_quoted(value)}"
+        if isinstance(value, bool) and options[name].is_flag:
+            label = f"`{name}`" if value else f"`no_{name}`"
+        given[name] = Given(value, label, label)
+    return given
+
+
+def from_pairs(
+    pairs: Sequence[str], options: Mapping[str, Declaration] = OPTIONS
+) -> dict[str, Given]:
+    """Settings from `key=value` texts; of two for one key the later holds."""
+    given = {}
+    for pair in pairs:
+        where = f"`set` {_quoted(pair)}"
+        name, equals, text = pair.partition("=")
+        name = name.strip()
+        if not equals:
+            raise UsageError(f"{where}: not a setting: write `set` key=value")
+        check_key(name, f"{where}: ", options)
+        value = _parse_scalar(text, where)
+        given[name] = Given(_or_default(value, options[name]), where, where)
+    return given
+
+
+def _from_config(config: Path | None, options: Mapping[str, Declaration]) -> dict[str, Given]:
+    given = {}
+    for item in read_items(config) if config is not None else ():
+        where = f"{config}:{item.line}"
+        if item.key in BATCH_KEYS:
+            raise UsageError(f"{where}: {item.key} belongs to a batch: run dstft batch {config}")
+        check_key(item.key, f"{where}: ", options)
+        value = scalar(item.node, f"{where}: {item.key}")
+        given[item.key] = from_line(item.key, value, where, options)
+    return given
+
+
+def from_line(
+    name: str,
+    value: str | None,
+    where: str,
+    options: Mapping[str, Declaration] = OPTIONS,
+    rank: int = IN_FILE,
+) -> Given:
+    """A setting from YAML; `where` is `FILE:LINE`."""
+    text = f"{name} = {'null' if value is None else _quoted(value)}"
+    start, within = f"{where}: {text}", f"{text} ({where})"
+    return Given(_or_default(value, options[name]), start, within, rank)
+
+
+def _or_default(value: str | None, declared: Declaration) -> Any:
+    """YAML's null asks for the default, also where that is no None."""
+    return declared.default if value is None else value
+
+
+def check_key(name: str, where: str, options: Mapping[str, Declaration] = OPTIONS) -> None:
+    """UsageError, starting with `where`, for a name that is no setting."""
+    if name not in options:
+        hint = did_you_mean(name, tuple(options)) or ": see 'dstft optimize --help-all'"
+        raise UsageError(f"{where}unknown key '{shortened(name)}'{hint}")
+
+
+def _explain(
+    error: ValidationError, given: Mapping[str, Given], options: Mapping[str, Declaration]
+) -> str:
+    """The first complaint, in one line."""
+    problems = error.errors(include_url=False)
+    name = str(problems[0]["loc"][0])
+    start, declared = given[name].start, options[name]
+    # a union complains once per member: the one that got as far as the range knows best
+    for problem in (problem for problem in problems if problem["loc"][0] == name):
+        if problem["type"] == "setting":
+            return f"{start}: {problem['msg']}"
+        if problem["type"].startswith(("greater", "less")):
+            return f"{start}: must be {declared.range}"
+    hint = did_you_mean(str(given[name].value), declared.choices) if declared.choices else ""
+    return f"{start}: must be {declared.requirement}{hint}"
+
+
+def _quoted(value: Any) -> str:
+    """The value as typed, cut where it is long, in quotes where it would be misread without."""
+    text = str(value)
+    plain = text and text.isprintable() and not any(character.isspace() for character in text)
+    return shortened(text) if plain else repr(shortened(text) if text.isprintable() else text[:80])
+
+
+# YAML
+
+
+@dataclass(frozen=True)
+class Item:
+    """One key of a mapping, with the node of its value."""
+
+    key: str
+    node: Any
+    line: int
+
+
+def read_items(path: Path, *, option: str = "config", largest: int = _LARGEST) -> list[Item]:
+    """The top level of a YAML file, in order, as nodes.
+
+    Args:
+        path: the file.
+        option: what names it on the command line, for the error message.
+        largest: size at which it is refused, MiB.
+
+    Raises:
+        UsageError: the file is unreadable, no YAML mapping, or has a key twice.
+    """
+    root = _compose(_read_text(path, option, largest), lambda line: f"{path}:{line}")
+    if root is None or root.tag.endswith(":null"):
+        return []
+    if root.id != "mapping":
+        raise UsageError(
+            f"{path}: holds no settings: write one 'key: value' a line{_or_list(option)}"
+        )
+    return items(root, path)
+
+
+def items(mapping: Any, path: Path) -> list[Item]:
+    """Keys and values of a mapping node.
+
+    Raises:
+        UsageError: a key is missing, no plain value, or there twice.
+    """
+    found: dict[str, Item] = {}
+    for key_node, value_node in mapping.value:
+        line = line_of(key_node)
+        where = f"{path}:{line}"
+        key = scalar(key_node, where)
+        if key is None:
+            raise UsageError(f"{where}: a key is missing: write 'key: value'")
+        if key in found:
+            raise UsageError(
+                f"{where}: {key} is given twice, first on line {found[key].line}: keep one"
+            )
+        found[key] = Item(key, value_node, line)
+    return list(found.values())
+
+
+def line_of(node: Any) -> int:
+    """The line a node begins on, from 1."""
+    return int(node.start_mark.line) + 1
+
+
+def scalar(node: Any, where: str) -> str | None:
+    """A plain value as text, or None for null; `where` starts the error message.
+
+    Raises:
+        UsageError: not a single plain value.
+    """
+    if node.id != "scalar":
+        raise UsageError(f"{where}: must be a single value, not a {node.id}")
+    if node.tag not in _PLAIN_TAGS:
+        tag = node.tag.replace("tag:yaml.org,2002:", "!!")
+        raise UsageError(f"{where}: tag {tag} is not allowed: write a plain value")
+    return None if node.tag.endswith(":null") else str(node.value)
+
+
+def _parse_scalar(text: str, where: str) -> str | None:
+    """One YAML value as text, or None for null."""
+    if text.strip() == "-":  # standard output here, an empty list in YAML
+        return "-"
+    node = _compose(text, lambda line: where)
+    return None if node is None else scalar(node, where)
+
+
+def _read_text(path: Path, option: str, largest: int) -> str:
+    named = option if option.isupper() else f"`{option}`"
+    try:
+        with path.open("rb") as file:
+            data = file.read(largest * _MEBIBYTE + 1)
+    except FileNotFoundError:
+        raise UsageError(f"{path}: no such file: check {named}") from None
+    except IsADirectoryError:
+        raise UsageError(
+            f"{path}: is a directory: give {named} a YAML file{_or_list(option)}"
+        ) from None
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {system_reason(error)}: check {named}") from None
+    except ValueError as error:
+        raise UsageError(f"{path}: cannot be read: {error}: check {named}") from None
+    if len(data) > largest * _MEBIBYTE:
+        raise UsageError(
+            f"{path}: is above {largest} MiB, so no settings file: give {named} a YAML file"
+        )
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UsageError(
+            f"{path}: is not UTF-8 text: give {named} a YAML file{_or_list(option)}"
+        ) from None
+
+
+def _or_list(option: str) -> str:
+    return ", or a list of recordings to `from`" if option == "CONFIG" else ""
+
+
+def _compose(text: str, where: Callable[[int], str]) -> Any:
+    """The node tree: nothing is constructed, so no tag can run anything."""
+    import yaml
+
+    fast = len(text) >= _SLOW_FROM and getattr(yaml, "CSafeLoader", None)
+    loader = fast or yaml.SafeLoader
+    try:
+        line = _too_deep(yaml.parse(text, Loader=loader))
+        if line:
+            raise UsageError(
+                f"{where(line)}: nested above {_DEEPEST} levels: write one 'key: value' a line"
+            )
+        return yaml.compose(text, Loader=loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = where(1 if mark is None else mark.line + 1)
+        problem = ": ".join(filter(None, [error.context, error.problem])) or "syntax error"
+        problem = problem.replace("'\\t'", "a tab")
+        raise UsageError(f"{place}: not valid YAML: {problem}: mend this line") from None
+    except yaml.YAMLError:
+        raise UsageError(f"{where(1)}: not YAML: remove the control characters in it") from None
+
+
+def _too_deep(events: Iterator[Any]) -> int:
+    """The line where nesting goes too deep; 0 where it does not: to compose is recursive."""
+    import yaml
+
+    depth = 0
+    for event in events:
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            return int(event.start_mark.line) + 1
+    return 0

@@ -1,0 +1,315 @@
+"""The transform as a layer of a neural network, its window lengths and frame centres learned with it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dstft_cli.errors import UsageError
+from dstft_cli.names import HOP_MODES, NORMALIZATIONS, SHORTEST_WINDOW, WINDOW_MODES, WINDOWS
+from dstft_cli.stft.autograd import differentiable_stft
+from dstft_cli.stft.frames import center_dtype
+
+
+class DSTFT(nn.Module):
+    """Differentiable short-time Fourier transform with learnable window lengths and frame centres.
+
+        X[f, i] = Σ_k x[⌊t_i⌋ + k] · w(k − frac(t_i); θ[f, i]) · exp(−2πj f (k + ⌊K/2⌋) / K)
+
+    Window lengths are `θ = θ₀·exp(p)` within `[win_length_min, win_length_max]`, with the length θ₀ of the
+    start and one parameter `p = ln(θ/θ₀)` for each, zero at the start: so a length that was asked for
+    comes back exactly, and a learning rate is a relative change. On a bound a gradient that leads
+    outwards is dropped, one that leads back in passes. Learned hops do the same.
+
+    Args:
+        n_fft: FFT size K, samples, >= 2.
+        hop_length: H, samples, > 0, real; None: n_fft // 4. Frames stand at `t_i = i·H`, at the start.
+        win_length: of the start, samples: one for all, or a tensor that broadcasts to the shape of
+            the window mode; None: n_fft.
+        window_mode: which lengths are learned: `constant`, one, `[1, 1]`; `time`, one per frame,
+            `[1, T]`; `frequency`, one per bin, `[F, 1]`; `time-frequency`, one per cell, `[F, T]`;
+            `fixed`, none.
+        hop_mode: which centres are learned: `fixed`, none; `constant`, the hop; `time`, every centre,
+            each within `center_reach` hops of where it started.
+        signal_length: N, samples: needed where there is a parameter for every frame, T = 1 + ⌊N/H⌋. With
+            hop mode `constant` it keeps the number of frames, which otherwise follows the hop.
+        win_length_min, win_length_max: samples; None: the greater of n_fft / 32 and 2, and n_fft.
+        hop_length_min, hop_length_max: of hop mode `constant`, samples; None: half and twice of H.
+        center_reach: of hop mode `time`, in hops, in (0, 0.5): gaps stay within
+            `(1 ± 2·center_reach)·H`, so frames stay in order.
+        window: window family, one of `names.WINDOWS`.
+        normalization: `energy`, noise keeps its level; `amplitude`, a tone keeps its level; `none`.
+        device, dtype: of the parameters; whatever they are, the transform is computed in the dtype
+            and on the device of the signal.
+
+    Shape:
+        Real `[..., N]` to complex `[..., F, T]`, F = n_fft // 2 + 1, T = 1 + ⌊N/H⌋.
+
+    Raises:
+        UsageError: a value outside its range; a signal with another number of frames than there are
+            parameters for.
+
+    Source: Leiber et al., IEEE TSP 73 (2025), arXiv 2506.21440.
+
+        >>> layer = DSTFT(512, 128, 300.0)
+        >>> layer.window_length.item()
+        300.0
+        >>> power = layer(torch.randn(4, 8000)).abs().square()
+        >>> power.shape
+        torch.Size([4, 257, 63])
+    """
+
+    length_start: Tensor
+    hop_start: Tensor
+
+    def __init__(
+        self,
+        n_fft: int,
+        hop_length: float | None = None,
+        win_length: float | Tensor | None = None,
+        *,
+        window_mode: str = "constant",
+        hop_mode: str = "fixed",
+        signal_length: int | None = None,
+        win_length_min: float | None = None,
+        win_length_max: float | None = None,
+        hop_length_min: float | None = None,
+        hop_length_max: float | None = None,
+        center_reach: float = 0.4,
+        window: str = "hann",
+        normalization: str = "energy",
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        for name, value, allowed in (
+            ("window", window, WINDOWS),
+            ("normalization", normalization, NORMALIZATIONS),
+            ("window_mode", window_mode, WINDOW_MODES),
+            ("hop_mode", hop_mode, HOP_MODES),
+        ):
+            if value not in allowed:
+                raise UsageError(f"unknown `{name}` {value!r}: use {', '.join(allowed)}")
+        hop = float(n_fft // 4 if hop_length is None else hop_length)
+        _needed(n_fft >= 2, f"`n_fft` {n_fft} samples: at least 2 are needed")
+        _needed(hop > 0 and math.isfinite(hop), f"`hop_length` {hop:g} samples is not above 0")
+        _needed(
+            0 < center_reach < 0.5,
+            f"`center_reach` {center_reach:g} hops is not between 0 and 0.5",
+        )
+        self.n_fft = n_fft
+        self.hop_length_start = hop
+        self.window_mode = window_mode
+        self.hop_mode = hop_mode
+        self.signal_length = signal_length
+        self.window = window
+        self.normalization = normalization
+        self.center_reach = center_reach
+        self.win_length_max = float(n_fft if win_length_max is None else win_length_max)
+        shortest = max(n_fft / 32, SHORTEST_WINDOW) if win_length_min is None else win_length_min
+        self.win_length_min = float(shortest)
+        _needed(
+            SHORTEST_WINDOW <= self.win_length_min <= self.win_length_max <= n_fft,
+            f"`win_length_min` {self.win_length_min:g} and `win_length_max` {self.win_length_max:g} "
+            f"samples: {SHORTEST_WINDOW:g} ≤ min ≤ max ≤ `n_fft` {n_fft} is needed",
+        )
+        self._start_lengths(n_fft if win_length is None else win_length, device, dtype)
+        self._start_positions(hop_length_min, hop_length_max, {"device": device, "dtype": dtype})
+
+    @property
+    def bins(self) -> int:
+        """Number of frequency bins F."""
+        return self.n_fft // 2 + 1
+
+    @property
+    def window_length(self) -> Tensor:
+        """Window lengths θ, samples, `[1, 1]`, `[1, T]`, `[F, 1]` or `[F, T]`; autograd follows."""
+        raw = self.length_start * self.log_length.exp()
+        return _bounded(raw, self.win_length_min, self.win_length_max)
+
+    @property
+    def hop_length(self) -> Tensor:
+        """Hop H, samples, a scalar; in hop mode `time`, that of the start."""
+        if self.log_hop is None:
+            return self.hop_start
+        return _bounded(self.hop_start * self.log_hop.exp(), *self._hop_range)
+
+    @property
+    def frame_centers(self) -> Tensor:
+        """Frame centres, samples, `[T]`, float64 (MPS: float32), for `signal_length`.
+
+        Raises:
+            UsageError: there was none; `centers_of` takes the length of a signal.
+        """
+        if self.signal_length is None:
+            raise UsageError("`frame_centers` needs `signal_length`: use `centers_of(N)`")
+        return self.centers_of(self.signal_length)
+
+    def centers_of(self, length: int) -> Tensor:
+        """Frame centres, samples, `[T]`, float64 (on MPS float32), for a signal of `length` samples."""
+        frames = self._frames(length)
+        device = self.log_length.device
+        kind = center_dtype(device)
+        index = torch.arange(frames, dtype=kind, device=device)
+        if self.log_hop is not None:
+            return index * self.hop_length.to(kind)
+        start = index * self.hop_length_start
+        if self.center_shift is None:
+            return start
+        reach = self.center_reach
+        shift = _bounded(self.center_shift.to(kind), -reach, reach)
+        return _bounded(start + shift * self.hop_length_start, 0.0, float(length))
+
+    def forward(self, signal: Tensor) -> Tensor:
+        """Complex `[..., F, T]` of a real signal `[..., N]`."""
+        if not isinstance(signal, Tensor):
+            raise UsageError(f"signal of type {type(signal).__name__}: give a real torch.Tensor")
+        length = signal.shape[-1] if signal.dim() else 0
+        frames = self._frames(length)
+        wanted = self.log_length.shape[1]
+        _needed(
+            wanted in (1, frames),
+            f"signal of {length} samples has {frames} frames, the layer {wanted} window lengths: "
+            f"give signals of `signal_length` {self.signal_length}",
+        )
+        moving = self.log_hop is not None or self.center_shift is not None
+        return differentiable_stft(
+            signal,
+            self.window_length,
+            self.n_fft,
+            hop_length=None if moving else self.hop_length_start,
+            centers=self.centers_of(length) if moving else None,
+            window=self.window,
+            normalization=self.normalization,
+        )
+
+    def extra_repr(self) -> str:
+        """FFT size, modes, and the current lengths and hop in samples."""
+        with torch.no_grad():
+            theta = _span(self.window_length)
+            hop = _span(self.hop_length)
+        text = f"n_fft={self.n_fft}, hop_length={hop}, window_length={theta}"
+        if self.center_shift is not None:
+            text += f", centers={len(self.center_shift)}"
+        return (
+            f"{text}, window_mode={self.window_mode!r}, hop_mode={self.hop_mode!r}, "
+            f"window={self.window!r}, normalization={self.normalization!r}"
+        )
+
+    def _frames(self, length: int) -> int:
+        """T for a signal of `length` samples."""
+        learned = {"constant": "hop", "time": "centres"}.get(self.hop_mode)
+        fixed = self.center_shift is not None or (learned and self.signal_length is not None)
+        _needed(
+            not fixed or length == self.signal_length,
+            f"signal of {length} samples: the {learned} were learned for `signal_length` "
+            f"{self.signal_length}, give signals of that length",
+        )
+        hop = self.hop_length_start
+        if self.log_hop is not None and not fixed:
+            hop = float(self.hop_length.detach())
+        return 1 + int(length // hop)
+
+    def _start_lengths(
+        self,
+        win_length: float | Tensor,
+        device: torch.device | str | None,
+        dtype: torch.dtype | None,
+    ) -> None:
+        """Registers the lengths of the start and their logarithmic change."""
+        per_frame = self.window_mode in ("time", "time-frequency")
+        shape = (
+            self.bins if self.window_mode in ("frequency", "time-frequency") else 1,
+            self._needed_frames("window_mode", self.window_mode) if per_frame else 1,
+        )
+        kind = torch.get_default_dtype() if dtype is None else dtype
+        given = torch.as_tensor(win_length, dtype=kind, device=device).detach()
+        try:
+            start = given.broadcast_to(shape).clone()
+        except RuntimeError:
+            raise UsageError(
+                f"`win_length` of shape {tuple(given.shape)} does not broadcast to {shape}"
+            ) from None
+        _needed(
+            self.win_length_min <= float(start.min()) and float(start.max()) <= self.win_length_max,
+            f"`win_length` {_span(start)} samples is outside {self.win_length_min:g}…"
+            f"{self.win_length_max:g}: change it, `win_length_min` or `win_length_max`",
+        )
+        self.register_buffer("length_start", start)
+        learned = self.window_mode != "fixed"
+        self.log_length = nn.Parameter(torch.zeros_like(start), requires_grad=learned)
+
+    def _start_positions(self, low: float | None, high: float | None, place: Any) -> None:
+        """Registers the hop of the start and what is learned of hop or centres."""
+        hop = self.hop_length_start
+        _needed(
+            self.hop_mode == "constant" or (low is None and high is None),
+            "`hop_length_min` and `hop_length_max` are for `hop_mode` 'constant'",
+        )
+        bottom = hop / 2 if low is None else low
+        top = 2 * hop if high is None else high
+        _needed(
+            0 < bottom <= hop <= top,
+            f"`hop_length_min` {bottom:g}, `hop_length` {hop:g} and `hop_length_max` {top:g} "
+            "samples: 0 < min ≤ hop ≤ max is needed",
+        )
+        self.register_buffer("hop_start", torch.tensor(hop, **place))
+        self.log_hop: nn.Parameter | None = None
+        self.center_shift: nn.Parameter | None = None
+        if self.hop_mode == "constant":
+            self.log_hop = nn.Parameter(torch.zeros((), **place))
+            if self.signal_length is not None:
+                frames = self._needed_frames("hop_mode", self.hop_mode)
+                top = min(top, self.signal_length / max(frames - 1, 1))  # all stay in the signal
+        elif self.hop_mode == "time":
+            frames = self._needed_frames("hop_mode", self.hop_mode)
+            self.center_shift = nn.Parameter(torch.zeros(frames, **place))
+        self._hop_range = (float(bottom), float(top))
+
+    def _needed_frames(self, option: str, mode: str) -> int:
+        """T for the signal length given at construction."""
+        if self.signal_length is None or self.signal_length < 1:
+            raise UsageError(
+                f"`{option}` {mode!r} has a parameter for every frame: give `signal_length` above 0 "
+                f"samples, not {self.signal_length}"
+            )
+        return 1 + int(self.signal_length // self.hop_length_start)
+
+
+class _Bound(torch.autograd.Function):
+    """A clamp whose gradient passes on a bound, or beyond, where a descent would lead back in."""
+
+    @staticmethod
+    def forward(value: Tensor, low: float, high: float) -> Tensor:
+        return value.clamp(low, high)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        value, ctx.low, ctx.high = inputs
+        ctx.save_for_backward(value)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        (value,) = ctx.saved_tensors
+        (gradient,) = gradients
+        outwards = ((value <= ctx.low) & (gradient > 0)) | ((value >= ctx.high) & (gradient < 0))
+        return gradient.masked_fill(outwards, 0.0), None, None
+
+
+def _bounded(value: Tensor, low: float, high: float) -> Tensor:
+    bounded: Tensor = _Bound.apply(value, low, high)  # type: ignore[no-untyped-call]
+    return bounded
+
+
+def _needed(right: bool, message: str) -> None:
+    if not right:
+        raise UsageError(message)
+
+
+def _span(values: Tensor) -> str:
+    """One value, or the least and the greatest."""
+    low, high = float(values.min()), float(values.max())
+    return f"{low:.6g}" if low == high else f"{low:.6g}…{high:.6g}"

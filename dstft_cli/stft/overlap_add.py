@@ -1,0 +1,264 @@
+"""The way back from the transform to the signal: weighted overlap-add, in bounded memory.
+
+With `y_i = irfft(X[:, i])`, the windowed frame, and `w_i` the window of frame `i` around its centre:
+
+    x̂[n] = Σ_i w_i[n − t_i] · y_i[n − t_i] / Σ_i w_i[n − t_i]²
+
+This is the signal whose transform is nearest to X in the least-squares sense, and the signal itself
+where X is its transform: whatever the centres, lengths and family, as long as a window above zero
+reaches every sample.
+
+Source: Griffin & Lim, IEEE TASSP 32 (1984), equation 6; Leiber et al., IEEE TSP 73 (2025).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dstft_cli.errors import UsageError
+from dstft_cli.stft.blocks import map_in_order
+from dstft_cli.stft.transform import Transform
+
+FloatArray = NDArray[np.floating[Any]]
+BoolArray = NDArray[np.bool_]
+Block = tuple[int, NDArray[np.float64], NDArray[np.float64]]
+
+WEAK_ERROR = 1e-4  # share of the signal's level that rounding may reach before a sample is weak
+BLOCK_SAMPLES = 1 << 20  # of all frames and channels of a block
+_BUFFER_SAMPLES = 1 << 16  # that wait for frames which still add to them, at least
+
+
+def check_lengths(n_fft: int, centers: FloatArray, lengths: FloatArray) -> None:
+    """UsageError where centres `[T]` and lengths do not belong together.
+
+    Args:
+        n_fft: FFT size K, samples.
+        centers: frame centres, samples, `[T]`.
+        lengths: window lengths, samples; `[1, 1]`, `[1, T]`, `[F, 1]` or `[F, T]`, in (0, n_fft].
+    """
+    F, T = n_fft // 2 + 1, len(centers) if centers.ndim == 1 else 0
+    if not T or lengths.shape not in ((1, 1), (1, T), (F, 1), (F, T)):
+        raise UsageError(
+            f"centres {centers.shape} with lengths {lengths.shape} and `n_fft` {n_fft}: "
+            "give [T] with [1, 1], [1, T], [F, 1] or [F, T], F = n_fft // 2 + 1"
+        )
+    low, high = float(lengths.min()), float(lengths.max())
+    if not (low > 0 and high <= n_fft):
+        raise UsageError(
+            f"window lengths {low:g}…{high:g} samples are not all above 0 and up to `n_fft` {n_fft}"
+        )
+
+
+def check_invertible(n_fft: int, centers: FloatArray, lengths: FloatArray, length: int) -> None:
+    """`check_lengths`, and UsageError where centres decrease or the signal has no sample."""
+    if length < 1:
+        raise UsageError(f"signal `length` {length} samples: at least 1 is needed")
+    check_lengths(n_fft, centers, lengths)
+    if not (np.diff(centers) >= 0).all():
+        raise UsageError("the frame centres decrease: sort the frames by their centres")
+
+
+def incomplete(count: int, total: int) -> ValueError:
+    """What is raised where fewer frames came than there are centres."""
+    return ValueError(f"{count} of {total} frames came: the signal is incomplete")
+
+
+def lost_and_weak(
+    weight: FloatArray, top: FloatArray, dtype: torch.dtype
+) -> tuple[BoolArray, BoolArray]:
+    """Samples of which nothing but rounding is left, and further ones that rounding harms.
+
+    Args:
+        weight: `Σ w²` of the windows that reach a sample.
+        top: greatest `w²` of these windows.
+        dtype: float32 or float64, the precision of the transform.
+    """
+    eps = torch.finfo(dtype).eps
+    lost: BoolArray = weight <= eps**2 * top
+    return lost, ~lost & (weight < (eps / WEAK_ERROR) ** 2 * top)
+
+
+class BlockInverse:
+    """What both inverses share: X comes in blocks of frames, in time order, and samples leave in order.
+
+    Memory depends on n_fft, channels and threads, not on the number of frames.
+
+    Args:
+        transform: FFT size, window family, normalization.
+        centers: frame centres, samples, `[T]`, not decreasing; frames may reach beyond the ends.
+        lengths: window lengths, samples, in (0, n_fft]: of overlap-add `[1, 1]` or `[1, T]`, of least
+            squares also `[F, 1]` or `[F, T]`.
+        length: N, samples per channel, >= 1.
+        channels: C.
+        dtype: float32 or float64, the precision in which X was computed and is given.
+        threads: blocks or segments at a time.
+
+    Attributes:
+        block: frames in a block that suits the processor's cache.
+        uncovered: samples that no window reaches, or so weakly that rounding is all that is left of
+            them: they are zero. Complete, as all counts, once `samples` has ended.
+        weak: further samples whose error from rounding may exceed `WEAK_ERROR` of the level around them.
+
+    Raises:
+        UsageError: shapes, lengths or the order of the centres are not as above.
+    """
+
+    def __init__(
+        self,
+        transform: Transform,
+        centers: FloatArray,
+        lengths: FloatArray,
+        length: int,
+        *,
+        channels: int = 1,
+        dtype: torch.dtype = torch.float32,
+        threads: int = 1,
+    ) -> None:
+        check_invertible(transform.n_fft, centers, lengths, length)
+        self.length = length
+        self.channels = channels
+        self.block = max(BLOCK_SAMPLES // (transform.n_fft * channels), 1)
+        self.uncovered = 0
+        self.weak = 0
+        self._transform = transform
+        self._centers = np.asarray(centers, np.float64)
+        self._lengths = np.asarray(lengths, np.float64)
+        self._dtype = dtype
+        self._threads = threads
+
+    def starts(self) -> range:
+        """Number of the first frame of each block."""
+        return range(0, len(self._centers), self.block)
+
+    def samples(self, blocks: Iterable[Tensor]) -> Iterator[NDArray[np.float64]]:
+        """Finished samples, in order; can be used once.
+
+        Args:
+            blocks: `X` as complex `[C, n, F]`, in all T frames, in order.
+
+        Yields:
+            `[C, m]`, float64, N samples in all.
+        """
+        raise NotImplementedError
+
+
+class Inverse(BlockInverse):
+    """Weighted overlap-add; arguments and attributes are those of `BlockInverse`.
+
+    Windows are computed in the precision of the transform, so that their rounding cancels; the sums
+    are float64.
+    """
+
+    def __init__(
+        self,
+        transform: Transform,
+        centers: FloatArray,
+        lengths: FloatArray,
+        length: int,
+        **options: Any,
+    ) -> None:
+        super().__init__(transform, centers, lengths, length, **options)
+        if len(lengths) != 1:
+            raise UsageError(
+                f"lengths {lengths.shape} vary with frequency: overlap-add takes [1, 1] or [1, T], "
+                "use `inverse_of`"
+            )
+        floors = np.floor(self._centers)
+        self._fractions = self._centers - floors
+        self._firsts = (floors.astype(np.int64) - transform.n_fft // 2).tolist()
+        capacity = max(2 * transform.n_fft, _BUFFER_SAMPLES)
+        self._position = 0  # of the first sample in the buffers below
+        self._sum = np.zeros((self.channels, capacity))  # Σ w y
+        self._weight = np.zeros(capacity)  # Σ w²
+        self._top = np.zeros(capacity)  # greatest w² of the windows that reach a sample
+
+    def samples(self, blocks: Iterable[Tensor]) -> Iterator[NDArray[np.float64]]:
+        """Finished samples, as `BlockInverse.samples`."""
+        done = 0
+        for start, y, w in map_in_order(self._windowed, self._numbered(blocks), self._threads):
+            squares = np.square(w)
+            peaks = squares.max(axis=-1).tolist()
+            low, high = self._supports(start, y.shape[1])
+            for i in range(y.shape[1]):
+                first = self._firsts[start + i]
+                if first + self._transform.n_fft > self._position + len(self._weight):
+                    yield from self._finish(min(first, self.length))
+                row = 0 if len(w) == 1 else i
+                self._add(first, low[i], high[i], y[:, i], squares[row], peaks[row])
+            done = start + y.shape[1]
+        if done != len(self._firsts):
+            raise incomplete(done, len(self._firsts))
+        yield from self._finish(self.length)
+
+    def _numbered(self, blocks: Iterable[Tensor]) -> Iterator[tuple[int, Tensor]]:
+        start = 0
+        for X in blocks:
+            yield start, X
+            start += X.shape[1]
+
+    def _windowed(self, job: tuple[int, Tensor]) -> Block:
+        """`w · irfft(X)` `[C, n, K]` and `w` `[n or 1, K]` of a block, in float64."""
+        start, X = job
+        stop = start + X.shape[1]
+        part = self._fractions[start:stop]
+        part = part if part.any() else np.zeros(1)
+        w = self._transform.windows(
+            torch.from_numpy(part).to(self._dtype),
+            torch.from_numpy(self._row(start, stop)).to(self._dtype),
+        ).double()
+        y = torch.fft.irfft(X.to("cpu", torch.complex128), n=self._transform.n_fft)
+        return start, y.mul_(w).numpy(), w.numpy()
+
+    def _row(self, start: int, stop: int) -> NDArray[np.float64]:
+        row: NDArray[np.float64] = self._lengths[0]
+        return row if len(row) == 1 else row[start:stop]
+
+    def _supports(self, start: int, count: int) -> tuple[list[int], list[int]]:
+        """The part `low … high-1` of each frame that its window does not zero."""
+        K = self._transform.n_fft
+        half = self._row(start, start + count) / 2
+        middle = self._fractions[start : start + count] + K // 2
+        low = np.clip(np.floor(middle - half), 0, K).astype(np.int64)
+        high = np.clip(np.ceil(middle + half) + 1, 0, K).astype(np.int64)
+        return low.tolist(), high.tolist()
+
+    def _add(
+        self,
+        first: int,
+        low: int,
+        high: int,
+        y: NDArray[np.float64],
+        squares: NDArray[np.float64],
+        peak: float,
+    ) -> None:
+        low = max(low, self._position - first)  # nothing before sample 0 is kept
+        high = min(high, self.length - first)
+        if high <= low:
+            return
+        a, b = first + low - self._position, first + high - self._position
+        self._sum[:, a:b] += y[:, low:high]
+        self._weight[a:b] += squares[low:high]
+        np.maximum(self._top[a:b], peak, out=self._top[a:b])
+
+    def _finish(self, until: int) -> Iterator[NDArray[np.float64]]:
+        """The samples up to `until`, which no further frame reaches."""
+        while self._position < until:
+            count = min(until - self._position, len(self._weight))
+            weight, top = self._weight[:count], self._top[:count]
+            lost, weak = lost_and_weak(weight, top, self._dtype)
+            self.uncovered += int(np.count_nonzero(lost))
+            self.weak += int(np.count_nonzero(weak))
+            done = np.zeros((self.channels, count))
+            np.divide(self._sum[:, :count], weight, out=done, where=~lost)
+            for buffer in (self._sum, self._weight, self._top):
+                rest = buffer.shape[-1] - count
+                buffer[..., :rest] = buffer[..., count:].copy()
+                buffer[..., rest:] = 0
+            self._position += count
+            yield done

@@ -1,0 +1,265 @@
+"""Headers that say less than the file holds, streams of which a part is asked for, and ffmpeg."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import struct
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from dstft_cli.audio import load
+from dstft_cli.errors import InputError
+
+from .recordings import LIST, PCM, RATE, pcm_wav, stereo
+
+JUNK = b"JUNK" + struct.pack("<I", 2**17) + bytes(2**17)
+PLAIN_AIFF = ("PCM_S8", "PCM_16", "PCM_24")
+EXPECTED = PCM[None] / np.float32(32768)
+
+
+def read(path: Path, data: bytes, **options: Any) -> tuple[np.ndarray, tuple[str, ...]]:
+    path.write_bytes(data)
+    with load(path, **options) as signal:
+        return np.array(signal.samples[:, :]), signal.warnings
+
+
+def test_samples_beyond_the_size_in_a_wav_header_are_read(tmp_path: Path) -> None:
+    for promised in (len(PCM) // 4 * 2, 2000, 1001):
+        samples, warnings = read(tmp_path / "a.wav", pcm_wav(PCM.tobytes(), size=promised))
+        np.testing.assert_array_equal(samples, EXPECTED)
+        (warning,) = warnings
+        assert f"promises {promised / 2 / RATE:.1f} s, the file holds 1.0 s" in warning
+    for size in (0, 0xFFFFFFFF):  # unknown lengths, behind more than the first bytes of the file
+        samples, warnings = read(tmp_path / "a.wav", pcm_wav(PCM.tobytes(), size=size, extra=JUNK))
+        np.testing.assert_array_equal(samples, EXPECTED)
+        assert warnings == ()
+
+
+def test_sizes_modulo_two_to_the_32_are_read_whatever_follows(tmp_path: Path) -> None:
+    path, end = tmp_path / "long.wav", 2**32 + 2 * len(PCM)
+    with path.open("wb") as file:  # a sparse file: takes no room
+        file.write(pcm_wav(b"", size=2 * len(PCM)))
+        file.seek(44 + end - 2 * len(PCM))
+        file.write(PCM.tobytes())
+    # of more than 4 GiB, hashing takes a while: the reader alone
+    from dstft_cli.audio.headers import with_true_length
+
+    with path.open("rb", buffering=0) as raw:
+        mended, warning = with_true_length(raw)
+        assert mended is not None
+        with soundfile.SoundFile(mended) as sound:
+            assert sound.frames == end // 2
+    assert "promises 1.0 s" in warning
+
+
+def test_what_is_no_samples_is_left_out_and_told(tmp_path: Path) -> None:
+    quiet = (PCM // 8).astype("<i2")
+    for rest in (bytes(9000), b"some words of text, " * 500, np.random.default_rng(0).bytes(9000)):
+        data = pcm_wav(quiet.tobytes() + rest, size=2 * len(quiet))
+        samples, warnings = read(tmp_path / "a.wav", data)
+        assert samples.shape[1] == len(quiet)
+        (warning,) = warnings
+        assert warning.startswith(f"{len(rest)} bytes")
+    for rest in (LIST, LIST + LIST, b"TAG" + bytes(125), b"\0"):
+        data = pcm_wav(quiet.tobytes() + rest, size=2 * len(quiet))
+        assert read(tmp_path / "a.wav", data)[1] == ()
+
+
+@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "FLOAT", "DOUBLE", "PCM_S8"])
+def test_every_container_and_kind_of_samples_is_mended(tmp_path: Path, subtype: str) -> None:
+    for kind in ("WAV", "WAVEX", "RF64", "W64", "AIFF"):
+        if not soundfile.check_format(kind, subtype) or (
+            kind == "AIFF" and subtype not in PLAIN_AIFF
+        ):
+            continue
+        path = tmp_path / "a"
+        soundfile.write(path, stereo(), RATE, format=kind, subtype=subtype)
+        with load(path, channel="all") as whole:
+            expected = np.array(whole.samples[:, :])
+        data = bytearray(path.read_bytes())
+        bytes_in = RATE // 4 * 2 * {"8": 1, "6": 2, "4": 3, "T": 4, "E": 8}[subtype[-1]]
+        if kind == "AIFF":
+            struct.pack_into(">I", data, data.index(b"SSND") + 4, bytes_in + 8)
+            struct.pack_into(">I", data, data.index(b"COMM") + 10, RATE // 4)
+        elif kind == "W64":
+            struct.pack_into("<Q", data, data.index(b"data") + 16, bytes_in + 24)
+        elif kind == "RF64":
+            struct.pack_into("<Q", data, data.index(b"ds64") + 16, bytes_in)
+        else:
+            struct.pack_into("<I", data, data.index(b"data") + 4, bytes_in)
+        samples, warnings = read(path, bytes(data), channel="all")
+        assert samples.shape == expected.shape, (kind, subtype)
+        np.testing.assert_array_equal(samples, expected)
+        assert len(warnings) == 1, (kind, subtype)
+
+
+def test_a_codec_that_is_not_plain_is_never_silent(tmp_path: Path) -> None:
+    path = tmp_path / "adpcm.wav"
+    soundfile.write(path, stereo(), RATE, subtype="IMA_ADPCM")
+    data = bytearray(path.read_bytes())
+    at = data.index(b"data") + 4
+    (size,) = struct.unpack_from("<I", data, at)
+    struct.pack_into("<I", data, at, size // 2 // 512 * 512)
+    assert any("left out" in warning for warning in read(path, bytes(data))[1])
+
+
+class Endless(io.RawIOBase):
+    """`head`, then `body` again and again; counts what was read."""
+
+    def __init__(self, head: bytes, body: bytes) -> None:
+        self.head, self.body, self.taken = head, body, 0
+
+    def isatty(self) -> bool:
+        return False
+
+    def read(self, size: int = -1, /) -> bytes:
+        piece, self.head = (self.head or self.body * (2**16 // len(self.body))), b""
+        self.taken += len(piece)
+        assert self.taken < 2**28, "reads for ever"
+        return piece
+
+
+def test_an_endless_stream_is_read_as_far_as_is_asked_for() -> None:
+    head = pcm_wav(b"", riff=0xFFFFFFFF, size=0xFFFFFFFF)
+    stream = Endless(head, PCM.tobytes())
+    with load("-", stdin=stream, offset=0.25, duration=0.5) as signal:  # type: ignore[arg-type]
+        assert signal.warnings == ()
+        assert signal.offset == 0.25
+        np.testing.assert_array_equal(signal.samples[:, :], EXPECTED[:, 2000:6000])
+    assert stream.taken < 2**18
+    flac = io.BytesIO()
+    soundfile.write(flac, stereo(80000), RATE, format="FLAC")
+    stream = Endless(flac.getvalue(), bytes(4096))
+    with load("-", stdin=stream, duration=0.5) as signal:  # type: ignore[arg-type]
+        assert (signal.length, signal.warnings) == (4000, ())
+    assert stream.taken < 2**26
+
+
+@pytest.mark.parametrize("body", [b"\0", b"y\n", bytes(range(256))])
+def test_an_endless_stream_that_is_no_audio_is_refused_at_its_beginning(body: bytes) -> None:
+    stream = Endless(b"", body)
+    with pytest.raises(InputError, match="standard input: does not begin like audio"):
+        load("-", stdin=stream)  # type: ignore[arg-type]
+    assert stream.taken < 2**22
+
+
+def test_a_named_pipe_without_a_writer_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dstft_cli.audio.source.WAIT", 0.1)
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(InputError, match="is a pipe that nothing writes to"):
+        load(tmp_path / "fifo")
+
+
+def test_times_beyond_all_bounds_give_one_line(wav: Path) -> None:
+    for kind in ("WAV", "FLAC", "OGG", "MP3"):
+        path = wav.with_suffix(".any")
+        soundfile.write(path, stereo(), RATE, format=kind)
+        with pytest.raises(InputError, match=r"offset 1e\+308 s is not before its end"):
+            load(path, offset=1e308)
+        with load(path, duration=1e308) as signal, load(path) as whole:
+            np.testing.assert_array_equal(signal.samples[:, :], whole.samples[:, :])
+    with load("-", stdin=io.BytesIO(wav.read_bytes()), offset=0.5, duration=1e308) as signal:
+        assert signal.length == RATE // 2
+
+
+def test_compressed_formats_are_read_forward_to_an_offset(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    for kind in ("FLAC", "OGG", "MP3"):
+        soundfile.write(path, stereo(80000), RATE, format=kind)
+        with load(path) as whole, load(path, offset=4.0) as part:
+            np.testing.assert_array_equal(part.samples[:, :], whole.samples[:, 4 * RATE :])
+
+
+@pytest.mark.slow
+def test_damaged_vorbis_with_an_offset_never_ends_the_process(tmp_path: Path) -> None:
+    path = tmp_path / "a.ogg"
+    soundfile.write(path, stereo(80000), RATE, format="OGG")
+    data, noise = path.read_bytes(), np.random.default_rng(3)
+    for _ in range(300):
+        broken = bytearray(data)
+        broken[int(noise.integers(60, 5000))] ^= 1 << int(noise.integers(8))
+        path.write_bytes(broken)
+        try:
+            load(path, offset=4.0).close()
+        except InputError as error:
+            assert "\n" not in str(error)  # noqa: PT017
+
+
+def test_a_flac_of_unknown_length_that_breaks_off_before_the_offset(tmp_path: Path) -> None:
+    path = tmp_path / "a.flac"
+    soundfile.write(path, stereo(80000), RATE, format="FLAC")
+    data = bytearray(path.read_bytes())
+    data[21:26] = bytes([data[21] & 0xF0, 0, 0, 0, 0])  # its number of samples: unknown
+    data[9000:] = np.random.default_rng(0).bytes(len(data) - 9000)
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=r"cannot be decoded|is not before its end"):
+        load(path, offset=9.0)
+
+
+@pytest.fixture
+def ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A stand-in that writes the samples of a file behind eight bytes, as ffmpeg would."""
+    program = tmp_path / "bin" / "ffmpeg"
+    program.parent.mkdir()
+    program.write_text(
+        f"#!{sys.executable}\n"
+        "import sys\n"
+        "data = open(sys.argv[2].removeprefix('file:'), 'rb').read()\n"
+        "if not data[4:8] == b'ftyp': sys.exit('Invalid data found when processing input')\n"
+        f"print('  Duration: 00:00:{len(PCM) // RATE:02}.00, start: 0.0', file=sys.stderr)\n"
+        f"print('  Stream #0:0: Audio: aac (LC), {RATE} Hz, mono, fltp', file=sys.stderr, flush=True)\n"
+        "sys.stdout.buffer.write(data[8:])\n"
+    )
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    return program
+
+
+M4A = b"\0\0\0\x20ftyp"
+
+
+def test_what_libsndfile_does_not_read_is_read_by_ffmpeg(ffmpeg: Path, tmp_path: Path) -> None:
+    path = tmp_path / "-a.m4a"
+    samples, warnings = read(path, M4A + PCM.tobytes())
+    np.testing.assert_array_equal(samples, EXPECTED)
+    assert warnings == ()
+    with load(path, offset=0.25, duration=0.5) as part:
+        np.testing.assert_array_equal(part.samples[:, :], EXPECTED[:, 2000:6000])
+    with load("-", stdin=io.BytesIO(path.read_bytes())) as signal:
+        np.testing.assert_array_equal(signal.samples[:, :], EXPECTED)
+    half, warnings = read(path, M4A + PCM[: RATE // 2].tobytes())
+    assert half.shape[1] == RATE // 2
+    assert "promises 1.0 s" in warnings[0]
+    many = np.tile(PCM, 400)  # more than waits in memory: ffmpeg is ended in the middle
+    assert read(path, M4A + many.tobytes(), duration=0.5)[0].shape[1] == RATE // 2
+
+
+def test_what_neither_reads_is_refused(ffmpeg: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"neither libsndfile .* nor ffmpeg reads it"):
+        read(tmp_path / "a.m4a", b"\x80" * 5000)
+    with pytest.raises(InputError, match="is not audio that can be read"):  # perhaps a playlist
+        read(tmp_path / "a.m4a", b"#EXTM3U\n/etc/passwd\n")
+
+
+def test_without_ffmpeg_the_remedy_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(InputError, match="install ffmpeg"):
+        read(tmp_path / "a.m4a", M4A + PCM.tobytes())
+
+
+def test_silence_is_refused_unless_it_is_allowed(tmp_path: Path) -> None:
+    path = tmp_path / "silent.wav"
+    soundfile.write(path, np.zeros(99), RATE)
+    with load(path, allow_silence=True) as signal:
+        assert (signal.length, signal.peak) == (99, 0.0)

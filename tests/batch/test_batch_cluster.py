@@ -1,0 +1,147 @@
+"""A batch on a Dask cluster: a scheduler and two workers on loopback, one of them killed."""
+
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from batch.batch_example import (
+    PATIENCE,
+    Gate,
+    batch,
+    clips,
+    config,
+    journal,
+    leftovers,
+    results,
+    start,
+    wait_for,
+)
+
+JOBS = 8
+TEXT = "output: out/{stem}\njobs: [{input: 'in/*.wav', criterion: 'batch_criteria:Gated'}]\n"
+
+pytestmark = pytest.mark.slow
+distributed = pytest.importorskip(
+    "distributed", reason="NOT TESTED: Dask is not installed: pip install 'dstft-cli[cluster]'"
+)
+
+
+class Cluster:
+    """A scheduler and its workers, each a process of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.gate = Gate(folder)
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self.log = folder / "scheduler.log"
+        self._run("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", log=self.log)
+        self.address = self._wait_for_address()
+        self.workers = [
+            self._run(
+                *("worker", self.address, "--host", "127.0.0.1", "--nthreads", "1", "--no-nanny"),
+                *("--no-dashboard", "--local-directory", str(folder / f"worker{number}")),
+                log=folder / f"worker{number}.log",
+            )
+            for number in range(2)
+        ]
+
+    def _run(self, *arguments: str, log: Path) -> "subprocess.Popen[bytes]":
+        with open(log, "wb") as file:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "dask", *arguments],
+                stdout=file,
+                stderr=file,
+                env=self.gate.environment,
+            )
+        self.processes.append(process)
+        return process
+
+    def _wait_for_address(self) -> str:
+        def found() -> "re.Match[str] | None":
+            return re.search(r"Scheduler at:\s*(tcp://\S+)", self.log.read_text(errors="replace"))
+
+        wait_for(lambda: found() is not None or self.processes[0].poll() is not None)
+        address = found()
+        assert address is not None, self.log.read_text(errors="replace")
+        return address[1]
+
+    def close(self) -> None:
+        for process in self.processes:
+            process.kill()
+        for process in self.processes:
+            process.wait(PATIENCE)
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    cluster = Cluster(tmp_path)
+    yield cluster
+    cluster.close()
+
+
+def test_a_worker_killed_in_mid_run_costs_time_alone(cluster, tmp_path):
+    clips(tmp_path / "in", JOBS)
+    path, out = config(tmp_path, TEXT), tmp_path / "out"
+    run = start(path, "--scheduler", cluster.address, "--no-report")
+    cluster.gate.let_pass(2)
+    wait_for(lambda: len(journal(out)) >= 2 or run.poll() is not None)
+    assert run.poll() is None, run.communicate()
+    cluster.workers[0].send_signal(signal.SIGKILL)
+    assert len(journal(out)) == 2
+    cluster.gate.open()
+    stdout, stderr = run.communicate(timeout=PATIENCE)
+    assert run.returncode == 0, stderr
+    assert stdout.startswith(f"{JOBS} jobs        {JOBS} done in ")
+    assert len(results(out)) == JOBS
+    again = batch(path, "--no-report")  # the same jobs here: all of them stand
+    assert f"0 done, {JOBS} kept in" in again.stdout, again.stderr
+    assert leftovers(out) == []
+
+
+def test_errors_come_back_from_the_cluster(cluster, tmp_path):
+    clips(tmp_path / "in", 2)
+    (tmp_path / "in" / "bad.wav").write_bytes(b"")
+    cluster.gate.open()
+    path = config(tmp_path, TEXT)
+    done = batch(path, "--scheduler", cluster.address, "--no-report")
+    assert done.returncode == 1
+    assert "bad.wav: is empty (0 bytes): check what wrote it" in done.stderr
+    assert len(results(tmp_path / "out")) == 2
+    done = batch(path, "--scheduler", cluster.address, "--set", "criterion=no.such:x")
+    assert done.returncode == 2
+    assert "no.such" in done.stderr
+
+
+def test_a_scheduler_that_ends_is_one_line_and_the_jobs_go_on_without_it(cluster, tmp_path):
+    clips(tmp_path / "in", JOBS)
+    path, out = config(tmp_path, TEXT), tmp_path / "out"
+    run = start(path, "--scheduler", cluster.address, "--no-report")
+    cluster.gate.let_pass(2)
+    wait_for(lambda: len(journal(out)) >= 2 or run.poll() is not None)
+    cluster.processes[0].kill()
+    _, stderr = run.communicate(timeout=PATIENCE)
+    assert run.returncode == 1
+    last = stderr.splitlines()[-1]
+    assert last.startswith("dstft: ")
+    assert "scheduler" in last
+    assert "Traceback" not in stderr
+    assert "distributed" not in stderr
+    done = batch(path, "--no-report")
+    assert done.returncode == 0, done.stderr
+    assert len(results(out)) == JOBS
+
+
+def test_no_scheduler_there(tmp_path):
+    clips(tmp_path / "in", 1)
+    done = batch(config(tmp_path, TEXT), "--scheduler", "tcp://127.0.0.1:9")
+    assert done.returncode == 2
+    assert "no scheduler answers" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    done = batch(config(tmp_path, TEXT), "--scheduler", "nonsense://x")
+    assert done.returncode == 2
+    assert "is no address" in done.stderr
+    assert not (tmp_path / "out").exists()

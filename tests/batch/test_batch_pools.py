@@ -1,0 +1,91 @@
+"""Worker processes: any of them may be lost, at any time."""
+
+import multiprocessing
+import operator
+import os
+import pickle
+import signal
+import time
+from concurrent.futures import BrokenExecutor
+
+import pytest
+
+from batch.batch_example import PATIENCE, wait_for
+from dstft_cli.batch.pools import LocalExecutor, cores
+
+
+def nothing():
+    pass
+
+
+@pytest.fixture
+def executor():
+    executor = LocalExecutor(2, nothing, silent=True)
+    yield executor
+    executor.abandon()
+    assert multiprocessing.active_children() == []
+
+
+def test_calls_run_in_processes_that_stay_and_errors_come_back(executor):
+    futures = [executor.submit(os.getpid) for _ in range(8)]
+    pids = {future.result(PATIENCE) for future in futures}
+    assert os.getpid() not in pids
+    assert 1 <= len(pids) <= 2
+    assert executor.capacity() == 4
+    with pytest.raises(ZeroDivisionError):
+        executor.submit(operator.truediv, 1, 0).result(PATIENCE)
+    with pytest.raises((AttributeError, pickle.PicklingError)):
+        executor.submit(operator.neg, lambda: 0).result(PATIENCE)
+    assert executor.submit(operator.neg, 1).result(PATIENCE) == -1
+
+
+def test_a_lost_process_costs_its_call_alone(executor):
+    for call, message in (
+        ((os._exit, 3), "ended with exit code 3"),
+        ((signal.raise_signal, signal.SIGKILL), "killed by SIGKILL"),
+        ((signal.raise_signal, signal.SIGSEGV), "killed by SIGSEGV"),
+    ):
+        other = executor.submit(time.sleep, 0.1)
+        lost = executor.submit(*call)
+        after = [executor.submit(operator.neg, number) for number in range(4)]
+        with pytest.raises(BrokenExecutor, match=message):
+            lost.result(PATIENCE)
+        assert [future.result(PATIENCE) for future in after] == [0, -1, -2, -3]
+        assert other.result(PATIENCE) is None
+
+
+def test_processes_that_are_killed_while_idle_are_replaced(executor):
+    for _ in range(3):
+        executor.submit(operator.neg, 1).result(PATIENCE)
+        for process in multiprocessing.active_children():
+            process.kill()
+        for _ in range(10):  # a call that meets a process that is gone is lost with it
+            future = executor.submit(operator.neg, 2)
+            if future.exception(PATIENCE) is None:
+                break
+            assert isinstance(future.exception(), BrokenExecutor)
+        assert future.result() == -2
+
+
+def test_abandoning_kills_what_runs_and_starts_nothing_more(executor):
+    for _ in range(4):
+        executor.submit(time.sleep, 60)
+    wait_for(lambda: len(multiprocessing.active_children()) == 2)
+    executor.abandon()
+    assert multiprocessing.active_children() == []
+    executor.submit(operator.neg, 1)
+    assert multiprocessing.active_children() == []
+
+
+def test_cores_and_threads_of_libraries_are_shared_out(monkeypatch):
+    assert 1 <= cores() <= (os.cpu_count() or 1)
+    monkeypatch.setattr("dstft_cli.batch.pools.cores", lambda: 6)
+    assert [LocalExecutor(n, nothing, silent=True).threads for n in (1, 4, 16)] == [6, 1, 1]
+    monkeypatch.setenv("OMP_NUM_THREADS", "5")
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    before = dict(os.environ)
+    executor = LocalExecutor(2, nothing, silent=True)
+    found = [executor.submit(os.getenv, f"{name}_NUM_THREADS") for name in ("OMP", "OPENBLAS")]
+    assert [future.result(PATIENCE) for future in found] == ["5", "3"]
+    executor.abandon()
+    assert dict(os.environ) == before

@@ -1,0 +1,250 @@
+"""Batches that are killed, interrupted or lose workers: nothing is lost but time."""
+
+import os
+import random
+import re
+import shutil
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from batch.batch_example import (
+    ENVIRONMENT,
+    PATIENCE,
+    Gate,
+    batch,
+    clips,
+    config,
+    journal,
+    leftovers,
+    results,
+    start,
+    wait_for,
+)
+
+JOBS = 8
+TEXT = "output: out/{stem}\njobs: [{input: 'in/*.wav', criterion: 'batch_criteria:Gated'}]\n"
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
+    """The results of a batch that nothing stopped."""
+    folder = tmp_path_factory.mktemp("reference")
+    clips(folder / "in", JOBS)
+    assert batch(config(folder, TEXT), "--no-report", "--workers", 2).returncode == 0
+    return results(folder / "out")
+
+
+def children(pid: int) -> list[int]:
+    """Processes that `pid` has started."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        found += map(int, (task / "children").read_text().split())
+    return found
+
+
+def group(pid: int) -> set[int]:
+    """Living processes of the process group `pid`."""
+    found = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, process_group = stat.read_text().rpartition(")")[2].split()[:3]
+        except (OSError, ValueError):
+            continue
+        if int(process_group) == pid and state != "Z":
+            found.add(int(stat.parent.name))
+    return found
+
+
+def used(pid: int) -> float:
+    """Seconds that the living processes of the group `pid` have spent on processors."""
+    ticks = 0
+    for member in group(pid):
+        with suppress(OSError):
+            fields = Path(f"/proc/{member}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def wait_for_no_process_of(pid: int) -> None:
+    """All processes of the group end by themselves, and soon."""
+    wait_for(lambda: not group(pid))
+
+
+needs_proc = pytest.mark.skipif(
+    not Path("/proc/self/task").exists(), reason="NOT TESTED: needs Linux's /proc"
+)
+
+
+@needs_proc
+@pytest.mark.parametrize("kills", [1, pytest.param(12, marks=pytest.mark.slow)])
+def test_killed_at_random_moments_and_resumed_it_ends_as_if_nothing_had_happened(
+    tmp_path, reference, kills
+):
+    clips(tmp_path / "in", JOBS)
+    path, out = config(tmp_path, TEXT), tmp_path / "out"
+    gate, moments = Gate(tmp_path), random.Random(4)
+    for _ in range(kills):
+        if len(journal(out)) > JOBS - 4:  # at most three jobs end each time: one is left to kill
+            shutil.rmtree(out)
+        goal = len(journal(out)) + 1
+        run = start(path, "--no-report", "--workers", 2, env=gate.environment)
+        gate.let_pass(1)
+        gate.wait_until_used()
+        passed = time.monotonic()
+        wait_for(lambda: len(journal(out)) >= goal)  # noqa: B023
+        from_gate_to_journal = time.monotonic() - passed
+        gate.let_pass(2)
+        time.sleep(moments.uniform(0, 2 * from_gate_to_journal))
+        assert run.poll() is None, run.communicate()
+        run.kill()
+        run.communicate(timeout=PATIENCE)
+        wait_for_no_process_of(run.pid)
+        gate.let_pass(0)
+        assert set(results(out)) <= set(reference)
+        for name, result in results(out).items():
+            assert result == reference[name]
+    stood = {line["output"] for line in journal(out) if line["status"] == "done"}
+    done = batch(path, "--no-report")
+    assert done.returncode == 0, done.stderr
+    assert results(out) == reference
+    assert leftovers(tmp_path) == []
+    lines = [line["output"] for line in journal(out)]
+    assert len(lines) == len(set(lines)) == JOBS  # no job was done twice
+    assert f"{JOBS - len(stood)} done, {len(stood)} kept in" in done.stdout
+
+
+@pytest.mark.slow
+@needs_proc
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_it_ends_and_says_how_to_resume(tmp_path, reference, number):
+    clips(tmp_path / "in", JOBS)
+    path, out, gate = config(tmp_path, TEXT), tmp_path / "out", Gate(tmp_path)
+    run = start(path, "--no-report", "--workers", 2, env=gate.environment)
+    gate.let_pass(1)
+    wait_for(lambda: len(journal(out)) >= 1)
+    gate.let_pass(4)  # work is being done when it comes, and left afterwards
+    os.killpg(run.pid, number) if number == signal.SIGINT else run.send_signal(number)
+    stdout, stderr = run.communicate(timeout=PATIENCE)
+    how, code = ("interrupted", 130) if number == signal.SIGINT else ("terminated", 143)
+    assert run.returncode == code, stderr
+    assert stdout == ""
+    told = rf"dstft: {how} with (\d+) of {JOBS} jobs done: run the same command again to resume"
+    found = re.fullmatch(told, stderr.splitlines()[-1])
+    assert found is not None, stderr
+    assert 0 <= len(journal(out)) - int(found[1]) <= 1  # it may come between a line and its count
+    assert "Traceback" not in stderr
+    wait_for_no_process_of(run.pid)
+    assert leftovers(tmp_path) == []
+    assert batch(path, "--no-report").returncode == 0
+    assert results(out) == reference
+
+
+@pytest.mark.slow
+@needs_proc
+def test_interrupted_while_a_long_job_runs(tmp_path):
+    clips(tmp_path / "in", 2)
+    text = "output: out/{stem}\njobs: [{input: 'in/*.wav', criterion: 'batch_criteria:Slow'}]\n"
+    run = start(config(tmp_path, text), "--workers", 2)
+    wait_for(lambda: len(list((tmp_path / "out").glob(".*.partial"))) == 2)
+    os.killpg(run.pid, signal.SIGINT)
+    _, stderr = run.communicate(timeout=PATIENCE)
+    assert run.returncode == 130
+    assert stderr == (
+        "dstft: interrupted with 0 of 2 jobs done: run the same command again to resume\n"
+    )
+    wait_for_no_process_of(run.pid)
+    assert leftovers(tmp_path) == []
+
+
+@pytest.mark.slow
+@needs_proc
+def test_interrupted_at_the_very_start(tmp_path):
+    clips(tmp_path / "in", 2)
+    for seconds in (0.15, 0.3, 0.5, 0.9, 2.0):
+        run = start(config(tmp_path, TEXT))
+        wait_for(lambda: used(run.pid) >= seconds or run.poll() is not None)  # noqa: B023
+        assert run.poll() is None, run.communicate()
+        os.killpg(run.pid, signal.SIGINT)
+        _, stderr = run.communicate(timeout=PATIENCE)
+        assert run.returncode in (130, -signal.SIGINT)
+        if run.returncode == 130:
+            assert stderr.startswith("dstft: interrupted")
+            assert stderr.count("\n") == 1
+        wait_for_no_process_of(run.pid)
+
+
+@pytest.mark.slow
+def test_a_job_that_kills_its_worker_costs_itself_alone(tmp_path, reference):
+    clips(tmp_path / "in", 3)
+    text = """
+output: out/{criterion}-{stem}
+jobs:
+  - input: in/clip00.wav
+    criterion: batch_criteria:Deadly
+  - input: in/clip01.wav
+    criterion: batch_criteria:DeadlyOnce
+  - input: in/*.wav
+"""
+    environment = {**ENVIRONMENT, "DEATHS": str(tmp_path / "deaths")}
+    done = batch(config(tmp_path, text), "--no-report", "--workers", 2, env=environment)
+    assert done.returncode == 1
+    ends = {line["output"]: line for line in journal(tmp_path / "out")}
+    assert {name for name, line in ends.items() if line["status"] == "failed"} == {
+        "batch_criteria:Deadly-clip00"
+    }
+    assert len(ends) == 5
+    assert ends["batch_criteria:Deadly-clip00"]["error"] == (
+        "its worker process was killed by SIGKILL (out of memory?), in 2 attempts"
+    )
+    deaths = sorted(path.name.partition("-")[0] for path in (tmp_path / "deaths").iterdir())
+    assert deaths == ["Deadly", "Deadly", "DeadlyOnce"]
+    assert leftovers(tmp_path) == []
+    found = results(tmp_path / "out")
+    assert len(found) == 4
+    assert found["entropy-clip02"][1] == reference["clip02"][1]
+
+
+@pytest.mark.slow
+@needs_proc
+def test_workers_killed_from_outside_in_mid_run(tmp_path, reference):
+    clips(tmp_path / "in", JOBS)
+    gate = Gate(tmp_path)
+    path = config(tmp_path, TEXT)
+    run = start(path, "--no-report", "--workers", 2, "-v", env=gate.environment)
+    gate.let_pass(2)
+    wait_for(lambda: len(journal(tmp_path / "out")) >= 2)
+    workers = [
+        pid
+        for pid in children(run.pid)
+        if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]
+    assert len(workers) == 2
+    os.kill(workers[0], signal.SIGKILL)
+    gate.open()
+    _, stderr = run.communicate(timeout=PATIENCE)
+    assert run.returncode == 0, stderr
+    assert results(tmp_path / "out") == reference
+    assert leftovers(tmp_path) == []
+
+
+@pytest.mark.slow
+@needs_proc
+def test_an_output_folder_that_vanishes_ends_the_batch(tmp_path):
+    clips(tmp_path / "in", JOBS)
+    out, gate = tmp_path / "out", Gate(tmp_path)
+    path = config(tmp_path, TEXT)
+    run = start(path, "--no-report", "--workers", 1, env=gate.environment)
+    gate.let_pass(1)
+    wait_for(lambda: len(journal(out)) >= 1)
+    out.rename(tmp_path / "gone")
+    gate.open()
+    _, stderr = run.communicate(timeout=PATIENCE)
+    assert run.returncode == 1
+    assert stderr.splitlines()[-1].startswith(f"dstft: {out}/batch-journal.jsonl has vanished")
+    wait_for_no_process_of(run.pid)
+    for _, _, names in results(tmp_path / "gone").values():
+        assert len(names) == 4

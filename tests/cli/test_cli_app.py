@@ -1,0 +1,156 @@
+"""Help, version, completion: complete, and light."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from dstft_cli import __version__
+from dstft_cli.cli.app import COMMANDS, load
+from dstft_cli.settings import OPTIONS
+
+ROOT = Path(__file__).parents[2]
+HEAVY = ("torch", "numpy", "scipy", "librosa", "matplotlib", "soundfile", "soxr", "yaml")
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+
+
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+def flags_of(name: str) -> set[str]:
+    params = load(name).params
+    names = {flag for param in params for flag in (*param.opts, *param.secondary_opts)}
+    return {flag for flag in names if flag.startswith("--")}
+
+
+def test_help_and_completion_import_nothing_heavy() -> None:
+    code = (
+        "import sys; from dstft_cli.cli import main\n"
+        "for arguments in {0}: assert main(arguments) == 0, arguments\n"
+        "print([name for name in {1} if name in sys.modules], file=sys.stderr)"
+    )
+    every = [["--version"], ["-h"], *([name, "--help"] for name in COMMANDS)]
+    every.append(["optimize", "--help-all"])
+    for heavy, arguments in ((HEAVY, every), ((*HEAVY, "pydantic"), [["--help"], ["--version"]])):
+        done = subprocess.run(
+            [sys.executable, "-c", code.format(arguments, heavy)],
+            capture_output=True,
+            text=True,
+            env=ENVIRONMENT,
+            check=False,
+        )
+        assert done.stderr == "[]\n"
+
+
+def test_help_lists_every_command_and_option(dstft) -> None:
+    text = dstft("--help").out
+    assert [name for name in COMMANDS if name not in text] == []
+    for name in COMMANDS:
+        text = dstft(name, "--help-all" if name == "optimize" else "--help").out
+        assert [flag for flag in flags_of(name) if flag not in text] == []
+        assert "Examples" in text
+        assert dstft(name, "-h").out.startswith(dstft(name, "--help").out[:100])
+
+
+def test_short_help_leaves_experts_options_out(dstft) -> None:
+    text, everything = dstft("optimize", "--help").out, dstft("optimize", "--help-all").out
+    for name, declared in OPTIONS.items():
+        flag = "--" + name.replace("_", "-") + " "
+        assert (flag in text) is not declared.option.hidden, name
+        assert flag in everything, name
+        assert declared.default_text in everything or declared.is_flag, name
+    assert text.count("dstft optimize ") == 4  # usage and three examples
+    assert len(text) < 0.7 * len(everything)
+
+
+def test_no_command_shows_help_on_standard_error(dstft) -> None:
+    printed = dstft(code=2)
+    assert printed.out == ""
+    assert "optimize" in printed.err
+
+
+def test_unknown_commands_and_options(refused) -> None:
+    for arguments, words in (
+        (["optimise", "a.wav"], "'optimize'"),
+        (["nonsuch"], "nonsuch"),
+        (["optimize", "a.wav", "--win-lenght", "3"], "did you mean '--win-length'?"),
+        (["sweep", "a.wav", "--window-mode", "time"], "no such option '--window-mode': see"),
+        (["optimize", "a.wav", "b.wav"], "b.wav"),
+        (["optimize"], "INPUT"),
+        (["optimize", "a.wav", "--png"], "--png"),
+        (["batch", "c.yaml", "--workers", "many"], "--workers"),
+        (["optimize", "a.wav", "--\n"], "no such option"),
+        (["optimize", "-x"], "-x"),
+    ):
+        message = refused(*arguments)
+        assert words in message, message
+    assert "did you mean" not in refused("sweep", "a.wav", "--window-mode", "time")
+
+
+def test_version_names_what_results_depend_on(dstft, monkeypatch) -> None:
+    for arguments in (["--version"], ["optimize", "--version"], ["batch", "--version"]):
+        text = dstft(*arguments).out
+        assert text.count("\n") == 1
+        for part in (__version__, version("torch"), soundfile.__libsndfile_version__):
+            assert part in text, text
+    monkeypatch.setattr("dstft_cli.cli.version.package_version", lambda name: f"no {name}")
+    monkeypatch.setattr("dstft_cli.cli.version._bundled_library", lambda: str(ROOT / "README.md"))
+    assert "no torch" in dstft("--version").out
+    assert "no libsndfile" in dstft("--version").out
+
+
+def complete(dstft, monkeypatch, line: str) -> list[str]:
+    monkeypatch.setenv("_DSTFT_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", line)
+    monkeypatch.setenv("COMP_CWORD", str(len(line.split()) - (not line.endswith(" "))))
+    return dstft().out.split()
+
+
+def test_completion(dstft, monkeypatch) -> None:
+    assert complete(dstft, monkeypatch, "dstft ") == list(COMMANDS)
+    assert complete(dstft, monkeypatch, "dstft op") == ["optimize"]
+    line = "dstft optimize a.wav --criterion "
+    assert complete(dstft, monkeypatch, line) == list(OPTIONS["criterion"].choices)
+    line = "dstft optimize --window-mode f"
+    assert complete(dstft, monkeypatch, line) == ["fixed", "frequency"]
+    assert complete(dstft, monkeypatch, "dstft optimize sample") == []  # the shell's own: files
+    for name in COMMANDS:
+        offered = complete(dstft, monkeypatch, f"dstft {name} --")
+        assert set(offered) == flags_of(name) | {"--help"}, name
+
+
+def test_completion_script(monkeypatch) -> None:
+    for shell in ("bash", "zsh", "fish"):
+        done = subprocess.run(
+            [sys.executable, "-m", "dstft_cli"],
+            capture_output=True,
+            text=True,
+            env={**ENVIRONMENT, "_DSTFT_COMPLETE": f"source_{shell}"},
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, ""), shell
+        assert f"_DSTFT_COMPLETE=complete_{shell}" in done.stdout
+
+
+def test_packages_and_presets_are_all_installed() -> None:
+    if sys.version_info < (3, 11):
+        pytest.skip("NOT TESTED: no tomllib before Python 3.11")
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    setuptools = project["tool"]["setuptools"]
+    rooms = sorted(path.parent.name for path in (ROOT / "dstft_cli").glob("*/__init__.py"))
+    expected = {"dstft_cli", "dstft_cli.presets", *(f"dstft_cli.{room}" for room in rooms)}
+    assert set(setuptools["packages"]) == expected
+    files = setuptools["package-data"]["dstft_cli.presets"]
+    assert files == [f"{name}.yaml" for name in OPTIONS["preset"].choices]
+    folder = ROOT / setuptools["package-dir"]["dstft_cli.presets"]
+    assert all((folder / name).is_file() for name in files)

@@ -1,0 +1,377 @@
+"""The commands beside `dstft optimize`: what they take, print and refuse."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import soundfile
+
+from dstft_cli.cli import main, summary
+from dstft_cli.names import CRITERIA
+
+from .conftest import RATE
+
+QUICK = ("--n-fft", "256", "--hop-length", "32", "--no-figures", "-q")
+
+
+def listing(folder: Path) -> set[Path]:
+    return set(folder.rglob("*"))
+
+
+def edit(path: str, change) -> None:
+    record = json.loads(Path(path).read_text(encoding="utf-8"))
+    change(record)
+    Path(path).write_text(json.dumps(record))
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory) -> Path:
+    """A folder with `a.wav` and what was learned from it, in `constant` and `time`."""
+    folder = tmp_path_factory.mktemp("results")
+    n = np.arange(4000)
+    x = 0.3 * np.sin(0.4 * n) + 0.5 * (n % 1500 == 700)
+    soundfile.write(folder / "a.wav", np.stack([x, 0.5 * x], 1), RATE, subtype="FLOAT")
+    soundfile.write(folder / "longer.wav", np.concatenate([x, x]), RATE, subtype="FLOAT")
+    soundfile.write(folder / "other.wav", np.concatenate([x, x]), 12000, subtype="FLOAT")
+    for mode in ("constant", "time"):
+        options = ["--window-mode", mode, "--save-stft", "--channel", "all", "--highpass", "20Hz"]
+        place = ["-o", str(folder / mode)]
+        assert main(["optimize", str(folder / "a.wav"), *QUICK, *options, *place]) == 0
+    return folder
+
+
+@pytest.fixture
+def place(results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of it, as the current directory."""
+    shutil.copytree(results, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+# sweep
+
+
+def test_sweep_prints_a_table_and_a_verdict(folder: Path, dstft) -> None:
+    printed = dstft("sweep", "a.wav", "--no-figures")
+    header, row, empty, verdict, place = printed.out.splitlines()
+    record = json.loads(Path("a-sweep/sweep.json").read_text())
+    (entry,) = record["criteria"]
+    assert header.split()[0] == "criterion"
+    fields = re.split("  +", row)
+    assert fields[0] == "entropy"
+    assert fields[2] == str(entry["best"]["n_fft"])
+    assert fields[-1] == entry["matters"]
+    assert verdict.startswith(f"The window length matters {entry['matters']}: ")
+    assert f"Use n_fft {entry['best']['n_fft']} " in verdict
+    assert (empty, place, printed.err) == ("", "results in a-sweep", "")
+    assert dstft("sweep", "a.wav", "-q", "--force", "--no-figures").out == ""
+
+
+def test_sweep_of_all_criteria(folder: Path, dstft) -> None:
+    lines = dstft(
+        "sweep", "a.wav", "--criterion", "all", "--criterion-fmax", "2kHz"
+    ).out.splitlines()
+    assert [line.split()[0] for line in lines[1:9]] == list(CRITERIA)
+    assert "to 2000 Hz" in lines[9]
+    assert re.search(r"for \d of 8 criteria", lines[-2])
+
+
+def test_sweep_verdicts() -> None:
+    record = {
+        "input": {"sample_rate": 8000, "seconds": 2.0},
+        "settings": {"criterion_fmin": 100.0, "criterion_fmax": None},
+        "looked_at": 0.25,
+        "window_length": {"min": 16.0, "max": 1024.0},
+    }
+    entry = {
+        "name": "entropy",
+        "unit": "nats",
+        "best": {"win_length": 1024.0, "n_fft": 2048, "value": 5.0},
+        "usual": {"value": 6.0, "loss": 1.0},
+        "good_enough": {"min": 900.0, "max": 1024.0},
+        "off_by_two": 0.2,
+        "spread": 0.02,
+        "matters": "a lot",
+    }
+    text = "\n".join(summary.sweep_lines({**record, "criteria": [entry]}, None))
+    for part in (
+        *("from 0.5 s of 2 s", "from 100 Hz on", "2.7 times as many cells", "22% more cells"),
+        *("half of the best", "the longest of the sweep", "the usual 2048 loses 1.0 nats"),
+    ):
+        assert part in text, text
+    none = {**entry, "matters": "not at all", "usual": None, "off_by_two": None}
+    text = "\n".join(summary.sweep_lines({**record, "criteria": [none]}, Path("o")))
+    assert "does not matter: the worst one loses 0.020 nats" in text
+    assert "not tried" in text
+    assert "everything" in text
+    assert text.endswith("results in o")
+
+
+def test_sweep_streams_and_files(folder: Path, dstft) -> None:
+    text = dstft("sweep", "a.wav", "--csv", "-").out
+    assert text.startswith("criterion,")
+    assert not Path("a-sweep").exists()
+    record = json.loads(dstft("sweep", "a.wav", "--json", "--csv", "b.csv", "-o", "out").out)
+    assert Path("b.csv").read_bytes() == text.encode()
+    assert record["outputs"]["csv"] == "b.csv"
+    assert json.loads(Path("out/sweep.json").read_text())["criteria"] == record["criteria"]
+
+
+def test_sweep_takes_what_concerns_it(folder: Path, dstft, refused) -> None:
+    Path("c.yaml").write_text(
+        "window_mode: time\nsmoothness: 1\ncriterion: all\npower: 1\ncsv: c.csv\n"
+    )
+    options = ["--config", "c.yaml", "--set", "power=3", "-o", "out"]
+    printed = dstft("sweep", "a.wav", *options, "--set", "smoothness=1", "--no-figures")
+    assert printed.err.splitlines()[0].startswith("note: --set smoothness=1 has no effect")
+    assert Path("c.csv").exists()
+    assert json.loads(Path("out/sweep.json").read_text())["settings"]["power"] == 3
+    before = listing(folder)
+    for arguments, words in (
+        (["--json", "--csv", "-"], "--csv - and --json"),
+        (["--criterion", "giny"], "did you mean 'gini'?"),
+        (
+            ["--win-length-min", "0.1s", "--win-length-max", "50ms"],
+            "--win-length-min 0.1s is above",
+        ),
+        (["--csv", "a.wav"], "a.wav"),
+        (["-o", "out"], "--force"),
+    ):
+        assert words in refused("sweep", "a.wav", *arguments), arguments
+    assert refused("sweep", "none.wav", code=1).startswith("none.wav: no such file")
+    assert listing(folder) == before
+
+
+# apply
+
+
+def test_apply_keeps_what_was_learned(place: Path, dstft) -> None:
+    for name, source in (("time", "a.wav"), ("constant", "longer.wav"), ("constant", "other.wav")):
+        options = ["--highpass", "20", "--freq-scale", "mel", "--no-figures"]
+        printed = dstft("apply", name, source, "-o", f"{name}-{source}", *options)
+        assert printed.out.splitlines()[-1].split() == ["results", f"{name}-{source}"]
+        record = json.loads(Path(f"{name}-{source}/result.json").read_text())
+        learned = json.loads(Path(f"{name}/result.json").read_text())
+        assert record["settings"]["window_mode"] == learned["settings"]["window_mode"] == name
+        assert record["settings"]["criterion"] == "entropy"
+        assert record["learned_in"] == name
+        assert "note" in printed.err  # --freq-scale without a picture
+    again = dstft("apply", "time-a.wav", "a.wav", "--json", "--highpass", "20")
+    assert json.loads(again.out)["settings"]["window_mode"] == "time"
+    assert "--highpass 20" in dstft("apply", "constant", "a.wav", "--json").err
+
+
+def test_apply_with_a_preset_for_pictures(place: Path, dstft) -> None:
+    text = dstft(
+        "apply", "constant", "a.wav", "--preset", "speech", "--highpass", "20", "--json"
+    ).out
+    settings = json.loads(text)["settings"]
+    assert (settings["window_mode"], settings["hop_length"]) == ("constant", 32)
+
+
+def test_apply_refuses(place: Path, dstft, refused) -> None:
+    before = listing(place)
+    for arguments, code, words in (
+        (["time", "longer.wav"], 1, "--duration"),
+        (["time", "other.wav"], 1, "--sr 8000"),
+        (["constant", "none.wav"], 1, "none.wav"),
+        (["none", "a.wav"], 1, "none"),
+        (["constant", "a.wav", "-o", "time"], 2, "--force"),
+        (["constant", "a.wav", "-o", "constant", "--force"], 2, "constant"),
+        (["constant", "a.wav", "--db-range", "0"], 2, "--db-range 0: must be above 0"),
+        (["a.wav", "constant"], 2, "dstft apply DIR INPUT"),
+        (["constant"], 2, "INPUT"),
+        (["constant", "a.wav", "--criterion", "gini"], 2, "no such option '--criterion'"),
+        (["constant", "a.wav", "--config", "c.yaml"], 2, "no such option '--config'"),
+    ):
+        assert words in refused("apply", *arguments, code=code), arguments
+    assert listing(place) == before
+
+
+def test_apply_of_broken_records(place: Path, refused) -> None:
+    record = Path("constant/result.json")
+    whole = record.read_text()
+    for change in (
+        lambda r: r.pop("settings"),
+        lambda r: r["settings"].pop("criterion"),
+        lambda r: r["settings"].update(power=-1),
+        lambda r: r["settings"].update(hop_length=None),
+        lambda r: r["settings"].update(order="x"),
+    ):
+        edit("constant/result.json", change)
+        assert "constant/result.json" in refused("apply", "constant", "a.wav", code=1)
+        record.write_text(whole)
+    for text in ("[]", "{", ""):
+        record.write_text(text)
+        assert "constant/result.json" in refused("apply", "constant", "a.wav", code=1), text
+    record.write_text(whole)
+    Path("constant/parameters.npz").unlink()
+    assert "constant/parameters.npz" in refused("apply", "constant", "a.wav", code=1)
+
+
+# reconstruct
+
+
+def test_reconstruct(place: Path, capsysbinary) -> None:
+    assert main(["reconstruct", "time"]) == 0
+    assert b"time-reconstructed.wav" in capsysbinary.readouterr().out
+    back, rate = soundfile.read("time-reconstructed.wav")
+    assert (back.shape, rate) == ((4000, 2), RATE)
+    command = [sys.executable, "-m", "dstft_cli", "reconstruct", "time", "-o", "-"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(command, capture_output=True, check=True, env=environment)
+    again, _ = soundfile.read(io.BytesIO(done.stdout))
+    np.testing.assert_array_equal(again, back)
+    assert main(["reconstruct", "time", "-o", "b.flac", "--subtype", "PCM_16", "-q"]) == 0
+    assert soundfile.info("b.flac").subtype == "PCM_16"
+
+
+def test_reconstruct_refuses(place: Path, dstft, refused) -> None:
+    dstft("reconstruct", "time", "-q")
+    before = listing(place)
+    for options, words in (
+        ([], "--force"),
+        (["-o", "x.mp3"], ".flac"),
+        (["-o", ""], "'--output': must not be empty"),
+        (["--subtype", "PCM_8"], "--subtype PCM_8: must be one of PCM_16"),
+        (["-o", "x.flac", "--subtype", "FLOAT"], "FLOAT"),
+    ):
+        assert words in refused("reconstruct", "time", *options), options
+    assert listing(place) == before
+    data = Path("time/stft.npy").read_bytes()
+    for broken in (data[:-1], b"This is not an array.\n", b""):
+        Path("time/stft.npy").write_bytes(broken)
+        assert "time/stft.npy" in refused("reconstruct", "time", "-o", "x.wav", code=1)
+    Path("time/stft.npy").unlink()
+    assert "--save-stft" in refused("reconstruct", "time", "-o", "x.wav", code=1)
+
+
+def test_no_audio_to_a_terminal(place: Path, refused, monkeypatch) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert "terminal" in refused("reconstruct", "time", "-o", "-")
+
+
+# report
+
+
+def test_report(place: Path, dstft, refused) -> None:
+    printed = dstft("report", ".", "--title", "Owls & co")
+    assert "report.html" in printed.out
+    assert "Owls &amp; co" in Path("report.html").read_text()
+    before = listing(place)
+    for arguments, code, words in (
+        ([".", "--title", "x"], 2, "--force"),
+        (["none"], 1, "none"),
+        (["a.wav"], 1, "a.wav"),
+        ([".", "-o", "-"], 2, "-o"),
+        ([".", "-o", " "], 2, "must not be empty"),
+        ([], 2, "DIR"),
+    ):
+        assert words in refused("report", *arguments, code=code), arguments
+    assert listing(place) == before
+    assert dstft("report", ".", "-q", "--force").out == ""
+
+
+# reproduce
+
+
+@pytest.fixture
+def experiments(monkeypatch: pytest.MonkeyPatch) -> list[dict]:
+    """Calls of the experiments, which take no time."""
+    seen: list[dict] = []
+    rows = [[1.5, "a"], [2.25, "b"]]
+    table = SimpleNamespace(
+        columns=["x", "name"], rows=rows, text=lambda: [["1.5", "a"], ["2.2", "b"]]
+    )
+    findings = SimpleNamespace(title="Hops", table=table, notes=["moved"])
+
+    def run_experiments(name, **options):
+        seen.append({"name": name, **options})
+        return SimpleNamespace(
+            findings={name: findings}, seconds={name: 1.25}, threads=2, output=Path("hops-dstft")
+        )
+
+    module = SimpleNamespace(run_experiments=run_experiments)
+    monkeypatch.setitem(sys.modules, "dstft_cli.experiments", module)
+    return seen
+
+
+def test_reproduce(experiments, dstft, refused, monkeypatch) -> None:
+    printed = dstft("reproduce", "hops", "--seed", "3", "--threads", "1", "--data", "d", "-o", "o")
+    call = experiments[0]
+    assert (call["seed"], call["threads"], call["force"]) == (3, 1, False)
+    assert (call["data"], call["output"]) == (Path("d"), Path("o"))
+    lines = printed.out.splitlines()
+    assert lines[:5] == ["Hops", "x    name", "1.5  a", "2.2  b", "- moved"]
+    assert lines[-1].split() == ["output", "hops-dstft"]
+    printed = dstft("reproduce", "hops", "--csv", "-v")
+    assert printed.out == "x,name\n1.5,a\n2.25,b\n"
+    assert printed.err == "hops: 1.2 s on 2 threads\n"
+    assert dstft("reproduce", "hops", "-q").out == ""
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert "┏" in dstft("reproduce", "hops").out
+    count = len(experiments)
+    for arguments, words in (
+        (["nothing"], "windows, hops"),
+        (["hop"], "did you mean 'hops'?"),
+        (["hops", "--seed", "-1"], "--seed -1: must be at least 0"),
+        (["hops", "--threads", "none"], "--threads none: must be"),
+        (["hops", "--data", ""], "must not be empty"),
+        ([], "NAME"),
+    ):
+        assert words in refused("reproduce", *arguments), arguments
+    assert len(experiments) == count
+
+
+# batch
+
+
+def test_batch_presets(folder: Path, dstft, refused) -> None:
+    shutil.copy("a.wav", "b.wav")
+    text = "defaults: {preset: music, n_fft: 512}\noutput: '{stem}-{fmin}'\n"
+    Path("c.yaml").write_text(text + "jobs:\n- {input: a.wav}\n- {input: b.wav, preset: speech}\n")
+
+    def planned(*options: str) -> list[dict]:
+        lines = dstft("batch", "c.yaml", "--dry-run", "--json", *options).out.splitlines()
+        return [json.loads(line)["settings"] for line in lines]
+
+    found = planned()
+    assert [(s["fmin"], s["freq_scale"], s["n_fft"]) for s in found] == [
+        (30, "log", 512),
+        (50, "mel", 512),
+    ]
+    assert [s["db_range"] for s in planned("--preset", "vibration")] == [90, 90]
+    assert [s["fmin"] for s in planned("--set", "fmin=40")] == [40, 40]
+    Path("list").write_text("a.wav\n")
+    options = ["--from", "list", "--preset", "bioacoustics", "--dry-run", "--json"]
+    line = json.loads(dstft("batch", *options).out)
+    assert (line["settings"]["fmin"], line["settings"]["window_mode"]) == (500, "time")
+    assert "did you mean 'music'?" in refused("batch", "c.yaml", "--preset", "musik")
+
+
+def test_batch_refuses(folder: Path, refused) -> None:
+    Path("c.yaml").write_text("jobs: [{input: a.wav}]\n")
+    before = listing(folder)
+    for arguments, words in (
+        ([], "give one of CONFIG, --from FILE and --from0 FILE"),
+        (["c.yaml", "--from", "-"], "CONFIG and --from exclude each other"),
+        (["none.yaml"], "none.yaml: no such file: check CONFIG"),
+        (["--from", "none.txt"], "none.txt: cannot be read"),
+        (["--from", ""], "must not be empty"),
+        (["c.yaml", "--workers", "0"], "--workers 0: must be at least 1"),
+        (["c.yaml", "--workers", "1", "--scheduler", "tcp://x"], "--workers and --scheduler"),
+        (["c.yaml", "-o", "-"], "--json"),
+        (["c.yaml", "--set", "power=0"], "--set power=0: must be above 0"),
+    ):
+        assert words in refused("batch", *arguments), arguments
+    assert listing(folder) == before

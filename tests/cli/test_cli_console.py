@@ -1,0 +1,231 @@
+"""Whatever goes wrong ends in one line and the right exit code; signals and pipes end cleanly."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+from dstft_cli.cli import console, main
+from dstft_cli.cli.console import explain, progress_bar, table
+from dstft_cli.errors import InputError, OutputError, UsageError
+
+from .conftest import ENGINE, Terminal
+
+ROOT = Path(__file__).parents[2]
+
+
+class OutOfMemoryError(RuntimeError):
+    """Named as torch names its own."""
+
+
+def test_every_error_has_a_code_and_one_line() -> None:
+    for error, code, words in (
+        (InputError("a.wav: is empty"), 1, "a.wav: is empty"),
+        (OutputError("two\nlines"), 1, "two lines"),
+        (UsageError("a\x1b[31m"), 2, "a\\x1b[31m"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (typer.Abort(), 130, "interrupted"),
+        (console.Terminated(), 143, "terminated"),
+        (BrokenPipeError(errno.EPIPE, "Broken pipe"), 0, ""),
+        (typer.Exit(3), 3, ""),
+        (SystemExit(4), 4, ""),
+        (MemoryError(), 1, "out of memory"),
+        (OutOfMemoryError("CUDA out of memory"), 1, "out of memory"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), 1, "out of memory"),
+        (OSError(errno.ENOSPC, "No space left", "x.npy"), 1, "disk full: x.npy"),
+        (PermissionError(errno.EACCES, "Permission denied", "x"), 1, "permission denied: x"),
+        (RuntimeError("first\nsecond"), 1, "internal error: RuntimeError: first second"),
+    ):
+        found, text = explain(error)
+        assert found == code, error
+        assert words in text, text
+        assert "\n" not in text
+        assert (text == "") is (words == ""), text
+
+
+def test_traceback_only_when_verbose(calls, capsys, monkeypatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("broken")
+
+    for name in ENGINE:
+        monkeypatch.setattr(sys.modules[name], "run_optimize", fail)
+    assert main(["optimize", "a.wav"]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+    assert main(["optimize", "a.wav", "-v"]) == 1
+    err = capsys.readouterr().err
+    assert "Traceback" in err
+    assert err.splitlines()[-1].startswith("dstft: internal error: RuntimeError: broken")
+    assert main(["optimize", "a.wav"]) == 1
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_verbose_shows_the_log(calls, capsys, monkeypatch) -> None:
+    import logging
+
+    log = logging.getLogger("dstft_cli.fit")
+    run_optimize = sys.modules[ENGINE[0]].run_optimize
+
+    def telling(*arguments, **options):
+        log.info("raise `n_fft` to %d", 512)
+        log.debug("details of details")
+        return run_optimize(*arguments, **options)
+
+    for name in ENGINE:
+        monkeypatch.setattr(sys.modules[name], "run_optimize", telling)
+    assert main(["optimize", "a.wav", "-v"]) == 0
+    assert capsys.readouterr().err.splitlines()[0] == "raise --n-fft to 512"
+    assert main(["optimize", "a.wav"]) == 0
+    assert "raise --n-fft" not in capsys.readouterr().err
+
+
+def test_sigterm_handler_is_put_back() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with console.sigterm_unwinds():
+        assert signal.getsignal(signal.SIGTERM) is not before
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_progress_bar_only_on_a_terminal(calls, monkeypatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    assert main(["optimize", "a.wav"]) == 0
+    assert calls[0].progress is not None
+    assert main(["optimize", "a.wav", "-q"]) == 0
+    assert calls[1].progress is None
+    with progress_bar(quiet=False) as show:
+        assert show is not None
+        show("search", 0, 0)
+        show("search", 3, 4)
+        show("descent", 1, 200)
+    text = sys.stderr.text()
+    assert all(part in text for part in ("search", "75%", "descent"))
+
+
+def test_data_and_terminals(calls, monkeypatch, capsys) -> None:
+    for option in ("--npy", "--png"):
+        monkeypatch.setattr(sys, "stdout", Terminal())
+        assert main(["optimize", "a.wav", option, "-"]) == 2
+        assert sys.stdout.text() == ""
+        assert f"{option} - would write binary data" in capsys.readouterr().err
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    assert main(["optimize", "a.wav", "--json"]) == 0
+    assert sys.stdout.text() == '{"data": 1}'
+    monkeypatch.setattr(sys, "stdout", None)
+    assert main(["optimize", "a.wav", "--json"]) == 2
+    assert "standard output is closed" in capsys.readouterr().err
+
+
+def test_table() -> None:
+    assert table(["a", "long"], [["x\n", "1"], ["yy", "2"]]) == ["a    long", "x\\n  1", "yy   2"]
+
+
+# a whole process: signals, pipes, full disks
+
+FAKE_JOB = """
+import sys, time, types
+def run_optimize(source, settings, *, stdout, progress, **_):
+    try:
+        {body}
+    finally:
+        print("cleaned up", file=sys.stderr, flush=True)
+    return types.SimpleNamespace(result_json={{}}, output=None)
+for name in ("job", "optimize", "preflight"):
+    module = types.ModuleType("dstft_cli.run." + name)
+    module.run_optimize, module.refuse_early = run_optimize, lambda *_: None
+    sys.modules[module.__name__] = module
+import dstft_cli.cli.summary
+dstft_cli.cli.summary.result_lines = lambda *_: ["done"]
+from dstft_cli.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+# unbuffered streams would hide what is left to flush at the interpreter's end
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+ENVIRONMENT["PYTHONPATH"] = str(ROOT)
+posix = pytest.mark.skipif(os.name != "posix", reason="signals and pipes are those of POSIX")
+
+
+def start(body: str, *options: str, **streams):
+    code = FAKE_JOB.format(body=body)
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", code, "optimize", "a.wav", *options],
+        cwd=ROOT,
+        env=ENVIRONMENT,
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams},
+    )
+
+
+@posix
+def test_signals_unwind() -> None:
+    for number, code, word in (
+        (signal.SIGINT, 130, "interrupted"),
+        (signal.SIGTERM, 143, "terminated"),
+    ):
+        process = start("print('ready', flush=True); time.sleep(60)")
+        assert process.stdout.readline() == b"ready\n"
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+        assert (process.returncode, out) == (code, b"")
+        lines = err.decode().splitlines()
+        assert lines[0] == "cleaned up"
+        assert lines[1].startswith(f"dstft: {word}")
+        assert len(lines) == 2
+
+
+@posix
+def test_closed_pipes_end_quietly() -> None:
+    process = start("stdout.write(bytes(1 << 20))", "--npy", "-")
+    assert process.stdout.read(10) == bytes(10)
+    process.stdout.close()
+    assert process.stderr.read() == b"cleaned up\n"
+    assert process.wait(timeout=60) == 0
+    process.stderr.close()
+    for options in ([], ["--json"]):
+        reader, writer = os.pipe()
+        os.close(reader)
+        process = start("stdout and stdout.write(b'{}')", *options, stdout=writer)
+        os.close(writer)
+        _, err = process.communicate(timeout=60)
+        assert (process.returncode, err) == (0, b"cleaned up\n"), options
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_full_disk_behind_standard_output() -> None:
+    for options in ([], ["--json"]):
+        with open("/dev/full", "wb") as full:
+            process = start("stdout and stdout.write(b'{}')", *options, stdout=full)
+            _, err = process.communicate(timeout=60)
+        assert process.returncode == 1
+        assert err.decode().splitlines()[1].startswith("dstft: disk full"), options
+
+
+def test_a_summary_that_the_locale_cannot_show() -> None:
+    code = FAKE_JOB.format(body="pass").replace('["done"]', r'["\udcff \u2192"]')
+    done = subprocess.run(
+        [sys.executable, "-c", code, "optimize", "a.wav"],
+        cwd=ROOT,
+        env={**ENVIRONMENT, "PYTHONIOENCODING": "latin-1"},
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, rb"\udcff \u2192" + b"\n")
+
+
+@posix
+def test_closed_standard_streams_are_not_taken_for_files(tmp_path: Path) -> None:
+    command = f'"{sys.executable}" -m dstft_cli optimize "$1" --duration 0.5 --no-figures -o out'
+    done = subprocess.run(
+        ["sh", "-c", f"{command} <&- 2>&-", "sh", str(ROOT / "sample_audio" / "speech.wav")],
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[-1].split() == [b"results", b"out"]

@@ -1,0 +1,124 @@
+"""`dstft optimize`: what reaches the job, and what goes to which stream."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from settings_example import EXAMPLES
+
+from dstft_cli.settings import OPTIONS, Length, Settings
+
+
+def flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def test_summary_on_stdout_and_warnings_on_stderr(calls, dstft) -> None:
+    printed = dstft("optimize", "a.wav")
+    assert printed.err == "warning: at the upper bound: raise --win-length-max\n"
+    lines = printed.out.splitlines()
+    assert lines[0].split() == ["window", "length", "64", "ms", "(512", "samples)"]
+    assert lines[1].split()[:2] == ["entropy", "9"]
+    assert lines[-1].split() == ["results", "a-dstft"]
+    assert calls[0].source == "a.wav"
+    assert calls[0].settings == Settings()
+    assert calls[0].progress is None
+
+
+def test_quiet_and_verbose(calls, dstft, refused) -> None:
+    printed = dstft("optimize", "a.wav", "-q", "--smoothness", "0")
+    assert (printed.out, printed.err) == ("", "")
+    assert "exclude each other" in dstft("optimize", "a.wav", "-qv", code=2).err
+    assert len(calls) == 1
+
+
+def test_every_option_reaches_the_job(calls, dstft) -> None:
+    arguments = []
+    for name, (text, value) in EXAMPLES.items():
+        if not OPTIONS[name].is_flag:
+            arguments += [flag(name), text]
+        elif value or name in ("search", "figures"):
+            arguments.append(flag(name) if value else f"--no-{name}")
+    dstft("optimize", "a.wav", *arguments)
+    expected = {name: value for name, (_, value) in EXAMPLES.items()}
+    assert calls[0].settings == Settings(**expected)
+
+
+def test_precedence(calls, dstft, tmp_path: Path) -> None:
+    config = tmp_path / "c.yaml"
+    config.write_text("power: 1\nseed: 1\noffset: 1\nforce: true\nsearch: false\n")
+    pairs = ["--set", "power=2", "--set", "seed=2", "--set", "win_length=23ms"]
+    preset = ["--preset", "speech"]
+    dstft("optimize", "a.wav", "--power", "3", *pairs, "--config", config, *preset)
+    settings = calls[0].settings
+    assert (settings.power, settings.seed, settings.offset) == (3.0, 2, 1.0)
+    assert (settings.force, settings.search, settings.json) == (True, False, False)
+    assert settings.win_length == Length(23.0, "ms")
+    assert (settings.freq_scale, settings.win_length_max) == ("mel", Length(150.0, "ms"))
+    dstft("optimize", "a.wav", "--search", "--config", config)
+    assert calls[1].settings.search is True
+
+
+def test_a_default_that_is_typed_overrules_a_file(calls, dstft, tmp_path: Path) -> None:
+    config = tmp_path / "c.yaml"
+    config.write_text("window: kaiser\npower: 1\nsearch: no\n")
+    dstft("optimize", "a.wav", "--window", "hann", "--power", "2", "--search", "--config", config)
+    assert calls[0].settings == Settings()
+
+
+def test_an_option_without_effect_is_one_note(calls, dstft) -> None:
+    for arguments, words in (
+        (["--smoothness", "0", "--window-mode", "constant"], "--smoothness 0"),
+        (["--no-figures", "--freq-scale", "log"], "--freq-scale log"),
+        (["--set", "order=2"], "--set order=2"),
+        (["--json", "--save-stft"], "--save-stft"),
+    ):
+        err = dstft("optimize", "a.wav", *arguments).err.splitlines()
+        assert len(err) == 2, err
+        assert err[0].startswith(f"note: {words} has no effect with "), err
+    assert len(calls) == 4
+
+
+def test_a_preset_that_was_overruled_is_silent(calls, dstft, refused) -> None:
+    arguments = ["optimize", "a.wav", "--preset", "music", "--n-fft", "512"]
+    assert dstft(*arguments, "--window-mode", "fixed").err.startswith("warning: ")
+    message = refused(*arguments, "--win-length", "1024")
+    assert message.startswith("--win-length 1024 is above --n-fft 512")
+
+
+def test_input_with_a_leading_dash(calls, dstft) -> None:
+    dstft("optimize", "--", "-a.wav")
+    dstft("optimize", "-")
+    dstft("optimize", "\udcff.wav")  # a name that is not UTF-8
+    assert [call.source for call in calls] == ["-a.wav", "-", "\udcff.wav"]
+
+
+@pytest.mark.parametrize(
+    "option", [["--json"], ["--npy", "-"], ["--png", "-"], ["--emit", "scipy"]]
+)
+def test_stdout_carries_the_data_alone(calls, dstft, option) -> None:
+    printed = dstft("optimize", "a.wav", *option)
+    assert json.loads(printed.out) == {"data": 1}
+    assert printed.err.startswith("warning: ")
+
+
+def test_wrong_usage(calls, refused) -> None:
+    for arguments, words in (
+        (["--power", "-1"], "--power -1: must be above 0"),
+        (["--set", "power=-1"], "--set power=-1: must be above 0"),
+        (["--window", "han"], "did you mean 'hann'?"),
+        (["--preset", "speach"], "did you mean 'speech'?"),
+        (["--config", "none.yaml"], "none.yaml: no such file: check --config"),
+        (["--config", ""], "'--config': must not be empty"),
+        (["-o", ""], "--output '': must not be empty"),
+        (["--png", "-", "--json"], "--png - and --json"),
+        (["--emit", "librosa", "--window-mode", "time"], "--window-mode constant"),
+        (["--n-fft", "512", "--win-length", "1024"], "--win-length 1024 is above --n-fft 512"),
+        (["--set", "power=" + "[" * 70_000], "nested"),
+    ):
+        message = refused("optimize", "a.wav", *arguments)
+        assert words in message, message
+        assert len(message) < 300
+    assert calls == []

@@ -1,0 +1,226 @@
+"""Each criterion against its formula, its slopes, and what is known of it."""
+
+import numpy as np
+import pytest
+import torch
+from criteria_reference import criterion_value
+
+from dstft_cli.criteria import Criterion, Gini, QuasiConvex, resolve, rows_together
+
+CRITERIA = ("entropy", "renyi", "kurtosis", "concentration", "l1l2", "hoyer", "lp", "gini")
+ORDERS = (("renyi", 0.5), ("renyi", 2.0), ("renyi", 4.0), ("lp", 1.0), ("lp", 0.25))
+HIGHER_IS_SPARSER = {"kurtosis", "concentration", "hoyer", "gini"}
+SHAPE = (2, 7, 33)
+CELLS = float(np.prod(SHAPE))
+
+
+def plane(seed: int = 0) -> torch.Tensor:
+    """Powers over some eight orders of magnitude, `[C, T, F]`."""
+    rng = np.random.default_rng(seed)
+    return torch.from_numpy(np.exp(3 * rng.standard_normal(SHAPE)))
+
+
+def ranked(criterion: Criterion, a: torch.Tensor) -> Criterion:
+    """The criterion, with the ranks of this plane if it needs them."""
+    if not isinstance(criterion, Gini):
+        return criterion
+    histogram = Gini.empty_histogram(a.device)
+    Gini.add_to_histogram(histogram, a, torch.ones(a.shape[1], dtype=torch.float64))
+    return Gini.from_histogram(histogram)[0]
+
+
+def sums_of(criterion: Criterion, a: torch.Tensor) -> torch.Tensor:
+    return ranked(criterion, a).rows(a)[0].sum(0)
+
+
+def value(criterion: Criterion, a: torch.Tensor) -> float:
+    return float(criterion.value(sums_of(criterion, a), float(a.numel())))
+
+
+def test_values_are_the_formulas():
+    for name, order in (*((name, None) for name in CRITERIA), *ORDERS):
+        criterion = resolve(name, order)
+        for seed in range(3):
+            expected = criterion_value(name, plane(seed).numpy(), order)
+            exact = 1e-6 if name == "gini" else 1e-10
+            assert value(criterion, plane(seed)) == pytest.approx(expected, rel=exact), name
+            assert value(criterion, plane(seed).float()) == pytest.approx(expected, rel=1e-5), name
+        if order is not None:
+            usual = criterion_value(name, plane(2).numpy())
+            assert abs(expected / usual - 1) > 0.01, name
+
+
+def test_renyi_approaches_shannon():
+    shannon = criterion_value("entropy", plane().numpy())
+    for order in (0.9999, 1.0001):
+        assert value(resolve("renyi", order), plane()) == pytest.approx(shannon, rel=1e-3)
+
+
+def test_one_full_cell_is_as_sparse_as_can_be_and_equal_cells_are_not_sparse():
+    n, bins, frames = CELLS, SHAPE[-1], SHAPE[0] * SHAPE[1]
+    flat = torch.ones(SHAPE, dtype=torch.float64)
+    single = torch.zeros(SHAPE, dtype=torch.float64)
+    single[0, 3, 5] = 2.0
+    known = {  # of the single cell, of the flat plane
+        "entropy": (0.0, np.log(n)),
+        "renyi": (0.0, np.log(n)),
+        "kurtosis": ((bins + frames - 1) / frames, 1.0),  # frames without sound count as flat
+        "concentration": (1.0, 1 / n),
+        "l1l2": (1.0, np.sqrt(n)),
+        "hoyer": (1.0, 0.0),
+        "lp": (1.0, n**0.75),
+        "gini": (1 - 1 / n, 0.0),
+    }
+    for name, (of_single, of_flat) in known.items():
+        criterion = resolve(name)
+        assert value(criterion, single) == pytest.approx(of_single, abs=1e-6), name
+        assert value(criterion, flat) == pytest.approx(of_flat, abs=1e-9), name
+        assert criterion.direction == ("maximize" if name in HIGHER_IS_SPARSER else "minimize")
+
+
+def test_scale_does_not_matter():
+    for name in CRITERIA:
+        criterion = resolve(name)
+        expected = value(criterion, plane())
+        for factor in (1e-3, 7.0, 1e4):
+            found = value(criterion, factor * plane())
+            assert found == pytest.approx(expected, rel=1e-6 if name == "gini" else 1e-9), name
+
+
+def test_scores_fall_as_values_get_better():
+    for name in CRITERIA:
+        criterion = resolve(name)
+        planes = [plane(seed) ** (0.2 + seed / 10) for seed in range(20)]  # from even to peaked
+        values = [value(criterion, a) for a in planes]
+        scores = np.array([float(criterion.score(sums_of(criterion, a), CELLS)) for a in planes])
+        better = np.argsort(values)
+        better = better[::-1] if name in HIGHER_IS_SPARSER else better
+        assert (np.diff(scores[better]) > 0).all(), name
+
+
+def test_slopes_are_the_derivatives_of_the_moments():
+    for name, order in (*((name, None) for name in CRITERIA if name != "gini"), *ORDERS):
+        criterion, a = resolve(name, order), plane()
+        leaf = a.clone().requires_grad_()
+        for moment, slope in zip(criterion.moments(leaf), criterion.slopes(a), strict=True):
+            (expected,) = torch.autograd.grad(moment.sum(), leaf)
+            torch.testing.assert_close(torch.as_tensor(slope).expand(SHAPE).double(), expected)
+
+
+def test_rows_hold_the_derivative_along_a_change():
+    a = plane()
+    da = a * torch.from_numpy(np.random.default_rng(9).uniform(-1, 1, SHAPE))
+    for name in CRITERIA:
+        criterion = ranked(resolve(name), a)
+        rows, slopes = criterion.rows(a, da)
+        assert rows.shape == slopes.shape == (SHAPE[1], criterion.sums_per_frame)
+        step = 1e-9 if name == "gini" else 1e-6  # ranks are held: no cell may leave its bucket
+        up, down = (criterion.rows(a + s * step * da)[0] for s in (1, -1))
+        torch.testing.assert_close(slopes, (up - down) / (2 * step), rtol=1e-5, atol=1e-4)
+
+
+def test_rows_do_not_mix_frames_and_several_criteria_share_a_pass():
+    a = plane()
+    separable = [resolve(name) for name in CRITERIA if name != "gini"]
+    separable += [resolve(*given) for given in ORDERS]
+    together = rows_together(separable, a)
+    for criterion, rows in zip(separable, together, strict=True):
+        alone = torch.cat([criterion.rows(a[:, i : i + 1])[0] for i in range(SHAPE[1])])
+        torch.testing.assert_close(criterion.rows(a)[0], alone, rtol=1e-13, atol=0)
+        torch.testing.assert_close(rows, alone, rtol=1e-13, atol=0)
+
+
+def test_gradients_of_scores():
+    for name in CRITERIA:
+        criterion = resolve(name)
+        sums = sums_of(criterion, plane()).numpy()
+        score, gradient = criterion.score_gradient(sums, CELLS)
+        assert score == float(criterion.score(torch.from_numpy(sums), CELLS))
+        for j in range(len(sums)):
+            step = np.zeros(len(sums))
+            step[j] = 1e-6 * abs(sums[j])
+            up, down = (criterion.score_gradient(sums + s * step, CELLS)[0] for s in (1, -1))
+            assert gradient[j] == pytest.approx((up - down) / (2 * step[j]), rel=1e-5), name
+
+
+def test_multipliers_and_tangents_are_those_of_the_score():
+    """At the tangent's point the score has the gradient `(λ, −1)`, but for a positive factor."""
+    for name, order in (*((name, None) for name in CRITERIA), *ORDERS):
+        criterion = resolve(name, order)
+        if not isinstance(criterion, QuasiConvex):
+            assert name in ("kurtosis", "gini")
+            continue
+        for multiplier, least in ((2.5, 0.3), (9.0, 4.0)):
+            a, b = criterion.tangent(multiplier, least)
+            assert multiplier * a - b == pytest.approx(least)
+            _, gradient = criterion.score_gradient(np.array([a, b]), CELLS)
+            assert -gradient[0] / gradient[1] == pytest.approx(multiplier), name
+            assert float(criterion.multiplier(np.array(b / a))) == pytest.approx(multiplier), name
+
+
+def test_the_tangent_bounds_every_score_of_its_half_plane():
+    rng = np.random.default_rng(0)
+    for name, order in (*((name, None) for name in CRITERIA), *ORDERS):
+        criterion = resolve(name, order)
+        if not isinstance(criterion, QuasiConvex):
+            continue
+        sums = torch.stack([sums_of(criterion, plane(seed)) for seed in range(6)])
+        parts = torch.from_numpy(rng.dirichlet(np.ones(6), 200)) @ sums
+        for multiplier in rng.uniform(1.5, 30, 20):
+            least = float((multiplier * parts[:, 0] - parts[:, 1]).min())
+            if least > 0:
+                bound = torch.tensor(criterion.tangent(multiplier, least), dtype=torch.float64)
+                scores = criterion.score(parts, CELLS)
+                assert float(criterion.score(bound, CELLS)) <= float(scores.min()) + 1e-9, name
+
+
+def test_silent_frames_and_empty_cells_are_finite():
+    for dtype in (torch.float32, torch.float64):
+        a = plane().to(dtype)
+        a[:, 2] = 0.0
+        a[0, 4, ::3] = 0.0
+        da = torch.where(a > 0, plane(1).to(dtype), 0.0)
+        for name in CRITERIA:
+            criterion = ranked(resolve(name), a)
+            rows, slopes = criterion.rows(a, da)
+            assert torch.isfinite(rows).all(), name
+            assert torch.isfinite(slopes).all(), name
+            _, gradient = criterion.score_gradient(rows.sum(0).numpy(), CELLS)
+            assert np.isfinite(gradient).all(), name
+            assert slopes[2].tolist() == [0.0] * criterion.sums_per_frame, name
+
+
+def test_what_doubling_with_silence_does():
+    """Sums over all cells do not see silence; means over cells, frames or ranks do."""
+    a = plane()
+    n, l1l2 = 2 * CELLS, value(resolve("l1l2"), a)
+    for name in CRITERIA:
+        before = value(resolve(name), a)
+        after = value(resolve(name), torch.cat([a, torch.zeros_like(a)], dim=1))
+        expected = {
+            "kurtosis": (before + 1) / 2,  # a silent frame counts as flat
+            "gini": (1 + before) / 2,
+            "hoyer": (np.sqrt(n) - l1l2) / (np.sqrt(n) - 1),
+        }
+        assert after == pytest.approx(expected.get(name, before), rel=1e-6), name
+
+
+def test_kurtosis_is_a_mean_over_frames_of_whatever_level():
+    levels = torch.logspace(-12, 12, SHAPE[1], dtype=torch.float64)[None, :, None]
+    expected = criterion_value("kurtosis", plane().numpy())
+    kurtosis = resolve("kurtosis")
+    assert value(kurtosis, plane() * levels) == pytest.approx(expected, rel=1e-9)
+    assert value(kurtosis, (plane() * levels).float()) == pytest.approx(expected, rel=1e-5)
+
+
+def test_gini_weighs_frames_and_counts_in_any_order():
+    a = plane()
+    weights = torch.tensor([1.0, 2, 1, 1, 3, 1, 1], dtype=torch.float64)
+    histogram = Gini.empty_histogram(a.device)
+    for i in reversed(range(SHAPE[1])):
+        Gini.add_to_histogram(histogram, a[:, i : i + 1], weights[i : i + 1])
+    criterion, sums = Gini.from_histogram(histogram)
+    expected = criterion_value("gini", a.repeat_interleave(weights.long(), dim=1).numpy())
+    assert float(criterion.value(sums, 0.0)) == pytest.approx(expected, rel=1e-6)
+    with pytest.raises(RuntimeError, match="ranks are not known"):
+        resolve("gini").rows(a)

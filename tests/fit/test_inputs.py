@@ -1,0 +1,202 @@
+"""What the fit accepts and refuses, what it records, and that it repeats itself exactly."""
+
+import numpy as np
+import pytest
+import torch
+
+from dstft_cli.records import Result, StopReason
+from fit.cases import each, optimize
+
+RATE = 1000
+OPTIONS = {"n_fft": 128, "window_mode": "time"}
+
+
+def signal(channels: int | None = None, n: int = 3000) -> np.ndarray:
+    """A swinging tone in noise: its best lengths vary and lie within their bounds."""
+    shape = (n,) if channels is None else (channels, n)
+    noise = np.random.default_rng(4).standard_normal(shape)
+    return np.sin(np.cumsum(1 + 0.6 * np.sin(2 * np.pi * np.arange(n) / 700))) + 0.1 * noise
+
+
+def same(one: Result, other: Result) -> bool:
+    np.testing.assert_array_equal(one.window_length, other.window_length)
+    np.testing.assert_array_equal(one.trajectory.criterion, other.trajectory.criterion)
+    assert one.trajectory.phase == other.trajectory.phase
+    return one.criterion == other.criterion
+
+
+class Slices:
+    """A signal that can only be read a slice at a time, and remembers the longest."""
+
+    def __init__(self, data: np.ndarray) -> None:
+        self._data = data
+        self.shape = data.shape
+        self.longest = 0
+
+    def __getitem__(self, index):
+        part = self._data[index]
+        self.longest = max(self.longest, part.shape[-1])
+        return part
+
+
+@each("channels", [None, 1, 2])
+def test_arrays_tensors_and_slices_are_the_same_signal(channels):
+    x = signal(channels).astype(np.float32)
+    expected = optimize(x, RATE, **OPTIONS)
+    assert same(optimize(torch.from_numpy(x), RATE, **OPTIONS), expected)
+    assert same(optimize(Slices(np.atleast_2d(x)), RATE, **OPTIONS), expected)
+
+
+def test_channels_share_one_set_of_lengths():
+    x = signal(2)
+    both = optimize(x, RATE, **OPTIONS)
+    assert both.window_length.shape == (1, 376)
+    assert both.criterion.start != optimize(x[:1], RATE, **OPTIONS).criterion.start
+    twice = optimize(np.stack([x[0], x[0]]), RATE, dtype="float64", **OPTIONS)
+    once = optimize(x[0], RATE, dtype="float64", **OPTIONS)
+    # the same cells twice: entropy rises by ln 2, the lengths stay
+    assert twice.criterion.final == pytest.approx(once.criterion.final + np.log(2), abs=1e-9)
+    np.testing.assert_allclose(twice.window_length, once.window_length, rtol=1e-5)
+
+
+def test_result_describes_itself():
+    result = optimize(signal(), RATE, hop_length=10.5, **OPTIONS)
+    T = 1 + int(3000 // 10.5)
+    assert result.frames == T
+    assert result.window_length.shape == (1, T)
+    np.testing.assert_array_equal(result.frame_centers, 10.5 * np.arange(T))
+    np.testing.assert_allclose(result.times, 0.0105 * np.arange(T))
+    np.testing.assert_allclose(result.frequencies, RATE / 128 * np.arange(65))
+    np.testing.assert_allclose(result.hop_lengths, 10.5)
+    assert (result.n_fft, result.hop_length, result.sample_rate) == (128, 10.5, 1000)
+    assert (result.window, result.normalization, result.power) == ("hann", "energy", 2)
+    assert set(result.seconds) == {"search", "descent"}
+
+
+@each("window_mode", ["constant", "time"])
+@each("criterion", ["entropy", "gini"])
+def test_trajectory_records_every_step(window_mode, criterion):
+    calls = []
+    result = optimize(
+        signal(),
+        RATE,
+        n_fft=128,
+        window_mode=window_mode,
+        criterion=criterion,
+        max_steps=5,
+        progress=lambda *call: calls.append(call),
+    )
+    steps = result.trajectory
+    assert steps.phase[0] == "start"
+    order = [phase for i, phase in enumerate(steps.phase) if phase not in steps.phase[:i]]
+    assert order == ["start", "table", *(["search"] if window_mode == "time" else []), "descent"]
+    assert steps.phase.count("table") == 16
+    assert len(steps) == len(steps.seconds) == len(steps.evaluations) == len(steps.window_lengths)
+    assert len(steps.hop_lengths) == len(steps)
+    assert (np.diff(steps.evaluations) >= 0).all()
+    assert (np.diff(steps.seconds) >= 0).all()
+    assert steps.evaluations[0] == 1
+    assert steps.evaluations[-1] <= result.evaluations
+    assert np.isfinite(steps.criterion).all()
+    assert steps.criterion[0] == result.criterion.start
+    tabulated = [lengths.item() for lengths in steps.window_lengths[1:17]]
+    np.testing.assert_allclose(tabulated, np.geomspace(16, 128, 16), rtol=1e-6)
+    for lengths in steps.window_lengths:
+        assert np.broadcast_shapes(lengths.shape, result.window_length.shape) == (
+            result.window_length.shape
+        )
+    stages = {stage for stage, _, _ in calls}
+    assert {"evaluate" if criterion == "entropy" else "rank", "descent"} <= stages
+    assert all(0 < done <= total for _, done, total in calls)
+
+
+@each("win_length", [16.0, 77.123456789, 128.0])
+@each("window_mode", ["constant", "time"])
+def test_start_comes_back_exactly(win_length, window_mode):
+    result = optimize(
+        signal(),
+        RATE,
+        n_fft=128,
+        window_mode=window_mode,
+        win_length=win_length,
+        search=False,
+        max_steps=0,
+    )
+    assert set(result.window_length.ravel().tolist()) == {win_length}
+    assert result.start_window_length.tolist() == [[win_length]]
+    assert result.criterion.final == result.criterion.start
+    assert result.evaluations == 1
+    assert result.trajectory.phase == ("start",)
+
+
+@each(
+    ("options", "reason"),
+    [
+        ({"window_mode": "fixed"}, StopReason.FIXED),
+        ({"search": False, "max_steps": 0}, StopReason.FIXED),
+        ({"max_steps": 0}, StopReason.SEARCH),
+        ({}, StopReason.CONVERGED),
+        ({"search": False, "max_steps": 1}, StopReason.STEP_LIMIT),
+        ({"search": False, "optimizer": "adam", "max_steps": 3}, StopReason.STEP_LIMIT),
+        ({"search": False, "optimizer": "sgd", "max_steps": 3}, StopReason.STEP_LIMIT),
+    ],
+)
+def test_stop_reasons(options, reason):
+    result = optimize(signal(), RATE, n_fft=128, **options)
+    assert result.stop_reason is reason
+    assert np.isfinite(result.criterion.final)
+
+
+@each("steps", [0, 5])
+def test_criterion_that_breaks_down_keeps_the_best_step(steps):
+    class BreaksDown:
+        """NaN once its gradient was asked for so many times."""
+
+        asked = -1  # the first time it is only tried out
+
+        def moments(self, a):
+            return a, a**2
+
+        def value(self, sums, cells):
+            self.asked += sums.requires_grad
+            ratio = sums[0] / sums[1].sqrt()
+            return ratio * float("nan") if sums.requires_grad and self.asked > steps else ratio
+
+    result = optimize(
+        signal(),
+        RATE,
+        n_fft=128,
+        criterion=BreaksDown(),
+        search=False,
+        win_length=40.5,
+        optimizer="adam",
+    )
+    assert result.stop_reason is StopReason.NON_FINITE
+    if steps == 0:
+        assert result.window_length.tolist() == [[40.5]]
+        assert result.criterion.final == result.criterion.start
+    else:
+        assert result.criterion.final < result.criterion.start
+
+
+@each("criterion", ["entropy", "kurtosis", "renyi"])
+def test_threads_change_nothing(criterion):
+    x = signal(n=40000)
+    options = {"n_fft": 256, "hop_length": 4, "window_mode": "time", "max_steps": 3}
+    one, two = (optimize(x, RATE, criterion=criterion, threads=n, **options) for n in (1, 2))
+    assert one.frames == 10001  # several blocks
+    assert same(one, two)
+    assert same(optimize(x, RATE, criterion=criterion, threads=2, **options), two)
+
+
+def test_long_signals_are_read_in_pieces():
+    samples = Slices(signal(1, n=200_000).astype(np.float32))
+    optimize(samples, RATE, n_fft=512, hop_length=64, max_steps=0, peak=5.0)
+    assert samples.longest <= 2048 * 64  # blocks of about half a million samples of frames
+
+
+def test_one_frame():
+    result = optimize(signal(n=100), RATE, n_fft=512, hop_length=101, overlap=1, window_mode="time")
+    assert result.window_length.shape == (1, 1)
+    assert result.hop_lengths.size == 0
+    assert np.isfinite(result.criterion.final)

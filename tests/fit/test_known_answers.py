@@ -1,0 +1,191 @@
+"""The whole fit: signals whose best windows are known."""
+
+import numpy as np
+import pytest
+import torch
+from criteria_reference import criterion_value
+from stft_reference import explicit_stft
+
+from dstft_cli.records import Note, Result
+from fit.cases import PEER, each, optimize, two_tones
+
+RATE = 8000
+
+
+def tone(n: int = RATE) -> np.ndarray:
+    return np.sin(2 * np.pi * 440 * np.arange(n) / RATE)
+
+
+def clicks(n: int = RATE) -> np.ndarray:
+    x = np.zeros(n)
+    x[500::1000] = 1.0
+    return x
+
+
+def bursts_in_silence() -> np.ndarray:
+    """A tone, half a second of digital silence, clicks."""
+    x = np.zeros(2 * RATE)
+    x[: RATE // 2] = tone(RATE // 2)
+    x[RATE : RATE + 2000] = clicks(2000)
+    return x
+
+
+def variation(result: Result) -> float:
+    """Sum of all changes, e-folds: unlike their number it hardly moves where two curves tie."""
+    return float(np.abs(np.diff(np.log(result.window_length[0]))).sum())
+
+
+def changes(result: Result) -> int:
+    return int(np.count_nonzero(np.diff(result.window_length[0])))
+
+
+@each("window_mode", ["constant", "time"])
+def test_a_steady_tone_wants_the_longest_window(window_mode):
+    result = optimize(tone(), RATE, n_fft=512, window_mode=window_mode)
+    np.testing.assert_allclose(result.window_length, 512, rtol=1e-12)
+    assert result.length_bounds == (64, 512)
+    (note,) = result.notes
+    assert (note.kind, note.value) == ("length_on_upper_bound", 512)
+    assert note.parameter.split()[0] == "n_fft"
+
+
+def test_a_tone_wants_an_n_fft_beyond_the_automatic_one():
+    result = optimize(tone(), RATE)
+    assert result.n_fft == 1024  # the power of two up to a quarter of the signal
+    assert result.notes == (Note("length_on_upper_bound", "n_fft", 1024.0, 2000.0),)
+
+
+@each(
+    ("options", "shortest", "names", "limit"),
+    [
+        ({}, 64, "hop_length", 16.0),
+        ({"hop_length": 4}, 16, "win_length_min", None),
+        ({"win_length_min": 100}, 100, "win_length_min hop_length", None),
+    ],
+)
+def test_clicks_want_the_shortest_window(options, shortest, names, limit):
+    result = optimize(clicks(), RATE, n_fft=512, **options)
+    np.testing.assert_allclose(result.window_length, [[shortest]], rtol=1e-12)
+    assert result.notes == (Note("length_on_lower_bound", names, shortest, limit),)
+
+
+def test_clicks_and_tone_get_a_window_each():
+    x = np.concatenate([tone(), clicks()])
+    result = optimize(x, RATE, n_fft=512, window_mode="time")
+    lengths = result.window_length[0]
+    at_tone = result.times < 0.9
+    assert lengths[at_tone].min() > 400
+    for click in np.arange(RATE + 500, 2 * RATE, 1000):
+        assert lengths[np.abs(result.frame_centers - click).argmin()] < 100
+
+
+def test_best_length_for_a_chirp_scales_as_one_over_the_root_of_its_rate():
+    n, rate = 32000, 16000
+    t = np.arange(n) / rate
+    products = []
+    for chirp_rate in (500, 1000, 2000, 3500):  # Hz/s
+        x = np.cos(2 * np.pi * (300 * t + chirp_rate * t**2 / 2))
+        result = optimize(x, rate, n_fft=4096, hop_length=128)
+        products.append(float(result.window_length[0, 0]) / rate * np.sqrt(chirp_rate))
+        assert result.notes == ()
+    np.testing.assert_allclose(products, products[0], rtol=0.03)
+    assert products[0] == pytest.approx(2.03, rel=0.03)
+
+
+def test_noise_does_not_move_the_best_length_for_a_chirp():
+    """Power 2 and energy normalization are the defaults because of this."""
+    t = np.arange(32000) / 16000
+    x = np.cos(2 * np.pi * (300 * t + 1000 * t**2))
+    noise = np.random.default_rng(0).standard_normal(len(t))
+    best = [
+        float(optimize(x + level * noise, 16000, n_fft=2048, hop_length=128).window_length[0, 0])
+        for level in (0.0, 0.07, 0.22, 0.7)
+    ]
+    np.testing.assert_allclose(best, best[0], rtol=0.05)
+
+
+def test_two_tones_reach_the_known_values():
+    constant = optimize(two_tones(), 1024, **PEER)
+    assert constant.criterion.final <= 7.0718
+    time = optimize(two_tones(), 1024, window_mode="time", **PEER)
+    assert time.criterion.final <= 6.7960
+    assert time.window_length.shape == (1, 161)
+    assert time.criterion.best_fixed == pytest.approx(constant.criterion.best_fixed, rel=1e-6)
+
+
+@each("window_mode", ["constant", "time"])
+def test_final_value_is_that_of_the_returned_lengths(window_mode):
+    """Recomputed sample by sample."""
+    x = two_tones()[2300:2700]
+    result = optimize(x, 1024, n_fft=128, window_mode=window_mode, dtype="float64", smoothness=0.01)
+    X = explicit_stft(x, result.frame_centers, result.window_length, 128)
+    expected = criterion_value("entropy", (np.abs(X) ** 2).T[None])
+    assert result.criterion.final == pytest.approx(expected, rel=1e-9)
+    assert result.criterion.final < result.criterion.start
+
+
+@each("options", [{"smoothness": 0, "max_steps": 0}, {"max_steps": 0}, {}])
+@each("criterion", ["entropy", "kurtosis"])
+def test_silence_keeps_the_length_before(options, criterion):
+    result = optimize(
+        bursts_in_silence(), RATE, n_fft=512, window_mode="time", criterion=criterion, **options
+    )
+    lengths, centers = result.window_length[0], result.frame_centers
+    silent = (centers >= RATE // 2 + 256) & (centers <= RATE + 500 - 256)
+    assert silent.sum() > 100
+    before = lengths[np.flatnonzero(silent)[0] - 1]
+    np.testing.assert_array_equal(lengths[silent], before)
+    if criterion == "kurtosis":  # the last frame that can see the tone wants to see it
+        assert before > 400
+
+
+def test_smoothness_depends_neither_on_hop_nor_on_duration():
+    """A signal that repeats has the same curve in each period, whatever the hop."""
+    period = np.concatenate([tone(4000), 8 * clicks(4000)])
+    once = optimize(period, RATE, n_fft=512, window_mode="time")
+    thrice = optimize(np.tile(period, 3), RATE, n_fft=512, window_mode="time")
+    denser = optimize(period, RATE, n_fft=512, hop_length=16, window_mode="time", overlap=0.25)
+    assert variation(thrice) == pytest.approx(3 * variation(once), rel=0.12)
+    assert variation(denser) == pytest.approx(variation(once), rel=0.12)
+    assert changes(once) > 4
+
+
+@each("optimizer", ["lbfgs", "adam", "sgd"])
+@each("window_mode", ["constant", "time"])
+def test_every_optimizer_improves_from_a_start(optimizer, window_mode):
+    result = optimize(
+        two_tones(),
+        1024,
+        **PEER,
+        win_length=100.5,
+        search=False,
+        optimizer=optimizer,
+        window_mode=window_mode,
+        max_steps=40,
+    )
+    assert result.criterion.final < result.criterion.start - 0.1
+    assert result.start_window_length.tolist() == [[100.5]]
+    assert result.trajectory.window_lengths[0].tolist() == [[100.5]]
+    assert result.trajectory.phase[0] == "start"
+    assert set(result.trajectory.phase[1:]) == {"descent"}
+    if window_mode == "time":
+        assert changes(result) > 10
+
+
+def test_user_criterion_gives_what_the_built_in_one_gives():
+    class MyConcentration:
+        direction = "maximize"
+
+        def moments(self, a: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            return a**2, a**4
+
+        def value(self, sums: torch.Tensor, cells: float) -> torch.Tensor:
+            return sums[1] / sums[0] ** 2
+
+    own = optimize(two_tones(), 1024, n_fft=256, criterion=MyConcentration())
+    built_in = optimize(two_tones(), 1024, n_fft=256, criterion="concentration")
+    np.testing.assert_allclose(own.window_length, built_in.window_length, rtol=1e-3)
+    assert own.criterion.final == pytest.approx(built_in.criterion.final, rel=1e-4)
+    assert own.criterion.best_fixed_win_length == built_in.criterion.best_fixed_win_length
+    assert own.criterion.name == "MyConcentration"
+    assert own.criterion.direction == "maximize"

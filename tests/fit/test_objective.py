@@ -1,0 +1,204 @@
+"""Score and penalty of lengths and positions: gradients against differences, and what is held."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+
+from dstft_cli.criteria import resolve
+from dstft_cli.fit.centers import FreeCenters, FreeHop, HopRange, quadrature_weights
+from dstft_cli.fit.evaluator import Compute, Evaluator
+from dstft_cli.fit.objective import Candidate, Lengths, Objective, Point, Positions
+from dstft_cli.fit.plan import LengthBounds, Plan
+from dstft_cli.fit.problem import Problem
+from dstft_cli.fit.variables import FreeLengths
+from fit.cases import HOP_MODES, WINDOW_MODES, each, request
+
+N, K, HOP = 150, 32, 6.0
+SIGNAL = np.random.default_rng(3).standard_normal((2, N)) * np.geomspace(1, 8, N)
+BOUNDS = LengthBounds(7.0, 32.0, "", "")
+LEARNED = [
+    (window_mode, hop_mode)
+    for window_mode in WINDOW_MODES
+    for hop_mode in HOP_MODES
+    if (window_mode, hop_mode) != ("fixed", "fixed")
+]
+
+
+@dataclass
+class Case:
+    """An objective, and what it was built from."""
+
+    objective: Objective
+    start: Evaluator
+    row: np.ndarray
+
+
+def build(
+    window_mode: str,
+    hop_mode: str,
+    *,
+    criterion: str = "entropy",
+    power: float = 2.0,
+    smoothness: float = 0.0,
+    overlap: float = 0.9,
+    tight: bool = False,
+    frames_kept: bool = True,
+) -> Case:
+    """Random lengths and frames.
+
+    `tight`: windows so short that they hold many of the frames; `frames_kept`: a learned hop has as
+    many frames as the start.
+    """
+    rng = np.random.default_rng(0)
+    asked = request(
+        100.0,
+        window_mode=window_mode,
+        hop_mode=hop_mode,
+        smoothness=smoothness,
+        power=power,
+        criterion=criterion,
+        dtype="float64",
+        threads=1,
+    )
+    problem = Problem.of(SIGNAL, asked, None, None)
+    plan = Plan(K, HOP, K, LengthBounds(K, K, "", ""))
+    at = partial(problem.evaluator, plan)  # four bins share a length, where change is paid for
+    hops = HopRange(N, overlap, 1.0, 2.5 * HOP)
+    centers = np.linspace(1.7, N - 3.2, 25)
+    if hop_mode == "time":
+        centers = np.sort(centers + rng.uniform(-2, 2, len(centers)))
+    elif hop_mode == "constant":
+        centers = FreeHop(hops).centers(np.array([np.log(6.1)]))
+    evaluator = at(centers)
+    count = 1 if window_mode in ("fixed", "constant") else len(evaluator.weights)
+    top = 9.0 if tight else 28.0
+    row = rng.permutation(np.linspace(8.0 if tight else 19.0, top, count))
+    sums = evaluator.total(evaluator.arrange(row))
+    candidate = Candidate(row, centers, sums, evaluator.cells, 0.0)
+    lengths, positions = None, None
+    if window_mode != "fixed":
+        free = FreeLengths.constant()
+        if count > 1:
+            free = FreeLengths.runs(row, evaluator.neighbours(smoothness))
+        lengths = Lengths(free, BOUNDS, evaluator.weights)
+    if hop_mode != "fixed":
+        kept = len(centers) if frames_kept else None
+        moved_by = FreeCenters(hops) if hop_mode == "time" else FreeHop(hops, kept)
+        positions = Positions(moved_by, HOP, centers, np.ones(len(centers)) / len(centers))
+
+    def evaluate(row: np.ndarray, centers: np.ndarray) -> Point:
+        moved = at(centers)
+        slopes = moved.slopes(moved.arrange(row))
+        sums = moved.frame_weights @ slopes.frames
+        return Point(sums, moved.cells, slopes.by_length, slopes.frames, slopes.by_center)
+
+    return Case(Objective(evaluator, evaluate, candidate, lengths, positions), evaluator, row)
+
+
+def check_gradient(objective: Objective, z: np.ndarray) -> np.ndarray:
+    """Against difference quotients of single variables and along a random direction."""
+    gradient = objective(z).gradient
+    assert gradient.shape == z.shape
+    rng = np.random.default_rng(4)
+    few = rng.choice(len(z), min(4, len(z)), replace=False)
+    for direction in (*np.eye(len(z))[few], rng.uniform(-1, 1, len(z))):
+        step = 1e-6
+        up, down = (objective(z + s * step * direction).value for s in (1, -1))
+        expected = (up - down) / (2 * step)
+        assert gradient @ direction == pytest.approx(expected, rel=2e-4, abs=2e-8)
+    assert np.abs(gradient).max() > 1e-4
+    return gradient
+
+
+@each("smoothness", [0.0, 0.3])
+@each("criterion", ["entropy", "renyi", "hoyer", "lp"])
+@each(("window_mode", "hop_mode"), LEARNED)
+def test_gradient_is_the_difference_quotient(window_mode, hop_mode, criterion, smoothness):
+    power = 1.0 if criterion == "renyi" else 2.0
+    case = build(window_mode, hop_mode, criterion=criterion, power=power, smoothness=smoothness)
+    z = case.objective.variables.start
+    check_gradient(case.objective, z + 1e-3 * np.random.default_rng(1).uniform(-1, 1, len(z)))
+
+
+@each("window_mode", WINDOW_MODES)
+def test_gradient_where_windows_hold_the_frames(window_mode):
+    """A frame as far from the one before as the windows allow moves with their lengths."""
+    case = build(window_mode, "time", tight=True, overlap=0.8)
+    z = case.objective.variables.start + 1e-4
+    gradient = check_gradient(case.objective, z)
+    lengths = 0 if window_mode == "fixed" else len(z) - 25
+    held = gradient[lengths:] == 0
+    assert 4 <= held.sum() < 25  # these are not where they wish to be
+
+
+@each("window_mode", WINDOW_MODES)
+def test_value_is_score_plus_penalty(window_mode):
+    """Frames weigh their share of time; changes cost their price."""
+    case = build(window_mode, "time", smoothness=0.3)
+    point = case.objective(case.objective.variables.start)
+    value, found = point.value, point.found
+    moved = Evaluator(
+        SIGNAL,
+        found.centers,
+        case.start.transform,
+        resolve("entropy"),
+        peak=float(np.abs(SIGNAL).max()),
+        compute=Compute(dtype=torch.float64),
+    )
+    assert found.row == pytest.approx(case.row, rel=1e-12)
+    np.testing.assert_allclose(found.centers, case.start.centers)
+    assert found.total == value
+    if window_mode in ("fixed", "constant", "time"):
+        sums = quadrature_weights(found.centers, HOP, N) @ moved.rows(found.row[None, :])
+        np.testing.assert_allclose(found.sums, sums, rtol=1e-9)
+    entropy = np.log(found.sums[0]) - found.sums[1] / found.sums[0]
+    z, penalty = np.log(found.row), 0.0
+    if window_mode == "time":
+        penalty = 0.3 * K / N * np.abs(np.diff(z)).sum()
+    elif window_mode == "frequency":
+        penalty = 0.3 / 17 * np.abs(np.diff(z)).sum()
+    elif window_mode == "time-frequency":
+        patches = case.start.patches
+        by_frequency, by_time = case.start.neighbours(0.3).prices
+        high, wide = patches.shape  # a change along all of one axis costs as in that mode alone
+        assert by_frequency * wide == pytest.approx(0.3 / 17)
+        assert by_time * high == pytest.approx(0.3 * K / N)
+        grid = z.reshape(patches.shape)
+        penalty = by_frequency * np.abs(np.diff(grid, axis=0)).sum()
+        penalty += by_time * np.abs(np.diff(grid, axis=1)).sum()
+    assert value == pytest.approx(entropy + penalty, rel=1e-9)
+    assert window_mode in ("fixed", "constant") or penalty > 0.01
+
+
+def test_the_start_is_the_candidate():
+    for window_mode, hop_mode in LEARNED:
+        case = build(window_mode, hop_mode)
+        z = case.objective.variables.start
+        assert (case.objective.variables.low <= z).all()
+        assert (z <= case.objective.variables.high).all()
+        assert z.shape == case.objective.variables.scale.shape
+        found = case.objective(z).found
+        np.testing.assert_allclose(found.row, case.row, rtol=1e-12)
+        np.testing.assert_allclose(found.centers, case.start.centers, rtol=1e-9)
+
+
+@each("window_mode", ["constant", "frequency"])
+def test_the_number_of_frames_follows_the_hop(window_mode):
+    """Where no length belongs to a frame, a shorter hop brings more frames, at about the same value."""
+    case = build(window_mode, "constant", frames_kept=False)
+    z = case.objective.variables.start
+    values = []
+    for hop, count in ((6.1, 25), (4.0, 38), (2.9, 52)):
+        z[-1] = np.log(hop)
+        point = case.objective(z)
+        values.append(point.value)
+        found = point.found
+        assert len(found.centers) == count
+        assert np.diff(found.centers) == pytest.approx(np.full(count - 1, hop))
+        assert np.isfinite(point.gradient).all()
+    assert values == pytest.approx([values[0]] * 3, abs=0.03)
+    z[-1] = np.log(4.0)
+    check_gradient(case.objective, z)

@@ -1,0 +1,185 @@
+"""Learned hops and frame centres: constraints, guarantees, known answers and odd cases."""
+
+import numpy as np
+import pytest
+from fuzz.fits import check_constraints
+
+from dstft_cli.records import Result
+from fit.cases import MODES, PEER, WINDOW_MODES, each, optimize, two_tones
+
+RATE = 1000
+TONES = [(1484, 50), (1153, 228), (635, 65), (361, 171), (1796, 30), (1207, 144)]  # samples, Hz
+TRANSITIONS = np.cumsum([samples for samples, _ in TONES])[:-1]
+
+
+def six_tones(seed: int = 0) -> np.ndarray:
+    """Six tones in a row, in noise."""
+    parts = [np.sin(2 * np.pi * f * np.arange(n) / RATE) for n, f in TONES]
+    x = np.concatenate(parts)
+    return x + 0.2 * np.random.default_rng(seed).standard_normal(len(x))
+
+
+def energy_across(centers: np.ndarray, length: float) -> float:
+    """Of Hann windows beyond the transitions: per frame and transition the smaller part, summed."""
+    total = 0.0
+    for center in centers:
+        n = np.arange(np.floor(center - length / 2), np.ceil(center + length / 2) + 1)
+        u = (n - center) / length
+        energy = np.where(np.abs(u) <= 0.5, (0.5 + 0.5 * np.cos(2 * np.pi * u)) ** 2, 0.0)
+        energy /= energy.sum()
+        total += sum(min(energy[n < at].sum(), energy[n >= at].sum()) for at in TRANSITIONS)
+    return total
+
+
+@each(
+    ("hop", "options", "before"),
+    [
+        (500, {}, 0.73),
+        (250, {}, 1.30),
+        (250, {"hop_length_min": 62.5, "hop_length_max": 577}, 1.30),
+    ],
+)
+def test_frames_move_away_from_the_transitions(hop, options, before):
+    x = six_tones()
+    result = optimize(
+        x,
+        RATE,
+        n_fft=1500,
+        hop_length=hop,
+        win_length=577,
+        overlap=1,
+        window_mode="fixed",
+        hop_mode="time",
+        **options,
+    )
+    check_constraints(result, 1, "time")
+    assert result.window_length.tolist() == [[577]]
+    uniform = energy_across(np.arange(0, len(x) + 1, hop), 577)
+    assert uniform == pytest.approx(before, abs=0.01)
+    assert energy_across(result.frame_centers, 577) <= uniform / 10
+    assert result.criterion.final <= result.criterion.start - 0.2
+
+
+def steady(seed: int = 0) -> np.ndarray:
+    n = np.arange(4000)
+    return np.sin(0.3 * n) + 0.3 * np.random.default_rng(seed).standard_normal(4000)
+
+
+def searched_hops(result: Result) -> tuple[np.ndarray, np.ndarray]:
+    """Hops of the search and their values."""
+    steps = [i for i, phase in enumerate(result.trajectory.phase) if phase == "search"]
+    hops = np.array([float(result.trajectory.hop_lengths[i].mean()) for i in steps])
+    return hops, result.trajectory.criterion[steps]
+
+
+def signals() -> dict[str, np.ndarray]:
+    n, noise = np.arange(4000), np.random.default_rng(1).standard_normal(4000)
+    return {
+        "tone in noise": steady(),
+        "noise": noise,
+        "chirp": np.sin(0.1 * n + 1e-4 * n**2) + 0.05 * noise,
+        "bursts": np.sin(0.3 * n) * (np.sin(0.01 * n) > 0) + 0.01 * noise,
+    }
+
+
+@each("name", list(signals()))
+def test_denser_frames_must_pay(name):
+    """A hop below the start's is taken for a gain of 0.002 nats or more, not for less."""
+    result = optimize(
+        signals()[name],
+        RATE,
+        n_fft=256,
+        hop_length=32,
+        win_length=128,
+        hop_length_min=2,
+        hop_length_max=64,
+        window_mode="fixed",
+        hop_mode="constant",
+    )
+    check_constraints(result, 0.5, "constant")
+    hop = float(result.hop_lengths.mean())
+    gain = result.criterion.start - result.criterion.final
+    assert hop > 0.9 * 32 or gain >= 0.002
+    _, values = searched_hops(result)
+    assert result.criterion.final <= values.min() + 0.0021
+
+
+@each("hop_mode", ["constant", "time"])
+@each("window_mode", WINDOW_MODES)
+def test_learned_hops_stay_in_their_range(window_mode, hop_mode):
+    options = {"n_fft": 128, "win_length": 128, "window_mode": window_mode, "hop_mode": hop_mode}
+    x = signals()["bursts"][:1200]
+    for low, high in ((24.0, 31.5), (28.0, 28.0)):
+        result = optimize(
+            x,
+            RATE,
+            **options,
+            hop_length=28,
+            hop_length_min=low,
+            hop_length_max=high,
+            max_steps=10,
+        )
+        assert result.hop_bounds == (low, high)
+        check_constraints(result, 0.5, hop_mode)
+
+
+def test_two_tones_reach_the_known_optimum_per_cell():
+    result = optimize(
+        two_tones().astype(np.float32),
+        1024,
+        **PEER,
+        window_mode="time-frequency",
+    )
+    assert result.window_length.shape == (257, 161)
+    assert result.criterion.final <= 6.10
+    assert result.criterion.table_bound <= result.criterion.final
+    assert result.criterion.table_bound == pytest.approx(result.criterion.final, abs=0.05)
+
+
+NOISE = np.random.default_rng(2).standard_normal(600)
+ODD = {  # signal and options
+    "odd n_fft": (NOISE[:300], {"n_fft": 31, "hop_length": 5}),
+    "tiny n_fft": (NOISE[:80], {"n_fft": 5, "hop_length": 1}),
+    "hop as long as the signal": (NOISE[:32], {"n_fft": 128, "hop_length": 32}),
+    "hop longer than the signal": (NOISE[:20], {"n_fft": 128, "hop_length": 30}),
+    "signal shorter than n_fft": (NOISE[:100], {"n_fft": 256, "hop_length": 32}),
+    "a single frame": (NOISE[:30], {"n_fft": 128, "hop_length": 32}),
+    "windows at both bounds": (NOISE[:300], {"n_fft": 64, "hop_length": 16, "win_length_min": 64}),
+    "hop at the overlap": (NOISE[:300], {"n_fft": 64, "hop_length": 32, "win_length": 64}),
+    "one hop": (
+        NOISE[:320],
+        {"n_fft": 64, "hop_length": 16, "hop_length_min": 16, "hop_length_max": 16},
+    ),
+    "a long tail": (NOISE[:599], {"n_fft": 256, "hop_length": 100, "win_length": 256}),
+    "a click at the start": (np.eye(1, 300, 0)[0], {"n_fft": 64, "hop_length": 16}),
+    "a click at the end": (np.eye(1, 300, 299)[0], {"n_fft": 64, "hop_length": 16}),
+    "a click": (np.eye(1, 300, 100)[0], {"n_fft": 64}),
+    "two samples": (np.array([1.0, -0.5]), {"n_fft": 4}),
+    "two samples, n_fft auto": (np.array([1.0, -0.5]), {}),
+    "three samples": (np.array([1.0, -0.5, 0.2]), {"n_fft": 4, "hop_length": 1}),
+}
+
+
+@each("search", [True, False])
+@each("name", list(ODD))
+def test_odd_cases_work_in_every_mode(name, search):
+    x, options = ODD[name]
+    for window_mode, hop_mode in MODES:
+        given = dict(options)
+        if window_mode == "fixed":
+            given.pop("win_length_min", None)
+            given = {"win_length": given.get("n_fft"), **given}
+        result = optimize(
+            x,
+            100,
+            window_mode=window_mode,
+            hop_mode=hop_mode,
+            search=search,
+            max_steps=5,
+            threads=1,
+            **given,
+        )
+        check_constraints(result, 0.5, hop_mode)
+        summary = result.criterion
+        assert np.isfinite([summary.start, summary.best_fixed, summary.final]).all()
+        assert summary.final <= min(summary.start, summary.best_fixed) + 3e-5

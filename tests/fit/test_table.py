@@ -1,0 +1,164 @@
+"""The search over a moment table against every assignment of small tables."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dstft_cli.criteria import Criterion, QuasiConvex, resolve
+from dstft_cli.fit.table import TabulatedProblem, keep_neighbours_where_silent
+from dstft_cli.fit.variables import Neighbours
+from fit.cases import CRITERIA, each
+
+QUASI_CONVEX = [
+    *((name, None) for name in CRITERIA if isinstance(resolve(name), QuasiConvex)),
+    ("renyi", 0.5),
+    ("renyi", 2.0),
+    ("lp", 1.0),
+]
+BINS = 9
+
+
+def test_all_criteria_of_two_sums_are_searched_with_a_proof():
+    names = {name for name, _ in QUASI_CONVEX}
+    assert names == set(CRITERIA) - {"kurtosis", "gini"}
+
+
+def small_problem(
+    criterion: Criterion, T: int, M: int, seed: int, *, even: bool = False
+) -> TabulatedProblem:
+    """Frames of random cells; one row may be silent, one may not depend on the length."""
+    rng = np.random.default_rng(seed)
+    a = np.exp(rng.uniform(0.5, 2) * rng.standard_normal((T * M, BINS)))
+    a *= np.exp(rng.standard_normal((T, 1)).repeat(M, 0))
+    if even:
+        a **= 0.2  # no frame outweighs all others
+    rows, _ = criterion.rows(torch.from_numpy(a)[None])
+    table = rows.numpy().reshape(T, M, -1).astype(np.float32)
+    if seed % 5 == 0 and T > 1:
+        table[T // 2] = 0.0 if criterion.sums_per_frame == 2 else BINS * 1.0
+    if seed % 7 == 0:
+        table[-1] = table[-1, :1]
+    weights = rng.uniform(0.5, 1.5, T)
+    return TabulatedProblem(table, weights, criterion, cells=BINS * float(weights.sum()))
+
+
+def all_scores(problem: TabulatedProblem) -> np.ndarray:
+    T, M, _ = problem.table.shape
+    assignments = np.array(list(product(range(M), repeat=T)))
+    chosen = problem.table[np.arange(T), assignments].astype(np.float64)
+    sums = np.einsum("t,atj->aj", problem.weights, chosen)
+    return problem.criterion.score(torch.from_numpy(sums), problem.cells).numpy()
+
+
+@each(("name", "order"), QUASI_CONVEX)
+@settings(max_examples=20, deadline=None)
+@given(T=st.integers(1, 5), M=st.integers(1, 4), seed=st.integers(0, 2**32 - 1))
+def test_no_assignment_beats_the_bound(name, order, T, M, seed):
+    criterion = resolve(name, order)
+    problem = small_problem(criterion, T, M, seed)
+    scores = all_scores(problem)
+    found = problem.free()
+    slack = 1e-9 * max(1.0, abs(found.score))
+    assert found.score == pytest.approx(problem.score(problem.sums(found.assignment)), abs=slack)
+    assert found.score >= scores.min() - slack
+    assert found.bound is not None
+    bound = problem.score(found.bound)
+    assert bound <= scores.min() + slack
+    # without a row that ties at the root, bound, found and best are one
+    sums = problem.sums(found.assignment)
+    root = float(criterion.multiplier(sums[1:] / sums[:1])[0])
+    cost = np.sort(root * problem.table[..., 0].astype(float) - problem.table[..., 1], axis=1)
+    at_root = root * problem.table[..., 0].astype(float) - problem.table[..., 1]
+    chosen = at_root[np.arange(T), found.assignment]
+    if (chosen <= cost[:, 0]).all():
+        assert bound == pytest.approx(scores.min(), abs=1e-6)
+        assert found.score == pytest.approx(scores.min(), abs=1e-9)
+
+
+@each(("name", "order"), QUASI_CONVEX)
+def test_bound_is_tight_where_rows_do_not_tie(name, order):
+    """Each frame has one length that is clearly sparser than the others."""
+    criterion = resolve(name, order)
+    rng = np.random.default_rng(2)
+    T, M = 6, 3
+    a = np.exp(0.1 * rng.standard_normal((T, M, BINS)))
+    best = rng.integers(0, M, T)
+    a[np.arange(T), best, 1:] *= 1e-3
+    rows, _ = criterion.rows(torch.from_numpy(a.reshape(1, T * M, BINS)))
+    table = rows.numpy().reshape(T, M, 2).astype(np.float32)
+    problem = TabulatedProblem(table, np.ones(T), criterion, cells=float(BINS * T))
+    found = problem.free()
+    assert found.assignment.tolist() == best.tolist()
+    assert found.score == pytest.approx(all_scores(problem).min(), abs=1e-12)
+    assert problem.score(found.bound) == pytest.approx(found.score, abs=1e-9)
+
+
+@each(("name", "order"), QUASI_CONVEX)
+def test_gap_is_a_few_rows_of_many(name, order):
+    """Shapley-Folkman: what is found differs from the bound by the row that ties at the root."""
+    problem = small_problem(resolve(name, order), 400, 8, 1, even=True)
+    found = problem.free()
+    gap = found.score - problem.score(found.bound)
+    spread = problem.fixed().min() - found.score
+    assert gap >= -1e-12
+    assert gap < 0.02 * spread
+
+
+@settings(max_examples=20, deadline=None)
+@given(T=st.integers(1, 5), M=st.integers(1, 4), seed=st.integers(0, 2**32 - 1))
+def test_kurtosis_is_solved_exactly(T, M, seed):
+    problem = small_problem(resolve("kurtosis"), T, M, seed)
+    found = problem.free()
+    best = all_scores(problem).min()
+    assert found.score == pytest.approx(best, abs=1e-9)
+    assert problem.score(found.bound) == pytest.approx(best, abs=1e-9)
+
+
+@each("name", [name for name in CRITERIA if name != "gini"])
+@settings(max_examples=25, deadline=None)
+@given(
+    T=st.integers(2, 5),
+    M=st.integers(1, 4),
+    seed=st.integers(0, 2**32 - 1),
+    penalty=st.floats(1e-3, 1.0),
+)
+def test_smooth_assignments(name, T, M, seed, penalty):
+    """Reported with its penalty; neither one length for all nor the start is better."""
+    problem = small_problem(resolve(name), T, M, seed)
+    positions = np.log(np.geomspace(32, 512, M))
+    free = problem.free()
+    found = problem.smooth(positions, Neighbours((T,), (penalty,)), free.assignment)
+    changes = float(np.abs(np.diff(positions[found.assignment])).sum())
+    score = problem.score(problem.sums(found.assignment)) + penalty * changes
+    assert found.score == pytest.approx(score, abs=1e-9)
+    assert found.score <= problem.fixed().min() + 1e-9
+    free_changes = float(np.abs(np.diff(positions[free.assignment])).sum())
+    assert found.score <= free.score + penalty * free_changes + 1e-9
+    assert found.bound is None
+
+
+def test_a_high_price_stops_all_changes_and_a_low_one_none():
+    problem = small_problem(resolve("entropy"), 60, 6, 3)
+    positions = np.log(np.geomspace(32, 512, 6))
+    free = problem.free()
+    counts = []
+    for price in (1e-12, 0.003, 0.01, 10.0):
+        found = problem.smooth(positions, Neighbours((60,), (price,)), free.assignment)
+        counts.append(np.count_nonzero(np.diff(found.assignment)))
+    assert counts[0] == np.count_nonzero(np.diff(free.assignment))
+    assert counts[0] > counts[1] > counts[2] > counts[3] == 0
+
+
+def test_frames_that_tell_nothing_keep_the_length_before():
+    table = np.zeros((7, 2, 2), dtype=np.float32)
+    table[2, 1] = 1.0
+    table[5, 0] = 1.0
+    assignment = np.array([0, 1, 1, 0, 1, 0, 1])
+    kept = keep_neighbours_where_silent(assignment, table)
+    assert kept.tolist() == [1, 1, 1, 1, 1, 0, 0]
+    nothing = keep_neighbours_where_silent(assignment, np.ones_like(table))
+    assert nothing.tolist() == assignment.tolist()

@@ -1,0 +1,74 @@
+"""The campaigns of this folder, each run as a user would: `pytest -m slow tests/fuzz`."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="NOT TESTED: campaigns read Linux's /proc"),
+]
+
+
+def campaign(*arguments: str) -> str:
+    """Its report; fails where a case did."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "tests.fuzz", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONWARNINGS": "error"},
+        capture_output=True,
+        text=True,
+        timeout=3000,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout
+
+
+def counted(pattern: str, report: str) -> int:
+    return sum(map(int, re.findall(pattern, report)))
+
+
+def test_damaged_recordings_and_settings():
+    report = campaign("--seed", "7", "files", "--cases", "300")
+    ends = [counted(rf"(\d+) × exit {code}", report) for code in (0, 1, 2)]
+    assert sum(ends) == 300
+    assert min(ends) >= 10  # cases of every kind
+
+
+def test_damaged_results():
+    report = campaign("--seed", "7", "results", "--cases", "200")
+    ends = [counted(rf"(\d+) × exit {code}", report) for code in (0, 1)]
+    assert sum(ends) == 200
+    assert min(ends) >= 20
+
+
+def test_killed_at_random_moments():
+    report = campaign("--seed", "7", "kills", "--kills", "60")
+    assert counted(r"killed in time: (\d+)", report) >= 30
+
+
+def test_random_fits():
+    campaign("--seed", "7", "fits", "--seconds", "60")
+
+
+def test_a_campaign_can_fail():
+    """A result that is cut short is found, and the exit code says so."""
+    code = (
+        "import sys; import numpy as np; import tests.fuzz.__main__ as m\n"
+        "from dstft_cli.results import NpyStream\n"
+        "NpyStream.write = lambda self, block: setattr(self, 'frames_written', self.frames)\n"
+        "sys.argv[1:] = ['files', '--cases', '1', '--workers', '1']\n"
+        "sys.exit(m.main())"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300
+    )
+    assert ended.returncode == 1
+    assert "broken result: " in ended.stdout

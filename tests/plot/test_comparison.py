@@ -1,0 +1,352 @@
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+
+from dstft_cli.plot.axes import render, scale_to_hz
+from dstft_cli.plot.comparison import Comparison, comparison_figure, map_colours, pool_lengths
+from dstft_cli.plot.pixels import PixelGrid
+
+from .example import (
+    BINS,
+    FRAMES,
+    TIMES,
+    comparison,
+    labelled,
+    lies_inside,
+    overlaps,
+    pool_of,
+    pool_on,
+    titled,
+    y_ticks,
+)
+
+UNEVEN = np.cumsum(np.geomspace(0.02, 0.3, FRAMES))
+SHAPES = {"one": (1, 1), "frames": (1, FRAMES), "bins": (BINS, 1), "cells": (BINS, FRAMES)}
+
+
+def lengths_of(kind: str) -> Any:
+    shape = SHAPES[kind]
+    return np.geomspace(64, 1024, shape[0] * shape[1]).reshape(shape)
+
+
+def bars(figure: Figure) -> list[Any]:
+    return [axes for axes in figure.axes if not axes.get_title(loc="left")]
+
+
+def test_all_panels_share_one_colour_scale() -> None:
+    axes = comparison().axes
+    images = [a.images[0] for a in axes[:3]]
+    assert {image.get_clim() for image in images} == {(-80.0, 0.0)}
+    peaks = [float(image.get_array().max()) for image in images]
+    np.testing.assert_allclose(peaks, 20 * np.log10([0.1 / 2, 1 / 2, 1]), atol=1e-4)
+
+
+@pytest.mark.parametrize(("kind", "hop"), [("one", None), ("frames", 300.0), ("cells", 300.0)])
+def test_panels_share_place_and_time_axis(kind: str, hop: float | None) -> None:
+    figure = comparison(lengths_of(kind), start_hop=hop)
+    figure.draw_without_rendering()
+    panels = list(titled(figure).values())
+    names = ["Start", "Best fixed", "Learned", "Window length"]
+    assert list(titled(figure)) == names + (["Hop length"] if hop else [])
+    places = [a.get_position() for a in panels]
+    assert len({(p.x0, p.x1) for p in places}) == 1
+    assert all(upper.y0 > lower.y1 for upper, lower in pairwise(places))
+    bar = bars(figure)[0].get_position()
+    assert bar.y0 == pytest.approx(places[2].y0)
+    assert bar.y1 == pytest.approx(places[0].y1)
+    assert bar.x0 > places[0].x1
+    *above, last = panels
+    last.set_xlim(0.3, 0.7)
+    assert {a.get_xlim() for a in above} == {(0.3, 0.7)}
+    assert [a.get_xlabel() for a in panels] == [""] * len(above) + ["Time (s)"]
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+@pytest.mark.parametrize(("hop", "scale"), [(300.0, "mel")])
+def test_texts_lie_inside_the_picture_and_apart(kind: str, hop: float | None, scale: str) -> None:
+    figure = comparison(
+        lengths_of(kind),
+        times=UNEVEN,
+        start_hop=hop,
+        length_bounds=(32.0, 2048.0),
+        pool={"freq_scale": scale},
+    )
+    assert lies_inside(figure)
+    assert overlaps(figure) == []
+
+
+def test_other_lengths_are_refused() -> None:
+    for shape in [(39,), (1, 1, 40), (40, 1), (2, 40), (64, 40), (65, 39)]:
+        with pytest.raises(ValueError, match="neither one nor one for each of 40 frames, of 65"):
+            comparison(np.full(shape, 300.0))
+
+
+@pytest.mark.parametrize(("scale", "hop"), [("linear", 300.0), ("log", None), ("mel", 300.0)])
+def test_lengths_per_bin_are_drawn_over_frequency(scale: str, hop: float | None) -> None:
+    frequencies = np.linspace(0, 4000, BINS)
+    limits = {"freq_scale": scale, "fmin": 500.0, "fmax": 3000.0}
+    lengths = np.linspace(800, 160, BINS)[:, None]
+    figure = comparison(lengths, start_hop=hop, pool=limits)
+    axes = titled(figure)
+    time = ["Time (s)"] if hop else []
+    assert [a.get_xlabel() for a in axes.values() if a is not axes["Window length"]] == [
+        "",
+        "",
+        "Time (s)",
+        *time,
+    ]
+    boxes = [
+        a.get_tightbbox().transformed(figure.dpi_scale_trans.inverted()) for a in axes.values()
+    ]
+    assert all(above.y0 > below.y1 for above, below in pairwise(boxes))  # labels have room
+    below = axes["Window length"]
+    assert below.get_xlim() == pytest.approx((500.0, 3000.0))
+    assert "Frequency" in below.get_xlabel()
+    curve = below.lines[-1]
+    inside = (frequencies >= 500) & (frequencies <= 3000)
+    assert np.asarray(curve.get_ydata()) == pytest.approx(lengths[inside, 0] / 8)
+    assert np.asarray(curve.get_xdata()) == pytest.approx(frequencies[inside])
+    if hop:
+        axes["Hop length"].set_xlim(0.3, 0.7)
+        assert axes["Start"].get_xlim() == (0.3, 0.7)
+        assert below.get_xlim() != (0.3, 0.7)
+
+
+@pytest.mark.parametrize(("hop", "panels"), [(None, 1), (300.0, 2)])
+def test_what_was_not_learned_has_no_panel(hop: float | None, panels: int) -> None:
+    shown = [(f"panel {number}", pool_of()) for number in range(panels)]
+    figure = comparison(None, panels=shown, best_fixed_length=None, start_hop=hop, channels=12)
+    names = [name for name, _ in shown]
+    assert list(titled(figure)) == names + (["Hop length"] if hop else [])
+    (bar,) = bars(figure)
+    assert bar.get_ylabel() == "Mean power of 12 channels (dB below the maximum)"
+    assert lies_inside(figure)
+    assert overlaps(figure) == []
+
+
+SHORT = [(1, 1), (1, 2), (3, 1), (3, 2)]
+
+
+def short(shape: tuple[int, int], scale: str) -> Figure:
+    """Silence of 3 bins, and of as many frames as there are lengths over time."""
+    times = np.cumsum(np.arange(shape[1]) * 0.1 + 0.1)
+    pool = pool_on(times=times, frequencies=np.arange(3) * 50.0, freq_scale=scale)
+    pool.add(0, np.zeros((len(times), 3), np.float32))
+    shown = Comparison(
+        panels=[("a", pool), ("b", pool)],
+        times=times,
+        window_lengths=np.full(shape, 8.0),
+        sample_rate=100.0,
+        start_length=8.0,
+        best_fixed_length=8.0,
+        start_hop=10.0,
+    )
+    return comparison_figure(shown, title="t")
+
+
+def test_silence_and_very_short_inputs_draw() -> None:
+    for shape, scale in zip(SHORT, ["linear", "log", "mel", "log"], strict=True):
+        figure = short(shape, scale)
+        assert lies_inside(figure)
+        assert figure.axes[0].images[0].get_array().max() == -80.0
+
+
+def test_every_format_draws() -> None:
+    starts = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
+    for format, start in starts.items():
+        assert render(short((3, 2), "mel"), format).startswith(start)
+
+
+SCALES = ["linear", "log", "mel"]
+PATCHES = np.kron(np.geomspace(60, 1024, 20).reshape(5, 4), np.ones((13, 10)))
+
+
+def grid_of(times: Any, bins: int, **options: Any) -> PixelGrid:
+    return PixelGrid(times=times, frequencies=np.arange(bins) * 50.0, **options)
+
+
+def bar_of(figure: Figure) -> Any:
+    """The bar of lengths: the last axes."""
+    return figure.axes[-1]
+
+
+def explicit(grid: PixelGrid, times: Any, lengths: Any) -> Any:
+    """The definition, pixel by pixel: mean ln of the cells whose centres lie in it, or nearest."""
+    rows, columns = grid.shape
+    x = np.linspace(*grid.extent[:2], columns + 1)
+    y = scale_to_hz(np.linspace(*grid.extent[2:], rows + 1), grid.freq_scale)
+    image = np.empty((rows, columns))
+    for c in range(columns):
+        frames = np.flatnonzero((times >= x[c]) & (times < x[c + 1]))
+        if not frames.size:
+            frames = np.array([np.argmin(np.abs(times - (x[c] + x[c + 1]) / 2))])
+        for r in range(rows):
+            slack = 50e-6
+            top = y[r + 1] + (slack if r == rows - 1 else -slack)
+            bins = np.flatnonzero((grid.frequencies >= y[r] - slack) & (grid.frequencies < top))
+            if not bins.size:
+                bins = np.array([np.argmin(np.abs(grid.frequencies - grid.row_frequencies[r]))])
+            image[r, c] = np.exp(np.log(lengths[np.ix_(bins, frames)]).mean())
+    return image
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize(
+    ("frames", "width", "even"), [(50, 50, True), (61, 13, False), (1, 9, True), (30, 100, False)]
+)
+def test_a_pixel_is_the_geometric_mean_of_its_cells(
+    scale: str, frames: int, width: int, even: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dstft_cli.plot.pixels.BLOCK_CELLS", 7 * 65)
+    gaps = np.full(frames, 0.01) if even else np.random.default_rng(1).uniform(0.01, 0.2, frames)
+    times = np.cumsum(gaps)
+    grid = grid_of(times, 65, freq_scale=scale, width=width, height=24)
+    lengths = np.exp(np.random.default_rng(0).uniform(3, 7, (65, frames)))
+    pixels = pool_lengths(grid, lengths)
+    assert pixels.shape == grid.shape
+    np.testing.assert_allclose(pixels, explicit(grid, times, lengths), rtol=1e-9)
+
+
+def test_the_map_has_the_axes_of_the_spectrograms() -> None:
+    limits = {"freq_scale": "mel", "fmin": 300.0, "fmax": 3000.0}
+    figure = comparison(PATCHES, pool=limits)
+    axes = titled(figure)
+    shown, learned = axes["Window length"], axes["Learned"]
+    grid = pool_of(**limits).grid
+    (image,) = shown.images
+    assert tuple(image.get_extent()) == pytest.approx(grid.extent)
+    assert shown.get_ylim() == learned.get_ylim() == pytest.approx(grid.freq_range)
+    assert y_ticks(shown) == y_ticks(learned)
+    assert shown.get_ylabel() == "Frequency (Hz)"
+    assert shown.get_position().height == pytest.approx(learned.get_position().height)
+    columns = image.get_array()[:, ::35]  # 40 frames, each drawn 35 columns wide
+    np.testing.assert_allclose(columns, pool_lengths(grid, PATCHES) / 8)
+
+
+def test_a_wide_range_has_a_logarithmic_bar_in_milliseconds_and_samples() -> None:
+    figure = comparison(PATCHES, start_length=2100.0)
+    figure.draw_without_rendering()
+    (image,) = titled(figure)["Window length"].images
+    assert isinstance(image.norm, LogNorm)
+    assert image.get_clim() == pytest.approx((7.5, 262.5))  # 60 and 2100 samples at 8 kHz
+    bar = bar_of(figure)
+    assert bar.get_yscale() == "log"
+    assert bar.get_ylabel() == "Length (ms)"
+    assert y_ticks(bar) == ["10", "30", "100"]
+    (samples,) = bar.child_axes
+    assert samples.get_ylabel() == "Length (samples)"
+    np.testing.assert_allclose(samples.get_ylim(), np.array(bar.get_ylim()) * 8)
+    assert y_ticks(samples) == ["64", "128", "256", "512", "1024", "2048"]
+    assert bar.get_tightbbox().x0 > titled(figure)["Window length"].get_window_extent().x1
+    place, panel = bar.get_position(), titled(figure)["Window length"].get_position()
+    assert (place.y0, place.y1) == pytest.approx((panel.y0, panel.y1))
+
+
+def test_start_and_best_fixed_are_marked_on_the_bar() -> None:
+    figure = comparison(PATCHES, start_length=512.0, best_fixed_length=400.0)
+    bar = bar_of(figure)
+    marks = {str(line.get_label()): line for line in bar.lines}
+    for label, length in (("start", 512.0), ("best fixed", 400.0)):
+        np.testing.assert_allclose(marks[label].get_ydata(), [length / 8])
+        at = marks[label].get_transform().transform((0.5, length / 8))
+        np.testing.assert_allclose(bar.transAxes.inverted().transform(at)[0], 0.5)
+    assert marks["start"].get_marker() != marks["best fixed"].get_marker()
+    legend = titled(figure)["Window length"].get_legend()
+    assert [t.get_text() for t in legend.get_texts()] == ["start", "best fixed"]
+
+
+def test_the_map_has_colours_of_its_own() -> None:
+    found = [map_colours(cmap) for cmap in ("magma", "gray", "viridis", "viridis_r")]
+    assert found == ["viridis", "viridis", "cividis", "cividis"]
+    axes = titled(comparison(PATCHES, cmap="viridis"))
+    assert axes["Window length"].images[0].get_cmap().name == "cividis"
+    assert axes["Learned"].images[0].get_cmap().name == "viridis"
+
+
+def test_varying_lengths_are_drawn_in_milliseconds() -> None:
+    lengths = np.geomspace(64, 1024, 40)
+    axes = comparison(lengths[None], length_bounds=(32.0, 2048.0)).axes[3]
+    lines = labelled(axes)
+    ends = np.pad(lengths, 1, mode="edge")  # the outer frames last until the picture ends
+    np.testing.assert_allclose(lines["learned"].get_ydata(), ends / 8)
+    np.testing.assert_allclose(lines["learned"].get_xdata(), [-0.025, *TIMES, 1.975])
+    assert list(lines["start"].get_ydata()) == [64.0, 64.0]
+    assert list(lines["best fixed"].get_ydata()) == [50.0, 50.0]
+    assert [float(line.get_ydata()[0]) for line in axes.lines][2:4] == [4.0, 256.0]
+    assert axes.get_yscale() == "log"
+    assert y_ticks(axes) == ["3", "10", "30", "100", "300"]
+    assert axes.get_ylabel() == "Length (ms)"
+    (samples,) = axes.child_axes
+    samples.figure.draw_without_rendering()
+    np.testing.assert_allclose(samples.get_ylim(), np.array(axes.get_ylim()) * 8)
+    assert samples.get_ylabel() == "Length (samples)"
+    assert y_ticks(samples) == ["32", "128", "512", "2048"]
+
+
+def test_one_length_is_a_labelled_line() -> None:
+    axes = comparison([[300.0]]).axes[3]
+    line = axes.lines[-1]
+    assert line.get_label() == "learned: 300 samples (37.5 ms)"
+    np.testing.assert_allclose(line.get_ydata(), [37.5, 37.5])
+    assert axes.get_yscale() == "linear"
+    legend = axes.get_legend()
+    assert [t.get_text() for t in legend.get_texts()] == [
+        "start",
+        "best fixed",
+        "learned: 300 samples (37.5 ms)",
+    ]
+
+
+def test_a_million_lengths_draw_as_an_envelope() -> None:
+    times = np.linspace(0.0, 2.0, 10**6)
+    lengths = np.full(10**6, 500.0)
+    lengths[123_456] = 900.0
+    axes = comparison(lengths, times=times, pool={"times": TIMES}).axes[3]
+    assert len(np.asarray(axes.lines[-1].get_xdata())) <= 1400
+    (band,) = axes.collections
+    assert band.get_visible()
+    assert band.get_paths()[0].vertices[:, 1].max() == pytest.approx(900.0 / 8)
+
+
+UNEVEN = np.cumsum(np.geomspace(0.01, 0.3, FRAMES))
+
+
+def hops_of(times: np.ndarray, start_hop: float = 400.0, frames: int = FRAMES) -> Axes:
+    figure = comparison(times=times, start_hop=start_hop, pool={"times": TIMES[:frames]})
+    figure.draw_without_rendering()
+    return titled(figure)["Hop length"]
+
+
+def legend(axes: Axes) -> list[str]:
+    shown = axes.get_legend()
+    return [t.get_text() for t in shown.get_texts()]
+
+
+def test_each_hop_is_a_step_from_centre_to_centre() -> None:
+    axes = hops_of(UNEVEN)
+    line = labelled(axes)["learned"]
+    assert line.get_drawstyle() == "steps-post"
+    np.testing.assert_allclose(line.get_xdata(), UNEVEN)
+    np.testing.assert_allclose(line.get_ydata()[:-1], np.diff(UNEVEN) * 1000)
+    assert axes.get_ylabel() == "Hop (ms)"
+    assert axes.get_yscale() == "log"
+    (samples,) = axes.child_axes
+    assert samples.get_ylabel() == "Hop (samples)"
+    np.testing.assert_allclose(samples.get_ylim(), np.array(axes.get_ylim()) * 8)
+    assert y_ticks(samples) == ["128", "256", "512", "1024", "2048"]
+
+
+def test_centres_are_marked_where_they_are_few() -> None:
+    few, many = (np.cumsum(np.linspace(0.01, 0.02, n)) for n in (250, 251))
+    marks = labelled(hops_of(few))["frame centres"]
+    np.testing.assert_allclose(marks.get_xdata(), few)
+    assert marks.get_marker() == "|"
+    bottom = marks.get_transform().transform((0.0, marks.get_ydata()[0]))[1]
+    box = marks.axes.get_window_extent()
+    assert box.y0 <= bottom < box.y0 + 0.06 * box.height
+    assert legend(hops_of(many)) == ["start", "learned"]

@@ -1,0 +1,274 @@
+import sys
+import tracemalloc
+from subprocess import run
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from dstft_cli.errors import UsageError
+from dstft_cli.plot.axes import hz_to_scale, scale_to_hz
+from dstft_cli.plot.pixels import PixelGrid, PixelPool, is_uniform, pool_curve
+
+
+def test_extent_reaches_half_a_hop_and_half_a_bin_over() -> None:
+    grid = PixelGrid(times=[0.0, 0.5, 1.0], frequencies=np.arange(5) * 100.0)
+    assert grid.extent == pytest.approx((-0.25, 1.25, -50.0, 450.0))
+    assert grid.freq_range == (0.0, 400.0)
+    np.testing.assert_allclose(grid.row_frequencies, np.arange(5) * 100.0)
+
+
+def test_log_extent_and_rows() -> None:
+    grid = PixelGrid(
+        times=[0.0, 1.0],
+        frequencies=np.arange(1001) * 10.0,
+        freq_scale="log",
+        fmin=100.0,
+        fmax=10000.0,
+        height=20,
+    )
+    assert grid.extent[2:] == pytest.approx((2.0, 4.0))
+    assert grid.freq_range == (100.0, 10000.0)
+    np.testing.assert_allclose(np.log10(grid.row_frequencies), 2.05 + 0.1 * np.arange(20))
+
+
+def test_bad_axes_are_refused() -> None:
+    with pytest.raises(ValueError, match="not a strictly increasing vector"):
+        PixelGrid(times=[0.0, 0.0], frequencies=[0.0, 1.0])
+    with pytest.raises(ValueError, match="frequencies of shape"):
+        PixelGrid(times=[0.0], frequencies=[])
+    with pytest.raises(ValueError, match="0 x 5 pixels"):
+        PixelGrid(times=[0.0], frequencies=[0.0], width=0, height=5)
+    with pytest.raises(UsageError, match="`fmax` 9 Hz is above the highest frequency 4 Hz"):
+        PixelGrid(times=[0.0], frequencies=np.arange(5.0), fmax=9.0)
+
+
+@given(gaps=st.lists(st.floats(0.02, 3.0), min_size=2, max_size=50))
+@settings(deadline=None, derandomize=True)
+def test_a_frame_spans_from_midway_to_midway(gaps: list[float]) -> None:
+    times = np.cumsum(gaps)
+    grid = PixelGrid(times=times, frequencies=np.arange(3.0), width=4000)
+    shown = np.full(grid.shape[1], -1)
+    filled, begins = grid.columns_of(0, times.size)
+    shown[filled] = begins
+    copies, frames = grid.copies_of(0, times.size)
+    assert not set(copies) & set(filled)
+    shown[copies] = frames
+    left, right = grid.extent[:2]
+    assert left == pytest.approx(times[0] - (times[1] - times[0]) / 2)
+    assert right == pytest.approx(times[-1] + (times[-1] - times[-2]) / 2)
+    column = (right - left) / grid.shape[1]
+    middles = (times[:-1] + times[1:]) / 2
+    changes = left + column * (np.flatnonzero(np.diff(shown)) + 1)
+    assert len(changes) == len(middles)
+    np.testing.assert_allclose(changes, middles, atol=column * 1.001)
+
+
+def test_the_outer_frames_reach_to_the_ends_of_the_recording() -> None:
+    def grid(times: object, span: tuple[float, float]) -> PixelGrid:
+        return PixelGrid(times=times, frequencies=np.arange(3.0), span=span, width=100)
+
+    uneven = grid([0.1, 0.2, 0.4], (0.0, 1.0))
+    assert uneven.extent[:2] == uneven.time_limits == (0.0, 1.0)
+    copies, frames = uneven.copies_of(0, 3)
+    assert set(frames[copies < 10]) == {0}
+    assert set(frames[copies > 41]) == {2}
+    uniform = grid(np.arange(10) * 0.1 + 0.1, (0.0, 1.12))
+    assert uniform.shape[1] == 12  # a column for each frame, and one more at either end
+    assert uniform.extent[:2] == pytest.approx((-0.05, 1.15))
+    assert uniform.time_limits == (0.0, 1.12)
+    assert [list(found) for found in uniform.copies_of(0, 10)] == [[0, 11], [0, 9]]
+    assert grid(np.arange(10) * 0.1, (0.0, 0.95)).shape[1] == 10
+    alone = grid([0.3], (0.0, 4.0))
+    assert (alone.shape[1], alone.time_limits) == (1, (0.0, 4.0))
+    assert alone.extent[1] == 4.0
+
+
+Array = NDArray[np.float64]
+SCALES = ["linear", "log", "mel"]
+
+
+def pool_on(**grid: Any) -> PixelPool:
+    return PixelPool(PixelGrid(**grid))
+
+
+def filled(pool: PixelPool, magnitude: Array, block: int = 7) -> Array:
+    for start in range(0, len(magnitude), block):
+        pool.add(start, magnitude[start : start + block].astype(np.float32))
+    return pool.image.astype(np.float64)
+
+
+def noise(frames: int, bins: int, seed: int = 0) -> Array:
+    return np.random.default_rng(seed).uniform(0.1, 1.0, (frames, bins))
+
+
+def explicit(
+    magnitude: Array, times: Array, frequencies: Array, pool: PixelPool, rows: int, columns: int
+) -> Array:
+    """The definition, pixel by pixel: mean power over the frames, then maximum over the bins."""
+    t0, t1, y0, y1 = pool.grid.extent
+    x = np.linspace(t0, t1, columns + 1)
+    y = np.linspace(y0, y1, rows + 1)
+    spacing = frequencies[1] - frequencies[0]
+    image = np.zeros((rows, columns))
+    for c in range(columns):
+        inside = (times >= x[c]) & (times < x[c + 1])
+        if not inside.any():
+            inside[np.argmin(np.abs(times - (x[c] + x[c + 1]) / 2))] = True
+        power = (magnitude[inside] ** 2).mean(axis=0)
+        for r in range(rows):
+            low, high = scale_to_hz(y[r : r + 2], pool.grid.freq_scale)
+            high += spacing * 1e-6 if r == rows - 1 else -spacing * 1e-6
+            bins = (frequencies >= low - spacing * 1e-6) & (frequencies < high)
+            centre = scale_to_hz((y[r] + y[r + 1]) / 2, pool.grid.freq_scale)
+            value = power[bins].max() if bins.any() else np.interp(centre, frequencies, power)
+            image[r, c] = np.sqrt(value)
+    return image
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize(("frames", "width"), [(50, 200), (61, 13)])
+def test_the_image_is_the_mean_over_frames_and_the_maximum_over_bins(
+    scale: str, frames: int, width: int
+) -> None:
+    times, frequencies = np.arange(frames) * 0.01, np.arange(65) * 125.0
+    pool = pool_on(times=times, frequencies=frequencies, freq_scale=scale, width=width, height=24)
+    magnitude = noise(frames, 65)
+    image = filled(pool, magnitude)
+    assert image.shape == (24, min(frames, width))
+    np.testing.assert_allclose(
+        image, explicit(magnitude, times, frequencies, pool, 24, min(frames, width)), rtol=1e-5
+    )
+
+
+@given(
+    gaps=st.lists(st.floats(0.01, 3.0), min_size=1, max_size=60),
+    width=st.integers(1, 80),
+    block=st.integers(1, 70),
+    scale=st.sampled_from(SCALES),
+)
+@settings(max_examples=60, deadline=None, derandomize=True)
+def test_frames_need_not_be_uniform_in_time(
+    gaps: list[float], width: int, block: int, scale: str
+) -> None:
+    times, frequencies = np.cumsum(gaps), np.arange(9) * 50.0
+    pool = pool_on(times=times, frequencies=frequencies, freq_scale=scale, width=width, height=12)
+    magnitude = noise(len(times), 9)
+    image = filled(pool, magnitude, block)
+    rows, columns = image.shape
+    assert rows == (9 if scale == "linear" else 12)
+    assert columns == (min(width, len(times)) if is_uniform(times) else width)
+    edges = np.linspace(*pool.grid.extent[:2], columns + 1)
+    if np.abs(times[:, None] - edges).min() > 1e-9:  # a frame on an edge may fall to either side
+        np.testing.assert_allclose(
+            image, explicit(magnitude, times, frequencies, pool, rows, columns), rtol=1e-5
+        )
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("tone", [3, 1000])
+def test_a_tone_is_brightest_in_its_row(scale: str, tone: int) -> None:
+    frequencies = np.arange(1025) * 21.5
+    magnitude = np.full((40, 1025), 1e-3)
+    magnitude[:, tone] = 1.0
+    pool = pool_on(times=np.arange(40) * 0.1, frequencies=frequencies, freq_scale=scale)
+    image = filled(pool, magnitude)
+    row = int(image[:, 5].argmax())
+    y0, y1 = pool.grid.extent[2:]
+    step = (y1 - y0) / len(image)
+    assert abs(y0 + (row + 0.5) * step - hz_to_scale(frequencies[tone], scale)) <= step / 2
+    assert image[row, 5] == pytest.approx(1.0, rel=1e-6)
+
+
+def test_a_click_is_brightest_in_its_column_and_stays_above_the_noise() -> None:
+    magnitude = np.sqrt(np.random.default_rng(0).exponential(1.0, (100_000, 5)))
+    magnitude[43_210] = 30.0
+    times = np.arange(100_000) * 0.004
+    pool = pool_on(times=times, frequencies=np.arange(5) * 100.0, width=1000)
+    image = filled(pool, magnitude, 4096)
+    assert image.shape == (5, 1000)
+    assert set(image.argmax(axis=1)) == {432}
+    assert image[:, 432].min() > 2 * np.delete(image, 432, axis=1).max()
+    # the noise floor is its mean power, not the largest of a hundred frames
+    assert np.mean(image[:, :400] ** 2) == pytest.approx(1.0, rel=0.02)
+
+
+def test_linear_limits_select_bins() -> None:
+    pool = pool_on(times=[0.0, 1.0], frequencies=np.arange(11) * 10.0, fmin=20.0, fmax=50.0)
+    image = filled(pool, np.tile(np.arange(11.0), (2, 1)))
+    np.testing.assert_allclose(image[:, 0], [2.0, 3.0, 4.0, 5.0])
+
+
+def test_limits_between_two_bins_interpolate_in_power() -> None:
+    pool = pool_on(
+        times=[0.0, 1.0], frequencies=np.arange(3) * 100.0, fmin=120.0, fmax=180.0, height=3
+    )
+    image = filled(pool, np.array([[0.0, 1.0, 3.0]] * 2))
+    np.testing.assert_allclose(pool.grid.row_frequencies, [130.0, 150.0, 170.0])
+    np.testing.assert_allclose(image[:, 0] ** 2, [1 + 0.3 * 8, 1 + 0.5 * 8, 1 + 0.7 * 8], rtol=1e-6)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_one_frame_of_one_bin(scale: str) -> None:
+    pool = pool_on(times=[2.0], frequencies=[0.0], freq_scale=scale, height=4)
+    image = filled(pool, np.array([[3.0]]))
+    assert image.shape == ((1 if scale == "linear" else 4), 1)
+    np.testing.assert_allclose(image, 3.0)
+    assert pool.grid.extent[:2] == (1.5, 2.5)
+
+
+def test_memory_is_bounded_by_pixels() -> None:
+    pool = pool_on(times=np.arange(10**6) * 0.01, frequencies=np.arange(9.0), width=100)
+    everything = [*vars(pool).values(), *vars(pool.grid).values()]
+    held = [v.nbytes for v in everything if isinstance(v, np.ndarray)]
+    assert sum(held) < 100 * 9 * 16
+
+
+def test_a_frame_that_fills_many_columns_is_not_copied_bin_by_bin() -> None:
+    pool = pool_on(times=[0.0, 1.0, 1000.0], frequencies=np.arange(16385.0), height=8)
+    block = np.ones((3, 16385), np.float32)
+    tracemalloc.start()
+    pool.add(0, block)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20 * block.nbytes
+    np.testing.assert_allclose(pool.image, 1.0)
+
+
+def test_blocks_must_follow_each_other() -> None:
+    pool = pool_on(times=np.arange(5.0), frequencies=np.arange(3.0))
+    pool.add(0, np.ones((2, 3), np.float32))
+    with pytest.raises(ValueError, match="frames 3 to 3 do not follow: expected 2"):
+        pool.add(3, np.ones((1, 3), np.float32))
+    with pytest.raises(ValueError, match="frames 2 to 5 do not follow"):
+        pool.add(2, np.ones((4, 3), np.float32))
+    with pytest.raises(ValueError, match=r"shape \(1, 4\) is not \[n, 3\]"):
+        pool.add(2, np.ones((1, 4), np.float32))
+    with pytest.raises(ValueError, match="only 2 of 5 frames"):
+        _ = pool.image
+    pool.add(2, np.ones((0, 3), np.float32))
+    pool.add(2, np.ones((3, 3), np.float32))
+    np.testing.assert_allclose(pool.image, 1.0)
+
+
+def test_pooling_needs_no_matplotlib() -> None:
+    code = "import sys, dstft_cli.plot; sys.exit('matplotlib' in sys.modules)"
+    assert run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@given(st.lists(st.floats(1, 1e4), min_size=1, max_size=300), st.integers(1, 50))
+@settings(deadline=None, derandomize=True)
+def test_a_pooled_curve_keeps_its_envelope(values: list[float], width: int) -> None:
+    times = np.arange(len(values)) * 0.1
+    curve = pool_curve(times, values, width)
+    size = -(-len(values) // width)
+    parts = [values[i : i + size] for i in range(0, len(values), size)]
+    assert len(curve.times) == len(parts) <= max(width, 1)
+    np.testing.assert_allclose(curve.low, [min(p) for p in parts])
+    np.testing.assert_allclose(curve.high, [max(p) for p in parts])
+    np.testing.assert_allclose(curve.median, [np.median(p) for p in parts])
+    means = [np.mean(times[i : i + size]) for i in range(0, len(values), size)]
+    np.testing.assert_allclose(curve.times, means, atol=1e-9)

@@ -1,0 +1,290 @@
+import io
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.image import imread
+
+from dstft_cli.plot.axes import render
+from dstft_cli.plot.trajectory import trajectory_figure
+from dstft_cli.records import Trajectory
+
+from .example import labelled, lies_inside, overlaps
+
+TABLE = [1024.0, 64.0, 256.0]
+
+
+def trajectory(*phases: str, last: float = 7.0) -> Trajectory:
+    """The start at 512 samples and 9.5, TABLE at 9.4, 9.2, 9.0, then steps of four frames."""
+    table = iter(zip(TABLE, [9.4, 9.2, 9.0], strict=True))
+    values, lengths = [], []
+    for i, phase in enumerate(phases):
+        if phase == "start":
+            length, value = np.array([[512.0]]), 9.5
+        elif phase == "table":
+            at, value = next(table)
+            length = np.array([[at]])
+        else:
+            shrunk = 0.4 if phase == "descent" else 1.0
+            length, value = shrunk * np.array([[100.0, 200.0, 300.0, 900.0]]), 8.5 - 0.1 * i
+        values.append(value)
+        lengths.append(length)
+    if phases and phases[-1] == "descent":
+        values[-1] = last
+    n = len(phases)
+    return Trajectory(
+        phase=phases,
+        seconds=np.arange(n) * 0.1,
+        evaluations=np.arange(1, n + 1),
+        criterion=np.array(values),
+        window_lengths=tuple(lengths),
+        hop_lengths=(np.array([64.0]),) * n,
+    )
+
+
+def figure_of(steps: Trajectory, **options: Any) -> Figure:
+    given: dict[str, Any] = {
+        "criterion_name": "entropy",
+        "direction": "minimize",
+        "sample_rate": 8000.0,
+        "best_fixed": 9.0,
+        "table_bound": 6.9,
+        "title": "a.wav",
+    }
+    return trajectory_figure(steps, **(given | options))
+
+
+FULL = trajectory("start", "table", "table", "table", "search", "descent", "descent")
+
+
+def test_plain_windows_stand_by_length_and_lines_mark_what_was_reached() -> None:
+    plain = figure_of(FULL).axes[0]
+    lines = labelled(plain)
+    np.testing.assert_allclose(lines["fixed windows"].get_xdata(), [8.0, 32.0, 128.0])
+    np.testing.assert_allclose(lines["fixed windows"].get_ydata(), [9.2, 9.0, 9.4])
+    np.testing.assert_allclose(lines["start"].get_xydata(), [[64.0, 9.5]])
+    assert lines["best fixed"].get_ydata()[0] == 9.0
+    assert lines["learned"].get_ydata()[0] == 7.0
+    assert lines["proved bound"].get_ydata()[0] == 6.9
+    assert plain.get_xscale() == "log"
+    assert plain.get_xlabel() == "Window length (ms)"
+    assert plain.get_ylabel() == "entropy (lower is better)"
+
+
+def test_search_and_descent_are_marked_apart_by_transforms_computed() -> None:
+    _, steps, lengths = figure_of(FULL).axes
+    lines = labelled(steps)
+    np.testing.assert_allclose(lines["search"].get_xydata(), [[5, 8.1]])
+    np.testing.assert_allclose(lines["descent"].get_xydata(), [[6, 8.0], [7, 7.0]])
+    assert lines["search"].get_color() != lines["descent"].get_color()
+    assert lines["search"].get_marker() != lines["descent"].get_marker()
+    assert "start" not in lines
+    legend = steps.get_legend()
+    assert [t.get_text() for t in legend.get_texts()] == ["search", "descent"]
+    assert lengths.get_xlabel() == "Transforms computed"
+    points = [[5, 31.25], [6, 12.5], [7, 12.5]]
+    np.testing.assert_allclose(lengths.lines[0].get_xydata(), points)
+    band = lengths.collections[0].get_paths()[0].vertices
+    np.testing.assert_allclose((band[:, 1].min(), band[:, 1].max()), (5.0, 112.5))
+    assert lengths.get_ylabel() == "Length (ms)"
+
+
+def test_steps_and_lengths_share_their_axis() -> None:
+    figure = figure_of(FULL)
+    _, steps, lengths = figure.axes
+    lengths.set_xlim(2, 9)
+    assert steps.get_xlim() == (2, 9)
+    assert steps.get_position().x0 == lengths.get_position().x0
+    assert steps.get_position().x1 == lengths.get_position().x1
+
+
+def test_higher_is_better_where_the_criterion_is_maximized() -> None:
+    figure = figure_of(FULL, criterion_name="my_$kurtosis", direction="maximize")
+    assert figure.axes[0].get_ylabel() == "my_$kurtosis (higher is better)"
+    figure.draw_without_rendering()
+
+
+def test_a_step_that_is_not_finite_is_left_out() -> None:
+    steps = trajectory("start", "search", "descent", "descent", last=float("nan"))
+    figure = figure_of(steps)
+    lines = labelled(figure.axes[0])
+    np.testing.assert_allclose(lines["descent"].get_xydata(), [[3, 8.3]])
+    (said,) = figure_of(steps, best_fixed=None, final=None).axes[0].texts
+    assert said.get_text() == "1.2 below start"
+
+
+def test_one_or_two_steps_draw() -> None:
+    for phases in (["start", "table"], ["start", "search"], ["table"], ["descent"], ["table"] * 3):
+        figure = figure_of(trajectory(*phases), table_bound=None)
+        assert lies_inside(figure)
+        assert overlaps(figure) == []
+    alone = figure_of(trajectory("start"), best_fixed=None, table_bound=None)
+    assert alone.axes == []
+    said = "Nothing was learned: entropy 9.5 with a window of 512 samples (64 ms)."
+    assert [text.get_text() for text in alone.texts] == [said, "a.wav"]
+    assert imread(io.BytesIO(render(alone))).shape[1:] == (1300, 4)
+
+
+def test_steps_without_a_table_have_the_whole_width_and_are_compared_with_the_start() -> None:
+    figure = figure_of(trajectory("start", "search", "descent"), best_fixed=None)
+    steps = figure.axes[0]
+    assert labelled(steps)["start"].get_ydata()[0] == 9.5
+    assert steps.get_ylabel() == "entropy (lower is better)"
+    assert steps.get_position().width > 0.8
+    assert [t.get_text() for t in steps.get_legend().get_texts()] == [
+        "search",
+        "descent",
+        "start",
+        "proved bound",
+    ]
+    assert lies_inside(figure)
+    assert overlaps(figure) == []
+
+
+def test_plain_hops_take_the_place_of_plain_windows_that_are_fixed() -> None:
+    phases = ("start", "table", "search", "search", "search", "descent")
+    hops = (64.0, 64.0, 32.0, 64.0, 128.0, 120.0)
+    steps = replace(
+        trajectory(*phases),
+        window_lengths=(np.array([[512.0]]),) * 6,
+        hop_lengths=tuple(np.array([hop]) for hop in hops),
+    )
+    figure = figure_of(steps, best_fixed=None, table_bound=None)
+    plain, by_step, by_hop = figure.axes
+    assert plain.get_title(loc="left") == "One hop length for all frames"
+    assert plain.get_xlabel() == "Hop length (ms)"
+    np.testing.assert_allclose(labelled(plain)["search"].get_xdata(), [4.0, 8.0, 16.0])
+    assert by_hop.get_title(loc="left") == "Hop length"
+    assert by_step.get_legend() is None  # the legend of all has its marks
+    (legend,) = figure.legends
+    names = [text.get_text() for text in legend.get_texts()]
+    assert names == ["search", "start", "descent", "learned"]
+
+
+def test_lengths_that_stay_are_drawn_as_they_lie() -> None:
+    lengths = np.array([[100.0, 200.0, 200.0, 900.0]])
+    plain = FULL.window_lengths[:4]
+    figure = figure_of(replace(FULL, window_lengths=(*plain, lengths, lengths * 1.05, lengths)))
+    _, steps, learned = figure.axes
+    assert learned.get_title(loc="left") == "Window lengths at the last step"
+    assert learned.get_ylabel() == "Frames (%)"
+    assert learned.get_xlabel() == "Window length (ms)"
+    assert steps.get_xlabel() == "Transforms computed"
+    (bars,) = learned.patches
+    values, edges, _ = bars.get_data()
+    assert sorted(values[values > 0]) == [25.0, 25.0, 50.0]
+    (k,) = np.flatnonzero(values == 50)
+    assert edges[k] <= 25.0 <= edges[k + 1]
+    assert lies_inside(figure)
+    assert overlaps(figure) == []
+
+
+@pytest.mark.parametrize("value", [3.2e-5, 1.7e8, 14.378312])
+def test_every_axis_has_three_ticks_of_plain_numbers(value: float) -> None:
+    figure = figure_of(
+        replace(FULL, criterion=FULL.criterion / 9.5 * value), best_fixed=value, table_bound=None
+    )
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            low, high = axis.get_view_interval()
+            assert sum(low <= at <= high for at in axis.get_majorticklocs()) >= 3
+            assert axis.get_offset_text().get_text() == ""
+    assert lies_inside(figure)
+    assert overlaps(figure) == []
+
+
+def test_no_steps_are_refused() -> None:
+    with pytest.raises(ValueError, match="a trajectory without steps"):
+        figure_of(trajectory())
+
+
+GRID = np.geomspace(64.0, 640.0, 15).reshape(3, 5)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "title"),
+    [
+        (np.array([[300.0]]), "Window length"),
+        (GRID.reshape(1, -1), "Window length: median and range over frames"),
+        (GRID.reshape(-1, 1), "Window length: median and range over bins"),
+        (GRID, "Window length: median and range over cells"),
+    ],
+)
+def test_lengths_of_any_shape_show_their_median_and_range(lengths: Any, title: str) -> None:
+    steps = trajectory("start", "search", "descent")
+    shapes = (np.array([[512.0]]), lengths * 2.5, lengths)
+    axes = figure_of(replace(steps, window_lengths=shapes)).axes[-1]
+    low, median, high = (f(lengths) / 8 for f in (np.min, np.median, np.max))
+    np.testing.assert_allclose(axes.lines[0].get_xydata(), [[2, median * 2.5], [3, median]])
+    bars = axes.collections[1].get_segments()
+    np.testing.assert_allclose(bars[0][:, 1], [low * 2.5, high * 2.5])
+    np.testing.assert_allclose(bars[1][:, 1], [low, high])
+    assert axes.get_title(loc="left") == title
+
+
+def with_hops(*hops: Any) -> Trajectory:
+    """FULL with hops of its own in the last steps."""
+    start = (np.array([64.0]),) * (len(FULL) - len(hops))
+    return replace(FULL, hop_lengths=start + tuple(np.asarray(h, dtype=float) for h in hops))
+
+
+def test_hops_that_change_have_a_panel() -> None:
+    figure = figure_of(with_hops([64, 64, 64], [60, 70, 90], [50, 80, 400]))
+    _, steps, lengths, hops = figure.axes
+    assert hops.get_title(loc="left") == "Hop length: median and range over frames"
+    assert hops.get_ylabel() == "Hop (ms)"
+    np.testing.assert_allclose(hops.lines[0].get_xydata(), [[5, 8.0], [6, 8.75], [7, 10.0]])
+    bars = hops.collections[1].get_segments()
+    np.testing.assert_allclose([b[:, 1] for b in bars], [[8, 8], [7.5, 11.25], [6.25, 50]])
+    assert hops.get_yscale() == "log"
+    assert [a.get_xlabel() for a in (steps, lengths, hops)] == ["", "", "Transforms computed"]
+    shown = [a.xaxis.get_tick_params()["labelbottom"] for a in (steps, lengths, hops)]
+    assert shown == [False, False, True]
+    hops.set_xlim(2, 9)
+    assert steps.get_xlim() == lengths.get_xlim() == (2, 9)
+    assert lies_inside(figure)
+    assert overlaps(figure) == []
+    assert figure.get_size_inches()[1] > figure_of(FULL).get_size_inches()[1]
+
+
+def test_hops_that_stay_have_no_panel() -> None:
+    cases: list[list[Any]] = [[], [[64.0 * (1 + 1e-9)]], [[80.0], []], [[64, 64], [64, 64]]]
+    for hops in cases:
+        assert len(figure_of(with_hops(*hops)).axes) == 3
+    alone = replace(FULL, hop_lengths=(np.array([]),) * len(FULL))
+    assert len(figure_of(alone).axes) == 3
+
+
+def test_level_steps_are_told_in_words() -> None:
+    def said(**options: Any) -> list[str]:
+        flat = trajectory("start", "table", "table", "table", "search", "descent", "descent")
+        values = flat.criterion.copy()
+        values[-3:] = [7.0, 7.001, 7.0005]
+        steps = figure_of(replace(flat, criterion=values), **options).axes[1]
+        return [text.get_text() for text in steps.texts]
+
+    assert said() == ["2 below best fixed"]  # the descent found nothing
+    assert said(best_fixed=6.8, direction="maximize") == ["0.2 above best fixed"]
+    assert said(best_fixed=7.0005) == ["equal to best fixed"]
+    assert said(best_fixed=None, table_bound=None) == ["2.5 below start"]
+    assert figure_of(FULL).axes[1].texts[:] == []
+
+
+@pytest.mark.parametrize(("bound", "up"), [(6.9, True), (2.0, False)])
+def test_the_words_stand_where_there_is_room(bound: float, up: bool) -> None:
+    flat = replace(FULL, criterion=np.array([9.5, 9.4, 9.2, 9.0, 7.0, 7.0, 7.0]))
+    figure = figure_of(flat, table_bound=bound)
+    steps = figure.axes[1]
+    figure.canvas.draw()
+    box = steps.texts[0].get_window_extent()
+    level = steps.transData.transform((0, 7.0))[1]
+    assert (box.y0 > level) == up
+    assert (box.y1 < level) == (not up)
+    for line in (9.0, bound):
+        at = steps.transData.transform((0, line))[1]
+        assert not box.y0 < at < box.y1
+    assert lies_inside(figure)
+    assert overlaps(figure) == []

@@ -1,0 +1,235 @@
+"""NpyStream and open_stft: frames in, [F, T] out, through files and pipes, in memory that does not grow."""
+
+import io
+import os
+import subprocess
+import sys
+import tracemalloc
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dstft_cli.errors import InputError, OutputError
+from dstft_cli.results import NpyStream, open_stft
+
+DTYPES = ["float32", "float64", "complex64", ">f4", "int16"]
+
+
+def example(shape: tuple[int, ...], dtype: str) -> np.ndarray:
+    """Values that differ everywhere, so that a swapped axis shows."""
+    numbers = np.arange(np.prod(shape, dtype=int)).reshape(shape)
+    return (numbers * (1 - 2j) if dtype == "complex64" else numbers).astype(dtype)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    shape=st.lists(st.integers(0, 7), min_size=2, max_size=3).map(tuple),
+    dtype=st.sampled_from(DTYPES),
+    cuts=st.lists(st.integers(0, 7), max_size=5),
+)
+def test_what_was_written_is_read(shape: tuple[int, ...], dtype: str, cuts: list[int]) -> None:
+    array = example(shape, dtype)
+    file = io.BytesIO()
+    with NpyStream(file, shape, dtype) as stream:
+        for block in np.split(array.T, sorted(min(cut, shape[-1]) for cut in cuts)):
+            stream.write(block)
+    back = np.load(io.BytesIO(file.getvalue()), allow_pickle=False)
+    assert back.shape == shape
+    assert back.dtype == np.dtype(dtype)
+    np.testing.assert_array_equal(back, array)
+
+
+def test_file_equals_that_of_numpy_and_maps(tmp_path: Path) -> None:
+    array = np.asfortranarray(example((3, 5, 4), "complex64"))
+    np.save(tmp_path / "numpy.npy", array)
+    with open(tmp_path / "stream.npy", "wb") as file:
+        stream = NpyStream(file, array.shape, array.dtype)
+        stream.write(np.ascontiguousarray(array.T[:3]))
+        stream.write(np.ascontiguousarray(array.T[3:]))
+        stream.close()
+    assert (tmp_path / "stream.npy").read_bytes() == (tmp_path / "numpy.npy").read_bytes()
+    mapped = np.load(tmp_path / "stream.npy", mmap_mode="r", allow_pickle=False)
+    assert mapped.flags.f_contiguous
+    np.testing.assert_array_equal(mapped, array)
+
+
+PIPED = """
+import sys
+import numpy as np
+from dstft_cli.results import NpyStream
+assert not sys.stdout.buffer.seekable()
+with NpyStream(sys.stdout.buffer, (1025, 2000), np.float32) as stream:
+    for start in range(0, 2000, 100):
+        frames = np.arange(start, start + 100, dtype=np.float32)
+        stream.write(np.repeat(frames[:, None], 1025, axis=1))
+"""
+
+
+def test_through_a_pipe() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PIPED], stdout=subprocess.PIPE, check=True, timeout=60
+    )
+    back = np.load(io.BytesIO(done.stdout), allow_pickle=False)
+    np.testing.assert_array_equal(back, np.broadcast_to(np.arange(2000.0), (1025, 2000)))
+
+
+def test_a_pipe_closed_downstream_stays_a_broken_pipe() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "wb", buffering=0) as file, pytest.raises(BrokenPipeError):
+        NpyStream(file, (3, 4), "float32")
+
+
+class Sparing(io.RawIOBase):
+    """An unbuffered file that takes at most five bytes at a time."""
+
+    def __init__(self) -> None:
+        self.taken = b""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self.taken += bytes(data[:5])
+        return len(data[:5])
+
+
+def test_short_writes_are_continued() -> None:
+    array = example((4, 6), "float64")
+    whole = io.BytesIO()
+    NpyStream(whole, (4, 6), "float64")
+    file = Sparing()
+    stream = NpyStream(cast(BinaryIO, file), (4, 6), "float64")
+    file.taken = whole.getvalue()
+    stream.write(array.T)
+    stream.close()
+    np.testing.assert_array_equal(np.load(io.BytesIO(file.taken)), array)
+
+
+def test_memory_does_not_grow_with_the_number_of_frames() -> None:
+    block = np.zeros((64, 513), np.float32)
+    with open(os.devnull, "wb") as file, NpyStream(file, (513, 64 * 500), np.float32) as stream:
+        tracemalloc.start()
+        for _ in range(500):
+            stream.write(block)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peak < 2 * block.nbytes
+
+
+def test_blocks_that_do_not_fit() -> None:
+    for shape, block in (
+        ((3, 4), np.zeros((2, 5), "f4")),
+        ((3, 4), np.zeros(3, "f4")),
+        ((2, 3, 4), np.zeros((1, 2, 3), "f4")),
+        ((3, 4), np.zeros((1, 3), "f8")),
+        ((3, 4), np.zeros((5, 3), "f4")),
+    ):
+        file = io.BytesIO()
+        stream = NpyStream(file, shape, "float32")
+        header = file.getvalue()
+        with pytest.raises(ValueError, match=r"^block of|^5 frames written to an array of 4"):
+            stream.write(block)
+        assert file.getvalue() == header
+        assert stream.frames_written == 0
+
+
+def test_frames_are_counted_across_blocks() -> None:
+    stream = NpyStream(io.BytesIO(), (3, 4), "float32")
+    stream.write(np.zeros((3, 3), "f4"))
+    with pytest.raises(ValueError, match=r"^3 of 4 frames written: the array is incomplete$"):
+        stream.close()
+    with pytest.raises(ValueError, match=r"^5 frames written to an array of 4$"):
+        stream.write(np.zeros((2, 3), "f4"))
+    stream.write(np.zeros((1, 3), "f4"))
+    stream.close()
+
+
+def test_an_error_in_the_block_is_not_hidden_by_missing_frames() -> None:
+    with pytest.raises(RuntimeError, match="boom"), NpyStream(io.BytesIO(), (3, 4), "f4"):
+        raise RuntimeError("boom")
+
+
+def test_shapes_and_types_that_are_none() -> None:
+    for shape in ((3,), (1, 2, 3, 4), (3, -1)):
+        with pytest.raises(ValueError, match="is neither"):
+            NpyStream(io.BytesIO(), shape, "float32")
+    with pytest.raises(ValueError, match="holds Python objects"):
+        NpyStream(io.BytesIO(), (3, 4), object)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_full_disk_is_one_line() -> None:
+    message = "^disk full while writing stft.npy: "
+    with open("/dev/full", "wb", buffering=0) as raw, pytest.raises(OutputError, match=message):
+        NpyStream(cast(BinaryIO, raw), (3, 4), "float32", name="stft.npy")
+    file = open("/dev/full", "wb")  # noqa: SIM115, closing it fails, which is the point
+    stream = NpyStream(file, (3, 4), "float32")
+    stream.write(np.zeros((4, 3), "f4"))
+    with pytest.raises(OutputError, match=r"disk full while writing the .npy array: free some"):
+        stream.close()
+    with pytest.raises(OSError, match="No space left"):
+        file.close()
+
+
+def test_a_transform_comes_back_in_blocks(tmp_path: Path) -> None:
+    for shape in ((3, 4), (2, 3, 4)):
+        array = example(shape, "complex64")
+        with open(tmp_path / "stft.npy", "wb") as file, NpyStream(file, shape, "complex64") as out:
+            out.write(np.ascontiguousarray(array.T))
+        with open_stft(tmp_path / "stft.npy") as stored:
+            assert (stored.shape, stored.channels) == (shape, 1 if len(shape) == 2 else 2)
+            blocks = [stored.frames(start, start + 3) for start in (0, 3)]
+        back = np.moveaxis(np.concatenate(blocks, axis=1), 1, -1)
+        np.testing.assert_array_equal(back.reshape(shape), array)
+
+
+def header(shape: str, kind: str = "<c8", version: bytes = b"\x01\x00") -> bytes:
+    """Head of an .npy that announces this shape."""
+    text = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}".encode()
+    size = len(text).to_bytes(2 if version[0] == 1 else 4, "little")
+    return b"\x93NUMPY" + version + size + text
+
+
+@pytest.mark.parametrize(
+    ("head", "message"),
+    [
+        (header("(0, 33, 5)"), "has 0 channels"),
+        (header("(99999, 33, 5)"), "has 99999 channels"),
+        (header("(33, 5)", "<f4"), "holds float32"),
+        (header("(33, 99999999999999)"), "is damaged"),
+        (header("(-33, -5)"), "is damaged"),
+        (header("(33, 5)", "|O"), "holds object"),
+        (header("(33, 5)", version=b"\x02\x00"), "is damaged"),
+        (b"\x93NUMPY\x02\x00\xff\xff\xff\xff", "is damaged"),
+        (b"", "is damaged"),
+        (b"text", "is damaged"),
+    ],
+)
+def test_transforms_that_lie(tmp_path: Path, head: bytes, message: str) -> None:
+    (tmp_path / "stft.npy").write_bytes(head + bytes(2000) * bool(head))
+    with pytest.raises(InputError, match=message), open_stft(tmp_path / "stft.npy"):
+        pass
+
+
+def test_frames_that_are_not_finite(tmp_path: Path) -> None:
+    array = example((3, 4), "complex64")
+    array[1, 2] = np.nan
+    np.save(tmp_path / "stft.npy", array)
+    with open_stft(tmp_path / "stft.npy") as stored:
+        stored.frames(0, 2)
+        with pytest.raises(InputError, match="frame 2 holds NaN"):
+            stored.frames(1, 4)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_what_is_not_there_or_no_file(tmp_path: Path) -> None:
+    for message in ("does not exist", "is not a file"):
+        with pytest.raises(InputError, match=message), open_stft(tmp_path / "stft.npy"):
+            pass
+        if message == "does not exist":
+            os.mkfifo(tmp_path / "stft.npy")

@@ -1,0 +1,400 @@
+"""Directories and files appear whole or not at all, and spare what dstft did not write."""
+
+# ruff: noqa: PT012, SIM117, the blocks under test are with statements of several lines
+
+import errno
+import json
+import os
+import re
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+
+from dstft_cli.errors import OutputError, UsageError
+from dstft_cli.results import TRANSFORM, OutputDirectory, atomic_file, disk_errors
+from dstft_cli.results.directory import OURS
+
+posix_only = pytest.mark.skipif(os.name == "nt", reason="POSIX signals, links and permissions")
+not_root = pytest.mark.skipif(
+    hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may write anywhere"
+)
+BOOM = (RuntimeError("boom"), KeyboardInterrupt("boom"), OSError("boom"))
+
+
+def listing(folder: Path) -> list[str]:
+    return sorted(entry.name for entry in folder.iterdir())
+
+
+def both(text: str) -> dict[str, str]:
+    record = json.dumps({"version": "0", "outputs": {}, "text": text})
+    return {"result.json": record, "trajectory.csv": text}
+
+
+def fill(place: Path, text: str, *, force: bool = False) -> None:
+    with OutputDirectory(place, force=force) as out:
+        for name, content in both(text).items():
+            out.path(name).write_text(content)
+
+
+def contents(place: Path) -> dict[str, str]:
+    return {entry.name: entry.read_text() for entry in place.iterdir()}
+
+
+def put(place: Path, data: bytes, *, force: bool = False, kind: str = "") -> None:
+    with atomic_file(place, force=force, kind=kind) as file:
+        file.write(data)
+
+
+def test_a_directory_appears_at_the_end_and_nothing_else_stays(tmp_path):
+    place = tmp_path / "new" / "song-dstft"
+    with OutputDirectory(place, force=False) as out:
+        out.path("result.json").write_text("{}")
+        assert not place.exists()
+        assert len(listing(place.parent)) == 2  # a lock and what is unfinished
+        assert all(name.startswith(".song-dstft.") for name in listing(place.parent))
+    assert contents(place) == {"result.json": "{}"}
+    assert listing(place.parent) == ["song-dstft"]
+    with pytest.raises(ValueError, match="not open"):
+        out.path("result.json")
+
+
+def test_nothing_stays_after_an_exception(tmp_path):
+    for error in BOOM:
+        for folder in ("new/deep", "old"):
+            (tmp_path / "old").mkdir(exist_ok=True)
+            with (
+                pytest.raises(type(error), match="boom"),
+                OutputDirectory(tmp_path / folder / "d", force=False) as out,
+            ):
+                out.path("result.json").write_text("half")
+                raise error
+            with (
+                pytest.raises(type(error), match="boom"),
+                atomic_file(tmp_path / folder / "x.png", force=True) as file,
+            ):
+                file.write(b"half")
+                raise error
+            assert listing(tmp_path) == ["old"]
+            assert listing(tmp_path / "old") == []
+
+
+def test_parents_that_hold_something_stay(tmp_path):
+    with (
+        pytest.raises(RuntimeError, match="boom"),
+        OutputDirectory(tmp_path / "new" / "d", force=False),
+    ):
+        (tmp_path / "new" / "theirs").write_text("x")
+        raise RuntimeError("boom")
+    assert listing(tmp_path / "new") == ["theirs"]
+
+
+def test_what_exists_needs_force(tmp_path):
+    fill(tmp_path / "d", "first")
+    put(tmp_path / "x.png", b"first")
+    with pytest.raises(UsageError, match="exists: use `force`"):
+        fill(tmp_path / "d", "second")
+    with pytest.raises(UsageError, match="exists: use `force`"):
+        put(tmp_path / "x.png", b"second")
+    assert contents(tmp_path / "d") == both("first")
+    (tmp_path / "d" / ".DS_Store").write_text("left by a file browser")
+    (tmp_path / "d" / "report.html").write_text("drawn again from what is there")
+    with OutputDirectory(tmp_path / "d", force=True) as out:
+        out.path("result.json").write_text("third")
+        assert contents(tmp_path / "d")["trajectory.csv"] == "first"
+    put(tmp_path / "x.png", b"third", force=True)
+    assert contents(tmp_path / "d") == {"result.json": "third"}
+    assert (tmp_path / "x.png").read_bytes() == b"third"
+    assert listing(tmp_path) == ["d", "x.png"]
+
+
+def test_force_keeps_the_old_when_the_run_fails(tmp_path):
+    fill(tmp_path / "d", "old")
+    with pytest.raises(RuntimeError, match="boom"), OutputDirectory(tmp_path / "d", force=True):
+        raise RuntimeError("boom")
+    assert contents(tmp_path / "d") == both("old")
+    assert listing(tmp_path) == ["d"]
+
+
+def make_file(folder: Path) -> str:
+    (folder / "notes.txt").write_text("mine")
+    return "notes.txt"
+
+
+def make_folder(folder: Path) -> str:
+    (folder / "spectrogram.npy").mkdir()
+    return "spectrogram.npy"
+
+
+def make_link(folder: Path) -> str:
+    (folder / "spectrogram.png").symlink_to(folder / "result.json")
+    return "spectrogram.png"
+
+
+@posix_only
+@pytest.mark.parametrize("make", [make_file, make_folder, make_link])
+@pytest.mark.parametrize("when", ["before", "during"])
+def test_foreign_files_are_never_replaced(tmp_path, make, when):
+    place = tmp_path / "d"
+    fill(place, "old")
+    name = make(place) if when == "before" else ""
+    with pytest.raises(UsageError) as caught, OutputDirectory(place, force=True) as out:
+        assert when == "during"
+        out.path("result.json").write_text("new")
+        name = make(place)
+    assert f"holds '{name}', which dstft did not write" in str(caught.value)
+    assert (place / "result.json").read_text() == both("old")["result.json"]
+    assert listing(place) == sorted([*both(""), name])
+    assert listing(tmp_path) == ["d"]
+
+
+@pytest.mark.parametrize("record", [None, "", "{}", '{"version": "1"}', '{"outputs": {}}', "[]"])
+def test_a_folder_is_ours_by_its_record_and_not_by_names(tmp_path, record):
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "spectrogram.png").write_text("of another program")
+    if record is not None:
+        (tmp_path / "d" / "result.json").write_text(record)
+    with pytest.raises(UsageError, match="holds no valid record"):
+        fill(tmp_path / "d", "new", force=True)
+    assert (tmp_path / "d" / "spectrogram.png").read_text() == "of another program"
+    with OutputDirectory(tmp_path / "d", force=True, ours=True) as out:
+        out.path("trajectory.csv").write_text("known to be ours")
+    assert listing(tmp_path / "d") == ["trajectory.csv"]
+
+
+@pytest.mark.parametrize("kind", OURS)
+def test_a_file_is_ours_by_how_it_begins(tmp_path, kind):
+    own = {
+        "npy": [b"\x93NUMPY\x01"],
+        "png": [b"\x89PNG\r\n\x1a\n", b"%PDF-1.4", b'<?xml version="1.0"?>\n<!DOCTYPE svg PUBLIC'],
+        "csv": [b"criterion,direction,phase,window"],
+        "audio": [b"RIFF....WAVE", b"fLaC"],
+    }
+    for number, data in enumerate([*own[kind], b""]):
+        (tmp_path / f"{number}").write_bytes(data)
+        put(tmp_path / f"{number}", b"new", force=True, kind=kind)
+        assert (tmp_path / f"{number}").read_bytes() == b"new"
+    (tmp_path / "thesis").write_bytes(b"years")
+    with pytest.raises(UsageError, match="dstft did not write it"):
+        put(tmp_path / "thesis", b"new", force=True, kind=kind)
+    (tmp_path / "late").write_bytes(own[kind][0])
+    with (
+        pytest.raises(UsageError, match="dstft did not write it"),
+        atomic_file(tmp_path / "late", force=True, kind=kind) as file,
+    ):
+        file.write(b"new")
+        (tmp_path / "late").write_bytes(b"years")
+    assert (tmp_path / "late").read_bytes() == (tmp_path / "thesis").read_bytes() == b"years"
+
+
+def test_an_empty_directory_is_taken(tmp_path):
+    for force in (False, True):
+        (tmp_path / f"{force}").mkdir()
+        fill(tmp_path / f"{force}", "x", force=force)
+        assert contents(tmp_path / f"{force}") == both("x")
+
+
+def test_what_is_no_directory_and_what_is_one(tmp_path):
+    (tmp_path / "d").write_text("mine")
+    for force in (False, True):
+        with pytest.raises(UsageError, match="is not a directory"):
+            fill(tmp_path / "d", "x", force=force)
+        with pytest.raises(OutputError, match="cannot write"):
+            fill(tmp_path / "d" / "deep" / "d", "x", force=force)
+        with pytest.raises(OutputError, match="cannot write"):
+            put(tmp_path / "d" / "x.npy", b"x", force=force)
+        with pytest.raises(UsageError, match="is a directory: name a file in it"):
+            put(tmp_path, b"x", force=force)
+    assert (tmp_path / "d").read_text() == "mine"
+    assert listing(tmp_path) == ["d"]
+
+
+def test_places_in_use_are_refused(tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    for place in (".", "..", "/"):
+        with pytest.raises(UsageError, match="is the current directory or holds it"):
+            fill(Path(place), "x", force=True)
+    if os.path.ismount("/proc"):
+        with pytest.raises(UsageError, match="/proc is a mount point"):
+            fill(Path("/proc"), "x")
+    assert listing(tmp_path / "here") == []
+
+
+@posix_only
+def test_links_are_followed_and_stay(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "d").symlink_to("real")
+    fill(tmp_path / "d", "first")
+    fill(tmp_path / "d", "second", force=True)
+    assert contents(tmp_path / "real") == both("second")
+    (tmp_path / "file").write_bytes(b"old")
+    (tmp_path / "x.png").symlink_to("file")
+    put(tmp_path / "x.png", b"new", force=True)
+    assert (tmp_path / "file").read_bytes() == b"new"
+    assert (tmp_path / "d").is_symlink()
+    assert (tmp_path / "x.png").is_symlink()
+    (tmp_path / "y").symlink_to("gone")
+    for write in (lambda: put(tmp_path / "y", b"x", force=True), lambda: fill(tmp_path / "y", "x")):
+        with pytest.raises(UsageError, match="y is a link to gone, which does not exist"):
+            write()
+    assert listing(tmp_path) == ["d", "file", "real", "x.png", "y"]
+
+
+@posix_only
+def test_links_in_a_folder_of_results_are_not_followed(tmp_path):
+    fill(tmp_path / "d", "x")
+    (tmp_path / "thesis").write_text("years")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "d" / "report.html").symlink_to(tmp_path / "thesis")
+    (tmp_path / "d" / "sub").symlink_to(tmp_path / "folder")
+    for place in ("report.html", "sub/x.npy"):
+        with pytest.raises(UsageError, match="is a link in a folder of results"):
+            put(tmp_path / "d" / place, b"x", force=True)
+    with pytest.raises(UsageError, match="is a link in a folder of results"):
+        fill(tmp_path / "d" / "sub", "x")
+    assert (tmp_path / "thesis").read_text() == "years"
+    assert listing(tmp_path / "folder") == []
+
+
+@posix_only
+@not_root
+def test_an_unwritable_parent(tmp_path):
+    tmp_path.chmod(0o500)
+    try:
+        for write in (lambda: fill(tmp_path / "d", "x"), lambda: put(tmp_path / "x", b"x")):
+            with pytest.raises(OutputError, match="permission denied"):
+                write()
+    finally:
+        tmp_path.chmod(0o700)
+
+
+@posix_only
+def test_long_names(tmp_path):
+    for name in ("ä" * 120, "ä" * 119 + "ö"):
+        fill(tmp_path / name, name)
+        put(tmp_path / f"{name}.npy", b"x")
+        assert contents(tmp_path / name) == both(name)
+    with pytest.raises(OutputError, match="file name too long"):
+        fill(tmp_path / ("a" * 256), "x")
+    assert len(listing(tmp_path)) == 4
+
+
+@posix_only
+def test_permissions_follow_the_umask(tmp_path):
+    before = os.umask(0o027)
+    try:
+        fill(tmp_path / "d", "x")
+        put(tmp_path / "x", b"x")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "d").stat().st_mode) == 0o750
+    assert stat.S_IMODE((tmp_path / "x").stat().st_mode) == 0o640
+
+
+def test_other_commands_bring_their_own_names(tmp_path):
+    known = {"windows.png", "windows.json"}
+    for text in ("old", "new"):
+        with OutputDirectory(tmp_path / "d", force=True, known=known) as out:
+            out.path("windows.json").write_text('{"version": "0", "experiments": {}}')
+            out.path("windows.png").write_text(text)
+            with pytest.raises(ValueError, match="is not among the files"):
+                out.path("result.json")
+    assert (tmp_path / "d" / "windows.png").read_text() == "new"
+    assert "result.json" in TRANSFORM.names
+
+
+def test_a_full_disk_is_one_line(tmp_path, monkeypatch):
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    put(tmp_path / "x", b"old")
+    with pytest.raises(OutputError, match="disk full while writing"):
+        with OutputDirectory(tmp_path / "d", force=False) as out:
+            raise OSError(errno.ENOSPC, "No space", str(out.path("stft.npy")))
+    with pytest.raises(OutputError, match="disk full while writing"):
+        with atomic_file(tmp_path / "x", force=True) as file:
+            file.write(b"half")
+            full()
+    writes = {
+        "mkdir": lambda: fill(tmp_path / "new" / "d", "x"),
+        "rename": lambda: fill(tmp_path / "new" / "d", "x"),
+        "fsync": lambda: fill(tmp_path / "new" / "d", "x"),
+        "replace": lambda: put(tmp_path / "x", b"x", force=True),
+    }
+    for call, write in writes.items():
+        with monkeypatch.context() as patch:
+            patch.setattr(os, call, full)
+            with pytest.raises(OutputError, match="disk full while writing"):
+                write()
+        assert listing(tmp_path) == ["x"]
+    assert (tmp_path / "x").read_bytes() == b"old"
+
+
+def test_a_full_disk_elsewhere_and_a_closed_pipe_are_not_ours_to_explain(tmp_path):
+    with (
+        pytest.raises(OSError, match="No space") as caught,
+        OutputDirectory(tmp_path / "d", force=0),
+    ):
+        raise OSError(errno.ENOSPC, "No space left on device", "/elsewhere/cache")
+    assert not isinstance(caught.value, OutputError)
+    with pytest.raises(BrokenPipeError), disk_errors("here"):
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+
+@posix_only
+def test_devices_and_pipes_are_written_directly(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    received: list[bytes] = []
+    reader = threading.Thread(target=lambda: received.append(pipe.read_bytes()), daemon=True)
+    reader.start()
+    put(pipe, b"through")
+    reader.join(timeout=10)
+    assert received == [b"through"]
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    put(Path(os.devnull), b"x")
+    if os.path.exists("/dev/full"):
+        with pytest.raises(OutputError, match="disk full while writing /dev/full"):
+            put(Path("/dev/full"), b"x")
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_what_appears_meanwhile_is_kept(tmp_path, monkeypatch, links):
+    def no_links(*_: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    if not links:
+        monkeypatch.setattr(os, "link", no_links)
+    put(tmp_path / "free", b"x")
+    changed = re.compile("has changed since this run began and is kept")
+    with pytest.raises(OutputError, match=changed):
+        with atomic_file(tmp_path / "x.png", force=False) as file:
+            file.write(b"slow")
+            (tmp_path / "x.png").write_bytes(b"quick")
+    with pytest.raises(OutputError, match=changed), OutputDirectory(tmp_path / "d", force=False):
+        (tmp_path / "d").mkdir()
+        (tmp_path / "d" / "thesis").write_text("years")
+    with pytest.raises(OutputError, match=changed), OutputDirectory(tmp_path / "e", force=True):
+        (tmp_path / "e").mkdir()
+        (tmp_path / "e" / "thesis").write_text("years")
+    assert (tmp_path / "x.png").read_bytes() == b"quick"
+    assert listing(tmp_path / "d") == listing(tmp_path / "e") == ["thesis"]
+    assert listing(tmp_path) == ["d", "e", "free", "x.png"]
+
+
+def test_a_directory_that_is_moved_away_or_exchanged_meanwhile(tmp_path):
+    fill(tmp_path / "d", "old")
+    with OutputDirectory(tmp_path / "d", force=True) as out:
+        out.path("trajectory.csv").write_text("new")
+        (tmp_path / "d").rename(tmp_path / "away")
+    assert contents(tmp_path / "d") == {"trajectory.csv": "new"}
+    with pytest.raises(OutputError, match="has changed"):
+        with OutputDirectory(tmp_path / "away", force=True):
+            (tmp_path / "away").rename(tmp_path / "further")
+            fill(tmp_path / "other", "other")
+            (tmp_path / "other").rename(tmp_path / "away")
+    assert contents(tmp_path / "away") == both("other")
+    assert contents(tmp_path / "further") == both("old")
+    assert listing(tmp_path) == ["away", "d", "further"]

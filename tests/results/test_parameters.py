@@ -1,0 +1,282 @@
+"""parameters.npz read back, and refused where it lies, without memory for what is not there."""
+
+import io
+import os
+import re
+import subprocess
+import sys
+import tracemalloc
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from writers_example import CONSTANT, VARYING, K, a_result
+
+from dstft_cli.errors import InputError
+from dstft_cli.results import read_parameters, write_parameters
+
+NAMES = [
+    "window_length",
+    "frame_centers",
+    "hop_lengths",
+    "times",
+    "frequencies",
+    "sample_rate",
+    "n_fft",
+    "samples",
+    "window",
+    "normalization",
+    "trajectory_criterion",
+    "trajectory_window_length",
+    "trajectory_hop_length",
+]
+
+
+def test_parameters_of_one_length(tmp_path: Path) -> None:
+    result = a_result(CONSTANT)
+    write_parameters(tmp_path / "parameters.npz", result)
+    with np.load(tmp_path / "parameters.npz", allow_pickle=False) as npz:
+        stored = dict(npz)
+    assert sorted(stored) == sorted(NAMES)
+    for name in ("window_length", "frame_centers", "hop_lengths", "times", "frequencies"):
+        assert stored[name].dtype == np.float64
+        np.testing.assert_array_equal(stored[name], getattr(result, name))
+    assert stored["sample_rate"] == 8000.0
+    assert stored["n_fft"] == K
+    assert stored["n_fft"].dtype == np.int64
+    assert (stored["samples"], stored["samples"].dtype) == (20, np.int64)
+    for name, word in (("window", "hann"), ("normalization", "energy")):
+        assert stored[name].shape == ()
+        assert stored[name].dtype.kind == "U"
+        assert stored[name] == word
+    assert stored["trajectory_criterion"].tolist() == [3.5, 1 / 3, 0.1 + 0.2]
+    assert stored["trajectory_window_length"].tolist() == [[[32.0]], [[48.5]], [[48.5]]]
+    assert stored["trajectory_hop_length"].tolist() == [[4.0]] * 3
+
+
+@pytest.mark.parametrize("shape", [(1, 5), (33, 1), (33, 5)])
+def test_steps_of_one_length_spread_over_the_shape_of_the_result(
+    tmp_path: Path, shape: tuple[int, int]
+) -> None:
+    lengths = np.linspace(10, 64, shape[0] * shape[1]).reshape(shape)
+    write_parameters(tmp_path / "p.npz", a_result(lengths))
+    with np.load(tmp_path / "p.npz", allow_pickle=False) as npz:
+        steps = npz["trajectory_window_length"]
+    assert steps.dtype == np.float32
+    expected = [np.full(shape, 32), np.full(shape, 48.5), lengths.astype("f4")]
+    np.testing.assert_array_equal(steps, expected)
+    np.testing.assert_array_equal(read_parameters(tmp_path / "p.npz").window_length, lengths)
+
+
+def test_steps_that_are_all_constant_under_a_varying_result(tmp_path: Path) -> None:
+    write_parameters(tmp_path / "p.npz", a_result(VARYING, steps=(CONSTANT, CONSTANT)))
+    with np.load(tmp_path / "p.npz", allow_pickle=False) as npz:
+        np.testing.assert_array_equal(npz["trajectory_window_length"], np.full((2, 1, 5), 48.5))
+
+
+def test_hop_lengths_per_frame(tmp_path: Path) -> None:
+    hops = (np.array([4.0]), np.array([4.0]), np.array([3.0, 4.0, 5.0, 4.5]))
+    result = a_result(VARYING, centers=np.array([0, 3.0, 7.0, 12.0, 16.5]), hops=hops)
+    write_parameters(tmp_path / "p.npz", result)
+    with np.load(tmp_path / "p.npz", allow_pickle=False) as npz:
+        assert npz["trajectory_hop_length"].tolist() == [[4.0] * 4, [4.0] * 4, [3.0, 4.0, 5.0, 4.5]]
+    back = read_parameters(tmp_path / "p.npz")
+    assert back.hop_lengths.tolist() == [3.0, 4.0, 5.0, 4.5]
+
+
+@pytest.mark.parametrize(("hop", "stored"), [([4.0], 4.0), ([], np.nan)])
+def test_a_single_frame(tmp_path: Path, hop: list[float], stored: float) -> None:
+    hops = (np.array(hop),) * 3
+    write_parameters(tmp_path / "p.npz", a_result(CONSTANT, T=1, hops=hops))
+    with np.load(tmp_path / "p.npz", allow_pickle=False) as npz:
+        assert npz["hop_lengths"].shape == (0,)
+        np.testing.assert_array_equal(npz["trajectory_hop_length"], np.full((3, 1), stored))
+    assert read_parameters(tmp_path / "p.npz").frame_centers.tolist() == [0.0]
+
+
+def test_parameters_come_back(tmp_path: Path) -> None:
+    result = a_result(VARYING, centers=np.array([0, 3.0, 7.0, 12.0, 16.5]))
+    write_parameters(tmp_path / "p.npz", result)
+    back = read_parameters(tmp_path / "p.npz")
+    for name in ("window_length", "frame_centers", "hop_lengths", "times", "frequencies"):
+        np.testing.assert_array_equal(getattr(back, name), getattr(result, name))
+    assert (back.sample_rate, back.n_fft, back.samples) == (8000.0, K, 20)
+    assert (back.window, back.normalization) == ("hann", "energy")
+    assert back.frequencies[-1] == 4000.0
+
+
+def test_memory_does_not_grow_with_the_steps(tmp_path: Path) -> None:
+    T = 100_000
+    lengths = np.linspace(10, 64, T)[None]
+    result = a_result(lengths, T=T, steps=(CONSTANT,) * 40)
+    tracemalloc.start()
+    write_parameters(tmp_path / "p.npz", result)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    with np.load(tmp_path / "p.npz", allow_pickle=False) as npz:
+        assert npz["trajectory_window_length"].shape == (40, 1, T)
+    assert peak < 10 * lengths.nbytes  # all steps at once are twice that
+
+
+def edited(path: Path, **changes: Any) -> Path:
+    """parameters.npz with arrays replaced, or left out where the change is None."""
+    write_parameters(path, a_result(VARYING))
+    with np.load(path, allow_pickle=False) as npz:
+        arrays = {**dict(npz), **changes}
+    np.savez(path, **{name: array for name, array in arrays.items() if array is not None})
+    return path
+
+
+WRONG: list[tuple[dict[str, Any], str, str]] = [
+    *[({name: None}, name, "is missing") for name in NAMES if not name.startswith("trajectory")],
+    ({"window": "triangle"}, "window", "not one of hann"),
+    ({"window": 3}, "window", "text"),
+    ({"normalization": "peak"}, "normalization", "not one of energy"),
+    ({"samples": 20.5}, "samples", "not an integer"),
+    ({"samples": 0}, "samples", "not a number above 0"),
+    ({"samples": "many"}, "samples", "real numbers"),
+    ({"samples": 15}, "frame_centers", "outside [0, 15]"),
+    ({"samples": 2**50}, "samples", "far beyond"),
+    ({"frame_centers": np.arange(-1.0, 4)}, "frame_centers", "outside [0, 20]"),
+    ({"frame_centers": np.zeros((1, 5))}, "frame_centers", "shape (1, 5)"),
+    ({"frame_centers": np.zeros(0)}, "frame_centers", "empty"),
+    ({"frame_centers": np.zeros(5)}, "frame_centers", "not increase"),
+    ({"n_fft": np.array([64, 64])}, "n_fft", "not one value"),
+    ({"n_fft": 64.5}, "n_fft", "not an integer"),
+    ({"n_fft": 2**40}, "n_fft", "above"),
+    ({"sample_rate": -1.0}, "sample_rate", "not a number above 0"),
+    ({"sample_rate": np.nan}, "sample_rate", "not a number above 0"),
+    ({"times": np.array(["a"] * 5)}, "times", "real numbers"),
+    ({"times": np.full(5, np.inf)}, "times", "not finite"),
+    ({"times": np.zeros(4)}, "times", "shape (4,)"),
+    ({"frequencies": np.zeros(5)}, "frequencies", "shape (5,)"),
+    ({"hop_lengths": np.zeros(5)}, "hop_lengths", "shape (5,)"),
+    ({"window_length": np.ones(5)}, "window_length", "shape (5,)"),
+    ({"window_length": np.ones((1, 4))}, "window_length", "shape (1, 4)"),
+    ({"window_length": np.full((1, 1), 65.0)}, "window_length", "outside [2, 64]"),
+    ({"window_length": np.full((1, 1), 1e-300)}, "window_length", "outside [2, 64]"),
+]
+
+
+def test_parameters_that_are_wrong(tmp_path: Path) -> None:
+    for changes, name, message in WRONG:
+        path = edited(tmp_path / "p.npz", **changes)
+        with pytest.raises(InputError, match=f"'{name}' .*{re.escape(message)}|'{name}' {message}"):
+            read_parameters(path)
+
+
+def test_files_that_are_no_npz(tmp_path: Path) -> None:
+    path = tmp_path / "p.npz"
+    with pytest.raises(InputError, match=r"p.npz does not exist: run"):
+        read_parameters(path)
+    write_parameters(path, a_result(VARYING))
+    whole = path.read_bytes()
+    lone = io.BytesIO()
+    np.save(lone, VARYING)
+    unpacked = whole[:200] + bytes(byte ^ 0x5A for byte in whole[200:300]) + whole[300:]
+    with zipfile.ZipFile(path) as archive:
+        first = archive.infolist()[0]
+    start = whole.index(first.filename.encode()) + len(first.filename) + 20  # the zip64 field
+    not_deflate = whole[:start] + b"\xff" + whole[start + 1 :]
+    cut = whole[: len(whole) // 2]
+    for data in (b"", b"text", lone.getvalue(), cut, unpacked, not_deflate):
+        path.write_bytes(data)
+        with pytest.raises(InputError, match="of dstft or is damaged"):
+            read_parameters(path)
+    with pytest.raises(InputError, match="is not a file"):
+        read_parameters(tmp_path)
+
+
+def header(shape: str, kind: str = "<f8", version: bytes = b"\x01\x00") -> bytes:
+    """Head of an .npy that announces this shape."""
+    text = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}".encode()
+    size = len(text).to_bytes(2 if version[0] == 1 else 4, "little")
+    return b"\x93NUMPY" + version + size + text
+
+
+def with_member(path: Path, name: str, data: bytes) -> Path:
+    """parameters.npz with one of its arrays replaced."""
+    write_parameters(path, a_result(VARYING))
+    with zipfile.ZipFile(path) as archive:
+        members = {each: archive.read(each) for each in archive.namelist()}
+    members[f"{name}.npy"] = data
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for each, content in members.items():
+            archive.writestr(each, content)
+    return path
+
+
+LIES = [
+    ("window_length", header("(1, 99999999999999)")),
+    ("window_length", header("(1, -5)") + bytes(40)),
+    ("window_length", header("(1, 5)", "|O") + bytes(40)),
+    ("window_length", header("(1, 5)") + bytes(39)),
+    ("window_length", header("(1, 5)") + bytes(48)),
+    ("window_length", header("(1, 5)", version=b"\x02\x00") + bytes(40)),
+    ("window_length", header("(1, 5)", version=b"\x09\x00") + bytes(40)),
+    ("window_length", header("(" * 9000)),
+    ("window_length", header("(1, 5L)") + bytes(40)),
+    ("window_length", header("(1, 5)", "<f7") + bytes(40)),
+    ("window_length", b""),
+    ("window", header("()", "<U9999999") + bytes(4 * 9999999)),
+    ("frame_centers", header("(30000000,)") + bytes(240_000_000)),
+]
+
+
+def test_arrays_that_lie(tmp_path: Path) -> None:
+    for name, data in LIES:
+        path = with_member(tmp_path / "p.npz", name, data)
+        with pytest.raises(InputError) as caught:
+            read_parameters(path)
+        assert "\n" not in str(caught.value)
+
+
+READ = """
+import resource, sys
+from pathlib import Path
+from dstft_cli.errors import InputError
+from dstft_cli.results import read_parameters
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    read_parameters(Path(sys.argv[1]))
+except InputError as error:
+    print(error)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def test_an_archive_that_unpacks_to_gigabytes_is_not_unpacked(tmp_path: Path):
+    """All shapes fit each other: 20 million frames, in a file a thousand times smaller."""
+    path = with_member(tmp_path / "p.npz", "n_fft", header("()", "<i8") + b"\x40" + bytes(7))
+    T = 20_000_000
+    with zipfile.ZipFile(path) as archive:
+        kept = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for name, data in kept.items():
+            sizes = {"frame_centers.npy": T, "times.npy": T, "hop_lengths.npy": T - 1}
+            if name == "window_length.npy":
+                data = header("(1, 1)") + np.float64(32.0).tobytes()
+            if name not in sizes:
+                archive.writestr(name, data)
+                continue
+            with archive.open(name, "w", force_zip64=True) as member:
+                member.write(header(f"({sizes[name]},)"))
+                left = 8 * sizes[name]
+                while left > 0:
+                    left -= member.write(bytes(min(left, 1 << 24)))
+    assert path.stat().st_size < 2_500_000
+    ended = subprocess.run(
+        [sys.executable, "-c", READ, path], capture_output=True, text=True, check=True
+    )
+    told, grown = ended.stdout.splitlines()
+    assert "'frame_centers' does not increase" in told
+    assert int(grown) < 50_000  # kB
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "p.npz")
+    with pytest.raises(InputError, match="is not a file"):
+        read_parameters(tmp_path / "p.npz")

@@ -1,0 +1,206 @@
+"""What a run writes, and where: places that must not be written, pictures, sizes, one record."""
+
+import inspect
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+import dstft_cli
+from dstft_cli.audio import Signal
+from dstft_cli.cli import main
+from dstft_cli.errors import InputError, UsageError
+from dstft_cli.plot import pictures
+from dstft_cli.run.optimize import cpu_threads
+from dstft_cli.run.recording import picture_title
+from dstft_cli.settings import Settings
+
+SAMPLES = Path(__file__).parents[2] / "sample_audio"
+DATA = {"parameters.npz", "result.json", "spectrogram.npy", "trajectory.csv"}
+PICTURES = {"comparison.png", "spectrogram.png", "trajectory.png"}
+FIXED = ["--window-mode", "fixed", "--n-fft", "256"]
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+@pytest.fixture
+def recording(tmp_path, monkeypatch):
+    """A short file in the current directory."""
+    monkeypatch.chdir(tmp_path)
+    samples, rate = soundfile.read(SAMPLES / "two-tones.wav", frames=4000, dtype="float32")
+    soundfile.write("in.wav", samples, rate)
+    return samples
+
+
+def test_colliding_places_are_refused(recording, capsys):
+    before = Path("in.wav").read_bytes()
+    for options in (
+        ["--npy", "in.wav", "--force"],
+        ["--png", "in.wav", "--force"],
+        ["--npy", "x", "--png", "x"],
+        ["--npy", "x/y.npy", "--png", "x"],
+        ["--npy", "d/spectrogram.npy", "-o", "d"],
+        ["--npy", "d", "-o", "d/e"],
+        ["--png", "q.svg"],
+        ["--png", "q.jpg"],
+    ):
+        assert main(["optimize", "in.wav", *FIXED, *options]) == 2, options
+        assert capsys.readouterr().err.count("\n") == 1
+        assert os.listdir() == ["in.wav"]
+        assert Path("in.wav").read_bytes() == before
+
+
+def test_other_files_survive_force(recording, capsys):
+    Path("thesis.npy").write_text("years")
+    for options in (["--npy", "thesis.npy"], ["--png", "thesis.npy"]):
+        arguments = ["optimize", "in.wav", *FIXED, "--no-figures", "-q", "--force", *options]
+        assert main([*arguments, "-o", "d"]) == 2
+    assert Path("thesis.npy").read_text() == "years"
+    assert names(Path()) == {"in.wav", "thesis.npy"}
+    for _ in range(2):
+        options = ["--npy", "x.npy", "--png", "x.svg", "--format", "svg", "--force", "-o", "d"]
+        assert main(["optimize", "in.wav", *FIXED, "--no-figures", "-q", *options]) == 0
+    assert Path("x.svg").read_bytes().startswith(b"<?xml")
+    assert np.load("x.npy").shape == np.load("d/spectrogram.npy").shape
+
+
+def test_the_record_tells_every_file_and_its_size(recording):
+    options = ["--save-stft", "--npy", "x.npy", "-q", "-o", "d"]
+    assert main(["optimize", "in.wav", *FIXED, *options]) == 0
+    record = json.loads(Path("d/result.json").read_text())
+    assert set(record["outputs"]) == DATA | PICTURES | {"stft.npy", "npy"}
+    assert names(Path("d")) == set(record["outputs"]) - {"npy"}
+    assert record["outputs"]["npy"] == "x.npy"
+    assert record["outputs"]["stft.npy"] == str(Path("d/stft.npy"))
+    sizes = {path.name: path.stat().st_size for path in Path("d").iterdir()}
+    assert record["sizes"] == {name: sizes[name] for name in sizes if name != "result.json"}
+    assert main(["sweep", "in.wav", "-q", "-o", "s"]) == 0
+    swept = json.loads(Path("s/sweep.json").read_text())
+    assert set(swept["sizes"]) == {"sweep.csv", "sweep.png"}
+
+
+def test_pictures_are_left_out_and_the_data_is_the_same(recording):
+    assert main(["optimize", "in.wav", "-q", "-o", "drawn"]) == 0
+    options = ["--no-figures", "--png", "one.png", "-o", "bare"]
+    assert main(["optimize", "in.wav", "-q", *options]) == 0
+    assert (names(Path("drawn")), names(Path("bare"))) == (DATA | PICTURES, DATA)
+    assert np.array_equal(np.load("drawn/spectrogram.npy"), np.load("bare/spectrogram.npy"))
+    assert Path("one.png").read_bytes() == Path("drawn/spectrogram.png").read_bytes()
+
+
+def test_matplotlib_is_loaded_only_to_draw(recording):
+    code = (
+        "import sys; from dstft_cli.cli import main; code = main(sys.argv[1:]);"
+        "print(code, 'matplotlib' in sys.modules)"
+    )
+    for flag, loaded in (("--no-figures", False), ("--figures", True)):
+        done = subprocess.run(
+            [sys.executable, "-c", code, "optimize", "in.wav", *FIXED, "-q", flag, "-o", flag],
+            capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+        assert (done.stdout, done.stderr) == (f"0 {loaded}\n", "")
+
+
+def test_a_bad_place_or_header_is_refused_without_torch(recording):
+    code = (
+        "import sys; from dstft_cli.cli import main; code = main(sys.argv[1:]);"
+        "print(code, 'torch' in sys.modules)"
+    )
+    Path("d").mkdir()
+    Path("d/thesis").write_text("years")
+    for options in (["in.wav", "-o", "d"], ["gone.wav"], ["in.wav", "--channel", "3"]):
+        done = subprocess.run(
+            [sys.executable, "-c", code, "optimize", *options],
+            capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+        assert done.stdout in ("1 False\n", "2 False\n")
+        assert names(Path()) == {"d", "in.wav"}
+
+
+def test_all_channels_are_pooled_and_the_picture_says_so(recording, monkeypatch):
+    made = []
+
+    class Kept(pictures.Pictures):
+        def __post_init__(self):
+            super().__post_init__()
+            made.append(self)
+
+    monkeypatch.setattr(pictures, "Pictures", Kept)
+    soundfile.write("two.wav", np.stack([recording, 0 * recording], axis=1), 8000)
+    assert main(["optimize", "two.wav", *FIXED, "--channel", "all", "-q", "-o", "out"]) == 0
+    (drawn,) = made
+    assert (drawn.title, drawn.channels) == ("two.wav (all 2 channels)", 2)
+    assert drawn.plain_lengths == ()
+    power = np.square(np.load("out/spectrogram.npy")).mean(axis=0)
+    loudest = np.sqrt(power.max()) / np.abs(recording).max()
+    assert drawn.learned.image.max() == pytest.approx(loudest, rel=1e-3)
+
+
+@pytest.mark.parametrize("level", [1e30, 1e-30])
+def test_very_loud_and_very_quiet_recordings_draw(recording, monkeypatch, level):
+    noise = np.random.default_rng(0).standard_normal(4000) * level
+    soundfile.write("x.wav", noise.astype(np.float32), 8000, subtype="FLOAT")
+    made = []
+    original = pictures.Pictures.spectrogram
+    monkeypatch.setattr(
+        pictures.Pictures, "spectrogram", lambda self: (made.append(self), original(self))[1]
+    )
+    assert main(["optimize", "x.wav", *FIXED, "-q", "-o", "d"]) == 0
+    image = made[0].learned.image
+    assert np.isfinite(image).all()
+    assert image.max() > 0.01
+
+
+def test_titles_tell_the_channels_the_filter_and_the_band():
+    for path, channels, settings, title in (
+        ("in/a.wav", 1, {"channel": "all"}, "a.wav"),
+        ("in/a.wav", 2, {"channel": "mix"}, "a.wav (mean of 2 channels)"),
+        ("-", 3, {"channel": "all"}, "standard input (all 3 channels)"),
+        ("a.wav", 3, {"channel": 1}, "a.wav (channel 1 of 0 to 2)"),
+        ("a.wav", 1, {"criterion_fmin": 40}, "a.wav, criterion from 40 Hz on"),
+        ("a.wav", 1, {"criterion_fmax": 900.5}, "a.wav, criterion over 0 to 900.5 Hz"),
+        ("a.wav", 1, {"highpass": 20}, "a.wav, high-pass 20 Hz"),
+    ):
+        signal = Signal(np.zeros((1, 9)), 8000, path, "", channels, 1.0)
+        assert picture_title(signal, Settings(**settings)) == title
+
+
+def test_the_python_function_reads_the_settings(recording):
+    signature = inspect.signature(dstft_cli.optimize)
+    assert list(signature.parameters)[:2] == ["samples", "sample_rate"]
+    for name, parameter in list(signature.parameters.items())[2:-1]:
+        assert parameter.kind is inspect.Parameter.KEYWORD_ONLY
+        assert parameter.default == getattr(Settings(), name)
+    assert {"win_length", "window_mode", "criterion", "device"} <= signature.parameters.keys()
+    assert not {"output", "force", "sr", "json"} & signature.parameters.keys()
+    kind = {"n_fft": 256, "window_mode": "fixed"}
+    result = dstft_cli.optimize(recording, 8000, win_length="16ms", **kind)
+    assert result.window_length.tolist() == [[128.0]]
+    asked = ["--n-fft", "256", "--win-length", "16ms", "--window-mode", "fixed", "--sr", "8000"]
+    shutil.rmtree("d", ignore_errors=True)
+    soundfile.write("same.wav", recording, 8000, subtype="FLOAT")
+    assert main(["optimize", "same.wav", *asked, "--no-figures", "-q", "-o", "d"]) == 0
+    final = json.loads(Path("d/result.json").read_text())["criterion"]["final"]
+    assert result.criterion.final == pytest.approx(final, rel=1e-6)
+    for wrong in ({"nfft": 3}, {"n_fft": "many"}, {"window_mode": "wide"}, {"output": "d"}):
+        with pytest.raises(UsageError):
+            dstft_cli.optimize(recording, 8000, **wrong)
+    with pytest.raises(InputError):
+        dstft_cli.optimize(np.zeros(100), 8000)
+
+
+def test_no_more_threads_than_processors():
+    import torch
+
+    before = torch.get_num_threads()
+    with cpu_threads(4096) as threads:
+        assert threads == torch.get_num_threads() == os.cpu_count()
+    assert torch.get_num_threads() == before

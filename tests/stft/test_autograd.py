@@ -1,0 +1,241 @@
+"""Gradients and second derivatives of the transform, what it keeps for them, and how it is computed."""
+
+import weakref
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+from stft_reference import explicit_stft
+from torch import library
+from torch.autograd.gradcheck import GradcheckError
+
+from dstft_cli import UsageError
+from dstft_cli.names import NORMALIZATIONS, WINDOWS
+from dstft_cli.stft import autograd, cells, differentiable_stft
+
+
+class Kept:
+    """A tensor that autograd saved, for as long as it needs it."""
+
+    def __init__(self, tensor: torch.Tensor) -> None:
+        self.tensor = tensor
+
+
+SHAPES = {"constant": (False, False), "time": (False, True), "frequency": (True, False)}
+SHAPES["time-frequency"] = (True, True)
+CENTERS = [2.3, 9.8, 16.45]  # no sample lies on the end of a window
+every_shape = pytest.mark.parametrize("mode", SHAPES)
+PLACES = {"hop": [0, 7, 14], "real hop": [0, 8.7, 17.4], "centres": CENTERS}
+every_place = pytest.mark.parametrize("places", PLACES)
+
+
+def noise(*shape: int, seed: int = 3) -> torch.Tensor:
+    return torch.from_numpy(np.random.default_rng(seed).standard_normal(shape))
+
+
+def lengths_of(mode: str, n_fft: int, frames: int) -> torch.Tensor:
+    per_bin, per_frame = SHAPES[mode]
+    shape = (n_fft // 2 + 1 if per_bin else 1, frames if per_frame else 1)
+    return 5.2 + 4.5 * torch.from_numpy(np.random.default_rng(5).random(shape))
+
+
+def problem(mode: str, n_fft: int, places: str, window="hann", normalization="energy"):
+    """A function of tensors, and the tensors: signal, lengths and, where they move, centres."""
+    arguments = [noise(2, 20).requires_grad_(), lengths_of(mode, n_fft, 3).requires_grad_()]
+    if places == "centres":
+        arguments.append(torch.tensor(CENTERS, dtype=torch.float64, requires_grad=True))
+    hop = {"hop": 7, "real hop": 8.7, "centres": None}[places]
+    options = {"hop_length": hop, "window": window, "normalization": normalization}
+
+    def f(x, theta, t=None):
+        return differentiable_stft(x, theta, n_fft, centers=t, **options)
+
+    return f, tuple(arguments)
+
+
+@pytest.fixture(params=[1, 2], ids=["one thread", "two threads"])
+def small_blocks(monkeypatch: pytest.MonkeyPatch, request):
+    """Blocks of one or two frames, bands of two bins."""
+    monkeypatch.setitem(autograd.BLOCK_SAMPLES, "cpu", 24)
+    monkeypatch.setattr(cells, "_BAND_VALUES", 24)
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield
+    torch.set_num_threads(before)
+
+
+@every_shape
+def test_against_the_explicit_sum(mode, small_blocks):
+    for n_fft, (places, centers) in product((11, 12), PLACES.items()):
+        f, arguments = problem(mode, n_fft, places)
+        X = f(*arguments).detach()
+        x, theta = (one.detach().numpy() for one in arguments[:2])
+        for channel in range(2):
+            expected = explicit_stft(x[channel], np.array(centers, dtype=float), theta, n_fft)
+            np.testing.assert_allclose(X[channel].numpy(), expected, rtol=0, atol=1e-12)
+
+
+@every_shape
+@every_place
+def test_gradients_and_second_derivatives(mode, places, monkeypatch):
+    f, arguments = problem(mode, 12, places)
+    assert torch.autograd.gradcheck(f, arguments)
+    monkeypatch.setitem(autograd.BLOCK_SAMPLES, "cpu", 24)
+    monkeypatch.setattr(cells, "_BAND_VALUES", 24)
+    for n_fft in (11, 12):
+        f, arguments = problem(mode, n_fft, places)
+        assert torch.autograd.gradcheck(f, arguments, fast_mode=True)
+        assert torch.autograd.gradgradcheck(f, arguments, fast_mode=True)
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_gradients_of_every_window(window):
+    for normalization in NORMALIZATIONS:
+        f, arguments = problem("time", 12, "centres", window, normalization)
+        assert torch.autograd.gradcheck(f, arguments, fast_mode=True)
+        assert torch.autograd.gradgradcheck(f, arguments, fast_mode=True)
+
+
+@every_shape
+def test_one_gradient_alone_is_that_of_all(mode):
+    """Each has a way of its own where no other is needed."""
+    for places in PLACES:
+        f, arguments = problem(mode, 12, places)
+        together = torch.autograd.grad(f(*arguments).abs().square().sum(), arguments)
+        for alone, expected in enumerate(together):
+            others = [
+                value.detach().requires_grad_(i == alone) for i, value in enumerate(arguments)
+            ]
+            f(*others).abs().square().sum().backward()
+            torch.testing.assert_close(others[alone].grad, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_third_derivatives_are_refused():
+    f, (x, theta) = problem("constant", 12, "hop")
+    (first,) = torch.autograd.grad(f(x, theta).abs().square().sum(), theta, create_graph=True)
+    (second,) = torch.autograd.grad(first.sum(), theta, create_graph=True)
+    with pytest.raises(RuntimeError):
+        torch.autograd.grad(second.sum(), x)
+
+
+@pytest.mark.xfail(strict=True, raises=GradcheckError)
+def test_no_second_derivative_where_a_sample_lies_on_the_end():
+    """∂X/∂θ starts from zero with a slope as the sample enters: the derivative is one-sided."""
+    x = noise(20)
+    theta = torch.tensor([[8.0]], dtype=torch.float64, requires_grad=True)
+    torch.autograd.gradgradcheck(
+        lambda theta: differentiable_stft(x, theta, 12, hop_length=7), theta
+    )
+
+
+@every_shape
+@pytest.mark.parametrize(("places", "through"), [("hop", True), ("hop", False), ("centres", True)])
+def test_autograd_keeps_no_frames(mode, through, places):
+    """What is saved beside X itself is no larger than the signal and the lengths."""
+    x = noise(4000).requires_grad_(through)
+    n_fft, frames = 64, 401
+    theta = (20 + 0 * lengths_of(mode, n_fft, frames)).requires_grad_()
+    kept: weakref.WeakSet[Kept] = weakref.WeakSet()
+
+    def pack(tensor: torch.Tensor) -> Kept:
+        kept.add(one := Kept(tensor))
+        return one
+
+    def sizes() -> list[int]:
+        return [one.tensor.untyped_storage().size() // one.tensor.element_size() for one in kept]
+
+    place = {"hop_length": 10}
+    if places == "centres":
+        place = {"centers": torch.arange(frames, dtype=torch.float64, requires_grad=True) * 10}
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda one: one.tensor):
+        X = differentiable_stft(x, theta, n_fft, **place)
+        assert X.shape == (33, frames)
+        assert len(kept) >= 2
+        assert max(sizes()) <= max(4000, theta.numel())
+        wanted = [theta, x] if through else [theta]
+        G = torch.ones_like(X)
+        found = torch.autograd.grad(X, wanted, G, create_graph=True)
+        assert found[0].requires_grad
+        assert len(kept) >= 5
+        assert max(sizes()) <= G.numel()  # the second pass keeps G, not frames
+
+
+@every_shape
+def test_single_precision_is_close_to_double(mode):
+    x, theta = noise(3, 900), lengths_of(mode, 64, 91) * 5
+    found = []
+    for kind in (torch.float32, torch.float64):
+        y, z = x.to(kind).requires_grad_(), theta.to(kind).requires_grad_()
+        X = differentiable_stft(y, z, 64, hop_length=10)
+        assert X.dtype == (torch.complex64 if kind == torch.float32 else torch.complex128)
+        X.abs().square().sum().backward()
+        found.append((y.grad.double(), z.grad.double()))
+    for one, two in zip(*found, strict=True):
+        bound = 2e-5 if mode == "constant" else 2e-6  # a sum over frames that nearly cancels
+        assert (one - two).norm() <= bound * two.norm()
+
+
+def test_silence_has_a_gradient_of_zero():
+    theta = torch.full((1, 1), 9.3, requires_grad=True)
+    differentiable_stft(torch.zeros(40), theta, 16, hop_length=4).abs().sum().backward()
+    assert torch.equal(theta.grad, torch.zeros(1, 1))
+
+
+@every_shape
+def test_inference_mode_and_autocast_compute_the_same(mode, small_blocks):
+    x, theta = noise(20).float(), lengths_of(mode, 12, 3).float()
+    expected = differentiable_stft(x, theta, 12, hop_length=7)
+    with torch.inference_mode():
+        assert torch.equal(differentiable_stft(x, theta, 12, hop_length=7), expected)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(differentiable_stft(x, theta, 12, hop_length=7), expected)
+        half = differentiable_stft(x.bfloat16(), theta, 12, hop_length=7)
+    assert half.dtype == torch.complex64
+    assert torch.equal(half, differentiable_stft(x.bfloat16().float(), theta, 12, hop_length=7))
+
+
+def test_signals_shorter_than_a_window():
+    for n in (0, 1, 5):
+        x = noise(2, n).requires_grad_()
+        theta = torch.full((1, 1), 9.3, dtype=torch.float64, requires_grad=True)
+        X = differentiable_stft(x, theta, 16, hop_length=4)
+        assert X.shape == (2, 9, 1 + n // 4)
+        X.abs().square().sum().backward()
+        assert x.grad.shape == (2, n)
+        assert bool(x.grad.any()) == (n > 0)
+
+
+def test_batches_of_any_shape_and_none():
+    theta = torch.full((1, 1), 9.3, dtype=torch.float64)
+    x = noise(2, 3, 40)
+    X = differentiable_stft(x, theta, 16, hop_length=4)
+    assert X.shape == (2, 3, 9, 11)
+    assert torch.equal(X[1, 2], differentiable_stft(x[1, 2], theta, 16, hop_length=4))
+    assert differentiable_stft(x[:, :0], theta, 16, hop_length=4).shape == (2, 0, 9, 11)
+
+
+@pytest.mark.parametrize("places", ["hop", "centres"])
+def test_the_operators_obey_what_torch_asks_of_them(places):
+    f, arguments = problem("time", 12, places)
+    centers = arguments[2] if places == "centres" else None
+    settings = (7 if places == "hop" else 0, 12, "hann", "energy")
+    given = (arguments[0], centers, arguments[1], *settings)
+    library.opcheck(torch.ops.dstft_cli.stft.default, given)
+    G = f(*arguments).detach()
+    library.opcheck(
+        torch.ops.dstft_cli.stft_backward.default, (G, *given, [True, centers is not None, True])
+    )
+
+
+def test_refused_arguments():
+    hop = {"hop_length": 4}
+    for signal, lengths, options, message in (
+        (noise(40).long(), (1, 1), hop, r"signal of shape \(40,\), torch.int64"),
+        (noise(40), (1, 1), {}, r"`hop_length` or `centers`"),
+        (noise(40), (1, 1), {"hop_length": -1}, r"`hop_length` -1 samples"),
+        (noise(40), (1, 1), {**hop, "window": "box"}, r"`window` 'box': use hann"),
+        (noise(40), (1, 3), hop, r"shape \(1, 3\) for 11 frames and `n_fft` 16: .*\[9, 11\]"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            differentiable_stft(signal, torch.full(lengths, 9.0), 16, **options)

@@ -1,0 +1,155 @@
+"""Work in order on several threads, without gradients, and with torch left as it was."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+import torch
+
+from dstft_cli.stft import map_in_order
+
+
+@pytest.fixture(autouse=True)
+def processors(monkeypatch):
+    """Enough of them for every test, on any machine."""
+    monkeypatch.setattr("dstft_cli.stft.blocks.cpu_count", lambda: 8)
+
+
+@pytest.fixture
+def two_torch_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_results_come_in_order_without_gradients():
+    leaf = torch.ones(1, requires_grad=True)
+
+    def work(job: int) -> torch.Tensor:
+        time.sleep(0.01 if job % 4 == 0 else 0)  # the first of four is the last to end
+        return leaf * job
+
+    for threads in (1, 2, 3):
+        found = list(map_in_order(work, range(20), threads))
+        assert [float(one) for one in found] == list(range(20))
+        assert not any(one.requires_grad for one in found)
+        assert leaf.mul(2).requires_grad
+
+
+@pytest.mark.usefixtures("two_torch_threads")
+def test_threads_are_one_inside_and_put_back():
+    names: set[str] = set()
+
+    def work(job: int) -> int:
+        names.add(threading.current_thread().name)
+        return torch.get_num_threads()
+
+    assert set(map_in_order(work, range(8), 2)) == {1}
+    assert threading.current_thread().name not in names
+    assert torch.get_num_threads() == 2
+
+
+def test_few_results_wait_for_a_slow_consumer():
+    begun = []
+    results = map_in_order(begun.append, range(100), 2)
+    next(results)
+    time.sleep(0.05)
+    assert len(begun) <= 6
+    results.close()
+    assert len(begun) <= 6
+
+
+def threads_of(count: int) -> set[threading.Thread]:
+    """That do the work of a call."""
+
+    def work(job: int) -> threading.Thread:
+        time.sleep(0.01)
+        return threading.current_thread()
+
+    return set(map_in_order(work, range(min(4 * count, 40)), count))
+
+
+def test_threads_stay_for_the_next_call_and_others_take_their_place():
+    first = threads_of(2)
+    assert len(first) == 2
+    assert threads_of(2) == first
+    others = threading.active_count() - len(threads_of(2))
+    for count in (3, 4, 5):
+        seen = threads_of(count)
+        assert len(seen) == count
+    wait_until(lambda: threading.active_count() <= others + 5)
+
+
+def wait_until(happened) -> None:
+    timeout = time.monotonic() + 10
+    while not happened():
+        assert time.monotonic() < timeout
+        time.sleep(0.01)
+
+
+def test_no_more_threads_than_processors(monkeypatch):
+    monkeypatch.setattr("dstft_cli.stft.blocks.cpu_count", lambda: 3)
+    assert len(threads_of(4000)) <= 3
+
+
+@pytest.mark.usefixtures("two_torch_threads")
+def test_where_the_system_gives_no_thread_the_caller_works(monkeypatch):
+    start, count = threading.Thread.start, 0
+
+    def refuse(thread: threading.Thread) -> None:
+        nonlocal count
+        count += 1
+        if count > 2:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    threads_of(2)  # another number than that of the call below, so that threads are started
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert threads_of(5) == {threading.current_thread()}
+    assert torch.get_num_threads() == 2
+
+
+def test_a_call_within_a_call_ends():
+    def work(job: int) -> list[int]:
+        return list(map_in_order(lambda inner: job * inner, range(3), 2))
+
+    assert list(map_in_order(work, range(4), 2)) == [[0, j, 2 * j] for j in range(4)]
+
+
+@pytest.mark.usefixtures("two_torch_threads")
+def test_nothing_runs_once_a_failure_is_told():
+    running, lock = 0, threading.Lock()
+
+    def work(job: int) -> None:
+        nonlocal running
+        if job == 0:
+            raise ValueError("job 0 fails")
+        with lock:
+            running += 1
+        time.sleep(0.05)
+        with lock:
+            running -= 1
+
+    for threads in (1, 3):
+        with pytest.raises(ValueError, match="job 0"):
+            list(map_in_order(work, range(100), threads))
+        assert running == 0
+        assert torch.get_num_threads() == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="NOT TESTED: needs fork")
+def test_a_forked_child_has_threads_of_its_own():
+    code = (
+        "import os\n"
+        "from dstft_cli.stft import map_in_order\n"
+        "assert list(map_in_order(abs, [-1, -2], 2)) == [1, 2]\n"
+        "child = os.fork()\n"
+        "if not child:\n"
+        "    os._exit(0 if list(map_in_order(abs, [-3, -4], 2)) == [3, 4] else 1)\n"
+        "raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=30).returncode == 0

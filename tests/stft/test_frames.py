@@ -1,0 +1,162 @@
+"""Frames in blocks equal the frames of the formula, and their spectra the transform."""
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+
+from dstft_cli.stft import Frames, Transform, spectra, stft
+from dstft_cli.stft.frames import Layout, joined_halves, split_halves
+
+
+def noise(*shape: int) -> torch.Tensor:
+    return torch.from_numpy(np.random.default_rng(3).standard_normal(shape))
+
+
+def frames_by_index(x: torch.Tensor, centers: np.ndarray, n_fft: int) -> torch.Tensor:
+    """Frames `[C, T, K]` sample by sample."""
+    frames = torch.zeros(len(x), len(centers), n_fft, dtype=x.dtype)
+    for i, t in enumerate(centers):
+        for k in range(n_fft):
+            n = int(np.floor(t)) + k - n_fft // 2
+            if 0 <= n < x.shape[1]:
+                frames[:, i, k] = x[:, n]
+    return frames
+
+
+@dataclass
+class OnDisk:
+    """Only what a signal must have: a shape and slices `[:, a:b]` of an array."""
+
+    data: np.ndarray
+
+    @property
+    def shape(self):
+        return self.data.shape
+
+    def __getitem__(self, index):
+        channels, samples = index
+        assert channels == slice(None)
+        assert 0 <= samples.start <= samples.stop <= self.shape[1]
+        return self.data[:, samples]
+
+
+CENTERS = {
+    "uniform: a view": np.arange(0, 61, 4.0),
+    "floors at uneven distances: a gather": np.arange(0, 61, 4.3),
+    "uneven": np.array([0.0, 1.0, 1.5, 30.0, 60.0]),
+    "one frame": np.array([17.25]),
+    "beyond the end of the signal": np.array([0.0, 100.0, 200.0]),
+    "so far that what lies between is not read": np.array([0.0, 30.0, 200_000.0]),
+}
+
+
+@pytest.mark.parametrize("centers", CENTERS.values(), ids=CENTERS)
+def test_blocks_of_frames(centers):
+    x = noise(2, 60)
+    for n_fft in (16, 15):
+        whole = frames_by_index(x, centers, n_fft)
+        frames = Frames(OnDisk(x.numpy()), centers, n_fft, dtype=torch.float64)
+        assert len(frames) == len(centers)
+        for size in (1, 2, 3, len(centers)):
+            for start in range(0, len(centers), size):
+                stop = min(start + size, len(centers))
+                block = frames.block(start, stop)
+                assert block.shape == (2, stop - start, n_fft)
+                torch.testing.assert_close(block, whole[:, start:stop], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("n_fft", [16, 15])
+def test_a_layout_fetches_the_same_and_its_adjoint_brings_them_back(n_fft):
+    """`⟨frames(x), y⟩ = ⟨x, add(y)⟩`, in blocks of frames and of channels."""
+    x = noise(3, 60)
+    for hop, places in ((4, np.arange(0, 61, 4.0)), (0, CENTERS["uneven"]), (70, np.zeros(1))):
+        at = None if hop else torch.from_numpy(places)
+        layout = Layout(60, n_fft, len(places), hop, at)
+        blocks = list(layout.blocks(3, 2 * n_fft, most_channels=2))
+        assert len(blocks) > 1
+        total, inner = layout.empty_total(x), 0.0
+        for block in blocks:
+            frames, fractions, _ = layout.given(x, torch.ones(1, 1), block)
+            expected = frames_by_index(x, places, n_fft)[block.channels, block.start : block.stop]
+            torch.testing.assert_close(frames, expected, rtol=0, atol=0)
+            if at is None:
+                assert fractions is None
+            else:
+                assert torch.equal(fractions, at[block.start : block.stop] % 1)
+            y = noise(*frames.shape)
+            inner += float((frames * y).sum())
+            layout.add(total, layout.folded(y), block)
+        assert float((total[:, :-1] * x).sum()) == pytest.approx(inner)
+
+
+def test_halves_and_their_adjoint():
+    for K in (8, 9):
+        frames = noise(2, 3, K)
+        for even in (True, False):
+            sides = split_halves(frames, even)
+            parts = [noise(*side.shape) for side in sides]
+            parts[1][..., 0] *= not even  # the centre has no difference: sines are 0 there
+            back = joined_halves(*parts, K, even)
+            inner = sum(float((one * two).sum()) for one, two in zip(sides, parts, strict=True))
+            assert float((frames * back).sum()) == pytest.approx(inner)
+
+
+def test_uniform_frames_share_the_memory_of_the_signal():
+    frames = Frames(noise(1, 4096), np.arange(0, 4000, 4.0), 512, dtype=torch.float64)
+    block = frames.block(100, 900)
+    assert block.untyped_storage().nbytes() <= 4096 * 8
+
+
+def test_frames_are_scaled_and_cast():
+    frames = Frames(np.array([[1.0, 2.0, 3.0]]), np.array([1.0]), 4, scale=0.5)
+    block = frames.block(0, 1)
+    assert block.dtype == torch.float32
+    assert block.tolist() == [[[0.0, 0.5, 1.0, 1.5]]]
+
+
+def test_fractions_are_one_zero_where_all_centres_are_whole():
+    x = noise(1, 20)
+    assert Frames(x, np.array([0.0, 4.0, 9.0]), 8).fractions(0, 3).tolist() == [0.0]
+    some = Frames(x, np.array([0.0, 4.5, 9.25]), 8).fractions(1, 3)
+    assert some.tolist() == [0.5, 0.25]
+
+
+def test_groups_cover_every_frame_once():
+    centers = np.arange(40) * 5.25
+    frames = Frames(noise(2, 150), centers, 16, dtype=torch.float64)
+    groups = dict(frames.groups())
+    assert sorted(groups) == [0.0, 0.25, 0.5, 0.75]
+    assert frames.few_fractions
+    assert not Frames(noise(2, 150), np.arange(12) * 9.173, 16).few_fractions
+    assert sorted(np.concatenate(list(groups.values())).tolist()) == list(range(40))
+    for fraction, members in groups.items():
+        assert np.allclose(centers[members] % 1, fraction)
+    torch.testing.assert_close(frames.pick(groups[0.5])[:, 3], frames.block(14, 15)[:, 0])
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_spectra_in_blocks_equal_the_transform(threads):
+    for hop, kind in product((1.0, 0.75, 0.7919), ("one", "frames", "bins", "cells")):
+        N, K = {"one": 30_000, "frames": 30_000}.get(kind, 2500), 32 if kind[0] in "of" else 512
+        x, centers = noise(2, N), np.arange(0, N + 1, hop)
+        lengths = {
+            "one": np.array([[21.5]]),
+            "frames": np.linspace(9.0, 31.0, len(centers))[None, :],
+            "bins": np.repeat([[300.0], [512.0]], [57, 200], 0),
+            "cells": np.repeat([[300.0], [512.0]], [57, 200], 0).repeat(len(centers), 1),
+        }[kind]
+        frames = Frames(x, centers, K, dtype=torch.float64)
+        transform = Transform(K, "blackman", "amplitude")
+        parts = list(spectra(frames, transform, lengths, threads=threads))
+        sizes = [X.shape[1] for _, X in parts]
+        assert len(parts) > 1
+        assert [start for start, _ in parts] == np.cumsum([0, *sizes[:-1]]).tolist()
+        whole = torch.cat([X for _, X in parts], dim=1).transpose(1, 2)
+        some = np.array([0, 1, 2, len(centers) // 2, len(centers) - 1])
+        theta = torch.from_numpy(lengths if lengths.shape[1] == 1 else lengths[:, some])
+        names = {"window": "blackman", "normalization": "amplitude"}
+        expected = stft(x, torch.from_numpy(centers[some]), theta, K, **names)
+        torch.testing.assert_close(whole[..., some], expected, rtol=1e-11, atol=1e-11)

@@ -1,0 +1,302 @@
+"""The layer: values, start, bounds, what it learns, and how it lives with the rest of torch."""
+
+import copy
+import re
+import shutil
+import warnings
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dstft_cli import DSTFT, UsageError
+from dstft_cli.names import HOP_MODES, WINDOW_MODES
+
+N = 410
+PAGE = (Path(__file__).parents[2] / "docs" / "layer.md").read_text(encoding="utf-8")
+every_window_mode = pytest.mark.parametrize("window_mode", WINDOW_MODES)
+every_hop_mode = pytest.mark.parametrize("hop_mode", HOP_MODES)
+
+
+def noise(*shape: int) -> torch.Tensor:
+    return torch.from_numpy(np.random.default_rng(3).standard_normal(shape)).float()
+
+
+def layer_of(window_mode: str, hop_mode: str = "fixed", **options) -> DSTFT:
+    given = {"win_length": 40.3, "signal_length": N, "window_mode": window_mode} | options
+    return DSTFT(64, 16, hop_mode=hop_mode, **given)
+
+
+def test_equals_torch_at_integer_parameters():
+    for dtype, tolerance in ((torch.float32, 1e-5), (torch.float64, 1e-10)):
+        for n_fft, hop, length in ((64, 16, 64), (128, 10, 50), (32, 40, 32)):
+            hann = torch.hann_window(length, dtype=dtype)
+            options = {"center": True, "pad_mode": "constant", "return_complex": True}
+            layer = DSTFT(n_fft, hop, length, normalization="none", dtype=dtype)
+            x, y = (noise(2, 1001).to(dtype).requires_grad_() for _ in range(2))
+            X, expected = layer(x), torch.stft(y, n_fft, hop, length, hann, **options)
+            assert X.dtype == expected.dtype
+            assert X.shape == expected.shape
+            assert (X - expected).abs().max() <= tolerance * expected.abs().max()
+            for Z in (X, expected):
+                Z.abs().square().sum().backward()
+            assert (x.grad - y.grad).abs().max() <= 10 * tolerance * y.grad.abs().max()
+
+
+@every_window_mode
+def test_shapes_and_gradients_of_every_mode(window_mode):
+    for hop_mode in HOP_MODES:
+        layer = layer_of(window_mode, hop_mode)
+        F, T = 33, 26
+        per_bin, per_frame = "frequency" in window_mode, window_mode.startswith("time")
+        assert layer.window_length.shape == (F if per_bin else 1, T if per_frame else 1)
+        assert layer.frame_centers.shape == (T,)
+        x = noise(2, N).requires_grad_()
+        X = layer(x)
+        assert X.shape == (2, F, T)
+        (X.abs() * torch.arange(T)).sum().backward()
+        assert x.grad.norm() > 0
+        learned = {
+            name: value.grad for name, value in layer.named_parameters() if value.requires_grad
+        }
+        expected = {"log_length"} if window_mode != "fixed" else set()
+        expected |= {"constant": {"log_hop"}, "time": {"center_shift"}}.get(hop_mode, set())
+        assert set(learned) == expected
+        for gradient in learned.values():
+            assert gradient.isfinite().all()
+            assert gradient.norm() > 0
+
+
+@every_window_mode
+@every_hop_mode
+def test_the_parameters_have_the_gradient_of_differences(window_mode, hop_mode):
+    layer = layer_of(window_mode, hop_mode, dtype=torch.float64)
+    x = noise(N).double()
+    with torch.no_grad():
+        # away from whole centres, and within all bounds
+        for name, value in layer.named_parameters():
+            change = 0.05 + 0.1 * torch.rand(value.shape, generator=torch.manual_seed(1))
+            value += change.where(torch.tensor(name != "log_hop"), -change)
+    layer.requires_grad_(True)
+
+    def loss() -> torch.Tensor:
+        return layer(x).abs().square()[3:9].pow(1.5).sum()
+
+    loss().backward()
+    for value in layer.parameters():
+        along = torch.randn(value.shape, dtype=torch.float64, generator=torch.manual_seed(2))
+        step = 1e-6
+        with torch.no_grad():
+            value += step * along
+            after = loss()
+            value -= 2 * step * along
+            before = loss()
+            value += step * along
+        expected = float((after - before) / (2 * step))
+        assert float((value.grad * along).sum()) == pytest.approx(expected, rel=1e-5, abs=1e-4)
+
+
+def test_the_start_comes_back_exactly():
+    for length in (2.0, 37.123456789, 64.0):
+        layer = DSTFT(64, 16.5, length, win_length_min=2, dtype=torch.float64)
+        assert layer.window_length.item() == length
+        assert layer.hop_length.item() == 16.5
+        layer = DSTFT(64, 16.5, length, win_length_min=2, hop_mode="constant", signal_length=N)
+        assert layer.window_length.item() == np.float32(length)
+        assert torch.equal(layer.frame_centers, torch.arange(25, dtype=torch.float64) * 16.5)
+    curve = torch.linspace(20, 60, 26)
+    assert torch.equal(layer_of("time", win_length=curve).window_length, curve[None])
+    column = torch.linspace(20, 60, 33)[:, None]
+    assert torch.equal(layer_of("frequency", win_length=column).window_length, column)
+
+
+def test_lengths_stay_in_their_range():
+    for shift, length in ((50.0, 48.0), (-50.0, 8.0), (0.1, 40.3 * np.exp(0.1))):
+        layer = layer_of("constant", win_length_min=8, win_length_max=48)
+        with torch.no_grad():
+            layer.log_length += shift
+        assert layer.window_length.item() == pytest.approx(length, rel=1e-6)
+
+
+def test_a_gradient_on_a_bound_passes_inwards_only():
+    for bound, length in ((-1, 8.0), (1, 48.0)):
+        layer = layer_of("constant", win_length=length, win_length_min=8, win_length_max=48)
+        (-bound * layer.window_length).sum().backward()  # a descent would leave the range
+        assert float(layer.log_length.grad) == 0.0
+        layer.zero_grad()
+        (bound * layer.window_length).sum().backward()
+        assert float(layer.log_length.grad) == pytest.approx(bound * length)
+
+
+def test_a_descent_comes_back_from_beyond_a_bound():
+    layer = layer_of("constant", win_length=30, win_length_max=40)
+    with torch.no_grad():
+        layer.log_length.fill_(0.4)  # 44.8 samples: momentum leads there
+    optimizer = torch.optim.SGD(layer.parameters(), lr=0.01)
+    for _ in range(200):
+        optimizer.zero_grad()
+        (layer.window_length.log() - np.log(25.0)).square().sum().backward()
+        optimizer.step()
+    assert layer.window_length.item() == pytest.approx(25.0, abs=0.5)
+
+
+def test_centres_keep_their_order_and_stay_in_the_signal():
+    layer = layer_of("constant", "time", center_reach=0.45)
+    with torch.no_grad():
+        layer.center_shift.copy_(torch.randn(26, generator=torch.manual_seed(4)) * 5)
+    centers = layer.frame_centers.detach()
+    assert float(centers[0]) >= 0
+    assert float(centers[-1]) <= N
+    assert float(centers.diff().min()) >= 16 * 0.1 - 1e-5
+    assert float(centers.diff().max()) <= 16 * 1.9 + 1e-5
+
+
+def test_a_learned_hop_stays_in_its_range_and_the_signal():
+    free = DSTFT(64, 16, hop_mode="constant")
+    with torch.no_grad():
+        free.log_hop += 9
+    assert free.hop_length.item() == 32
+    assert free(noise(N)).shape[-1] == 1 + N // 32
+    fixed = layer_of("constant", "constant")
+    with torch.no_grad():
+        fixed.log_hop += 9
+    assert fixed.frame_centers[-1].item() <= N
+    assert fixed(noise(N)).shape[-1] == 26
+
+
+def test_state_dict_round_trip():
+    for window_mode, hop_mode in product(WINDOW_MODES, HOP_MODES):
+        one, two = layer_of(window_mode, hop_mode), layer_of(window_mode, hop_mode, win_length=20)
+        with torch.no_grad():
+            for value in one.parameters():
+                value += 0.1
+        two.load_state_dict(one.state_dict())
+        assert torch.equal(one.window_length, two.window_length)
+        assert torch.equal(one.frame_centers, two.frame_centers)
+        assert torch.equal(one(noise(N)), two(noise(N)))
+        assert torch.equal(copy.deepcopy(one)(noise(N)), two(noise(N)))
+
+
+def test_repr_tells_the_current_lengths():
+    layer = layer_of("constant")
+    assert "hop_length=16, window_length=40.3" in repr(layer)
+    with torch.no_grad():
+        layer.log_length += np.log(1.25)
+    assert "window_length=50.375, window_mode='constant'" in repr(layer)
+    curve = layer_of("time", "time", win_length=torch.linspace(20, 60, 26))
+    assert "window_length=20…60, centers=26" in repr(curve)
+
+
+@pytest.mark.parametrize("truth", [21.7, 50.4])
+def test_recovers_the_window_length_of_a_spectrogram(truth):
+    n = np.arange(2000)
+    x = torch.from_numpy(np.sin(2 * np.pi * (0.05 * n + 8e-5 * n**2))).float()
+    with torch.no_grad():
+        goal = DSTFT(64, 16, truth)(x).abs()
+    layer = DSTFT(64, 16, 32)
+    optimizer = torch.optim.LBFGS(layer.parameters(), max_iter=40, line_search_fn="strong_wolfe")
+
+    def loss() -> torch.Tensor:
+        optimizer.zero_grad()
+        value = (layer(x).abs() - goal).square().mean()
+        value.backward()
+        return value
+
+    optimizer.step(loss)
+    assert layer.window_length.item() == pytest.approx(truth, abs=0.1)
+
+
+def test_the_result_follows_the_dtype_of_the_signal():
+    layer = layer_of("time", "time").double()
+    assert layer.log_length.dtype == torch.float64
+    for x, kind in ((noise(N).double(), torch.complex128), (noise(N).half(), torch.complex64)):
+        assert layer(x).dtype == kind
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert layer(noise(N)).dtype == torch.complex64
+
+
+@pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile needs a C++ compiler: none")
+@pytest.mark.parametrize(("window_mode", "hop_mode"), [("constant", "fixed"), ("time", "time")])
+def test_a_compiled_layer_gives_the_same(window_mode, hop_mode):
+    layer = layer_of(window_mode, hop_mode)
+    results = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the compiler's own, that it leaves complex numbers alone
+        for function in (layer, torch.compile(layer, fullgraph=hop_mode == "fixed")):
+            layer.zero_grad()
+            x = noise(2, N).requires_grad_()
+            X = function(x)
+            X.abs().square().sum().backward()
+            gradients = [value.grad.clone() for value in layer.parameters() if value.requires_grad]
+            results.append([X.detach(), x.grad, *gradients])
+    for one, two in zip(*results, strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_cuda_gives_what_the_cpu_gives():
+    for modes in product(WINDOW_MODES, HOP_MODES):
+        results = []
+        for device in ("cpu", "cuda"):
+            layer = layer_of(*modes, dtype=torch.float64).to(device)
+            x = noise(2, N).double().to(device).requires_grad_()
+            X = layer(x)
+            X.abs().square().sum().backward()
+            gradients = [value.grad for value in layer.parameters() if value.requires_grad]
+            results.append([part.detach().cpu() for part in (X, x.grad, *gradients)])
+        for one, two in zip(*results, strict=True):
+            torch.testing.assert_close(one, two, rtol=1e-9, atol=1e-9)
+
+
+def test_refused_settings():
+    for options, message in (
+        ({"n_fft": 1}, r"^`n_fft` 1 samples: at least 2"),
+        ({"hop_length": 0}, r"^`hop_length` 0 samples"),
+        ({"window": "box"}, r"`window` 'box': use hann, "),
+        ({"normalization": "peak"}, r"`normalization` 'peak': use energy, "),
+        ({"window_mode": "bin"}, r"`window_mode` 'bin': use fixed, constant, "),
+        ({"hop_mode": "bin"}, r"`hop_mode` 'bin': use fixed, constant, time$"),
+        ({"win_length": 65}, r"^`win_length` 65 samples is outside 2…64.*`win_length_max`"),
+        ({"win_length_min": 1}, r"^`win_length_min` 1 and `win_length_max` 64"),
+        ({"win_length_max": 65}, r"^`win_length_min` 2 and `win_length_max` 65 .* `n_fft` 64"),
+        ({"win_length": torch.ones(3)}, r"^`win_length` of shape \(3,\) .* \(1, 1\)"),
+        ({"window_mode": "time"}, r"^`window_mode` 'time' .* `signal_length`"),
+        ({"hop_mode": "time"}, r"^`hop_mode` 'time' .* `signal_length`"),
+        ({"hop_length_min": 3}, r"^`hop_length_min` and `hop_length_max` are for `hop_mode`"),
+        ({"hop_mode": "constant", "hop_length_min": 20}, r"^`hop_length_min` 20, `hop_length` 16"),
+        ({"center_reach": 0.5}, r"^`center_reach` 0.5 hops"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            DSTFT(**({"n_fft": 64, "hop_length": 16} | options))
+
+
+def test_refused_signals():
+    for modes, message in (
+        (("time", "fixed"), r"^signal of 500 samples has 32 frames, the layer 26 window lengths"),
+        (("constant", "time"), r"^signal of 500 samples: .* `signal_length` 410"),
+        (("constant", "constant"), r"^signal of 500 samples: .* `signal_length` 410"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            layer_of(*modes)(noise(500))
+    with pytest.raises(UsageError, match=r"signal of type list: give a real torch\.Tensor"):
+        DSTFT(256, 64)([0.0] * 1000)
+
+
+def test_centres_without_a_signal_length():
+    layer = DSTFT(64, 16)
+    with pytest.raises(UsageError, match=r"^`frame_centers` needs `signal_length`: use "):
+        _ = layer.frame_centers
+    assert layer.centers_of(100).tolist() == [0, 16, 32, 48, 64, 80, 96]
+
+
+def test_every_example_of_the_page_runs():
+    loop, *others = re.findall(r"^```python\n(.*?)^```$", PAGE, flags=re.DOTALL | re.MULTILINE)
+    names: dict[str, object] = {}
+    exec(loop, names)
+    assert names["accuracy"] > 0.9
+    assert len(loop.strip().splitlines()) <= 20
+    for example in others:
+        exec(example, names)
+    assert len(others) >= 2
