@@ -1,8 +1,8 @@
-"""The one call that computes a learned global transform in another library, as text.
+"""Code that computes a learned transform with another library: one window, one call.
 
-The window is written out as a formula of its real-valued length, with the family, the centre and the
-normalization of `stft.windows`; frames lie at whole multiples of the hop from the first sample on, with
-zeros around the signal. So the call gives what `stft.npy` holds, but for rounding.
+The window is a formula of its real-valued length, as in `stft.windows`. Frames lie at whole multiples
+of the hop, from the first sample on, with zeros around the signal. The result equals `stft.npy` up to
+rounding.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dstft_cli.records import FloatArray, Result
 
 @dataclass(frozen=True)
 class _Dialect:
-    """How a language writes the window, a formula of the distance `v` from its centre."""
+    """The window in one language, a formula of the distance `v` from its centre."""
 
     distance: (
         str  # of n_fft samples from the centre, in window lengths of `length`, within [-0.5, 0.5]
@@ -93,14 +93,14 @@ def check_emitted(
     again: str = "",
     whole_at: float | None = None,
 ) -> None:
-    """UsageError where a call of `library` cannot place the frames of such a transform.
+    """Raises UsageError if `library` cannot place the frames of such a transform.
 
     Args:
         hop_length: samples.
         n_fft: samples.
         samples: of the signal.
         library: one of `names.LIBRARIES`.
-        again: what a user does to choose a hop or an n_fft, where an option alone is not enough.
+        again: the remedy where an option is not enough, e.g. to learn again.
         whole_at: sample rate at which the hop is a whole number, Hz, if it was learned at another one.
     """
     if hop_length != round(hop_length):
