@@ -1,3 +1,3 @@
 """The version. `dstft --version` and the build read it without imports."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

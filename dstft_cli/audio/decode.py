@@ -248,7 +248,7 @@ def open_reader(source: Source) -> Iterator[Reader]:
 
 def _by_ffmpeg(source: Source, error: Exception) -> _FfmpegFile:
     """The source as ffmpeg decodes it; `error` is the one of libsndfile."""
-    what = f"{source.name}: cannot be read as audio ({_reason(error)})"
+    what = f"{source.name}: is not audio that can be read ({_reason(error)})"
     source.file.seek(0)
     head = source.file.read(4096) or b""
     if head.isascii() and b"\0" not in head:  # ffmpeg would open the files of a playlist

@@ -104,8 +104,8 @@ def with_true_length(file: io.RawIOBase) -> tuple[io.RawIOBase | None, str]:
         if not whole or not layout.code:
             left = (rest - layout.declared) / max(layout.frame * layout.rate, 1)
             return None, (
-                f"{rest - layout.declared} bytes ({left:.1f} s) follow the samples that the header"
-                " promises and do not look like samples: left out"
+                f"{rest - layout.declared} bytes ({left:.1f} s) follow the samples of the header "
+                "but do not look like samples: left out"
             )
         promised, held = (n / (layout.frame * layout.rate) for n in (layout.declared, rest))
         warning = (

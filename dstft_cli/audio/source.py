@@ -120,9 +120,7 @@ def _opened(path: str, name: str) -> io.FileIO:
 def _from_pipe(file: io.FileIO, name: str) -> bytes:
     """The bytes already in a pipe; InputError if it has no writer."""
     waited = 0.0
-    while (
-        first := file.read(BLOCK_BYTES)
-    ) == b"" and waited < WAIT:  # None: the writer has sent nothing yet
+    while (first := file.read(BLOCK_BYTES)) == b"" and waited < WAIT:  # None: nothing sent yet
         time.sleep(0.05)
         waited += 0.05
     if first == b"":
@@ -170,9 +168,7 @@ def _spooled(blocks: Iterator[bytes], name: str, seconds: float | None) -> Itera
 
 
 def _blocks(stream: BinaryIO | io.FileIO, name: str) -> Iterator[bytes]:
-    read = getattr(
-        stream, "read1", stream.read
-    )  # the bytes already there, without waiting for more
+    read = getattr(stream, "read1", stream.read)  # does not wait for a full block
     while True:
         try:
             block = read(BLOCK_BYTES)

@@ -50,9 +50,7 @@ class SpoolFile:
         while size > 0:
             piece = os.pread(self.fd, size, offset)
             if not piece:
-                raise OSError(
-                    "the temporary file of samples is shorter than the data written: check the disk"
-                )
+                raise OSError("the temporary file of samples is too short: check the disk")
             pieces.append(piece)
             size -= len(piece)
             offset += len(piece)

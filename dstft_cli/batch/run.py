@@ -257,7 +257,7 @@ class _Run:
 
 def _gone(workers: Workers, left: int) -> OutputError:
     why = workers.gone() or "the cluster has cancelled the jobs"
-    return OutputError(f"{why}; run the same command again for the {left} jobs that are left")
+    return OutputError(f"{why}, then run the same command again: {left} jobs are left")
 
 
 def _about(plan: Plan, job: PlannedJob) -> dict[str, Any]:

@@ -87,9 +87,7 @@ class BatchOptions:
     ] = None
     force: Annotated[
         bool,
-        _option(
-            "--force", panel="Output", help="Run finished jobs again and replace their results."
-        ),
+        _option("--force", panel="Output", help="Run finished jobs again, replace results."),
     ] = False
     no_report: Annotated[
         bool,
@@ -137,7 +135,7 @@ def run(options: BatchOptions, quiet: bool = False, verbose: bool = False) -> No
     workers, output = options.workers, options.output
     if workers is not None and options.scheduler is not None:
         raise UsageError(
-            "`workers` has no meaning with `scheduler`, which uses the workers of the cluster: drop one"
+            "`workers` and `scheduler` exclude each other: a cluster has its own workers; drop one"
         )
     if workers is not None and not 1 <= workers <= MOST_WORKERS:
         raise UsageError(f"`workers` {workers}: must be at least 1 and at most {MOST_WORKERS}")

@@ -80,9 +80,7 @@ def sigterm_unwinds() -> Iterator[None]:
     """Within the block SIGTERM raises `Terminated`."""
 
     def terminate(number: int, frame: FrameType | None) -> None:
-        signal.signal(
-            signal.SIGTERM, signal.SIG_IGN
-        )  # a second signal must not interrupt the cleanup
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # no second one during the cleanup
         raise Terminated
 
     try:

@@ -1,4 +1,4 @@
-"""Sounds told apart by a small network: its window learned with it, from a grid, or from `optimize`."""
+"""A small network classifies sounds: its window is learned with it, from a grid, or by `optimize`."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ FULL = Size()
 
 
 class Patches(nn.Module):
-    """Patches of log power, 9 bins by 7 frames, through one layer; its mean and maximum decide.
+    """Patches of log power, 9 bins by 7 frames, through one layer, then mean and maximum.
 
     Shape:
         Powers `[B, F, T]` to scores of the classes, `[B, C]`.
@@ -74,7 +74,7 @@ def run(
     Args:
         seed: the first of them.
         threads: trainings at a time.
-        progress: told after every training.
+        progress: called after every training.
         size: how much is tried.
         folder: of recordings, one folder a class; None for the synthetic sounds.
 
@@ -120,7 +120,7 @@ def run(
     }
     figures = compared.figures() | {"frozen": frozen.learned_figures()}
     return Findings(
-        title="Sounds told apart by a network",
+        title="Sounds classified by a network",
         settings=source | settings | asdict(size),
         table=_table(compared, frozen),
         notes=_notes(compared, frozen),

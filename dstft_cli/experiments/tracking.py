@@ -1,4 +1,4 @@
-"""The frequency of a noisy tone, followed by a small network: its window learned, or from a grid."""
+"""A small network estimates the frequency of a noisy tone: its window is learned, or from a grid."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def run(seed: int, threads: int, progress: Progress | None, size: Size = FULL) -
         "learning_rate_of_log_length": task.length_lr,
     }
     return Findings(
-        title="The frequency of a noisy tone, followed by a network",
+        title="The frequency of a noisy tone, estimated by a network",
         settings=settings | asdict(size),
         table=_table(compared),
         notes=_notes(compared),

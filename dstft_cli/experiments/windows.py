@@ -1,4 +1,4 @@
-"""All window modes on one signal, against every whole window length tried one after the other."""
+"""All window modes on one signal, compared with every whole window length."""
 
 from __future__ import annotations
 

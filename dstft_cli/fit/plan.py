@@ -17,9 +17,9 @@ from dstft_cli.fit.centers import FreeCenters, HopRange, centered_centers, unifo
 
 LARGEST_FFT = 1 << 20
 SMALLEST_FFT = 4  # two bins besides zero
-SHORTEST_WINDOW = 2.0  # a shorter one could fall between two samples and hold none
+SHORTEST_WINDOW = 2.0  # a shorter window could fall between two samples
 SHORTEST_SHARE = 1 / 32  # of n_fft, unless shorter windows are asked for
-LONGEST_SHARE = 1 / 4  # of the signal: longer windows no longer tell when something happens
+LONGEST_SHARE = 1 / 4  # of the signal: longer windows do not show the time of events
 REACH = 0.45  # share of a window on either side of its centre that is well above zero
 MOST_FRAMES = 1 << 25
 LENGTHS_PER_OCTAVE = 5
@@ -167,7 +167,7 @@ def default_hop_length(n_fft: int, overlap: float, win_length_min: float | None 
 
 
 def _check_sizes(n_fft: int, win_length: float | None) -> None:
-    """UsageError where the FFT size is out of its range, or the start length is for this size."""
+    """Raises UsageError if the FFT size, or the start length for it, is out of range."""
     if n_fft < SMALLEST_FFT:
         raise UsageError(f"n_fft {n_fft}: at least {SMALLEST_FFT} is allowed")
     if n_fft > LARGEST_FFT:
@@ -189,7 +189,7 @@ def _check_shortest(what: str, win_length: float | None, name: str) -> None:
 
 
 def _start_within(bounds: LengthBounds, start: float, win_length: float | None) -> float:
-    """Where the window length starts: as given, else the default or the middle of the range."""
+    """The start length: as given, else the default or the middle of the range."""
     if bounds.low <= start <= bounds.high:
         return start
     if win_length is None:
@@ -204,7 +204,7 @@ def _start_within(bounds: LengthBounds, start: float, win_length: float | None) 
 
 
 def _check_hops(mode: str, hop: float, low: float, high: float, allowed: float) -> None:
-    """UsageError where the range of learned hops does not hold the start or leaves gaps.
+    """Raises UsageError if the range of learned hops excludes the start or leaves gaps.
 
     Args:
         mode: `constant` or `time`.

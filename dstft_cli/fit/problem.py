@@ -1,4 +1,4 @@
-"""The signal and what is asked of it, with every default resolved."""
+"""The signal and the request, with every default resolved."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from dstft_cli.stft import Samples, Transform
 
 Array = NDArray[np.float64]
 
-# Price of one e-fold change of window length per n_fft of time, or per bin, in nats of the score:
-# lengths follow notes, syllables and partials, not single frames, bins or cells.
+# Penalty on an e-fold change of window length per n_fft of time, or per bin, in nats of the score.
+# With it lengths follow notes, syllables and partials, not single frames, bins or cells.
 SMOOTHNESS, SMOOTHNESS_ALONG_FREQUENCY = 0.1, 0.5  # there are far more bins than partials
 # neighbours are 3.5 % apart; entropies of recordings are 2e-4 nats below those with 10, 1e-4 above 40
 _FINE_LENGTHS_PER_OCTAVE = 20
@@ -37,7 +37,7 @@ _SHORTEST_PATCH, _LONGEST_PATCH = 1 / 4, 4  # along time, in n_fft
 
 @dataclass(frozen=True)
 class Problem:
-    """What does not depend on the FFT size.
+    """The part of a fit that does not depend on the FFT size.
 
     Attributes:
         request: what to learn, and how.
@@ -67,7 +67,7 @@ class Problem:
             UsageError: it is no real signal, or two values contradict each other.
             InputError: the signal is too short or silent.
         """
-        if not request.learns_lengths:  # then a range has no effect
+        if not request.learns_lengths:  # a range then has no effect
             request = replace(request, win_length_min=None, win_length_max=None)
         signal = as_channels(samples)
         level = usable_peak(signal, peak)
@@ -146,7 +146,7 @@ class Problem:
         )
 
     def resolved(self, plan: Plan) -> dict[str, Any]:
-        """What is used where the request leaves it open; None where it has no effect."""
+        """The values of open parameters; None if without effect."""
         asked = self.request
         lengths = (plan.bounds.low, plan.bounds.high) if asked.learns_lengths else (None, None)
         hops = (None, None) if plan.hops is None else (plan.hops.low, plan.hops.high)
@@ -204,8 +204,8 @@ class Problem:
     def _band_bins(self, n_fft: int, shortest: float) -> int:
         """Bins that share a length, where it varies with frequency: one where change is free.
 
-        Windows keep the energy of what lies within a band as wide as their main lobe. Bins of their
-        own would make a line vanish: short windows where it stands, long ones beside it.
+        Windows keep the energy within a band as wide as their main lobe. With a length per bin a line would
+        disappear: a short window in its bin, long ones beside it.
         """
         if self.smoothness == 0:
             return 1
@@ -213,7 +213,7 @@ class Problem:
         return math.ceil(bins / max(int(bins * shortest / (_LOBE * n_fft)), 1))
 
     def _patches(self, plane: tuple[int, int], n_fft: int, hop: float, band: int) -> Patches:
-        """Single cells where change is free; else stretches shorter than what a penalty joins."""
+        """Single cells without a penalty; else patches smaller than regions joined by the penalty."""
         longest = max(round(_LONGEST_PATCH * n_fft / hop), 1)
         if self.smoothness == 0:
             return choose_patches(plane, frames=1, longest=longest, most=_MOST_CELLS)
@@ -222,13 +222,13 @@ class Problem:
 
 
 def check_length(samples: int) -> None:
-    """InputError where a signal of so many samples is too short for any window."""
+    """Raises InputError if a signal is too short for any window."""
     if samples < 2:
         raise InputError(f"signal of {samples} sample: at least 2 are needed for a window")
 
 
 def usable_peak(samples: Samples, known: float | None) -> float:
-    """Largest absolute sample, looked for where it is not known.
+    """Largest absolute sample, computed if not known.
 
     Raises:
         InputError: the signal is too short or silent, or a sample is not finite.

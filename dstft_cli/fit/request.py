@@ -1,4 +1,4 @@
-"""What a fit is asked for, held to its ranges; and the device that computes it."""
+"""The request of a fit, with checks of its ranges; and the device."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class Request:
             centre of every frame).
         hop_length_min, hop_length_max: range of learned hops; None: half and twice of hop_length,
             as far as windows and overlap allow.
-        smoothness: μ ≥ 0, the price in nats of one e-fold change of window length per n_fft of
-            signal, or per bin: the score is charged `μ·(n_fft/N)·Σ|ln θ_i − ln θ_{i+1}|` over
+        smoothness: μ ≥ 0, the penalty in nats on one e-fold change of window length per n_fft of
+            signal, or per bin: the penalty is `μ·(n_fft/N)·Σ|ln θ_i − ln θ_{i+1}|` over
             frames, or `(μ/F)·Σ|ln θ_f − ln θ_{f+1}|` over bins, or both, each averaged over the
             other axis. None: 0.1 over time, 0.5 over frequency or both.
         overlap: η in (0, 1]; window lengths stay above hop_length / η, learned centres at most η
@@ -151,19 +151,19 @@ class Request:
 
 
 def check_above_zero(name: str, value: float | None) -> None:
-    """UsageError where a parameter is given and not above 0."""
+    """Raises UsageError if a given parameter is not above 0."""
     if value is not None and not 0 < value < math.inf:
         raise UsageError(f"{name.replace('_', ' ')} {value:g}: above 0 is allowed")
 
 
 def check_overlap(overlap: float) -> None:
-    """UsageError where windows could not overlap by this share."""
+    """Raises UsageError unless the overlap is in (0, 1]."""
     if not 0 < overlap <= 1:
         raise UsageError(f"overlap {overlap:g}: above 0 and up to 1 is allowed")
 
 
 def check_criterion(criterion: Criterion, window_mode: str, hop_mode: str) -> None:
-    """UsageError where a criterion cannot tell what these modes would learn."""
+    """Raises UsageError if a criterion does not support these modes."""
     if "frequency" in window_mode and criterion.per_frame:
         raise UsageError(
             f"criterion {criterion.name} is a mean over frames and does not part into "

@@ -47,8 +47,7 @@ def sweep(
     """Criteria for a range of window lengths, and the best length of each.
 
     With an `n_fft`, values are those that `fit` reports; otherwise see `sweep_grids`. Signals
-    of more than `MOST_POINTS` are looked at in stretches spread evenly over them, which stand for
-    the whole.
+    of more than `MOST_POINTS` are analysed in stretches spread evenly over them.
 
     Args:
         samples: signal, `[N]` or `[C, N]`; anything with `.shape` and `samples[:, a:b]`.
@@ -66,7 +65,7 @@ def sweep(
     if not criteria:
         raise UsageError("criteria is empty: name at least one")
     chosen = [resolve(criterion, request.order) for criterion in criteria]
-    # one that depends on the level sees the signal as it is, and the others do not mind
+    # a criterion that depends on the level needs the signal unscaled
     as_it_is = next((c for c in chosen if not c.scale_invariant), chosen[0])
     request = replace(request, window_mode="constant", hop_mode="fixed", criterion=as_it_is)
     problem = Problem.of(samples, request, peak, None)
@@ -171,7 +170,7 @@ def _descend(
     """Length, value and score that a descent from `start` ends at; None where it fails."""
 
     def objective(z: Array) -> Evaluated[tuple[float, float, float]]:
-        length = float(np.clip(np.exp(z[0]), low, high))  # rounding must not pass a bound
+        length = float(np.clip(np.exp(z[0]), low, high))  # rounding must not exceed a bound
         sums, slopes = evaluator.sums_and_slopes(length)
         score, outer = evaluator.criterion.score_gradient(sums, evaluator.cells)
         value = float(evaluator.criterion.value(torch.from_numpy(sums), evaluator.cells))

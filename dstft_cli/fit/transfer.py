@@ -89,7 +89,7 @@ def apply_learned(
 
     Raises:
         InputError: the parameters do not fit the recording.
-        UsageError: the criterion looks at frequencies that the recording has not.
+        UsageError: the recording has no frequencies in the band of the criterion.
     """
     samples = as_channels(samples)
     assert request.hop_length is not None
@@ -254,7 +254,7 @@ def _check_frames(samples: float, hop_length: float) -> None:
 
 
 def _steady(learned: Learned) -> str:
-    """The modes that keep what varies with time from doing so."""
+    """The modes without variation over time."""
     if learned.window_length.shape[1] == 1:
         return "`hop_mode` constant"
     return "`window_mode` constant or frequency"

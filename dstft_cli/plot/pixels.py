@@ -1,4 +1,4 @@
-"""Which pixels show which frames and bins, and how values are pooled to them; no matplotlib.
+"""The grid of pixels for frames and bins, and pooling of values; without matplotlib.
 
 Over time a pixel holds the mean power of its frames, then over frequency the maximum of its bins.
 The mean keeps the noise floor where it is; the maximum over hundreds of frames would lift it by some
@@ -27,7 +27,7 @@ def hz_to_scale(hz: ArrayLike, scale: str) -> FloatArray:
     """Frequencies in Hz to the units of a scale: Hz (`linear`), log10 of Hz (`log`) or `mel` (HTK)."""
     f = np.asarray(hz, dtype=np.float64)
     if scale == "mel":
-        import librosa  # half a second, which only this scale needs
+        import librosa  # half a second, for this scale only
 
         return np.asarray(librosa.hz_to_mel(f, htk=True))
     return np.log10(f) if scale == "log" else f

@@ -162,7 +162,7 @@ class OutputDirectory:
         records = [name for name in self.known if name.endswith(".json")]
         if found.keys() - BROWSER_NAMES and not any(is_record(folder / name) for name in records):
             raise UsageError(
-                f"{printable(self.place)} holds no valid record of dstft: remove it or choose another `output`"
+                f"{printable(self.place)} has no valid record: remove it or choose another `output`"
             )
 
     def _commit(self, work: Path) -> None:
@@ -287,6 +287,6 @@ def _move_to_free(partial: Path, final: Path, place: Path) -> None:
 
 def _changed(place: Path) -> OutputError:
     return OutputError(
-        f"{printable(place)} has changed since this run began, so it is kept: run again with `force` or "
+        f"{printable(place)} has changed since this run began and is kept: run again with `force` or "
         "another place"
     )

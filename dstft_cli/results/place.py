@@ -95,9 +95,7 @@ def make_parents(folder: Path) -> list[Path]:
     created: list[Path] = []
     try:
         for new in reversed(missing):
-            with suppress(
-                FileExistsError
-            ):  # another run may create the same parents at the same time
+            with suppress(FileExistsError):  # another run may create them too
                 new.mkdir()
                 created.append(new)
     except BaseException:

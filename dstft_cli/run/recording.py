@@ -44,9 +44,7 @@ def check_pictures(settings: Settings, sample_rate: float | None) -> None:
     """
     if not settings.draws:
         return
-    if (
-        settings.cmap != OPTIONS["cmap"].default
-    ):  # the default needs no check, and matplotlib no import yet
+    if settings.cmap != OPTIONS["cmap"].default:  # else no import of matplotlib yet
         from dstft_cli.plot import check_cmap
 
         check_cmap(settings.cmap)

@@ -98,7 +98,7 @@ def _hop_unmoved(note: Note) -> str:
 
 
 def _lengths_alike(note: Note) -> str:
-    found = "all window lengths from {value} to {limit} samples are equally good, "
+    found = "all window lengths from {value} to {limit} samples score alike, "
     if note.parameter:
         return found + "as in noise: set `window_mode` fixed, or choose `offset` and `duration`"
     return found + "but other FFT sizes differ: the window length hardly matters"

@@ -21,9 +21,7 @@ from dstft_cli.settings.settings import OPTIONS, SWEEP_OPTIONS, Settings, SweepS
 BATCH_KEYS = ("defaults", "output_folder", "jobs")
 _MEBIBYTE = 1 << 20
 _LARGEST = 1  # MiB; a longer file is a recording given by mistake
-_SLOW_FROM = (
-    1 << 16
-)  # characters; longer files are read by libyaml, which is faster but has poorer messages
+_SLOW_FROM = 1 << 16  # characters; above it libyaml: faster, with poorer messages
 _DEEPEST = 50  # levels of nesting
 _PLAIN_TAGS = {
     f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null", "timestamp")
