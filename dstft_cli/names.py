@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 Progress = Callable[[str, int, int], None]  # called as progress(stage, done, total)
-Report = Callable[[str], None]  # takes lines that tell what is done and why
+Report = Callable[[str], None]  # takes lines of the log
 
 WINDOWS = ("hann", "blackman", "nuttall", "gaussian", "kaiser")
 NORMALIZATIONS = ("energy", "amplitude", "none")

@@ -16,7 +16,7 @@ from typer.main import get_command
 from dstft_cli.cli import console
 from dstft_cli.cli.version import Version
 
-# the help texts stand here, so that the list needs no imports
+# help texts are here, so that the list needs no imports
 COMMANDS = {
     "optimize": "Learn the best window length for a recording and write its spectrogram.",
     "sweep": "Show which n_fft suits a recording, and whether it matters.",

@@ -58,8 +58,7 @@ def run(
 app = command(
     run,
     help="Compute the audio from the transform saved in DIR.\n\n"
-    "DIR was written with --save-stft: stft.npy and parameters.npz are read. Where the windows "
-    "overlap, the samples that were analysed come back exactly, but for rounding. Where lengths vary "
-    "with frequency they come back by least squares.",
+    "DIR was written with --save-stft; it holds stft.npy and parameters.npz. If the windows overlap, the "
+    "samples are exact up to rounding. If lengths vary with frequency, least squares compute them.",
     examples="dstft reconstruct speech-dstft\n\ndstft reconstruct speech-dstft -o speech.flac",
 )

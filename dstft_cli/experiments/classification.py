@@ -182,13 +182,13 @@ def _notes(compared: Compared, frozen: Trainings) -> tuple[str, ...]:
         runs = compared.joint.runs
         lines.append(
             f"its scores are {', '.join(f'{one.score:.3f}' for one in runs)} at lengths "
-            f"{', '.join(f'{one.win_length:.0f}' for one in runs)}: where network and window "
-            "settle on each other early, a length can stay far from the best; and the grid's best is "
-            "picked on the very sounds held out"
+            f"{', '.join(f'{one.win_length:.0f}' for one in runs)}: if network and window "
+            "adapt to each other early, a length can stay far from the best. The grid's best is picked on "
+            "the held-out sounds"
         )
     if before == "worse":
         lines.append(
-            "the entropy knows no classes: the window that shows a sound sharpest need not be the one "
-            "that tells sounds apart"
+            "the entropy does not depend on the classes: the sharpest window may not be the best one for "
+            "the classes"
         )
     return tuple(lines)

@@ -140,6 +140,6 @@ def _notes(compared: dict[float, Compared]) -> tuple[str, ...]:
         if verdict == "worse":
             lines.append(
                 f"{level:g} dB: the loss is not convex in the window length, and the steps end before "
-                "the length has settled; the grid's best is also picked on the signals held out"
+                "the length converges. The grid's best is picked on the held-out signals"
             )
     return tuple(lines)

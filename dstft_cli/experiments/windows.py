@@ -78,8 +78,8 @@ def run(seed: int, threads: int, progress: Progress | None, size: Size = FULL) -
         table=Table(columns, tuple(rows)),
         notes=(
             *notes,
-            "a fit of lengths without smoothness follows the noise too: the values say how far the "
-            "criterion can fall, not that a person sees more",
+            "without smoothness the lengths also follow the noise: the values show how far the criterion "
+            "can fall, not a better picture",
         ),
         figures=figures,
         picture=windows_figure(panels),

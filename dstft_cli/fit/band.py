@@ -24,8 +24,8 @@ class Band:
         last = math.floor(min(self.high / spacing, n_fft // 2) + 1e-9)
         if first > last:
             raise UsageError(
-                f"the criterion's band, {self}, holds none of the bins of n_fft {n_fft}, which are "
-                f"{spacing:g} Hz apart up to {sample_rate / 2:g} Hz: "
+                f"the criterion's band, {self}, holds none of the bins of n_fft {n_fft}, "
+                f"{spacing:g} Hz apart: "
                 "raise `n_fft`, or change `criterion_fmin` or `criterion_fmax`"
             )
         return slice(first, last + 1)

@@ -75,7 +75,7 @@ class Evaluator:
         hop_length: frames weigh their share of time divided by this, samples; None: by the mean
             share.
         learned_positions: shares of time are those of the signal (`quadrature_weights`).
-        frame_weights: what each frame weighs instead, `[T]`, where they stand for part of the signal.
+        frame_weights: weights of the frames instead, `[T]`, for a part of the signal.
         peak: largest absolute sample; scale-invariant criteria see the signal divided by it, so
             that no power of it leaves the range of float32.
         compute: where and how it is computed.
@@ -87,7 +87,7 @@ class Evaluator:
         evaluations: transforms of the whole signal computed so far.
         weights: of the rows in the sums, `[R]`: here the quadrature weights of the frames.
         frame_weights: quadrature weights of the frames, `[T]`.
-        duration: of the signal that the frames stand for, samples.
+        duration: of the analysed signal, samples.
         cells: weighted number of time-frequency cells; cells_per_frame: not weighted, of one frame.
     """
 

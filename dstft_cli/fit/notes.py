@@ -94,7 +94,7 @@ def notes(fit: Outcome) -> list[Note]:
     else:
         found += [] if too_long else _on_hop_bounds(fit)
         found += _on_length_bounds(fit, too_long) if asked.learns_lengths else []
-    return found + _doubts(fit)
+    return found + _unreliable(fit)
 
 
 def _too_long(fit: Outcome) -> list[Note]:
@@ -169,7 +169,7 @@ def _on_length_bounds(fit: Outcome, too_long: bool) -> list[Note]:
     return found
 
 
-def _doubts(fit: Outcome) -> list[Note]:
+def _unreliable(fit: Outcome) -> list[Note]:
     """A failed descent, or a criterion that prefers quiet frames or spread sound."""
     asked, bounds, found = fit.request, fit.plan.bounds, []
     if fit.stop_reason is StopReason.NON_FINITE:

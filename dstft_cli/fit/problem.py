@@ -43,7 +43,7 @@ class Problem:
         request: what to learn, and how.
         samples: signal `[C, N]`.
         peak: largest absolute sample.
-        criterion: what the score is made of.
+        criterion: gives the score.
         smoothness: μ.
         band: of frequencies that the criterion looks at.
         compute: where and how.
@@ -177,7 +177,7 @@ class Problem:
             plan: FFT size and shortest window.
             centers: samples, `[T]`.
             hop_length: at which frames weigh 1 instead, samples.
-            weights: what each frame weighs, `[T]`, where they stand for part of the signal.
+            weights: of the frames, `[T]`, for a part of the signal.
         """
         n_fft, hop = plan.n_fft, plan.hop_length if hop_length is None else hop_length
         kind: Callable[..., Evaluator] = Evaluator

@@ -166,8 +166,8 @@ def check_criterion(criterion: Criterion, window_mode: str, hop_mode: str) -> No
     """Raises UsageError if a criterion does not support these modes."""
     if "frequency" in window_mode and criterion.per_frame:
         raise UsageError(
-            f"criterion {criterion.name} is a mean over frames and does not part into "
-            "frequencies: use `criterion` concentration or `window_mode` time"
+            f"criterion {criterion.name} is a mean over frames, it has no value per "
+            "frequency: use `criterion` concentration or `window_mode` time"
         )
     if hop_mode != "fixed" and criterion.ranked:
         raise UsageError(

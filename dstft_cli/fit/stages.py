@@ -82,7 +82,7 @@ def run_stages(task: Task, began: float) -> tuple[Standing, dict[str, float]]:
         began: when the fit did, of `time.perf_counter`.
 
     Returns:
-        Where the fit ended, with a length for every row where they may vary, and the seconds of
+        The final state of the fit, with a length for every row if they vary, and the seconds of
         search and descent.
 
     Raises:
@@ -374,7 +374,7 @@ def shares_of(weights: Array, moments: Array) -> Array:
 
 
 def _finish(task: Task, now: Standing) -> Standing:
-    """The best parameters, evaluated once more: what is reported is the value of what is kept."""
+    """The best parameters, evaluated once more for the reported value."""
     best = now.best
     now = replace(now, evaluator=task.moved(now.evaluator, best.centers))
     row, sums = best.row, best.sums

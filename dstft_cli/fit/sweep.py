@@ -184,7 +184,7 @@ def _descend(
 def _notes(
     curves: Sequence[SweepCurve], grids: Sequence[SweepGrid], length: int, resolved: float
 ) -> list[Note]:
-    """A note for each end of the range that is the best length of a criterion that tells lengths apart.
+    """A note for each best length at an end of the range, unless all lengths are equally good.
 
     Args:
         curves: of the sweep.

@@ -68,7 +68,7 @@ STYLE: dict[Any, Any] = {
 }
 UNDATED: dict[str, dict[str, None]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
 
-FEWEST_TICKS = 3  # that tell a scale
+FEWEST_TICKS = 3  # for a readable scale
 STEPS = [1, 2, 2.5, 5, 10]  # between even ticks, times a power of ten
 MANTISSAS = ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 5.0, 7.0))
 WIDE = 3.0  # ratio of frequencies from which ticks follow a logarithmic or mel scale

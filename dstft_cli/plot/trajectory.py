@@ -266,7 +266,7 @@ def _lines(
 def _draw_curve(
     axes: Axes, curve: Curve, phase: Phases, value: FloatArray, sample_rate: float
 ) -> None:
-    """The criterion against one length for all frames, and what the axis is."""
+    """Draws the criterion against one length for all frames."""
     shown = np.isfinite(curve.lengths) & np.isfinite(value)
     unit, unit_name = length_unit(float(curve.lengths[shown].max()), sample_rate)
     drawn = []

@@ -131,7 +131,7 @@ def _filtered_otherwise(record: StoredRecord, own: Settings, directory: Path) ->
     how = "without a filter" if highpass is None else f"above {highpass:g} Hz"
     remedy = "leave `highpass` out" if highpass is None else f"give `highpass` {highpass:g} too"
     text = (
-        f"{printable(directory)} was learned from a recording {how}, this one is read differently: "
+        f"{printable(directory)} was learned from a recording {how}, this one has another filter: "
         f"{remedy}"
     )
     return [Note("learned_elsewhere", detail=text)]

@@ -108,29 +108,29 @@ def check_emitted(
         if whole_at is not None:
             remedy = f"resample with `sr` {whole_at:g}"
         raise UsageError(
-            f"`emit` {library}: hop length {hop_length:g} samples is no whole number, which "
+            f"`emit` {library}: hop length {hop_length:g} samples is not a whole number, as "
             f"{library} needs: {remedy}"
         )
     if n_fft % 2 and library != "scipy":
         raise UsageError(
-            f"`emit` {library}: n_fft {n_fft} is odd, for which {library} places frames otherwise: "
+            f"`emit` {library}: n_fft {n_fft} is odd, and {library} centres odd frames differently: "
             f"use `emit` scipy, or {again or 'use'} an even `n_fft`"
         )
     if library == "scipy" and samples < n_fft - n_fft // 2:
         raise UsageError(
             f"`emit` scipy: a signal of {samples} samples is shorter than half of n_fft {n_fft}, "
-            f"which scipy refuses: use `emit` torch, or {again or 'use'} a lower `n_fft`"
+            f"too short for scipy: use `emit` torch, or {again or 'use'} a lower `n_fft`"
         )
 
 
 def check_global(window_length: FloatArray, frame_centers: FloatArray, library: str) -> None:
-    """UsageError for window lengths or hops that vary, or frames that do not begin at 0; samples."""
+    """Raises UsageError if window lengths or hops (samples) vary, or frames do not begin at 0."""
     hops = np.diff(frame_centers)
     uniform = frame_centers[0] == 0 and np.allclose(hops, hops[:1], rtol=0, atol=1e-6)
     if window_length.size != 1 or not uniform:
         raise UsageError(
-            f"`emit` {library} prints one call with one window and one hop from the first sample on, "
-            "and here they vary: learn with `window_mode` constant and `hop_mode` fixed"
+            f"`emit` {library} needs a single window and a fixed hop from sample 0, but they vary here: "
+            "learn with `window_mode` constant and `hop_mode` fixed"
         )
 
 
@@ -142,7 +142,7 @@ def emitted_call(
     Args:
         result: of one window length, and frames a whole hop apart.
         library: one of `names.LIBRARIES`.
-        channels, highpass: the settings, told in a comment.
+        channels, highpass: the settings, written in a comment.
 
     Raises:
         UsageError: the transform varies over time or frequency, or its hop is no whole number.
@@ -188,7 +188,7 @@ def _shape(window: str, d: _Dialect) -> str:
         g = f"{d.bessel}8.6 * {d.of}sqrt(1 - 4 * {d.square})) / {peak!r}"
         end, slope = 1 / peak, -(8.6**2) / peak
     else:
-        raise UsageError(f"`emit` knows no window {window}: use hann")
+        raise UsageError(f"`emit` has no window {window}: use hann")
     return f"({g} - {end!r} + {-slope!r} * ({d.square} - 0.25)) / {1 - end + slope / 4!r}"
 
 

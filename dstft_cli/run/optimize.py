@@ -84,7 +84,7 @@ def run_optimize(
         source: a file, or `-` for standard input.
         settings: of the run.
         extra: further entries of `result.json`.
-        ours: the caller knows that dstft wrote what stands in the place of the results.
+        ours: the caller knows that dstft wrote the existing results.
         stdout: where `--npy -`, `--png -`, `--json` and `--emit` go.
         progress: called as `progress(stage, done, total)`.
 

@@ -443,7 +443,7 @@ class SweepSettings(Settings):
     win_length_max: Annotated[
         Length | None,
         _vary(
-            "win_length_max", show_default="100 times that, or a quarter of INPUT; with N: n_fft"
+            "win_length_max", show_default="500 times that, or a quarter of INPUT; with N: n_fft"
         ),
     ] = None
     hop_length: Annotated[

@@ -115,7 +115,7 @@ class Transform:
         return phase.to(like.device, like.dtype.to_complex())
 
     def bins_counted(self, like: Tensor) -> Tensor:
-        """Of the K bins of the whole spectrum those that each of the F stands for: 1 or 2, `[F]`."""
+        """Number of bins of the full spectrum for each of the F bins: 1 or 2, `[F]`."""
         count = torch.full((self.bins,), 2.0, dtype=like.dtype, device=like.device)
         count[0] = 1.0
         if self.n_fft % 2 == 0:
