@@ -1,4 +1,4 @@
-"""What a fit returns: frozen records of NumPy arrays, without files, torch or settings."""
+"""Results of a fit: frozen records of NumPy arrays, without files, torch or settings."""
 
 from __future__ import annotations
 
@@ -216,7 +216,7 @@ class SweepCurve:
 
     @property
     def unit(self) -> str:
-        """Of the losses, in words."""
+        """Unit of the losses, in words."""
         return "nats" if self.in_nats else "share of the best value"
 
     @property

@@ -64,7 +64,7 @@ class _ForwardFile(soundfile.SoundFile):  # type: ignore[misc]
 
 
 class _FfmpegFile:
-    """What ffmpeg decodes, 16-bit, with the few members of a `SoundFile` that `Reader` needs."""
+    """16-bit samples from ffmpeg, with the members of a `SoundFile` that `Reader` needs."""
 
     format, subtype, extra_info, frames = "FFMPEG", "", "", -1
 

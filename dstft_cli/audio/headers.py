@@ -31,7 +31,7 @@ STREAMS = (b"OggS", b"caff", b".snd", b"dns.", b"ID3", b"\x1aE\xdf\xa3", b"0&\xb
 
 
 class _Form(NamedTuple):
-    """How chunks are written: their head, what their size includes of it, and where the first is."""
+    """The format of chunks: their head, the part of it in their size, and the place of the first."""
 
     head: struct.Struct
     included: int
@@ -48,7 +48,7 @@ _FORMS = {
 
 
 class _Layout(NamedTuple):
-    """Where the samples of a file begin, how many bytes the header gives them, and what they are.
+    """The samples of a file: first byte, bytes in the header, and format.
 
     `code` is `i` or `f` in `order`, or empty where samples are not plain numbers of `bits`.
     """

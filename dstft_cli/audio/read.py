@@ -155,7 +155,7 @@ def load(
                 store.append(block)
             if high_pass is not None and high_pass.left_nothing:
                 raise InputError(
-                    f"{reader.name}: nothing is left above {highpass:g} Hz but rounding: lower `highpass`"
+                    f"{reader.name}: above {highpass:g} Hz only rounding errors are left: lower `highpass`"
                 )
             _check_content(reader.name, store.length, peak, checks.peak, rate, allow_silence)
             return Signal(
@@ -215,7 +215,7 @@ def _check_arguments(
 
 
 def _pick(channel: str | int, reader: Reader) -> slice:
-    """Which channels of the file are decoded; those of `mix` are averaged later."""
+    """The channels to decode; those of `mix` are averaged later."""
     if isinstance(channel, str):
         return slice(0, reader.channels)
     if channel >= reader.channels:

@@ -262,7 +262,7 @@ def _matches(pattern: str, inputs: str, skipped: Path | None) -> list[tuple[str,
 
 
 def _glob(top: str, parts: list[str], inputs: str, done: set[tuple[str, int]]) -> Iterator[str]:
-    """What `glob.glob(..., recursive=True)` finds below `top`, without going around in circles.
+    """The result of `glob.glob(..., recursive=True)` below `top`, without cycles.
 
     Args:
         top: a folder, relative to `inputs` or absolute.

@@ -203,7 +203,7 @@ def _parameter(declared: Declaration, hide: bool) -> inspect.Parameter:
 
 
 def help_text(declared: Declaration) -> str:
-    """What the option does, with its choices and range."""
+    """The help of an option, with its choices and range."""
     text = str(declared.option.help)
     if len(declared.choices) > 1 and "|" not in str(declared.option.metavar):
         own = ", or your own module:object" if str in declared.members else ""

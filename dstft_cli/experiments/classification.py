@@ -24,7 +24,7 @@ HOPS, GRID = 8, (1 / 8, 1 / 4, 3 / 8, 1 / 2, 3 / 4, 1.0)  # frames, window lengt
 
 @dataclass(frozen=True)
 class Size:
-    """How much is tried; lengths in n_fft."""
+    """Size of the experiment; lengths in n_fft."""
 
     grid: tuple[float, ...] = GRID
     start: float = 8**-0.5  # of the learned window: the middle of the grid on a logarithmic scale

@@ -49,7 +49,7 @@ def shown(cell: Cell) -> str:
 
 @dataclass(frozen=True)
 class Spread:
-    """Of the values of several seeds."""
+    """Statistics over several seeds."""
 
     mean: float
     deviation: float  # n − 1 in the denominator; 0 for a single value

@@ -23,7 +23,7 @@ UNIT = 250.0  # samples: entropies count cells as long as this, whatever the hop
 
 @dataclass(frozen=True)
 class Case:
-    """What is learned, and under which coverage; lengths in samples."""
+    """The learned parameters and the coverage of a case; lengths in samples."""
 
     name: str
     hop_length: int  # of the start
@@ -48,7 +48,7 @@ CASES = (
 
 @dataclass(frozen=True)
 class Size:
-    """How much is tried; lengths in samples."""
+    """Size of the experiment; lengths in samples."""
 
     cases: tuple[Case, ...] = CASES  # one row each; the first is what the others are compared with
     n_fft: int = 1500

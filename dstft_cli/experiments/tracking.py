@@ -19,7 +19,7 @@ N_FFT, HOP = 256, 64  # samples
 
 @dataclass(frozen=True)
 class Size:
-    """How much is tried; lengths in samples."""
+    """Size of the experiment; lengths in samples."""
 
     levels: tuple[float, ...] = (20.0, 10.0, 0.0)  # of the tone over the noise, dB
     grid: tuple[float, ...] = (16, 24, 32, 48, 64, 96, 128, 192, 256)

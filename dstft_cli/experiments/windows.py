@@ -24,7 +24,7 @@ WINDOW_MODES = ("fixed", "constant", "time", "frequency", "time-frequency")
 
 @dataclass(frozen=True)
 class Size:
-    """How much is tried; lengths in samples, those of windows from one hop to n_fft."""
+    """Size of the experiment; lengths in samples, those of windows from one hop to n_fft."""
 
     samples: int = 25_000  # of the signal, from its start
     n_fft: int = 1000

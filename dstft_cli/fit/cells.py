@@ -113,7 +113,7 @@ class CellEvaluator(Evaluator):
         return Neighbours((high, wide), (by_frequency, by_time))
 
     def shortest(self, row: FloatArray) -> NDArray[np.int64]:
-        """Which of the rows of lengths `[R]` holds the shortest of each frame, `[T]`."""
+        """Index of the row with the shortest length of each frame, `[T]`."""
         band = row.reshape(self.patches.shape).argmin(0)
         step = np.arange(self.patches.shape[1])
         rows: NDArray[np.int64] = band * self.patches.shape[1] + step

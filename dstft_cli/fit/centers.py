@@ -5,7 +5,7 @@ For any values of the variables, learned centres obey
     0 ≤ t_0 ≤ η·θ_0/2,    h_min ≤ t_{i+1} − t_i ≤ min(h_max, η·(θ_i + θ_{i+1})/2),
     N − 1 − η·θ_{T−1}/2 ≤ t_{T−1} ≤ N − 1,
 
-so frames stay in order and in the signal, and neighbouring windows overlap as asked.
+so frames stay in order and in the signal, and neighbouring windows overlap.
 
 Source: Leiber et al., arXiv 2308.02421 and IEEE TSP 73 (2025), arXiv 2506.21440, hop lengths.
 """
@@ -100,7 +100,7 @@ class HopRange:
     high: float
 
     def covering(self, centers: FloatArray) -> FloatArray:
-        """Window lengths with which these centres surely overlap as asked, samples, `[T]`."""
+        """Window lengths that guarantee the overlap of these centres, samples, `[T]`."""
         ends = 2 * centers[:1], 2 * (self.length - 1 - centers[-1:])
         gaps = np.concatenate([ends[0], np.diff(centers), ends[1]])
         lengths: FloatArray = np.maximum(gaps[:-1], gaps[1:]) / self.overlap

@@ -68,7 +68,7 @@ class Schedule:
         optimizer: `lbfgs`, `adam` or `sgd`.
         lr: learning rate of `adam` (None: 0.05) or `sgd` (None: 1), in e-folds of window length,
             or hops.
-        max_steps: steps at most; 0 looks at nothing.
+        max_steps: largest number of steps; 0: no evaluation.
         tolerance: relative change of the value below which the descent has converged: in a step of
             `lbfgs`, and on average over 25 of the others, which go up and down.
     """

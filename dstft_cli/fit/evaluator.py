@@ -70,14 +70,14 @@ class Evaluator:
         centers: frame centres, samples, `[T]`.
         transform: FFT size, window family, normalization.
         criterion: what is evaluated.
-        power: the criterion sees `a = |X|^power`, > 0.
-        bins: of the transform that the criterion sees.
+        power: the criterion is computed from `a = |X|^power`, > 0.
+        bins: of the criterion.
         hop_length: frames weigh their share of time divided by this, samples; None: by the mean
             share.
         learned_positions: shares of time are those of the signal (`quadrature_weights`).
         frame_weights: weights of the frames instead, `[T]`, for a part of the signal.
-        peak: largest absolute sample; scale-invariant criteria see the signal divided by it, so
-            that no power of it leaves the range of float32.
+        peak: largest absolute sample; for scale-invariant criteria the signal is divided by it, so
+            that powers stay in the range of float32.
         compute: where and how it is computed.
 
     Cells `[C, n, B]` are those of the B bins of the criterion. A row is a unit with its own window
@@ -150,7 +150,7 @@ class Evaluator:
         return Neighbours((len(self.frames),), (price,))
 
     def shortest(self, row: FloatArray) -> NDArray[np.int64]:
-        """Which of the rows of lengths `[R]` or `[1]` holds the shortest of each frame, `[T]`."""
+        """Index of the row with the shortest length of each frame, `[T]`."""
         T = len(self.frames)
         return np.zeros(T, dtype=np.int64) if len(row) == 1 else np.arange(T)
 

@@ -33,7 +33,7 @@ LARGEST_AUTO_N_FFT = 65536
 SMALLEST_AUTO_N_FFT = 32
 PROBED_SAMPLES = 1 << 19  # of the signal that is looked at
 _PROBED_POINTS = 16 * PROBED_SAMPLES  # frames × n_fft per length, above which frames are left out
-_SWEPT_POINTS = 1 << 23  # frames × n_fft × channels for each length: half of what a sweep looks at
+_SWEPT_POINTS = 1 << 23  # frames × n_fft × channels for each length: half of those of a sweep
 _FIRST_SECONDS = 0.064  # it starts at the power of two nearest to this
 _ROUNDING = 1e-9
 _log = logging.getLogger("dstft_cli")
@@ -45,7 +45,7 @@ class Choice:
 
     Attributes:
         n_fft: samples.
-        structured: whether single window lengths differ at any size that was looked at.
+        structured: whether single window lengths differ at any size tried.
         larger_is_worse: whether twice the size was searched and found no better.
         needed_by_band: the size that a band of the criterion needs at least, samples; 0 without one.
     """
@@ -57,7 +57,7 @@ class Choice:
 
 
 def choose_n_fft(problem: Problem) -> Choice:
-    """The FFT size that is asked for, or a power of two in whose range the best window lengths lie.
+    """The requested FFT size, or a power of two with the best window lengths in its range.
 
     It starts at the best single length of a coarse sweep, or near 64 ms if lengths are equally good. It is
     doubled while the best single length lies above n_fft/2 and halved while it lies below n_fft/4, so that
@@ -136,11 +136,11 @@ def of_best_score(
 
 
 def least_n_fft(asked: Request, band: float) -> float:
-    """What `n_fft auto` must not fall below for the lengths that are given, samples.
+    """Lower limit of `n_fft auto` for the given lengths, samples.
 
     Args:
         asked: the lengths.
-        band: what the criterion's band needs, see `Band.least_n_fft`.
+        band: least FFT size for the criterion's band, see `Band.least_n_fft`.
 
     Raises:
         UsageError: one of them, or the criterion's band, needs more than `LARGEST_FFT`.
@@ -163,7 +163,7 @@ def least_n_fft(asked: Request, band: float) -> float:
 
 
 def most_n_fft(asked: Request) -> float:
-    """What `n_fft auto` must not pass for the lengths that are given, samples.
+    """Upper limit of `n_fft auto` for the given lengths, samples.
 
     A start lies in the default range then, and a shortest window is no smaller a share of n_fft than
     by default.
@@ -177,7 +177,7 @@ def most_n_fft(asked: Request) -> float:
 
 
 def largest_auto_n_fft(length: int) -> int:
-    """Where `n_fft auto` stops growing for a signal of `length` samples."""
+    """Largest `n_fft auto` for a signal of `length` samples."""
     return min(LARGEST_AUTO_N_FFT, 1 << math.floor(math.log2(max(length * LONGEST_SHARE, 1.0))))
 
 
@@ -209,7 +209,7 @@ class Probe:
     """Searches on stretches spread evenly over the signal, to choose an FFT size.
 
     Attributes:
-        structured: whether single lengths differ at any n_fft that was looked at.
+        structured: whether single lengths differ at any n_fft tried.
     """
 
     def __init__(self, problem: Problem) -> None:

@@ -27,7 +27,7 @@ Array = NDArray[np.float64]
 POOR_OVERLAP = 0.9  # windows a larger share of their length apart meet near zero
 _BOUND_SHARE = 0.25  # of rows or hops on one bound, above which a note is due
 _MOSTLY = 0.5  # of the window lengths, on their lower bound
-_WORTH_RAISING = 1.25  # the least factor by which a bound must be raisable
+_WORTH_RAISING = 1.25  # a bound must be able to grow by this factor
 _CLOSEST = 1 / 16  # of a window: frames closer than this show the same thing twice
 _ROOM = 0.8  # of the hop that windows allow: the rest lets learned windows become shorter
 
@@ -45,7 +45,7 @@ class Outcome:
         last: shortest length of the last frame, samples.
         length: of the signal, samples.
         featureless: all tabulated lengths are equally good, so bounds mean nothing.
-        others_differ: lengths that n_fft auto looked at elsewhere do not.
+        others_differ: lengths at other FFT sizes are not equally good.
         larger_is_worse: n_fft auto tried twice this size, and found it no better.
         band: the FFT size that n_fft auto takes at least for a band of the criterion, samples.
         rewards_spread: name of a criterion that may reward sound spread out of its band; or empty.
@@ -238,7 +238,7 @@ def _on(kind: str, names: str, value: float, limit: float | None, share: float) 
 
 
 def is_at(values: Array, limit: float) -> NDArray[np.bool_]:
-    """Which values lie on a bound."""
+    """Mask of values on a bound."""
     return np.isclose(values, limit, rtol=1e-6, atol=0)
 
 

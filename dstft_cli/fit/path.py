@@ -41,7 +41,7 @@ def cheapest_assignment(
     Args:
         cost: of each position in each row, `[R, M]`, finite.
         positions: strictly increasing, `[M]`.
-        neighbours: which rows border on each other, at which price.
+        neighbours: neighbouring rows and the penalty between them.
         start: an assignment to improve, in a grid; None: from coarse to fine.
     """
     if len(neighbours.shape) == 1:

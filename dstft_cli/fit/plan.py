@@ -1,4 +1,4 @@
-"""What stays fixed during a fit: FFT size, start and range of window lengths and hops, in samples.
+"""The fixed values of a fit: FFT size, start and range of window lengths and hops, in samples.
 
 Window lengths have the shape `[1, 1]` (one for all), `[1, T]` (one per frame), `[F, 1]` (one per
 bin) or `[F, T]` (one per cell), frequency first. All are real.
@@ -29,7 +29,7 @@ _ROUNDING = 1 + 1e-9
 
 @dataclass(frozen=True)
 class LengthBounds:
-    """Where window lengths may lie, samples: `SHORTEST_WINDOW ≤ low ≤ high ≤ n_fft`.
+    """Range of window lengths, samples: `SHORTEST_WINDOW ≤ low ≤ high ≤ n_fft`.
 
     `low_option` and `high_option` name the parameter to change if an optimum lies on that bound.
     """
@@ -113,7 +113,7 @@ def make_plan(
         n_fft: FFT size, samples.
         fixed: the window length is not learned, so it has no range.
         overlap: η, in (0, 1].
-        hop_length: samples; None: n_fft / 16, or less where the overlap asks for it, within the range
+        hop_length: samples; None: n_fft / 16, or less if the overlap needs it, within the range
             of learned hops.
         win_length: start value, samples; None: n_fft / 2, or the middle of a range without it.
         win_length_min, win_length_max: samples; None: see `_length_bounds`.
@@ -240,8 +240,8 @@ def _length_bounds(
 ) -> LengthBounds:
     """The range of window lengths: by default from `max(n_fft/32, H/η, tail/0.45)` to `n_fft`.
 
-    Frames a hop `H` apart overlap as asked where `H ≤ η·θ`: then every sample is seen by a window
-    well above zero and the transform can be inverted. A window must reach the last sample, too.
+    With `H ≤ η·θ` every sample lies in a window that is well above zero, and the transform can be
+    inverted. A window must also reach the last sample.
     """
     covering = max(hop / overlap, SHORTEST_WINDOW)
     top = float(n_fft) if high is None else high

@@ -45,7 +45,7 @@ class Problem:
         peak: largest absolute sample.
         criterion: gives the score.
         smoothness: μ.
-        band: of frequencies that the criterion looks at.
+        band: of the criterion.
         compute: where and how.
     """
 
@@ -109,7 +109,7 @@ class Problem:
 
         Where they do not vary with frequency, they move together with frames that move. Where they
         do, an evaluation costs an FFT for each length of each frame, and a search in a fine table
-        finds better ones in less time: they descend if asked to.
+        finds better ones in less time: they descend only with a named optimizer.
         """
         asked = self.request
         if asked.window_mode == "time-frequency":
@@ -120,7 +120,7 @@ class Problem:
 
     @property
     def lengths_per_octave(self) -> int:
-        """How fine the table is that lengths are searched in, if memory holds it."""
+        """Lengths per octave in the table, if memory allows."""
         return _FINE_LENGTHS_PER_OCTAVE if self._searches_finely else LENGTHS_PER_OCTAVE
 
     @property

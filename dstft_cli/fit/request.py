@@ -21,7 +21,7 @@ _LENGTHS = tuple(f"{of}_length{end}" for of in ("win", "hop") for end in ("", "_
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What `fit` is to learn, and how; every value is given, lengths in samples.
+    """All settings of a fit; lengths in samples.
 
     Attributes:
         sample_rate: Hz.
@@ -34,7 +34,7 @@ class Request:
             that is less.
         window: one of `stft.windows`.
         normalization: `energy` (noise keeps its level), `amplitude` (a tone does) or `none`.
-        power: the criterion sees |X| ** power; > 0.
+        power: the criterion is computed from |X| ** power; > 0.
         window_mode: `fixed`, `constant` (one length), `time` (one per frame), `frequency` (one
             per band of bins, with smoothness 0 per bin) or `time-frequency` (one per patch of the
             plane, with smoothness 0 per cell, up to 2 million cells).
@@ -50,7 +50,7 @@ class Request:
             mean window lengths apart.
         criterion: a name, `module:object`, or an object (see `criteria.base`).
         order: of `renyi` and `lp`; None: 3 and 0.5.
-        criterion_fmin, criterion_fmax: band that the criterion looks at, Hz; None: all.
+        criterion_fmin, criterion_fmax: band of the criterion, Hz; None: all.
         optimizer: `lbfgs`, `adam`, `sgd`, or `auto`: L-BFGS, Adam where every centre moves, none
             for lengths that vary with frequency.
         search: begin with the global search; False descends from `win_length`.
@@ -137,12 +137,12 @@ class Request:
 
     @property
     def as_it_suits(self) -> bool:
-        """Whether there is a search, and no descent in particular is asked for."""
+        """Whether there is a search, and no named optimizer."""
         return self.search and self.optimizer == "auto"
 
     @property
     def by_turns(self) -> bool:
-        """Whether frames move under one length for all, and lengths are then searched anew.
+        """Whether frames move under one length for all, and lengths are then searched again.
 
         Together with lengths that vary with frequency they move at the cost of FFTs for each length
         of each frame, which is more than it gains.

@@ -60,7 +60,7 @@ class Task:
         return moved
 
     def tabulated_lengths(self, evaluator: Evaluator) -> Array:
-        """Lengths that are searched, samples, `[M]`: as fine as the problem asks, within memory."""
+        """Lengths of the table, samples, `[M]`, as many as memory allows."""
         for per_octave in range(self.problem.lengths_per_octave, LENGTHS_PER_OCTAVE, -1):
             lengths = self.plan.tabulated_lengths(per_octave)
             if len(lengths) * len(evaluator.weights) <= _MOST_TABULATED:
@@ -78,7 +78,7 @@ def run_stages(task: Task, began: float) -> tuple[Standing, dict[str, float]]:
     """Start, search if asked for, descent if it has steps; the best is evaluated once more.
 
     Args:
-        task: what is to be learned.
+        task: problem and plan.
         began: when the fit did, of `time.perf_counter`.
 
     Returns:
@@ -131,7 +131,7 @@ def search(task: Task, now: Standing) -> Standing:
             table = now.evaluator.table(task.tabulated_lengths(now.evaluator))
     if asked.varying:
         now = search_rows(task, now, table)
-        gain = now.fixed.total - now.best.total  # over the best single window, price included
+        gain = now.fixed.total - now.best.total  # over the best single window, penalty included
         now = replace(now, featureless=now.featureless and gain < CHANCE)
     return replace(now, stop_reason=StopReason.SEARCH)
 
@@ -221,7 +221,7 @@ def search_again(task: Task, now: Standing, centers: Array) -> Standing:
 
 
 def descent(task: Task, now: Standing) -> Standing:
-    """Lengths, then positions; or frames under the best single length, then lengths searched anew."""
+    """Lengths, then positions; or frames under the best single length, then lengths searched again."""
     if task.problem.descends_lengths_first:
         now = descend_lengths(task, now)
     if not task.problem.request.learns_positions:
@@ -346,7 +346,7 @@ def _descend(
 
 
 def _weighed(task: Task, now: Standing, centers: Array, row: Array) -> tuple[Standing, Array]:
-    """Where the frames stand at these centres, `[T]`, and sums `[J]` at lengths of the rows."""
+    """The evaluator at these centres, `[T]`, and sums `[J]` at lengths of the rows."""
     evaluator = task.moved(now.evaluator, centers)
     sums, importance = weigh(evaluator, row, now.importance)
     return replace(now, evaluator=evaluator, importance=importance), sums

@@ -58,8 +58,8 @@ def spread_stretches(samples: Samples, most: int, *, longest_hop: float, peak: f
 
     Args:
         samples: signal `[C, N]`.
-        most: samples per channel to look at in all, or more where stretches would hold few frames.
-        longest_hop: of the frames that are looked at, samples.
+        most: samples per channel to analyse in all, or more where stretches would hold few frames.
+        longest_hop: of the analysed frames, samples.
         peak: largest absolute sample.
     """
     length = int(samples.shape[-1])

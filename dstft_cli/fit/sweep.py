@@ -31,7 +31,7 @@ from dstft_cli.stft import Samples
 Array = NDArray[np.float64]
 _EvaluatorOf = Callable[[SweepGrid, Criterion], SweepEvaluator]
 
-MOST_POINTS = 1 << 24  # frames × n_fft × channels per length: longer signals are looked at in part
+MOST_POINTS = 1 << 24  # frames × n_fft × channels per length: of longer signals a part is analysed
 _SCHEDULE = Schedule("lbfgs", None, max_steps=20, tolerance=1e-6)
 
 
@@ -55,7 +55,7 @@ def sweep(
         criteria: names or objects, see `criteria.resolve`.
         peak: largest absolute sample, if known.
         progress: called as `progress(stage, done, total)`.
-        most_points: frames × n_fft × channels to look at for each length; None: `MOST_POINTS`.
+        most_points: frames × n_fft × channels to analyse for each length; None: `MOST_POINTS`.
 
     Raises:
         UsageError: a value is out of range or contradicts another; a criterion is not finite

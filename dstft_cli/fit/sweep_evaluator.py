@@ -32,7 +32,7 @@ class SweepEvaluator(Evaluator):
 
     Args:
         problem: signal, band, and how to compute.
-        stretches: of the signal that are looked at.
+        stretches: of the signal that are analysed.
         grid: FFT size and hop.
         criterion: that of a descent; it decides whether the signal is scaled.
     """

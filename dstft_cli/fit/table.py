@@ -109,7 +109,7 @@ class TabulatedProblem:
 
         Args:
             positions: logarithms of the M lengths, strictly increasing.
-            neighbours: of the rows, with prices above 0 in units of the score.
+            neighbours: of the rows, with penalties above 0 in units of the score.
             start: assignment whose sums the score is linearised at first.
         """
         return self._by_linearisation(
@@ -231,7 +231,7 @@ class TabulatedProblem:
         return best
 
     def _cost(self, gradient: Array) -> Array:
-        """What each length of each frame adds to the linearised score, `[T, M]`."""
+        """Contribution of each length of each frame to the linearised score, `[T, M]`."""
         cost = np.empty(self.table.shape[:2])
         for rows in self._row_blocks():
             cost[rows] = (self.table[rows] @ gradient) * self.weights[rows, None]
@@ -291,7 +291,7 @@ def search_lengths(
 def fixed_scores(evaluator: Evaluator, lengths: Array) -> tuple[Array, Array, Table | None]:
     """Score `[M]` and sums `[M, J]` of each length used for all frames, and the moment table.
 
-    A ranked criterion ranks the cells anew for each length, so it has no table.
+    A ranked criterion ranks the cells again for each length, so it has no table.
     """
     table = None
     if evaluator.criterion.ranked:

@@ -30,7 +30,7 @@ class Neighbours:
 
     @property
     def free(self) -> bool:
-        """Whether changes cost nothing."""
+        """Whether there is no penalty."""
         return not any(self.prices)
 
     def pairs(self) -> tuple[Pairs, FloatArray]:

@@ -44,7 +44,7 @@ CHANGE = 1e-6  # lengths that differ by no more than this share are one length
 FLAT = 0.05  # steps that cover less of the axis are described in words
 LEVEL = 0.2  # lengths that change less are shown for the last step only
 SMALL = 1e-3  # values below are written with a power of ten each
-FEW = 50  # steps up to which each has a mark of its own
+FEW = 50  # steps up to which each has a marker
 LEAST_SPAN = 1e-4  # of its values, on an axis of the criterion
 BARS = 32  # of a distribution, over the range of lengths
 
@@ -240,7 +240,7 @@ def _is_level(steps: Sequence[FloatArray]) -> bool:
 
 
 def _spread_over(steps: Sequence[FloatArray]) -> str:
-    """What lengths of steps, [B, n] or [n] each, are for: `frames`, `bins`, `cells`; `` if one."""
+    """The unit of lengths of steps, [B, n] or [n] each: `frames`, `bins`, `cells`; empty for one length."""
     bins = max(v.shape[0] if v.ndim == 2 else 1 for v in steps)
     frames = max(v.shape[-1] if v.ndim else 1 for v in steps)
     if bins == frames == 1:

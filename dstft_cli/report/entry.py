@@ -80,7 +80,7 @@ class Summary(_Strict):
 
     @property
     def best_fixed(self) -> _BestFixed:
-        """Of the criterion, also where there is none."""
+        """Best fixed value of the criterion, or None."""
         return self.criterion.best_fixed or _BestFixed(win_length=None, value=None)
 
 

@@ -204,7 +204,7 @@ class StoredTransform:
 
 @contextmanager
 def open_stft(path: Path) -> Iterator[StoredTransform]:
-    """Opens the transform that ``save_stft`` wrote; nothing is unpickled.
+    """Opens the transform of ``save_stft``; nothing is unpickled.
 
     Raises:
         InputError: no such file, damaged, or not a transform.

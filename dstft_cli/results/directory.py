@@ -38,7 +38,7 @@ class OutputDirectory:
     """A directory that appears whole or not at all.
 
     `with OutputDirectory(path, force=False) as out:` reserves the place; files go to
-    `out.path(name)`; a clean end of the block renames them there. After an exception nothing is left.
+    `out.path(name)`; a clean end of the block renames them there. After an exception nothing remains.
     Parents are created, and removed again on failure. An empty directory is used. A link to a
     directory is followed and kept.
 
@@ -74,7 +74,7 @@ class OutputDirectory:
         self._replaced: tuple[int, int] | None = None
 
     def path(self, name: str) -> Path:
-        """Where to write file `name` now; ValueError for a name that is not a known one."""
+        """The path to write file `name` to; ValueError for an unknown name."""
         if name not in self.known:
             raise ValueError(f"{name!r} is not among the files of this directory")
         if self._work is None:
@@ -162,7 +162,7 @@ class OutputDirectory:
         records = [name for name in self.known if name.endswith(".json")]
         if found.keys() - BROWSER_NAMES and not any(is_record(folder / name) for name in records):
             raise UsageError(
-                f"{printable(self.place)} has no valid record: remove it or choose another `output`"
+                f"{printable(self.place)} holds no valid record: remove it or choose another `output`"
             )
 
     def _commit(self, work: Path) -> None:

@@ -156,7 +156,7 @@ def read_parameters(path: Path) -> StoredParameters:
 
 
 class _WrongError(Exception):
-    """What is wrong with the parameters in a file."""
+    """An error in the parameters of a file."""
 
 
 def _read(stored: NpzFile) -> StoredParameters:

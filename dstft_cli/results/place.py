@@ -105,7 +105,7 @@ def make_parents(folder: Path) -> list[Path]:
 
 
 def remove_empty(folders: list[Path]) -> None:
-    """Removes what `make_parents` created, innermost first, as far as it is still empty."""
+    """Removes what `make_parents` created, innermost first, while they are empty."""
     with suppress(OSError):
         for folder in reversed(folders):
             folder.rmdir()

@@ -193,7 +193,7 @@ def _shape(window: str, d: _Dialect) -> str:
 
 
 def _signal(result: Result, library: str, channels: str, highpass: float | None) -> str:
-    """What `x` is to be."""
+    """The input `x`, as a comment."""
     kind = {"torch": "tensor", "matlab": "column"}.get(library, "array")
     of = "the mean of the channels" if channels == "mix" else f"channel {channels}"
     if channels == "all":

@@ -1,7 +1,7 @@
 """`dstft optimize`: one recording under one set of settings, in eight steps.
 
 1. The command line is parsed, and 2. becomes `Settings` (`cli`, `settings`). 3. `Output.open` reserves
-every place. 4. The header is looked at; only then is torch imported and the recording loaded. 5. The
+every place. 4. The header is checked before torch is imported and the recording loaded. 5. The
 settings become a `Request`, whose defaults the fit resolves once. 6. `fit` gives a `Result`. 7. `run`
 writes it, and its record. 8. The command line shows it.
 """
@@ -64,7 +64,7 @@ class Stopwatch:
         self.seconds[stage] = time.perf_counter() - self.began - sum(self.seconds.values())
 
     def times(self, *stages: str) -> dict[str, float]:
-        """Of these stages, and in total."""
+        """Seconds of these stages, and in total."""
         total = time.perf_counter() - self.began
         return {stage: self.seconds[stage] for stage in stages} | {"total": total}
 
@@ -78,7 +78,7 @@ def run_optimize(
     stdout: BinaryIO | None = None,
     progress: Progress | None = None,
 ) -> JobOutcome:
-    """Learns the transform of one recording and writes what the settings ask for.
+    """Learns the transform of one recording and writes the outputs of its settings.
 
     Args:
         source: a file, or `-` for standard input.

@@ -58,7 +58,7 @@ def check_pictures(settings: Settings, sample_rate: float | None) -> None:
 
 @contextmanager
 def load_recording(source: str, settings: Settings) -> Iterator[Signal]:
-    """The part of a recording that the settings ask for."""
+    """Loads the part of a recording in the settings."""
     s = settings
     with load(
         source,

@@ -20,7 +20,7 @@ def warnings_of(notes: Iterable[Note]) -> tuple[str, ...]:
 
 
 def sentence(note: Note) -> str:
-    """What a note says, in one line; parameters in backticks."""
+    """The text of a note, in one line; parameters in backticks."""
     text = _SENTENCES[note.kind]
     if not isinstance(text, str):
         text = text(note)

@@ -28,7 +28,7 @@ def run_sweep(
     stdout: BinaryIO | None = None,
     progress: Progress | None = None,
 ) -> JobOutcome:
-    """Sweeps one recording and writes what the settings ask for.
+    """Sweeps one recording and writes the outputs of its settings.
 
     Args: as for `run_optimize`.
 

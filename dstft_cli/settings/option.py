@@ -88,7 +88,7 @@ class Declaration:
 
     @property
     def requirement(self) -> str:
-        """What a value must be, e.g. `a whole number, at least 0`."""
+        """The values allowed, e.g. `a whole number, at least 0`."""
         kinds = {int: "a whole number", bool: "true or false", float: "a number", Path: "a path"}
         named = dict(_KINDS).get(str(self.option.metavar))
         found = [named] if named else [kinds[part] for part in self.members if part in kinds][:1]

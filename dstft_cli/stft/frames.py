@@ -158,7 +158,7 @@ class Block:
         return slice(self.start, self.stop)
 
     def lengths(self, lengths: Tensor) -> Tensor:
-        """Of window lengths `[F or 1, T or 1]` those of these frames, a view."""
+        """The window lengths `[F or 1, T or 1]` of these frames, a view."""
         return lengths if lengths.shape[1] == 1 else lengths[:, self.frames]
 
 
@@ -213,7 +213,7 @@ class Layout:
         return Given(self.frames(signal, block), fractions, block.lengths(lengths))
 
     def folded(self, frames: Tensor) -> Tensor:
-        """What `add` takes: frames `[C, n, K]` around centres, or the sum of those a hop apart."""
+        """Input of `add`: frames `[C, n, K]` around centres, or the sum of those a hop apart."""
         if self.centers is not None:
             return frames
         channels, n, K = frames.shape
@@ -225,7 +225,7 @@ class Layout:
         return total.reshape(channels, -1)[:, : (n - 1) * self.hop + K]
 
     def empty_total(self, signal: Tensor) -> Tensor:
-        """What `add` adds to, `[C, N + 1]`: the last place collects samples outside the signal."""
+        """The accumulator of `add`, `[C, N + 1]`: the last place collects samples outside the signal."""
         return signal.new_zeros((signal.shape[0], self.length + 1))
 
     def add(self, total: Tensor, part: Tensor, block: Block) -> None:
@@ -251,7 +251,7 @@ class Layout:
 
 
 def center_dtype(device: torch.device) -> torch.dtype:
-    """Of frame centres: float64, but for MPS, which has none."""
+    """Dtype of frame centres: float64, on MPS float32."""
     return torch.float32 if device.type == "mps" else torch.float64
 
 

@@ -143,5 +143,5 @@ def test_no_scheduler_there(tmp_path):
     assert "Traceback" not in done.stderr
     done = batch(config(tmp_path, TEXT), "--scheduler", "nonsense://x")
     assert done.returncode == 2
-    assert "is no address" in done.stderr
+    assert "not an address" in done.stderr
     assert not (tmp_path / "out").exists()
