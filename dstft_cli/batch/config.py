@@ -227,7 +227,7 @@ def _entry(
     name = _text(job, "name", path, "")
     if name in (".", "..") or "/" in name or "\0" in name:
         raise UsageError(
-            f"{path}:{job['name'].line}: name '{shortened(name)}' is no name of a directory: "
+            f"{path}:{job['name'].line}: name '{shortened(name)}' is not a directory name: "
             "write it without '/'"
         )
     variants = []

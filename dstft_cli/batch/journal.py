@@ -138,15 +138,15 @@ class Journal:
             with suppress(FileNotFoundError):
                 if not stat.S_ISREG((folder / name).lstat().st_mode):
                     raise UsageError(
-                        f"{printable(folder / name)} is a link or no file, and a batch writes its own "
-                        "there: remove it"
+                        f"{printable(folder / name)} is a link or not a file, but a batch writes "
+                        "its own file here: remove it"
                     )
         if self._force or self.path.exists():
             return
         for name in (SUMMARY, REPORT):
             if os.path.lexists(folder / name):
                 raise UsageError(
-                    f"{printable(folder / name)} exists and is of no batch: "
+                    f"{printable(folder / name)} exists and is not from a batch: "
                     "use `force` to replace it, or another output"
                 )
 

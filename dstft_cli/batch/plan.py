@@ -183,7 +183,7 @@ class Template:
             if name in ("", ".", "..") or "/" in name or "\0" in name:
                 raise UsageError(
                     f"{self.start} becomes '{shortened('/'.join(names))}', in which "
-                    f"'{shortened(name)}' is no name of a directory: use other fields"
+                    f"'{shortened(name)}' is not a directory name: use other fields"
                 )
         return "/".join(names)
 
@@ -194,7 +194,7 @@ def _parts(component: str, start: str) -> tuple[_Part, ...]:
         parsed = list(string.Formatter().parse(component))
     except ValueError as error:
         raise UsageError(
-            f"{start} is no template ({error}): write fields as {{stem}} and a brace of your own twice"
+            f"{start} is not a template ({error}): write fields as {{stem}}, and other braces twice"
         ) from None
     for literal, field, spec, conversion in parsed:
         if literal:
@@ -211,7 +211,7 @@ def _parts(component: str, start: str) -> tuple[_Part, ...]:
             )
         found.append((field, spec or ""))
     if len(found) > 1 and ("folder", "") in found:
-        raise UsageError(f"{start}: {{folder}} may be several folders: let it stand alone")
+        raise UsageError(f"{start}: {{folder}} may be several folders: put nothing beside it")
     return tuple(found)
 
 

@@ -90,7 +90,7 @@ def run_batch(
     with Journal(plan.folder, force=force) as journal:
         if journal.damaged:
             watch.warn(
-                f"{printable(journal.path)}: damaged lines are passed over ({journal.damaged}): "
+                f"{printable(journal.path)}: {journal.damaged} damaged lines are skipped: "
                 "their jobs are run again"
             )
         kept = {} if force else kept_entries(plan, journal, watch)

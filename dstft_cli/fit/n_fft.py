@@ -80,7 +80,7 @@ def choose_n_fft(problem: Problem) -> Choice:
     limit = max(limit, floor)
     if asked.win_length_max is not None:
         n_fft = max(_power_of_two_above(asked.win_length_max), floor)
-        _log.info("n_fft auto: %d, which holds the longest window allowed", n_fft)
+        _log.info("n_fft auto: %d, for the longest window allowed", n_fft)
         return Choice(n_fft, needed_by_band=band)
     first = 1 << round(math.log2(max(problem.sample_rate * _FIRST_SECONDS, 1.0)))
     first = min(max(first, floor), limit)
@@ -91,7 +91,7 @@ def choose_n_fft(problem: Problem) -> Choice:
     best = best_anywhere(problem, limit / 2) if probe.comparable else None
     if best is not None:  # doubling and halving alone find a local optimum
         n_fft = min(max(2 * _power_of_two_above(best), floor), limit)
-        _log.info("n_fft auto: from %d, for the best single window has about %.4g", n_fft, best)
+        _log.info("n_fft auto: start at %d, best single window about %.4g samples", n_fft, best)
     n_fft = with_room(n_fft, floor, limit, probe.best_fixed)
     larger_is_worse = False
     if asked.varying and probe.comparable and probe.tells_apart(n_fft):

@@ -64,7 +64,7 @@ class Problem:
         """A signal, `[N]` or `[C, N]`, and a request; defaults that need no FFT size are resolved.
 
         Raises:
-            UsageError: it is no real signal, or two values contradict each other.
+            UsageError: it is not a real signal, or two values contradict each other.
             InputError: the signal is too short or silent.
         """
         if not request.learns_lengths:  # a range then has no effect
@@ -254,7 +254,7 @@ def peak_of(samples: Samples) -> float:
 
 
 def as_channels(samples: Any) -> Samples:
-    """`[C, N]`; UsageError for what is no real signal."""
+    """`[C, N]`; UsageError if it is not a real signal."""
     if isinstance(samples, (list, tuple)):
         samples = np.asarray(samples)
     if isinstance(samples, (np.ndarray, torch.Tensor)):

@@ -142,7 +142,7 @@ def reserved(final: Path, place: Path) -> Iterator[None]:
 def clear(partial: Path, final: Path) -> None:
     """Removes an unfinished output, after restoring a directory that it had set aside."""
     old = partial / "old"
-    with suppress(OSError):  # a leftover is no error
+    with suppress(OSError):  # a leftover does no harm
         if not partial.is_dir():
             _unlink(partial)
             return

@@ -145,7 +145,7 @@ def emitted_call(
         channels, highpass: the settings, written in a comment.
 
     Raises:
-        UsageError: the transform varies over time or frequency, or its hop is no whole number.
+        UsageError: the transform varies over time or frequency, or its hop is not a whole number.
     """
     check_global(result.window_length, result.frame_centers, library)
     check_emitted(result.hop_length, result.n_fft, result.length, library)

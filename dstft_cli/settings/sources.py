@@ -265,7 +265,7 @@ def read_items(path: Path, *, option: str = "config", largest: int = _LARGEST) -
         largest: largest size, MiB.
 
     Raises:
-        UsageError: the file cannot be read, is no YAML mapping, or has a key twice.
+        UsageError: the file cannot be read, is not a YAML mapping, or has a key twice.
     """
     root = _compose(_read_text(path, option, largest), lambda line: f"{path}:{line}")
     if root is None or root.tag.endswith(":null"):
