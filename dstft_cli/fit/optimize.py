@@ -33,7 +33,7 @@ def fit(
     peak: float | None = None,
     progress: Progress | None = None,
 ) -> Result:
-    """The window lengths and the frame positions that suit a signal best.
+    """The best window lengths and frame positions for a signal.
 
     Args:
         samples: signal, `[N]` or `[C, N]` (all channels share one set of parameters); an array, a

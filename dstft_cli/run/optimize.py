@@ -196,14 +196,14 @@ def optimize(
     progress: Progress | None = None,
     **settings: Any,
 ) -> Result:
-    """Learns the window lengths and the frame positions that suit a signal best.
+    """Learns the best window lengths and frame positions for a signal.
 
     Args:
         samples: signal, `[N]` or `[C, N]` (all channels share one set of parameters); an array or a
             tensor.
         sample_rate: Hz.
         progress: called as `progress(stage, done, total)`.
-        **settings: the options of `dstft optimize` that decide about the transform, by name with `_`:
+        **settings: the options of `dstft optimize` for the transform, by name with `_`:
             lengths in samples or as text such as `"25ms"`. `criterion` may also be an object (see
             `criteria.base`).
 
