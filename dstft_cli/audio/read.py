@@ -209,9 +209,9 @@ def _check_arguments(
     if sample_rate is not None and sample_rate <= 0:
         raise UsageError(f"sample rate {sample_rate} Hz is not above 0: raise `sr`")
     if not (math.isfinite(offset) and offset >= 0):
-        raise UsageError(f"offset {offset:g} s is below 0 or not a number: change `offset`")
+        raise UsageError(f"offset {offset:g} s must be finite and at least 0: change `offset`")
     if duration is not None and not (math.isfinite(duration) and duration > 0):
-        raise UsageError(f"duration {duration:g} s is not a time above 0: raise `duration`")
+        raise UsageError(f"duration {duration:g} s must be finite and above 0: change `duration`")
 
 
 def _pick(channel: str | int, reader: Reader) -> slice:

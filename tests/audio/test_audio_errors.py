@@ -85,8 +85,8 @@ def test_arguments_out_of_range(wav: Path) -> None:
         *(("channel", value, "channel") for value in (-1, "left", True)),
         ("sample_rate", 0, "0 Hz is not above 0: raise `sr`"),
         ("sample_rate", 10**9, "256 times away .* `sr` between 31 and"),
-        *(("offset", value, "is not a time .*`offset`") for value in (-0.5, float("nan"))),
-        *(("duration", value, "is not a time .*`duration`") for value in (0.0, float("inf"))),
+        *(("offset", value, "must be .*`offset`") for value in (-0.5, float("nan"))),
+        *(("duration", value, "must be .*`duration`") for value in (0.0, float("inf"))),
     ]
     for name, value, message in cases:
         with pytest.raises(UsageError, match=message):
