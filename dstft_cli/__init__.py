@@ -1,8 +1,8 @@
 """Learn the best short-time Fourier transform for a recording.
 
-`optimize` learns window lengths; the transform itself is `dstft_cli.stft.stft`, with
-`stft_derivatives` and the way back, `istft`, beside it. Names are imported when they are first used,
-so that `dstft --help` needs no torch.
+`optimize` learns window lengths. `dstft_cli.stft` has the transform `stft`, its derivatives
+`stft_derivatives` and its inverse `istft`. A name is imported at first use, so that `dstft --help`
+needs no torch.
 
     >>> import numpy as np
     >>> from dstft_cli import optimize

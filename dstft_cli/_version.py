@@ -1,3 +1,3 @@
-"""The version, alone in its file so that `dstft --version` and the build read it without imports."""
+"""The version. `dstft --version` and the build read it without imports."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -1,7 +1,7 @@
-"""Errors that a user can mend, and the few words that all rooms share.
+"""Errors with exit codes, and the words of messages that all rooms share.
 
-A message names an option by its parameter name in backticks, as in "lower `win_length` or raise
-`n_fft`"; the command line shows the flag instead (`as_flags`).
+A message names an option by its parameter name in backticks: "lower `win_length` or raise `n_fft`".
+The command line shows flags instead (`as_flags`).
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ from pathlib import Path
 
 DISK_FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
 _PARAMETER = re.compile(r"`([a-z][a-z0-9_]*)`")
-_LONGEST_VALUE = 80  # characters of a value that a message repeats
+_LONGEST_VALUE = 80  # characters of a value shown in a message
 
 
 class DstftError(Exception):
-    """Base of every error this package raises on purpose; `exit_code` is what `dstft` exits with."""
+    """Base of all errors of this package; `exit_code` is the exit code of `dstft`."""
 
     exit_code = 1
 
 
 class InputError(DstftError):
-    """A recording could not be read, or holds nothing to learn from."""
+    """A recording could not be read, or is too short or silent."""
 
 
 class OutputError(DstftError):
-    """A result could not be written; nothing that existed before was changed."""
+    """A result could not be written. Existing files are unchanged."""
 
 
 class UsageError(DstftError, ValueError):
@@ -36,12 +36,12 @@ class UsageError(DstftError, ValueError):
 
 
 def as_flags(text: str) -> str:
-    """`text` with every parameter name in backticks as the command line's flag, e.g. `--n-fft`."""
+    """`text` with each parameter name in backticks replaced by its flag, e.g. `--n-fft`."""
     return _PARAMETER.sub(lambda found: "--" + found[1].replace("_", "-"), text)
 
 
 def printable(text: Path | str) -> str:
-    """`text` in one line, with what cannot be printed escaped."""
+    """`text` in one line, unprintable characters escaped."""
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode()
         for c in str(text)
@@ -49,36 +49,36 @@ def printable(text: Path | str) -> str:
 
 
 def shortened(text: Path | str) -> str:
-    """`text` as a message repeats it: printable, and cut where it is long."""
+    """`text` for a message: printable, and cut if long."""
     shown = printable(text)
     return shown if len(shown) <= _LONGEST_VALUE else f"{shown[: _LONGEST_VALUE - 1]}…"
 
 
 def system_reason(error: OSError) -> str:
-    """Why the system refused, in lower case, e.g. `permission denied` or `disk full`."""
+    """The reason of a system error in lower case, e.g. `permission denied` or `disk full`."""
     if error.errno in DISK_FULL:
         return "disk full"
     return (error.strerror or str(error)).lower()
 
 
 def one_line(text: str) -> str:
-    """`text` without line breaks, and with what cannot be printed escaped."""
+    """`text` without line breaks, unprintable characters escaped."""
     return printable(" ".join(part.strip() for part in text.splitlines() if part.strip()))
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out; torch says so in types and words of its own."""
+    """Whether memory ran out. torch has its own error types and words for it."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
 def in_words(error: BaseException, *, retry: str = "report it") -> str:
-    """What went wrong, in one line with the remedy.
+    """One line for an error, with the remedy.
 
     Args:
         error: of any kind.
-        retry: the remedy for an error of the program itself.
+        retry: the remedy for an internal error.
     """
     if isinstance(error, DstftError):
         return one_line(str(error))

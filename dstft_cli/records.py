@@ -1,4 +1,4 @@
-"""What a fit returns: frozen records of NumPy arrays, without files, torch or settings."""
+"""Results of a fit: frozen records of NumPy arrays, without files, torch or settings."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ FloatArray = NDArray[np.floating[Any]]
 class StopReason(str, Enum):
     """Why the fit ended."""
 
-    FIXED = "fixed"  # nothing was to be learned
-    SEARCH = "search"  # the global search was the last stage asked for
+    FIXED = "fixed"  # nothing to learn
+    SEARCH = "search"  # the search was the last stage
     CONVERGED = "converged"  # the descent met its tolerance
     STEP_LIMIT = "step_limit"  # the descent used up its steps
     NON_FINITE = "non_finite"  # the criterion became NaN or infinite; the best finite step is kept
@@ -26,15 +26,15 @@ class StopReason(str, Enum):
 
 @dataclass(frozen=True)
 class Note:
-    """What a user should know about a result, as data; the command line has the sentences.
+    """A note about a result, as data; `run.sentences` has the words.
 
     Attributes:
         kind: what was found, e.g. `length_on_upper_bound`.
-        parameter: the name of the parameter that remedies it, e.g. `n_fft`, or several with spaces
-            between them; empty for none.
+        parameter: the parameter to change, e.g. `n_fft`, or several separated by spaces; may be
+            empty.
         value: what was found, in the unit of the parameter.
-        limit: what it is compared with, or what the parameter may be changed to.
-        detail: a name or another word that belongs to it.
+        limit: what it is compared with, or the limit of the parameter.
+        detail: a name or another word for the message.
     """
 
     kind: str
@@ -82,7 +82,7 @@ class CriterionSummary:
         best_fixed: its value.
         final: value at the learned parameters.
         table_bound: no assignment of the tabulated lengths is better than this (proved by duality);
-            None where the criterion or the mode has no such proof.
+            None without a proof for this criterion or mode.
     """
 
     name: str
@@ -106,8 +106,8 @@ class Result:
         window_length: samples, [1, 1] or [1, T] ([F, 1] and [F, T] where it varies with frequency).
         hop_length: uniform distance of the frame centres at the start, samples.
         length_bounds: shortest and longest window length allowed, samples.
-        hop_bounds: shortest and longest hop allowed, samples, and
-        start_centers: frame centres of the start, samples; None where positions were not learned.
+        hop_bounds: shortest and longest hop allowed, samples.
+        start_centers: frame centres at the start, samples; None where positions were not learned.
         frame_centers: samples, [T], strictly increasing, within [0, N].
         window: window family, e.g. `hann`.
         normalization: `energy`, `amplitude` or `none`.
@@ -117,8 +117,8 @@ class Result:
         stop_reason: why the fit ended.
         evaluations: transforms of the whole signal that were computed.
         seconds: wall time per stage: `search`, `descent`.
-        notes: what a user should know, each with the parameter that remedies it.
-        resolved: what was used where a parameter was left open, by name: lengths in samples, `device`,
+        notes: see `Note`.
+        resolved: the values used for parameters left open, by name: lengths in samples, `device`,
             `threads`; None where it has no effect.
     """
 
@@ -153,7 +153,7 @@ class Result:
 
     @property
     def start_frame_centers(self) -> FloatArray:
-        """Centres of the start's frames, samples, [T']; those of the result where none moved."""
+        """Frame centres at the start, samples, [T']; those of the result where none moved."""
         return self.frame_centers if self.start_centers is None else self.start_centers
 
     @property
@@ -177,11 +177,11 @@ class Result:
         return np.arange(self.n_fft // 2 + 1) * (self.sample_rate / self.n_fft)
 
 
-GOOD_ENOUGH = 0.01  # loss within which a length is as good as the best
-# spread of losses from which the choice matters at all; the lengths of a table differ by 0.007 nats at
-# most in white noise, by 0.07 in faint speech
+GOOD_ENOUGH = 0.01  # lengths within this loss count as good as the best
+# below this spread of losses the choice does not matter. Within a table it is at most
+# 0.007 nats in white noise, and 0.07 in faint speech
 LITTLE = 0.03
-# losses of a usual choice from which it matters more than a little, and a lot
+# losses of a usual choice from which it matters somewhat, and a lot
 SOMEWHAT, MUCH = 0.1, 0.3
 # longest over shortest length of a table of `optimize`, within which LITTLE is measured
 TABLE_RANGE = 8
@@ -192,13 +192,12 @@ USUAL_LENGTH = 2048.0  # samples: librosa's default, and that of most music soft
 class SweepCurve:
     """One criterion against one window length for all frames.
 
-    The loss of a length is how much worse than the best its score is: in nats, the logarithm of how
-    many times as many cells are occupied; for a criterion whose score is no logarithm, the difference
-    as a share of the best value.
+    The loss of a length is the difference of its score from the best. In nats it is the logarithm of
+    the ratio of occupied cells. For a criterion without a logarithm it is a share of the best value.
 
     Attributes:
         name, direction: of the criterion, as in `CriterionSummary`.
-        in_nats: whether losses are in nats, and not shares.
+        in_nats: whether losses are in nats, or shares of the best value.
         lengths: samples, increasing, [M].
         values: of the criterion in its own direction, [M]; NaN or infinite where there is none.
         losses: >= 0, [M].
@@ -217,17 +216,17 @@ class SweepCurve:
 
     @property
     def unit(self) -> str:
-        """Of the losses, in words."""
+        """Unit of the losses, in words."""
         return "nats" if self.in_nats else "share of the best value"
 
     @property
     def minimum(self) -> int:
-        """Which of `lengths` is the best one."""
+        """Index of the best of `lengths`."""
         return int(np.argmin(self.losses))
 
     @property
     def n_fft(self) -> int:
-        """The least power of two that holds the best window, samples."""
+        """The smallest power of two not below the best window, samples."""
         return 1 << max(math.ceil(math.log2(self.best_length) - 1e-6), 1)
 
     @property
@@ -238,7 +237,7 @@ class SweepCurve:
 
     @property
     def loss_off_by_two(self) -> float:
-        """Largest loss of the lengths from half to twice of the best, as far as the sweep goes.
+        """Largest loss of the lengths from half to twice the best, within the sweep.
 
         Between two lengths the loss is taken as linear in the logarithm of the length.
         """
@@ -252,10 +251,9 @@ class SweepCurve:
     def matters(self) -> str:
         """How much the choice matters: `not at all`, `little`, `somewhat` or `a lot`.
 
-        By the loss of what one is likely to take without looking: the usual length, or one that is off
-        by a factor of two. Not at all, as in noise, where no range of lengths as wide as a table of
-        `optimize` holds losses that differ by `LITTLE`: then that finds none better than another
-        either.
+        It depends on the loss of the usual length, and of a length that is off by a factor of two. `not
+        at all`: the losses differ by less than `LITTLE` in every range as wide as a table of `optimize`,
+        as in noise.
         """
         finite = np.isfinite(self.losses)
         lengths, losses = self.lengths[finite], self.losses[finite]
@@ -281,13 +279,13 @@ class SweepCurve:
         return _good_until(lower, below), _good_until(upper, above)
 
     def at(self, length: float) -> int | None:
-        """Which of `lengths` this is; None where it is none of them."""
+        """Index of this length in `lengths`, or None."""
         found = np.flatnonzero(np.isclose(self.lengths, length, rtol=1e-9, atol=0))
         return int(found[0]) if found.size else None
 
 
 def _good_until(lengths: FloatArray, losses: FloatArray) -> float:
-    """The last length, going along, before the loss passes `GOOD_ENOUGH`."""
+    """The last length before the loss passes `GOOD_ENOUGH`."""
     too_much = np.flatnonzero(~(losses <= GOOD_ENOUGH))
     if not too_much.size:
         return float(lengths[-1])
@@ -309,9 +307,9 @@ class Sweep:
         n_ffts: FFT size each was computed with, samples, [M].
         hop_lengths: distance of frame centres likewise, samples, [M].
         curves: one per criterion.
-        looked_at: share of the signal that the frames stand for, in (0, 1].
+        looked_at: share of the signal that was analysed, in (0, 1].
         seconds: wall time per stage: `search`, `descent`.
-        notes: what a user should know, each with the parameter that remedies it.
+        notes: see `Note`.
     """
 
     sample_rate: float

@@ -1,6 +1,6 @@
-"""A file or standard input becomes a `Signal`: samples [channels, N] and their sample rate; and back.
+"""Reads a file or standard input as a `Signal`, samples [channels, N] with a sample rate; writes audio.
 
-The only room that imports soundfile (libsndfile), audioread (ffmpeg) and soxr.
+Only this room imports soundfile (libsndfile), audioread (ffmpeg) and soxr.
 """
 
 from dstft_cli.audio.read import Samples, Signal, load, probe

@@ -1,4 +1,4 @@
-"""What is looked for in every decoded block: NaN, infinity, silence, clipping, DC, cancellation."""
+"""Checks of every decoded block: NaN, infinity, silence, clipping, DC, cancellation."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from numpy.typing import NDArray
 
 from dstft_cli.errors import InputError
 
-FULL_SCALE = 1 - 2.0**-15  # the largest value that 16-bit audio reaches
+FULL_SCALE = 1 - 2.0**-15  # largest value of 16-bit audio
 CLIPPED_RUN = 3  # samples in a row at full scale; a sine that just reaches it has fewer
 CLIPPED_SHARE = 0.001
 SILENT_SHARE = 0.5  # of samples that are exactly zero in all channels
-LEFT_BY_MIX = 0.1  # of the energy that the mix of unrelated channels would keep
-FAINT = 1e-30  # energy below which squares are lost to rounding
+LEFT_BY_MIX = 0.1  # share of the energy that a mix of unrelated channels keeps
+FAINT = 1e-30  # below this energy squares are rounding errors
 
 
 class BlockChecks:
-    """Looks at the samples as the file holds them, before they are mixed and resampled.
+    """Checks the samples of the file, before they are mixed and resampled.
 
     Args:
         name: of the recording, for messages.
@@ -89,7 +89,7 @@ class BlockChecks:
 
     def _clipping(self) -> str:
         share = self._clipped / max(self._seen, 1)
-        if share <= CLIPPED_SHARE or self.peak > 1:  # what goes beyond 1 did not clip at 1
+        if share <= CLIPPED_SHARE or self.peak > 1:  # values beyond 1 were not clipped at 1
             return ""
         return (
             f"{percent(share)} of samples are at full scale (clipping), and their edges favour "
@@ -119,18 +119,18 @@ class BlockChecks:
 
 
 def percent(share: float) -> str:
-    """A share in percent, to three digits; 100 % is all and nothing less."""
+    """A share in percent, to three digits; 100 % only for all."""
     text = f"{100 * share:.3g} %"
     return "more than 99.9 %" if text == "100 %" and share < 1 else text
 
 
 def _energy(block: NDArray[np.float32]) -> float:
-    """Sum of squares; infinite, and so of no consequence, where float32 overflows."""
+    """Sum of squares; infinite where float32 overflows."""
     return float(np.vdot(block, block))
 
 
 def _count_in_runs(full: NDArray[np.bool_]) -> int:
-    """How many of the marked samples [n, C] lie in runs of at least CLIPPED_RUN down a column."""
+    """Number of marked samples [n, C] in runs of at least CLIPPED_RUN along a column."""
     n = len(full) - CLIPPED_RUN + 1
     if n < 1:
         return 0

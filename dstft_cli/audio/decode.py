@@ -1,6 +1,6 @@
-"""Decoders that read a recording forward in blocks: libsndfile, and ffmpeg for what it lacks.
+"""Decoders that read a recording forward in blocks: libsndfile, and ffmpeg for other formats.
 
-They say how much of what the header promised is there.
+They warn if the file is shorter than its header says.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from dstft_cli.errors import InputError
 BLOCK_SAMPLES = 2**18  # of all channels together: 1 MiB of float32
 UNKNOWN_FRAMES = 2**62  # libsndfile says 2^63 - 1 for a FLAC stream of unknown length
 FORMATS = "WAV, FLAC, OGG, MP3, AIFF, AU, CAF, W64, RF64"
-MP3_SLACK = 0.05  # without a Xing header the length of an MP3 is an estimate
-PLAIN_FORMATS = ("WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF")  # with plain samples: seekable
+MP3_SLACK = 0.05  # without a Xing header the length of an MP3 is estimated
+PLAIN_FORMATS = ("WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF")  # plain samples, seekable
 PLAIN_SAMPLES = ("PCM_", "FLOAT", "DOUBLE", "ULAW", "ALAW")
 FAILURES = (soundfile.LibsndfileError, audioread.DecodeError)
-SILENT_SECONDS = 60.0  # after which ffmpeg counts as hanging
-PIECES = 64  # of ffmpeg's output that wait to be read
+SILENT_SECONDS = 60.0  # then ffmpeg is stopped
+PIECES = 64  # of ffmpeg's output, waiting to be read
 _STDERR = 2
-_ONE_AT_A_TIME = threading.RLock()  # the descriptor is that of the whole process
+_ONE_AT_A_TIME = threading.RLock()  # the descriptor belongs to the whole process
 
 
 @contextmanager
 def without_remarks() -> Iterator[None]:
-    """Standard error leads nowhere within the block: this package says what is wrong with a file.
+    """Discards standard error within the block: this package has its own messages.
 
     mpg123, which reads MP3 for libsndfile, writes notes on damaged frames to the descriptor.
     """
@@ -64,7 +64,7 @@ class _ForwardFile(soundfile.SoundFile):  # type: ignore[misc]
 
 
 class _FfmpegFile:
-    """What ffmpeg decodes, 16-bit, with the few members of a `SoundFile` that `Reader` needs."""
+    """16-bit samples from ffmpeg, with the members of a `SoundFile` that `Reader` needs."""
 
     format, subtype, extra_info, frames = "FFMPEG", "", "", -1
 
@@ -72,7 +72,7 @@ class _FfmpegFile:
         # `file:` keeps ffmpeg from taking a name for an address
         self._file = audioread.ffdec.FFmpegAudioFile(f"file:{path}", block_size=2**16)
         self._queue = self._file.stdout_reader.queue
-        self._queue.maxsize = PIECES  # else all that is decoded would wait in memory
+        self._queue.maxsize = PIECES  # bounds what waits in memory
         self.samplerate, self.channels = self._file.samplerate, self._file.channels
         self.promised = int(self._file.duration * self.samplerate)
         self._pieces = self._file.read_data(timeout=SILENT_SECONDS)
@@ -116,7 +116,7 @@ class Reader:
         self._offset = 0.0
         self._quiet = without_remarks if sound.format == "MP3" else nullcontext
         self._start = 0
-        # libsndfile gives the frames it found, and in its log the bytes that the header promised
+        # libsndfile gives the frames it found, and in its log the bytes of the header
         self._promised: int = getattr(sound, "promised", 0)
         known = 0 <= sound.frames < UNKNOWN_FRAMES and not cut
         self._found = sound.frames if known else None
@@ -149,7 +149,7 @@ class Reader:
                 if self._found is not None and plain and self._sound.format in PLAIN_FORMATS:
                     self._sound.seek(self._start)
                     left = 0
-                while left:  # a decoder may crash when it seeks in a damaged file
+                while left:  # a decoder may crash on seeking in a damaged file
                     got = len(self._sound.read(min(left, len(buffer)), out=buffer))
                     if got == 0:
                         raise self._ends_at(self._start - left)
@@ -181,7 +181,7 @@ class Reader:
                 self._warn_broken(read + len(block), error)
                 yield block
                 return
-            # a short block may also be a hole in an OGG stream: only an empty one is the end
+            # a short block may be a hole in an OGG stream; only an empty one is the end
             if len(block) == 0:
                 if read == 0:
                     raise self._ends_at(self._start)
@@ -194,7 +194,7 @@ class Reader:
         return np.empty((max(1024, BLOCK_SAMPLES // self.channels), self.channels), np.float32)
 
     def _check_end(self, read: int) -> None:
-        """Warn where fewer samples were decoded than the header led to expect."""
+        """Warn if fewer samples were decoded than the header says."""
         promised = self._found or self._promised
         slack = MP3_SLACK * promised if self._sound.format in ("MP3", "FFMPEG") else 0
         if self._start + read < promised - slack:
@@ -202,7 +202,7 @@ class Reader:
 
     def _warn_short(self, promised: int, held: int) -> None:
         self.warnings.append(
-            f"the header promises {promised / self.sample_rate:.1f} s, the file holds"
+            f"the header says {promised / self.sample_rate:.1f} s, the file holds"
             f" {held / self.sample_rate:.1f} s: read what is there"
         )
 
@@ -214,7 +214,7 @@ class Reader:
 
     def _ends_at(self, frames: int) -> InputError:
         if frames == 0:
-            return InputError(f"{self.name}: holds no samples: check what wrote it")
+            return InputError(f"{self.name}: holds no samples: check the program that wrote it")
         return InputError(
             f"{self.name}: offset {self._offset:g} s is not before its end"
             f" ({frames / self.sample_rate:g} s): lower `offset`"
@@ -231,7 +231,7 @@ def open_reader(source: Source) -> Iterator[Reader]:
     """Open the source with libsndfile, or with ffmpeg where that cannot read it.
 
     Raises:
-        InputError: it is not audio, or in a format that neither reads.
+        InputError: it is not audio, or its format is unknown to both.
     """
     mended, warning = with_true_length(source.file)
     source.file.seek(0)
@@ -242,16 +242,16 @@ def open_reader(source: Source) -> Iterator[Reader]:
         sound = _by_ffmpeg(source, error)
     with closing(sound):
         if sound.samplerate <= 0 or sound.channels <= 0:
-            raise InputError(f"{source.name}: its header gives no sample rate: repair the file")
+            raise InputError(f"{source.name}: has no sample rate in its header: repair the file")
         yield Reader(source.name, sound, warning, source.cut)
 
 
 def _by_ffmpeg(source: Source, error: Exception) -> _FfmpegFile:
-    """The source as ffmpeg decodes it; `error` is why libsndfile does not."""
+    """The source as ffmpeg decodes it; `error` is the one of libsndfile."""
     what = f"{source.name}: is not audio that can be read ({_reason(error)})"
     source.file.seek(0)
     head = source.file.read(4096) or b""
-    if head.isascii() and b"\0" not in head:  # ffmpeg would follow a playlist to other files
+    if head.isascii() and b"\0" not in head:  # ffmpeg would open the files of a playlist
         raise InputError(f"{what}: formats read: {FORMATS}") from error
     if not shutil.which("ffmpeg"):
         raise InputError(
@@ -272,12 +272,12 @@ def _reason(error: Exception) -> str:
 
 
 def _promised_frames(log: str, found: int) -> int:
-    """Frames the header promised, by libsndfile's log: `data : 320000 (should be 191982)`."""
+    """Frames in the header, by libsndfile's log: `data : 320000 (should be 191982)`."""
     if match := re.search(
         r"frame count (\d+) does not match value from 'ds64' chunk of (\d+)", log
     ):
         return int(match[2])
-    # the last one is the data's: RIFF sizes, which hold it, come first
+    # the last one is of the data; RIFF sizes come first
     sizes = re.findall(r"(\d+) \(should be (\d+)\)", log)
     if not sizes or int(sizes[-1][0]) in UNKNOWN_LENGTHS:
         return found

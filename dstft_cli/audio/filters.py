@@ -13,18 +13,17 @@ from dstft_cli.errors import UsageError
 Block = NDArray[np.float32]  # [n, C]
 
 ORDER = 4  # 24 dB per octave
-# of the sample rate, below which the filter's coefficients round to those of none
+# of the sample rate; below it the coefficients are rounding errors
 _LOWEST = 1e-6
-# of the loudest sample so far, below which nothing but rounding is left
+# of the loudest sample so far; below it all is rounding
 _ROUNDING = 1e-6
 
 
 class HighPass:
     """Butterworth filter of order 4, 3 dB down at the cut-off, which also removes a constant offset.
 
-    It is causal: nothing sounds before its time. Before the first sample the signal is taken to have
-    been constant, so that an offset leaves no step. Digital silence is silent again once the filter has
-    died away.
+    It is causal. The signal is taken as constant before its first sample, so that an offset makes no
+    step. Digital silence is silent again after the decay of the filter.
 
     Args:
         cutoff: Hz, as `check_highpass` allows.
@@ -32,7 +31,7 @@ class HighPass:
     """
 
     def __init__(self, cutoff: float, sample_rate: float) -> None:
-        from scipy.signal import butter  # not needed by most runs, and slow to import
+        from scipy.signal import butter  # slow to import, and most runs do not need it
 
         self._sections = butter(ORDER, cutoff, "highpass", fs=sample_rate, output="sos")
         self._state: NDArray[np.float64] | None = None
@@ -64,7 +63,7 @@ class HighPass:
 
 
 def check_highpass(cutoff: float | None, sample_rate: float, name: str) -> None:
-    """UsageError where the filter cannot have this cut-off, Hz, at this rate, Hz, in this recording."""
+    """Raises UsageError if this cut-off, Hz, is not possible at this sample rate, Hz."""
     if cutoff is None:
         return
     low, top = _LOWEST * sample_rate, sample_rate / 2

@@ -1,9 +1,9 @@
-"""Headers whose length of the samples is wrong: written to a pipe, or by a recorder that died.
+"""Headers with a wrong length: of files written to a pipe, or by a recorder that was cut off.
 
-libsndfile shortens a length that is above what is there, but believes one that is below it: 0 from
-a recorder that was cut off, 0x7FFFF000 from sox and 0xFFFFFFFF from ffmpeg on a longer stream, or a
-size modulo 2³². Such a file is shown to libsndfile under a header with the true length: WAV and W64
-as RF64 (EBU Tech 3306), AIFF with its own sizes mended.
+libsndfile corrects a length above the true one, but not one below it: 0 from a recorder that was cut
+off, 0x7FFFF000 from sox and 0xFFFFFFFF from ffmpeg on a longer stream, or a size modulo 2³². Such a
+file is given to libsndfile with a new header of the true length: WAV and W64 as RF64 (EBU Tech 3306),
+AIFF with corrected sizes.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ import numpy as np
 import soundfile  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
-HEAD_BYTES = 2**20  # of a stream, by which it is known
+HEAD_BYTES = 2**20  # bytes of a stream that show its format
 # sox rounds 0x7FFFF000 (WAV) down to whole frames, its AIFF says 0x7F000008; others say 2^31.
 UNKNOWN_LENGTHS = frozenset({0, 0x7F000000, 0x7F000008, 0xFFFFFFFF, *range(0x7FFFE000, 0x80000001)})
-LARGEST_HEADER = 2**24  # bytes; before the samples of a file that is mended
+LARGEST_HEADER = 2**24  # bytes before the samples of a corrected file
 MOST_BYTES_PER_SECOND = 2**25  # of any compressed stream, for certain
 LOOKED_AT = 2**16  # bytes at either side of the header's end of the samples
 LOUDEST = 0.3  # RMS, relative to full scale, that samples may jump to; that of random bits is 0.58
-TAGS = (b"TAG", b"ID3", b"APETAG", b"LYRICS")  # that music players append to any file
-# what libsndfile recognizes only whole, and what ffmpeg reads
+TAGS = (b"TAG", b"ID3", b"APETAG", b"LYRICS")  # tags of music players at the end of any file
+# formats that libsndfile recognizes only whole, and those of ffmpeg
 STREAMS = (b"OggS", b"caff", b".snd", b"dns.", b"ID3", b"\x1aE\xdf\xa3", b"0&\xb2u", b"FLV")
 
 
 class _Form(NamedTuple):
-    """How chunks are written: their head, what their size includes of it, and where the first is."""
+    """The format of chunks: their head, the part of it in their size, and the place of the first."""
 
     head: struct.Struct
     included: int
@@ -48,7 +48,7 @@ _FORMS = {
 
 
 class _Layout(NamedTuple):
-    """Where the samples of a file begin, how many bytes the header gives them, and what they are.
+    """The samples of a file: first byte, bytes in the header, and format.
 
     `code` is `i` or `f` in `order`, or empty where samples are not plain numbers of `bits`.
     """
@@ -86,7 +86,7 @@ def bytes_needed(head: bytes, seconds: float) -> int:
 
 
 def with_true_length(file: io.RawIOBase) -> tuple[io.RawIOBase | None, str]:
-    """The file under a header with its true length, or None where the header may stay; a warning.
+    """The file with a header of its true length, or None if the header is right; and a warning.
 
     Args:
         file: seekable, binary; left at an arbitrary position.
@@ -104,12 +104,12 @@ def with_true_length(file: io.RawIOBase) -> tuple[io.RawIOBase | None, str]:
         if not whole or not layout.code:
             left = (rest - layout.declared) / max(layout.frame * layout.rate, 1)
             return None, (
-                f"{rest - layout.declared} bytes ({left:.1f} s) follow the samples that the header"
-                " promises and do not look like samples: left out"
+                f"{rest - layout.declared} bytes ({left:.1f} s) follow the samples of the header "
+                "but do not look like samples: left out"
             )
         promised, held = (n / (layout.frame * layout.rate) for n in (layout.declared, rest))
         warning = (
-            f"the header promises {promised:.1f} s, the file holds {held:.1f} s: read what is there"
+            f"the header says {promised:.1f} s, the file holds {held:.1f} s: read what is there"
         )
     else:
         warning = ""
@@ -118,7 +118,7 @@ def with_true_length(file: io.RawIOBase) -> tuple[io.RawIOBase | None, str]:
 
 
 def _layout(file: io.RawIOBase | io.BytesIO) -> _Layout | None:
-    """None where there is no data chunk, or the file is of another kind."""
+    """The layout; None without a data chunk, or for another format."""
     total = file.seek(0, os.SEEK_END)
     file.seek(0)
     kind = (file.read(4) or b"")[:4]
@@ -187,7 +187,7 @@ def _chunks(
 
 
 def _only_chunks(file: io.RawIOBase, kind: bytes, position: int, total: int) -> bool:
-    """Whether nothing but whole chunks, or the tags of a music player, follow."""
+    """Whether only whole chunks or the tags of a music player follow."""
     form = _FORMS[kind]
     file.seek(position)
     if total - position < form.head.size or (file.read(8) or b"").startswith(TAGS):
@@ -205,7 +205,7 @@ def _only_chunks(file: io.RawIOBase, kind: bytes, position: int, total: int) -> 
 
 
 def _continues(file: io.RawIOBase, layout: _Layout, end: int) -> bool:
-    """Whether what follows the samples looks like samples: as loud, and no offset like text has."""
+    """Whether the data after the samples looks like samples: as loud, and without the offset of text."""
     if not layout.code:
         return False
     end -= layout.declared % layout.frame
@@ -228,7 +228,7 @@ def _values(data: bytes, layout: _Layout) -> NDArray[np.float64]:
     if layout.code == "f":
         return raw.copy().view(f"{layout.order}f{width}").ravel().astype(np.float64)
     if width == 1:
-        shift = 128 if layout.order == "<" else 0  # WAV counts from 128
+        shift = 128 if layout.order == "<" else 0  # in WAV zero is 128
         return (raw.ravel() - np.uint8(shift)).view(np.int8) / 128
     upper = raw[:, -2:] if layout.order == "<" else raw[:, :2]
     return np.ascontiguousarray(upper).view(f"{layout.order}i2").ravel() / 32768
@@ -286,5 +286,5 @@ class _Reheaded(io.RawIOBase):
             piece = self._file.read(len(view)) or b""
         view[: len(piece)] = piece
         self._position += len(piece)
-        # libsndfile takes a short read for the end: go on into the data
+        # libsndfile takes a short read as the end: read on into the data
         return len(piece) + (self.readinto(view[len(piece) :]) if 0 < len(piece) < len(view) else 0)

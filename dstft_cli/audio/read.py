@@ -1,4 +1,4 @@
-"""A recording becomes a `Signal`, block by block: memory does not depend on its length."""
+"""Reads a recording as a `Signal`, block by block: memory does not depend on its length."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from dstft_cli.audio.spool import SampleStore, SpooledSamples
 from dstft_cli.errors import InputError, UsageError
 
 Block = NDArray[np.float32]
-MAX_RATE_RATIO = 256  # beyond it soxr's filters are longer than most recordings
-MOST_FRAMES = 2.0**62  # what a duration asks for; no recording has more
+MAX_RATE_RATIO = 256  # beyond it soxr's filters are longer than a typical recording
+MOST_FRAMES = 2.0**62  # samples; limit of a duration
 
 
 class Samples(Protocol):
-    """What every stage may ask of samples: a shape [C, N], and float32 pieces `samples[:, a:b]`."""
+    """Samples for any stage: a shape [C, N], and float32 pieces `samples[:, a:b]`."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -37,19 +37,19 @@ class Samples(Protocol):
 
 @dataclass(frozen=True)
 class Signal:
-    """A recording, decoded; as a context manager it frees its temporary file on leaving.
+    """A decoded recording; as a context manager it frees its temporary file at the end.
 
     Attributes:
-        samples: [C, N], float32, within [-1, 1] where the file holds integers: an array, or a
-            `SpooledSamples` where it would be above the memory limit.
+        samples: [C, N], float32, within [-1, 1] for a file of integers: an array, or a
+            `SpooledSamples` above the memory limit.
         sample_rate: Hz, of `samples`.
         path: as it was given; `-` for standard input.
         sha256: of the bytes of the file or stream, 64 hexadecimal digits.
         channels: in the file (C is 1 for the mix or one channel).
         peak: largest absolute value of `samples`, above 0 unless silence was allowed.
         warnings: one line each.
-        dc_share: of the energy, before resampling, that is a constant offset, in [0, 1]; 0 where a
-            high-pass filter has removed it.
+        dc_share: share of the energy that is a constant offset, before resampling, in [0, 1]; 0 after
+            a high-pass filter.
         offset: where the samples begin in the recording, s.
     """
 
@@ -104,9 +104,9 @@ def load(
 ) -> Signal:
     """Decode a recording to float32 samples [C, N]; integers become [-1, 1) as in libsndfile.
 
-    A file that ends before its header says, or breaks off in the middle, is read as far as it goes,
-    with a warning; so is one that clips. Of a stream no more is read than `duration` needs. Close the
-    signal, or use it in a `with` statement.
+    A truncated or damaged file is read as far as possible, with a warning; clipping brings a warning
+    too. Of a stream only the part that `duration` needs is read. Close the signal, or use it in a `with`
+    statement.
 
     Args:
         source: a file that libsndfile reads, or `-` for standard input.
@@ -114,10 +114,9 @@ def load(
         sample_rate: Hz; resample to it (soxr, very high quality). None keeps the file's.
         offset: start, in seconds of the file, at least 0.
         duration: at most so much, in seconds of the file, above 0. None reads to the end.
-        highpass: cut-off of a high-pass filter, Hz, see `HighPass`, over what is read, before it is
-            resampled; None: no filter.
-        memory_limit: bytes; more samples than these are kept in a temporary file.
-        allow_silence: a recording of zeros is one, too, with a peak of 0.
+        highpass: cut-off of a high-pass filter (`HighPass`) before resampling, Hz; None: no filter.
+        memory_limit: bytes; above it samples are kept in a temporary file.
+        allow_silence: accept a recording of zeros, with a peak of 0.
         stdin: binary stream that `-` reads; None for the process's.
 
     Raises:
@@ -156,7 +155,7 @@ def load(
                 store.append(block)
             if high_pass is not None and high_pass.left_nothing:
                 raise InputError(
-                    f"{reader.name}: nothing is left above {highpass:g} Hz but rounding: lower `highpass`"
+                    f"{reader.name}: above {highpass:g} Hz only rounding errors are left: lower `highpass`"
                 )
             _check_content(reader.name, store.length, peak, checks.peak, rate, allow_silence)
             return Signal(
@@ -182,7 +181,7 @@ def probe(
     sample_rate: int | None = None,
     highpass: float | None = None,
 ) -> int | None:
-    """Raises what `load` would, as far as a glance at the header tells; pipes are not touched.
+    """Raises the errors of `load` that the header shows; does not read from pipes.
 
     Args:
         source, channel, sample_rate, highpass: as for `load`.
@@ -206,17 +205,17 @@ def _check_arguments(
 ) -> None:
     is_index = isinstance(channel, int) and not isinstance(channel, bool) and channel >= 0
     if not (is_index or channel in ("mix", "all")):
-        raise UsageError(f"channel {channel!r} is none: use mix, all or a number from 0")
+        raise UsageError(f"channel {channel!r} is unknown: use mix, all or a number from 0")
     if sample_rate is not None and sample_rate <= 0:
         raise UsageError(f"sample rate {sample_rate} Hz is not above 0: raise `sr`")
     if not (math.isfinite(offset) and offset >= 0):
-        raise UsageError(f"offset {offset:g} s is not a time from 0 on: change `offset`")
+        raise UsageError(f"offset {offset:g} s must be finite and at least 0: change `offset`")
     if duration is not None and not (math.isfinite(duration) and duration > 0):
-        raise UsageError(f"duration {duration:g} s is not a time above 0: raise `duration`")
+        raise UsageError(f"duration {duration:g} s must be finite and above 0: change `duration`")
 
 
 def _pick(channel: str | int, reader: Reader) -> slice:
-    """Which channels of the file are decoded; those of `mix` are averaged later."""
+    """The channels to decode; those of `mix` are averaged later."""
     if isinstance(channel, str):
         return slice(0, reader.channels)
     if channel >= reader.channels:

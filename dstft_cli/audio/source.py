@@ -1,4 +1,4 @@
-"""From a path or standard input to a seekable file of bytes and their SHA-256."""
+"""Opens a path or standard input as a seekable file with its SHA-256."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from dstft_cli.errors import InputError, printable
 
 BLOCK_BYTES = 2**20
 STDIN_NAME = "standard input"
-WAIT = 3.0  # for the writer of a named pipe, s
+WAIT = 3.0  # s, waiting for the writer of a named pipe
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Source:
         file: seekable.
         sha256: of the bytes, hexadecimal.
         path: under which another program can open them.
-        cut: the stream goes on behind these bytes, which hold what was asked for.
+        cut: the stream is longer; these bytes hold the part that was asked for.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Source:
 def open_source(
     source: str | Path, stdin: BinaryIO | None, seconds: float | None = None
 ) -> Iterator[Source]:
-    """Open the recording; what cannot be sought in (standard input, a pipe) is spooled first.
+    """Open the recording; standard input or a pipe is copied to a temporary file first.
 
     Args:
         source: a path, or `-` for standard input.
@@ -56,7 +56,7 @@ def open_source(
 
     Raises:
         InputError: it cannot be opened or read, holds no bytes, or is a pipe without a writer.
-        OutputError: there is no room for the spool.
+        OutputError: there is no room for the temporary file.
     """
     path = os.fspath(source)
     if path == "-":
@@ -83,7 +83,7 @@ def open_source(
 
 @contextmanager
 def glance(source: str | Path) -> Iterator[Source | None]:
-    """Open the recording without reading or hashing it; None where a look would use it up.
+    """Open the recording without reading or hashing it; None for a pipe, which can be read once.
 
     Raises:
         InputError: it cannot be opened, holds no bytes, or standard input is closed or a terminal.
@@ -104,7 +104,7 @@ def glance(source: str | Path) -> Iterator[Source | None]:
 
 def _opened(path: str, name: str) -> io.FileIO:
     try:
-        # a named pipe without a writer would wait for one for ever
+        # a named pipe without a writer would block
         return open(path, "rb", buffering=0, opener=lambda p, f: os.open(p, f | os.O_NONBLOCK))
     except FileNotFoundError as error:
         raise InputError(f"{name}: no such file: check the path") from error
@@ -118,14 +118,14 @@ def _opened(path: str, name: str) -> io.FileIO:
 
 
 def _from_pipe(file: io.FileIO, name: str) -> bytes:
-    """What a pipe holds already; InputError where nobody writes to it."""
+    """The bytes already in a pipe; InputError if it has no writer."""
     waited = 0.0
-    while (first := file.read(BLOCK_BYTES)) == b"" and waited < WAIT:  # None: a writer is silent
+    while (first := file.read(BLOCK_BYTES)) == b"" and waited < WAIT:  # None: nothing sent yet
         time.sleep(0.05)
         waited += 0.05
     if first == b"":
         raise InputError(
-            f"{name}: is a pipe that nothing writes to: start its writer first, or pipe into -"
+            f"{name}: is a pipe without a writer: start its writer first, or pipe into -"
         )
     return first or b""
 
@@ -150,7 +150,7 @@ def _spooled(blocks: Iterator[bytes], name: str, seconds: float | None) -> Itera
             break
     _check_size(len(head), name)
     if len(head) >= HEAD_BYTES and not recognized(head):
-        raise InputError(f"{name}: does not begin like audio: check what writes to it")
+        raise InputError(f"{name}: does not begin like audio: check the program that writes to it")
     limit = None if seconds is None else bytes_needed(head, seconds)
     spool, digest = SpoolFile(), hashlib.sha256()
     try:
@@ -168,7 +168,7 @@ def _spooled(blocks: Iterator[bytes], name: str, seconds: float | None) -> Itera
 
 
 def _blocks(stream: BinaryIO | io.FileIO, name: str) -> Iterator[bytes]:
-    read = getattr(stream, "read1", stream.read)  # what is there, without waiting for more
+    read = getattr(stream, "read1", stream.read)  # does not wait for a full block
     while True:
         try:
             block = read(BLOCK_BYTES)
@@ -184,4 +184,4 @@ def _blocks(stream: BinaryIO | io.FileIO, name: str) -> Iterator[bytes]:
 
 def _check_size(size: int, name: str) -> None:
     if size == 0:
-        raise InputError(f"{name}: is empty (0 bytes): check what wrote it")
+        raise InputError(f"{name}: is empty (0 bytes): check the program that wrote it")

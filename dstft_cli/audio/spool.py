@@ -1,4 +1,4 @@
-"""Samples in an unnamed temporary file, so that memory does not grow with the recording."""
+"""Samples in an unnamed temporary file: memory does not grow with the recording."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FLOAT_BYTES = 4
 
 
 class SpoolFile:
-    """An unnamed temporary file, written from its start, freed by `close` or with the object.
+    """An unnamed temporary file, freed by `close` or with the object.
 
     Raises:
         OutputError: no temporary directory can be written, or it is full.
@@ -43,14 +43,14 @@ class SpoolFile:
             rest = rest[written:]
 
     def read(self, size: int, offset: int) -> bytes:
-        """`size` bytes from `offset`; safe from several threads, for no file position is shared."""
+        """`size` bytes from `offset`; thread-safe: no file position is shared."""
         if not self._free.alive:
             raise ValueError("the samples are closed: read them before the signal is closed")
         pieces = []
         while size > 0:
             piece = os.pread(self.fd, size, offset)
             if not piece:
-                raise OSError("the temporary file of samples is shorter than what was written")
+                raise OSError("the temporary file of samples is too short: check the disk")
             pieces.append(piece)
             size -= len(piece)
             offset += len(piece)
@@ -62,11 +62,11 @@ class SpoolFile:
 
 
 class SpooledSamples:
-    """Samples [C, N], float32, in a temporary file that lives until `close`.
+    """Samples [C, N], float32, in a temporary file until `close`.
 
-    `samples[:, a:b]` reads the piece into a new contiguous array [C, b-a]: one positioned read, for
-    the file holds the channels of a sample side by side. Plain reads, not a memory map, whose pages
-    would count as this process's memory. Several threads may read at once; `close` only after them.
+    `samples[:, a:b]` reads the piece into a new contiguous array [C, b-a] by one positioned read: the
+    file holds the channels of a sample side by side. Not a memory map: its pages would count as memory
+    of this process. Several threads may read at once; `close` after them.
     """
 
     ndim = 2

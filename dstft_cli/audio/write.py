@@ -1,4 +1,4 @@
-"""Samples become a sound file, block by block."""
+"""Writes samples as a sound file, block by block."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def audio_format(path: Path | None, subtype: str | None) -> tuple[str, str]:
         subtype: asked for; None: FLOAT in WAV, PCM_24 in FLAC.
 
     Raises:
-        UsageError: another ending, an unknown subtype, or one that the container lacks.
+        UsageError: unknown ending or subtype, or a subtype that the container does not have.
     """
     ending = ".wav" if path is None else path.suffix.lower()
     if ending not in (".wav", ".flac"):
-        raise UsageError(f"{path}: no known sound file: end the name in .wav or .flac")
+        raise UsageError(f"{path}: is not a .wav or .flac file: change its ending")
     container = ending[1:].upper()
     subtype = subtype or _DEFAULT_SUBTYPES[container]
     if subtype not in SUBTYPES:
@@ -55,7 +55,7 @@ def write_audio(
     container: str = "WAV",
     subtype: str = "FLOAT",
 ) -> None:
-    """Writes blocks `[C, m]` as a sound file; values beyond [-1, 1] are clipped where it holds PCM.
+    """Writes blocks `[C, m]` as a sound file; PCM clips values beyond [-1, 1].
 
     Above 4 GB a WAV becomes RF64. A file that cannot seek, such as a pipe, is filled from a
     temporary file once all blocks are there.
@@ -70,7 +70,7 @@ def write_audio(
 
     Raises:
         UsageError: FLAC does not hold this sample rate or so many channels.
-        InputError: no sound file does.
+        InputError: no sound file holds them.
         OSError: the file cannot be written.
     """
     if container == "WAV" and samples * channels * _BYTES[subtype] > _LARGEST_WAV:
@@ -103,7 +103,7 @@ def _write(
     container: str,
     subtype: str,
 ) -> None:
-    # by descriptor: errors of Python's file objects get lost in libsndfile's callbacks
+    # by descriptor: libsndfile's callbacks lose errors of Python's file objects
     try:
         sound = soundfile.SoundFile(
             fd, "w", rate, channels, subtype, format=container, closefd=False
@@ -124,6 +124,6 @@ def _write(
 
 
 def _raise_system_error(fd: int) -> None:
-    """libsndfile keeps its reason to itself: the same write, made by Python, says it."""
+    """Repeats a failed write in Python, to raise the system error that libsndfile hides."""
     os.lseek(fd, 0, os.SEEK_END)
     os.write(fd, bytes(1 << 16))

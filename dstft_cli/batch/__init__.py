@@ -1,7 +1,8 @@
-"""Many jobs, several at a time: a config or a list becomes a plan, which is run and can be resumed.
+"""Runs many jobs, several at a time, from a config file or a list; a batch can be resumed.
 
-`config` reads the YAML file, `plan` finds files and places, `run` submits and collects, `worker` is
-one job in its process, `pools` the processes or the Dask cluster, `journal` what has ended.
+`config` reads the YAML file, `plan` finds inputs and output places, `run` submits and collects jobs,
+`worker` runs one job in its process, `pools` are the processes or the Dask cluster, `journal` records
+finished jobs.
 """
 
 from dstft_cli.batch.config import BatchConfig, from_list, read_config

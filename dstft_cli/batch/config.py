@@ -1,6 +1,6 @@
-"""From YAML, or a list of inputs, to entries: inputs and the settings that each is run with.
+"""Reads a YAML file or a list of inputs: inputs and the settings of each.
 
-This is the only module of the room that knows how settings are read.
+No other module of this room reads settings.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from dstft_cli.settings.sources import (
 )
 
 DEFAULT_OUTPUT = "{stem}-dstft"
-LARGEST_CONFIG = 64  # MiB: a hundred thousand jobs written out
+LARGEST_CONFIG = 64  # MiB; enough for a hundred thousand jobs
 MOST_JOBS = 10**6
 MOST_COMBINATIONS = 100_000  # of one matrix
 TOP_KEYS = ("defaults", "output", "output_folder", "jobs")
 JOB_KEYS = ("input", "name", "matrix")
-# what a batch decides for all its jobs, and why such a key is refused
+# keys that are not allowed for single jobs, and why
 NOT_PER_JOB = {
-    "output": "stands at the top, once: tell jobs apart by {name} in it",
+    "output": "is allowed at the top only: use {name} in it for each job",
     "force": "is an option of the command: dstft batch --force",
     "json": "is an option of the command: dstft batch --json",
     "emit": "prints to standard output: use it with dstft optimize",
@@ -55,9 +55,9 @@ class Variant:
     """Settings that some jobs share.
 
     Attributes:
-        settings: checked.
+        settings: validated.
         values: the same as JSON values.
-        digest: SHA-256 over all that decides about the result.
+        digest: SHA-256 of all settings that change the result.
     """
 
     settings: Settings
@@ -66,7 +66,7 @@ class Variant:
 
     @classmethod
     def of(cls, given: Mapping[str, Given]) -> Variant:
-        """The variant of settings as given; UsageError names the place of a wrong one."""
+        """The variant of these settings; UsageError names the place of a wrong one."""
         settings = settings_of(given)
         values = settings.as_dict()
         decide = {n: v for n, v in values.items() if n not in NOT_PER_JOB and n != "threads"}
@@ -93,11 +93,11 @@ class Entry:
 
 @dataclass(frozen=True)
 class BatchConfig:
-    """What is to be run, before any file is looked for.
+    """A batch before its files are looked for.
 
     Attributes:
-        folder: what inputs are relative to.
-        output_folder: what the template is relative to.
+        folder: base of relative inputs.
+        output_folder: base of the template.
         output: template of each job's directory.
         where: of the template, for messages.
         entries: inputs with settings.
@@ -117,7 +117,7 @@ def read_config(
 
     Args:
         path: the file.
-        set_pairs: `key=value` texts for all jobs, which overrule the file.
+        set_pairs: `key=value` texts for all jobs, which override the file.
         output: template in place of the file's.
 
     Raises:
@@ -158,10 +158,10 @@ def from_list(
 
     Args:
         inputs: paths, taken as they are.
-        where: what the list is, for messages.
+        where: names the list in messages.
         set_pairs: `key=value` texts, for all jobs.
         output: template; None: `{stem}-dstft`.
-        output_folder: what the template is relative to.
+        output_folder: base of the template.
 
     Raises:
         UsageError: no inputs, or a wrong setting.
@@ -198,16 +198,14 @@ def _entries(
     node, line = top["jobs"].node, top["jobs"].line
     if node.id != "sequence" or not node.value:
         raise UsageError(f"{path}:{line}: jobs must be a list: write '- input: FILE' below it")
-    seen: dict[str, Variant] = {}  # settings are checked once, however many jobs share them
+    seen: dict[str, Variant] = {}  # settings that jobs share are checked once
     entries: list[Entry] = []
     count = 0
     for job in node.value:
         entries.append(_entry(job, path, defaults, overrides, seen))
         count += len(entries[-1].inputs) * len(entries[-1].variants)
         if count > MOST_JOBS:
-            raise UsageError(
-                f"{path}:{line_of(job)}: more than {MOST_JOBS} jobs: part the batch into several"
-            )
+            raise UsageError(f"{path}:{line_of(job)}: more than {MOST_JOBS} jobs: split the batch")
     return entries
 
 
@@ -229,7 +227,7 @@ def _entry(
     name = _text(job, "name", path, "")
     if name in (".", "..") or "/" in name or "\0" in name:
         raise UsageError(
-            f"{path}:{job['name'].line}: name '{shortened(name)}' is no name of a directory: "
+            f"{path}:{job['name'].line}: name '{shortened(name)}' is not a directory name: "
             "write it without '/'"
         )
     variants = []

@@ -1,6 +1,6 @@
-"""The journal: a line of JSON per job that has ended, on disk before the next one is shown.
+"""The journal: a line of JSON per finished job, flushed to disk at once.
 
-One batch at a time writes to a folder: a lock beside the journal holds the others off.
+One batch at a time writes to a folder; a lock beside the journal keeps others out.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class _Spread(_Strict):
 
 
 class Found(_Strict):
-    """What a batch repeats of a result: types that are checked wherever they come from a file."""
+    """The values of a result that a batch repeats, validated when read from a file."""
 
     criterion: _Criterion | None = None
     window_length: float | _Spread | None = None
@@ -67,11 +67,11 @@ class Journal:
 
     Attributes:
         entries: by output, the last line of each, oldest first.
-        damaged: how many lines were no entries of a batch, and are passed over.
+        damaged: number of lines that are not valid; they are skipped.
 
     Raises (on entering):
         OutputError: the folder cannot be written, or another batch is writing it.
-        UsageError: a file or a link of another origin is where the batch would write its own.
+        UsageError: another file or a link is where the batch writes its own files.
     """
 
     def __init__(self, folder: Path, *, force: bool) -> None:
@@ -121,7 +121,7 @@ class Journal:
         line = json.dumps(entry, allow_nan=False).encode() + b"\n"
         with disk_errors(self.path):
             written = os.write(self._file, line)
-            if written < len(line):  # a full disk takes what still fits
+            if written < len(line):  # a full disk writes a part
                 os.write(self._file, line[written:])
             os.fsync(self._file)
         self.entries[entry["output"]] = entry
@@ -138,22 +138,22 @@ class Journal:
             with suppress(FileNotFoundError):
                 if not stat.S_ISREG((folder / name).lstat().st_mode):
                     raise UsageError(
-                        f"{printable(folder / name)} is a link or no file, and a batch writes its own "
-                        "there: remove it"
+                        f"{printable(folder / name)} is a link or not a file, but a batch writes "
+                        "its own file here: remove it"
                     )
         if self._force or self.path.exists():
             return
         for name in (SUMMARY, REPORT):
             if os.path.lexists(folder / name):
                 raise UsageError(
-                    f"{printable(folder / name)} exists and is of no batch: "
+                    f"{printable(folder / name)} exists and is not from a batch: "
                     "use `force` to replace it, or another output"
                 )
 
     def _read(self) -> None:
         data = self.path.read_bytes()
         if data and not data.endswith(b"\n"):
-            os.write(self._file, b"\n")  # a line that a kill or a full disk has cut stays alone
+            os.write(self._file, b"\n")  # a new line after one that a kill or a full disk has cut
         for line in filter(None, data.split(b"\n")):
             try:
                 entry = json.loads(line)
@@ -162,7 +162,7 @@ class Journal:
                 self.damaged += 1
 
     def _remove_empty(self) -> None:
-        if os.fstat(self._file).st_size == 0:  # nothing has ended: nothing is left behind
+        if os.fstat(self._file).st_size == 0:  # no job finished: leave no file
             self.path.unlink(missing_ok=True)
 
 
@@ -170,5 +170,5 @@ def _release(lock: FileLock, path: Path) -> None:
     with suppress(OSError):
         path.unlink(
             missing_ok=True
-        )  # before the release: who waits finds the file gone and makes a new one
+        )  # removed before the release: a waiting batch creates a new file
     lock.release()

@@ -1,4 +1,4 @@
-"""From entries to jobs: one input, one variant, one place each, within the output folder."""
+"""Makes the jobs of a batch: one input, one variant and one output place each."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from dstft_cli.errors import UsageError, printable, shortened
 from dstft_cli.settings.option import did_you_mean
 
 JOURNAL, SUMMARY, REPORT = "batch-journal.jsonl", "summary.csv", "report.html"
-LOCK = ".batch.lock"  # while a batch runs
+LOCK = ".batch.lock"  # temporary names of a running batch
 OWN_FILES = (JOURNAL, SUMMARY, REPORT, LOCK)
 _INDEX_FORMAT = re.compile(r"0?[0-9]{0,2}d?")
 _Part = str | tuple[str, str]  # literal text, or (field, format)
@@ -31,10 +31,10 @@ class PlannedJob:
 
     Attributes:
         index: place in the plan, from 1.
-        name: the job's, or the input's file name.
+        name: of the job, or the file name of the input.
         input: path as written or found, relative to the plan's inputs.
         output: directory below the plan's folder, `/` between its names.
-        variant: which of the plan's variants holds its settings.
+        variant: index of its settings in the variants of the plan.
     """
 
     index: int
@@ -96,14 +96,12 @@ def make_plan(config: BatchConfig) -> Plan:
     numbers: dict[tuple[str, int | None], int] = {}
     variants: list[Variant] = []
     jobs: list[PlannedJob] = []
-    skipped = folder if folder != Path(inputs) else None  # results are no inputs
+    skipped = folder if folder != Path(inputs) else None  # results are not inputs
     below = len(template.fixed) + 1 if template.fixed else 0
     for entry in config.entries:
         files = list(input_files(entry, inputs, skipped))
         if len(jobs) + len(files) * len(entry.variants) > MOST_JOBS:
-            raise UsageError(
-                f"{entry.inputs[0][1]}: more than {MOST_JOBS} jobs: part the batch into several"
-            )
+            raise UsageError(f"{entry.inputs[0][1]}: more than {MOST_JOBS} jobs: split the batch")
         prepared = []
         for variant in entry.variants:
             number = numbers.setdefault((variant.digest, variant.settings.threads), len(variants))
@@ -146,7 +144,7 @@ class Template:
 
     @classmethod
     def parse(cls, text: str, where: str) -> Template:
-        """Reads a template; UsageError for an unknown field or a path that leaves its folder."""
+        """Reads a template; UsageError for an unknown field or a path out of its folder."""
         start = f"{where}: output '{shortened(text)}'"
         if not text or "\0" in text:
             raise UsageError(f"{where}: output must name a directory, such as results/{{stem}}")
@@ -173,19 +171,19 @@ class Template:
         return "/".join(names)
 
     def expand(self, values: Mapping[str, str | int]) -> str:
-        """The path for one job; UsageError where a value would lead to another folder."""
+        """The path for one job; UsageError if a value would change the folder."""
         names: list[str] = []
         for parts in self.components:
             name = "".join(p if isinstance(p, str) else format(values[p[0]], p[1]) for p in parts)
             several = parts == (("folder", ""),)
             names.extend(filter(None, name.split("/")) if several else [name])
-        if "/".join(names) == self.fixed:  # a {folder} of none
+        if "/".join(names) == self.fixed:  # an empty {folder}
             names.append("")
         for name in names:
             if name in ("", ".", "..") or "/" in name or "\0" in name:
                 raise UsageError(
                     f"{self.start} becomes '{shortened('/'.join(names))}', in which "
-                    f"'{shortened(name)}' is no name of a directory: use other fields"
+                    f"'{shortened(name)}' is not a directory name: use other fields"
                 )
         return "/".join(names)
 
@@ -196,7 +194,7 @@ def _parts(component: str, start: str) -> tuple[_Part, ...]:
         parsed = list(string.Formatter().parse(component))
     except ValueError as error:
         raise UsageError(
-            f"{start} is no template ({error}): write fields as {{stem}} and a brace of your own twice"
+            f"{start} is not a template ({error}): write fields as {{stem}}, and other braces twice"
         ) from None
     for literal, field, spec, conversion in parsed:
         if literal:
@@ -213,7 +211,7 @@ def _parts(component: str, start: str) -> tuple[_Part, ...]:
             )
         found.append((field, spec or ""))
     if len(found) > 1 and ("folder", "") in found:
-        raise UsageError(f"{start}: {{folder}} may be several folders: let it stand alone")
+        raise UsageError(f"{start}: {{folder}} may be several folders: put nothing beside it")
     return tuple(found)
 
 
@@ -264,13 +262,13 @@ def _matches(pattern: str, inputs: str, skipped: Path | None) -> list[tuple[str,
 
 
 def _glob(top: str, parts: list[str], inputs: str, done: set[tuple[str, int]]) -> Iterator[str]:
-    """What `glob.glob(..., recursive=True)` finds below `top`, without going around in circles.
+    """The result of `glob.glob(..., recursive=True)` below `top`, without cycles.
 
     Args:
         top: a folder, relative to `inputs` or absolute.
         parts: of the pattern below it.
         inputs: absolute.
-        done: folders and how many parts were left there, which need no second look.
+        done: folders already searched, with the number of parts left there.
     """
     if (top, len(parts)) in done:
         return
@@ -286,9 +284,9 @@ def _glob(top: str, parts: list[str], inputs: str, done: set[tuple[str, int]]) -
 
 
 def _folders(top: str, inputs: str) -> Iterator[str]:
-    """A folder and those below it that are not hidden, each once, however many links lead to it.
+    """A folder and those below it that are not hidden, each once.
 
-    Links are followed after all that can be reached without them.
+    Links are followed last.
     """
     waiting, seen = deque([top]), set()
     while waiting:
@@ -302,7 +300,7 @@ def _folders(top: str, inputs: str) -> Iterator[str]:
         try:
             with os.scandir(full) as entries:
                 below = sorted((e for e in entries if e.name[0] != "."), key=lambda e: e.name)
-        except OSError:  # it may not be read: as for glob, nothing is there
+        except OSError:  # no permission: as in glob, it is empty
             continue
         for entry in reversed(below):
             if entry.is_dir(follow_symlinks=False):
@@ -312,7 +310,7 @@ def _folders(top: str, inputs: str) -> Iterator[str]:
 
 
 def _refuse_shared_places(plan: Plan, template: Template) -> None:
-    """UsageError where two jobs would write one place, or one into the other's directory."""
+    """Raises UsageError if two jobs share a place, or one lies in the directory of another."""
     ordered = sorted((tuple(job.output.split("/")), job.index) for job in plan.jobs)
     for (first, a), (second, b) in pairwise(ordered):
         if second[: len(first)] != first:
@@ -336,7 +334,7 @@ def _refuse_shared_places(plan: Plan, template: Template) -> None:
 
 
 def _difference(plan: Plan, one: PlannedJob, two: PlannedJob) -> str:
-    """What the template should name so that two jobs differ."""
+    """The field to add to the template so that two jobs differ."""
     a, b = plan.settings_that_vary(one), plan.settings_that_vary(two)
     differing = [f"{{{name}}}" for name in a if a[name] != b[name]]
     if not differing and one.name != two.name:
@@ -344,12 +342,12 @@ def _difference(plan: Plan, one: PlannedJob, two: PlannedJob) -> str:
     if not differing and os.path.dirname(one.input) != os.path.dirname(two.input):
         differing.append("{parent} or {folder}")
     if not differing and one.input == two.input:
-        return f"'{shortened(one.input)}' is there twice with the same settings: leave one out"
+        return f"'{shortened(one.input)}' is given twice with the same settings: remove one"
     return f"add {(differing or ['{index}'])[0]} to output"
 
 
 def _refuse_other_folders(plan: Plan, root: Path, template: Template) -> None:
-    """UsageError where a link within the output folder would lead a job's results out of it."""
+    """Raises UsageError if a link in the output folder leads results out of it."""
     inside = os.path.realpath(root)
     known: dict[str, str] = {}
     for job in plan.jobs:

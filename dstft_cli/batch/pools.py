@@ -1,4 +1,4 @@
-"""Where jobs run: processes of this machine (Pebble), or the workers of a Dask cluster."""
+"""Workers: processes of this machine (Pebble), or a Dask cluster."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from typing import Any, Protocol
 
 from dstft_cli.errors import UsageError, shortened
 
-RETRIES = 2  # of a job whose Dask worker is lost
-_QUEUED = 2  # calls per worker, so that none is ever idle
+RETRIES = 2  # of a job that loses its Dask worker
+_QUEUED = 2  # calls per worker, so that none is idle
 _LIBRARIES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-_FRESH = 2.0  # s: how long a count of Dask's threads is believed
+_FRESH = 2.0  # s; the count of Dask's threads is then renewed
 _ADDRESS = re.compile(r"((tcp|tls|ucx|ws|wss)://)?[^/\s]+:[0-9]+/?")
 
 
 class Workers(Protocol):
-    """What runs calls: `submit` gives a future, whose `BrokenExecutor` says that a worker was lost.
+    """Runs calls; the future of `submit` raises `BrokenExecutor` if its worker was lost.
 
     Attributes:
         threads: of torch, for each worker.
@@ -39,20 +39,20 @@ class Workers(Protocol):
     def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]: ...
 
     def capacity(self) -> int:
-        """How many calls keep all workers busy."""
+        """Number of calls that keep all workers busy."""
 
     def missing(self) -> str | None:
-        """What all calls are waiting for, in one line; None where they are being worked on."""
+        """Why no call makes progress, in one line, or None."""
 
     def gone(self) -> str | None:
-        """Why no call can be run any more, in one line; None where they can."""
+        """Why no call can run any more, in one line, or None."""
 
     def abandon(self) -> None:
-        """Stops what is running, as far as that can be done, and starts nothing more."""
+        """Stops running calls if possible, and starts no more."""
 
 
 def cores() -> int:
-    """How many cores this process may use."""
+    """Number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -61,14 +61,14 @@ def cores() -> int:
 class LocalExecutor:
     """Processes, spawned, each running one call at a time.
 
-    Each is a Pebble pool of its own: of a shared one, a process that is killed may take the lock of
-    the common pipe with it. A process that dies costs the call it was running, whose future raises
-    `BrokenExecutor`, and is replaced. All end by themselves when this process does.
+    Each is a Pebble pool of its own: in a shared pool a killed process may hold the lock of the common
+    pipe. A process that dies is replaced, and the future of its call raises `BrokenExecutor`. All
+    processes end with this one.
 
     Args:
         workers: number of processes, at least 1.
         prepare: called once in every process before its first call; module level.
-        silent: nothing that libraries print in the processes is shown.
+        silent: discard the output of libraries in the processes.
     """
 
     def __init__(self, workers: int, prepare: Callable[[], None], *, silent: bool) -> None:
@@ -99,7 +99,7 @@ class LocalExecutor:
         return future
 
     def abandon(self) -> None:
-        """Kills all processes; returns when they are gone."""
+        """Kills all processes and waits for their end."""
         with self._lock:
             self._workers = 0
             self._waiting.clear()
@@ -117,7 +117,7 @@ class LocalExecutor:
             os.environ.pop(name, None)
 
     def _feed(self) -> None:
-        """Starts the processes that are missing, and gives a call to each that has none."""
+        """Starts missing processes, and gives a call to each idle one."""
         with self._lock, _interrupts_held():
             while len(self._pools) < self._workers:
                 self._idle.append(self._start())
@@ -127,7 +127,7 @@ class LocalExecutor:
                 future, fn, args = self._waiting.popleft()
                 try:
                     inner = pool.schedule(fn, args)
-                except RuntimeError:  # its process was lost while it was idle
+                except RuntimeError:  # the idle process was lost
                     inner = Future()
                     inner.set_exception(BrokenExecutor("its worker process was lost"))
                 inner.add_done_callback(partial(self._finished, pool, future))
@@ -145,7 +145,7 @@ class LocalExecutor:
             elif pool in self._pools:
                 self._pools.remove(pool)
                 pool.stop()
-                # this is one of the pool's own threads, which cannot wait for itself
+                # a thread of the pool itself cannot wait for its end
                 self._closing.append(threading.Thread(target=pool.join, daemon=True))
                 self._closing[-1].start()
         if error is not None:
@@ -157,21 +157,21 @@ class LocalExecutor:
     def _start(self) -> Any:
         from pebble import ProcessPool
 
-        # the libraries read it as they are loaded, in each process; what the user has set stays
+        # libraries read it when they are loaded; values set by the user are kept
         self._environment += [name for name in _LIBRARIES if name not in os.environ]
         os.environ.update(dict.fromkeys(self._environment, str(self.threads)))
         context = multiprocessing.get_context("spawn")
         pool: Any = ProcessPool(1, 0, _begin, self._begin, context)
-        assert pool.active  # asking starts it
+        assert pool.active  # reading this property starts it
         return pool
 
 
 def _begin(prepare: Callable[[], None], silent: bool) -> None:
     """The start of a worker process."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    os.dup2(2, 1)  # standard output belongs to the parent's results
+    os.dup2(2, 1)  # standard output is for results of the parent
     prepare()
-    if silent:  # decoders write about broken files to standard error, into the progress bar
+    if silent:  # decoders write to standard error, into the progress bar
         nothing = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nothing, 1)
         os.dup2(nothing, 2)
@@ -197,14 +197,14 @@ def _cause(exit_code: int) -> str:
 
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Threads and processes started within are deaf to the keyboard, from their first instruction on.
+    """Threads and processes started in the block ignore keyboard interrupts.
 
-    An interrupt that comes meanwhile is raised here afterwards.
+    An interrupt within the block is raised at its end.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    resource_tracker.ensure_running()  # begun later, it would take this mask away
+    resource_tracker.ensure_running()  # started later, it would reset this mask
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -219,26 +219,26 @@ class ClusterExecutor:
         address: of the scheduler, e.g. `tcp://host:8786`.
 
     Raises:
-        UsageError: no address, Dask is not installed, or no scheduler answers there.
+        UsageError: a wrong address, no Dask, or no answer of a scheduler.
     """
 
-    threads = 1  # several workers may share a machine: settings say where they may have more
+    threads = 1  # several workers may share a machine; `threads` in the settings allows more
 
     def __init__(self, address: str) -> None:
         start = f"`scheduler` {shortened(address)}"
         if not _ADDRESS.fullmatch(address):
             raise UsageError(
-                f"{start}: is no address: write it as tcp://host:8786, which 'dask scheduler' prints"
+                f"{start}: not an address: write it as tcp://host:8786, which 'dask scheduler' prints"
             )
         try:
             import distributed
         except ImportError:
             raise UsageError(f"{start}: needs Dask: pip install 'dstft-cli[cluster]'") from None
-        # what Dask logs about lost workers is said again, in one line, by whoever waits for the job
+        # lost workers are reported by the waiting job, not by Dask
         for name in ["distributed", *logging.root.manager.loggerDict]:
             if name.partition(".")[0] == "distributed":
                 logging.getLogger(name).setLevel(logging.CRITICAL)
-        client: Any = distributed.Client  # it has no types
+        client: Any = distributed.Client  # no type information
         try:
             self._client = client(address, timeout="5s", set_as_default=False)
         except (OSError, ValueError, TypeError) as error:
@@ -265,19 +265,19 @@ class ClusterExecutor:
         return f"the Dask scheduler at {self._address} is gone: start it again"
 
     def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]:
-        """Runs `fn(*args)` somewhere on the cluster."""
+        """Runs `fn(*args)` on the cluster."""
         future: Future[Any] = self._executor.submit(fn, *args)
         return future
 
     def abandon(self) -> None:
-        """Leaves the cluster: its scheduler forgets what waits; what runs there ends by itself."""
+        """Leaves the cluster: waiting calls are dropped, running ones finish."""
         with suppress(Exception):
             self._client.close(timeout=1)
 
     def _count(self) -> int:
-        """Threads of all workers, those that have joined meanwhile included."""
+        """Threads of all workers now."""
         if time.monotonic() - self._counted > _FRESH and self.gone() is None:
-            with suppress(Exception):  # the scheduler may go at this moment: `gone` says so next
+            with suppress(Exception):  # the scheduler may stop at this moment; `gone` reports it
                 self._threads = sum(self._client.nthreads().values())
             self._counted = time.monotonic()
         return self._threads

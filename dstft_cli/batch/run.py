@@ -1,4 +1,4 @@
-"""Submits the jobs, collects them as they end, tries again what was lost with its worker."""
+"""Submits jobs, collects them as they end, and repeats jobs that lost their worker."""
 
 from __future__ import annotations
 
@@ -34,22 +34,22 @@ from dstft_cli.batch.worker import (
 from dstft_cli.errors import InputError, OutputError, UsageError, printable
 from dstft_cli.results import clear_leftovers
 
-ATTEMPTS = 2  # of a job whose worker is lost
-_LOOK_AGAIN = 2.0  # s: a cluster may have grown
-_SAY_AGAIN = 30.0  # s: between two words that no worker is there
-_READERS = 4  # hashing leaves the interpreter's lock: disks and cores allow some at once
+ATTEMPTS = 2  # of a job that loses its worker
+_LOOK_AGAIN = 2.0  # s; the size of a cluster may change
+_SAY_AGAIN = 30.0  # s between two warnings that no worker is there
+_READERS = 4  # hashing releases the interpreter lock
 
 
 @dataclass
 class Watch:
-    """What a batch tells while it runs; each may be replaced.
+    """Callbacks of a running batch.
 
     Attributes:
-        checked: how many earlier results were looked at, and of how many.
-        begun: how many jobs stand already, and how many are to be run.
+        checked: number of earlier results checked, and of how many.
+        begun: number of jobs already done, and of jobs to run.
         ended: the row of a job.
-        note: a line of detail.
-        warn: a line that everybody should read.
+        note: a line for `--verbose`.
+        warn: a warning.
     """
 
     checked: Callable[[int, int], None] = lambda done, total: None
@@ -67,14 +67,14 @@ def run_batch(
     fail_fast: bool = False,
     watch: Watch | None = None,
 ) -> dict[int, dict[str, Any]]:
-    """Runs what is missing, failed or changed, and writes the journal and `summary.csv`.
+    """Runs jobs that are missing, failed or changed; writes the journal and `summary.csv`.
 
     Args:
         plan: of the batch.
-        start: makes the workers; called with the number of jobs, at least 1, if any are to be run.
-        force: run all jobs, and replace what other runs wrote at their places.
+        start: makes the workers; called with the number of jobs, if there are any.
+        force: run all jobs, and replace results at their places.
         fail_fast: stop at the first failure.
-        watch: is told what happens.
+        watch: callbacks.
 
     Returns:
         By index, the row of every job that has ended: `index`, `name`, `input`, `output`, `settings`
@@ -82,15 +82,15 @@ def run_batch(
         `window_length` (samples), `sample_rate` (Hz), `warnings`, `error`.
 
     Raises:
-        UsageError: settings that the workers refuse; nothing has been run.
-        OutputError: the journal cannot be written or has vanished, or all workers are gone.
+        UsageError: settings that are not possible on the workers; no job has run.
+        OutputError: the journal cannot be written or was removed, or all workers are lost.
     """
     watch = watch or Watch()
     rows: dict[int, dict[str, Any]] = {}
     with Journal(plan.folder, force=force) as journal:
         if journal.damaged:
             watch.warn(
-                f"{printable(journal.path)}: damaged lines are passed over ({journal.damaged}): "
+                f"{printable(journal.path)}: {journal.damaged} damaged lines are skipped: "
                 "their jobs are run again"
             )
         kept = {} if force else kept_entries(plan, journal, watch)
@@ -108,10 +108,10 @@ def run_batch(
 
 
 def kept_entries(plan: Plan, journal: Journal, watch: Watch) -> dict[int, dict[str, Any]]:
-    """By index, the journal's entry of every job whose result stands and is up to date.
+    """By index, the journal entry of every job with a current result.
 
-    A result stands if the journal says so, every file that it names is there with its size, and it
-    was made of the same content, settings and version.
+    A result is current if the journal has it, every file is there with its size, and content, settings
+    and version are the same.
     """
     done = [j for j in plan.jobs if journal.entries.get(j.output, {}).get("status") == "done"]
     stop = threading.Event()
@@ -140,7 +140,7 @@ def kept_entries(plan: Plan, journal: Journal, watch: Watch) -> dict[int, dict[s
                     kept[job.index] = journal.entries[job.output]
                 watch.checked(count + 1, len(done))
         except BaseException:
-            stop.set()  # an interrupt waits for no long recording
+            stop.set()  # an interrupt does not wait for a long recording
             threads.shutdown(wait=False, cancel_futures=True)
             raise
     return kept
@@ -148,7 +148,7 @@ def kept_entries(plan: Plan, journal: Journal, watch: Watch) -> dict[int, dict[s
 
 @dataclass
 class _Run:
-    """The jobs of one batch that are run, and those that have ended."""
+    """The running jobs of a batch, and the finished ones."""
 
     plan: Plan
     journal: Journal
@@ -156,18 +156,18 @@ class _Run:
     watch: Watch
     force: bool
     attempts: Counter[int] = field(default_factory=Counter)
-    said: float = -_SAY_AGAIN  # when what all are waiting for was said last
+    said: float = -_SAY_AGAIN  # time of the last warning about waiting
 
     def all(
         self, todo: Sequence[PlannedJob], start: Callable[[int], Workers], fail_fast: bool
     ) -> None:
-        """Runs them on workers that live as long as this takes."""
+        """Runs them; the workers end with this call."""
         workers = start(len(todo))
         try:
             self._check_settings(workers, todo)
             self._loop(workers, deque(todo), fail_fast)
         finally:
-            workers.abandon()  # idle, but after a stop or an interrupt
+            workers.abandon()  # idle, except after a stop or an interrupt
             clear_leftovers(map(self.plan.place, todo))
 
     def _check_settings(self, workers: Workers, todo: Sequence[PlannedJob]) -> None:
@@ -213,7 +213,7 @@ class _Run:
                     return
 
     def _ended(self, workers: Workers, futures: Collection[Future[Any]]) -> Iterable[Future[Any]]:
-        """Those that have ended within some seconds; says now and then what all are waiting for."""
+        """The jobs that ended within some seconds; warns from time to time if none can progress."""
         ended, waiting = wait(futures, timeout=_LOOK_AGAIN, return_when=FIRST_COMPLETED)
         if not ended and workers.gone() is not None:
             raise _gone(workers, len(waiting))
@@ -257,9 +257,7 @@ class _Run:
 
 def _gone(workers: Workers, left: int) -> OutputError:
     why = workers.gone() or "the cluster has cancelled the jobs"
-    return OutputError(
-        f"{why}, and run the same command again: {left} jobs are left, all others stand"
-    )
+    return OutputError(f"{why}, then run the same command again: {left} jobs are left")
 
 
 def _about(plan: Plan, job: PlannedJob) -> dict[str, Any]:

@@ -23,10 +23,9 @@ def write_summary(plan: Plan, rows: Mapping[int, Mapping[str, Any]]) -> None:
 
     Columns: job (number), name, input and output (as in the plan), the settings that vary, status
     (`done`, `kept` from an earlier run, `failed`, empty: not run), the criterion at the start, of the
-    best fixed window and at the end, window length in samples (the median where it varies, its least
-    and its greatest), sample rate in Hz, seconds, warnings (separated by ` | `) and error. UTF-8; the
-    bytes of names that are none stay as they are. A text that a spreadsheet would take for a formula
-    begins with an apostrophe.
+    best fixed window and at the end, window length in samples (median, minimum, maximum), sample rate in
+    Hz, seconds, warnings (separated by ` | `) and error. UTF-8; bytes of names that are not UTF-8 are
+    kept. Text that looks like a formula begins with an apostrophe.
 
     Args:
         plan: of the batch.

@@ -1,4 +1,4 @@
-"""One job, within a worker process: what is sent there, what comes back, and what a result is of."""
+"""One job in a worker process: its input, its outcome, and the identity of a result."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from dstft_cli.errors import (
 )
 from dstft_cli.results import read_record
 
-ENTRY = "batch"  # of result.json: which settings the batch asked for
+ENTRY = "batch"  # key of result.json: the settings of the batch
 _BLOCK = 1 << 20  # bytes
 _one_at_a_time = threading.Lock()  # torch's threads and matplotlib's are those of the process
 
@@ -56,7 +56,7 @@ class Standing(NamedTuple):
     Attributes:
         key: its identity: content of the recording, settings and version.
         found: `criterion`, `window_length`, `sample_rate` (Hz) and `warnings`.
-        whole: whether every file that it names is there, with its size.
+        whole: whether every file is there, with its size.
     """
 
     key: str
@@ -70,7 +70,7 @@ def job_key(content: str, digest: str, version: str = __version__) -> str:
 
 
 def read_standing(place: Path) -> Standing | None:
-    """What stands at `place`; None where that is no result of a batch.
+    """The result of a batch at `place`, or None.
 
     Raises:
         InputError: its `result.json` is damaged; the message names it.
@@ -106,10 +106,10 @@ def _found_in(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def content_digest(path: str, stop: threading.Event | None = None) -> str | None:
-    """SHA-256 of a file; None where it cannot be read or is no regular one, or once `stop` is set."""
+    """SHA-256 of a regular file; None if it cannot be read, or after `stop` is set."""
     digest = hashlib.sha256()
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):  # to open a pipe could take for ever
+        if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe may block
             return None
         with open(path, "rb", buffering=0) as file:
             while block := file.read(_BLOCK):
@@ -123,7 +123,7 @@ def content_digest(path: str, stop: threading.Event | None = None) -> str | None
 
 @dataclass(frozen=True)
 class Task:
-    """A job as it travels.
+    """A job as it is sent to a worker.
 
     Attributes:
         source: absolute path of the recording.
@@ -131,9 +131,9 @@ class Task:
         settings: as JSON values.
         digest: of the settings.
         threads: of torch.
-        again: run it also where its result stands, and replace whatever dstft wrote there.
-        ours: the journal says that a batch wrote what is at the place.
-        version: of dstft, here and there.
+        again: run it even if it has a result, and replace what dstft wrote there.
+        ours: the journal shows that a batch wrote the place.
+        version: of dstft, which must be the same on both sides.
     """
 
     source: str
@@ -166,17 +166,17 @@ class Ending:
 
 
 def prepare(figures: bool) -> None:
-    """Imports what every job needs, once per process; what draws only where there are figures."""
+    """Imports what every job needs, once per process; matplotlib only for figures."""
     import dstft_cli.run.output
 
     if figures:
         import dstft_cli.plot.pictures  # noqa: F401
     gc.collect()
-    gc.freeze()  # a tenth of the time to draw went into looking through torch's modules for garbage
+    gc.freeze()  # saves a tenth of the drawing time: no garbage collection of torch's modules
 
 
 def check_settings(variants: Sequence[Mapping[str, Any]]) -> str | None:
-    """What is wrong with settings where they are to be run: devices, criteria and colour maps."""
+    """Errors of settings on this machine: devices, criteria and colour maps."""
     from dstft_cli.criteria import resolve
     from dstft_cli.fit import resolve_device
     from dstft_cli.run.recording import check_pictures
@@ -193,7 +193,7 @@ def check_settings(variants: Sequence[Mapping[str, Any]]) -> str | None:
 
 
 def run_task(task: Task) -> Ending:
-    """Runs a job; an error becomes part of what is returned, so that it crosses every executor."""
+    """Runs a job; errors are returned, not raised, so that every executor can send them."""
     with _one_at_a_time:
         began = time.perf_counter()
         try:
@@ -218,7 +218,7 @@ def _run(task: Task) -> Standing:
     except InputError:  # damaged
         standing = None
     if standing is not None and not task.again and standing.whole:
-        # the worker before this one may have been lost after its work was done
+        # an earlier worker may have been lost after finishing the job
         content = content_digest(task.source)
         if content is not None and standing.key == job_key(content, task.digest):
             return standing

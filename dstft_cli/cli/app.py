@@ -1,4 +1,4 @@
-"""The `dstft` command: its subcommands, each imported when it is run, and a run from start to exit code."""
+"""The `dstft` command: its list of subcommands, and a run from start to exit code."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from typer.main import get_command
 from dstft_cli.cli import console
 from dstft_cli.cli.version import Version
 
-# the help stands here so that the list needs no imports
+# help texts are here, so that the list needs no imports
 COMMANDS = {
     "optimize": "Learn the best window length for a recording and write its spectrogram.",
     "sweep": "Show which n_fft suits a recording, and whether it matters.",
-    "apply": "Use what was learned from one recording on another.",
-    "batch": "Run many recordings and settings. Resumes where it was stopped.",
-    "reconstruct": "Write the audio whose transform was saved.",
+    "apply": "Use the window learned from one recording on another.",
+    "batch": "Run many recordings and settings. Resumes after a stop.",
+    "reconstruct": "Compute the audio from a saved transform.",
     "report": "Show all results below a directory on one HTML page.",
-    "reproduce": "Run the method's experiments again: tables and pictures.",
+    "reproduce": "Run the experiments of the method; write tables and pictures.",
 }
-COMPLETE_VARIABLE = "_DSTFT_COMPLETE"  # in which a shell asks for completions
+COMPLETE_VARIABLE = "_DSTFT_COMPLETE"  # set by a shell that asks for completions
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 
 
 class LazyGroup(TyperGroup):
-    """A group that lists `COMMANDS` and imports the one that is run."""
+    """A group that lists `COMMANDS` and imports only the one that runs."""
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
@@ -39,7 +39,7 @@ class LazyGroup(TyperGroup):
 
     def get_params(self, ctx: Any) -> list[Any]:
         params = super().get_params(ctx)
-        for param in params:  # all flags: Typer would load pydantic to check a None
+        for param in params:  # all are flags; Typer would load pydantic to check None
             param.default = False
         return params
 
@@ -47,7 +47,7 @@ class LazyGroup(TyperGroup):
         name, command, rest = super().resolve_command(ctx, args)
         if name is not None:
             command = load(name)
-            if ctx.resilient_parsing:  # shells complete the options for experts too
+            if ctx.resilient_parsing:  # completion also offers the expert options
                 for param in command.params:
                     param.hidden = False
         return name, command, rest
@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs `dstft` and returns its exit code: 0, 1, 2, 130 (interrupted) or 143 (terminated).
 
     Args:
-        arguments: the command line without the program's name; None for the process's own.
+        arguments: the command line without the program's name; None: `sys.argv`.
     """
     console.occupy_closed_streams()
     try:
@@ -88,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BaseException as error:
         return console.report_error(error)
     finally:
-        console.stop_telling()
+        console.hide_log()
 
 
 def _run(arguments: list[str]) -> None:
@@ -96,7 +96,7 @@ def _run(arguments: list[str]) -> None:
     command: Any = get_command(app)
     if COMPLETE_VARIABLE in os.environ:
         command.main(arguments, prog_name="dstft", complete_var=COMPLETE_VARIABLE)
-    # not command.main(): it prints its own errors and makes an interrupt one of them
+    # not command.main(): it prints errors and interrupts itself
     with console.sigterm_unwinds(), command.make_context("dstft", arguments) as context:
         command.invoke(context)
         console.flush()

@@ -41,9 +41,9 @@ def run(
 
 app = command(
     run,
-    help="Write the spectrogram of INPUT with what was learned in DIR.\n\n"
-    "DIR is a directory that dstft optimize has written. One window length for all frames fits any "
-    "recording; at another sample rate its duration is kept. Window lengths per frame fit recordings "
+    help="Write the spectrogram of INPUT with the window learned in DIR.\n\n"
+    "DIR was written by dstft optimize. A single window length fits any "
+    "recording; at another sample rate it keeps its duration. Window lengths per frame need a recording "
     "of the same sample rate and duration.",
     examples="dstft apply speech-dstft other.wav\n\n"
     "dstft apply speech-dstft other.wav -o other --freq-scale mel\n\n"

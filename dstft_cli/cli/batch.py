@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dstft_cli.cli.batch_watch import BatchWatch
 
 MOST_WORKERS = 4096
-LARGEST_LIST = 1 << 28  # bytes: a million paths, and some
+LARGEST_LIST = 1 << 28  # bytes; holds more than a million paths
 _RUN = "Run"
 
 
@@ -31,7 +31,7 @@ def _option(*flags: str, panel: str, **more: Any) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class BatchOptions:
-    """What was typed."""
+    """The arguments and options of the command."""
 
     config: Annotated[
         Path | None,
@@ -54,7 +54,7 @@ class BatchOptions:
             panel="Input",
             metavar="FILE|-",
             parser=some_text,
-            help="The same with NUL after each path, as find -print0 writes it.",
+            help="The same, with NUL after each path, as find -print0 writes.",
         ),
     ] = None
     set_pairs: Annotated[
@@ -63,7 +63,7 @@ class BatchOptions:
             "--set",
             panel="Input",
             metavar="KEY=VALUE",
-            help="A setting of dstft optimize for all jobs, above those of CONFIG. Repeatable.",
+            help="A setting of dstft optimize for all jobs. Overrides CONFIG. Repeatable.",
         ),
     ] = None
     preset: Annotated[
@@ -78,16 +78,17 @@ class BatchOptions:
             panel="Output",
             metavar="TEMPLATE",
             help="Directory of each job's results, with {stem}, {name}, {parent}, {folder}, {index} or "
-            "{SETTING} in it. Relative to CONFIG's folder; with --from to this one.",
+            "{SETTING}. Relative to CONFIG's folder, with --from to the current one.",
             show_default="{stem}-dstft",
         ),
     ] = None
     figures: Annotated[
         bool | None, _option("--figures/--no-figures", panel="Output", help="Draw pictures.")
     ] = None
-    force: Annotated[bool, _option("--force", panel="Output", help="Do again what is done.")] = (
-        False
-    )
+    force: Annotated[
+        bool,
+        _option("--force", panel="Output", help="Run finished jobs again, replace results."),
+    ] = False
     no_report: Annotated[
         bool,
         _option(
@@ -99,7 +100,7 @@ class BatchOptions:
         _option(
             "--json",
             panel="Output",
-            help="Write a line of JSON to standard output per finished job.",
+            help="Print a line of JSON for each finished job.",
         ),
     ] = False
     dry_run: Annotated[
@@ -111,7 +112,7 @@ class BatchOptions:
             "--workers",
             panel=_RUN,
             metavar="N",
-            help=f"Processes, which share the cores. At least 1 and at most {MOST_WORKERS}.",
+            help=f"Number of processes; they share the cores. At least 1 and at most {MOST_WORKERS}.",
             show_default="number of cores",
         ),
     ] = None
@@ -133,11 +134,15 @@ def run(options: BatchOptions, quiet: bool = False, verbose: bool = False) -> No
     """The body of the command."""
     workers, output = options.workers, options.output
     if workers is not None and options.scheduler is not None:
-        raise UsageError("`workers` and `scheduler` exclude each other: the cluster has its own")
+        raise UsageError(
+            "`workers` and `scheduler` exclude each other: a cluster has its own workers; drop one"
+        )
     if workers is not None and not 1 <= workers <= MOST_WORKERS:
         raise UsageError(f"`workers` {workers}: must be at least 1 and at most {MOST_WORKERS}")
     if output == "-":
-        raise UsageError("`output` -: a batch writes directories: use `json` for standard output")
+        raise UsageError(
+            "`output` - is not possible, a batch writes directories: use `json` for standard output"
+        )
     plan = _plan(options)
     from dstft_cli.cli.batch_watch import BatchWatch, print_plan
 
@@ -164,7 +169,7 @@ def run(options: BatchOptions, quiet: bool = False, verbose: bool = False) -> No
 
 
 class StoppedError(DstftError):
-    """A batch that was ended from outside; what is done stays done."""
+    """The batch was interrupted or terminated. Finished jobs keep their results."""
 
     def __init__(self, text: str, exit_code: int) -> None:
         super().__init__(text)
@@ -213,10 +218,10 @@ def _plan(options: BatchOptions) -> Plan:
 
 
 def _read_list(path: str, end: bytes) -> list[str]:
-    """The paths in a file, or `-` for standard input, each followed by `end`.
+    """The paths in a file (`-`: standard input), each followed by `end`.
 
     Raises:
-        UsageError: it cannot be read, or is no list.
+        UsageError: the file cannot be read, or is not a list.
     """
     if path == "-" and sys.stdin is None:
         raise UsageError("standard input is closed: pipe a list of inputs into it")
@@ -228,10 +233,10 @@ def _read_list(path: str, end: bytes) -> list[str]:
                 data = file.read(LARGEST_LIST + 1)
     except (OSError, ValueError) as error:
         reason = system_reason(error) if isinstance(error, OSError) else error
-        raise UsageError(f"{shortened(path)}: cannot be read: {reason}: check the list") from None
+        raise UsageError(f"{shortened(path)}: cannot be read: {reason}: check the path") from None
     if len(data) > LARGEST_LIST:
         raise UsageError(
-            f"{shortened(path)}: is above {LARGEST_LIST >> 20} MiB, so no list of inputs: check the list"
+            f"{shortened(path)}: is above {LARGEST_LIST >> 20} MiB, too large for a list: check the path"
         )
     entries = data.split(end)
     if end == b"\n":
@@ -244,10 +249,12 @@ def _read_list(path: str, end: bytes) -> list[str]:
 app = command(
     run,
     help="Run dstft optimize on many recordings and settings, several at a time.\n\n"
-    "CONFIG has defaults (settings), output (a template such as results/{stem}) and jobs, each with an "
-    "input (a path, a list or a pattern such as field/**/*.wav), a name, settings of its own and a "
-    "matrix of lists to multiply out. Its paths are relative to its folder. A job that fails does not "
-    "stop the others. The same command again does what is missing, failed or changed.",
+    "CONFIG has three keys. defaults: settings for all jobs. output: a template such as "
+    "results/{stem}. jobs: each has an input (a path, a list, or a pattern such as field/**/*.wav), "
+    "and may have a name, settings of its own and a matrix of values to combine. Paths are relative to "
+    "CONFIG's folder.\n\n"
+    "A failed job does not stop the others. Run the same command again for jobs that are missing, "
+    "failed or changed.",
     examples="dstft batch batch.yaml --dry-run\n\n"
     "dstft batch batch.yaml --workers 8\n\n"
     "find field -name '*.wav' | dstft batch --from - --preset bioacoustics",

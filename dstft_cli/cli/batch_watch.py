@@ -1,4 +1,4 @@
-"""What `dstft batch` says while it runs and at its end."""
+"""What `dstft batch` prints while it runs and at its end."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from dstft_cli.batch.plan import SUMMARY
-from dstft_cli.cli.console import data_output, table, tell
+from dstft_cli.cli.console import data_output, print_error, table
 from dstft_cli.errors import printable
 from dstft_cli.names import counted
 
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 
 
 class BatchWatch:
-    """Follows a batch: a bar on a terminal, lines elsewhere, JSON where it is asked for.
+    """Shows the progress of a batch: a bar on a terminal, lines elsewhere, JSON with `--json`.
 
-    A context manager: the bar stands while its block runs.
+    A context manager: the bar shows while its block runs.
 
     Args:
         plan: of the batch.
         as_json: a line of JSON per job on standard output, and nothing else there.
         quiet: failures only.
         verbose: details too.
-        force: earlier results do not count.
+        force: earlier results are ignored.
     """
 
     def __init__(
@@ -50,17 +50,17 @@ class BatchWatch:
         self._task: TaskID | None = None
         self._stack = ExitStack()
         self._ended = 0
-        self._standing = 0  # jobs whose result stands
+        self._standing = 0  # jobs with a finished result
         self._began = time.perf_counter()
         if as_json:
-            data_output()  # refuses a closed one before any work
+            data_output()  # a closed one is an error before any work
 
     @property
     def watch(self) -> Watch:
         """The functions that the batch calls."""
         from dstft_cli.batch.run import Watch
 
-        return Watch(self._on_checked, self._on_begun, self._on_ended, self._on_note, tell)
+        return Watch(self._on_checked, self._on_begun, self._on_ended, self._on_note, print_error)
 
     def __enter__(self) -> BatchWatch:
         if self._terminal and not self._quiet:
@@ -98,13 +98,10 @@ class BatchWatch:
         self._bars = None
 
     def stopped(self, how: str) -> str:
-        """What to say after an interrupt."""
+        """The message after an interrupt."""
         remedy = "run the same command again to resume"
         if self._force:
-            remedy = (
-                "run the same command again to begin anew, or without --force to keep every result "
-                "that stands"
-            )
+            remedy = "run the same command again to start over, or without --force to keep finished results"
         return (
             f"{how} with {self._standing} of {counted(len(self._plan.jobs), 'job')} done: {remedy}"
         )
@@ -118,7 +115,7 @@ class BatchWatch:
                 [[str(row["index"]), str(row["input"]), str(row["error"])] for row in failed],
             )
             for line in lines:
-                tell(line)
+                print_error(line)
         kept = sum(row["status"] == "kept" for row in rows.values())
         parts = [f"{len(rows) - kept - len(failed)} done"]
         parts += [f"{kept} kept"] if kept else []
@@ -132,13 +129,11 @@ class BatchWatch:
         warned = [len(row["warnings"]) for row in rows.values() if row.get("warnings")]
         if warned:
             place = printable(self._plan.folder / SUMMARY)
-            self.line(
-                f"warnings       {sum(warned)} in {counted(len(warned), 'job')}, told in {place}"
-            )
+            self.line(f"warnings       {sum(warned)} in {counted(len(warned), 'job')}, see {place}")
         self.line(f"results        {printable(self._plan.folder)}")
 
     def line(self, text: str) -> None:
-        """One of the last lines: on standard output, unless that carries data."""
+        """Prints one of the last lines: on standard output, unless that carries data."""
         if not self._quiet:
             typer.echo(text, err=self._as_json)
 
@@ -150,7 +145,7 @@ class BatchWatch:
     def _on_begun(self, kept: int, total: int) -> None:
         self._bar("jobs", total)
         if self._bars is None and kept and not self._quiet:
-            tell(f"{counted(kept, 'job')} done earlier, {total} to run")
+            print_error(f"{counted(kept, 'job')} done earlier, {total} to run")
 
     def _on_ended(self, row: dict[str, Any]) -> None:
         failed, kept = row["status"] == "failed", row["status"] == "kept"
@@ -168,14 +163,14 @@ class BatchWatch:
                 shown = f"{rate:.1f} jobs/s" if rate >= 1 else f"{60 * rate:.1f} jobs/min"
                 self._bars.update(self._require_task(), completed=self._ended, rate=shown)
             if failed:
-                tell(f"failed: {row['input']}: {row['error']}")
+                print_error(f"failed: {row['input']}: {row['error']}")
         elif not self._quiet and not kept:
-            tell(f"[{row['index']}/{len(self._plan.jobs)}] {_outcome(row)}")
+            print_error(f"[{row['index']}/{len(self._plan.jobs)}] {_outcome(row)}")
 
     def _on_note(self, text: str) -> None:
         if self._verbose:
             for line in text.splitlines():
-                tell(line)
+                print_error(line)
 
     def _bar(self, stage: str, total: int) -> None:
         if self._bars is None:

@@ -1,4 +1,4 @@
-"""All that is printed: errors and exit codes, notes, warnings, tables, progress; and the streams."""
+"""Everything printed: errors with exit codes, notes, warnings, tables, progress. And the streams."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _NOTHING_WRITTEN = "nothing was written"
 
 
 class Terminated(BaseException):
-    """SIGTERM came: like KeyboardInterrupt, it unwinds through every cleanup."""
+    """SIGTERM arrived. Like KeyboardInterrupt, it runs every cleanup."""
 
 
 # errors
 
 
 def report_error(error: BaseException) -> int:
-    """Prints the one line for an error, with `-v` the traceback before it; returns the exit code."""
+    """Prints an error in one line, with `-v` after its traceback; returns the exit code."""
     code, text = explain(error)
-    with suppress(OSError):  # standard error may be the stream that is closed or full
+    with suppress(OSError):  # standard error itself may be closed or full
         if text and _is_verbose():
             import traceback
 
@@ -42,7 +42,7 @@ def report_error(error: BaseException) -> int:
 
 
 def explain(error: BaseException) -> tuple[int, str]:
-    """The exit code for `error`, and one line of text; empty where there is nothing to say."""
+    """Exit code and one line of text for `error`; the line may be empty."""
     if isinstance(error, typer.Exit):
         return error.exit_code, ""
     if isinstance(error, SystemExit):
@@ -52,7 +52,7 @@ def explain(error: BaseException) -> tuple[int, str]:
     if isinstance(error, Terminated):
         return 143, f"terminated; {_NOTHING_WRITTEN}"
     if isinstance(error, BrokenPipeError):
-        return 0, ""  # the reader downstream has all it wanted
+        return 0, ""  # the reader closed the pipe
     if isinstance(error, typer.TyperException):
         return error.exit_code, _usage(error)
     code = error.exit_code if isinstance(error, DstftError) else 1
@@ -67,7 +67,7 @@ def _usage(error: typer.TyperException) -> str:
         from dstft_cli.settings import OPTIONS
 
         text = f"no such option '{printable(option)}'"
-        other = option.lstrip("-").replace("-", "_") in OPTIONS  # meant, and of another command
+        other = option.lstrip("-").replace("-", "_") in OPTIONS  # an option of another command
         text += f": did you mean '{near[0]}'?" if near and not other else ""
     context = getattr(error, "ctx", None)
     command = "dstft" if context is None else context.command_path
@@ -80,12 +80,12 @@ def sigterm_unwinds() -> Iterator[None]:
     """Within the block SIGTERM raises `Terminated`."""
 
     def terminate(number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not cut the cleanup short
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # no second one during the cleanup
         raise Terminated
 
     try:
         previous = signal.signal(signal.SIGTERM, terminate)
-    except ValueError:  # not in the main thread: signals are somebody else's
+    except ValueError:  # signals can be set in the main thread only
         yield
         return
     try:
@@ -98,17 +98,17 @@ def sigterm_unwinds() -> Iterator[None]:
 
 
 def occupy_closed_streams() -> None:
-    """Opens a closed standard stream on nothing, so that no file that is opened gets its number."""
+    """Opens closed standard streams on the null device, so that no file gets their number."""
     for number in (0, 1, 2):
         try:
             os.fstat(number)
         except OSError:
             with suppress(OSError):
-                os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
+                os.open(os.devnull, os.O_RDWR)  # gets the lowest free number: this one
 
 
 def tolerate_any_text() -> None:
-    """A file name or a sign that the locale cannot show must not end the run."""
+    """Escapes characters that the locale cannot show, instead of raising an error."""
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
@@ -116,10 +116,10 @@ def tolerate_any_text() -> None:
 
 
 def flush() -> None:
-    """Everything printed reaches its reader, or the reader's absence shows here and not later.
+    """Flushes both streams, so that a closed pipe or a full disk raises here.
 
     Raises:
-        OSError: the reader of a pipe is gone, or the disk behind a redirection is full.
+        OSError: the reader closed the pipe, or the disk is full.
     """
     for stream in (sys.stdout, sys.stderr):
         if stream is not None and not stream.closed:
@@ -127,7 +127,7 @@ def flush() -> None:
 
 
 def _discard() -> None:
-    """Points streams that cannot be flushed at nothing: the interpreter flushes them again."""
+    """Points broken streams at the null device: the interpreter flushes them once more at exit."""
     for stream in (sys.stdout, sys.stderr):
         try:
             if stream is not None and not stream.closed:
@@ -145,7 +145,7 @@ def data_output(binary: str = "") -> BinaryIO:
         binary: the option that sends binary data there, e.g. `--npy -`; empty for text.
 
     Raises:
-        UsageError: standard output is closed, or a terminal that binary data would garble.
+        UsageError: standard output is closed, or is a terminal and the data is binary.
     """
     if sys.stdout is None:
         raise UsageError("standard output is closed: redirect it to a file or a pipe")
@@ -157,53 +157,53 @@ def data_output(binary: str = "") -> BinaryIO:
     return sys.stdout.buffer
 
 
-# what a run tells
+# log, notes, warnings, tables
 
 
-class _Teller(logging.Handler):
+class _LogHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        tell(record.getMessage())
+        print_error(record.getMessage())
 
 
-def tell_details() -> None:
-    """From here on the package's log goes to standard error, and errors come with a traceback."""
+def show_log() -> None:
+    """Sends the log to standard error; errors then show a traceback."""
     if not _is_verbose():
-        LOGGER.addHandler(_Teller(logging.INFO))
+        LOGGER.addHandler(_LogHandler(logging.INFO))
         LOGGER.setLevel(logging.INFO)
 
 
-def stop_telling() -> None:
-    """Undoes `tell_details`."""
-    for handler in [handler for handler in LOGGER.handlers if isinstance(handler, _Teller)]:
+def hide_log() -> None:
+    """Undoes `show_log`."""
+    for handler in [handler for handler in LOGGER.handlers if isinstance(handler, _LogHandler)]:
         LOGGER.removeHandler(handler)
         LOGGER.setLevel(logging.NOTSET)
 
 
 def _is_verbose() -> bool:
-    return any(isinstance(handler, _Teller) for handler in LOGGER.handlers)
+    return any(isinstance(handler, _LogHandler) for handler in LOGGER.handlers)
 
 
-def tell(text: str) -> None:
-    """A line on standard error; above the progress bar, where there is one."""
+def print_error(text: str) -> None:
+    """Prints a line on standard error, above the progress bar."""
     print(printable(as_flags(text)), file=sys.stderr)
 
 
 def note(text: str) -> None:
-    """`note: TEXT` on standard error."""
-    tell(f"note: {text}")
+    """Prints `note: TEXT` on standard error."""
+    print_error(f"note: {text}")
 
 
 def print_outcome(warnings: Iterable[str], summary: Iterable[str]) -> None:
-    """Warnings on standard error, the summary on standard output."""
+    """Prints warnings on standard error, the summary on standard output."""
     for text in warnings:
-        tell(f"warning: {text}")
+        print_error(f"warning: {text}")
     for line in summary:
         typer.echo(printable(line))
 
 
 @contextmanager
 def progress_bar(quiet: bool) -> Iterator[Progress | None]:
-    """A function (stage, done, total) that draws one bar per stage; None where nobody watches."""
+    """A function (stage, done, total) that draws one bar per stage; None without a terminal."""
     if quiet or sys.stderr is None or not sys.stderr.isatty():
         yield None
         return
@@ -212,7 +212,7 @@ def progress_bar(quiet: bool) -> Iterator[Progress | None]:
     from rich.progress import TaskID
 
     tasks: dict[str, TaskID] = {}
-    # standard output may carry data: rich must not put itself before it
+    # rich must not redirect standard output: it may carry data
     with Bars(console=Console(stderr=True), transient=True, redirect_stdout=False) as bars:
 
         def show(stage: str, done: int, total: int) -> None:

@@ -1,4 +1,4 @@
-"""`dstft optimize INPUT`: the main command; and how a job is run, for sweep and apply too."""
+"""`dstft optimize INPUT`, and `run_job`, which sweep and apply use too."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dstft_cli.settings import OPTIONS, Settings, merge
 if TYPE_CHECKING:
     from dstft_cli.run.optimize import JobOutcome
 
-_TEXT = ("`json`", "`csv` -")  # may go to a terminal
+_TEXT = ("`json`", "`csv` -")  # text, allowed on a terminal
 
 
 def run(
@@ -46,10 +46,10 @@ def run_job(
     """Runs a job with its streams and prints what it found.
 
     Args:
-        job: called with the keywords `stdout` and `progress`; it imports what it needs,
-            so that a wrong command line is refused at once.
-        settings: say what claims standard output.
-        lines: from the record of the run and its directory to the summary.
+        job: called with the keywords `stdout` and `progress`. It imports torch, so that errors of
+            the command line come first.
+        settings: of the run; they decide what goes to standard output.
+        lines: makes the summary from the record and its directory.
         quiet: as given.
     """
     carrier = _carrier(settings)
@@ -63,7 +63,7 @@ def run_job(
 
 
 def _carrier(settings: Settings) -> str:
-    """The option that claims standard output for data, e.g. `npy` -; empty where none does."""
+    """The option that sends data to standard output, e.g. `npy` -; empty for none."""
     name = next(iter(settings.streams), "")
     if name in ("png", "npy", "csv"):
         return f"`{name}` -"
@@ -71,14 +71,14 @@ def _carrier(settings: Settings) -> str:
 
 
 def ignore(text: str) -> None:
-    """Takes a note that nobody wants."""
+    """Drops a note (for `--quiet`)."""
 
 
 app = command(
     run,
     help="Learn the best window length for the recording INPUT and write its spectrogram.\n\n"
-    "L is a length: samples (1024) or a time (23ms). HZ takes units too (1kHz). Options overrule "
-    "--set, --set overrules --config, --config overrules --preset.",
+    "L is a length: samples (1024) or a time (23ms). HZ takes units too (1kHz). Options override "
+    "--set, --set overrides --config, --config overrides --preset.",
     examples="dstft optimize speech.wav --preset speech\n\n"
     "dstft optimize song.flac --window-mode time -o song\n\n"
     "dstft optimize bird.wav --highpass 500Hz --win-length-max 40ms --freq-scale mel",

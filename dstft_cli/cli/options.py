@@ -1,4 +1,4 @@
-"""From the declared settings to Typer's options, and the options that every command has."""
+"""Typer options made from the declared settings, and the options that every command has."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ CONTEXT = {"help_option_names": ["-h", "--help"]}
 
 
 def some_text(text: str) -> str:
-    """`text`; nothing, or spaces alone, is refused."""
+    """`text`, which must not be empty or only spaces."""
     if not text.strip():
         raise PydanticCustomError("setting", "must not be empty")
     return text
 
 
 def some_path(text: str) -> Path:
-    """The path that `text` names; nothing, or spaces alone, is refused."""
+    """The path in `text`, which must not be empty or only spaces."""
     return Path(some_text(text))
 
 
 def _remember_verbose(ctx: typer.Context, value: bool) -> bool:
     if value and not ctx.resilient_parsing:
-        console.tell_details()
+        console.show_log()
     return value
 
 
@@ -59,7 +59,7 @@ Verbose = Annotated[
         "--verbose",
         is_eager=True,
         callback=_remember_verbose,
-        help="Tell what is done and why; show a traceback with an error.",
+        help="Print a log of each stage. An error shows its traceback.",
         rich_help_panel=GENERAL,
     ),
 ]
@@ -69,7 +69,7 @@ HelpAll = Annotated[
         "--help-all",
         is_eager=True,
         callback=_show_all,
-        help="Show all options, those for experts too, and exit.",
+        help="Show all options, also those for experts, and exit.",
     ),
 ]
 Config = Annotated[
@@ -87,7 +87,7 @@ SetPairs = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="A setting as in YAML, above --config and below the options. Repeatable.",
+        help="A setting as in YAML. Overrides --config; the options override it. Repeatable.",
         rich_help_panel=GENERAL,
     ),
 ]
@@ -99,7 +99,7 @@ Input = Annotated[
     ),
 ]
 Directory = Annotated[
-    Path, typer.Argument(metavar="DIR", parser=some_path, help="Directory that dstft has written.")
+    Path, typer.Argument(metavar="DIR", parser=some_path, help="Directory written by dstft.")
 ]
 Force = Annotated[bool, copy(OPTIONS["force"].option)]
 
@@ -115,12 +115,12 @@ def command(
     """The Typer app of one command.
 
     Args:
-        body: called with its own parameters; with `typed`, the settings that were typed, by name;
-            with `quiet` and `verbose`, unless both are asked for.
+        body: called with its own parameters, with `typed` (the settings that were typed, by name),
+            and with `quiet` and `verbose`, of which at most one is true.
         help: what the command does.
-        examples: lines that the help ends with.
+        examples: the last lines of the help.
         options: settings that the command takes.
-        short: `--help` leaves out options for experts, and `--help-all` shows them.
+        short: `--help` hides expert options; `--help-all` shows them.
     """
     options = options or {}
 
@@ -128,7 +128,7 @@ def command(
         del values["version"]
         values.pop("help_all", None)
         if values["quiet"] and values["verbose"]:
-            raise UsageError("`quiet` and `verbose` exclude each other: leave one out")
+            raise UsageError("`quiet` and `verbose` exclude each other: drop one")
         given = {name: values.pop(name) for name in options}
         sources = {name: ctx.get_parameter_source(name) for name in options}
         if options:
@@ -161,7 +161,7 @@ def command(
 
 
 def _own_parameters(body: Callable[..., None]) -> tuple[list[inspect.Parameter], dict[str, Any]]:
-    """The parameters of a body, with the fields of a dataclass in its place; and such dataclasses."""
+    """The parameters of a body, dataclasses replaced by their fields; and these dataclasses."""
     found: list[inspect.Parameter] = []
     groups: dict[str, Any] = {}
     for parameter in inspect.signature(body, eval_str=True).parameters.values():
@@ -184,7 +184,7 @@ def _is_argument(parameter: inspect.Parameter) -> bool:
 
 
 def _parameter(declared: Declaration, hide: bool) -> inspect.Parameter:
-    """A setting as a parameter that Typer reads: text, which `settings` checks."""
+    """A setting as a Typer parameter of text; `settings` checks the value."""
     option = copy(declared.option)
     option.help = help_text(declared)
     option.hidden = hide and option.hidden
@@ -203,7 +203,7 @@ def _parameter(declared: Declaration, hide: bool) -> inspect.Parameter:
 
 
 def help_text(declared: Declaration) -> str:
-    """What the option does, with its choices and range."""
+    """The help of an option, with its choices and range."""
     text = str(declared.option.help)
     if len(declared.choices) > 1 and "|" not in str(declared.option.metavar):
         own = ", or your own module:object" if str in declared.members else ""
@@ -214,7 +214,7 @@ def help_text(declared: Declaration) -> str:
 
 
 def check_choice(name: str, value: str, known: tuple[str, ...]) -> None:
-    """UsageError where `value` is none of the known words; `name` says what it is."""
+    """Raises UsageError unless `value` is a known word; `name` names it in the message."""
     if value not in known:
         hint = did_you_mean(value, known)
         raise UsageError(f"{name} {value}: must be one of {', '.join(known)}{hint}")

@@ -1,4 +1,4 @@
-"""`dstft reconstruct DIR`: the audio back from a saved transform."""
+"""`dstft reconstruct DIR`: the audio from a saved transform."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def run(
         check_choice("`subtype`", subtype, SUBTYPES)
     to_stdout = output == "-"
     stdout = console.data_output("`output` -") if to_stdout else None
-    # imported last: a wrong command line is refused at once, and --help needs no torch
+    # imports torch: errors of the command line come first
     from dstft_cli.run.reconstruct import run_reconstruct
 
     with console.progress_bar(quiet) as progress:
@@ -57,9 +57,8 @@ def run(
 
 app = command(
     run,
-    help="Write the audio whose transform is saved in DIR.\n\n"
-    "DIR was written with --save-stft: stft.npy and parameters.npz are read. Where the windows "
-    "overlap, the samples that were analysed come back exactly, but for rounding. Where lengths vary "
-    "with frequency they come back by least squares.",
+    help="Compute the audio from the transform saved in DIR.\n\n"
+    "DIR was written with --save-stft; it holds stft.npy and parameters.npz. If the windows overlap, the "
+    "samples are exact up to rounding. If lengths vary with frequency, least squares compute them.",
     examples="dstft reconstruct speech-dstft\n\ndstft reconstruct speech-dstft -o speech.flac",
 )

@@ -39,7 +39,7 @@ def run(
     verbose: bool = False,
 ) -> None:
     """The body of the command."""
-    # imported last: --help needs neither NumPy nor Pillow
+    # --help must not import NumPy or Pillow
     from dstft_cli.report import build_report
 
     with console.progress_bar(quiet) as progress:

@@ -57,7 +57,7 @@ def run(
         bool,
         typer.Option(
             "--csv",
-            help="Write the table to standard output as CSV, and nothing else there.",
+            help="Write the table as CSV to standard output.",
             rich_help_panel="Output",
         ),
     ] = False,
@@ -67,7 +67,7 @@ def run(
     """The body of the command."""
     settings = merge(typed)
     check_choice("experiment", name, EXPERIMENTS)
-    # imported last: a wrong command line is refused at once, and --help needs no torch
+    # imports torch: errors of the command line come first
     from dstft_cli.experiments import run_experiments
 
     with console.progress_bar(quiet) as progress:
@@ -92,7 +92,7 @@ def run(
 
 
 def csv_text(done: Reproduced) -> str:
-    """The tables as CSV, numbers in full; an empty line between two experiments."""
+    """The tables as CSV in full precision, separated by empty lines."""
     parts = []
     for found in done.findings.values():
         file = io.StringIO()
@@ -104,7 +104,7 @@ def csv_text(done: Reproduced) -> str:
 
 
 def _print_findings(found: Findings, seconds: float) -> None:
-    """A table as wide as it is, drawn by rich on a terminal, plain text elsewhere."""
+    """Prints a table: by rich on a terminal, as plain text elsewhere."""
     typer.echo(found.title)
     if sys.stdout.isatty():
         _print_rich(found)

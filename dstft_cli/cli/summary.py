@@ -1,4 +1,4 @@
-"""What a run found, from its record, in a few lines for a person."""
+"""The summary of a run, made from its record."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _HEADER = (
     "off by 2",
     "matters",
 )
-_NOTHING = 5e-4  # a loss that nobody would notice
+_NOTHING = 5e-4  # a loss below this is shown as "nothing"
 
 
 def result_lines(record: Mapping[str, Any], directory: Path | None) -> list[str]:
-    """Lines from the record that is `result.json`."""
+    """The summary of the record in `result.json`."""
     criterion = record["criterion"]
     rate = record["input"]["sample_rate"]
     best = criterion["best_fixed"]
@@ -36,7 +36,7 @@ def result_lines(record: Mapping[str, Any], directory: Path | None) -> list[str]
     band = band_text(settings.get("criterion_fmin"), settings.get("criterion_fmax"))
     over = f"{band}; " if band else ""
     compared = ""
-    if best["win_length"] is not None:  # it is, where parameters were applied and not learned
+    if best["win_length"] is not None:  # missing where parameters were applied, not learned
         compared = f"start {_number(criterion['start'])}; "
     if compared and settings["search"] and settings["window_mode"] != "fixed":
         compared = (
@@ -77,7 +77,7 @@ def _one_length(samples: float, rate: float) -> str:
 
 
 def sweep_lines(record: Mapping[str, Any], directory: Path | None) -> list[str]:
-    """Lines from the record that is `sweep.json`."""
+    """The summary of the record in `sweep.json`."""
     rate = record["input"]["sample_rate"]
     criteria = record["criteria"]
     lines = table(_HEADER, [_row(entry, rate) for entry in criteria])
@@ -119,8 +119,8 @@ def _verdict(entry: Mapping[str, Any], swept: Mapping[str, Any], rate: float) ->
     """The sentence for one criterion."""
     if entry["matters"] == "not at all":
         return (
-            "The window length does not matter: the worst one loses "
-            f"{_loss(entry, entry['spread'])}. Any will do."
+            "The window length does not matter: the worst loses "
+            f"{_loss(entry, entry['spread'])}. Use any."
         )
     best, usual, off = entry["best"], entry["usual"], entry["off_by_two"]
     reasons = [(off, f"{_off_by_two(best, swept)} loses up to")]
@@ -142,7 +142,7 @@ def _verdict(entry: Mapping[str, Any], swept: Mapping[str, Any], rate: float) ->
 
 
 def _off_by_two(best: Mapping[str, Any], swept: Mapping[str, Any]) -> str:
-    """The lengths that were tried of half and twice of the best one."""
+    """Half or twice the best length, as far as the sweep tried them, in words."""
     length = best["win_length"] * (1 + 1e-9), best["win_length"] * (1 - 1e-9)
     sides = ["half"] * (length[0] / 2 >= swept["min"]) + ["twice"] * (2 * length[1] <= swept["max"])
     return f"{' or '.join(sides)} of the best" if sides else "the worst one tried"
@@ -159,7 +159,7 @@ def _verdicts(criteria: list[Mapping[str, Any]]) -> str:
     (n_fft, votes), *_ = Counter(entry["best"]["n_fft"] for entry in criteria).most_common()
     lengths = [entry["best"]["win_length"] for entry in criteria]
     return (
-        f"The window length matters {matters}. {votes} of {len(criteria)} want n_fft {n_fft}; the "
+        f"The window length matters {matters}. {votes} of {len(criteria)} choose n_fft {n_fft}; the "
         f"best lengths lie between {_samples(min(lengths))} and {_samples(max(lengths))} samples."
     )
 
@@ -177,7 +177,7 @@ def _in_cells(entry: Mapping[str, Any], loss: float) -> str:
     if entry["unit"] != "nats" or loss is None or not _NOTHING <= loss < math.inf:
         return ""
     more = math.expm1(loss)
-    if more < 0.005:  # no percent of them
+    if more < 0.005:  # below one percent
         return ""
     if more < 0.5:
         return f", as if {more:.0%} more cells were occupied"

@@ -40,7 +40,7 @@ app = command(
     run,
     help="Show a criterion against the window length for the recording INPUT: which n_fft to use, and "
     "whether it matters.\n\n"
-    "Nothing is learned but the optimum of each curve. Losses are in nats: 0.7 means twice as many "
+    "Only the optimum of each curve is learned. Losses are in nats: 0.7 means twice as many "
     "occupied cells as with the best length.",
     examples="dstft sweep speech.wav\n\n"
     "dstft sweep speech.wav --criterion all --csv curves.csv\n\n"

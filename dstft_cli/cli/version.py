@@ -1,4 +1,4 @@
-"""`--version`: the version, and those of what the results depend on, without importing any of it."""
+"""`--version`: the versions of dstft and of the libraries behind it, without importing them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def package_version(package: str) -> str:
 
 
 def libsndfile_version() -> str:
-    """`libsndfile VERSION` of the library that soundfile loads, asked directly: soundfile needs NumPy."""
+    """`libsndfile VERSION`, read from the library itself: soundfile would import NumPy."""
     import ctypes
 
     library = _bundled_library() or _system_library()
@@ -60,7 +60,7 @@ def libsndfile_version() -> str:
 
 
 def _bundled_library() -> str | None:
-    """The library in soundfile's wheel, as soundfile looks for it."""
+    """Path of the library in soundfile's wheel."""
     from importlib.util import find_spec
 
     spec = find_spec("_soundfile_data")

@@ -1,6 +1,6 @@
 """Criteria by name, by `module:object`, or a user's own object.
 
-The formulas are in `builtin` and `gini`; `base` says what a criterion is.
+The formulas are in `builtin` and `gini`; `base` defines a criterion.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class UserCriterion(Criterion):
     """A user's object with `direction`, `moments(a)` and `value(sums, cells)`; slopes by autograd.
 
     Raises:
-        UsageError: the object is not a criterion, or its own code fails; the message says where.
+        UsageError: the object is not a criterion, or its own code fails.
     """
 
     scale_invariant = False
@@ -73,7 +73,7 @@ class UserCriterion(Criterion):
             return tuple(slope_of(moment) for moment in self.moments(leaf))
 
     def value(self, sums: Tensor, cells: float) -> Tensor:
-        if sums.dim() > 1:  # the user's value() is promised one row of sums
+        if sums.dim() > 1:  # the user's value() gets one row of sums
             return torch.stack([self.value(row, cells) for row in sums])
         with _errors_of(f"criterion {self.name}: its value()"):
             value: Tensor = self._target.value(sums, cells)
@@ -135,7 +135,7 @@ def _of_object(target: Any, name: str) -> Criterion:
 
 
 def _load(reference: str) -> Any:
-    """What `module:object` names."""
+    """The object in `module:object`."""
     module_name, _, attribute = reference.partition(":")
     try:
         with _errors_of(f"criterion {reference}: importing {module_name!r}"):
@@ -158,7 +158,7 @@ def _load(reference: str) -> Any:
 
 @contextmanager
 def _errors_of(whose: str) -> Iterator[None]:
-    """Errors of a user's own code as UsageError, with whose they are and their last line."""
+    """Raises errors of the user's code as UsageError with their last line."""
     try:
         yield
     except (DstftError, ImportError, MemoryError, torch.OutOfMemoryError):

@@ -1,11 +1,11 @@
-"""What a criterion is: two small functions, moments and value.
+"""A criterion: two small functions, moments and value.
 
-A criterion looks at `a = |X|^power` and is a function of a few sums over the time-frequency plane,
+A criterion is a function of a few sums of `a = |X|^power` over the time-frequency plane,
 
     value = φ(Σ ψ₁(a), Σ ψ₂(a), …),
 
-so it can be accumulated over frames in any order and in blocks, and differentiated in the same
-pass: `∂value = Σ_j ∂φ/∂S_j · Σ ψ_j'(a) ∂a`. A user's own criterion is any object with
+so it can be summed over frames in any order and in blocks, and differentiated in the same pass:
+`∂value = Σ_j ∂φ/∂S_j · Σ ψ_j'(a) ∂a`. A user's own criterion is any object with
 
     direction = "minimize"                      # or "maximize"
     def moments(self, a): return a, a**2        # ψ_j(a): tensors of the shape of a, float32 or 64
@@ -34,10 +34,10 @@ class Criterion(ABC):
     """A criterion of sparsity or concentration."""
 
     name: str  # as given to `criterion`
-    direction: Direction = "minimize"  # whether a smaller or a larger value is sparser
-    scale_invariant: ClassVar[bool] = True  # the signal times a constant has the same value
+    direction: Direction = "minimize"  # `minimize` or `maximize`: which values are sparser
+    scale_invariant: ClassVar[bool] = True  # a factor of the signal has no effect
     ranked: ClassVar[bool] = (
-        False  # moments depend on the ranks of all cells, of a pass of their own
+        False  # moments depend on the ranks of all cells, from a pass of their own
     )
     per_frame: ClassVar[bool] = (
         False  # no linear statistic of a frame: its sums have no parts per bin
@@ -54,7 +54,7 @@ class Criterion(ABC):
         """`ψ_j'(a)` per cell, finite (zero where it has no limit) at `a = 0`."""
 
     def moments_and_slopes(self, a: Tensor) -> tuple[tuple[Tensor, ...], Slopes]:
-        """Both at once, for criteria whose two share work."""
+        """Both at once, where they share work."""
         return self.moments(a), self.slopes(a)
 
     @abstractmethod
@@ -95,7 +95,7 @@ class Criterion(ABC):
         self, sums: NDArray[np.float64], cells: float
     ) -> tuple[float, NDArray[np.float64]]:
         """Score and its gradient with respect to the sums `[J]`."""
-        with torch.inference_mode(False), torch.enable_grad():  # whatever the caller is in
+        with torch.inference_mode(False), torch.enable_grad():  # even if the caller disabled it
             leaf = torch.tensor(sums, dtype=torch.float64, requires_grad=True)
             score = self.score(leaf, cells)
             (gradient,) = torch.autograd.grad(score, leaf)

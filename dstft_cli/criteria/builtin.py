@@ -29,7 +29,7 @@ def power(a: Tensor, q: float) -> Tensor:
 
 
 def _log(a: Tensor) -> Tensor:
-    """`ln a`, finite at zero (there it is only ever multiplied by zero)."""
+    """`ln a`, finite at zero, where it is multiplied by zero."""
     return a.clamp_min(torch.finfo(a.dtype).tiny).log_()
 
 
@@ -179,7 +179,7 @@ class Kurtosis(Criterion):
         return 2 * a, 4 * power(a, 3)
 
     def rows(self, a: Tensor, da: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        level = a.mean(-1, keepdim=True)  # a frame's level cancels: without it quiet ones underflow
+        level = a.mean(-1, keepdim=True)  # cancels; quiet frames would underflow
         level = torch.where(level > 0, level, 1.0)
         a = a / level
         squares, fourths = (self._over_bins(m) for m in self.moments(a))
@@ -213,7 +213,7 @@ SEPARABLE = (Entropy, Renyi, Kurtosis, Concentration, L1L2, Hoyer, Lp)
 
 
 def rows_together(criteria: Sequence[Criterion], a: Tensor) -> list[Tensor]:
-    """`Criterion.rows` of several criteria, none of them ranked; every power of `a` summed once."""
+    """`Criterion.rows` of several criteria, none of them ranked; each power of `a` is summed once."""
     powers: dict[float, Tensor] = {}
 
     def summed(q: float) -> Tensor:

@@ -1,11 +1,10 @@
 """The Gini index, which needs the rank of every cell among all others.
 
-It is no function of a few fixed sums. With the ranks given it is one, `Σ r(a)·a / Σ a`, and the
-ranks themselves are a function of the distribution of `a`, which is a sum: a histogram over the
-leading bits of the floating-point numbers (8 of exponent, 12 of mantissa). Cells that share a
-bucket differ by less than 2⁻¹² and take its mean rank, which changes the index by less than 2⁻¹² of the
-share of pairs that share a bucket. So a value costs one pass, a value with its gradient two, and
-memory does not grow with the signal.
+It is not a function of a few fixed sums. With given ranks it is one: `Σ r(a)·a / Σ a`. The ranks are a
+function of the distribution of `a`, which is a sum too: a histogram over the leading bits of the
+floating-point numbers (8 of exponent, 12 of mantissa). Cells in one bucket differ by less than 2⁻¹² and
+get its mean rank. This changes the index by less than 2⁻¹² of the share of pairs within buckets. So a
+value costs one pass, a value with its gradient two, and memory does not grow with the signal.
 """
 
 from __future__ import annotations
@@ -22,8 +21,8 @@ COARSE = 1 << 16  # enough for a sweep: the score changes by less than 1e-4
 class Gini(Criterion):
     """Gini index `Σ_k c_(k) (2k − n − 1) / (n Σ c)`, c sorted upwards; higher is sparser.
 
-    Source: Hurley & Rickard 2009. The derivative holds the ranks: where two cells change places
-    they are equal, so the change of ranks adds nothing.
+    Source: Hurley & Rickard 2009. The derivative is that at constant ranks: two cells are equal when
+    they change places, so the change of ranks adds nothing.
     """
 
     name = "gini"

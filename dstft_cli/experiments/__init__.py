@@ -1,14 +1,14 @@
-"""The experiments behind the method's claims, each from a seed to a table, a picture and a record.
+"""The experiments of the method: each makes a table, a picture and a record from a seed.
 
-| experiment | question |
+| experiment | content |
 |---|---|
-| `windows` | what do learned windows gain over every whole window length, and at what cost? |
-| `hops` | what does it gain to move the frames, and what does coverage cost? |
+| `windows` | gain and cost of learned windows against every whole window length |
+| `hops` | gain of moved frames, and the cost of coverage |
 | `tracking` | a window learned with a network that follows a tone, against a grid of windows |
-| `classification` | the same for a network that tells sounds apart, one's own recordings included |
+| `classification` | the same for a network that classifies sounds, also your own recordings |
 
-`run_experiments` runs them and writes; each file `NAME.py` has a function `run`, and a `Size` that
-tests make smaller.
+`run_experiments` runs them and writes the results. Each file `NAME.py` has a function `run` and a `Size`,
+smaller in tests.
 """
 
 from dstft_cli.experiments.findings import Cell, Findings, Table

@@ -1,4 +1,4 @@
-"""Sounds told apart by a small network: its window learned with it, from a grid, or from `optimize`."""
+"""A small network classifies sounds: its window is learned with it, from a grid, or by `optimize`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HOPS, GRID = 8, (1 / 8, 1 / 4, 3 / 8, 1 / 2, 3 / 4, 1.0)  # frames, window lengt
 
 @dataclass(frozen=True)
 class Size:
-    """How much is tried; lengths in n_fft."""
+    """Size of the experiment; lengths in n_fft."""
 
     grid: tuple[float, ...] = GRID
     start: float = 8**-0.5  # of the learned window: the middle of the grid on a logarithmic scale
@@ -41,7 +41,7 @@ FULL = Size()
 
 
 class Patches(nn.Module):
-    """Patches of log power, 9 bins by 7 frames, through one layer; its mean and maximum decide.
+    """Patches of log power, 9 bins by 7 frames, through one layer, then mean and maximum.
 
     Shape:
         Powers `[B, F, T]` to scores of the classes, `[B, C]`.
@@ -74,7 +74,7 @@ def run(
     Args:
         seed: the first of them.
         threads: trainings at a time.
-        progress: told after every training.
+        progress: called after every training.
         size: how much is tried.
         folder: of recordings, one folder a class; None for the synthetic sounds.
 
@@ -120,7 +120,7 @@ def run(
     }
     figures = compared.figures() | {"frozen": frozen.learned_figures()}
     return Findings(
-        title="Sounds told apart by a network",
+        title="Sounds classified by a network",
         settings=source | settings | asdict(size),
         table=_table(compared, frozen),
         notes=_notes(compared, frozen),
@@ -182,13 +182,13 @@ def _notes(compared: Compared, frozen: Trainings) -> tuple[str, ...]:
         runs = compared.joint.runs
         lines.append(
             f"its scores are {', '.join(f'{one.score:.3f}' for one in runs)} at lengths "
-            f"{', '.join(f'{one.win_length:.0f}' for one in runs)}: where network and window "
-            "settle on each other early, a length can stay far from the best; and the grid's best is "
-            "picked on the very sounds held out"
+            f"{', '.join(f'{one.win_length:.0f}' for one in runs)}: if network and window "
+            "adapt to each other early, a length can stay far from the best. The grid's best is picked on "
+            "the held-out sounds"
         )
     if before == "worse":
         lines.append(
-            "the entropy knows no classes: the window that shows a sound sharpest need not be the one "
-            "that tells sounds apart"
+            "the entropy does not depend on the classes: the sharpest window may not be the best one for "
+            "the classes"
         )
     return tuple(lines)

@@ -1,4 +1,4 @@
-"""What an experiment finds: a table, the sentences that go with it, every number, one picture."""
+"""The result of an experiment: a table, conclusions, every number, one picture."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under named columns; a unit stands in the name of its column, an empty cell is None."""
+    """Rows under named columns; units are in the column names, an empty cell is None."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
 
     def text(self) -> list[list[str]]:
-        """The rows as a person reads them: numbers to six digits."""
+        """The rows as text, numbers to six digits."""
         return [[shown(cell) for cell in row] for row in self.rows]
 
 
@@ -31,9 +31,9 @@ class Findings:
     """The result of one experiment."""
 
     title: str
-    settings: Mapping[str, Any]  # everything that the numbers depend on
+    settings: Mapping[str, Any]  # all settings
     table: Table  # the main numbers
-    notes: tuple[str, ...]  # sentences on what the table shows and what it does not
+    notes: tuple[str, ...]  # conclusions and limits, in sentences
     figures: Mapping[str, Any]  # every number, in plain JSON types
     picture: bytes  # a PNG file
 
@@ -49,7 +49,7 @@ def shown(cell: Cell) -> str:
 
 @dataclass(frozen=True)
 class Spread:
-    """Of the values of several seeds."""
+    """Statistics over several seeds."""
 
     mean: float
     deviation: float  # n − 1 in the denominator; 0 for a single value

@@ -1,4 +1,4 @@
-"""Six tones one after the other: what moving the frames does, and what coverage costs."""
+"""Six tones in sequence: the gain of moved frames, and the cost of coverage."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ UNIT = 250.0  # samples: entropies count cells as long as this, whatever the hop
 
 @dataclass(frozen=True)
 class Case:
-    """What is learned, and under which coverage; lengths in samples."""
+    """The learned parameters and the coverage of a case; lengths in samples."""
 
     name: str
     hop_length: int  # of the start
@@ -48,7 +48,7 @@ CASES = (
 
 @dataclass(frozen=True)
 class Size:
-    """How much is tried; lengths in samples."""
+    """Size of the experiment; lengths in samples."""
 
     cases: tuple[Case, ...] = CASES  # one row each; the first is what the others are compared with
     n_fft: int = 1500
@@ -138,7 +138,7 @@ def learn(
 
 
 def without_coverage(signal: FloatArray, case: Case, size: Size) -> Placed:
-    """By Adam on the entropy of the layer's power: frames may leave gaps, and pay nothing for them."""
+    """By Adam on the entropy of the layer's power: gaps between frames cost nothing."""
     x = torch.from_numpy(signal)
     layer = DSTFT(
         size.n_fft,
@@ -186,9 +186,9 @@ def hann_energy_below(u: FloatArray) -> FloatArray:
 
 
 def entropy(placed: Placed, signal: FloatArray, n_fft: int) -> float:
-    """Of |X|², each frame weighted by what of the signal is nearest to it, in `UNIT` samples.
+    """Entropy of |X|², frames weighted by their share of the signal in `UNIT` samples.
 
-    So values are comparable whatever the number of frames and wherever they stand.
+    So values compare for any number and positions of frames.
     """
     t = placed.centers
     edges = np.concatenate([[0.0], (t[:-1] + t[1:]) / 2, [len(signal) - 1.0]])
@@ -215,7 +215,7 @@ def _notes(figures: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
     least = min(figures, key=lambda label: float(figures[label]["frames_on_transitions"]))
     before, after = (figures[label]["frames_on_transitions"] for label in (start, least))
     lost = (
-        f"{label}: {100 * found['reconstruction_error']:.1f} % of the signal is not brought back"
+        f"{label}: {100 * found['reconstruction_error']:.1f} % of the signal is lost"
         for label, found in figures.items()
         if found["reconstruction_error"] > 1e-5
     )

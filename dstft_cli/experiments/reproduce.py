@@ -1,4 +1,4 @@
-"""Runs experiments and writes what they find: pictures and one record of every number."""
+"""Runs experiments and writes pictures and a record of every number."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ EXPERIMENTS = (*RUN, ALL)
 
 @dataclass(frozen=True)
 class Reproduced:
-    """What was run."""
+    """The experiments that ran."""
 
     findings: Mapping[str, Findings]  # by name
     output: Path  # the directory written
@@ -67,11 +67,9 @@ def run_experiments(
     if name not in EXPERIMENTS:
         raise UsageError(f"experiment {name!r} is unknown: use {', '.join(EXPERIMENTS)}")
     if data is not None and name != "classification":
-        raise UsageError(
-            f"`data` is for classification, {name} makes its own signals: leave it out"
-        )
+        raise UsageError(f"`data` is for classification; {name} makes its own signals: drop it")
     if output is not None and str(output) == "-":
-        raise UsageError("-o - would be a directory of that name: for standard output use `csv`")
+        raise UsageError("`output` - is not a directory: for standard output use `csv`")
     chosen = list(RUN) if name == ALL else [name]
     directory = Path(f"{name}-dstft") if output is None else output
     pictures = {one: f"{one}.png" for one in chosen}

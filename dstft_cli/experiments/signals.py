@@ -185,7 +185,7 @@ class Recordings:
 
 
 def read_classes(folder: Path, pieces: int) -> Recordings:
-    """Reads every file in every folder below `folder`; names that begin with a dot are left out.
+    """Reads every file in every folder below `folder`, except names that begin with a dot.
 
     Each recording is mixed to one channel, resampled to the lowest rate of all, at most 16 kHz,
     and cut into up to eight pieces, evenly spread, each of unit power; one shorter than a piece is
@@ -213,7 +213,7 @@ def read_classes(folder: Path, pieces: int) -> Recordings:
 
 
 def _files(folder: Path) -> dict[str, list[Path]]:
-    """Recordings of each class; InputError where there are not enough of either."""
+    """Recordings of each class; InputError if classes or recordings are too few."""
     if not folder.is_dir():
         raise InputError(f"{printable(folder)}: no such folder: `data` needs one folder per class")
     classes = [path for path in _visible(folder) if path.is_dir()]

@@ -1,4 +1,4 @@
-"""The frequency of a noisy tone, followed by a small network: its window learned, or from a grid."""
+"""A small network estimates the frequency of a noisy tone: its window is learned, or from a grid."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ N_FFT, HOP = 256, 64  # samples
 
 @dataclass(frozen=True)
 class Size:
-    """How much is tried; lengths in samples."""
+    """Size of the experiment; lengths in samples."""
 
     levels: tuple[float, ...] = (20.0, 10.0, 0.0)  # of the tone over the noise, dB
     grid: tuple[float, ...] = (16, 24, 32, 48, 64, 96, 128, 192, 256)
@@ -87,7 +87,7 @@ def run(seed: int, threads: int, progress: Progress | None, size: Size = FULL) -
         "learning_rate_of_log_length": task.length_lr,
     }
     return Findings(
-        title="The frequency of a noisy tone, followed by a network",
+        title="The frequency of a noisy tone, estimated by a network",
         settings=settings | asdict(size),
         table=_table(compared),
         notes=_notes(compared),
@@ -140,6 +140,6 @@ def _notes(compared: dict[float, Compared]) -> tuple[str, ...]:
         if verdict == "worse":
             lines.append(
                 f"{level:g} dB: the loss is not convex in the window length, and the steps end before "
-                "the length has settled; the grid's best is also picked on the signals held out"
+                "the length converges. The grid's best is picked on the held-out signals"
             )
     return tuple(lines)

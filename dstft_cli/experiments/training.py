@@ -1,4 +1,4 @@
-"""A window that is learned with a network, against the same network on every window of a grid."""
+"""Trains a network with a learned window, and on every window of a grid."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WORDS = {
 
 
 class Data(NamedTuple):
-    """Signals `[B, N]` with what is to be found in them, to train on and held out."""
+    """Signals `[B, N]` with targets, for training and held out."""
 
     signals: Tensor
     targets: Tensor
@@ -34,7 +34,7 @@ class Data(NamedTuple):
 
 @dataclass(frozen=True)
 class Task:
-    """A network, what it is to do, and how Adam trains it; lengths in samples."""
+    """A network, its loss and score, and settings of Adam; lengths in samples."""
 
     n_fft: int
     hop_length: int
@@ -50,7 +50,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Trained:
-    """What came of one training."""
+    """The result of one training."""
 
     score: float  # on the signals held out
     win_length: float  # at the end, samples
@@ -59,7 +59,7 @@ class Trained:
 
 
 def train(task: Task, data: Data, win_length: float, seed: int, *, learned: bool) -> Trained:
-    """Trains on batches drawn at random; a window that stays gets its spectrogram computed once.
+    """Trains on random batches; the spectrogram of a fixed window is computed once.
 
     Args:
         task, data: as above.
@@ -103,7 +103,7 @@ def power(layer: DSTFT, signals: Tensor) -> Tensor:
 
 
 def seeded_network(task: Task, seed: int) -> nn.Module:
-    """A new network, its weights drawn from a generator of its own: threads share the global one."""
+    """A new network, with its own random generator, because threads share the global one."""
     network = task.network()
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -149,7 +149,7 @@ class Trainings:
         }
 
     def learned_figures(self) -> dict[str, Any]:
-        """The same with the window lengths, and what it took to find them where that came before."""
+        """The same with the window lengths, and the time of finding them before."""
         found = self.figures() | {"win_lengths": [one.win_length for one in self.runs]}
         if self.search_seconds:
             return found | {"search_seconds": list(self.search_seconds)}
@@ -166,13 +166,13 @@ class Compared:
 
     @property
     def best_length(self) -> float:
-        """Window length of the grid with the best mean score: found on what is held out."""
+        """Window length of the grid with the best mean score on held-out data."""
         sign = 1 if self.lower_is_better else -1
         return min(self.fixed, key=lambda length: sign * self.fixed[length].score.mean)
 
     @property
     def best(self) -> Trainings:
-        """Those on that window."""
+        """Trainings on that window."""
         return self.fixed[self.best_length]
 
     def verdict(self, ours: Trainings) -> str:
@@ -199,16 +199,16 @@ class Compared:
 
 @dataclass(frozen=True)
 class Bench:
-    """What is trained, on one data set per seed, and how many at a time."""
+    """A task, one data set per seed, and the number of trainings at a time."""
 
     task: Task
     datasets: Sequence[Data]
     seeds: Sequence[int]
     threads: int  # trainings at a time, each on one
-    progress: Progress | None  # told after every training
+    progress: Progress | None  # called after every training
 
     def compare(self, grid: Sequence[float], start: float, stage: str) -> Compared:
-        """Trains on every window of the grid, and once from `start` with a window that learns.
+        """Trains on every window of the grid, and once with a learned window from `start`.
 
         Args:
             grid, start: window lengths, samples.

@@ -1,4 +1,4 @@
-"""All window modes on one signal, against every whole window length tried one after the other."""
+"""All window modes on one signal, compared with every whole window length."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WINDOW_MODES = ("fixed", "constant", "time", "frequency", "time-frequency")
 
 @dataclass(frozen=True)
 class Size:
-    """How much is tried; lengths in samples, those of windows from one hop to n_fft."""
+    """Size of the experiment; lengths in samples, those of windows from one hop to n_fft."""
 
     samples: int = 25_000  # of the signal, from its start
     n_fft: int = 1000
@@ -78,8 +78,8 @@ def run(seed: int, threads: int, progress: Progress | None, size: Size = FULL) -
         table=Table(columns, tuple(rows)),
         notes=(
             *notes,
-            "a fit of lengths without smoothness follows the noise too: the values say how far the "
-            "criterion can fall, not that a person sees more",
+            "without smoothness the lengths also follow the noise: the values show how far the criterion "
+            "can fall, not a better picture",
         ),
         figures=figures,
         picture=windows_figure(panels),

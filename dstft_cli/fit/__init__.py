@@ -1,16 +1,16 @@
 """Fitting the transform to a signal: the global search and the gradient descent.
 
-`optimize`, `request`: the function, and what it is asked for
+`optimize`, `request`: the function and its arguments
 `problem`, with `plan` for lengths, `n_fft` for the FFT size: the signal, with every default resolved
 `evaluator`: the criterion and its gradient over the whole signal
-`cells`, `band`: the same with a length per band or patch of the plane; the frequencies it looks at
-`stages`, `steps`: start, search and descent, each returning where the fit stands
+`cells`, `band`: the same with a length per band or patch of the plane; the band of the criterion
+`stages`, `steps`: start, search and descent, and the state of the fit after each
 `table`: the moment table and its proved optimum
-`path`: the cheapest lengths where change has a price
+`path`: the best lengths with a penalty on change
 `centers`, `variables`: frame centres; lengths as variables
-`objective`, `descent`: what descends, and how
-`notes`: what a user should know of the result
-`sweep`, of `sweep_grids`, `sweep_evaluator` and `stretches`: criteria against one window length
+`objective`, `descent`: the function to minimise, and its minimisation
+`notes`: notes about the result
+`sweep`, with `sweep_grids`, `sweep_evaluator` and `stretches`: criteria against one window length
 """
 
 from dstft_cli.fit.optimize import fit, optimize

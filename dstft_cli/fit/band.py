@@ -1,4 +1,4 @@
-"""The band of frequencies that a criterion looks at."""
+"""The band of frequencies of a criterion."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ class Band:
     high: float = math.inf
 
     def bins(self, n_fft: int, sample_rate: float) -> slice:
-        """The bins within the band; UsageError where there is none."""
+        """The bins within the band; UsageError if there are none."""
         spacing = sample_rate / n_fft
         first = math.ceil(self.low / spacing - 1e-9)
         last = math.floor(min(self.high / spacing, n_fft // 2) + 1e-9)
         if first > last:
             raise UsageError(
-                f"the criterion's band, {self}, holds none of the bins of n_fft {n_fft}, which are "
-                f"{spacing:g} Hz apart up to {sample_rate / 2:g} Hz: "
+                f"the criterion's band, {self}, holds none of the bins of n_fft {n_fft}, "
+                f"{spacing:g} Hz apart: "
                 "raise `n_fft`, or change `criterion_fmin` or `criterion_fmax`"
             )
         return slice(first, last + 1)
 
     def covered(self, n_fft: int, sample_rate: float, *, half_ends: bool = False) -> float:
-        """Share of the band that its bins stand for: above or below 1, for there are whole bins only.
+        """Ratio of the band covered by its whole bins, above or below 1.
 
-        Without a band it is 1: all bins are those of every transform.
+        Without a band it is 1.
 
         Args:
             half_ends: the first and the last bin count half, if there are two.
@@ -46,10 +46,9 @@ class Band:
         return (count - (half_ends and count > 1)) * sample_rate / n_fft / width
 
     def least_n_fft(self, sample_rate: float) -> float:
-        """The FFT size from which on the band holds a few bins, samples.
+        """The smallest FFT size with a few bins in the band, samples.
 
-        Half of it is the shortest window worth while: within the band a shorter one shows nothing
-        that a longer one would not.
+        Half of it is the shortest useful window: a shorter one shows no more within the band.
         """
         width = min(self.high, sample_rate / 2) - self.low
         return _LEAST_BINS * sample_rate / width

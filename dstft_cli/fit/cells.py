@@ -61,8 +61,8 @@ def choose_patches(
 ) -> Patches:
     """Patches of `bins` and `frames` cells, made larger until there are at most `most`.
 
-    They grow along time first, for neighbouring bins differ more than neighbouring frames; from
-    `longest` frames on, along both axes by turns.
+    They grow along time first, because neighbouring bins differ more than neighbouring frames; from
+    `longest` frames on, along both axes in turn.
     """
     patches = Patches(plane, bins, min(frames, plane[1]))
     while patches.shape[0] * patches.shape[1] > most:
@@ -104,7 +104,7 @@ class CellEvaluator(Evaluator):
         return row[None, :] if len(row) == 1 else row.reshape(self.patches.shape)
 
     def neighbours(self, smoothness: float) -> Neighbours:
-        """The price of change, as in `time` and `frequency`, averaged over the other axis."""
+        """The penalties of `time` and `frequency`, each averaged over the other axis."""
         high, wide = self.patches.shape
         by_frequency = smoothness / self.transform.bins / wide
         if wide == 1:
@@ -113,7 +113,7 @@ class CellEvaluator(Evaluator):
         return Neighbours((high, wide), (by_frequency, by_time))
 
     def shortest(self, row: FloatArray) -> NDArray[np.int64]:
-        """Which of the rows of lengths `[R]` holds the shortest of each frame, `[T]`."""
+        """Index of the row with the shortest length of each frame, `[T]`."""
         band = row.reshape(self.patches.shape).argmin(0)
         step = np.arange(self.patches.shape[1])
         rows: NDArray[np.int64] = band * self.patches.shape[1] + step

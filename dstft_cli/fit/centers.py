@@ -1,11 +1,11 @@
-"""Frame centres: where they lie, their weights in a sum over time, and how a descent moves them.
+"""Frame centres: positions, weights in a sum over time, and variables of a descent.
 
-Learned centres obey, whatever values the variables of a descent take,
+For any values of the variables, learned centres obey
 
     0 ≤ t_0 ≤ η·θ_0/2,    h_min ≤ t_{i+1} − t_i ≤ min(h_max, η·(θ_i + θ_{i+1})/2),
     N − 1 − η·θ_{T−1}/2 ≤ t_{T−1} ≤ N − 1,
 
-so frames stay in order and in the signal, and neighbouring windows overlap as asked.
+so frames stay in order and in the signal, and neighbouring windows overlap.
 
 Source: Leiber et al., arXiv 2308.02421 and IEEE TSP 73 (2025), arXiv 2506.21440, hop lengths.
 """
@@ -51,14 +51,14 @@ def quadrature_weights(
 ) -> FloatArray:
     """Each frame's share of time, `[T]`: with these a sum over frames estimates an integral.
 
-    `Δt_i = (t_{i+1} − t_{i−1})/2`. At the ends the first and last gap are continued outwards, which
-    gives a uniform hop 1 everywhere; or, where centres are learned, a frame answers for what is
-    nearest to it of the signal, `Δt_0 = (t_0 + t_1)/2`, `Δt_{T−1} = N − 1 − (t_{T−2} + t_{T−1})/2`. So
-    frames that crowd together, drift off or leave the ends to themselves gain nothing.
+    `Δt_i = (t_{i+1} − t_{i−1})/2`. At the ends the first and last gap are continued outwards, so
+    a uniform hop has the weight 1 everywhere. If centres are learned, the weight is the Voronoi cell of
+    the frame within the signal, `Δt_0 = (t_0 + t_1)/2`, `Δt_{T−1} = N − 1 − (t_{T−2} + t_{T−1})/2`. So
+    frames gain nothing by crowding together or leaving the ends.
 
     Args:
         centers: samples, `[T]`, increasing.
-        hop_length: what the shares are divided by, samples; None: their mean.
+        hop_length: divisor of the shares, samples; None: their mean.
         length: signal length N, samples, where centres are learned.
     """
     if length is not None:
@@ -86,7 +86,7 @@ def weights_pull_back(gradient: FloatArray, hop_length: float) -> FloatArray:
 
 @dataclass(frozen=True)
 class HopRange:
-    """What learned positions obey.
+    """Constraints of learned positions.
 
     Attributes:
         length: signal length N, samples.
@@ -100,7 +100,7 @@ class HopRange:
     high: float
 
     def covering(self, centers: FloatArray) -> FloatArray:
-        """Window lengths with which these centres surely overlap as asked, samples, `[T]`."""
+        """Window lengths that guarantee the overlap of these centres, samples, `[T]`."""
         ends = 2 * centers[:1], 2 * (self.length - 1 - centers[-1:])
         gaps = np.concatenate([ends[0], np.diff(centers), ends[1]])
         lengths: FloatArray = np.maximum(gaps[:-1], gaps[1:]) / self.overlap
@@ -140,7 +140,7 @@ class FreeHop:
 
 @dataclass(frozen=True)
 class Placed:
-    """Centres, and which constraint holds each.
+    """Centres, with the active constraint of each.
 
     Attributes:
         centers: samples, `[T]`.
@@ -157,11 +157,11 @@ FREE, LEAST, MOST, LEFTMOST, RIGHTMOST = range(5)
 
 @dataclass(frozen=True)
 class FreeCenters:
-    """T centres of their own, each taken to the nearest place that the constraints leave it.
+    """T free centres, each projected to the nearest position within the constraints.
 
-    From left to right, `t_i` is the wish `y_i`, moved into the hops allowed from `t_{i−1}` and into
-    the places from which the frames to come still reach the end of the signal. Where no constraint
-    holds a frame, `t_i = y_i`, and a wish moves no other frame.
+    From left to right, `t_i` is the target `y_i`, clipped to the hops allowed from `t_{i−1}` and to
+    positions from which the later frames can reach the end of the signal. Without an active constraint
+    `t_i = y_i`, and a target moves no other frame.
 
     Attributes:
         range: of the hops.
@@ -170,7 +170,7 @@ class FreeCenters:
     range: HopRange
 
     def place(self, wishes: FloatArray, lengths: FloatArray) -> Placed:
-        """Centres nearest to the wishes `[T]`, samples, under windows of these lengths `[T]`."""
+        """Centres nearest to the targets `[T]`, samples, under windows of these lengths `[T]`."""
         caps = self._caps(lengths)
         low, end = self.range.low, float(self.range.length - 1)
         T = len(wishes)
@@ -195,7 +195,7 @@ class FreeCenters:
     def pull_back(
         self, placed: Placed, lengths: FloatArray, gradient: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
-        """Gradients with respect to wishes and lengths, each `[T]`, from that of the centres."""
+        """Gradients with respect to targets and lengths, each `[T]`, from that of the centres."""
         T = len(gradient)
         carried, held = gradient.tolist(), placed.held.tolist()
         by_wish, by_cap = [0.0] * T, [0.0] * (T + 1)

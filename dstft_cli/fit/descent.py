@@ -18,13 +18,13 @@ Array = NDArray[np.float64]
 Found = TypeVar("Found")
 
 _PATIENCE = 10  # steps without progress before the plateau schedule lowers the learning rate
-_SETTLED = 25  # steps in which a descent that goes up and down must gain what is asked of each
+_SETTLED = 25  # steps over which the gain of `adam` and `sgd` is averaged
 DEFAULT_LEARNING_RATE = {"adam": 0.05, "sgd": 1.0}
 
 
 @dataclass(frozen=True)
 class Variables:
-    """What a descent moves, `[V]` each.
+    """The variables of a descent, `[V]` each.
 
     Attributes:
         start: natural logarithms of lengths in samples, positions in hops.
@@ -41,7 +41,7 @@ class Variables:
 
 @dataclass(frozen=True)
 class Evaluated(Generic[Found]):
-    """The objective at a point: its value, its gradient `[V]`, and what was found there."""
+    """The objective at a point: value, gradient `[V]`, and its candidate."""
 
     value: float
     gradient: Array
@@ -54,7 +54,7 @@ OnStep = Callable[[Found], None]
 
 @dataclass(frozen=True)
 class Descent(Generic[Found]):
-    """Where a descent ended: the best that it saw, None for nothing finite, and why it stopped."""
+    """The end of a descent: the best point, or None if none is finite, and the reason to stop."""
 
     best: Evaluated[Found] | None
     stop_reason: StopReason
@@ -62,13 +62,13 @@ class Descent(Generic[Found]):
 
 @dataclass(frozen=True)
 class Schedule:
-    """How a descent goes down.
+    """Settings of a descent.
 
     Attributes:
         optimizer: `lbfgs`, `adam` or `sgd`.
         lr: learning rate of `adam` (None: 0.05) or `sgd` (None: 1), in e-folds of window length,
             or hops.
-        max_steps: steps at most; 0 looks at nothing.
+        max_steps: largest number of steps; 0: no evaluation.
         tolerance: relative change of the value below which the descent has converged: in a step of
             `lbfgs`, and on average over 25 of the others, which go up and down.
     """
@@ -108,7 +108,7 @@ def descend(
 
 
 class _Watched(Generic[Found]):
-    """The objective, remembering the best and the last point that it was asked for."""
+    """The objective; records the best and the last point."""
 
     def __init__(self, objective: Objective[Found]) -> None:
         self._objective = objective
@@ -134,7 +134,7 @@ def _lbfgs(
         return point.value, point.gradient / scale
 
     def callback(intermediate_result: OptimizeResult) -> None:
-        assert objective.last is not None  # a step ends at the point that was asked for last
+        assert objective.last is not None  # a step ends at the last evaluated point
         on_step(objective.last.found)
 
     outcome = minimize(
@@ -175,5 +175,5 @@ def _first_order(
         reached.append(objective.best.value)
         if len(reached) > _SETTLED and reached[0] - reached[-1] < _SETTLED * least:
             return StopReason.CONVERGED
-    objective(z.numpy().copy())  # where the last step led
+    objective(z.numpy().copy())  # the point of the last step
     return StopReason.STEP_LIMIT

@@ -1,7 +1,7 @@
 """Criterion and gradient over a whole signal, one block of frames at a time.
 
-A block is small enough for the processor's cache, and blocks are spread over threads; nothing of a
-block outlives it but the sums of its frames. So one evaluation with gradient costs about one
+A block fits the processor's cache, and blocks are spread over threads. Only the sums of its frames are
+kept. So one evaluation with gradient costs about one
 `torch.stft` of the signal and memory independent of its length.
 """
 
@@ -33,7 +33,7 @@ _BLOCK_SAMPLES = {"cpu": 1 << 19, "cuda": 1 << 25, "mps": 1 << 23}
 
 @dataclass(frozen=True)
 class Compute:
-    """Where and how it is computed.
+    """Device, dtype and threads.
 
     Attributes:
         device, dtype: of torch.
@@ -70,24 +70,24 @@ class Evaluator:
         centers: frame centres, samples, `[T]`.
         transform: FFT size, window family, normalization.
         criterion: what is evaluated.
-        power: the criterion sees `a = |X|^power`, > 0.
-        bins: of the transform that the criterion sees.
+        power: the criterion is computed from `a = |X|^power`, > 0.
+        bins: of the criterion.
         hop_length: frames weigh their share of time divided by this, samples; None: by the mean
             share.
         learned_positions: shares of time are those of the signal (`quadrature_weights`).
-        frame_weights: what each frame weighs instead, `[T]`, where they stand for part of the signal.
-        peak: largest absolute sample; scale-invariant criteria see the signal divided by it, so
-            that no power of it leaves the range of float32.
+        frame_weights: weights of the frames instead, `[T]`, for a part of the signal.
+        peak: largest absolute sample; for scale-invariant criteria the signal is divided by it, so
+            that powers stay in the range of float32.
         compute: where and how it is computed.
 
-    Cells `[C, n, B]` are those of the B bins that the criterion sees. A row is what may have a window
-    length of its own: here a frame, in `FrequencyEvaluator` a bin.
+    Cells `[C, n, B]` are those of the B bins of the criterion. A row is a unit with its own window
+    length: here a frame, in `FrequencyEvaluator` a bin.
 
     Attributes:
         evaluations: transforms of the whole signal computed so far.
         weights: of the rows in the sums, `[R]`: here the quadrature weights of the frames.
         frame_weights: quadrature weights of the frames, `[T]`.
-        duration: of the signal that the frames stand for, samples.
+        duration: of the analysed signal, samples.
         cells: weighted number of time-frequency cells; cells_per_frame: not weighted, of one frame.
     """
 
@@ -145,12 +145,12 @@ class Evaluator:
         return self.arrange(row)
 
     def neighbours(self, smoothness: float) -> Neighbours:
-        """The price of change: μ per e-fold and n_fft of signal, whatever hop and duration are."""
+        """The penalty on change: μ per e-fold and n_fft of signal, for any hop and duration."""
         price = smoothness * self.transform.n_fft / self.duration
         return Neighbours((len(self.frames),), (price,))
 
     def shortest(self, row: FloatArray) -> NDArray[np.int64]:
-        """Which of the rows of lengths `[R]` or `[1]` holds the shortest of each frame, `[T]`."""
+        """Index of the row with the shortest length of each frame, `[T]`."""
         T = len(self.frames)
         return np.zeros(T, dtype=np.int64) if len(row) == 1 else np.arange(T)
 
@@ -205,7 +205,7 @@ class Evaluator:
         return Slopes(by_length * self.weights[:, None], frames, by_center)
 
     def total(self, lengths: FloatArray) -> FloatArray:
-        """Sums `[J]` for lengths in the shape of a parameter, ranks included where there are any."""
+        """Sums `[J]` for lengths in the shape of a parameter, with their ranks for a ranked criterion."""
         return self.rank(lengths) if self.criterion.ranked else self.sums(self.rows(lengths))
 
     def rank(self, lengths: FloatArray) -> FloatArray:
@@ -324,13 +324,13 @@ class Evaluator:
         return spectrum_power(self.power, self._spectrum(block, w))
 
     def _spectrum(self, block: Tensor, w: Tensor) -> Tensor:
-        """What the criterion sees of the transform of a block, up to phase, `[C, n, B]`."""
+        """The transform of a block in the bins of the criterion, up to phase, `[C, n, B]`."""
         spectrum: Tensor = torch.fft.rfft(block * w)
         return spectrum[..., self.bins]
 
 
 def _numbers(tensor: Tensor | None) -> FloatArray:
-    """Derivatives, which are there, as an array."""
+    """Derivatives as an array."""
     assert tensor is not None
     numbers: FloatArray = tensor.cpu().numpy()
     return numbers

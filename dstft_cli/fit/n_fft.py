@@ -1,4 +1,4 @@
-"""`n_fft auto`: the FFT size that fits the window lengths a signal wants."""
+"""`n_fft auto`: an FFT size that fits the best window lengths of a signal."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LARGEST_AUTO_N_FFT = 65536
 SMALLEST_AUTO_N_FFT = 32
 PROBED_SAMPLES = 1 << 19  # of the signal that is looked at
 _PROBED_POINTS = 16 * PROBED_SAMPLES  # frames × n_fft per length, above which frames are left out
-_SWEPT_POINTS = 1 << 23  # frames × n_fft × channels for each length: half of what a sweep looks at
+_SWEPT_POINTS = 1 << 23  # frames × n_fft × channels for each length: half of those of a sweep
 _FIRST_SECONDS = 0.064  # it starts at the power of two nearest to this
 _ROUNDING = 1e-9
 _log = logging.getLogger("dstft_cli")
@@ -41,11 +41,11 @@ _log = logging.getLogger("dstft_cli")
 
 @dataclass(frozen=True)
 class Choice:
-    """An FFT size, and what was seen on the way to it.
+    """An FFT size, and what the search for it found.
 
     Attributes:
         n_fft: samples.
-        structured: whether single window lengths differ at any size that was looked at.
+        structured: whether single window lengths differ at any size tried.
         larger_is_worse: whether twice the size was searched and found no better.
         needed_by_band: the size that a band of the criterion needs at least, samples; 0 without one.
     """
@@ -57,14 +57,13 @@ class Choice:
 
 
 def choose_n_fft(problem: Problem) -> Choice:
-    """The FFT size that is asked for, or a power of two in whose range the best window lengths lie.
+    """The requested FFT size, or a power of two with the best window lengths in its range.
 
-    It begins where the best single length of all lies, or near 64 ms where none stands out. It is doubled
-    while the best single length lies above n_fft/2 and halved while it lies below n_fft/4, so that
-    shorter and longer windows both have room. Where lengths vary, all sizes from half
-    the least to twice the greatest of these are searched, and on in the direction of the best, and
-    the one with the best score is taken. It stops at 32, at 65536 and at a quarter of the
-    signal: longer windows no longer tell when something happens.
+    It starts at the best single length of a coarse sweep, or near 64 ms if lengths are equally good. It is
+    doubled while the best single length lies above n_fft/2 and halved while it lies below n_fft/4, so that
+    shorter and longer windows are possible. If lengths vary, all sizes from half the smallest to twice the
+    largest of these are searched, and further in the direction of the best; the best score wins. The size
+    stays between 32 and 65536, and within a quarter of the signal: longer windows lose the time of events.
 
     Raises:
         UsageError: a length, or the criterion's band, needs more than `LARGEST_FFT`.
@@ -81,7 +80,7 @@ def choose_n_fft(problem: Problem) -> Choice:
     limit = max(limit, floor)
     if asked.win_length_max is not None:
         n_fft = max(_power_of_two_above(asked.win_length_max), floor)
-        _log.info("n_fft auto: %d, which holds the longest window allowed", n_fft)
+        _log.info("n_fft auto: %d, for the longest window allowed", n_fft)
         return Choice(n_fft, needed_by_band=band)
     first = 1 << round(math.log2(max(problem.sample_rate * _FIRST_SECONDS, 1.0)))
     first = min(max(first, floor), limit)
@@ -90,9 +89,9 @@ def choose_n_fft(problem: Problem) -> Choice:
         return Choice(first, needed_by_band=band)
     probe, n_fft = Probe(problem), first
     best = best_anywhere(problem, limit / 2) if probe.comparable else None
-    if best is not None:  # doubling and halving alone end in the valley nearest to their start
+    if best is not None:  # doubling and halving alone find a local optimum
         n_fft = min(max(2 * _power_of_two_above(best), floor), limit)
-        _log.info("n_fft auto: from %d, for the best single window has about %.4g", n_fft, best)
+        _log.info("n_fft auto: start at %d, best single window about %.4g samples", n_fft, best)
     n_fft = with_room(n_fft, floor, limit, probe.best_fixed)
     larger_is_worse = False
     if asked.varying and probe.comparable and probe.tells_apart(n_fft):
@@ -105,7 +104,7 @@ def choose_n_fft(problem: Problem) -> Choice:
 def with_room(n_fft: int, floor: int, limit: int, best_fixed: Callable[[int], float]) -> int:
     """Doubled or halved until the best single length lies between a quarter and half of it.
 
-    Never back again: where two sizes send to each other, chance is between their frames.
+    Never back again: two sizes may point to each other by chance.
     """
     grown = halved = False
     while True:
@@ -137,11 +136,11 @@ def of_best_score(
 
 
 def least_n_fft(asked: Request, band: float) -> float:
-    """What `n_fft auto` must not fall below for the lengths that are given, samples.
+    """Lower limit of `n_fft auto` for the given lengths, samples.
 
     Args:
         asked: the lengths.
-        band: what the criterion's band needs, see `Band.least_n_fft`.
+        band: least FFT size for the criterion's band, see `Band.least_n_fft`.
 
     Raises:
         UsageError: one of them, or the criterion's band, needs more than `LARGEST_FFT`.
@@ -164,7 +163,7 @@ def least_n_fft(asked: Request, band: float) -> float:
 
 
 def most_n_fft(asked: Request) -> float:
-    """What `n_fft auto` must not pass for the lengths that are given, samples.
+    """Upper limit of `n_fft auto` for the given lengths, samples.
 
     A start lies in the default range then, and a shortest window is no smaller a share of n_fft than
     by default.
@@ -178,7 +177,7 @@ def most_n_fft(asked: Request) -> float:
 
 
 def largest_auto_n_fft(length: int) -> int:
-    """Where `n_fft auto` stops growing for a signal of `length` samples."""
+    """Largest `n_fft auto` for a signal of `length` samples."""
     return min(LARGEST_AUTO_N_FFT, 1 << math.floor(math.log2(max(length * LONGEST_SHARE, 1.0))))
 
 
@@ -200,7 +199,7 @@ def best_anywhere(problem: Problem, longest: float) -> float | None:
             peak=problem.peak,
             most_points=_SWEPT_POINTS,
         )
-    except UsageError:  # no range of lengths; or no value is finite, as the fit will tell
+    except UsageError:  # no range of lengths, or no finite value (an error in the fit)
         return None
     (curve,) = found.curves
     return None if curve.matters == "not at all" else curve.best_length
@@ -210,12 +209,12 @@ class Probe:
     """Searches on stretches spread evenly over the signal, to choose an FFT size.
 
     Attributes:
-        structured: whether single lengths differ at any n_fft that was looked at.
+        structured: whether single lengths differ at any n_fft tried.
     """
 
     def __init__(self, problem: Problem) -> None:
         asked = problem.request
-        if asked.window_mode == "time-frequency":  # per frame is as telling, and far cheaper
+        if asked.window_mode == "time-frequency":  # frames tell as much at less cost
             mu = problem.smoothness * SMOOTHNESS / SMOOTHNESS_ALONG_FREQUENCY
             problem = replace(problem, request=replace(asked, window_mode="time"), smoothness=mu)
         self._problem = problem
@@ -231,8 +230,8 @@ class Probe:
     def best_fixed(self, n_fft: int) -> float:
         """The best single length of the table at this n_fft, samples.
 
-        Where all score alike it is at least n_fft / 4: chance is no reason to go to smaller sizes,
-        while a faint tone in noise may show at larger ones.
+        If all lengths are equally good it is at least n_fft / 4: chance must not lead to smaller sizes,
+        while a faint tone in noise may appear at larger ones.
         """
         _, lengths, scores, _ = self._tabulate(n_fft)
         best = float(lengths[scores.argmin()])
@@ -241,7 +240,7 @@ class Probe:
     def tells_apart(self, n_fft: int) -> bool:
         """Whether the single lengths of the table at this n_fft differ in score.
 
-        Where they do not, as in noise, no scores are compared: they would fall with n_fft by chance.
+        If not, as in noise, no scores are compared: they would fall with n_fft by chance.
         """
         _, lengths, scores, _ = self._tabulate(n_fft)
         differ = not (self._problem.criterion.in_nats and is_featureless(scores, lengths))
@@ -266,7 +265,7 @@ class Probe:
         assert table is not None
         neighbours = evaluator.neighbours(self._problem.smoothness)
         score = search_lengths(evaluator, table, lengths, neighbours).score
-        if self._problem.criterion.per_frame:  # a mean over frames counts no cells
+        if self._problem.criterion.per_frame:  # a mean over frames does not count cells
             return score
         covered = self._problem.band.covered(n_fft, self._problem.sample_rate)
         return score + math.log(self._problem.length / (len(evaluator.frames) * n_fft * covered))
@@ -274,9 +273,8 @@ class Probe:
     def _tabulate(self, n_fft: int) -> tuple[Evaluator, Array, Array, Table | None]:
         """Evaluator, tabulated lengths, their scores and moment table; the last n_fft is kept.
 
-        Where there are many frames, some are left out, but windows of the shortest length still
-        overlap: what happens between frames is missed by short windows alone, which would speak for
-        long ones.
+        Many frames are thinned out, but windows of the shortest length still overlap. With gaps between
+        short windows their scores would be wrong, in favour of long ones.
         """
         if n_fft not in self._tables:
             plan = self._problem.plan(n_fft)

@@ -1,7 +1,6 @@
-"""What a user should know about learned parameters, as data.
+"""Notes about learned parameters, as data.
 
-A parameter is named only where changing it can help, and whoever follows comes to an end. Where nothing
-helps, no parameter is named.
+A note names a parameter only if changing it can help, and following the notes ends after a few runs.
 """
 
 from __future__ import annotations
@@ -28,14 +27,14 @@ Array = NDArray[np.float64]
 POOR_OVERLAP = 0.9  # windows a larger share of their length apart meet near zero
 _BOUND_SHARE = 0.25  # of rows or hops on one bound, above which a note is due
 _MOSTLY = 0.5  # of the window lengths, on their lower bound
-_WORTH_RAISING = 1.25  # the least factor by which a bound must be raisable
+_WORTH_RAISING = 1.25  # a bound must be able to grow by this factor
 _CLOSEST = 1 / 16  # of a window: frames closer than this show the same thing twice
 _ROOM = 0.8  # of the hop that windows allow: the rest lets learned windows become shorter
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A fit that has ended, and what notes need to know of it.
+    """The result of a fit, as notes need it.
 
     Attributes:
         request: what was to be learned, and how.
@@ -45,13 +44,13 @@ class Outcome:
         hops: distances of neighbouring frame centres, samples, `[T-1]`.
         last: shortest length of the last frame, samples.
         length: of the signal, samples.
-        featureless: all tabulated lengths score alike, so that bounds say nothing.
-        others_differ: lengths that n_fft auto looked at elsewhere do not.
+        featureless: all tabulated lengths are equally good, so bounds mean nothing.
+        others_differ: lengths at other FFT sizes are not equally good.
         larger_is_worse: n_fft auto tried twice this size, and found it no better.
         band: the FFT size that n_fft auto takes at least for a band of the criterion, samples.
         rewards_spread: name of a criterion that may reward sound spread out of its band; or empty.
         stop_reason: why the descent ended.
-        stuck: a descent without a search found nothing better than its start.
+        stuck: a descent without a search did not improve on its start.
     """
 
     request: Request
@@ -75,12 +74,12 @@ class Outcome:
 
     @property
     def most(self) -> int:
-        """The longest window that still tells when something happens, samples."""
+        """The longest window that still shows the time of events, samples."""
         return max(math.floor(self.length * LONGEST_SHARE), SMALLEST_FFT)
 
 
 def notes(fit: Outcome) -> list[Note]:
-    """Everything worth saying, in the order in which it is said."""
+    """All notes, in order."""
     asked, found = fit.request, [*_too_long(fit)]
     too_long = bool(found)
     if not asked.learns_lengths and not asked.learns_positions:
@@ -95,11 +94,11 @@ def notes(fit: Outcome) -> list[Note]:
     else:
         found += [] if too_long else _on_hop_bounds(fit)
         found += _on_length_bounds(fit, too_long) if asked.learns_lengths else []
-    return found + _doubts(fit)
+    return found + _unreliable(fit)
 
 
 def _too_long(fit: Outcome) -> list[Note]:
-    """Windows, or an n_fft that the band needs, longer than what tells when something happens."""
+    """Windows, or the n_fft of a band, too long to show the time of events."""
     most, bounds, found = fit.most, fit.plan.bounds, []
     forced = [bounds.low_option] * (bounds.low > most)
     named = [name for name in (*forced, "win_length_max", "n_fft") if fit.given(name)]
@@ -170,8 +169,8 @@ def _on_length_bounds(fit: Outcome, too_long: bool) -> list[Note]:
     return found
 
 
-def _doubts(fit: Outcome) -> list[Note]:
-    """A descent that failed, or a criterion that was led by more than the fit of the windows."""
+def _unreliable(fit: Outcome) -> list[Note]:
+    """A failed descent, or a criterion that prefers quiet frames or spread sound."""
     asked, bounds, found = fit.request, fit.plan.bounds, []
     if fit.stop_reason is StopReason.NON_FINITE:
         found.append(Note("non_finite", "order power dtype"))
@@ -189,7 +188,7 @@ def _doubts(fit: Outcome) -> list[Note]:
 
 
 def _shorter(fit: Outcome) -> tuple[str, float | None]:
-    """The names of what allows shorter windows, none where nothing does, and a limit."""
+    """Parameters that allow shorter windows, if any, and a limit."""
     plan, low = fit.plan, fit.plan.bounds.low
     if low <= SHORTEST_WINDOW * (1 + 1e-9):
         return "", None
@@ -206,7 +205,7 @@ def _shorter(fit: Outcome) -> tuple[str, float | None]:
 
 
 def _longer(fit: Outcome) -> tuple[str, float | None]:
-    """The names of what allows longer windows, none where nothing does, and a limit."""
+    """Parameters that allow longer windows, if any, and a limit."""
     plan, high = fit.plan, fit.plan.bounds.high
     furthest = min(fit.most, LARGEST_FFT)
     if high >= LARGEST_FFT or _WORTH_RAISING * high > fit.most:
@@ -214,12 +213,12 @@ def _longer(fit: Outcome) -> tuple[str, float | None]:
     if fit.given("win_length_max"):
         held = fit.given("n_fft") and plan.n_fft < min(2 * high, fit.most)
         return "win_length_max" + " n_fft" * held, float(furthest)
-    keep = fit.request.varying and not fit.given("hop_length")  # or short windows become longer
+    keep = fit.request.varying and not fit.given("hop_length")  # else short windows grow
     return "n_fft" + " hop_length" * keep, float(furthest)
 
 
 def _share_on(fit: Outcome, limit: float) -> float:
-    """Share of the criterion in rows whose length lies on a bound; 1 where all do."""
+    """Share of the criterion in rows with a length on a bound; 1 if all are."""
     on_bound = is_at(fit.row, limit)
     if on_bound.all():
         return 1.0
@@ -239,7 +238,7 @@ def _on(kind: str, names: str, value: float, limit: float | None, share: float) 
 
 
 def is_at(values: Array, limit: float) -> NDArray[np.bool_]:
-    """Which values lie on a bound."""
+    """Mask of values on a bound."""
     return np.isclose(values, limit, rtol=1e-6, atol=0)
 
 

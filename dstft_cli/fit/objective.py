@@ -24,7 +24,7 @@ _CELLS_STEP = 1e-6  # relative, of the difference quotient by the number of cell
 
 @dataclass(frozen=True)
 class Candidate:
-    """Parameters and what they attain.
+    """Parameters and their score.
 
     Attributes:
         row: window lengths of the rows, `[R]`, or one for all, `[1]`, samples.
@@ -85,11 +85,11 @@ class Lengths:
 
 
 class Positions:
-    """Free frame positions: `ln H` of one hop, or a wish for each centre in units of the hop.
+    """Free frame positions: `ln H` of one hop, or a target for each centre in units of the hop.
 
     Args:
         free: how the variables place the frames.
-        hop_length: unit of the wishes and of the frames' weights, samples.
+        hop_length: unit of the targets and of the frames' weights, samples.
         start: centres to begin with, samples, `[T]`.
         importance: share of each frame in the criterion, `[T]`.
     """
@@ -142,7 +142,7 @@ class Objective:
     Args:
         evaluator: for the shape of rows and frames.
         evaluate: sums and derivatives at a row of lengths and centres.
-        candidate: where the parameters that are not free are taken from.
+        candidate: gives the parameters that are not free.
         lengths: which lengths move; None where they are held.
         positions: how frames move; None where they are held.
 

@@ -33,7 +33,7 @@ def fit(
     peak: float | None = None,
     progress: Progress | None = None,
 ) -> Result:
-    """The window lengths and the frame positions that suit a signal best.
+    """The best window lengths and frame positions for a signal.
 
     Args:
         samples: signal, `[N]` or `[C, N]` (all channels share one set of parameters); an array, a
@@ -95,7 +95,7 @@ def _log_plan(problem: Problem, plan: Plan) -> None:
 
 
 def _notes(problem: Problem, choice: Choice, plan: Plan, end: Standing, last: float) -> list[Note]:
-    """What is worth saying of a fit whose last frame has this shortest length, samples."""
+    """The notes of a fit whose last frame has this shortest length, samples."""
     in_band = isinstance(problem.criterion, Ratio) and problem.band != Band()
     outcome = Outcome(
         request=problem.request,

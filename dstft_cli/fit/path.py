@@ -1,16 +1,15 @@
-"""The cheapest assignment of lengths to rows where changes between neighbours are paid for.
+"""The best assignment of lengths to rows with a total-variation penalty on changes.
 
     minimise  Σ_r cost[r, m_r] + Σ_{r~s} price_rs · |x[m_r] − x[m_s]|
 
 In a chain of rows this is a cheapest path, found exactly by dynamic programming. To keep Python out of
-the inner loop, a few long lines are cut into about √L stretches that advance side by side, each once
-for every position it may start from; the stretches are then joined and each is walked again from the
-start that won.
+the inner loop, a few long lines are cut into about √L stretches that advance in parallel, once for every
+start position. The stretches are then joined, and each is solved again from its best start.
 
-In a grid every second line is solved exactly as such a path, with its other neighbours held, then the
-lines between, then the same along the other axis, again and again: the total falls with every step. So
-that large regions find their length as easily as small ones, this begins with a few blocks of the
-plane and halves them until they are the patches of the grid.
+A grid is solved by coordinate descent over lines: every second line exactly as such a path, then the lines
+between, then the same along the other axis, and again. The total falls with every step. It starts with a
+few blocks of the plane and halves them down to the patches of the grid, so that large regions also find
+their length.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ def cheapest_assignment(
     Args:
         cost: of each position in each row, `[R, M]`, finite.
         positions: strictly increasing, `[M]`.
-        neighbours: which rows border on each other, at which price.
+        neighbours: neighbouring rows and the penalty between them.
         start: an assignment to improve, in a grid; None: from coarse to fine.
     """
     if len(neighbours.shape) == 1:
@@ -72,7 +71,7 @@ def _coarse_to_fine(grid: Array, positions: Array, neighbours: Neighbours) -> As
 
 
 def _improve(grid: Array, found: Assignment, positions: Array, neighbours: Neighbours) -> None:
-    """Solves line after line, in place, while a round is worth it."""
+    """Solves line after line, in place, while a round gains enough."""
     total = _total(grid, found, positions, neighbours)
     for _ in range(_ROUNDS):
         for axis in (0, 1):
@@ -160,7 +159,7 @@ def _in_stretches(cost: Array, positions: Array, stretches: int) -> Path:
     """The same, each line cut into so many stretches that advance side by side."""
     count, M, lines = cost.shape
     steps = -(-count // stretches)
-    side_by_side = np.zeros((steps, M, stretches, lines))  # where nothing costs, nothing changes
+    side_by_side = np.zeros((steps, M, stretches, lines))  # without a cost nothing changes
     full = count // steps
     whole = cost[: full * steps].reshape(full, steps, M, lines)
     side_by_side[:, :, :full] = whole.transpose(1, 2, 0, 3)

@@ -1,4 +1,4 @@
-"""What stays fixed during a fit: FFT size, start and range of window lengths and hops, in samples.
+"""The fixed values of a fit: FFT size, start and range of window lengths and hops, in samples.
 
 Window lengths have the shape `[1, 1]` (one for all), `[1, T]` (one per frame), `[F, 1]` (one per
 bin) or `[F, T]` (one per cell), frequency first. All are real.
@@ -17,9 +17,9 @@ from dstft_cli.fit.centers import FreeCenters, HopRange, centered_centers, unifo
 
 LARGEST_FFT = 1 << 20
 SMALLEST_FFT = 4  # two bins besides zero
-SHORTEST_WINDOW = 2.0  # a shorter one could fall between two samples and hold none
+SHORTEST_WINDOW = 2.0  # a shorter window could fall between two samples
 SHORTEST_SHARE = 1 / 32  # of n_fft, unless shorter windows are asked for
-LONGEST_SHARE = 1 / 4  # of the signal: longer windows no longer tell when something happens
+LONGEST_SHARE = 1 / 4  # of the signal: longer windows do not show the time of events
 REACH = 0.45  # share of a window on either side of its centre that is well above zero
 MOST_FRAMES = 1 << 25
 LENGTHS_PER_OCTAVE = 5
@@ -29,7 +29,7 @@ _ROUNDING = 1 + 1e-9
 
 @dataclass(frozen=True)
 class LengthBounds:
-    """Where window lengths may lie, samples: `SHORTEST_WINDOW ≤ low ≤ high ≤ n_fft`.
+    """Range of window lengths, samples: `SHORTEST_WINDOW ≤ low ≤ high ≤ n_fft`.
 
     `low_option` and `high_option` name the parameter to change if an optimum lies on that bound.
     """
@@ -113,7 +113,7 @@ def make_plan(
         n_fft: FFT size, samples.
         fixed: the window length is not learned, so it has no range.
         overlap: η, in (0, 1].
-        hop_length: samples; None: n_fft / 16, or less where the overlap asks for it, within the range
+        hop_length: samples; None: n_fft / 16, or less if the overlap needs it, within the range
             of learned hops.
         win_length: start value, samples; None: n_fft / 2, or the middle of a range without it.
         win_length_min, win_length_max: samples; None: see `_length_bounds`.
@@ -167,7 +167,7 @@ def default_hop_length(n_fft: int, overlap: float, win_length_min: float | None 
 
 
 def _check_sizes(n_fft: int, win_length: float | None) -> None:
-    """UsageError where the FFT size is out of its range, or the start length is for this size."""
+    """Raises UsageError if the FFT size, or the start length for it, is out of range."""
     if n_fft < SMALLEST_FFT:
         raise UsageError(f"n_fft {n_fft}: at least {SMALLEST_FFT} is allowed")
     if n_fft > LARGEST_FFT:
@@ -189,7 +189,7 @@ def _check_shortest(what: str, win_length: float | None, name: str) -> None:
 
 
 def _start_within(bounds: LengthBounds, start: float, win_length: float | None) -> float:
-    """Where the window length starts: as given, else the default or the middle of the range."""
+    """The start length: as given, else the default or the middle of the range."""
     if bounds.low <= start <= bounds.high:
         return start
     if win_length is None:
@@ -204,7 +204,7 @@ def _start_within(bounds: LengthBounds, start: float, win_length: float | None) 
 
 
 def _check_hops(mode: str, hop: float, low: float, high: float, allowed: float) -> None:
-    """UsageError where the range of learned hops does not hold the start or leaves gaps.
+    """Raises UsageError if the range of learned hops excludes the start or leaves gaps.
 
     Args:
         mode: `constant` or `time`.
@@ -240,8 +240,8 @@ def _length_bounds(
 ) -> LengthBounds:
     """The range of window lengths: by default from `max(n_fft/32, H/η, tail/0.45)` to `n_fft`.
 
-    Frames a hop `H` apart overlap as asked where `H ≤ η·θ`: then every sample is seen by a window
-    well above zero and the transform can be inverted. A window must reach the last sample, too.
+    With `H ≤ η·θ` every sample lies in a window that is well above zero, and the transform can be
+    inverted. A window must also reach the last sample.
     """
     covering = max(hop / overlap, SHORTEST_WINDOW)
     top = float(n_fft) if high is None else high

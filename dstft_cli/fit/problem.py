@@ -1,4 +1,4 @@
-"""The signal and what is asked of it, with every default resolved."""
+"""The signal and the request, with every default resolved."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from dstft_cli.stft import Samples, Transform
 
 Array = NDArray[np.float64]
 
-# Price of one e-fold change of window length per n_fft of time, or per bin, in nats of the score:
-# lengths follow notes, syllables and partials, not single frames, bins or cells.
+# Penalty on an e-fold change of window length per n_fft of time, or per bin, in nats of the score.
+# With it lengths follow notes, syllables and partials, not single frames, bins or cells.
 SMOOTHNESS, SMOOTHNESS_ALONG_FREQUENCY = 0.1, 0.5  # there are far more bins than partials
 # neighbours are 3.5 % apart; entropies of recordings are 2e-4 nats below those with 10, 1e-4 above 40
 _FINE_LENGTHS_PER_OCTAVE = 20
@@ -37,15 +37,15 @@ _SHORTEST_PATCH, _LONGEST_PATCH = 1 / 4, 4  # along time, in n_fft
 
 @dataclass(frozen=True)
 class Problem:
-    """What does not depend on the FFT size.
+    """The part of a fit that does not depend on the FFT size.
 
     Attributes:
         request: what to learn, and how.
         samples: signal `[C, N]`.
         peak: largest absolute sample.
-        criterion: what the score is made of.
+        criterion: gives the score.
         smoothness: μ.
-        band: of frequencies that the criterion looks at.
+        band: of the criterion.
         compute: where and how.
     """
 
@@ -64,10 +64,10 @@ class Problem:
         """A signal, `[N]` or `[C, N]`, and a request; defaults that need no FFT size are resolved.
 
         Raises:
-            UsageError: it is no real signal, or two values contradict each other.
+            UsageError: it is not a real signal, or two values contradict each other.
             InputError: the signal is too short or silent.
         """
-        if not request.learns_lengths:  # then a range has no effect
+        if not request.learns_lengths:  # a range then has no effect
             request = replace(request, win_length_min=None, win_length_max=None)
         signal = as_channels(samples)
         level = usable_peak(signal, peak)
@@ -109,7 +109,7 @@ class Problem:
 
         Where they do not vary with frequency, they move together with frames that move. Where they
         do, an evaluation costs an FFT for each length of each frame, and a search in a fine table
-        finds better ones in less time: they descend if asked to.
+        finds better ones in less time: they descend only with a named optimizer.
         """
         asked = self.request
         if asked.window_mode == "time-frequency":
@@ -120,7 +120,7 @@ class Problem:
 
     @property
     def lengths_per_octave(self) -> int:
-        """How fine the table is that lengths are searched in, if memory holds it."""
+        """Lengths per octave in the table, if memory allows."""
         return _FINE_LENGTHS_PER_OCTAVE if self._searches_finely else LENGTHS_PER_OCTAVE
 
     @property
@@ -146,7 +146,7 @@ class Problem:
         )
 
     def resolved(self, plan: Plan) -> dict[str, Any]:
-        """What is used where the request leaves it open; None where it has no effect."""
+        """The values of open parameters; None if without effect."""
         asked = self.request
         lengths = (plan.bounds.low, plan.bounds.high) if asked.learns_lengths else (None, None)
         hops = (None, None) if plan.hops is None else (plan.hops.low, plan.hops.high)
@@ -177,7 +177,7 @@ class Problem:
             plan: FFT size and shortest window.
             centers: samples, `[T]`.
             hop_length: at which frames weigh 1 instead, samples.
-            weights: what each frame weighs, `[T]`, where they stand for part of the signal.
+            weights: of the frames, `[T]`, for a part of the signal.
         """
         n_fft, hop = plan.n_fft, plan.hop_length if hop_length is None else hop_length
         kind: Callable[..., Evaluator] = Evaluator
@@ -204,8 +204,8 @@ class Problem:
     def _band_bins(self, n_fft: int, shortest: float) -> int:
         """Bins that share a length, where it varies with frequency: one where change is free.
 
-        Windows keep the energy of what lies within a band as wide as their main lobe. Bins of their
-        own would make a line vanish: short windows where it stands, long ones beside it.
+        Windows keep the energy within a band as wide as their main lobe. With a length per bin a line would
+        disappear: a short window in its bin, long ones beside it.
         """
         if self.smoothness == 0:
             return 1
@@ -213,7 +213,7 @@ class Problem:
         return math.ceil(bins / max(int(bins * shortest / (_LOBE * n_fft)), 1))
 
     def _patches(self, plane: tuple[int, int], n_fft: int, hop: float, band: int) -> Patches:
-        """Single cells where change is free; else stretches shorter than what a penalty joins."""
+        """Single cells without a penalty; else patches smaller than regions joined by the penalty."""
         longest = max(round(_LONGEST_PATCH * n_fft / hop), 1)
         if self.smoothness == 0:
             return choose_patches(plane, frames=1, longest=longest, most=_MOST_CELLS)
@@ -222,13 +222,13 @@ class Problem:
 
 
 def check_length(samples: int) -> None:
-    """InputError where a signal of so many samples is too short for any window."""
+    """Raises InputError if a signal is too short for any window."""
     if samples < 2:
         raise InputError(f"signal of {samples} sample: at least 2 are needed for a window")
 
 
 def usable_peak(samples: Samples, known: float | None) -> float:
-    """Largest absolute sample, looked for where it is not known.
+    """Largest absolute sample, computed if not known.
 
     Raises:
         InputError: the signal is too short or silent, or a sample is not finite.
@@ -254,7 +254,7 @@ def peak_of(samples: Samples) -> float:
 
 
 def as_channels(samples: Any) -> Samples:
-    """`[C, N]`; UsageError for what is no real signal."""
+    """`[C, N]`; UsageError if it is not a real signal."""
     if isinstance(samples, (list, tuple)):
         samples = np.asarray(samples)
     if isinstance(samples, (np.ndarray, torch.Tensor)):

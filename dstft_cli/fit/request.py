@@ -1,4 +1,4 @@
-"""What a fit is asked for, held to its ranges; and the device that computes it."""
+"""The request of a fit, with checks of its ranges; and the device."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LENGTHS = tuple(f"{of}_length{end}" for of in ("win", "hop") for end in ("", "_
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What `fit` is to learn, and how; every value is given, lengths in samples.
+    """All settings of a fit; lengths in samples.
 
     Attributes:
         sample_rate: Hz.
@@ -34,7 +34,7 @@ class Request:
             that is less.
         window: one of `stft.windows`.
         normalization: `energy` (noise keeps its level), `amplitude` (a tone does) or `none`.
-        power: the criterion sees |X| ** power; > 0.
+        power: the criterion is computed from |X| ** power; > 0.
         window_mode: `fixed`, `constant` (one length), `time` (one per frame), `frequency` (one
             per band of bins, with smoothness 0 per bin) or `time-frequency` (one per patch of the
             plane, with smoothness 0 per cell, up to 2 million cells).
@@ -42,15 +42,15 @@ class Request:
             centre of every frame).
         hop_length_min, hop_length_max: range of learned hops; None: half and twice of hop_length,
             as far as windows and overlap allow.
-        smoothness: μ ≥ 0, the price in nats of one e-fold change of window length per n_fft of
-            signal, or per bin: the score is charged `μ·(n_fft/N)·Σ|ln θ_i − ln θ_{i+1}|` over
+        smoothness: μ ≥ 0, the penalty in nats on one e-fold change of window length per n_fft of
+            signal, or per bin: the penalty is `μ·(n_fft/N)·Σ|ln θ_i − ln θ_{i+1}|` over
             frames, or `(μ/F)·Σ|ln θ_f − ln θ_{f+1}|` over bins, or both, each averaged over the
             other axis. None: 0.1 over time, 0.5 over frequency or both.
         overlap: η in (0, 1]; window lengths stay above hop_length / η, learned centres at most η
             mean window lengths apart.
         criterion: a name, `module:object`, or an object (see `criteria.base`).
         order: of `renyi` and `lp`; None: 3 and 0.5.
-        criterion_fmin, criterion_fmax: band that the criterion looks at, Hz; None: all.
+        criterion_fmin, criterion_fmax: band of the criterion, Hz; None: all.
         optimizer: `lbfgs`, `adam`, `sgd`, or `auto`: L-BFGS, Adam where every centre moves, none
             for lengths that vary with frequency.
         search: begin with the global search; False descends from `win_length`.
@@ -137,12 +137,12 @@ class Request:
 
     @property
     def as_it_suits(self) -> bool:
-        """Whether there is a search, and no descent in particular is asked for."""
+        """Whether there is a search, and no named optimizer."""
         return self.search and self.optimizer == "auto"
 
     @property
     def by_turns(self) -> bool:
-        """Whether frames move under one length for all, and lengths are then searched anew.
+        """Whether frames move under one length for all, and lengths are then searched again.
 
         Together with lengths that vary with frequency they move at the cost of FFTs for each length
         of each frame, which is more than it gains.
@@ -151,23 +151,23 @@ class Request:
 
 
 def check_above_zero(name: str, value: float | None) -> None:
-    """UsageError where a parameter is given and not above 0."""
+    """Raises UsageError if a given parameter is not above 0."""
     if value is not None and not 0 < value < math.inf:
         raise UsageError(f"{name.replace('_', ' ')} {value:g}: above 0 is allowed")
 
 
 def check_overlap(overlap: float) -> None:
-    """UsageError where windows could not overlap by this share."""
+    """Raises UsageError unless the overlap is in (0, 1]."""
     if not 0 < overlap <= 1:
         raise UsageError(f"overlap {overlap:g}: above 0 and up to 1 is allowed")
 
 
 def check_criterion(criterion: Criterion, window_mode: str, hop_mode: str) -> None:
-    """UsageError where a criterion cannot tell what these modes would learn."""
+    """Raises UsageError if a criterion does not support these modes."""
     if "frequency" in window_mode and criterion.per_frame:
         raise UsageError(
-            f"criterion {criterion.name} is a mean over frames and does not part into "
-            "frequencies: use `criterion` concentration or `window_mode` time"
+            f"criterion {criterion.name} is a mean over frames, it has no value per "
+            "frequency: use `criterion` concentration or `window_mode` time"
         )
     if hop_mode != "fixed" and criterion.ranked:
         raise UsageError(

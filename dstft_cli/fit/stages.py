@@ -1,7 +1,7 @@
 """The stages of a fit, in order: start, search over the moment table, descent.
 
-Each stage returns where the fit stands after it. The best so far, penalty included, is kept: a fit
-cannot end worse than its start or than any single length of the table.
+Each stage returns the state of the fit. The best score so far, with penalty, is kept: a fit cannot end
+worse than its start or than any single length of the table.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ class Task:
 
     @property
     def hops(self) -> HopRange:
-        """What positions obey, which must be learned."""
+        """Constraints of learned positions."""
         assert self.plan.hops is not None
         return self.plan.hops
 
     def moved(self, evaluator: Evaluator, centers: Array) -> Evaluator:
-        """The evaluator of frames at these centres, samples, `[T]`, which goes on counting."""
+        """The evaluator of frames at these centres, samples, `[T]`; it continues the count."""
         if np.array_equal(centers, evaluator.centers):
             return evaluator
         moved = self.problem.evaluator(self.plan, centers)
@@ -60,7 +60,7 @@ class Task:
         return moved
 
     def tabulated_lengths(self, evaluator: Evaluator) -> Array:
-        """Lengths that are searched, samples, `[M]`: as fine as the problem asks, within memory."""
+        """Lengths of the table, samples, `[M]`, as many as memory allows."""
         for per_octave in range(self.problem.lengths_per_octave, LENGTHS_PER_OCTAVE, -1):
             lengths = self.plan.tabulated_lengths(per_octave)
             if len(lengths) * len(evaluator.weights) <= _MOST_TABULATED:
@@ -78,11 +78,11 @@ def run_stages(task: Task, began: float) -> tuple[Standing, dict[str, float]]:
     """Start, search if asked for, descent if it has steps; the best is evaluated once more.
 
     Args:
-        task: what is to be learned.
+        task: problem and plan.
         began: when the fit did, of `time.perf_counter`.
 
     Returns:
-        Where the fit ended, with a length for every row where they may vary, and the seconds of
+        The final state of the fit, with a length for every row if they vary, and the seconds of
         search and descent.
 
     Raises:
@@ -131,7 +131,7 @@ def search(task: Task, now: Standing) -> Standing:
             table = now.evaluator.table(task.tabulated_lengths(now.evaluator))
     if asked.varying:
         now = search_rows(task, now, table)
-        gain = now.fixed.total - now.best.total  # over the best single window, price included
+        gain = now.fixed.total - now.best.total  # over the best single window, penalty included
         now = replace(now, featureless=now.featureless and gain < CHANCE)
     return replace(now, stop_reason=StopReason.SEARCH)
 
@@ -148,20 +148,20 @@ def tabulate(task: Task, now: Standing) -> tuple[Standing, Table | None]:
     ]
     for count, found in enumerate(candidates, start=1):
         now = now.offered("table", found, evaluations=before + count)
-    # once more, in full precision: the table is rounded, and the result is compared with this
+    # again in full precision, because the table is rounded
     best = candidates[int(scores.argmin())]
     fixed = task.candidate(evaluator, best.row, evaluator.total(best.row[:, None]))
     alike = evaluator.criterion.in_nats and is_featureless(scores, lengths)
     kept = fixed if now.best is best else now.best
     now = replace(now, fixed=fixed, best=kept, featureless=alike)
     _log.info(
-        "table: %d lengths, best %.4g samples, %s", len(lengths), best.row[0], now.told(fixed)
+        "table: %d lengths, best %.4g samples, %s", len(lengths), best.row[0], now.log_text(fixed)
     )
     return now, table
 
 
 def search_hop(task: Task, now: Standing) -> Standing:
-    """The longest hop that is about as good as the best: denser frames must pay."""
+    """The longest hop that is about as good as the best."""
     hops, row, found = task.hops, now.best.row, []
     tried = np.array([])
     if hops.low < hops.high:
@@ -198,7 +198,7 @@ def search_rows(task: Task, now: Standing, table: Table | None) -> Standing:
         sums = evaluator.total(evaluator.arrange(found.row)) if ranked else found.sums
         candidate = task.candidate(evaluator, found.row, sums)
         before, now = now.best, now.offered("search", candidate)
-        _log.info("search: %d lengths, %s", len(found.row), now.told(candidate))
+        _log.info("search: %d lengths, %s", len(found.row), now.log_text(candidate))
         if now.best is before:
             break
     return now
@@ -221,7 +221,7 @@ def search_again(task: Task, now: Standing, centers: Array) -> Standing:
 
 
 def descent(task: Task, now: Standing) -> Standing:
-    """Lengths, then positions; or frames under the best single length, then lengths searched anew."""
+    """Lengths, then positions; or frames under the best single length, then lengths searched again."""
     if task.problem.descends_lengths_first:
         now = descend_lengths(task, now)
     if not task.problem.request.learns_positions:
@@ -236,10 +236,10 @@ def descent(task: Task, now: Standing) -> Standing:
 
 
 def descend_lengths(task: Task, now: Standing) -> Standing:
-    """What a descent of the lengths from the best so far ends at.
+    """The result of a descent of the lengths from the best so far.
 
-    Without a search all rows begin at one length, where the price of change has a kink. Where
-    L-BFGS does not leave it, the rows move together first, and then part.
+    Without a search all rows start at one length, where the penalty has a kink. If L-BFGS does not leave
+    it, the rows first move together, then separately.
     """
     asked, before = task.problem.request, now
     evaluate = partial(_length_point, now.evaluator)
@@ -262,10 +262,10 @@ def descend_lengths(task: Task, now: Standing) -> Standing:
 def descend_positions(
     task: Task, now: Standing, start: Candidate, *, lengths_move: bool = True
 ) -> tuple[Standing, Array]:
-    """What a descent of positions, and of lengths unless they are held, ends at.
+    """The result of a descent of positions, and of lengths unless they are fixed.
 
     Returns:
-        Where the fit stands, and the centres at which the descent ended, `[T]`.
+        The state of the fit, and the centres at the end of the descent, `[T]`.
     """
     evaluator = task.moved(now.evaluator, start.centers)
     now = replace(now, evaluator=evaluator)
@@ -318,7 +318,7 @@ def _lengths(task: Task, now: Standing) -> Lengths:
 def _descend(
     task: Task, now: Standing, objective: Objective, auto: str, max_steps: int
 ) -> tuple[Standing, Candidate | None]:
-    """Where the fit stands after a descent, and the best point that it saw, if any.
+    """The state of the fit after a descent, and its best point, if any.
 
     Args:
         task, now: of the fit.
@@ -341,12 +341,12 @@ def _descend(
         return now, None
     found = ended.best.found
     now = now.kept(found)
-    _log.info("%s, %s", text, now.told(found))
+    _log.info("%s, %s", text, now.log_text(found))
     return now, found
 
 
 def _weighed(task: Task, now: Standing, centers: Array, row: Array) -> tuple[Standing, Array]:
-    """Where the frames stand at these centres, `[T]`, and sums `[J]` at lengths of the rows."""
+    """The evaluator at these centres, `[T]`, and sums `[J]` at lengths of the rows."""
     evaluator = task.moved(now.evaluator, centers)
     sums, importance = weigh(evaluator, row, now.importance)
     return replace(now, evaluator=evaluator, importance=importance), sums
@@ -374,7 +374,7 @@ def shares_of(weights: Array, moments: Array) -> Array:
 
 
 def _finish(task: Task, now: Standing) -> Standing:
-    """The best parameters, evaluated once more: what is reported is the value of what is kept."""
+    """The best parameters, evaluated once more for the reported value."""
     best = now.best
     now = replace(now, evaluator=task.moved(now.evaluator, best.centers))
     row, sums = best.row, best.sums

@@ -1,4 +1,4 @@
-"""Where a fit stands between two stages, and the steps that led there."""
+"""The state of a fit between two stages, and its steps."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Step:
-    """A step on the way.
+    """A step of the trajectory.
 
-    Sums are kept rather than values: where hops are learned, all values are given for frames as
-    dense as the final ones, so that they compare.
+    Sums are kept, not values: with learned hops all values are given for frames as dense as the final
+    ones, so that they compare.
 
     Attributes:
         phase: `start`, `table`, `search` or `descent`.
@@ -47,7 +47,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Standing:
-    """Where a fit stands.
+    """The state of a fit.
 
     Attributes:
         evaluator: of the frames as they stand.
@@ -58,7 +58,7 @@ class Standing:
         steps: so far.
         bound: sums and cells that no assignment of the table improves on; None where not proved.
         featureless: all tabulated lengths score alike, as they do in noise.
-        stuck: a descent without a search led nowhere.
+        stuck: a descent without a search did not improve on its start.
         stop_reason: why the last stage ended.
     """
 
@@ -82,7 +82,7 @@ class Standing:
         return replace(self, steps=(*self.steps, *steps))
 
     def noted(self, phase: str, candidate: Candidate, evaluations: int | None = None) -> Standing:
-        """With a step to a candidate; where no window saw any sound it has no value and is left out."""
+        """With a step to a candidate; a step without a value (silence) is left out."""
         if not math.isfinite(candidate.total):
             return self
         return self.with_steps([step_of(phase, self.evaluator, candidate, evaluations)])
@@ -90,10 +90,10 @@ class Standing:
     def offered(
         self, phase: str, candidate: Candidate, *, evaluations: int | None = None
     ) -> Standing:
-        """With a step to a candidate, which is kept if it is the best."""
+        """With a step to a candidate, kept if it is the best."""
         return self.kept(candidate).noted(phase, candidate, evaluations)
 
-    def told(self, candidate: Candidate) -> str:
+    def log_text(self, candidate: Candidate) -> str:
         """The value of a candidate, and whether it was kept, for the log."""
         criterion = self.evaluator.criterion
         value = float(criterion.value(torch.from_numpy(candidate.sums), candidate.cells))

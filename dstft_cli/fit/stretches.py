@@ -1,4 +1,4 @@
-"""Stretches spread evenly over a long signal, to look at a part of it that stands for the whole."""
+"""Stretches spread evenly over a long signal, a sample of the whole."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from dstft_cli.stft import Samples
 
 _COUNT = 8
 _FEW_FRAMES = 8  # that each is to hold at least
-_QUIET = 0.01  # of the signal's peak: a stretch that does not reach it tells of silence alone
+_QUIET = 0.01  # of the signal's peak; a stretch below it is silent
 _BLOCK = 1 << 16
 
 
 @dataclass(frozen=True)
 class Stretches:
-    """Which samples of a signal are looked at, the same for every hop, so that what is seen compares.
+    """The samples that are analysed, the same for every hop, so that values compare.
 
     Attributes:
         length: of the signal, samples.
-        starts: of the stretches, samples, increasing; empty where all of the signal is looked at.
+        starts: of the stretches, samples, increasing; empty for the whole signal.
         size: of each stretch, samples.
     """
 
@@ -35,7 +35,7 @@ class Stretches:
     def centers(self, hop_length: float) -> NDArray[np.float64]:
         """Centres of the frames a hop apart that lie in the stretches, samples, `[T]`.
 
-        The frames see what lies around them, in a stretch or not.
+        Windows may reach beyond a stretch.
         """
         centers = uniform_centers(self.length, hop_length)
         if not self.starts:
@@ -45,21 +45,21 @@ class Stretches:
         return centers[(centers >= nearest) & (centers < nearest + self.size)]
 
     def share(self, hop_length: float) -> float:
-        """Part of the signal that frames a hop apart stand for, in (0, 1]."""
+        """Share of the signal that is analysed, in (0, 1]."""
         return min(len(self.centers(hop_length)) * hop_length / self.length, 1.0)
 
     def weights(self, frames: int) -> NDArray[np.float64] | None:
-        """What so many frames weigh, all alike, `[T]`; None where they are all of the signal's."""
+        """Equal weights of frames, `[T]`; None for all frames of the signal."""
         return np.ones(frames) if self.starts else None
 
 
 def spread_stretches(samples: Samples, most: int, *, longest_hop: float, peak: float) -> Stretches:
-    """Stretches in the middles of equal parts of the signal; in a quiet middle, where the part is loudest.
+    """Stretches in the middles of equal parts of the signal, or at the loudest sample of a quiet part.
 
     Args:
         samples: signal `[C, N]`.
-        most: samples per channel to look at in all, or more where stretches would hold few frames.
-        longest_hop: of the frames that are looked at, samples.
+        most: samples per channel to analyse in all, or more where stretches would hold few frames.
+        longest_hop: of the analysed frames, samples.
         peak: largest absolute sample.
     """
     length = int(samples.shape[-1])

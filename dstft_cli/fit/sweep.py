@@ -31,7 +31,7 @@ from dstft_cli.stft import Samples
 Array = NDArray[np.float64]
 _EvaluatorOf = Callable[[SweepGrid, Criterion], SweepEvaluator]
 
-MOST_POINTS = 1 << 24  # frames × n_fft × channels per length: longer signals are looked at in part
+MOST_POINTS = 1 << 24  # frames × n_fft × channels per length: of longer signals a part is analysed
 _SCHEDULE = Schedule("lbfgs", None, max_steps=20, tolerance=1e-6)
 
 
@@ -47,8 +47,7 @@ def sweep(
     """Criteria for a range of window lengths, and the best length of each.
 
     With an `n_fft`, values are those that `fit` reports; otherwise see `sweep_grids`. Signals
-    of more than `MOST_POINTS` are looked at in stretches spread evenly over them, which stand for
-    the whole.
+    of more than `MOST_POINTS` are analysed in stretches spread evenly over them.
 
     Args:
         samples: signal, `[N]` or `[C, N]`; anything with `.shape` and `samples[:, a:b]`.
@@ -56,7 +55,7 @@ def sweep(
         criteria: names or objects, see `criteria.resolve`.
         peak: largest absolute sample, if known.
         progress: called as `progress(stage, done, total)`.
-        most_points: frames × n_fft × channels to look at for each length; None: `MOST_POINTS`.
+        most_points: frames × n_fft × channels to analyse for each length; None: `MOST_POINTS`.
 
     Raises:
         UsageError: a value is out of range or contradicts another; a criterion is not finite
@@ -66,7 +65,7 @@ def sweep(
     if not criteria:
         raise UsageError("criteria is empty: name at least one")
     chosen = [resolve(criterion, request.order) for criterion in criteria]
-    # one that depends on the level sees the signal as it is, and the others do not mind
+    # a criterion that depends on the level needs the signal unscaled
     as_it_is = next((c for c in chosen if not c.scale_invariant), chosen[0])
     request = replace(request, window_mode="constant", hop_mode="fixed", criterion=as_it_is)
     problem = Problem.of(samples, request, peak, None)
@@ -171,7 +170,7 @@ def _descend(
     """Length, value and score that a descent from `start` ends at; None where it fails."""
 
     def objective(z: Array) -> Evaluated[tuple[float, float, float]]:
-        length = float(np.clip(np.exp(z[0]), low, high))  # rounding must not pass a bound
+        length = float(np.clip(np.exp(z[0]), low, high))  # rounding must not exceed a bound
         sums, slopes = evaluator.sums_and_slopes(length)
         score, outer = evaluator.criterion.score_gradient(sums, evaluator.cells)
         value = float(evaluator.criterion.value(torch.from_numpy(sums), evaluator.cells))
@@ -185,7 +184,7 @@ def _descend(
 def _notes(
     curves: Sequence[SweepCurve], grids: Sequence[SweepGrid], length: int, resolved: float
 ) -> list[Note]:
-    """A note for each end of the range that is the best length of a criterion that tells lengths apart.
+    """A note for each best length at an end of the range, unless all lengths are equally good.
 
     Args:
         curves: of the sweep.

@@ -24,7 +24,7 @@ _ENDS = [0, -1]  # the bins at 0 and at half the sample rate
 
 
 class SweepEvaluator(Evaluator):
-    """An evaluator of the frames of a grid in some stretches of a signal, which all weigh alike.
+    """An evaluator of the frames of a grid in stretches of a signal, with equal weights.
 
     Where the grid asks for it, the first and the last bin count half, as in a trapezoid rule over
     frequency. Sums and numbers of cells are those of the whole signal and band, in the grid's `CELL`s,
@@ -32,9 +32,9 @@ class SweepEvaluator(Evaluator):
 
     Args:
         problem: signal, band, and how to compute.
-        stretches: of the signal that are looked at.
+        stretches: of the signal that are analysed.
         grid: FFT size and hop.
-        criterion: the one that a descent asks for; it says whether the signal is scaled.
+        criterion: that of a descent; it decides whether the signal is scaled.
     """
 
     def __init__(
@@ -150,5 +150,5 @@ class SweepEvaluator(Evaluator):
             Gini.add_to_histogram(histogram, a[..., _ENDS], -0.5 * weights)
 
     def _with_ends(self, criterion: Criterion) -> Criterion:
-        """A criterion that is no sum over bins weighs the ends itself."""
+        """A criterion that is not a sum over bins weighs the ends itself."""
         return Kurtosis(0.5) if self.half_ends and type(criterion) is Kurtosis else criterion

@@ -1,10 +1,10 @@
-"""The moment table: what plain windows attain, and the best assignment of tabulated lengths to rows.
+"""The moment table: moments of single windows, and the best assignment of tabulated lengths to rows.
 
 `table[i, m]` holds the moments of frame `i` under window length `m`. A criterion of two sums `(A, B)`
-whose level sets are convex is minimised over all assignments, mixtures included, at one multiplier:
+whose level sets are convex is minimised over all assignments and mixtures at one Lagrange multiplier:
 every frame takes `argmin_m λ·A[i, m] − B[i, m]`, and λ is the root of `λ = multiplier(B/A)` of the
-sums so chosen, found by bisection. At the root the least possible `λA − B` confines every assignment
-to a half plane; the lowest score in it is a bound that no assignment can beat.
+sums so chosen, found by bisection. At the root the minimum of `λA − B` restricts every assignment to
+a half plane. The lowest score in it is a bound for all assignments.
 
 For `entropy` this reads `λ = 1 + S₂/S₁`, and the bound is `1 − λ + ln Σ_i min_m (λ·S₁[i, m] − S₂[i, m])`.
 """
@@ -32,14 +32,14 @@ Assignment = NDArray[np.int64]
 
 FEATURELESS = LITTLE  # nats between best and worst
 CHANCE = 0.1  # nats that lengths which vary freely gain in white noise, rounded up
-_TELLING_RANGE = 4  # longest over shortest length, below which all may well score alike
+_TELLING_RANGE = 4  # longest over shortest length; a narrower range may be flat
 _BISECTIONS = 60
 _LINEARISATIONS = 12
 _WORTH_REPEATING = {1: 1e-9, 2: 1e-6}  # of the score, in a chain and in a grid of rows
 _SMALLEST_STEP = 0.05
 _EXCHANGES = 32
 _WORTH_EXCHANGING = 1e-7  # nats
-_NO_VALUE = np.errstate(divide="ignore", invalid="ignore")  # of windows that see no sound
+_NO_VALUE = np.errstate(divide="ignore", invalid="ignore")  # of windows in silence
 _ROWS = 1 << 16  # rows of the table handled at a time, so that temporaries stay small
 
 
@@ -94,7 +94,7 @@ class TabulatedProblem:
         return total
 
     def free(self) -> Found:
-        """The best assignment where lengths may change at no cost."""
+        """The best assignment without a penalty."""
         if isinstance(self.criterion, QuasiConvex):
             return self._by_multiplier(self.criterion)
         found = self._by_linearisation(
@@ -105,11 +105,11 @@ class TabulatedProblem:
         return found
 
     def smooth(self, positions: Array, neighbours: Neighbours, start: Assignment) -> Found:
-        """The best assignment found where changes between neighbours are paid for.
+        """The best assignment found with a penalty on changes between neighbours.
 
         Args:
             positions: logarithms of the M lengths, strictly increasing.
-            neighbours: of the rows, with prices above 0 in units of the score.
+            neighbours: of the rows, with penalties above 0 in units of the score.
             start: assignment whose sums the score is linearised at first.
         """
         return self._by_linearisation(
@@ -145,14 +145,14 @@ class TabulatedProblem:
                 break
         assert best is not None
         best = self._exchange(best)
-        if bound_score > best.score:  # rounding put an attained optimum below its own bound
+        if bound_score > best.score:  # by rounding an optimum may lie below its bound
             bound = self.sums(best.assignment)
         return Found(best.assignment, best.score, bound)
 
     def _exchange(self, found: Found) -> Found:
         """Changes the length of one row at a time while that improves the score.
 
-        The relaxed optimum may mix two lengths in a row that ties; this settles such rows.
+        The relaxed optimum may mix two lengths in a row that ties; this decides such rows.
         """
         assignment, score = found.assignment.copy(), found.score
         for _ in range(_EXCHANGES):
@@ -223,7 +223,7 @@ class TabulatedProblem:
             gained = best.score - value
             if gained > 0:
                 best = Found(assignment, value, None)
-            else:  # beyond where the gradient holds: go part of the way (Frank & Wolfe 1956)
+            else:  # the step is too long for the linearisation: shorten it (Frank & Wolfe 1956)
                 step *= 0.5
             if abs(gained) < worth * abs(value) or step < _SMALLEST_STEP:
                 break
@@ -231,7 +231,7 @@ class TabulatedProblem:
         return best
 
     def _cost(self, gradient: Array) -> Array:
-        """What each length of each frame adds to the linearised score, `[T, M]`."""
+        """Contribution of each length of each frame to the linearised score, `[T, M]`."""
         cost = np.empty(self.table.shape[:2])
         for rows in self._row_blocks():
             cost[rows] = (self.table[rows] @ gradient) * self.weights[rows, None]
@@ -270,7 +270,7 @@ class FoundLengths:
 def search_lengths(
     evaluator: Evaluator, table: Table, lengths: Array, neighbours: Neighbours
 ) -> FoundLengths:
-    """The best of the tabulated lengths for each row, changes between neighbours paid for."""
+    """The best tabulated length of each row, with the penalty on changes."""
     problem = TabulatedProblem(table, evaluator.weights, evaluator.criterion, evaluator.cells)
     free = found = problem.free()
     if not neighbours.free:
@@ -278,7 +278,7 @@ def search_lengths(
     assignment = found.assignment
     if len(neighbours.shape) == 1:
         assignment = keep_neighbours_where_silent(assignment, table)
-    elif neighbours.free:  # a charge carries lengths into silence by itself
+    elif neighbours.free:  # with a penalty lengths continue into silence
         lines = zip(
             assignment.reshape(neighbours.shape),
             table.reshape(*neighbours.shape, *table.shape[1:]),
@@ -291,7 +291,7 @@ def search_lengths(
 def fixed_scores(evaluator: Evaluator, lengths: Array) -> tuple[Array, Array, Table | None]:
     """Score `[M]` and sums `[M, J]` of each length used for all frames, and the moment table.
 
-    A ranked criterion ranks the cells anew for each length, so it has no table.
+    A ranked criterion ranks the cells again for each length, so it has no table.
     """
     table = None
     if evaluator.criterion.ranked:
@@ -304,11 +304,11 @@ def fixed_scores(evaluator: Evaluator, lengths: Array) -> tuple[Array, Array, Ta
 
 
 def unusable_last(scores: Array) -> Array:
-    """Scores with infinity where there is none, so that nothing chooses it."""
+    """Scores, with infinity for NaN, which is then never chosen."""
     return np.where(np.isnan(scores), np.inf, scores)
 
 
 def is_featureless(scores: Array, lengths: Array) -> bool:
-    """Whether lengths over a wide range score alike `[M]`, nats, as they do in noise."""
+    """Whether lengths over a wide range are equally good, as in noise; scores `[M]`, nats."""
     wide = lengths[-1] >= _TELLING_RANGE * lengths[0]
     return bool(wide and np.isfinite(scores).all() and np.ptp(scores) < FEATURELESS)

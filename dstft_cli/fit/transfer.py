@@ -89,7 +89,7 @@ def apply_learned(
 
     Raises:
         InputError: the parameters do not fit the recording.
-        UsageError: the criterion looks at frequencies that the recording has not.
+        UsageError: the recording has no frequencies in the band of the criterion.
     """
     samples = as_channels(samples)
     assert request.hop_length is not None
@@ -100,7 +100,7 @@ def apply_learned(
         bins = band.bins(fitting.n_fft, rate)
     except UsageError:
         raise UsageError(
-            f"the criterion looks at {band}, and a recording at {rate:g} Hz has no bins there: choose "
+            f"the band of the criterion, {band}, has no bins at a sample rate of {rate:g} Hz: choose "
             "another `sr`, or learn with another `criterion_fmin` or `criterion_fmax`"
         ) from None
     began = time.perf_counter()
@@ -225,8 +225,8 @@ def transfer(learned: Learned, hop_length: float, samples: int, sample_rate: flo
     if abs(samples - learned.samples) > hop_length:
         raise InputError(
             f"the parameters vary from frame to frame over {learned.samples / sample_rate:.3f} s, "
-            f"the recording lasts {samples / sample_rate:.3f} s: choose as much of it with "
-            f"`offset` and `duration`, or learn with {_steady(learned)}"
+            f"the recording lasts {samples / sample_rate:.3f} s: choose a part with `offset` and "
+            f"`duration`, or learn with {_steady(learned)}"
         )
     lengths = learned.window_length
     _check_frames(samples, min(hop or hop_length, hop_length))
@@ -254,7 +254,7 @@ def _check_frames(samples: float, hop_length: float) -> None:
 
 
 def _steady(learned: Learned) -> str:
-    """The modes that keep what varies with time from doing so."""
+    """The modes without variation over time."""
     if learned.window_length.shape[1] == 1:
         return "`hop_mode` constant"
     return "`window_mode` constant or frequency"
@@ -287,9 +287,8 @@ def _global(learned: Learned, hop_length: float, samples: int, sample_rate: floa
         n_fft = 2 * math.ceil(longest / 2)
     if shortest < SHORTEST_WINDOW or n_fft > LARGEST_FFT:
         raise InputError(
-            f"the window length learned at {learned.sample_rate:g} Hz is {shortest:g} samples at "
-            f"{sample_rate:g} Hz, with n_fft {n_fft}: at least {SHORTEST_WINDOW:g}, with n_fft up "
-            f"to {LARGEST_FFT}, is possible: resample with `sr` {learned.sample_rate:g}"
+            f"at {sample_rate:g} Hz the window has {shortest:g} samples (at least {SHORTEST_WINDOW:g}), "
+            f"n_fft is {n_fft} (at most {LARGEST_FFT}): resample with `sr` {learned.sample_rate:g}"
         )
     if len(scaled) > 1:  # the length of the nearest frequency that was learned
         frequencies = np.arange(n_fft // 2 + 1) * (sample_rate / n_fft)

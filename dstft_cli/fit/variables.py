@@ -1,4 +1,4 @@
-"""Window lengths as functions of the variables that a descent moves, and the price of their change."""
+"""Window lengths as functions of the variables of a descent, and the penalty on their change."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Pairs = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Neighbours:
-    """Which rows border on each other, and what a change of window length between them costs.
+    """Neighbouring rows, and the penalty on a change of window length between them.
 
     Rows lie in a chain (frames, bins) or in a grid (patches of the plane, frequency first); a change
     between neighbours `a` and `b` costs `price · |ln θ_a − ln θ_b|`, with one price per axis.
@@ -30,7 +30,7 @@ class Neighbours:
 
     @property
     def free(self) -> bool:
-        """Whether changes cost nothing."""
+        """Whether there is no penalty."""
         return not any(self.prices)
 
     def pairs(self) -> tuple[Pairs, FloatArray]:
@@ -61,8 +61,8 @@ class Neighbours:
 class FreeLengths:
     """Window lengths `θ_r = exp(z[index_r])` of rows that may share a variable.
 
-    Neighbours that the search gave the same length share one variable; this is how a curve that is
-    constant over a syllable stays so.
+    Neighbours with the same length after the search share one variable, so a curve that is constant over
+    a syllable stays constant.
 
     Attributes:
         index: variable of each row, `[R]`; `[1]` for one length for all.
@@ -85,7 +85,7 @@ class FreeLengths:
     ) -> FreeLengths:
         """One variable per stretch or patch of equal lengths `[R]`.
 
-        One per row where that is asked for or where changes cost nothing.
+        One per row if asked for, or without a penalty.
         """
         rows = len(lengths)
         if neighbours.free:
@@ -108,7 +108,7 @@ class FreeLengths:
         return cls(index, distinct, total)
 
     def variables(self, lengths: FloatArray) -> FloatArray:
-        """`z` of the lengths `[1]` or `[R]`: the first row of a variable speaks for it."""
+        """`z` of the lengths `[1]` or `[R]`: taken from the first row of each variable."""
         row = np.broadcast_to(lengths, self.index.shape)
         _, first = np.unique(self.index, return_index=True)
         z: FloatArray = np.log(row[first])

@@ -1,4 +1,4 @@
-"""Pictures of results. matplotlib is imported when the first of them is drawn, not before."""
+"""Pictures of results. matplotlib is imported when the first one is drawn."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ __all__ = ["PixelGrid", "PixelPool", "can_draw", "check_cmap", "frequency_range"
 
 
 def check_cmap(name: str) -> str:
-    """`name` if matplotlib has such a colour map; UsageError, which names the nearest, if not."""
+    """`name`, or UsageError with the nearest colour maps."""
     from dstft_cli.plot import axes
 
     return axes.check_cmap(name)
 
 
 def can_draw(title: str) -> bool:
-    """Whether pictures show this title in full: False where no font has the glyphs of its name."""
+    """Whether the installed fonts have all glyphs of this title."""
     from dstft_cli.plot import axes
 
     return axes.can_draw(title)

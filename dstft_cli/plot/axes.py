@@ -1,7 +1,7 @@
-"""How every figure looks: style, fonts, titles, ticks and axes; and how it becomes bytes.
+"""Style, fonts, titles, ticks and axes of all figures, and their rendering.
 
-No pyplot, so no state stays behind. Ticks are those of matplotlib and librosa; librosa is imported
-only for an axis that wants its formatters, for it takes half a second.
+Without pyplot, so without global state. Ticks are those of matplotlib and librosa; librosa is imported
+only for an axis that needs it, because that takes half a second.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ R = TypeVar("R")
 DPI = 130
 VECTOR_DPI = 220  # of the images inside svg and pdf
 WIDTH = 10.0  # of a figure, inches
-FONT = "DejaVu Sans"  # matplotlib brings it along
+FONT = "DejaVu Sans"  # installed with matplotlib
 PLACEHOLDERS = ("Last Resort", ".LastResort", "Adobe Blank", "Unicode BMP Fallback")  # all boxes
 INK = "#222222"
 COLOURS = {"start": "#7f7f7f", "table": "#2f6db3", "search": "#e08214", "descent": "#b5367a"}
@@ -64,11 +64,11 @@ STYLE: dict[Any, Any] = {
     "figure.facecolor": "white",
     "axes.facecolor": "white",
     "savefig.facecolor": "white",
-    "svg.hashsalt": "dstft",  # ids in the file depend on nothing but its content
+    "svg.hashsalt": "dstft",  # ids in the file depend only on its content
 }
 UNDATED: dict[str, dict[str, None]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
 
-FEWEST_TICKS = 3  # that tell a scale
+FEWEST_TICKS = 3  # for a readable scale
 STEPS = [1, 2, 2.5, 5, 10]  # between even ticks, times a power of ten
 MANTISSAS = ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 5.0, 7.0))
 WIDE = 3.0  # ratio of frequencies from which ticks follow a logarithmic or mel scale
@@ -91,7 +91,7 @@ def render(figure: Figure, format: str = "png") -> bytes:
     """The figure as a file's bytes: `png`, `svg` or `pdf`; the same figure gives the same bytes."""
     file = io.BytesIO()
     with warnings.catch_warnings(), matplotlib.rc_context(STYLE):
-        # no font has a glyph of a name inside a panel: a box is drawn
+        # a box is drawn for a missing glyph
         warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
         FigureCanvasAgg(figure)
         dpi = DPI if format == "png" else VECTOR_DPI
@@ -124,7 +124,7 @@ def axes_at(figure: Figure, left: float, bottom: float, width: float, height: fl
 
 
 def put_title(figure: Figure, title: str, left: float) -> None:
-    """The figure's heading, without a name that no font can draw; never read as mathematics."""
+    """The figure's heading, without a name that no font can draw; without mathematics."""
     w, h = figure.get_size_inches()
     text, fonts = _drawable(title)
     place: dict[str, Any] = {"ha": "left", "va": "top", "fontsize": 12, "parse_math": False}
@@ -174,13 +174,13 @@ def clean_title(text: str, longest: int = 80) -> str:
 
 
 def can_draw(title: str) -> bool:
-    """Whether a heading is drawn in full: False where no installed font has a glyph of its name."""
+    """Whether the installed fonts have all glyphs of a heading."""
     text = clean_title(title)
     return not _lacking(text, fonts_for(text))
 
 
 def fonts_for(text: str) -> list[str]:
-    """Font families that have the glyphs of `text` between them, as far as any installed one has."""
+    """Font families for the glyphs of `text`, as far as installed fonts have them."""
     fonts = [FONT]
     lacking = _lacking(text, fonts)
     if lacking:
@@ -195,7 +195,7 @@ def fonts_for(text: str) -> list[str]:
 
 
 def _lacking(text: str, fonts: Sequence[str]) -> set[int]:
-    """Characters of `text` that none of the fonts has."""
+    """Characters of `text` that are in none of the fonts."""
     return {ord(c) for c in text} - {ord(" ")} - set().union(*map(_glyphs, fonts))
 
 
@@ -206,7 +206,7 @@ def _glyphs(font: str) -> frozenset[int]:
 
 
 def _drawable(title: str) -> tuple[str, list[str]]:
-    """The title as it is drawn, and its fonts; a name, its beginning, is left out if it must be."""
+    """The title and its fonts; the name at its start is left out if no font has its glyphs."""
     text = clean_title(title)
     fonts = fonts_for(text)
     lacking = _lacking(text, fonts)
@@ -239,7 +239,7 @@ def _inside(places: ArrayLike, low: float, high: float) -> FloatArray:
 def length_ticks(low: float, high: float, log: bool) -> FloatArray:
     """Some four ticks, three at least, from `low` to `high`, of any unit."""
     for subs in MANTISSAS if log else ():
-        # within less than a decade the locator would turn to even ticks
+        # within a decade the locator would choose even ticks
         wider = LogLocator(subs=subs, numticks=99).tick_values(low / 10, high * 10)
         places = _inside(wider, low, high)
         if places.size >= FEWEST_TICKS:
@@ -307,7 +307,7 @@ def frequency_ticks(low: float, high: float, scale: str) -> FloatArray:
         if scale == "log" and len(subs) > 1:
             subs.remove(3.0)
         places = _inside(LogLocator(subs=subs, numticks=99).tick_values(start, high), start, high)
-        if scale == "mel":  # below some 700 Hz mel is linear: these would crowd there
+        if scale == "mel":  # below about 700 Hz mel is linear: these would crowd there
             places = _apart(np.append([0.0] if low == 0 else [], places), low, high, scale)
     return (
         places
@@ -317,7 +317,7 @@ def frequency_ticks(low: float, high: float, scale: str) -> FloatArray:
 
 
 def _apart(places: FloatArray, low: float, high: float, scale: str) -> FloatArray:
-    """Those that stand a twelfth of the axis or more above the one before."""
+    """Ticks at least a twelfth of the axis above the one before."""
     bottom, top = hz_to_scale([low, high], scale)
     kept: list[float] = []
     last = -math.inf

@@ -1,4 +1,4 @@
-"""The picture of spectrograms above the window and hop lengths that made them."""
+"""The picture of spectrograms above their window and hop lengths."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ LABELS = 0.45  # more above a panel that stands under an axis with labels
 MAP_RIGHT, MAP_BAR_GAP = 1.52, 0.66  # margin and gap of a bar with labels on both sides
 EQUAL = 1e-6  # hops that differ by no more than this share of the longest are one hop
 FEW = 250  # frames up to which each centre has a mark, and each hop its exact span
-Over = Literal["time", "frequency", "plane"]  # what window lengths vary over, if they do
+Over = Literal["time", "frequency", "plane"]  # dimensions over which window lengths vary
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a comparison shows.
+    """The content of a comparison.
 
     Attributes:
         panels: label and pixels of each spectrogram, from top to bottom, the learned one last.
@@ -68,11 +68,11 @@ class Comparison:
             frequency; [F, T]: a map; None: not learned, and not drawn.
         sample_rate: Hz.
         start_length: window length at the start, samples.
-        best_fixed_length: best single window length, samples; None where none was looked for.
+        best_fixed_length: best single window length, samples, or None.
         length_bounds: shortest and longest length allowed, samples; drawn beside curves.
-        start_hop: hop length at the start, samples, where hops were learned and are to be drawn.
-        band: ends of the band that the criterion looked at, Hz, drawn as lines; None: no end.
-        channels: whose mean power the panels show.
+        start_hop: hop length at the start, samples, if learned hops are drawn.
+        band: ends of the band of the criterion, Hz, drawn as lines; None: no end.
+        channels: number of channels in the mean power.
     """
 
     panels: Sequence[tuple[str, PixelPool]]
@@ -88,7 +88,7 @@ class Comparison:
 
     @property
     def over(self) -> Over | None:
-        """What window lengths vary over, if there are any; ValueError for another shape."""
+        """The dimensions over which window lengths vary; ValueError for another shape."""
         if self.window_lengths is None:
             return None
         bins, frames = self.panels[-1][1].grid.frequencies.size, np.size(self.times)
@@ -106,7 +106,7 @@ class Comparison:
 
     @property
     def named_lengths(self) -> list[tuple[float, str, str]]:
-        """Single lengths to compare with: samples, name, and the phase whose colour they have."""
+        """Single lengths to compare with: samples, name, and the phase that gives the colour."""
         named = [(self.start_length, "start", "start")]
         if self.best_fixed_length is not None:
             named.append((self.best_fixed_length, "best fixed", "table"))
@@ -134,7 +134,7 @@ def comparison_figure(
     """
     check_look(db_range, cmap)
     if not shown.panels:
-        raise ValueError("a comparison of no panels")
+        raise ValueError("a comparison without panels")
     over, spectrograms = shown.over, len(shown.panels)
     plane = PLANE if spectrograms > 1 else ALONE
     apart = LEGEND_GAP + (LABELS if over == "frequency" else 0.0)
@@ -269,7 +269,7 @@ def _draw_map(axes: Axes, shown: Comparison, cmap: str) -> None:
     unit, name = length_unit(high, shown.sample_rate)
     norm = (LogNorm if log else Normalize)(low * unit, high * unit)
     grid = shown.panels[-1][1].grid
-    # exp(log(x)) may leave the range by a rounding error
+    # exp(log(x)) may exceed the range by a rounding error
     pixels = np.clip(pool_lengths(grid, lengths) * unit, low * unit, high * unit)
     look: dict[str, Any] = {"cmap": map_colours(cmap), "norm": norm, "interpolation": "nearest"}
     image = plane_image(axes, grid, pixels, **look)

@@ -41,7 +41,7 @@ CROWDED = (24, 96, 192)  # lengths of a grid without a label
 
 @dataclass(frozen=True)
 class GridPanel:
-    """Scores over window lengths: `fixed`, `joint` and perhaps `frozen`, as they are recorded."""
+    """Scores over window lengths: `fixed`, `joint` and optionally `frozen`, as recorded."""
 
     title: str
     figures: Mapping[str, Any]
@@ -49,7 +49,7 @@ class GridPanel:
 
 @dataclass(frozen=True)
 class WindowsPanel:
-    """A criterion over whole window lengths, samples, and what it reached by window mode."""
+    """A criterion over whole window lengths, samples, and its value for each window mode."""
 
     title: str
     lengths: Sequence[int]
@@ -59,7 +59,7 @@ class WindowsPanel:
 
 @dataclass(frozen=True)
 class FramesRow:
-    """Where frames stand and how far they reach: centres and window lengths, samples, `[T]`."""
+    """Centres and window lengths of frames, samples, `[T]`."""
 
     title: str
     centers: NDArray[np.floating[Any]]
@@ -76,7 +76,7 @@ def grid_figure(
         panels: one to three.
         title: of the figure.
         score: name of the vertical axis.
-        spread: which entry of the figures the bars show.
+        spread: key of the error bars.
         logarithmic: the vertical axis.
     """
     figure = Figure(figsize=(WIDTH, BOTTOM + LOWER + GAP + UPPER + TOP))
@@ -157,7 +157,7 @@ def _scores(axes: Axes, panel: GridPanel, spread: str, logarithmic: bool) -> Non
     look: dict[str, Any] = {"lw": 1.2, "capsize": 3}
 
     def bars(entries: Sequence[Mapping[str, Any]]) -> list[float]:
-        """No bar where a single seed gives none."""
+        """Error bars; none for a single seed."""
         return [entry[spread] if np.isfinite(entry[spread]) else 0.0 for entry in entries]
 
     means = [entry["mean"] for entry in fixed]

@@ -1,4 +1,4 @@
-"""The three pictures of one result: which windows they show, under which titles, from which pools."""
+"""The three pictures of one result."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class Pictures:
         title: of all pictures.
         freq_scale: `linear`, `log` or `mel`.
         fmin, fmax: range of frequencies, Hz; None for the scale's own.
-        criterion_band: ends of the band that the criterion looked at, Hz; None: no end.
+        criterion_band: ends of the band of the criterion, Hz; None: no end.
         db_range: range of the colours, dB.
         cmap: matplotlib colour map.
         format: `png`, `svg` or `pdf`.
-        channels: whose mean power the pools hold.
+        channels: number of channels in the mean power.
         offset: where the samples begin in the recording, s; the time axes count from there.
         learned: pool of the frames under the learned lengths.
     """
@@ -80,7 +80,7 @@ class Pictures:
 
     @property
     def _best_fixed_length(self) -> float | None:
-        """Best single window length, samples; None where none but the start was tried."""
+        """Best single window length, samples; None if only the start was tried."""
         best = self.result.criterion.best_fixed_win_length
         if math.isclose(best, self._start_length, rel_tol=1e-9):
             return self._start_length if self.result.trajectory.phase.count("table") > 1 else None
@@ -95,7 +95,7 @@ class Pictures:
     def _names(self) -> tuple[dict[float, str], str]:
         """Names of the single windows that the comparison shows, by length, and of the learned panel.
 
-        What is the same has one panel.
+        Equal windows share one panel.
         """
         plain = {self._start_length: ["start"]}
         if self._best_fixed_length is not None:
@@ -124,7 +124,7 @@ class Pictures:
         return render(figure, self.format)
 
     def comparison(self, plain: Sequence[PixelPool]) -> bytes:
-        """Start, best fixed and learned on one colour scale, what was learned below.
+        """Start, best fixed and learned on one colour scale, above the learned lengths.
 
         Args:
             plain: a pool for each of `plain_lengths`.
@@ -166,7 +166,7 @@ class Pictures:
         return render(figure, self.format)
 
     def _label(self, name: str, lengths: FloatArray, centers: FloatArray) -> str:
-        """What a panel shows: its windows, and their hops where hops were learned."""
+        """The label of a panel: its windows, and its hops if they were learned."""
         low, high = float(lengths.min()), float(lengths.max())
         windows = describe_length(low, self.result.sample_rate, high if high != low else None)
         hops = np.diff(centers) / self.result.sample_rate

@@ -1,4 +1,4 @@
-"""Which pixels show which frames and bins, and how values are pooled to them; no matplotlib.
+"""The grid of pixels for frames and bins, and pooling of values; without matplotlib.
 
 Over time a pixel holds the mean power of its frames, then over frequency the maximum of its bins.
 The mean keeps the noise floor where it is; the maximum over hundreds of frames would lift it by some
@@ -27,7 +27,7 @@ def hz_to_scale(hz: ArrayLike, scale: str) -> FloatArray:
     """Frequencies in Hz to the units of a scale: Hz (`linear`), log10 of Hz (`log`) or `mel` (HTK)."""
     f = np.asarray(hz, dtype=np.float64)
     if scale == "mel":
-        import librosa  # half a second, which only this scale needs
+        import librosa  # half a second, for this scale only
 
         return np.asarray(librosa.hz_to_mel(f, htk=True))
     return np.log10(f) if scale == "log" else f
@@ -100,7 +100,7 @@ class PixelGrid:
 
     Attributes:
         extent: edges of the image: (t0, t1) in s, (y0, y1) in units of the scale.
-        time_limits: (t0, t1) in s that were asked for; outer columns may reach half a hop over.
+        time_limits: (t0, t1) in s requested; outer columns may exceed it by half a hop.
         freq_range: lowest and highest frequency to show, Hz; outer rows may reach half a bin over.
         frames: T.
         frequencies: bin centres, Hz, [F].
@@ -162,7 +162,7 @@ class PixelGrid:
     def _column_edges(
         self, times: FloatArray, width: int, span: tuple[float, float] | None
     ) -> FloatArray:
-        if times.size == 1:  # the bins' spacing is the inverse of the span that a frame hears
+        if times.size == 1:  # the spacing of bins is the inverse of the frame length
             before = after = 0.5 / self._spacing
         else:
             before, after = (times[1] - times[0]) / 2, (times[-1] - times[-2]) / 2

@@ -49,8 +49,8 @@ def spectrogram_figure(
         title: any text, such as a file name; shown as it is, on one line.
         db_range: lowest level shown, dB below the maximum, > 0.
         cmap: a colour map of matplotlib.
-        band: ends of the band that the criterion looked at, Hz; None: no end.
-        channels: whose mean power the pool holds.
+        band: ends of the band of the criterion, Hz; None: no end.
+        channels: number of channels in the mean power.
 
     Raises:
         UsageError: unknown colour map, a db_range that is not above 0.
@@ -66,14 +66,14 @@ def spectrogram_figure(
 
 
 def check_look(db_range: float, cmap: str) -> None:
-    """UsageError for an unknown colour map or a range of levels that is not above 0 dB."""
+    """Raises UsageError for an unknown colour map or a range that is not above 0 dB."""
     check_cmap(cmap)
     if not (math.isfinite(db_range) and db_range > 0):
         raise UsageError(f"dB range {db_range:g} is not above 0: raise `db_range`")
 
 
 def level_label(channels: int) -> str:
-    """What the colours of a spectrogram of so many channels show."""
+    """The label of the colour bar."""
     what = "Level" if channels == 1 else f"Mean power of {channels} channels"
     return f"{what} (dB below the maximum)"
 
@@ -102,10 +102,9 @@ def to_db(magnitude: NDArray[Any], reference: float, db_range: float) -> NDArray
 def plane_image(axes: Axes, grid: PixelGrid, pixels: ArrayLike, **look: Any) -> AxesImage:
     """Pixels, [height', width'], over time and frequency; `look` goes to matplotlib's `imshow`.
 
-    The rows of the grid are even in the scale of frequencies: they are placed in its units, behind
-    the scale of the axis.
+    The rows of the grid are even in the frequency scale and are placed in its units.
     """
-    wide = max(1, COLUMNS // grid.shape[1])  # few columns would be smoothed into each other
+    wide = max(1, COLUMNS // grid.shape[1])  # no interpolation between few columns
     repeated = np.repeat(np.asarray(pixels), wide, axis=1)
     frequency_axis(axes, grid)
     look |= {"transform": axes.transLimits + axes.transAxes, "aspect": "auto", "origin": "lower"}
@@ -118,7 +117,7 @@ def colour_bar(
     """The axes of a colour bar beside panels.
 
     Args:
-        shown: what it explains.
+        shown: the image.
         panels: from top to bottom; the bar is as tall as they are together.
         label: of the bar.
         gap: between panels and bar, inches.

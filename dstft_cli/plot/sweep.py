@@ -43,8 +43,8 @@ def draw_sweep(sweep: Sweep, *, title: str, format: str = "png") -> bytes:
 def sweep_figure(sweep: Sweep, *, title: str) -> Figure:
     """Loss against window length, a panel for each criterion.
 
-    Below the panels the length is in samples, above them in time. Panels share the lengths, and all
-    criteria in nats share the losses too, so that their steepness compares.
+    Below the panels the length is in samples, above them in time. Panels share the axis of
+    lengths, and criteria in nats share that of losses, so that slopes compare.
 
     Args:
         sweep: of one criterion or more.
@@ -74,7 +74,7 @@ def sweep_figure(sweep: Sweep, *, title: str) -> Figure:
 
 
 def _draw_curve(axes: Axes, curve: SweepCurve, highest: float) -> None:
-    """The losses of one criterion, and what is remarkable about them."""
+    """The losses of one criterion, with minimum, optimum and good range."""
     blue, m = COLOURS["table"], curve.minimum
     axes.axvspan(*curve.good_lengths, color=GOOD, lw=0, label=f"within {GOOD_ENOUGH:g} of the best")
     if curve.at(USUAL_LENGTH) is not None:

@@ -1,4 +1,4 @@
-"""The picture of a fit: every plain window tried, then the steps of search and descent."""
+"""The picture of a fit: every single window tried, then the steps of search and descent."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ CURVE, BETWEEN = 3.85, 1.1  # width of the panel at the left, and between that a
 STEPS, ALONE, LENGTHS = 1.64, 2.3, 1.5  # heights of the steps beside and without it, of others
 GAP, LABELS = 0.48, 0.42  # between these, and more under an axis with labels
 CHANGE = 1e-6  # lengths that differ by no more than this share are one length
-FLAT = 0.05  # steps that fill no more of the axis than this are told in words
-LEVEL = 0.2  # lengths likewise are shown as they lie at the last step
+FLAT = 0.05  # steps that cover less of the axis are described in words
+LEVEL = 0.2  # lengths that change less are shown for the last step only
 SMALL = 1e-3  # values below are written with a power of ten each
-FEW = 50  # steps up to which each has a mark of its own
+FEW = 50  # steps up to which each has a marker
 LEAST_SPAN = 1e-4  # of its values, on an axis of the criterion
 BARS = 32  # of a distribution, over the range of lengths
 
@@ -113,17 +113,16 @@ def trajectory_figure(
 ) -> Figure:
     """Criterion against one length for all frames (left); criterion and lengths by step (right).
 
-    At the left stand the plain windows that were tried, or the plain hops where those were; at the
-    right the criterion by step and the lengths that were learned, or, where these hardly change from
-    step to step, how they are distributed at the last. A side with nothing to show is left out.
+    Left: the single windows or hops that were tried. Right: the criterion by step and the learned lengths,
+    or, if these hardly change, their distribution at the last step. An empty side is left out.
 
     Args:
         trajectory: of one step or more.
         criterion_name: for the axis, such as `entropy`.
         direction: `minimize` or `maximize`.
         sample_rate: Hz.
-        best_fixed: criterion of the best single window length; None where none was looked for.
-        table_bound: what no assignment of the tabulated lengths improves on; None: not drawn.
+        best_fixed: criterion of the best single window length, or None.
+        table_bound: bound of the criterion for tabulated lengths; None: not drawn.
         title: any text, shown as it is.
         final: criterion of the learned parameters; None: that of the last finite learned step.
 
@@ -176,7 +175,7 @@ def trajectory_figure(
 
 
 def _curve(trajectory: Trajectory, phase: Phases) -> Curve | None:
-    """What was tried for all frames alike, if that is more than one length."""
+    """The curve over single lengths, if more than one was tried."""
     table = (phase == "table").sum() > 1
     tried = {"search": "search", "start": "start", "descent": "descent"}
     windows = {"table": "fixed windows", "start": "start"} if table else tried
@@ -192,14 +191,14 @@ def _curve(trajectory: Trajectory, phase: Phases) -> Curve | None:
 
 
 def _single(lengths: FloatArray) -> float:
-    """The one length, samples, of all frames; NaN where there are several or none."""
+    """The single length of all frames, samples; NaN if there are several or none."""
     if not lengths.size or lengths.max() > lengths.min() * (1 + CHANGE):
         return float("nan")
     return float(lengths.flat[0])
 
 
 def _panels(trajectory: Trajectory, learned: NDArray[np.bool_]) -> list[Panel]:
-    """What was learned beside the criterion; a distribution comes last."""
+    """The panels of learned lengths; a distribution comes last."""
     chosen = np.flatnonzero(learned)
     panels = []
     for name, title, every in (
@@ -218,7 +217,7 @@ def _panels(trajectory: Trajectory, learned: NDArray[np.bool_]) -> list[Panel]:
 
 
 def _changes(steps: Sequence[FloatArray]) -> bool:
-    """Whether lengths differ, within a step or between two; a frame that stands alone has no hop."""
+    """Whether lengths differ within a step or between two steps."""
     if not all(lengths.size for lengths in steps):
         return False
     low, _, high = _spread(steps)
@@ -241,7 +240,7 @@ def _is_level(steps: Sequence[FloatArray]) -> bool:
 
 
 def _spread_over(steps: Sequence[FloatArray]) -> str:
-    """What lengths of steps, [B, n] or [n] each, are for: `frames`, `bins`, `cells`; `` if one."""
+    """The unit of lengths of steps, [B, n] or [n] each: `frames`, `bins`, `cells`; empty for one length."""
     bins = max(v.shape[0] if v.ndim == 2 else 1 for v in steps)
     frames = max(v.shape[-1] if v.ndim else 1 for v in steps)
     if bins == frames == 1:
@@ -252,7 +251,7 @@ def _spread_over(steps: Sequence[FloatArray]) -> str:
 def _lines(
     phase: Phases, value: FloatArray, best_fixed: float | None, table_bound: float | None
 ) -> list[Line]:
-    """What the learned value is compared with: the best fixed window, else the start; the bound."""
+    """Values to compare with: the best fixed window or the start, and the bound."""
     started = value[(phase == "start") & np.isfinite(value)]
     lines = []
     if best_fixed is not None and np.isfinite(best_fixed):
@@ -267,7 +266,7 @@ def _lines(
 def _draw_curve(
     axes: Axes, curve: Curve, phase: Phases, value: FloatArray, sample_rate: float
 ) -> None:
-    """The criterion against one length for all frames, and what the axis is."""
+    """Draws the criterion against one length for all frames."""
     shown = np.isfinite(curve.lengths) & np.isfinite(value)
     unit, unit_name = length_unit(float(curve.lengths[shown].max()), sample_rate)
     drawn = []
@@ -306,7 +305,7 @@ def _draw_criterion(axes: Axes, steps: Steps, lines: Sequence[Line], curve: Curv
         line.draw(axes, named=curve is None)
     low, high = axes.get_ylim()
     least = LEAST_SPAN * max(abs(low), abs(high))
-    if high - low < least:  # else the axis would show rounding
+    if high - low < least:  # otherwise the axis shows rounding errors
         axes.set_ylim((low + high - least) / 2, (low + high + least) / 2)
     if steps.shows_final and lines:
         _say_gain(axes, steps, lines)
@@ -321,7 +320,7 @@ def _draw_criterion(axes: Axes, steps: Steps, lines: Sequence[Line], curve: Curv
 
 
 def _say_gain(axes: Axes, steps: Steps, lines: Sequence[Line]) -> None:
-    """Beside steps that look level: how far they lie from the first of the lines."""
+    """Writes the distance from the first line beside steps that look level."""
     low, high = axes.get_ylim()
     final, seen = float(steps.final or 0.0), steps.value[np.isfinite(steps.value)]
     if not seen.size or float(np.ptp(seen)) > FLAT * (high - low):
@@ -341,7 +340,7 @@ def _say_gain(axes: Axes, steps: Steps, lines: Sequence[Line]) -> None:
 def _draw_panels(
     first: Axes, panels: Sequence[Panel], x: FloatArray, sample_rate: float, below: Sequence[Axes]
 ) -> None:
-    """Lengths below the criterion, in the axes that are there for them."""
+    """Draws the lengths below the criterion."""
     lowest = first
     for panel, axes in zip(panels, below, strict=True):
         panel_title(axes, panel.title)
@@ -380,7 +379,7 @@ def _draw_spread(
 
 
 def _draw_distribution(axes: Axes, lengths: FloatArray, sample_rate: float, of: str) -> None:
-    """Which share of frames, bins or cells has which window length, samples."""
+    """Draws the share of frames, bins or cells over window length, samples."""
     unit, unit_name = length_unit(float(lengths.max()), sample_rate)
     first, last = float(lengths.min()) * unit / 1.1, float(lengths.max()) * unit * 1.1
     edges = np.geomspace(first, last, BARS + 1)
@@ -402,7 +401,7 @@ def _log_axis(axes: Axes, first: float, last: float) -> None:
 
 
 def _value_axis(axes: Axes) -> None:
-    """Plain numbers: an offset or a power beside the axis makes two panels hard to compare."""
+    """Plain numbers, without an offset or a power beside the axis."""
     if max(np.abs(axes.get_ylim())) < SMALL:
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:.6g}")
     else:

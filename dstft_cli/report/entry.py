@@ -1,4 +1,4 @@
-"""What a page shows of one directory: its `result.json`, checked, or why there is none."""
+"""One directory on the page: its `result.json`, validated, or the reason why there is none."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dstft_cli.results import read_record
 RECORD = "result.json"
 JOURNAL = "batch-journal.jsonl"  # of `dstft batch`
 LARGEST_JOURNAL = 1 << 30  # bytes: a million jobs
-_LEFTOVERS = (".partial", ".old")  # of a run that was killed: `.NAME.XXXXXXXX.partial`
+_LEFTOVERS = (".partial", ".old")  # leftover of a killed run: `.NAME.XXXXXXXX.partial`
 
 
 def _finite(value: object) -> object:
@@ -34,7 +34,7 @@ class _Strict(BaseModel):
 
 
 class Spread(_Strict):
-    """Least, median and greatest of some lengths, samples."""
+    """Minimum, median and maximum of lengths, samples."""
 
     min: _Number
     median: _Number
@@ -61,7 +61,7 @@ class _Input(_Strict):
 
 
 class Summary(_Strict):
-    """The fields of a `result.json` that a page shows; null stands for what there is not."""
+    """The fields of a `result.json` that a page shows; None if missing."""
 
     settings: Mapping[str, object] = {}
     input: _Input
@@ -72,7 +72,7 @@ class Summary(_Strict):
     warnings: list[str]
 
     def gain(self, reference: float | None) -> float | None:
-        """How much better the final value is than `reference`, in the criterion's unit."""
+        """Improvement of the final value over `reference`, in the criterion's unit."""
         if reference is None or self.criterion.final is None:
             return None
         gain = reference - self.criterion.final
@@ -80,7 +80,7 @@ class Summary(_Strict):
 
     @property
     def best_fixed(self) -> _BestFixed:
-        """Of the criterion, also where there is none."""
+        """Best fixed value of the criterion, or None."""
         return self.criterion.best_fixed or _BestFixed(win_length=None, value=None)
 
 
@@ -109,15 +109,14 @@ def read_summary(directory: Path) -> Summary:
 def result_directories(top: Path) -> Iterator[tuple[Path, str]]:
     """Directories with a `result.json` or a failed job of a batch, each with what is wrong there.
 
-    `top` is included. Links to directories are not followed, and hidden directories that a killed
-    run has left are passed over.
+    `top` is included. Links to directories are not followed; leftovers of killed runs are skipped.
 
     Yields:
-        A path, and why it cannot be listed or why the last attempt of a batch failed, or nothing.
+        A path, and the error of listing it or of its failed job, or an empty text.
     """
     waiting = [top]
     failed: dict[Path, str] = {}
-    missing: dict[Path, set[Path]] = {}  # by folder, what leads to the failed jobs below it
+    missing: dict[Path, set[Path]] = {}  # folders on the way to failed jobs
     while waiting:
         folder = waiting.pop()
         listed: dict[str, os.DirEntry[str]] = {}
@@ -145,7 +144,7 @@ def result_directories(top: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _failed_jobs(folder: Path) -> dict[Path, str]:
-    """By directory, why the last attempt of a job failed, as the journal of a batch has it."""
+    """By directory, the error of a failed job in the journal of a batch."""
     found: dict[Path, str] = {}
     try:
         if (folder / JOURNAL).stat().st_size > LARGEST_JOURNAL:

@@ -1,7 +1,7 @@
-"""From a directory to the page: find, read, draw small, write, one result at a time.
+"""Writes the page: finds, reads and draws one result at a time.
 
-Every text from outside is escaped by Jinja2, and no address but a relative one or a `data:` of our
-own is ever written. The page's policy admits its own style and script alone, by their checksums.
+Jinja2 escapes every text from outside. Addresses are relative or our own `data:`. The policy of the
+page allows only its own style and script, by checksum.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from dstft_cli.results import atomic_file
 from dstft_cli.settings.length import number_text, time_text
 
 _AT_ONCE = 64  # rows in memory
-_THREADS = 8  # at most; reading a PNG is most of the work, and leaves the interpreter free
-# control characters, surrogates, marks that turn the direction of text, line and paragraph ends
+_THREADS = 8  # at most; reading a PNG takes most of the time and releases the interpreter lock
+# control characters, surrogates, direction marks, line and paragraph ends
 _HIDDEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
 _JOINERS = "\u200c\u200d"  # within words of several scripts, and within emoji
-_GAP = "\u00a0"  # between a number and its unit, which stay on one line
+_GAP = "\u00a0"  # non-breaking space between a number and its unit
 
 
 @dataclass
@@ -44,7 +44,7 @@ class Report:
     Attributes:
         output: its path.
         results: rows of the page.
-        broken: those of them that could not be read, or whose job of a batch failed.
+        broken: those that could not be read, or whose job failed.
     """
 
     output: Path
@@ -63,15 +63,15 @@ class Report:
             return []
         return [
             f"{self.broken} of {self.results} results cannot be read or have failed: "
-            "the last column of the report says why"
+            "see the last column of the report"
         ]
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell: its text, a second line in small, what it is sorted by, and a hint on hovering.
+    """One cell: text, small second line, sort key, and tooltip.
 
-    Where `key` is None there is no value; such cells come last, whatever the direction.
+    A cell without a value has the key None and is sorted last.
     """
 
     text: str
@@ -85,7 +85,7 @@ NONE = Cell("–")
 
 @dataclass(frozen=True)
 class Column:
-    """A heading and what stands below it; `best_first` sorts downwards at the first click."""
+    """A column; `best_first` sorts downwards at the first click."""
 
     label: str
     cell: Callable[[Summary], Cell] = lambda summary: NONE
@@ -130,7 +130,7 @@ def build_report(
             "a report on standard output could not link to its pictures: name a file with -o"
         )
     found = _find(directory)
-    if output is None and place.is_symlink():  # whoever shares results decides about no other file
+    if output is None and place.is_symlink():  # shared results must not overwrite other files
         raise UsageError(f"{printable(place)} is a link: remove it, or name a file with -o")
     top, page_folder = Path(os.path.realpath(directory)), Path(os.path.realpath(place.parent))
     counts = Report(place, len(found))
@@ -171,7 +171,7 @@ def build_report(
 
 
 def displayed(text: str) -> str:
-    """`text` on one line that can be encoded: what has no look of its own is escaped."""
+    """`text` on one line that can be encoded, invisible characters escaped."""
     if text.isprintable():
         return text
     return "".join(
@@ -185,13 +185,13 @@ def displayed(text: str) -> str:
 def relative_url(target: Path, start: Path) -> str:
     """The address of `target` for a page in the directory `start`; both absolute.
 
-    A `file:` address where there is no relative one, as between drives on Windows.
+    A `file:` address if there is no relative one, as between drives on Windows.
     """
     try:
         path = os.path.relpath(target, start)
     except ValueError:
         return target.as_uri()
-    # quote escapes a colon too, so that `a:b` is no address of a scheme `a`
+    # quote escapes a colon too: `a:b` would be an address of scheme `a`
     return quote(os.fsencode(PurePath(path).as_posix()))
 
 
@@ -221,7 +221,7 @@ def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader(__package__, "."),
         autoescape=True,
-        # after `Markup`, which is our own
+        # after `Markup`, our own type
         finalize=lambda v: displayed(v) if isinstance(v, str) and not isinstance(v, Markup) else v,
     )
     environment.filters["base64"] = lambda data: base64.b64encode(data).decode("ascii")
@@ -230,7 +230,7 @@ def _environment() -> Environment:
 
 
 def _asset(name: str) -> Markup:
-    # read as text, which turns any line end into the \n that browsers compute the checksum of
+    # as text with \n line ends, from which browsers compute the checksum
     return Markup(files(__package__).joinpath(name).read_text(encoding="utf-8"))
 
 
@@ -240,7 +240,7 @@ def _checksum(text: str) -> str:
 
 
 def _row(name: str, directory: Path, failure: str, page_folder: Path) -> dict[str, Any]:
-    """What the template shows of one directory."""
+    """The row of one directory."""
     broken, warnings, cells = failure, [failure] if failure else [], [NONE] * len(COLUMNS)
     if os.path.lexists(directory / RECORD) or not failure:
         try:
@@ -267,13 +267,13 @@ def _row(name: str, directory: Path, failure: str, page_folder: Path) -> dict[st
         "broken": broken,
         "broken_as": "Failed" if broken == failure and "failed" in failure else "Broken",
         "warnings": warnings,
-        "weight": 10**6 if broken else len(warnings),  # above any number of warnings
+        "weight": 10**6 if broken else len(warnings),  # higher than any number of warnings
     }
 
 
 def _picture(directory: Path, name: str) -> Path | None:
     places = (directory / f"{name}.{ending}" for ending in FIGURE_FORMATS)
-    # unlike Path.is_file, it never raises, as for a directory that may be listed but not entered
+    # unlike Path.is_file, it never raises
     return next((place for place in places if os.path.isfile(place)), None)
 
 

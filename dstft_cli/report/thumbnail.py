@@ -1,4 +1,4 @@
-"""A picture of some kilobytes from `spectrogram.png`."""
+"""A small picture of a `spectrogram.png`."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-LARGEST = 7400  # bytes: ten thousand as base64
-LARGEST_FILE = 2**26  # bytes of a PNG; those of dstft have less than a tenth
-MOST_PIXELS = 2**24  # of a picture; those of dstft have less than a million
-SIZES = ((320, 160), (200, 100), (120, 60))  # pixels; the first whose file is small enough
+LARGEST = 7400  # bytes; ten thousand as base64
+LARGEST_FILE = 2**26  # bytes of a PNG; those of dstft are ten times smaller
+MOST_PIXELS = 2**24  # pixels of a picture; those of dstft have less than a million
+SIZES = ((320, 160), (200, 100), (120, 60))  # pixels; the first with a small enough file is taken
 QUALITIES = (75, 60, 45, 30)
 
 
@@ -28,26 +28,25 @@ class Thumbnail:
 
 
 def thumbnail(path: Path) -> Thumbnail | None:
-    """The spectrogram within the axes of a figure, made small; None where it cannot be read."""
+    """The spectrogram within the axes of a figure, as a thumbnail; None if it cannot be read."""
     try:
         status = os.stat(path)
         if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST_FILE:
             return None
         with open(path, "rb") as file, PngImagePlugin.PngImageFile(file) as picture:
-            # the size that the decoder takes: a second header may say another than the first
+            # the size of the decoder: a second header may differ from the first
             if picture.width * picture.height > MOST_PIXELS:
                 return None
             whole = picture.convert("RGB")
         return _small(whole.crop(axes_box(whole)))
-    except Exception:  # a damaged PNG raises errors of many kinds, and none may stop the page
+    except Exception:  # a damaged PNG raises many kinds of errors; the page is still written
         return None
 
 
 def axes_box(picture: Image.Image) -> tuple[int, int, int, int]:
-    """Left, top, right and bottom of what the axes of a figure frame; the whole where none is found.
+    """Left, top, right and bottom of the area within the axes; the whole figure if not found.
 
-    The upper and the lower line of the frame are the only dark rows above and below the picture that
-    are longer than half of it, whatever its colours are.
+    Only the upper and the lower line of the frame are dark rows longer than half of the picture.
     """
     dark = np.asarray(picture.convert("L")) < 128
     height, width = dark.shape

@@ -1,17 +1,17 @@
-"""A result becomes files, whole or not at all, and is read back.
+"""Results as files: written whole or not at all, and read back.
 
 | file | what is in it |
 |---|---|
 | `output` | `Output`: the directory, the single files and standard output of one run |
 | `directory` | `OutputDirectory` and `atomic_file`, which appear when they are complete |
-| `place` | one run at a time in one place, what killed runs left, errors of a disk |
+| `place` | locks, leftovers of killed runs, errors of a disk |
 | `arrays` | `spectrogram.npy` and `stft.npy`, frame by frame |
 | `parameters` | `parameters.npz` |
-| `record` | `result.json`, `sweep.json`, and which files stand beside them |
+| `record` | `result.json`, `sweep.json`, and the files beside them |
 | `tables` | `trajectory.csv`, `sweep.csv` |
 
-A disk that fills up is an `OutputError` of one line wherever it happens; a closed pipe stays a
-`BrokenPipeError`, for the command line to end quietly.
+A full disk raises `OutputError` with one line. A closed pipe raises `BrokenPipeError`, and the command
+line ends quietly.
 """
 
 from dstft_cli.results.arrays import NpyStream, StoredTransform, open_stft

@@ -1,6 +1,6 @@
 """Arrays [F, T] in .npy files, written frame by frame and read back in blocks of frames.
 
-Memory does not grow with T, and a pipe will do for writing. Nothing is pickled or unpickled.
+Memory does not grow with T. Arrays can be written to a pipe. Nothing is pickled or unpickled.
 """
 
 from __future__ import annotations
@@ -38,11 +38,10 @@ def read_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     """Shape, whether in Fortran order, and dtype; `file` is left at the first value.
 
     Raises:
-        ValueError: a negative size, or another version than 1.0, which is all that dstft writes and
-            the one whose header cannot be long.
+        ValueError: a negative size, or a version other than 1.0, the one that dstft writes.
     """
     if np.lib.format.read_magic(file) != (1, 0):
-        raise ValueError("an .npy of another version than 1.0")
+        raise ValueError("an .npy of a version other than 1.0")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # NumPy warns where it mends a header of Python 2
@@ -55,10 +54,10 @@ def read_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
 
 
 class NpyStream:
-    """An .npy array [F, T] or [C, F, T] (channels, frequencies, frames) that arrives by frames.
+    """An .npy array [F, T] or [C, F, T] (channels, frequencies, frames), written frame by frame.
 
-    It is stored in Fortran order, where each frame is one contiguous run, so frames are appended as
-    they come. `np.load`, also with `mmap_mode="r"`, gives the shape back as announced.
+    It is stored in Fortran order: each frame is contiguous, so frames can be appended. `np.load`, also
+    with `mmap_mode="r"`, returns this shape.
 
     Args:
         file: binary, open for writing; it needs neither seek nor tell. It stays open.
@@ -165,7 +164,7 @@ class StoredTransform:
                 f"{place} has {self.channels} channels, where 1 to {MOST_CHANNELS} are possible: "
                 "run dstft optimize again with `save_stft`"
             )
-        self._array()  # a file that is shorter than its header says is refused here
+        self._array()  # raises if the file is shorter than its header says
 
     @property
     def channels(self) -> int:
@@ -180,7 +179,7 @@ class StoredTransform:
         """
         part = self._array()[..., start:stop]
         part = part if part.ndim == 3 else part[None]
-        # copied, so that nothing of the mapping stays
+        # a copy, so that the mapping can be freed
         block = np.array(np.moveaxis(part, -1, -2), order="C")
         finite = np.isfinite(block)
         if not finite.all():
@@ -191,7 +190,7 @@ class StoredTransform:
         return block
 
     def _array(self) -> NDArray[np.complexfloating]:
-        """A mapping made anew each time: pages of an old one would count as this process's memory."""
+        """A new mapping each time: pages of an old one count as memory of this process."""
         array: NDArray[np.complexfloating] = np.memmap(
             self._file,
             self.dtype,
@@ -205,7 +204,7 @@ class StoredTransform:
 
 @contextmanager
 def open_stft(path: Path) -> Iterator[StoredTransform]:
-    """Opens the transform that ``save_stft`` wrote; nothing is unpickled.
+    """Opens the transform of ``save_stft``; nothing is unpickled.
 
     Raises:
         InputError: no such file, damaged, or not a transform.

@@ -23,10 +23,10 @@ from dstft_cli.results.place import (
 )
 from dstft_cli.results.record import TRANSFORM, is_record, records_in
 
-# File browsers leave these in any folder that is looked at; nobody misses them.
+# File browsers put these into folders; they may be removed.
 BROWSER_NAMES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
-REPORT = "report.html"  # what `dstft report` writes; drawn again from what is there
-OURS = {  # how a file begins that an option may replace with `force`
+REPORT = "report.html"  # written by `dstft report`, which can write it again
+OURS = {  # first bytes of files that `force` may replace
     "npy": rb"\x93NUMPY",
     "png": rb"\x89PNG\r\n|%PDF-|<\?xml[^>]*>\s*<!DOCTYPE svg",
     "csv": rb"criterion,direction,phase,",
@@ -38,22 +38,22 @@ class OutputDirectory:
     """A directory that appears whole or not at all.
 
     `with OutputDirectory(path, force=False) as out:` reserves the place; files go to
-    `out.path(name)`; a clean end of the block renames them there. After an exception nothing is left.
-    Parents are created, and removed again on failure. An empty directory is taken; a link to a
-    directory is followed and stays.
+    `out.path(name)`; a clean end of the block renames them there. After an exception nothing remains.
+    Parents are created, and removed again on failure. An empty directory is used. A link to a
+    directory is followed and kept.
 
     Args:
         path: the place.
         force: replace what dstft wrote there before. The old directory is kept until the new one
             stands. A directory without a record of dstft, or with any other file, is never touched.
         known: names that may be written, and that `force` may replace.
-        ours: the caller knows that dstft wrote what stands there, though its record may be damaged.
+        ours: the caller knows that dstft wrote the directory, even if its record is damaged.
 
     Raises (on entering, before any work is done):
-        UsageError: the place exists, holds foreign files, is no directory, or is in use as the
-            current directory, as a parent of it or as a mount point.
-        OutputError: the place cannot be created, or another run is writing it. At the end of the
-            block: the place has changed meanwhile, or the disk is full.
+        UsageError: the place exists, holds other files, is not a directory, or is the current directory,
+            a parent of it, or a mount point.
+        OutputError: the place cannot be created, or another run is writing it; at the end of the block:
+            the place has changed, or the disk is full.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class OutputDirectory:
         self._replaced: tuple[int, int] | None = None
 
     def path(self, name: str) -> Path:
-        """Where to write file `name` now; ValueError for a name that is not a known one."""
+        """The path to write file `name` to; ValueError for an unknown name."""
         if name not in self.known:
             raise ValueError(f"{name!r} is not among the files of this directory")
         if self._work is None:
@@ -88,10 +88,10 @@ class OutputDirectory:
                 self._check_place(reserved=False)
             stack.enter_context(reserved(self._final, self.place))
             with disk_errors(self.place):
-                self._check_place(reserved=True)  # what a killed run left may have come back
+                self._check_place(reserved=True)  # a result of a killed run may have been restored
                 work = partial_name(self._final)
                 stack.callback(clear, work, self._final)
-                work.mkdir()  # not mkdtemp, whose 0700 would outlive the rename
+                work.mkdir()  # not mkdtemp: the directory would keep its mode 0700
                 (work / "new").mkdir()
             self._work = work
             self._stack = stack.pop_all()
@@ -111,7 +111,7 @@ class OutputDirectory:
                     self._commit(work)
             elif isinstance(error, OSError) and error.errno in DISK_FULL:
                 named = work if error.filename is None else Path(os.fsdecode(error.filename))
-                if work in (named, *named.parents):  # else the disk is full elsewhere
+                if work in (named, *named.parents):  # otherwise the error is not about this place
                     with disk_errors(self.place):
                         raise error
 
@@ -140,14 +140,14 @@ class OutputDirectory:
                 f"{printable(place)} exists: use `force` to replace it or choose another `output`"
             )
         if not reserved:
-            return  # another run may be exchanging what is there
+            return  # another run may be replacing it
         self._refuse_foreign(final)
         if not os.access(final, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         self._replaced = (status.st_dev, status.st_ino)
 
     def _refuse_foreign(self, folder: Path) -> None:
-        """UsageError unless the folder holds files of dstft alone, and the record of a run."""
+        """Raises UsageError unless the folder holds only files of dstft, with a record."""
         with os.scandir(folder) as entries:
             found = {entry.name: entry.is_file(follow_symlinks=False) for entry in entries}
         own = self.known | BROWSER_NAMES | {REPORT}
@@ -162,21 +162,20 @@ class OutputDirectory:
         records = [name for name in self.known if name.endswith(".json")]
         if found.keys() - BROWSER_NAMES and not any(is_record(folder / name) for name in records):
             raise UsageError(
-                f"{printable(self.place)} holds no valid record of a run of dstft: remove it or "
-                "choose another `output`"
+                f"{printable(self.place)} holds no valid record: remove it or choose another `output`"
             )
 
     def _commit(self, work: Path) -> None:
         new, old = work / "new", work / "old"
         sync(*new.iterdir(), new)
         if self.force and holds_anything(self._final):
-            with suppress(FileNotFoundError):  # gone meanwhile
-                os.rename(self._final, old)  # `clear` brings it back unless `new` takes its place
+            with suppress(FileNotFoundError):  # removed meanwhile
+                os.rename(self._final, old)  # `clear` restores it unless `new` replaces it
                 status = old.stat()
                 if (status.st_dev, status.st_ino) != self._replaced:
                     raise _changed(self.place)
-                self._refuse_foreign(old)  # a file may have been put there meanwhile
-        if os.name == "nt":  # POSIX renames onto an empty directory, Windows onto none
+                self._refuse_foreign(old)  # a file may have appeared there meanwhile
+        if os.name == "nt":  # POSIX can rename onto an empty directory, Windows cannot
             with suppress(OSError):
                 self._final.rmdir()
         try:
@@ -190,15 +189,15 @@ class OutputDirectory:
 
 @contextmanager
 def atomic_file(path: Path, *, force: bool, kind: str = "") -> Iterator[BinaryIO]:
-    """Yields a binary file that appears at `path` when the block ends cleanly, and else nowhere.
+    """Yields a binary file that appears at `path` only if the block ends cleanly.
 
-    Parents are created, and removed again on failure. A link to a file is followed and stays, unless
-    it stands in a folder of results. A device or a named pipe is written to directly.
+    Parents are created, and removed again on failure. A link to a file is followed and kept, unless
+    it lies in a folder of results. A device or a named pipe is written to directly.
 
     Args:
         path: the place.
         force: replace an existing file.
-        kind: of `OURS`; a file that does not begin like one is never replaced. Empty: any may be.
+        kind: key of `OURS`; only a file that begins like this is replaced. Empty: any file is.
 
     Raises:
         UsageError: the file exists and may not be replaced, or the place is a directory.
@@ -225,7 +224,7 @@ def atomic_file(path: Path, *, force: bool, kind: str = "") -> Iterator[BinaryIO
         with disk_errors(place):
             sync(partial)
             if force:
-                _check_file(place, force, kind)  # another file may have been put there meanwhile
+                _check_file(place, force, kind)  # another file may have appeared there meanwhile
                 os.replace(partial, final)
             else:
                 _move_to_free(partial, final, place)
@@ -233,10 +232,10 @@ def atomic_file(path: Path, *, force: bool, kind: str = "") -> Iterator[BinaryIO
 
 
 def _real_place(place: Path) -> Path:
-    """`place` absolute, with links followed, so that a link stays and what it names is replaced.
+    """`place` absolute, with links followed, so that a link is kept and its target replaced.
 
     Raises:
-        UsageError: `place` is a link to nothing, or leads through a link in a folder of results.
+        UsageError: `place` is a broken link, or goes through a link in a folder of results.
     """
     if os.path.islink(place) and not os.path.exists(place):
         raise UsageError(
@@ -253,7 +252,7 @@ def _real_place(place: Path) -> Path:
 
 
 def _check_file(place: Path, force: bool, kind: str) -> bool:
-    """Whether `place` is to be written directly, a device or a pipe; refuses what must be kept."""
+    """Whether `place` is a device or a pipe, to be written directly; raises if it must be kept."""
     try:
         status = place.stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -277,7 +276,7 @@ def _check_file(place: Path, force: bool, kind: str) -> bool:
 
 def _move_to_free(partial: Path, final: Path, place: Path) -> None:
     try:
-        os.link(partial, final)  # unlike a rename, it never replaces what has appeared meanwhile
+        os.link(partial, final)  # unlike a rename, a link never replaces a file
     except FileExistsError as error:
         raise _changed(place) from error
     except OSError:  # a file system without hard links

@@ -1,4 +1,4 @@
-"""Where one run's results go: a directory, single files and standard output."""
+"""The outputs of one run: a directory, single files and standard output."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Output:
     """The places of one run, open for writing; made by `Output.open`.
 
     Attributes:
-        directory: of the results; None where only single files or a stream are asked for.
+        directory: of the results; None for single files or a stream only.
         draws: whether any picture is wanted.
         holds_figures: whether pictures go into the directory.
     """
@@ -51,14 +51,14 @@ class Output:
         products: Products = TRANSFORM,
         ours: bool = False,
     ) -> Iterator[Output]:
-        """Reserves every place before the work begins; a bad place is refused here or nowhere.
+        """Reserves every place before the work begins. All places are checked here.
 
-        What was written appears when the block ends cleanly, and not otherwise.
+        Files appear only if the block ends cleanly.
 
         Args:
             source: the recording, a file or `-`.
             settings: of the run.
-            stdout: standard output, where something is to go there.
+            stdout: standard output, if needed.
             products: what the command writes.
             ours: as for `OutputDirectory`.
 
@@ -90,11 +90,11 @@ class Output:
             yield output
 
     def single(self, option: str) -> BinaryIO | None:
-        """The open file of an option such as `npy`; None where it is not given."""
+        """The open file of an option such as `npy`, or None."""
         return self._singles.get(option)
 
     def path(self, name: str) -> Path:
-        """Where to write a file of the directory, which there must be, now."""
+        """The path to write a file of the directory to."""
         assert self._folder is not None
         self._written.append(name)
         return self._folder.path(name)
@@ -110,14 +110,14 @@ class Output:
             _send(self._singles[option], content, self._targets[option])
 
     def to_stdout(self, content: bytes, what: str) -> None:
-        """Writes to standard output; `what` it is, for error messages."""
+        """Writes to standard output; `what` names it in errors."""
         _send(self._stream(), content, what)
 
     def write_record(self, record: dict[str, Any]) -> None:
         """The record of the run, to the directory and with `--json` to standard output.
 
-        It gains `outputs`, the final path of every file written, and `sizes`, the bytes of those in
-        the directory but the record itself.
+        Adds `outputs`, the final path of every file written, and `sizes`, the bytes of the other files
+        in the directory.
         """
         outputs, sizes = {}, {}
         if self._folder is not None and self.directory is not None:

@@ -1,4 +1,4 @@
-"""parameters.npz: the learned transform and the way to it, readable without pickle."""
+"""parameters.npz: the learned transform and its trajectory, readable without pickle."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ WORDS = {"window": WINDOWS, "normalization": NORMALIZATIONS}
 SINGLE = ("window", "normalization", "sample_rate", "n_fft", "samples")
 RISING = ("frame_centers", "times")
 LARGEST_SINGLE = 256  # bytes of one number or word
-MOST_PACKED = 200  # times smaller in the archive than in memory, for values that all differ
-MOST_GAPS = 1000  # times what the frames reach, above which a recording's length is no real one
+MOST_PACKED = 200  # largest compression of values that all differ
+MOST_GAPS = 1000  # a recording longer than this many times its frames is damaged
 
 
 @dataclass(frozen=True)
@@ -119,9 +119,9 @@ def _write_rows(
 
 
 def read_parameters(path: Path) -> StoredParameters:
-    """Reads what `write_parameters` wrote, the trajectory left aside; nothing is unpickled.
+    """Reads the file of `write_parameters`, without the trajectory; nothing is unpickled.
 
-    No array is read before its announced size fits the others and the file.
+    An array is read only if its size in the header fits the others and the file.
 
     Raises:
         InputError: no such file, not an .npz, an array is missing, or has a wrong shape or values.
@@ -130,7 +130,7 @@ def read_parameters(path: Path) -> StoredParameters:
     check_readable(path)
     try:
         with open(path, "rb") as file:
-            if file.read(4) != b"PK\x03\x04":  # else np.load would try other formats
+            if file.read(4) != b"PK\x03\x04":  # otherwise np.load tries other formats
                 raise ValueError("not an .npz")
             file.seek(0)
             with np.load(file, allow_pickle=False) as stored:
@@ -156,7 +156,7 @@ def read_parameters(path: Path) -> StoredParameters:
 
 
 class _WrongError(Exception):
-    """What is wrong with the parameters in a file."""
+    """An error in the parameters of a file."""
 
 
 def _read(stored: NpzFile) -> StoredParameters:
@@ -179,14 +179,14 @@ def _read(stored: NpzFile) -> StoredParameters:
 
 
 def _announced(archive: zipfile.ZipFile, name: str) -> tuple[int, ...]:
-    """The shape of an array, which its size in the archive agrees with."""
+    """The shape in the header of an array, checked against its size in the archive."""
     info = archive.getinfo(f"{name}.npy")
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise ValueError(f"{name} is packed in a way that NumPy does not use")
+        raise ValueError(f"{name} has a compression that NumPy does not use")
     with archive.open(info) as file:
         shape, _, dtype = read_header(cast(BinaryIO, file))
         if info.file_size != file.tell() + math.prod(shape) * dtype.itemsize:
-            raise ValueError(f"{name} has not the size that its header announces")
+            raise ValueError(f"{name} has another size than its header says")
     if dtype.hasobject:
         raise ValueError(f"{name} holds Python objects")
     if dtype.kind not in ("U" if name in WORDS else "fiu"):
@@ -198,7 +198,7 @@ def _announced(archive: zipfile.ZipFile, name: str) -> tuple[int, ...]:
     if name in RISING and info.file_size > MOST_PACKED * info.compress_size:
         raise _WrongError(
             f"'{name}' does not increase"
-        )  # values that all differ do not pack so well
+        )  # values that all differ do not compress so well
     return shape
 
 
@@ -243,7 +243,7 @@ def _check_values(values: dict[str, Any]) -> None:
         raise _WrongError("'frame_centers' does not increase")
     if centers[0] < 0 or centers[-1] > values["samples"]:
         raise _WrongError(f"'frame_centers' holds values outside [0, {values['samples']}] samples")
-    shortest = SHORTEST_WINDOW * (1 - 1e-9)  # what is learned as a logarithm may be off by rounding
+    shortest = SHORTEST_WINDOW * (1 - 1e-9)  # learned as a logarithm, so with a rounding error
     if lengths.min() < shortest or lengths.max() > values["n_fft"]:
         raise _WrongError(
             f"'window_length' holds values outside [{SHORTEST_WINDOW:g}, {values['n_fft']}] samples"

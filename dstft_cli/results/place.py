@@ -1,10 +1,10 @@
-"""What every place on disk needs: one run at a time, hidden names beside it, errors of one line.
+"""Places on disk: one run at a time, hidden temporary names, errors in one line.
 
-A run fills a hidden name beside its place and renames it when all is there. A directory is filled in
-`.NAME.XXXXXXXX.partial/new`; with `force` the old one is renamed to `…partial/old` first, and removed
-once the new one stands. A run holds the lock `.NAME.lock` beside its place, which the system drops when
-the process ends, however it ends. So the next run into the same place knows what a killed one left: it
-brings back an `old` that nothing has replaced yet, and removes the rest.
+A run writes to a hidden name beside its place and renames it when it is complete. A directory is
+written to `.NAME.XXXXXXXX.partial/new`. With `force` the old one is first renamed to `…partial/old`, and
+removed after the new one is in place. A run holds the lock `.NAME.lock` beside its place; the system
+releases it when the process ends. So the next run in the same place can clear what a killed run left:
+it restores an `old` that was not replaced, and removes the rest.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from filelock import FileLock, Timeout
 
 from dstft_cli.errors import DISK_FULL, InputError, OutputError, printable, system_reason
 
-_NAME_BYTES = 200  # of 255 that file systems allow, so that what is added to a name still fits
+_NAME_BYTES = 200  # bytes of 255, to leave room for what is added to a name
 _UNLOCKABLE = {errno.ENOLCK, errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
 _LEFTOVER = re.compile(r"\.(.+?)(\.lock|\.[0-9a-f]{8}\.partial)", re.DOTALL)
 
@@ -35,10 +35,10 @@ def disk_errors(place: Path | str, *, only_full: bool = False) -> Iterator[None]
 
     Args:
         place: what is being written, as the user named it.
-        only_full: leave all but a full disk as it is, for blocks that do more than write.
+        only_full: convert a full disk only, for blocks that do more than write.
 
     Raises:
-        OutputError: for every `OSError` but `BrokenPipeError`: a closed pipe is no failure.
+        OutputError: for every `OSError` except `BrokenPipeError`.
     """
     try:
         yield
@@ -60,7 +60,7 @@ def check_readable(path: Path, *, remedy: str = "run dstft optimize again") -> i
     """Size of a file of a result, bytes.
 
     Raises:
-        InputError: it does not exist, or is a pipe or a device, which could be read for ever.
+        InputError: it does not exist, or is a pipe or a device, which may never end.
     """
     place = printable(path)
     try:
@@ -75,7 +75,7 @@ def check_readable(path: Path, *, remedy: str = "run dstft optimize again") -> i
 
 
 def clear_leftovers(places: Iterable[Path]) -> None:
-    """Removes what killed runs left beside `places`; a result that was being replaced comes back."""
+    """Removes leftovers of killed runs beside `places`; restores a result that was being replaced."""
     folders: dict[Path, dict[str, Path]] = {}  # by folder: the start of the hidden name, the place
     for place in places:
         folders.setdefault(place.parent, {})[_stem(place.name)] = place
@@ -83,7 +83,7 @@ def clear_leftovers(places: Iterable[Path]) -> None:
         stems = {found[1] for _, found in _hidden_in(folder)}
         for stem in stems & wanted.keys():
             with suppress(OutputError), reserved(wanted[stem], wanted[stem]):
-                pass  # leftovers are untidy, not wrong
+                pass  # leftovers do no harm
 
 
 def make_parents(folder: Path) -> list[Path]:
@@ -95,7 +95,7 @@ def make_parents(folder: Path) -> list[Path]:
     created: list[Path] = []
     try:
         for new in reversed(missing):
-            with suppress(FileExistsError):  # another run may create the same parents right now
+            with suppress(FileExistsError):  # another run may create them too
                 new.mkdir()
                 created.append(new)
     except BaseException:
@@ -105,7 +105,7 @@ def make_parents(folder: Path) -> list[Path]:
 
 
 def remove_empty(folders: list[Path]) -> None:
-    """Removes what `make_parents` created, innermost first, as far as it is still empty."""
+    """Removes what `make_parents` created, innermost first, while they are empty."""
     with suppress(OSError):
         for folder in reversed(folders):
             folder.rmdir()
@@ -113,12 +113,10 @@ def remove_empty(folders: list[Path]) -> None:
 
 @contextmanager
 def reserved(final: Path, place: Path) -> Iterator[None]:
-    """The parents exist, no other run writes the place, and what killed ones left is cleared."""
+    """Creates parents, locks the place and clears leftovers, for the block."""
     with ExitStack() as stack:
         with disk_errors(place):
-            stack.callback(
-                remove_empty, make_parents(final.parent)
-            )  # no longer empty after success
+            stack.callback(remove_empty, make_parents(final.parent))  # not empty after success
             path = final.with_name(f".{_stem(final.name)}.lock")
             try:
                 lock = FileLock(path, thread_local=False)
@@ -133,7 +131,7 @@ def reserved(final: Path, place: Path) -> Iterator[None]:
                     raise
             else:
                 stack.callback(lock.release)
-                # before the release: a run that waits must not lock a file without a name
+                # removed before the release: a waiting run must not lock a deleted file
                 stack.callback(_unlink, path)
                 for hidden, found in _hidden_in(final.parent):
                     if found[1] == _stem(final.name) and hidden != path:
@@ -142,18 +140,18 @@ def reserved(final: Path, place: Path) -> Iterator[None]:
 
 
 def clear(partial: Path, final: Path) -> None:
-    """Removes an unfinished output; a directory that it has set aside comes back first."""
+    """Removes an unfinished output, after restoring a directory that it had set aside."""
     old = partial / "old"
-    with suppress(OSError):  # a leftover must not fail a run
+    with suppress(OSError):  # a leftover does no harm
         if not partial.is_dir():
             _unlink(partial)
             return
-        if old.exists() and (partial / "new").exists():  # the new one has not taken its place
+        if old.exists() and (partial / "new").exists():  # it was not replaced
             if holds_anything(final):
-                return  # something else has: nothing is removed
+                return  # another file is there: remove nothing
             os.rename(old, final)
         elif old.exists():
-            os.rename(old, partial / "gone")  # half removed, it shall never come back
+            os.rename(old, partial / "gone")  # half removed: must not be restored
         shutil.rmtree(partial)
 
 
@@ -163,7 +161,7 @@ def _unlink(path: Path) -> None:
 
 
 def sync(*paths: Path) -> None:
-    """What is written stays after a power cut, as far as the file system can tell."""
+    """Flushes a file to disk, where the file system supports it."""
     for path in paths:
         if os.name == "nt" and path.is_dir():
             continue
@@ -178,7 +176,7 @@ def sync(*paths: Path) -> None:
 
 
 def holds_anything(place: Path) -> bool:
-    """Whether something stands at `place`, an empty directory aside."""
+    """Whether `place` exists and is not an empty directory."""
     try:
         with os.scandir(place) as entries:
             return next(entries, None) is not None
@@ -189,7 +187,7 @@ def holds_anything(place: Path) -> bool:
 
 
 def _stem(name: str) -> str:
-    """The part of `name` that stands in hidden names: it may be too long to be added to."""
+    """The part of `name` for hidden names, cut if long."""
     data = os.fsencode(name)
     if len(data) <= _NAME_BYTES:
         return name
@@ -197,7 +195,7 @@ def _stem(name: str) -> str:
 
 
 def partial_name(final: Path) -> Path:
-    """A fresh hidden name beside `final`, for what is unfinished."""
+    """A new hidden name beside `final`, for an unfinished output."""
     return final.with_name(f".{_stem(final.name)}.{secrets.token_hex(4)}.partial")
 
 

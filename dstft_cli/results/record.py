@@ -1,4 +1,4 @@
-"""result.json and sweep.json: a whole run in one record of plain JSON types, and the files beside it."""
+"""result.json and sweep.json: the record of a run in plain JSON types."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from dstft_cli.names import FIGURE_FORMATS
 from dstft_cli.records import GOOD_ENOUGH, USUAL_LENGTH, FloatArray, Result, Sweep, SweepCurve
 from dstft_cli.results.place import check_readable, disk_errors
 
-LARGEST_RECORD = 32 * 2**20  # bytes; a record has some three thousand
+LARGEST_RECORD = 32 * 2**20  # bytes; a record has about three thousand
 STAGES = ("load", "search", "descent", "write", "total")
 
 
@@ -30,10 +30,10 @@ class Products:
     """The files of one command.
 
     Attributes:
-        ending: of its directory's name, where none is given: STEM-ENDING.
-        record: the JSON file that tells of the run.
+        ending: of the default directory, STEM-ENDING.
+        record: name of its JSON file.
         names: every file that it may write into its directory.
-        singles: options that each name one more file, or `-` for standard output.
+        singles: options that name one more file, or `-` for standard output.
     """
 
     ending: str
@@ -53,7 +53,7 @@ TRANSFORM = Products(
     | {"spectrogram.npy", "stft.npy", "parameters.npz", "trajectory.csv", "result.json"},
     ("npy", "png"),
 )
-"""Of `dstft optimize`, and of all that write a transform as it does."""
+"""Files of `dstft optimize` and `dstft apply`."""
 
 SWEEP = Products(
     "sweep", "sweep.json", _figures("sweep") | {"sweep.csv", "sweep.json"}, ("png", "csv")
@@ -73,7 +73,7 @@ def result_record(
     warnings: Iterable[str],
     outputs: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """The record of a run, in plain JSON types: no NumPy, no paths, None for what is not finite.
+    """The record of a run in plain JSON types; None replaces NaN and infinity.
 
     Args:
         result: what the fit returned.
@@ -81,8 +81,8 @@ def result_record(
         signal_info: path, sha256, sample_rate (Hz), channels, samples, seconds.
         seconds: wall time of the stages that `result.seconds` does not hold: load, write, total.
         peak_memory_mb: MB, or None where unknown.
-        warnings: of the recording, and of the fit; one that is in both appears once.
-        outputs: name to path; `Output.write_record` knows better.
+        warnings: of the recording and of the fit, without repetitions.
+        outputs: name to path; replaced by `Output.write_record`.
     """
     summary = result.criterion
     times = {**dict.fromkeys(STAGES), **result.seconds, **seconds}
@@ -118,9 +118,8 @@ def result_record(
 def write_json(target: Path | BinaryIO, record: Mapping[str, Any]) -> None:
     """Writes `record` as UTF-8 JSON, indented by 2, with a line break at the end.
 
-    A file name that is not UTF-8 reaches Python with lone surrogates: they are written as
-    `\\udcXX`, which leaves the file valid UTF-8, and `json.loads` gives the same name back. NaN and
-    infinities become null.
+    A file name that is not UTF-8 has lone surrogates in Python. They are written as `\\udcXX`: the file
+    is valid UTF-8, and `json.loads` returns the same name. NaN and infinities become null.
 
     Args:
         target: a path, or an open binary stream, which stays open.
@@ -196,7 +195,7 @@ def _summary(curve: SweepCurve, n_fft: int) -> dict[str, Any]:
 
 
 class StoredInput(BaseModel):
-    """The recording that a record tells of."""
+    """The recording in a record."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -206,7 +205,7 @@ class StoredInput(BaseModel):
 
 
 class StoredRecord(BaseModel):
-    """What is read back of a result.json.
+    """The fields that are read back from a result.json.
 
     Attributes:
         version: of dstft.
@@ -279,7 +278,7 @@ def peak_memory_mb() -> float | None:
     """Peak resident memory of this process in MB (10⁶ bytes); None where it is not known."""
     if sys.platform == "win32":
         return None
-    try:  # getrusage also counts the process that started this one, before exec: ask Linux itself
+    try:  # on Linux getrusage also counts the parent process before exec
         status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
     except OSError:
         status = ""
@@ -322,6 +321,4 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(entry) for entry in value]
-    return str(
-        value
-    )  # a path; or an object of the user's own, which must not cost the run its record
+    return str(value)  # a path, or an object of the user, written as text

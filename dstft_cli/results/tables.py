@@ -29,7 +29,7 @@ TRAJECTORY_COLUMNS = (
 def write_trajectory(path: Path, trajectory: Trajectory) -> None:
     """Writes one line per step of the fit.
 
-    Lengths are in samples; the hop length columns are empty where there is one frame only.
+    Lengths are in samples; hop lengths are empty for a single frame.
 
     Raises:
         OutputError: the file cannot be written.
@@ -68,8 +68,8 @@ SWEEP_COLUMNS = (
 def sweep_csv(sweep: Sweep) -> bytes:
     """The curves as CSV.
 
-    A line per criterion and length, `phase` being `table`, and one for each learned optimum,
-    `descent`. Lengths are in samples; n_fft and hop are those that the value was computed with.
+    A line per criterion and length (`phase` is `table`), and one per learned optimum (`descent`). Lengths,
+    n_fft and hop, used for the value, are in samples.
     """
     text = io.StringIO(newline="")
     lines = csv.writer(text)

@@ -44,12 +44,12 @@ def run_apply(
     Args:
         directory: written by `dstft optimize` or `dstft apply`.
         source: a file, or `-` for standard input.
-        own: settings, of which those in `RUN_OPTIONS` count.
+        own: settings; only those in `RUN_OPTIONS` are used.
         stdout, progress: as for `run_optimize`.
 
     Raises:
-        DstftError: the directory, the input, the settings or the output are at fault; nothing is
-            written then.
+        DstftError: an error in the directory, the input, the settings or the output. Nothing is
+            written.
     """
     watch = Stopwatch()
     stored = read_learned(directory)
@@ -107,7 +107,7 @@ def read_learned(directory: Path) -> StoredParameters:
 
 
 def _settings_of(record: StoredRecord, own: Settings, directory: Path) -> Settings:
-    """What the parameters were learned with; what concerns one recording is the own."""
+    """The settings of the learned run, with those of `RUN_OPTIONS` from `own`."""
     place = printable(directory / "result.json")
     try:
         learned = settings_in_record(
@@ -123,7 +123,7 @@ def _settings_of(record: StoredRecord, own: Settings, directory: Path) -> Settin
 
 
 def _filtered_otherwise(record: StoredRecord, own: Settings, directory: Path) -> list[Note]:
-    """A note where the recording learned from went through another high-pass filter."""
+    """A warning if the learned recording had another high-pass filter."""
     found = record.settings.get("highpass")
     highpass = float(found) if isinstance(found, (int, float)) else None
     if highpass == own.highpass:
@@ -131,14 +131,14 @@ def _filtered_otherwise(record: StoredRecord, own: Settings, directory: Path) ->
     how = "without a filter" if highpass is None else f"above {highpass:g} Hz"
     remedy = "leave `highpass` out" if highpass is None else f"give `highpass` {highpass:g} too"
     text = (
-        f"{printable(directory)} was learned from a recording {how}, and this one is read otherwise: "
+        f"{printable(directory)} was learned from a recording {how}, this one has another filter: "
         f"{remedy}"
     )
     return [Note("learned_elsewhere", detail=text)]
 
 
 def _check_emit(result: Result, stored: StoredParameters, library: str) -> None:
-    """UsageError where a call of the library cannot place the frames."""
+    """Raises UsageError if the library cannot place frames like these."""
     learned_hop = result.hop_length * stored.sample_rate / result.sample_rate
     moved = result.sample_rate != stored.sample_rate
     check_emitted(

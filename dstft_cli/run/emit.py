@@ -1,8 +1,8 @@
-"""The one call that computes a learned global transform in another library, as text.
+"""Code that computes a learned transform with another library: one window, one call.
 
-The window is written out as a formula of its real-valued length, with the family, the centre and the
-normalization of `stft.windows`; frames lie at whole multiples of the hop from the first sample on, with
-zeros around the signal. So the call gives what `stft.npy` holds, but for rounding.
+The window is a formula of its real-valued length, as in `stft.windows`. Frames lie at whole multiples
+of the hop, from the first sample on, with zeros around the signal. The result equals `stft.npy` up to
+rounding.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dstft_cli.records import FloatArray, Result
 
 @dataclass(frozen=True)
 class _Dialect:
-    """How a language writes the window, a formula of the distance `v` from its centre."""
+    """The window in one language, a formula of the distance `v` from its centre."""
 
     distance: (
         str  # of n_fft samples from the centre, in window lengths of `length`, within [-0.5, 0.5]
@@ -93,14 +93,14 @@ def check_emitted(
     again: str = "",
     whole_at: float | None = None,
 ) -> None:
-    """UsageError where a call of `library` cannot place the frames of such a transform.
+    """Raises UsageError if `library` cannot place the frames of such a transform.
 
     Args:
         hop_length: samples.
         n_fft: samples.
         samples: of the signal.
         library: one of `names.LIBRARIES`.
-        again: what a user does to choose a hop or an n_fft, where an option alone is not enough.
+        again: the remedy where an option is not enough, e.g. to learn again.
         whole_at: sample rate at which the hop is a whole number, Hz, if it was learned at another one.
     """
     if hop_length != round(hop_length):
@@ -108,29 +108,29 @@ def check_emitted(
         if whole_at is not None:
             remedy = f"resample with `sr` {whole_at:g}"
         raise UsageError(
-            f"`emit` {library}: hop length {hop_length:g} samples is no whole number, which "
+            f"`emit` {library}: hop length {hop_length:g} samples is not a whole number, as "
             f"{library} needs: {remedy}"
         )
     if n_fft % 2 and library != "scipy":
         raise UsageError(
-            f"`emit` {library}: n_fft {n_fft} is odd, for which {library} places frames otherwise: "
+            f"`emit` {library}: n_fft {n_fft} is odd, and {library} centres odd frames differently: "
             f"use `emit` scipy, or {again or 'use'} an even `n_fft`"
         )
     if library == "scipy" and samples < n_fft - n_fft // 2:
         raise UsageError(
             f"`emit` scipy: a signal of {samples} samples is shorter than half of n_fft {n_fft}, "
-            f"which scipy refuses: use `emit` torch, or {again or 'use'} a lower `n_fft`"
+            f"too short for scipy: use `emit` torch, or {again or 'use'} a lower `n_fft`"
         )
 
 
 def check_global(window_length: FloatArray, frame_centers: FloatArray, library: str) -> None:
-    """UsageError for window lengths or hops that vary, or frames that do not begin at 0; samples."""
+    """Raises UsageError if window lengths or hops (samples) vary, or frames do not begin at 0."""
     hops = np.diff(frame_centers)
     uniform = frame_centers[0] == 0 and np.allclose(hops, hops[:1], rtol=0, atol=1e-6)
     if window_length.size != 1 or not uniform:
         raise UsageError(
-            f"`emit` {library} prints one call with one window and one hop from the first sample on, "
-            "and here they vary: learn with `window_mode` constant and `hop_mode` fixed"
+            f"`emit` {library} needs a single window and a fixed hop from sample 0, but they vary here: "
+            "learn with `window_mode` constant and `hop_mode` fixed"
         )
 
 
@@ -142,10 +142,10 @@ def emitted_call(
     Args:
         result: of one window length, and frames a whole hop apart.
         library: one of `names.LIBRARIES`.
-        channels, highpass: the settings, told in a comment.
+        channels, highpass: the settings, written in a comment.
 
     Raises:
-        UsageError: the transform varies over time or frequency, or its hop is no whole number.
+        UsageError: the transform varies over time or frequency, or its hop is not a whole number.
     """
     check_global(result.window_length, result.frame_centers, library)
     check_emitted(result.hop_length, result.n_fft, result.length, library)
@@ -188,12 +188,12 @@ def _shape(window: str, d: _Dialect) -> str:
         g = f"{d.bessel}8.6 * {d.of}sqrt(1 - 4 * {d.square})) / {peak!r}"
         end, slope = 1 / peak, -(8.6**2) / peak
     else:
-        raise UsageError(f"`emit` knows no window {window}: use hann")
+        raise UsageError(f"`emit` has no window {window}: use hann")
     return f"({g} - {end!r} + {-slope!r} * ({d.square} - 0.25)) / {1 - end + slope / 4!r}"
 
 
 def _signal(result: Result, library: str, channels: str, highpass: float | None) -> str:
-    """What `x` is to be."""
+    """The input `x`, as a comment."""
     kind = {"torch": "tensor", "matlab": "column"}.get(library, "array")
     of = "the mean of the channels" if channels == "mix" else f"channel {channels}"
     if channels == "all":

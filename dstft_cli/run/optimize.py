@@ -1,7 +1,7 @@
 """`dstft optimize`: one recording under one set of settings, in eight steps.
 
 1. The command line is parsed, and 2. becomes `Settings` (`cli`, `settings`). 3. `Output.open` reserves
-every place. 4. The header is looked at; only then is torch imported and the recording loaded. 5. The
+every place. 4. The header is checked before torch is imported and the recording loaded. 5. The
 settings become a `Request`, whose defaults the fit resolves once. 6. `fit` gives a `Result`. 7. `run`
 writes it, and its record. 8. The command line shows it.
 """
@@ -41,11 +41,11 @@ log = logging.getLogger("dstft_cli")
 
 @dataclass(frozen=True)
 class JobOutcome:
-    """What a run leaves behind.
+    """The result of a run.
 
     Attributes:
         result_json: the record that is `result.json`.
-        output: the directory written; None where only a stream was asked for.
+        output: the directory written; None for a stream only.
     """
 
     result_json: dict[str, Any]
@@ -60,11 +60,11 @@ class Stopwatch:
     seconds: dict[str, float] = field(default_factory=dict)
 
     def lap(self, stage: str) -> None:
-        """Ends the stage that began where the one before ended."""
+        """Ends a stage, which began at the end of the one before."""
         self.seconds[stage] = time.perf_counter() - self.began - sum(self.seconds.values())
 
     def times(self, *stages: str) -> dict[str, float]:
-        """Of these stages, and in total."""
+        """Seconds of these stages, and in total."""
         total = time.perf_counter() - self.began
         return {stage: self.seconds[stage] for stage in stages} | {"total": total}
 
@@ -78,18 +78,18 @@ def run_optimize(
     stdout: BinaryIO | None = None,
     progress: Progress | None = None,
 ) -> JobOutcome:
-    """Learns the transform of one recording and writes what the settings ask for.
+    """Learns the transform of one recording and writes the outputs of its settings.
 
     Args:
         source: a file, or `-` for standard input.
         settings: of the run.
         extra: further entries of `result.json`.
-        ours: the caller knows that dstft wrote what stands in the place of the results.
+        ours: the caller knows that dstft wrote the existing results.
         stdout: where `--npy -`, `--png -`, `--json` and `--emit` go.
         progress: called as `progress(stage, done, total)`.
 
     Raises:
-        DstftError: the input, the settings or the output are at fault; nothing is written then.
+        DstftError: an error in the input, the settings or the output. Nothing is written.
     """
     watch = Stopwatch()
     with Output.open(source, settings, stdout=stdout, ours=ours) as output:
@@ -106,7 +106,7 @@ def run_optimize(
             watch.lap("load")
             request = request_of(settings, signal.sample_rate, device=device.type, threads=threads)
             check_emit(signal, settings, request)
-            torch.manual_seed(settings.seed)  # for criteria of one's own; the rest draws nothing
+            torch.manual_seed(settings.seed)  # for criteria of the user; nothing else is random
             with naming(signal):
                 result = fit(signal.samples, request, peak=signal.peak, progress=progress)
             watch.lap("fit")
@@ -130,7 +130,7 @@ def write_record(
 
     Args:
         output, signal, result, watch: of the run.
-        settings: as JSON values, as far as the result has not resolved them.
+        settings: as JSON values; resolved values of the result replace them.
         warnings: of the recording.
         extra: further entries.
     """
@@ -154,14 +154,14 @@ def write_record(
 
 
 def request_of(settings: Settings, sample_rate: float, **changes: Any) -> Request:
-    """What the settings ask of the fit at a sample rate, Hz, with some values changed."""
+    """The `Request` of the settings at a sample rate, Hz, with some values changed."""
     from dstft_cli.fit import Request
 
     return Request(**{**settings.request_values(sample_rate), **changes})
 
 
 def check_emit(signal: Signal, settings: Settings, request: Request) -> None:
-    """UsageError where `emit` cannot tell the transform, as far as that shows before the fit."""
+    """Raises UsageError if `emit` cannot write this transform, as far as known before the fit."""
     if settings.emit == "none":
         return
     from dstft_cli.fit.plan import default_hop_length
@@ -175,13 +175,13 @@ def check_emit(signal: Signal, settings: Settings, request: Request) -> None:
 
 @contextmanager
 def cpu_threads(count: int | None) -> Iterator[int]:
-    """torch uses so many threads within the block, None: all cores; gives their number."""
+    """Sets the threads of torch within the block (None: all cores); yields their number."""
     from multiprocessing import cpu_count
 
     import torch
 
     before = torch.get_num_threads()
-    threads = before if count is None else min(count, cpu_count())  # more only cost memory
+    threads = before if count is None else min(count, cpu_count())  # more threads only cost memory
     torch.set_num_threads(threads)
     try:
         yield threads
@@ -196,14 +196,14 @@ def optimize(
     progress: Progress | None = None,
     **settings: Any,
 ) -> Result:
-    """Learns the window lengths and the frame positions that suit a signal best.
+    """Learns the best window lengths and frame positions for a signal.
 
     Args:
         samples: signal, `[N]` or `[C, N]` (all channels share one set of parameters); an array or a
             tensor.
         sample_rate: Hz.
         progress: called as `progress(stage, done, total)`.
-        **settings: the options of `dstft optimize` that decide about the transform, by name with `_`:
+        **settings: the options of `dstft optimize` for the transform, by name with `_`:
             lengths in samples or as text such as `"25ms"`. `criterion` may also be an object (see
             `criteria.base`).
 
@@ -221,19 +221,19 @@ def optimize(
         changes["criterion"] = settings.pop("criterion")
     for name in settings:
         if name in OPTIONS and name not in _decisive():
-            raise UsageError(f"`{name}` does not concern the transform: leave it out")
+            raise UsageError(f"`{name}` is not a setting of the transform: leave it out")
     given = {name: value for name, value in settings.items() if value is not None}
     request = request_of(merge(given), sample_rate, **changes)
     return fit(samples, request, progress=progress)
 
 
 def _decisive() -> set[str]:
-    """Names of the settings that decide about the transform."""
+    """Names of the settings of the transform."""
     return {*Settings().request_values(1.0).keys() - {"sample_rate"}, "preset"}
 
 
 def _signature() -> inspect.Signature:
-    """Of `optimize`, with every setting that decides about the transform, and its default."""
+    """The signature of `optimize`: every setting of the transform with its default."""
     own = list(inspect.signature(optimize).parameters.values())[:-1]
     decisive, types = _decisive(), get_type_hints(Settings)
     named = [

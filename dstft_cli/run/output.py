@@ -1,7 +1,6 @@
-"""What is written of a transform: arrays, parameters, pictures, the call of another library.
+"""Writes a transform: arrays, parameters, pictures, code for another library.
 
-The signal is passed over once more for what is written, in blocks of frames, each block taken by all
-that want it.
+The transform is computed once more in blocks of frames. Each block goes to all outputs.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ def write_result(
 ) -> None:
     """Arrays, parameters and pictures; three passes over the signal at most.
 
-    Where nothing was learned there is no comparison and no trajectory.
+    If nothing was learned there is no comparison and no trajectory.
     """
     transform = Transform(result.n_fft, result.window, result.normalization)
     dtype: torch.dtype = getattr(torch, settings.dtype)
@@ -100,7 +99,7 @@ def _pictures(settings: Settings, signal: Signal, result: Result) -> Pictures:
 def _array_takers(
     stack: ExitStack, output: Output, settings: Settings, signal: Signal, result: Result
 ) -> list[Taker]:
-    """Streams for the magnitudes and the transform, wherever they are wanted."""
+    """Streams for the magnitudes and the transform, one per output."""
     shape: tuple[int, ...] = (len(result.frequencies), result.frames)
     if settings.channel == "all":
         shape = (signal.samples.shape[0], *shape)
@@ -151,13 +150,13 @@ class Passes:
         takers: Sequence[Taker],
         stage: str,
     ) -> None:
-        """One pass, if anything is to take its blocks.
+        """One pass; none if there are no `takers`.
 
         Args:
             centers: of the frames, samples, `[T]`.
             lengths: window lengths, samples, as for `stft`.
-            takers: called in turn with the number of the first frame and the block.
-            stage: what `progress` calls it.
+            takers: each called with the number of the first frame and the block.
+            stage: name for `progress`.
         """
         if not takers:
             return
@@ -185,7 +184,7 @@ def to_stream(stream: NpyStream, *, magnitude: bool) -> Taker:
 def to_pool(pool: PixelPool, peak: float) -> Taker:
     """Pools the magnitude of blocks in a `PixelPool`, the root mean square over channels.
 
-    Relative to the largest sample: levels are drawn relative anyway, and no square overflows.
+    Relative to the largest sample, so that no square overflows.
     """
     scale = np.float32(1 / peak) if 1e-30 < peak < 1e30 else np.float64(1 / peak)
 

@@ -1,4 +1,4 @@
-"""From a directory of results back to the audio."""
+"""`dstft reconstruct`: the audio from a directory of results."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from dstft_cli.results import (
 from dstft_cli.run.apply import read_learned
 from dstft_cli.stft import Inverse, LeastSquaresInverse, Transform, inverse_of
 
-_FULL_SCALE = 1 + 1e-5  # half a step of PCM_16 above 1 is rounding, no clipping
+_FULL_SCALE = 1 + 1e-5  # up to half a step of PCM_16 above 1 is rounding, not clipping
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,12 @@ class Reconstruction:
         samples: per channel.
         channels: number of them.
         sample_rate: Hz.
-        uncovered: samples that no window covers: they are zero.
-        weak: samples that are covered so weakly that their error is above 1e-4 of the level.
-        clipped: values that a PCM subtype does not hold.
+        uncovered: samples that no window covers, set to zero.
+        weak: samples near the ends of windows, with an error above 1e-4 of the level.
+        clipped: values beyond the range of a PCM subtype.
         iterations: of least squares; None where window lengths do not vary with frequency.
-        residual: what the audio leaves of the transform unexplained, relative; or None.
-        converged: whether the iterations came to an end by themselves.
+        residual: relative difference of its transform from the saved one; or None.
+        converged: whether the iterations converged.
     """
 
     output: Path | None
@@ -120,8 +120,8 @@ def run_reconstruct(
         progress: called as `progress(stage, done, total)`.
 
     Raises:
-        InputError: the directory or one of its files is missing, damaged or of another run.
-        UsageError: the output exists, or is of no known kind.
+        InputError: the directory or one of its files is missing, damaged or from another run.
+        UsageError: the output exists, or its format is unknown.
         OutputError: it cannot be written.
     """
     if output is None:
@@ -192,7 +192,7 @@ def _read(transform: StoredTransform, inverse: Inverse | LeastSquaresInverse) ->
 
 
 class _Watch:
-    """Tells the progress of blocks as they pass, and counts the values beyond a limit."""
+    """Reports progress of blocks, and counts values beyond a limit."""
 
     def __init__(self, limit: float, samples: int, progress: Progress | None) -> None:
         self._limit, self._samples, self._progress = limit, samples, progress

@@ -1,4 +1,4 @@
-"""The recording of a job: loaded as the settings ask, and told of in records, details and errors."""
+"""The recording of a job: loading, warnings, and its text in records and errors."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from dstft_cli.settings import OPTIONS, Settings
 
 log = logging.getLogger("dstft_cli")
 
-_DC_SHARE = 0.01  # of the energy, from which on it may decide which window is best
-_OFFSET = 5.0  # Hz, above it and below what most recordings are made for
+_DC_SHARE = 0.01  # share of the energy; above it an offset may decide which window is best
+_OFFSET = 5.0  # Hz, above an offset and below the content of most recordings
 
 
 def check_recording(source: str, settings: Settings) -> None:
-    """Refuses what a glance at the header shows; a pipe is not touched, and torch not imported.
+    """Checks the header; does not read from a pipe or import torch.
 
     Raises:
-        InputError: there is no such recording, or its header is none.
-        UsageError: it has no such channel, or pictures cannot show what is asked for.
+        InputError: there is no such recording, or its header is not one of audio.
+        UsageError: it has no such channel, or the settings of pictures do not fit.
     """
     s = settings
     rate = probe(source, channel=s.channel, sample_rate=s.sr, highpass=s.highpass)
@@ -33,7 +33,7 @@ def check_recording(source: str, settings: Settings) -> None:
 
 
 def check_pictures(settings: Settings, sample_rate: float | None) -> None:
-    """Refuses what pictures cannot show, where there are any.
+    """Checks the settings of pictures, if any are drawn.
 
     Args:
         settings: of the run.
@@ -44,7 +44,7 @@ def check_pictures(settings: Settings, sample_rate: float | None) -> None:
     """
     if not settings.draws:
         return
-    if settings.cmap != OPTIONS["cmap"].default:  # else matplotlib need not be imported yet
+    if settings.cmap != OPTIONS["cmap"].default:  # else no import of matplotlib yet
         from dstft_cli.plot import check_cmap
 
         check_cmap(settings.cmap)
@@ -52,13 +52,13 @@ def check_pictures(settings: Settings, sample_rate: float | None) -> None:
         from dstft_cli.plot import frequency_range
 
         s, top = settings, sample_rate / 2
-        spacing = 0.0  # of bins: not known before the fit, and no reason to refuse
+        spacing = 0.0  # n_fft is not known before the fit
         frequency_range(top, spacing, s.freq_scale, s.fmin, s.fmax)
 
 
 @contextmanager
 def load_recording(source: str, settings: Settings) -> Iterator[Signal]:
-    """The part of a recording that the settings ask for."""
+    """Loads the part of a recording in the settings."""
     s = settings
     with load(
         source,
@@ -74,14 +74,14 @@ def load_recording(source: str, settings: Settings) -> Iterator[Signal]:
 
 
 def recording_warnings(signal: Signal, settings: Settings, shortest: float) -> tuple[str, ...]:
-    """What a criterion may be led by in a recording, one line each.
+    """Warnings about an offset in the recording, one line each.
 
     Args:
         signal: the recording.
         settings: of the run.
         shortest: window length that was allowed, samples.
     """
-    plain = settings.window_mode == settings.hop_mode == "fixed"  # nothing is led anywhere
+    plain = settings.window_mode == settings.hop_mode == "fixed"  # nothing is learned
     if signal.dc_share <= _DC_SHARE or plain:
         return signal.warnings
     effect, cutoff = "which favours long windows", min(_OFFSET, signal.sample_rate / 2000)
@@ -101,7 +101,7 @@ def recording_warnings(signal: Signal, settings: Settings, shortest: float) -> t
 
 
 def _loaded(signal: Signal, settings: Settings) -> str:
-    """What was read, in one line."""
+    """One log line about what was read."""
     of = counted(signal.channels, "channel")
     if signal.channels > 1:
         used = {"mix": "their mean", "all": "all, with one set of parameters"}
@@ -115,7 +115,7 @@ def _loaded(signal: Signal, settings: Settings) -> str:
 
 
 def input_record(signal: Signal) -> dict[str, Any]:
-    """What the records say of the recording, rates in Hz."""
+    """The recording in `result.json`, rates in Hz."""
     return {
         "path": signal.path,
         "sha256": signal.sha256,
@@ -127,7 +127,7 @@ def input_record(signal: Signal) -> dict[str, Any]:
 
 
 def picture_title(signal: Signal, settings: Settings) -> str:
-    """The recording's name, which of several channels are shown, the filter and the criterion's band."""
+    """The recording's name, channels, filter and band of the criterion."""
     name = "standard input" if signal.path == "-" else Path(signal.path).name
     if signal.channels > 1:
         all_of_them = f"{signal.channels} channels"
@@ -142,7 +142,7 @@ def picture_title(signal: Signal, settings: Settings) -> str:
 
 @contextmanager
 def naming(signal: Signal) -> Iterator[None]:
-    """An error of the fit that lies in the recording says which recording it is."""
+    """Within the block an InputError names the recording."""
     try:
         yield
     except InputError as error:

@@ -11,7 +11,7 @@ from dstft_cli.errors import as_flags
 from dstft_cli.names import LARGEST_FFT
 from dstft_cli.records import Note
 
-_BLURS = "longer windows hardly tell when something happens in a signal of this length"
+_BLURS = "longer windows are too long for a signal of this length"
 
 
 def warnings_of(notes: Iterable[Note]) -> tuple[str, ...]:
@@ -20,7 +20,7 @@ def warnings_of(notes: Iterable[Note]) -> tuple[str, ...]:
 
 
 def sentence(note: Note) -> str:
-    """What a note says, in one line; parameters in backticks."""
+    """The text of a note, in one line; parameters in backticks."""
     text = _SENTENCES[note.kind]
     if not isinstance(text, str):
         text = text(note)
@@ -39,14 +39,14 @@ def _number(value: float | None) -> str:
 
 
 def _window(note: Note, which: str) -> str:
-    """Subject and verb of windows on a bound: one, or those of a share of the sound."""
+    """The first words for windows on a bound."""
     if note.detail:
         return f"{note.detail} of the sound's energy chose the {which} window allowed, {{value}} samples: "
     return f"the learned window is the {which} allowed, {{value}} samples: "
 
 
 def _hops(note: Note, which: str) -> str:
-    """The same for hops."""
+    """The first words for hops on a bound."""
     if note.detail:
         return f"{note.detail} of the learned hops are the {which} allowed, {{value}} samples: "
     return f"the learned hop is the {which} allowed, {{value}} samples: "
@@ -91,9 +91,9 @@ def _hop_on_upper_bound(note: Note) -> str:
 
 
 def _hop_unmoved(note: Note) -> str:
-    found = "no frame positions are better than the start, {value} samples apart: "
+    found = "the learned frames are no better than the start, hop {value} samples: "
     if note.parameter == "hop_length":
-        return found + "raise {names}, to {limit} at most, for sparse frames gain more"
+        return found + "raise {names}, to {limit} at most: sparse frames gain more"
     return found + "`hop_mode` fixed is as good"
 
 
@@ -101,7 +101,7 @@ def _lengths_alike(note: Note) -> str:
     found = "all window lengths from {value} to {limit} samples score alike, "
     if note.parameter:
         return found + "as in noise: set `window_mode` fixed, or choose `offset` and `duration`"
-    return found + "but other FFT sizes do not: which is taken hardly matters"
+    return found + "but other FFT sizes differ: the window length hardly matters"
 
 
 def _best_is_shortest(note: Note) -> str:
@@ -118,10 +118,8 @@ def _best_is_longest(note: Note) -> str:
     if note.parameter:
         return found + "raise {names} to look further, to {limit} at most"
     if note.limit is None:
-        return found + "no longer one is possible"
-    return found + (
-        "longer ones, beyond a quarter of the recording, no longer tell when something happens"
-    )
+        return found + "a longer one is not possible"
+    return found + ("a longer window would be above a quarter of the recording")
 
 
 _SENTENCES: dict[str, str | Callable[[Note], str]] = {
@@ -131,12 +129,10 @@ _SENTENCES: dict[str, str | Callable[[Note], str]] = {
     ),
     "best_is_longest": _best_is_longest,
     "best_is_shortest": _best_is_shortest,
-    "descent_stuck": (
-        "the descent found nothing better than its start: lower `lr`, or begin with the search"
-    ),
+    "descent_stuck": ("the descent did not improve on its start: lower `lr`, or use `search`"),
     "gaps": (
         "hop length {value} samples leaves gaps between windows: lower {names}, to {limit} at most, "
-        "to recover the signal"
+        "to reconstruct the signal"
     ),
     "hop_on_lower_bound": _hop_on_lower_bound,
     "hop_on_upper_bound": _hop_on_upper_bound,
@@ -146,29 +142,29 @@ _SENTENCES: dict[str, str | Callable[[Note], str]] = {
     "length_on_upper_bound": _length_on_upper_bound,
     "lengths_alike": _lengths_alike,
     "lost_tail": (
-        "the last {value} samples lie beyond the last window, which reaches {limit}: lower {names} to "
-        "recover them"
+        "no window covers the last {value} samples (the last one ends at {limit}): lower {names} to "
+        "reconstruct them"
     ),
     "non_finite": (
-        "the criterion became NaN or infinite, and the best step before is kept: lower `order` or "
+        "the criterion became NaN or infinite; the best step before is kept: lower `order` or "
         "`power`, or use `dtype` float64"
     ),
     "nothing_to_learn": (
-        "windows of {value} samples are the only ones allowed, so no length is learned: change {names}"
+        "only windows of {value} samples are allowed, so no length is learned: change {names}"
     ),
     "overlap_too_wide": (
-        "overlap {value} is above {limit}, so the signal may not be recoverable: lower {names}"
+        "overlap {value} is above {limit}, so the signal may not be reconstructed: lower {names}"
     ),
     "quiet_frames_rewarded": (
         "with normalization {detail} the criterion may reward windows that make frames quiet: use "
         "{names} energy"
     ),
     "spread_rewarded": (
-        "{share} of the window lengths are the shortest allowed: {detail} may reward sound spread out "
-        "of the band; {names} entropy hardly does"
+        "{share} of the windows are the shortest allowed: {detail} may prefer sound spread out of "
+        "the band: try {names} entropy"
     ),
     "windows_too_long": (
-        "windows of {value} samples or more hardly tell when something happens in {detail} samples: "
-        "lower {names}, to {limit} at most"
+        "windows of {value} samples or more are too long for a signal of {detail} samples: lower {names}, "
+        "to {limit} at most"
     ),
 }

@@ -1,4 +1,4 @@
-"""`dstft sweep`: one recording over window lengths; load, compute, write."""
+"""`dstft sweep`: criteria of one recording against the window length."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def run_sweep(
     stdout: BinaryIO | None = None,
     progress: Progress | None = None,
 ) -> JobOutcome:
-    """Sweeps one recording and writes what the settings ask for.
+    """Sweeps one recording and writes the outputs of its settings.
 
     Args: as for `run_optimize`.
 
     Raises:
-        DstftError: the input, the settings or the output are at fault; nothing is written then.
+        DstftError: an error in the input, the settings or the output. Nothing is written.
     """
     watch = Stopwatch()
     with Output.open(source, settings, stdout=stdout, products=SWEEP) as output:
@@ -76,7 +76,7 @@ def run_sweep(
 
 
 def _write(output: Output, settings: SweepSettings, found: Sweep, title: str) -> None:
-    """The curves and their picture, wherever they are wanted."""
+    """Writes the curves and their picture to all outputs."""
     if output.draws:
         from dstft_cli.plot.sweep import draw_sweep
 

@@ -1,4 +1,4 @@
-"""Every option declared once; command line, YAML, `--set` and Python are read here."""
+"""All options, each declared once, and how they are read: command line, YAML, `--set`, Python."""
 
 from dstft_cli.settings.length import Length
 from dstft_cli.settings.option import Declaration

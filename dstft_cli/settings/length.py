@@ -1,4 +1,4 @@
-"""Lengths, times and frequencies as a user writes them, and as messages show them."""
+"""Lengths, times and frequencies: reading and printing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NOT_A_LENGTH = "is not a length: use samples (1024) or a time (23ms, 0.02s)"
 
 @dataclass(frozen=True)
 class Length:
-    """A positive, finite length; two are equal when they are written in the same unit and value.
+    """A positive, finite length; two are equal if unit and value are equal.
 
     Attributes:
         value: above 0, in `unit`.
@@ -69,14 +69,14 @@ class Length:
         return self.value * sample_rate / _PER_SECOND[self.unit]
 
     def exceeds(self, other: Length, sample_rate: float | None = None) -> bool:
-        """Whether this is the longer one: False where that depends on a rate (Hz) not known."""
+        """Whether this is longer; False if that depends on an unknown sample rate (Hz)."""
         if sample_rate is None and self.is_time != other.is_time:
             return False
-        rate = sample_rate or 1.0  # of two alike any rate tells
+        rate = sample_rate or 1.0  # in one unit the rate does not matter
         return self.samples(rate) > other.samples(rate)
 
     def as_json(self) -> str | int | float:
-        """A number of samples, or the text of a time; `parse` reads both."""
+        """A number of samples or the text of a time, as `parse` reads."""
         if self.is_time:
             return str(self)
         return int(self.value) if self.value.is_integer() else self.value
@@ -116,11 +116,11 @@ def _validate(value: Any) -> Length:
 
 
 def number_text(value: float, digits: int) -> str:
-    """A positive number in so many digits, or its whole part in full: not as `1.2e+04`."""
+    """A positive number with that many digits, and never as `1.2e+04`."""
     return f"{value:.{digits}g}" if value < 10**digits - 0.5 else f"{value:.0f}"
 
 
 def time_text(seconds: float) -> str:
-    """Three digits in ms, from 1 s on in s: `23.2 ms`, `3.56 s`."""
+    """A time in three digits, in ms or from 1 s on in s: `23.2 ms`, `3.56 s`."""
     value, unit = (seconds, "s") if seconds >= 0.9995 else (seconds * 1000, "ms")
     return f"{number_text(value, 3)} {unit}"

@@ -1,4 +1,4 @@
-"""The declared options as the command line, error messages and the documentation see them."""
+"""A declared option, as the command line, error messages and the documentation use it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _KINDS = (
 
 @dataclass(frozen=True)
 class Declaration:
-    """One option, as it is declared in a settings class.
+    """One option of a settings class.
 
     Attributes:
         name: of the field and YAML key.
@@ -61,7 +61,7 @@ class Declaration:
 
     @property
     def auto_is_none(self) -> bool:
-        """Whether `auto` means None; for text and paths it is a name."""
+        """Whether `auto` means None; for text and paths it does not."""
         return type(None) in self.members and not {str, Path} & set(self.members)
 
     @property
@@ -88,7 +88,7 @@ class Declaration:
 
     @property
     def requirement(self) -> str:
-        """What a value must be, e.g. `a whole number, at least 0`."""
+        """The values allowed, e.g. `a whole number, at least 0`."""
         kinds = {int: "a whole number", bool: "true or false", float: "a number", Path: "a path"}
         named = dict(_KINDS).get(str(self.option.metavar))
         found = [named] if named else [kinds[part] for part in self.members if part in kinds][:1]
@@ -143,7 +143,7 @@ def _limits(kind: Any) -> Iterator[Any]:
 
 
 def check_text(value: Any, declared: Declaration) -> Any:
-    """`value`, with `auto` as None; text must not be empty, and a truth value is no number."""
+    """`value`, with `auto` as None. Empty text is an error, and so is a truth value for a number."""
     if isinstance(value, str) and not value.strip():
         raise PydanticCustomError("setting", "must not be empty")
     if isinstance(value, str) and "\0" in value:
@@ -156,7 +156,7 @@ def check_text(value: Any, declared: Declaration) -> Any:
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str:
-    """`: did you mean 'hann'?`, or nothing where no known word is near."""
+    """A hint such as `: did you mean 'hann'?`; empty if no known word is near."""
     from difflib import get_close_matches
 
     near = get_close_matches(word.lower(), known, n=1)

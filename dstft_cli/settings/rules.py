@@ -1,7 +1,7 @@
-"""Which settings contradict each other, and which have no effect: two tables, and what follows.
+"""Two tables: settings that contradict each other, and settings without effect.
 
-A setting has a rank: a preset yields to a file, a file to what was typed. Where two settings contradict
-each other, the lower one is dropped; of one rank, they are refused.
+A setting has a rank: what was typed overrides a file, a file overrides a preset. Of two settings that
+contradict each other the lower one is dropped. With equal ranks they are an error.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dstft_cli.settings.length import Length
 if TYPE_CHECKING:
     from dstft_cli.settings.settings import Settings
 
-# where a value stands: the higher overrules the lower
+# ranks: the higher overrides the lower
 PRESET, IN_FILE, OF_JOB, IN_MATRIX, TYPED = range(5)
 _LEVELS = {PRESET: 0, IN_FILE: 1, OF_JOB: 1, IN_MATRIX: 1, TYPED: 2}
 
@@ -27,13 +27,13 @@ _PICTURES = ("freq_scale", "fmin", "fmax", "db_range", "cmap", "format")
 
 @dataclass(frozen=True)
 class Contradiction:
-    """Settings that cannot hold together.
+    """Settings that contradict each other.
 
     Attributes:
         names: of the settings.
         holds: called with the settings and the sample rate (Hz, None: not known yet).
-        text: the message; `{name}` stands for a setting and its value. Empty: settings of one rank
-            may stand, for only the fit knows better.
+        text: the message; `{name}` is replaced by a setting and its value. Empty: equal ranks are
+            no error here; the fit checks them.
     """
 
     names: tuple[str, ...]
@@ -43,12 +43,12 @@ class Contradiction:
 
 @dataclass(frozen=True)
 class Idle:
-    """Settings that the others leave without effect.
+    """Settings without effect because of others.
 
     Attributes:
         names: of the settings.
         holds: called with the settings.
-        causes: names of the settings that leave them so.
+        causes: called with the settings; names of the settings that are the reason.
     """
 
     names: tuple[str, ...]
@@ -57,7 +57,7 @@ class Idle:
 
 
 def _ordered(low: str, high: str) -> Contradiction:
-    """`low` must not be above `high`: two lengths, or two frequencies that must differ."""
+    """A rule: the length `low` must not be above `high`, a frequency must be below."""
 
     def holds(s: Any, rate: float | None) -> bool:
         first, second = getattr(s, low), getattr(s, high)
@@ -74,7 +74,7 @@ def _ordered(low: str, high: str) -> Contradiction:
 
 
 def _overlapping(limit: str) -> Contradiction:
-    """Windows as short as `limit` must overlap at this hop."""
+    """A rule: windows of length `limit` must overlap at this hop."""
 
     def holds(s: Any, rate: float | None) -> bool:
         hop, shortest = s.hop_length, getattr(s, limit)
@@ -87,7 +87,7 @@ def _overlapping(limit: str) -> Contradiction:
 
 
 def _streams(first: str, second: str) -> Contradiction:
-    text = f"{{{first}}} and {{{second}}} would both fill standard output: leave one out"
+    text = f"{{{first}}} and {{{second}}} both go to standard output: drop one"
     return Contradiction(
         (first, second), lambda s, rate: first in s.streams and second in s.streams, text
     )
@@ -110,7 +110,7 @@ CONTRADICTIONS = (
     Contradiction(
         ("order", "criterion"),
         lambda s, rate: s.criterion == "renyi" and s.order == 1,
-        "{order} is excluded for {criterion}: use `criterion` entropy, its limit at 1",
+        "{order} is not defined for {criterion}: use `criterion` entropy, the limit at 1",
     ),
     Contradiction(
         ("order", "criterion"),
@@ -120,8 +120,7 @@ CONTRADICTIONS = (
     Contradiction(
         ("output",),
         lambda s, rate: str(s.output) == "-",
-        "{output} would be a directory of that name: for standard output use `json`, or - with `npy` "
-        "or `png`",
+        "{output} is not a directory: for standard output use `json`, `npy` - or `png` -",
     ),
     *(
         _streams(first, second)
@@ -142,7 +141,7 @@ CONTRADICTIONS = (
     Contradiction(
         ("n_fft", "emit"),
         lambda s, rate: s.emit not in ("none", "scipy") and s.n_fft != "auto" and s.n_fft % 2 == 1,
-        "{n_fft} is odd, and {emit} places its frames otherwise: use an even n_fft, or scipy",
+        "{n_fft} is odd, and {emit} centres odd frames differently: use an even n_fft, or `emit` scipy",
     ),
 )
 
@@ -195,13 +194,13 @@ def settle(
     label: Callable[[str], str] | None = None,
     keep: Collection[str] = (),
 ) -> tuple[Settings, Mapping[str, tuple[str, ...]]]:
-    """The settings without what has no effect or is overruled; and names without effect, with causes.
+    """Settings that hold together, and the names without effect, each with its causes.
 
     Args:
-        settings: with the ranks of what was given; a name without one counts as typed.
+        settings: with ranks; a name without a rank counts as typed.
         sample_rate: Hz, to compare times with samples; None: not known yet.
-        label: names a setting and its value in an error.
-        keep: names that stay although they have no effect.
+        label: text for a setting and its value in an error.
+        keep: names that are kept even without effect.
 
     Raises:
         UsageError: two settings of one rank contradict each other.
@@ -212,25 +211,25 @@ def settle(
         found = {name: causes for name, causes in _idle(settings, defaults) if name not in keep}
         idle |= found
         settings = replace(settings, **{name: defaults[name] for name in found})
-        overruled = ""
+        overridden = ""
         for rule in CONTRADICTIONS:
             if not all(hasattr(settings, name) for name in rule.names):
-                continue  # a name of `dstft sweep`
+                continue  # a rule for `dstft sweep` only
             if rule.holds(settings, sample_rate):
-                overruled = _overruled(rule, settings, defaults)
-                if not overruled and rule.text:
+                overridden = _overridden(rule, settings, defaults)
+                if not overridden and rule.text:
                     names = {name: f"`{name}` {getattr(settings, name)}" for name in rule.names}
                     names |= {name: label(name) for name in rule.names} if label else {}
                     raise UsageError(rule.text.format_map(names))
-            if overruled:
+            if overridden:
                 break
-        if not overruled:
+        if not overridden:
             return settings, idle
-        settings = replace(settings, **{overruled: defaults[overruled]})
+        settings = replace(settings, **{overridden: defaults[overridden]})
 
 
-def _overruled(rule: Contradiction, settings: Settings, defaults: Mapping[str, Any]) -> str:
-    """The setting that yields to another one of the rule; empty where all have one rank."""
+def _overridden(rule: Contradiction, settings: Settings, defaults: Mapping[str, Any]) -> str:
+    """The setting of the rule with the lowest rank; empty if all ranks are equal."""
     levels = {
         name: _LEVELS[settings.ranks.get(name, TYPED)]
         for name in rule.names

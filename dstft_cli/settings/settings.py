@@ -1,7 +1,7 @@
-"""Every option of `dstft optimize` and `dstft sweep`: type, range, default, help and panel, once.
+"""The options of `dstft optimize` and `dstft sweep`: type, range, default, help and panel.
 
 Typer reads these declarations for the command line, pydantic for YAML, `--set` and Python.
-A hidden option is for experts: `--help-all` shows it, `--help` does not.
+Only `--help-all` shows the expert options.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from dstft_cli.settings.option import Declaration, check_text, declarations_of
 
 INPUT, TRANSFORM, LEARNED, CRITERION = "Input", "Transform", "Learned", "Criterion"
 OPTIMIZER, COMPUTE, OUTPUT, GENERAL = "Optimizer", "Compute", "Output", "General"
-RUN_PANELS = (INPUT, COMPUTE, OUTPUT)  # concern one recording, not what is learned from it
+RUN_PANELS = (INPUT, COMPUTE, OUTPUT)  # options of one recording or machine
 ALL = "all"  # criteria of a sweep
 
 FftSize = Annotated[int, Field(ge=8, le=2**20)] | Literal["auto"]
@@ -46,7 +46,7 @@ def _option(
     default: str | bool = True,
     expert: bool = False,
 ) -> Any:
-    """Typer's option; `default` says in words what None means."""
+    """A Typer option; `default`: what None means, in words."""
     return Option(
         *flags,
         help=help,
@@ -65,13 +65,13 @@ _CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False, defer_build=True)
 
 @dataclass(frozen=True, kw_only=True, config=_CONFIG)
 class Settings:
-    """All settings of one run; a field is an option name with `_`, and a YAML key.
+    """All settings of one run. A field is an option name with `_`, and a YAML key.
 
-    Values may be given as text, as on the command line: `25ms`, `1kHz`, `auto` for the default.
-    `dstft_cli.settings.merge` reads them from every source and checks the rules.
+    Values may be text as on the command line: `25ms`, `1kHz`, `auto` for the default.
+    `dstft_cli.settings.merge` reads all sources and checks the rules.
 
     Attributes:
-        ranks: of the names that were given, how firmly; no option (see `rules`).
+        ranks: rank of each name that was given (see `rules`); not an option.
 
     Raises:
         pydantic.ValidationError: a value is of the wrong kind or out of its range.
@@ -81,7 +81,8 @@ class Settings:
     channel: Annotated[
         Annotated[int, Field(ge=0)] | Literal["mix", "all"],
         _input(
-            "Channels: their mean, all with one set of parameters, or number N from 0.", "mix|all|N"
+            "mix: the mean of all channels. all: each channel, one common window. N: one channel, from 0.",
+            "mix|all|N",
         ),
     ] = "mix"
     sr: Annotated[
@@ -90,16 +91,20 @@ class Settings:
         _input("Resample to this sample rate.", "HZ", default="the file's", expert=True),
     ] = None
     offset: Annotated[
-        Time, Field(ge=0), _input("Start reading here: 0.5, 0.5s or 500ms.", "S", expert=True)
+        Time,
+        Field(ge=0),
+        _input("Start of the part to read: 0.5, 0.5s or 500ms.", "S", expert=True),
     ] = 0.0
     duration: Annotated[
-        Time | None, Field(gt=0), _input("Read this much.", "S", default="to the end")
+        Time | None, Field(gt=0), _input("Length of the part to read.", "S", default="to the end")
     ] = None
     highpass: Annotated[
         Frequency | None,
         Field(gt=0),
         _input(
-            "High-pass filter against rumble and a constant offset (DC).", "HZ", default="no filter"
+            "High-pass filter, against rumble and a constant offset (DC).",
+            "HZ",
+            default="no filter",
         ),
     ] = None
 
@@ -128,7 +133,7 @@ class Settings:
     hop_length: Annotated[
         Length | None,
         _transform(
-            "Distance between frame centres. A learned hop starts from it.", "L", default="n_fft/16"
+            "Distance between frame centres, the start of a learned hop.", "L", default="n_fft/16"
         ),
     ] = None
     window: Annotated[
@@ -144,21 +149,21 @@ class Settings:
         ),
     ] = "energy"
     power: Annotated[
-        float, Field(gt=0), _transform("The criterion sees |X|**P.", "P", expert=True)
+        float, Field(gt=0), _transform("The criterion is computed from |X|**P.", "P", expert=True)
     ] = 2.0
 
     # learned
     window_mode: Annotated[
         Literal["fixed", "constant", "time", "frequency", "time-frequency"],
         _learned(
-            "Window length: kept, one for the file, or one that changes over time, frequency or both.",
+            "Learned window length: none, one for the file, or varying over time, frequency or both.",
             "MODE",
         ),
     ] = "constant"
     hop_mode: Annotated[
         Literal["fixed", "constant", "time"],
         _learned(
-            "Frame positions: kept, one hop learned for all, or every frame's centre.",
+            "Learned frame positions: none, one hop for the file, or the centre of every frame.",
             "MODE",
             expert=True,
         ),
@@ -189,7 +194,7 @@ class Settings:
         float,
         Field(gt=0, le=1),
         _learned(
-            "Longest hop, as a share of the window length. Above 0.9 the way back is poor.",
+            "Longest hop, as a share of the window length. Above 0.9 the inverse is poor.",
             "ETA",
             expert=True,
         ),
@@ -212,13 +217,13 @@ class Settings:
     criterion_fmin: Annotated[
         Frequency | None,
         Field(ge=0),
-        _criterion("Lowest frequency that the criterion looks at.", "HZ", default="0", expert=True),
+        _criterion("Lowest frequency of the criterion.", "HZ", default="0", expert=True),
     ] = None
     criterion_fmax: Annotated[
         Frequency | None,
         Field(gt=0),
         _criterion(
-            "Highest frequency that the criterion looks at.",
+            "Highest frequency of the criterion.",
             "HZ",
             default="half the sample rate",
             expert=True,
@@ -229,7 +234,7 @@ class Settings:
     optimizer: Annotated[
         Literal["auto", "lbfgs", "adam", "sgd"],
         _optimizer(
-            "Descent. auto: L-BFGS; Adam for hop mode time; none for lengths that vary with frequency.",
+            "Optimizer. auto: L-BFGS; Adam for hop mode time; none for lengths that vary with frequency.",
             "NAME",
             expert=True,
         ),
@@ -243,13 +248,15 @@ class Settings:
         _optimizer("Learning rate of adam and sgd.", "LR", default="adam 0.05, sgd 1", expert=True),
     ] = None
     max_steps: Annotated[
-        int, Field(ge=0, le=10**9), _optimizer("Most steps of the descent.", "N", expert=True)
+        int,
+        Field(ge=0, le=10**9),
+        _optimizer("Largest number of steps of the descent.", "N", expert=True),
     ] = 200
     tolerance: Annotated[
         float,
         Field(gt=0),
         _optimizer(
-            "The descent has converged when the criterion changes by less than this share.",
+            "The descent stops when the criterion changes by less than this share.",
             "TOL",
             expert=True,
         ),
@@ -257,12 +264,13 @@ class Settings:
     seed: Annotated[
         int,
         Field(ge=0, le=2**32 - 1),
-        _optimizer("Seed, for criteria of your own that draw random numbers.", "N", expert=True),
+        _optimizer("Random seed, for criteria of your own.", "N", expert=True),
     ] = 0
 
     # compute
     device: Annotated[
-        Literal["auto", "cpu", "cuda", "mps"], _compute("Where to compute.", "NAME", expert=True)
+        Literal["auto", "cpu", "cuda", "mps"],
+        _compute("Device to compute on.", "NAME", expert=True),
     ] = "auto"
     dtype: Annotated[
         Literal["float32", "float64"], _compute("Precision of the transform.", "NAME", expert=True)
@@ -281,7 +289,7 @@ class Settings:
     png: Annotated[
         str | None,
         _output(
-            "Also write the picture here. -: standard output.",
+            "Also write the picture to this file. -: standard output.",
             "PATH|-",
             default="not written",
             expert=True,
@@ -290,7 +298,7 @@ class Settings:
     npy: Annotated[
         str | None,
         _output(
-            "Also write the magnitudes here. -: standard output.",
+            "Also write the magnitudes to this file. -: standard output.",
             "PATH|-",
             default="not written",
             expert=True,
@@ -302,7 +310,7 @@ class Settings:
     emit: Annotated[
         Literal["none", "librosa", "torch", "scipy", "matlab"],
         _output(
-            "Print the call that computes the same transform in another library.",
+            "Print code that computes the same transform with another library.",
             "NAME",
             expert=True,
         ),
@@ -310,8 +318,8 @@ class Settings:
     save_stft: Annotated[
         bool, _output("Also write stft.npy, the complex transform.", flags=("--save-stft",))
     ] = False
-    force: Annotated[bool, _output("Replace what exists.", flags=("--force",))] = False
-    figures: Annotated[bool, _output("Draw pictures into the directory.", expert=True)] = True
+    force: Annotated[bool, _output("Replace existing results.", flags=("--force",))] = False
+    figures: Annotated[bool, _output("Write pictures to the directory.", expert=True)] = True
     freq_scale: Annotated[
         Literal["linear", "log", "mel"], _output("Frequency axis of pictures.", "NAME")
     ] = "linear"
@@ -330,7 +338,7 @@ class Settings:
     db_range: Annotated[
         float,
         Field(gt=0),
-        _output("Range of the colours below the loudest point, in dB.", "DB", expert=True),
+        _output("Range of the colours, in dB below the loudest point.", "DB", expert=True),
     ] = 80.0
     cmap: Annotated[str, _output("Matplotlib colour map.", "NAME", expert=True)] = "magma"
     format: Annotated[Format, _output("Format of pictures.", "NAME", expert=True)] = "png"
@@ -340,7 +348,7 @@ class Settings:
         Preset | None,
         _option(
             GENERAL,
-            "Settings for a kind of sound. Your own options and files overrule them.",
+            "Settings for a kind of sound. Your options and files override them.",
             "NAME",
             default="none",
         ),
@@ -356,19 +364,19 @@ class Settings:
 
     @property
     def streams(self) -> list[str]:
-        """Names of the settings by which data goes to standard output: one, or it is refused."""
+        """Names of the settings that send data to standard output; at most one is allowed."""
         found = [name for name in ("png", "npy", "csv") if getattr(self, name, None) == "-"]
         found += ["json"] if self.json else []
         return found + (["emit"] if self.emit != "none" else [])
 
     @property
     def writes_directory(self) -> bool:
-        """Whether there is a directory of results: not where data is piped and none is named."""
+        """Whether there is a directory of results: yes, unless data is piped and no `output` is given."""
         return self.output is not None or not self.streams
 
     @property
     def draws(self) -> bool:
-        """Whether there is any picture."""
+        """Whether any picture is written."""
         return self.png is not None or (self.figures and self.writes_directory)
 
     def as_dict(self) -> dict[str, Any]:
@@ -380,7 +388,7 @@ class Settings:
         }
 
     def request_values(self, sample_rate: float) -> dict[str, Any]:
-        """What decides about the transform: lengths in samples, `n_fft` None for auto.
+        """The values of `fit.Request`: lengths in samples, `n_fft` None for auto.
 
         Args:
             sample_rate: of the recording, Hz.
@@ -410,7 +418,7 @@ def _as_json(value: Any) -> Any:
 
 
 def _vary(name: str, **changes: Any) -> OptionInfo:
-    """The option of `dstft optimize`, with other words."""
+    """The option of `dstft optimize` with some attributes changed."""
     option = copy(OPTIONS[name].option)
     for key, value in changes.items():
         setattr(option, key, value)
@@ -419,11 +427,14 @@ def _vary(name: str, **changes: Any) -> OptionInfo:
 
 @dataclass(frozen=True, kw_only=True, config=_CONFIG)
 class SweepSettings(Settings):
-    """Settings of a sweep; of the others of `Settings`, those in `SWEEP_OPTIONS` count."""
+    """Settings of a sweep. It uses the options in `SWEEP_OPTIONS` only."""
 
     n_fft: Annotated[
         FftSize,
-        _vary("n_fft", help="FFT size. auto: for each length a power of two from twice of it on."),
+        _vary(
+            "n_fft",
+            help="FFT size. auto: for each length a power of two, at least twice the length.",
+        ),
     ] = "auto"
     win_length_min: Annotated[
         Length | None,
@@ -432,7 +443,7 @@ class SweepSettings(Settings):
     win_length_max: Annotated[
         Length | None,
         _vary(
-            "win_length_max", show_default="100 times that, or a quarter of INPUT; with N: n_fft"
+            "win_length_max", show_default="500 times that, or a quarter of INPUT; with N: n_fft"
         ),
     ] = None
     hop_length: Annotated[
@@ -459,7 +470,11 @@ class SweepSettings(Settings):
     ] = 0.5
     csv: Annotated[
         str | None,
-        _output("Also write the curves here. -: standard output.", "PATH|-", default="not written"),
+        _output(
+            "Also write the curves to this file. -: standard output.",
+            "PATH|-",
+            default="not written",
+        ),
     ] = None
     json: Annotated[bool, _vary("json", help="Write sweep.json to standard output.")] = False
 

@@ -1,6 +1,6 @@
-"""Where settings come from: command line over `--set` over file over preset over defaults.
+"""Sources of settings: the command line overrides `--set`, then a file, a preset, the defaults.
 
-Errors name the place, in one line.
+An error names the place, in one line.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from dstft_cli.settings.settings import OPTIONS, SWEEP_OPTIONS, Settings, SweepS
 
 BATCH_KEYS = ("defaults", "output_folder", "jobs")
 _MEBIBYTE = 1 << 20
-_LARGEST = 1  # MiB: no settings file is that long, a recording given by mistake is
-_SLOW_FROM = 1 << 16  # characters: from here on libyaml's speed counts more than PyYAML's wording
+_LARGEST = 1  # MiB; a longer file is a recording given by mistake
+_SLOW_FROM = 1 << 16  # characters; above it libyaml: faster, with poorer messages
 _DEEPEST = 50  # levels of nesting
 _PLAIN_TAGS = {
     f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null", "timestamp")
@@ -34,9 +34,9 @@ class Given:
 
     Attributes:
         value: as text, or checked.
-        start: names it at the start of a line.
-        within: names it within a sentence.
-        rank: how firmly it is given.
+        start: how a message begins with it.
+        within: how it is written within a message.
+        rank: see `rules`.
     """
 
     value: Any
@@ -58,11 +58,11 @@ def merge(
 
     Args:
         typed: field name -> text or value, only of options that were given.
-        set_pairs: `key=value` texts, values as in YAML; of two for one key the later holds.
+        set_pairs: `key=value` texts, values as in YAML; the last one for a key counts.
         config: YAML file with field names as keys.
         kind: `Settings`, or a class that varies it.
-        only: names that count for the command; None: all of `kind`. Others in a file have no effect.
-        note: takes a sentence about each option that was typed and has no effect.
+        only: names that the command uses; None: all of `kind`.
+        note: called with a sentence for each typed option without effect.
 
     Raises:
         UsageError: one line with the place, the value and what is allowed.
@@ -87,7 +87,7 @@ def settings_of(
     only: Collection[str] | None = None,
     note: Callable[[str], None] = lambda text: None,
 ) -> Settings:
-    """The settings made of values whose places are known, and of the preset among them.
+    """The settings made of these values and of the preset they name.
 
     Args: as for `merge`.
 
@@ -105,7 +105,7 @@ def settings_of(
         settings = kind(**values)
     except ValidationError as error:
         raise UsageError(_explain(error, given, options)) from None
-    # a batch sends workers all values: those of the preset still yield to others
+    # a batch sends all values to workers; those of the preset keep its rank
     own = kind(**{name: entry.value for name, entry in below.items()})
     ranks |= {name: PRESET for name in below if getattr(settings, name) == getattr(own, name)}
     settings = replace(settings, ranks=ranks)
@@ -124,7 +124,7 @@ def settings_of(
 
 
 def settings_in_record(values: Mapping[str, Any]) -> Settings:
-    """The settings that a run was made with, as `result.json` holds them.
+    """The settings in a `result.json`.
 
     Raises:
         pydantic.ValidationError: a value is wrong.
@@ -151,7 +151,7 @@ def preset_values(name: str) -> dict[str, Given]:
 
 
 def options_of(kind: type[Settings]) -> Mapping[str, Declaration]:
-    """The options of a settings class, and those that a file may hold besides."""
+    """The options of a settings class, with those that a file may also hold."""
     return {**OPTIONS, **SWEEP_OPTIONS} if issubclass(kind, SweepSettings) else OPTIONS
 
 
@@ -169,7 +169,7 @@ def _typed(typed: Mapping[str, Any], options: Mapping[str, Declaration]) -> dict
 def from_pairs(
     pairs: Sequence[str], options: Mapping[str, Declaration] = OPTIONS
 ) -> dict[str, Given]:
-    """Settings from `key=value` texts; of two for one key the later holds."""
+    """Settings from `key=value` texts; the last one for a key counts."""
     given = {}
     for pair in pairs:
         where = f"`set` {_quoted(pair)}"
@@ -209,12 +209,12 @@ def from_line(
 
 
 def _or_default(value: str | None, declared: Declaration) -> Any:
-    """YAML's null asks for the default, also where that is no None."""
+    """`value`, or the default for YAML's null."""
     return declared.default if value is None else value
 
 
 def check_key(name: str, where: str, options: Mapping[str, Declaration] = OPTIONS) -> None:
-    """UsageError, starting with `where`, for a name that is no setting."""
+    """Raises UsageError, beginning with `where`, if no setting has this name."""
     if name not in options:
         hint = did_you_mean(name, tuple(options)) or ": see 'dstft optimize --help-all'"
         raise UsageError(f"{where}unknown key '{shortened(name)}'{hint}")
@@ -223,11 +223,11 @@ def check_key(name: str, where: str, options: Mapping[str, Declaration] = OPTION
 def _explain(
     error: ValidationError, given: Mapping[str, Given], options: Mapping[str, Declaration]
 ) -> str:
-    """The first complaint, in one line."""
+    """The first error of a validation, in one line."""
     problems = error.errors(include_url=False)
     name = str(problems[0]["loc"][0])
     start, declared = given[name].start, options[name]
-    # a union complains once per member: the one that got as far as the range knows best
+    # a union has one error per member: prefer the one about the range
     for problem in (problem for problem in problems if problem["loc"][0] == name):
         if problem["type"] == "setting":
             return f"{start}: {problem['msg']}"
@@ -238,7 +238,7 @@ def _explain(
 
 
 def _quoted(value: Any) -> str:
-    """The value as typed, cut where it is long, in quotes where it would be misread without."""
+    """The value for a message: cut if long, in quotes if it holds spaces."""
     text = str(value)
     plain = text and text.isprintable() and not any(character.isspace() for character in text)
     return shortened(text) if plain else repr(shortened(text) if text.isprintable() else text[:80])
@@ -261,11 +261,11 @@ def read_items(path: Path, *, option: str = "config", largest: int = _LARGEST) -
 
     Args:
         path: the file.
-        option: what names it on the command line, for the error message.
-        largest: size at which it is refused, MiB.
+        option: the option that named it, for the error message.
+        largest: largest size, MiB.
 
     Raises:
-        UsageError: the file is unreadable, no YAML mapping, or has a key twice.
+        UsageError: the file cannot be read, is not a YAML mapping, or has a key twice.
     """
     root = _compose(_read_text(path, option, largest), lambda line: f"{path}:{line}")
     if root is None or root.tag.endswith(":null"):
@@ -281,7 +281,7 @@ def items(mapping: Any, path: Path) -> list[Item]:
     """Keys and values of a mapping node.
 
     Raises:
-        UsageError: a key is missing, no plain value, or there twice.
+        UsageError: a key is missing, not a plain value, or given twice.
     """
     found: dict[str, Item] = {}
     for key_node, value_node in mapping.value:
@@ -304,10 +304,10 @@ def line_of(node: Any) -> int:
 
 
 def scalar(node: Any, where: str) -> str | None:
-    """A plain value as text, or None for null; `where` starts the error message.
+    """A plain value as text, or None for null; an error begins with `where`.
 
     Raises:
-        UsageError: not a single plain value.
+        UsageError: it is not a single plain value.
     """
     if node.id != "scalar":
         raise UsageError(f"{where}: must be a single value, not a {node.id}")
@@ -319,7 +319,7 @@ def scalar(node: Any, where: str) -> str | None:
 
 def _parse_scalar(text: str, where: str) -> str | None:
     """One YAML value as text, or None for null."""
-    if text.strip() == "-":  # standard output here, an empty list in YAML
+    if text.strip() == "-":  # standard output; in YAML it would be an empty list
         return "-"
     node = _compose(text, lambda line: where)
     return None if node is None else scalar(node, where)
@@ -342,7 +342,7 @@ def _read_text(path: Path, option: str, largest: int) -> str:
         raise UsageError(f"{path}: cannot be read: {error}: check {named}") from None
     if len(data) > largest * _MEBIBYTE:
         raise UsageError(
-            f"{path}: is above {largest} MiB, so no settings file: give {named} a YAML file"
+            f"{path}: is above {largest} MiB, too large for settings: give {named} a YAML file"
         )
     try:
         return data.decode("utf-8-sig")
@@ -357,7 +357,7 @@ def _or_list(option: str) -> str:
 
 
 def _compose(text: str, where: Callable[[int], str]) -> Any:
-    """The node tree: nothing is constructed, so no tag can run anything."""
+    """The tree of YAML nodes. No object is constructed, so a tag cannot run code."""
     import yaml
 
     fast = len(text) >= _SLOW_FROM and getattr(yaml, "CSafeLoader", None)
@@ -374,13 +374,13 @@ def _compose(text: str, where: Callable[[int], str]) -> Any:
         place = where(1 if mark is None else mark.line + 1)
         problem = ": ".join(filter(None, [error.context, error.problem])) or "syntax error"
         problem = problem.replace("'\\t'", "a tab")
-        raise UsageError(f"{place}: not valid YAML: {problem}: mend this line") from None
+        raise UsageError(f"{place}: not valid YAML: {problem}: correct this line") from None
     except yaml.YAMLError:
-        raise UsageError(f"{where(1)}: not YAML: remove the control characters in it") from None
+        raise UsageError(f"{where(1)}: not valid YAML: remove its control characters") from None
 
 
 def _too_deep(events: Iterator[Any]) -> int:
-    """The line where nesting goes too deep; 0 where it does not: to compose is recursive."""
+    """The line where the nesting is too deep (composing is recursive), or 0."""
     import yaml
 
     depth = 0

@@ -1,4 +1,4 @@
-"""The transform as an operator of torch: gradients to signal, centres and lengths, and once more.
+"""The transform as an operator of torch, with first and second derivatives.
 
 For a real loss `L` and `G = ∂L/∂X` in torch's convention, `dL = Re Σ Ḡ dX`, the gradient with respect
 to a windowed frame is `y[k] = Re Σ_f G[f] exp(2πj f k / K)`, an inverse FFT of G with half the weight where
@@ -6,11 +6,10 @@ a bin stands for two. With it,
 
     ∂L/∂frame = w·y,    ∂L/∂θ_i = Σ_k frame·y·∂w/∂θ = Re Σ_f Ḡ ∂X/∂θ,    ∂L/∂t_i = Σ_k frame·y·∂w/∂t,
 
-and the gradient with respect to the signal adds up the first over frames. Blocks are computed again from
-signal, centres and lengths, so nothing of the size of all frames is kept. As operators with a shape rule
-they are one node each to `torch.compile`. Second derivatives come from autograd within each block, where
-they exist: the window is once continuously differentiable, and has no second derivative at the length
-where a sample lies exactly on its end.
+and the gradient with respect to the signal adds up the first over frames. The backward pass
+recomputes blocks from signal, centres and lengths, so nothing of the size of all frames is stored. Each
+operator is one node for `torch.compile`. Second derivatives come from autograd within each block. They do
+not exist at a length where a sample lies exactly on the end of the window.
 
 Source: Leiber et al., IEEE TSP 73 (2025), arXiv 2506.21440, equations of sections II and III.
 """
@@ -34,7 +33,7 @@ from dstft_cli.stft.windows import family
 
 Done = TypeVar("Done")
 
-BLOCK_SAMPLES = {"cpu": 1 << 18}  # of frames at a time: what fits the cache
+BLOCK_SAMPLES = {"cpu": 1 << 18}  # of frames at a time, to fit the cache
 _LARGE_BLOCK_SAMPLES = 1 << 25  # where there is none to fit
 _MOST_CHANNELS = 16  # that share the windows of a block
 
@@ -68,8 +67,8 @@ def differentiable_stft(
         Complex `[..., F, T]`, F = n_fft // 2 + 1.
 
     Raises:
-        UsageError: shapes that do not belong together, unknown window or normalization, neither or
-            both of hop and centres.
+        UsageError: shapes that do not match, unknown window or normalization, neither or both of hop
+            and centres.
     """
     family(window)
     if signal.dim() < 1 or not signal.is_floating_point():
@@ -127,7 +126,7 @@ class RowKernel:
         """As `cells.BandKernel.gradients`, of all bins."""
         slopes = 2 if given.fractions is not None and needs[1] else 1 if needs[2] else 0
         frames, (w, *slope) = given.frames, self._rows(given, slopes)
-        if self._shared and not needs[0]:  # the transform with ∂w/∂θ costs less than the way back
+        if self._shared and not needs[0]:  # costs less than the inverse FFT
             dX = torch.view_as_real(torch.fft.rfft(frames * slope[0]))
             inner = torch.dot(torch.view_as_real(G).flatten(), dX.flatten())
             return None, None, inner.reshape(1, 1)
@@ -150,7 +149,7 @@ Kernel = RowKernel | MatrixBank | BandKernel
 
 
 def _kernels(transform: Transform, lengths: Tensor, *, whole: bool) -> Iterator[Kernel]:
-    """What computes all bins: one kernel, or one for each band of bins."""
+    """The kernels for all bins: one, or one per band of bins."""
     if lengths.shape[0] == 1:
         yield RowKernel(transform, lengths if whole and lengths.shape[1] == 1 else None)
     elif lengths.shape[1] == 1 and whole:
@@ -248,7 +247,7 @@ class BlockedTransform:
     def _second_of_block(
         self, G: Tensor, directions: Gradients, block: Block
     ) -> tuple[Tensor, ...]:
-        """What a block adds: with respect to G, its frames, lengths and, if learned, centres."""
+        """The part of a block: with respect to G, its frames, lengths and, if learned, centres."""
         along_signal, along_center, along_length = directions
         frames, fractions, theta = self._given(block)
         variables = [G[block.channels, block.frames], frames.clone(), theta]
@@ -288,7 +287,7 @@ class BlockedTransform:
         inference = torch.is_inference_mode_enabled()
 
         def here(block: Block) -> Done:
-            # threads do not inherit modes; inside an operator, the first brings autograd's own back
+            # threads do not inherit the modes of torch; within an operator autograd must be enabled again
             with torch.inference_mode(inference), torch.no_grad():
                 return work(block)
 
@@ -310,7 +309,7 @@ _SETTINGS = (
 
 
 def _frames_first(G: Tensor) -> Tensor:
-    """`[C, F, T]` to `[C, T, F]`, contiguous: so it comes wherever what follows is elementwise."""
+    """`[C, F, T]` to `[C, T, F]`, contiguous, as needed after elementwise operations."""
     return G.transpose(1, 2).resolve_conj().contiguous()
 
 

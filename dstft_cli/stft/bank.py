@@ -1,6 +1,6 @@
 """The transform with one window length per frequency bin.
 
-Where the window depends on the bin but not on the frame, all frames share one real matrix. At a whole
+If the window depends on the bin but not on the frame, all frames share one real matrix. At a whole
 centre windows are even, so a frame splits into its even and its odd half and the matrix into cosines
 and sines,
 
@@ -8,8 +8,8 @@ and sines,
     Im X_c[f] = −Σ_{k>0} (x[k] − x[−k]) w(k; θ_f) sin(2πfk/K),
 
 which halves the work; `X[f] = X_c[f] · exp(−2πj f ⌊K/2⌋ / K)` restores the phase of the definition.
-The derivative with respect to `θ_f` is the same product with `∂w/∂θ`. Where few lengths differ, as
-smooth ones do, one FFT per distinct length costs less.
+The derivative with respect to `θ_f` is the same product with `∂w/∂θ`. For few distinct lengths one FFT
+per length costs less.
 
 Source: Leiber et al., IEEE TSP 73 (2025), arXiv 2506.21440, frequency-varying window lengths.
 """
@@ -30,7 +30,7 @@ from dstft_cli.stft.frames import Given, Gradients, Needs, joined_halves, split_
 from dstft_cli.stft.transform import Transform
 
 BINS_PER_FFT = 20  # a matrix product for so many bins costs about as much as one FFT
-_MATRIX_BYTES = 1 << 27  # a larger matrix is built in parts, anew for each block of frames
+_MATRIX_BYTES = 1 << 27  # a larger matrix is built in parts, again for each block of frames
 _LARGE_BLOCK = 1 << 23  # samples in a block of frames that pays for building a matrix
 _SQUARE_VALUES = 1 << 22  # of squared windows at a time
 
@@ -45,7 +45,7 @@ class FrequencyBank(ABC):
         slopes: also prepare the derivative with respect to the lengths.
 
     Attributes:
-        block: frames that should be given at a time, at least.
+        block: least number of frames for one call.
     """
 
     block = 1
@@ -124,7 +124,7 @@ class MatrixBank(FrequencyBank):
     """One matrix product for all bins, and its adjoints.
 
     Args:
-        keep: hold a large matrix too, for it is used again and again.
+        keep: also keep a large matrix, for repeated use.
     """
 
     windows = 1
@@ -171,7 +171,7 @@ class MatrixBank(FrequencyBank):
         return tuple(torch.cat(pieces, dim=-1) for pieces in zip(*found, strict=True))
 
     def spectra(self, frames: Tensor | Given) -> Tensor:
-        """As of every bank; fractions and lengths given are those of the construction."""
+        """As in every bank, with the fractions and lengths of the constructor."""
         real, imaginary = self.parts(frames.frames if isinstance(frames, Given) else frames)[:2]
         return torch.complex(real.contiguous(), imaginary.contiguous()) * self._phase
 

@@ -15,8 +15,8 @@ import torch
 Job = TypeVar("Job")
 Done = TypeVar("Done")
 
-_KEPT_BYTES = 31 << 20  # what glibc still learns from ends at 32 MiB
-_here = threading.local()  # `worker`: whether this thread is one of a pool
+_KEPT_BYTES = 31 << 20  # bytes; glibc adapts its threshold up to 32 MiB
+_here = threading.local()  # `worker`: whether this thread belongs to a pool
 
 
 def map_in_order(
@@ -24,15 +24,14 @@ def map_in_order(
 ) -> Iterator[Done]:
     """`work(job)` of every job, in order, on `threads` threads.
 
-    Each thread runs whole blocks with torch's own parallelism switched off: inside a block that fits
-    the cache, threads would mostly wait for each other. No more than twice `threads` results wait
-    for a slow consumer, so memory stays bounded.
+    Each thread runs whole blocks without the parallelism of torch, which does not help within a block
+    that fits the cache. At most twice `threads` results wait for a slow consumer, so memory is bounded.
 
     Args:
         work: runs without gradients; it may be called from several threads at once.
         jobs: its arguments.
-        threads: >= 1, of which no more are used than there are processors; 1 runs in the calling
-            thread, with torch's parallelism, and so does a call from within `work`.
+        threads: >= 1, at most the number of processors. 1, or a call from within `work`, runs in the
+            calling thread with the parallelism of torch.
     """
     keep_freed_memory()
     threads = min(threads, cpu_count())
@@ -64,13 +63,13 @@ def map_in_order(
 
 
 def _pool(threads: int) -> ThreadPoolExecutor | None:
-    """Threads that stay for the next call, for to start them takes longer than a block.
+    """Threads kept for the next call, because starting them takes longer than a block.
 
-    None where the system gives no more of them.
+    None if the system cannot start more.
     """
     try:
         pool, workers = _started(threads)
-        if not all(worker.is_alive() for worker in workers):  # in a forked child there are none
+        if not all(worker.is_alive() for worker in workers):  # a forked child has no threads
             _started.cache_clear()
             pool, _ = _started(threads)
     except RuntimeError:
@@ -78,9 +77,9 @@ def _pool(threads: int) -> ThreadPoolExecutor | None:
     return pool
 
 
-@lru_cache(maxsize=1)  # a pool that another has replaced ends with the last call that uses it
+@lru_cache(maxsize=1)  # a replaced pool ends with the last call that uses it
 def _started(threads: int) -> tuple[ThreadPoolExecutor, list[threading.Thread]]:
-    """A pool whose threads have all begun, with torch's own parallelism switched off, and these.
+    """A pool with all threads started and the parallelism of torch off, and these threads.
 
     Raises:
         RuntimeError: not all of them can be started.
@@ -89,7 +88,7 @@ def _started(threads: int) -> tuple[ThreadPoolExecutor, list[threading.Thread]]:
     all_there = threading.Barrier(threads)
 
     def begin() -> None:
-        torch.get_num_threads()  # else torch takes the number of the process at the first operation
+        torch.get_num_threads()  # otherwise torch takes the setting of the process at the first operation
         torch.set_num_threads(1)
         _here.worker = True
         workers.append(threading.current_thread())
@@ -99,7 +98,7 @@ def _started(threads: int) -> tuple[ThreadPoolExecutor, list[threading.Thread]]:
     try:
         for _ in pool.map(lambda _: all_there.wait(), range(threads)):
             pass
-    except BaseException:  # those that wait must not wait for ever
+    except BaseException:  # waiting threads must end
         all_there.abort()
         raise
     finally:
@@ -111,9 +110,9 @@ def _started(threads: int) -> tuple[ThreadPoolExecutor, list[threading.Thread]]:
 def keep_freed_memory() -> None:
     """Lets the C library reuse what blocks of frames free; once in a process.
 
-    glibc returns freed memory above a threshold of 128 KiB to the system, so every operation on a
-    block would have its result mapped and cleared anew. The threshold rises to the size of the
-    largest mapping that was freed: one that is never touched, and so takes no memory.
+    glibc returns freed memory above a threshold of 128 KiB to the system, so each result of the size of a
+    block would be mapped and cleared again. Freeing a large mapping raises the threshold to its size. The
+    mapping is never touched, so it takes no memory.
 
     Source: mallopt(3), M_MMAP_THRESHOLD, dynamic adjustment.
     """

@@ -1,11 +1,11 @@
 """The transform with a window length for every time-frequency cell, in two ways.
 
-`X[f, i]` needs the window `w(·; θ[f, i])` on frame `i`, and its Fourier transform at bin `f` alone.
+`X[f, i]` is the Fourier transform of frame `i` under the window `w(·; θ[f, i])`, at bin `f` only.
 
-Where few lengths differ in a frame, as over patches of the plane, each distinct pair of a frame and a
-length is transformed by one FFT, and every cell takes its bin from its pair (`CellOperator`).
+With few distinct lengths per frame, as in patches of the plane, there is one FFT per distinct pair of frame
+and length, and every cell takes its bin from its pair (`CellOperator`).
 
-Where every cell has a length of its own, sums over samples cost less (`BandKernel`). With
+With a length per cell, sums over samples cost less (`BandKernel`). With
 `C, S = cos, sin(2π f u / K)` and the phase `φ_f = exp(−2πj f ⌊K/2⌋ / K)`,
 
     X[f, i] = φ_f · (A + jB),
@@ -37,7 +37,7 @@ from dstft_cli.stft.transform import Transform
 
 _BATCH_SAMPLES = 1 << 19  # of all pairs and channels transformed at a time
 _ROW_VALUES = 1 << 24  # of windows that an operator keeps between calls
-_BAND_VALUES = 1 << 16  # of bins times places: what stays in the cache over several frames
+_BAND_VALUES = 1 << 16  # of bins times places, to stay in the cache over several frames
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class CellOperator:
         fractions: fractional parts of the centres, samples, `[n]`, or `[1]` where all are equal, in
             the dtype and on the device of the frames.
         lengths: window lengths, samples, `[F, n]`.
-        keep: hold the windows for many calls.
+        keep: keep the windows for many calls.
     """
 
     def __init__(
@@ -206,7 +206,7 @@ class CellOperator:
                 yield rows, members, self._transform.rows(part, self._theta[members], slopes)
 
     def _keep_rows(self) -> None:
-        """Computes the distinct windows once, where they are few."""
+        """Computes the distinct windows once, if they are few."""
         part = self._part.expand(len(self._theta)).double().cpu().numpy()
         both = np.stack([part, self._theta.double().cpu().numpy()])
         distinct, which = np.unique(both, axis=1, return_inverse=True)
@@ -250,7 +250,7 @@ class BandKernel:
         return torch.complex(real, imaginary).permute(2, 0, 1) * self._phase
 
     def gradients(self, G: Tensor, given: Given, needs: Needs) -> Gradients:
-        """What the band adds to the gradients of frames `[C, n, K]`, centres `[n]` and its lengths.
+        """The part of the band in the gradients of frames `[C, n, K]`, centres `[n]` and its lengths.
 
         Args:
             G: gradient with respect to the band of X, `[C, n, B]`.
@@ -296,7 +296,7 @@ class BandKernel:
 
 
 def bands(transform: Transform) -> Iterator[slice]:
-    """All bins, in bands whose windows and turns stay in the cache."""
+    """All bins, in bands small enough for the cache."""
     step = max(_BAND_VALUES // transform.n_fft, 1)
     for start in range(0, transform.bins, step):
         yield slice(start, min(start + step, transform.bins))

@@ -1,7 +1,7 @@
-"""Frames of a signal around real-valued centres, fetched in blocks, and the adjoint of that.
+"""Frames of a signal around real-valued centres, in blocks, and the adjoint.
 
-`Frames` reads them from any source of samples, `Layout` from a tensor that autograd sees: there everything
-stays on the device of the signal, and nothing is read back from it.
+`Frames` reads them from any source of samples, `Layout` from a tensor with autograd, entirely on the device
+of the signal.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ FloatArray = NDArray[np.floating[Any]]
 Gradients = tuple[Tensor | None, Tensor | None, Tensor | None]
 Needs = tuple[bool, bool, bool]  # gradients with respect to signal, centres, lengths
 
-_MOST_FRACTIONS = 8  # places between samples where lengths per bin pay for a matrix at each
-_WORTH_SKIPPING = 1 << 16  # samples between frames, which are not read then
+_MOST_FRACTIONS = 8  # fractional positions; for more, one matrix each does not pay
+_WORTH_SKIPPING = 1 << 16  # samples; longer gaps between frames are not read
 
 
 class Samples(Protocol):
@@ -33,7 +33,7 @@ class Samples(Protocol):
 
 
 class Frames:
-    """Frames of a signal, fetched in blocks: never more than one block is held.
+    """Frames of a signal in blocks; only one block is in memory.
 
     Args:
         samples: signal `[C, N]`; sliced as `samples[:, a:b]`.
@@ -81,7 +81,7 @@ class Frames:
         )
 
     def places(self) -> tuple[list[float], NDArray[np.int64]]:
-        """Fractional parts of the centres that occur, and the number of that of each frame, `[T]`."""
+        """Distinct fractional parts of the centres, and the index of each frame, `[T]`."""
         distinct, inverse = np.unique(np.round(self._fractions, 9), return_inverse=True)
         return distinct.tolist(), inverse.reshape(-1)
 
@@ -113,7 +113,7 @@ class Frames:
 
     @property
     def few_fractions(self) -> bool:
-        """Whether the centres lie at so few places between samples that each may have a matrix."""
+        """Whether the centres have few distinct fractional parts, so that each may have a matrix."""
         return len(self.places()[0]) <= _MOST_FRACTIONS
 
     def _read(self, first: int, last: int) -> Tensor:
@@ -121,7 +121,7 @@ class Frames:
         a, b = max(first, 0), max(min(last, self.length), 0)
         part = self.samples[:, min(a, b) : b]
         if self.scale != 1.0:
-            part = part * self.scale  # before it is cast: 1e-46 is no float32
+            part = part * self.scale  # before the cast: 1e-46 is not a float32
         if isinstance(part, np.ndarray):  # a copy: it may be read-only, reversed or big-endian
             part = torch.from_numpy(part.astype(np.dtype(str(self.dtype).removeprefix("torch."))))
         inside = part.to(device=self.device, dtype=self.dtype)
@@ -131,7 +131,7 @@ class Frames:
 
 
 class Given(NamedTuple):
-    """What the transform of some frames is computed from, as tensors that autograd may follow.
+    """The inputs of the transform of some frames, as tensors with autograd.
 
     Attributes:
         frames: `[C, n, K]`.
@@ -158,7 +158,7 @@ class Block:
         return slice(self.start, self.stop)
 
     def lengths(self, lengths: Tensor) -> Tensor:
-        """Of window lengths `[F or 1, T or 1]` those of these frames, a view."""
+        """The window lengths `[F or 1, T or 1]` of these frames, a view."""
         return lengths if lengths.shape[1] == 1 else lengths[:, self.frames]
 
 
@@ -213,7 +213,7 @@ class Layout:
         return Given(self.frames(signal, block), fractions, block.lengths(lengths))
 
     def folded(self, frames: Tensor) -> Tensor:
-        """What `add` takes: frames `[C, n, K]` around centres, or the sum of those a hop apart."""
+        """Input of `add`: frames `[C, n, K]` around centres, or the sum of those a hop apart."""
         if self.centers is not None:
             return frames
         channels, n, K = frames.shape
@@ -225,7 +225,7 @@ class Layout:
         return total.reshape(channels, -1)[:, : (n - 1) * self.hop + K]
 
     def empty_total(self, signal: Tensor) -> Tensor:
-        """What `add` adds to, `[C, N + 1]`: the last place takes what lies outside the signal."""
+        """The accumulator of `add`, `[C, N + 1]`: the last place collects samples outside the signal."""
         return signal.new_zeros((signal.shape[0], self.length + 1))
 
     def add(self, total: Tensor, part: Tensor, block: Block) -> None:
@@ -251,7 +251,7 @@ class Layout:
 
 
 def center_dtype(device: torch.device) -> torch.dtype:
-    """Of frame centres: float64, but for MPS, which has none."""
+    """Dtype of frame centres: float64, on MPS float32."""
     return torch.float32 if device.type == "mps" else torch.float64
 
 

@@ -1,8 +1,7 @@
 """The transform, its derivatives and its inverse as functions of a signal, centres and lengths.
 
-For lengths of any shape, `[1, 1]`, `[1, T]`, `[F, 1]` or `[F, T]`, by the cheapest way there is: one
-FFT per frame, one matrix product per block of frames, or one FFT per length of each frame. The definition
-is that of `stft.transform`.
+For lengths `[1, 1]`, `[1, T]`, `[F, 1]` or `[F, T]`, by the cheapest method: one FFT per frame, one matrix
+product per block of frames, or one FFT per length of each frame. `stft.transform` has the definition.
 """
 
 from __future__ import annotations
@@ -234,7 +233,7 @@ def istft(
 
 
 def _checked(signal: Tensor, centers: Tensor, lengths: Tensor, n_fft: int) -> Frames:
-    """Frames of the signal; UsageError where the arguments of `stft` do not belong together."""
+    """Frames of the signal; UsageError if the arguments of `stft` do not match."""
     if signal.dim() not in (1, 2) or signal.is_complex():
         raise UsageError(f"signal of shape {tuple(signal.shape)}: give a real [N] or [C, N]")
     at = _array(centers)

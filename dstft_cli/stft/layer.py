@@ -1,4 +1,4 @@
-"""The transform as a layer of a neural network, its window lengths and frame centres learned with it."""
+"""The transform as a layer of a neural network, with learnable window lengths and frame centres."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class DSTFT(nn.Module):
 
         X[f, i] = Σ_k x[⌊t_i⌋ + k] · w(k − frac(t_i); θ[f, i]) · exp(−2πj f (k + ⌊K/2⌋) / K)
 
-    Window lengths are `θ = θ₀·exp(p)` within `[win_length_min, win_length_max]`, with the length θ₀ of the
-    start and one parameter `p = ln(θ/θ₀)` for each, zero at the start: so a length that was asked for
-    comes back exactly, and a learning rate is a relative change. On a bound a gradient that leads
-    outwards is dropped, one that leads back in passes. Learned hops do the same.
+    Window lengths are `θ = θ₀·exp(p)` within `[win_length_min, win_length_max]`, with the start
+    length θ₀ and one parameter `p = ln(θ/θ₀)` each, zero at the start. So the start length is exact, and a
+    learning rate is a relative change. On a bound, a gradient that points outwards is dropped and one that
+    points inwards passes. The same holds for learned hops.
 
     Args:
         n_fft: FFT size K, samples, >= 2.
@@ -42,15 +42,15 @@ class DSTFT(nn.Module):
             `(1 ± 2·center_reach)·H`, so frames stay in order.
         window: window family, one of `names.WINDOWS`.
         normalization: `energy`, noise keeps its level; `amplitude`, a tone keeps its level; `none`.
-        device, dtype: of the parameters; whatever they are, the transform is computed in the dtype
-            and on the device of the signal.
+        device, dtype: of the parameters. The transform is computed in the dtype and on the device of
+            the signal.
 
     Shape:
         Real `[..., N]` to complex `[..., F, T]`, F = n_fft // 2 + 1, T = 1 + ⌊N/H⌋.
 
     Raises:
-        UsageError: a value outside its range; a signal with another number of frames than there are
-            parameters for.
+        UsageError: a value outside its range; a signal whose number of frames does not fit the
+            parameters.
 
     Source: Leiber et al., IEEE TSP 73 (2025), arXiv 2506.21440.
 
@@ -142,7 +142,7 @@ class DSTFT(nn.Module):
         """Frame centres, samples, `[T]`, float64 (MPS: float32), for `signal_length`.
 
         Raises:
-            UsageError: there was none; `centers_of` takes the length of a signal.
+            UsageError: no `signal_length`; use `centers_of`.
         """
         if self.signal_length is None:
             raise UsageError("`frame_centers` needs `signal_length`: use `centers_of(N)`")
@@ -219,7 +219,7 @@ class DSTFT(nn.Module):
         device: torch.device | str | None,
         dtype: torch.dtype | None,
     ) -> None:
-        """Registers the lengths of the start and their logarithmic change."""
+        """Registers the start lengths and their logarithmic change."""
         per_frame = self.window_mode in ("time", "time-frequency")
         shape = (
             self.bins if self.window_mode in ("frequency", "time-frequency") else 1,
@@ -243,7 +243,7 @@ class DSTFT(nn.Module):
         self.log_length = nn.Parameter(torch.zeros_like(start), requires_grad=learned)
 
     def _start_positions(self, low: float | None, high: float | None, place: Any) -> None:
-        """Registers the hop of the start and what is learned of hop or centres."""
+        """Registers the start hop and the parameters of hop or centres."""
         hop = self.hop_length_start
         _needed(
             self.hop_mode == "constant" or (low is None and high is None),
@@ -280,7 +280,7 @@ class DSTFT(nn.Module):
 
 
 class _Bound(torch.autograd.Function):
-    """A clamp whose gradient passes on a bound, or beyond, where a descent would lead back in."""
+    """A clamp; on or beyond a bound only gradients that point inwards pass."""
 
     @staticmethod
     def forward(value: Tensor, low: float, high: float) -> Tensor:
@@ -310,6 +310,6 @@ def _needed(right: bool, message: str) -> None:
 
 
 def _span(values: Tensor) -> str:
-    """One value, or the least and the greatest."""
+    """One value, or minimum and maximum."""
     low, high = float(values.min()), float(values.max())
     return f"{low:.6g}" if low == high else f"{low:.6g}…{high:.6g}"

@@ -1,4 +1,4 @@
-"""The way back from a transform whose window lengths vary with frequency: least squares.
+"""Inverse of a transform whose window lengths vary with frequency: least squares.
 
 With `A` the transform, the signal is the one that minimizes
 
@@ -9,10 +9,10 @@ itself where X is its transform. Conjugate gradients find it, preconditioned by 
 normal equations, `D[n] = Σ_i 1/K Σ_f c_f · w[n − t_i; θ[f, i]]² / ‖w[f, i]‖²`: with one length for all bins
 the first step is weighted overlap-add, and the last.
 
-The signal is solved for in segments. Each takes all frames that reach it and its margins, and the
-signal beyond the margins as zero: the normal equations there are a principal part of those of the whole
-signal, as well-conditioned, and since these are banded what is wrong beyond the margins decays by
-orders of magnitude per n_fft. Only the inner part of a segment is kept.
+The signal is solved in segments. A segment takes all frames that reach it and its margins, and sets the
+signal beyond the margins to zero. Its normal equations are a principal part of those of the whole signal,
+and as well conditioned. They are banded, so errors from beyond the margins decay by orders of magnitude
+per n_fft. Only the inner part of a segment is kept.
 
 Source: Griffin & Lim, IEEE TASSP 32 (1984); Björck, Numerical Methods for Least Squares Problems
 (SIAM 1996), section 7.4 (conjugate gradients on the residual).
@@ -46,7 +46,7 @@ TOLERANCE = {
     torch.float64: 1e-11,
 }  # of the gradient, relative to the transform
 _BANDS = 16  # of bins, in each of which a sample should be covered
-_BANK_BYTES = 1 << 30  # of matrices that are kept from one iteration to the next
+_BANK_BYTES = 1 << 30  # of matrices kept between iterations
 _HELD_BYTES = 1 << 30  # by the segments that are solved at a time
 SEGMENT = 32  # n_fft that a segment keeps
 _MARGIN = {torch.float32: 4, torch.float64: 8}  # n_fft that it solves for beyond, at each end
@@ -70,11 +70,11 @@ class LeastSquaresInverse(BlockInverse):
     Transform and adjoint are computed in the precision of X, the signal in float64.
 
     Attributes:
-        uncovered: samples that no window reaches: they are zero.
-        weak: further samples that in a sixteenth of the spectrum no window reaches, or only by its end.
-        iterations: of conjugate gradients, in the segment that took most.
+        uncovered: samples that no window reaches, set to zero.
+        weak: further samples that, in a sixteenth of the spectrum, only ends of windows reach, or none.
+        iterations: of conjugate gradients, in the slowest segment.
         residual: `‖X − A x‖ / ‖X‖` over all frames, each cell weighted as above.
-        converged: whether every segment came to its end before `MOST_ITERATIONS`.
+        converged: whether every segment converged before `MOST_ITERATIONS`.
     """
 
     def __init__(
@@ -153,14 +153,14 @@ class LeastSquaresInverse(BlockInverse):
             raise incomplete(count, len(self._centers))
 
     def _workers(self) -> int:
-        """Segments at a time: each holds its frames five times over, and twice as many wait."""
+        """Segments at a time: each needs five times its frames, and twice as many segments wait."""
         frames = max(s.frames.stop - s.frames.start for s in self.segments())
         values = frames * self._transform.bins * self.channels
         held: int = 7 * values * (8 if self._dtype == torch.float32 else 16)
         return max(min(self._threads, _HELD_BYTES // max(held, 1)), 1)
 
     def _find_banks(self) -> tuple[NDArray[np.int64], list[MatrixBank]]:
-        """Place of each frame between samples and the matrices of each place, where they pay."""
+        """Fractional position of each frame and the matrix of each position, where matrices pay."""
         nothing: tuple[NDArray[np.int64], list[MatrixBank]] = (np.empty(0, np.int64), [])
         if self._lengths.shape[1] > 1 or len(self._lengths) == 1:
             return nothing
@@ -176,7 +176,7 @@ class LeastSquaresInverse(BlockInverse):
         return places, banks
 
     def _own(self, segment: Segment) -> slice:
-        """Of its frames those whose centres lie in the part that is kept."""
+        """Its frames with centres in the part that is kept."""
         centers = self._centers[segment.frames]
         begin, end = np.searchsorted(centers, [segment.start, segment.stop])
         first, last = segment.start == 0, segment.stop == self.length
@@ -201,7 +201,7 @@ class LeastSquaresInverse(BlockInverse):
             self._transform.n_fft,
             self._dtype,
         )
-        peak = X.abs().amax(dim=(1, 2))  # squares of very small or large values are no float32
+        peak = X.abs().amax(dim=(1, 2))  # squares of very small or large values do not fit float32
         scale = peak.masked_fill(peak == 0, 1)
         X = X / scale[:, None, None]
         solution, rest, iterations, converged = problem.solve(X)
@@ -258,7 +258,7 @@ class SegmentProblem:
         dtype: precision of the transform.
 
     Attributes:
-        lost, weak: samples of the segment that are not or hardly determined, `[M]`.
+        lost, weak: samples of the segment that are not, or weakly, determined, `[M]`.
     """
 
     def __init__(
@@ -277,7 +277,7 @@ class SegmentProblem:
         probe = self._frames(np.zeros((1, 1)))
         self._operator = operator_of(probe.fractions(0, len(probe)))
         energies = self._operator.energies()
-        # a window shorter than a sample may fall between two: there is nothing of its cell
+        # a window shorter than a sample may fall between two samples: its cell is zero
         self._weights = energies.reciprocal().masked_fill_(energies <= 0, 0)
         share = _band_shares(n_fft)
         self._count = torch.from_numpy(share.sum(axis=1))
@@ -290,7 +290,7 @@ class SegmentProblem:
         return (squared.sum(1, dtype=torch.float64) @ self._count).numpy()
 
     def solve(self, X: Tensor) -> tuple[Array64, Tensor, int, bool]:
-        """Signal `[C, M]`, `X − A x`, iterations, and whether they sufficed."""
+        """Signal `[C, M]`, `X − A x`, iterations, and whether they converged."""
         limit = TOLERANCE[self._dtype] * np.sqrt(self.energy(X))
         x = np.zeros((len(X), self._size))
         rest = X.clone()

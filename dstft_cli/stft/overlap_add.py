@@ -1,12 +1,11 @@
-"""The way back from the transform to the signal: weighted overlap-add, in bounded memory.
+"""Inverse of the transform: weighted overlap-add, in bounded memory.
 
 With `y_i = irfft(X[:, i])`, the windowed frame, and `w_i` the window of frame `i` around its centre:
 
     x̂[n] = Σ_i w_i[n − t_i] · y_i[n − t_i] / Σ_i w_i[n − t_i]²
 
-This is the signal whose transform is nearest to X in the least-squares sense, and the signal itself
-where X is its transform: whatever the centres, lengths and family, as long as a window above zero
-reaches every sample.
+This is the signal whose transform is nearest to X in the least-squares sense. If X is the transform of a
+signal, it is that signal, for any centres, lengths and family, if a window above zero reaches every sample.
 
 Source: Griffin & Lim, IEEE TASSP 32 (1984), equation 6; Leiber et al., IEEE TSP 73 (2025).
 """
@@ -29,13 +28,13 @@ FloatArray = NDArray[np.floating[Any]]
 BoolArray = NDArray[np.bool_]
 Block = tuple[int, NDArray[np.float64], NDArray[np.float64]]
 
-WEAK_ERROR = 1e-4  # share of the signal's level that rounding may reach before a sample is weak
+WEAK_ERROR = 1e-4  # share of the signal's level; a sample with a larger rounding error is weak
 BLOCK_SAMPLES = 1 << 20  # of all frames and channels of a block
-_BUFFER_SAMPLES = 1 << 16  # that wait for frames which still add to them, at least
+_BUFFER_SAMPLES = 1 << 16  # samples waiting for further frames, at least
 
 
 def check_lengths(n_fft: int, centers: FloatArray, lengths: FloatArray) -> None:
-    """UsageError where centres `[T]` and lengths do not belong together.
+    """Raises UsageError if centres `[T]` and lengths do not match.
 
     Args:
         n_fft: FFT size K, samples.
@@ -56,7 +55,7 @@ def check_lengths(n_fft: int, centers: FloatArray, lengths: FloatArray) -> None:
 
 
 def check_invertible(n_fft: int, centers: FloatArray, lengths: FloatArray, length: int) -> None:
-    """`check_lengths`, and UsageError where centres decrease or the signal has no sample."""
+    """`check_lengths`; also raises UsageError if centres decrease or the signal is empty."""
     if length < 1:
         raise UsageError(f"signal `length` {length} samples: at least 1 is needed")
     check_lengths(n_fft, centers, lengths)
@@ -65,14 +64,14 @@ def check_invertible(n_fft: int, centers: FloatArray, lengths: FloatArray, lengt
 
 
 def incomplete(count: int, total: int) -> ValueError:
-    """What is raised where fewer frames came than there are centres."""
+    """The error for fewer frames than centres."""
     return ValueError(f"{count} of {total} frames came: the signal is incomplete")
 
 
 def lost_and_weak(
     weight: FloatArray, top: FloatArray, dtype: torch.dtype
 ) -> tuple[BoolArray, BoolArray]:
-    """Samples of which nothing but rounding is left, and further ones that rounding harms.
+    """Samples that are only rounding errors, and further ones with a large rounding error.
 
     Args:
         weight: `Σ w²` of the windows that reach a sample.
@@ -85,7 +84,7 @@ def lost_and_weak(
 
 
 class BlockInverse:
-    """What both inverses share: X comes in blocks of frames, in time order, and samples leave in order.
+    """Base of both inverses: takes X in blocks of frames in time order, yields samples in order.
 
     Memory depends on n_fft, channels and threads, not on the number of frames.
 
@@ -101,9 +100,9 @@ class BlockInverse:
 
     Attributes:
         block: frames in a block that suits the processor's cache.
-        uncovered: samples that no window reaches, or so weakly that rounding is all that is left of
-            them: they are zero. Complete, as all counts, once `samples` has ended.
-        weak: further samples whose error from rounding may exceed `WEAK_ERROR` of the level around them.
+        uncovered: samples that no window reaches, or only within rounding errors; set to zero. All
+            counts are complete when `samples` has ended.
+        weak: further samples with a rounding error above `WEAK_ERROR` of the level around them.
 
     Raises:
         UsageError: shapes, lengths or the order of the centres are not as above.
@@ -220,7 +219,7 @@ class Inverse(BlockInverse):
         return row if len(row) == 1 else row[start:stop]
 
     def _supports(self, start: int, count: int) -> tuple[list[int], list[int]]:
-        """The part `low … high-1` of each frame that its window does not zero."""
+        """The part `low … high-1` of each frame where its window is not zero."""
         K = self._transform.n_fft
         half = self._row(start, start + count) / 2
         middle = self._fractions[start : start + count] + K // 2
@@ -247,7 +246,7 @@ class Inverse(BlockInverse):
         np.maximum(self._top[a:b], peak, out=self._top[a:b])
 
     def _finish(self, until: int) -> Iterator[NDArray[np.float64]]:
-        """The samples up to `until`, which no further frame reaches."""
+        """The finished samples, up to `until`."""
         while self._position < until:
             count = min(until - self._position, len(self._weight))
             weight, top = self._weight[:count], self._top[:count]

@@ -28,7 +28,7 @@ from dstft_cli.stft.windows import window_and_slopes
 
 @dataclass(frozen=True)
 class Transform:
-    """What does not change while parameters are learned.
+    """The fixed settings of a transform.
 
     Attributes:
         n_fft: FFT size K, samples, >= 2; window lengths stay within (0, K].
@@ -115,7 +115,7 @@ class Transform:
         return phase.to(like.device, like.dtype.to_complex())
 
     def bins_counted(self, like: Tensor) -> Tensor:
-        """Of the K bins of the whole spectrum those that each of the F stands for: 1 or 2, `[F]`."""
+        """Number of bins of the full spectrum for each of the F bins: 1 or 2, `[F]`."""
         count = torch.full((self.bins,), 2.0, dtype=like.dtype, device=like.device)
         count[0] = 1.0
         if self.n_fft % 2 == 0:
@@ -128,8 +128,8 @@ def _distinct(
 ) -> tuple[Tensor | None, Tensor, Tensor | None]:
     """Pairs of fraction and length without repetition, and which of them each row has.
 
-    Hops of a few milliseconds have few fractions, and smooth lengths come in runs. None: they are
-    all kept, since there are too many, autograd follows, or the device would have to be waited for.
+    Hops of a few milliseconds have few fractions, and smooth lengths come in runs. None: keep all rows,
+    because there are too many pairs, autograd is on, or the device would have to be synchronized.
     """
     frames = max(1 if fractions is None else len(fractions), len(lengths))
     if frames == 1 or lengths.requires_grad or lengths.device.type != "cpu":
@@ -137,7 +137,7 @@ def _distinct(
     theta = lengths.numpy()
     part = np.zeros(1) if fractions is None else fractions.numpy()
     distinct, index = np.unique(part + 1j * theta, return_inverse=True)
-    if len(distinct) > frames // 2:  # not worth the copy
+    if len(distinct) > frames // 2:  # the copy does not pay
         return fractions, lengths, None
     once = torch.from_numpy(distinct.imag.copy()).to(lengths)
     places = torch.from_numpy(distinct.real.copy()).to(lengths)

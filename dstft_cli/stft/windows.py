@@ -109,7 +109,7 @@ FAMILIES: dict[str, WindowFamily] = {
 
 
 def family(name: str) -> WindowFamily:
-    """The window family called `name`; UsageError names the valid ones."""
+    """The window family `name`; UsageError if unknown."""
     try:
         return FAMILIES[name]
     except KeyError:
@@ -201,7 +201,7 @@ def _normalized(normalization: str, mirror: int, w: Tensor, *slopes: Tensor) -> 
         raise UsageError(
             f"unknown `normalization` {normalization!r}: use {', '.join(NORMALIZATIONS)}"
         )
-    empty = norm <= 0  # a window shorter than a sample may fall between two
+    empty = norm <= 0  # a window shorter than a sample may fall between two samples
     norm = norm.masked_fill(empty, 1.0)
     w = w / norm
     return w, *(

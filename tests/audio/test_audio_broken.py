@@ -22,7 +22,7 @@ def test_a_truncated_file_is_read_as_far_as_it_goes(tmp_path: Path, file_format:
     path.write_bytes(path.read_bytes()[: 62 * 3200])
     with load(path, channel="all") as signal:
         assert signal.warnings == (
-            "the header promises 10.0 s, the file holds 6.2 s: read what is there",
+            "the header says 10.0 s, the file holds 6.2 s: read what is there",
         )
         assert signal.seconds == pytest.approx(6.2, abs=0.01)
         np.testing.assert_allclose(
@@ -35,7 +35,7 @@ def test_a_truncated_file_is_read_as_far_as_it_goes(tmp_path: Path, file_format:
     [
         ("FLAC", r"decoding failed at \d\.\d s \(flac decoder lost sync\): read up to there"),
         ("OGG", r"the OGG stream cannot be read after \d\.\d s: read up to there"),
-        ("MP3", r"the header promises 10\.0 s, the file holds \d\.\d s: read what is there"),
+        ("MP3", r"the header says 10\.0 s, the file holds \d\.\d s: read what is there"),
     ],
 )
 def test_a_truncated_compressed_file_keeps_its_beginning(

@@ -109,7 +109,7 @@ def test_errors_come_back_from_the_cluster(cluster, tmp_path):
     path = config(tmp_path, TEXT)
     done = batch(path, "--scheduler", cluster.address, "--no-report")
     assert done.returncode == 1
-    assert "bad.wav: is empty (0 bytes): check what wrote it" in done.stderr
+    assert "bad.wav: is empty (0 bytes)" in done.stderr
     assert len(results(tmp_path / "out")) == 2
     done = batch(path, "--scheduler", cluster.address, "--set", "criterion=no.such:x")
     assert done.returncode == 2
@@ -143,5 +143,5 @@ def test_no_scheduler_there(tmp_path):
     assert "Traceback" not in done.stderr
     done = batch(config(tmp_path, TEXT), "--scheduler", "nonsense://x")
     assert done.returncode == 2
-    assert "is no address" in done.stderr
+    assert "not an address" in done.stderr
     assert not (tmp_path / "out").exists()

@@ -76,7 +76,7 @@ def test_files_of_another_origin_are_kept(tmp_path):
         folder = tmp_path / name
         folder.mkdir()
         (folder / name).write_text("mine")
-        with pytest.raises(UsageError, match=f"{name} exists and is of no batch"):
+        with pytest.raises(UsageError, match=f"{name} exists and is not from a batch"):
             Journal(folder, force=False).__enter__()
         assert os.listdir(folder) == [name]
         with Journal(folder, force=True) as journal:
@@ -95,7 +95,7 @@ def test_nothing_is_written_through_a_link_or_into_a_pipe(tmp_path):
                 (folder / "batch-journal.jsonl").touch()
             make(folder / name)
             for force in (False, True):
-                with pytest.raises(UsageError, match="is a link or no file"):
+                with pytest.raises(UsageError, match="is a link or not a file"):
                     Journal(folder, force=force).__enter__()
     assert (tmp_path / "precious").read_text() == "mine"
 

@@ -91,7 +91,7 @@ def test_frames_step_off_as_far_as_coverage_lets_them():
     assert none["hop_max"] > 577
     check_table(found, 4)
     assert [row[1] for row in found.table.rows] == ["η = 0.5", "η = 0.5", "η = 1", "none"]
-    assert any("not brought back" in note for note in found.notes)
+    assert any("of the signal is lost" in note for note in found.notes)
 
 
 def test_a_frame_counts_by_its_smaller_part():

@@ -36,7 +36,7 @@ RATE = 100
 SMALLEST_INVERTIBLE = 40  # n_fft from which on `istft` promises its precision
 REFUSALS = re.compile(
     "every sample is zero|at least 2 are needed|is above n_fft|needs windows of at least"
-    "|is below hop length / overlap|ranks all cells|does not part into frequencies"
+    "|is below hop length / overlap|ranks all cells|has no value per frequency"
     "|above overlap × window length|lies outside|a shorter window holds no sample|is above the max"
     r"|is below the min|frames of this signal, above|criterion \w+ is \S+ at the start: lower `order`"
 )

@@ -77,7 +77,7 @@ def test_lengths_at_another_sample_rate(n_fft, length, rate, expected):
     ("n_fft", "length", "rate"), [(256, 10.0, 8000.0), (1 << 19, 4096.0, 192000.0)]
 )
 def test_lengths_that_another_sample_rate_does_not_allow(n_fft, length, rate):
-    message = r"learned at 48000 Hz is .* samples at .* is possible: resample with `sr` 48000$"
+    message = r"resample with `sr` 48000$"
     with pytest.raises(InputError, match=message):
         transfer(stored([[length]], n_fft=n_fft, rate=48000.0), 100.0, 5000, rate)
 
