@@ -28,11 +28,9 @@ SMALL = ("--n-fft", "128", "--hop-length", "32", "--no-figures", "--force", "-o"
 
 
 def shape_of(mode: str, frames: int, bins: int) -> tuple[int, int]:
-    return {
-        "frequency": (bins, 1),
-        "time": (1, frames),
-        "time-frequency": (bins, frames),
-    }.get(mode, (1, 1))
+    return {"frequency": (bins, 1), "time": (1, frames), "time-frequency": (bins, frames)}.get(
+        mode, (1, 1)
+    )
 
 
 def check_constraints(written: Written, case: object) -> None:

@@ -15,18 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from .support import (
-    CONSTANT,
-    FIXED,
-    RATE,
-    N,
-    command,
-    environment,
-    process,
-    read,
-    refused,
-    run,
-)
+from .support import CONSTANT, FIXED, RATE, N, command, environment, process, read, refused, run
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

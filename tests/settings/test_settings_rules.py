@@ -7,14 +7,7 @@ from pathlib import Path
 import pytest
 
 from dstft_cli.errors import UsageError
-from dstft_cli.settings import (
-    OPTIONS,
-    SWEEP_OPTIONS,
-    Length,
-    Settings,
-    SweepSettings,
-    merge,
-)
+from dstft_cli.settings import OPTIONS, SWEEP_OPTIONS, Length, Settings, SweepSettings, merge
 from dstft_cli.settings.rules import IN_FILE, IN_MATRIX, OF_JOB
 from dstft_cli.settings.settings import Preset
 from dstft_cli.settings.sources import from_line, preset_values, settings_of
