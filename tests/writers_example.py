@@ -50,3 +50,10 @@ def a_result(
 
 CONSTANT = np.array([[48.5]])
 VARYING = np.array([[10.25, 20, 30, 40, 64]])
+
+
+def npy_header(shape: str, kind: str = "<f8", version: bytes = b"\x01\x00") -> bytes:
+    """Head of an .npy that announces this shape."""
+    text = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}".encode()
+    size = len(text).to_bytes(2 if version[0] == 1 else 4, "little")
+    return b"\x93NUMPY" + version + size + text

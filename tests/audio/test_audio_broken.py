@@ -15,60 +15,45 @@ from dstft_cli.errors import InputError
 from .recordings import RATE, stereo
 
 
-@pytest.mark.parametrize("file_format", ["WAV", "AIFF", "AU", "W64", "RF64"])
-def test_a_truncated_file_is_read_as_far_as_it_goes(tmp_path: Path, file_format: str) -> None:
-    path = tmp_path / "cut"
-    soundfile.write(path, stereo(80000), RATE, format=file_format, subtype="PCM_16")
-    path.write_bytes(path.read_bytes()[: 62 * 3200])
-    with load(path, channel="all") as signal:
-        assert signal.warnings == (
-            "the header says 10.0 s, the file holds 6.2 s: read what is there",
-        )
-        assert signal.seconds == pytest.approx(6.2, abs=0.01)
-        np.testing.assert_allclose(
-            signal.samples[:, :], stereo(80000).T[:, : signal.length], atol=2**-15
-        )
-
-
-@pytest.mark.parametrize(
-    ("file_format", "warning"),
-    [
-        ("FLAC", r"decoding failed at \d\.\d s \(flac decoder lost sync\): read up to there"),
-        ("OGG", r"the OGG stream cannot be read after \d\.\d s: read up to there"),
-        ("MP3", r"the header says 10\.0 s, the file holds \d\.\d s: read what is there"),
-    ],
-)
-def test_a_truncated_compressed_file_keeps_its_beginning(
-    tmp_path: Path, file_format: str, warning: str
-) -> None:
-    path = tmp_path / "cut"
-    soundfile.write(path, stereo(80000), RATE, format=file_format)
-    with load(path, channel="all") as whole:
-        path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
+def test_a_truncated_file_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+    path, samples = tmp_path / "cut", stereo(80000)
+    for kind in ("WAV", "AIFF", "AU", "W64", "RF64"):
+        soundfile.write(path, samples, RATE, format=kind, subtype="PCM_16")
+        path.write_bytes(path.read_bytes()[: 62 * 3200])
         with load(path, channel="all") as signal:
-            assert len(signal.warnings) == 1
-            assert re.fullmatch(warning, signal.warnings[0])
-            assert 4 < signal.seconds < 7
-            inner = slice(0, signal.length - 2000)
-            np.testing.assert_allclose(
-                signal.samples[:, inner], whole.samples[:, inner], rtol=0, atol=1e-6
-            )
+            assert "10.0 s, the file holds 6.2 s" in signal.warnings[0], kind
+            assert signal.seconds == pytest.approx(6.2, abs=0.01)
+            expected = samples.T[:, : signal.length]
+            np.testing.assert_allclose(signal.samples[:, :], expected, atol=2**-15)
 
 
-@pytest.mark.parametrize("file_format", ["FLAC", "OGG", "CAF"])
-def test_garbage_in_the_middle_is_one_line(tmp_path: Path, file_format: str) -> None:
+def test_a_truncated_compressed_file_keeps_its_beginning(tmp_path: Path) -> None:
+    path = tmp_path / "cut"
+    for kind, words in (("FLAC", "decoding failed"), ("OGG", "OGG"), ("MP3", "10.0 s")):
+        soundfile.write(path, stereo(80000), RATE, format=kind)
+        with load(path, channel="all") as whole:
+            path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
+            with load(path, channel="all") as signal:
+                (warning,) = signal.warnings
+                assert words in warning
+                assert 4 < signal.seconds < 7
+                inner = slice(0, signal.length - 2000)
+                expected = whole.samples[:, inner]
+                np.testing.assert_allclose(signal.samples[:, inner], expected, rtol=0, atol=1e-6)
+
+
+def test_garbage_in_the_middle_is_one_line(tmp_path: Path) -> None:
     path = tmp_path / "broken"
-    soundfile.write(path, stereo(80000), RATE, format=file_format)
-    data = bytearray(path.read_bytes())
-    data[8000:] = np.random.default_rng(4).bytes(len(data) - 8000)
-    path.write_bytes(data)
-    try:
-        with load(path) as signal:
-            assert file_format == "CAF" or len(signal.warnings) > 0
-            assert np.isfinite(signal.samples[:, :]).all()
-    except InputError as error:
-        assert re.search("cannot be decoded|not audio that can be read", str(error))  # noqa: PT017
-        assert "\n" not in str(error)  # noqa: PT017
+    for kind in ("FLAC", "OGG", "CAF"):
+        soundfile.write(path, stereo(80000), RATE, format=kind)
+        data = path.read_bytes()[:8000]
+        path.write_bytes(data + np.random.default_rng(4).bytes(path.stat().st_size - 8000))
+        try:
+            with load(path) as signal:
+                assert kind == "CAF" or len(signal.warnings) > 0
+                assert np.isfinite(signal.samples[:, :]).all()
+        except InputError as error:
+            assert "\n" not in str(error)  # noqa: PT017
 
 
 def warnings_of(path: Path, samples: np.ndarray, **options: object) -> tuple[str, ...]:
@@ -83,17 +68,21 @@ def test_digital_silence_is_warned_of(tmp_path: Path) -> None:
     samples[:39000] = 0
     assert warnings_of(path, samples) == ()
     samples[:60000] = 0
-    assert warnings_of(path, samples, channel="all") == (
-        "75 % of samples are exactly zero (digital silence) and teach nothing: "
-        "choose a part that sounds with `offset` and `duration`",
-    )
-
-
-def test_only_all_is_a_hundred_percent(tmp_path: Path) -> None:
-    samples = np.zeros((80000, 1), dtype=np.float32)
-    samples[400] = 1
-    (warning,) = warnings_of(tmp_path / "impulse.wav", samples)
+    (warning,) = warnings_of(path, samples, channel="all")
+    assert warning.startswith("75 % of samples are exactly zero")
+    samples[:], samples[400] = 0, 1  # only all is a hundred percent
+    (warning,) = warnings_of(path, samples)
     assert warning.startswith("more than 99.9 % of samples are exactly zero")
+
+
+def test_clipping_is_warned_of(tmp_path: Path) -> None:
+    path, tone = tmp_path / "a.wav", np.sin(2 * np.pi * 100 * np.arange(RATE) / RATE)
+    (warning,) = warnings_of(path, np.clip(1.1 * tone, -1, 1))
+    share = float(re.match(r"(.*) % of samples are at full scale \(clipping\)", warning)[1])
+    # of a period, 2·arccos(1/1.1)/π lies above full scale
+    assert share == pytest.approx(100 * 2 * np.arccos(1 / 1.1) / np.pi, abs=3)
+    for scale in (1.0, 0.99, 3.0):  # loud, and not clipped
+        assert warnings_of(path, scale * np.sin(0.3464 * np.arange(RATE))) == ()
 
 
 def test_the_share_of_a_constant_offset(tmp_path: Path) -> None:
@@ -129,33 +118,7 @@ def test_channels_that_cancel_in_the_mix_are_warned_of(tmp_path: Path) -> None:
     nearly = np.concatenate([left, -0.9 * left], axis=1)
     (warning,) = warnings_of(path, nearly)
     # the mix is 0.05 of the left channel, the mean energy of the channels (1 + 0.81) / 2 of its
-    assert warning == (
-        "the channels are of opposite phase and cancel in the mix, which keeps "
-        f"{100 * 0.05**2 / 0.905:.2g} % of their energy: use `channel` all, or `channel` 0"
-    )
+    assert f"{100 * 0.05**2 / 0.905:.2g} % of their energy" in warning
     assert warnings_of(path, nearly, channel="all") == ()
     assert warnings_of(path, nearly, channel=1) == ()
     assert warnings_of(path, np.concatenate([left, 0 * left, 0 * left], axis=1), channel=0) == ()
-
-
-def test_clipping_is_warned_of(tmp_path: Path) -> None:
-    path = tmp_path / "clipped.wav"
-    tone = np.sin(2 * np.pi * 100 * np.arange(RATE) / RATE)
-    soundfile.write(path, np.clip(1.1 * tone, -1, 1), RATE, subtype="PCM_16")
-    with load(path) as signal:
-        (warning,) = signal.warnings
-        share = float(re.match(r"(.*) % of samples are at full scale \(clipping\)", warning)[1])
-        assert warning.endswith(
-            ": record at a lower level, or choose a part with `offset` and `duration`"
-        )
-        # of a period, 2·arccos(1/1.1)/π lies above full scale
-        assert share == pytest.approx(100 * 2 * np.arccos(1 / 1.1) / np.pi, abs=3)
-
-
-@pytest.mark.parametrize("scale", [1.0, 0.99, 3.0])
-def test_a_loud_tone_does_not_clip(tmp_path: Path, scale: float) -> None:
-    path = tmp_path / "loud.wav"
-    tone = scale * np.sin(2 * np.pi * 441.3 * np.arange(RATE) / RATE)
-    soundfile.write(path, tone, RATE, subtype="FLOAT")
-    with load(path) as signal:
-        assert signal.warnings == ()

@@ -32,7 +32,7 @@ def with_sample(value: float) -> Any:
     return samples
 
 
-def test_unusable_files(tmp_path: Path) -> None:
+def test_unusable_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "input"
     for missing, message in ((lambda: None, "no such file"), (path.mkdir, "is a directory")):
         missing()
@@ -52,6 +52,13 @@ def test_unusable_files(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=f"^{re.escape(str(path))}: {message}"):
             load(path)
 
+    def refuse(*args: object, **kwargs: object) -> None:  # as root every mode can be read
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("builtins.open", refuse)
+    with pytest.raises(InputError, match="no permission to read it"):
+        load(path)
+
 
 def test_nan_is_placed_in_the_file_whatever_is_read_of_it(tmp_path: Path) -> None:
     path = tmp_path / "nan.wav"
@@ -66,17 +73,6 @@ def test_nan_is_placed_in_the_file_whatever_is_read_of_it(tmp_path: Path) -> Non
         load(late)
     with load(path, channel=0) as signal:
         assert signal.length == RATE
-
-
-def test_a_file_without_permission(
-    wav: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:  # as root every mode can be read
-    def refuse(*args: object, **kwargs: object) -> None:
-        raise PermissionError(errno.EACCES, "Permission denied")
-
-    monkeypatch.setattr("builtins.open", refuse)
-    with pytest.raises(InputError, match=r"two channels\.wav: no permission to read it: check its"):
-        load(wav)
 
 
 def test_arguments_out_of_range(wav: Path) -> None:
@@ -94,20 +90,12 @@ def test_arguments_out_of_range(wav: Path) -> None:
     for offset in (1, 3):
         with pytest.raises(InputError, match=rf"offset {offset} s is not before .* \(1 s\): lower"):
             load(wav, offset=offset)
-
-
-def test_a_mono_file_has_channel_0_only(tmp_path: Path) -> None:
-    path = tmp_path / "mono.wav"
-    soundfile.write(path, stereo()[:, 0], RATE)
+    mono = wav.with_name("mono.wav")
+    soundfile.write(mono, [0.5, 0.5], RATE)
     with pytest.raises(UsageError, match="channel 1 of a file with 1 channel: use 0, mix or all"):
-        load(path, channel=1)
-
-
-def test_resampling_to_less_than_a_sample(tmp_path: Path) -> None:
-    path = tmp_path / "short.wav"
-    soundfile.write(path, [0.5, 0.5], RATE)
+        load(mono, channel=1)
     with pytest.raises(InputError, match="less than one sample is left at 40 Hz: raise `sr`"):
-        load(path, sample_rate=40)
+        load(mono, sample_rate=40)
 
 
 class Terminal(io.BytesIO):
@@ -115,50 +103,31 @@ class Terminal(io.BytesIO):
         return True
 
 
-class Failing(io.RawIOBase):
-    def isatty(self) -> bool:
-        return False
-
-    def read(self, size: int = -1, /) -> bytes:
-        raise OSError(errno.EIO, "Input/output error")
-
-
-@pytest.mark.parametrize(
-    ("stdin", "message"),
-    [
-        (Terminal(), "^standard input is a terminal: pipe a WAV into it or name a file$"),
-        (io.BytesIO(), r"^standard input: is empty \(0 bytes\)"),
-        (Failing(), r"^standard input: cannot be read \(Input/output error\)"),
-        (io.BytesIO(b"text" * 99), r"^standard input: is not audio that can be read"),
-    ],
-)
-def test_unusable_standard_input(stdin: Any, message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        load("-", stdin=stdin)
-
-
-def test_closed_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unusable_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", None)
-    with pytest.raises(InputError, match=r"^standard input is closed: pipe a WAV into it or name"):
-        load("-")
+    for stdin, message in (
+        (Terminal(), " is a terminal"),
+        (io.BytesIO(), r": is empty \(0 bytes\)"),
+        (io.BytesIO(b"text" * 99), ": is not audio that can be read"),
+        (None, " is closed"),
+    ):
+        with pytest.raises(InputError, match=f"^standard input{message}"):
+            load("-", stdin=stdin)
 
 
-@pytest.mark.parametrize(
-    ("name", "shown"),
-    [
+def test_odd_names_load_and_stay_on_one_line(
+    wav: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, shown in (
         ("-rf.wav", "-rf.wav"),
         ("two words 🎵.wav", "two words 🎵.wav"),
         ("line\nbreak", r"line\nbreak"),
         (os.fsdecode(b"caf\xe9"), r"caf\udce9"),
-    ],
-)
-def test_odd_names_load_and_stay_on_one_line(
-    wav: Path, tmp_path: Path, name: str, shown: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match=f"^{re.escape(shown)}: no such file") as caught:
-        load(name)
-    assert str(caught.value).encode().decode().count("\n") == 0
-    wav.rename(tmp_path / name)
-    with load(name) as signal:
-        assert (signal.path, signal.length) == (name, RATE)
+    ):
+        with pytest.raises(InputError, match=f"^{re.escape(shown)}: no such file") as caught:
+            load(name)
+        assert str(caught.value).encode().decode().count("\n") == 0
+        wav = wav.rename(tmp_path / name)
+        with load(name) as signal:
+            assert (signal.path, signal.length) == (name, RATE)

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from dstft_cli.audio import load, probe
-from dstft_cli.audio.filters import Block, HighPass
+from dstft_cli.audio.filters import Block
 from dstft_cli.errors import InputError, UsageError
 
 from .recordings import RATE, stereo
@@ -30,23 +30,14 @@ def filtered(path: Path, highpass: float, **options) -> Block:
         return samples
 
 
-@pytest.mark.parametrize("frequency", [25.0, 50.0, 100.0, 400.0])
-def test_a_tone_is_attenuated_as_a_butterworth_filter_of_order_4_does(tmp_path, frequency):
+def test_a_tone_is_attenuated_as_a_butterworth_filter_of_order_4_does(tmp_path):
     """|H|² = 1 / (1 + tan(πc/r)⁸ / tan(πf/r)⁸), the bilinear transform of the analogue filter."""
-    cutoff = 50.0
-    path = written(tmp_path / "tone.wav", 0.5 * np.sin(2 * np.pi * frequency * T))
-    tail = filtered(path, cutoff)[0, -RATE:]
-    ratio = np.tan(np.pi * cutoff / RATE) / np.tan(np.pi * frequency / RATE)
-    expected = 0.5 / np.sqrt(1 + ratio**8)
-    assert np.sqrt(2 * np.mean(tail.astype(float) ** 2)) == pytest.approx(expected, rel=1e-4)
-
-
-def test_a_constant_offset_leaves_neither_level_nor_step(tmp_path):
-    tone = 0.1 * np.sin(2 * np.pi * 700 * T)
-    path = written(tmp_path / "offset.wav", tone + 0.5)
-    plain = written(tmp_path / "plain.wav", tone)
-    np.testing.assert_allclose(filtered(path, 20.0), filtered(plain, 20.0), atol=1e-6)
-    assert abs(filtered(path, 20.0).mean()) < 1e-4
+    for frequency in (25.0, 50.0, 400.0):
+        path = written(tmp_path / "tone.wav", 0.5 * np.sin(2 * np.pi * frequency * T))
+        tail = filtered(path, 50.0)[0, -RATE:].astype(float)
+        ratio = np.tan(np.pi * 50.0 / RATE) / np.tan(np.pi * frequency / RATE)
+        expected = 0.5 / np.sqrt(1 + ratio**8)
+        assert np.sqrt(2 * np.mean(tail**2)) == pytest.approx(expected, rel=1e-4), frequency
 
 
 def test_nothing_sounds_before_its_time(tmp_path):
@@ -56,13 +47,6 @@ def test_nothing_sounds_before_its_time(tmp_path):
     assert samples[500] > 0.8
 
 
-def test_blocks_are_of_one_piece():
-    x = np.random.default_rng(0).standard_normal((1000, 2)).astype(np.float32)
-    whole, parts = HighPass(90.0, RATE), HighPass(90.0, RATE)
-    pieces = [parts.block(x[a:b]) for a, b in ((0, 1), (1, 1), (1, 400), (400, 1000))]
-    np.testing.assert_array_equal(np.concatenate(pieces), whole.block(x))
-
-
 def test_channels_are_filtered_each(tmp_path):
     path = written(tmp_path / "two.wav", stereo() + 0.2)
     left, both = filtered(path, 60.0, channel=0), filtered(path, 60.0, channel="all")
@@ -70,12 +54,12 @@ def test_channels_are_filtered_each(tmp_path):
     np.testing.assert_allclose(filtered(path, 60.0)[0], both.mean(0), atol=1e-6)
 
 
-@pytest.mark.parametrize("rate", [RATE // 2, RATE * 3])
-def test_an_offset_leaves_no_step_where_resampling_begins_and_ends(tmp_path, rate):
+def test_an_offset_leaves_no_step_where_a_recording_begins_and_ends(tmp_path):
     tone = 0.01 * np.sin(2 * np.pi * 440 * T)
     path, plain = written(tmp_path / "offset.wav", tone + 0.3), written(tmp_path / "p.wav", tone)
-    samples, expected = (filtered(p, 20.0, sample_rate=rate) for p in (path, plain))
-    np.testing.assert_allclose(samples, expected, atol=1e-6)
+    for rate in (RATE, RATE // 2, RATE * 3):
+        samples, expected = (filtered(p, 20.0, sample_rate=rate) for p in (path, plain))
+        np.testing.assert_allclose(samples, expected, atol=1e-6)
 
 
 def test_digital_silence_is_silent_again_when_the_filter_has_died_away(tmp_path):
@@ -85,20 +69,12 @@ def test_digital_silence_is_silent_again_when_the_filter_has_died_away(tmp_path)
     assert not samples[2 * RATE :].any()
 
 
-@pytest.mark.parametrize(
-    ("cutoff", "told"),
-    [
-        (RATE / 2, f"is not below {RATE / 2:g} Hz, half the sample rate: lower it"),
-        (1e9, f"is not below {RATE / 2:g} Hz, half the sample rate: lower it"),
-        (1e-3, f"is below {RATE / 1e6:g} Hz, a millionth of the sample rate: raise it"),
-    ],
-)
-def test_a_cutoff_out_of_range_is_refused_before_and_while_reading(tmp_path, cutoff, told):
+def test_a_cutoff_out_of_range_is_refused_before_and_while_reading(tmp_path):
     path = written(tmp_path / "a.wav", stereo())
-    for read in (probe, load):
-        with pytest.raises(UsageError) as caught:
-            read(path, highpass=cutoff)
-        assert str(caught.value) == f"{path}: `highpass` {cutoff:g} Hz {told}"
+    for cutoff, limit in ((RATE / 2, RATE / 2), (1e5, RATE / 2), (1e-3, RATE / 1e6)):
+        for read in (probe, load):
+            with pytest.raises(UsageError, match=f"`highpass` {cutoff:g} Hz .* {limit:g} Hz"):
+                read(path, highpass=cutoff)
     for rate in (200, 10 * RATE):  # the lower one of both
         with pytest.raises(UsageError, match=f"not below {min(rate, RATE) / 2:g} Hz"):
             probe(path, sample_rate=rate, highpass=1.5 * RATE)

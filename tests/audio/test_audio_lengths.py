@@ -7,6 +7,7 @@ import os
 import stat
 import struct
 import sys
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,6 @@ from dstft_cli.errors import InputError
 from .recordings import LIST, PCM, RATE, pcm_wav, stereo
 
 JUNK = b"JUNK" + struct.pack("<I", 2**17) + bytes(2**17)
-PLAIN_AIFF = ("PCM_S8", "PCM_16", "PCM_24")
 EXPECTED = PCM[None] / np.float32(32768)
 
 
@@ -72,19 +72,18 @@ def test_what_is_no_samples_is_left_out_and_told(tmp_path: Path) -> None:
         assert read(tmp_path / "a.wav", data)[1] == ()
 
 
-@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "FLOAT", "DOUBLE", "PCM_S8"])
-def test_every_container_and_kind_of_samples_is_mended(tmp_path: Path, subtype: str) -> None:
-    for kind in ("WAV", "WAVEX", "RF64", "W64", "AIFF"):
-        if not soundfile.check_format(kind, subtype) or (
-            kind == "AIFF" and subtype not in PLAIN_AIFF
-        ):
+def test_every_container_and_kind_of_samples_is_mended(tmp_path: Path) -> None:
+    path, kinds = tmp_path / "a", ("WAV", "WAVEX", "RF64", "W64", "AIFF")
+    sizes = {"PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "FLOAT": 4, "DOUBLE": 8, "PCM_S8": 1}
+    for kind, subtype in product(kinds, sizes):
+        plain = kind != "AIFF" or subtype in ("PCM_S8", "PCM_16", "PCM_24")
+        if not plain or not soundfile.check_format(kind, subtype):
             continue
-        path = tmp_path / "a"
         soundfile.write(path, stereo(), RATE, format=kind, subtype=subtype)
         with load(path, channel="all") as whole:
             expected = np.array(whole.samples[:, :])
         data = bytearray(path.read_bytes())
-        bytes_in = RATE // 4 * 2 * {"8": 1, "6": 2, "4": 3, "T": 4, "E": 8}[subtype[-1]]
+        bytes_in = RATE // 4 * 2 * sizes[subtype]
         if kind == "AIFF":
             struct.pack_into(">I", data, data.index(b"SSND") + 4, bytes_in + 8)
             struct.pack_into(">I", data, data.index(b"COMM") + 10, RATE // 4)
@@ -95,14 +94,9 @@ def test_every_container_and_kind_of_samples_is_mended(tmp_path: Path, subtype: 
         else:
             struct.pack_into("<I", data, data.index(b"data") + 4, bytes_in)
         samples, warnings = read(path, bytes(data), channel="all")
-        assert samples.shape == expected.shape, (kind, subtype)
-        np.testing.assert_array_equal(samples, expected)
+        np.testing.assert_array_equal(samples, expected, err_msg=f"{kind} {subtype}")
         assert len(warnings) == 1, (kind, subtype)
-
-
-def test_a_codec_that_is_not_plain_is_never_silent(tmp_path: Path) -> None:
-    path = tmp_path / "adpcm.wav"
-    soundfile.write(path, stereo(), RATE, subtype="IMA_ADPCM")
+    soundfile.write(path, stereo(), RATE, format="WAV", subtype="IMA_ADPCM")  # not plain: told
     data = bytearray(path.read_bytes())
     at = data.index(b"data") + 4
     (size,) = struct.unpack_from("<I", data, at)
@@ -140,14 +134,11 @@ def test_an_endless_stream_is_read_as_far_as_is_asked_for() -> None:
     with load("-", stdin=stream, duration=0.5) as signal:  # type: ignore[arg-type]
         assert (signal.length, signal.warnings) == (4000, ())
     assert stream.taken < 2**26
-
-
-@pytest.mark.parametrize("body", [b"\0", b"y\n", bytes(range(256))])
-def test_an_endless_stream_that_is_no_audio_is_refused_at_its_beginning(body: bytes) -> None:
-    stream = Endless(b"", body)
-    with pytest.raises(InputError, match="standard input: does not begin like audio"):
-        load("-", stdin=stream)  # type: ignore[arg-type]
-    assert stream.taken < 2**22
+    for body in (b"\0", b"y\n", bytes(range(256))):
+        stream = Endless(b"", body)
+        with pytest.raises(InputError, match="does not begin like audio"):
+            load("-", stdin=stream)  # type: ignore[arg-type]
+        assert stream.taken < 2**22
 
 
 def test_a_named_pipe_without_a_writer_is_refused(
@@ -169,14 +160,6 @@ def test_times_beyond_all_bounds_give_one_line(wav: Path) -> None:
             np.testing.assert_array_equal(signal.samples[:, :], whole.samples[:, :])
     with load("-", stdin=io.BytesIO(wav.read_bytes()), offset=0.5, duration=1e308) as signal:
         assert signal.length == RATE // 2
-
-
-def test_compressed_formats_are_read_forward_to_an_offset(tmp_path: Path) -> None:
-    path = tmp_path / "a"
-    for kind in ("FLAC", "OGG", "MP3"):
-        soundfile.write(path, stereo(80000), RATE, format=kind)
-        with load(path) as whole, load(path, offset=4.0) as part:
-            np.testing.assert_array_equal(part.samples[:, :], whole.samples[:, 4 * RATE :])
 
 
 @pytest.mark.slow
@@ -256,10 +239,3 @@ def test_without_ffmpeg_the_remedy_is_named(
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(InputError, match="install ffmpeg"):
         read(tmp_path / "a.m4a", M4A + PCM.tobytes())
-
-
-def test_silence_is_refused_unless_it_is_allowed(tmp_path: Path) -> None:
-    path = tmp_path / "silent.wav"
-    soundfile.write(path, np.zeros(99), RATE)
-    with load(path, allow_silence=True) as signal:
-        assert (signal.length, signal.peak) == (99, 0.0)

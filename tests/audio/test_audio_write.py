@@ -3,7 +3,6 @@
 import errno
 import io
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -14,8 +13,7 @@ import pytest
 import soundfile
 
 from dstft_cli.audio import audio_format, write_audio
-from dstft_cli.audio import write as module
-from dstft_cli.errors import InputError, OutputError, UsageError
+from dstft_cli.errors import InputError, UsageError
 
 X = np.random.default_rng(0).uniform(-0.9, 0.9, (2, 5000)).astype(np.float32)
 
@@ -58,47 +56,28 @@ def test_a_pipe_gets_the_whole_file():
     assert data[4:8] == (len(data) - 8).to_bytes(4, "little")  # a length, not a placeholder
 
 
-@pytest.mark.parametrize(
-    ("name", "subtype", "expected"),
-    [
+def test_format_by_name():
+    for name, subtype, expected in (
         ("a.wav", None, ("WAV", "FLOAT")),
         ("A.WAV", "PCM_16", ("WAV", "PCM_16")),
         ("a.b.flac", None, ("FLAC", "PCM_24")),
-        (None, None, ("WAV", "FLOAT")),
-    ],
-)
-def test_format_by_name(name, subtype, expected):
-    assert audio_format(None if name is None else Path(name), subtype) == expected
+    ):
+        assert audio_format(Path(name), subtype) == expected
+    assert audio_format(None, None) == ("WAV", "FLOAT")
 
 
-@pytest.mark.parametrize(
-    ("options", "kind", "message"),
-    [
+def test_what_a_container_does_not_hold(tmp_path):
+    flac = {"sample_rate": 1e6, "container": "FLAC", "subtype": "PCM_24"}
+    for number, (options, kind, message) in enumerate(
         (
-            {"sample_rate": 44100.5},
-            InputError,
-            "sample rate 44100.5 Hz: sound files hold whole numbers only",
-        ),
-        (
-            {"sample_rate": 1e6, "container": "FLAC", "subtype": "PCM_24"},
-            UsageError,
-            "FLAC does not hold 2 channels at 1000000 Hz: use a .wav",
-        ),
-        (
-            {"channels": 2000},
-            InputError,
-            "WAV does not hold 2000 channels at 8000 Hz, nor does FLAC: no sound file can be written",
-        ),
-        (
-            {"sample_rate": 1e12},
-            InputError,
-            "WAV does not hold 2 channels at 1000000000000 Hz, nor",
-        ),
-    ],
-)
-def test_what_a_container_does_not_hold(tmp_path, options, kind, message):
-    with pytest.raises(kind, match=re.escape(message)):
-        write(tmp_path / "a", **options)
+            ({"sample_rate": 44100.5}, InputError, "sample rate 44100.5 Hz: .* whole numbers"),
+            (flac, UsageError, "FLAC does not hold 2 channels at 1000000 Hz"),
+            ({"channels": 2000}, InputError, "WAV does not hold 2000 channels at 8000 Hz, nor"),
+            ({"sample_rate": 1e12}, InputError, "WAV does not hold 2 channels at 1000000000000"),
+        )
+    ):
+        with pytest.raises(kind, match=message):
+            write(tmp_path / f"{number}", **options)
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
@@ -114,36 +93,18 @@ signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (10000, 10000))
 sys.path.insert(0, sys.argv[1])
 import test_audio_write
-try:
-    test_audio_write.write(test_audio_write.Path(sys.argv[2]), container=sys.argv[3])
-except OSError as error:
-    print(error.errno)
+for container in ("WAV", "RF64"):
+    try:
+        test_audio_write.write(test_audio_write.Path(sys.argv[2] + container), container=container)
+    except OSError as error:
+        print(error.errno)
 """
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="limits of POSIX")
-@pytest.mark.parametrize("container", ["WAV", "RF64"])
-def test_the_reason_of_a_failed_write_is_told(tmp_path, container):
-    here = str(Path(__file__).parent)
+def test_the_reason_of_a_failed_write_is_told(tmp_path):
+    given = [str(Path(__file__).parent), str(tmp_path / "a")]
     done = subprocess.run(
-        [sys.executable, "-c", LIMITED, here, str(tmp_path / "a.wav"), container],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
+        [sys.executable, "-c", LIMITED, *given], stdout=subprocess.PIPE, text=True
     )
-    assert done.stdout == f"{errno.EFBIG}\n"
-
-
-def test_no_room_for_the_temporary_file(monkeypatch):
-    def fail(fd):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    class Broken(soundfile.SoundFile):
-        def write(self, data):
-            raise soundfile.LibsndfileError(2)
-
-    monkeypatch.setattr(module.soundfile, "SoundFile", Broken)
-    monkeypatch.setattr(module, "_raise_system_error", fail)
-    with open(os.devnull, "wb") as file, pytest.raises(OutputError, match="cannot keep the sam"):
-        write_audio(file, blocks(), samples=5000, sample_rate=8000, channels=2)
+    assert done.stdout == f"{errno.EFBIG}\n" * 2

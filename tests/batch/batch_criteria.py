@@ -3,7 +3,6 @@
 How often processes end is counted in the folder `DEATHS` names.
 """
 
-import errno
 import os
 import signal
 import time
@@ -63,14 +62,6 @@ def _pass(gate):
         time.sleep(0.005)
 
 
-class Slow(Entropy):
-    """Takes a minute."""
-
-    def moments(self, a):
-        time.sleep(60)
-        return Entropy.moments(self, a)
-
-
 class Loud(Entropy):
     """Writes to both streams, as libraries may."""
 
@@ -78,10 +69,3 @@ class Loud(Entropy):
         os.write(1, b"noise on 1\n")
         os.write(2, b"noise on 2\n")
         return Entropy.moments(self, a)
-
-
-class Full(Entropy):
-    """Finds the disk full, as where TMPDIR is."""
-
-    def moments(self, a):
-        raise OSError(errno.ENOSPC, "No space left on device", "/tmp/x")

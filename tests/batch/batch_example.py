@@ -13,7 +13,7 @@ import numpy as np
 import soundfile
 
 RATE = 8000  # Hz
-SETTINGS = ("n_fft=256", "hop_length=64", "figures=false")  # some 20 ms per clip
+SETTINGS = ("n_fft=256", "hop_length=64", "figures=false", "threads=1")  # some 20 ms per clip
 COMMAND = [sys.executable, "-m", "dstft_cli"]
 # with the folder of `batch_criteria` to import from
 ENVIRONMENT = {
@@ -74,15 +74,15 @@ def journal(folder: Path) -> list[dict[str, Any]]:
 
 
 def results(folder: Path) -> dict[str, Any]:
-    """Every result below `folder`: its arrays, and of its record what no clock decides."""
+    """Every whole result below `folder`: its arrays, and of its record what no clock decides."""
     found = {}
     for path in sorted(folder.rglob("result.json")):
-        if path.parent.name.startswith("."):  # what a killed run was writing
+        if "/." in str(path):  # what a killed run was writing
             continue
         record = json.loads(path.read_text(encoding="utf-8"))
-        for name in ("seconds", "peak_memory_mb", "outputs"):
+        for name in ("seconds", "peak_memory_mb", "outputs", "sizes"):  # trajectory.csv tells seconds
             del record[name]
-        for name in ("output", "force", "threads"):  # threads: more where fewer jobs are left
+        for name in ("output", "force"):
             record["settings"][name] = None
         record["input"]["path"] = None
         found[str(path.parent.relative_to(folder))] = (

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dstft_cli.batch import from_list, make_plan, read_config
+from dstft_cli.batch import make_plan, read_config
 from dstft_cli.batch.config import Entry
 from dstft_cli.batch.plan import input_files
 from dstft_cli.errors import UsageError
@@ -88,10 +88,9 @@ def test_any_number_of_double_stars_is_one(files, tree):
 
 
 def test_links_that_go_in_circles_are_not_followed_around(files, tree):
-    (tree / "to" / "a").mkdir(parents=True)
-    (tree / "to" / "b").mkdir()
-    for name in ("to/top.wav", "to/b/low.wav"):
-        (tree / name).touch()
+    for name in ("a/x", "b/low.wav", "top.wav"):
+        (tree / "to" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / "to" / name).touch()
     (tree / "to" / "again").symlink_to(".")
     (tree / "to" / "a" / "to_b").symlink_to("../b")
     (tree / "to" / "b" / "to_a").symlink_to("../a")
@@ -129,16 +128,6 @@ def test_links_within_the_output_folder_lead_nowhere_else(tree, tmp_path_factory
     (tree / "linked.wav").symlink_to("a.wav")
     plan = plan_of(tree, "[{input: linked.wav}]", "results/{stem}")
     assert plan.place(plan.jobs[0]) == tree / "results" / "linked"
-
-
-def test_any_name_of_a_file(tree):
-    for name in ("two words", "line\nbreak", "🐦", "-o", "ü", "{x}", "a\udcffb"):
-        path = tree / f"{name}.flac"
-        path.touch()
-        plan = plan_of(tree, "[{input: '*.flac'}]", "r/{stem}")
-        assert [job.output for job in plan.jobs] == [name]
-        assert make_plan(from_list([str(path)], "-", output="{stem}")).jobs[0].output == name
-        path.unlink()
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="reads Linux's /proc")

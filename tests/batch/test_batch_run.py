@@ -117,12 +117,6 @@ def test_a_job_that_loses_its_worker_is_tried_once_more(run):
     assert sorted(workers.seen) == ["a.wav", "a.wav", "b.wav", "b.wav", "c.wav"]
 
 
-def test_what_else_workers_raise_is_recorded(run):
-    ended = run(Scripted({"a.wav": [RuntimeError("cannot\nunpickle")]}))
-    assert ended["a.wav"][1].endswith("RuntimeError: cannot unpickle")
-    assert ended["b.wav"] == ("done", None)
-
-
 def test_settings_that_the_workers_refuse_run_nothing(run, tmp_path):
     workers = Scripted(complaint="device cuda is not available here")
     with pytest.raises(UsageError, match=r"^device cuda is not available here$"):
@@ -160,8 +154,8 @@ def test_an_interrupt_stops_the_workers(run, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_thousand_jobs_end(run):
-    assert len(run(Scripted(capacity=7), [f"{number}.wav" for number in range(1000)])) == 1000
+def test_many_jobs_end(run):
+    assert len(run(Scripted(capacity=7), [f"{number}.wav" for number in range(200)])) == 200
 
 
 def test_leftovers_of_jobs_that_are_run_or_kept_are_removed(run, tmp_path):

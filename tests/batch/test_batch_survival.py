@@ -34,16 +34,8 @@ def reference(tmp_path_factory):
     """The results of a batch that nothing stopped."""
     folder = tmp_path_factory.mktemp("reference")
     clips(folder / "in", JOBS)
-    assert batch(config(folder, TEXT), "--no-report", "--workers", 2).returncode == 0
+    assert batch(config(folder, TEXT), "--no-report", "--workers", 1).returncode == 0
     return results(folder / "out")
-
-
-def children(pid: int) -> list[int]:
-    """Processes that `pid` has started."""
-    found = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        found += map(int, (task / "children").read_text().split())
-    return found
 
 
 def group(pid: int) -> set[int]:
@@ -59,6 +51,11 @@ def group(pid: int) -> set[int]:
     return found
 
 
+def wait_for_the_end_of(pid: int) -> None:
+    """All processes of the group `pid` end by themselves."""
+    wait_for(lambda: not group(pid))
+
+
 def used(pid: int) -> float:
     """Seconds that the living processes of the group `pid` have spent on processors."""
     ticks = 0
@@ -67,11 +64,6 @@ def used(pid: int) -> float:
             fields = Path(f"/proc/{member}/stat").read_text().rpartition(")")[2].split()
             ticks += int(fields[11]) + int(fields[12])
     return ticks / os.sysconf("SC_CLK_TCK")
-
-
-def wait_for_no_process_of(pid: int) -> None:
-    """All processes of the group end by themselves, and soon."""
-    wait_for(lambda: not group(pid))
 
 
 needs_proc = pytest.mark.skipif(
@@ -102,13 +94,13 @@ def test_killed_at_random_moments_and_resumed_it_ends_as_if_nothing_had_happened
         assert run.poll() is None, run.communicate()
         run.kill()
         run.communicate(timeout=PATIENCE)
-        wait_for_no_process_of(run.pid)
+        wait_for_the_end_of(run.pid)
         gate.let_pass(0)
         assert set(results(out)) <= set(reference)
         for name, result in results(out).items():
             assert result == reference[name]
     stood = {line["output"] for line in journal(out) if line["status"] == "done"}
-    done = batch(path, "--no-report")
+    done = batch(path, "--no-report", "--workers", 1)
     assert done.returncode == 0, done.stderr
     assert results(out) == reference
     assert leftovers(tmp_path) == []
@@ -137,27 +129,10 @@ def test_interrupted_it_ends_and_says_how_to_resume(tmp_path, reference, number)
     assert found is not None, stderr
     assert 0 <= len(journal(out)) - int(found[1]) <= 1  # it may come between a line and its count
     assert "Traceback" not in stderr
-    wait_for_no_process_of(run.pid)
+    wait_for_the_end_of(run.pid)
     assert leftovers(tmp_path) == []
     assert batch(path, "--no-report").returncode == 0
     assert results(out) == reference
-
-
-@pytest.mark.slow
-@needs_proc
-def test_interrupted_while_a_long_job_runs(tmp_path):
-    clips(tmp_path / "in", 2)
-    text = "output: out/{stem}\njobs: [{input: 'in/*.wav', criterion: 'batch_criteria:Slow'}]\n"
-    run = start(config(tmp_path, text), "--workers", 2)
-    wait_for(lambda: len(list((tmp_path / "out").glob(".*.partial"))) == 2)
-    os.killpg(run.pid, signal.SIGINT)
-    _, stderr = run.communicate(timeout=PATIENCE)
-    assert run.returncode == 130
-    assert stderr == (
-        "dstft: interrupted with 0 of 2 jobs done: run the same command again to resume\n"
-    )
-    wait_for_no_process_of(run.pid)
-    assert leftovers(tmp_path) == []
 
 
 @pytest.mark.slow
@@ -174,7 +149,7 @@ def test_interrupted_at_the_very_start(tmp_path):
         if run.returncode == 130:
             assert stderr.startswith("dstft: interrupted")
             assert stderr.count("\n") == 1
-        wait_for_no_process_of(run.pid)
+        wait_for_the_end_of(run.pid)
 
 
 @pytest.mark.slow
@@ -206,45 +181,3 @@ jobs:
     found = results(tmp_path / "out")
     assert len(found) == 4
     assert found["entropy-clip02"][1] == reference["clip02"][1]
-
-
-@pytest.mark.slow
-@needs_proc
-def test_workers_killed_from_outside_in_mid_run(tmp_path, reference):
-    clips(tmp_path / "in", JOBS)
-    gate = Gate(tmp_path)
-    path = config(tmp_path, TEXT)
-    run = start(path, "--no-report", "--workers", 2, "-v", env=gate.environment)
-    gate.let_pass(2)
-    wait_for(lambda: len(journal(tmp_path / "out")) >= 2)
-    workers = [
-        pid
-        for pid in children(run.pid)
-        if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    ]
-    assert len(workers) == 2
-    os.kill(workers[0], signal.SIGKILL)
-    gate.open()
-    _, stderr = run.communicate(timeout=PATIENCE)
-    assert run.returncode == 0, stderr
-    assert results(tmp_path / "out") == reference
-    assert leftovers(tmp_path) == []
-
-
-@pytest.mark.slow
-@needs_proc
-def test_an_output_folder_that_vanishes_ends_the_batch(tmp_path):
-    clips(tmp_path / "in", JOBS)
-    out, gate = tmp_path / "out", Gate(tmp_path)
-    path = config(tmp_path, TEXT)
-    run = start(path, "--no-report", "--workers", 1, env=gate.environment)
-    gate.let_pass(1)
-    wait_for(lambda: len(journal(out)) >= 1)
-    out.rename(tmp_path / "gone")
-    gate.open()
-    _, stderr = run.communicate(timeout=PATIENCE)
-    assert run.returncode == 1
-    assert stderr.splitlines()[-1].startswith(f"dstft: {out}/batch-journal.jsonl has vanished")
-    wait_for_no_process_of(run.pid)
-    for _, _, names in results(tmp_path / "gone").values():
-        assert len(names) == 4

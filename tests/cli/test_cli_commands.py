@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import json
-import os
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +14,6 @@ import pytest
 import soundfile
 
 from dstft_cli.cli import main, summary
-from dstft_cli.names import CRITERIA
 
 from .conftest import RATE
 
@@ -75,15 +71,6 @@ def test_sweep_prints_a_table_and_a_verdict(folder: Path, dstft) -> None:
     assert f"Use n_fft {entry['best']['n_fft']} " in verdict
     assert (empty, place, printed.err) == ("", "results in a-sweep", "")
     assert dstft("sweep", "a.wav", "-q", "--force", "--no-figures").out == ""
-
-
-def test_sweep_of_all_criteria(folder: Path, dstft) -> None:
-    lines = dstft(
-        "sweep", "a.wav", "--criterion", "all", "--criterion-fmax", "2kHz"
-    ).out.splitlines()
-    assert [line.split()[0] for line in lines[1:9]] == list(CRITERIA)
-    assert "to 2000 Hz" in lines[9]
-    assert re.search(r"for \d of 8 criteria", lines[-2])
 
 
 def test_sweep_verdicts() -> None:
@@ -156,7 +143,7 @@ def test_sweep_takes_what_concerns_it(folder: Path, dstft, refused) -> None:
 
 
 def test_apply_keeps_what_was_learned(place: Path, dstft) -> None:
-    for name, source in (("time", "a.wav"), ("constant", "longer.wav"), ("constant", "other.wav")):
+    for name, source in (("time", "a.wav"), ("constant", "other.wav")):
         options = ["--highpass", "20", "--freq-scale", "mel", "--no-figures"]
         printed = dstft("apply", name, source, "-o", f"{name}-{source}", *options)
         assert printed.out.splitlines()[-1].split() == ["results", f"{name}-{source}"]
@@ -168,14 +155,9 @@ def test_apply_keeps_what_was_learned(place: Path, dstft) -> None:
         assert "note" in printed.err  # --freq-scale without a picture
     again = dstft("apply", "time-a.wav", "a.wav", "--json", "--highpass", "20")
     assert json.loads(again.out)["settings"]["window_mode"] == "time"
-    assert "--highpass 20" in dstft("apply", "constant", "a.wav", "--json").err
-
-
-def test_apply_with_a_preset_for_pictures(place: Path, dstft) -> None:
-    text = dstft(
-        "apply", "constant", "a.wav", "--preset", "speech", "--highpass", "20", "--json"
-    ).out
-    settings = json.loads(text)["settings"]
+    told = dstft("apply", "constant", "a.wav", "--preset", "speech", "--json")
+    assert "--highpass 20" in told.err
+    settings = json.loads(told.out)["settings"]
     assert (settings["window_mode"], settings["hop_length"]) == ("constant", 32)
 
 
@@ -203,18 +185,12 @@ def test_apply_of_broken_records(place: Path, refused) -> None:
     whole = record.read_text()
     for change in (
         lambda r: r.pop("settings"),
-        lambda r: r["settings"].pop("criterion"),
         lambda r: r["settings"].update(power=-1),
         lambda r: r["settings"].update(hop_length=None),
-        lambda r: r["settings"].update(order="x"),
     ):
         edit("constant/result.json", change)
         assert "constant/result.json" in refused("apply", "constant", "a.wav", code=1)
         record.write_text(whole)
-    for text in ("[]", "{", ""):
-        record.write_text(text)
-        assert "constant/result.json" in refused("apply", "constant", "a.wav", code=1), text
-    record.write_text(whole)
     Path("constant/parameters.npz").unlink()
     assert "constant/parameters.npz" in refused("apply", "constant", "a.wav", code=1)
 
@@ -222,22 +198,10 @@ def test_apply_of_broken_records(place: Path, refused) -> None:
 # reconstruct
 
 
-def test_reconstruct(place: Path, capsysbinary) -> None:
-    assert main(["reconstruct", "time"]) == 0
-    assert b"time-reconstructed.wav" in capsysbinary.readouterr().out
+def test_reconstruct_refuses(place: Path, dstft, refused, monkeypatch) -> None:
+    dstft("reconstruct", "time", "-q")
     back, rate = soundfile.read("time-reconstructed.wav")
     assert (back.shape, rate) == ((4000, 2), RATE)
-    command = [sys.executable, "-m", "dstft_cli", "reconstruct", "time", "-o", "-"]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    done = subprocess.run(command, capture_output=True, check=True, env=environment)
-    again, _ = soundfile.read(io.BytesIO(done.stdout))
-    np.testing.assert_array_equal(again, back)
-    assert main(["reconstruct", "time", "-o", "b.flac", "--subtype", "PCM_16", "-q"]) == 0
-    assert soundfile.info("b.flac").subtype == "PCM_16"
-
-
-def test_reconstruct_refuses(place: Path, dstft, refused) -> None:
-    dstft("reconstruct", "time", "-q")
     before = listing(place)
     for options, words in (
         ([], "--force"),
@@ -254,9 +218,6 @@ def test_reconstruct_refuses(place: Path, dstft, refused) -> None:
         assert "time/stft.npy" in refused("reconstruct", "time", "-o", "x.wav", code=1)
     Path("time/stft.npy").unlink()
     assert "--save-stft" in refused("reconstruct", "time", "-o", "x.wav", code=1)
-
-
-def test_no_audio_to_a_terminal(place: Path, refused, monkeypatch) -> None:
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     assert "terminal" in refused("reconstruct", "time", "-o", "-")
 

@@ -27,13 +27,6 @@ def test_summary_on_stdout_and_warnings_on_stderr(calls, dstft) -> None:
     assert calls[0].progress is None
 
 
-def test_quiet_and_verbose(calls, dstft, refused) -> None:
-    printed = dstft("optimize", "a.wav", "-q", "--smoothness", "0")
-    assert (printed.out, printed.err) == ("", "")
-    assert "exclude each other" in dstft("optimize", "a.wav", "-qv", code=2).err
-    assert len(calls) == 1
-
-
 def test_every_option_reaches_the_job(calls, dstft) -> None:
     arguments = []
     for name, (text, value) in EXAMPLES.items():
@@ -59,13 +52,6 @@ def test_precedence(calls, dstft, tmp_path: Path) -> None:
     assert (settings.freq_scale, settings.win_length_max) == ("mel", Length(150.0, "ms"))
     dstft("optimize", "a.wav", "--search", "--config", config)
     assert calls[1].settings.search is True
-
-
-def test_a_default_that_is_typed_overrules_a_file(calls, dstft, tmp_path: Path) -> None:
-    config = tmp_path / "c.yaml"
-    config.write_text("window: kaiser\npower: 1\nsearch: no\n")
-    dstft("optimize", "a.wav", "--window", "hann", "--power", "2", "--search", "--config", config)
-    assert calls[0].settings == Settings()
 
 
 def test_an_option_without_effect_is_one_note(calls, dstft) -> None:

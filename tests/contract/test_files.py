@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import json
 from pathlib import Path
 
 import numpy as np
@@ -127,14 +126,6 @@ def test_settings_in_result_json(learned: Path) -> None:
     assert settings["threads"] >= 1
 
 
-def test_json_is_strict(learned: Path) -> None:
-    def constant(text: str) -> None:
-        raise AssertionError(text)
-
-    text = (learned / "a-dstft/result.json").read_text(encoding="utf-8")
-    json.loads(text, parse_constant=constant)
-
-
 def test_trajectory_csv(learned: Path) -> None:
     with open(learned / "a-dstft/trajectory.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -176,44 +167,13 @@ def test_pictures(learned: Path, folder: Path) -> None:
         assert (folder / suffix / f"spectrogram.{suffix}").read_bytes().startswith(start)
 
 
-def test_axes_and_colours_of_pictures(folder: Path) -> None:
-    for options in (
-        ["--freq-scale", "log", "--fmin", "100"],
-        ["--freq-scale", "mel", "--fmax", "3000", "--db-range", "60", "--cmap", "viridis"],
-    ):
-        run("optimize", "a.wav", *FIXED, *options, "--force", "-o", "out", "-q")
-        assert (folder / "out/spectrogram.png").stat().st_size > 1000
-
-
 def test_no_figures(folder: Path) -> None:
     run("optimize", "a.wav", *CONSTANT, "--no-figures", "-o", "out", "-q")
     names = {path.name for path in (folder / "out").iterdir()}
     assert names >= {name for name in FILES if not name.endswith(".png")} - {"stft.npy"}
     assert not any(name.endswith((".png", ".svg", ".pdf")) or name == "stft.npy" for name in names)
-
-
-def test_default_directory_is_named_after_the_input(folder: Path) -> None:
-    run("optimize", "a.wav", *FIXED, "--no-figures", "-q")
+    run("optimize", "a.wav", *FIXED, "--no-figures", "-q")  # the directory is named after the input
     assert read("a-dstft").record["outputs"]["result.json"] == str(Path("a-dstft/result.json"))
-
-
-def test_channels(folder: Path) -> None:
-    for channel, shape in (("mix", ()), ("0", ()), ("1", ()), ("all", (2,))):
-        run(
-            "optimize",
-            "ab.wav",
-            *CONSTANT,
-            "--channel",
-            channel,
-            "--no-figures",
-            "-o",
-            channel,
-            "-q",
-        )
-        written = read(channel)
-        assert written.spectrogram.shape == (*shape, 129, 1 + N // 32), channel
-        assert written.record["input"]["channels"] == 2, channel
-        assert written.parameters["window_length"].shape == (1, 1), channel
 
 
 def test_channels_mean_what_they_say(folder: Path) -> None:
@@ -226,6 +186,8 @@ def test_channels_mean_what_they_say(folder: Path) -> None:
             read(channel).spectrogram, np.abs(X), atol=1e-5 * np.abs(X).max()
         )
     run("optimize", "ab.wav", *FIXED, "--channel", "all", "--no-figures", "-o", "all", "-q")
+    assert read("all").record["input"]["channels"] == 2
+    assert read("all").parameters["window_length"].shape == (1, 1)
     for number in (0, 1):
         np.testing.assert_allclose(read("all").spectrogram[number], read(str(number)).spectrogram)
 
@@ -251,18 +213,14 @@ def test_whole_lengths_are_torch_stft(folder: Path, x: np.ndarray) -> None:
 
 
 def test_windows_and_normalizations(folder: Path, x: np.ndarray) -> None:
-    for window in ("hann", "blackman", "nuttall"):
-        for normalization in ("energy", "amplitude", "none"):
-            case = ["--window", window, "--normalization", normalization]
-            run("optimize", "a.wav", *CONSTANT, *case, "--no-figures", "--force", "-o", "out", "-q")
-            X, value = recomputed(read("out"), x)
-            assert read("out").final == pytest.approx(value, rel=1e-4), case
-            np.testing.assert_allclose(
-                read("out").spectrogram, np.abs(X), atol=1e-5 * np.abs(X).max(), err_msg=str(case)
-            )
-    for window in ("gaussian", "kaiser"):
-        run("optimize", "a.wav", *CONSTANT, "--window", window, "--no-figures", "-o", window, "-q")
-        assert read(window).settings["window"] == window
+    kinds = (("blackman", "energy"), ("nuttall", "amplitude"), ("hann", "none"))
+    for window, normalization in kinds:
+        case = ["--window", window, "--normalization", normalization]
+        run("optimize", "a.wav", *CONSTANT, *case, "--no-figures", "--force", "-o", "out", "-q")
+        X, value = recomputed(read("out"), x)
+        assert read("out").final == pytest.approx(value, rel=1e-4), case
+        atol = 1e-5 * np.abs(X).max()
+        np.testing.assert_allclose(read("out").spectrogram, np.abs(X), atol=atol, err_msg=window)
 
 
 def test_start_value_comes_back(folder: Path) -> None:

@@ -28,11 +28,9 @@ SMALL = ("--n-fft", "128", "--hop-length", "32", "--no-figures", "--force", "-o"
 
 
 def shape_of(mode: str, frames: int, bins: int) -> tuple[int, int]:
-    return {
-        "frequency": (bins, 1),
-        "time": (1, frames),
-        "time-frequency": (bins, frames),
-    }.get(mode, (1, 1))
+    return {"frequency": (bins, 1), "time": (1, frames), "time-frequency": (bins, frames)}.get(
+        mode, (1, 1)
+    )
 
 
 def check_constraints(written: Written, case: object) -> None:
@@ -89,13 +87,12 @@ def test_every_combination_of_modes(folder: Path, x: np.ndarray, window_mode: st
 
 
 def test_reconstruct_every_window_over_time(folder: Path, x: np.ndarray) -> None:
-    for window in ("blackman", "gaussian", "kaiser"):
-        for hop_mode in ("fixed", "time"):
-            case = ["--window", window, "--hop-mode", hop_mode, "--overlap", "0.8"]
-            run("optimize", "a.wav", "--window-mode", "time", *case, *SMALL, "--save-stft")
-            run("reconstruct", "out", "--force", "-q")
-            back = soundfile.read("out-reconstructed.wav")[0]
-            assert np.linalg.norm(back - x) <= 1e-5 * np.linalg.norm(x), case
+    for window, hop_mode in (("blackman", "time"), ("gaussian", "fixed"), ("kaiser", "time")):
+        case = ["--window", window, "--hop-mode", hop_mode, "--overlap", "0.8"]
+        run("optimize", "a.wav", "--window-mode", "time", *case, *SMALL, "--save-stft")
+        run("reconstruct", "out", "--force", "-q")
+        back = soundfile.read("out-reconstructed.wav")[0]
+        assert np.linalg.norm(back - x) <= 1e-5 * np.linalg.norm(x), case
 
 
 def test_every_criterion(folder: Path, x: np.ndarray) -> None:

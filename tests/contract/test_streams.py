@@ -15,18 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from .support import (
-    CONSTANT,
-    FIXED,
-    RATE,
-    N,
-    command,
-    environment,
-    process,
-    read,
-    refused,
-    run,
-)
+from .support import CONSTANT, FIXED, RATE, N, command, environment, process, read, refused, run
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -43,23 +32,13 @@ def wav_of_unknown_length(samples: np.ndarray, rate: int = RATE) -> bytes:
     return b"RIFF" + unknown + b"WAVE" + fmt + b"data" + unknown + data
 
 
-def test_json_is_all_of_stdout(folder: Path) -> None:
+def test_data_is_all_of_stdout(folder: Path) -> None:
     before = listing(folder)
     record = run("optimize", "a.wav", *CONSTANT, "--json").json
     assert record["criterion"]["name"] == "entropy"
     assert record["input"]["samples"] == N
-    assert listing(folder) == before
-
-
-def test_npy_is_all_of_stdout(folder: Path) -> None:
-    before = listing(folder)
     magnitudes = np.load(io.BytesIO(run("optimize", "a.wav", *CONSTANT, "--npy", "-").out))
     assert (magnitudes.dtype, magnitudes.shape) == (np.float32, (129, 1 + N // 32))
-    assert listing(folder) == before
-
-
-def test_png_is_all_of_stdout(folder: Path) -> None:
-    before = listing(folder)
     picture = run("optimize", "a.wav", *CONSTANT, "--png", "-").out
     assert picture.startswith(PNG)
     assert picture.endswith(b"IEND\xaeB`\x82")
@@ -99,14 +78,10 @@ def test_plain_run_tells_on_stdout(folder: Path) -> None:
     ran = run("optimize", "a.wav", *CONSTANT, "-o", "out", "--no-figures")
     assert "entropy" in ran.text
     assert "out" in ran.text
-    assert run("optimize", "a.wav", *FIXED, "-o", "q", "--no-figures", "-q").out == b""
+    quiet = run("optimize", "a.wav", *CONSTANT, "-q", "-o", "q", "--no-figures")
+    assert (quiet.out, quiet.err) == (b"", "")
     verbose = run("optimize", "a.wav", *FIXED, "-o", "v", "--no-figures", "-v")
     assert verbose.err.count("\n") >= 1
-
-
-def test_quiet_is_silent(folder: Path) -> None:
-    ran = run("optimize", "a.wav", *CONSTANT, "-q", "-o", "out", "--no-figures")
-    assert (ran.out, ran.err) == (b"", "")
 
 
 def test_standard_input(folder: Path) -> None:
@@ -129,13 +104,8 @@ def test_standard_input_of_unknown_length(folder: Path, x: np.ndarray) -> None:
 
 def test_formats(folder: Path, x: np.ndarray) -> None:
     for suffix, name, subtype, exact in (
-        ("wav", "WAV", "PCM_16", True),
         ("wav", "WAVEX", "PCM_24", True),
         ("flac", "FLAC", "PCM_16", True),
-        ("aiff", "AIFF", "PCM_16", True),
-        ("caf", "CAF", "PCM_16", True),
-        ("w64", "W64", "FLOAT", True),
-        ("rf64", "RF64", "PCM_16", True),
         ("ogg", "OGG", "VORBIS", False),
         ("mp3", "MP3", "MPEG_LAYER_III", False),
     ):
@@ -178,37 +148,15 @@ def test_truncated_recording_is_read_as_far_as_it_goes(folder: Path) -> None:
 def test_wrong_usage(folder: Path) -> None:
     before = listing(folder)
     for options in (
-        ["--n-fft", "2"],
         ["--n-fft", "many"],
-        ["--n-fft", "128", "--win-length", "200"],
-        ["--win-length-min", "400", "--win-length-max", "300"],
         ["--n-fft", "128", "--win-length", "100ms"],
         ["--n-fft", "256", "--hop-length", "200"],
-        ["--win-length", "-3"],
-        ["--win-length", "3parsecs"],
-        ["--hop-length", "0"],
-        ["--overlap", "0"],
-        ["--overlap", "1.5"],
-        ["--power", "0"],
-        ["--power", "nan"],
+        ["--win-length-min", "400", "--win-length-max", "300"],
         ["--smoothness", "-1", "--window-mode", "time"],
         ["--channel", "3"],
-        ["--channel", "left"],
         ["--duration", "0"],
-        ["--offset", "-1"],
-        ["--sr", "0"],
-        ["--fmin", "3000", "--fmax", "2000"],
-        ["--criterion-fmin", "3000", "--criterion-fmax", "2000"],
-        ["--criterion", "nonsuch"],
         ["--criterion", "renyi", "--order", "1"],
-        ["--criterion", "lp", "--order", "2"],
-        ["--max-steps", "-1"],
-        ["--tolerance", "0"],
-        ["--threads", "0"],
-        ["--seed", "-1"],
         ["--cmap", "nonsuch"],
-        ["--db-range", "0"],
-        ["--set", "power"],
         ["--config", "absent.yaml"],
     ):
         refused("optimize", "a.wav", *options)
@@ -257,20 +205,9 @@ def test_process_streams(folder: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr.count(b"\n")) == (1, b"", 1)
 
 
-@pytest.mark.skipif(os.name != "posix", reason="pipes of POSIX")
-def test_closed_pipe_ends_quietly(folder: Path) -> None:
-    reader, writer = os.pipe()
-    os.close(reader)
-    streams = {"stdout": writer, "stderr": subprocess.PIPE, "capture_output": False}
-    done = process("optimize", "a.wav", *FIXED, "-q", "--npy", "-", cwd=folder, **streams)
-    os.close(writer)
-    assert done.stderr == b""
-    assert listing(folder) == {folder / "a.wav", folder / "ab.wav"}
-
-
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 def test_interrupt_leaves_nothing(folder: Path) -> None:
-    n = np.arange(60 * RATE)
+    n = np.arange(20 * RATE)
     soundfile.write("long.wav", 0.3 * np.sin(n * 0.3) + 0.1 * np.sin(n**1.5 * 1e-3), RATE)
     before = listing(folder)
     options = ["--window-mode", "time", "--n-fft", "1024", "--hop-length", "16", "--optimizer"]
@@ -292,10 +229,3 @@ def test_interrupt_leaves_nothing(folder: Path) -> None:
     assert running.wait(120) == 130
     assert err.splitlines()[-1].startswith("dstft: ")
     assert listing(folder) == before
-
-
-def test_traceback_only_with_verbose(folder: Path) -> None:
-    refused("optimize", "gone.wav", code=1)
-    ran = run("optimize", "gone.wav", "-v", code=1)
-    assert "gone.wav" in ran.err
-    assert "Traceback" in ran.err

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dstft_cli.cli import main
 from tests.docs.pages import PAGES, ROOT, blocks, check_written, commands, furnish, run
 
 README = PAGES["README.md"]
@@ -25,13 +26,18 @@ def test_it_is_short():
     assert len(README.split()) <= 900
 
 
-def test_the_first_command_installs_with_constraints_and_learns_from_the_bell(folder):
+def test_the_first_command_learns_from_the_bell_and_writes_what_the_table_names(folder):
     venv, install, learn = SET_UP[0].strip().split(" && ")
     assert venv == "python3 -m venv .venv"
     assert install == ".venv/bin/pip install -c constraints.txt ."
     assert (ROOT / "constraints.txt").is_file()
-    run(learn.removeprefix(".venv/bin/"), folder)
+    run(learn.removeprefix(".venv/bin/") + " --save-stft", folder)
     assert np.load(folder / "bell-dstft" / "spectrogram.npy").ndim == 2
+    check_written(folder)
+    table = README.partition("## What it writes")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\|(.*?)\|", table, flags=re.MULTILINE)
+    named = re.findall(r"`([\w.]+)`", " ".join(rows))
+    assert sorted(named) == sorted(path.name for path in (folder / "bell-dstft").iterdir())
 
 
 def test_the_test_command_is_that_of_the_ci_script():
@@ -45,29 +51,20 @@ def test_the_test_command_is_that_of_the_ci_script():
         assert f".venv-test/bin/{tool}" in SET_UP[1]
 
 
-def test_every_command_runs(folder):
+@pytest.mark.slow
+def test_every_command_and_example_runs(folder):
     for block in commands("README.md"):
         if "ffmpeg" not in block or shutil.which("ffmpeg"):
             run(block, folder)
     check_written(folder)
-
-
-def test_the_table_names_what_is_written(folder):
-    run("dstft optimize sample_audio/two-tones.wav --save-stft", folder)
-    table = README.partition("## What it writes")[2].partition("\n## ")[0]
-    rows = re.findall(r"^\|(.*?)\|", table, flags=re.MULTILINE)
-    named = re.findall(r"`([\w.]+)`", " ".join(rows))
-    assert sorted(named) == sorted(path.name for path in (folder / "two-tones-dstft").iterdir())
-
-
-def test_the_python_example_runs(folder):
     for example in blocks("python", "README.md"):
         run(example, folder, "python")
 
 
-def test_options_named_in_prose_exist(folder):
-    text = run("COLUMNS=200 dstft --help; COLUMNS=200 dstft optimize --help-all", folder).stdout
-    offered = set(re.findall(r"--[a-z][a-z-]*", text))
+def test_options_named_in_prose_exist(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "200")
+    assert main(["--help"]) == main(["optimize", "--help-all"]) == 0
+    offered = set(re.findall(r"--[a-z][a-z-]*", capsys.readouterr().out))
     prose = re.sub(r"^```.*?^```$", "", README, flags=re.DOTALL | re.MULTILINE)
     named = set(re.findall(r"`(?:dstft )?(--[a-z][a-z-]*)", prose))
     assert named

@@ -55,7 +55,7 @@ def result_of(
         stop_reason=StopReason.SEARCH,
         evaluations=3,
         seconds={"search": 1.0, "descent": 0.0},
-        warnings=(),
+        notes=(),
         hop_bounds=(100.0, 1500.0) if hops_learned else None,
         start_centers=EVEN if hops_learned else None,
     )

@@ -6,7 +6,6 @@ import json
 import os
 import random
 import re
-import tracemalloc
 from pathlib import Path
 from urllib.parse import unquote_to_bytes, urljoin
 
@@ -82,15 +81,11 @@ def test_cells_of_other_results(tmp_path):
     for changes, label, text, key in (
         ({"input__path": "-"}, "Input", "standard input", "standard input"),
         ({"window_length": 48.5}, "Window length", "6.06 ms48.5 samples", repr(48.5 / 8000)),
-        ({"window_length": 16000.4}, "Window length", "2 s16000 samples", repr(16000.4 / 8000)),
         ({"hop_length": None}, "Hop", "–", None),
-        ({"criterion__start": None}, "Gain over start", "–", None),
         ({"criterion__start": float("nan")}, "Start", "–", None),
         ({"criterion__start": 0.0}, "Gain over start", "-0.25", None),
         ({"criterion__direction": "maximize"}, "Gain over start", "-92.9 %-3.25", repr(-325 / 3.5)),
-        ({"criterion__best_fixed__value": None}, "Best fixed", "–", None),
         ({"criterion__best_fixed": None}, "Gain over best fixed", "–", None),
-        ({"input__seconds": 0.0125}, "Duration", "0.0125 s8 kHz", "0.0125"),
         ({"input__seconds": 7260.0}, "Duration", "2 h 01 min8 kHz", "7260.0"),
         ({"warnings": []}, NOTES, "–", "0"),
         ({"settings": {}}, "Mode", "–", None),
@@ -124,45 +119,24 @@ def test_nothing_runs_or_loads_but_the_pages_own(tmp_path):
     assert "://" not in text
 
 
-def test_hostile_names_are_shown_and_their_links_lead_to_the_files(tmp_path):
+def test_hostile_names_are_shown_and_their_links_lead_to_the_files(tmp_path, monkeypatch):
     for name in HOSTILE:
-        make_result(tmp_path / name, a_record(input__path=name, warnings=[name]))
-    output = write_report(tmp_path)
+        texts = {"settings": {"window_mode": name}, "criterion__name": name, "warnings": [name]}
+        make_result(tmp_path / name, a_record(input__path=name, **texts))
+    title = "\"'><script>alert(1)</script><!--&amp;{{ 7 }}"
+    output = write_report(tmp_path, title=title)
     page = read_page(output)
     assert len(page.all("script")) == 1
+    assert page.one("title").text == page.one("h1").text == title
     for row, name in zip(table(page), sorted(HOSTILE, key=os.fsencode), strict=True):
         shown = displayed(name)
         assert row["Result"].text == row[NOTES].text == row["Input"]["title"] == shown
+        assert row["Mode"].text == row["Criterion"].text == shown
         assert row["Result"].one("img")["alt"] == f"Spectrogram of {shown}"
         picture, directory = row["Result"].all("a")
         assert followed(output, picture["href"]) == os.fsencode(tmp_path / name / "comparison.png")
         assert followed(output, directory["href"]) == os.fsencode(tmp_path / name) + b"/"
-
-
-def test_hostile_texts_in_every_field_are_shown(tmp_path):
-    text = "\"'><script>alert(1)</script><!--&amp;{{ 7 }}"
-    changes = {"settings": {"window_mode": text}, "criterion__name": text, "warnings": [text]}
-    make_result(tmp_path / "a", a_record(**changes))
-    page = page_of(tmp_path, title=text)
-    (row,) = table(page)
-    assert page.one("title").text == page.one("h1").text == text
-    assert row["Mode"].text == row["Criterion"].text == row[NOTES].text == text
-    assert len(page.all("script")) == 1
-
-
-def test_names_as_text_and_as_addresses(monkeypatch):
-    for text, shown in (
-        ("a\nb\tc\0", r"a\nb\tc\x00"),
-        ("bad\udcff", r"bad\udcff"),
-        ("\u202eabc", r"\u202eabc"),
-        ("line\u2028end", r"line\u2028end"),
-        ("نرم\u200cافزار", "نرم\u200cافزار"),
-        ("👩\u200d💻", "👩\u200d💻"),
-    ):
-        assert displayed(text) == shown
-        assert shown.encode("utf-8")
-    assert relative_url(Path("/a/b/c"), Path("/a")) == "b/c"
-    assert relative_url(Path("/a:b"), Path("/")) == "a%3Ab"
+    assert displayed("a\0b\u202e\u2028نرم\u200cافزار") == "a\\x00b\\u202e\\u2028نرم\u200cافزار"
     monkeypatch.setattr("os.path.relpath", lambda path, start: int("another drive"))
     assert relative_url(Path("/a b"), Path("/c")) == "file:///a%20b"
 
@@ -170,7 +144,6 @@ def test_names_as_text_and_as_addresses(monkeypatch):
 def test_what_there_is_of_pictures_is_said_and_linked(tmp_path):
     for number, (files, text, linked) in enumerate(
         (
-            ([], "no picture", None),
             (["spectrogram.svg", "comparison.svg"], "no thumbnail of svg", "comparison.svg"),
             (["comparison.png"], "no picture", "comparison.png"),
             (["spectrogram.png (damaged)"], "spectrogram.png cannot be read", "spectrogram.png"),
@@ -201,17 +174,12 @@ def test_broken_results_keep_their_place_and_name_the_field(tmp_path):
         (
             ({"criterion": 5}, "criterion"),
             ({"input": None}, "input"),
-            ({"criterion__best_fixed": []}, "criterion.best_fixed"),
             ({"criterion__best_fixed": {}}, "criterion.best_fixed.win_length"),
             ({"criterion__direction": "up"}, "criterion.direction"),
-            ({"criterion__final": True}, "criterion.final"),
             ({"criterion__final": 10**400}, "criterion.final"),
-            ({"input__path": ["a"]}, "input.path"),
             ({"input__sample_rate": 0}, "input.sample_rate"),
             ({"input__seconds": -1}, "input.seconds"),
-            ({"n_fft": float("inf")}, "n_fft"),
             ({"window_length": "long"}, "window_length"),
-            ({"hop_length": [1]}, "hop_length"),
             ({"warnings": [1]}, "warnings"),
         )
     ):
@@ -219,11 +187,11 @@ def test_broken_results_keep_their_place_and_name_the_field(tmp_path):
         row = table(page_of(tmp_path))[number + 1]
         assert row[NOTES].text.startswith(f"Broken: result.json: {field}"), row[NOTES].text
         assert plain(row["Final"]) == "–"
-    for text in ("", "{", "[" * 100_000, "[1]", "null"):
+    for text in ("{", "[" * 100_000, "[1]"):
         (tmp_path / "0" / "result.json").write_text(text)
         assert table(page_of(tmp_path))[0][NOTES].text.startswith("Broken: result.json ")
     report = build_report(tmp_path, force=True)
-    assert (report.results, report.broken, len(report.warnings)) == (15, 15, 1)
+    assert (report.results, report.broken, len(report.warnings)) == (10, 10, 1)
 
 
 def test_what_is_no_file_or_too_large_is_not_read(tmp_path, monkeypatch):
@@ -360,21 +328,3 @@ def test_links_titles_and_counts_of_a_page_elsewhere(tmp_path):
     status = next(p for p in page.all("p") if p.attributes.get("role") == "status")
     assert status.text == "1 result"
     assert page_of(tmp_path, title="Owls of 2025").one("title").text == "Owls of 2025"
-
-
-def test_a_thousand_results_take_little_space(tmp_path):
-    first = make_result(tmp_path / "0000")
-    for number in range(1, 1000):
-        folder = tmp_path / f"{number:04}"
-        folder.mkdir()
-        for file in first.iterdir():
-            os.link(file, folder / file.name)
-    tracemalloc.start()
-    try:
-        page = write_report(tmp_path)
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert len(table(read_page(page))) == 1000
-    assert page.stat().st_size < 13e6
-    assert peak < page.stat().st_size / 2 + 8e6

@@ -56,47 +56,31 @@ def test_record_in_full(tmp_path: Path) -> None:
     }
 
 
-def test_record_keeps_the_order_of_the_stages_and_says_what_was_not_timed() -> None:
-    record = record_of(a_result(CONSTANT), seconds={"total": 2.0})
-    assert list(record["seconds"].items()) == [
-        ("load", None),
-        ("search", 1.25),
-        ("descent", 0.0),
-        ("write", None),
-        ("total", 2.0),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("centers", "expected"),
-    [
-        (np.arange(5) * 4.0, 4.0),
-        (np.arange(1_000_000) * 46.3, pytest.approx(46.3, rel=1e-14)),
+def test_what_is_constant_unknown_or_given_twice() -> None:
+    for centers, expected in (
+        (np.arange(100_000) * 46.3, pytest.approx(46.3, rel=1e-14)),
         (np.array([0.0, 3, 7, 12, 16.5]), {"min": 3.0, "median": 4.25, "max": 5.0}),
         (np.array([0.0]), None),
-    ],
-)
-def test_hop_length_is_a_number_where_it_is_constant(centers: np.ndarray, expected: Any) -> None:
-    record = record_of(a_result(CONSTANT, T=len(centers), centers=centers))
-    assert record["window_length"] == 48.5
-    assert record["hop_length"] == expected
-
-
-def test_a_warning_given_twice_appears_once() -> None:
-    record = record_of(a_result(CONSTANT), warnings=["silence", "clipped", "silence"])
+    ):
+        record = record_of(a_result(CONSTANT, T=len(centers), centers=centers))
+        assert (record["window_length"], record["hop_length"]) == (48.5, expected)
+    told = {"warnings": ["silence", "clipped", "silence"], "seconds": {"total": 2.0}}
+    record = record_of(a_result(CONSTANT), **told)
     assert record["warnings"] == ["silence", "clipped"]
+    assert list(record["seconds"]) == ["load", "search", "descent", "write", "total"]
+    assert record["seconds"]["load"] is None
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_what_is_not_finite_becomes_null(tmp_path: Path, value: float) -> None:
-    record = record_of(a_result(CONSTANT, final=value), settings={"nested": [{"x": (value, 1)}]})
-    assert record["criterion"]["final"] is None
-    assert record["settings"] == {"nested": [{"x": [None, 1]}]}
-    write_json(tmp_path / "r.json", {**record, "late": np.array([value, 1.0])})
-    text = (tmp_path / "r.json").read_text()
-    assert "NaN" not in text
-    assert "Infinity" not in text
-    assert json.loads(text)["late"] == [None, 1.0]
+def test_what_is_not_finite_becomes_null(tmp_path: Path) -> None:
+    for value in (np.nan, np.inf, -np.inf):
+        record = record_of(a_result(CONSTANT, final=value), settings={"a": [{"x": (value, 1)}]})
+        assert record["criterion"]["final"] is None
+        assert record["settings"] == {"a": [{"x": [None, 1]}]}
+        write_json(tmp_path / "r.json", {**record, "late": np.array([value, 1.0])})
+        text = (tmp_path / "r.json").read_text()
+        assert "NaN" not in text
+        assert "Infinity" not in text
+        assert json.loads(text)["late"] == [None, 1.0]
 
 
 def test_odd_file_names_come_back(tmp_path: Path) -> None:
@@ -109,12 +93,10 @@ def test_odd_file_names_come_back(tmp_path: Path) -> None:
     assert text.startswith('{\n  "names": [\n    "bad')
     assert text.endswith("}\n")
 
-
-def test_json_to_a_stream_and_errors(tmp_path: Path) -> None:
     stream = io.BytesIO()
     write_json(stream, {"path": "grün\udcff"})
     assert stream.getvalue().decode("utf-8") == '{\n  "path": "grün\\udcff"\n}\n'
-    with pytest.raises(OutputError, match="no such file or directory"):
+    with pytest.raises(OutputError):
         write_json(tmp_path / "gone" / "r.json", {})
 
 

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import re
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -67,10 +68,9 @@ def check(text, library, x):
     np.testing.assert_allclose(np.abs(X), magnitude, atol=2e-6 * scale)
 
 
-@pytest.mark.parametrize("window", WINDOWS)
-def test_every_window_and_normalization(recording, window):
+def test_every_window_and_normalization(recording):
     x = recording.mean(1).astype(np.float64)
-    for normalization in ("energy", "amplitude", "none"):
+    for window, normalization in product(WINDOWS, ("energy", "amplitude", "none")):
         kind = {"window": window, "normalization": normalization}
         asked = {"n_fft": 256, "window_mode": "fixed", "win_length": 101.7, "dtype": "float64"}
         result = optimize(x, RATE, **asked, **kind)
@@ -93,11 +93,10 @@ def test_lengths_hops_and_channels(recording, emit, library):
     mix = recording.mean(1)
     for options, x in (
         ([*SMALL, "--n-fft", "100", "--hop-length", "7"], mix),
-        ([*SMALL, "--hop-length", "4003"], mix),
-        ([*SMALL, "--channel", "1"], recording[:, 1]),
+        ([*SMALL, "--hop-length", "4003", "--channel", "1"], recording[:, 1]),
         ([*SMALL, "--channel", "all"], recording.T.copy()),
         ([*SMALL, "--offset", "0.1", "--duration", "0.2"], mix[800:2400]),
-        (["--n-fft", "256"], mix),
+        (["--n-fft", "256", "--max-steps", "5"], mix),
     ):
         check(emit(library, *options), library, x)
     length = json.loads(Path("out/result.json").read_text())["window_length"]

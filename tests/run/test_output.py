@@ -58,20 +58,6 @@ def test_colliding_places_are_refused(recording, capsys):
         assert Path("in.wav").read_bytes() == before
 
 
-def test_other_files_survive_force(recording, capsys):
-    Path("thesis.npy").write_text("years")
-    for options in (["--npy", "thesis.npy"], ["--png", "thesis.npy"]):
-        arguments = ["optimize", "in.wav", *FIXED, "--no-figures", "-q", "--force", *options]
-        assert main([*arguments, "-o", "d"]) == 2
-    assert Path("thesis.npy").read_text() == "years"
-    assert names(Path()) == {"in.wav", "thesis.npy"}
-    for _ in range(2):
-        options = ["--npy", "x.npy", "--png", "x.svg", "--format", "svg", "--force", "-o", "d"]
-        assert main(["optimize", "in.wav", *FIXED, "--no-figures", "-q", *options]) == 0
-    assert Path("x.svg").read_bytes().startswith(b"<?xml")
-    assert np.load("x.npy").shape == np.load("d/spectrogram.npy").shape
-
-
 def test_the_record_tells_every_file_and_its_size(recording):
     options = ["--save-stft", "--npy", "x.npy", "-q", "-o", "d"]
     assert main(["optimize", "in.wav", *FIXED, *options]) == 0
@@ -101,28 +87,24 @@ def test_matplotlib_is_loaded_only_to_draw(recording):
         "import sys; from dstft_cli.cli import main; code = main(sys.argv[1:]);"
         "print(code, 'matplotlib' in sys.modules)"
     )
-    for flag, loaded in (("--no-figures", False), ("--figures", True)):
-        done = subprocess.run(
-            [sys.executable, "-c", code, "optimize", "in.wav", *FIXED, "-q", flag, "-o", flag],
-            capture_output=True, text=True, timeout=60,
-        )  # fmt: skip
-        assert (done.stdout, done.stderr) == (f"0 {loaded}\n", "")
+    done = subprocess.run(
+        [sys.executable, "-c", code, "optimize", "in.wav", *FIXED, "-q", "--no-figures"],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == ("0 False\n", "")
 
 
 def test_a_bad_place_or_header_is_refused_without_torch(recording):
     code = (
-        "import sys; from dstft_cli.cli import main; code = main(sys.argv[1:]);"
-        "print(code, 'torch' in sys.modules)"
+        "import sys; from dstft_cli.cli import main\n"
+        "for options in (['in.wav', '-o', 'd'], ['gone.wav'], ['in.wav', '--channel', '3']):\n"
+        "    print(main(['optimize', *options]), 'torch' in sys.modules)"
     )
     Path("d").mkdir()
     Path("d/thesis").write_text("years")
-    for options in (["in.wav", "-o", "d"], ["gone.wav"], ["in.wav", "--channel", "3"]):
-        done = subprocess.run(
-            [sys.executable, "-c", code, "optimize", *options],
-            capture_output=True, text=True, timeout=60,
-        )  # fmt: skip
-        assert done.stdout in ("1 False\n", "2 False\n")
-        assert names(Path()) == {"d", "in.wav"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "2 False\n1 False\n2 False\n"
+    assert names(Path()) == {"d", "in.wav"}
 
 
 def test_all_channels_are_pooled_and_the_picture_says_so(recording, monkeypatch):
@@ -144,19 +126,20 @@ def test_all_channels_are_pooled_and_the_picture_says_so(recording, monkeypatch)
     assert drawn.learned.image.max() == pytest.approx(loudest, rel=1e-3)
 
 
-@pytest.mark.parametrize("level", [1e30, 1e-30])
-def test_very_loud_and_very_quiet_recordings_draw(recording, monkeypatch, level):
-    noise = np.random.default_rng(0).standard_normal(4000) * level
-    soundfile.write("x.wav", noise.astype(np.float32), 8000, subtype="FLOAT")
+def test_very_loud_and_very_quiet_recordings_draw(recording, monkeypatch):
     made = []
     original = pictures.Pictures.spectrogram
     monkeypatch.setattr(
         pictures.Pictures, "spectrogram", lambda self: (made.append(self), original(self))[1]
     )
-    assert main(["optimize", "x.wav", *FIXED, "-q", "-o", "d"]) == 0
-    image = made[0].learned.image
-    assert np.isfinite(image).all()
-    assert image.max() > 0.01
+    for level in (1e30, 1e-30):
+        noise = np.random.default_rng(0).standard_normal(4000) * level
+        soundfile.write("x.wav", noise.astype(np.float32), 8000, subtype="FLOAT")
+        run = ["optimize", "x.wav", *FIXED, "-q", "--no-figures", "--png", "x.png", "--force"]
+        assert main(run) == 0
+        image = made[-1].learned.image
+        assert np.isfinite(image).all()
+        assert image.max() > 0.01
 
 
 def test_titles_tell_the_channels_the_filter_and_the_band():

@@ -73,13 +73,10 @@ def test_lengths_at_another_sample_rate(n_fft, length, rate, expected):
     assert len(fitting.notes) == (rate != 48000)
 
 
-@pytest.mark.parametrize(
-    ("n_fft", "length", "rate"), [(256, 10.0, 8000.0), (1 << 19, 4096.0, 192000.0)]
-)
-def test_lengths_that_another_sample_rate_does_not_allow(n_fft, length, rate):
-    message = r"resample with `sr` 48000$"
-    with pytest.raises(InputError, match=message):
-        transfer(stored([[length]], n_fft=n_fft, rate=48000.0), 100.0, 5000, rate)
+def test_lengths_that_another_sample_rate_does_not_allow():
+    for n_fft, length, rate in ((256, 10.0, 8000.0), (1 << 19, 4096.0, 192000.0)):
+        with pytest.raises(InputError, match="`sr` 48000"):
+            transfer(stored([[length]], n_fft=n_fft, rate=48000.0), 100.0, 5000, rate)
 
 
 def test_each_frequency_keeps_its_length():

@@ -7,17 +7,10 @@ from pathlib import Path
 import pytest
 
 from dstft_cli.errors import UsageError
-from dstft_cli.settings import (
-    OPTIONS,
-    SWEEP_OPTIONS,
-    Length,
-    Settings,
-    SweepSettings,
-    merge,
-)
+from dstft_cli.settings import OPTIONS, SWEEP_OPTIONS, Length, Settings, SweepSettings, merge
 from dstft_cli.settings.rules import IN_FILE, IN_MATRIX, OF_JOB
 from dstft_cli.settings.settings import Preset
-from dstft_cli.settings.sources import from_line, preset_values, settings_of
+from dstft_cli.settings.sources import from_line, settings_of
 
 PRESETS = Preset.__args__  # type: ignore[attr-defined]
 
@@ -61,23 +54,6 @@ def test_contradictions_name_both() -> None:
                 assert f"`{name}`" in str(caught.value), caught.value
         with pytest.raises(UsageError):
             merge({}, [f"{name}={str(value).lower()}" for name, value in given.items()])
-
-
-def test_no_contradiction() -> None:
-    for given in (
-        {"win_length": "1024", "n_fft": "1024"},
-        {"win_length_min": "20ms", "win_length_max": "0.02s"},
-        {"win_length": "2000s", "n_fft": "1024"},  # depends on the sample rate
-        {"win_length_min": "1024", "win_length_max": "20ms"},
-        {"overlap": "1"},
-        {"n_fft": "8"},
-        {"emit": "scipy", "n_fft": "513"},
-        {"order": "1", "criterion": "lp"},
-        {"order": "0.5", "criterion": "renyi"},
-        {"win_length_min": "2048", "n_fft": "1024", "window_mode": "fixed"},  # has no effect
-    ):
-        settings, _ = read(given)
-        assert str(getattr(settings, next(iter(given)))) is not None, given
 
 
 def test_an_option_without_effect_is_noted_and_left_out() -> None:
@@ -205,12 +181,6 @@ def test_a_matrix_keeps_what_has_no_effect() -> None:
     settings = settings_of(given)
     assert (settings.smoothness, settings.order) == (1.0, None)
     assert settings.request_values(8000.0)["smoothness"] is None
-
-
-def test_preset_values_name_their_preset() -> None:
-    given = preset_values("music")
-    assert given["fmin"].value == "30"
-    assert "preset music" in given["fmin"].within
 
 
 def test_other_commands_take_their_share(tmp_path: Path) -> None:

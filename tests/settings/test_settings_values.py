@@ -23,7 +23,6 @@ from dstft_cli.settings import (
     merge,
     settings_in_record,
 )
-from dstft_cli.settings.length import number_text, time_text
 
 
 def refused(typed=(), pairs=(), config=None) -> str:
@@ -88,17 +87,6 @@ def test_what_is_no_length() -> None:
             Length.parse(text)
     with pytest.raises(UsageError):
         Length(float("inf"))
-
-
-def test_numbers_and_times_as_text() -> None:
-    for seconds, text in ((0.0232, "23.2 ms"), (3.56, "3.56 s"), (0.9996, "1 s"), (12, "12 s")):
-        assert time_text(seconds) == text
-    for value, digits, text in (
-        (12345.6, 3, "12346"),
-        (0.00123456, 3, "0.00123"),
-        (99.96, 3, "100"),
-    ):
-        assert number_text(value, digits) == text
 
 
 def test_values_out_of_range_name_place_and_range(tmp_path: Path) -> None:
