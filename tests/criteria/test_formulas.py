@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from criteria_reference import criterion_value
 
+from criteria.reference import criterion_value
 from dstft_cli.criteria import Criterion, Gini, QuasiConvex, resolve, rows_together
 
 CRITERIA = ("entropy", "renyi", "kurtosis", "concentration", "l1l2", "hoyer", "lp", "gini")

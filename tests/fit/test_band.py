@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from criteria_reference import criterion_value
+from criteria.reference import criterion_value
 
 from dstft_cli.criteria import resolve
 from dstft_cli.errors import UsageError

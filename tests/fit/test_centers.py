@@ -71,11 +71,7 @@ def test_gradient_of_the_weights(frames):
 
 
 @settings(max_examples=150, deadline=None)
-@given(
-    length=st.integers(2, 2000),
-    share=st.floats(0.01, 1.5),
-    kept=st.booleans(),
-)
+@given(length=st.integers(2, 2000), share=st.floats(0.01, 1.5), kept=st.booleans())
 def test_one_hop_puts_the_frames_in_the_middle(length, share, kept):
     hop = max(share * (length - 1), 0.5)
     z = np.array([math.log(hop)])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from criteria_reference import criterion_value
+from criteria.reference import criterion_value
 
 from dstft_cli.criteria import resolve
 from dstft_cli.fit import stages as module
@@ -54,11 +54,7 @@ def test_value_is_that_of_the_plane(criterion, hop):
 
 def fit_two_tones(**options) -> Result:
     return optimize(
-        two_tones().astype(np.float32),
-        1024,
-        **PEER,
-        window_mode="frequency",
-        **options,
+        two_tones().astype(np.float32), 1024, **PEER, window_mode="frequency", **options
     )
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from criteria_reference import criterion_value
-from stft_reference import explicit_stft
+from criteria.reference import criterion_value
+from stft.reference import explicit_stft
 
 from dstft_cli.records import Note, Result
 from fit.cases import PEER, each, optimize, two_tones

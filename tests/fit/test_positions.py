@@ -111,25 +111,14 @@ def test_learned_hops_stay_in_their_range(window_mode, hop_mode):
     x = signals()["bursts"][:1200]
     for low, high in ((24.0, 31.5), (28.0, 28.0)):
         result = optimize(
-            x,
-            RATE,
-            **options,
-            hop_length=28,
-            hop_length_min=low,
-            hop_length_max=high,
-            max_steps=10,
+            x, RATE, **options, hop_length=28, hop_length_min=low, hop_length_max=high, max_steps=10
         )
         assert result.hop_bounds == (low, high)
         check_constraints(result, 0.5, hop_mode)
 
 
 def test_two_tones_reach_the_known_optimum_per_cell():
-    result = optimize(
-        two_tones().astype(np.float32),
-        1024,
-        **PEER,
-        window_mode="time-frequency",
-    )
+    result = optimize(two_tones().astype(np.float32), 1024, **PEER, window_mode="time-frequency")
     assert result.window_length.shape == (257, 161)
     assert result.criterion.final <= 6.10
     assert result.criterion.table_bound <= result.criterion.final

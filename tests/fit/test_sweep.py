@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from criteria_reference import criterion_value
+from criteria.reference import criterion_value
 
 from dstft_cli.errors import InputError, UsageError
 from dstft_cli.fit.stretches import Stretches, spread_stretches

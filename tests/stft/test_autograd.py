@@ -6,13 +6,13 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
-from stft_reference import explicit_stft
 from torch import library
 from torch.autograd.gradcheck import GradcheckError
 
 from dstft_cli import UsageError
 from dstft_cli.names import NORMALIZATIONS, WINDOWS
 from dstft_cli.stft import autograd, cells, differentiable_stft
+from stft.reference import explicit_stft
 
 
 class Kept:

@@ -5,12 +5,12 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
-from stft_reference import explicit_stft
 
 from dstft_cli.stft import Frames, Transform, bank, cells, frequency_bank, stft_derivatives
 from dstft_cli.stft.bank import BankOperator, FFTBank, MatrixBank
 from dstft_cli.stft.cells import BandKernel, CellOperator, pairs_of
 from dstft_cli.stft.frames import Given
+from stft.reference import explicit_stft
 
 RNG = np.random.default_rng(3)
 SIGNAL = RNG.standard_normal((2, 150))

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from stft_reference import explicit_stft
 
 from dstft_cli.names import NORMALIZATIONS, WINDOWS
 from dstft_cli.stft import LeastSquaresInverse, Transform, istft, least_squares, stft
+from stft.reference import explicit_stft
 
 BOUND = {torch.float32: 2e-6, torch.float64: 1e-9}
 

@@ -7,12 +7,12 @@ import pytest
 import torch
 from scipy.signal import ShortTimeFFT
 from scipy.signal.windows import hann
-from stft_reference import explicit_stft
 from torch.autograd.gradcheck import GradcheckError
 
 from dstft_cli.errors import UsageError
 from dstft_cli.names import NORMALIZATIONS, WINDOWS
 from dstft_cli.stft import differentiable_stft, stft, stft_derivatives
+from stft.reference import explicit_stft
 
 every_window = pytest.mark.parametrize("window", WINDOWS)
 CENTERS = torch.tensor([0.0, 2.25, 9.5, 16.9, 30.001, 39.5], dtype=torch.float64)

@@ -5,12 +5,12 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
-from stft_reference import profile
 
 from dstft_cli.errors import UsageError
 from dstft_cli.names import NORMALIZATIONS, WINDOWS
 from dstft_cli.stft import Transform, window
 from dstft_cli.stft.windows import FAMILIES, window_and_slopes
+from stft.reference import profile
 
 LENGTH = 21.3
 every_window = pytest.mark.parametrize("name", WINDOWS)
