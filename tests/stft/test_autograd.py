@@ -27,6 +27,7 @@ class Kept:
 
 SHAPES = {"constant": (False, False), "time": (False, True), "frequency": (True, False)}
 SHAPES["time-frequency"] = (True, True)
+CLOSE = {"fast_mode": True, "rtol": 1e-5, "atol": 1e-7}  # of gradcheck: a thousandth off fails
 CENTERS = [2.3, 9.8, 16.45]  # no sample lies on the end of a window
 every_shape = each("mode", SHAPES)
 PLACES = {"hop": [0, 7, 14], "real hop": [0, 8.7, 17.4], "centres": CENTERS}
@@ -85,19 +86,18 @@ def test_against_the_explicit_sum(mode):
 @each("places", PLACES)
 def test_gradients_and_second_derivatives(mode, places):
     if places == "centres":
-        assert torch.autograd.gradcheck(*problem(mode, 12, places))
+        assert torch.autograd.gradcheck(*problem(mode, 12, places), rtol=1e-5, atol=1e-7)
     with small_blocks():
-        for n_fft in (11, 12):
-            f, arguments = problem(mode, n_fft, places)
-            assert torch.autograd.gradcheck(f, arguments, fast_mode=True)
-            assert torch.autograd.gradgradcheck(f, arguments, fast_mode=True)
+        f, arguments = problem(mode, 11 if places == "real hop" else 12, places)
+        assert torch.autograd.gradcheck(f, arguments, **CLOSE)
+        assert torch.autograd.gradgradcheck(f, arguments, fast_mode=True)
 
 
 @each("window", WINDOWS)
 def test_gradients_of_every_window(window):
     for normalization in NORMALIZATIONS:
         f, arguments = problem("time", 12, "centres", window, normalization)
-        assert torch.autograd.gradcheck(f, arguments, fast_mode=True)
+        assert torch.autograd.gradcheck(f, arguments, **CLOSE)
         assert torch.autograd.gradgradcheck(f, arguments, fast_mode=True)
 
 
@@ -187,16 +187,15 @@ def test_inference_mode_and_autocast_compute_the_same(mode):
     def f(x):
         return differentiable_stft(x, theta, 12, hop_length=7)
 
-    expected = f(x)
     with small_blocks(threads=2):
-        assert torch.equal(f(x), expected)
-    with torch.inference_mode():
-        assert torch.equal(f(x), expected)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert torch.equal(f(x), expected)
-        half = f(x.bfloat16())
-    assert half.dtype == torch.complex64
-    assert torch.equal(half, f(x.bfloat16().float()))
+        expected = f(x)
+        with torch.inference_mode():
+            assert torch.equal(f(x), expected)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            assert torch.equal(f(x), expected)
+            half = f(x.bfloat16())
+        assert half.dtype == torch.complex64
+        assert torch.equal(half, f(x.bfloat16().float()))
 
 
 def test_signals_of_any_shape_and_length():

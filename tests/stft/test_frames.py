@@ -15,13 +15,12 @@ def noise(*shape: int) -> torch.Tensor:
 
 
 def frames_by_index(x: torch.Tensor, centers: np.ndarray, n_fft: int) -> torch.Tensor:
-    """Frames `[C, T, K]` sample by sample."""
+    """Frames `[C, T, K]` by the formula."""
     frames = torch.zeros(len(x), len(centers), n_fft, dtype=x.dtype)
     for i, t in enumerate(centers):
-        for k in range(n_fft):
-            n = int(np.floor(t)) + k - n_fft // 2
-            if 0 <= n < x.shape[1]:
-                frames[:, i, k] = x[:, n]
+        n = int(np.floor(t)) + torch.arange(n_fft) - n_fft // 2
+        inside = (n >= 0) & (n < x.shape[1])
+        frames[:, i, inside] = x[:, n[inside]]
     return frames
 
 
