@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from settings_example import EXAMPLES
+from settings.example import EXAMPLES
 
 from dstft_cli.settings import OPTIONS, Length, Settings
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from criteria_reference import criterion_value
 
+from criteria.reference import criterion_value
 from dstft_cli.criteria import Criterion, Gini, QuasiConvex, resolve, rows_together
 
 CRITERIA = ("entropy", "renyi", "kurtosis", "concentration", "l1l2", "hoyer", "lp", "gini")
@@ -48,12 +48,8 @@ def test_values_are_the_formulas():
         if order is not None:
             usual = criterion_value(name, plane(2).numpy())
             assert abs(expected / usual - 1) > 0.01, name
-
-
-def test_renyi_approaches_shannon():
-    shannon = criterion_value("entropy", plane().numpy())
-    for order in (0.9999, 1.0001):
-        assert value(resolve("renyi", order), plane()) == pytest.approx(shannon, rel=1e-3)
+    shannon = criterion_value("entropy", plane().numpy())  # the limit of Rényi's
+    assert value(resolve("renyi", 1.0001), plane()) == pytest.approx(shannon, rel=1e-3)
 
 
 def test_one_full_cell_is_as_sparse_as_can_be_and_equal_cells_are_not_sparse():

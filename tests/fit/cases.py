@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from dstft_cli.fit import Request, fit
-from dstft_cli.records import Result
+from dstft_cli.fit.sweep import sweep as sweep_request
+from dstft_cli.records import Result, Sweep
 
 CRITERIA = ("entropy", "renyi", "kurtosis", "concentration", "l1l2", "hoyer", "lp", "gini")
 WINDOWS = ("hann", "blackman", "nuttall", "gaussian", "kaiser")
@@ -47,16 +48,10 @@ def request(sample_rate: float = 8000.0, **values: Any) -> Request:
     return Request(**{**DEFAULTS, "sample_rate": sample_rate, **values})
 
 
-def optimize(
-    samples: Any,
-    sample_rate: float,
-    *,
-    peak: float | None = None,
-    progress: Any = None,
-    **values: Any,
-) -> Result:
+def optimize(samples: Any, sample_rate: float, **values: Any) -> Result:
     """`fit` with defaults."""
-    return fit(samples, request(sample_rate, **values), peak=peak, progress=progress)
+    options = {name: values.pop(name, None) for name in ("peak", "progress")}
+    return fit(samples, request(sample_rate, **values), **options)
 
 
 def kinds(result: Result) -> set[str]:
@@ -84,13 +79,15 @@ def each(names: str | tuple[str, ...], values: Iterable[Any]) -> Callable[..., C
     return decorate
 
 
+def sweep(samples: Any, sample_rate: float, **values: Any) -> Sweep:
+    """A sweep of the entropy, or of `criteria`, with defaults."""
+    names = ("criteria", "peak", "progress", "most_points")
+    options = {name: values.pop(name) for name in names if name in values}
+    criteria = options.pop("criteria", ("entropy",))
+    return sweep_request(samples, request(sample_rate, **values), criteria=criteria, **options)
+
+
 def two_tones() -> np.ndarray:
     """A tone, and from the middle on a second one; rate 1024 Hz."""
     t = np.arange(5120) / 5 / 1024
     return np.cos(2 * np.pi * 40 * t * 5) + (t > 0.5) * np.cos(2 * np.pi * 180 * t * 5)
-
-
-def quotient(function: Callable[[np.ndarray], float], at: np.ndarray, step: float = 1e-6) -> Any:
-    """Central difference quotients of a scalar function."""
-    steps = step * np.eye(len(at))
-    return np.array([(function(at + e) - function(at - e)) / (2 * step) for e in steps])

@@ -13,9 +13,8 @@ from dstft_cli.fit.centers import (
     HopRange,
     quadrature_weights,
     uniform_centers,
-    weights_pull_back,
 )
-from fit.cases import each, quotient
+from fit.cases import each
 
 
 @each(
@@ -30,12 +29,8 @@ from fit.cases import each, quotient
 )
 def test_uniform_centers(length, hop, expected):
     assert uniform_centers(length, hop).tolist() == expected
-
-
-def test_uniform_centers_do_not_drift():
-    centers = uniform_centers(10_000_000, 12.7)
-    assert centers[-1] == 12.7 * (len(centers) - 1)
-    assert len(centers) == 1 + int(10_000_000 // 12.7)
+    centers = uniform_centers(10_000_000, 12.7)  # no drift
+    assert (len(centers), centers[-1]) == (1 + int(10_000_000 // 12.7), 12.7 * (len(centers) - 1))
 
 
 def test_quadrature_weights():
@@ -43,12 +38,8 @@ def test_quadrature_weights():
     assert quadrature_weights(uniform_centers(100, 7.5)).tolist() == [1.0] * 14
     weights = quadrature_weights(np.array([0.0, 10.0, 12.0, 14.0, 50.0]))
     np.testing.assert_allclose(weights, np.array([10, 6, 2, 19, 36]) / 14.6)
-    assert weights.mean() == pytest.approx(1)
-
-
-def test_weights_in_units_of_a_hop():
-    centers = np.array([0.0, 10.0, 12.0, 14.0, 50.0])
-    assert quadrature_weights(centers, 2.0) == pytest.approx(np.array([10, 6, 2, 19, 36]) / 2)
+    weights = quadrature_weights(np.array([0.0, 10.0, 12.0, 14.0, 50.0]), 2.0)  # in hops
+    np.testing.assert_allclose(weights, np.array([10, 6, 2, 19, 36]) / 2)
 
 
 @each(
@@ -61,21 +52,8 @@ def test_learned_frames_share_out_the_signal(centers, shares):
     assert quadrature_weights(np.array(centers), None, 100).mean() == pytest.approx(1)
 
 
-@each("frames", [1, 2, 3, 7])
-def test_gradient_of_the_weights(frames):
-    rng = np.random.default_rng(frames)
-    centers, outer = np.sort(rng.uniform(0, 100, frames)), rng.standard_normal(frames)
-    found = weights_pull_back(outer, 3.0)
-    expected = quotient(lambda t: float(outer @ quadrature_weights(t, 3.0, 101)), centers)
-    np.testing.assert_allclose(found, expected, atol=1e-7)
-
-
-@settings(max_examples=150, deadline=None)
-@given(
-    length=st.integers(2, 2000),
-    share=st.floats(0.01, 1.5),
-    kept=st.booleans(),
-)
+@settings(max_examples=60, deadline=None)
+@given(length=st.integers(2, 2000), share=st.floats(0.01, 1.5), kept=st.booleans())
 def test_one_hop_puts_the_frames_in_the_middle(length, share, kept):
     hop = max(share * (length - 1), 0.5)
     z = np.array([math.log(hop)])
@@ -88,14 +66,6 @@ def test_one_hop_puts_the_frames_in_the_middle(length, share, kept):
     assert -1e-9 <= centers[0] <= hop / 2 + 1e-9
 
 
-def test_gradient_of_one_hop():
-    free = FreeHop(HopRange(1000, 0.5, 1.0, 500.0), 11)
-    outer = np.random.default_rng(2).standard_normal(11)
-    z = np.array([math.log(95.0)])
-    expected = quotient(lambda y: float(outer @ free.centers(y)), z)
-    assert free.pull_back(z, outer) == pytest.approx(expected, rel=1e-6)
-
-
 def test_a_kept_number_of_frames_bounds_the_hop():
     low, high = FreeHop(HopRange(1000, 0.5, 1.0, 500.0), 11).bounds()
     assert np.exp([low[0], high[0]]) == pytest.approx([999 / 11, 99.9])
@@ -105,7 +75,10 @@ def test_a_kept_number_of_frames_bounds_the_hop():
     assert np.exp([low[0], high[0]]) == pytest.approx([95.0, 97.0])
 
 
-frames_of = st.integers(1, 12)
+def quotient(function, at: np.ndarray, step: float = 1e-6) -> np.ndarray:
+    """Central difference quotients of a scalar function."""
+    steps = step * np.eye(len(at))
+    return np.array([(function(at + e) - function(at - e)) / (2 * step) for e in steps])
 
 
 def random_case(frames: int, seed: int) -> tuple[FreeCenters, np.ndarray, np.ndarray]:
@@ -126,8 +99,8 @@ def feasible(hops: HopRange, lengths: np.ndarray) -> bool:
     return (len(lengths) - 1) * hops.low <= hops.length - 1 <= most * (1 + 1e-12)
 
 
-@settings(max_examples=150, deadline=None)
-@given(frames=frames_of, seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=60, deadline=None)
+@given(frames=st.integers(1, 12), seed=st.integers(0, 2**32 - 1))
 def test_constraints_hold_whatever_is_wished(frames, seed):
     free, wishes, lengths = random_case(frames, seed)
     assume(feasible(free.range, lengths))
@@ -139,8 +112,8 @@ def test_constraints_hold_whatever_is_wished(frames, seed):
     assert -tiny <= at.length - 1 - t[-1] <= at.overlap * lengths[-1] / 2 + tiny
 
 
-@settings(max_examples=200, deadline=None)
-@given(frames=frames_of, seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=60, deadline=None)
+@given(frames=st.integers(1, 12), seed=st.integers(0, 2**32 - 1))
 def test_gradient_of_places(frames, seed):
     free, wishes, lengths = random_case(frames, seed)
     assume(feasible(free.range, lengths))

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from dstft_cli.fit.descent import Descent, Evaluated, Schedule, Variables, descend
-from dstft_cli.fit.problem import Problem
 from dstft_cli.records import StopReason
-from fit.cases import each, optimize, request
+from fit.cases import each, optimize
 
 LOW, HIGH = 2.0, 6.0
 MINIMUM = np.array([3.0, 4.5, 5.0])
@@ -138,27 +137,6 @@ def test_scale_makes_a_long_valley_round():
     ended, _ = run(valley, [4.0, 4.0, 4.0], "lbfgs", scale=np.sqrt(curvature), tolerance=1e-14)
     np.testing.assert_allclose(ended.best.found, MINIMUM, atol=1e-3)
     assert len(calls) <= 6 < plain
-
-
-@each(
-    ("window_mode", "hop_mode", "how", "first", "by_turns"),
-    [
-        ("fixed", "time", {}, False, False),
-        ("constant", "fixed", {}, True, False),
-        ("time", "fixed", {}, True, False),
-        ("time", "time", {}, False, False),
-        ("frequency", "time", {}, False, True),
-        ("frequency", "fixed", {}, False, False),
-        ("time-frequency", "time", {}, False, True),
-        ("time-frequency", "fixed", {}, False, False),
-        ("time-frequency", "time", {"search": False}, True, False),
-        ("time-frequency", "time", {"optimizer": "adam"}, True, False),
-    ],
-)
-def test_which_parameters_move_when(window_mode, hop_mode, how, first, by_turns):
-    asked = request(window_mode=window_mode, hop_mode=hop_mode, **how)
-    problem = Problem.of(np.ones(100), asked, None, None)
-    assert (problem.descends_lengths_first, asked.by_turns) == (first, by_turns)
 
 
 def test_rows_leave_one_common_length_without_a_search():

@@ -16,10 +16,9 @@ from dstft_cli.fit.n_fft import (
     with_room,
 )
 from dstft_cli.fit.problem import Problem
-from dstft_cli.fit.stretches import Stretches, spread_stretches
+from dstft_cli.fit.stretches import Stretches
 from dstft_cli.stft import Frames
-from fit.cases import each, optimize, request
-from fit.sweeping import sweep
+from fit.cases import each, optimize, request, sweep
 
 LENGTH, MOST = 1 << 18, 1 << 16
 SIZES = [512, 1024, 2048, 4096, 8192]
@@ -131,53 +130,6 @@ def test_scores_of_stretches_compare_as_those_of_the_whole():
         ]  # fmt: skip
         assert scores[1] == pytest.approx(scores[0], abs=0.05)
         assert np.ptp(scores[0]) > 0.15
-
-
-def test_change_costs_in_stretches_what_it_costs_in_the_signal():
-    """Per e-fold and n_fft of what is looked at, so that a part is as calm as the whole."""
-    x = signal()
-    (of_whole,), (of_part,) = (
-        probe(x, most)._tabulate(1024)[0].neighbours(0.1).prices for most in (LENGTH, MOST)
-    )
-    assert of_part == pytest.approx(of_whole * LENGTH / MOST, rel=1e-3)
-
-
-def test_frames_that_are_left_out_leave_no_gaps():
-    with mock.patch.object(module, "_PROBED_POINTS", 1 << 20):
-        for size in (1024, 8192):
-            evaluator, lengths, _, _ = probe(signal(), hop_length=8)._tabulate(size)
-            assert np.diff(evaluator.centers).max() <= 0.5 * lengths[0]
-
-
-def test_stretches_are_the_same_for_every_hop():
-    length, most = 1_000_003, 1 << 17
-    stretches = spread_stretches(np.ones((1, length), np.float32), most, longest_hop=100, peak=1.0)
-    middles = (np.arange(8) + 0.5) * length / 8
-    for hop in (1, 7.5, 256, 4096):
-        centers = stretches.centers(hop)
-        assert np.allclose(centers / hop % 1, 0)
-        assert np.abs(centers[:, None] - middles).min(1).max() <= most / 16 + 2
-        assert len(centers) == pytest.approx(most / hop, abs=8)
-    short = spread_stretches(np.ones((1, 1000)), 1000, longest_hop=1, peak=1.0)
-    assert short == Stretches(1000)
-    assert short.weights(101) is None
-
-
-def gated() -> np.ndarray:
-    """Sound where eight equal parts meet, and silence in the middle of each."""
-    x = np.zeros(1 << 21, np.float32)
-    for at in range(0, len(x), len(x) // 8):
-        x[at : at + 20_000] = np.sin(0.3 * np.arange(20_000))
-    return x
-
-
-def test_silent_stretches_move_to_where_there_is_sound():
-    x = gated()
-    stretches = spread_stretches(x[None], 1 << 16, longest_hop=100, peak=1.0)
-    pieces = [x[a : a + stretches.size] for a in stretches.starts]
-    assert all(np.abs(piece).max() > 0.99 for piece in pieces)
-    for mode in ("constant", "time"):
-        assert optimize(x, 8000.0, window_mode=mode, max_steps=0).n_fft >= 8192
 
 
 def test_frames_of_stretches_are_those_of_the_signal():

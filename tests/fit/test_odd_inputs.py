@@ -1,9 +1,10 @@
-"""What once went wrong on odd signals, hops and orders."""
+"""Odd signals and options: what once went wrong, and every combination by chance."""
 
 import numpy as np
 import pytest
 import torch
-from fuzz.fits import signal
+from fuzz.fits import cases, check
+from hypothesis import given, settings
 
 from dstft_cli import istft
 from dstft_cli.errors import UsageError
@@ -30,24 +31,16 @@ def clicks() -> np.ndarray:
 def test_auto_n_fft_does_not_grow_with_the_recording_for_a_given_hop(window_mode):
     found = [
         optimize(warble(s), RATE, hop_length=64, window_mode=window_mode, max_steps=0).n_fft
-        for s in (5, 40)
+        for s in (3, 20)
     ]
     assert found[1] <= found[0]
 
 
-@each("overlap", [0.5, 0.75, 0.9])
-@each("window_mode", ["constant", "time"])
+@each(("window_mode", "overlap"), [("constant", 0.5), ("time", 0.9)])
 def test_the_end_of_the_signal_is_within_reach(window_mode, overlap):
     x = NOISE[:16999]  # the last sample is 998 after the last centre
-    result = optimize(
-        x,
-        RATE,
-        n_fft=4096,
-        hop_length=1000,
-        overlap=overlap,
-        window_mode=window_mode,
-        dtype="float64",
-    )
+    options = {"n_fft": 4096, "hop_length": 1000, "overlap": overlap, "dtype": "float64"}
+    result = optimize(x, RATE, window_mode=window_mode, **options)
     assert result.length_bounds[0] >= 998 / 0.45
     centers = torch.from_numpy(result.frame_centers)
     lengths = torch.from_numpy(result.window_length)
@@ -91,12 +84,6 @@ def test_any_layout_of_the_signal_gives_the_same():
     assert finals == pytest.approx([finals[0]] * len(finals), rel=1e-9)
 
 
-def test_a_small_overlap_shortens_the_default_hop():
-    result = optimize(NOISE, RATE, n_fft=512, overlap=0.05)
-    assert result.hop_length == pytest.approx(6.4)
-    assert result.length_bounds[0] == pytest.approx(128)
-
-
 def test_normalizations_that_reward_quiet_frames_are_told():
     for normalization, told in (("energy", False), ("none", True), ("amplitude", True)):
         found = optimize(
@@ -105,54 +92,14 @@ def test_normalizations_that_reward_quiet_frames_are_told():
         assert ("quiet_frames_rewarded" in kinds(found)) == told
 
 
-@each("hop_mode", ["fixed", "constant"])
-def test_steps_at_which_no_window_sees_the_sound_are_left_out(hop_mode):
-    """A click where windows that just meet, at an overlap of 1, are zero."""
-    x = np.zeros(281)
-    x[178] = 1.0
-    options = {"n_fft": 64, "hop_length": 4, "overlap": 1, "win_length_min": 4}
-    result = optimize(x, 100, **options, hop_mode=hop_mode, win_length=64, max_steps=0)
-    trajectory = result.trajectory
-    unseen = optimize(x, 100, **options, hop_mode=hop_mode, max_steps=0, search=False)
-    assert np.isfinite(trajectory.criterion).all()
-    assert np.isfinite(unseen.trajectory.criterion).all()
-    summary = result.criterion
-    assert summary.final <= min(summary.start, summary.best_fixed) + 1e-6
-    tabulated = [float(v[0, 0]) for p, v in _steps(trajectory) if p == "table"]
-    assert len(tabulated) >= 10
-    assert min(tabulated) > 4 or hop_mode == "constant"
+def test_every_combination_is_refused_or_keeps_what_is_promised():
+    fitted = []
 
+    @settings(max_examples=200, deadline=None, derandomize=True, database=None)
+    @given(cases())
+    def one(case):
+        fitted.append(check(*case))
 
-def _steps(trajectory):
-    return zip(trajectory.phase, trajectory.window_lengths, strict=True)
-
-
-def test_a_tiny_n_fft_that_cuts_the_end_off_is_told():
-    """With n_fft 5 a frame holds two samples after that of its centre, whatever its window is."""
-    x = np.random.default_rng(3).standard_normal(64)
-    options = {"n_fft": 5, "win_length": 5, "window_mode": "fixed"}
-    told = optimize(x, 100, **options, hop_length=3.375).notes
-    assert told == (Note("lost_tail", "hop_length", 2.25, 2.0),)
-    assert optimize(x, 100, **options, hop_length=3.5).notes == ()
-
-
-def test_windows_that_see_no_sound_are_searched_quietly():
-    """Warnings of NumPy would reach standard error; here they are errors."""
-    x = signal("alternating", 25, 1, 3e38, seed=25)  # silent in part
-    result = optimize(
-        x,
-        100,
-        overlap=0.9,
-        window_mode="time",
-        hop_mode="time",
-        criterion="renyi",
-        window="nuttall",
-        normalization="amplitude",
-        power=0.5,
-        smoothness=1e12,
-        dtype="float64",
-        max_steps=0,
-        hop_length=13.95,
-        win_length=31,
-    )
-    assert result.criterion.final <= min(result.criterion.start, result.criterion.best_fixed)
+    one()
+    assert len(fitted) >= 200
+    assert sum(fitted) > len(fitted) / 2

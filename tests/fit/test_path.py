@@ -16,7 +16,7 @@ def price(cost: np.ndarray, positions: np.ndarray, path: np.ndarray) -> float:
     return float(cost[np.arange(len(path)), path].sum() + abs(np.diff(positions[path])).sum())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.integers(1, 7), st.integers(1, 4), st.integers(0, 2**32 - 1), st.floats(0.0, 3.0))
 def test_cheapest_of_all_paths(T, M, seed, stiffness):
     rng = np.random.default_rng(seed)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dstft_cli.records import GOOD_ENOUGH, LITTLE, MUCH, SOMEWHAT, SweepCurve
-from fit.sweeping import sweep
+from fit.cases import sweep
 
 PAGE = (Path(__file__).parents[2] / "docs" / "sweep.md").read_text(encoding="utf-8")
 

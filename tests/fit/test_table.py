@@ -27,6 +27,9 @@ def test_all_criteria_of_two_sums_are_searched_with_a_proof():
     assert names == set(CRITERIA) - {"kurtosis", "gini"}
 
 
+SEARCHED = [*QUASI_CONVEX, ("kurtosis", None)]
+
+
 def small_problem(
     criterion: Criterion, T: int, M: int, seed: int, *, even: bool = False
 ) -> TabulatedProblem:
@@ -54,8 +57,8 @@ def all_scores(problem: TabulatedProblem) -> np.ndarray:
     return problem.criterion.score(torch.from_numpy(sums), problem.cells).numpy()
 
 
-@each(("name", "order"), QUASI_CONVEX)
-@settings(max_examples=20, deadline=None)
+@each(("name", "order"), SEARCHED)
+@settings(max_examples=12, deadline=None)
 @given(T=st.integers(1, 5), M=st.integers(1, 4), seed=st.integers(0, 2**32 - 1))
 def test_no_assignment_beats_the_bound(name, order, T, M, seed):
     criterion = resolve(name, order)
@@ -69,32 +72,15 @@ def test_no_assignment_beats_the_bound(name, order, T, M, seed):
     bound = problem.score(found.bound)
     assert bound <= scores.min() + slack
     # without a row that ties at the root, bound, found and best are one
-    sums = problem.sums(found.assignment)
-    root = float(criterion.multiplier(sums[1:] / sums[:1])[0])
-    cost = np.sort(root * problem.table[..., 0].astype(float) - problem.table[..., 1], axis=1)
-    at_root = root * problem.table[..., 0].astype(float) - problem.table[..., 1]
-    chosen = at_root[np.arange(T), found.assignment]
-    if (chosen <= cost[:, 0]).all():
+    tied = False
+    if name != "kurtosis":
+        sums = problem.sums(found.assignment)
+        root = float(criterion.multiplier(sums[1:] / sums[:1])[0])
+        cost = root * problem.table[..., 0].astype(float) - problem.table[..., 1]
+        tied = (cost[np.arange(T), found.assignment] > cost.min(1)).any()
+    if not tied:
         assert bound == pytest.approx(scores.min(), abs=1e-6)
         assert found.score == pytest.approx(scores.min(), abs=1e-9)
-
-
-@each(("name", "order"), QUASI_CONVEX)
-def test_bound_is_tight_where_rows_do_not_tie(name, order):
-    """Each frame has one length that is clearly sparser than the others."""
-    criterion = resolve(name, order)
-    rng = np.random.default_rng(2)
-    T, M = 6, 3
-    a = np.exp(0.1 * rng.standard_normal((T, M, BINS)))
-    best = rng.integers(0, M, T)
-    a[np.arange(T), best, 1:] *= 1e-3
-    rows, _ = criterion.rows(torch.from_numpy(a.reshape(1, T * M, BINS)))
-    table = rows.numpy().reshape(T, M, 2).astype(np.float32)
-    problem = TabulatedProblem(table, np.ones(T), criterion, cells=float(BINS * T))
-    found = problem.free()
-    assert found.assignment.tolist() == best.tolist()
-    assert found.score == pytest.approx(all_scores(problem).min(), abs=1e-12)
-    assert problem.score(found.bound) == pytest.approx(found.score, abs=1e-9)
 
 
 @each(("name", "order"), QUASI_CONVEX)
@@ -108,18 +94,8 @@ def test_gap_is_a_few_rows_of_many(name, order):
     assert gap < 0.02 * spread
 
 
-@settings(max_examples=20, deadline=None)
-@given(T=st.integers(1, 5), M=st.integers(1, 4), seed=st.integers(0, 2**32 - 1))
-def test_kurtosis_is_solved_exactly(T, M, seed):
-    problem = small_problem(resolve("kurtosis"), T, M, seed)
-    found = problem.free()
-    best = all_scores(problem).min()
-    assert found.score == pytest.approx(best, abs=1e-9)
-    assert problem.score(found.bound) == pytest.approx(best, abs=1e-9)
-
-
 @each("name", [name for name in CRITERIA if name != "gini"])
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     T=st.integers(2, 5),
     M=st.integers(1, 4),

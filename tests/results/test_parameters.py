@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from writers_example import CONSTANT, VARYING, K, a_result
-from writers_example import npy_header as header
 
 from dstft_cli.errors import InputError
 from dstft_cli.results import read_parameters, write_parameters
+from results.example import CONSTANT, VARYING, K, a_result
 
 NAMES = [
     "window_length",

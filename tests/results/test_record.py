@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from writers_example import CONSTANT, VARYING, a_result
 
 from dstft_cli._version import __version__
 from dstft_cli.errors import InputError, OutputError
 from dstft_cli.records import Result
 from dstft_cli.results import read_record, read_result, result_record, write_json
 from dstft_cli.results.record import is_record
+from results.example import CONSTANT, VARYING, a_result
 
 
 def record_of(result: Result, **changes: Any) -> dict[str, Any]:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from writers_example import VARYING, a_result
 
 from dstft_cli.errors import OutputError
 from dstft_cli.results import peak_memory_mb, write_json, write_parameters, write_trajectory
+from results.example import VARYING, a_result
 
 COLUMNS = [
     "step",

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from settings_example import EXAMPLES
 
 from dstft_cli import names
 from dstft_cli.errors import UsageError
@@ -23,6 +22,8 @@ from dstft_cli.settings import (
     merge,
     settings_in_record,
 )
+from dstft_cli.settings.length import number_text, time_text
+from settings.example import EXAMPLES
 
 
 def refused(typed=(), pairs=(), config=None) -> str:

@@ -73,24 +73,6 @@ def threads_of(count: int) -> set[threading.Thread]:
     return set(map_in_order(work, range(min(4 * count, 40)), count))
 
 
-def test_threads_stay_for_the_next_call_and_others_take_their_place():
-    first = threads_of(2)
-    assert len(first) == 2
-    assert threads_of(2) == first
-    others = threading.active_count() - len(threads_of(2))
-    for count in (3, 4, 5):
-        seen = threads_of(count)
-        assert len(seen) == count
-    wait_until(lambda: threading.active_count() <= others + 5)
-
-
-def wait_until(happened) -> None:
-    timeout = time.monotonic() + 10
-    while not happened():
-        assert time.monotonic() < timeout
-        time.sleep(0.01)
-
-
 def test_no_more_threads_than_processors(monkeypatch):
     monkeypatch.setattr("dstft_cli.stft.blocks.cpu_count", lambda: 3)
     assert len(threads_of(4000)) <= 3

@@ -5,16 +5,15 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
-from scipy.signal import ShortTimeFFT
-from scipy.signal.windows import hann
-from stft_reference import explicit_stft
+from fit.cases import each
+from scipy.signal import ShortTimeFFT, windows
 from torch.autograd.gradcheck import GradcheckError
 
 from dstft_cli.errors import UsageError
 from dstft_cli.names import NORMALIZATIONS, WINDOWS
 from dstft_cli.stft import differentiable_stft, stft, stft_derivatives
+from stft.reference import explicit_stft
 
-every_window = pytest.mark.parametrize("window", WINDOWS)
 CENTERS = torch.tensor([0.0, 2.25, 9.5, 16.9, 30.001, 39.5], dtype=torch.float64)
 LENGTHS = torch.tensor([[11.3, 5.0, 14.9, 3.7, 12.0, 8.25]], dtype=torch.float64)
 
@@ -32,7 +31,7 @@ def shapes(n_fft: int) -> list[torch.Tensor]:
     return [torch.from_numpy(lengths.astype(np.float64)) for lengths in (*made, few, patches)]
 
 
-@every_window
+@each("window", WINDOWS)
 def test_against_the_explicit_sum(window):
     """Every shape of lengths, at whole and at other centres, batches of pairs cut small."""
     x = noise(2, 40)
@@ -70,7 +69,7 @@ def test_derivatives_are_difference_quotients():
             assert found.abs().max() > 1e-3
 
 
-def test_equals_torch_at_integer_parameters():
+def test_equals_torch_and_scipy_at_integer_parameters():
     for dtype, tolerance in ((torch.float32, 1e-5), (torch.float64, 1e-10)):
         x = noise(2, 1000, dtype=dtype)
         for n_fft, hop, length in ((64, 16, 64), (128, 10, 50), (32, 32, 32)):
@@ -81,36 +80,26 @@ def test_equals_torch_at_integer_parameters():
             expected = torch.stft(x, n_fft, hop, length, hann, **options)
             assert X.dtype == expected.dtype
             assert (X - expected).abs().max() <= tolerance * expected.abs().max()
-
-
-def test_equals_scipy_at_integer_parameters():
-    n_fft, hop = 48, 12
-    x = noise(480).numpy()
-    scipy_stft = ShortTimeFFT(hann(n_fft, sym=False), hop, fs=1.0, phase_shift=None)
-    expected = scipy_stft.stft(x, p0=0, p1=41)
-    centers = torch.arange(0, 481, hop, dtype=torch.float64)
-    lengths = torch.tensor([[float(n_fft)]])
-    X = stft(torch.from_numpy(x), centers, lengths, n_fft, normalization="none")
+    x, centers = noise(480), torch.arange(0, 481, 12, dtype=torch.float64)
+    expected = ShortTimeFFT(windows.hann(48, sym=False), 12, fs=1.0, phase_shift=None).stft(
+        x.numpy(), p0=0, p1=41
+    )
+    X = stft(x, centers, torch.tensor([[48.0]], dtype=torch.float64), 48, normalization="none")
     np.testing.assert_allclose(X.numpy(), expected, rtol=0, atol=1e-10)
-
-
-def test_power_has_a_derivative_where_the_centre_is_whole():
-    """The phase is counted from ⌊t⌋, the power is not: it moves on smoothly across an integer."""
-    x, length = noise(40), torch.tensor([[9.3]], dtype=torch.float64)
-
-    def power(t: float) -> torch.Tensor:
-        return stft(x, torch.tensor([t], dtype=torch.float64), length, 16).abs() ** 2
-
-    X, _, by_center = stft_derivatives(x, torch.tensor([20.0], dtype=torch.float64), length, 16)
-    step = 1e-5
-    expected = (power(20 + step) - power(20 - step)) / (2 * step)
-    torch.testing.assert_close(2 * (X.conj() * by_center).real, expected, rtol=1e-6, atol=1e-8)
 
 
 @pytest.mark.xfail(strict=True, raises=GradcheckError)
 def test_no_derivative_of_the_phase_where_the_centre_is_whole():
-    """X is counted from ⌊t⌋, so its phase jumps by exp(2πj f/K) as the centre crosses an integer."""
+    """X is counted from ⌊t⌋, so its phase jumps by exp(2πj f/K) as the centre crosses an integer.
+
+    The power is not: it moves on smoothly.
+    """
     x, lengths = noise(40), torch.tensor([[9.3]], dtype=torch.float64)
+    whole, step = torch.tensor([20.0], dtype=torch.float64), 1e-5
+    X, _, by_center = stft_derivatives(x, whole, lengths, 16)
+    up, down = (stft(x, whole + s * step, lengths, 16).abs() ** 2 for s in (1, -1))
+    found = 2 * (X.conj() * by_center).real
+    np.testing.assert_allclose(found, (up - down) / (2 * step), rtol=1e-6, atol=1e-8)
     centers = torch.tensor([20.0], dtype=torch.float64, requires_grad=True)
     torch.autograd.gradcheck(lambda t: differentiable_stft(x, lengths, 16, centers=t), centers)
 
@@ -136,13 +125,8 @@ def test_silence_has_finite_derivatives():
     parts = stft_derivatives(torch.zeros(40, dtype=torch.float64), CENTERS, LENGTHS, 16)
     for part in parts:
         assert torch.equal(part, torch.zeros_like(part))
-
-
-def test_shape_follows_the_signal():
-    x = noise(3, 40)
-    assert stft(x[0], CENTERS, LENGTHS, 16).shape == (9, 6)
-    assert stft(x, CENTERS, LENGTHS, 16).shape == (3, 9, 6)
-    for part in stft_derivatives(x, CENTERS, LENGTHS, 16):
+        assert part.shape == (9, 6)
+    for part in stft_derivatives(noise(3, 40), CENTERS, LENGTHS, 16):
         assert part.shape == (3, 9, 6)
 
 

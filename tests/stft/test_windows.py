@@ -5,15 +5,16 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
-from stft_reference import profile
+from fit.cases import each
 
 from dstft_cli.errors import UsageError
 from dstft_cli.names import NORMALIZATIONS, WINDOWS
 from dstft_cli.stft import Transform, window
 from dstft_cli.stft.windows import FAMILIES, window_and_slopes
+from stft.reference import profile
 
 LENGTH = 21.3
-every_window = pytest.mark.parametrize("name", WINDOWS)
+every_window = each("name", WINDOWS)
 
 
 def offsets(fraction: float = 0.3) -> torch.Tensor:
@@ -22,10 +23,6 @@ def offsets(fraction: float = 0.3) -> torch.Tensor:
 
 def column(*values: float) -> torch.Tensor:
     return torch.tensor(values, dtype=torch.float64)
-
-
-def test_every_name_has_its_family():
-    assert tuple(FAMILIES) == WINDOWS
 
 
 def test_one_at_the_centre_and_nothing_from_the_end_on():

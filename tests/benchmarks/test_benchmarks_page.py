@@ -114,23 +114,18 @@ def test_quick_sizes_are_smaller_and_given_ones_win(fake: Callable[..., None]) -
     assert seen[2] == (5.0, seen[1][1])
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["sped"], r"benchmark 'sped' is unknown: use evaluation, speed,"),
-        (["--rounds", "0"], r"--rounds at least 1"),
-        (["--points", "2"], r"--points must be 3 to 6"),
-        (["--clips", "39"], r"--clips must be at least 40"),
-        (["--longest", "3"], r"--longest must be at least 4"),
-        (["--peer-seconds", "-1"], r"--peer-seconds must be 0 or above"),
-    ],
-)
-def test_wrong_options_are_refused(
-    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit, match="2"):
-        main(arguments)
-    assert re.search(message, capsys.readouterr().err)
+def test_wrong_options_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments, message in (
+        (["sped"], "'sped' is unknown"),
+        (["--rounds", "0"], "at least 1"),
+        (["--points", "2"], "3 to 6"),
+        (["--clips", "39"], "at least 40"),
+        (["--longest", "3"], "at least 4"),
+        (["--peer-seconds", "-1"], "0 or above"),
+    ):
+        with pytest.raises(SystemExit, match="2"):
+            main(arguments)
+        assert message in capsys.readouterr().err
 
 
 def test_an_absent_peer_is_skipped_loudly(

@@ -1,0 +1,237 @@
+"""Sums of a criterion, with a length per frame, bin or patch: by the definition and by differences."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+from criteria.reference import criterion_value
+from stft.reference import explicit_stft
+
+from dstft_cli.criteria import resolve
+from dstft_cli.fit.cells import CellEvaluator, FrequencyEvaluator, Patches, choose_patches
+from dstft_cli.fit.centers import quadrature_weights, uniform_centers
+from dstft_cli.fit.evaluator import Compute, Evaluator
+from dstft_cli.stft import Transform
+from fit.cases import CRITERIA, NORMALIZATIONS, WINDOWS, each
+
+N, K, F = 90, 32, 17
+SIGNAL = np.random.default_rng(5).standard_normal((2, N))
+WHOLE, FRACTIONAL = uniform_centers(N, 8.0), uniform_centers(N, 7.3)
+UNEVEN = np.array([0.4, 5.9, 16.3, 22.6, 23.2, 37.7, 50.1, 61.5, 63.3, 77.2, 88.8])
+SHAPES = [(1, 1), (2, 3), (1, 1000), (5, 4)]  # of patches, in cells
+KINDS = ["time", "frequency", *SHAPES]
+TRANSFORM = Transform(K)
+PARTED = [name for name in CRITERIA if name != "kurtosis"]
+
+
+def criteria_of(kind) -> list[str]:
+    """Kurtosis is a mean over frames: it has no value where bins have lengths of their own."""
+    return list(CRITERIA) if kind == "time" else PARTED
+
+
+def build(
+    kind="time", criterion="entropy", *, centers=FRACTIONAL, samples=SIGNAL, transform=TRANSFORM,
+    dtype=torch.float64, threads=1, progress=None, **options,
+) -> Evaluator:  # fmt: skip
+    options["compute"] = Compute(dtype=dtype, threads=threads, progress=progress)
+    given = samples, centers, transform, resolve(criterion)
+    if kind in ("time", "frequency"):
+        return (Evaluator if kind == "time" else FrequencyEvaluator)(*given, **options)
+    patches = Patches((F, len(centers)), kind[0], min(kind[1], len(centers)))
+    return CellEvaluator(*given, patches=patches, **options)
+
+
+def random_row(at: Evaluator) -> np.ndarray:
+    """A length of each row, all different."""
+    return np.random.default_rng(9).permutation(np.linspace(8.1, 31.3, len(at.weights)))
+
+
+def magnitudes(lengths, centers) -> np.ndarray:
+    """`|X|`, [C, T, F], by the definition."""
+    found = [explicit_stft(x, centers, lengths, K) for x in SIGNAL]
+    return np.abs(np.stack(found).transpose(0, 2, 1))
+
+
+@each("kind", KINDS)
+@each("centers", [WHOLE, FRACTIONAL])
+def test_values_are_those_of_the_explicit_sum(kind, centers):
+    lengths = None
+    for power, criterion in product((2.0, 1.0, 0.5), criteria_of(kind)):
+        at = build(kind, criterion, centers=centers, power=power)
+        if lengths is None:
+            lengths = at.arrange(random_row(at))
+            plane = magnitudes(lengths, centers)
+        value = float(at.criterion.value(torch.from_numpy(at.total(lengths)), at.cells))
+        close = 1e-6 if criterion == "gini" else 1e-9
+        assert at.cells == pytest.approx(plane.size)
+        assert value == pytest.approx(criterion_value(criterion, plane**power), rel=close)
+
+
+def test_rows_are_patches_frequency_first():
+    """Each row's sums are those of its cells, frames weighing their share of time."""
+    at = build((2, 3), centers=UNEVEN)
+    row = random_row(at)
+    lengths = at.arrange(row)
+    assert at.patches.shape == (9, 4)
+    assert lengths.shape == (F, len(UNEVEN))
+    assert lengths[2, 3] == lengths[3, 5] == row[5]
+    a = magnitudes(lengths, UNEVEN) ** 2 * quadrature_weights(UNEVEN)[:, None]
+    a /= K  # the evaluator divides the signal by the largest |X| there can be, √K
+    expected = [
+        [a[:, 3 * t : 3 * t + 3, 2 * f : 2 * f + 2].sum() for t in range(4)] for f in range(9)
+    ]
+    np.testing.assert_allclose(at.rows(lengths)[:, 0], np.ravel(expected), rtol=1e-9)
+    np.testing.assert_allclose(at.sums(at.rows(lengths))[0], a.sum(), rtol=1e-9)
+
+
+@each(
+    ("plane", "frames", "most", "expected"),
+    [
+        ((1025, 100), 1, 200_000, (1, 1)),
+        ((1025, 100), 1, 60_000, (1, 2)),
+        ((1025, 100), 2, 7_000, (2, 16)),
+        ((3, 2), 8, 100, (1, 2)),
+        ((1000, 2), 1, 10, (128, 2)),
+    ],
+)
+def test_patches_grow_until_there_are_few_enough(plane, frames, most, expected):
+    patches = choose_patches(plane, frames=frames, longest=16, most=most)
+    assert (patches.bins, patches.frames) == expected
+    assert patches.shape[0] * patches.shape[1] <= most
+
+
+@each("kind", KINDS)
+def test_shortest_of_each_frame(kind):
+    at = build(kind)
+    row = random_row(at)
+    expected = np.broadcast_to(at.arrange(row), (F, len(FRACTIONAL))).min(0)
+    np.testing.assert_array_equal(row[at.shortest(row)], expected)
+
+
+@each("kind", KINDS)
+@each("centers", [WHOLE, FRACTIONAL])
+def test_table_rows_are_those_of_plain_lengths(kind, centers):
+    at = build(kind, "renyi", centers=centers)
+    lengths = np.array([6.5, 12.0, 31.9])
+    table = at.table(lengths)
+    assert at.evaluations == 3
+    assert (table.shape, table.dtype) == ((len(at.weights), 3, 2), np.float64)
+    for m, length in enumerate(lengths):
+        rows = at.rows(np.array([[length]]))
+        np.testing.assert_allclose(table[:, m], rows, rtol=1e-9, atol=1e-12)
+    assert at.evaluations == 6
+
+
+@each("kind", KINDS)
+@each("power", [2.0, 1.0, 0.5])
+def test_gradient_is_the_difference_quotient(kind, power):
+    """Along a random direction; windows, normalizations, bands and places by turns."""
+    for i, criterion in enumerate(criteria_of(kind)):
+        transform = Transform(K, WINDOWS[i % 5], NORMALIZATIONS[i % 3])
+        bins = slice(3, 12) if i % 2 else slice(None)
+        centers = (UNEVEN, WHOLE, FRACTIONAL)[(i + int(power)) % 3]
+        at = build(kind, criterion, centers=centers, transform=transform, power=power, bins=bins)
+        row = random_row(at)
+        if at.criterion.ranked:
+            at.rank(at.arrange(row))
+        rows, slopes = at.rows_and_slopes(at.arrange(row))
+        np.testing.assert_allclose(rows, at.rows(at.arrange(row)), rtol=1e-10, atol=1e-14)
+        _, outer = at.criterion.score_gradient(at.sums(rows), at.cells)
+        direction = np.random.default_rng(8).uniform(-1, 1, len(row))
+        found = float((at.weights * (slopes @ outer)) @ direction)
+        step = 1e-8 if at.criterion.ranked else 1e-5  # ranks are held while cells keep their bucket
+        up, down = (
+            at.criterion.score_gradient(at.sums(at.rows(at.arrange(moved))), at.cells)[0]
+            for moved in (row + step * direction, row - step * direction)
+        )
+        assert found == pytest.approx((up - down) / (2 * step), rel=2e-5, abs=1e-7), criterion
+        assert np.abs(slopes @ outer).max() > 1e-4
+
+
+@each("kind", ["time", "frequency", (2, 3)])
+@each("power", [1.0, 2.0])
+def test_slopes_by_length_and_by_center_are_difference_quotients(kind, power):
+    """A centre moves its own frame alone, so all may move at once."""
+    step, options = 1e-5, {"power": power, "hop_length": 7.0}
+    for criterion in criteria_of(kind):
+        if criterion == "gini":
+            continue
+        at = build(kind, criterion, centers=UNEVEN, **options)
+        row = random_row(at)
+        lengths = at.arrange(row)
+        slopes = at.slopes(lengths)
+        assert slopes.by_length.shape == (len(row), at.criterion.sums_per_frame)
+        assert slopes.by_center.shape == (len(UNEVEN), at.criterion.sums_per_frame)
+        assert (slopes.by_length != 0).all()
+        assert (slopes.by_center != 0).all()
+        for r in {0, len(row) // 2, len(row) - 1}:
+            e = step * (np.arange(len(row)) == r)
+            up, down = (at.sums(at.rows(at.arrange(row + s * e))) for s in (1, -1))
+            tiny = 1e-7 * np.abs(slopes.by_length).max()
+            expected = (up - down) / (2 * step)
+            np.testing.assert_allclose(slopes.by_length[r], expected, rtol=1e-4, atol=tiny)
+        up, down = (
+            build(kind, criterion, centers=UNEVEN + s * step, **options).slopes(lengths).frames
+            for s in (1, -1)
+        )
+        scale = np.abs(slopes.by_center).max(0)
+        expected = (up - down) / (2 * step) / scale
+        np.testing.assert_allclose(slopes.by_center / scale, expected, rtol=1e-4, atol=1e-7)
+
+
+@each("kind", KINDS)
+def test_silence_is_finite(kind):
+    samples = SIGNAL.copy()
+    samples[:, 30:] = 0.0
+    dtypes = torch.float32, torch.float64
+    for criterion, power, dtype in product(criteria_of(kind), (1.0, 0.5), dtypes):
+        at = build(kind, criterion, samples=samples, power=power, dtype=dtype)
+        lengths = at.arrange(random_row(at))
+        at.total(lengths)
+        rows, slopes = at.rows_and_slopes(lengths)
+        _, outer = at.criterion.score_gradient(at.sums(rows), at.cells)
+        for found in (rows, slopes, outer):
+            assert np.isfinite(found).all()
+        if kind not in ("frequency", (1, 1000)):
+            assert (slopes[-1] == 0).all()
+        assert (slopes[0] != 0).all()
+        if not at.criterion.ranked:
+            assert np.isfinite(at.slopes(lengths).by_center).all()
+
+
+@each("centers", [WHOLE, UNEVEN])
+@each("kind", KINDS)
+def test_blocks_and_threads_change_nothing(kind, centers):
+    """Frames of a patch lie in one block, unless the patch is as long as the signal."""
+    seen, found = [], {}
+    for threads in (0, 1, 3):  # 0: in one block
+        at = build(
+            kind, centers=centers, threads=max(threads, 1), progress=lambda *call: seen.append(call)
+        )
+        lengths = at.arrange(random_row(at))
+        if threads:
+            at._block = 4 if kind == (5, 4) else 3
+        seen.clear()
+        slopes = at.slopes(lengths)
+        assert seen[-1][1] == seen[-1][2] == len(seen)
+        assert (len(seen) > 1) == bool(threads)
+        rows = at.table(np.array([9.0, 20.0])), *at.rows_and_slopes(lengths), at.rows(lengths)
+        found[threads] = *rows, slopes.by_length, slopes.by_center
+    for whole, one, three in zip(*found.values(), strict=True):
+        np.testing.assert_array_equal(one, three)
+        np.testing.assert_allclose(one, whole, rtol=1e-10, atol=1e-12)
+
+
+@each("level", [1e-15, 1e15])
+@each("criterion", [name for name in CRITERIA if name != "gini"])
+def test_level_of_the_recording_does_not_matter(level, criterion):
+    """The peak is divided out, so that no power of a sample leaves the range of float32."""
+    values = []
+    for factor in (1.0, level):
+        samples = (SIGNAL * factor).astype(np.float32)
+        peak = float(abs(samples).max())
+        at = build("time", criterion, samples=samples, dtype=torch.float32, peak=peak)
+        total = torch.from_numpy(at.total(at.arrange(random_row(at))))
+        values.append(float(at.criterion.value(total, at.cells)))
+    assert values[1] == pytest.approx(values[0], rel=1e-5)

@@ -1,0 +1,150 @@
+"""Warnings that teach: on standard error and in result.json, and never without cause."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from dstft_cli.cli import main
+from dstft_cli.run.recording import load_recording, recording_warnings
+from dstft_cli.settings import Settings
+
+SAMPLES = sorted((Path(__file__).parents[2] / "sample_audio").glob("*.[wo][ag][va]"))
+RATE = 8000
+T = np.arange(2 * RATE) / RATE
+CHIRP = 0.4 * np.sin(2 * np.pi * (500 * T + 500 * T**2))
+NOISE = 0.1 * np.random.default_rng(0).standard_normal(len(T))
+OF_RECORDINGS = {
+    "silence": "exactly zero (digital silence)",
+    "clipping": "at full scale (clipping)",
+    "offset": "constant offset (DC)",
+    "antiphase": "cancel in the mix",
+    "noise": "score alike",
+}
+RECORDINGS = {
+    "silence": np.where(T < 1.5, 0, CHIRP),
+    "clipping": np.clip(4 * CHIRP, -1, 1),
+    "offset": 0.1 * CHIRP + 0.5,
+    "antiphase": np.stack([CHIRP, -0.95 * CHIRP], axis=1),
+    "noise": NOISE,
+}
+
+
+def write(path: Path, samples: np.ndarray, rate: int = RATE) -> Path:
+    soundfile.write(path, samples, rate, subtype="FLOAT")
+    return path
+
+
+def of_noise(warnings: list[str]) -> list[str]:
+    return [text for text in warnings if "noise" in text or "score alike" in text]
+
+
+def run(path: Path, output: Path, capsys, *options: str) -> list[str]:
+    """The warnings in `result.json`, which are those on standard error."""
+    assert main(["optimize", str(path), "-o", str(output), "--no-figures", *options]) == 0
+    told = capsys.readouterr().err.splitlines()
+    recorded = json.loads((output / "result.json").read_text())["warnings"]
+    assert told == [f"warning: {text}" for text in recorded]
+    return recorded
+
+
+def test_each_kind(tmp_path, capsys):
+    for kind, samples in RECORDINGS.items():
+        path = write(tmp_path / f"{kind}.wav", samples)
+        warnings = run(path, tmp_path / kind, capsys)
+        found = [text for text in warnings if OF_RECORDINGS[kind] in text]
+        assert len(found) == 1
+        assert "--" in found[0]  # the remedy
+        others = [word for name, word in OF_RECORDINGS.items() if name != kind]
+        assert not [text for text in warnings if any(word in text for word in others)]
+
+
+def test_no_false_alarm_on_the_sample_recordings(tmp_path, capsys):
+    for path, criterion in zip(SAMPLES, ["entropy", "renyi"] * len(SAMPLES), strict=False):
+        options = ["--criterion", criterion, "--duration", "2"]
+        warnings = run(path, tmp_path / path.name, capsys, *options)
+        assert not [text for text in warnings if any(w in text for w in OF_RECORDINGS.values())]
+
+
+def test_noise_is_told_once_and_not_as_a_bound(tmp_path, capsys):
+    path = write(tmp_path / "noise.wav", NOISE[:RATE])
+    for mode in ("constant", "time", "frequency"):
+        (warning,) = run(path, tmp_path / mode, capsys, "--window-mode", mode)
+        assert "score alike" in warning
+
+
+def test_noise_keeps_the_first_fft_size_or_a_larger_one(tmp_path, capsys):
+    for seed in range(2):
+        noise = np.random.default_rng(seed).standard_normal(4 * RATE)
+        run(write(tmp_path / f"{seed}.wav", 0.1 * noise), tmp_path / f"{seed}", capsys)
+        record = json.loads((tmp_path / f"{seed}" / "result.json").read_text())
+        assert record["n_fft"] >= 512
+
+
+def test_what_is_not_called_noise(tmp_path, capsys):
+    """A click in whose last table all lengths score alike; lengths over a narrow range."""
+    click = 1.0 * (np.arange(RATE // 10) == 400) + 1e-4 * NOISE[: RATE // 10]
+    assert not of_noise(run(write(tmp_path / "click.wav", click), tmp_path / "click", capsys))
+    options = ["--n-fft", "512", "--win-length-min", "300", "--win-length-max", "310"]
+    path = write(tmp_path / "narrow.wav", CHIRP)
+    assert not of_noise(run(path, tmp_path / "narrow", capsys, "--win-length", "305", *options))
+
+
+def test_an_offset_is_told_first_with_an_option_that_removes_it(tmp_path, capsys):
+    path = tmp_path / "offset.wav"
+    for offset in (0.02, 0.08):  # 0.5 % and 7 % of the energy
+        write(path, CHIRP + offset)
+        warnings = run(path, tmp_path / f"{offset}", capsys, "--n-fft", "64")
+        assert "longest allowed" in warnings[-1]
+        told = [text for text in warnings if "constant offset (DC)" in text]
+        assert told == warnings[: offset > 0.05]
+    assert "7.42 %" in told[0]
+    assert told[0].endswith("--highpass 4")
+    assert run(path, tmp_path / "above", capsys, "--n-fft", "2048", "--highpass", "4") == []
+    options = ["--n-fft", "2048", "--criterion-fmin", "40"]
+    (band,) = run(path, tmp_path / "band", capsys, *options)
+    assert "below about 400 samples" in band
+    assert band.endswith("--highpass 4")
+
+
+def test_the_filter_that_is_advised_leaves_the_band_alone(tmp_path):
+    path = write(tmp_path / "offset.wav", CHIRP + 0.08)
+    for options, shortest, cutoff in (
+        ({}, 8, "4"),
+        ({"criterion_fmax": 15.0}, 8, "0.15"),
+        ({"criterion_fmin": 5.0}, 8, "2.5"),
+        ({"criterion_fmin": 900.0, "criterion_fmax": 990.0}, 8, "4"),
+        ({"criterion_fmin": 40.0}, 399, "4"),
+        ({"criterion_fmin": 40.0}, 400, None),
+        ({"highpass": 1.0}, 8, None),
+    ):
+        settings = Settings(**options)
+        with load_recording(str(path), settings) as signal:
+            told = recording_warnings(signal, settings, shortest)
+        assert len(told) == (cutoff is not None)
+        assert all(text.endswith(f"`highpass` {cutoff}") for text in told)
+
+
+def test_a_sweep_tells_of_an_offset_and_a_recording_with_learned_lengths_does_not(tmp_path, capsys):
+    path = write(tmp_path / "offset.wav", CHIRP + 0.08, 1000)
+    fit = str(tmp_path / "fit")
+    assert main(["sweep", str(path), "-o", str(tmp_path / "sweep"), "--no-figures"]) == 0
+    assert "remove it with --highpass 0.5\n" in capsys.readouterr().err
+    assert main(["optimize", str(path), "-o", fit, "--no-figures"]) == 0
+    capsys.readouterr()
+    applied = ["apply", fit, str(path), "-o", str(tmp_path / "applied")]
+    assert main([*applied, "--no-figures"]) == 0
+    assert "constant offset" not in capsys.readouterr().err
+
+
+def test_noise_over_an_offset_has_no_best_window_once_that_is_filtered_out(tmp_path, capsys):
+    """A band of the criterion does not do: short windows let the offset into it."""
+    path = write(tmp_path / "noise.wav", 0.05 * NOISE / NOISE.std() + 0.3)
+    verdicts = []
+    for options in (["--criterion-fmin", "40"], ["--highpass", "8"]):
+        output = ["-o", str(tmp_path / options[0]), "--no-figures"]
+        assert main(["sweep", str(path), *options, *output]) == 0
+        verdicts.append(capsys.readouterr().out)
+    assert "a lot" in verdicts[0]
+    assert "not at all" in verdicts[1]
