@@ -149,11 +149,18 @@ _SENTENCES: dict[str, str | Callable[[Note], str]] = {
         "the criterion became NaN or infinite; the best step before is kept: lower `order` or "
         "`power`, or use `dtype` float64"
     ),
+    "not_local": (
+        "{detail} ranks all cells of the plane and has no value for a part: with {names} plane it is shown"
+    ),
     "nothing_to_learn": (
         "only windows of {value} samples are allowed, so no length is learned: change {names}"
     ),
     "overlap_too_wide": (
         "overlap {value} is above {limit}, so the signal may not be reconstructed: lower {names}"
+    ),
+    "positions_by_plane": (
+        "the frame positions are those of the criterion of the whole plane, for tiles stand still: "
+        "{names} plane learns lengths and positions together"
     ),
     "quiet_frames_rewarded": (
         "with normalization {detail} the criterion may reward windows that make frames quiet: use "

@@ -159,7 +159,7 @@ class Settings:
             "Learned window length: none, one for the file, or varying over time, frequency or both.",
             "MODE",
         ),
-    ] = "constant"
+    ] = "time-frequency"
     hop_mode: Annotated[
         Literal["fixed", "constant", "time"],
         _learned(
@@ -204,6 +204,13 @@ class Settings:
     criterion: Annotated[
         Criterion | ObjectPath, _criterion("Measure of sparsity to optimize.", "NAME")
     ] = "entropy"
+    scope: Annotated[
+        Literal["local", "plane"],
+        _criterion(
+            "local: every part of the plane counts by itself. plane: the loudest decide, as in the paper.",
+            "SCOPE",
+        ),
+    ] = "local"
     order: Annotated[
         float | None,
         Field(gt=0),
@@ -481,8 +488,8 @@ class SweepSettings(Settings):
 
 _SWEEP = (
     *("n_fft", "win_length_min", "win_length_max", "hop_length", "overlap"),
-    *("window", "normalization", "power", "criterion", "order", "criterion_fmin", "criterion_fmax"),
-    *("output", "png", "csv", "json", "force", "figures", "format", "preset"),
+    *("window", "normalization", "power", "criterion", "scope", "order", "criterion_fmin"),
+    *("criterion_fmax", "output", "png", "csv", "json", "force", "figures", "format", "preset"),
 )
 SWEEP_OPTIONS = {
     name: declared

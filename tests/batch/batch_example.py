@@ -80,7 +80,12 @@ def results(folder: Path) -> dict[str, Any]:
         if "/." in str(path):  # what a killed run was writing
             continue
         record = json.loads(path.read_text(encoding="utf-8"))
-        for name in ("seconds", "peak_memory_mb", "outputs", "sizes"):  # trajectory.csv tells seconds
+        for name in (
+            "seconds",
+            "peak_memory_mb",
+            "outputs",
+            "sizes",
+        ):  # trajectory.csv tells seconds
             del record[name]
         for name in ("output", "force"):
             record["settings"][name] = None

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from writers_example import npy_header
 
 from dstft_cli.errors import InputError, OutputError
 from dstft_cli.results import NpyStream, open_stft
+from results.example import npy_header
 
 DTYPES = ["float32", "float64", "complex64", ">f4", "int16"]
 

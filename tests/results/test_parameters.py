@@ -16,6 +16,7 @@ import pytest
 from dstft_cli.errors import InputError
 from dstft_cli.results import read_parameters, write_parameters
 from results.example import CONSTANT, VARYING, K, a_result
+from results.example import npy_header as header
 
 NAMES = [
     "window_length",

@@ -22,7 +22,6 @@ from dstft_cli.settings import (
     merge,
     settings_in_record,
 )
-from dstft_cli.settings.length import number_text, time_text
 from settings.example import EXAMPLES
 
 
