@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -94,6 +95,62 @@ class CriterionSummary:
     table_bound: float | None
 
 
+@dataclass(frozen=True)
+class LengthMap:
+    """A window length for every point of the time-frequency plane, kept on a coarse grid of tiles.
+
+    Attributes:
+        frequencies: centres of the bands, Hz, increasing, `[B]`.
+        times: of the tiles, samples, evenly spaced, `[U]`.
+        lengths: window lengths of the tiles, samples, float32, `[B, U]`.
+        steps_per_octave: lengths of cells are rounded to this many per octave, so that few occur.
+    """
+
+    frequencies: FloatArray
+    times: FloatArray
+    lengths: NDArray[np.float32]
+    steps_per_octave: int
+
+    def at(self, frequencies: FloatArray, centers: FloatArray) -> NDArray[np.float64]:
+        """Window lengths, samples, `[F, n]`, all within those of the tiles.
+
+        `ln θ` is linear in time between tiles and in the number of the band between bands, so that
+        neighbouring bands fade into each other as triangles; then it is rounded.
+
+        Args:
+            frequencies: Hz, `[F]`.
+            centers: of frames, samples, `[n]`.
+        """
+        logs = self._logs
+        band, part = _places(self.frequencies, np.asarray(frequencies, np.float64))
+        tile, share = _places(self.times, np.asarray(centers, np.float64))
+        last_band, last_tile = len(self.frequencies) - 1, len(self.times) - 1
+        rows = logs[:, tile] * (1 - share) + logs[:, np.minimum(tile + 1, last_tile)] * share
+        upper = rows[np.minimum(band + 1, last_band)]
+        rows = rows[band]
+        rows += part[:, None] * (upper - rows)
+        rows *= self.steps_per_octave
+        index = np.rint(rows, out=rows).astype(np.int64)
+        if index.size == 0:
+            return rows
+        first = int(index.min())
+        table = np.exp2(np.arange(first, int(index.max()) + 1) / self.steps_per_octave)
+        table = table.clip(float(self.lengths.min()), float(self.lengths.max()))
+        return table[index - first]
+
+    @cached_property
+    def _logs(self) -> NDArray[np.float64]:
+        """log₂ of the lengths, `[B, U]`."""
+        return np.log2(self.lengths.astype(np.float64))
+
+
+def _places(grid: FloatArray, values: FloatArray) -> tuple[NDArray[np.int64], FloatArray]:
+    """For each value the number of the last grid point below, and the share of the way to the next."""
+    place = np.interp(values, grid, np.arange(len(grid), dtype=np.float64))
+    below = np.minimum(place.astype(np.int64), max(len(grid) - 2, 0))
+    return below, place - below
+
+
 @dataclass(frozen=True, repr=False)
 class Result:
     """A learned short-time Fourier transform.
@@ -103,7 +160,8 @@ class Result:
         length: samples per channel N.
         n_fft: FFT size K; the transform has F = K // 2 + 1 frequency bins.
         start_window_length: start value, samples, [1, 1].
-        window_length: samples, [1, 1] or [1, T] ([F, 1] and [F, T] where it varies with frequency).
+        lengths: learned window lengths, samples, [1, 1], [1, T], [F, 1] or [F, T]; those of its
+            tiles, [B, U], where there is a `length_map`.
         hop_length: uniform distance of the frame centres at the start, samples.
         length_bounds: shortest and longest window length allowed, samples.
         hop_bounds: shortest and longest hop allowed, samples, and
@@ -120,13 +178,16 @@ class Result:
         notes: what a user should know, each with the parameter that remedies it.
         resolved: what was used where a parameter was left open, by name: lengths in samples, `device`,
             `threads`; None where it has no effect.
+        length_map: the lengths where they vary with time and frequency under the local criterion;
+            None elsewhere.
+        scope: of the criterion, `local` or `plane`.
     """
 
     sample_rate: float
     length: int
     n_fft: int
     start_window_length: FloatArray
-    window_length: FloatArray
+    lengths: FloatArray
     hop_length: float
     length_bounds: tuple[float, float]
     frame_centers: FloatArray
@@ -142,14 +203,23 @@ class Result:
     hop_bounds: tuple[float, float] | None = None
     start_centers: FloatArray | None = None
     resolved: Mapping[str, Any] = field(default_factory=dict)
+    length_map: LengthMap | None = None
+    scope: str = "plane"
 
     def __repr__(self) -> str:
-        low, high = float(self.window_length.min()), float(self.window_length.max())
+        low, high = float(self.lengths.min()), float(self.lengths.max())
         lengths = f"{low:.6g}" if low == high else f"{low:.6g} to {high:.6g}"
         return (
             f"Result(window_length={lengths} samples, n_fft={self.n_fft}, frames={self.frames}, "
             f"{self.criterion.name}={self.criterion.final:.5g}, stop_reason={self.stop_reason.value})"
         )
+
+    @cached_property
+    def window_length(self) -> FloatArray:
+        """Samples, [1, 1], [1, T], [F, 1] or [F, T]: from a map, 8 bytes for every cell."""
+        if self.length_map is None:
+            return self.lengths
+        return self.length_map.at(self.frequencies, self.frame_centers)
 
     @property
     def start_frame_centers(self) -> FloatArray:

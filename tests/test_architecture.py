@@ -7,7 +7,7 @@ from pathlib import Path
 import dstft_cli
 
 ROOT = Path(dstft_cli.__file__).parent
-CORE = ["fit", "criteria", "stft", "records"]
+CORE = ["fit", "stft", "criteria", "records"]
 FLOORS: list[set[str]] = [  # from top to bottom; rooms of one floor do not know each other
     {"cli"},
     {"batch"},

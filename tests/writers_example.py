@@ -25,7 +25,7 @@ def a_result(
         length=int(centers[-1]) + 4,
         n_fft=K,
         start_window_length=np.array([[32.0]]),
-        window_length=lengths,
+        lengths=lengths,
         hop_length=4.0,
         length_bounds=(8.0, 64.0),
         frame_centers=centers,

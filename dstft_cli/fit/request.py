@@ -15,6 +15,7 @@ WINDOW_MODES = ("fixed", "constant", "time", "frequency", "time-frequency")
 HOP_MODES = ("fixed", "constant", "time")
 OPTIMIZERS = ("auto", "lbfgs", "adam", "sgd")
 DTYPES = ("float32", "float64")
+SCOPES = ("local", "plane")
 _ABOVE_ZERO = ("power", "sample_rate", "tolerance", "lr", "threads")
 _LENGTHS = tuple(f"{of}_length{end}" for of in ("win", "hop") for end in ("", "_min", "_max"))
 
@@ -49,6 +50,8 @@ class Request:
         overlap: η in (0, 1]; window lengths stay above hop_length / η, learned centres at most η
             mean window lengths apart.
         criterion: a name, `module:object`, or an object (see `criteria.base`).
+        scope: `local`: the criterion is that of tiles of the plane, each for itself (`local_cost`);
+            `plane`: that of the whole plane.
         order: of `renyi` and `lp`; None: 3 and 0.5.
         criterion_fmin, criterion_fmax: band that the criterion looks at, Hz; None: all.
         optimizer: `lbfgs`, `adam`, `sgd`, or `auto`: L-BFGS, Adam where every centre moves, none
@@ -81,6 +84,7 @@ class Request:
     smoothness: float | None
     overlap: float
     criterion: str | Criterion | Any
+    scope: str
     order: float | None
     criterion_fmin: float | None
     criterion_fmax: float | None
@@ -99,6 +103,7 @@ class Request:
             ("hop_mode", HOP_MODES),
             ("optimizer", OPTIMIZERS),
             ("dtype", DTYPES),
+            ("scope", SCOPES),
         ):
             if getattr(self, name) not in valid:
                 raise UsageError(

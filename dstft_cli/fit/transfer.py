@@ -151,7 +151,7 @@ def _one_step(
         length=length,
         n_fft=fitting.n_fft,
         start_window_length=np.array([[typical]]),
-        window_length=lengths,
+        lengths=lengths,
         hop_length=hop,
         length_bounds=(low, high),
         frame_centers=fitting.frame_centers,

@@ -154,7 +154,7 @@ class Settings:
             "Window length: kept, one for the file, or one that changes over time, frequency or both.",
             "MODE",
         ),
-    ] = "constant"
+    ] = "time-frequency"
     hop_mode: Annotated[
         Literal["fixed", "constant", "time"],
         _learned(
@@ -199,6 +199,13 @@ class Settings:
     criterion: Annotated[
         Criterion | ObjectPath, _criterion("Measure of sparsity to optimize.", "NAME")
     ] = "entropy"
+    scope: Annotated[
+        Literal["local", "plane"],
+        _criterion(
+            "local: every part of the plane counts by itself. plane: the loudest decide, as in the paper.",
+            "SCOPE",
+        ),
+    ] = "local"
     order: Annotated[
         float | None,
         Field(gt=0),

@@ -23,6 +23,7 @@ DEFAULTS: dict[str, Any] = {
     "hop_mode": "fixed",
     "overlap": 0.5,
     "criterion": "entropy",
+    "scope": "plane",
     "optimizer": "auto",
     "search": True,
     "max_steps": 200,

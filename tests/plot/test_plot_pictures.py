@@ -32,7 +32,7 @@ def result_of(
         length=LENGTH,
         n_fft=N_FFT,
         start_window_length=np.array([[100.0]]),
-        window_length=np.asarray(window_length),
+        lengths=np.asarray(window_length),
         hop_length=HOP,
         length_bounds=(16.0, 128.0),
         frame_centers=centers,
