@@ -159,9 +159,7 @@ def comparison_figure(
     below = axes[spectrograms] if over is not None else None
 
     reference = max(float(pool.image.max()) for _, pool in (*shown.panels, *shown.zoom))
-    for panel, (label, pool) in zip(
-        (*planes, *zoomed), (*shown.panels, *shown.zoom), strict=True
-    ):
+    for panel, (label, pool) in zip((*planes, *zoomed), (*shown.panels, *shown.zoom), strict=True):
         image = draw_levels(panel, pool, reference, db_range, cmap, shown.band)
         panel_title(panel, label)
     colour_bar(image, planes, level_label(shown.channels))
@@ -304,6 +302,7 @@ def _draw_curve(axes: Axes, positions: FloatArray, values: FloatArray) -> None:
 def _draw_map(axes: Axes, shown: Comparison, cmap: str) -> None:
     """Window lengths over time and frequency, beside them a colour bar with marks."""
     grid, learned = shown.panels[-1][1].grid, shown.window_lengths
+    lengths: FloatArray
     if isinstance(learned, LengthMap):
         lengths = learned.at(
             grid.row_frequencies, (grid.column_times - shown.offset) * shown.sample_rate

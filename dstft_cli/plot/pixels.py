@@ -9,6 +9,7 @@ short click still stands out. The maximum over bins keeps a thin line at its lev
 from __future__ import annotations
 
 import math
+from copy import copy
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,7 +25,7 @@ BLOCK_CELLS = 2**18  # window lengths pooled at a time
 AUDIO_RATE = 2000.0  # Hz: sample rates from here on are those of sound
 FINE_ROWS = 2048  # of an image whose highest frequency is not known yet
 ENERGY_SHARE = 0.999  # of the energy above the noise that pictures show at least
-AUDIBLE = 10.0  # times the noise: power from which a pixel shows a sound
+AUDIBLE = 100.0  # times the calm level of noise, whose peaks reach 20: power that shows a sound
 
 
 def hz_to_scale(hz: ArrayLike, scale: str) -> FloatArray:
@@ -227,6 +228,14 @@ class PixelGrid:
     def shape(self) -> tuple[int, int]:
         """Rows and columns of the image."""
         return self.row_frequencies.size, self.first_frame.size - 1
+
+    def cropped_at(self, fmax: float | None, height: int = 512) -> PixelGrid:
+        """The same columns with at most `height` rows up to `fmax`, Hz, which the axis says; None: all."""
+        grid, (low, high) = copy(self), self.freq_range
+        grid.cropped = fmax is not None
+        grid.freq_range = (low, high if fmax is None else min(fmax, high))
+        grid.extent = (*self.extent[:2], *grid._place_rows(height))
+        return grid
 
     @property
     def column_times(self) -> FloatArray:

@@ -49,11 +49,12 @@ def check_pictures(settings: Settings, sample_rate: float | None) -> None:
 
         check_cmap(settings.cmap)
     if sample_rate is not None:
-        from dstft_cli.plot import frequency_range
+        from dstft_cli.plot import frequency_range, scale_for
 
         s, top = settings, sample_rate / 2
         spacing = 0.0  # of bins: not known before the fit, and no reason to refuse
-        frequency_range(top, spacing, s.freq_scale, s.fmin, s.fmax)
+        fmax = s.fmax if isinstance(s.fmax, float) else None
+        frequency_range(top, spacing, scale_for(s.freq_scale, sample_rate), s.fmin, fmax)
 
 
 @contextmanager
