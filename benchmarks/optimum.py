@@ -167,6 +167,7 @@ def _fit(case: Case, signal: NDArray[np.float64], sample_rate: float) -> Result:
         n_fft=case.n_fft,
         hop_length=case.hop_length,
         window_mode=case.window_mode,
+        scope="plane",
         power=1.0,
         normalization="none",
         overlap=1.0,  # lengths from one hop upwards

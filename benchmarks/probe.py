@@ -79,7 +79,7 @@ def perform(work: Work) -> dict[str, float]:
 def _fit(signal: np.ndarray, work: Work) -> Callable[[], object]:
     from dstft_cli import optimize
 
-    return lambda: optimize(signal, SAMPLE_RATE, **work.options)
+    return lambda: optimize(signal, SAMPLE_RATE, scope="plane", **work.options)
 
 
 def _gradient(signal: np.ndarray, work: Work) -> Callable[[], object]:

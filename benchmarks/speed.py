@@ -142,6 +142,7 @@ def _fits(
                 SAMPLE_RATE,
                 n_fft=N_FFT,
                 hop_length=HOP_LENGTH,
+                scope="plane",
                 overlap=1.0,  # lengths from one hop, 512 samples, upwards
                 **options,
             )

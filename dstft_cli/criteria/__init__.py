@@ -79,6 +79,14 @@ class UserCriterion(Criterion):
             value: Tensor = self._target.value(sums, cells)
         return value
 
+    def elementwise(self, sums: Tensor, cells: float) -> Tensor:
+        """The user's value(), which is promised `[J]`, of `[J, ...]`: torch works element by element."""
+        with _errors_of(f"criterion {self.name}: its value() of tiles"):
+            value: Tensor = self._target.value(sums.movedim(-1, 0), cells)
+            if value.shape != sums.shape[:-1]:
+                raise ValueError(f"shape {tuple(value.shape)} from sums of many tiles")
+        return value if self.direction == "minimize" else -value
+
     def _try_out(self) -> None:
         a = torch.linspace(0.0, 2.0, 12).reshape(1, 3, 4)
         with _errors_of(f"criterion {self.name}: its moments()"):

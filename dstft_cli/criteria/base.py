@@ -71,6 +71,10 @@ class Criterion(ABC):
         value = self.value(sums, cells)
         return value if self.direction == "minimize" else -value
 
+    def elementwise(self, sums: Tensor, cells: float) -> Tensor:
+        """The score of many parts of the plane with as many cells each: `[..., J]` → `[...]`."""
+        return self.score(sums, cells)
+
     def rows(self, a: Tensor, da: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """Sums per frame, `[n, J]` float64, and their derivatives; see `pooled`."""
         return self.pooled(a, frame_sum, da)

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dstft_cli.criteria import Ratio
-from dstft_cli.fit.band import Band
-from dstft_cli.fit.n_fft import Choice, choose_n_fft
-from dstft_cli.fit.notes import Outcome, notes
-from dstft_cli.fit.plan import Plan
+from dstft_cli.fit.local_fit import fit_local
+from dstft_cli.fit.plane_fit import fit_plane
 from dstft_cli.fit.problem import Problem
 from dstft_cli.fit.request import Request
-from dstft_cli.fit.stages import Task, run_stages
-from dstft_cli.fit.steps import Standing
 from dstft_cli.names import Progress
-from dstft_cli.records import Note, Result
+from dstft_cli.records import Result
 from dstft_cli.stft import Samples
-
-_log = logging.getLogger("dstft_cli")
 
 
 def fit(
@@ -51,69 +42,9 @@ def fit(
     """
     began = time.perf_counter()
     problem = Problem.of(samples, request, peak, progress)
-    choice = choose_n_fft(problem)
-    plan = problem.plan(choice.n_fft)
-    _log_plan(problem, plan)
-    end, seconds = run_stages(Task(problem, plan), began)
-    evaluator, best, hops = end.evaluator, end.best, plan.hops
-    # frames of the best per frame of the start, in equal time
-    density = evaluator.cells_per_frame * len(evaluator.centers) / evaluator.cells
-    lengths = evaluator.arrange(best.row)
-    return Result(
-        sample_rate=problem.sample_rate,
-        length=problem.length,
-        n_fft=plan.n_fft,
-        start_window_length=np.array([[plan.start]]),
-        lengths=lengths,
-        hop_length=plan.hop_length,
-        length_bounds=(plan.bounds.low, plan.bounds.high),
-        frame_centers=best.centers,
-        window=request.window,
-        normalization=request.normalization,
-        power=request.power,
-        criterion=end.summary(problem.criterion, density),
-        trajectory=end.trajectory(problem.criterion, density, began, plan.hop_length),
-        stop_reason=end.stop_reason,
-        evaluations=evaluator.evaluations,
-        seconds=seconds,
-        notes=tuple(_notes(problem, choice, plan, end, float(lengths[:, -1].min()))),
-        hop_bounds=None if hops is None else (hops.low, hops.high),
-        start_centers=None if hops is None else end.start.centers,
-        resolved=problem.resolved(plan),
-    )
-
-
-def _log_plan(problem: Problem, plan: Plan) -> None:
-    low, high = plan.bounds.low, plan.bounds.high
-    text = "plan: n_fft %d, hop %g, windows of %g to %g samples, %g at the start"
-    _log.info(text, plan.n_fft, plan.hop_length, low, high, plan.start)
-    if plan.hops is not None:
-        _log.info("plan: hops of %g to %g samples", plan.hops.low, plan.hops.high)
-    if problem.band != Band():
-        bins = problem.band.bins(plan.n_fft, problem.sample_rate)
-        _log.info("criterion: over %s, %d bins", problem.band, bins.stop - bins.start)
-
-
-def _notes(problem: Problem, choice: Choice, plan: Plan, end: Standing, last: float) -> list[Note]:
-    """What is worth saying of a fit whose last frame has this shortest length, samples."""
-    in_band = isinstance(problem.criterion, Ratio) and problem.band != Band()
-    outcome = Outcome(
-        request=problem.request,
-        plan=plan,
-        row=end.best.row,
-        importance=end.importance,
-        hops=np.diff(end.best.centers),
-        last=last,
-        length=problem.length,
-        featureless=end.featureless,
-        others_differ=choice.structured,
-        larger_is_worse=choice.larger_is_worse,
-        band=choice.needed_by_band,
-        rewards_spread=problem.criterion.name if in_band else "",
-        stop_reason=end.stop_reason,
-        stuck=end.stuck,
-    )
-    return notes(outcome)
+    if request.scope == "local":
+        return fit_local(problem, began)
+    return fit_plane(problem, began)
 
 
 _LEFT_OPEN = (

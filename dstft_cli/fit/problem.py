@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from dstft_cli.criteria import Criterion, QuasiConvex, resolve
+from dstft_cli.criteria.local import check_local
 from dstft_cli.errors import InputError, UsageError
 from dstft_cli.fit.band import Band, band_within
 from dstft_cli.fit.cells import CellEvaluator, FrequencyEvaluator, Patches, choose_patches
@@ -27,6 +28,7 @@ Array = NDArray[np.float64]
 # Price of one e-fold change of window length per n_fft of time, or per bin, in nats of the score:
 # lengths follow notes, syllables and partials, not single frames, bins or cells.
 SMOOTHNESS, SMOOTHNESS_ALONG_FREQUENCY = 0.1, 0.5  # there are far more bins than partials
+SMOOTHNESS_OF_TILES = 0.05  # under the local criterion, per longest window or per band
 # neighbours are 3.5 % apart; entropies of recordings are 2e-4 nats below those with 10, 1e-4 above 40
 _FINE_LENGTHS_PER_OCTAVE = 20
 _MOST_CELLS = 1 << 21  # with a window length of their own, where change is free
@@ -72,8 +74,12 @@ class Problem:
         signal = as_channels(samples)
         level = usable_peak(signal, peak)
         criterion = resolve(request.criterion, request.order)
-        check_criterion(criterion, request.window_mode, request.hop_mode)
         smoothness = request.smoothness
+        if request.scope == "local":
+            check_local(criterion)
+            smoothness = SMOOTHNESS_OF_TILES if smoothness is None else smoothness
+        else:
+            check_criterion(criterion, request.window_mode, request.hop_mode)
         if smoothness is None:
             smoothness = SMOOTHNESS_ALONG_FREQUENCY if request.over_frequency else SMOOTHNESS
         return cls(

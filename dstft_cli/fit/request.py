@@ -168,7 +168,7 @@ def check_overlap(overlap: float) -> None:
 
 
 def check_criterion(criterion: Criterion, window_mode: str, hop_mode: str) -> None:
-    """UsageError where a criterion cannot tell what these modes would learn."""
+    """UsageError where a criterion of the whole plane cannot tell what these modes would learn."""
     if "frequency" in window_mode and criterion.per_frame:
         raise UsageError(
             f"criterion {criterion.name} is a mean over frames and does not part into "

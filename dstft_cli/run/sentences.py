@@ -159,6 +159,10 @@ _SENTENCES: dict[str, str | Callable[[Note], str]] = {
     "overlap_too_wide": (
         "overlap {value} is above {limit}, so the signal may not be recoverable: lower {names}"
     ),
+    "positions_by_plane": (
+        "the frame positions are those of the criterion of the whole plane, for tiles stand still: "
+        "{names} plane learns lengths and positions together"
+    ),
     "quiet_frames_rewarded": (
         "with normalization {detail} the criterion may reward windows that make frames quiet: use "
         "{names} energy"

@@ -118,6 +118,11 @@ CONTRADICTIONS = (
         "{order} is too high for {criterion}: use an order above 0 and at most 1",
     ),
     Contradiction(
+        ("criterion", "scope"),
+        lambda s, rate: s.criterion == "gini" and s.scope == "local",
+        "{criterion} ranks all cells of the plane and has no value for a part: use `scope` plane",
+    ),
+    Contradiction(
         ("output",),
         lambda s, rate: str(s.output) == "-",
         "{output} would be a directory of that name: for standard output use `json`, or - with `npy` "
@@ -149,7 +154,7 @@ CONTRADICTIONS = (
 
 def _searched(s: Any) -> bool:
     """Whether all lengths come from the search, without a descent."""
-    plain = s.optimizer == "auto" and s.search and s.hop_mode == "fixed"
+    plain = s.scope == "plane" and s.optimizer == "auto" and s.search and s.hop_mode == "fixed"
     exact = ":" not in s.criterion and s.criterion != "gini"
     frequency = s.window_mode == "frequency" and exact
     return bool(plain and (frequency or s.window_mode == "time-frequency"))
@@ -161,6 +166,11 @@ def _first_stream(s: Any) -> tuple[str, ...]:
 
 WITHOUT_EFFECT = (
     Idle(("smoothness",), lambda s: s.window_mode in ONE_LENGTH, lambda s: ("window_mode",)),
+    Idle(
+        ("smoothness",),  # the tiles of the local criterion overlap as they are
+        lambda s: s.scope == "local" and s.window_mode == "time-frequency",
+        lambda s: ("window_mode", "scope"),
+    ),
     Idle(
         ("win_length_min", "win_length_max"),
         lambda s: s.window_mode == "fixed",

@@ -8,6 +8,7 @@ from dstft_cli.stft.frames import Frames, Samples
 from dstft_cli.stft.functional import inverse_of, istft, spectra, stft, stft_derivatives
 from dstft_cli.stft.layer import DSTFT
 from dstft_cli.stft.least_squares import LeastSquaresInverse
+from dstft_cli.stft.local import local_criterion
 from dstft_cli.stft.mapped import map_spectra
 from dstft_cli.stft.overlap_add import Inverse
 from dstft_cli.stft.transform import Transform
@@ -26,6 +27,7 @@ __all__ = [
     "frequency_bank",
     "inverse_of",
     "istft",
+    "local_criterion",
     "map_in_order",
     "map_spectra",
     "spectra",

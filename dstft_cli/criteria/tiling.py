@@ -1,0 +1,145 @@
+"""Overlapping tiles of the time-frequency plane, in which the local criterion is taken.
+
+A tile is a band of frequencies times a stretch of time. Bands are triangles that add up to one. Two
+neighbours are half a main lobe apart, `2·sr/θ_least(f)`, where
+
+    θ_least(f) = max(shortest window, 3 periods of f)
+
+is the shortest length that a band may take. So a line's energy stays in its band, and bands narrow
+towards low frequencies, as hearing does. Over time a tile is a Gaussian with σ = longest window / 64.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+PERIODS = 3.0  # of its frequency: the shortest window of a band
+NARROWEST = (
+    0.4  # of the longest window: the shortest one of the lowest bands, so that they have a choice
+)
+SPAN = 1 / 64  # σ of a tile in time, in longest windows
+STEP = 1 / 64  # distance of tiles in time, in longest windows
+LENGTHS_PER_OCTAVE = 2  # a spline through their costs gives those between
+_NARROW_REST = 0.3  # of a band's width: a last band narrower than this joins the one before
+
+
+def log_lengths(shortest: float, longest: float, per_octave: int = LENGTHS_PER_OCTAVE) -> Array:
+    """Window lengths from shortest to longest, evenly spaced in their logarithm, samples, `[M]`."""
+    if longest <= shortest:
+        return np.array([float(shortest)])
+    count = max(2, math.ceil(per_octave * math.log2(longest / shortest) - 0.01) + 1)
+    lengths: Array = np.geomspace(shortest, longest, count, dtype=np.float64)
+    return lengths
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """Where the tiles lie. Lengths and times in samples, frequencies in Hz.
+
+    Attributes:
+        sample_rate: Hz.
+        lengths: tabulated window lengths, increasing, `[M]`.
+        low, high: ends of the band of frequencies that counts, Hz.
+    """
+
+    sample_rate: float
+    lengths: Array
+    low: float = 0.0
+    high: float = math.inf
+
+    @cached_property
+    def step(self) -> int:
+        """Samples between tiles: a power of two, as the hops of all lengths are."""
+        return 1 << max(0, round(math.log2(float(self.lengths[-1]) * STEP)))
+
+    @property
+    def sigma(self) -> float:
+        """σ of a tile in time, samples."""
+        return float(self.lengths[-1]) * SPAN
+
+    def least(self, frequency: float) -> float:
+        """Shortest length that a tile at this frequency may take."""
+        periods = PERIODS * self.sample_rate / max(frequency, 1e-9)
+        return max(float(self.lengths[0]), min(periods, NARROWEST * float(self.lengths[-1])))
+
+    @cached_property
+    def centers(self) -> Array:
+        """Centre frequencies of the bands, from 0 to half the sample rate, `[B]`."""
+        half, found = self.sample_rate / 2, [0.0]
+        while found[-1] < half:
+            found.append(min(found[-1] + 2 * self.sample_rate / self.least(found[-1]), half))
+        if len(found) > 2 and found[-1] - found[-2] < _NARROW_REST * (found[-2] - found[-3]):
+            del found[-2]
+        return np.array(found)
+
+    @cached_property
+    def allowed(self) -> NDArray[np.bool_]:
+        """Which lengths each band may take, `[M, B]`; at least the longest."""
+        least = np.array([self.least(f) for f in self.centers])
+        allowed: NDArray[np.bool_] = self.lengths[:, None] >= 0.99 * least
+        allowed[-1] = True
+        return allowed
+
+    @cached_property
+    def shares(self) -> Array:
+        """Width of each band as a share of all, `[B]`."""
+        shares: Array = np.gradient(self.centers) / (self.sample_rate / 2)
+        return shares
+
+    @property
+    def area(self) -> float:
+        """Cells of a tile that has all frequencies."""
+        return self.sigma * math.sqrt(2 * math.pi) / 2
+
+    def triangles(self, frequencies: Array) -> Array:
+        """Weight of each band at these frequencies, `[B, F]`; columns add up to one."""
+        place = np.interp(frequencies, self.centers, np.arange(len(self.centers), dtype=np.float64))
+        distance = np.abs(place - np.arange(len(self.centers))[:, None])
+        weights: Array = (1.0 - distance).clip(0.0).astype(np.float64)
+        return weights
+
+    def bin_weights(self, n_fft: int) -> Array:
+        """Area of the bins of an FFT size within each band, per sample of time, `[F, B]`.
+
+        A cell stands for `2/n_fft`, at 0 and at half the sample rate for half of it, so that sums are
+        integrals whatever the grid. Outside of the band that counts there is nothing.
+        """
+        frequencies = np.arange(n_fft // 2 + 1) * self.sample_rate / n_fft
+        weights = self.triangles(frequencies).T * (2 / n_fft)
+        weights[0] /= 2
+        if n_fft % 2 == 0:
+            weights[-1] /= 2
+        outside = (frequencies < self.low * (1 - 1e-9)) | (frequencies > self.high * (1 + 1e-9))
+        weights[outside] = 0.0
+        return weights
+
+    @cached_property
+    def heard(self) -> NDArray[np.bool_]:
+        """Which bands hold any frequency that counts, `[B]`."""
+        edges = np.concatenate([self.centers[:1], self.centers, self.centers[-1:]])
+        heard: NDArray[np.bool_] = (edges[2:] > self.low) & (edges[:-2] < self.high)
+        return heard
+
+    def times(self, samples: int) -> Array:
+        """Centres of the tiles of so many samples, `[U]`."""
+        times: Array = np.arange(samples // self.step + 1, dtype=np.float64) * self.step
+        return times
+
+    def grid(self, length: float) -> tuple[int, int]:
+        """FFT size and hop that show all that a window of this length sees.
+
+        The next power of two from the length on, and at least 2.8 frames in a window.
+        """
+        n_fft = max(_LEAST_FFT, 1 << math.ceil(math.log2(length)))
+        return n_fft, 1 << max(0, math.floor(math.log2(max(length, 4.0) / _DENSITY)))
+
+
+_LEAST_FFT = 256
+_DENSITY = 2.8  # frames per window length, at least

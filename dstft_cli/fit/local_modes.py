@@ -1,0 +1,355 @@
+"""What is learned under the local criterion in each window mode: a length per row, or per tile."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dstft_cli.criteria.tiling import Tiling
+from dstft_cli.errors import UsageError
+from dstft_cli.fit.descent import Schedule
+from dstft_cli.fit.local_descent import (
+    CELL_STEPS,
+    MOST_SHOWN,
+    Descended,
+    descend_freely,
+    descend_rows,
+    descend_tiles,
+    spline_costs,
+)
+from dstft_cli.fit.local_search import (
+    Costs,
+    Rows,
+    costs_of,
+    exact_path,
+    price_of_change,
+    soft_choice,
+)
+from dstft_cli.fit.noise import noise_in
+from dstft_cli.fit.plan import Plan
+from dstft_cli.fit.problem import Problem
+from dstft_cli.fit.tiles import Sound
+from dstft_cli.records import StopReason
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class LocalTask:
+    """What is to be learned, and where."""
+
+    problem: Problem
+    plan: Plan
+    tiling: Tiling
+    sound: Sound
+    reference: float
+
+    @property
+    def logs(self) -> Array:
+        """ln θ of the tabulated lengths, `[M]`."""
+        logs: Array = np.log(self.tiling.lengths)
+        return logs
+
+    @property
+    def width(self) -> float:
+        """Distance of the tabulated ln θ; 0 for one."""
+        return float(self.logs[-1] - self.logs[0]) / max(len(self.logs) - 1, 1)
+
+    @property
+    def least(self) -> Tensor:
+        """Least ln θ of the bands, `[B, 1]`."""
+        return torch.from_numpy(self.logs[self.tiling.allowed.argmax(0)])[:, None]
+
+    def schedule(self, auto: str = "lbfgs") -> Schedule:
+        """How a descent goes down."""
+        asked = self.problem.request
+        optimizer = auto if asked.optimizer == "auto" else asked.optimizer
+        return Schedule(optimizer, asked.lr, asked.max_steps, asked.tolerance)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step on the way.
+
+    Attributes:
+        phase: as in `Trajectory`.
+        moment: when it ended, of `time.perf_counter`.
+        value: J.
+        logs: ln θ: `[1]` for one length, `[R]` of the rows, or `[B, U]` or `[B, 1]` of the tiles.
+    """
+
+    phase: str
+    moment: float
+    value: float
+    logs: NDArray[np.float32]
+
+
+@dataclass
+class Record:
+    """The steps so far, and transforms of the signal computed."""
+
+    steps: list[Step] = field(default_factory=list)
+    evaluations: int = 0
+
+    def add(self, phase: str, value: float, logs: NDArray[np.floating]) -> None:
+        """A step that has just ended."""
+        self.steps.append(Step(phase, time.perf_counter(), value, logs.astype(np.float32)))
+
+
+@dataclass(frozen=True)
+class Learned:
+    """Lengths, and what they attain.
+
+    Attributes:
+        logs: ln θ: `[R]` of the rows, or `[B, U]` of the tiles.
+        constant: J of each tabulated length, `[M]`.
+        start, value: J of the start and of the result, without the price of change.
+        bound: least J of the tabulated lengths, proved; None where nothing was searched.
+        row, importance: lengths and their shares in J, `[R]`, for the notes.
+        stop_reason: why it ended.
+        searched: when the descent began, of `time.perf_counter`.
+    """
+
+    logs: NDArray[np.floating]
+    constant: Array
+    start: float
+    value: float
+    bound: float | None
+    row: Array
+    importance: Array
+    stop_reason: StopReason
+    searched: float
+
+
+def learn_rows(task: LocalTask, record: Record) -> Learned:
+    """One length for all, per frame or per band: table, exact path, descent."""
+    asked, logs, tiling = task.problem.request, task.logs, task.tiling
+    rows = Rows()
+    for costs in costs_of(task.sound, tiling, task.reference):
+        rows.add(costs)
+    record.evaluations += len(logs)
+    mode = asked.window_mode
+    table, shares = rows.table(mode)
+    constant = rows.table("constant")[0][0]
+    begin = np.array([math.log(task.plan.start)])
+    start = constant_cost(constant, logs, begin[0])
+    check_finite(task, start)
+    record.add("start", start, begin)
+    price, bound, z, total = 0.0, None, begin.repeat(len(table)), start
+    if mode in ("time", "frequency"):
+        price = price_of_change(task.problem.smoothness, mode, tiling, task.problem.length)
+    reason = StopReason.FIXED
+    if asked.learns_lengths and asked.search:
+        record_table(record, constant, logs)
+        path = exact_path(table, logs, price)
+        z, bound, total, reason = logs[path.index], path.cost, path.value, StopReason.SEARCH
+        record.add("search", path.cost, z)
+    searched = time.perf_counter()
+    if asked.learns_lengths and asked.max_steps > 0 and len(logs) > 1:
+        schedule = task.schedule()
+        found = descend_rows(table, shares, logs, z, price, schedule, split=not asked.search)
+        for value, step in zip(found.values[1:], found.steps[1:], strict=True):
+            moved = step.numpy().astype(np.float64)
+            record.add("descent", value - price * float(np.abs(np.diff(moved)).sum()), moved)
+        reason, total, z = found.stop_reason, min(found.values), found.logs.numpy()
+    value = total - price * float(np.abs(np.diff(z)).sum())
+    if value > start:
+        value, z = start, begin.repeat(len(table))
+    return Learned(z, constant, start, value, bound, np.exp(z), shares, reason, searched)
+
+
+def constant_cost(constant: Array, logs: Array, at: float) -> float:
+    """J of one length for all, between those of the table."""
+    costs = spline_costs(torch.from_numpy(constant[:, None].copy()), logs)
+    return float(costs(torch.tensor([at], dtype=torch.float64))[0])
+
+
+def check_finite(task: LocalTask, start: float) -> None:
+    """UsageError where the criterion has no value at the start."""
+    if not math.isfinite(start):
+        raise UsageError(
+            f"criterion {task.problem.criterion.name} is {start:g} at the start: "
+            "lower `order` or `power`, or use `dtype` float64"
+        )
+
+
+def record_table(record: Record, constant: Array, logs: Array) -> None:
+    """A step for each tabulated length."""
+    for value, at in zip(constant.tolist(), logs, strict=True):
+        record.add("table", value, np.array([at]))
+
+
+def learn_tiles(task: LocalTask, record: Record) -> Learned:
+    """One length per tile: soft choice, and from there a descent, chunk by chunk of the signal.
+
+    Without a search all tiles begin at the start, descend together first, and then part.
+    """
+    asked, logs, tiling = task.problem.request, task.logs, task.tiling
+    begin = np.array([math.log(task.plan.start)])
+    together = begin
+    if not asked.search:
+        together = _descend_together(task, record, begin)
+    noise = noise_in(task.sound, tiling) if asked.search and len(logs) > 1 else None
+    tiles = _Tiles(task, together)
+    for costs in costs_of(task.sound, tiling, task.reference, noise):
+        tiles.add(costs)
+    record.evaluations += len(logs)
+    constant = tiles.rows.table("constant")[0][0]
+    start = constant_cost(constant, logs, begin[0])
+    check_finite(task, start)
+    if asked.search:
+        record.add("start", start, begin)
+        record_table(record, constant, logs)
+        record.add("search", tiles.values[0], tiles.step(0))
+    for number in range(1, len(tiles.values)):
+        record.add("descent", tiles.values[number], tiles.step(number))
+    value, z = tiles.values[-1], tiles.logs
+    best = int(constant.argmin())
+    for single, at in ((start, begin[0]), (float(constant[best]), logs[best])):
+        if single < value:  # as in noise: no lengths of tiles are better than one for all
+            value, z = single, np.maximum(np.full_like(z, at), task.least.numpy())
+    return Learned(
+        logs=z,
+        constant=constant,
+        start=start,
+        value=value,
+        bound=tiles.bound if asked.search else None,
+        row=tiling.lengths,
+        importance=tiles.shares,
+        stop_reason=tiles.stop_reason,
+        searched=time.perf_counter() - tiles.seconds,
+    )
+
+
+def _descend_together(task: LocalTask, record: Record, begin: Array) -> Array:
+    """ln θ `[1]` at which one length for all ends from the start."""
+    rows = Rows()
+    for costs in costs_of(task.sound, task.tiling, task.reference):
+        rows.add(costs)
+    record.evaluations += len(task.logs)
+    table, shares = rows.table("constant")
+    check_finite(task, constant_cost(table[0], task.logs, begin[0]))
+    record.add("start", constant_cost(table[0], task.logs, begin[0]), begin)
+    if len(task.logs) < 2 or task.problem.request.max_steps == 0:
+        return begin
+    found = descend_rows(table, shares, task.logs, begin, 0.0, task.schedule())
+    for value, step in zip(found.values[1:], found.steps[1:], strict=True):
+        record.add("descent", value, step.numpy())
+    return found.logs.numpy()
+
+
+class _Tiles:
+    """Lengths of tiles, chunk after chunk.
+
+    Attributes:
+        rows: costs of the modes that share lengths.
+        values: J of each step so far, of all chunks together.
+        stop_reason: of the descent.
+        seconds: that the descent took.
+    """
+
+    def __init__(self, task: LocalTask, together: Array) -> None:
+        self.rows = Rows()
+        self.stop_reason = StopReason.SEARCH
+        self.seconds = 0.0
+        self._task, self._together = task, float(together[0])
+        self._chunks: list[NDArray[np.float32]] = []
+        self._sums: list[float] = []
+        self._bound = 0.0
+        self._weights = np.zeros(len(task.logs))
+        bands, tiles = len(task.tiling.centers), len(task.tiling.times(task.sound.length))
+        self._whole = bands * tiles * (CELL_STEPS + 1) <= MOST_SHOWN
+        self._steps: list[list[NDArray[np.float32]]] = []
+
+    def add(self, costs: Costs) -> None:
+        """The lengths of the tiles of a chunk."""
+        task, asked = self._task, self._task.problem.request
+        self.rows.add(costs)
+        allowed = torch.from_numpy(task.tiling.allowed)[:, :, None]
+        best = costs.cost.masked_fill(~allowed, torch.inf).amin(0)
+        self._bound += float((costs.weight * best).sum(dtype=torch.float64))
+        trust = torch.ones_like(costs.weight) if costs.trust is None else costs.trust
+        if asked.search:
+            start = soft_choice(costs.cost if costs.settled is None else costs.settled, task.tiling)
+        else:
+            start = torch.full_like(costs.weight, self._together)
+        began = time.perf_counter()
+        found = self._descend(costs, start, trust)
+        self.seconds += time.perf_counter() - began
+        self._merge(found, costs.weight)
+
+    def _descend(self, costs: Costs, start: Tensor, trust: Tensor) -> Descended:
+        task = self._task
+        schedule, least = task.schedule("tiles"), task.least.to(start)
+        objective, most = spline_costs(costs.cost, task.logs), float(task.logs[-1])
+        if schedule.max_steps == 0 or len(task.logs) < 2 or schedule.optimizer == "tiles":
+            steps = min(schedule.max_steps, CELL_STEPS if task.problem.request.search else 50)
+            if len(task.logs) < 2:
+                steps = 0
+            return descend_tiles(objective, start, costs.weight, least, most, trust, steps)
+        return descend_freely(objective, start, costs.weight, least, most, schedule)
+
+    def _merge(self, found: Descended, weight: Tensor) -> None:
+        """Adds a chunk's steps to those of the chunks before; who ended early stays where it is."""
+        if len(found.values) > 1:
+            self.stop_reason = found.stop_reason
+        before, count = len(self._chunks), max(len(found.values), len(self._sums))
+        sums = self._sums + self._sums[-1:] * (count - len(self._sums))
+        own = found.values + found.values[-1:] * (count - len(found.values))
+        self._sums = [a + b for a, b in zip(sums, own, strict=True)] if sums else own
+        shape = found.logs.shape
+        shown = [step.broadcast_to(shape) for step in found.steps]
+        parts = [
+            (step if self._whole else step.mean(1, keepdim=True)).float().numpy().copy()
+            for step in shown + shown[-1:] * (count - len(shown))
+        ]
+        while len(self._steps) < count:
+            self._steps.append(self._steps[-1][:before] if self._steps else [])
+        for step, part in zip(self._steps, parts, strict=True):
+            step.append(part)
+        self._chunks.append(found.logs.float().numpy())
+        place = (found.logs.double() - self._task.logs[0]) / max(self._task.width, 1e-9)
+        index = place.round().long().clamp(0, len(self._weights) - 1).flatten()
+        self._weights += np.bincount(
+            index.numpy(), weight.double().flatten().numpy(), len(self._weights)
+        )
+
+    @property
+    def values(self) -> list[float]:
+        """J of each step."""
+        return [value / self.rows.total for value in self._sums]
+
+    @property
+    def bound(self) -> float:
+        """J of the best tabulated length of each tile."""
+        return self._bound / self.rows.total
+
+    @property
+    def shares(self) -> Array:
+        """Share in J of the tiles with each tabulated length, `[M]`."""
+        shares: Array = self._weights / max(float(self._weights.sum()), 1e-300)
+        return shares
+
+    @property
+    def logs(self) -> NDArray[np.float32]:
+        """ln θ of all tiles `[B, U]`; bands that do not count take those of the nearest that does."""
+        logs, heard = np.concatenate(self._chunks, axis=1), self._task.tiling.heard
+        if not heard.all() and heard.any():
+            known = np.flatnonzero(heard)
+            nearest = np.abs(np.arange(len(heard))[:, None] - known).argmin(1)
+            logs = np.maximum(logs[known[nearest]], self._task.least.numpy()).astype(np.float32)
+        return logs
+
+    def step(self, number: int) -> NDArray[np.float32]:
+        """ln θ of the tiles at a step, `[B, U]`, or their mean over time, `[B, 1]`."""
+        parts = self._steps[number]
+        if self._whole:
+            return np.concatenate(parts, axis=1)
+        sizes = [chunk.shape[1] for chunk in self._chunks]
+        return np.average(np.stack(parts), axis=0, weights=sizes).astype(np.float32)

@@ -1,0 +1,159 @@
+"""The local search: costs of all tiles from one pass over the signal, and the lengths they speak for.
+
+One length for all, per frame or per band: J is a sum over rows, each with a cost of its own, so the
+tabulated problem with its price of change is one cheapest path, and that is exact. A length per tile is
+a soft choice: weights `exp(−β·cost)` average ln θ, so it is the best length in structure, and the middle
+of what is alike in noise; tiles overlap, so there are no blocks and no seams.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dstft_cli.criteria.local import tile_cost, tile_weights
+from dstft_cli.criteria.tiling import Tiling
+from dstft_cli.fit.noise import HALO, Noise, settled
+from dstft_cli.fit.path import cheapest_path
+from dstft_cli.fit.tiles import Sound, stream
+
+Array = NDArray[np.float64]
+
+SHARPNESS = 30.0  # β of the soft choice, per nat
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Costs of the tiles of a chunk.
+
+    Attributes:
+        cost: under each tabulated length, nats, `[M, B, U]`.
+        weight: ω, `[B, U]`.
+        settled: costs without chance, `[M, B, U]`, and
+        trust: in their finest part, `[B, U]`; None where noise was not asked for.
+    """
+
+    cost: Tensor
+    weight: Tensor
+    settled: Tensor | None = None
+    trust: Tensor | None = None
+
+
+def reference_level(sound: Sound, tiling: Tiling) -> float:
+    """Level against which weights fade: (mean of √level)², so that one loud moment does not set it.
+
+    From one length, in one pass.
+    """
+    total = count = 0.0
+    heard = torch.from_numpy(tiling.heard)
+    shares = torch.from_numpy(tiling.shares)[:, None]
+    for chunk in stream(sound, tiling, only=[len(tiling.lengths) // 2]):
+        level = (chunk.energy[0, :, chunk.own].double() / shares)[heard]
+        total += float(level.sqrt().sum())
+        count += level.numel()
+    return (total / max(count, 1)) ** 2 or 1.0
+
+
+def costs_of(
+    sound: Sound, tiling: Tiling, reference: float, noise: Noise | None = None
+) -> Iterator[Costs]:
+    """Costs of all tiles, chunk by chunk.
+
+    Args:
+        sound: whose plane it is.
+        tiling: where the tiles lie.
+        reference: see `reference_level`.
+        noise: costs of noise in these tiles; None: chance is not taken off.
+    """
+    for chunk in stream(sound, tiling, halo=0 if noise is None else HALO):
+        found = tile_cost(tiling, sound.criterion, chunk.energy, chunk.sums)
+        weight = tile_weights(found.level, reference)[:, chunk.own]
+        own = found.cost[..., chunk.own]
+        if noise is None:
+            yield Costs(own, weight)
+        else:
+            kept, trust = settled(found.cost, tiling, noise)
+            yield Costs(own, weight, kept[..., chunk.own], trust[:, chunk.own])
+
+
+def soft_choice(cost: Tensor, tiling: Tiling) -> Tensor:
+    """ln θ of tiles `[B, U]` from their costs `[M, B, U]`."""
+    allowed = torch.from_numpy(tiling.allowed)[:, :, None]
+    weight = torch.softmax((-SHARPNESS * cost).masked_fill(~allowed, -torch.inf), 0)
+    logs = torch.from_numpy(np.log(tiling.lengths)).to(cost)
+    return torch.einsum("m,mbt->bt", logs, weight)
+
+
+@dataclass
+class Rows:
+    """`Σ ω·cost` of the modes that share lengths, accumulated over chunks."""
+
+    _time: list[Array] = field(default_factory=list)
+    _time_weight: list[Array] = field(default_factory=list)
+    _band: list[Array] = field(default_factory=list)
+    _band_weight: list[Array] = field(default_factory=list)
+
+    def add(self, costs: Costs) -> None:
+        """Adds the tiles of a chunk."""
+        weight = costs.weight.double()
+        weighted = costs.cost.double() * weight
+        self._time.append(weighted.sum(1).T.numpy())
+        self._time_weight.append(weight.sum(0).numpy())
+        self._band.append(weighted.sum(2).T.numpy())
+        self._band_weight.append(weight.sum(1).numpy())
+
+    @property
+    def total(self) -> float:
+        """Σ ω; 1 where nothing is heard."""
+        return float(sum(part.sum() for part in self._band_weight)) or 1.0
+
+    def table(self, mode: str) -> tuple[Array, Array]:
+        """Costs of the rows at the tabulated lengths `[R, M]`, which add up to J; their shares `[R]`.
+
+        Args:
+            mode: `time`, `frequency`, or another for one row.
+        """
+        if mode == "time":
+            table, share = np.concatenate(self._time), np.concatenate(self._time_weight)
+        else:
+            table, share = np.sum(self._band, axis=0), np.sum(self._band_weight, axis=0)
+            if mode != "frequency":
+                table, share = table.sum(0, keepdims=True), share.sum(keepdims=True)
+        return table / self.total, share / self.total
+
+
+@dataclass(frozen=True)
+class Path:
+    """The exact minimum of `Σ_r cost[r, m_r] + price · Σ_r |ln θ_r − ln θ_{r+1}|`.
+
+    Attributes:
+        index: chosen length of each row, `[R]`.
+        cost: the first sum.
+        value: both: attained, and so the bound.
+    """
+
+    index: NDArray[np.int64]
+    cost: float
+    value: float
+
+
+def exact_path(table: Array, logs: Array, price: float) -> Path:
+    """The cheapest lengths of rows with costs `[R, M]` at ln θ `[M]`."""
+    if price == 0 or len(table) == 1 or len(logs) == 1:
+        index = table.argmin(1).astype(np.int64)
+    else:
+        index = cheapest_path(table.copy(), logs * price)
+    cost = float(table[np.arange(len(table)), index].sum())
+    return Path(index, cost, cost + price * float(np.abs(np.diff(logs[index])).sum()))
+
+
+def price_of_change(smoothness: float, mode: str, tiling: Tiling, samples: int) -> float:
+    """Price per unit of ln θ, in J: of change per longest window over time, per band over frequency."""
+    if mode == "time":
+        return smoothness * float(tiling.lengths[-1]) / max(samples, 1)
+    return smoothness / len(tiling.centers)

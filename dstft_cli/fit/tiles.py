@@ -1,0 +1,216 @@
+"""Sums of a criterion in the tiles of the plane, for every tabulated window length.
+
+For length θ_m, in the tile of band b around time u, the sums are integrals
+
+    S_j[m, b, u] = ∫∫ k(t − u) · v_b(f) · ψ_j(|X_m(f, t)|^p) df dt
+
+with the bands v_b of `criteria.tiling` and a Gaussian k over time. Each length is transformed on its own
+grid, for a coarser one shows all that its window sees: an FFT of about its own size, a hop of a third
+of it. Everything streams over chunks of time, so memory does not grow with the signal.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import interpolate, pad
+
+from dstft_cli.criteria import Criterion
+from dstft_cli.criteria.tiling import Tiling
+from dstft_cli.fit.evaluator import Compute
+from dstft_cli.stft import Frames, Samples, Transform, map_in_order
+
+FLOOR = 1e-12  # added to |X|², in mean powers of the signal: silence has sums, and they are those of noise
+CHUNK = 4096  # tiles in time that are worked on at once: 50 MB of sums at 44.1 kHz
+_BLOCK = 1 << 18  # samples of frames transformed at once
+_PART = 1 << 20  # samples read at once where there is no transform
+_REACH = 3  # σ of the Gaussian over time on either side
+
+
+@dataclass(frozen=True)
+class Sound:
+    """A signal as the tiles see it.
+
+    Attributes:
+        samples: `[C, N]`; the sums of the channels are added, for they share their lengths.
+        level: its mean power; criteria see the signal at mean power 1 where its level does not matter.
+        criterion: what is summed.
+        power: p of `a = |X|^p`.
+        window: family.
+        compute: where and how.
+    """
+
+    samples: Samples
+    level: float
+    criterion: Criterion
+    power: float
+    window: str
+    compute: Compute
+
+    @property
+    def length(self) -> int:
+        """Samples per channel N."""
+        return int(self.samples.shape[-1])
+
+
+def mean_power(samples: Samples) -> float:
+    """Mean of x² over samples and channels, 1 for silence; a part at a time."""
+    total = 0.0
+    for start in range(0, samples.shape[-1], _PART):
+        part = np.asarray(samples[:, start : start + _PART], dtype=np.float64)
+        peak = float(np.abs(part).max(initial=0.0))
+        if peak > 0:  # squares of the smallest numbers are zero
+            total += float(np.square(part / peak).sum()) * peak * peak
+    return total / max(samples.shape[0] * samples.shape[-1], 1) or 1.0
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Sums of the tiles `first … first + U − 1`.
+
+    Attributes:
+        first: number of the first tile in time.
+        own: those of U that are this chunk's; what is beside them belongs to its neighbours.
+        energy: integral of |X|², `[M, B, U]`.
+        sums: of the criterion's moments, `[M, B, U, J]`.
+    """
+
+    first: int
+    own: slice
+    energy: Tensor
+    sums: Tensor
+
+
+def stream(
+    sound: Sound, tiling: Tiling, *, halo: int = 0, only: Sequence[int] | None = None
+) -> Iterator[Chunk]:
+    """Sums of all tiles, chunk by chunk.
+
+    Args:
+        sound: whose plane it is.
+        tiling: where the tiles lie.
+        halo: tiles on either side that a chunk has beside its own.
+        only: numbers of the lengths; all by default.
+    """
+    count, step = len(tiling.times(sound.length)), tiling.step
+    lengths = tiling.lengths if only is None else tiling.lengths[list(only)]
+    grids = [_Grid(sound, tiling, float(length)) for length in lengths]
+    coarsest = max(max(grid.hop for grid in grids) // step, 1)
+    margin = coarsest * math.ceil((_REACH * tiling.sigma / step + coarsest) / coarsest)
+    chunks = range(0, count, CHUNK)
+    for number, own in enumerate(chunks, start=1):
+        end = min(own + CHUNK, count)
+        first, last = max(own - halo, 0), min(end + halo, count)
+        start = max((first - margin) // coarsest * coarsest, 0)
+
+        def maps(grid: _Grid, place: tuple[int, int, int] = (start, first, last)) -> Tensor:
+            return grid.maps(*place, margin)
+
+        found = torch.stack(list(map_in_order(maps, grids, sound.compute.threads)))
+        sums = found[:, 1:].permute(0, 2, 3, 1)
+        yield Chunk(first, slice(own - first, end - first), found[:, 0], sums)
+        if sound.compute.progress is not None:
+            sound.compute.progress("tiles", number, len(chunks))
+
+
+def smooth(rows: Tensor, kernel: Tensor, stride: int = 1) -> Tensor:
+    """Correlation of the last axis with a kernel, every `stride`-th value.
+
+    Blocks of values are one matrix product, several times faster than a convolution.
+
+    Args:
+        rows: `[..., n]`.
+        kernel: `[k]`.
+        stride: between values.
+
+    Returns:
+        `[..., (n − k)//stride + 1]`.
+    """
+    count = (rows.shape[-1] - len(kernel)) // stride + 1
+    block = min(64, count)
+    matrix = kernel.new_zeros((block - 1) * stride + len(kernel), block)
+    for i in range(block):
+        matrix[i * stride : i * stride + len(kernel), i] = kernel
+    blocks = -(-count // block)
+    missing = (blocks * block - 1) * stride + len(kernel) - rows.shape[-1]
+    rows = pad(rows, (0, max(missing, 0)))
+    parts = rows.unfold(-1, len(matrix), block * stride)[..., :blocks, :]
+    return (parts @ matrix).flatten(-2)[..., :count]
+
+
+class _Grid:
+    """The frames on which one window length is transformed."""
+
+    def __init__(self, sound: Sound, tiling: Tiling, length: float) -> None:
+        self.n_fft, self.hop = tiling.grid(length)
+        self._sound, self._step = sound, tiling.step
+        self._like = torch.empty(0, dtype=sound.compute.dtype, device=sound.compute.device)
+        theta = torch.tensor([length], dtype=torch.float64)
+        window = Transform(self.n_fft, sound.window).windows(None, theta)
+        self._window = window.to(self._like)
+        self._weights = torch.from_numpy(tiling.bin_weights(self.n_fft)).to(self._like)
+        self._fine = min(self.hop, self._step)  # distance of the values that are smoothed, samples
+        self._reach = math.ceil(_REACH * tiling.sigma / self._fine)
+        offsets = torch.arange(-self._reach, self._reach + 1, dtype=torch.float64) * self._fine
+        kernel = torch.exp(-0.5 * (offsets / tiling.sigma) ** 2)
+        self._kernel = (kernel / kernel.sum()).to(torch.empty(0, dtype=sound.compute.dtype))
+
+    def maps(self, start: int, first: int, last: int, margin: int) -> Tensor:
+        """Energy and sums of the tiles `first … last − 1`, `[1 + J, B, U]`.
+
+        Args:
+            start: tile from which on there are frames.
+            first, last: tiles.
+            margin: tiles after the last that smoothing needs.
+        """
+        step, hop, length = self._step, self.hop, self._sound.length
+        begin = start * step // hop
+        end = min(math.ceil((last - 1 + margin) * step / hop), math.ceil(length / hop)) + 1
+        rows = self._rows(begin, end)
+        bands = rows.shape[1]
+        rows = rows.flatten(0, 1)
+        ratio = hop // step
+        if ratio > 1:
+            size = (rows.shape[1] - 1) * ratio + 1
+            rows = interpolate(rows[None], size=size, mode="linear", align_corners=True)[0]
+        per = step // self._fine  # smoothed values per tile
+        left = (first - start) * per - self._reach
+        right = left + (last - 1 - first) * per + 2 * self._reach + 1
+        rows = rows[:, max(left, 0) : right]
+        missing = max(right - max(left, 0) - rows.shape[1], 0)
+        rows = pad(rows[None], (max(-left, 0), missing), mode="replicate")[0]
+        maps = smooth(rows, self._kernel, per)
+        return maps.reshape(-1, bands, maps.shape[1])
+
+    def _rows(self, begin: int, end: int) -> Tensor:
+        """Energy and sums in the bands of frames `begin … end − 1`, `[1 + J, B, n]`, on the CPU."""
+        size, parts = max(1, _BLOCK // (self.n_fft * self._sound.samples.shape[0])), []
+        for i in range(begin, end, size):
+            frames = np.arange(i, min(i + size, end), dtype=np.float64)
+            parts.append(self._block(frames * self.hop))
+        return torch.cat(parts, 1).cpu().permute(0, 2, 1)
+
+    def _block(self, centers: NDArray[np.float64]) -> Tensor:
+        sound = self._sound
+        scale = 1 / math.sqrt(sound.level)
+        frames = Frames(
+            sound.samples,
+            centers,
+            self.n_fft,
+            scale=scale,
+            device=self._like.device,
+            dtype=self._like.dtype,
+        )
+        spectrum = torch.fft.rfft(frames.block(0, len(centers)) * self._window)
+        squared = (spectrum.real.square() + spectrum.imag.square()).add_(FLOOR)
+        a = squared if sound.power == 2 else squared.pow(sound.power / 2)
+        if not sound.criterion.scale_invariant:
+            a = a * sound.level ** (sound.power / 2)
+        moments = (squared, *sound.criterion.moments(a))
+        return torch.stack([(m @ self._weights).sum(0) for m in moments])
