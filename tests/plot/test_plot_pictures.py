@@ -130,7 +130,9 @@ def test_the_zoomed_second_lies_around_the_strongest_onset(figures: list[Figure]
     panels = titled(figures[0])
     zoom = panels["Plain, the strongest onset"], panels["Learned, the strongest onset"]
     assert {axes.get_xlim() for axes in zoom} == {(begin, end)}
-    marks = [line for line in panels["Plain: 512 samples (64 ms)"].lines if line.get_gid() == "zoom"]
+    marks = [
+        line for line in panels["Plain: 512 samples (64 ms)"].lines if line.get_gid() == "zoom"
+    ]
     assert [line.get_xdata()[0] for line in marks] == pytest.approx([begin, end])
     short = Pictures(replace(result_of([[80.0]], EVEN[:20]), length=8000), title="")
     fill(short.learned)
@@ -231,7 +233,9 @@ def test_what_is_the_same_is_drawn_once(
     assert found == names
 
 
-def test_a_fixed_window_at_learned_places_is_drawn_beside_the_plain_one(figures: list[Figure]) -> None:
+def test_a_fixed_window_at_learned_places_is_drawn_beside_the_plain_one(
+    figures: list[Figure],
+) -> None:
     result = result_of([[100.0]], UNEVEN, hops_learned=True, best=100.0)
     drawn(Pictures(result, title=""))
     assert list(titled(figures[0]))[:3] == [
