@@ -14,7 +14,7 @@ A full disk raises `OutputError` with one line. A closed pipe raises `BrokenPipe
 line ends quietly.
 """
 
-from dstft_cli.results.arrays import NpyStream, StoredTransform, open_stft
+from dstft_cli.results.arrays import MeanFrames, NpyStream, StoredTransform, mean_frames, open_stft
 from dstft_cli.results.directory import OutputDirectory, atomic_file
 from dstft_cli.results.output import Output
 from dstft_cli.results.parameters import StoredParameters, read_parameters, write_parameters
@@ -38,6 +38,7 @@ __all__ = [
     "PRODUCTS",
     "SWEEP",
     "TRANSFORM",
+    "MeanFrames",
     "NpyStream",
     "Output",
     "OutputDirectory",
@@ -48,6 +49,7 @@ __all__ = [
     "atomic_file",
     "clear_leftovers",
     "disk_errors",
+    "mean_frames",
     "open_stft",
     "peak_memory_mb",
     "read_parameters",
