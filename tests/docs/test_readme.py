@@ -66,9 +66,8 @@ def test_the_python_example_runs(folder):
 
 
 def test_options_named_in_prose_exist(folder):
-    offered = set(
-        re.findall(r"--[a-z][a-z-]*", run("COLUMNS=200 dstft optimize --help-all", folder).stdout)
-    )
+    shown = run("COLUMNS=200 dstft optimize --help-all; COLUMNS=200 dstft --help", folder).stdout
+    offered = set(re.findall(r"--[a-z][a-z-]*", shown))
     prose = re.sub(r"^```.*?^```$", "", README, flags=re.DOTALL | re.MULTILINE)
     named = set(re.findall(r"`(?:dstft )?(--[a-z][a-z-]*)", prose))
     assert named
