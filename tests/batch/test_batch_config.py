@@ -141,7 +141,7 @@ def test_templates_that_are_refused(tmp_path):
         ("{stem!r}", "takes no format"),
         ("{stem:>9}", "takes no format"),
         ("{index:99999d}", "takes no format"),
-        ("{stem", "no template"),
+        ("{stem", "not a template"),
         (".", "names no directory"),
         ("x{folder}", "several folders"),
         ("{force}", "no field {force}"),
