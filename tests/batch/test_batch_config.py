@@ -134,7 +134,7 @@ def test_templates_that_are_refused(tmp_path):
         ("{}", "no field {}"),
         ("{stem!r}", "takes no format"),
         ("{index:99999d}", "takes no format"),
-        ("{stem", "no template"),
+        ("{stem", "not a template"),
         (".", "names no directory"),
         ("x{folder}", "several folders"),
         ("{folder}", "becomes ''"),
