@@ -110,3 +110,15 @@ def test_layer(x: np.ndarray) -> None:
     gradients = [parameter.grad for parameter in layer.parameters()]
     assert len(gradients) == 1
     assert gradients[0].abs().sum() > 0
+
+
+def test_optimize_filters_as_the_command_line_does():
+    time = np.arange(4000) / 8000
+    tone = 0.3 * np.sin(2 * np.pi * 1000 * time)
+    options = {"n_fft": 256, "window_mode": "fixed", "scope": "plane", "dtype": "float64"}
+    without = optimize(tone, 8000, **options).criterion.final
+    offset = optimize(tone + 0.5, 8000, highpass="80Hz", **options).criterion.final
+    assert abs(offset - without) < 0.03
+    assert abs(optimize(tone + 0.5, 8000, **options).criterion.final - without) > 0.06
+    with pytest.raises(dstft_cli.UsageError):
+        optimize(tone, 8000, highpass=5000, **options)
