@@ -11,7 +11,7 @@ from dstft_cli import DSTFT, Result, StopReason, istft, optimize, stft_derivativ
 
 from .support import COSINES, RATE, criterion_of, run, stft_of, window_of
 
-SETTINGS = {"n_fft": 256, "hop_length": 32}
+SETTINGS = {"n_fft": 256, "hop_length": 32, "scope": "plane"}
 
 
 def test_names() -> None:
