@@ -29,6 +29,29 @@ STEP = 1 / 64  # distance of tiles in time, in longest windows
 LENGTHS_PER_OCTAVE = 2  # a spline through their costs gives those between
 _NARROW_REST = 0.3  # of a band's width: a last band narrower than this joins the one before
 
+SHORTEST, LONGEST = 2.9e-3, 186e-3  # seconds
+_SHORTEST_RANGE = (16, 256)  # samples: below a Hann window is coarse, above bats are missed
+_LONGEST_RANGE = (512, 32768)  # samples
+_LEAST_RANGE = 4  # longest over shortest window, at least
+
+
+def default_range(sample_rate: float, samples: int) -> tuple[float, float]:
+    """Shortest and longest window, samples, that suit a recording of so many samples.
+
+    What sounds ask of a window is set by hearing and by their sources: 3 ms to 186 ms in audio from 8
+    to 48 kHz. Below and above, sample rates follow the sources (a seismometer at 20 Hz, a bat detector
+    at 384 kHz), so there the range is one in samples.
+    """
+    low = min(max(_power_of_two(SHORTEST * sample_rate), _SHORTEST_RANGE[0]), _SHORTEST_RANGE[1])
+    high = min(max(_power_of_two(LONGEST * sample_rate), _LONGEST_RANGE[0]), _LONGEST_RANGE[1])
+    # a window longer than the recording says nothing that one of its length does not
+    whole = 1 << max(0, math.floor(math.log2(max(samples, 1))))
+    return float(low), float(max(min(high, whole), _LEAST_RANGE * low))
+
+
+def _power_of_two(samples: float) -> int:
+    return 1 << max(0, round(math.log2(max(samples, 1.0))))
+
 
 def log_lengths(shortest: float, longest: float, per_octave: int = LENGTHS_PER_OCTAVE) -> Array:
     """Window lengths from shortest to longest, evenly spaced in their logarithm, samples, `[M]`."""

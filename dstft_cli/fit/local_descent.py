@@ -21,8 +21,11 @@ Array = NDArray[np.float64]
 Found = tuple[float, Tensor]  # objective and ln θ of the rows
 Costs = Callable[[Tensor], tuple[Tensor, Tensor]]  # ln θ [...] → costs [...] and their slopes [...]
 
-CELL_STEPS = 5  # of the default descent of tiles: what more gain does not pay
+CELL_STEPS = 4  # of the default descent of tiles: what more gain does not pay
 _FIRST = 0.3  # first step of a tile, (ln θ)² per nat
+_PLAIN = (
+    0.05  # step of plain gradient descent at learning rate 1, likewise: costs curve by 20 or less
+)
 _LARGEST = 0.35  # most that ln θ moves in one step: half an octave
 _LONGER, _SHORTER = 1.5, 0.4  # a tile's step after a success, after a failure
 MOST_SHOWN = 1 << 23  # lengths in all steps of a trajectory: 32 MB
@@ -126,7 +129,7 @@ def descend_freely(
     def objective(z: Array) -> Evaluated[Found]:
         logs = torch.from_numpy(z).to(start).reshape(shape)
         value, slope = costs(logs)
-        gradient = slope.double().flatten().numpy() * (1.0 if own else share)
+        gradient = slope.double().flatten().numpy() * (_PLAIN if own else share)
         total = _total(weight, value)
         return Evaluated(total, gradient, (total, logs))
 
@@ -196,7 +199,7 @@ def _descend_runs(
         pull[1:] += np.sign(steps)
         total = float(value.sum()) + price * float(np.abs(steps).sum())
         gradient = slope.numpy() + price * pull
-        gradient = gradient / np.maximum(share, 1e-12) if own else gradient
+        gradient = _PLAIN * gradient / np.maximum(share, 1e-12) if own else gradient
         return Evaluated(total, gradient, (total, torch.from_numpy(np.repeat(z, widths))))
 
     low = np.full(len(widths), logs[0])

@@ -31,7 +31,7 @@ from dstft_cli.fit.local_search import (
     price_of_change,
     soft_choice,
 )
-from dstft_cli.fit.noise import noise_in
+from dstft_cli.fit.noise import Noise, noise_in
 from dstft_cli.fit.plan import Plan
 from dstft_cli.fit.problem import Problem
 from dstft_cli.fit.tiles import Sound
@@ -196,13 +196,16 @@ def learn_tiles(task: LocalTask, record: Record) -> Learned:
     if not asked.search:
         together = _descend_together(task, record, begin)
     noise = noise_in(task.sound, tiling) if asked.search and len(logs) > 1 else None
-    tiles = _Tiles(task, together)
-    for costs in costs_of(task.sound, tiling, task.reference, noise):
-        tiles.add(costs)
-    record.evaluations += len(logs)
+    tiles = _walked(task, record, noise, _Tiles(task, together))
     constant = tiles.rows.table("constant")[0][0]
     start = constant_cost(constant, logs, begin[0])
     check_finite(task, start)
+    best = int(constant.argmin())
+    single, at = min((float(constant[best]), float(logs[best])), (start, float(begin[0])))
+    if (
+        asked.search and single < tiles.values[-1]
+    ):  # each tile then keeps to the one that costs less
+        tiles = _walked(task, record, noise, _Tiles(task, together, at))
     if asked.search:
         record.add("start", start, begin)
         record_table(record, constant, logs)
@@ -210,10 +213,8 @@ def learn_tiles(task: LocalTask, record: Record) -> Learned:
     for number in range(1, len(tiles.values)):
         record.add("descent", tiles.values[number], tiles.step(number))
     value, z = tiles.values[-1], tiles.logs
-    best = int(constant.argmin())
-    for single, at in ((start, begin[0]), (float(constant[best]), logs[best])):
-        if single < value:  # as in noise: no lengths of tiles are better than one for all
-            value, z = single, np.maximum(np.full_like(z, at), task.least.numpy())
+    if single < value:  # without a search, or by rounding
+        value, z = single, np.maximum(np.full_like(z, at), task.least.numpy())
     return Learned(
         logs=z,
         constant=constant,
@@ -225,6 +226,14 @@ def learn_tiles(task: LocalTask, record: Record) -> Learned:
         stop_reason=tiles.stop_reason,
         searched=time.perf_counter() - tiles.seconds,
     )
+
+
+def _walked(task: LocalTask, record: Record, noise: Noise | None, tiles: _Tiles) -> _Tiles:
+    """The tiles of the whole signal."""
+    for costs in costs_of(task.sound, task.tiling, task.reference, noise):
+        tiles.add(costs)
+    record.evaluations += len(task.logs)
+    return tiles
 
 
 def _descend_together(task: LocalTask, record: Record, begin: Array) -> Array:
@@ -254,11 +263,12 @@ class _Tiles:
         seconds: that the descent took.
     """
 
-    def __init__(self, task: LocalTask, together: Array) -> None:
+    def __init__(self, task: LocalTask, together: Array, single: float | None = None) -> None:
+        """`together`: ln θ `[1]` without a search. `single`: ln θ that no tile's choice may exceed."""
         self.rows = Rows()
         self.stop_reason = StopReason.SEARCH
         self.seconds = 0.0
-        self._task, self._together = task, float(together[0])
+        self._task, self._together, self._single = task, float(together[0]), single
         self._chunks: list[NDArray[np.float32]] = []
         self._sums: list[float] = []
         self._bound = 0.0
@@ -288,6 +298,9 @@ class _Tiles:
         task = self._task
         schedule, least = task.schedule("tiles"), task.least.to(start)
         objective, most = spline_costs(costs.cost, task.logs), float(task.logs[-1])
+        if self._single is not None:
+            single = torch.full_like(start, self._single).maximum(least)
+            start = torch.where(objective(single)[0] < objective(start)[0], single, start)
         if schedule.max_steps == 0 or len(task.logs) < 2 or schedule.optimizer == "tiles":
             steps = min(schedule.max_steps, CELL_STEPS if task.problem.request.search else 50)
             if len(task.logs) < 2:

@@ -1,34 +1,15 @@
-"""Range of window lengths, FFT size and hop under the local criterion, from sample rate and duration.
-
-What sounds ask of a window is set by hearing and by their sources: 3 ms to 186 ms in audio from 8 to
-48 kHz. Below and above, sample rates follow the sources (a seismometer at 20 Hz, a bat detector at
-384 kHz), so there the range is one in samples.
-"""
+"""Range of window lengths, FFT size, hop and tiles of a fit under the local criterion."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import replace
 
-from dstft_cli.criteria.tiling import Tiling, log_lengths
+from dstft_cli.criteria.tiling import Tiling, default_range, log_lengths
 from dstft_cli.fit.band import Band
 from dstft_cli.fit.n_fft import choose_n_fft, least_n_fft
 from dstft_cli.fit.plan import LARGEST_FFT, SHORTEST_WINDOW, Plan
 from dstft_cli.fit.problem import Problem
-
-SHORTEST, LONGEST = 2.9e-3, 186e-3  # seconds
-_SHORTEST_RANGE = (16, 256)  # samples: below a Hann window is coarse, above bats are missed
-_LONGEST_RANGE = (512, 32768)  # samples
-_LEAST_RANGE = 4  # longest over shortest window, at least
-
-
-def default_range(sample_rate: float, samples: int) -> tuple[float, float]:
-    """Shortest and longest window, samples, for a recording of so many samples."""
-    low = min(max(_power_of_two(SHORTEST * sample_rate), _SHORTEST_RANGE[0]), _SHORTEST_RANGE[1])
-    high = min(max(_power_of_two(LONGEST * sample_rate), _LONGEST_RANGE[0]), _LONGEST_RANGE[1])
-    # a window longer than the recording says nothing that one of its length does not
-    whole = 1 << max(0, math.floor(math.log2(max(samples, 1))))
-    return float(low), float(max(min(high, whole), _LEAST_RANGE * low))
 
 
 def local_plan(problem: Problem) -> Plan:
@@ -77,7 +58,3 @@ def tiling_of(problem: Problem, plan: Plan) -> Tiling:
         low, high = min(low, plan.start), max(high, plan.start)
     band = problem.band
     return Tiling(problem.sample_rate, log_lengths(low, high), band.low, band.high)
-
-
-def _power_of_two(samples: float) -> int:
-    return 1 << max(0, round(math.log2(max(samples, 1.0))))

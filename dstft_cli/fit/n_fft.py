@@ -190,7 +190,12 @@ def best_anywhere(problem: Problem, longest: float) -> float | None:
         longest: samples.
     """
     asked = replace(
-        problem.request, n_fft=None, hop_length=None, win_length_min=None, win_length_max=longest
+        problem.request,
+        scope="plane",
+        n_fft=None,
+        hop_length=None,
+        win_length_min=None,
+        win_length_max=longest,
     )
     try:
         found = sweep(

@@ -25,7 +25,7 @@ from dstft_cli.fit.tiles import Sound, smooth, stream
 
 SCALES = (4, 16)  # σ of the averages over time, in tiles, each on top of the one before
 HALO = sum(3 * sigma for sigma in SCALES)  # tiles that a chunk needs on either side
-_KEEP, _FLAT = 1.5, 2.0  # K for the parts, and for the longest average
+_KEEP, _FLAT = 1.6, 2.2  # K for the parts, and for the longest average
 _TILES = 1500  # of noise, in time
 _SEED = 0
 

@@ -17,6 +17,7 @@ from dstft_cli.criteria import Criterion, resolve
 from dstft_cli.errors import UsageError
 from dstft_cli.fit.band import Band
 from dstft_cli.fit.descent import Evaluated, Schedule, Variables, descend
+from dstft_cli.fit.local_sweep import local_curves, local_range, usable
 from dstft_cli.fit.plan import LARGEST_FFT, LONGEST_SHARE, SHORTEST_WINDOW
 from dstft_cli.fit.problem import Problem
 from dstft_cli.fit.request import Request
@@ -69,6 +70,8 @@ def sweep(
     # one that depends on the level sees the signal as it is, and the others do not mind
     as_it_is = next((c for c in chosen if not c.scale_invariant), chosen[0])
     request = replace(request, window_mode="constant", hop_mode="fixed", criterion=as_it_is)
+    if request.scope == "local":
+        return _local(samples, request, chosen, peak, progress)
     problem = Problem.of(samples, request, peak, None)
     resolved = problem.band.least_n_fft(problem.sample_rate) / 2
     grids = sweep_grids(problem.length, problem.request, shortest=resolved)
@@ -100,6 +103,34 @@ def sweep(
         looked_at=stretches.share(grids[0].hop_length),
         seconds={"search": searched - began, "descent": time.perf_counter() - searched},
         notes=tuple(_notes(curves, grids, problem.length, resolved)),
+    )
+
+
+def _local(
+    samples: Any,
+    request: Request,
+    chosen: Sequence[Criterion],
+    peak: float | None,
+    progress: Progress | None,
+) -> Sweep:
+    """`sweep` under the local criterion, in the range of lengths in which `fit` looks."""
+    criteria, found = usable(chosen)
+    as_it_is = next((c for c in criteria if not c.scale_invariant), criteria[0])
+    problem = Problem.of(samples, replace(request, criterion=as_it_is), peak, None)
+    asked = local_range(problem.request, problem.length)
+    grids = sweep_grids(problem.length, asked)
+    curves, share, seconds = local_curves(problem, grids, criteria, progress)
+    counts = [len(grid.lengths) for grid in grids]
+    return Sweep(
+        sample_rate=problem.sample_rate,
+        length=problem.length,
+        lengths=np.concatenate([grid.lengths for grid in grids]),
+        n_ffts=np.repeat([grid.n_fft for grid in grids], counts),
+        hop_lengths=np.repeat([grid.hop_length for grid in grids], counts),
+        curves=tuple(curves),
+        looked_at=share,
+        seconds={"search": seconds, "descent": 0.0},
+        notes=(*found, *_notes(curves, grids, problem.length, 0.0)),
     )
 
 

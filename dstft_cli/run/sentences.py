@@ -153,6 +153,9 @@ _SENTENCES: dict[str, str | Callable[[Note], str]] = {
         "the criterion became NaN or infinite, and the best step before is kept: lower `order` or "
         "`power`, or use `dtype` float64"
     ),
+    "not_local": (
+        "{detail} ranks all cells of the plane and has no value for a part: with {names} plane it is shown"
+    ),
     "nothing_to_learn": (
         "windows of {value} samples are the only ones allowed, so no length is learned: change {names}"
     ),

@@ -485,8 +485,8 @@ class SweepSettings(Settings):
 
 _SWEEP = (
     *("n_fft", "win_length_min", "win_length_max", "hop_length", "overlap"),
-    *("window", "normalization", "power", "criterion", "order", "criterion_fmin", "criterion_fmax"),
-    *("output", "png", "csv", "json", "force", "figures", "format", "preset"),
+    *("window", "normalization", "power", "criterion", "scope", "order", "criterion_fmin"),
+    *("criterion_fmax", "output", "png", "csv", "json", "force", "figures", "format", "preset"),
 )
 SWEEP_OPTIONS = {
     name: declared

@@ -10,6 +10,7 @@ from .support import SAMPLES, run
 
 STORED = Path(__file__).parent / "golden.json"
 ALWAYS = ("--dtype", "float64", "--threads", "1", "--device", "cpu", "--json")
+PLANE = ("--scope", "plane")
 SPEECH = "speech.wav --offset 0.5 --duration 0.6 --n-fft 512 --hop-length 64"
 DRONE = "clicks-over-drone.wav --duration 0.5 --n-fft 1024 --hop-length 128"
 TONES = "two-tones.wav --duration 2 --n-fft 256 --hop-length 32"
@@ -62,7 +63,7 @@ SWEEPS = {
 
 def json_of(command: str, arguments: str) -> dict[str, Any]:
     name, *options = arguments.split()
-    return run(command, SAMPLES / name, *options, *ALWAYS).json
+    return run(command, SAMPLES / name, *options, *ALWAYS, *PLANE).json
 
 
 def computed(name: str) -> dict[str, Any]:

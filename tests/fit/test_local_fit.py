@@ -1,0 +1,264 @@
+"""The fit under the local criterion: known answers, invariances, modes and refusals."""
+
+import numpy as np
+import pytest
+import torch
+
+from dstft_cli.errors import UsageError
+from dstft_cli.records import StopReason
+from dstft_cli.stft import Frames, Transform, map_spectra
+
+from .cases import HOP_MODES, WINDOW_MODES, kinds, optimize
+
+RATE = 16000
+N = 2 * RATE
+AT = np.arange(N) / RATE
+BUILT_IN = ("entropy", "renyi", "kurtosis", "concentration", "l1l2", "hoyer", "lp")
+
+
+def local(samples, sample_rate=RATE, **values):
+    """The fit with its defaults under the local criterion."""
+    given = {"scope": "local", "window_mode": "time-frequency", "threads": 1}
+    return optimize(samples, sample_rate, **{**given, **values})
+
+
+def milliseconds(result, frequency, seconds):
+    """Window length of a map at a frequency, Hz, and time."""
+    at = np.array([seconds]) * result.sample_rate
+    return 1e3 / result.sample_rate * float(result.length_map.at(np.array([frequency]), at)[0, 0])
+
+
+def noise(count=N, seed=0):
+    return np.random.default_rng(seed).standard_normal(count)
+
+
+def chirp(count=4000, rate=8000.0):
+    t = np.arange(count) / rate
+    sweep = np.sin(2 * np.pi * (300 * t + 1500 * t * t))
+    return sweep + 0.01 * noise(count)
+
+
+def test_two_tones_have_long_windows_and_a_click_short_ones():
+    x = np.sin(2 * np.pi * 1000 * AT) + np.sin(2 * np.pi * 1050 * AT)
+    x[RATE] += 30
+    result = local(x)
+    assert milliseconds(result, 1000, 0.5) > 150
+    assert milliseconds(result, 5000, 1.0) < 8
+    assert milliseconds(result, 1000, 1.5) > 150
+
+
+def test_a_chirp_has_the_window_that_its_rate_asks_for():
+    for rate in (1000, 4000, 16000):  # Hz per second; best near 2/√rate for a Hann window
+        duration = min(2, 6000 / rate)
+        t = np.arange(int(duration * RATE)) / RATE
+        x = np.sin(2 * np.pi * (500 * t + rate * t * t / 2)) + 1e-4 * noise(len(t))
+        found = milliseconds(local(x), 500 + rate * duration / 2, duration / 2)
+        assert abs(np.log2(found / (2e3 / np.sqrt(rate)))) < 0.75, rate
+
+
+def test_a_tone_that_starts_is_not_drawn_before_it_does():
+    x = np.where(AT > 1, np.sin(2 * np.pi * 2000 * AT), 0) + 1e-4 * noise()
+    result = local(x)
+    assert milliseconds(result, 2000, 0.97) < 20
+    assert milliseconds(result, 2000, 1.1) > 100
+
+
+def test_noise_keeps_its_energy_and_nearly_one_length():
+    result = local(noise(4 * RATE))
+    inner = np.log2(result.lengths)[:, 80:-80]
+    assert inner.std(1).mean() < 0.6
+    frames = Frames(noise(4 * RATE)[None], result.frame_centers, result.n_fft)
+    transform, bins = Transform(result.n_fft), result.frequencies
+
+    def energy(length_of):
+        blocks = map_spectra(frames, transform, length_of)
+        return sum(float(X.abs().double().square().sum()) for _, X in blocks)
+
+    learned = energy(lambda a, b: result.length_map.at(bins, result.frame_centers[a:b]))
+    plain = energy(lambda a, b: np.full((len(bins), b - a), 1024.0))
+    assert abs(10 * np.log10(learned / plain)) < 0.1
+
+
+def test_a_soft_call_keeps_its_own_length_beside_a_loud_one():
+    loud = np.exp(-(((AT - 0.5) / 0.1) ** 2)) * np.sin(2 * np.pi * 1000 * AT)
+    shape = sum(np.exp(-(((AT - at) / 0.004) ** 2)) for at in (0.5, 0.8, 1.5))
+    call = shape * np.sin(2 * np.pi * 4000 * AT)
+    found = [local(loud + 10 ** (db / 20) * call + 1e-5 * noise()) for db in (0, -20, -40)]
+    for seconds in (0.5, 0.8, 1.5):
+        lengths = [milliseconds(result, 4000, seconds) for result in found]
+        assert max(lengths) <= 1.5 * min(lengths), seconds
+    assert all(milliseconds(result, 1000, 0.5) > 100 for result in found)
+
+
+def test_the_map_does_not_depend_on_level_padding_or_sample_rate():
+    n = np.arange(RATE)
+    x = np.sin(2e-5 * 2 * np.pi * n * n / 4) * (np.sin(2 * np.pi * 3 * n / RATE) > 0)
+    x = x + np.sin(2 * np.pi * 700 * n / RATE) + 1e-3 * noise(RATE)
+    plain = local(x)
+    np.testing.assert_array_equal(local(x / 1024).lengths, plain.lengths)
+    step, logs = int(plain.length_map.times[1]), np.log2(plain.lengths)
+    padded = local(np.concatenate([np.zeros(160 * step), x, np.zeros(160 * step)]))
+    inner = np.log2(padded.lengths)[:, 160 : 160 + logs.shape[1]]
+    assert (np.abs(inner - logs)[:, 40:-40] < 0.5).mean() > 0.95
+    spectrum = np.fft.rfft(x)
+    doubled = 2 * np.fft.irfft(np.concatenate([spectrum, np.zeros(RATE // 2)]), 2 * RATE)
+    twice = local(doubled, 2 * RATE)
+    at, hertz = np.linspace(0.1, 0.9, 40), np.linspace(300, 4000, 12)
+    before = np.log2(plain.length_map.at(hertz, at * RATE) / RATE)
+    after = np.log2(twice.length_map.at(hertz, at * 2 * RATE) / (2 * RATE))
+    assert (np.abs(before - after) <= 1).mean() > 0.95
+
+
+def test_one_knock_does_not_decide_for_a_recording():
+    rate, count = 8000, 240000
+    t = np.arange(count) / rate
+    x = 2e-4 * noise(count)
+    for start in range(1000, 230000, 16000):
+        x[start : start + 4000] += 4e-3 * np.sin(2 * np.pi * 900 * t[:4000]) * np.hanning(4000)
+    knocked = x.copy()
+    knocked[33000:33120] += 0.4 * np.exp(-np.arange(120) / 24) * noise(120, 1)
+    lengths = [local(y, rate, window_mode="constant").lengths.item() for y in (x, knocked)]
+    assert abs(lengths[1] / lengths[0] - 1) < 1 / 3
+
+
+def test_lengths_have_the_shape_of_their_mode_and_never_lose():
+    x = chirp()
+    for mode in WINDOW_MODES:
+        result = local(x, 8000.0, window_mode=mode)
+        F, T = result.n_fft // 2 + 1, result.frames
+        shape = {"time": (1, T), "frequency": (F, 1), "time-frequency": (F, T)}.get(mode, (1, 1))
+        assert result.window_length.shape == shape, mode
+        assert result.scope == "local"
+        assert (result.length_map is not None) == (mode == "time-frequency")
+        low, high = result.length_bounds
+        assert low <= result.window_length.min()
+        assert result.window_length.max() <= high
+        of, steps = result.criterion, result.trajectory
+        assert steps.phase[0] == "start"
+        assert np.isclose(steps.criterion[0], of.start)
+        if mode != "fixed":
+            assert of.final <= min(of.start, of.best_fixed), mode
+            assert of.table_bound <= of.best_fixed, mode
+            assert {"start", "table", "search", "descent"} == set(steps.phase)
+            assert np.isclose(steps.criterion[-1], of.final, atol=1e-6)
+
+
+def test_more_freedom_has_a_lower_j():
+    found = {mode: local(chirp(), 8000.0, window_mode=mode, n_fft=1024) for mode in WINDOW_MODES}
+    final = {mode: result.criterion.final for mode, result in found.items()}
+    assert final["time"] <= final["constant"] <= final["fixed"]
+    assert final["frequency"] <= final["constant"]
+    assert final["time-frequency"] < min(final["time"], final["frequency"])
+
+
+def test_a_descent_without_a_search_lowers_j_from_any_start():
+    for mode in WINDOW_MODES[1:]:
+        for optimizer in ("auto", "lbfgs", "adam", "sgd"):
+            values = {"window_mode": mode, "optimizer": optimizer, "search": False}
+            result = local(chirp(), 8000.0, win_length=64, max_steps=15, **values)
+            steps = result.trajectory
+            assert result.criterion.final < result.criterion.start - 0.1, values
+            assert set(steps.phase) == {"start", "descent"}
+            first = steps.window_lengths[1]
+            assert np.ptp(first) == 0, "equal rows move together first"
+            assert result.criterion.table_bound is None
+
+
+def test_no_steps_is_the_search_alone():
+    for mode in WINDOW_MODES[1:]:
+        result = local(chirp(), 8000.0, window_mode=mode, max_steps=0)
+        assert result.stop_reason is StopReason.SEARCH, mode
+        assert "descent" not in result.trajectory.phase
+
+
+def test_every_criterion_of_sums_and_ones_own():
+    class Own:
+        direction = "maximize"
+
+        def moments(self, a):
+            return a, a * a
+
+        def value(self, sums, cells):
+            return sums[1] / sums[0] ** 2
+
+    for criterion in (*BUILT_IN, Own()):
+        result = local(chirp(), 8000.0, criterion=criterion)
+        assert result.criterion.final < result.criterion.start
+    with pytest.raises(UsageError, match="scope"):
+        local(chirp(), 8000.0, criterion="gini")
+
+
+def test_what_is_given_is_kept():
+    result = local(
+        chirp(), 8000.0, n_fft=512, hop_length=40, win_length_min=100, win_length_max=400
+    )
+    assert (result.n_fft, result.hop_length, result.length_bounds) == (512, 40, (100, 400))
+    result = local(chirp(), 8000.0, window_mode="constant", hop_length=100, overlap=0.4)
+    assert result.hop_length == 100
+    assert result.length_bounds[0] >= 250
+    for values in ({"win_length_min": 900, "n_fft": 512}, {"hop_length": 900, "n_fft": 512}):
+        with pytest.raises(UsageError):
+            local(chirp(), 8000.0, **values)
+    for window in ("blackman", "kaiser", "gaussian"):
+        assert local(chirp(), 8000.0, window=window, power=1.0).window == window
+
+
+def test_a_band_leaves_the_rest_to_its_nearest_neighbour():
+    rumble = chirp() + 100 * np.sin(2 * np.pi * 20 * np.arange(4000) / 8000)
+    band = {"criterion_fmin": 400, "criterion_fmax": 1500}
+    held, plain = local(rumble, 8000.0, **band), local(chirp(), 8000.0, **band)
+    inside = (held.length_map.frequencies > 500) & (held.length_map.frequencies < 1400)
+    difference = np.abs(np.log2(held.lengths[inside] / plain.lengths[inside]))
+    assert np.median(difference) < 0.5
+    assert np.isfinite(held.lengths).all()
+
+
+def test_any_sample_rate_and_any_duration():
+    for rate, count in (
+        (20, 600),
+        (384000, 30000),
+        (44100, 2205),
+        (8000, 3),
+        (8000, 2),
+        (1000, 400),
+    ):
+        for mode in ("constant", "time-frequency"):
+            result = local(noise(count), rate, window_mode=mode)
+            assert np.isfinite(result.window_length).all()
+            assert result.window_length.max() <= result.n_fft
+
+
+def test_positions_are_learned_by_the_plane_and_said_so():
+    for mode in ("fixed", "constant", "time", "time-frequency"):
+        for hop_mode in HOP_MODES[1:]:
+            values = {"window_mode": mode, "hop_mode": hop_mode, "max_steps": 3}
+            result = local(chirp(1600), 8000.0, **values)
+            assert "positions_by_plane" in kinds(result), values
+            assert (np.diff(result.frame_centers) > 0).all()
+            assert result.hop_bounds is not None
+            gaps = np.diff(result.frame_centers).max(initial=0)
+            assert gaps <= 0.5 * result.window_length.max(0).min() * (1 + 1e-6)
+
+
+def test_the_same_in_double_precision_and_on_two_channels():
+    x = chirp()
+    one = local(x, 8000.0, window_mode="constant")
+    double = local(x, 8000.0, window_mode="constant", dtype="float64")
+    both = local(np.stack([x, x]), 8000.0, window_mode="constant", threads=2)
+    for other in (double, both):
+        np.testing.assert_allclose(other.lengths, one.lengths, rtol=1e-3)
+
+
+def test_chunks_leave_no_seams(monkeypatch):
+    from dstft_cli.fit import tiles
+
+    whole = local(chirp(), 8000.0, max_steps=0)
+    monkeypatch.setattr(tiles, "CHUNK", 100)
+    parts = local(chirp(), 8000.0, max_steps=0)
+    np.testing.assert_allclose(parts.lengths, whole.lengths, rtol=1e-3)
+
+
+def test_a_signal_may_be_a_tensor_of_whole_numbers():
+    x = (1000 * chirp()).astype(np.int16)
+    result = local(torch.from_numpy(x), 8000.0, window_mode="constant")
+    assert result.criterion.final < result.criterion.start
