@@ -14,6 +14,7 @@ from pathlib import Path
 from benchmarks.catalogue import CATALOGUE, measure
 from benchmarks.report import Report
 
+SAMPLES = Path("sample_audio")
 PAGE, PLOT = Path("BENCHMARKS.md"), Path("docs", "benchmarks.png")
 # value of a full run, and of --quick
 SIZES: dict[str, tuple[float, float]] = {
@@ -102,6 +103,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--minutes", type=float, nargs="+", default=[10, 60], help="recordings of memory (10 60)"
     )
+    parser.add_argument(
+        "--recordings",
+        type=Path,
+        nargs="+",
+        default=[SAMPLES],
+        metavar="DIR",
+        help=f"folders of recordings of picture ({SAMPLES})",
+    )
     return parser
 
 
@@ -110,6 +119,9 @@ def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
     unknown = [name for name in options.names if name not in CATALOGUE]
     if unknown:
         parser.error(f"benchmark {unknown[0]!r} is unknown: use {', '.join(CATALOGUE)}")
+    for folder in options.recordings:
+        if "picture" in (options.names or CATALOGUE) and not folder.is_dir():
+            parser.error(f"--recordings {folder} is no folder")
     if options.seconds <= 0 or options.rounds < 1 or min(options.minutes) <= 0:
         parser.error("--seconds and --minutes must be above 0, --rounds at least 1")
     if options.peer_seconds < 0:

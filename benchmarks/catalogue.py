@@ -34,6 +34,7 @@ CATALOGUE = {
     "optimum": Benchmark(
         "The optimum, and the way there", lambda o: (min(o.rounds, 5), o.peer_seconds)
     ),
+    "picture": Benchmark("What the pictures show", lambda o: (o.recordings,)),
     "layer": Benchmark("The layer of a neural network", lambda o: (o.seconds, o.rounds)),
     "scaling": Benchmark(
         "Growth", lambda o: (o.longest, o.scaling_seconds, o.points, o.clips // 4)

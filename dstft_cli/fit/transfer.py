@@ -20,11 +20,12 @@ from dstft_cli.fit.band import Band
 from dstft_cli.fit.cells import CellEvaluator, Patches
 from dstft_cli.fit.centers import centered_centers, uniform_centers
 from dstft_cli.fit.evaluator import Compute, Evaluator
+from dstft_cli.fit.local_value import local_value
 from dstft_cli.fit.plan import MOST_FRAMES, REACH, SMALLEST_FFT
-from dstft_cli.fit.problem import as_channels, check_length, usable_peak
+from dstft_cli.fit.problem import Problem, as_channels, check_length, usable_peak
 from dstft_cli.fit.request import Request, resolve_device
 from dstft_cli.names import LARGEST_FFT, SHORTEST_WINDOW, Progress
-from dstft_cli.records import CriterionSummary, Note, Result, StopReason, Trajectory
+from dstft_cli.records import CriterionSummary, LengthMap, Note, Result, StopReason, Trajectory
 from dstft_cli.stft import Samples, Transform
 
 FloatArray = NDArray[np.floating[Any]]
@@ -48,6 +49,8 @@ class Learned(Protocol):
     def window(self) -> str: ...
     @property
     def normalization(self) -> str: ...
+    @property
+    def length_map(self) -> LengthMap | None: ...
 
 
 @dataclass(frozen=True)
@@ -56,10 +59,11 @@ class Transferred:
 
     Attributes:
         n_fft: FFT size, samples.
-        window_length: samples, `[1, 1]`, `[1, T]`, `[F, 1]` or `[F, T]`.
+        window_length: samples, `[1, 1]`, `[1, T]`, `[F, 1]` or `[F, T]`; of the tiles of a map.
         hop_length: distance of frame centres where it is uniform, samples.
         frame_centers: samples, `[T]`.
         notes: what was changed.
+        length_map: lengths of all cells, where they are kept on tiles.
     """
 
     n_fft: int
@@ -67,6 +71,7 @@ class Transferred:
     hop_length: float
     frame_centers: FloatArray
     notes: tuple[Note, ...] = ()
+    length_map: LengthMap | None = None
 
 
 def apply_learned(
@@ -104,11 +109,41 @@ def apply_learned(
             "another `sr`, or learn with another `criterion_fmin` or `criterion_fmax`"
         ) from None
     began = time.perf_counter()
+    if request.scope == "local":
+        problem = Problem.of(samples, request, peak, progress)
+        name, direction = problem.criterion.name, "minimize"
+        value = local_value(
+            problem,
+            fitting.window_length,
+            fitting.length_map,
+            fitting.frame_centers,
+            fitting.n_fft,
+        )
+    else:
+        evaluator = _evaluator(samples, fitting, learned, request, bins, peak, progress)
+        sums = torch.from_numpy(evaluator.total(fitting.window_length.astype(np.float64)))
+        name, direction = str(request.criterion), evaluator.criterion.direction
+        value = float(evaluator.criterion.value(sums, evaluator.cells))
+    seconds = time.perf_counter() - began
+    log.info(f"evaluated in {seconds:.2f} s")
+    return _one_step(fitting, learned, request, length, (name, direction, value), seconds)
+
+
+def _evaluator(
+    samples: Samples,
+    fitting: Transferred,
+    learned: Learned,
+    request: Request,
+    bins: slice,
+    peak: float | None,
+    progress: Progress | None,
+) -> Evaluator:
+    """Of the criterion over the whole plane."""
     kind: Callable[..., Evaluator] = Evaluator
     if len(fitting.window_length) > 1:
         plane = fitting.n_fft // 2 + 1, len(fitting.frame_centers)
         kind = partial(CellEvaluator, patches=Patches(plane, *plane))
-    evaluator = kind(
+    return kind(
         samples,
         fitting.frame_centers.astype(np.float64),
         Transform(fitting.n_fft, learned.window, learned.normalization),
@@ -124,13 +159,6 @@ def apply_learned(
             progress,
         ),
     )
-    sums = torch.from_numpy(evaluator.total(fitting.window_length.astype(np.float64)))
-    value = float(evaluator.criterion.value(sums, evaluator.cells))
-    seconds = time.perf_counter() - began
-    log.info(f"evaluated in {seconds:.2f} s")
-    return _one_step(
-        fitting, learned, request, length, evaluator.criterion.direction, value, seconds
-    )
 
 
 def _one_step(
@@ -138,10 +166,11 @@ def _one_step(
     learned: Learned,
     request: Request,
     length: int,
-    direction: str,
-    value: float,
+    found: tuple[str, str, float],
     seconds: float,
 ) -> Result:
+    """A result; `found` is the criterion's name, direction and value."""
+    name, direction, value = found
     lengths, hop = fitting.window_length, fitting.hop_length
     low, high = float(lengths.min()), float(lengths.max())
     typical = float(np.median(lengths))
@@ -159,7 +188,7 @@ def _one_step(
         normalization=learned.normalization,
         power=request.power,
         criterion=CriterionSummary(
-            name=str(request.criterion),
+            name=name,
             direction=direction,
             start=math.nan,
             best_fixed_win_length=math.nan,
@@ -188,6 +217,8 @@ def _one_step(
             "hop_length_min": None,
             "hop_length_max": None,
         },
+        length_map=fitting.length_map,
+        scope=request.scope,
     )
 
 
@@ -213,9 +244,14 @@ def transfer(learned: Learned, hop_length: float, samples: int, sample_rate: flo
     hop = _uniform_hop(learned, hop_length)
     if samples == learned.samples and sample_rate == learned.sample_rate:
         return Transferred(
-            learned.n_fft, learned.window_length, hop or hop_length, learned.frame_centers
+            learned.n_fft,
+            learned.window_length,
+            hop or hop_length,
+            learned.frame_centers,
+            length_map=learned.length_map,
         )
-    if learned.window_length.shape[1] == 1 and hop is not None:
+    tiles = learned.length_map
+    if learned.window_length.shape[1] == 1 and hop is not None and tiles is None:
         return _global(learned, hop, samples, sample_rate)
     if sample_rate != learned.sample_rate:
         raise InputError(
@@ -239,10 +275,10 @@ def transfer(learned: Learned, hop_length: float, samples: int, sample_rate: flo
     beyond = centers[-1] + np.arange(1, 1 + int((samples - centers[-1]) / hop_length)) * hop_length
     needed = (beyond - hop_length < samples - 1 - reach) & (beyond < samples)
     centers = np.concatenate([centers, beyond[needed]])
-    if lengths.shape[1] > 1:
+    if lengths.shape[1] > 1 and tiles is None:
         more = max(len(centers) - lengths.shape[1], 0)
         lengths = np.pad(lengths, ((0, 0), (0, more)), mode="edge")[:, : len(centers)]
-    return Transferred(learned.n_fft, lengths, hop_length, centers)
+    return Transferred(learned.n_fft, lengths, hop_length, centers, length_map=tiles)
 
 
 def _check_frames(samples: float, hop_length: float) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dstft_cli.plot.pixels import PixelGrid, PixelPool, frequency_range
+from dstft_cli.plot.pixels import PixelGrid, PixelPool, frequency_range, scale_for
 
-__all__ = ["PixelGrid", "PixelPool", "can_draw", "check_cmap", "frequency_range"]
+__all__ = ["PixelGrid", "PixelPool", "can_draw", "check_cmap", "frequency_range", "scale_for"]
 
 
 def check_cmap(name: str) -> str:

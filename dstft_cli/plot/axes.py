@@ -285,7 +285,11 @@ def frequency_axis(axes: Axes, grid: PixelGrid, which: str = "y") -> None:
     axes.set(**{f"{which}lim": (low, high)})
     axis.set_minor_locator(NullLocator())
     kilo = scale == "linear" and high >= 2000
-    axis.set_label_text("Frequency (kHz)" if kilo else "Frequency (Hz)")
+    unit = "kHz" if kilo else "Hz"
+    if grid.cropped:
+        axis.set_label_text(f"{unit} (99.9 % of the energy)", fontsize=9)
+    else:
+        axis.set_label_text(f"Frequency ({unit})")
     if scale == "linear":
         axis.set_major_locator(_even(6))
         axis.set_major_formatter(lambda hz, _: f"{hz / (1000 if kilo else 1):.10g}")

@@ -46,12 +46,14 @@ from dstft_cli.plot.spectrogram import (
     level_label,
     plane_image,
 )
+from dstft_cli.records import LengthMap
 
-PLANE, CURVE, HOPS = 1.8, 1.6, 1.1  # heights of the panels, inches
+PLANE, CURVE, HOPS, ZOOM = 2.0, 1.6, 1.1, 3.0  # heights of the panels, inches
 ALONE = 3.8  # of a spectrogram without another
 FIRST_GAP, GAP, LEGEND_GAP = 0.24, 0.36, 0.46  # above the first, another, one with a legend
 LABELS = 0.45  # more above a panel that stands under an axis with labels
 MAP_RIGHT, MAP_BAR_GAP = 1.52, 0.66  # margin and gap of a bar with labels on both sides
+ZOOM_GAP, BESIDE = 0.92, 0.3  # above the zoomed second, and between its two panels
 EQUAL = 1e-6  # hops that differ by no more than this share of the longest are one hop
 FEW = 250  # frames up to which each centre has a mark, and each hop its exact span
 Over = Literal["time", "frequency", "plane"]  # what window lengths vary over, if they do
@@ -65,7 +67,7 @@ class Comparison:
         panels: label and pixels of each spectrogram, from top to bottom, the learned one last.
         times: frame centres of the learned transform, s, [T].
         window_lengths: samples, a number, [1, 1], [T] or [1, T]: drawn over time; [F, 1]: over
-            frequency; [F, T]: a map; None: not learned, and not drawn.
+            frequency; [F, T] or a `LengthMap`: a map; None: not learned, and not drawn.
         sample_rate: Hz.
         start_length: window length at the start, samples.
         best_fixed_length: best single window length, samples; None where none was looked for.
@@ -73,11 +75,13 @@ class Comparison:
         start_hop: hop length at the start, samples, where hops were learned and are to be drawn.
         band: ends of the band that the criterion looked at, Hz, drawn as lines; None: no end.
         channels: whose mean power the panels show.
+        offset: where the samples begin in the recording, s, from which a `LengthMap` counts.
+        zoom: label and pixels of two spectrograms of a short part, shown side by side; or none.
     """
 
     panels: Sequence[tuple[str, PixelPool]]
     times: ArrayLike
-    window_lengths: ArrayLike | None
+    window_lengths: ArrayLike | LengthMap | None
     sample_rate: float
     start_length: float
     best_fixed_length: float | None
@@ -85,12 +89,16 @@ class Comparison:
     start_hop: float | None = None
     band: Band = (None, None)
     channels: int = 1
+    offset: float = 0.0
+    zoom: Sequence[tuple[str, PixelPool]] = ()
 
     @property
     def over(self) -> Over | None:
         """What window lengths vary over, if there are any; ValueError for another shape."""
         if self.window_lengths is None:
             return None
+        if isinstance(self.window_lengths, LengthMap):
+            return "plane"
         bins, frames = self.panels[-1][1].grid.frequencies.size, np.size(self.times)
         shape = np.shape(self.window_lengths)
         if shape in ((), (1,), (1, 1), (frames,), (1, frames)):
@@ -120,7 +128,7 @@ def comparison_figure(
     """Spectrograms on one colour scale above the learned lengths, on one time axis.
 
     The axes are those of the spectrograms, the window lengths, the hop lengths where they were
-    learned, the bar of levels, and the bar of lengths where there is a map of them.
+    learned, the zoomed part, the bar of levels, and the bar of lengths where there is a map of them.
 
     Args:
         shown: what is compared.
@@ -143,12 +151,16 @@ def comparison_figure(
         rows.append((apart, PLANE if over == "plane" else CURVE))
     if shown.start_hop is not None:
         rows.append((apart, HOPS))
-    figure, axes = _stacked(rows, MAP_RIGHT if over == "plane" else RIGHT)
+    rows += [(ZOOM_GAP, ZOOM)] if shown.zoom else []
+    right = MAP_RIGHT if over == "plane" else RIGHT
+    figure, axes = _stacked(rows, right)
+    zoomed = _halves(axes.pop(), right) if shown.zoom else []
     planes = axes[:spectrograms]
     below = axes[spectrograms] if over is not None else None
 
-    reference = max(float(pool.image.max()) for _, pool in shown.panels)
-    for panel, (label, pool) in zip(planes, shown.panels, strict=True):
+    # of the learned panel: a constant offset leaks into short plain windows, and would darken all
+    reference = float(shown.panels[-1][1].image.max())
+    for panel, (label, pool) in zip((*planes, *zoomed), (*shown.panels, *shown.zoom), strict=True):
         image = draw_levels(panel, pool, reference, db_range, cmap, shown.band)
         panel_title(panel, label)
     colour_bar(image, planes, level_label(shown.channels))
@@ -167,6 +179,8 @@ def comparison_figure(
         time_axis(panel, *span, label=above_other or panel is axes[-1])
         if panel is not axes[0]:
             panel.sharex(axes[0])
+    if zoomed:
+        _zoom_axes(zoomed, planes, shown.zoom[0][1].grid.time_limits)
     put_title(figure, title, LEFT)
     return figure
 
@@ -183,6 +197,35 @@ def _stacked(rows: Sequence[tuple[float, float]], right: float) -> tuple[Figure,
         top -= gap + height
         axes.append(axes_at(figure, LEFT, top, WIDTH - LEFT - right, height))
     return figure, axes
+
+
+def _halves(row: Axes, right: float) -> list[Axes]:
+    """Two axes side by side in the place of one, with room for the labels of both.
+
+    Args:
+        row: is removed.
+        right: margin of the figure, inches, of which they need none for a bar.
+    """
+    figure, place = row.get_figure(root=True), row.get_position()
+    assert figure is not None
+    row.remove()
+    width = (WIDTH - LEFT - min(right, RIGHT) - BESIDE) / 2
+    bottom, height = place.y0 * figure.get_figheight(), place.height * figure.get_figheight()
+    return [
+        axes_at(figure, LEFT + side * (width + BESIDE), bottom, width, height) for side in (0, 1)
+    ]
+
+
+def _zoom_axes(zoomed: Sequence[Axes], planes: Sequence[Axes], span: tuple[float, float]) -> None:
+    """The axes of the zoomed part, and where it lies in the other panels."""
+    for panel in zoomed:
+        time_axis(panel, *span)
+    zoomed[1].tick_params(axis="y", labelleft=False)
+    zoomed[1].set_ylabel("")
+    for panel in planes:
+        look: dict[str, Any] = {"lw": 0.8, "color": "white", "alpha": 0.7, "gid": "zoom"}
+        for edge in span:
+            panel.axvline(edge, **look)
 
 
 def _draw_lengths(axes: Axes, shown: Comparison, span: tuple[float, float]) -> None:
@@ -259,7 +302,14 @@ def _draw_curve(axes: Axes, positions: FloatArray, values: FloatArray) -> None:
 
 def _draw_map(axes: Axes, shown: Comparison, cmap: str) -> None:
     """Window lengths over time and frequency, beside them a colour bar with marks."""
-    lengths = np.asarray(shown.window_lengths)
+    grid, learned = shown.panels[-1][1].grid, shown.window_lengths
+    lengths: FloatArray
+    if isinstance(learned, LengthMap):
+        lengths = learned.at(
+            grid.row_frequencies, (grid.column_times - shown.offset) * shown.sample_rate
+        )
+    else:
+        lengths = pool_lengths(grid, np.asarray(learned))
     marks = [length for length, _, _ in shown.named_lengths]
     low, high = min(*marks, float(lengths.min())), max(*marks, float(lengths.max()))
     log = high > LOG_ABOVE * low
@@ -268,9 +318,8 @@ def _draw_map(axes: Axes, shown: Comparison, cmap: str) -> None:
         low, high = low - room / 2, high + room / 2
     unit, name = length_unit(high, shown.sample_rate)
     norm = (LogNorm if log else Normalize)(low * unit, high * unit)
-    grid = shown.panels[-1][1].grid
     # exp(log(x)) may leave the range by a rounding error
-    pixels = np.clip(pool_lengths(grid, lengths) * unit, low * unit, high * unit)
+    pixels = np.clip(lengths * unit, low * unit, high * unit)
     look: dict[str, Any] = {"cmap": map_colours(cmap), "norm": norm, "interpolation": "nearest"}
     image = plane_image(axes, grid, pixels, **look)
     panel_title(axes, "Window length")

@@ -5,69 +5,208 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
 from dstft_cli.plot.axes import describe_length, render
 from dstft_cli.plot.comparison import Comparison, comparison_figure
-from dstft_cli.plot.pixels import FloatArray, PixelGrid, PixelPool
+from dstft_cli.plot.pixels import (
+    AUDIO_RATE,
+    FINE_ROWS,
+    FloatArray,
+    PixelGrid,
+    PixelPool,
+    frequency_range,
+    scale_for,
+)
 from dstft_cli.plot.spectrogram import Band, spectrogram_figure
 from dstft_cli.plot.trajectory import trajectory_figure
 from dstft_cli.records import Result
 from dstft_cli.settings.length import time_text
+
+PLAIN_SECONDS, PLAIN_SAMPLES = 46e-3, 256  # the window that people use: of audio, and below 2 kHz
+ZOOM_SECONDS, ZOOM_FROM = 1.0, 1.5  # a part of this duration, of recordings longer than that
+AHEAD = 0.3  # of it that lies before the onset
+COLUMNS, ZOOM_COLUMNS = 1400, 700
+ROWS = 512
+EDGE = 0.15  # s at both ends, in which no onset is looked for
+NEAR_TOP = 0.85  # of the highest frequency there is, from which on pictures show all
+FLOOR = 50.0  # dB below the loudest pixel: levels in which onsets are looked for
+
+
+@dataclass(frozen=True)
+class Frames:
+    """The frames of one panel.
+
+    Attributes:
+        centers: samples, [T].
+        length: of their window, samples; None: what was learned for them.
+        n_fft: FFT size, samples.
+        pool: takes them.
+    """
+
+    centers: FloatArray
+    length: float | None
+    n_fft: int
+    pool: PixelPool
 
 
 @dataclass(frozen=True)
 class Pictures:
     """Draws `spectrogram`, `comparison` and `trajectory` of a result.
 
-    The caller fills `learned` with the frames under the learned lengths, and, for the comparison,
-    a pool of `new_pool` for each of `plain_lengths`, with the frames of the start.
+    The caller fills `learned.pool`, and for the comparison the pools of `plain()`, then of `zoomed()`.
 
     Attributes:
         result: what is drawn.
         title: of all pictures.
-        freq_scale: `linear`, `log` or `mel`.
-        fmin, fmax: range of frequencies, Hz; None for the scale's own.
+        freq_scale: `auto`, `linear`, `log` or `mel`.
+        fmin: lowest frequency, Hz; None for the scale's own.
+        fmax: highest frequency, Hz; `auto`: where the learned picture's sound ends; `none`: all.
         criterion_band: ends of the band that the criterion looked at, Hz; None: no end.
         db_range: range of the colours, dB.
         cmap: matplotlib colour map.
         format: `png`, `svg` or `pdf`.
         channels: whose mean power the pools hold.
         offset: where the samples begin in the recording, s; the time axes count from there.
-        learned: pool of the frames under the learned lengths.
+        learned: the frames under the learned lengths.
     """
 
     result: Result
     title: str
-    freq_scale: str = "linear"
+    freq_scale: str = "auto"
     fmin: float | None = None
-    fmax: float | None = None
+    fmax: float | str = "auto"
     criterion_band: Band = (None, None)
     db_range: float = 80.0
     cmap: str = "magma"
     format: str = "png"
     channels: int = 1
     offset: float = 0.0
-    learned: PixelPool = field(init=False)
+    learned: Frames = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "learned", self._pool(self.result.frame_centers))
+        learned = self._frames(self.result.frame_centers, None, self.result.n_fft)
+        object.__setattr__(self, "learned", learned)
 
-    def new_pool(self) -> PixelPool:
-        """An empty pool for the frames under the start or the best fixed length."""
-        return self._pool(self.result.start_frame_centers)
+    def plain(self) -> tuple[Frames, ...]:
+        """Frames of the comparison's panels above the learned one, dense enough for every pixel."""
+        return tuple(self._plain(length) for length in self.plain_lengths)
 
-    def _pool(self, centers: FloatArray) -> PixelPool:
-        grid = PixelGrid(
-            times=self.offset + np.asarray(centers) / self.result.sample_rate,
-            frequencies=self.result.frequencies,
-            freq_scale=self.freq_scale,
-            fmin=self.fmin,
-            fmax=self.fmax,
-            span=(self.offset, self.offset + self.result.length / self.result.sample_rate),
+    def zoomed(self) -> tuple[Frames, ...]:
+        """Frames of a second around the strongest onset, plain and learned; none of a short recording.
+
+        To be called when `learned` is filled.
+        """
+        rate, usual = self.result.sample_rate, self._usual_length
+        if self._seconds < ZOOM_FROM or usual not in self.plain_lengths:
+            return ()
+        begin = self._onset() - AHEAD * ZOOM_SECONDS
+        begin = min(max(begin, 0.0), self._seconds - ZOOM_SECONDS)
+        span = begin, begin + ZOOM_SECONDS
+        every, reach = self.result.frame_centers, 2 * self.result.hop_length
+        low, high = (edge * rate for edge in span)
+        own = every[(every >= low - reach) & (every <= high + reach)]
+        if own.size < 2:
+            return ()
+        step = max(round(ZOOM_SECONDS * rate / ZOOM_COLUMNS), 1)
+        centers = np.arange(
+            math.ceil(low), min(high, self.result.length - 1) + 1, step, dtype=float
         )
-        return PixelPool(grid)
+        return (
+            self._frames(centers, usual, self._n_fft_for(usual), span, ZOOM_COLUMNS),
+            self._frames(own, None, self.result.n_fft, span, ZOOM_COLUMNS),
+        )
+
+    def _plain(self, length: float) -> Frames:
+        """Frames of one window length, close enough to each other to be the levels in every pixel."""
+        step = max(int(min(length / 8, self.result.length / COLUMNS)), 1)
+        centers = np.arange(0, self.result.length + 1, step, dtype=float)
+        return self._frames(centers, length, self._n_fft_for(length))
+
+    @staticmethod
+    def _n_fft_for(length: float) -> int:
+        return max(1024, 1 << math.ceil(math.log2(2 * length)))
+
+    def _frames(
+        self,
+        centers: FloatArray,
+        length: float | None,
+        n_fft: int,
+        span: tuple[float, float] | None = None,
+        columns: int = COLUMNS,
+    ) -> Frames:
+        """Frames and their pool; of fine rows, where the highest frequency is not known yet."""
+        rate, begin = self.result.sample_rate, self.offset
+        start, stop = span or (0.0, self._seconds)
+        low, high = self._range
+        grid = PixelGrid(
+            times=begin + np.asarray(centers) / rate,
+            frequencies=np.arange(n_fft // 2 + 1) * (rate / n_fft),
+            freq_scale=scale_for(self.freq_scale, rate),
+            fmin=low,
+            fmax=min(high, n_fft // 2 * rate / n_fft),
+            span=(begin + start, begin + stop),
+            width=columns,
+            height=FINE_ROWS if self.fmax == "auto" else ROWS,
+        )
+        return Frames(np.asarray(centers), length, n_fft, PixelPool(grid))
+
+    @property
+    def _seconds(self) -> float:
+        return self.result.length / self.result.sample_rate
+
+    @cached_property
+    def _range(self) -> tuple[float, float]:
+        """Lowest and highest frequency that pools hold, Hz."""
+        rate, n_fft = self.result.sample_rate, self.result.n_fft
+        given = self.fmax if isinstance(self.fmax, (int, float)) else None
+        scale = scale_for(self.freq_scale, rate)
+        return frequency_range(n_fft // 2 * rate / n_fft, rate / n_fft, scale, self.fmin, given)
+
+    @cached_property
+    def _crop(self) -> float | None:
+        """Where pictures end, Hz, if sound ends well below the highest frequency."""
+        low, high = self._range
+        if self.fmax != "auto":
+            return None
+        found: float = max(self.learned.pool.highest_sound(self.db_range), *self._ends, 2 * low)
+        return found if found < NEAR_TOP * high else None
+
+    @property
+    def _ends(self) -> tuple[float, ...]:
+        """Of the criterion's band, where they are given: pictures show them; 0 at least."""
+        return (0.0, *(1.05 * end for end in self.criterion_band if end is not None))
+
+    def _shown(self, pool: PixelPool) -> PixelPool:
+        """The pool as it is drawn."""
+        if self.fmax != "auto":
+            return pool
+        return pool.on(pool.grid.cropped_at(self._crop, ROWS))
+
+    def _onset(self) -> float:
+        """When levels rise most over all frequencies, s from the first sample."""
+        image = self.learned.pool.image
+        floor = max(float(image.max()), 1e-30) * 10 ** (-FLOOR / 20)
+        levels = np.log(np.maximum(image, floor))
+        columns = levels.shape[1]
+        lag = max(1, round(0.02 / self._seconds * columns))
+        rise = np.maximum(levels[:, lag:] - levels[:, :-lag], 0).sum(0)
+        cut = math.ceil(
+            EDGE / self._seconds * columns
+        )  # a recording that is cut off has a step there
+        rise[:cut], rise[rise.size - cut :] = 0, 0
+        at: float = (int(np.argmax(rise)) + lag) / columns * self._seconds
+        return at
+
+    @property
+    def _usual_length(self) -> float:
+        """The window length that people use at this sample rate, samples."""
+        rate = self.result.sample_rate
+        if rate < AUDIO_RATE:
+            return float(min(PLAIN_SAMPLES, 1 << int(math.log2(max(self.result.length, 2)))))
+        return float(1 << round(math.log2(PLAIN_SECONDS * rate)))
 
     @property
     def plain_lengths(self) -> tuple[float, ...]:
@@ -81,40 +220,41 @@ class Pictures:
     @property
     def _best_fixed_length(self) -> float | None:
         """Best single window length, samples; None where none but the start was tried."""
-        best = self.result.criterion.best_fixed_win_length
+        best: float = self.result.criterion.best_fixed_win_length
         if math.isclose(best, self._start_length, rel_tol=1e-9):
             return self._start_length if self.result.trajectory.phase.count("table") > 1 else None
         return best
 
     @property
     def _lengths_learned(self) -> bool:
-        changed = np.any(self.result.window_length != self._start_length)
+        changed = np.any(self.result.lengths != self._start_length)
         return self._best_fixed_length is not None or bool(changed)
 
-    @property
+    @cached_property
     def _names(self) -> tuple[dict[float, str], str]:
         """Names of the single windows that the comparison shows, by length, and of the learned panel.
 
         What is the same has one panel.
         """
-        plain = {self._start_length: ["start"]}
-        if self._best_fixed_length is not None:
-            plain.setdefault(self._best_fixed_length, []).append("best fixed window")
+        usual, best = self._usual_length, self._best_fixed_length
+        plain: dict[float, list[str]] = {usual: ["plain"]}
+        if best is not None:
+            best = usual if math.isclose(best, usual, rel_tol=1e-6) else best
+            plain.setdefault(best, []).append("best single window")
         learned = ["learned"]
-        if np.array_equal(self.result.frame_centers, self.result.start_frame_centers):
-            lengths = self.result.window_length
-            same = next((length for length in plain if np.all(lengths == length)), None)
-            if same is not None:
-                learned = plain.pop(same) + learned
         if not self._lengths_learned and self.result.hop_bounds is None:
-            learned = ["fixed window"]
+            return {}, "Fixed window"
+        if np.array_equal(self.result.frame_centers, self.result.start_frame_centers):
+            lengths = self.result.lengths
+            same = [length for length in plain if np.allclose(lengths, length, rtol=1e-6, atol=0)]
+            learned = [name for length in same for name in plain.pop(length)] + learned
         names = {length: ", ".join(of).capitalize() for length, of in plain.items()}
         return names, ", ".join(learned).capitalize()
 
     def spectrogram(self) -> bytes:
         """The learned spectrogram."""
         figure = spectrogram_figure(
-            self.learned,
+            self._shown(self.learned.pool),
             title=self.title,
             band=self.criterion_band,
             db_range=self.db_range,
@@ -123,22 +263,23 @@ class Pictures:
         )
         return render(figure, self.format)
 
-    def comparison(self, plain: Sequence[PixelPool]) -> bytes:
-        """Start, best fixed and learned on one colour scale, what was learned below.
+    def comparison(self, plain: Sequence[Frames], zoomed: Sequence[Frames] = ()) -> bytes:
+        """Plain, best single and learned on one colour scale, what was learned, and a second of it.
 
         Args:
-            plain: a pool for each of `plain_lengths`.
+            plain, zoomed: what the methods of these names gave, filled.
         """
         result, (names, learned) = self.result, self._names
         panels = [
-            (self._label(name, np.array([length]), result.start_frame_centers), pool)
-            for (length, name), pool in zip(names.items(), plain, strict=True)
+            (self._label(name, np.array([length])), self._shown(frames.pool))
+            for (length, name), frames in zip(names.items(), plain, strict=True)
         ]
-        label = self._label(learned, result.window_length, result.frame_centers)
+        label = self._label(learned, result.lengths, result.frame_centers)
+        lengths = result.lengths if result.length_map is None else result.length_map
         shown = Comparison(
-            panels=[*panels, (label, self.learned)],
+            panels=[*panels, (label, self._shown(self.learned.pool))],
             times=self.offset + np.asarray(result.times),
-            window_lengths=result.window_length if self._lengths_learned else None,
+            window_lengths=lengths if self._lengths_learned else None,
             sample_rate=result.sample_rate,
             start_length=self._start_length,
             best_fixed_length=self._best_fixed_length,
@@ -146,6 +287,11 @@ class Pictures:
             start_hop=None if result.hop_bounds is None else result.hop_length,
             band=self.criterion_band,
             channels=self.channels,
+            offset=self.offset,
+            zoom=[
+                (f"{name}, the strongest onset", self._shown(frames.pool))
+                for name, frames in zip(("Plain", "Learned"), zoomed, strict=False)
+            ],
         )
         figure = comparison_figure(shown, title=self.title, db_range=self.db_range, cmap=self.cmap)
         return render(figure, self.format)
@@ -165,11 +311,11 @@ class Pictures:
         )
         return render(figure, self.format)
 
-    def _label(self, name: str, lengths: FloatArray, centers: FloatArray) -> str:
-        """What a panel shows: its windows, and their hops where hops were learned."""
+    def _label(self, name: str, lengths: FloatArray, centers: FloatArray | None = None) -> str:
+        """What a panel shows: its windows, and the hops of learned frames."""
         low, high = float(lengths.min()), float(lengths.max())
         windows = describe_length(low, self.result.sample_rate, high if high != low else None)
-        hops = np.diff(centers) / self.result.sample_rate
+        hops = np.diff([] if centers is None else centers) / self.result.sample_rate
         if self.result.hop_bounds is None or not hops.size:
             return f"{name}: {windows}"
         ends = dict.fromkeys(time_text(float(hop)) for hop in (hops.min(), hops.max()))

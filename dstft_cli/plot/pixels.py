@@ -9,6 +9,7 @@ short click still stands out. The maximum over bins keeps a thin line at its lev
 from __future__ import annotations
 
 import math
+from copy import copy
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +22,10 @@ IntArray = NDArray[np.integer[Any]]
 UNIFORM = 1e-3  # of a hop: how far frame centres may lie from a uniform grid and count as one
 CURVE_COLUMNS = 1400  # of a curve; more points are drawn as an envelope
 BLOCK_CELLS = 2**18  # window lengths pooled at a time
+AUDIO_RATE = 2000.0  # Hz: sample rates from here on are those of sound
+FINE_ROWS = 2048  # of an image whose highest frequency is not known yet
+ENERGY_SHARE = 0.999  # of the energy above the noise that pictures show at least
+AUDIBLE = 100.0  # times the calm level of noise, whose peaks reach 20: power that shows a sound
 
 
 def hz_to_scale(hz: ArrayLike, scale: str) -> FloatArray:
@@ -41,6 +46,13 @@ def scale_to_hz(y: ArrayLike, scale: str) -> FloatArray:
 
         return np.asarray(librosa.mel_to_hz(v, htk=True))
     return np.asarray(10.0**v) if scale == "log" else v
+
+
+def scale_for(scale: str, sample_rate: float) -> str:
+    """The frequency scale of pictures: `auto` is `log` for audio, `linear` below 2 kHz sample rate."""
+    if scale != "auto":
+        return scale
+    return "log" if sample_rate >= AUDIO_RATE else "linear"
 
 
 def frequency_range(
@@ -97,6 +109,7 @@ class PixelGrid:
         fmin, fmax: lowest and highest frequency, Hz; None: see `frequency_range`.
         span: beginning and end of the recording, s; None for those of the frames.
         width, height: most columns and rows, >= 1.
+        cropped: an attribute, too.
 
     Attributes:
         extent: edges of the image: (t0, t1) in s, (y0, y1) in units of the scale.
@@ -105,6 +118,8 @@ class PixelGrid:
         frames: T.
         frequencies: bin centres, Hz, [F].
         row_frequencies: centres of the rows, Hz, [height'].
+        row_edges: their edges, Hz, [height' + 1].
+        cropped: whether `fmax` is where the sound ends, which the axis then says.
 
     Raises:
         UsageError: frequency limits that are empty or out of range.
@@ -122,6 +137,7 @@ class PixelGrid:
         span: tuple[float, float] | None = None,
         width: int = 1400,
         height: int = 512,
+        cropped: bool = False,
     ) -> None:
         t = np.asarray(times, dtype=np.float64)
         f = np.asarray(frequencies, dtype=np.float64)
@@ -132,6 +148,7 @@ class PixelGrid:
         if width < 1 or height < 1:
             raise ValueError(f"an image of {width} x {height} pixels has no pixel")
         self.freq_scale = freq_scale
+        self.cropped = cropped
         self.frequencies: FloatArray = f
         self.frames = t.size
         self._spacing = float(f[1] - f[0]) if f.size > 1 else 1.0
@@ -193,6 +210,7 @@ class PixelGrid:
         edges[-1] += 2 * slack  # the last row includes its upper edge
         first = np.searchsorted(f, edges)
         self.row_frequencies = scale_to_hz((y[:-1] + y[1:]) / 2, scale)
+        self.row_edges: FloatArray = np.maximum(scale_to_hz(y, scale), 0.0)
         # rows that hold bins: row full_rows[r] holds bins first_bin[r] .. first_bin[r+1]-1, and the
         # last of them those up to last_bin-1
         self.full_rows: IntArray = np.flatnonzero(np.diff(first) > 0)
@@ -210,6 +228,20 @@ class PixelGrid:
     def shape(self) -> tuple[int, int]:
         """Rows and columns of the image."""
         return self.row_frequencies.size, self.first_frame.size - 1
+
+    def cropped_at(self, fmax: float | None, height: int = 512) -> PixelGrid:
+        """The same columns with at most `height` rows up to `fmax`, Hz, which the axis says; None: all."""
+        grid, (low, high) = copy(self), self.freq_range
+        grid.cropped = fmax is not None
+        grid.freq_range = (low, high if fmax is None else min(fmax, high))
+        grid.extent = (*self.extent[:2], *grid._place_rows(height))
+        return grid
+
+    @property
+    def column_times(self) -> FloatArray:
+        """Centres of the columns, s, [width']."""
+        edges = np.linspace(*self.extent[:2], self.shape[1] + 1)
+        return np.asarray((edges[:-1] + edges[1:]) / 2)
 
     def columns_of(self, start: int, stop: int) -> tuple[IntArray, IntArray]:
         """Columns that hold any of the frames `start` to `stop - 1`, stop > start.
@@ -324,6 +356,50 @@ class PixelPool:
         if self._next < self.grid.frames:
             raise ValueError(f"only {self._next} of {self.grid.frames} frames were added")
         return np.sqrt(self._power.T)
+
+    def on(self, grid: PixelGrid) -> PixelPool:
+        """The same image on the rows of another grid of the same frames.
+
+        A row takes the maximum power of the rows whose centres lie in it, or the nearest row.
+        """
+        rows = self.grid.row_frequencies
+        low, high = grid.row_edges[:-1], grid.row_edges[1:]
+        first, last = np.searchsorted(rows, low), np.searchsorted(rows, high)
+        nearest = np.abs(rows - grid.row_frequencies[:, None]).argmin(1)
+        pool = PixelPool(grid)
+        for row, (start, stop) in enumerate(zip(first, last, strict=True)):
+            inside = slice(start, stop) if stop > start else slice(nearest[row], nearest[row] + 1)
+            pool._power[:, row] = self._power[:, inside].max(1)
+        pool._next = self._next
+        return pool
+
+    def highest_sound(self, db_range: float) -> float:
+        """Frequency, Hz, above which a picture shows nothing but noise.
+
+        Below it lies `ENERGY_SHARE` of the energy above the noise, and every row in which a hundredth
+        of the pixels stands out of the noise by `AUDIBLE` and is within `db_range` of the loudest.
+        The noise of a row is the lower quartile, over its neighbours within a third of an octave, of
+        the level that a fifth of their pixels stay below.
+        """
+        grid, power = self.grid, self._power
+        rows, edges = grid.row_frequencies, grid.row_edges
+        calm = np.quantile(power, 0.2, axis=0)
+        own = np.arange(rows.size)
+        first = np.minimum(np.searchsorted(rows, rows / 2 ** (1 / 3)), own)
+        last = np.maximum(np.searchsorted(rows, rows * 2 ** (1 / 3), side="right"), own + 1)
+        noise = np.array(
+            [np.quantile(calm[a:b], 0.25) for a, b in zip(first, last, strict=True)], np.float64
+        )
+        above = np.maximum(power.mean(0, dtype=np.float64) - noise, 0) * np.diff(edges)
+        total = np.cumsum(above)
+        if not total[-1] > 0:
+            return grid.freq_range[1]
+        row = int(np.searchsorted(total, ENERGY_SHARE * total[-1]))
+        peaks = np.quantile(power, 0.99, axis=0)
+        floor = power.max() * 10 ** (-db_range / 10)
+        heard = np.flatnonzero((peaks > AUDIBLE * noise) & (peaks > floor))
+        row = max([row, *heard[-1:]])
+        return float(min(edges[row + 1], grid.freq_range[1]))
 
 
 def pool_lengths(grid: PixelGrid, lengths: FloatArray) -> FloatArray:

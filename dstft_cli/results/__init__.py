@@ -15,7 +15,7 @@ A disk that fills up is an `OutputError` of one line wherever it happens; a clos
 """
 
 from dstft_cli.errors import printable as shown  # until its callers name it as in `errors`
-from dstft_cli.results.arrays import NpyStream, StoredTransform, open_stft
+from dstft_cli.results.arrays import MeanFrames, NpyStream, StoredTransform, mean_frames, open_stft
 from dstft_cli.results.directory import OutputDirectory, atomic_file
 from dstft_cli.results.output import Output
 from dstft_cli.results.parameters import StoredParameters, read_parameters, write_parameters
@@ -39,6 +39,7 @@ __all__ = [
     "PRODUCTS",
     "SWEEP",
     "TRANSFORM",
+    "MeanFrames",
     "NpyStream",
     "Output",
     "OutputDirectory",
@@ -49,6 +50,7 @@ __all__ = [
     "atomic_file",
     "clear_leftovers",
     "disk_errors",
+    "mean_frames",
     "open_stft",
     "peak_memory_mb",
     "read_parameters",

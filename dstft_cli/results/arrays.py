@@ -142,6 +142,66 @@ class NpyStream:
             self.close()
 
 
+def mean_frames(frames: int, step: int) -> int:
+    """Frames of an array whose every frame stands at each `step`-th of `frames`."""
+    return 1 + (frames - 1) // step
+
+
+class MeanFrames:
+    """Energy means of frames: frame `j` is the root mean square around frame `j·step`.
+
+    It reaches halfway to its neighbours; a frame that lies exactly there counts half for each. The last
+    takes all that follow it.
+
+    Args:
+        frames: that will come.
+        step: frames from one mean to the next; 1: they pass as they are.
+    """
+
+    def __init__(self, frames: int, step: int) -> None:
+        self._frames, self._step = frames, step
+        self._count = mean_frames(frames, step)
+        self._next = 0
+        self._open: NDArray[np.float64] | None = None  # sum of squares of the mean not finished
+        self._weight = 0.0  # of it
+
+    def add(self, block: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+        """The means that are complete with a block of frames, `[n, ...]`, float32 `[m, ...]`."""
+        if self._step == 1:
+            return np.asarray(block, np.float32)
+        start, stop = self._next, self._next + len(block)
+        self._next = stop
+        power = np.square(block, dtype=np.float64)
+        ends = self._ends(start, stop)
+        found = np.zeros((len(ends) + 1, *block.shape[1:]))
+        weights = np.zeros(len(ends) + 1)
+        if self._open is not None:
+            found[0], weights[0] = self._open, self._weight
+        begin = start
+        for number, end in enumerate([*ends.tolist(), float(stop - 1)]):
+            last = int(end)  # with all of it, or, where it is shared, with half
+            share = 0.5 if self._step % 2 == 0 and number < len(ends) else 1.0
+            part = power[begin - start : last + 1 - start]
+            found[number] += part.sum(0)
+            weights[number] += len(part)
+            if share < 1:
+                found[number] -= 0.5 * power[last - start]
+                weights[number] -= 0.5
+                found[number + 1] += 0.5 * power[last - start]
+                weights[number + 1] += 0.5
+            begin = last + 1
+        complete = len(ends) + (stop == self._frames)
+        self._open, self._weight = found[-1], weights[-1]
+        means = found[:complete] / weights[:complete].reshape(-1, *[1] * (block.ndim - 1))
+        return np.sqrt(means, out=means).astype(np.float32)
+
+    def _ends(self, start: int, stop: int) -> NDArray[np.int64]:
+        """The last frames, within `start … stop-1`, of the means but the last one."""
+        half = self._step // 2  # where the step is even, the frame there belongs to two
+        first, last = (max(-(-(edge - half) // self._step), 0) for edge in (start, stop))
+        return np.arange(first, min(last, self._count - 1)) * self._step + half
+
+
 class StoredTransform:
     """An open stft.npy; made by `open_stft`.
 

@@ -14,7 +14,7 @@ from numpy.lib.npyio import NpzFile
 
 from dstft_cli.errors import InputError, printable, system_reason
 from dstft_cli.names import LARGEST_FFT, NORMALIZATIONS, SHORTEST_WINDOW, WINDOWS
-from dstft_cli.records import FloatArray, Result
+from dstft_cli.records import FloatArray, LengthMap, Result
 from dstft_cli.results.arrays import read_header, write_header
 from dstft_cli.results.place import check_readable, disk_errors
 
@@ -31,7 +31,8 @@ class StoredParameters:
     """The transform that parameters.npz holds.
 
     Attributes:
-        window_length: samples, [1, 1], [1, T], [F, 1] or [F, T], from 2 to n_fft.
+        window_length: samples, [1, 1], [1, T], [F, 1] or [F, T], from 2 to n_fft; of the tiles, [B, U],
+            where there is a `length_map`.
         frame_centers: samples, [T], strictly increasing.
         hop_lengths: samples, [T-1].
         times: seconds, [T].
@@ -41,6 +42,7 @@ class StoredParameters:
         samples: per channel N, >= 1; all frame centres lie within [0, N].
         window: window family, one of `names.WINDOWS`.
         normalization: one of `names.NORMALIZATIONS`.
+        length_map: the lengths of all cells, where they vary with time and frequency on tiles.
     """
 
     window_length: FloatArray
@@ -53,13 +55,29 @@ class StoredParameters:
     samples: int
     window: str
     normalization: str
+    length_map: LengthMap | None = None
 
 
-NAMES = tuple(field.name for field in fields(StoredParameters))
+NAMES = tuple(field.name for field in fields(StoredParameters) if field.name != "length_map")
+FINER = {  # what describes the transform where the array has fewer frames
+    "frame_centers": "transform_frame_centers",
+    "window_length": "transform_window_length",
+}
+TILES = {"frequencies": "tile_frequencies", "times": "tile_times", "lengths": "tile_window_length"}
+STEPS = "steps_per_octave"
+MOST_STEPS = 1000  # per octave of lengths
+MOST_CELLS = 1 << 22  # of a map of lengths that are computed at a time
 
 
-def write_parameters(path: Path, result: Result) -> None:
+def write_parameters(path: Path, result: Result, step: int = 1) -> None:
     """Writes the parameters and their trajectory; memory does not grow with the number of steps S.
+
+    Frames are those of `spectrogram.npy`, each `step`-th of the transform; where there are more of
+    them, `transform_frame_centers`, and where lengths vary from one to the next
+    `transform_window_length`, describe the transform. Where lengths are kept on tiles,
+    `tile_frequencies` [B] Hz, `tile_times` [U] samples, `tile_window_length` float32 [B, U] and
+    `steps_per_octave` define those of all cells (`records.LengthMap`); `window_length` holds the cells,
+    float32 [F, T], where `step` is 1, else the tiles.
 
     `trajectory_window_length` is float32 [S, *window_length.shape], or, where lengths vary with time
     and frequency, [S, R_f, R_t], on the grid of their patches; `trajectory_hop_length` is
@@ -69,15 +87,15 @@ def write_parameters(path: Path, result: Result) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    lengths, trajectory = result.window_length, result.trajectory
+    lengths, trajectory, tiles = result.lengths, result.trajectory, result.length_map
     grid = max((step.shape for step in trajectory.window_lengths), key=math.prod, default=(1, 1))
     shape = grid if min(lengths.shape) > 1 else lengths.shape
     hops = max((hop.size for hop in trajectory.hop_lengths), default=1) or 1
     arrays = {
-        "window_length": np.asarray(lengths, np.float64),
-        "frame_centers": np.asarray(result.frame_centers, np.float64),
-        "hop_lengths": np.asarray(result.hop_lengths, np.float64),
-        "times": np.asarray(result.times, np.float64),
+        "window_length": np.asarray(lengths[:, ::step], np.float64),
+        "frame_centers": np.asarray(result.frame_centers[::step], np.float64),
+        "hop_lengths": np.diff(np.asarray(result.frame_centers[::step], np.float64)),
+        "times": np.asarray(result.times[::step], np.float64),
         "frequencies": np.asarray(result.frequencies, np.float64),
         "sample_rate": np.asarray(result.sample_rate, np.float64),
         "n_fft": np.asarray(result.n_fft, np.int64),
@@ -86,6 +104,16 @@ def write_parameters(path: Path, result: Result) -> None:
         "normalization": np.asarray(result.normalization),
         "trajectory_criterion": np.asarray(trajectory.criterion, np.float64),
     }
+    if step > 1:
+        arrays[FINER["frame_centers"]] = np.asarray(result.frame_centers, np.float64)
+        if lengths.shape[1] > 1 and tiles is None:
+            arrays[FINER["window_length"]] = np.asarray(lengths, np.float64)
+    if tiles is not None:
+        arrays["window_length"] = np.asarray(tiles.lengths, np.float32)
+        arrays |= {name: np.asarray(getattr(tiles, field)) for field, name in TILES.items()}
+        arrays[STEPS] = np.asarray(tiles.steps_per_octave, np.int64)
+        if step == 1:
+            del arrays["window_length"]  # written cell by cell below
     with (
         disk_errors(path.name),
         zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
@@ -93,6 +121,8 @@ def write_parameters(path: Path, result: Result) -> None:
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, array, allow_pickle=False)
+        if tiles is not None and step == 1:
+            _write_cells(archive, tiles, result)
         _write_rows(
             archive,
             "trajectory_window_length",
@@ -116,6 +146,18 @@ def _write_rows(
         for row in rows:
             filled = row if row.size else np.full(1, np.nan)
             member.write(np.ascontiguousarray(np.broadcast_to(filled, shape), kind).data)
+
+
+def _write_cells(archive: zipfile.ZipFile, tiles: LengthMap, result: Result) -> None:
+    """`window_length` of all cells, float32 [F, T], some frames at a time."""
+    frequencies, centers = result.frequencies, result.frame_centers
+    shape = len(frequencies), len(centers)
+    block = max(MOST_CELLS // len(frequencies), 1)
+    with archive.open("window_length.npy", "w", force_zip64=True) as member:
+        write_header(member, shape, np.dtype(np.float32), fortran_order=True)  # type: ignore[arg-type]
+        for start in range(0, len(centers), block):
+            lengths = tiles.at(frequencies, centers[start : start + block])
+            member.write(np.ascontiguousarray(lengths.T, np.float32).data)
 
 
 def read_parameters(path: Path) -> StoredParameters:
@@ -161,21 +203,52 @@ class _WrongError(Exception):
 
 def _read(stored: NpzFile) -> StoredParameters:
     archive = cast(zipfile.ZipFile, stored.zip)
-    lacking = [name for name in NAMES if f"{name}.npy" not in archive.namelist()]
+    there = {name.removesuffix(".npy") for name in archive.namelist()}
+    tiled = STEPS in there
+    places = {name: FINER[name] if FINER.get(name) in there else name for name in NAMES}
+    places |= {name: name for name in (*TILES.values(), STEPS) if tiled}
+    lacking = [place for place in places.values() if place not in there]
     if lacking:
         raise _WrongError(f"the array '{lacking[0]}' is missing")
-    announced = {name: _announced(archive, name) for name in NAMES}
+    announced = {name: _announced(archive, place) for name, place in places.items()}
     for name in SINGLE:
         if announced[name] != ():
             raise _WrongError(f"'{name}' is not one value")
     values: dict[str, Any] = {name: stored[f"{name}.npy"].item() for name in SINGLE}
     _check_singles(values)
-    _check_shapes(announced, values["n_fft"], values["samples"])
+    finer = places["frame_centers"] != "frame_centers"
+    _check_shapes(announced, values["n_fft"], values["samples"], finer=finer)
     for name in NAMES:
-        if name not in SINGLE:
-            values[name] = np.ascontiguousarray(stored[f"{name}.npy"], np.float64)
+        if name not in SINGLE and not (tiled and name == "window_length"):
+            values[name] = np.ascontiguousarray(stored[f"{places[name]}.npy"], np.float64)
+    if tiled:
+        values["length_map"] = _read_tiles(stored, announced)
+        values["window_length"] = values["length_map"].lengths.astype(np.float64)
     _check_values(values)
+    if finer:
+        values["hop_lengths"] = np.diff(values["frame_centers"])
+        values["times"] = values["frame_centers"] / values["sample_rate"]
     return StoredParameters(**values)
+
+
+def _read_tiles(stored: NpzFile, announced: dict[str, tuple[int, ...]]) -> LengthMap:
+    """The map of lengths, whose grid is checked; its lengths are those of `window_length`."""
+    bands, tiles = (announced[TILES[name]] for name in ("frequencies", "times"))
+    found = announced[TILES["lengths"]]
+    if len(bands) != 1 or len(tiles) != 1 or found != (*bands, *tiles) or 0 in found:
+        raise _WrongError(
+            f"the tiles have shapes {bands}, {tiles} and {found}, not B, U and [B, U]"
+        )
+    values = {name: stored[f"{TILES[name]}.npy"] for name in TILES}
+    for name in ("frequencies", "times"):
+        values[name] = np.ascontiguousarray(values[name], np.float64)
+        if not np.isfinite(values[name]).all() or not (np.diff(values[name]) > 0).all():
+            raise _WrongError(f"'{TILES[name]}' does not increase")
+    values["lengths"] = np.ascontiguousarray(values["lengths"], np.float32)
+    steps = stored[f"{STEPS}.npy"]
+    if steps.shape != () or steps.dtype.kind not in "iu" or not 1 <= int(steps) <= MOST_STEPS:
+        raise _WrongError(f"'{STEPS}' is not a whole number from 1 to {MOST_STEPS}")
+    return LengthMap(**values, steps_per_octave=int(steps))
 
 
 def _announced(archive: zipfile.ZipFile, name: str) -> tuple[int, ...]:
@@ -193,7 +266,7 @@ def _announced(archive: zipfile.ZipFile, name: str) -> tuple[int, ...]:
         raise _WrongError(
             f"'{name}' holds {dtype} where {'text' if name in WORDS else 'real numbers'} are expected"
         )
-    if name in SINGLE and dtype.itemsize > LARGEST_SINGLE:
+    if name in (*SINGLE, STEPS) and dtype.itemsize > LARGEST_SINGLE:
         raise ValueError(f"{name} is too large")
     if name in RISING and info.file_size > MOST_PACKED * info.compress_size:
         raise _WrongError(
@@ -217,16 +290,25 @@ def _check_singles(values: dict[str, Any]) -> None:
         raise _WrongError(f"'n_fft' {values['n_fft']} is above {LARGEST_FFT}")
 
 
-def _check_shapes(announced: dict[str, tuple[int, ...]], n_fft: int, samples: int) -> None:
+def _check_shapes(
+    announced: dict[str, tuple[int, ...]], n_fft: int, samples: int, *, finer: bool
+) -> None:
     F, T = n_fft // 2 + 1, math.prod(announced["frame_centers"])
     if T == 0:
         raise _WrongError("'frame_centers' is empty")
-    shapes = {"frame_centers": (T,), "hop_lengths": (T - 1,), "times": (T,), "frequencies": (F,)}
+    shown = min(max(math.prod(announced["times"]), 1), T) if finer else T  # frames of the array
+    shapes = {
+        "frame_centers": (T,),
+        "hop_lengths": (shown - 1,),
+        "times": (shown,),
+        "frequencies": (F,),
+    }
     for name, shape in shapes.items():
         if announced[name] != shape:
             raise _WrongError(f"'{name}' has shape {announced[name]}, where {shape} is expected")
     found = announced["window_length"]
-    if found not in ((1, 1), (1, T), (F, 1), (F, T)):
+    tiles = announced.get(TILES["lengths"], (F, T))
+    if found not in ((1, 1), (1, T), (F, 1), (F, T), tiles):
         raise _WrongError(
             f"'window_length' has shape {found}, which does not broadcast to {(F, T)}"
         )
@@ -236,7 +318,7 @@ def _check_shapes(announced: dict[str, tuple[int, ...]], n_fft: int, samples: in
 
 def _check_values(values: dict[str, Any]) -> None:
     for name, array in values.items():
-        if name not in SINGLE and not np.isfinite(array).all():
+        if isinstance(array, np.ndarray) and not np.isfinite(array).all():
             raise _WrongError(f"'{name}' holds values that are not finite real numbers")
     centers, lengths = values["frame_centers"], values["window_length"]
     if not (np.diff(centers) > 0).all():

@@ -72,6 +72,7 @@ def result_record(
     peak_memory_mb: float | None,
     warnings: Iterable[str],
     outputs: Mapping[str, str] | None = None,
+    array_step: int = 1,
 ) -> dict[str, Any]:
     """The record of a run, in plain JSON types: no NumPy, no paths, None for what is not finite.
 
@@ -83,6 +84,8 @@ def result_record(
         peak_memory_mb: MB, or None where unknown.
         warnings: of the recording, and of the fit; one that is in both appears once.
         outputs: name to path; `Output.write_record` knows better.
+        array_step: frames of the transform that make one of `spectrogram.npy`. `hop_length` and
+            `frames` are those of the array, `transform` has those of the transform.
     """
     summary = result.criterion
     times = {**dict.fromkeys(STAGES), **result.seconds, **seconds}
@@ -92,6 +95,7 @@ def result_record(
         "input": signal_info,
         "criterion": {
             "name": summary.name,
+            "scope": result.scope,
             "direction": summary.direction,
             "start": summary.start,
             "best_fixed": {
@@ -101,10 +105,11 @@ def result_record(
             "final": summary.final,
             "table_bound": summary.table_bound,
         },
-        "window_length": _spread(result.window_length),
-        "hop_length": _hop_length(result.frame_centers),
+        "window_length": _spread(result.lengths),
+        "hop_length": _hop_length(result.frame_centers[::array_step]),
         "n_fft": result.n_fft,
-        "frames": result.frames,
+        "frames": len(result.frame_centers[::array_step]),
+        "transform": {"hop_length": _hop_length(result.frame_centers), "frames": result.frames},
         "stop_reason": result.stop_reason,
         "evaluations": result.evaluations,
         "seconds": times,

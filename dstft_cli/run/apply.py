@@ -89,7 +89,9 @@ def run_apply(
             watch.lap("write")
             resolved = under.as_dict() | {"device": device.type, "threads": threads}
             extra = {"learned_in": str(directory)}
-            return write_record(output, signal, result, watch, resolved, signal.warnings, extra)
+            return write_record(
+                output, under, signal, result, watch, resolved, signal.warnings, extra
+            )
 
 
 def read_learned(directory: Path) -> StoredParameters:

@@ -114,29 +114,33 @@ def run_optimize(
             watch.lap("write")
             warnings = recording_warnings(signal, settings, result.length_bounds[0])
             resolved = settings.as_dict() | {"device": device.type, "threads": threads}
-            return write_record(output, signal, result, watch, resolved, warnings, extra)
+            return write_record(output, settings, signal, result, watch, resolved, warnings, extra)
 
 
 def write_record(
     output: Output,
+    settings: Settings,
     signal: Signal,
     result: Result,
     watch: Stopwatch,
-    settings: Mapping[str, Any],
+    resolved: Mapping[str, Any],
     warnings: tuple[str, ...],
     extra: Mapping[str, Any] | None = None,
 ) -> JobOutcome:
     """Writes `result.json`.
 
     Args:
-        output, signal, result, watch: of the run.
-        settings: as JSON values, as far as the result has not resolved them.
+        output, settings, signal, result, watch: of the run.
+        resolved: settings as JSON values, as far as the result has not resolved them.
         warnings: of the recording.
         extra: further entries.
     """
+    from dstft_cli.run.output import array_step
+
     record = result_record(
         result,
-        settings={**settings, "sr": int(result.sample_rate), **result.resolved},
+        array_step=array_step(settings, result),
+        settings={**resolved, "sr": int(result.sample_rate), **result.resolved},
         signal_info=input_record(signal),
         seconds=watch.times("load", "write"),
         peak_memory_mb=peak_memory_mb(),

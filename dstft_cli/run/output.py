@@ -6,7 +6,8 @@ that want it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -18,18 +19,26 @@ from dstft_cli.audio import Signal
 from dstft_cli.names import Progress
 from dstft_cli.plot import PixelPool
 from dstft_cli.records import Result
-from dstft_cli.results import NpyStream, Output, write_parameters, write_trajectory
+from dstft_cli.results import (
+    MeanFrames,
+    NpyStream,
+    Output,
+    mean_frames,
+    write_parameters,
+    write_trajectory,
+)
 from dstft_cli.run.emit import emitted_call
 from dstft_cli.run.recording import picture_title
 from dstft_cli.settings import Settings
-from dstft_cli.stft import Frames, Samples, Transform, spectra
+from dstft_cli.settings.length import Length
+from dstft_cli.stft import Frames, Samples, Transform, map_spectra, spectra
 
 if TYPE_CHECKING:
     from dstft_cli.plot.pictures import Pictures
 
 Block = NDArray[np.complex64]  # [C, n, F]
 Taker = Callable[[int, Block], None]
-Lengths = NDArray[np.floating[Any]]
+BYTES_PER_SAMPLE = 32  # of sound and channel, which spectrogram.npy takes by default
 
 
 def write_result(
@@ -46,16 +55,16 @@ def write_result(
 
     Where nothing was learned there is no comparison and no trajectory.
     """
-    transform = Transform(result.n_fft, result.window, result.normalization)
     dtype: torch.dtype = getattr(torch, settings.dtype)
-    passes = Passes(signal.samples, transform, device, dtype, progress)
+    passes = Passes(signal, result, device, dtype, progress)
+    step = array_step(settings, result)
     pictures: Pictures | None = None
     with ExitStack() as stack:
-        takers = _array_takers(stack, output, settings, signal, result)
+        takers = _array_takers(stack, output, settings, signal, result, step)
         if output.draws:
             pictures = _pictures(settings, signal, result)
-            takers.append(to_pool(pictures.learned, signal.peak))
-        passes.run(result.frame_centers, result.window_length, takers, "spectrogram")
+            takers.append(to_pool(pictures.learned.pool, signal.peak))
+        passes.run(result.frame_centers, None, result.n_fft, takers, "spectrogram")
     if settings.emit != "none":
         text = emitted_call(result, settings.emit, str(settings.channel), settings.highpass)
         output.to_stdout(text.encode("utf-8"), "the emitted call")
@@ -65,19 +74,36 @@ def write_result(
         return
     if output.holds_figures:
         output.write(f"spectrogram.{settings.format}", picture)
-    write_parameters(output.path("parameters.npz"), result)
+    write_parameters(output.path("parameters.npz"), result, step)
     if not learned:
         return
     if output.holds_figures:
         assert pictures is not None
-        plain = []
-        for length in pictures.plain_lengths:
-            plain.append(pictures.new_pool())
-            taker = to_pool(plain[-1], signal.peak)
-            passes.run(result.start_frame_centers, np.array([[length]]), [taker], "comparison")
-        output.write(f"comparison.{settings.format}", pictures.comparison(plain))
+        panels = []
+        for wanted in (pictures.plain, pictures.zoomed):  # the latter looks at the learned picture
+            panels.append(wanted())
+            for frames in panels[-1]:
+                taker = to_pool(frames.pool, signal.peak)
+                passes.run(frames.centers, frames.length, frames.n_fft, [taker], "comparison")
+        output.write(f"comparison.{settings.format}", pictures.comparison(*panels))
         output.write(f"trajectory.{settings.format}", pictures.trajectory())
     write_trajectory(output.path("trajectory.csv"), result.trajectory)
+
+
+def array_step(settings: Settings, result: Result) -> int:
+    """How many frames of the transform make one of spectrogram.npy.
+
+    By default as few as keep the array within `BYTES_PER_SAMPLE` of each channel.
+    """
+    if settings.npy_hop == "full" or (settings.npy_hop == "auto" and settings.save_stft):
+        return 1
+    hop = result.hop_length
+    if result.frames > 1:
+        hop = float(np.mean(result.hop_lengths))
+    if isinstance(settings.npy_hop, Length):
+        return max(round(settings.npy_hop.samples(result.sample_rate) / hop), 1)
+    most = 4 * (result.n_fft // 2) / BYTES_PER_SAMPLE  # samples: the hop of an array of this size
+    return max(math.ceil(most / hop - 1e-6), 1)
 
 
 def _pictures(settings: Settings, signal: Signal, result: Result) -> Pictures:
@@ -98,12 +124,16 @@ def _pictures(settings: Settings, signal: Signal, result: Result) -> Pictures:
 
 
 def _array_takers(
-    stack: ExitStack, output: Output, settings: Settings, signal: Signal, result: Result
+    stack: ExitStack,
+    output: Output,
+    settings: Settings,
+    signal: Signal,
+    result: Result,
+    step: int,
 ) -> list[Taker]:
     """Streams for the magnitudes and the transform, wherever they are wanted."""
-    shape: tuple[int, ...] = (len(result.frequencies), result.frames)
-    if settings.channel == "all":
-        shape = (signal.samples.shape[0], *shape)
+    channels = (signal.samples.shape[0],) if settings.channel == "all" else ()
+    plane = (*channels, len(result.frequencies))
     files: list[tuple[BinaryIO, str, bool]] = []
     if (npy := output.single("npy")) is not None:
         files.append((npy, str(settings.npy), True))
@@ -114,32 +144,37 @@ def _array_takers(
             files.append((file, name, name == "spectrogram.npy"))
     takers = []
     for file, name, magnitude in files:
-        dtype = np.float32 if magnitude else np.complex64
-        stream = stack.enter_context(NpyStream(file, shape, dtype, name=name))
-        takers.append(to_stream(stream, magnitude=magnitude))
+        if magnitude:
+            frames = mean_frames(result.frames, step)
+            stream = NpyStream(file, (*plane, frames), np.float32, name=name)
+            means = MeanFrames(result.frames, step)
+        else:
+            stream = NpyStream(file, (*plane, result.frames), np.complex64, name=name)
+            means = None
+        takers.append(to_stream(stack.enter_context(stream), means))
     return takers
 
 
 class Passes:
-    """Passes over one signal with one kind of transform.
+    """Passes over one signal with the window family and normalization of a result.
 
     Args:
-        samples: signal, `[C, N]`.
-        transform: FFT size, window family, normalization.
+        signal: the recording.
+        result: what was learned.
         device, dtype: where and how it is computed.
         progress: called as `progress(stage, done, total)` with frames done.
     """
 
     def __init__(
         self,
-        samples: Samples,
-        transform: Transform,
+        signal: Signal,
+        result: Result,
         device: torch.device,
         dtype: torch.dtype,
         progress: Progress | None,
     ) -> None:
-        self._samples = samples
-        self._transform = transform
+        self._samples: Samples = signal.samples
+        self._result = result
         self._device = device
         self._dtype = dtype
         self._progress = progress
@@ -147,7 +182,8 @@ class Passes:
     def run(
         self,
         centers: NDArray[np.floating[Any]],
-        lengths: Lengths,
+        length: float | None,
+        n_fft: int,
         takers: Sequence[Taker],
         stage: str,
     ) -> None:
@@ -155,29 +191,55 @@ class Passes:
 
         Args:
             centers: of the frames, samples, `[T]`.
-            lengths: window lengths, samples, as for `stft`.
+            length: of all windows, samples; None: those that were learned for these frames.
+            n_fft: FFT size, samples.
             takers: called in turn with the number of the first frame and the block.
             stage: what `progress` calls it.
         """
         if not takers:
             return
-        n_fft = self._transform.n_fft
         frames = Frames(self._samples, centers, n_fft, device=self._device, dtype=self._dtype)
         threads = torch.get_num_threads() if self._device.type == "cpu" else 1
-        for start, X in spectra(frames, self._transform, lengths, threads):
+        for start, X in self._spectra(frames, centers, length, n_fft, threads):
             block: Block = X.to("cpu", torch.complex64).numpy()
             for take in takers:
                 take(start, block)
             if self._progress is not None:
                 self._progress(stage, start + block.shape[1], len(frames))
 
+    def _spectra(
+        self,
+        frames: Frames,
+        centers: NDArray[np.floating[Any]],
+        length: float | None,
+        n_fft: int,
+        threads: int,
+    ) -> Iterator[tuple[int, torch.Tensor]]:
+        result = self._result
+        transform = Transform(n_fft, result.window, result.normalization)
+        if length is not None:
+            return spectra(frames, transform, np.array([[length]]), threads)
+        map_, frequencies = result.length_map, result.frequencies
+        if map_ is not None:
+            return map_spectra(
+                frames, transform, lambda a, b: map_.at(frequencies, centers[a:b]), threads
+            )
+        lengths = result.lengths
+        if lengths.shape[1] > 1 and len(centers) < result.frames:
+            first = int(np.searchsorted(result.frame_centers, centers[0]))
+            lengths = lengths[:, first : first + len(centers)]
+        return spectra(frames, transform, lengths, threads)
 
-def to_stream(stream: NpyStream, *, magnitude: bool) -> Taker:
-    """Appends blocks to an .npy file."""
+
+def to_stream(stream: NpyStream, means: MeanFrames | None) -> Taker:
+    """Appends blocks to an .npy file: their energy means, or the transform itself."""
 
     def take(start: int, block: Block) -> None:
-        values = np.abs(block) if magnitude else block
-        stream.write(values[0] if len(stream.shape) == 2 else np.moveaxis(values, 0, -1))
+        if means is None:
+            stream.write(block[0] if len(stream.shape) == 2 else np.moveaxis(block, 0, -1))
+        else:
+            values = means.add(np.moveaxis(np.abs(block), 0, -1))
+            stream.write(values[..., 0] if len(stream.shape) == 2 else values)
 
     return take
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -174,14 +174,23 @@ def _inverse(
             f"has {expected[0]} frequencies and {expected[1]} frames: run dstft optimize again"
         )
     double = transform.dtype == np.complex128
-    return inverse_of(
-        Transform(stored.n_fft, stored.window, stored.normalization),
-        stored.frame_centers,
-        stored.window_length,
+    options: dict[str, Any] = {
+        "channels": transform.channels,
+        "dtype": torch.float64 if double else torch.float32,
+        "threads": torch.get_num_threads(),
+    }
+    kind = Transform(stored.n_fft, stored.window, stored.normalization)
+    tiles, centers = stored.length_map, stored.frame_centers
+    if tiles is None:
+        return inverse_of(kind, centers, stored.window_length, stored.samples, **options)
+    frequencies = stored.frequencies
+    return LeastSquaresInverse(
+        kind,
+        centers,
+        np.array([[float(tiles.lengths.max())]]),
         stored.samples,
-        channels=transform.channels,
-        dtype=torch.float64 if double else torch.float32,
-        threads=torch.get_num_threads(),
+        length_of=lambda start, stop: tiles.at(frequencies, centers[start:stop]),
+        **options,
     )
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from dstft_cli.audio import Signal, load, probe
 from dstft_cli.audio.checks import percent
@@ -17,6 +20,11 @@ from dstft_cli.settings import OPTIONS, Settings
 log = logging.getLogger("dstft_cli")
 
 _DC_SHARE = 0.01  # of the energy, from which on it may decide which window is best
+_MOMENTS = 1000  # parts of a recording, of which the loudest hundredth
+_KNOCK = 0.5  # must not hold more of the energy than this
+_BASS, _RUMBLE = 100.0, 0.9  # Hz, below which there may be no more of it than this share
+_SOUND = 2000.0  # Hz: sample rates of recordings in which such low frequencies are not the signal
+_STRETCHES = 64  # of the signal, whose spectra are looked at
 _OFFSET = 5.0  # Hz, above it and below what most recordings are made for
 
 
@@ -49,11 +57,12 @@ def check_pictures(settings: Settings, sample_rate: float | None) -> None:
 
         check_cmap(settings.cmap)
     if sample_rate is not None:
-        from dstft_cli.plot import frequency_range
+        from dstft_cli.plot import frequency_range, scale_for
 
         s, top = settings, sample_rate / 2
         spacing = 0.0  # of bins: not known before the fit, and no reason to refuse
-        frequency_range(top, spacing, s.freq_scale, s.fmin, s.fmax)
+        fmax = s.fmax if isinstance(s.fmax, float) else None
+        frequency_range(top, spacing, scale_for(s.freq_scale, sample_rate), s.fmin, fmax)
 
 
 @contextmanager
@@ -82,8 +91,10 @@ def recording_warnings(signal: Signal, settings: Settings, shortest: float) -> t
         shortest: window length that was allowed, samples.
     """
     plain = settings.window_mode == settings.hop_mode == "fixed"  # nothing is led anywhere
-    if signal.dc_share <= _DC_SHARE or plain:
+    if plain:
         return signal.warnings
+    if signal.dc_share <= _DC_SHARE:
+        return (*signal.warnings, *concentrated(signal, settings.criterion_fmin))
     effect, cutoff = "which favours long windows", min(_OFFSET, signal.sample_rate / 2000)
     if settings.criterion_fmin:  # the main lobe of a window is about two bins of its length wide
         leaking = 2 * signal.sample_rate / settings.criterion_fmin
@@ -98,6 +109,52 @@ def recording_warnings(signal: Signal, settings: Settings, shortest: float) -> t
         f"{percent(signal.dc_share)} of the energy is a constant offset (DC), {effect}: "
         f"remove it with `highpass` {cutoff:g}",
     )
+
+
+def concentrated(signal: Signal, criterion_fmin: float | None) -> Iterator[str]:
+    """Where most of the energy lies, if that is one knock, or below what is looked at; a line each."""
+    size = max(signal.length // _MOMENTS, 1)
+    moments = np.array(
+        [
+            float(np.square(signal.samples[:, i : i + size], dtype=np.float64).sum())
+            for i in range(0, signal.length, size)
+        ]
+    )
+    total, count = float(moments.sum()), max(round(len(moments) / 100), 1)
+    share = float(np.sort(moments)[-count:].sum()) / (total or 1.0)
+    if share > _KNOCK and len(moments) >= 100:
+        at = size * (int(moments.argmax()) + 0.5) / signal.sample_rate
+        yield (
+            f"{share:.0%} of the energy lies in a hundredth of the time, around {at:.4g} s: if that is a "
+            "knock, leave it out with `offset` or `duration`"
+        )
+    edge, where = _BASS, ""
+    if criterion_fmin:
+        edge, where = criterion_fmin, ", outside the criterion's band"
+    elif signal.sample_rate < _SOUND:
+        return
+    below = _share_below(signal, edge)
+    if below > _RUMBLE:
+        yield (
+            f"{below:.0%} of the energy lies below {edge:g} Hz{where}: if that is rumble, remove it "
+            f"with `highpass` {edge:g}"
+        )
+
+
+def _share_below(signal: Signal, edge: float) -> float:
+    """Share of the energy below a frequency, Hz, from stretches spread evenly over the signal."""
+    size = min(max(1024, 1 << math.ceil(math.log2(8 * signal.sample_rate / edge))), 1 << 18)
+    starts = np.unique(np.linspace(0, max(signal.length - size, 0), _STRETCHES).astype(int))
+    window = np.hanning(size)
+    power = np.zeros(size // 2 + 1)
+    for start in starts.tolist():
+        part = np.asarray(signal.samples[:, start : start + size], np.float64) / (
+            signal.peak or 1.0
+        )
+        spectra = np.fft.rfft(part * window[: part.shape[1]], size)
+        power += np.square(np.abs(spectra)).sum(0)
+    bins = np.arange(len(power)) * (signal.sample_rate / size)
+    return float(power[bins < edge].sum() / (power.sum() or 1.0))
 
 
 def _loaded(signal: Signal, settings: Settings) -> str:

@@ -61,7 +61,7 @@ def _ordered(low: str, high: str) -> Contradiction:
 
     def holds(s: Any, rate: float | None) -> bool:
         first, second = getattr(s, low), getattr(s, high)
-        if None in (first, second) or second == "auto":
+        if None in (first, second) or second in ("auto", "none"):
             return False
         if isinstance(first, Length):
             longest = second if isinstance(second, Length) else Length(float(second))
@@ -190,6 +190,7 @@ WITHOUT_EFFECT = (
     Idle(("order",), lambda s: s.criterion not in ("renyi", "lp"), lambda s: ("criterion",)),
     Idle(("lr",), lambda s: s.optimizer in ("auto", "lbfgs"), lambda s: ("optimizer",)),
     Idle(("save_stft",), lambda s: not s.writes_directory, _first_stream),
+    Idle(("npy_hop",), lambda s: not s.writes_directory and s.npy is None, _first_stream),
     Idle(
         _PICTURES,
         lambda s: not s.draws,

@@ -319,21 +319,33 @@ class Settings:
     ] = False
     force: Annotated[bool, _output("Replace what exists.", flags=("--force",))] = False
     figures: Annotated[bool, _output("Draw pictures into the directory.", expert=True)] = True
+    npy_hop: Annotated[
+        Length | Literal["auto", "full"],
+        _output(
+            "Distance of the frames in spectrogram.npy, each the energy mean around it. auto: at most "
+            "32 bytes for a sample of sound; full: every frame, as with save_stft.",
+            "L",
+            expert=True,
+        ),
+    ] = "auto"
     freq_scale: Annotated[
-        Literal["linear", "log", "mel"], _output("Frequency axis of pictures.", "NAME")
-    ] = "linear"
+        Literal["auto", "linear", "log", "mel"],
+        _output("Frequency axis of pictures. auto: log, below 2 kHz sample rate linear.", "NAME"),
+    ] = "auto"
     fmin: Annotated[
         Frequency | None,
         Field(ge=0),
         _output("Lowest frequency in pictures.", "HZ", default="the scale's lowest", expert=True),
     ] = None
     fmax: Annotated[
-        Frequency | None,
-        Field(gt=0),
+        Annotated[Frequency, Field(gt=0)] | Literal["auto", "none"],
         _output(
-            "Highest frequency in pictures.", "HZ", default="half the sample rate", expert=True
+            "Highest frequency in pictures. auto: where sound ends, with 99.9 % of the energy above "
+            "the noise below it; none: half the sample rate.",
+            "HZ",
+            expert=True,
         ),
-    ] = None
+    ] = "auto"
     db_range: Annotated[
         float,
         Field(gt=0),

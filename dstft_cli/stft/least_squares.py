@@ -34,6 +34,7 @@ from dstft_cli.stft.bank import BINS_PER_FFT, BankOperator, MatrixBank
 from dstft_cli.stft.blocks import map_in_order
 from dstft_cli.stft.cells import CellOperator
 from dstft_cli.stft.frames import Frames
+from dstft_cli.stft.mapped import LengthOf
 from dstft_cli.stft.overlap_add import BlockInverse, incomplete, lost_and_weak
 from dstft_cli.stft.transform import Transform
 
@@ -50,6 +51,8 @@ _BANK_BYTES = 1 << 30  # of matrices that are kept from one iteration to the nex
 _HELD_BYTES = 1 << 30  # by the segments that are solved at a time
 SEGMENT = 32  # n_fft that a segment keeps
 _MARGIN = {torch.float32: 4, torch.float64: 8}  # n_fft that it solves for beyond, at each end
+# where frames lie as close as those of a map of lengths do: the error of the signal stays below 1e-5
+_DENSE_TOLERANCE, _DENSE_MARGIN = 1e-5, 1
 _MOST_VALUES = 1 << 22  # of the transform in a segment, where frames are dense
 
 
@@ -67,6 +70,9 @@ class _Solved:
 class LeastSquaresInverse(BlockInverse):
     """Least squares by conjugate gradients; arguments are those of `BlockInverse`.
 
+    Where `length_of` is given, the lengths of frames `start … stop-1`, samples, `[F, n]`, are
+    `length_of(start, stop)`, and `lengths` is not looked at: nothing as large as the plane is held.
+
     Transform and adjoint are computed in the precision of X, the signal in float64.
 
     Attributes:
@@ -83,9 +89,15 @@ class LeastSquaresInverse(BlockInverse):
         centers: FloatArray,
         lengths: FloatArray,
         length: int,
+        *,
+        length_of: LengthOf | None = None,
         **options: Any,
     ) -> None:
         super().__init__(transform, centers, lengths, length, **options)
+        self._length_of = length_of
+        dense = length_of is not None and self._dtype == torch.float32
+        self._margin = _DENSE_MARGIN if dense else _MARGIN[self._dtype]
+        self._tolerance = _DENSE_TOLERANCE if dense else TOLERANCE[self._dtype]
         self.iterations = 0
         self.converged = True
         self._remainder = 0.0
@@ -111,7 +123,7 @@ class LeastSquaresInverse(BlockInverse):
     def segments(self) -> Iterator[Segment]:
         """Segments of the signal, in order; shorter ones where frames are dense."""
         n_fft = self._transform.n_fft
-        margin = _MARGIN[self._dtype] * n_fft
+        margin = self._margin * n_fft
         most = _MOST_VALUES // (self._transform.bins * self.channels)
         start = 0
         while start < self.length:
@@ -185,7 +197,10 @@ class LeastSquaresInverse(BlockInverse):
     def _operator(self, frames: slice, fractions: Tensor) -> Operator:
         if self._banks:
             return BankOperator(self._banks, self._places[frames])
-        part = self._lengths if self._lengths.shape[1] == 1 else self._lengths[:, frames]
+        if self._length_of is not None:
+            part = np.asarray(self._length_of(frames.start, frames.stop), np.float64)
+        else:
+            part = self._lengths if self._lengths.shape[1] == 1 else self._lengths[:, frames]
         shape = (self._transform.bins, frames.stop - frames.start)
         return CellOperator(self._transform, fractions, np.broadcast_to(part, shape), keep=True)
 
@@ -200,6 +215,7 @@ class LeastSquaresInverse(BlockInverse):
             segment.high - segment.low,
             self._transform.n_fft,
             self._dtype,
+            self._tolerance,
         )
         peak = X.abs().amax(dim=(1, 2))  # squares of very small or large values are no float32
         scale = peak.masked_fill(peak == 0, 1)
@@ -256,6 +272,7 @@ class SegmentProblem:
         size: M, samples of the segment.
         n_fft: FFT size K.
         dtype: precision of the transform.
+        tolerance: of the gradient; None: that of the precision.
 
     Attributes:
         lost, weak: samples of the segment that are not or hardly determined, `[M]`.
@@ -268,7 +285,9 @@ class SegmentProblem:
         size: int,
         n_fft: int,
         dtype: torch.dtype,
+        tolerance: float | None = None,
     ) -> None:
+        self._tolerance = TOLERANCE[dtype] if tolerance is None else tolerance
         self._n_fft = n_fft
         self._dtype = dtype
         self._size = size
@@ -291,7 +310,7 @@ class SegmentProblem:
 
     def solve(self, X: Tensor) -> tuple[Array64, Tensor, int, bool]:
         """Signal `[C, M]`, `X − A x`, iterations, and whether they sufficed."""
-        limit = TOLERANCE[self._dtype] * np.sqrt(self.energy(X))
+        limit = self._tolerance * np.sqrt(self.energy(X))
         x = np.zeros((len(X), self._size))
         rest = X.clone()
         gradient = self._adjoint(rest)

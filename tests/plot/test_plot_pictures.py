@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -7,10 +8,10 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from dstft_cli.plot import pictures as module
-from dstft_cli.plot.pictures import Pictures
-from dstft_cli.records import CriterionSummary, Result, StopReason, Trajectory
+from dstft_cli.plot.pictures import Frames, Pictures
+from dstft_cli.records import CriterionSummary, LengthMap, Result, StopReason, Trajectory
 
-from .example import RATE, labelled, titled
+from .example import RATE, labelled, lies_inside, overlaps, titled
 
 N_FFT, HOP, LENGTH = 128, 400.0, 16000
 EVEN = np.arange(0, LENGTH + 1, HOP)
@@ -55,21 +56,24 @@ def result_of(
         stop_reason=StopReason.SEARCH,
         evaluations=3,
         seconds={"search": 1.0, "descent": 0.0},
-        warnings=(),
+        notes=(),
         hop_bounds=(100.0, 1500.0) if hops_learned else None,
         start_centers=EVEN if hops_learned else None,
     )
 
 
-def fill(pool: Any) -> Any:
-    pool.add(0, np.random.default_rng(0).uniform(size=(pool.grid.frames, N_FFT // 2 + 1)))
-    return pool
+def fill(frames: Frames, seed: int = 0) -> Frames:
+    """Noise as loud at all frequencies."""
+    shape = frames.pool.grid.frames, frames.n_fft // 2 + 1
+    frames.pool.add(0, np.random.default_rng(seed).uniform(0.5, 1.0, size=shape))
+    return frames
 
 
 def drawn(pictures: Pictures) -> bytes:
     """The comparison of noise."""
     fill(pictures.learned)
-    return pictures.comparison([fill(pictures.new_pool()) for _ in pictures.plain_lengths])
+    plain = [fill(frames) for frames in pictures.plain()]
+    return pictures.comparison(plain, [fill(frames) for frames in pictures.zoomed()])
 
 
 @pytest.fixture
@@ -86,15 +90,94 @@ def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     return kept
 
 
-def test_pools_have_the_frames_they_are_for() -> None:
-    result = result_of([[80.0]], UNEVEN)
-    same = Pictures(result, title="")
-    assert same.new_pool().grid.extent == same.learned.grid.extent
-    plain = Pictures(result_of([[80.0]], UNEVEN, hops_learned=True), title="")
-    assert plain.new_pool().grid.frames == EVEN.size
-    assert plain.new_pool().grid.extent[:2] == pytest.approx((-0.025, 2.025))
-    assert plain.learned.grid.frames == UNEVEN.size
-    assert plain.learned.grid.extent == same.learned.grid.extent
+def test_panels_have_frames_of_their_own_dense_enough_for_all_pixels() -> None:
+    pictures = Pictures(result_of([[80.0]], UNEVEN, hops_learned=True), title="")
+    assert pictures.learned.centers is UNEVEN
+    assert pictures.plain_lengths == (512.0, 64.0)  # 46 ms at 8 kHz, and the best
+    for frames, hop in zip(pictures.plain(), (11, 8), strict=True):
+        assert set(np.diff(frames.centers)) == {hop}
+        assert frames.n_fft == 1024
+        grid = frames.pool.grid
+        assert grid.time_limits == pictures.learned.pool.grid.time_limits == (0.0, 2.0)
+        assert grid.freq_range == pictures.learned.pool.grid.freq_range
+
+
+def test_the_usual_window_is_a_power_of_two_near_46_ms() -> None:
+    lengths = {8000: 512, 22050: 1024, 44100: 2048, 48000: 2048, 96000: 4096, 1000: 256}
+    for rate, length in lengths.items():
+        result = replace(result_of([[80.0]]), sample_rate=float(rate))
+        assert Pictures(result, title="")._usual_length == length
+    short = replace(result_of([[80.0]]), sample_rate=20.0, length=100)
+    assert Pictures(short, title="")._usual_length == 64
+
+
+def test_the_zoomed_second_lies_around_the_strongest_onset(figures: list[Figure]) -> None:
+    for lengths in (np.array([[80.0]]), np.linspace(20, 100, 41)[None]):
+        pictures = Pictures(result_of(lengths), title="")
+        grid = pictures.learned.pool.grid
+        magnitude = np.full((grid.frames, grid.frequencies.size), 1e-3)
+        magnitude[21:] = 1.0  # from 1.05 s on
+        pictures.learned.pool.add(0, magnitude)
+        plain, learned = pictures.zoomed()
+        begin, end = learned.pool.grid.time_limits
+        assert (begin, end) == pytest.approx((1.02 - 0.3, 2.02 - 0.3), abs=0.03)
+        assert plain.pool.grid.time_limits == (begin, end)
+        assert plain.length == 512.0
+        assert set(learned.centers) <= set(EVEN)
+        pictures.comparison([fill(f) for f in pictures.plain()], [fill(plain), fill(learned)])
+    assert lies_inside(figures[0])
+    assert overlaps(figures[0]) == []
+    panels = titled(figures[0])
+    zoom = panels["Plain, the strongest onset"], panels["Learned, the strongest onset"]
+    assert {axes.get_xlim() for axes in zoom} == {(begin, end)}
+    marks = [
+        line for line in panels["Plain: 512 samples (64 ms)"].lines if line.get_gid() == "zoom"
+    ]
+    assert [line.get_xdata()[0] for line in marks] == pytest.approx([begin, end])
+    short = Pictures(replace(result_of([[80.0]], EVEN[:20]), length=8000), title="")
+    fill(short.learned)
+    assert short.zoomed() == ()
+
+
+def test_pictures_end_where_sound_ends(figures: list[Figure]) -> None:
+    def spectrogram(pictures: Pictures, top: int) -> Any:
+        grid = pictures.learned.pool.grid
+        rng = np.random.default_rng(0)
+        magnitude = np.sqrt(rng.exponential(1e-7, (grid.frames, grid.frequencies.size)))
+        magnitude[::3, 8] = 1.0  # 500 Hz
+        magnitude[5:9, top] = 1e-2  # soft, and seldom
+        pictures.learned.pool.add(0, magnitude)
+        pictures.spectrogram()
+        return figures.pop().axes[0]
+
+    result = result_of([[80.0]])
+    axes = spectrogram(Pictures(result, title="", freq_scale="linear"), 24)  # 1500 Hz
+    assert axes.get_ylim() == pytest.approx((0.0, 1531.0), abs=35)
+    assert axes.get_ylabel() == "Hz (99.9 % of the energy)"
+    assert axes.images[0].get_extent()[3] >= axes.get_ylim()[1] - 1
+    axes = spectrogram(Pictures(result, title=""), 24)
+    assert axes.get_yscale() == "log"
+    assert axes.get_ylim()[1] == pytest.approx(1531.0, abs=35)
+    for options, top in (
+        ({}, 60),
+        ({"fmax": "none"}, 24),
+        ({"fmax": 4000.0}, 24),
+        ({"criterion_band": (100.0, 3500.0)}, 24),
+    ):
+        axes = spectrogram(Pictures(result, title="", freq_scale="linear", **options), top)
+        assert axes.get_ylim() == pytest.approx((0.0, 4000.0))
+        assert axes.get_ylabel() == "Frequency (kHz)"
+
+
+def test_a_map_of_lengths_is_drawn_at_the_pixels(figures: list[Figure]) -> None:
+    tiles = np.array([[100.0, 100.0], [20.0, 40.0]], np.float32)
+    length_map = LengthMap(np.array([0.0, 4000.0]), np.array([0.0, 16000.0]), tiles, 8)
+    result = replace(result_of(tiles), length_map=length_map, scope="local")
+    drawn(Pictures(result, title="", freq_scale="linear"))
+    (image,) = titled(figures[0])["Window length"].images
+    pixels = np.asarray(image.get_array())
+    assert pixels[0, 0] * 8 == pytest.approx(100.0, rel=0.05)
+    assert pixels[-1, [0, -1]] * 8 == pytest.approx([20.0, 40.0], rel=0.05)
 
 
 @pytest.mark.parametrize(
@@ -111,19 +194,18 @@ def test_a_comparison_shows_what_was_learned(
 ) -> None:
     lengths = np.geomspace(20.0, 125.0, shape[0] * shape[1]).reshape(shape)
     pictures = Pictures(result_of(lengths, centers, hops_learned=learned), title="a.wav")
-    assert pictures.plain_lengths == (100.0, 64.0)
+    assert pictures.plain_lengths == (512.0, 64.0)
     data = drawn(pictures)
     assert imread(io.BytesIO(data)).shape[1] == 1300
     axes = titled(figures[0])
     ends = np.diff(centers)[[0, -1]] * 1000 / RATE
-    start_hop = ", hop 50 ms" if learned else ""
     ends = sorted(ends)
     hops = "" if not learned else f", hop {ends[0]:.3g}"
     hops += "" if not learned else " ms" if ends[0] == ends[1] else f" ms to {ends[1]:.3g} ms"
     one, several = "20 samples (2.5 ms)", "20 to 125 samples (2.5 ms to 15.6 ms)"
     assert list(axes)[:3] == [
-        f"Start: 100 samples (12.5 ms){start_hop}",
-        f"Best fixed window: 64 samples (8 ms){start_hop}",
+        "Plain: 512 samples (64 ms)",
+        "Best single window: 64 samples (8 ms)",
         f"Learned: {one if lengths.size == 1 else several}{hops}",
     ]
     assert bool(axes["Window length"].images) == (min(shape) > 1)
@@ -136,10 +218,10 @@ def test_a_comparison_shows_what_was_learned(
 @pytest.mark.parametrize(
     ("learned", "best", "tables", "names"),
     [
-        (80.0, 100.0, 0, ["Start", "Learned", "Window length"]),  # --no-search
-        (80.0, 100.0, 9, ["Start, best fixed window", "Learned", "Window length"]),
-        (64.0, 64.0, 9, ["Start", "Best fixed window, learned", "Window length"]),
-        (100.0, 100.0, 9, ["Start, best fixed window, learned", "Window length"]),
+        (80.0, 100.0, 0, ["Plain", "Learned", "Window length"]),  # --no-search
+        (80.0, 512.0, 9, ["Plain, best single window", "Learned", "Window length"]),
+        (64.0, 64.0, 9, ["Plain", "Best single window, learned", "Window length"]),
+        (512.0, 512.0, 9, ["Plain, best single window, learned", "Window length"]),
         (100.0, 100.0, 1, ["Fixed window"]),
     ],
 )
@@ -147,18 +229,21 @@ def test_what_is_the_same_is_drawn_once(
     learned: float, best: float, tables: int, names: list[str], figures: list[Figure]
 ) -> None:
     drawn(Pictures(result_of([[learned]], best=best, tables=tables), title=""))
-    assert [name.split(":")[0] for name in titled(figures[0])] == names
+    found = [name.split(":")[0] for name in titled(figures[0]) if "onset" not in name]
+    assert found == names
 
 
-def test_a_fixed_window_at_learned_places_is_drawn_at_both(figures: list[Figure]) -> None:
+def test_a_fixed_window_at_learned_places_is_drawn_beside_the_plain_one(
+    figures: list[Figure],
+) -> None:
     result = result_of([[100.0]], UNEVEN, hops_learned=True, best=100.0)
     drawn(Pictures(result, title=""))
-    assert list(titled(figures[0])) == [
-        "Start: 100 samples (12.5 ms), hop 50 ms",
+    assert list(titled(figures[0]))[:3] == [
+        "Plain: 512 samples (64 ms)",
         "Learned: 100 samples (12.5 ms), hop 14 ms to 188 ms",
         "Hop length",
     ]
-    panels = list(titled(figures[0]).values())
+    panels = list(titled(figures[0]).values())[:3]
     assert {axes.get_xlim() for axes in panels} == {(0.0, 2.0)}  # of the recording
     for axes in panels[:2]:  # and no strip is left without a frame
         left, right, *_ = axes.images[0].get_extent()

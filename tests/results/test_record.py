@@ -37,6 +37,7 @@ def test_record_in_full(tmp_path: Path) -> None:
         "input": {"path": "a.wav", "samples": 20, "sample_rate": 8000},
         "criterion": {
             "name": "entropy",
+            "scope": "plane",
             "direction": "minimize",
             "start": 3.5,
             "best_fixed": {"win_length": 48.5, "value": 1 / 3},
@@ -47,6 +48,7 @@ def test_record_in_full(tmp_path: Path) -> None:
         "hop_length": 4.0,
         "n_fft": 64,
         "frames": 5,
+        "transform": {"hop_length": 4.0, "frames": 5},
         "stop_reason": "search",
         "evaluations": 3,
         "seconds": {"load": 0.5, "search": 1.25, "descent": 0.0, "write": 0.25, "total": 2.0},

@@ -141,7 +141,7 @@ def test_all_channels_are_pooled_and_the_picture_says_so(recording, monkeypatch)
     assert drawn.plain_lengths == ()
     power = np.square(np.load("out/spectrogram.npy")).mean(axis=0)
     loudest = np.sqrt(power.max()) / np.abs(recording).max()
-    assert drawn.learned.image.max() == pytest.approx(loudest, rel=1e-3)
+    assert drawn.learned.pool.image.max() == pytest.approx(loudest, rel=1e-3)
 
 
 @pytest.mark.parametrize("level", [1e30, 1e-30])
@@ -154,7 +154,7 @@ def test_very_loud_and_very_quiet_recordings_draw(recording, monkeypatch, level)
         pictures.Pictures, "spectrogram", lambda self: (made.append(self), original(self))[1]
     )
     assert main(["optimize", "x.wav", *FIXED, "-q", "-o", "d"]) == 0
-    image = made[0].learned.image
+    image = made[0].learned.pool.image
     assert np.isfinite(image).all()
     assert image.max() > 0.01
 
