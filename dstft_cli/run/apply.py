@@ -91,7 +91,7 @@ def run_apply(
             resolved = under.as_dict() | {"device": device.type, "threads": threads}
             extra = {"learned_in": str(directory)}
             return write_record(
-                output, under, signal, result, watch, resolved, signal.warnings, extra
+                output, asked, signal, result, watch, resolved, signal.warnings, extra
             )
 
 
