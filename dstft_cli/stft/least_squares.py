@@ -37,14 +37,10 @@ from dstft_cli.stft.frames import Frames
 from dstft_cli.stft.overlap_add import BlockInverse, incomplete, lost_and_weak
 from dstft_cli.stft.transform import Transform
 
-FloatArray = NDArray[np.floating[Any]]
 Array64 = NDArray[np.float64]
 
 MOST_ITERATIONS = 200
-TOLERANCE = {
-    torch.float32: 1e-7,
-    torch.float64: 1e-11,
-}  # of the gradient, relative to the transform
+TOLERANCE = {torch.float32: 1e-7, torch.float64: 1e-11}  # of the gradient, over the transform
 _BANDS = 16  # of bins, in each of which a sample should be covered
 _BANK_BYTES = 1 << 30  # of matrices that are kept from one iteration to the next
 _HELD_BYTES = 1 << 30  # by the segments that are solved at a time
@@ -77,15 +73,8 @@ class LeastSquaresInverse(BlockInverse):
         converged: whether every segment came to its end before `MOST_ITERATIONS`.
     """
 
-    def __init__(
-        self,
-        transform: Transform,
-        centers: FloatArray,
-        lengths: FloatArray,
-        length: int,
-        **options: Any,
-    ) -> None:
-        super().__init__(transform, centers, lengths, length, **options)
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
         self.iterations = 0
         self.converged = True
         self._remainder = 0.0
@@ -98,7 +87,6 @@ class LeastSquaresInverse(BlockInverse):
         return float(np.sqrt(self._remainder / self._energy)) if self._energy else 0.0
 
     def samples(self, blocks: Iterable[Tensor]) -> Iterator[Array64]:
-        """Finished samples, as `BlockInverse.samples`."""
         for solved in map_in_order(self._solve, self._jobs(blocks), self._workers()):
             self.uncovered += solved.uncovered
             self.weak += solved.weak
@@ -254,8 +242,6 @@ class SegmentProblem:
         operator_of: the transform of the frames, given the fractional parts of their centres, `[n]`.
         centers: of the frames, samples from the start of the segment, `[n]`.
         size: M, samples of the segment.
-        n_fft: FFT size K.
-        dtype: precision of the transform.
 
     Attributes:
         lost, weak: samples of the segment that are not or hardly determined, `[M]`.
