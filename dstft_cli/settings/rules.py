@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
+from itertools import combinations, starmap
 from typing import TYPE_CHECKING, Any
 
 from dstft_cli.errors import UsageError
+from dstft_cli.names import ONE_LENGTH
 from dstft_cli.settings.length import Length
 
 if TYPE_CHECKING:
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
 PRESET, IN_FILE, OF_JOB, IN_MATRIX, TYPED = range(5)
 _LEVELS = {PRESET: 0, IN_FILE: 1, OF_JOB: 1, IN_MATRIX: 1, TYPED: 2}
 
-ONE_LENGTH = ("fixed", "constant")  # window modes without lengths that vary
 _DESCENT = ("lr", "optimizer", "search", "max_steps", "tolerance")
 _PICTURES = ("freq_scale", "fmin", "fmax", "db_range", "cmap", "format")
 
@@ -30,7 +31,6 @@ class Contradiction:
     """Settings that cannot hold together.
 
     Attributes:
-        names: of the settings.
         holds: called with the settings and the sample rate (Hz, None: not known yet).
         text: the message; `{name}` stands for a setting and its value. Empty: settings of one rank
             may stand, for only the fit knows better.
@@ -46,8 +46,6 @@ class Idle:
     """Settings that the others leave without effect.
 
     Attributes:
-        names: of the settings.
-        holds: called with the settings.
         causes: names of the settings that leave them so.
     """
 
@@ -123,12 +121,7 @@ CONTRADICTIONS = (
         "{output} would be a directory of that name: for standard output use `json`, or - with `npy` "
         "or `png`",
     ),
-    *(
-        _streams(first, second)
-        for names in (("png", "npy", "csv", "json", "emit"),)
-        for place, first in enumerate(names)
-        for second in names[place + 1 :]
-    ),
+    *starmap(_streams, combinations(("png", "npy", "csv", "json", "emit"), 2)),
     Contradiction(
         ("emit", "window_mode"),
         lambda s, rate: s.emit != "none" and s.window_mode not in ONE_LENGTH,
@@ -216,14 +209,14 @@ def settle(
         for rule in CONTRADICTIONS:
             if not all(hasattr(settings, name) for name in rule.names):
                 continue  # a name of `dstft sweep`
-            if rule.holds(settings, sample_rate):
-                overruled = _overruled(rule, settings, defaults)
-                if not overruled and rule.text:
-                    names = {name: f"`{name}` {getattr(settings, name)}" for name in rule.names}
-                    names |= {name: label(name) for name in rule.names} if label else {}
-                    raise UsageError(rule.text.format_map(names))
-            if overruled:
+            if not rule.holds(settings, sample_rate):
+                continue
+            if overruled := _overruled(rule, settings, defaults):
                 break
+            if rule.text:
+                names = {name: f"`{name}` {getattr(settings, name)}" for name in rule.names}
+                names |= {name: label(name) for name in rule.names} if label else {}
+                raise UsageError(rule.text.format_map(names))
         if not overruled:
             return settings, idle
         settings = replace(settings, **{overruled: defaults[overruled]})

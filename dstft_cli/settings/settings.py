@@ -15,12 +15,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.dataclasses import dataclass
-from typer import Option
 from typer.models import OptionInfo
 
 from dstft_cli.settings import rules
 from dstft_cli.settings.length import Length, in_hertz, in_seconds
-from dstft_cli.settings.option import Declaration, check_text, declarations_of
+from dstft_cli.settings.option import Declaration, check_text, declarations_of, option
 
 INPUT, TRANSFORM, LEARNED, CRITERION = "Input", "Transform", "Learned", "Criterion"
 OPTIMIZER, COMPUTE, OUTPUT, GENERAL = "Optimizer", "Compute", "Output", "General"
@@ -37,29 +36,13 @@ Preset = Literal["music", "speech", "bioacoustics", "vibration"]
 Format = Literal["png", "svg", "pdf"]
 
 
-def _option(
-    panel: str,
-    help: str,
-    metavar: str | None = None,
-    *,
-    flags: tuple[str, ...] = (),
-    default: str | bool = True,
-    expert: bool = False,
-) -> Any:
-    """Typer's option; `default` says in words what None means."""
-    return Option(
-        *flags,
-        help=help,
-        metavar=metavar,
-        rich_help_panel=panel,
-        show_default=default,
-        hidden=expert,
-    )
-
-
-_input, _transform, _learned = (partial(_option, p) for p in (INPUT, TRANSFORM, LEARNED))
-_criterion, _optimizer = partial(_option, CRITERION), partial(_option, OPTIMIZER)
-_compute, _output = partial(_option, COMPUTE), partial(_option, OUTPUT)
+_input, _transform, _learned = (partial(option, p) for p in (INPUT, TRANSFORM, LEARNED))
+_criterion, _output = partial(option, CRITERION), partial(option, OUTPUT)
+_expert_input, _expert_transform, _expert_learned, _expert_criterion, _optimizer, _compute = (
+    partial(option, p, expert=True)
+    for p in (INPUT, TRANSFORM, LEARNED, CRITERION, OPTIMIZER, COMPUTE)
+)
+_expert_output = partial(option, OUTPUT, expert=True)
 _CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False, defer_build=True)
 
 
@@ -87,10 +70,10 @@ class Settings:
     sr: Annotated[
         Annotated[int, BeforeValidator(in_hertz)] | None,
         Field(ge=1),
-        _input("Resample to this sample rate.", "HZ", default="the file's", expert=True),
+        _expert_input("Resample to this sample rate.", "HZ", default="the file's"),
     ] = None
     offset: Annotated[
-        Time, Field(ge=0), _input("Start reading here: 0.5, 0.5s or 500ms.", "S", expert=True)
+        Time, Field(ge=0), _expert_input("Start reading here: 0.5, 0.5s or 500ms.", "S")
     ] = 0.0
     duration: Annotated[
         Time | None, Field(gt=0), _input("Read this much.", "S", default="to the end")
@@ -133,19 +116,16 @@ class Settings:
     ] = None
     window: Annotated[
         Literal["hann", "blackman", "nuttall", "gaussian", "kaiser"],
-        _transform("Window family.", "NAME", expert=True),
+        _expert_transform("Window family.", "NAME"),
     ] = "hann"
     normalization: Annotated[
         Literal["energy", "amplitude", "none"],
-        _transform(
+        _expert_transform(
             "What keeps its level when the length changes: noise (energy), tones (amplitude), or nothing.",
             "NAME",
-            expert=True,
         ),
     ] = "energy"
-    power: Annotated[
-        float, Field(gt=0), _transform("The criterion sees |X|**P.", "P", expert=True)
-    ] = 2.0
+    power: Annotated[float, Field(gt=0), _expert_transform("The criterion sees |X|**P.", "P")] = 2.0
 
     # learned
     window_mode: Annotated[
@@ -157,22 +137,19 @@ class Settings:
     ] = "constant"
     hop_mode: Annotated[
         Literal["fixed", "constant", "time"],
-        _learned(
-            "Frame positions: kept, one hop learned for all, or every frame's centre.",
-            "MODE",
-            expert=True,
+        _expert_learned(
+            "Frame positions: kept, one hop learned for all, or every frame's centre.", "MODE"
         ),
     ] = "fixed"
     hop_length_min: Annotated[
-        Length | None, _learned("Shortest learned hop.", "L", default="hop length / 2", expert=True)
+        Length | None, _expert_learned("Shortest learned hop.", "L", default="hop length / 2")
     ] = None
     hop_length_max: Annotated[
         Length | None,
-        _learned(
+        _expert_learned(
             "Longest learned hop.",
             "L",
             default="twice the hop length, as far as overlap and windows allow",
-            expert=True,
         ),
     ] = None
     smoothness: Annotated[
@@ -188,10 +165,8 @@ class Settings:
     overlap: Annotated[
         float,
         Field(gt=0, le=1),
-        _learned(
-            "Longest hop, as a share of the window length. Above 0.9 the way back is poor.",
-            "ETA",
-            expert=True,
+        _expert_learned(
+            "Longest hop, as a share of the window length. Above 0.9 the way back is poor.", "ETA"
         ),
     ] = 0.5
 
@@ -202,26 +177,20 @@ class Settings:
     order: Annotated[
         float | None,
         Field(gt=0),
-        _criterion(
-            "Order of renyi (not 1) or lp (at most 1).",
-            "ALPHA",
-            default="renyi 3, lp 0.5",
-            expert=True,
+        _expert_criterion(
+            "Order of renyi (not 1) or lp (at most 1).", "ALPHA", default="renyi 3, lp 0.5"
         ),
     ] = None
     criterion_fmin: Annotated[
         Frequency | None,
         Field(ge=0),
-        _criterion("Lowest frequency that the criterion looks at.", "HZ", default="0", expert=True),
+        _expert_criterion("Lowest frequency that the criterion looks at.", "HZ", default="0"),
     ] = None
     criterion_fmax: Annotated[
         Frequency | None,
         Field(gt=0),
-        _criterion(
-            "Highest frequency that the criterion looks at.",
-            "HZ",
-            default="half the sample rate",
-            expert=True,
+        _expert_criterion(
+            "Highest frequency that the criterion looks at.", "HZ", default="half the sample rate"
         ),
     ] = None
 
@@ -231,46 +200,41 @@ class Settings:
         _optimizer(
             "Descent. auto: L-BFGS; Adam for hop mode time; none for lengths that vary with frequency.",
             "NAME",
-            expert=True,
         ),
     ] = "auto"
     search: Annotated[
-        bool, _optimizer("Search a table of fixed window lengths before the descent.", expert=True)
+        bool, _optimizer("Search a table of fixed window lengths before the descent.")
     ] = True
     lr: Annotated[
         float | None,
         Field(gt=0),
-        _optimizer("Learning rate of adam and sgd.", "LR", default="adam 0.05, sgd 1", expert=True),
+        _optimizer("Learning rate of adam and sgd.", "LR", default="adam 0.05, sgd 1"),
     ] = None
     max_steps: Annotated[
-        int, Field(ge=0, le=10**9), _optimizer("Most steps of the descent.", "N", expert=True)
+        int, Field(ge=0, le=10**9), _optimizer("Most steps of the descent.", "N")
     ] = 200
     tolerance: Annotated[
         float,
         Field(gt=0),
         _optimizer(
-            "The descent has converged when the criterion changes by less than this share.",
-            "TOL",
-            expert=True,
+            "The descent has converged when the criterion changes by less than this share.", "TOL"
         ),
     ] = 1e-6
     seed: Annotated[
         int,
         Field(ge=0, le=2**32 - 1),
-        _optimizer("Seed, for criteria of your own that draw random numbers.", "N", expert=True),
+        _optimizer("Seed, for criteria of your own that draw random numbers.", "N"),
     ] = 0
 
     # compute
     device: Annotated[
-        Literal["auto", "cpu", "cuda", "mps"], _compute("Where to compute.", "NAME", expert=True)
+        Literal["auto", "cpu", "cuda", "mps"], _compute("Where to compute.", "NAME")
     ] = "auto"
     dtype: Annotated[
-        Literal["float32", "float64"], _compute("Precision of the transform.", "NAME", expert=True)
+        Literal["float32", "float64"], _compute("Precision of the transform.", "NAME")
     ] = "float32"
     threads: Annotated[
-        int | None,
-        Field(ge=1, le=4096),
-        _compute("CPU threads.", "N", default="all cores", expert=True),
+        int | None, Field(ge=1, le=4096), _compute("CPU threads.", "N", default="all cores")
     ] = None
 
     # output
@@ -280,65 +244,55 @@ class Settings:
     ] = None
     png: Annotated[
         str | None,
-        _output(
-            "Also write the picture here. -: standard output.",
-            "PATH|-",
-            default="not written",
-            expert=True,
+        _expert_output(
+            "Also write the picture here. -: standard output.", "PATH|-", default="not written"
         ),
     ] = None
     npy: Annotated[
         str | None,
-        _output(
-            "Also write the magnitudes here. -: standard output.",
-            "PATH|-",
-            default="not written",
-            expert=True,
+        _expert_output(
+            "Also write the magnitudes here. -: standard output.", "PATH|-", default="not written"
         ),
     ] = None
     json: Annotated[
-        bool, _output("Write result.json to standard output.", flags=("--json",), expert=True)
+        bool, _expert_output("Write result.json to standard output.", flags=("--json",))
     ] = False
     emit: Annotated[
         Literal["none", "librosa", "torch", "scipy", "matlab"],
-        _output(
-            "Print the call that computes the same transform in another library.",
-            "NAME",
-            expert=True,
+        _expert_output(
+            "Print the call that computes the same transform in another library.", "NAME"
         ),
     ] = "none"
     save_stft: Annotated[
         bool, _output("Also write stft.npy, the complex transform.", flags=("--save-stft",))
     ] = False
     force: Annotated[bool, _output("Replace what exists.", flags=("--force",))] = False
-    figures: Annotated[bool, _output("Draw pictures into the directory.", expert=True)] = True
+    figures: Annotated[bool, _expert_output("Draw pictures into the directory.")] = True
     freq_scale: Annotated[
         Literal["linear", "log", "mel"], _output("Frequency axis of pictures.", "NAME")
     ] = "linear"
     fmin: Annotated[
         Frequency | None,
         Field(ge=0),
-        _output("Lowest frequency in pictures.", "HZ", default="the scale's lowest", expert=True),
+        _expert_output("Lowest frequency in pictures.", "HZ", default="the scale's lowest"),
     ] = None
     fmax: Annotated[
         Frequency | None,
         Field(gt=0),
-        _output(
-            "Highest frequency in pictures.", "HZ", default="half the sample rate", expert=True
-        ),
+        _expert_output("Highest frequency in pictures.", "HZ", default="half the sample rate"),
     ] = None
     db_range: Annotated[
         float,
         Field(gt=0),
-        _output("Range of the colours below the loudest point, in dB.", "DB", expert=True),
+        _expert_output("Range of the colours below the loudest point, in dB.", "DB"),
     ] = 80.0
-    cmap: Annotated[str, _output("Matplotlib colour map.", "NAME", expert=True)] = "magma"
-    format: Annotated[Format, _output("Format of pictures.", "NAME", expert=True)] = "png"
+    cmap: Annotated[str, _expert_output("Matplotlib colour map.", "NAME")] = "magma"
+    format: Annotated[Format, _expert_output("Format of pictures.", "NAME")] = "png"
 
     # general
     preset: Annotated[
         Preset | None,
-        _option(
+        option(
             GENERAL,
             "Settings for a kind of sound. Your own options and files overrule them.",
             "NAME",
@@ -411,10 +365,10 @@ def _as_json(value: Any) -> Any:
 
 def _vary(name: str, **changes: Any) -> OptionInfo:
     """The option of `dstft optimize`, with other words."""
-    option = copy(OPTIONS[name].option)
+    info = copy(OPTIONS[name].option)
     for key, value in changes.items():
-        setattr(option, key, value)
-    return option
+        setattr(info, key, value)
+    return info
 
 
 @dataclass(frozen=True, kw_only=True, config=_CONFIG)
