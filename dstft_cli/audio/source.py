@@ -31,7 +31,6 @@ class Source:
     Attributes:
         name: for messages.
         file: seekable.
-        sha256: of the bytes, hexadecimal.
         path: under which another program can open them.
         cut: the stream goes on behind these bytes, which hold what was asked for.
     """
@@ -50,7 +49,6 @@ def open_source(
     """Open the recording; what cannot be sought in (standard input, a pipe) is spooled first.
 
     Args:
-        source: a path, or `-` for standard input.
         stdin: what `-` reads; None for the process's.
         seconds: how much of a stream is needed; None: all.
 
