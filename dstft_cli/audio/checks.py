@@ -19,8 +19,6 @@ class BlockChecks:
     """Checks the samples of the file, before they are mixed and resampled.
 
     Args:
-        name: of the recording, for messages.
-        sample_rate: of the file, Hz.
         start: position in the file of the first sample seen.
         first_channel: index in the file of a block's first column.
     """

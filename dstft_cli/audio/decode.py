@@ -101,7 +101,6 @@ class Reader:
     """An open recording, read forward once.
 
     Attributes:
-        name: for messages.
         sample_rate: Hz.
         channels: in the file.
         warnings: one line each, complete once `blocks` has ended.

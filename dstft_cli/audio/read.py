@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import BinaryIO, Literal, Protocol
 
 import numpy as np
@@ -81,12 +80,7 @@ class Signal:
     def __enter__(self) -> Signal:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
 
@@ -128,10 +122,7 @@ def load(
     _check_arguments(channel, sample_rate, offset, duration)
     seconds = None if duration is None else offset + duration
     with open_source(source, stdin, seconds) as opened, open_reader(opened) as reader:
-        picked = _pick(channel, reader)
-        rate = sample_rate or reader.sample_rate
-        _check_ratio(rate, reader)
-        check_highpass(highpass, min(rate, reader.sample_rate), reader.name)
+        picked, rate = _picked(reader, channel, sample_rate, highpass)
         start = reader.skip_to(offset)
         limit = None
         if duration is not None:
@@ -183,9 +174,6 @@ def probe(
 ) -> int | None:
     """Raises the errors of `load` that the header shows; does not read from pipes.
 
-    Args:
-        source, channel, sample_rate, highpass: as for `load`.
-
     Returns:
         The sample rate that `load` will give, Hz; None for a pipe.
     """
@@ -193,11 +181,7 @@ def probe(
         if seen is None:
             return None
         with open_reader(seen) as reader:
-            _pick(channel, reader)
-            rate = sample_rate or reader.sample_rate
-            _check_ratio(rate, reader)
-            check_highpass(highpass, min(rate, reader.sample_rate), reader.name)
-            return rate
+            return _picked(reader, channel, sample_rate, highpass)[1]
 
 
 def _check_arguments(
@@ -214,26 +198,29 @@ def _check_arguments(
         raise UsageError(f"duration {duration:g} s must be finite and above 0: change `duration`")
 
 
-def _pick(channel: str | int, reader: Reader) -> slice:
-    """The channels to decode; those of `mix` are averaged later."""
+def _picked(
+    reader: Reader, channel: str | int, sample_rate: int | None, highpass: float | None
+) -> tuple[slice, int]:
+    """Which channels of the file are decoded, those of `mix` to be averaged, and the rate, Hz."""
+    rate = sample_rate or reader.sample_rate
     if isinstance(channel, str):
-        return slice(0, reader.channels)
-    if channel >= reader.channels:
+        picked = slice(0, reader.channels)
+    elif channel < reader.channels:
+        picked = slice(channel, channel + 1)
+    else:
         known = f"0..{reader.channels - 1}" if reader.channels > 1 else "0"
         raise UsageError(
             f"{reader.name}: channel {channel} of a file with {reader.channels}"
             f" channel{'s' * (reader.channels > 1)}: use {known}, mix or all"
         )
-    return slice(channel, channel + 1)
-
-
-def _check_ratio(rate: int, reader: Reader) -> None:
     low, high = reader.sample_rate / MAX_RATE_RATIO, reader.sample_rate * MAX_RATE_RATIO
     if not low <= rate <= high:
         raise UsageError(
             f"{reader.name}: sample rate {rate} Hz is more than {MAX_RATE_RATIO} times away from"
             f" the file's {reader.sample_rate} Hz: use `sr` between {low:.0f} and {high:.0f}"
         )
+    check_highpass(highpass, min(rate, reader.sample_rate), reader.name)
+    return picked, rate
 
 
 def _check_content(

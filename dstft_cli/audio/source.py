@@ -31,7 +31,6 @@ class Source:
     Attributes:
         name: for messages.
         file: seekable.
-        sha256: of the bytes, hexadecimal.
         path: under which another program can open them.
         cut: the stream is longer; these bytes hold the part that was asked for.
     """
@@ -50,7 +49,6 @@ def open_source(
     """Open the recording; standard input or a pipe is copied to a temporary file first.
 
     Args:
-        source: a path, or `-` for standard input.
         stdin: what `-` reads; None for the process's.
         seconds: how much of a stream is needed; None: all.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import tempfile
 import weakref
-from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,16 +108,12 @@ class SampleStore:
         self.length += len(block)
         if self._file is None and self.length * self._channels * FLOAT_BYTES > self._memory_limit:
             self._file = SpoolFile()
-            self._spool(self._blocks)
+            for kept in self._blocks:
+                self._file.write(kept.data)
             self._blocks = []
         if self._file is None:
             self._blocks.append(block.copy())
         else:
-            self._spool([block])
-
-    def _spool(self, blocks: Iterable[NDArray[np.float32]]) -> None:
-        assert self._file is not None
-        for block in blocks:
             self._file.write(np.ascontiguousarray(block).data)
 
     def finish(self) -> NDArray[np.float32] | SpooledSamples:
@@ -126,10 +121,7 @@ class SampleStore:
         if self._file is not None:
             return SpooledSamples(self._file, self._channels)
         samples = np.empty((self._channels, self.length), np.float32)
-        start = 0
-        for block in self._blocks:
-            samples[:, start : start + len(block)] = block.T
-            start += len(block)
+        np.concatenate([block.T for block in self._blocks], axis=1, out=samples)
         return samples
 
     def close(self) -> None:

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from dstft_cli.audio.spool import SpoolFile, no_room
 from dstft_cli.errors import InputError, UsageError
+from dstft_cli.names import SUBTYPES
 
-SUBTYPES = ("PCM_16", "PCM_24", "FLOAT")
 _DEFAULT_SUBTYPES = {"WAV": "FLOAT", "FLAC": "PCM_24"}
 _BYTES = {"FLOAT": 4, "PCM_16": 2, "PCM_24": 3}
 _LARGEST_WAV = 2**32 - 2**16  # bytes of samples; the header counts in 32 bits
@@ -63,9 +63,7 @@ def write_audio(
     Args:
         file: binary, empty, open for writing; it stays open.
         blocks: in order, `samples` in all per channel.
-        samples: per channel.
         sample_rate: Hz, a whole number.
-        channels: C.
         container, subtype: from `audio_format`.
 
     Raises:

@@ -15,18 +15,15 @@ from dstft_cli.cli.console import Terminated
 from dstft_cli.cli.options import command, some_path, some_text
 from dstft_cli.errors import DstftError, UsageError, printable, shortened, system_reason
 from dstft_cli.settings import OPTIONS
+from dstft_cli.settings.option import option
 
 if TYPE_CHECKING:
     from dstft_cli.batch import Plan
     from dstft_cli.cli.batch_watch import BatchWatch
 
 MOST_WORKERS = 4096
-LARGEST_LIST = 1 << 28  # bytes; holds more than a million paths
-_RUN = "Run"
-
-
-def _option(*flags: str, panel: str, **more: Any) -> Any:
-    return typer.Option(*flags, rich_help_panel=panel, **more)
+LARGEST_LIST = 1 << 28  # bytes: a million paths, and some
+_input, _output, _run = (partial(option, panel) for panel in ("Input", "Output", "Run"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,94 +36,68 @@ class BatchOptions:
     ] = None
     from_lines: Annotated[
         str | None,
-        _option(
-            "--from",
-            panel="Input",
-            metavar="FILE|-",
+        _input(
+            "Inputs from a list, one path a line. -: from standard input.",
+            "FILE|-",
+            flags=("--from",),
             parser=some_text,
-            help="Inputs from a list, one path a line. -: from standard input.",
         ),
     ] = None
     from_nul: Annotated[
         str | None,
-        _option(
-            "--from0",
-            panel="Input",
-            metavar="FILE|-",
+        _input(
+            "The same with NUL after each path, as find -print0 writes it.",
+            "FILE|-",
+            flags=("--from0",),
             parser=some_text,
-            help="The same, with NUL after each path, as find -print0 writes.",
         ),
     ] = None
     set_pairs: Annotated[
         list[str] | None,
-        _option(
-            "--set",
-            panel="Input",
-            metavar="KEY=VALUE",
-            help="A setting of dstft optimize for all jobs. Overrides CONFIG. Repeatable.",
+        _input(
+            "A setting of dstft optimize for all jobs, above those of CONFIG. Repeatable.",
+            "KEY=VALUE",
+            flags=("--set",),
         ),
     ] = None
-    preset: Annotated[
-        str | None,
-        _option("--preset", panel="Input", metavar="NAME", help=str(OPTIONS["preset"].option.help)),
-    ] = None
+    preset: Annotated[str | None, _input(str(OPTIONS["preset"].option.help), "NAME")] = None
     output: Annotated[
         str | None,
-        _option(
-            "-o",
-            "--output",
-            panel="Output",
-            metavar="TEMPLATE",
-            help="Directory of each job's results, with {stem}, {name}, {parent}, {folder}, {index} or "
-            "{SETTING}. Relative to CONFIG's folder, with --from to the current one.",
-            show_default="{stem}-dstft",
+        _output(
+            "Directory of each job's results, with {stem}, {name}, {parent}, {folder}, {index} or "
+            "{SETTING} in it. Relative to CONFIG's folder; with --from to this one.",
+            "TEMPLATE",
+            flags=("-o", "--output"),
+            default="{stem}-dstft",
         ),
     ] = None
     figures: Annotated[
-        bool | None, _option("--figures/--no-figures", panel="Output", help="Draw pictures.")
+        bool | None, _output("Draw pictures.", flags=("--figures/--no-figures",))
     ] = None
-    force: Annotated[
-        bool,
-        _option("--force", panel="Output", help="Run finished jobs again, replace results."),
-    ] = False
+    force: Annotated[bool, _output("Do again what is done.", flags=("--force",))] = False
     no_report: Annotated[
         bool,
-        _option(
-            "--no-report", panel="Output", help="Do not write report.html, the page of all results."
-        ),
+        _output("Do not write report.html, the page of all results.", flags=("--no-report",)),
     ] = False
     as_json: Annotated[
         bool,
-        _option(
-            "--json",
-            panel="Output",
-            help="Print a line of JSON for each finished job.",
-        ),
+        _output("Write a line of JSON to standard output per finished job.", flags=("--json",)),
     ] = False
-    dry_run: Annotated[
-        bool, _option("--dry-run", panel=_RUN, help="Print the plan and run nothing.")
-    ] = False
+    dry_run: Annotated[bool, _run("Print the plan and run nothing.", flags=("--dry-run",))] = False
     workers: Annotated[
         int | None,
-        _option(
-            "--workers",
-            panel=_RUN,
-            metavar="N",
-            help=f"Number of processes; they share the cores. At least 1 and at most {MOST_WORKERS}.",
-            show_default="number of cores",
+        _run(
+            f"Processes, which share the cores. At least 1 and at most {MOST_WORKERS}.",
+            "N",
+            default="number of cores",
         ),
     ] = None
     scheduler: Annotated[
         str | None,
-        _option(
-            "--scheduler",
-            panel=_RUN,
-            metavar="ADDRESS",
-            help="Run on the Dask cluster of this scheduler, such as tcp://host:8786.",
-        ),
+        _run("Run on the Dask cluster of this scheduler, such as tcp://host:8786.", "ADDRESS"),
     ] = None
     fail_fast: Annotated[
-        bool, _option("--fail-fast", panel=_RUN, help="Stop at the first job that fails.")
+        bool, _run("Stop at the first job that fails.", flags=("--fail-fast",))
     ] = False
 
 

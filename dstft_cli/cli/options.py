@@ -14,13 +14,13 @@ from pydantic_core import PydanticCustomError
 from typer.models import ArgumentInfo
 
 from dstft_cli.cli import console
+from dstft_cli.cli.app import CONTEXT
 from dstft_cli.cli.version import Version
 from dstft_cli.errors import UsageError
 from dstft_cli.settings import OPTIONS, Declaration
-from dstft_cli.settings.option import did_you_mean
+from dstft_cli.settings.option import did_you_mean, option
 
 GENERAL = "General"
-CONTEXT = {"help_option_names": ["-h", "--help"]}
 
 
 def some_text(text: str) -> str:
@@ -49,18 +49,15 @@ def _show_all(ctx: typer.Context, value: bool) -> None:
         raise typer.Exit
 
 
-Quiet = Annotated[
-    bool, typer.Option("-q", "--quiet", help="Print errors only.", rich_help_panel=GENERAL)
-]
+Quiet = Annotated[bool, option(GENERAL, "Print errors only.", flags=("-q", "--quiet"))]
 Verbose = Annotated[
     bool,
-    typer.Option(
-        "-v",
-        "--verbose",
+    option(
+        GENERAL,
+        "Tell what is done and why; show a traceback with an error.",
+        flags=("-v", "--verbose"),
         is_eager=True,
         callback=_remember_verbose,
-        help="Print a log of each stage. An error shows its traceback.",
-        rich_help_panel=GENERAL,
     ),
 ]
 HelpAll = Annotated[
@@ -74,21 +71,17 @@ HelpAll = Annotated[
 ]
 Config = Annotated[
     Path | None,
-    typer.Option(
-        "--config",
-        metavar="FILE",
-        parser=some_path,
-        help="YAML file of settings: option names with _ as keys.",
-        rich_help_panel=GENERAL,
+    option(
+        GENERAL, "YAML file of settings: option names with _ as keys.", "FILE", parser=some_path
     ),
 ]
 SetPairs = Annotated[
     list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="KEY=VALUE",
-        help="A setting as in YAML. Overrides --config; the options override it. Repeatable.",
-        rich_help_panel=GENERAL,
+    option(
+        GENERAL,
+        "A setting as in YAML, above --config and below the options. Repeatable.",
+        "KEY=VALUE",
+        flags=("--set",),
     ),
 ]
 Input = Annotated[
@@ -139,18 +132,14 @@ def command(
         body(**values)
 
     own, groups = _own_parameters(body)
+    everywhere = _EVERYWHERE | ({"help_all": HelpAll} if short else {})
     run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         [
-            inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context),
+            _keyword("ctx", typer.Context, inspect.Parameter.empty),
             *(p for p in own if _is_argument(p)),
             *(_parameter(declared, hide=short) for declared in options.values()),
             *(p for p in own if not _is_argument(p) and p.name not in _GIVEN),
-            *(
-                inspect.Parameter(
-                    name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=False
-                )
-                for name, kind in (_EVERYWHERE | ({"help_all": HelpAll} if short else {})).items()
-            ),
+            *(_keyword(name, kind, False) for name, kind in everywhere.items()),
         ]
     )
     run.__annotations__ = {}
@@ -178,28 +167,28 @@ _EVERYWHERE = {"quiet": Quiet, "verbose": Verbose, "version": Version}
 _GIVEN = ("typed", "quiet", "verbose")
 
 
+def _keyword(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(name, kind, annotation=annotation, default=default)
+
+
 def _is_argument(parameter: inspect.Parameter) -> bool:
     extras = getattr(parameter.annotation, "__metadata__", ())
     return any(isinstance(extra, ArgumentInfo) for extra in extras)
 
 
 def _parameter(declared: Declaration, hide: bool) -> inspect.Parameter:
-    """A setting as a Typer parameter of text; `settings` checks the value."""
-    option = copy(declared.option)
-    option.help = help_text(declared)
-    option.hidden = hide and option.hidden
+    """A setting as a parameter that Typer reads: text, which `settings` checks."""
+    shown = copy(declared.option)
+    shown.help = help_text(declared)
+    shown.hidden = hide and shown.hidden
     words = declared.choices
     if words:
-        option.autocompletion = lambda incomplete: [w for w in words if w.startswith(incomplete)]
+        shown.autocompletion = lambda incomplete: [w for w in words if w.startswith(incomplete)]
     kind, default = (bool, declared.default) if declared.is_flag else (str, None)
     if not declared.is_flag and declared.default is not None:
         default = declared.default_text
-    return inspect.Parameter(
-        declared.name,
-        inspect.Parameter.KEYWORD_ONLY,
-        annotation=Annotated[kind, option],
-        default=default,
-    )
+    return _keyword(declared.name, Annotated[kind, shown], default)
 
 
 def help_text(declared: Declaration) -> str:

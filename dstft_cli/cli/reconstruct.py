@@ -4,35 +4,33 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from dstft_cli.cli import console
 from dstft_cli.cli.options import Directory, Force, check_choice, command, some_text
 from dstft_cli.names import SUBTYPES
+from dstft_cli.settings.option import option
 
 
 def run(
     directory: Directory,
     output: Annotated[
         str | None,
-        typer.Option(
-            "-o",
-            "--output",
-            metavar="PATH|-",
+        option(
+            "Output",
+            "Sound file to write, .wav or .flac. -: a WAV on standard output.",
+            "PATH|-",
+            flags=("-o", "--output"),
+            default="DIR-reconstructed.wav",
             parser=some_text,
-            help="Sound file to write, .wav or .flac. -: a WAV on standard output.",
-            show_default="DIR-reconstructed.wav",
-            rich_help_panel="Output",
         ),
     ] = None,
     subtype: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME",
-            help=f"Format of the samples: {', '.join(SUBTYPES)}.",
-            show_default="FLOAT; PCM_24 in .flac",
+        option(
+            "Output",
+            f"Format of the samples: {', '.join(SUBTYPES)}.",
+            "NAME",
+            default="FLOAT; PCM_24 in .flac",
             autocompletion=lambda: list(SUBTYPES),
-            rich_help_panel="Output",
         ),
     ] = None,
     force: Force = False,

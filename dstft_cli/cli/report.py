@@ -5,34 +5,27 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from dstft_cli.cli import console
 from dstft_cli.cli.options import Directory, Force, command, some_path
+from dstft_cli.settings.option import option
 
 
 def run(
     directory: Directory,
     output: Annotated[
         Path | None,
-        typer.Option(
-            "-o",
-            "--output",
-            metavar="FILE",
+        option(
+            "Output",
+            "HTML file to write.",
+            "FILE",
+            flags=("-o", "--output"),
+            default="DIR/report.html",
             parser=some_path,
-            help="HTML file to write.",
-            show_default="DIR/report.html",
-            rich_help_panel="Output",
         ),
     ] = None,
     title: Annotated[
         str | None,
-        typer.Option(
-            metavar="TEXT",
-            help="Title of the page.",
-            show_default="Results in DIR",
-            rich_help_panel="Output",
-        ),
+        option("Output", "Title of the page.", "TEXT", default="Results in DIR"),
     ] = None,
     force: Force = False,
     quiet: bool = False,

@@ -16,6 +16,7 @@ from dstft_cli.cli import console
 from dstft_cli.cli.options import check_choice, command, some_path
 from dstft_cli.names import EXPERIMENTS, counted
 from dstft_cli.settings import OPTIONS, merge
+from dstft_cli.settings.option import option
 
 if TYPE_CHECKING:
     from dstft_cli.experiments import Findings, Reproduced
@@ -33,32 +34,31 @@ def run(
     typed: Mapping[str, Any],
     data: Annotated[
         Path | None,
-        typer.Option(
-            metavar="DIR",
+        option(
+            "Input",
+            "Recordings for classification: one folder of sound files per class.",
+            "DIR",
+            default="synthetic sounds",
             parser=some_path,
-            help="Recordings for classification: one folder of sound files per class.",
-            show_default="synthetic sounds",
-            rich_help_panel="Input",
         ),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option(
-            "-o",
-            "--output",
-            metavar="DIR",
+        option(
+            "Output",
+            "Directory of the results.",
+            "DIR",
+            flags=("-o", "--output"),
+            default="NAME-dstft",
             parser=some_path,
-            help="Directory of the results.",
-            show_default="NAME-dstft",
-            rich_help_panel="Output",
         ),
     ] = None,
     as_csv: Annotated[
         bool,
-        typer.Option(
-            "--csv",
-            help="Write the table as CSV to standard output.",
-            rich_help_panel="Output",
+        option(
+            "Output",
+            "Write the table to standard output as CSV, and nothing else there.",
+            flags=("--csv",),
         ),
     ] = False,
     quiet: bool = False,

@@ -34,14 +34,12 @@ class Criterion(ABC):
     """A criterion of sparsity or concentration."""
 
     name: str  # as given to `criterion`
-    direction: Direction = "minimize"  # `minimize` or `maximize`: which values are sparser
-    scale_invariant: ClassVar[bool] = True  # a factor of the signal has no effect
-    ranked: ClassVar[bool] = (
-        False  # moments depend on the ranks of all cells, from a pass of their own
-    )
-    per_frame: ClassVar[bool] = (
-        False  # no linear statistic of a frame: its sums have no parts per bin
-    )
+    direction: Direction = "minimize"  # whether a smaller or a larger value is sparser
+    scale_invariant: ClassVar[bool] = True  # the signal times a constant has the same value
+    # moments depend on the ranks of all cells, of a pass of their own
+    ranked: ClassVar[bool] = False
+    # no linear statistic of a frame: its sums have no parts per bin
+    per_frame: ClassVar[bool] = False
     in_nats: ClassVar[bool] = False  # the score is a logarithm, so differences compare with others'
     sums_per_frame: int = 2  # J, the number of sums that `rows` gives
 

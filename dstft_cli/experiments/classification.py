@@ -72,10 +72,6 @@ def run(
     """Trains for every window of the grid and every seed.
 
     Args:
-        seed: the first of them.
-        threads: trainings at a time.
-        progress: called after every training.
-        size: how much is tried.
         folder: of recordings, one folder a class; None for the synthetic sounds.
 
     Raises:
@@ -108,16 +104,7 @@ def run(
     bench = Bench(task, datasets, seeds, threads, progress)
     compared = bench.compare(grid, n_fft * size.start, "classification")
     frozen = bench.learn_before(sample_rate, grid[0])
-    settings = {
-        "seeds": seeds,
-        "classes": list(names),
-        "sample_rate": sample_rate,
-        "n_fft": n_fft,
-        "hop_length": n_fft // HOPS,
-        "grid_samples": grid,
-        "learning_rate": task.lr,
-        "learning_rate_of_log_length": task.length_lr,
-    }
+    settings = bench.settings(sample_rate) | {"classes": list(names), "grid_samples": grid}
     figures = compared.figures() | {"frozen": frozen.learned_figures()}
     return Findings(
         title="Sounds classified by a network",

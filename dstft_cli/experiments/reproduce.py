@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -53,11 +52,9 @@ def run_experiments(
     Args:
         name: one of `EXPERIMENTS`.
         output: directory; None: `NAME-dstft` here. It appears whole or not at all.
-        force: replace what was written there before.
         seed: of all data and all weights.
         threads: of the CPU; None: all cores.
         data: one folder of recordings a class, for `classification`.
-        progress: called as `progress(stage, done, total)`.
 
     Raises:
         UsageError: an unknown experiment, data for one that takes none, a place that is taken.
@@ -93,7 +90,7 @@ def run_experiments(
                 "seed": seed,
                 "threads": count,
                 "experiments": {
-                    one: _record(found, seconds[one], pictures[one])
+                    one: asdict(found) | {"seconds": seconds[one], "picture": pictures[one]}
                     for one, found in findings.items()
                 },
             }
@@ -101,15 +98,3 @@ def run_experiments(
     finally:
         torch.set_num_threads(before)
     return Reproduced(findings, directory, seconds, count)
-
-
-def _record(found: Findings, seconds: float, picture: str) -> dict[str, Any]:
-    return {
-        "title": found.title,
-        "settings": found.settings,
-        "table": {"columns": found.table.columns, "rows": found.table.rows},
-        "notes": found.notes,
-        "figures": found.figures,
-        "seconds": seconds,
-        "picture": picture,
-    }

@@ -86,15 +86,8 @@ def wandering_tones(
 
 
 CLASSES: tuple[str, ...] = (
-    "slow rise",
-    "slow fall",
-    "fast rise",
-    "fast fall",
-    "close bursts",
-    "wide bursts",
-    "slow beat",
-    "fast beat",
-    "vibrato",
+    *("slow rise", "slow fall", "fast rise", "fast fall", "close bursts", "wide bursts"),
+    *("slow beat", "fast beat", "vibrato"),
 )
 
 
@@ -107,8 +100,6 @@ def sounds(
     and 40 Hz or whose frequency swings by 60 Hz at 10 Hz; pitches of 700 to 1300 Hz.
 
     Args:
-        each: sounds of a class.
-        length: N, samples.
         sample_rate: Hz, above 2800.
         noise: standard deviation of the white noise, over that of the sound.
 

@@ -78,17 +78,9 @@ def run(seed: int, threads: int, progress: Progress | None, size: Size = FULL) -
         bench = Bench(task, [data(size, level, one) for one in seeds], seeds, threads, progress)
         compared[level] = bench.compare(size.grid, size.start, f"tracking, {level:g} dB")
     figures = {f"{level:g} dB": one.figures() for level, one in compared.items()}
-    settings = {
-        "seeds": seeds,
-        "sample_rate": SAMPLE_RATE,
-        "n_fft": N_FFT,
-        "hop_length": HOP,
-        "learning_rate": task.lr,
-        "learning_rate_of_log_length": task.length_lr,
-    }
     return Findings(
-        title="The frequency of a noisy tone, estimated by a network",
-        settings=settings | asdict(size),
+        title="The frequency of a noisy tone, followed by a network",
+        settings=bench.settings(SAMPLE_RATE) | asdict(size),
         table=_table(compared),
         notes=_notes(compared),
         figures=figures,

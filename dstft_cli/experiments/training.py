@@ -62,7 +62,6 @@ def train(task: Task, data: Data, win_length: float, seed: int, *, learned: bool
     """Trains on random batches; the spectrogram of a fixed window is computed once.
 
     Args:
-        task, data: as above.
         win_length: of the start, samples.
         seed: of the weights at the start and of the batches, the same for every window.
         learned: whether the window length is a parameter.
@@ -187,9 +186,7 @@ class Compared:
     def figures(self) -> dict[str, Any]:
         """Every number, in plain types."""
         return {
-            "fixed": [
-                {"win_length": length} | trained.figures() for length, trained in self.fixed.items()
-            ],
+            "fixed": [{"win_length": n} | trained.figures() for n, trained in self.fixed.items()],
             "joint": self.joint.learned_figures(),
             "best_fixed_win_length": self.best_length,
             "verdict": self.verdict(self.joint),
@@ -207,13 +204,19 @@ class Bench:
     threads: int  # trainings at a time, each on one
     progress: Progress | None  # called after every training
 
-    def compare(self, grid: Sequence[float], start: float, stage: str) -> Compared:
-        """Trains on every window of the grid, and once with a learned window from `start`.
+    def settings(self, sample_rate: float) -> dict[str, Any]:
+        """What the numbers depend on, in plain types."""
+        return {
+            "seeds": self.seeds,
+            "sample_rate": sample_rate,
+            "n_fft": self.task.n_fft,
+            "hop_length": self.task.hop_length,
+            "learning_rate": self.task.lr,
+            "learning_rate_of_log_length": self.task.length_lr,
+        }
 
-        Args:
-            grid, start: window lengths, samples.
-            stage: named in the progress.
-        """
+    def compare(self, grid: Sequence[float], start: float, stage: str) -> Compared:
+        """Trains on every window of the grid, and once from `start` with a window that learns."""
         count = len(self.seeds)
         jobs = [(length, index) for length in (*grid, None) for index in range(count)]
 
@@ -235,9 +238,7 @@ class Bench:
         def work(index: int) -> tuple[Trained, float]:
             began = time.thread_time()
             signals = self.datasets[index].signals
-            with (
-                torch.enable_grad()
-            ):  # the descent needs autograd, which `map_in_order` switches off
+            with torch.enable_grad():  # which `map_in_order` switches off
                 found = optimize(
                     signals[:: -(-len(signals) // MOST_SIGNALS)],
                     sample_rate,

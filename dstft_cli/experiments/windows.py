@@ -12,14 +12,13 @@ import torch
 from dstft_cli.criteria import resolve
 from dstft_cli.experiments.findings import Cell, Findings, Table
 from dstft_cli.experiments.signals import FloatArray, swinging_tone
-from dstft_cli.names import Progress
+from dstft_cli.names import ONE_LENGTH, WINDOW_MODES, Progress
 from dstft_cli.plot.experiments import WindowsPanel, windows_figure
 from dstft_cli.records import Result
 from dstft_cli.run.optimize import optimize
 from dstft_cli.stft import map_in_order, stft
 
 SEARCH = "every whole length"
-WINDOW_MODES = ("fixed", "constant", "time", "frequency", "time-frequency")
 
 
 @dataclass(frozen=True)
@@ -157,7 +156,7 @@ def _note(name: str, best: float, transforms: int, results: dict[str, Result]) -
     others = [
         f"{mode} {best - result.criterion.final:+.3f}"
         for mode, result in results.items()
-        if mode not in ("fixed", "constant")
+        if mode not in ONE_LENGTH
     ]
     return (
         f"{name}: one learned length ends {word} nats of the best of {transforms} whole lengths, with "

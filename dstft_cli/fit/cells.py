@@ -231,14 +231,7 @@ class FrequencyEvaluator(CellEvaluator):
         column = np.broadcast_to(lengths[:, 0], self.transform.bins)
         here = torch.as_tensor(column.copy()).to(self.dtype).to(self.device)
         for fraction, members in self.frames.groups():
-            bank = frequency_bank(
-                self.transform.n_fft,
-                here,
-                fraction,
-                window_name=self.transform.window,
-                normalization=self.transform.normalization,
-                slopes=slopes,
-            )
+            bank = frequency_bank(self.transform, here, fraction, slopes=slopes)
 
             def moments(frames: NDArray[np.int64], bank: FrequencyBank = bank) -> Moments:
                 weights = self._frame_weights[torch.from_numpy(frames).to(self.device)]

@@ -302,7 +302,7 @@ class Evaluator:
 
     def _with_slopes(self, start: int, stop: int, lengths: FloatArray) -> tuple[Tensor, Tensor]:
         """`a` of a block and its derivative by window length, each `[C, n, B]`."""
-        windows = self.transform.windows_and_slopes(*self._places(start, stop, lengths))
+        windows = self.transform.rows(*self._places(start, stop, lengths), 1)
         a, by_length = self._spectra(start, stop, windows)
         return a, by_length
 
@@ -310,7 +310,7 @@ class Evaluator:
         self, start: int, stop: int, lengths: FloatArray
     ) -> tuple[Tensor, Tensor, Tensor]:
         """`a` of a block and its derivatives by window length and by centre, each `[C, n, B]`."""
-        windows = self.transform.window_derivatives(*self._places(start, stop, lengths))
+        windows = self.transform.rows(*self._places(start, stop, lengths), 2)
         a, by_length, by_center = self._spectra(start, stop, windows)
         return a, by_length, by_center
 

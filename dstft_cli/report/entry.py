@@ -114,33 +114,23 @@ def result_directories(top: Path) -> Iterator[tuple[Path, str]]:
     Yields:
         A path, and the error of listing it or of its failed job, or an empty text.
     """
-    waiting = [top]
+    found: dict[Path, str] = {}
     failed: dict[Path, str] = {}
-    missing: dict[Path, set[Path]] = {}  # folders on the way to failed jobs
-    while waiting:
-        folder = waiting.pop()
-        listed: dict[str, os.DirEntry[str]] = {}
-        try:
-            with os.scandir(folder) as entries:
-                listed = {entry.name: entry for entry in entries}
-        except OSError as error:
-            if not isinstance(error, FileNotFoundError) or folder not in {*failed, *missing}:
-                failed[folder] = f"the directory cannot be listed: {system_reason(error)}"
-        if JOURNAL in listed and listed[JOURNAL].is_file(follow_symlinks=False):
-            for place, reason in _failed_jobs(folder).items():
-                failed[place] = reason
-                while place != folder:
-                    missing.setdefault(place.parent, set()).add(place)
-                    place = place.parent
-        if RECORD in listed or folder in failed:
-            yield folder, failed.get(folder, "")
-        below = {
-            folder / name
-            for name, entry in listed.items()
-            if entry.is_dir(follow_symlinks=False)
-            and not (name.startswith(".") and name.endswith(_LEFTOVERS))
-        }
-        waiting += sorted(below | missing.pop(folder, set()), key=os.fsencode, reverse=True)
+
+    def unlisted(error: OSError) -> None:
+        found[Path(error.filename)] = f"the directory cannot be listed: {system_reason(error)}"
+
+    for name, below, others in os.walk(top, onerror=unlisted):
+        folder = Path(name)
+        if RECORD in below or RECORD in others:
+            found[folder] = ""
+        journal = folder / JOURNAL
+        if JOURNAL in others and os.path.isfile(journal) and not os.path.islink(journal):
+            failed |= _failed_jobs(folder)
+        below[:] = [n for n in below if not (n.startswith(".") and n.endswith(_LEFTOVERS))]
+    for place, reason in failed.items():
+        found[place] = found.get(place) or reason
+    yield from sorted(found.items(), key=lambda item: [*map(os.fsencode, item[0].parts)])
 
 
 def _failed_jobs(folder: Path) -> dict[Path, str]:

@@ -42,7 +42,6 @@ class Report:
     """The page that was written.
 
     Attributes:
-        output: its path.
         results: rows of the page.
         broken: those that could not be read, or whose job failed.
     """

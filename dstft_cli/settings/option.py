@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 from annotated_types import Ge, Gt, Le
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
+from typer import Option
 from typer.models import OptionInfo
 
 _RANGES = ((Gt, "above", "gt"), (Ge, "at least", "ge"), (Le, "at most", "le"))
@@ -97,6 +98,28 @@ class Declaration:
             found = [f"one of {words}" if not found else f"{words} or {found[0]}"]
             found[0] += ", or module:object" if str in self.members else ""
         return ", ".join(filter(None, [*(found or ["text"]), self.range]))
+
+
+def option(
+    panel: str,
+    help: str,
+    metavar: str | None = None,
+    *,
+    flags: tuple[str, ...] = (),
+    default: str | bool = True,
+    expert: bool = False,
+    **more: Any,
+) -> Any:
+    """Typer's option; `default` says in words what None means."""
+    return Option(
+        *flags,
+        help=help,
+        metavar=metavar,
+        rich_help_panel=panel,
+        show_default=default,
+        hidden=expert,
+        **more,
+    )
 
 
 def declarations_of(kind: type) -> Mapping[str, Declaration]:

@@ -89,10 +89,7 @@ def settings_of(
 ) -> Settings:
     """The settings made of these values and of the preset they name.
 
-    Args: as for `merge`.
-
-    Raises:
-        UsageError: one line with the place, the value and what is allowed.
+    Arguments and errors are those of `merge`.
     """
     options = options_of(kind)
     preset = given["preset"].value if "preset" in given else None
@@ -134,11 +131,7 @@ def settings_in_record(values: Mapping[str, Any]) -> Settings:
 
 
 def preset_values(name: str) -> dict[str, Given]:
-    """The settings of a preset.
-
-    Args:
-        name: `music`, `speech`, `bioacoustics` or `vibration`.
-    """
+    """The settings of a preset."""
     package = Path(__file__).parents[1]
     installed = package / "presets" / f"{name}.yaml"
     path = installed if installed.exists() else package.parent / "configs" / f"{name}.yaml"
@@ -260,9 +253,8 @@ def read_items(path: Path, *, option: str = "config", largest: int = _LARGEST) -
     """The top level of a YAML file, in order, as nodes.
 
     Args:
-        path: the file.
-        option: the option that named it, for the error message.
-        largest: largest size, MiB.
+        option: what names it on the command line, for the error message.
+        largest: size at which it is refused, MiB.
 
     Raises:
         UsageError: the file cannot be read, is not a YAML mapping, or has a key twice.

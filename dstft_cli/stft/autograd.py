@@ -106,7 +106,6 @@ class RowKernel:
     """One window for all bins of a frame, lengths `[1, 1]` or `[1, n]`: one FFT per frame.
 
     Args:
-        transform: FFT size K, window family, normalization.
         shared: the one length `[1, 1]` of all frames where all centres are whole, else None.
     """
 
@@ -115,7 +114,7 @@ class RowKernel:
     def __init__(self, transform: Transform, shared: Tensor | None) -> None:
         self.bins = slice(0, transform.bins)
         self._transform = transform
-        self._shared = None if shared is None else transform.windows_and_slopes(None, shared[0])
+        self._shared = None if shared is None else transform.rows(None, shared[0], 1)
 
     def spectra(self, given: Given) -> Tensor:
         """`X`, complex `[C, n, F]`."""
@@ -225,7 +224,6 @@ class BlockedTransform:
         """Gradients of `Σ directions · backward(...)` with respect to G, signal, centres and lengths.
 
         Args:
-            G: as for `backward`.
             directions: like what `backward` returns.
         """
         by_G, by_signal = torch.zeros_like(G), self._layout.empty_total(self._signal)
@@ -367,17 +365,9 @@ def _(
     schema=f"(Tensor G, Tensor? along_signal, Tensor? along_center, Tensor? along_length, {_SETTINGS})"
     " -> (Tensor, Tensor, Tensor, Tensor)",
 )
-def _stft_second(
-    G: Tensor,
-    along_signal: Tensor | None,
-    along_center: Tensor | None,
-    along_length: Tensor | None,
-    signal: Tensor,
-    centers: Tensor | None,
-    lengths: Tensor,
-    *settings: Any,
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _stft_second(G: Tensor, *given: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Gradients of the gradients along directions, with respect to G and the three."""
+    along_signal, along_center, along_length, signal, centers, lengths, *settings = given
     along_center = None if along_center is None else along_center.to(signal.dtype)
     along = (along_signal, along_center, along_length)
     whole = BlockedTransform(signal, centers, lengths, settings)
@@ -389,16 +379,8 @@ def _stft_second(
 
 
 @_stft_second.register_fake
-def _(
-    G: Tensor,
-    along_signal: Tensor | None,
-    along_center: Tensor | None,
-    along_length: Tensor | None,
-    signal: Tensor,
-    centers: Tensor | None,
-    lengths: Tensor,
-    *settings: Any,
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _(G: Tensor, *given: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    signal, centers, lengths = given[3:6]
     like = signal if centers is None else centers
     by_G = G.new_empty((G.shape[0], G.shape[2], G.shape[1])).transpose(1, 2)
     by_signal, by_length = signal.new_empty(signal.shape), lengths.new_empty(lengths.shape)

@@ -39,7 +39,6 @@ class FrequencyBank(ABC):
     """Windows of one length per bin at one fractional part of the centre.
 
     Args:
-        transform: FFT size K, window family, normalization.
         lengths: window lengths θ_f, samples, `[F]`, in the dtype and on the device of the frames.
         fraction: fractional part of the frame centres, samples, in [0, 1).
         slopes: also prepare the derivative with respect to the lengths.
@@ -60,10 +59,7 @@ class FrequencyBank(ABC):
 
     @abstractmethod
     def parts(self, frames: Tensor) -> tuple[Tensor, ...]:
-        """Real and imaginary parts, up to a phase that depends on the bin alone.
-
-        Args:
-            frames: `[C, n, K]`.
+        """Real and imaginary parts of frames `[C, n, K]`, up to a phase that depends on the bin alone.
 
         Returns:
             `Re X`, `Im X` and, with slopes, `Re ∂X/∂θ`, `Im ∂X/∂θ`; each `[C, n, F]`.
@@ -79,18 +75,12 @@ class FrequencyBank(ABC):
 
 
 def frequency_bank(
-    n_fft: int,
-    lengths: Tensor,
-    fraction: float = 0.0,
-    *,
-    window_name: str = "hann",
-    normalization: str = "energy",
-    slopes: bool = False,
+    transform: Transform, lengths: Tensor, fraction: float = 0.0, *, slopes: bool = False
 ) -> FrequencyBank:
-    """The cheaper of the two banks; arguments as for `Transform` and `FrequencyBank`."""
+    """The cheaper of the two banks; arguments as for `FrequencyBank`."""
     few = len(torch.unique(lengths)) * BINS_PER_FFT <= len(lengths)
     kind = FFTBank if few else MatrixBank
-    return kind(Transform(n_fft, window_name, normalization), lengths, fraction, slopes=slopes)
+    return kind(transform, lengths, fraction, slopes=slopes)
 
 
 class FFTBank(FrequencyBank):

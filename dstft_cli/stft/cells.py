@@ -88,7 +88,6 @@ def cell_spectra(
     """`X` of a block of frames, and on demand its derivatives.
 
     Args:
-        transform: FFT size K, window family, normalization.
         frames: `[C, n, K]`.
         fractions: fractional parts of the centres, samples, `[n]`, or `[1]` where all are equal.
         lengths: window lengths, samples, `[F, n]`.
@@ -104,7 +103,6 @@ class CellOperator:
     """The transform of a block of frames by one FFT per pair, and its adjoint.
 
     Args:
-        transform: FFT size K, window family, normalization.
         fractions: fractional parts of the centres, samples, `[n]`, or `[1]` where all are equal, in
             the dtype and on the device of the frames.
         lengths: window lengths, samples, `[F, n]`.
@@ -223,8 +221,6 @@ class BandKernel:
     """A band of bins whose cells have windows of their own: spectra, and adjoint derivatives.
 
     Args:
-        transform: FFT size K, window family, normalization.
-        bins: the band.
         like: dtype and device of the frames.
         whole: all centres are whole samples.
 
@@ -254,7 +250,6 @@ class BandKernel:
 
         Args:
             G: gradient with respect to the band of X, `[C, n, B]`.
-            given: as for `spectra`.
             needs: which gradients to compute; the others are None.
         """
         w, *slope = self._windows(given, 2 if needs[1] else 1 if needs[2] else 0)

@@ -38,7 +38,6 @@ class Frames:
     Args:
         samples: signal `[C, N]`; sliced as `samples[:, a:b]`.
         centers: frame centres, samples, `[T]`, float64.
-        n_fft: FFT size K.
         scale: factor applied to the signal.
         device, dtype: of the frames returned.
     """
@@ -76,9 +75,9 @@ class Frames:
         floors = self._floors[frames]
         apart = np.flatnonzero(np.diff(floors) > self.n_fft + _WORTH_SKIPPING) + 1
         runs = np.split(floors, apart)
-        return (
-            torch.cat([self._run(run) for run in runs], 1) if len(runs) > 1 else self._run(floors)
-        )
+        if len(runs) == 1:
+            return self._run(floors)
+        return torch.cat([self._run(run) for run in runs], 1)
 
     def places(self) -> tuple[list[float], NDArray[np.int64]]:
         """Distinct fractional parts of the centres, and the index of each frame, `[T]`."""
@@ -168,7 +167,6 @@ class Layout:
 
     Attributes:
         length: signal length N, samples.
-        n_fft: FFT size K, samples.
         count: number of frames T.
         hop: H, samples, whole; 0 where there are centres.
         centers: `[T]`, samples, detached; None where there is a hop.

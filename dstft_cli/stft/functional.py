@@ -33,8 +33,6 @@ def spectra(
     """The transform in blocks of frames, in order: memory does not grow with the signal.
 
     Args:
-        frames: of the signal.
-        transform: FFT size, window family, normalization.
         lengths: window lengths, samples, `[1, 1]`, `[1, T]`, `[F, 1]` or `[F, T]`.
         threads: blocks at a time.
 
@@ -55,11 +53,7 @@ def spectra(
     elif lengths.shape[1] == 1 and frames.few_fractions:
         fractions, places = frames.places()
         theta = torch.as_tensor(lengths[:, 0]).to(frames.dtype).to(frames.device)
-        K, name, normalization = transform.n_fft, transform.window, transform.normalization
-        banks = [
-            frequency_bank(K, theta, place, window_name=name, normalization=normalization)
-            for place in fractions
-        ]
+        banks = [frequency_bank(transform, theta, place) for place in fractions]
         block = max(block, banks[0].block)
 
         def work(start: int, stop: int) -> Tensor:
@@ -138,7 +132,7 @@ def stft_derivatives(
     block = source.block(0, len(source))
     fractions = source.fractions(0, len(source))
     if len(lengths) == 1:
-        windows = transform.window_derivatives(fractions, _row(signal, lengths))
+        windows = transform.rows(fractions, _row(signal, lengths), 2)
         found = tuple(torch.fft.rfft(block * w) for w in windows)
     else:
         theta = np.broadcast_to(_array(lengths), (len(lengths), len(centers)))
@@ -148,23 +142,14 @@ def stft_derivatives(
 
 
 def inverse_of(
-    transform: Transform,
-    centers: FloatArray,
-    lengths: FloatArray,
-    length: int,
-    *,
-    channels: int = 1,
-    dtype: torch.dtype = torch.float32,
-    threads: int = 1,
+    transform: Transform, centers: FloatArray, lengths: FloatArray, length: int, **options: Any
 ) -> Inverse | LeastSquaresInverse:
     """Overlap-add for lengths `[1, 1]` and `[1, T]`, least squares for `[F, 1]` and `[F, T]`.
 
     Args: as for `Inverse`.
     """
     kind = Inverse if len(lengths) == 1 else LeastSquaresInverse
-    return kind(
-        transform, centers, lengths, length, channels=channels, dtype=dtype, threads=threads
-    )
+    return kind(transform, centers, lengths, length, **options)
 
 
 def istft(

@@ -116,8 +116,9 @@ class DSTFT(nn.Module):
             f"`win_length_min` {self.win_length_min:g} and `win_length_max` {self.win_length_max:g} "
             f"samples: {SHORTEST_WINDOW:g} ≤ min ≤ max ≤ `n_fft` {n_fft} is needed",
         )
-        self._start_lengths(n_fft if win_length is None else win_length, device, dtype)
-        self._start_positions(hop_length_min, hop_length_max, {"device": device, "dtype": dtype})
+        place = {"device": device, "dtype": dtype or torch.get_default_dtype()}
+        self._start_lengths(n_fft if win_length is None else win_length, place)
+        self._start_positions(hop_length_min, hop_length_max, place)
 
     @property
     def bins(self) -> int:
@@ -150,10 +151,9 @@ class DSTFT(nn.Module):
 
     def centers_of(self, length: int) -> Tensor:
         """Frame centres, samples, `[T]`, float64 (on MPS float32), for a signal of `length` samples."""
-        frames = self._frames(length)
         device = self.log_length.device
         kind = center_dtype(device)
-        index = torch.arange(frames, dtype=kind, device=device)
+        index = torch.arange(self._frames(length), dtype=kind, device=device)
         if self.log_hop is not None:
             return index * self.hop_length.to(kind)
         start = index * self.hop_length_start
@@ -188,9 +188,7 @@ class DSTFT(nn.Module):
 
     def extra_repr(self) -> str:
         """FFT size, modes, and the current lengths and hop in samples."""
-        with torch.no_grad():
-            theta = _span(self.window_length)
-            hop = _span(self.hop_length)
+        theta, hop = _span(self.window_length.detach()), _span(self.hop_length.detach())
         text = f"n_fft={self.n_fft}, hop_length={hop}, window_length={theta}"
         if self.center_shift is not None:
             text += f", centers={len(self.center_shift)}"
@@ -213,20 +211,14 @@ class DSTFT(nn.Module):
             hop = float(self.hop_length.detach())
         return 1 + int(length // hop)
 
-    def _start_lengths(
-        self,
-        win_length: float | Tensor,
-        device: torch.device | str | None,
-        dtype: torch.dtype | None,
-    ) -> None:
-        """Registers the start lengths and their logarithmic change."""
+    def _start_lengths(self, win_length: float | Tensor, place: Any) -> None:
+        """Registers the lengths of the start and their logarithmic change."""
         per_frame = self.window_mode in ("time", "time-frequency")
         shape = (
             self.bins if self.window_mode in ("frequency", "time-frequency") else 1,
             self._needed_frames("window_mode", self.window_mode) if per_frame else 1,
         )
-        kind = torch.get_default_dtype() if dtype is None else dtype
-        given = torch.as_tensor(win_length, dtype=kind, device=device).detach()
+        given = torch.as_tensor(win_length, **place).detach()
         try:
             start = given.broadcast_to(shape).clone()
         except RuntimeError:

@@ -34,13 +34,7 @@ _BUFFER_SAMPLES = 1 << 16  # samples waiting for further frames, at least
 
 
 def check_lengths(n_fft: int, centers: FloatArray, lengths: FloatArray) -> None:
-    """Raises UsageError if centres `[T]` and lengths do not match.
-
-    Args:
-        n_fft: FFT size K, samples.
-        centers: frame centres, samples, `[T]`.
-        lengths: window lengths, samples; `[1, 1]`, `[1, T]`, `[F, 1]` or `[F, T]`, in (0, n_fft].
-    """
+    """UsageError where centres `[T]` and lengths do not belong together."""
     F, T = n_fft // 2 + 1, len(centers) if centers.ndim == 1 else 0
     if not T or lengths.shape not in ((1, 1), (1, T), (F, 1), (F, T)):
         raise UsageError(
@@ -52,15 +46,6 @@ def check_lengths(n_fft: int, centers: FloatArray, lengths: FloatArray) -> None:
         raise UsageError(
             f"window lengths {low:g}…{high:g} samples are not all above 0 and up to `n_fft` {n_fft}"
         )
-
-
-def check_invertible(n_fft: int, centers: FloatArray, lengths: FloatArray, length: int) -> None:
-    """`check_lengths`; also raises UsageError if centres decrease or the signal is empty."""
-    if length < 1:
-        raise UsageError(f"signal `length` {length} samples: at least 1 is needed")
-    check_lengths(n_fft, centers, lengths)
-    if not (np.diff(centers) >= 0).all():
-        raise UsageError("the frame centres decrease: sort the frames by their centres")
 
 
 def incomplete(count: int, total: int) -> ValueError:
@@ -89,7 +74,6 @@ class BlockInverse:
     Memory depends on n_fft, channels and threads, not on the number of frames.
 
     Args:
-        transform: FFT size, window family, normalization.
         centers: frame centres, samples, `[T]`, not decreasing; frames may reach beyond the ends.
         lengths: window lengths, samples, in (0, n_fft]: of overlap-add `[1, 1]` or `[1, T]`, of least
             squares also `[F, 1]` or `[F, T]`.
@@ -119,7 +103,11 @@ class BlockInverse:
         dtype: torch.dtype = torch.float32,
         threads: int = 1,
     ) -> None:
-        check_invertible(transform.n_fft, centers, lengths, length)
+        if length < 1:
+            raise UsageError(f"signal `length` {length} samples: at least 1 is needed")
+        check_lengths(transform.n_fft, centers, lengths)
+        if not (np.diff(centers) >= 0).all():
+            raise UsageError("the frame centres decrease: sort the frames by their centres")
         self.length = length
         self.channels = channels
         self.block = max(BLOCK_SAMPLES // (transform.n_fft * channels), 1)
@@ -154,31 +142,24 @@ class Inverse(BlockInverse):
     are float64.
     """
 
-    def __init__(
-        self,
-        transform: Transform,
-        centers: FloatArray,
-        lengths: FloatArray,
-        length: int,
-        **options: Any,
-    ) -> None:
-        super().__init__(transform, centers, lengths, length, **options)
-        if len(lengths) != 1:
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        if len(self._lengths) != 1:
             raise UsageError(
-                f"lengths {lengths.shape} vary with frequency: overlap-add takes [1, 1] or [1, T], "
+                f"lengths {self._lengths.shape} vary with frequency: overlap-add takes [1, 1] or [1, T], "
                 "use `inverse_of`"
             )
         floors = np.floor(self._centers)
         self._fractions = self._centers - floors
-        self._firsts = (floors.astype(np.int64) - transform.n_fft // 2).tolist()
-        capacity = max(2 * transform.n_fft, _BUFFER_SAMPLES)
+        n_fft = self._transform.n_fft
+        self._firsts = (floors.astype(np.int64) - n_fft // 2).tolist()
+        capacity = max(2 * n_fft, _BUFFER_SAMPLES)
         self._position = 0  # of the first sample in the buffers below
         self._sum = np.zeros((self.channels, capacity))  # Σ w y
         self._weight = np.zeros(capacity)  # Σ w²
         self._top = np.zeros(capacity)  # greatest w² of the windows that reach a sample
 
     def samples(self, blocks: Iterable[Tensor]) -> Iterator[NDArray[np.float64]]:
-        """Finished samples, as `BlockInverse.samples`."""
         done = 0
         for start, y, w in map_in_order(self._windowed, self._numbered(blocks), self._threads):
             squares = np.square(w)

@@ -54,24 +54,13 @@ class Transform:
         """
         return self.rows(fractions, lengths)[0]
 
-    def windows_and_slopes(
-        self, fractions: Tensor | None, lengths: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Rows of `w` and `∂w/∂θ`, each `[n or 1, K]`; arguments as for `windows`."""
-        w, by_length = self.rows(fractions, lengths, 1)
-        return w, by_length
-
-    def window_derivatives(
-        self, fractions: Tensor, lengths: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Rows of `w`, `∂w/∂θ` and `∂w/∂t`, each `[n or 1, K]`; arguments as for `windows`."""
-        w, by_length, by_center = self.rows(fractions, lengths, 2)
-        return w, by_length, by_center
-
     def rows(
         self, fractions: Tensor | None, lengths: Tensor, slopes: int = 0
     ) -> tuple[Tensor, ...]:
-        """Rows of `w`, with 1 slope also `∂w/∂θ`, with 2 also `∂w/∂t`; equal windows cost one row."""
+        """Rows of `w`, with 1 slope also `∂w/∂θ`, with 2 also `∂w/∂t`, arguments as for `windows`.
+
+        Equal windows cost one row.
+        """
         fractions, lengths, index = _distinct(fractions, lengths)
         at_samples = fractions is None
         if fractions is not None and len(fractions) == 1 and fractions.device.type == "cpu":

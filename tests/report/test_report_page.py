@@ -251,7 +251,7 @@ def test_results_are_found_at_every_depth_in_the_order_of_their_paths(tmp_path, 
 
     def refusing(path):
         if Path(path).name == "closed":
-            raise PermissionError(13, "Permission denied")
+            raise PermissionError(13, "Permission denied", str(path))
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", refusing)

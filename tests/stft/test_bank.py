@@ -30,7 +30,9 @@ def lengths_of(n_fft: int) -> np.ndarray:
 def bank_and_frames(n_fft, fraction, lengths, dtype=torch.float64, **options):
     centers = np.array([0.0, 13, 14, 60, 149]) + fraction
     frames = Frames(torch.as_tensor(SIGNAL), centers, n_fft, dtype=dtype)
-    found = frequency_bank(n_fft, torch.as_tensor(lengths).to(dtype), fraction, **options)
+    found = frequency_bank(
+        Transform(n_fft), torch.as_tensor(lengths).to(dtype), fraction, **options
+    )
     return found, frames.block(0, 5), centers
 
 
