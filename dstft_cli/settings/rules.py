@@ -7,7 +7,7 @@ contradict each other the lower one is dropped. With equal ranks they are an err
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from dstft_cli.errors import UsageError
@@ -34,11 +34,14 @@ class Contradiction:
         holds: called with the settings and the sample rate (Hz, None: not known yet).
         text: the message; `{name}` is replaced by a setting and its value. Empty: equal ranks are
             no error here; the fit checks them.
+        instead: values that a setting takes if it has a lower rank than the others or was not
+            given; by default its default.
     """
 
     names: tuple[str, ...]
     holds: Callable[[Any, float | None], bool]
     text: str
+    instead: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -137,6 +140,7 @@ CONTRADICTIONS = (
         ("emit", "window_mode"),
         lambda s, rate: s.emit != "none" and s.window_mode not in ONE_LENGTH,
         "{emit} needs a single window, not {window_mode}: use `window_mode` constant, or drop `emit`",
+        {"window_mode": "constant"},
     ),
     Contradiction(
         ("emit", "hop_mode"),
@@ -165,6 +169,11 @@ def _first_stream(s: Any) -> tuple[str, ...]:
 
 WITHOUT_EFFECT = (
     Idle(("smoothness",), lambda s: s.window_mode in ONE_LENGTH, lambda s: ("window_mode",)),
+    Idle(
+        ("smoothness",),
+        lambda s: s.scope == "local" and s.window_mode == "time-frequency",
+        lambda s: ("scope", "window_mode"),
+    ),
     Idle(
         ("smoothness",),  # the tiles of the local criterion overlap as they are
         lambda s: s.scope == "local" and s.window_mode == "time-frequency",
@@ -240,7 +249,8 @@ def settle(
                 break
         if not overridden:
             return settings, idle
-        settings = replace(settings, **{overridden: defaults[overridden]})
+        value = rule.instead.get(overridden, defaults[overridden])
+        settings = replace(settings, **{overridden: value})
 
 
 def _overridden(rule: Contradiction, settings: Settings, defaults: Mapping[str, Any]) -> str:
@@ -249,6 +259,9 @@ def _overridden(rule: Contradiction, settings: Settings, defaults: Mapping[str, 
         name: _LEVELS[settings.ranks.get(name, TYPED)]
         for name in rule.names
         if getattr(settings, name) != defaults[name]
+    }
+    levels |= {
+        name: -1 for name in rule.instead if name not in levels and name not in settings.ranks
     }
     if len(set(levels.values())) < 2:
         return ""

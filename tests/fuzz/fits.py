@@ -26,7 +26,6 @@ from dstft_cli.names import (
     OPTIMIZERS,
     WINDOW_MODES,
     WINDOWS,
-    default_smoothness,
 )
 from dstft_cli.records import Result
 from dstft_cli.stft import stft
@@ -161,7 +160,7 @@ def check_values(result: Result, x: Array, options: dict[str, Any]) -> None:
     slack = (1e-4 if single or options["criterion"] == "gini" else 1e-8) * max(1, abs(values).max())
     assert sign * summary.final <= min(sign * values) + slack, values
     mu = options["smoothness"]
-    mu = default_smoothness(options["window_mode"]) if mu is None else mu
+    mu = (0.5 if "frequency" in options["window_mode"] else 0.1) if mu is None else mu
     if mu == 0 or min(result.window_length.shape) == max(result.window_length.shape) == 1:
         tabulated = [
             sign * value

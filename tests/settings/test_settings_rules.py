@@ -63,8 +63,12 @@ def test_an_option_without_effect_is_noted_and_left_out() -> None:
         ({"win_length_min": "64", "window_mode": "fixed"}, "win_length_min", "window_mode"),
         ({"hop_length_min": "8"}, "hop_length_min", "hop_mode"),
         ({"max_steps": "9", "window_mode": "fixed"}, "max_steps", "hop_mode"),
-        ({"max_steps": "9", "window_mode": "time-frequency"}, "max_steps", "window_mode"),
-        ({"tolerance": "1", "window_mode": "frequency"}, "tolerance", "window_mode"),
+        ({"max_steps": "9", "scope": "plane"}, "max_steps", "window_mode"),
+        (
+            {"tolerance": "1", "window_mode": "frequency", "scope": "plane"},
+            "tolerance",
+            "window_mode",
+        ),
         ({"order": "2"}, "order", "criterion"),
         ({"lr": "0.1"}, "lr", "optimizer"),
         ({"save_stft": True, "json": True}, "save_stft", "json"),
@@ -83,7 +87,8 @@ def test_an_option_without_effect_is_noted_and_left_out() -> None:
 def test_what_has_an_effect_all_the_same() -> None:
     for given in (
         {"lr": "0.1", "optimizer": "sgd"},
-        {"max_steps": "9", "window_mode": "frequency", "criterion": "gini"},
+        {"max_steps": "9", "window_mode": "frequency", "criterion": "gini", "scope": "plane"},
+        {"max_steps": "9", "window_mode": "time-frequency"},
         {"max_steps": "9", "window_mode": "time-frequency", "optimizer": "adam"},
         {"max_steps": "9", "window_mode": "frequency", "search": False},
         {"freq_scale": "log", "figures": False, "png": "a.png"},
