@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from dstft_cli.errors import UsageError, shortened
-from dstft_cli.settings import OPTIONS, Settings, merge
+from dstft_cli.settings import OPTIONS, Settings
 from dstft_cli.settings.option import did_you_mean
 from dstft_cli.settings.rules import IN_FILE, IN_MATRIX, OF_JOB
 from dstft_cli.settings.sources import (
@@ -55,8 +55,7 @@ class Variant:
     """Settings that some jobs share.
 
     Attributes:
-        settings: checked.
-        values: the same as JSON values.
+        values: the settings as JSON values.
         digest: SHA-256 over all that decides about the result.
     """
 
@@ -100,7 +99,6 @@ class BatchConfig:
         output_folder: what the template is relative to.
         output: template of each job's directory.
         where: of the template, for messages.
-        entries: inputs with settings.
     """
 
     folder: Path
@@ -116,7 +114,6 @@ def read_config(
     """The batch of a YAML file.
 
     Args:
-        path: the file.
         set_pairs: `key=value` texts for all jobs, which overrule the file.
         output: template in place of the file's.
 
@@ -157,7 +154,6 @@ def from_list(
     """The batch of a list of files, relative to the current directory.
 
     Args:
-        inputs: paths, taken as they are.
         where: what the list is, for messages.
         set_pairs: `key=value` texts, for all jobs.
         output: template; None: `{stem}-dstft`.
@@ -174,11 +170,6 @@ def from_list(
     return BatchConfig(
         Path(), output_folder, template, f"`output` {output or ''}".strip(), (entry,)
     )
-
-
-def settings_from(values: Mapping[str, Any]) -> Settings:
-    """Settings from their JSON values, as `Variant.values` holds them."""
-    return merge(values)
 
 
 def _overrides(set_pairs: Sequence[str]) -> dict[str, Given]:
