@@ -80,7 +80,7 @@ def results(folder: Path) -> dict[str, Any]:
         if path.parent.name.startswith("."):  # what a killed run was writing
             continue
         record = json.loads(path.read_text(encoding="utf-8"))
-        for name in ("seconds", "peak_memory_mb", "outputs"):
+        for name in ("seconds", "peak_memory_mb", "outputs", "sizes"):  # trajectory.csv has times
             del record[name]
         for name in ("output", "force", "threads"):  # threads: more where fewer jobs are left
             record["settings"][name] = None
