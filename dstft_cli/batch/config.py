@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from dstft_cli.errors import UsageError, shortened
-from dstft_cli.settings import OPTIONS, Settings, merge
+from dstft_cli.settings import OPTIONS, Settings
 from dstft_cli.settings.option import did_you_mean
 from dstft_cli.settings.rules import IN_FILE, IN_MATRIX, OF_JOB
 from dstft_cli.settings.sources import (
@@ -100,7 +100,6 @@ class BatchConfig:
         output_folder: base of the template.
         output: template of each job's directory.
         where: of the template, for messages.
-        entries: inputs with settings.
     """
 
     folder: Path
@@ -174,11 +173,6 @@ def from_list(
     return BatchConfig(
         Path(), output_folder, template, f"`output` {output or ''}".strip(), (entry,)
     )
-
-
-def settings_from(values: Mapping[str, Any]) -> Settings:
-    """Settings from their JSON values, as `Variant.values` holds them."""
-    return merge(values)
 
 
 def _overrides(set_pairs: Sequence[str]) -> dict[str, Given]:

@@ -10,7 +10,6 @@ import os
 import stat
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal
 
 from filelock import FileLock, Timeout
@@ -104,12 +103,7 @@ class Journal:
             self._stack = stack.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._stack.close()
 
     def append(self, entry: dict[str, Any]) -> None:
@@ -167,8 +161,6 @@ class Journal:
 
 
 def _release(lock: FileLock, path: Path) -> None:
-    with suppress(OSError):
-        path.unlink(
-            missing_ok=True
-        )  # removed before the release: a waiting batch creates a new file
+    with suppress(OSError):  # before the release: a waiting batch then creates a new file
+        path.unlink(missing_ok=True)
     lock.release()

@@ -51,8 +51,6 @@ class Plan:
     Attributes:
         inputs: absolute folder that inputs are relative to.
         folder: absolute folder of the results, of the journal and of the summary.
-        jobs: in order.
-        variants: the distinct settings.
     """
 
     inputs: str
@@ -219,7 +217,6 @@ def input_files(entry: Entry, inputs: str, skipped: Path | None) -> Iterator[tup
     """Path of every input, once, and its folders below the fixed part of its pattern.
 
     Args:
-        entry: paths and patterns.
         inputs: absolute folder that they are relative to.
         skipped: folder in which a pattern finds nothing; None for none.
 

@@ -17,17 +17,17 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, Field, ValidationError
 
 from dstft_cli._version import __version__
-from dstft_cli.batch.config import settings_from
 from dstft_cli.batch.journal import Found
 from dstft_cli.errors import (
-    DISK_FULL,
     DstftError,
     InputError,
     as_flags,
+    in_words,
+    is_out_of_memory,
     printable,
-    system_reason,
 )
 from dstft_cli.results import read_record
+from dstft_cli.settings import merge
 
 ENTRY = "batch"  # key of result.json: the settings of the batch
 _BLOCK = 1 << 20  # bytes
@@ -129,7 +129,6 @@ class Task:
         source: absolute path of the recording.
         place: absolute path of the results.
         settings: as JSON values.
-        digest: of the settings.
         threads: of torch.
         again: run it even if it has a result, and replace what dstft wrote there.
         ours: the journal shows that a batch wrote the place.
@@ -153,7 +152,6 @@ class Ending:
     Attributes:
         error: one line, or None.
         key: identity of the result; None after an error.
-        seconds: wall time.
         found: as `Standing.found`, after success.
         detail: a traceback, after an error.
     """
@@ -183,7 +181,7 @@ def check_settings(variants: Sequence[Mapping[str, Any]]) -> str | None:
 
     try:
         for values in variants:
-            settings = settings_from(values)
+            settings = merge(values)
             resolve_device(settings.device, settings.dtype)
             resolve(settings.criterion, settings.order)
             check_pictures(settings, None)
@@ -223,7 +221,7 @@ def _run(task: Task) -> Standing:
         if content is not None and standing.key == job_key(content, task.digest):
             return standing
     changes = {"output": place, "force": ours or standing is not None, "threads": task.threads}
-    settings = settings_from({**task.settings, **changes})
+    settings = merge({**task.settings, **changes})
     extra = {ENTRY: {"settings": task.digest}}
     outcome = run_optimize(task.source, settings, extra=extra, ours=ours)
     record = outcome.result_json
@@ -231,13 +229,6 @@ def _run(task: Task) -> Standing:
 
 
 def _in_words(error: Exception) -> str:
-    if isinstance(error, DstftError):
-        return as_flags(" ".join(str(error).split()))
-    if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
+    if is_out_of_memory(error):
         return "out of memory: use a shorter duration, a lower n_fft or fewer workers"
-    if isinstance(error, OSError):
-        where = "" if error.filename is None else f": {printable(error.filename)}"
-        full = error.errno in DISK_FULL
-        remedy = "free some space, also in TMPDIR" if full else "check the path and its permissions"
-        return f"{system_reason(error)}{where}: {remedy}"
-    return f"internal error: {type(error).__name__}: {' '.join(str(error).split())}: report it"
+    return as_flags(in_words(error))
