@@ -205,7 +205,6 @@ def settle(
     sample_rate: float | None = None,
     label: Callable[[str], str] | None = None,
     keep: Collection[str] = (),
-    only: Collection[str] | None = None,
 ) -> tuple[Settings, Mapping[str, tuple[str, ...]]]:
     """The settings without what has no effect or is overruled; and names without effect, with causes.
 
@@ -214,13 +213,16 @@ def settle(
         sample_rate: Hz, to compare times with samples; None: not known yet.
         label: names a setting and its value in an error.
         keep: names that stay although they have no effect.
-        only: names that count for the command, so that the defaults of others contradict nothing.
 
     Raises:
         UsageError: two settings of one rank contradict each other.
     """
     defaults: dict[str, Any] = {part.name: part.default for part in fields(settings)}
     idle: dict[str, tuple[str, ...]] = {}
+    if settings.emit != "none":  # a call of another library has one window, unless told otherwise
+        own, defaults["window_mode"] = defaults["window_mode"], "constant"
+        if settings.window_mode == own and "window_mode" not in settings.ranks:
+            settings = replace(settings, window_mode="constant")
     while True:
         found = {name: causes for name, causes in _idle(settings, defaults) if name not in keep}
         idle |= found
@@ -229,8 +231,6 @@ def settle(
         for rule in CONTRADICTIONS:
             if not all(hasattr(settings, name) for name in rule.names):
                 continue  # a name of `dstft sweep`
-            if only is not None and not set(rule.names) <= set(only):
-                continue
             if rule.holds(settings, sample_rate):
                 overruled = _overruled(rule, settings, defaults)
                 if not overruled and rule.text:
