@@ -213,7 +213,6 @@ def settle(
     sample_rate: float | None = None,
     label: Callable[[str], str] | None = None,
     keep: Collection[str] = (),
-    only: Collection[str] | None = None,
 ) -> tuple[Settings, Mapping[str, tuple[str, ...]]]:
     """Settings that hold together, and the names without effect, each with its causes.
 
@@ -222,7 +221,6 @@ def settle(
         sample_rate: Hz, to compare times with samples; None: not known yet.
         label: names a setting and its value in an error.
         keep: names that stay although they have no effect.
-        only: names that count for the command, so that the defaults of others contradict nothing.
 
     Raises:
         UsageError: two settings of one rank contradict each other.
@@ -237,8 +235,6 @@ def settle(
         for rule in CONTRADICTIONS:
             if not all(hasattr(settings, name) for name in rule.names):
                 continue  # a name of `dstft sweep`
-            if only is not None and not set(rule.names) <= set(only):
-                continue
             if rule.holds(settings, sample_rate):
                 overridden = _overridden(rule, settings, defaults)
                 if not overridden and rule.text:

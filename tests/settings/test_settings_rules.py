@@ -12,6 +12,7 @@ from dstft_cli.settings.rules import IN_FILE, IN_MATRIX, OF_JOB
 from dstft_cli.settings.settings import Preset
 from dstft_cli.settings.sources import from_line, settings_of
 
+PLANE = {"scope": "plane"}
 PRESETS = Preset.__args__  # type: ignore[attr-defined]
 
 
