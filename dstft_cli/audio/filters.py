@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import soxr  # type: ignore[import-untyped]
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from dstft_cli.errors import UsageError
 
@@ -76,6 +76,18 @@ def check_highpass(cutoff: float | None, sample_rate: float, name: str) -> None:
             f"{name}: `highpass` {cutoff:g} Hz is below {low:.3g} Hz, a millionth of the sample rate: "
             "raise it"
         )
+
+
+def filtered(samples: ArrayLike, cutoff: float, sample_rate: float) -> NDArray[np.float32]:
+    """A signal `[N]` or `[C, N]` through `HighPass`; cut-off and sample rate in Hz.
+
+    Raises:
+        UsageError: the cut-off is not possible at this sample rate.
+    """
+    check_highpass(cutoff, sample_rate, "samples")
+    signal = np.asarray(samples, np.float32)
+    block = np.atleast_2d(signal).T
+    return HighPass(cutoff, sample_rate).block(block).T.reshape(signal.shape)
 
 
 def resampled(blocks: Iterator[Block], from_rate: int, to_rate: int) -> Iterator[Block]:

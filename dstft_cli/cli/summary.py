@@ -34,7 +34,8 @@ def result_lines(record: Mapping[str, Any], directory: Path | None) -> list[str]
     direction = "lower" if criterion["direction"] == "minimize" else "higher"
     settings = record["settings"]
     band = band_text(settings.get("criterion_fmin"), settings.get("criterion_fmax"))
-    over = f"{band}; " if band else ""
+    scope = {"local": "local, ", "plane": "whole plane, "}.get(criterion.get("scope"), "")
+    over = f"{scope}{band}; " if band else scope.replace(", ", "; ")
     compared = ""
     if best["win_length"] is not None:  # missing where parameters were applied, not learned
         compared = f"start {_number(criterion['start'])}; "
@@ -47,8 +48,10 @@ def result_lines(record: Mapping[str, Any], directory: Path | None) -> list[str]
         f"window length  {_length(record['window_length'], rate)}",
         f"{criterion['name']:<13}  {_number(criterion['final'])} "
         f"({over}{compared}{direction} is sparser)",
-        f"transform      n_fft {record['n_fft']}, {_frames(record, rate)}",
+        f"transform      n_fft {record['n_fft']}, {_frames(record.get('transform', record), rate)}",
     ]
+    if record.get("transform", record)["frames"] != record["frames"]:
+        lines.append(f"array          {_frames(record, rate)} (all with --npy-hop full)")
     if directory is not None:
         lines.append(f"results        {printable(directory)}")
     return lines

@@ -158,7 +158,8 @@ def comparison_figure(
     planes = axes[:spectrograms]
     below = axes[spectrograms] if over is not None else None
 
-    reference = max(float(pool.image.max()) for _, pool in (*shown.panels, *shown.zoom))
+    # of the learned panel: a constant offset leaks into short plain windows, and would darken all
+    reference = float(shown.panels[-1][1].image.max())
     for panel, (label, pool) in zip((*planes, *zoomed), (*shown.panels, *shown.zoom), strict=True):
         image = draw_levels(panel, pool, reference, db_range, cmap, shown.band)
         panel_title(panel, label)

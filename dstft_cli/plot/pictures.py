@@ -30,6 +30,7 @@ ZOOM_SECONDS, ZOOM_FROM = 1.0, 1.5  # a part of this duration, of recordings lon
 AHEAD = 0.3  # of it that lies before the onset
 COLUMNS, ZOOM_COLUMNS = 1400, 700
 ROWS = 512
+EDGE = 0.15  # s at both ends, in which no onset is looked for
 NEAR_TOP = 0.85  # of the highest frequency there is, from which on pictures show all
 FLOOR = 50.0  # dB below the loudest pixel: levels in which onsets are looked for
 
@@ -192,8 +193,10 @@ class Pictures:
         columns = levels.shape[1]
         lag = max(1, round(0.02 / self._seconds * columns))
         rise = np.maximum(levels[:, lag:] - levels[:, :-lag], 0).sum(0)
-        if not rise.size:
-            return 0.0
+        cut = math.ceil(
+            EDGE / self._seconds * columns
+        )  # a recording that is cut off has a step there
+        rise[:cut], rise[rise.size - cut :] = 0, 0
         at: float = (int(np.argmax(rise)) + lag) / columns * self._seconds
         return at
 

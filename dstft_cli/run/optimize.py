@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, get_type_hints
 
-from dstft_cli.audio import Signal
+from dstft_cli.audio import Signal, filtered
 from dstft_cli.errors import UsageError, as_flags
 from dstft_cli.names import Progress
 from dstft_cli.records import Result
@@ -227,13 +227,15 @@ def optimize(
         if name in OPTIONS and name not in _decisive():
             raise UsageError(f"`{name}` is not a setting of the transform: leave it out")
     given = {name: value for name, value in settings.items() if value is not None}
-    request = request_of(merge(given), sample_rate, **changes)
-    return fit(samples, request, progress=progress)
+    chosen = merge(given)
+    if chosen.highpass is not None:
+        samples = filtered(samples, chosen.highpass, sample_rate)
+    return fit(samples, request_of(chosen, sample_rate, **changes), progress=progress)
 
 
 def _decisive() -> set[str]:
     """Names of the settings of the transform."""
-    return {*Settings().request_values(1.0).keys() - {"sample_rate"}, "preset"}
+    return {*Settings().request_values(1.0).keys() - {"sample_rate"}, "preset", "highpass"}
 
 
 def _signature() -> inspect.Signature:

@@ -121,10 +121,9 @@ def concentrated(signal: Signal, criterion_fmin: float | None) -> Iterator[str]:
         ]
     )
     total, count = float(moments.sum()), max(round(len(moments) / 100), 1)
-    loudest = np.sort(np.argpartition(moments, -count)[-count:])
-    share = float(moments[loudest].sum()) / (total or 1.0)
+    share = float(np.sort(moments)[-count:].sum()) / (total or 1.0)
     if share > _KNOCK and len(moments) >= 100:
-        at = size * (float(np.median(loudest)) + 0.5) / signal.sample_rate
+        at = size * (int(moments.argmax()) + 0.5) / signal.sample_rate
         yield (
             f"{share:.0%} of the energy lies in a hundredth of the time, around {at:.4g} s: if that is a "
             "knock, leave it out with `offset` or `duration`"

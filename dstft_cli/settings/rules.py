@@ -204,14 +204,16 @@ def settle(
     sample_rate: float | None = None,
     label: Callable[[str], str] | None = None,
     keep: Collection[str] = (),
+    only: Collection[str] | None = None,
 ) -> tuple[Settings, Mapping[str, tuple[str, ...]]]:
     """Settings that hold together, and the names without effect, each with its causes.
 
     Args:
         settings: with ranks; a name without a rank counts as typed.
         sample_rate: Hz, to compare times with samples; None: not known yet.
-        label: text for a setting and its value in an error.
-        keep: names that are kept even without effect.
+        label: names a setting and its value in an error.
+        keep: names that stay although they have no effect.
+        only: names that count for the command, so that the defaults of others contradict nothing.
 
     Raises:
         UsageError: two settings of one rank contradict each other.
@@ -225,7 +227,9 @@ def settle(
         overridden = ""
         for rule in CONTRADICTIONS:
             if not all(hasattr(settings, name) for name in rule.names):
-                continue  # a rule for `dstft sweep` only
+                continue  # a name of `dstft sweep`
+            if only is not None and not set(rule.names) <= set(only):
+                continue
             if rule.holds(settings, sample_rate):
                 overridden = _overridden(rule, settings, defaults)
                 if not overridden and rule.text:

@@ -116,7 +116,7 @@ def settings_of(
         return f"the default `{name}` {options[name].default_text}"
 
     matrix = {name for name, entry in given.items() if entry.rank == IN_MATRIX}
-    settled, idle = rules.settle(settings, label=label, keep=matrix)
+    settled, idle = rules.settle(settings, label=label, keep=matrix, only=only)
     for name, causes in idle.items():
         if name in given and given[name].rank == TYPED:
             note(f"{given[name].within} has no effect with {' and '.join(map(label, causes))}")

@@ -80,12 +80,8 @@ def results(folder: Path) -> dict[str, Any]:
         if "/." in str(path):  # what a killed run was writing
             continue
         record = json.loads(path.read_text(encoding="utf-8"))
-        for name in (
-            "seconds",
-            "peak_memory_mb",
-            "outputs",
-            "sizes",
-        ):  # trajectory.csv tells seconds
+        # the size of trajectory.csv depends on the seconds in it
+        for name in ("seconds", "peak_memory_mb", "outputs", "sizes"):
             del record[name]
         for name in ("output", "force"):
             record["settings"][name] = None

@@ -172,9 +172,7 @@ jobs:
         "batch_criteria:Deadly-clip00"
     }
     assert len(ends) == 5
-    assert ends["batch_criteria:Deadly-clip00"]["error"] == (
-        "its worker process was killed by SIGKILL (out of memory?), in 2 attempts"
-    )
+    assert "SIGKILL" in ends["batch_criteria:Deadly-clip00"]["error"]
     deaths = sorted(path.name.partition("-")[0] for path in (tmp_path / "deaths").iterdir())
     assert deaths == ["Deadly", "Deadly", "DeadlyOnce"]
     assert leftovers(tmp_path) == []

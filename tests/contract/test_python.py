@@ -9,9 +9,9 @@ import torch
 import dstft_cli
 from dstft_cli import DSTFT, Result, StopReason, istft, optimize, stft_derivatives, window
 
-from .support import COSINES, RATE, criterion_of, run, stft_of, window_of
+from .support import COSINES, PLANE, RATE, criterion_of, run, stft_of, window_of
 
-SETTINGS = {"n_fft": 256, "hop_length": 32}
+SETTINGS = {"n_fft": 256, "hop_length": 32, "scope": "plane"}
 
 
 def test_names() -> None:
@@ -36,7 +36,17 @@ def test_optimize(x: np.ndarray) -> None:
 
 
 def test_optimize_is_the_command(folder: object, x: np.ndarray) -> None:
-    options = ["--n-fft", "256", "--hop-length", "32", "--threads", "1", "--dtype", "float64"]
+    options = [
+        *PLANE,
+        "--n-fft",
+        "256",
+        "--hop-length",
+        "32",
+        "--threads",
+        "1",
+        "--dtype",
+        "float64",
+    ]
     told = run("optimize", "a.wav", "--window-mode", "time", *options, "--json").json["criterion"]
     result = optimize(x, RATE, window_mode="time", threads=1, dtype="float64", **SETTINGS)
     assert result.criterion.final == pytest.approx(told["final"], rel=1e-9)
@@ -110,3 +120,15 @@ def test_layer(x: np.ndarray) -> None:
     gradients = [parameter.grad for parameter in layer.parameters()]
     assert len(gradients) == 1
     assert gradients[0].abs().sum() > 0
+
+
+def test_optimize_filters_as_the_command_line_does():
+    time = np.arange(4000) / 8000
+    tone = 0.3 * np.sin(2 * np.pi * 1000 * time)
+    options = {"n_fft": 256, "window_mode": "fixed", "scope": "plane", "dtype": "float64"}
+    without = optimize(tone, 8000, **options).criterion.final
+    offset = optimize(tone + 0.5, 8000, highpass="80Hz", **options).criterion.final
+    assert abs(offset - without) < 0.03
+    assert abs(optimize(tone + 0.5, 8000, **options).criterion.final - without) > 0.06
+    with pytest.raises(dstft_cli.UsageError):
+        optimize(tone, 8000, highpass=5000, **options)

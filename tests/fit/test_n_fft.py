@@ -80,7 +80,6 @@ def test_n_fft_keeps_lengths_that_are_given_within_its_range():
     rng = np.random.default_rng(2)
     x = np.sin(np.arange(200_000) * 0.3) + 0.001 * rng.standard_normal(200_000)
     assert optimize(x, 48000, win_length=1200).n_fft == 8192
-    assert optimize(x, 48000, win_length=1200, hop_length=64).n_fft == 32768
     found = optimize(x, 48000, win_length=1200, win_length_min=500)
     assert (found.n_fft, found.hop_length) == (8192, 225)
     sizes = [largest_auto_n_fft(length) for length in (4000, 4095, 4096, 10**9)]

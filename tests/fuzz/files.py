@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import time
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -15,12 +12,11 @@ import numpy as np
 
 from dstft_cli.results import read_parameters
 
-from .forked import COMPUTING, TIMEOUT, Outcome, Run, outcomes, warm_up
+from .forked import Outcome, Run, campaign, warm_up
 from .mutate import mutated
 from .seeds import BATCH, FORMATS, SETTINGS, recording
 
 KINDS = (*FORMATS, "yaml", "batch")
-LARGEST_MB = 2000
 RESULT = {"spectrogram.npy", "parameters.npz", "trajectory.csv", "result.json"}
 APPLIED = RESULT - {"trajectory.csv"}
 PICTURES = {"spectrogram.png", "comparison.png", "trajectory.png"}
@@ -31,28 +27,8 @@ _LINE = re.compile(r"(dstft|warning): .+|.*\b(done|failed)\b.*")
 def run_files(cases: int, *, seed: int, workers: int, scratch: Path, first: int = 0) -> list[str]:
     """The campaign; prints counts and returns a line for each case that failed."""
     warm_up()
-    failures, codes, slowest, largest = [], Counter(), 0.0, 0.0
-    began = time.monotonic()
-    for outcome in outcomes(_runs(cases, seed, scratch, first), workers):
-        number = outcome.run.number
-        kind = KINDS[number % len(KINDS)]
-        codes[kind, outcome.code] += number >= 0
-        slowest = max(slowest, outcome.computing)
-        largest = max(largest, outcome.peak_mb)
-        problems = [*_problems(outcome, kind)]
-        if number < 0 and outcome.code != 0:
-            problems.append(f"undamaged, and exit code {outcome.code}: {outcome.stderr}")
-        failures += [f"case {number} ({kind}): {problem}" for problem in problems]
-        if not problems:
-            shutil.rmtree(outcome.run.folder)
-    for kind in KINDS:
-        ends = ", ".join(f"{n} × exit {c}" for (k, c), n in sorted(codes.items()) if k == kind)
-        print(f"{kind:6} {ends}")
-    print(
-        f"{cases} cases in {time.monotonic() - began:.0f} s; at most {slowest:.1f} s of "
-        f"computing and {largest:.0f} MB each; {len(failures)} failures"
-    )
-    return failures
+    runs = _runs(cases, seed, scratch, first)
+    return campaign(runs, workers, _problems, lambda run: KINDS[run.number % len(KINDS)])
 
 
 def _runs(cases: int, seed: int, scratch: Path, first: int) -> Iterator[Run]:
@@ -97,21 +73,12 @@ def _as_it_is(data: bytes, chance: Random, kind: str) -> bytes:
     return data
 
 
-def _problems(outcome: Outcome, kind: str) -> Iterator[str]:
-    lines = [line for line in re.split("[\r\n]+", outcome.stderr) if line]
-    if outcome.timed_out:
-        yield f"not ended after {TIMEOUT:.0f} s"
-        return
-    if outcome.code not in (0, 1, 2):
-        yield f"exit code {outcome.code}"
-    if outcome.computing > COMPUTING:
-        yield f"{outcome.computing:.0f} s of computing"
-    if outcome.peak_mb > LARGEST_MB:
-        yield f"{outcome.peak_mb:.0f} MB of memory"
-    for word in ("Traceback", "dstft: internal error", "out of memory"):
-        if word in outcome.stderr:
-            yield f"{word!r} on standard error: {lines[-1]}"
+def _problems(outcome: Outcome) -> Iterator[str]:
+    kind = KINDS[outcome.run.number % len(KINDS)]
+    if outcome.run.number < 0 and outcome.code != 0:
+        yield f"undamaged, and exit code {outcome.code}: {outcome.stderr}"
     if kind != "batch":
+        lines = [line for line in re.split("[\r\n]+", outcome.stderr) if line]
         strays = [line for line in lines if not _LINE.fullmatch(line)]
         if strays:
             yield f"stray line on standard error: {strays[0]}"
@@ -123,8 +90,6 @@ def _problems(outcome: Outcome, kind: str) -> Iterator[str]:
 
 def _left_behind(folder: Path, code: int, kind: str) -> Iterator[str]:
     """What is there is whole, and nothing else is."""
-    for path in folder.rglob(".*"):
-        yield f"left behind: {path.relative_to(folder)}"
     there = {path.name for path in folder.iterdir()} - OURS
     allowed = {"out"} if kind != "batch" else None
     if allowed is not None and there != (allowed if code == 0 else set()):

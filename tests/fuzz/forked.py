@@ -5,15 +5,18 @@ from __future__ import annotations
 import importlib
 import os
 import resource
+import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 COMPUTING = 20  # s of processor time
 TIMEOUT = 120.0  # s of waiting; more than computing takes, for the machine may be busy
+LARGEST_MB = 2000
 MEMORY = 2 << 30  # bytes, above what the imports have mapped
 WARMED = ("run.output", "run.apply", "run.reconstruct", "report", "plot.pictures", "cli.optimize",
           "cli.batch", "cli.apply", "cli.reconstruct", "cli.report")  # fmt: skip
@@ -79,6 +82,50 @@ def outcomes(runs: Iterable[Run], workers: int) -> Iterator[Outcome]:
                 computing = usage.ru_utime + usage.ru_stime
                 yield Outcome(run, code, seconds, computing, peak, text, timed_out)
         time.sleep(0.002)
+
+
+def campaign(
+    runs: Iterable[Run],
+    workers: int,
+    problems: Callable[[Outcome], Iterable[str]],
+    name: Callable[[Run], str],
+) -> list[str]:
+    """Runs all; prints how those from number 0 on ended, returns a line for each problem."""
+    failures: list[str] = []
+    codes, slowest, largest, began = Counter[tuple[str, int]](), 0.0, 0.0, time.monotonic()
+    for outcome in outcomes(runs, workers):
+        run, kind = outcome.run, name(outcome.run)
+        if run.number >= 0:
+            codes[kind, outcome.code] += 1
+        slowest, largest = max(slowest, outcome.computing), max(largest, outcome.peak_mb)
+        found = [*_beyond_limits(outcome), *problems(outcome)]
+        failures += [f"case {run.number} ({kind}): {problem}" for problem in found]
+        if not found:
+            shutil.rmtree(run.folder)
+    for (kind, code), count in sorted(codes.items()):
+        print(f"{kind:11} {count} × exit {code}")
+    print(
+        f"{codes.total()} cases in {time.monotonic() - began:.0f} s; at most {slowest:.1f} s of "
+        f"computing and {largest:.0f} MB each; {len(failures)} failures"
+    )
+    return failures
+
+
+def _beyond_limits(outcome: Outcome) -> Iterator[str]:
+    """What no run may do, whatever it was given."""
+    if outcome.timed_out:
+        yield f"not ended after {TIMEOUT:.0f} s"
+    if outcome.code not in (0, 1, 2):
+        yield f"exit code {outcome.code}"
+    if outcome.computing > COMPUTING:
+        yield f"{outcome.computing:.0f} s of computing"
+    if outcome.peak_mb > LARGEST_MB:
+        yield f"{outcome.peak_mb:.0f} MB of memory"
+    for word in ("Traceback", "internal error", "out of memory"):
+        if word in outcome.stderr:
+            yield f"{word!r} on standard error: {outcome.stderr.splitlines()[-1]}"
+    for path in outcome.run.folder.rglob(".*"):
+        yield f"left behind: {path.relative_to(outcome.run.folder)}"
 
 
 def _start(run: Run) -> int:

@@ -6,9 +6,7 @@ import io
 import json
 import re
 import shutil
-import time
 import zipfile
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -16,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from .files import LARGEST_MB, check_result
-from .forked import COMPUTING, TIMEOUT, Outcome, Run, outcomes, warm_up
+from .files import check_result
+from .forked import Outcome, Run, campaign, outcomes, warm_up
 from .mutate import cut, flip_bits, write_over
 from .seeds import recording
 
@@ -40,29 +38,11 @@ def run_results(cases: int, *, seed: int, workers: int, scratch: Path, first: in
     """The campaign; prints counts and returns a line for each case that failed."""
     warm_up()
     bases = [_learned(scratch / f"base-{mode}", mode) for mode in MODES]
-    failures, codes, slowest, largest = [], Counter(), 0.0, 0.0
-    began = time.monotonic()
     runs = (
         _run(number, Random(f"{seed} {number}"), bases[number % len(bases)], scratch)
         for number in range(first, first + cases)
     )
-    for outcome in outcomes(runs, workers):
-        command = outcome.run.arguments[0]
-        codes[command, outcome.code] += 1
-        slowest = max(slowest, outcome.computing)
-        largest = max(largest, outcome.peak_mb)
-        problems = [*_problems(outcome)]
-        failures += [f"case {outcome.run.number} ({command}): {problem}" for problem in problems]
-        if not problems:
-            shutil.rmtree(outcome.run.folder)
-    for command in COMMANDS:
-        ends = ", ".join(f"{n} × exit {c}" for (k, c), n in sorted(codes.items()) if k == command)
-        print(f"{command:11} {ends}")
-    print(
-        f"{cases} cases in {time.monotonic() - began:.0f} s; at most {slowest:.1f} s of "
-        f"computing and {largest:.0f} MB each; {len(failures)} failures"
-    )
-    return failures
+    return campaign(runs, workers, _problems, lambda run: run.arguments[0])
 
 
 def _learned(folder: Path, mode: str) -> Path:
@@ -178,22 +158,10 @@ def bomb(dtype: str, shape: tuple[int, ...]) -> bytes:
 def _problems(outcome: Outcome) -> Iterator[str]:
     folder, code = outcome.run.folder, outcome.code
     lines = outcome.stderr.splitlines()
-    if outcome.timed_out:
-        yield f"not ended after {TIMEOUT:.0f} s"
-        return
-    if code not in (0, 1):
+    if code == 2 or "Warning" in outcome.stderr:
         yield f"exit code {code}: {lines[-1:]}"
-    if outcome.computing > COMPUTING:
-        yield f"{outcome.computing:.0f} s of computing"
-    if outcome.peak_mb > LARGEST_MB:
-        yield f"{outcome.peak_mb:.0f} MB of memory"
-    for word in ("Traceback", "internal error", "out of memory", "Warning"):
-        if word in outcome.stderr:
-            yield f"{word!r} on standard error: {lines[-1]}"
     if len([line for line in lines if line.startswith("dstft: ")]) != (code != 0):
         yield f"exit code {code}, and on standard error: {lines}"
-    for path in folder.rglob(".*"):
-        yield f"left behind: {path.relative_to(folder)}"
     there = {path.name for path in folder.iterdir()} & {"out", "out.wav", "out.html"}
     if bool(there) != (code == 0):
         yield f"exit code {code}, and there is {sorted(there)}"

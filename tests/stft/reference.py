@@ -55,17 +55,16 @@ def explicit_stft(
     theta = np.broadcast_to(lengths, (K // 2 + 1, T))
     X = np.zeros((K // 2 + 1, T), dtype=np.complex128)
     k = np.arange(-(K // 2), K - K // 2)
-    for i in range(T):
-        floor = int(np.floor(centers[i]))
+    for i, center in enumerate(centers):
+        floor = int(np.floor(center))
+        n = floor + k
+        inside = (n >= 0) & (n < len(x))
         for f in range(K // 2 + 1):
-            w = profile(window, (k - (centers[i] - floor)) / theta[f, i])
+            w = profile(window, (k - (center - floor)) / theta[f, i])
             if normalization == "amplitude":
                 w = w / w.sum()
             elif normalization == "energy":
                 w = w / np.sqrt((w**2).sum())
-            for j in range(K):
-                n = floor + k[j]
-                if 0 <= n < len(x):
-                    phase = np.exp(-2j * np.pi * f * (k[j] + K // 2) / K)
-                    X[f, i] += x[n] * w[j] * phase
+            phase = np.exp(-2j * np.pi * f * (k + K // 2) / K)
+            X[f, i] = (x[n[inside]] * (w * phase)[inside]).sum()
     return X

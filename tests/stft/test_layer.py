@@ -112,6 +112,8 @@ def test_the_start_comes_back_exactly():
         assert torch.equal(layer.frame_centers, torch.arange(25, dtype=torch.float64) * 16.5)
     curve = torch.linspace(20, 60, 26)
     assert torch.equal(layer_of("time", win_length=curve).window_length, curve[None])
+    assert "window_length=40.3" in repr(layer_of("constant"))
+    assert "window_length=20…60, centers=26" in repr(layer_of("time", "time", win_length=curve))
     column = torch.linspace(20, 60, 33)[:, None]
     assert torch.equal(layer_of("frequency", win_length=column).window_length, column)
 
