@@ -43,7 +43,13 @@ def noisy(signal: Signal, snr: float | None) -> Signal:
 
 def search(signal: Signal, **options: object) -> Result:
     """What the search of the table finds, without a descent."""
-    shared = {"n_fft": N_FFT, "hop_length": HOP, "max_steps": 0}
+    shared = {
+        "scope": "plane",
+        "window_mode": "constant",
+        "n_fft": N_FFT,
+        "hop_length": HOP,
+        "max_steps": 0,
+    }
     return optimize(signal, RATE, **{**shared, **options})  # type: ignore[arg-type]
 
 

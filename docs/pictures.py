@@ -1,4 +1,4 @@
-"""Draws the pictures of these pages again: python docs/pictures.py (dstft must be installed)."""
+"""Draws the pictures of these pages again: python docs/pictures.py [NAME ...] (dstft must be installed)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import io
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from PIL import Image
@@ -13,30 +14,30 @@ from PIL import Image
 DOCS = Path(__file__).parent
 SAMPLES = DOCS.parent / "sample_audio"
 WIDTH = 900  # pixels
-LOWEST_PANEL = 0.25  # of the height of a comparison of three spectrograms and a curve
+MOST_BYTES = 400_000  # of a picture
+COLOURS = (256, 128, 64, 32)  # tried in turn until a picture is small enough
+CURVE = (830, 530)  # pixels from the bottom of a comparison: its curve of window lengths
 
 RUNS = {
+    "comparison.png": "clicks-over-drone.wav --duration 3",
+    "time-frequency.png": "speech.wav --duration 3 --freq-scale mel",
     "frame-positions.png": (
-        "six-tones.wav --window-mode fixed --win-length 577 --hop-mode time --n-fft 1500 "
-        "--hop-length 250 --overlap 1"
+        "six-tones.wav --scope plane --window-mode fixed --win-length 577 --hop-mode time "
+        "--n-fft 1500 --hop-length 250 --overlap 1"
     ),
-    "frequency.png": "fm-and-tone.wav --window-mode frequency",
-    "time-frequency.png": (
-        "clicks-over-drone.wav --window-mode time-frequency --duration 1.6 --freq-scale log --fmin 80"
-    ),
+    "frequency.png": "fm-and-tone.wav --scope plane --window-mode frequency",
     "time-frequency-free.png": (
-        "speech.wav --window-mode time-frequency --duration 3 --n-fft 1024 --smoothness 0 "
-        "--freq-scale mel"
+        "speech.wav --scope plane --duration 3 --n-fft 1024 --smoothness 0 --freq-scale mel"
     ),
     "time-frequency-smooth.png": (
-        "speech.wav --window-mode time-frequency --duration 3 --n-fft 1024 --freq-scale mel"
+        "speech.wav --scope plane --duration 3 --n-fft 1024 --freq-scale mel"
     ),
 }
-SWEEPS = {"sweep.png": "speech.wav --criterion all"}
+SWEEPS = {"sweep.png": "speech.wav --scope plane --criterion all"}
 TUTORIAL = "speech.wav --duration 3 --window-mode time"
-TUTORIAL_PICTURES = {"comparison": 128, "trajectory": 256}  # colours
+TUTORIAL_PICTURES = ("comparison", "trajectory")
 CURVES = [
-    f"speech.wav --window-mode time --duration 3 --n-fft 1024 --smoothness {mu}"
+    f"speech.wav --scope plane --window-mode time --duration 3 --n-fft 1024 --smoothness {mu}"
     for mu in ("0", "0.1", "1")
 ]
 
@@ -60,31 +61,39 @@ def sweep(options: str) -> Image.Image:
     return Image.open(io.BytesIO(run.stdout)).convert("RGB")
 
 
-def save(drawn: Image.Image, name: str, colours: int = 256) -> None:
-    """Scaled to the width of a page, in few colours."""
+def save(drawn: Image.Image, name: str) -> None:
+    """Scaled to the width of a page, in as many colours as its size allows."""
     height = round(drawn.height * WIDTH / drawn.width)
     small = drawn.resize((WIDTH, height), Image.Resampling.LANCZOS)
-    few = small.quantize(colours, method=Image.Quantize.MAXCOVERAGE, kmeans=2)
-    few.save(DOCS / name, optimize=True)
+    for colours in COLOURS:
+        few = small.quantize(colours, method=Image.Quantize.MAXCOVERAGE, kmeans=2)
+        few.save(DOCS / name, optimize=True)
+        if (DOCS / name).stat().st_size <= MOST_BYTES:
+            return
 
 
-def main() -> None:
-    for name, options in RUNS.items():
-        save(picture(options), name)
-    for name, options in SWEEPS.items():
-        save(sweep(options), name)
-    for name, colours in TUTORIAL_PICTURES.items():
-        save(picture(TUTORIAL, name), f"tutorial-{name}.png", colours)
+def smoothness() -> Image.Image:
+    """The curves of window lengths alone, one below the other."""
     panels = []
     for options in CURVES:
         drawn = picture(options)
-        top = round(drawn.height * (1 - LOWEST_PANEL))
-        panels.append(drawn.crop((0, top, drawn.width, drawn.height)))
+        top, bottom = (drawn.height - above for above in CURVE)
+        panels.append(drawn.crop((0, top, drawn.width, bottom)))
     stack = Image.new("RGB", (panels[0].width, sum(p.height for p in panels)))
     for number, panel in enumerate(panels):
         stack.paste(panel, (0, number * panel.height))
-    save(stack, "smoothness.png")
+    return stack
+
+
+def main(wanted: list[str]) -> None:
+    drawings = {name: partial(picture, options) for name, options in RUNS.items()}
+    drawings |= {name: partial(sweep, options) for name, options in SWEEPS.items()}
+    for name in TUTORIAL_PICTURES:
+        drawings[f"tutorial-{name}.png"] = partial(picture, TUTORIAL, name)
+    drawings["smoothness.png"] = smoothness
+    for name in wanted or drawings:
+        save(drawings[name](), name)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

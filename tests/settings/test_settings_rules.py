@@ -44,8 +44,8 @@ def test_contradictions_name_both() -> None:
         {"npy": "-", "json": True},
         {"json": True, "emit": "torch"},
         {"emit": "librosa", "window_mode": "time"},
-        {"emit": "torch", "hop_mode": "constant"},
-        {"emit": "torch", "n_fft": "513"},
+        {"emit": "torch", "hop_mode": "constant", "window_mode": "constant"},
+        {"emit": "torch", "n_fft": "513", "window_mode": "constant"},
         {"output": "-"},
     ):
         with pytest.raises(UsageError) as caught:
@@ -123,13 +123,15 @@ def test_a_preset_is_what_its_file_is() -> None:
         from_file = merge({}, (), configs / f"{name}.yaml")
         assert settings == merge({**from_file.as_dict(), "preset": name}), name
         lengths = [settings.win_length_min, settings.win_length, settings.win_length_max]
-        for rate in (8000.0, 11025.0, 44100.0, 384000.0):
+        assert len({length is None for length in [*lengths, settings.hop_length]}) == 1, name
+        for rate in (8000.0, 11025.0, 44100.0, 384000.0) if lengths[0] is not None else ():
             shortest, start, longest = (length.samples(rate) for length in lengths)
             assert shortest < start < longest, name
             assert settings.hop_length.samples(rate) <= settings.overlap * shortest, name
+        assert (settings.criterion_fmin or 0) <= settings.highpass, name
         lines = (configs / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
         assert lines[0].startswith("# ")
-        assert all("  # " in line for line in lines[1:]), name
+        assert all("  # " in line for line in lines if not line.startswith("# ")), name
 
 
 def test_what_was_typed_overrules_a_preset_bounds_included() -> None:
@@ -158,8 +160,8 @@ def test_what_was_typed_overrules_a_preset_bounds_included() -> None:
 
 
 def test_values_of_a_preset_yield_after_a_way_through_json_too() -> None:
-    values = merge({"preset": "music", "n_fft": "512"}).as_dict()
-    assert values["win_length_min"] == "12ms"  # 529 samples at 44.1 kHz
+    values = merge({"preset": "vibration", "n_fft": "512"}).as_dict()
+    assert values["win_length_min"] == "50ms"  # 2205 samples at 44.1 kHz
     assert merge(values).request_values(44100.0)["win_length_min"] is None
     with pytest.raises(UsageError, match="`win_length_min`"):
         merge({**values, "preset": None}).request_values(44100.0)
