@@ -11,12 +11,11 @@ from typing import Any
 import hypothesis
 import numpy as np
 import torch
-from fit.cases import optimize
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from dstft_cli import istft
+from dstft_cli import istft, optimize
 from dstft_cli.criteria import resolve
 from dstft_cli.errors import DstftError
 from dstft_cli.names import (
@@ -129,7 +128,7 @@ def check(sound: dict[str, Any], options: dict[str, Any]) -> bool:
     x = signal(**sound)
     began = time.monotonic()
     try:
-        result = optimize(x, RATE, threads=1, **options)
+        result = optimize(x, RATE, threads=1, scope="plane", **options)
     except DstftError as error:
         refusal = str(error)
     else:
