@@ -128,7 +128,7 @@ def check(sound: dict[str, Any], options: dict[str, Any]) -> bool:
     x = signal(**sound)
     began = time.monotonic()
     try:
-        result = optimize(x, RATE, threads=1, scope="plane", **options)
+        result = optimize(x, RATE, threads=1, **options)
     except DstftError as error:
         refusal = str(error)
     else:
