@@ -130,7 +130,7 @@ class Learned:
 def learn_rows(task: LocalTask, record: Record) -> Learned:
     """One length for all, per frame or per band: table, exact path, descent."""
     asked, logs, tiling = task.problem.request, task.logs, task.tiling
-    rows = Rows()
+    rows = Rows(frames=asked.window_mode == "time")
     for costs in costs_of(task.sound, tiling, task.reference):
         rows.add(costs)
     record.evaluations += len(logs)
