@@ -47,7 +47,7 @@ EXAMPLES = {
     "save_stft": ("true", True),
     "force": ("true", True),
     "figures": ("false", False),
-    "npy_hop": ("50ms", Length(50.0, "ms")),
+    "npy_hop": ("10ms", Length(10.0, "ms")),
     "freq_scale": ("mel", "mel"),
     "fmin": ("20", 20.0),
     "fmax": ("8000", 8000.0),

@@ -219,6 +219,10 @@ def settle(
     """
     defaults: dict[str, Any] = {part.name: part.default for part in fields(settings)}
     idle: dict[str, tuple[str, ...]] = {}
+    if settings.emit != "none":  # a call of another library has one window, unless told otherwise
+        own, defaults["window_mode"] = defaults["window_mode"], "constant"
+        if settings.window_mode == own and "window_mode" not in settings.ranks:
+            settings = replace(settings, window_mode="constant")
     while True:
         found = {name: causes for name, causes in _idle(settings, defaults) if name not in keep}
         idle |= found

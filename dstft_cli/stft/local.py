@@ -38,7 +38,7 @@ def local_criterion(
         X = layer(signal)
         loss = local_criterion(X, frequencies, layer.centers_of(len(signal)), sample_rate)
 
-    Tiles and score are those of `dstft optimize --scope local`. Gradients reach X, and so the lengths,
+    Tiles and score are those of a fit with `scope` local. Gradients reach X, and so the lengths,
     and the frame centres, by which frames weigh their share of time. Weights ω are held.
 
     Args:

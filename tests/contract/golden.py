@@ -6,11 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from .support import SAMPLES, run
+from .support import PLANE, SAMPLES, run
 
 STORED = Path(__file__).parent / "golden.json"
 ALWAYS = ("--dtype", "float64", "--threads", "1", "--device", "cpu", "--json")
-PLANE = ("--scope", "plane")
 SPEECH = "speech.wav --offset 0.5 --duration 0.6 --n-fft 512 --hop-length 64"
 DRONE = "clicks-over-drone.wav --duration 0.5 --n-fft 1024 --hop-length 128"
 TONES = "two-tones.wav --duration 2 --n-fft 256 --hop-length 32"

@@ -25,9 +25,10 @@ COMMANDS = ("optimize", "batch", "sweep", "apply", "reconstruct", "report", "rep
 CRITERIA = ("entropy", "renyi", "kurtosis", "concentration", "l1l2", "hoyer", "lp", "gini")
 WINDOW_MODES = ("fixed", "constant", "time", "frequency", "time-frequency")
 HOP_MODES = ("fixed", "constant", "time")
-FIXED = ("--window-mode", "fixed", "--n-fft", "256", "--hop-length", "64")  # nothing to learn
-CONSTANT = ("--window-mode", "constant", "--n-fft", "256", "--hop-length", "32")
-TIME = ("--window-mode", "time", "--n-fft", "256", "--hop-length", "32")
+PLANE = ("--scope", "plane")  # values that can be recomputed from the definition
+FIXED = ("--window-mode", "fixed", "--n-fft", "256", "--hop-length", "64", *PLANE)
+CONSTANT = ("--window-mode", "constant", "--n-fft", "256", "--hop-length", "32", *PLANE)
+TIME = ("--window-mode", "time", "--n-fft", "256", "--hop-length", "32", *PLANE)
 
 
 @dataclass(frozen=True)

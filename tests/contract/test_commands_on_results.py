@@ -28,7 +28,7 @@ from .support import (
 )
 
 PNG = b"\x89PNG\r\n\x1a\n"
-SMALL = ("--n-fft", "256", "--hop-length", "32")
+SMALL = ("--n-fft", "256", "--hop-length", "32", "--scope", "plane")
 COLUMNS = "criterion,direction,phase,window_length,milliseconds,n_fft,hop_length,value,loss,unit"
 
 

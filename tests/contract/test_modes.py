@@ -25,6 +25,7 @@ from .support import (
 )
 
 SMALL = ("--n-fft", "128", "--hop-length", "32", "--no-figures", "--force", "-o", "out", "-q")
+SMALL += ("--scope", "plane")
 
 
 def shape_of(mode: str, frames: int, bins: int) -> tuple[int, int]:

@@ -9,9 +9,9 @@ import torch
 import dstft_cli
 from dstft_cli import DSTFT, Result, StopReason, istft, optimize, stft_derivatives, window
 
-from .support import COSINES, RATE, criterion_of, run, stft_of, window_of
+from .support import COSINES, PLANE, RATE, criterion_of, run, stft_of, window_of
 
-SETTINGS = {"n_fft": 256, "hop_length": 32}
+SETTINGS = {"n_fft": 256, "hop_length": 32, "scope": "plane"}
 
 
 def test_names() -> None:
@@ -36,7 +36,17 @@ def test_optimize(x: np.ndarray) -> None:
 
 
 def test_optimize_is_the_command(folder: object, x: np.ndarray) -> None:
-    options = ["--n-fft", "256", "--hop-length", "32", "--threads", "1", "--dtype", "float64"]
+    options = [
+        *PLANE,
+        "--n-fft",
+        "256",
+        "--hop-length",
+        "32",
+        "--threads",
+        "1",
+        "--dtype",
+        "float64",
+    ]
     told = run("optimize", "a.wav", "--window-mode", "time", *options, "--json").json["criterion"]
     result = optimize(x, RATE, window_mode="time", threads=1, dtype="float64", **SETTINGS)
     assert result.criterion.final == pytest.approx(told["final"], rel=1e-9)

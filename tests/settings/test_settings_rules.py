@@ -19,6 +19,7 @@ from dstft_cli.settings.rules import IN_FILE, IN_MATRIX, OF_JOB
 from dstft_cli.settings.settings import Preset
 from dstft_cli.settings.sources import from_line, preset_values, settings_of
 
+PLANE = {"scope": "plane"}
 PRESETS = Preset.__args__  # type: ignore[attr-defined]
 
 
@@ -87,8 +88,8 @@ def test_an_option_without_effect_is_noted_and_left_out() -> None:
         ({"win_length_min": "64", "window_mode": "fixed"}, "win_length_min", "window_mode"),
         ({"hop_length_min": "8"}, "hop_length_min", "hop_mode"),
         ({"max_steps": "9", "window_mode": "fixed"}, "max_steps", "hop_mode"),
-        ({"max_steps": "9", "window_mode": "time-frequency"}, "max_steps", "window_mode"),
-        ({"tolerance": "1", "window_mode": "frequency"}, "tolerance", "window_mode"),
+        ({"max_steps": "9", "window_mode": "time-frequency", **PLANE}, "max_steps", "window_mode"),
+        ({"tolerance": "1", "window_mode": "frequency", **PLANE}, "tolerance", "window_mode"),
         ({"order": "2"}, "order", "criterion"),
         ({"lr": "0.1"}, "lr", "optimizer"),
         ({"save_stft": True, "json": True}, "save_stft", "json"),
@@ -107,7 +108,8 @@ def test_an_option_without_effect_is_noted_and_left_out() -> None:
 def test_what_has_an_effect_all_the_same() -> None:
     for given in (
         {"lr": "0.1", "optimizer": "sgd"},
-        {"max_steps": "9", "window_mode": "frequency", "criterion": "gini"},
+        {"max_steps": "9", "window_mode": "frequency", "criterion": "gini", **PLANE},
+        {"max_steps": "9", "window_mode": "time-frequency"},
         {"max_steps": "9", "window_mode": "time-frequency", "optimizer": "adam"},
         {"max_steps": "9", "window_mode": "frequency", "search": False},
         {"freq_scale": "log", "figures": False, "png": "a.png"},

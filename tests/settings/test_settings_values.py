@@ -179,7 +179,7 @@ def test_choices_are_those_of_the_core() -> None:
         ("optimizer", names.OPTIMIZERS),
         ("device", names.DEVICES),
         ("dtype", names.DTYPES),
-        ("freq_scale", names.FREQ_SCALES),
+        ("freq_scale", ("auto", *names.FREQ_SCALES)),
         ("format", names.FIGURE_FORMATS),
         ("emit", ("none", *names.LIBRARIES)),
     ):
