@@ -85,12 +85,13 @@ def run_apply(
             result = replace(
                 result, notes=(*result.notes, *_filtered_otherwise(record, own, directory))
             )
-            write_result(output, under, signal, result, device, progress, learned=False)
+            asked = replace(under, hop_length=None)  # it was not asked for here
+            write_result(output, asked, signal, result, device, progress, learned=False)
             watch.lap("write")
             resolved = under.as_dict() | {"device": device.type, "threads": threads}
             extra = {"learned_in": str(directory)}
             return write_record(
-                output, under, signal, result, watch, resolved, signal.warnings, extra
+                output, asked, signal, result, watch, resolved, signal.warnings, extra
             )
 
 

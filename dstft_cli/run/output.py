@@ -93,17 +93,19 @@ def write_result(
 def array_step(settings: Settings, result: Result) -> int:
     """How many frames of the transform make one of spectrogram.npy.
 
-    By default as few as keep the array within `BYTES_PER_SAMPLE` of each channel.
+    By default as few as keep the array within `BYTES_PER_SAMPLE` of each channel. All frames are
+    written where their hop is given or learned, or the whole transform is saved.
     """
-    if settings.npy_hop == "full" or (settings.npy_hop == "auto" and settings.save_stft):
-        return 1
-    hop = result.hop_length
-    if result.frames > 1:
-        hop = float(np.mean(result.hop_lengths))
     if isinstance(settings.npy_hop, Length):
+        hop = result.hop_length
+        if result.frames > 1:
+            hop = float(np.mean(result.hop_lengths))
         return max(round(settings.npy_hop.samples(result.sample_rate) / hop), 1)
+    chosen = settings.hop_length is not None or result.hop_bounds is not None
+    if settings.npy_hop == "full" or settings.save_stft or chosen:
+        return 1
     most = 4 * (result.n_fft // 2) / BYTES_PER_SAMPLE  # samples: the hop of an array of this size
-    return max(math.ceil(most / hop - 1e-6), 1)
+    return max(math.ceil(most / result.hop_length - 1e-6), 1)
 
 
 def _pictures(settings: Settings, signal: Signal, result: Result) -> Pictures:

@@ -323,7 +323,7 @@ class Settings:
         Length | Literal["auto", "full"],
         _output(
             "Distance of the frames in spectrogram.npy, each the energy mean around it. auto: at most "
-            "32 bytes for a sample of sound; full: every frame, as with save_stft.",
+            "32 bytes for a sample of sound; full: every frame, as with save_stft or a given hop.",
             "L",
             expert=True,
         ),
