@@ -256,9 +256,8 @@ def _overridden(rule: Contradiction, settings: Settings, defaults: Mapping[str, 
         for name in rule.names
         if getattr(settings, name) != defaults[name]
     }
-    levels |= {
-        name: -1 for name in rule.instead if name not in levels and name not in settings.ranks
-    }
+    for name in set(rule.instead) - set(levels):  # a default yields, however it came
+        levels[name] = _LEVELS[settings.ranks[name]] if name in settings.ranks else -1
     if len(set(levels.values())) < 2:
         return ""
     return min(levels, key=lambda name: levels[name])

@@ -111,9 +111,7 @@ class Settings:
     # transform
     n_fft: Annotated[
         FftSize,
-        _transform(
-            "FFT size. auto: a power of two, two to four times the best single window.", "N"
-        ),
+        _transform("FFT size. auto: a power of two that holds the longest window.", "N"),
     ] = "auto"
     win_length: Annotated[
         Length | None,
@@ -124,16 +122,23 @@ class Settings:
         _transform(
             "Shortest window length.",
             "L",
-            default="n_fft/32, or hop length / overlap if that is longer",
+            default="about 3ms, or hop length / overlap if that is longer; scope plane: n_fft/32",
         ),
     ] = None
     win_length_max: Annotated[
-        Length | None, _transform("Longest window length, at most n_fft.", "L", default="n_fft")
+        Length | None,
+        _transform(
+            "Longest window length, at most n_fft.",
+            "L",
+            default="n_fft, or about 186ms where that is auto",
+        ),
     ] = None
     hop_length: Annotated[
         Length | None,
         _transform(
-            "Distance between frame centres, the start of a learned hop.", "L", default="n_fft/16"
+            "Distance between frame centres, the start of a learned hop.",
+            "L",
+            default="half the shortest window; scope plane: n_fft/16",
         ),
     ] = None
     window: Annotated[
@@ -187,7 +192,7 @@ class Settings:
             "Keeps the length from jumping. 0: free, 0.1: smooth, 1: nearly constant. It means the "
             "same for any hop or FFT size.",
             "MU",
-            default="0.1; over frequency 0.5",
+            default="0.05; scope plane: 0.1, over frequency 0.5",
         ),
     ] = None
     overlap: Annotated[
@@ -241,7 +246,7 @@ class Settings:
     optimizer: Annotated[
         Literal["auto", "lbfgs", "adam", "sgd"],
         _optimizer(
-            "Optimizer. auto: L-BFGS; Adam for hop mode time; none for lengths that vary with frequency.",
+            "Optimizer. auto: L-BFGS; gradient steps for lengths per cell; Adam for hop mode time.",
             "NAME",
             expert=True,
         ),
@@ -457,12 +462,16 @@ class SweepSettings(Settings):
     ] = "auto"
     win_length_min: Annotated[
         Length | None,
-        _vary("win_length_min", show_default="2ms, at least 32; with N: n_fft/8 or hop / overlap"),
+        _vary(
+            "win_length_min",
+            show_default="about 3ms; scope plane: 2ms, at least 32; with N: n_fft/8 or hop / overlap",
+        ),
     ] = None
     win_length_max: Annotated[
         Length | None,
         _vary(
-            "win_length_max", show_default="500 times that, or a quarter of INPUT; with N: n_fft"
+            "win_length_max",
+            show_default="about 186ms; scope plane: 500 times the shortest, at most a quarter of INPUT",
         ),
     ] = None
     hop_length: Annotated[

@@ -44,8 +44,8 @@ def test_contradictions_name_both() -> None:
         {"npy": "-", "json": True},
         {"json": True, "emit": "torch"},
         {"emit": "librosa", "window_mode": "time"},
-        {"emit": "torch", "hop_mode": "constant", "window_mode": "constant"},
-        {"emit": "torch", "n_fft": "513", "window_mode": "constant"},
+        {"emit": "torch", "hop_mode": "constant"},
+        {"emit": "torch", "n_fft": "513"},
         {"output": "-"},
     ):
         with pytest.raises(UsageError) as caught:
