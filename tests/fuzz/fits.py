@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from dstft_cli import istft, optimize
+from dstft_cli import istft
 from dstft_cli.criteria import resolve
 from dstft_cli.errors import DstftError
 from dstft_cli.names import (
@@ -28,6 +28,7 @@ from dstft_cli.names import (
 )
 from dstft_cli.records import Result
 from dstft_cli.stft import stft
+from tests.fit.cases import optimize
 
 Array = NDArray[np.float64]
 RATE = 100
