@@ -14,7 +14,7 @@ from typing import Any
 
 import librosa
 import numpy as np
-import soundfile
+import soundfile  # type: ignore[import-untyped]
 import torch
 from numpy.typing import NDArray
 
@@ -169,4 +169,4 @@ def reassigned(signal: Array, rate: int, n_fft: int, hop: int) -> Plane:
     power = np.bincount(
         (row * frames + column).ravel(), (magnitude**2 / energy).ravel(), bins * frames
     )
-    return Plane(power.reshape(bins, frames), n_fft, hop)
+    return Plane(power.reshape(bins, frames).astype(np.float64), n_fft, hop)

@@ -121,11 +121,14 @@ class LengthMap:
             frequencies: Hz, `[F]`.
             centers: of frames, samples, `[n]`.
         """
-        logs = self._logs
         band, part = _places(self.frequencies, np.asarray(frequencies, np.float64))
         tile, share = _places(self.times, np.asarray(centers, np.float64))
+        if tile.size == 0:
+            return np.zeros((len(band), 0))
         last_band, last_tile = len(self.frequencies) - 1, len(self.times) - 1
-        rows = logs[:, tile] * (1 - share) + logs[:, np.minimum(tile + 1, last_tile)] * share
+        start, following = int(tile.min()), np.minimum(tile + 1, last_tile)
+        logs = np.log2(self.lengths[:, start : int(following.max()) + 1].astype(np.float64))
+        rows = logs[:, tile - start] * (1 - share) + logs[:, following - start] * share
         upper = rows[np.minimum(band + 1, last_band)]
         rows = rows[band]
         rows += part[:, None] * (upper - rows)
@@ -137,11 +140,6 @@ class LengthMap:
         table = np.exp2(np.arange(first, int(index.max()) + 1) / self.steps_per_octave)
         table = table.clip(float(self.lengths.min()), float(self.lengths.max()))
         return table[index - first]
-
-    @cached_property
-    def _logs(self) -> NDArray[np.float64]:
-        """log₂ of the lengths, `[B, U]`."""
-        return np.log2(self.lengths.astype(np.float64))
 
 
 def _places(grid: FloatArray, values: FloatArray) -> tuple[NDArray[np.int64], FloatArray]:

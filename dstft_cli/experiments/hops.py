@@ -130,6 +130,7 @@ def learn(
         hop_mode=case.hop_mode,
         overlap=overlap,
         max_steps=size.max_steps,
+        scope="plane",
         dtype="float64",
         threads=threads,
     )

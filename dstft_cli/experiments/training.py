@@ -245,6 +245,8 @@ class Bench:
                     n_fft=task.n_fft,
                     hop_length=task.hop_length,
                     win_length_min=shortest,
+                    window_mode="constant",
+                    scope="plane",
                     overlap=1.0,
                     threads=1,
                 )

@@ -124,6 +124,7 @@ def fit(
         power=power,
         overlap=1.0,
         smoothness=0.0,
+        scope="plane",
         dtype="float64",
         threads=threads,
     )

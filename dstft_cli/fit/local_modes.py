@@ -130,7 +130,7 @@ class Learned:
 def learn_rows(task: LocalTask, record: Record) -> Learned:
     """One length for all, per frame or per band: table, exact path, descent."""
     asked, logs, tiling = task.problem.request, task.logs, task.tiling
-    rows = Rows()
+    rows = Rows(frames=asked.window_mode == "time")
     for costs in costs_of(task.sound, tiling, task.reference):
         rows.add(costs)
     record.evaluations += len(logs)
@@ -269,11 +269,12 @@ class _Tiles:
         self.stop_reason = StopReason.SEARCH
         self.seconds = 0.0
         self._task, self._together, self._single = task, float(together[0]), single
-        self._chunks: list[NDArray[np.float32]] = []
+        self._done = 0  # tiles in time
         self._sums: list[float] = []
         self._bound = 0.0
         self._weights = np.zeros(len(task.logs))
         bands, tiles = len(task.tiling.centers), len(task.tiling.times(task.sound.length))
+        self._logs, self._sizes = np.empty((bands, tiles), np.float32), list[int]()
         self._whole = bands * tiles * (CELL_STEPS + 1) <= MOST_SHOWN
         self._steps: list[list[NDArray[np.float32]]] = []
 
@@ -312,7 +313,7 @@ class _Tiles:
         """Adds a chunk's steps to those of the chunks before; who ended early stays where it is."""
         if len(found.values) > 1:
             self.stop_reason = found.stop_reason
-        before, count = len(self._chunks), max(len(found.values), len(self._sums))
+        before, count = len(self._sizes), max(len(found.values), len(self._sums))
         sums = self._sums + self._sums[-1:] * (count - len(self._sums))
         own = found.values + found.values[-1:] * (count - len(found.values))
         self._sums = [a + b for a, b in zip(sums, own, strict=True)] if sums else own
@@ -326,7 +327,10 @@ class _Tiles:
             self._steps.append(self._steps[-1][:before] if self._steps else [])
         for step, part in zip(self._steps, parts, strict=True):
             step.append(part)
-        self._chunks.append(found.logs.float().numpy())
+        end = self._done + shape[1]
+        self._logs[:, self._done : end] = found.logs.numpy()
+        self._done = end
+        self._sizes.append(shape[1])
         place = (found.logs.double() - self._task.logs[0]) / max(self._task.width, 1e-9)
         index = place.round().long().clamp(0, len(self._weights) - 1).flatten()
         self._weights += np.bincount(
@@ -352,7 +356,7 @@ class _Tiles:
     @property
     def logs(self) -> NDArray[np.float32]:
         """ln θ of all tiles `[B, U]`; bands that do not count take those of the nearest that does."""
-        logs, heard = np.concatenate(self._chunks, axis=1), self._task.tiling.heard
+        logs, heard = self._logs, self._task.tiling.heard
         if not heard.all() and heard.any():
             known = np.flatnonzero(heard)
             nearest = np.abs(np.arange(len(heard))[:, None] - known).argmin(1)
@@ -364,5 +368,4 @@ class _Tiles:
         parts = self._steps[number]
         if self._whole:
             return np.concatenate(parts, axis=1)
-        sizes = [chunk.shape[1] for chunk in self._chunks]
-        return np.average(np.stack(parts), axis=0, weights=sizes).astype(np.float32)
+        return np.average(np.stack(parts), axis=0, weights=self._sizes).astype(np.float32)

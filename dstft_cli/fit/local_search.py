@@ -91,8 +91,13 @@ def soft_choice(cost: Tensor, tiling: Tiling) -> Tensor:
 
 @dataclass
 class Rows:
-    """`Σ ω·cost` of the modes that share lengths, accumulated over chunks."""
+    """`Σ ω·cost` of the modes that share lengths, accumulated over chunks.
 
+    Attributes:
+        frames: whether those of the frames are kept, 100 bytes for each.
+    """
+
+    frames: bool = False
     _time: list[Array] = field(default_factory=list)
     _time_weight: list[Array] = field(default_factory=list)
     _band: list[Array] = field(default_factory=list)
@@ -100,12 +105,12 @@ class Rows:
 
     def add(self, costs: Costs) -> None:
         """Adds the tiles of a chunk."""
-        weight = costs.weight.double()
-        weighted = costs.cost.double() * weight
-        self._time.append(weighted.sum(1).T.numpy())
-        self._time_weight.append(weight.sum(0).numpy())
-        self._band.append(weighted.sum(2).T.numpy())
-        self._band_weight.append(weight.sum(1).numpy())
+        weighted = costs.cost * costs.weight
+        self._band.append(weighted.sum(2, dtype=torch.float64).T.numpy())
+        self._band_weight.append(costs.weight.sum(1, dtype=torch.float64).numpy())
+        if self.frames:
+            self._time.append(weighted.sum(1, dtype=torch.float64).T.numpy())
+            self._time_weight.append(costs.weight.sum(0, dtype=torch.float64).numpy())
 
     @property
     def total(self) -> float:

@@ -27,7 +27,7 @@ from dstft_cli.fit.evaluator import Compute
 from dstft_cli.stft import Frames, Samples, Transform, map_in_order
 
 FLOOR = 1e-12  # added to |X|², in mean powers of the signal: silence has sums, and they are those of noise
-CHUNK = 4096  # tiles in time that are worked on at once: 50 MB of sums at 44.1 kHz
+CHUNK = 3072  # tiles in time that are worked on at once: half a gigabyte at 44.1 kHz
 _BLOCK = 1 << 18  # samples of frames transformed at once
 _PART = 1 << 20  # samples read at once where there is no transform
 _REACH = 3  # σ of the Gaussian over time on either side

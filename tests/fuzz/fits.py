@@ -11,7 +11,6 @@ from typing import Any
 import hypothesis
 import numpy as np
 import torch
-from fit.cases import optimize
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -29,6 +28,7 @@ from dstft_cli.names import (
 )
 from dstft_cli.records import Result
 from dstft_cli.stft import stft
+from tests.fit.cases import optimize
 
 Array = NDArray[np.float64]
 RATE = 100

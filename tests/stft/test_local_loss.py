@@ -1,0 +1,129 @@
+"""The local criterion as a loss, and the transform with a map of lengths."""
+
+import numpy as np
+import pytest
+import torch
+
+from dstft_cli import DSTFT, UsageError
+from dstft_cli.records import LengthMap
+from dstft_cli.stft import Frames, Transform, local_criterion, map_spectra, spectra
+
+RATE, N, K = 8000, 2000, 256
+BINS = torch.arange(K // 2 + 1) * RATE / K
+
+
+def chirp(dtype=torch.float32):
+    n = torch.arange(N, dtype=torch.float64) / RATE
+    x = (2 * torch.pi * (500 * n + 4000 * n * n)).sin()
+    noise = torch.randn(N, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    return (x + 0.01 * noise).to(dtype)
+
+
+def loss(layer, **options):
+    return local_criterion(layer(chirp()), BINS, layer.centers_of(N), RATE, **options)
+
+
+def test_a_layer_moves_towards_the_better_length():
+    lengths = (40.0, 80.0, 120.0, 160.0, 240.0)
+    values = [float(loss(DSTFT(K, 16, length)).detach()) for length in lengths]
+    best = lengths[int(np.argmin(values))]
+    assert 40 < best < 240
+    for start in (40.0, 240.0):
+        layer = DSTFT(K, 16, start)
+        descent = torch.optim.Adam(layer.parameters(), lr=0.05)
+        for _ in range(30):
+            descent.zero_grad()
+            loss(layer).backward()
+            descent.step()
+        end = layer.window_length.item()
+        assert abs(np.log(end / best)) < abs(np.log(start / best)) / 2, start
+
+
+def test_gradients_of_lengths_are_those_of_the_value():
+    x, bins = chirp(torch.float64)[:600], torch.arange(33) * RATE / 64
+    plain = [
+        DSTFT(64, 40, length, dtype=torch.float64)(x).detach() for length in (20.0, 40.0, 60.0)
+    ]
+    reference = torch.stack(plain)  # with it the weights of the tiles do not depend on the lengths
+    for mode in ("time", "frequency", "time-frequency"):
+        layer = DSTFT(64, 40, 31.0, window_mode=mode, signal_length=600, dtype=torch.float64)
+        parameter, centers = layer.log_length, layer.centers_of(600)
+
+        def value(z, layer=layer, parameter=parameter, centers=centers):
+            with torch.no_grad():
+                parameter.copy_(z)
+            return local_criterion(layer(x), bins, centers, RATE, reference=reference)
+
+        start = torch.zeros_like(parameter)
+        value(start).backward()
+        generator = torch.Generator().manual_seed(1)
+        along = torch.randn(start.shape, generator=generator, dtype=torch.float64)
+        step = 1e-6 * along
+        quotient = float(value(start + step).detach() - value(start - step).detach()) / 2e-6
+        assert np.isclose(float((parameter.grad * along).sum()), quotient, rtol=1e-4), mode
+
+
+def test_gradients_reach_centres_and_hop():
+    for mode in ("time", "constant"):
+        layer = DSTFT(K, 40.3, 120.0, hop_mode=mode, signal_length=N)
+        loss(layer).backward()
+        for parameter in (p for p in layer.parameters() if p.requires_grad):
+            assert torch.isfinite(parameter.grad).all(), mode
+            assert parameter.grad.abs().sum() > 0, mode
+
+
+def test_level_does_not_matter_and_leakage_is_charged():
+    layer = DSTFT(K, 16, 120.0)
+    X, centers = layer(chirp()).detach(), layer.centers_of(N)
+    plain = local_criterion(X, BINS, centers, RATE)
+    torch.testing.assert_close(local_criterion(100 * X, BINS, centers, RATE), plain)
+    reference = torch.stack(
+        [DSTFT(K, 16, length)(chirp()).detach() for length in (60.0, 120.0, 240.0)]
+    )
+    leaky = DSTFT(K, 16, 20.0)(chirp()).detach()
+    charged = local_criterion(leaky, BINS, centers, RATE, reference=reference)
+    assert charged > local_criterion(leaky, BINS, centers, RATE)
+    for criterion in ("renyi", "kurtosis", "concentration", "l1l2", "hoyer", "lp"):
+        assert torch.isfinite(local_criterion(0 * X, BINS, centers, RATE, criterion)), criterion
+    with pytest.raises(UsageError, match="gini"):
+        local_criterion(X, BINS, centers, RATE, "gini")
+
+
+def length_map(steps=2):
+    lengths = np.geomspace(16, 256, 40).reshape(4, 10).astype(np.float32)
+    return LengthMap(np.array([0.0, 500, 1500, 4000]), np.arange(10) * 200.0, lengths, steps)
+
+
+def test_a_map_fades_between_its_tiles_in_few_steps():
+    found = length_map()
+    bins = BINS.numpy().astype(float)
+    lengths = found.at(bins, np.arange(0, N, 16.0))
+    assert lengths.shape == (K // 2 + 1, 125)
+    assert lengths.min() >= 16
+    assert lengths.max() <= 256
+    assert len(np.unique(lengths)) <= 9
+    fine = length_map(1000)
+    at_tiles = fine.at(fine.frequencies, fine.times)
+    np.testing.assert_allclose(at_tiles, fine.lengths, rtol=1e-3)
+    between = fine.at(np.array([250.0]), np.array([100.0]))[0, 0]
+    around = np.log(fine.lengths[:2, :2]).mean()
+    assert np.isclose(np.log(between), around, atol=1e-3)
+    outside = fine.at(np.array([4000.0]), np.array([1e6]))
+    assert np.isclose(outside[0, 0], 256, rtol=1e-3)
+    assert (
+        LengthMap(np.zeros(1), np.zeros(1), np.full((1, 1), 64, np.float32), 2).at(bins, bins).max()
+        == 64
+    )
+
+
+def test_the_transform_of_a_map_is_that_of_its_lengths():
+    x, found, bins = chirp(torch.float64).numpy(), length_map(), BINS.numpy().astype(float)
+    transform = Transform(K)
+    for centers in (np.arange(0, N, 16.0), np.arange(0, N, 16.3)):
+        for threads in (1, 2):
+            frames = Frames(np.stack([x, x[::-1]]), centers, K, dtype=torch.float64)
+            lengths = found.at(bins, centers)
+            whole = torch.cat([X for _, X in spectra(frames, transform, lengths)], 1)
+            parts = list(map_spectra(frames, transform, lambda a, b, y=lengths: y[:, a:b], threads))
+            assert parts[0][0] == 0
+            torch.testing.assert_close(torch.cat([X for _, X in parts], 1), whole)

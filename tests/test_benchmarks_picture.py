@@ -1,0 +1,72 @@
+"""The measure of pictures, against windows whose errors are known."""
+
+import numpy as np
+import pytest
+import soundfile
+
+from benchmarks import picture
+from benchmarks.picture_error import Reference, plain, power_of_two, table
+from benchmarks.report import Report
+
+RATE = 8000
+
+
+@pytest.fixture(scope="module")
+def sound():
+    """A tone and clicks in faint noise, one second and a half."""
+    time = np.arange(RATE * 3 // 2) / RATE
+    samples = 0.2 * np.sin(2 * np.pi * 900 * time)
+    samples += 1e-3 * np.random.default_rng(0).standard_normal(len(time))
+    samples[1000::2500] += 1.0
+    return samples
+
+
+def test_each_question_has_a_window_that_answers_it(sound):
+    reference = Reference(sound, RATE)
+    lengths, n_fft, hop = table(RATE)
+    assert (lengths[0], lengths[-1], n_fft, hop) == (32, 2048, 2048, 16)
+    found = {length: reference.errors(plain(sound, length, n_fft, hop)) for length in lengths}
+    assert min(found, key=lambda length: found[length].freq) >= 1024
+    sharp = min(found, key=lambda length: found[length].time)
+    assert sharp <= 128
+    assert found[2048].freq < 0.5
+    assert found[2048].pre > 3 > 1 > found[sharp].pre
+    assert all(errors.sum == errors.time + errors.freq for errors in found.values())
+
+
+def test_reassignment_keeps_the_energy_and_sharpens_a_tone(sound):
+    size, hop = power_of_two(picture.USUAL * RATE), 16
+    plainly = plain(sound, size, size, hop)
+    sharp = picture.reassigned(sound, RATE, size, hop)
+    assert sharp.power.sum() == pytest.approx(plainly.power.sum(), rel=0.02)
+    bins = [plane.power[:, 200:250].sum(1) for plane in (plainly, sharp)]
+    assert bins[1].max() / bins[1].sum() > bins[0].max() / bins[0].sum()
+
+
+def test_every_recording_has_a_row(sound, tmp_path, monkeypatch, capsys):
+    soundfile.write(tmp_path / "a.wav", sound, RATE)
+    soundfile.write(tmp_path / "short.wav", sound[:900], RATE)
+    (tmp_path / "notes.txt").write_text("no recording")
+    modes = {
+        name: options
+        for name, options in picture.MODES.items()
+        if name in ("constant", picture.LEARNED)
+    }
+    monkeypatch.setattr(picture, "MODES", modes)
+    report = Report()
+    report.begin("picture", "What the pictures show")
+    picture.run(report, [tmp_path])
+    shown = capsys.readouterr().out
+    header = next(line for line in shown.splitlines() if line.startswith("| recording"))
+    names = [cell.strip() for cell in header.strip("|").split("|")]
+    assert names == [
+        *("recording", "plain 46 ms", "best plain", "constant", "time-frequency"),
+        *("reassigned", "superlet"),
+    ]
+    assert "| a.wav" in shown
+    assert "short.wav" not in shown
+    assert len(report.sections[0].claims) == 4
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    picture.run(report, [empty])
+    assert report.sections[0].missing
