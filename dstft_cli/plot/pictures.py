@@ -22,7 +22,7 @@ from dstft_cli.plot.pixels import (
 )
 from dstft_cli.plot.spectrogram import Band, spectrogram_figure
 from dstft_cli.plot.trajectory import trajectory_figure
-from dstft_cli.records import Result
+from dstft_cli.records import Result, StopReason
 from dstft_cli.settings.length import time_text
 
 PLAIN_SECONDS, PLAIN_SAMPLES = 46e-3, 256  # the window that people use: of audio, and below 2 kHz
@@ -220,6 +220,8 @@ class Pictures:
     @property
     def _best_fixed_length(self) -> float | None:
         """Best single window length, samples; None where none but the start was tried."""
+        if self.result.stop_reason is StopReason.FIXED:
+            return None
         best: float = self.result.criterion.best_fixed_win_length
         if math.isclose(best, self._start_length, rel_tol=1e-9):
             return self._start_length if self.result.trajectory.phase.count("table") > 1 else None
