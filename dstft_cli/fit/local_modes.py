@@ -148,7 +148,8 @@ def learn_rows(task: LocalTask, record: Record) -> Learned:
     if asked.learns_lengths and asked.search:
         record_table(record, constant, logs)
         path = exact_path(table, logs, price)
-        z, bound, total, reason = logs[path.index], path.cost, path.value, StopReason.SEARCH
+        z, total, reason = logs[path.index], path.value, StopReason.SEARCH
+        bound = float(table.min(1).sum())  # each row with its own best length
         record.add("search", path.cost, z)
     searched = time.perf_counter()
     if asked.learns_lengths and asked.max_steps > 0 and len(logs) > 1:
