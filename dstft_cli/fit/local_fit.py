@@ -94,7 +94,8 @@ def _result(
         hops = moved.hop_bounds
         record.evaluations += moved.evaluations
         trajectory = _with_hops(trajectory, np.diff(centers))
-        found = [Note("positions_by_plane", "scope"), *found]
+        found = [note for note in found if not note.kind.startswith("hop_")]  # not moved here
+        found.insert(0, Note("positions_by_plane", "scope"))
         found += [note for note in moved.notes if note.kind.startswith("hop_")]
     best = int(learned.constant.argmin())
     ended = time.perf_counter()

@@ -259,7 +259,7 @@ def _lines(
     elif started.size:
         lines.append(Line("start", float(started[0]), COLOURS["start"], "--"))
     if table_bound is not None:
-        lines.append(Line("proved bound", table_bound, INK, ":"))
+        lines.append(Line("bound of the table", table_bound, INK, ":"))
     return lines
 
 

@@ -236,6 +236,8 @@ def test_positions_are_learned_by_the_plane_and_said_so():
             assert "positions_by_plane" in kinds(result), values
             assert (np.diff(result.frame_centers) > 0).all()
             assert result.hop_bounds is not None
+            high = [note.value for note in result.notes if note.kind == "hop_on_upper_bound"]
+            assert high in ([], [result.hop_bounds[1]]), values  # of the learned hops alone
             gaps = np.diff(result.frame_centers).max(initial=0)
             assert gaps <= 0.5 * result.window_length.max(0).min() * (1 + 1e-6)
 

@@ -67,7 +67,7 @@ def test_plain_windows_stand_by_length_and_lines_mark_what_was_reached() -> None
     np.testing.assert_allclose(lines["start"].get_xydata(), [[64.0, 9.5]])
     assert lines["best fixed"].get_ydata()[0] == 9.0
     assert lines["learned"].get_ydata()[0] == 7.0
-    assert lines["proved bound"].get_ydata()[0] == 6.9
+    assert lines["bound of the table"].get_ydata()[0] == 6.9
     assert plain.get_xscale() == "log"
     assert plain.get_xlabel() == "Window length (ms)"
     assert plain.get_ylabel() == "entropy (lower is better)"
@@ -129,7 +129,7 @@ def test_steps_without_a_table_have_the_whole_width_and_are_compared_with_the_st
         "search",
         "descent",
         "start",
-        "proved bound",
+        "bound of the table",
     ]
     assert lies_inside(figure)
     assert overlaps(figure) == []
