@@ -22,7 +22,14 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from dstft_cli.errors import DISK_FULL, InputError, OutputError, printable, system_reason
+from dstft_cli.errors import (
+    DISK_FULL,
+    InputError,
+    OutputError,
+    UsageError,
+    printable,
+    system_reason,
+)
 
 _NAME_BYTES = 200  # bytes of 255, to leave room for what is added to a name
 _UNLOCKABLE = {errno.ENOLCK, errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
@@ -87,11 +94,17 @@ def clear_leftovers(places: Iterable[Path]) -> None:
 
 
 def make_parents(folder: Path) -> list[Path]:
-    """Creates `folder` and its parents, like `mkdir -p`; returns the new ones, outermost first."""
+    """Creates `folder` and its parents, like `mkdir -p`; returns the new ones, outermost first.
+
+    Raises:
+        UsageError: one of them is a file.
+    """
     missing = []
     while not folder.exists():
         missing.append(folder)
         folder = folder.parent
+    if not folder.is_dir():
+        raise UsageError(f"{printable(folder)} is a file, not a directory: choose another place")
     created: list[Path] = []
     try:
         for new in reversed(missing):

@@ -341,3 +341,13 @@ def test_a_directory_that_is_moved_away_or_exchanged_meanwhile(tmp_path):
     assert contents(tmp_path / "away") == both("other")
     assert contents(tmp_path / "further") == both("old")
     assert listing(tmp_path) == ["away", "d", "further"]
+
+
+def test_a_file_among_the_parents_is_named(tmp_path: Path) -> None:
+    (tmp_path / "song.wav").write_bytes(b"RIFF")
+    with (
+        pytest.raises(UsageError, match=r"song\.wav"),
+        OutputDirectory(tmp_path / "song.wav" / "a" / "b", force=True),
+    ):
+        pass
+    assert (tmp_path / "song.wav").read_bytes() == b"RIFF"
