@@ -382,6 +382,8 @@ class PixelPool:
         the level that a fifth of their pixels stay below.
         """
         grid, power = self.grid, self._power
+        if not np.isfinite(power).all():
+            return grid.freq_range[1]
         rows, edges = grid.row_frequencies, grid.row_edges
         calm = np.quantile(power, 0.2, axis=0)
         own = np.arange(rows.size)

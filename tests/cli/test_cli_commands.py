@@ -316,7 +316,7 @@ def test_batch_presets(folder: Path, dstft, refused) -> None:
     Path("list").write_text("a.wav\n")
     options = ["--from", "list", "--preset", "bioacoustics", "--dry-run", "--json"]
     line = json.loads(dstft("batch", *options).out)
-    assert (line["settings"]["fmin"], line["settings"]["window_mode"]) == (500, "time")
+    assert (line["settings"]["fmin"], line["settings"]["window_mode"]) == (500, "time-frequency")
     assert "did you mean 'music'?" in refused("batch", "c.yaml", "--preset", "musik")
 
 

@@ -49,7 +49,7 @@ def test_precedence(calls, dstft, tmp_path: Path) -> None:
     assert (settings.power, settings.seed, settings.offset) == (3.0, 2, 1.0)
     assert (settings.force, settings.search, settings.json) == (True, False, False)
     assert settings.win_length == Length(23.0, "ms")
-    assert (settings.freq_scale, settings.win_length_max) == ("mel", Length(150.0, "ms"))
+    assert (settings.freq_scale, settings.db_range) == ("mel", 70.0)
     dstft("optimize", "a.wav", "--search", "--config", config)
     assert calls[1].settings.search is True
 

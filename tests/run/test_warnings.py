@@ -42,7 +42,10 @@ def of_noise(warnings: list[str]) -> list[str]:
 
 def run(path: Path, output: Path, capsys, *options: str) -> list[str]:
     """The warnings in `result.json`, which are those on standard error."""
-    assert main(["optimize", str(path), "-o", str(output), "--no-figures", *options]) == 0
+    plane = ["--scope", "plane"]  # where the loudest decide
+    if "--window-mode" not in options:
+        plane += ["--window-mode", "constant"]
+    assert main(["optimize", str(path), "-o", str(output), "--no-figures", *plane, *options]) == 0
     told = capsys.readouterr().err.splitlines()
     recorded = json.loads((output / "result.json").read_text())["warnings"]
     assert told == [f"warning: {text}" for text in recorded]
@@ -144,7 +147,7 @@ def test_noise_over_an_offset_has_no_best_window_once_that_is_filtered_out(tmp_p
     verdicts = []
     for options in (["--criterion-fmin", "40"], ["--highpass", "8"]):
         output = ["-o", str(tmp_path / options[0]), "--no-figures"]
-        assert main(["sweep", str(path), *options, *output]) == 0
+        assert main(["sweep", str(path), "--scope", "plane", *options, *output]) == 0
         verdicts.append(capsys.readouterr().out)
     assert "a lot" in verdicts[0]
     assert "not at all" in verdicts[1]
