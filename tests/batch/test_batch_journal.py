@@ -104,7 +104,7 @@ def test_a_folder_that_vanishes_or_cannot_be_made(tmp_path):
         with pytest.raises(OutputError, match=r"batch-journal\.jsonl has vanished"):
             journal.append(entry("a"))
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="not a directory"):
+    with pytest.raises(UsageError, match="not a directory"):
         Journal(tmp_path / "file" / "results", force=False).__enter__()
 
 
