@@ -17,7 +17,7 @@
 window length
 """
 
-from dstft_cli.fit.optimize import fit, optimize
+from dstft_cli.fit.optimize import fit
 from dstft_cli.fit.request import Request, resolve_device
 
-__all__ = ["Request", "fit", "optimize", "resolve_device"]
+__all__ = ["Request", "fit", "resolve_device"]

@@ -15,12 +15,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.dataclasses import dataclass
-from typer import Option
 from typer.models import OptionInfo
 
 from dstft_cli.settings import rules
 from dstft_cli.settings.length import Length, in_hertz, in_seconds
-from dstft_cli.settings.option import Declaration, check_text, declarations_of
+from dstft_cli.settings.option import Declaration, check_text, declarations_of, option
 
 INPUT, TRANSFORM, LEARNED, CRITERION = "Input", "Transform", "Learned", "Criterion"
 OPTIMIZER, COMPUTE, OUTPUT, GENERAL = "Optimizer", "Compute", "Output", "General"
@@ -37,29 +36,9 @@ Preset = Literal["music", "speech", "bioacoustics", "vibration"]
 Format = Literal["png", "svg", "pdf"]
 
 
-def _option(
-    panel: str,
-    help: str,
-    metavar: str | None = None,
-    *,
-    flags: tuple[str, ...] = (),
-    default: str | bool = True,
-    expert: bool = False,
-) -> Any:
-    """A Typer option; `default`: what None means, in words."""
-    return Option(
-        *flags,
-        help=help,
-        metavar=metavar,
-        rich_help_panel=panel,
-        show_default=default,
-        hidden=expert,
-    )
-
-
-_input, _transform, _learned = (partial(_option, p) for p in (INPUT, TRANSFORM, LEARNED))
-_criterion, _optimizer = partial(_option, CRITERION), partial(_option, OPTIMIZER)
-_compute, _output = partial(_option, COMPUTE), partial(_option, OUTPUT)
+_input, _transform, _learned = (partial(option, p) for p in (INPUT, TRANSFORM, LEARNED))
+_criterion, _optimizer = partial(option, CRITERION), partial(option, OPTIMIZER)
+_compute, _output = partial(option, COMPUTE), partial(option, OUTPUT)
 _CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False, defer_build=True)
 
 
@@ -370,7 +349,7 @@ class Settings:
     # general
     preset: Annotated[
         Preset | None,
-        _option(
+        option(
             GENERAL,
             "Settings for a kind of sound. Your options and files override them.",
             "NAME",
