@@ -3,7 +3,7 @@
 In tile τ, under window length θ, with the criterion's sums S_τ and the energy E_τ,
 
     cost_τ(θ) = score(S_τ(θ)) + γ · max(ln E_τ(θ) − median_m ln E_τ(θ_m), 0)          [nats]
-    J(θ)      = Σ_τ ω_τ cost_τ(θ_τ) / Σ_τ ω_τ,      ω_τ = (median_m E_τ(θ_m))^¼
+    J(θ)      = Σ_τ ω_τ cost_τ(θ_τ) / Σ_τ ω_τ,      ω_τ = (median_m E_τ(θ_m))^⅛
 
 The second term charges leakage: a window too long or too short carries energy into tiles where none
 is. ω does not depend on θ, so nothing is gained by making the loud quiet. Its exponent lets soft sounds
@@ -24,7 +24,7 @@ from dstft_cli.criteria.tiling import Tiling
 from dstft_cli.errors import UsageError
 
 LEAKAGE = 2.0  # γ: nats charged per neper of leaked energy
-EXPONENT = 0.25  # of a tile's level in its weight
+EXPONENT = 0.125  # of a tile's level in its weight
 DEPTH = 1e-5  # tiles below this part of the reference level fade out of J (−50 dB)
 STEEP = 2.0  # price of a length that a band may not take, per unit of ln θ: finite, so costs stay smooth
 TINY = 1e-37  # least value of a sum: so that silence has a finite score, the same for all windows
