@@ -158,11 +158,12 @@ class Tiling:
     def grid(self, length: float) -> tuple[int, int]:
         """FFT size and hop that show all that a window of this length sees.
 
-        The next power of two from the length on, and at least 2.8 frames in a window.
+        The next power of two from the length on, and at least 2.8 frames in a window; 2 where a tile
+        averages over several of them.
         """
         n_fft = max(_LEAST_FFT, 1 << math.ceil(math.log2(length)))
-        return n_fft, 1 << max(0, math.floor(math.log2(max(length, 4.0) / _DENSITY)))
+        density = 2.0 if length <= 2 * self.sigma else 2.8
+        return n_fft, 1 << max(0, math.floor(math.log2(max(length, 4.0) / density)))
 
 
 _LEAST_FFT = 256
-_DENSITY = 2.8  # frames per window length, at least

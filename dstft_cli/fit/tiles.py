@@ -6,7 +6,7 @@ For length θ_m, in the tile of band b around time u, the sums are integrals
 
 with the bands v_b of `criteria.tiling` and a Gaussian k over time. Each length is transformed on its own
 grid, for a coarser one shows all that its window sees: an FFT of about its own size, a hop of a third
-of it. Everything streams over chunks of time, so memory does not grow with the signal.
+of it or half. Everything streams over chunks of time, so memory does not grow with the signal.
 """
 
 from __future__ import annotations
