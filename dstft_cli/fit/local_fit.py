@@ -21,7 +21,7 @@ from dstft_cli.fit.plane_fit import fit_plane
 from dstft_cli.fit.problem import Problem
 from dstft_cli.fit.request import check_criterion
 from dstft_cli.fit.table import is_featureless
-from dstft_cli.fit.tiles import Sound, mean_power
+from dstft_cli.fit.tiles import Sound
 from dstft_cli.records import CriterionSummary, LengthMap, Note, Result, Trajectory
 
 Array = NDArray[np.float64]
@@ -42,10 +42,7 @@ def fit_local(problem: Problem, began: float) -> Result:
         UsageError: the criterion has no value for a part of the plane, or lengths contradict each other.
     """
     plan = local_plan(problem)
-    tiling, compute = tiling_of(problem, plan), problem.compute
-    asked = problem.request
-    level = mean_power(problem.samples)
-    sound = Sound(problem.samples, level, problem.criterion, asked.power, asked.window, compute)
+    tiling, asked, sound = tiling_of(problem, plan), problem.request, Sound.of(problem)
     task = LocalTask(problem, plan, tiling, sound, reference_level(sound, tiling))
     text = "plan: n_fft %d, hop %g, windows of %g to %g samples, %d bands, tiles every %d samples"
     low, high = plan.bounds.low, plan.bounds.high

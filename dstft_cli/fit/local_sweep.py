@@ -18,7 +18,7 @@ from dstft_cli.fit.local_search import Rows, costs_of, reference_level
 from dstft_cli.fit.problem import Problem
 from dstft_cli.fit.request import Request
 from dstft_cli.fit.sweep_grids import SweepGrid
-from dstft_cli.fit.tiles import Sound, mean_power
+from dstft_cli.fit.tiles import Sound
 from dstft_cli.names import Progress
 from dstft_cli.records import Note, SweepCurve
 from dstft_cli.stft import Samples
@@ -72,12 +72,11 @@ def local_curves(
     began = time.perf_counter()
     lengths = np.concatenate([grid.lengths for grid in grids])
     samples = _stretches(problem.samples, int(lengths[-1]))
-    band, level = problem.band, mean_power(samples)
+    band = problem.band
     tiling = Tiling(problem.sample_rate, lengths, band.low, band.high)
     curves = []
     for number, criterion in enumerate(criteria, start=1):
-        asked = problem.request
-        sound = Sound(samples, level, criterion, asked.power, asked.window, problem.compute)
+        sound = Sound.of(problem, samples=samples, criterion=criterion)
         rows = Rows()
         for costs in costs_of(sound, tiling, reference_level(sound, tiling)):
             rows.add(costs)

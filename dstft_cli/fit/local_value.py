@@ -13,7 +13,7 @@ from dstft_cli.fit.local_descent import spline_costs
 from dstft_cli.fit.local_plan import local_plan, tiling_of
 from dstft_cli.fit.local_search import costs_of, reference_level
 from dstft_cli.fit.problem import Problem
-from dstft_cli.fit.tiles import Sound, mean_power
+from dstft_cli.fit.tiles import Sound
 from dstft_cli.records import LengthMap
 
 FloatArray = NDArray[np.floating[Any]]
@@ -35,11 +35,7 @@ def local_value(
         centers: of the frames, samples, `[T]`.
         n_fft: FFT size, samples.
     """
-    tiling, asked = tiling_of(problem, local_plan(problem)), problem.request
-    level = mean_power(problem.samples)
-    sound = Sound(
-        problem.samples, level, problem.criterion, asked.power, asked.window, problem.compute
-    )
+    tiling, sound = tiling_of(problem, local_plan(problem)), Sound.of(problem)
     if tiles is None:
         rows = _rows_at_tiles(problem, lengths, centers, n_fft, tiling)
     else:

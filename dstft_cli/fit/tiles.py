@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,12 +25,16 @@ from torch.nn.functional import interpolate, pad
 from dstft_cli.criteria import Criterion
 from dstft_cli.criteria.tiling import Tiling
 from dstft_cli.fit.evaluator import Compute
+from dstft_cli.fit.problem import Problem
 from dstft_cli.stft import Frames, Samples, Transform, map_in_order
+
+Array = NDArray[np.float64]
 
 FLOOR = 1e-12  # added to |X|², in mean powers of the signal: silence has sums, and they are those of noise
 CHUNK = 3072  # tiles in time that are worked on at once: half a gigabyte at 44.1 kHz
 _BLOCK = 1 << 18  # samples of frames transformed at once
 _PART = 1 << 20  # samples read at once where there is no transform
+_LEAST_REST = 1e-9  # of the power: a signal with less beside its mean is constant
 _REACH = 3  # σ of the Gaussian over time on either side
 
 
@@ -53,21 +58,65 @@ class Sound:
     window: str
     compute: Compute
 
+    @classmethod
+    def of(
+        cls, problem: Problem, *, samples: Samples | None = None, criterion: Criterion | None = None
+    ) -> Sound:
+        """What a problem is about; a constant offset of the signal is taken off, for it is no sound."""
+        samples = problem.samples if samples is None else samples
+        means, level = moments_of(samples)
+        asked = problem.request
+        return cls(
+            _Centred(samples, means) if means.any() else samples,
+            level,
+            criterion or problem.criterion,
+            asked.power,
+            asked.window,
+            problem.compute,
+        )
+
     @property
     def length(self) -> int:
         """Samples per channel N."""
         return int(self.samples.shape[-1])
 
 
-def mean_power(samples: Samples) -> float:
-    """Mean of x² over samples and channels, 1 for silence; a part at a time."""
-    total = 0.0
+@dataclass(frozen=True)
+class _Centred:
+    """A signal `[C, N]` without its mean, which is taken off what is read."""
+
+    samples: Samples
+    means: Array
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.samples.shape)
+
+    def __getitem__(self, index: Any, /) -> Array:
+        return np.asarray(self.samples[index], np.float64) - self.means
+
+
+def moments_of(samples: Samples) -> tuple[Array, float]:
+    """Mean of each channel `[C, 1]`, and the mean power of what is left; a part at a time.
+
+    The mean is 0 where nothing else is there, and the power of silence 1.
+    """
+    count, scale = max(samples.shape[-1], 1), 0.0
+    sums, squares = np.zeros((samples.shape[0], 1)), np.zeros((samples.shape[0], 1))
     for start in range(0, samples.shape[-1], _PART):
         part = np.asarray(samples[:, start : start + _PART], dtype=np.float64)
         peak = float(np.abs(part).max(initial=0.0))
-        if peak > 0:  # squares of the smallest numbers are zero
-            total += float(np.square(part / peak).sum()) * peak * peak
-    return total / max(samples.shape[0] * samples.shape[-1], 1) or 1.0
+        if peak > scale:  # squares of the smallest numbers are zero
+            squares *= (scale / peak) ** 2
+            scale = peak
+        if peak > 0:
+            sums += part.sum(1, keepdims=True)
+            squares += np.square(part / scale).sum(1, keepdims=True)
+    means, powers = sums / count, squares / count * scale**2
+    left = powers - means**2
+    constant = left < _LEAST_REST * powers
+    means, left = np.where(constant, 0.0, means), np.where(constant, powers, left)
+    return means, float(left.mean()) or 1.0
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from dstft_cli.fit.descent import Schedule
 from dstft_cli.fit.evaluator import Compute
 from dstft_cli.fit.local_descent import descend_freely, descend_rows, descend_tiles, spline_costs
 from dstft_cli.fit.local_search import costs_of, exact_path, reference_level, soft_choice
-from dstft_cli.fit.tiles import Sound, mean_power, smooth
+from dstft_cli.fit.tiles import Sound, moments_of, smooth
 
 LOGS = np.log(log_lengths(16, 512))
 M = len(LOGS)
@@ -33,7 +33,7 @@ def tiles(dtype: str = "float64", **changes) -> tuple[Tiling, torch.Tensor, torc
     tiling = Tiling(4000.0, log_lengths(16, 512))
     compute = Compute(dtype=getattr(torch, dtype))
     criterion = changes.get("criterion", "entropy")
-    sound = Sound(x[None], mean_power(x[None]), resolve(criterion), 2.0, "hann", compute)
+    sound = Sound(x[None], moments_of(x[None])[1], resolve(criterion), 2.0, "hann", compute)
     found = list(costs_of(sound, tiling, reference_level(sound, tiling)))
     return tiling, torch.cat([c.cost for c in found], 2), torch.cat([c.weight for c in found], 1)
 

@@ -90,12 +90,13 @@ def test_a_soft_call_keeps_its_own_length_beside_a_loud_one():
     assert all(milliseconds(result, 1000, 0.5) > 100 for result in found)
 
 
-def test_the_map_does_not_depend_on_level_padding_or_sample_rate():
+def test_the_map_does_not_depend_on_level_offset_padding_or_sample_rate():
     n = np.arange(RATE)
     x = np.sin(2e-5 * 2 * np.pi * n * n / 4) * (np.sin(2 * np.pi * 3 * n / RATE) > 0)
     x = x + np.sin(2 * np.pi * 700 * n / RATE) + 1e-3 * noise(RATE)
     plain = local(x)
     np.testing.assert_array_equal(local(x / 1024).lengths, plain.lengths)
+    np.testing.assert_allclose(np.log2(local(x + 30).lengths), np.log2(plain.lengths), atol=0.05)
     step, logs = int(plain.length_map.times[1]), np.log2(plain.lengths)
     padded = local(np.concatenate([np.zeros(160 * step), x, np.zeros(160 * step)]))
     inner = np.log2(padded.lengths)[:, 160 : 160 + logs.shape[1]]
