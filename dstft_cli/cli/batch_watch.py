@@ -6,13 +6,13 @@ import json
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from dstft_cli.batch.plan import SUMMARY
-from dstft_cli.cli.console import data_output, print_error, table
+from dstft_cli.cli.console import data_output, print_error, say, table
 from dstft_cli.errors import printable
 from dstft_cli.names import counted
 
@@ -129,7 +129,7 @@ class BatchWatch:
     def line(self, text: str) -> None:
         """Prints one of the last lines: on standard output, unless that carries data."""
         if not self._quiet:
-            typer.echo(text, err=self._as_json)
+            (print_error if self._as_json else say)(text)
 
     def _on_checked(self, done: int, total: int) -> None:
         if self._bars is not None:
@@ -149,8 +149,9 @@ class BatchWatch:
             plan = self._plan
             job = plan.jobs[row["index"] - 1]
             places = {"input": plan.source(job), "output": str(plan.place(job))}
-            print_json({**row, **places})
-            sys.stdout.flush()
+            with suppress(BrokenPipeError):  # its reader has left; the jobs go on
+                print_json({**row, **places})
+                sys.stdout.flush()
         if self._bars is not None:
             if not kept:
                 rate = self._ended / (time.perf_counter() - self._began)
@@ -183,8 +184,7 @@ class BatchWatch:
 def _outcome(row: Mapping[str, Any]) -> str:
     if row["status"] == "failed":
         return f"{row['input']}: failed: {row['error']}"
-    criterion = row["criterion"] or {}
-    start, final = criterion.get("start"), criterion.get("final")
+    start, final = row["criterion"]["start"], row["criterion"]["final"]
     values = "" if start is None or final is None else f", {start:.5g} to {final:.5g}"
     return f"{row['output']}: {row['seconds']:.1f} s{values}"
 

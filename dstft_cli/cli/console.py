@@ -98,13 +98,16 @@ def sigterm_unwinds() -> Iterator[None]:
 
 
 def occupy_closed_streams() -> None:
-    """Opens closed standard streams on the null device, so that no file gets their number."""
+    """Opens closed standard streams on the null device, so that no file gets their number.
+
+    Worker processes inherit them.
+    """
     for number in (0, 1, 2):
         try:
             os.fstat(number)
         except OSError:
-            with suppress(OSError):
-                os.open(os.devnull, os.O_RDWR)  # gets the lowest free number: this one
+            with suppress(OSError):  # the lowest free number: this one
+                os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
 
 
 def tolerate_any_text() -> None:
@@ -185,7 +188,14 @@ def _is_verbose() -> bool:
 
 def print_error(text: str) -> None:
     """Prints a line on standard error, above the progress bar."""
-    print(printable(as_flags(text)), file=sys.stderr)
+    with suppress(OSError):  # its reader may have left: that must not end the work
+        print(printable(as_flags(text)), file=sys.stderr)
+
+
+def say(text: str) -> None:
+    """Prints a line on standard output, whose reader may have left."""
+    with suppress(BrokenPipeError):
+        typer.echo(text)
 
 
 def note(text: str) -> None:
@@ -198,7 +208,7 @@ def print_outcome(warnings: Iterable[str], summary: Iterable[str]) -> None:
     for text in warnings:
         print_error(f"warning: {text}")
     for line in summary:
-        typer.echo(printable(line))
+        say(printable(line))
 
 
 @contextmanager

@@ -37,7 +37,7 @@ class Output:
         self._targets = {name: str(to) for name, to in targets.items() if to is not None}
         self._folder: OutputDirectory | None = None
         self._singles: dict[str, BinaryIO] = {}
-        self._stdout: BinaryIO | None = None
+        self._stdout: BinaryIO | _Optional | None = None
         self._written: list[str] = []
 
     @classmethod
@@ -72,7 +72,8 @@ class Output:
             directory = Path(f"{stem}-{products.ending}")
         output = cls(directory, settings, products)
         output._refuse_collisions(source, settings.format)
-        output._stdout = stdout
+        files = directory is not None or any(to != "-" for to in output._targets.values())
+        output._stdout = _Optional(stdout) if files and stdout is not None else stdout
         with ExitStack() as stack:
             if directory is not None:
                 folder = OutputDirectory(
@@ -132,7 +133,7 @@ class Output:
         if self._json:
             write_json(self._stream(), record)
 
-    def _stream(self) -> BinaryIO:
+    def _stream(self) -> Any:
         assert self._stdout is not None
         return self._stdout
 
@@ -162,6 +163,28 @@ class Output:
                     f"{named} would hold a picture in {picture_format}: choose a name that ends in "
                     f".{picture_format}, or another `format`"
                 )
+
+
+class _Optional:
+    """A stream beside files: if its reader leaves, the rest is dropped and the files are written."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file: BinaryIO | None = file
+
+    def write(self, data: bytes | memoryview) -> int:
+        if self._file is not None:
+            try:
+                return self._file.write(data)
+            except BrokenPipeError:
+                self._file = None
+        return len(data)
+
+    def flush(self) -> None:
+        if self._file is not None:
+            try:
+                self._file.flush()
+            except BrokenPipeError:
+                self._file = None
 
 
 def _send(file: BinaryIO, content: bytes, what: str) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,28 @@ def start(*arguments: Any, **options: Any) -> subprocess.Popen[str]:
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     options = {"env": ENVIRONMENT, "start_new_session": True, **pipes, **options}
     return subprocess.Popen([*COMMAND, "batch", *map(str, arguments)], **options)
+
+
+class InProcess:
+    """Workers that run every call at once, in this process."""
+
+    threads = 1
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        pass
+
+    def capacity(self) -> int:
+        return 1
+
+    def missing(self) -> None:
+        return None
+
+    gone = abandon = missing
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any) -> "Future[Any]":
+        future: Future[Any] = Future()
+        future.set_result(fn(*args))
+        return future
 
 
 def journal(folder: Path) -> list[dict[str, Any]]:

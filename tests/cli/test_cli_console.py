@@ -202,13 +202,12 @@ def test_full_disk_behind_standard_output() -> None:
 
 @posix
 def test_closed_standard_streams_are_not_taken_for_files(tmp_path: Path) -> None:
-    command = f'"{sys.executable}" -m dstft_cli optimize "$1" --duration 0.5 --no-figures -o out'
-    done = subprocess.run(
-        ["sh", "-c", f"{command} <&- 2>&-", "sh", str(ROOT / "sample_audio" / "speech.wav")],
-        cwd=tmp_path,
-        env=ENVIRONMENT,
-        stdout=subprocess.PIPE,
-        check=False,
-    )
+    """Neither by the batch nor by its workers."""
+    wave = ROOT / "sample_audio" / "speech.wav"
+    options = "--from list -o out/{stem} --no-figures --set duration=0.3 --set n_fft=256"
+    (tmp_path / "list").write_text(f"{wave}\n")
+    command = f'exec "{sys.executable}" -m dstft_cli batch {options} --workers 1 <&- >&- 2>&-'
+    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, env=ENVIRONMENT, check=False)
     assert done.returncode == 0
-    assert done.stdout.splitlines()[-1].split() == [b"results", b"out"]
+    assert (tmp_path / "out/speech/result.json").is_file()
+    assert (tmp_path / "out/report.html").read_text(encoding="utf-8").startswith("<!")

@@ -8,12 +8,16 @@ import os
 import signal
 import struct
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+
+from dstft_cli.cli import main
+from tests.batch.batch_example import InProcess
 
 from .support import CONSTANT, FIXED, RATE, N, command, environment, process, read, refused, run
 
@@ -203,6 +207,49 @@ def test_process_streams(folder: Path) -> None:
     assert b"Traceback" not in done.stderr
     done = process("optimize", "gone.wav", cwd=folder)
     assert (done.returncode, done.stdout, done.stderr.count(b"\n")) == (1, b"", 1)
+
+
+BATCH = """\
+defaults: {n_fft: 256, hop_length: 64, window_mode: fixed, figures: false}
+output: out/{index}
+jobs: [{input: a.wav}, {input: gone.wav}, {input: ab.wav}]
+"""
+DONE = ["1", "3", "batch-journal.jsonl", "report.html", "summary.csv"]
+
+
+@pytest.mark.parametrize(
+    ("stream", "line", "code", "written"),
+    [
+        ("stdout", "optimize a.wav --json -o out", 0, ["out", "result.json"]),
+        ("stdout", "optimize a.wav --npy - --png x.png", 0, ["x.png"]),
+        ("stdout", "optimize a.wav --npy -", 0, []),
+        ("stdout", "optimize a.wav --emit scipy --npy x.npy", 0, ["x.npy"]),
+        ("stdout", "optimize a.wav -o out", 0, ["out", "result.json"]),
+        ("stderr", "optimize a.wav -v -o out", 0, ["out", "result.json"]),
+        ("stdout", "sweep a.wav --n-fft 256 --csv - -o out", 0, ["out", "sweep.csv"]),
+        ("stdout", "batch b.yaml --workers 1", 1, DONE),
+        ("stdout", "batch b.yaml --workers 1 --json", 1, DONE),
+        ("stderr", "batch b.yaml --workers 1 -v", 1, DONE),
+    ],
+)
+def test_a_reader_that_leaves_stops_no_work(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, stream: str, line: str, code: int, written: list
+) -> None:
+    (folder / "b.yaml").write_text(BATCH)
+    before = listing(folder)
+    name, *options = line.split()
+    if name == "optimize":
+        options += [*FIXED, "--no-figures"] if "--png" not in options else FIXED
+    if name == "batch":
+        monkeypatch.setattr("dstft_cli.batch.pools.LocalExecutor", InProcess)
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w", encoding="utf-8") as pipe:
+        monkeypatch.setattr(sys, stream, pipe)
+        assert main([name, *options]) == code
+    found = {path.name for path in listing(folder) - before}
+    assert set(written) <= found
+    assert bool(written) == bool(found)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
