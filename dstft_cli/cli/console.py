@@ -13,7 +13,15 @@ from typing import BinaryIO
 
 import typer
 
-from dstft_cli.errors import DstftError, UsageError, as_flags, in_words, one_line, printable
+from dstft_cli.errors import (
+    DstftError,
+    UsageError,
+    as_flags,
+    in_words,
+    one_line,
+    printable,
+    shortened,
+)
 from dstft_cli.names import Progress
 
 LOGGER = logging.getLogger("dstft_cli")
@@ -66,7 +74,7 @@ def _usage(error: typer.TyperException) -> str:
     if option and near is not None:
         from dstft_cli.settings import OPTIONS
 
-        text = f"no such option '{printable(option)}'"
+        text = f"no such option '{shortened(option)}'"
         other = option.lstrip("-").replace("-", "_") in OPTIONS  # an option of another command
         text += f": did you mean '{near[0]}'?" if near and not other else ""
     context = getattr(error, "ctx", None)

@@ -80,6 +80,17 @@ def test_unknown_commands_and_options(dstft, refused) -> None:
         message = refused(*arguments)
         assert words in message, message
     assert "did you mean" not in refused("sweep", "a.wav", "--window-mode", "time")
+    long = "x" * 5000
+    for arguments in (
+        [long],
+        ["optimize", f"--{long}"],
+        ["report", "a", long],
+        ["reconstruct", "a", "-o", long],
+        ["reproduce", long],
+        ["batch", "--set", f"criterion={long}:{long}", "--from", "none"],
+        ["batch", "none", "-o", f"{long}/.."],
+    ):
+        assert len(refused(*arguments)) < 400, arguments
 
 
 def test_version_names_what_results_depend_on(dstft, monkeypatch) -> None:
