@@ -133,7 +133,7 @@ def read_config(
     defaults = {}
     if "defaults" in top:
         defaults = _settings(_mapping(top["defaults"], path), path, (), "defaults", IN_FILE)
-    where = f"`output` {shortened(output)}"
+    where = f"`output` {shortened(output or '')}"
     if output is None:
         output = _text(top, "output", path, DEFAULT_OUTPUT)
         where = f"{path}:{top['output'].line if 'output' in top else 1}"
