@@ -9,18 +9,10 @@ import stat
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
 from typing import BinaryIO
 
 from dstft_cli.errors import DISK_FULL, OutputError, UsageError, printable
-from dstft_cli.results.place import (
-    clear,
-    disk_errors,
-    holds_anything,
-    partial_name,
-    reserved,
-    sync,
-)
+from dstft_cli.results.place import clear, disk_errors, holds_anything, partial_name, reserved, sync
 from dstft_cli.results.record import TRANSFORM, is_record, records_in
 
 # File browsers put these into folders; they may be removed.
@@ -97,12 +89,7 @@ class OutputDirectory:
             self._stack = stack.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         work, self._work = self._work, None
         assert work is not None
         with self._stack:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import permutations
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -31,13 +31,12 @@ class Output:
         self.directory = directory
         self.draws = settings.draws
         self.holds_figures = directory is not None and settings.figures
-        self._json = settings.json
-        self._products = products
+        self._json, self._products = settings.json, products
         targets = {name: getattr(settings, name) for name in products.singles}
         self._targets = {name: str(to) for name, to in targets.items() if to is not None}
         self._folder: OutputDirectory | None = None
         self._singles: dict[str, BinaryIO] = {}
-        self._stdout: BinaryIO | _Optional | None = None
+        self._stdout: Any = None
         self._written: list[str] = []
 
     @classmethod
@@ -81,13 +80,11 @@ class Output:
                 )
                 output._folder = stack.enter_context(folder)
             for name, target in output._targets.items():
-                output._singles[name] = (
-                    output._stream()
-                    if target == "-"
-                    else stack.enter_context(
-                        atomic_file(Path(target), force=settings.force, kind=name)
-                    )
-                )
+                file = output._stdout
+                if target != "-":
+                    single = atomic_file(Path(target), force=settings.force, kind=name)
+                    file = stack.enter_context(single)
+                output._singles[name] = file
             yield output
 
     def single(self, option: str) -> BinaryIO | None:
@@ -112,7 +109,7 @@ class Output:
 
     def to_stdout(self, content: bytes, what: str) -> None:
         """Writes to standard output; `what` names it in errors."""
-        _send(self._stream(), content, what)
+        _send(self._stdout, content, what)
 
     def write_record(self, record: dict[str, Any]) -> None:
         """The record of the run, to the directory and with `--json` to standard output.
@@ -131,11 +128,7 @@ class Output:
         if self._folder is not None:
             write_json(self._folder.path(self._products.record), record)
         if self._json:
-            write_json(self._stream(), record)
-
-    def _stream(self) -> Any:
-        assert self._stdout is not None
-        return self._stdout
+            write_json(self._stdout, record)
 
     def _refuse_collisions(self, source: str, picture_format: str) -> None:
         singles = {
@@ -180,11 +173,9 @@ class _Optional:
         return len(data)
 
     def flush(self) -> None:
-        if self._file is not None:
-            try:
+        with suppress(BrokenPipeError):
+            if self._file is not None:
                 self._file.flush()
-            except BrokenPipeError:
-                self._file = None
 
 
 def _send(file: BinaryIO, content: bytes, what: str) -> None:

@@ -7,7 +7,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 import numpy as np
 from numpy.lib.npyio import NpzFile
@@ -123,29 +123,15 @@ def write_parameters(path: Path, result: Result, step: int = 1) -> None:
                 np.lib.format.write_array(member, array, allow_pickle=False)
         if tiles is not None and step == 1:
             _write_cells(archive, tiles, result)
-        _write_rows(
-            archive,
-            "trajectory_window_length",
-            trajectory.window_lengths,
-            shape,
-            np.float32,
-        )
-        _write_rows(archive, "trajectory_hop_length", trajectory.hop_lengths, (hops,), np.float64)
-
-
-def _write_rows(
-    archive: zipfile.ZipFile,
-    name: str,
-    rows: tuple[FloatArray, ...],
-    shape: tuple[int, ...],
-    kind: type[np.floating[Any]],
-) -> None:
-    """One array [S, *shape], row by row; a row without values (no hop in one frame) becomes NaN."""
-    with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-        write_header(member, (len(rows), *shape), np.dtype(kind), fortran_order=False)  # type: ignore[arg-type]
-        for row in rows:
-            filled = row if row.size else np.full(1, np.nan)
-            member.write(np.ascontiguousarray(np.broadcast_to(filled, shape), kind).data)
+        for name, rows, sizes, kind in (
+            ("trajectory_window_length", trajectory.window_lengths, shape, np.float32),
+            ("trajectory_hop_length", trajectory.hop_lengths, (hops,), np.float64),
+        ):  # row by row; a row without values (no hop in one frame) becomes NaN
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                write_header(member, (len(rows), *sizes), kind, fortran_order=False)
+                for row in rows:
+                    filled = row if row.size else np.full(1, np.nan)
+                    member.write(np.ascontiguousarray(np.broadcast_to(filled, sizes), kind).data)
 
 
 def _write_cells(archive: zipfile.ZipFile, tiles: LengthMap, result: Result) -> None:
@@ -154,7 +140,7 @@ def _write_cells(archive: zipfile.ZipFile, tiles: LengthMap, result: Result) -> 
     shape = len(frequencies), len(centers)
     block = max(MOST_CELLS // len(frequencies), 1)
     with archive.open("window_length.npy", "w", force_zip64=True) as member:
-        write_header(member, shape, np.dtype(np.float32), fortran_order=True)  # type: ignore[arg-type]
+        write_header(member, shape, np.float32, fortran_order=True)
         for start in range(0, len(centers), block):
             lengths = tiles.at(frequencies, centers[start : start + block])
             member.write(np.ascontiguousarray(lengths.T, np.float32).data)
@@ -181,17 +167,7 @@ def read_parameters(path: Path) -> StoredParameters:
         raise InputError(f"{place}: {error}: run dstft optimize again") from None
     except OSError as error:
         raise InputError(f"cannot read {place}: {system_reason(error)}") from error
-    except (
-        ValueError,
-        KeyError,
-        EOFError,
-        RuntimeError,  # an encrypted or exotic archive
-        MemoryError,
-        OverflowError,
-        SyntaxError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
+    except _DAMAGE as error:
         raise InputError(
             f"{place} is not an .npz of dstft or is damaged: run dstft optimize again"
         ) from error
@@ -201,8 +177,15 @@ class _WrongError(Exception):
     """An error in the parameters of a file."""
 
 
+# what NumPy and zipfile raise for damaged, encrypted and exotic archives
+_DAMAGE = (
+    *(ValueError, KeyError, EOFError, RuntimeError, MemoryError, OverflowError, SyntaxError),
+    *(zipfile.BadZipFile, zlib.error),
+)
+
+
 def _read(stored: NpzFile) -> StoredParameters:
-    archive = cast(zipfile.ZipFile, stored.zip)
+    archive: Any = stored.zip
     there = {name.removesuffix(".npy") for name in archive.namelist()}
     tiled = STEPS in there
     places = {name: FINER[name] if FINER.get(name) in there else name for name in NAMES}
@@ -257,7 +240,7 @@ def _announced(archive: zipfile.ZipFile, name: str) -> tuple[int, ...]:
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise ValueError(f"{name} has a compression that NumPy does not use")
     with archive.open(info) as file:
-        shape, _, dtype = read_header(cast(BinaryIO, file))
+        shape, _, dtype = read_header(file)
         if info.file_size != file.tell() + math.prod(shape) * dtype.itemsize:
             raise ValueError(f"{name} has another size than its header says")
     if dtype.hasobject:
@@ -269,9 +252,8 @@ def _announced(archive: zipfile.ZipFile, name: str) -> tuple[int, ...]:
     if name in (*SINGLE, STEPS) and dtype.itemsize > LARGEST_SINGLE:
         raise ValueError(f"{name} is too large")
     if name in RISING and info.file_size > MOST_PACKED * info.compress_size:
-        raise _WrongError(
-            f"'{name}' does not increase"
-        )  # values that all differ do not compress so well
+        # values that all differ do not compress so well
+        raise _WrongError(f"'{name}' does not increase")
     return shape
 
 
@@ -297,13 +279,10 @@ def _check_shapes(
     if T == 0:
         raise _WrongError("'frame_centers' is empty")
     shown = min(max(math.prod(announced["times"]), 1), T) if finer else T  # frames of the array
-    shapes = {
-        "frame_centers": (T,),
-        "hop_lengths": (shown - 1,),
-        "times": (shown,),
-        "frequencies": (F,),
-    }
-    for name, shape in shapes.items():
+    for name, shape in (
+        *(("frame_centers", (T,)), ("hop_lengths", (shown - 1,))),
+        *(("times", (shown,)), ("frequencies", (F,))),
+    ):
         if announced[name] != shape:
             raise _WrongError(f"'{name}' has shape {announced[name]}, where {shape} is expected")
     found = announced["window_length"]

@@ -63,7 +63,7 @@ def test_a_campaign_can_fail():
     code = (
         "import sys; import numpy as np; import tests.fuzz.__main__ as m\n"
         "from dstft_cli.results import NpyStream\n"
-        "NpyStream.write = lambda self, block: setattr(self, 'frames_written', self.frames)\n"
+        "NpyStream.write = lambda self, block: setattr(self, 'frames_written', self.shape[-1])\n"
         "sys.argv[1:] = ['files', '--cases', '1', '--workers', '1']\n"
         "sys.exit(m.main())"
     )
