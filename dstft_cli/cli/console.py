@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
@@ -40,8 +41,6 @@ def report_error(error: BaseException) -> int:
     code, text = explain(error)
     with suppress(OSError):  # standard error itself may be closed or full
         if text and _is_verbose():
-            import traceback
-
             traceback.print_exception(error)
         if text:
             print(f"dstft: {as_flags(text)}", file=sys.stderr)

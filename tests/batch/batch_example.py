@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import soundfile
+from contract.support import Ran, run
 
 RATE = 8000  # Hz
 SETTINGS = ("n_fft=256", "hop_length=64", "figures=false", "threads=1")  # some 20 ms per clip
@@ -85,6 +87,14 @@ class InProcess:
         future: Future[Any] = Future()
         future.set_result(fn(*args))
         return future
+
+
+def in_process(*arguments: Any, stdin: bytes = b"", code: int = 0) -> Ran:
+    """Runs `dstft batch`, with all its jobs, in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(Path(__file__).parent))
+        patch.setattr("dstft_cli.batch.pools.LocalExecutor", InProcess)
+        return run("batch", *map(str, arguments), stdin=stdin, code=code)
 
 
 def journal(folder: Path) -> list[dict[str, Any]]:

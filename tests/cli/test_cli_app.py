@@ -100,7 +100,7 @@ def test_version_names_what_results_depend_on(dstft, monkeypatch) -> None:
         for part in (__version__, version("torch"), soundfile.__libsndfile_version__):
             assert part in text, text
     monkeypatch.setattr("dstft_cli.cli.version.package_version", lambda name: f"no {name}")
-    monkeypatch.setattr("dstft_cli.cli.version._bundled_library", lambda: str(ROOT / "README.md"))
+    monkeypatch.setattr("dstft_cli.cli.version._library", lambda: str(ROOT / "README.md"))
     assert "no torch" in dstft("--version").out
     assert "no libsndfile" in dstft("--version").out
 

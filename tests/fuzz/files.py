@@ -119,7 +119,7 @@ def check_result(folder: Path) -> None:
     magnitude = np.load(folder / "spectrogram.npy", allow_pickle=False)
     assert magnitude.shape[-2:] == (record["n_fft"] // 2 + 1, record["frames"])
     assert np.isfinite(magnitude).all(), "NaN in the spectrogram"
-    assert len(stored.frame_centers) == record["frames"]
+    assert len(stored.frame_centers) == record["transform"]["frames"]
     assert record["criterion"]["final"] is not None, "the criterion is not finite"
     rows = []
     if names != APPLIED:

@@ -82,7 +82,7 @@ def _run(number: int, chance: Random, base: Path, batched: Path, scratch: Path) 
         "report": ("learned/result.json",),
         "batch": ("batch-journal.jsonl", "a/result.json", "a/parameters.npz", "b/spectrogram.npy"),
     }[command]
-    targets = [folder / "results" * (command == "batch") / name for name in below]
+    targets = [folder / ("results" if command == "batch" else "") / name for name in below]
     for path in chance.sample(targets, chance.randrange(1, len(targets) + 1)):
         damage(path, chance)
     return Run(number, folder, COMMANDS[command])
