@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from .support import ROOT, read, refused, run, write_sound
+from .support import ROOT, read, run, write_sound
 
 OPTIONS = ("--workers", "1", "--set", "power=1.5")  # the latter is above the config
 CONFIG = """\
@@ -132,33 +132,3 @@ def test_dry_run_writes_nothing(folder: Path) -> None:
     for name in ("clip0-entropy", "clip1-renyi"):
         assert name in ran.text, name
     assert sorted(folder.rglob("*")) == before
-
-
-def test_wrong_configs_are_told_with_file_and_line(folder: Path) -> None:
-    clips(folder, 2)
-    for text, line, word in (
-        ("jbos:\n  - input: in/*.wav\n", 1, "jobs"),
-        ("jobs:\n  - input: in/*.wav\n    matrix: {window_mode: [tine]}\n", 3, "window_mode"),
-    ):
-        (folder / "b.yaml").write_text(text, encoding="utf-8")
-        message = refused("batch", "b.yaml")
-        assert f"b.yaml:{line}" in message, (text, message)
-        assert word in message.replace("-", "_"), (text, message)
-
-
-def test_wrong_plans(folder: Path) -> None:
-    clips(folder, 2)
-    for text in (
-        "",
-        "jobs: []\n",
-        "jobs:\n  - input: nothing/*.wav\n",
-        "output: same\njobs:\n  - input: in/*.wav\n",
-        "output: ../{stem}\njobs:\n  - input: in/*.wav\n",
-        "output: out/{nonsuch}\njobs:\n  - input: in/*.wav\n",
-    ):
-        (folder / "b.yaml").write_text(text, encoding="utf-8")
-        refused("batch", "b.yaml")
-    refused("batch")
-    assert "gone.yaml" in refused("batch", "gone.yaml")
-    refused("batch", "b.yaml", "--set", "criterium=gini")
-    assert not (folder / "out").exists()

@@ -145,7 +145,7 @@ def whole(place: Path) -> str:
     return letter
 
 
-@pytest.mark.parametrize(("runs", "force"), [(1, False), (20, True)])
+@pytest.mark.parametrize(("runs", "force"), [(1, False), (8, True)])
 def test_of_two_processes_one_wins(tmp_path, runs, force):
     place = tmp_path / "d"
     processes = [start(place, text, runs, force) for text in "ab"]
