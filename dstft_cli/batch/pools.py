@@ -28,13 +28,9 @@ _ADDRESS = re.compile(r"((tcp|tls|ucx|ws|wss)://)?[^/\s]+:[0-9]+/?")
 
 
 class Workers(Protocol):
-    """Runs calls; the future of `submit` raises `BrokenExecutor` if its worker was lost.
+    """Runs calls; the future of `submit` raises `BrokenExecutor` if its worker was lost."""
 
-    Attributes:
-        threads: of torch, for each worker.
-    """
-
-    threads: int
+    threads: int  # of torch, for each worker
 
     def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]: ...
 

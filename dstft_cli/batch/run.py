@@ -62,12 +62,8 @@ def run_batch(
 ) -> dict[int, dict[str, Any]]:
     """Runs jobs that are missing, failed or changed; writes the journal and `summary.csv`.
 
-    Args:
-        plan: of the batch.
-        start: makes the workers; called with the number of jobs, if there are any.
-        force: run all jobs, and replace results at their places.
-        fail_fast: stop at the first failure.
-        watch: callbacks.
+    `start` makes the workers, called with the number of jobs if there are any. `force` runs all jobs, and
+    replaces results at their places.
 
     Returns:
         By index, the row of every job that has ended: `index`, `name`, `input`, `output`, `settings`

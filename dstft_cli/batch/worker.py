@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveFloat, ValidationError
 
@@ -67,7 +67,7 @@ class _Spread(_Strict):
     max: float
 
 
-class _Record(_Strict):
+class Record(_Strict):
     """What a batch reads of a `result.json`, its own or one from the disk."""
 
     version: str
@@ -80,10 +80,11 @@ class _Record(_Strict):
     warnings: list[str]
     outputs: dict[str, str]
     sizes: dict[str, NonNegativeInt] = {}
+    whole: bool = True  # whether every file is there, with its size
 
     @property
     def key(self) -> str:
-        """Identity of the result."""
+        """Identity of the result: content of the recording, settings and version."""
         return job_key(self.input.sha256, self.batch.settings, self.version)
 
     @property
@@ -103,27 +104,13 @@ NOTHING_FOUND: dict[str, Any] = {
 }
 
 
-class Standing(NamedTuple):
-    """A result of a batch.
-
-    Attributes:
-        key: its identity: content of the recording, settings and version.
-        found: the values of `NOTHING_FOUND`.
-        whole: whether every file is there, with its size.
-    """
-
-    key: str
-    found: Mapping[str, Any]
-    whole: bool
-
-
 def job_key(content: str, digest: str, version: str = __version__) -> str:
     """One digest for the recording's content, the settings and the version: SHA-256."""
     text = f"{content} {digest} {version}"
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def read_standing(place: Path) -> Standing | None:
+def read_standing(place: Path) -> Record | None:
     """The result of a batch at `place`, or None.
 
     Raises:
@@ -136,12 +123,12 @@ def read_standing(place: Path) -> Standing | None:
     if ENTRY not in stored:
         return None
     try:
-        record = _Record.model_validate(stored)
+        record = Record.model_validate(stored)
     except ValidationError as error:
         name = ".".join(map(str, error.errors()[0]["loc"]))
         raise InputError(f"{printable(path)}: {name} is missing or of a wrong type") from None
-    whole = all(_is_there(place, name, record.sizes.get(name)) for name in record.outputs)
-    return Standing(record.key, record.found, whole)
+    record.whole = all(_is_there(place, name, record.sizes.get(name)) for name in record.outputs)
+    return record
 
 
 def _is_there(place: Path, name: str, size: int | None) -> bool:
@@ -193,7 +180,7 @@ class Task:
 class Ending:
     """How a job ended: `error` is one line or None, `detail` its traceback.
 
-    After success, `key` and `found` are as in `Standing`.
+    After success, `key` and `found` are those of the `Record`.
     """
 
     error: str | None
@@ -235,15 +222,14 @@ def run_task(task: Task) -> Ending:
     with _one_at_a_time:
         began = time.perf_counter()
         try:
-            key, found = _run(task)
+            record = _run(task)
         except Exception as error:
             seconds = time.perf_counter() - began
             return Ending(_in_words(error), None, seconds, {}, traceback.format_exc())
-        return Ending(None, key, time.perf_counter() - began, found)
+        return Ending(None, record.key, time.perf_counter() - began, record.found)
 
 
-def _run(task: Task) -> tuple[str, Mapping[str, Any]]:
-    """Key and values of the result."""
+def _run(task: Task) -> Record:
     if task.version != __version__:
         raise InputError(
             f"the worker has dstft {__version__}, the batch {task.version}: install the same version"
@@ -260,13 +246,12 @@ def _run(task: Task) -> tuple[str, Mapping[str, Any]]:
         # an earlier worker may have been lost after finishing the job
         content = content_digest(task.source)
         if content is not None and standing.key == job_key(content, task.digest):
-            return standing.key, standing.found
+            return standing
     changes = {"output": place, "force": ours or standing is not None, "threads": task.threads}
     settings = merge({**task.settings, **changes})
     extra = {ENTRY: {"settings": task.digest}}
     outcome = run_optimize(task.source, settings, extra=extra, ours=ours)
-    record = _Record.model_validate(outcome.result_json)
-    return record.key, record.found
+    return Record.model_validate(outcome.result_json)
 
 
 def _in_words(error: Exception) -> str:

@@ -214,7 +214,12 @@ def atomic_file(path: Path, *, force: bool, kind: str = "") -> Iterator[BinaryIO
                 _check_file(place, force, kind)  # another file may have appeared there meanwhile
                 os.replace(partial, final)
             else:
-                _move_to_free(partial, final, place)
+                try:
+                    os.link(partial, final)  # unlike a rename, a link never replaces a file
+                except OSError as error:  # also of a file system without hard links
+                    if os.path.lexists(final):
+                        raise _changed(place) from error
+                    os.rename(partial, final)
             sync(final.parent)
 
 
@@ -259,17 +264,6 @@ def _check_file(place: Path, force: bool, kind: str) -> bool:
                     f"{printable(place)} exists and dstft did not write it: choose another name"
                 )
     return False
-
-
-def _move_to_free(partial: Path, final: Path, place: Path) -> None:
-    try:
-        os.link(partial, final)  # unlike a rename, a link never replaces a file
-    except FileExistsError as error:
-        raise _changed(place) from error
-    except OSError:  # a file system without hard links
-        if os.path.lexists(final):
-            raise _changed(place) from None
-        os.rename(partial, final)
 
 
 def _changed(place: Path) -> OutputError:

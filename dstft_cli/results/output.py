@@ -50,16 +50,9 @@ class Output:
         products: Products = TRANSFORM,
         ours: bool = False,
     ) -> Iterator[Output]:
-        """Reserves every place before the work begins. All places are checked here.
+        """Reserves every place for a recording, a file or `-`, before the work begins.
 
-        Files appear only if the block ends cleanly.
-
-        Args:
-            source: the recording, a file or `-`.
-            settings: of the run.
-            stdout: standard output, if needed.
-            products: what the command writes.
-            ours: as for `OutputDirectory`.
+        All places are checked here. Files appear only if the block ends cleanly.
 
         Raises:
             UsageError: a place is taken, two outputs share one, or one is the recording itself.

@@ -30,29 +30,18 @@ MOST_GAPS = 1000  # a recording longer than this many times its frames is damage
 class StoredParameters:
     """The transform that parameters.npz holds.
 
-    Attributes:
-        window_length: samples, [1, 1], [1, T], [F, 1] or [F, T], from 2 to n_fft; of the tiles, [B, U],
-            where there is a `length_map`.
-        frame_centers: samples, [T], strictly increasing.
-        hop_lengths: samples, [T-1].
-        times: seconds, [T].
-        frequencies: Hz, [F].
-        sample_rate: Hz.
-        n_fft: FFT size K, F = K // 2 + 1.
-        samples: per channel N, >= 1; all frame centres lie within [0, N].
-        window: window family, one of `names.WINDOWS`.
-        normalization: one of `names.NORMALIZATIONS`.
-        length_map: the lengths of all cells, where they vary with time and frequency on tiles.
+    Where there is a `length_map`, of lengths that vary with time and frequency on tiles, `window_length` is
+    that of the tiles, [B, U].
     """
 
-    window_length: FloatArray
-    frame_centers: FloatArray
-    hop_lengths: FloatArray
-    times: FloatArray
-    frequencies: FloatArray
-    sample_rate: float
-    n_fft: int
-    samples: int
+    window_length: FloatArray  # samples, [1, 1], [1, T], [F, 1] or [F, T], from 2 to n_fft
+    frame_centers: FloatArray  # samples, [T], strictly increasing
+    hop_lengths: FloatArray  # samples, [T-1]
+    times: FloatArray  # seconds, [T]
+    frequencies: FloatArray  # Hz, [F]
+    sample_rate: float  # Hz
+    n_fft: int  # FFT size K, F = K // 2 + 1
+    samples: int  # per channel N, >= 1; all frame centres lie within [0, N]
     window: str
     normalization: str
     length_map: LengthMap | None = None

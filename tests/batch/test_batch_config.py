@@ -64,18 +64,14 @@ def test_defaults_own_settings_matrix_and_overrides(tmp_path):
     assert plan.source(plan.jobs[4]) == str(tmp_path / "b.wav")
 
 
-def test_a_matrix_is_above_the_job_and_a_preset_below_all(tmp_path):
-    text = "jobs: [{input: a.wav, seed: 1, matrix: {seed: [2, 3]}}]\noutput: '{seed}'"
+def test_matrix_preset_and_settings_without_effect(tmp_path):
+    text = "defaults: {preset: speech}\njobs: [{input: a.wav}, {input: b.wav, window: kaiser, seed: 1, "
+    text += "matrix: {seed: [2, 3]}}]\noutput: '{stem}-{seed}'"
     plan = make_plan(read_config(write(tmp_path, text)))
-    assert [variant.settings.seed for variant in plan.variants] == [2, 3]
-    text = "defaults: {preset: speech}\njobs: [{input: a.wav}, {input: b.wav, window: kaiser}]\n"
-    plan = make_plan(read_config(write(tmp_path, text)))
-    assert [variant.settings.preset for variant in plan.variants] == ["speech", "speech"]
+    assert [v.settings.preset for v in plan.variants] == ["speech"] * 3
+    assert [v.settings.seed for v in plan.variants][1:] == [2, 3]
     assert plan.variants[1].settings.window == "kaiser"
     assert "preset" in refused(tmp_path, "defaults: {preset: nosuch}\n" + JOBS)
-
-
-def test_settings_without_effect_are_ignored(tmp_path):
     text = (
         "defaults: {smoothness: 0.2, order: 2, criterion: renyi}\noutput: '{window_mode}'\n"
         "jobs: [{input: a.wav, criterion: entropy, matrix: {window_mode: [constant, time]}}]"

@@ -158,10 +158,6 @@ def test_an_interrupt_stops_the_workers(run, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_many_jobs_end(run):
-    assert len(run(Scripted(capacity=7), [f"{number}.wav" for number in range(200)])) == 200
-
-
 def test_leftovers_of_jobs_that_are_run_or_kept_are_removed(run, tmp_path):
     for name in (".a.01234567.partial", ".b.89abcdef.partial", ".other.01234567.partial"):
         (tmp_path / "out" / name).mkdir(parents=True)

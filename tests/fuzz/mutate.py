@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Callable
 from random import Random
-
-Mutation = Callable[[bytes, Random, str], bytes]
+from typing import Any
 
 TEXTS = ("yaml", "batch")
 BIG = ("AIFF", "CAF", "SVX", "AU")  # sizes of big-endian
@@ -143,20 +141,13 @@ def chunks(data: bytes, kind: str) -> list[tuple[int, int]]:
     return found
 
 
-MUTATIONS: tuple[Mutation, ...] = (flip_bits, cut, write_over, absurd_size, shuffle_chunks)
-TEXT_MUTATIONS: tuple[Mutation, ...] = (
-    flip_bits,
-    cut,
-    shuffle_chunks,
-    put_word,
-    other_number,
-    other_number,
-)
+MUTATIONS = (flip_bits, cut, write_over, absurd_size, shuffle_chunks)
+TEXT_MUTATIONS = (flip_bits, cut, shuffle_chunks, put_word, other_number, other_number)
 
 
 def mutated(data: bytes, chance: Random, kind: str) -> bytes:
     """The file after one to three kinds of damage."""
-    kinds = TEXT_MUTATIONS if kind in TEXTS else MUTATIONS
+    kinds: tuple[Any, ...] = TEXT_MUTATIONS if kind in TEXTS else MUTATIONS
     for _ in range(chance.choice((1, 1, 1, 2, 3))):
         data = chance.choice(kinds)(data, chance, kind) or b"\0"
     return data
