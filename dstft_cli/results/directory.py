@@ -197,8 +197,12 @@ def atomic_file(path: Path, *, force: bool, kind: str = "") -> Iterator[BinaryIO
     if direct:
         with disk_errors(place):
             device = open(place, "wb")  # noqa: SIM115, the errors of the block are not those of opening
-        with disk_errors(place, only_full=True), device:
-            yield device
+        with disk_errors(place, only_full=True):
+            try:
+                yield device
+            finally:
+                with suppress(BrokenPipeError):  # its reader has left
+                    device.close()
         return
     with reserved(final, place), ExitStack() as stack:
         with disk_errors(place):

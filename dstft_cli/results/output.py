@@ -64,7 +64,7 @@ class Output:
             directory = Path(f"{stem}-{products.ending}")
         output = cls(directory, settings, products)
         output._refuse_collisions(source, settings.format)
-        files = directory is not None or any(to != "-" for to in output._targets.values())
+        files = [to for to in (directory, *output._targets.values()) if to not in (None, "-")]
         output._stdout = _Optional(stdout) if files and stdout is not None else stdout
         with ExitStack() as stack:
             if directory is not None:
@@ -77,6 +77,7 @@ class Output:
                 if target != "-":
                     single = atomic_file(Path(target), force=settings.force, kind=name)
                     file = stack.enter_context(single)
+                    file = _Optional(file) if len(files) > 1 else file  # it may be a pipe
                 output._singles[name] = file
             yield output
 

@@ -185,6 +185,8 @@ DONE = ["1", "3", "batch-journal.jsonl", "report.html", "summary.csv"]
         ("stdout", "optimize a.wav --npy -", 0, []),
         ("stdout", "optimize a.wav --emit scipy --npy x.npy", 0, ["x.npy"]),
         ("stdout", "optimize a.wav -o out", 0, ["out", "result.json"]),
+        ("stdout", "optimize a.wav --npy PIPE -o out", 0, ["out", "result.json"]),
+        ("stdout", "optimize a.wav --png PIPE --npy x.npy", 0, ["x.npy"]),
         ("stderr", "optimize a.wav -v -o out", 0, ["out", "result.json"]),
         ("stdout", "sweep a.wav --n-fft 256 --csv - -o out", 0, ["out", "sweep.csv"]),
         ("stdout", "batch b.yaml --workers 1", 1, DONE),
@@ -204,6 +206,7 @@ def test_a_reader_that_leaves_stops_no_work(
         monkeypatch.setattr("dstft_cli.batch.pools.LocalExecutor", InProcess)
     reader, writer = os.pipe()
     os.close(reader)
+    options = [option.replace("PIPE", f"/dev/fd/{writer}") for option in options]
     with open(writer, "w", encoding="utf-8") as pipe:
         monkeypatch.setattr(sys, stream, pipe)
         assert main([name, *options]) == code
