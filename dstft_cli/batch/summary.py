@@ -19,14 +19,8 @@ def write_summary(plan: Plan, rows: Mapping[int, Mapping[str, Any]]) -> None:
 
     The columns are those of `_cells`, with the settings that vary after `output`, and at the end a
     column per file of the results with its path, relative to the folder. UTF-8; bytes of names that are
-    not UTF-8 are kept. Text that looks like a formula begins with an apostrophe.
-
-    Args:
-        plan: of the batch.
-        rows: by index, of the jobs that have ended; the others have an empty status.
-
-    Raises:
-        OutputError: it cannot be written.
+    not UTF-8 are kept. Text that looks like a formula begins with an apostrophe. A job without a row,
+    by index, has an empty status.
     """
     files = sorted({name for row in rows.values() for name in row["files"]})
     table = [_cells(plan, job, rows.get(job.index, {}), files) for job in plan.jobs]

@@ -27,13 +27,6 @@ class BatchWatch:
     """Shows the progress of a batch: a bar on a terminal, lines elsewhere, JSON with `--json`.
 
     A context manager: the bar shows while its block runs.
-
-    Args:
-        plan: of the batch.
-        as_json: a line of JSON per job on standard output, and nothing else there.
-        quiet: failures only.
-        verbose: details too.
-        force: earlier results are ignored.
     """
 
     def __init__(

@@ -181,10 +181,7 @@ def atomic_file(path: Path, *, force: bool, kind: str = "") -> Iterator[BinaryIO
     Parents are created, and removed again on failure. A link to a file is followed and kept, unless
     it lies in a folder of results. A device or a named pipe is written to directly.
 
-    Args:
-        path: the place.
-        force: replace an existing file.
-        kind: key of `OURS`; only a file that begins like this is replaced. Empty: any file is.
+    `force` replaces an existing file: one that begins like those of `OURS[kind]`, any without a kind.
 
     Raises:
         UsageError: the file exists and may not be replaced, or the place is a directory.
