@@ -89,7 +89,7 @@ class InProcess:
         return future
 
 
-def in_process(*arguments: Any, stdin: bytes = b"", code: int = 0) -> Ran:
+def in_process(*arguments: Any, stdin: bytes = b"", code: int | None = 0) -> Ran:
     """Runs `dstft batch`, with all its jobs, in this process."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(Path(__file__).parent))

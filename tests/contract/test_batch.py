@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.batch.batch_example import in_process
+
 from .support import ROOT, read, run, write_sound
 
 OPTIONS = ("--workers", "1", "--set", "power=1.5")  # the latter is above the config
@@ -54,7 +56,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Any]]:
     (folder / "b.yaml").write_text(CONFIG, encoding="utf-8")
     ran = []
     for number in range(2):
-        now = run("batch", folder / "b.yaml", "--json", *OPTIONS, code=None)
+        now = in_process(folder / "b.yaml", "--json", *OPTIONS, code=None)
         with open(folder / "out/summary.csv", encoding="utf-8", newline="") as file:
             ran.append((now, changed(folder), list(csv.DictReader(file))))
         if number == 0:
