@@ -35,12 +35,13 @@ def counted(pattern: str, report: str) -> int:
     return sum(map(int, re.findall(pattern, report)))
 
 
-@pytest.mark.parametrize(("name", "cases", "codes"), [("files", 300, 3), ("results", 200, 2)])
-def test_damage(name, cases, codes):
+@pytest.mark.parametrize(("name", "cases"), [("files", 300), ("results", 200)])
+def test_damage(name, cases):
     report = campaign(name, "--seed", "7", "--cases", str(cases))
-    ends = [counted(rf"(\d+) × exit {code}", report) for code in range(codes)]
+    ends = [counted(rf"(\d+) × exit {code}", report) for code in range(3)]
     assert sum(ends) == cases
-    assert min(ends) >= 10  # cases of every kind
+    assert min(ends[:2]) >= 10  # cases of every kind
+    assert ends[2] > 0
 
 
 def test_killed_at_random_moments():
