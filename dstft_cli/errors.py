@@ -12,6 +12,7 @@ from pathlib import Path
 
 DISK_FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
 _PARAMETER = re.compile(r"`([a-z][a-z0-9_]*)`")
+_LONG_WORD = re.compile(r"\S{256,}")  # longer than any file name
 _LONGEST_VALUE = 80  # characters of a value shown in a message
 
 
@@ -62,8 +63,9 @@ def system_reason(error: OSError) -> str:
 
 
 def one_line(text: str) -> str:
-    """`text` without line breaks, unprintable characters escaped."""
-    return printable(" ".join(part.strip() for part in text.splitlines() if part.strip()))
+    """`text` without line breaks, unprintable characters escaped, very long words cut."""
+    line = printable(" ".join(part.strip() for part in text.splitlines() if part.strip()))
+    return _LONG_WORD.sub(lambda found: shortened(found[0]), line)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

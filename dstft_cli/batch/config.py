@@ -52,17 +52,11 @@ FIELDS = ("stem", "name", "parent", "folder", "index", *SETTING_KEYS)
 
 @dataclass(frozen=True)
 class Variant:
-    """Settings that some jobs share.
-
-    Attributes:
-        settings: validated.
-        values: the same as JSON values.
-        digest: SHA-256 of all settings that change the result.
-    """
+    """Settings that some jobs share."""
 
     settings: Settings
-    values: Mapping[str, Any]
-    digest: str
+    values: Mapping[str, Any]  # the same as JSON values
+    digest: str  # SHA-256 of all settings that change the result
 
     @classmethod
     def of(cls, given: Mapping[str, Given]) -> Variant:
@@ -76,48 +70,29 @@ class Variant:
 
 @dataclass(frozen=True)
 class Entry:
-    """One item of `jobs`.
+    """One item of `jobs`."""
 
-    Attributes:
-        inputs: paths or patterns as written, with the `FILE:LINE` of each.
-        patterns: whether an input may be a pattern.
-        name: of the jobs; empty: the file name of each input.
-        variants: one per combination of the matrix; every input is run with each.
-    """
-
-    inputs: Sequence[tuple[str, str]]
-    patterns: bool
-    name: str
-    variants: Sequence[Variant]
+    inputs: Sequence[tuple[str, str]]  # paths or patterns as written, with the `FILE:LINE` of each
+    patterns: bool  # whether an input may be a pattern
+    name: str  # of the jobs; empty: the file name of each input
+    variants: Sequence[Variant]  # one per combination of the matrix; every input is run with each
 
 
 @dataclass(frozen=True)
 class BatchConfig:
-    """A batch before its files are looked for.
+    """A batch before its files are looked for."""
 
-    Attributes:
-        folder: base of relative inputs.
-        output_folder: base of the template.
-        output: template of each job's directory.
-        where: of the template, for messages.
-    """
-
-    folder: Path
-    output_folder: Path
-    output: str
-    where: str
+    folder: Path  # base of relative inputs
+    output_folder: Path  # base of the template
+    output: str  # template of each job's directory
+    where: str  # of the template, for messages
     entries: Sequence[Entry]
 
 
 def read_config(
     path: Path, set_pairs: Sequence[str] = (), output: str | None = None
 ) -> BatchConfig:
-    """The batch of a YAML file.
-
-    Args:
-        path: the file.
-        set_pairs: `key=value` texts for all jobs, which override the file.
-        output: template in place of the file's.
+    """The batch of a YAML file, under `key=value` texts and a template that override it.
 
     Raises:
         UsageError: one line with file, line, value and what is allowed.
@@ -133,7 +108,7 @@ def read_config(
     defaults = {}
     if "defaults" in top:
         defaults = _settings(_mapping(top["defaults"], path), path, (), "defaults", IN_FILE)
-    where = f"`output` {output}"
+    where = f"`output` {shortened(output or '')}"
     if output is None:
         output = _text(top, "output", path, DEFAULT_OUTPUT)
         where = f"{path}:{top['output'].line if 'output' in top else 1}"
@@ -153,26 +128,18 @@ def from_list(
     output: str | None = None,
     output_folder: Path = Path(),
 ) -> BatchConfig:
-    """The batch of a list of files, relative to the current directory.
-
-    Args:
-        inputs: paths, taken as they are.
-        where: names the list in messages.
-        set_pairs: `key=value` texts, for all jobs.
-        output: template; None: `{stem}-dstft`.
-        output_folder: base of the template.
+    """The batch of a list of files, relative to the current directory and taken as they are.
 
     Raises:
-        UsageError: no inputs, or a wrong setting.
+        UsageError: no inputs, or a wrong setting; `where` names the list.
     """
     found = tuple((text, where) for text in inputs)
     if not found:
         raise UsageError(f"{where} names no inputs: write one path a line, or NUL after each")
     entry = Entry(found, False, "", (Variant.of(_overrides(set_pairs)),))
+    where = f"`output` {shortened(output or '')}".strip()
     template = DEFAULT_OUTPUT if output is None else output
-    return BatchConfig(
-        Path(), output_folder, template, f"`output` {output or ''}".strip(), (entry,)
-    )
+    return BatchConfig(Path(), output_folder, template, where, (entry,))
 
 
 def _overrides(set_pairs: Sequence[str]) -> dict[str, Given]:

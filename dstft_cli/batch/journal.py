@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from filelock import FileLock, Timeout
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from dstft_cli.batch.plan import JOURNAL, LOCK, OWN_FILES, REPORT, SUMMARY
 from dstft_cli.errors import OutputError, UsageError, printable
@@ -21,48 +21,20 @@ from dstft_cli.results import disk_errors
 from dstft_cli.results.place import make_parents, remove_empty
 
 
-class _Strict(BaseModel):
+class Line(BaseModel):
+    """What a batch reads back of a line; the values of a result come from its `result.json`."""
+
     model_config = ConfigDict(strict=True, allow_inf_nan=False)
-
-
-class _BestFixed(_Strict):
-    value: float | None = None
-
-
-class _Criterion(_Strict):
-    start: float | None = None
-    best_fixed: _BestFixed | None = None
-    final: float | None = None
-
-
-class _Spread(_Strict):
-    min: float
-    median: float
-    max: float
-
-
-class Found(_Strict):
-    """The values of a result that a batch repeats, validated when read from a file."""
-
-    criterion: _Criterion | None = None
-    window_length: float | _Spread | None = None
-    sample_rate: float | None = None
-    warnings: list[str] = []
-
-
-class _Line(Found):
     output: str
     status: Literal["done", "failed"]
     key: str | None = None
     seconds: float | None = None
-    error: str | None = None
 
 
 class Journal:
     """The journal of an output folder, which one batch at a time may write.
 
-    A context manager: entering creates the folder, takes the lock and reads what is there. Only
-    whole lines are appended.
+    A context manager: entering creates the folder, takes the lock and reads what is there.
 
     Attributes:
         entries: by output, the last line of each, oldest first.
@@ -75,10 +47,9 @@ class Journal:
 
     def __init__(self, folder: Path, *, force: bool) -> None:
         self.path = folder / JOURNAL
-        self.entries: dict[str, dict[str, Any]] = {}
+        self.entries: dict[str, Line] = {}
         self.damaged = 0
         self._force = force
-        self._file = -1
         self._stack = ExitStack()
 
     def __enter__(self) -> Journal:
@@ -118,7 +89,7 @@ class Journal:
             if written < len(line):  # a full disk writes a part
                 os.write(self._file, line[written:])
             os.fsync(self._file)
-        self.entries[entry["output"]] = entry
+        self.entries[entry["output"]] = Line.model_validate(entry)
         with suppress(OSError):
             if os.path.samestat(os.stat(self.path), os.fstat(self._file)):
                 return
@@ -148,11 +119,11 @@ class Journal:
         data = self.path.read_bytes()
         if data and not data.endswith(b"\n"):
             os.write(self._file, b"\n")  # a new line after one that a kill or a full disk has cut
-        for line in filter(None, data.split(b"\n")):
+        for text in filter(None, data.split(b"\n")):
             try:
-                entry = json.loads(line)
-                self.entries[_Line.model_validate(entry).output] = entry
-            except (ValueError, ValidationError, RecursionError):
+                line = Line.model_validate(json.loads(text))
+                self.entries[line.output] = line
+            except (ValueError, RecursionError):
                 self.damaged += 1
 
     def _remove_empty(self) -> None:

@@ -27,34 +27,21 @@ _Part = str | tuple[str, str]  # literal text, or (field, format)
 
 @dataclass(frozen=True, slots=True)
 class PlannedJob:
-    """One run of `dstft optimize`.
+    """One run of `dstft optimize`."""
 
-    Attributes:
-        index: place in the plan, from 1.
-        name: of the job, or the file name of the input.
-        input: path as written or found, relative to the plan's inputs.
-        output: directory below the plan's folder, `/` between its names.
-        variant: index of its settings in the variants of the plan.
-    """
-
-    index: int
-    name: str
-    input: str
-    output: str
-    variant: int
+    index: int  # place in the plan, from 1
+    name: str  # of the job, or the file name of the input
+    input: str  # path as written or found, relative to the plan's inputs
+    output: str  # directory below the plan's folder, `/` between its names
+    variant: int  # index of its settings in the variants of the plan
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All jobs of a batch.
+    """All jobs of a batch."""
 
-    Attributes:
-        inputs: absolute folder that inputs are relative to.
-        folder: absolute folder of the results, of the journal and of the summary.
-    """
-
-    inputs: str
-    folder: Path
+    inputs: str  # absolute folder that inputs are relative to
+    folder: Path  # absolute folder of the results, of the journal and of the summary
     jobs: Sequence[PlannedJob]
     variants: Sequence[Variant]
 
@@ -130,15 +117,10 @@ def setting_text(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Template:
-    """A path with fields in braces, such as `results/{criterion}/{stem}`; relative, without `..`.
+    """A path with fields in braces, such as `results/{criterion}/{stem}`; relative, without `..`."""
 
-    Attributes:
-        components: per folder or file name its parts.
-        start: what messages begin with.
-    """
-
-    components: tuple[tuple[_Part, ...], ...]
-    start: str
+    components: tuple[tuple[_Part, ...], ...]  # per folder or file name its parts
+    start: str  # what messages begin with
 
     @classmethod
     def parse(cls, text: str, where: str) -> Template:
@@ -216,12 +198,7 @@ def _parts(component: str, start: str) -> tuple[_Part, ...]:
 def input_files(entry: Entry, inputs: str, skipped: Path | None) -> Iterator[tuple[str, str]]:
     """Path of every input, once, and its folders below the fixed part of its pattern.
 
-    Args:
-        inputs: absolute folder that they are relative to.
-        skipped: folder in which a pattern finds nothing; None for none.
-
-    Raises:
-        UsageError: a pattern matches nothing.
+    Relative to `inputs`. A pattern finds nothing in the folder `skipped`.
     """
     seen = set()
     for text, where in entry.inputs:
@@ -259,15 +236,8 @@ def _matches(pattern: str, inputs: str, skipped: Path | None) -> list[tuple[str,
 
 
 def _glob(top: str, parts: list[str], inputs: str, done: set[tuple[str, int]]) -> Iterator[str]:
-    """The result of `glob.glob(..., recursive=True)` below `top`, without cycles.
-
-    Args:
-        top: a folder, relative to `inputs` or absolute.
-        parts: of the pattern below it.
-        inputs: absolute.
-        done: folders already searched, with the number of parts left there.
-    """
-    if (top, len(parts)) in done:
+    """The result of `glob.glob(..., recursive=True)` for the parts below `top`, without cycles."""
+    if (top, len(parts)) in done:  # a folder already searched, with as many parts left
         return
     done.add((top, len(parts)))
     if "**" not in parts:
@@ -281,10 +251,7 @@ def _glob(top: str, parts: list[str], inputs: str, done: set[tuple[str, int]]) -
 
 
 def _folders(top: str, inputs: str) -> Iterator[str]:
-    """A folder and those below it that are not hidden, each once.
-
-    Links are followed last.
-    """
+    """A folder and those below it that are not hidden, each once; links are followed last."""
     waiting, seen = deque([top]), set()
     while waiting:
         folder = waiting.popleft()

@@ -28,13 +28,9 @@ _ADDRESS = re.compile(r"((tcp|tls|ucx|ws|wss)://)?[^/\s]+:[0-9]+/?")
 
 
 class Workers(Protocol):
-    """Runs calls; the future of `submit` raises `BrokenExecutor` if its worker was lost.
+    """Runs calls; the future of `submit` raises `BrokenExecutor` if its worker was lost."""
 
-    Attributes:
-        threads: of torch, for each worker.
-    """
-
-    threads: int
+    threads: int  # of torch, for each worker
 
     def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]: ...
 
@@ -59,16 +55,11 @@ def cores() -> int:
 
 
 class LocalExecutor:
-    """Processes, spawned, each running one call at a time.
+    """Processes, spawned, each running one call at a time after `prepare`; all end with this one.
 
     Each is a Pebble pool of its own: in a shared pool a killed process may hold the lock of the common
-    pipe. A process that dies is replaced, and the future of its call raises `BrokenExecutor`. All
-    processes end with this one.
-
-    Args:
-        workers: number of processes, at least 1.
-        prepare: called once in every process before its first call; module level.
-        silent: discard the output of libraries in the processes.
+    pipe. A process that dies is replaced, and the future of its call raises `BrokenExecutor`. `silent`
+    discards what libraries print in the processes.
     """
 
     def __init__(self, workers: int, prepare: Callable[[], None], *, silent: bool) -> None:
@@ -88,8 +79,7 @@ class LocalExecutor:
     def missing(self) -> None:
         return None
 
-    def gone(self) -> None:
-        return None
+    gone = missing
 
     def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]:
         """Runs `fn(*args)` in one of the processes; `fn` is at module level."""
@@ -213,10 +203,7 @@ def _interrupts_held() -> Iterator[None]:
 
 
 class ClusterExecutor:
-    """The workers of a Dask scheduler.
-
-    Args:
-        address: of the scheduler, e.g. `tcp://host:8786`.
+    """The workers of a Dask scheduler at an address such as `tcp://host:8786`.
 
     Raises:
         UsageError: a wrong address, no Dask, or no answer of a scheduler.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
@@ -23,6 +23,7 @@ from dstft_cli.batch.plan import SUMMARY, Plan, PlannedJob
 from dstft_cli.batch.pools import Workers
 from dstft_cli.batch.summary import write_summary
 from dstft_cli.batch.worker import (
+    NOTHING_FOUND,
     Ending,
     Task,
     check_settings,
@@ -42,20 +43,12 @@ _READERS = 4  # hashing releases the interpreter lock
 
 @dataclass
 class Watch:
-    """Callbacks of a running batch.
+    """Callbacks of a running batch."""
 
-    Attributes:
-        checked: number of earlier results checked, and of how many.
-        begun: number of jobs already done, and of jobs to run.
-        ended: the row of a job.
-        note: a line for `--verbose`.
-        warn: a warning.
-    """
-
-    checked: Callable[[int, int], None] = lambda done, total: None
-    begun: Callable[[int, int], None] = lambda kept, total: None
+    checked: Callable[[int, int], None] = lambda done, total: None  # earlier results
+    begun: Callable[[int, int], None] = lambda kept, total: None  # jobs done earlier, jobs to run
     ended: Callable[[dict[str, Any]], None] = lambda row: None
-    note: Callable[[str], None] = lambda line: None
+    note: Callable[[str], None] = lambda line: None  # for `--verbose`
     warn: Callable[[str], None] = lambda line: None
 
 
@@ -69,17 +62,13 @@ def run_batch(
 ) -> dict[int, dict[str, Any]]:
     """Runs jobs that are missing, failed or changed; writes the journal and `summary.csv`.
 
-    Args:
-        plan: of the batch.
-        start: makes the workers; called with the number of jobs, if there are any.
-        force: run all jobs, and replace results at their places.
-        fail_fast: stop at the first failure.
-        watch: callbacks.
+    `start` makes the workers, called with the number of jobs if there are any. `force` runs all jobs, and
+    replaces results at their places.
 
     Returns:
         By index, the row of every job that has ended: `index`, `name`, `input`, `output`, `settings`
-        (that vary), `status` (`done`, `kept`, `failed`), `key`, `seconds`, `criterion`,
-        `window_length` (samples), `sample_rate` (Hz), `warnings`, `error`.
+        (that vary), `status` (`done`, `kept`, `failed`), `key`, `seconds`, `error`, and the values of
+        `worker.NOTHING_FOUND`, as in `result.json` (lengths in samples, `sample_rate` in Hz).
 
     Raises:
         UsageError: settings that are not possible on the workers; no job has run.
@@ -93,57 +82,57 @@ def run_batch(
                 f"{printable(journal.path)}: {journal.damaged} damaged lines are skipped: "
                 "their jobs are run again"
             )
-        kept = {} if force else kept_entries(plan, journal, watch)
+        kept = {} if force else kept_rows(plan, journal, watch)
         todo = [job for job in plan.jobs if job.index not in kept]
         clear_leftovers([plan.folder / SUMMARY, *map(plan.place, plan.jobs)])
         watch.begun(len(kept), len(todo))
-        for job in plan.jobs:
-            if job.index in kept:
-                rows[job.index] = {**kept[job.index], **_about(plan, job), "status": "kept"}
-                watch.ended(rows[job.index])
+        for index, row in kept.items():
+            rows[index] = row
+            watch.ended(row)
         if todo:
             _Run(plan, journal, rows, watch, force).all(todo, start, fail_fast)
         write_summary(plan, rows)
     return rows
 
 
-def kept_entries(plan: Plan, journal: Journal, watch: Watch) -> dict[int, dict[str, Any]]:
-    """By index, the journal entry of every job with a current result.
+def kept_rows(plan: Plan, journal: Journal, watch: Watch) -> dict[int, dict[str, Any]]:
+    """By index, the row of every job with a current result.
 
     A result is current if the journal has it, every file is there with its size, and content, settings
     and version are the same.
     """
-    done = [j for j in plan.jobs if journal.entries.get(j.output, {}).get("status") == "done"]
+    lines = journal.entries
+    done = [j for j in plan.jobs if j.output in lines and lines[j.output].status == "done"]
     stop = threading.Event()
     content = cache(partial(content_digest, stop=stop))  # jobs of a matrix share recordings
 
-    def stands(job: PlannedJob) -> bool | InputError:
+    def kept(job: PlannedJob) -> dict[str, Any] | InputError | None:
         try:
             standing = read_standing(plan.place(job))
         except InputError as error:
             return error
         if standing is None or not standing.whole:
-            return False
-        found = content(plan.source(job))
+            return None
+        found, line = content(plan.source(job)), lines[job.output]
         key = found and job_key(found, plan.variants[job.variant].digest)
-        return key == standing.key == journal.entries[job.output].get("key")
+        if not key == standing.key == line.key:
+            return None
+        return _row(plan, job, "kept", key, line.seconds, standing.found)
 
-    kept = {}
+    rows = {}
     with ThreadPoolExecutor(_READERS) as threads:
         try:
-            for count, (job, answer) in enumerate(
-                zip(done, threads.map(stands, done), strict=True)
-            ):
-                if isinstance(answer, InputError):
-                    watch.warn(f"{answer}: the job is run again")
-                elif answer:
-                    kept[job.index] = journal.entries[job.output]
+            for count, (job, row) in enumerate(zip(done, threads.map(kept, done), strict=True)):
+                if isinstance(row, InputError):
+                    watch.warn(f"{row}: the job is run again")
+                elif row is not None:
+                    rows[job.index] = row
                 watch.checked(count + 1, len(done))
         except BaseException:
             stop.set()  # an interrupt does not wait for a long recording
             threads.shutdown(wait=False, cancel_futures=True)
             raise
-    return kept
+    return rows
 
 
 @dataclass
@@ -194,12 +183,12 @@ class _Run:
                 running[workers.submit(run_task, self._task(job, workers.threads))] = job
             ended = self._ended(workers, running)
             for future in sorted(ended, key=Future.cancelled):
+                job = running[future]
                 try:
                     ending = future.result()
                 except CancelledError as error:
                     raise _gone(workers, len(waiting) + len(running)) from error
                 except BrokenExecutor as error:
-                    job = running[future]
                     if self.attempts[job.index] < ATTEMPTS:
                         self.watch.note(f"{job.input}: {error}: trying again")
                         waiting.appendleft(running.pop(future))
@@ -227,7 +216,7 @@ class _Run:
         return ended
 
     def _task(self, job: PlannedJob, threads: int) -> Task:
-        variant = self.plan.variants[job.variant]
+        variant, line = self.plan.variants[job.variant], self.journal.entries.get(job.output)
         return Task(
             source=self.plan.source(job),
             place=str(self.plan.place(job)),
@@ -235,19 +224,12 @@ class _Run:
             digest=variant.digest,
             threads=variant.settings.threads or threads,
             again=self.force,
-            ours=self.journal.entries.get(job.output, {}).get("status") == "done",
+            ours=line is not None and line.status == "done",
         )
 
     def _end(self, job: PlannedJob, ending: Ending) -> None:
-        found = dict.fromkeys(("criterion", "window_length", "sample_rate")) | {"warnings": []}
-        row = {
-            **_about(self.plan, job),
-            "status": "done" if ending.error is None else "failed",
-            "key": ending.key,
-            "seconds": round(ending.seconds, 3),
-            **(found | dict(ending.found)),
-            "error": ending.error,
-        }
+        status, seconds = "failed" if ending.error else "done", round(ending.seconds, 3)
+        row = _row(self.plan, job, status, ending.key, seconds, ending.found, ending.error)
         self.journal.append(row)
         self.rows[job.index] = row
         self.watch.ended(row)
@@ -260,11 +242,25 @@ def _gone(workers: Workers, left: int) -> OutputError:
     return OutputError(f"{why}, then run the same command again: {left} jobs are left")
 
 
-def _about(plan: Plan, job: PlannedJob) -> dict[str, Any]:
+def _row(
+    plan: Plan,
+    job: PlannedJob,
+    status: str,
+    key: str | None,
+    seconds: float | None,
+    found: Mapping[str, Any],
+    error: str | None = None,
+) -> dict[str, Any]:
     return {
         "index": job.index,
         "name": job.name,
         "input": job.input,
         "output": job.output,
         "settings": plan.settings_that_vary(job),
+        "status": status,
+        "key": key,
+        "seconds": seconds,
+        **NOTHING_FOUND,
+        **found,
+        "error": error,
     }

@@ -12,12 +12,11 @@ import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveFloat, ValidationError
 
 from dstft_cli._version import __version__
-from dstft_cli.batch.journal import Found
 from dstft_cli.errors import (
     DstftError,
     InputError,
@@ -34,42 +33,84 @@ _BLOCK = 1 << 20  # bytes
 _one_at_a_time = threading.Lock()  # torch's threads and matplotlib's are those of the process
 
 
-class _Input(BaseModel):
+class _Strict(BaseModel):
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+
+
+class _Input(_Strict):
     sha256: str
+    sample_rate: PositiveFloat
 
 
-class _Asked(BaseModel):
+class _Asked(_Strict):
     settings: str
 
 
-class _Record(Found):
+class _BestFixed(_Strict):
+    win_length: float | None
+    value: float | None
+
+
+class _Criterion(_Strict):
+    name: str
+    scope: str
+    direction: str
+    start: float | None
+    best_fixed: _BestFixed
+    final: float | None
+    table_bound: float | None
+
+
+class _Spread(_Strict):
+    min: float
+    median: float
+    max: float
+
+
+class Record(_Strict):
+    """What a batch reads of a `result.json`, its own or one from the disk."""
+
     version: str
     input: _Input
     batch: _Asked
+    criterion: _Criterion
+    window_length: float | _Spread
+    hop_length: float | _Spread | None
+    n_fft: int
+    warnings: list[str]
     outputs: dict[str, str]
-    sizes: dict[str, int] = Field(default={})
+    sizes: dict[str, NonNegativeInt] = {}
+    whole: bool = True  # whether every file is there, with its size
+
+    @property
+    def key(self) -> str:
+        """Identity of the result: content of the recording, settings and version."""
+        return job_key(self.input.sha256, self.batch.settings, self.version)
+
+    @property
+    def found(self) -> dict[str, Any]:
+        """The values that a batch repeats, as JSON values."""
+        values = {name: getattr(self, name) for name in NOTHING_FOUND.keys() & self.__dict__.keys()}
+        plain = {n: v.model_dump() if isinstance(v, BaseModel) else v for n, v in values.items()}
+        rate, files = self.input.sample_rate, sorted(self.outputs)
+        return {**NOTHING_FOUND, **plain, "sample_rate": rate, "files": files}
 
 
-class Standing(NamedTuple):
-    """A result of a batch.
-
-    Attributes:
-        key: its identity: content of the recording, settings and version.
-        found: `criterion`, `window_length`, `sample_rate` (Hz) and `warnings`.
-        whole: whether every file is there, with its size.
-    """
-
-    key: str
-    found: Mapping[str, Any]
-    whole: bool = True
+# what a row holds of a job without a result
+NOTHING_FOUND: dict[str, Any] = {
+    **dict.fromkeys(("criterion", "window_length", "hop_length", "n_fft", "sample_rate")),
+    "files": [],
+    "warnings": [],
+}
 
 
 def job_key(content: str, digest: str, version: str = __version__) -> str:
     """One digest for the recording's content, the settings and the version: SHA-256."""
-    return hashlib.sha256(f"{content} {digest} {version}".encode()).hexdigest()
+    text = f"{content} {digest} {version}"
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def read_standing(place: Path) -> Standing | None:
+def read_standing(place: Path) -> Record | None:
     """The result of a batch at `place`, or None.
 
     Raises:
@@ -78,31 +119,24 @@ def read_standing(place: Path) -> Standing | None:
     path = place / "result.json"
     if not os.path.lexists(path):
         return None
-    record = read_record(path)
-    if ENTRY not in record:
+    stored = read_record(path)
+    if ENTRY not in stored:
         return None
     try:
-        read = _Record.model_validate({**record, "sample_rate": None})
+        record = Record.model_validate(stored)
     except ValidationError as error:
         name = ".".join(map(str, error.errors()[0]["loc"]))
         raise InputError(f"{printable(path)}: {name} is missing or of a wrong type") from None
-    key = job_key(read.input.sha256, read.batch.settings, read.version)
-    whole = all(_is_there(place, name, read.sizes.get(name)) for name in read.outputs)
-    return Standing(key, _found_in(record), whole)
+    record.whole = all(_is_there(place, name, record.sizes.get(name)) for name in record.outputs)
+    return record
 
 
 def _is_there(place: Path, name: str, size: int | None) -> bool:
     try:
         status = (place / os.path.basename(name)).lstat()
-    except OSError:
+    except (OSError, ValueError):
         return False
     return stat.S_ISREG(status.st_mode) and status.st_size == (size or max(1, status.st_size))
-
-
-def _found_in(record: Mapping[str, Any]) -> dict[str, Any]:
-    found = {name: record.get(name) for name in ("criterion", "window_length")}
-    rate = record["input"].get("sample_rate")
-    return {**found, "sample_rate": rate, "warnings": record.get("warnings", [])}
 
 
 def content_digest(path: str, stop: threading.Event | None = None) -> str | None:
@@ -126,10 +160,7 @@ class Task:
     """A job as it is sent to a worker.
 
     Attributes:
-        source: absolute path of the recording.
-        place: absolute path of the results.
-        settings: as JSON values.
-        threads: of torch.
+        settings: as JSON values; `digest` is that of their variant.
         again: run it even if it has a result, and replace what dstft wrote there.
         ours: the journal shows that a batch wrote the place.
         version: of dstft, which must be the same on both sides.
@@ -147,13 +178,9 @@ class Task:
 
 @dataclass(frozen=True)
 class Ending:
-    """How a job ended.
+    """How a job ended: `error` is one line or None, `detail` its traceback.
 
-    Attributes:
-        error: one line, or None.
-        key: identity of the result; None after an error.
-        found: as `Standing.found`, after success.
-        detail: a traceback, after an error.
+    After success, `key` and `found` are those of the `Record`.
     """
 
     error: str | None
@@ -195,14 +222,14 @@ def run_task(task: Task) -> Ending:
     with _one_at_a_time:
         began = time.perf_counter()
         try:
-            standing = _run(task)
+            record = _run(task)
         except Exception as error:
             seconds = time.perf_counter() - began
             return Ending(_in_words(error), None, seconds, {}, traceback.format_exc())
-        return Ending(None, standing.key, time.perf_counter() - began, standing.found)
+        return Ending(None, record.key, time.perf_counter() - began, record.found)
 
 
-def _run(task: Task) -> Standing:
+def _run(task: Task) -> Record:
     if task.version != __version__:
         raise InputError(
             f"the worker has dstft {__version__}, the batch {task.version}: install the same version"
@@ -224,8 +251,7 @@ def _run(task: Task) -> Standing:
     settings = merge({**task.settings, **changes})
     extra = {ENTRY: {"settings": task.digest}}
     outcome = run_optimize(task.source, settings, extra=extra, ours=ours)
-    record = outcome.result_json
-    return Standing(job_key(record["input"]["sha256"], task.digest), _found_in(record))
+    return Record.model_validate(outcome.result_json)
 
 
 def _in_words(error: Exception) -> str:

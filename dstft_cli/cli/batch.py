@@ -182,18 +182,13 @@ def _plan(options: BatchOptions) -> Plan:
         raise UsageError(f"{found}: give one of CONFIG, --from FILE and --from0 FILE")
     if options.config is not None:
         return make_plan(read_config(options.config, pairs, options.output))
-    path, end = (options.from_lines, b"\n") if options.from_lines else (options.from_nul, b"\0")
-    assert path is not None
-    where = f"{given[0]} {path}"
-    return make_plan(from_list(_read_list(path, end), where, pairs, options.output))
+    path = options.from_lines or options.from_nul or ""
+    inputs = _read_list(path, b"\n" if options.from_lines else b"\0")
+    return make_plan(from_list(inputs, f"{given[0]} {shortened(path)}", pairs, options.output))
 
 
 def _read_list(path: str, end: bytes) -> list[str]:
-    """The paths in a file (`-`: standard input), each followed by `end`.
-
-    Raises:
-        UsageError: the file cannot be read, or is not a list.
-    """
+    """The paths in a file (`-`: standard input), each followed by `end`."""
     if path == "-" and sys.stdin is None:
         raise UsageError("standard input is closed: pipe a list of inputs into it")
     try:

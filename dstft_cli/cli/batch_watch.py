@@ -6,18 +6,18 @@ import json
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from dstft_cli.batch.plan import SUMMARY
-from dstft_cli.cli.console import data_output, print_error, table
+from dstft_cli.cli.console import data_output, print_error, say, table
 from dstft_cli.errors import printable
 from dstft_cli.names import counted
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from rich.progress import Progress
 
     from dstft_cli.batch import Plan
     from dstft_cli.batch.run import Watch
@@ -27,26 +27,15 @@ class BatchWatch:
     """Shows the progress of a batch: a bar on a terminal, lines elsewhere, JSON with `--json`.
 
     A context manager: the bar shows while its block runs.
-
-    Args:
-        plan: of the batch.
-        as_json: a line of JSON per job on standard output, and nothing else there.
-        quiet: failures only.
-        verbose: details too.
-        force: earlier results are ignored.
     """
 
     def __init__(
         self, plan: Plan, *, as_json: bool, quiet: bool, verbose: bool, force: bool = False
     ) -> None:
-        self._plan = plan
-        self._as_json = as_json
-        self._quiet = quiet
-        self._verbose = verbose
-        self._force = force
-        self._terminal = sys.stderr is not None and sys.stderr.isatty()
+        self._plan, self._as_json = plan, as_json
+        self._quiet, self._verbose, self._force = quiet, verbose, force
         self._bars: Progress | None = None
-        self._task: TaskID | None = None
+        self._task: Any = None
         self._stack = ExitStack()
         self._ended = 0
         self._standing = 0  # jobs with a finished result
@@ -62,29 +51,22 @@ class BatchWatch:
         return Watch(self._on_checked, self._on_begun, self._on_ended, self._on_note, print_error)
 
     def __enter__(self) -> BatchWatch:
-        if self._terminal and not self._quiet:
+        if sys.stderr is not None and sys.stderr.isatty() and not self._quiet:
+            from rich import progress
             from rich.console import Console
-            from rich.progress import (
-                BarColumn,
-                MofNCompleteColumn,
-                Progress,
-                TextColumn,
-                TimeRemainingColumn,
-            )
 
-            self._bars = self._stack.enter_context(
-                Progress(
-                    TextColumn("{task.description}"),
-                    BarColumn(),
-                    MofNCompleteColumn(),
-                    TextColumn("{task.fields[rate]}"),
-                    TimeRemainingColumn(),
-                    console=Console(stderr=True),
-                    transient=True,
-                    redirect_stdout=False,
-                    speed_estimate_period=600,
-                )
+            columns = (
+                progress.TextColumn("{task.description}"),
+                progress.BarColumn(),
+                progress.MofNCompleteColumn(),
+                progress.TextColumn("{task.fields[rate]}"),
+                progress.TimeRemainingColumn(),
             )
+            options: Any = {"transient": True, "redirect_stdout": False}
+            bars = progress.Progress(
+                *columns, console=Console(stderr=True), speed_estimate_period=600, **options
+            )
+            self._bars = self._stack.enter_context(bars)
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -104,23 +86,17 @@ class BatchWatch:
         """The table of failures on standard error, and the totals, warnings among them."""
         failed = [row for _, row in sorted(rows.items()) if row["status"] == "failed"]
         if failed:
-            lines = table(
-                ["failed", "input", "error"],
-                [[str(row["index"]), str(row["input"]), str(row["error"])] for row in failed],
-            )
-            for line in lines:
+            cells = [[str(row[name]) for name in ("index", "input", "error")] for row in failed]
+            for line in table(["failed", "input", "error"], cells):
                 print_error(line)
+        jobs = len(self._plan.jobs)
         kept = sum(row["status"] == "kept" for row in rows.values())
+        counts = {"kept": kept, "failed": len(failed), "not run": jobs - len(rows)}
         parts = [f"{len(rows) - kept - len(failed)} done"]
-        parts += [f"{kept} kept"] if kept else []
-        parts += [f"{len(failed)} failed"] if failed else []
-        missing = len(self._plan.jobs) - len(rows)
-        parts += [f"{missing} not run"] if missing else []
+        parts += [f"{count} {what}" for what, count in counts.items() if count]
         seconds = time.perf_counter() - self._began
-        self.line(
-            f"{counted(len(self._plan.jobs), 'job'):<13}  {', '.join(parts)} in {seconds:.1f} s"
-        )
-        warned = [len(row["warnings"]) for row in rows.values() if row.get("warnings")]
+        self.line(f"{counted(jobs, 'job'):<13}  {', '.join(parts)} in {seconds:.1f} s")
+        warned = [len(row["warnings"]) for row in rows.values() if row["warnings"]]
         if warned:
             place = printable(self._plan.folder / SUMMARY)
             self.line(f"warnings       {sum(warned)} in {counted(len(warned), 'job')}, see {place}")
@@ -129,12 +105,13 @@ class BatchWatch:
     def line(self, text: str) -> None:
         """Prints one of the last lines: on standard output, unless that carries data."""
         if not self._quiet:
-            typer.echo(text, err=self._as_json)
+            (print_error if self._as_json else say)(text)
 
     def _on_checked(self, done: int, total: int) -> None:
         if self._bars is not None:
-            self._bar("checking", total)
-            self._bars.update(self._require_task(), completed=done)
+            if done == 1:
+                self._bar("checking", total)
+            self._bars.update(self._task, completed=done)
 
     def _on_begun(self, kept: int, total: int) -> None:
         self._bar("jobs", total)
@@ -146,16 +123,16 @@ class BatchWatch:
         self._ended += not kept
         self._standing += not failed
         if self._as_json:
-            plan = self._plan
-            job = plan.jobs[row["index"] - 1]
-            places = {"input": plan.source(job), "output": str(plan.place(job))}
-            print_json({**row, **places})
-            sys.stdout.flush()
+            job = self._plan.jobs[row["index"] - 1]
+            places = {"input": self._plan.source(job), "output": str(self._plan.place(job))}
+            with suppress(BrokenPipeError):  # its reader has left; the jobs go on
+                print_json({**row, **places})
+                sys.stdout.flush()
         if self._bars is not None:
             if not kept:
                 rate = self._ended / (time.perf_counter() - self._began)
                 shown = f"{rate:.1f} jobs/s" if rate >= 1 else f"{60 * rate:.1f} jobs/min"
-                self._bars.update(self._require_task(), completed=self._ended, rate=shown)
+                self._bars.update(self._task, completed=self._ended, rate=shown)
             if failed:
                 print_error(f"failed: {row['input']}: {row['error']}")
         elif not self._quiet and not kept:
@@ -167,24 +144,16 @@ class BatchWatch:
                 print_error(line)
 
     def _bar(self, stage: str, total: int) -> None:
-        if self._bars is None:
-            return
-        known = self._task is not None and self._bars.tasks[-1].description == stage
-        if not known:
+        if self._bars is not None:
             if self._task is not None:
                 self._bars.remove_task(self._task)
             self._task = self._bars.add_task(stage, total=total, rate="")
-
-    def _require_task(self) -> TaskID:
-        assert self._task is not None
-        return self._task
 
 
 def _outcome(row: Mapping[str, Any]) -> str:
     if row["status"] == "failed":
         return f"{row['input']}: failed: {row['error']}"
-    criterion = row["criterion"] or {}
-    start, final = criterion.get("start"), criterion.get("final")
+    start, final = row["criterion"]["start"], row["criterion"]["final"]
     values = "" if start is None or final is None else f", {start:.5g} to {final:.5g}"
     return f"{row['output']}: {row['seconds']:.1f} s{values}"
 
@@ -193,15 +162,9 @@ def print_plan(plan: Plan, *, as_json: bool) -> None:
     """The plan on standard output: a table, or a line of JSON per job."""
     if as_json:
         for job in plan.jobs:
-            print_json(
-                {
-                    "index": job.index,
-                    "name": job.name,
-                    "input": job.input,
-                    "output": str(plan.place(job)),
-                    "settings": dict(plan.variants[job.variant].values),
-                }
-            )
+            settings = dict(plan.variants[job.variant].values)
+            row = {"index": job.index, "name": job.name, "input": job.input}
+            print_json({**row, "output": str(plan.place(job)), "settings": settings})
         return
     from dstft_cli.batch.plan import setting_text
 

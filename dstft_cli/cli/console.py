@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
@@ -13,7 +14,15 @@ from typing import BinaryIO
 
 import typer
 
-from dstft_cli.errors import DstftError, UsageError, as_flags, in_words, one_line, printable
+from dstft_cli.errors import (
+    DstftError,
+    UsageError,
+    as_flags,
+    in_words,
+    one_line,
+    printable,
+    shortened,
+)
 from dstft_cli.names import Progress
 
 LOGGER = logging.getLogger("dstft_cli")
@@ -32,8 +41,6 @@ def report_error(error: BaseException) -> int:
     code, text = explain(error)
     with suppress(OSError):  # standard error itself may be closed or full
         if text and _is_verbose():
-            import traceback
-
             traceback.print_exception(error)
         if text:
             print(f"dstft: {as_flags(text)}", file=sys.stderr)
@@ -66,7 +73,7 @@ def _usage(error: typer.TyperException) -> str:
     if option and near is not None:
         from dstft_cli.settings import OPTIONS
 
-        text = f"no such option '{printable(option)}'"
+        text = f"no such option '{shortened(option)}'"
         other = option.lstrip("-").replace("-", "_") in OPTIONS  # an option of another command
         text += f": did you mean '{near[0]}'?" if near and not other else ""
     context = getattr(error, "ctx", None)
@@ -98,13 +105,16 @@ def sigterm_unwinds() -> Iterator[None]:
 
 
 def occupy_closed_streams() -> None:
-    """Opens closed standard streams on the null device, so that no file gets their number."""
+    """Opens closed standard streams on the null device, so that no file gets their number.
+
+    Worker processes inherit them.
+    """
     for number in (0, 1, 2):
         try:
             os.fstat(number)
         except OSError:
-            with suppress(OSError):
-                os.open(os.devnull, os.O_RDWR)  # gets the lowest free number: this one
+            with suppress(OSError):  # the lowest free number: this one
+                os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
 
 
 def tolerate_any_text() -> None:
@@ -185,7 +195,14 @@ def _is_verbose() -> bool:
 
 def print_error(text: str) -> None:
     """Prints a line on standard error, above the progress bar."""
-    print(printable(as_flags(text)), file=sys.stderr)
+    with suppress(OSError):  # its reader may have left: that must not end the work
+        print(printable(as_flags(text)), file=sys.stderr)
+
+
+def say(text: str) -> None:
+    """Prints a line on standard output, whose reader may have left."""
+    with suppress(BrokenPipeError):
+        typer.echo(text)
 
 
 def note(text: str) -> None:
@@ -198,7 +215,7 @@ def print_outcome(warnings: Iterable[str], summary: Iterable[str]) -> None:
     for text in warnings:
         print_error(f"warning: {text}")
     for line in summary:
-        typer.echo(printable(line))
+        say(printable(line))
 
 
 @contextmanager

@@ -43,14 +43,9 @@ def run_job(
     *,
     quiet: bool,
 ) -> None:
-    """Runs a job with its streams and prints what it found.
+    """Runs a job with its streams and prints what `lines` makes of the record and its directory.
 
-    Args:
-        job: called with the keywords `stdout` and `progress`. It imports torch, so that errors of
-            the command line come first.
-        settings: of the run; they decide what goes to standard output.
-        lines: makes the summary from the record and its directory.
-        quiet: as given.
+    The job imports torch when it is called, so that errors of the command line come first.
     """
     carrier = _carrier(settings)
     is_text = carrier in _TEXT or carrier.startswith("`emit`")

@@ -105,15 +105,11 @@ def command(
     options: Mapping[str, Declaration] | None = None,
     short: bool = False,
 ) -> typer.Typer:
-    """The Typer app of one command.
+    """The Typer app of one command, which takes the settings `options`.
 
-    Args:
-        body: called with its own parameters, with `typed` (the settings that were typed, by name),
-            and with `quiet` and `verbose`, of which at most one is true.
-        help: what the command does.
-        examples: the last lines of the help.
-        options: settings that the command takes.
-        short: `--help` hides expert options; `--help-all` shows them.
+    The body is called with its own parameters, with `typed` (the settings that were typed, by name), and
+    with `quiet` and `verbose`, of which at most one is true. With `short`, `--help` hides expert options,
+    and `--help-all` shows them.
     """
     options = options or {}
 

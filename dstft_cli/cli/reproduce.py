@@ -87,7 +87,15 @@ def run(
         typer.echo(csv_text(done), nl=False)
     elif not quiet:
         for experiment, found in done.findings.items():
-            _print_findings(found, done.seconds[experiment])
+            typer.echo(found.title)
+            if sys.stdout is not None and sys.stdout.isatty():
+                _print_rich(found)
+            else:
+                for line in console.table(found.table.columns, found.table.text()):
+                    typer.echo(line)
+            for note in found.notes:
+                typer.echo(f"- {note}")
+            typer.echo(f"{done.seconds[experiment]:.0f} s\n")
         typer.echo(f"output  {done.output}")
 
 
@@ -101,19 +109,6 @@ def csv_text(done: Reproduced) -> str:
         writer.writerows(found.table.rows)
         parts.append(file.getvalue())
     return "\n".join(parts)
-
-
-def _print_findings(found: Findings, seconds: float) -> None:
-    """Prints a table: by rich on a terminal, as plain text elsewhere."""
-    typer.echo(found.title)
-    if sys.stdout.isatty():
-        _print_rich(found)
-    else:
-        for line in console.table(found.table.columns, found.table.text()):
-            typer.echo(line)
-    for note in found.notes:
-        typer.echo(f"- {note}")
-    typer.echo(f"{seconds:.0f} s\n")
 
 
 def _print_rich(found: Findings) -> None:

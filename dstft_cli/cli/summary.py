@@ -30,20 +30,19 @@ def result_lines(record: Mapping[str, Any], directory: Path | None) -> list[str]
     """The summary of the record in `result.json`."""
     criterion = record["criterion"]
     rate = record["input"]["sample_rate"]
-    best = criterion["best_fixed"]
+    best, best_length = criterion["best_fixed"], criterion["best_fixed"]["win_length"]
     direction = "lower" if criterion["direction"] == "minimize" else "higher"
     settings = record["settings"]
     band = band_text(settings.get("criterion_fmin"), settings.get("criterion_fmax"))
     scope = {"local": "local, ", "plane": "whole plane, "}.get(criterion.get("scope"), "")
     over = f"{scope}{band}; " if band else scope.replace(", ", "; ")
     compared = ""
-    if best["win_length"] is not None:  # missing where parameters were applied, not learned
-        compared = f"start {_number(criterion['start'])}; "
-    if compared and settings["search"] and settings["window_mode"] != "fixed":
-        compared = (
-            f"start {_number(criterion['start'])}, best fixed window of the table "
-            f"{_number(best['value'])} at {_one_length(best['win_length'], rate)}; "
-        )
+    if best_length is not None:  # missing where parameters were applied, not learned
+        compared = f"start {_number(criterion['start'])}"
+        if settings["search"] and settings["window_mode"] != "fixed":
+            at = f"{_number(best['value'])} at {_one_length(best_length, rate)}"
+            compared += f", best fixed window of the table {at}"
+        compared += "; "
     lines = [
         f"window length  {_length(record['window_length'], rate)}",
         f"{criterion['name']:<13}  {_number(criterion['final'])} "
@@ -69,8 +68,7 @@ def _frames(record: Mapping[str, Any], rate: float) -> str:
 
 def _length(length: Any, rate: float) -> str:
     if isinstance(length, Mapping):
-        parts = (_one_length(length[key], rate) for key in ("min", "median", "max"))
-        low, median, high = parts
+        low, median, high = (_one_length(length[key], rate) for key in ("min", "median", "max"))
         return f"{low} to {high}, median {median}"
     return _one_length(length, rate)
 

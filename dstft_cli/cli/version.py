@@ -47,7 +47,7 @@ def libsndfile_version() -> str:
     """`libsndfile VERSION`, read from the library itself: soundfile would import NumPy."""
     import ctypes
 
-    library = _bundled_library() or _system_library()
+    library = _library()
     if library is None:
         return "no libsndfile"
     try:
@@ -59,21 +59,13 @@ def libsndfile_version() -> str:
     return str(answer.decode("ascii", "replace").replace("-", " ", 1))
 
 
-def _bundled_library() -> str | None:
-    """Path of the library in soundfile's wheel."""
+def _library() -> str | None:
+    """The library in soundfile's wheel, or that of the system."""
+    from ctypes.util import find_library
     from importlib.util import find_spec
 
     spec = find_spec("_soundfile_data")
     folder = Path(spec.origin).parent if spec is not None and spec.origin else None
-    if folder is None:
-        return None
-    for ending in ("so", "dylib", "dll"):
-        for path in sorted(folder.glob(f"libsndfile*.{ending}")):
-            return str(path)
-    return None
-
-
-def _system_library() -> str | None:
-    from ctypes.util import find_library
-
-    return find_library("sndfile")
+    bundled = [] if folder is None else sorted(folder.glob("libsndfile*.*"))
+    known = [str(path) for path in bundled if path.suffix in (".so", ".dylib", ".dll")]
+    return known[0] if known else find_library("sndfile")

@@ -10,7 +10,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -23,18 +22,15 @@ MOST_CHANNELS = 1024  # of any sound file (libsndfile)
 
 
 def write_header(
-    file: BinaryIO, shape: tuple[int, ...], dtype: np.dtype[Any], *, fortran_order: bool
+    file: Any, shape: tuple[int, ...], dtype: DTypeLike, *, fortran_order: bool
 ) -> None:
     """The .npy magic and header that announce `shape` and `dtype`."""
-    header: dict[str, Any] = {
-        "descr": np.lib.format.dtype_to_descr(dtype),
-        "fortran_order": fortran_order,
-        "shape": shape,
-    }
+    descr: Any = np.lib.format.dtype_to_descr(np.dtype(dtype))
+    header = {"descr": descr, "fortran_order": fortran_order, "shape": shape}
     np.lib.format.write_array_header_1_0(file, header)
 
 
-def read_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+def read_header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     """Shape, whether in Fortran order, and dtype; `file` is left at the first value.
 
     Raises:
@@ -90,11 +86,6 @@ class NpyStream:
         with disk_errors(name):
             write_header(file, self.shape, self.dtype, fortran_order=True)
 
-    @property
-    def frames(self) -> int:
-        """Number of frames T that the header announces."""
-        return self.shape[-1]
-
     def write(self, block: NDArray[Any]) -> None:
         """Appends frames.
 
@@ -106,13 +97,12 @@ class NpyStream:
         """
         expected = self.shape[-2::-1]
         if block.ndim != len(self.shape) or block.shape[1:] != expected:
-            sizes = ", ".join(map(str, expected))
-            raise ValueError(f"block of shape {block.shape} does not fit (n, {sizes})")
+            raise ValueError(f"block of shape {block.shape} does not fit (n, *{expected})")
         if block.dtype != self.dtype:
             raise ValueError(f"block of dtype {block.dtype} in a stream of {self.dtype}")
         frames = self.frames_written + len(block)
-        if frames > self.frames:
-            raise ValueError(f"{frames} frames written to an array of {self.frames}")
+        if frames > self.shape[-1]:
+            raise ValueError(f"{frames} frames written to an array of {self.shape[-1]}")
         rest = np.ascontiguousarray(block).reshape(-1).view(np.uint8).data
         with disk_errors(self.name):
             while len(rest):  # an unbuffered file may take less than it is given
@@ -123,20 +113,14 @@ class NpyStream:
         """Flushes, and raises ValueError unless all T frames have arrived; leaves the file open."""
         with disk_errors(self.name):
             self.file.flush()
-        if self.frames_written != self.frames:
-            raise ValueError(
-                f"{self.frames_written} of {self.frames} frames written: the array is incomplete"
-            )
+        written, frames = self.frames_written, self.shape[-1]
+        if written != frames:
+            raise ValueError(f"{written} of {frames} frames written: the array is incomplete")
 
     def __enter__(self) -> NpyStream:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if error is None:
             self.close()
 
@@ -205,7 +189,7 @@ class StoredTransform:
     """An open stft.npy; made by `open_stft`.
 
     Attributes:
-        shape: (F, T) or (C, F, T).
+        shape: (F, T) or (C, F, T); `channels` is C.
         dtype: complex64 or complex128.
     """
 
@@ -219,17 +203,13 @@ class StoredTransform:
                 f"{place} holds {self.dtype} of shape {self.shape}, where complex [F, T] or "
                 "[C, F, T] is expected: run dstft optimize again with `save_stft`"
             )
+        self.channels = self.shape[0] if len(self.shape) == 3 else 1
         if not 0 < self.channels <= MOST_CHANNELS:
             raise InputError(
                 f"{place} has {self.channels} channels, where 1 to {MOST_CHANNELS} are possible: "
                 "run dstft optimize again with `save_stft`"
             )
         self._array()  # raises if the file is shorter than its header says
-
-    @property
-    def channels(self) -> int:
-        """Number of channels C."""
-        return self.shape[0] if len(self.shape) == 3 else 1
 
     def frames(self, start: int, stop: int) -> NDArray[np.complexfloating]:
         """Frames `start … stop-1`, complex `[C, n, F]`.
@@ -251,15 +231,8 @@ class StoredTransform:
 
     def _array(self) -> NDArray[np.complexfloating]:
         """A new mapping each time: pages of an old one count as memory of this process."""
-        array: NDArray[np.complexfloating] = np.memmap(
-            self._file,
-            self.dtype,
-            "r",
-            self._offset,
-            self.shape,
-            "F" if self._fortran else "C",
-        )
-        return array
+        order: Any = "F" if self._fortran else "C"
+        return np.memmap(self._file, self.dtype, "r", self._offset, self.shape, order)
 
 
 @contextmanager

@@ -9,18 +9,10 @@ import stat
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
 from typing import BinaryIO
 
 from dstft_cli.errors import DISK_FULL, OutputError, UsageError, printable
-from dstft_cli.results.place import (
-    clear,
-    disk_errors,
-    holds_anything,
-    partial_name,
-    reserved,
-    sync,
-)
+from dstft_cli.results.place import clear, disk_errors, holds_anything, partial_name, reserved, sync
 from dstft_cli.results.record import TRANSFORM, is_record, records_in
 
 # File browsers put these into folders; they may be removed.
@@ -97,12 +89,7 @@ class OutputDirectory:
             self._stack = stack.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         work, self._work = self._work, None
         assert work is not None
         with self._stack:
@@ -194,10 +181,7 @@ def atomic_file(path: Path, *, force: bool, kind: str = "") -> Iterator[BinaryIO
     Parents are created, and removed again on failure. A link to a file is followed and kept, unless
     it lies in a folder of results. A device or a named pipe is written to directly.
 
-    Args:
-        path: the place.
-        force: replace an existing file.
-        kind: key of `OURS`; only a file that begins like this is replaced. Empty: any file is.
+    `force` replaces an existing file: one that begins like those of `OURS[kind]`, any without a kind.
 
     Raises:
         UsageError: the file exists and may not be replaced, or the place is a directory.
@@ -210,8 +194,12 @@ def atomic_file(path: Path, *, force: bool, kind: str = "") -> Iterator[BinaryIO
     if direct:
         with disk_errors(place):
             device = open(place, "wb")  # noqa: SIM115, the errors of the block are not those of opening
-        with disk_errors(place, only_full=True), device:
-            yield device
+        with disk_errors(place, only_full=True):
+            try:
+                yield device
+            finally:
+                with suppress(BrokenPipeError):  # its reader has left
+                    device.close()
         return
     with reserved(final, place), ExitStack() as stack:
         with disk_errors(place):
@@ -227,7 +215,12 @@ def atomic_file(path: Path, *, force: bool, kind: str = "") -> Iterator[BinaryIO
                 _check_file(place, force, kind)  # another file may have appeared there meanwhile
                 os.replace(partial, final)
             else:
-                _move_to_free(partial, final, place)
+                try:
+                    os.link(partial, final)  # unlike a rename, a link never replaces a file
+                except OSError as error:  # also of a file system without hard links
+                    if os.path.lexists(final):
+                        raise _changed(place) from error
+                    os.rename(partial, final)
             sync(final.parent)
 
 
@@ -272,17 +265,6 @@ def _check_file(place: Path, force: bool, kind: str) -> bool:
                     f"{printable(place)} exists and dstft did not write it: choose another name"
                 )
     return False
-
-
-def _move_to_free(partial: Path, final: Path, place: Path) -> None:
-    try:
-        os.link(partial, final)  # unlike a rename, a link never replaces a file
-    except FileExistsError as error:
-        raise _changed(place) from error
-    except OSError:  # a file system without hard links
-        if os.path.lexists(final):
-            raise _changed(place) from None
-        os.rename(partial, final)
 
 
 def _changed(place: Path) -> OutputError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import permutations
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -31,13 +31,12 @@ class Output:
         self.directory = directory
         self.draws = settings.draws
         self.holds_figures = directory is not None and settings.figures
-        self._json = settings.json
-        self._products = products
+        self._json, self._products = settings.json, products
         targets = {name: getattr(settings, name) for name in products.singles}
         self._targets = {name: str(to) for name, to in targets.items() if to is not None}
         self._folder: OutputDirectory | None = None
         self._singles: dict[str, BinaryIO] = {}
-        self._stdout: BinaryIO | None = None
+        self._stdout: Any = None
         self._written: list[str] = []
 
     @classmethod
@@ -51,16 +50,9 @@ class Output:
         products: Products = TRANSFORM,
         ours: bool = False,
     ) -> Iterator[Output]:
-        """Reserves every place before the work begins. All places are checked here.
+        """Reserves every place for a recording, a file or `-`, before the work begins.
 
-        Files appear only if the block ends cleanly.
-
-        Args:
-            source: the recording, a file or `-`.
-            settings: of the run.
-            stdout: standard output, if needed.
-            products: what the command writes.
-            ours: as for `OutputDirectory`.
+        All places are checked here. Files appear only if the block ends cleanly.
 
         Raises:
             UsageError: a place is taken, two outputs share one, or one is the recording itself.
@@ -72,7 +64,8 @@ class Output:
             directory = Path(f"{stem}-{products.ending}")
         output = cls(directory, settings, products)
         output._refuse_collisions(source, settings.format)
-        output._stdout = stdout
+        files = [to for to in (directory, *output._targets.values()) if to not in (None, "-")]
+        output._stdout = _Optional(stdout) if files and stdout is not None else stdout
         with ExitStack() as stack:
             if directory is not None:
                 folder = OutputDirectory(
@@ -80,13 +73,12 @@ class Output:
                 )
                 output._folder = stack.enter_context(folder)
             for name, target in output._targets.items():
-                output._singles[name] = (
-                    output._stream()
-                    if target == "-"
-                    else stack.enter_context(
-                        atomic_file(Path(target), force=settings.force, kind=name)
-                    )
-                )
+                file = output._stdout
+                if target != "-":
+                    single = atomic_file(Path(target), force=settings.force, kind=name)
+                    file = stack.enter_context(single)
+                    file = _Optional(file) if len(files) > 1 else file  # it may be a pipe
+                output._singles[name] = file
             yield output
 
     def single(self, option: str) -> BinaryIO | None:
@@ -111,7 +103,7 @@ class Output:
 
     def to_stdout(self, content: bytes, what: str) -> None:
         """Writes to standard output; `what` names it in errors."""
-        _send(self._stream(), content, what)
+        _send(self._stdout, content, what)
 
     def write_record(self, record: dict[str, Any]) -> None:
         """The record of the run, to the directory and with `--json` to standard output.
@@ -130,11 +122,7 @@ class Output:
         if self._folder is not None:
             write_json(self._folder.path(self._products.record), record)
         if self._json:
-            write_json(self._stream(), record)
-
-    def _stream(self) -> BinaryIO:
-        assert self._stdout is not None
-        return self._stdout
+            write_json(self._stdout, record)
 
     def _refuse_collisions(self, source: str, picture_format: str) -> None:
         singles = {
@@ -162,6 +150,26 @@ class Output:
                     f"{named} would hold a picture in {picture_format}: choose a name that ends in "
                     f".{picture_format}, or another `format`"
                 )
+
+
+class _Optional:
+    """A stream beside files: if its reader leaves, the rest is dropped and the files are written."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file: BinaryIO | None = file
+
+    def write(self, data: bytes | memoryview) -> int:
+        if self._file is not None:
+            try:
+                return self._file.write(data)
+            except BrokenPipeError:
+                self._file = None
+        return len(data)
+
+    def flush(self) -> None:
+        with suppress(BrokenPipeError):
+            if self._file is not None:
+                self._file.flush()
 
 
 def _send(file: BinaryIO, content: bytes, what: str) -> None:

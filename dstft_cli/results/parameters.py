@@ -7,7 +7,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 import numpy as np
 from numpy.lib.npyio import NpzFile
@@ -30,29 +30,18 @@ MOST_GAPS = 1000  # a recording longer than this many times its frames is damage
 class StoredParameters:
     """The transform that parameters.npz holds.
 
-    Attributes:
-        window_length: samples, [1, 1], [1, T], [F, 1] or [F, T], from 2 to n_fft; of the tiles, [B, U],
-            where there is a `length_map`.
-        frame_centers: samples, [T], strictly increasing.
-        hop_lengths: samples, [T-1].
-        times: seconds, [T].
-        frequencies: Hz, [F].
-        sample_rate: Hz.
-        n_fft: FFT size K, F = K // 2 + 1.
-        samples: per channel N, >= 1; all frame centres lie within [0, N].
-        window: window family, one of `names.WINDOWS`.
-        normalization: one of `names.NORMALIZATIONS`.
-        length_map: the lengths of all cells, where they vary with time and frequency on tiles.
+    Where there is a `length_map`, of lengths that vary with time and frequency on tiles, `window_length` is
+    that of the tiles, [B, U].
     """
 
-    window_length: FloatArray
-    frame_centers: FloatArray
-    hop_lengths: FloatArray
-    times: FloatArray
-    frequencies: FloatArray
-    sample_rate: float
-    n_fft: int
-    samples: int
+    window_length: FloatArray  # samples, [1, 1], [1, T], [F, 1] or [F, T], from 2 to n_fft
+    frame_centers: FloatArray  # samples, [T], strictly increasing
+    hop_lengths: FloatArray  # samples, [T-1]
+    times: FloatArray  # seconds, [T]
+    frequencies: FloatArray  # Hz, [F]
+    sample_rate: float  # Hz
+    n_fft: int  # FFT size K, F = K // 2 + 1
+    samples: int  # per channel N, >= 1; all frame centres lie within [0, N]
     window: str
     normalization: str
     length_map: LengthMap | None = None
@@ -123,29 +112,15 @@ def write_parameters(path: Path, result: Result, step: int = 1) -> None:
                 np.lib.format.write_array(member, array, allow_pickle=False)
         if tiles is not None and step == 1:
             _write_cells(archive, tiles, result)
-        _write_rows(
-            archive,
-            "trajectory_window_length",
-            trajectory.window_lengths,
-            shape,
-            np.float32,
-        )
-        _write_rows(archive, "trajectory_hop_length", trajectory.hop_lengths, (hops,), np.float64)
-
-
-def _write_rows(
-    archive: zipfile.ZipFile,
-    name: str,
-    rows: tuple[FloatArray, ...],
-    shape: tuple[int, ...],
-    kind: type[np.floating[Any]],
-) -> None:
-    """One array [S, *shape], row by row; a row without values (no hop in one frame) becomes NaN."""
-    with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-        write_header(member, (len(rows), *shape), np.dtype(kind), fortran_order=False)  # type: ignore[arg-type]
-        for row in rows:
-            filled = row if row.size else np.full(1, np.nan)
-            member.write(np.ascontiguousarray(np.broadcast_to(filled, shape), kind).data)
+        for name, rows, sizes, kind in (
+            ("trajectory_window_length", trajectory.window_lengths, shape, np.float32),
+            ("trajectory_hop_length", trajectory.hop_lengths, (hops,), np.float64),
+        ):  # row by row; a row without values (no hop in one frame) becomes NaN
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                write_header(member, (len(rows), *sizes), kind, fortran_order=False)
+                for row in rows:
+                    filled = row if row.size else np.full(1, np.nan)
+                    member.write(np.ascontiguousarray(np.broadcast_to(filled, sizes), kind).data)
 
 
 def _write_cells(archive: zipfile.ZipFile, tiles: LengthMap, result: Result) -> None:
@@ -154,7 +129,7 @@ def _write_cells(archive: zipfile.ZipFile, tiles: LengthMap, result: Result) -> 
     shape = len(frequencies), len(centers)
     block = max(MOST_CELLS // len(frequencies), 1)
     with archive.open("window_length.npy", "w", force_zip64=True) as member:
-        write_header(member, shape, np.dtype(np.float32), fortran_order=True)  # type: ignore[arg-type]
+        write_header(member, shape, np.float32, fortran_order=True)
         for start in range(0, len(centers), block):
             lengths = tiles.at(frequencies, centers[start : start + block])
             member.write(np.ascontiguousarray(lengths.T, np.float32).data)
@@ -181,17 +156,7 @@ def read_parameters(path: Path) -> StoredParameters:
         raise InputError(f"{place}: {error}: run dstft optimize again") from None
     except OSError as error:
         raise InputError(f"cannot read {place}: {system_reason(error)}") from error
-    except (
-        ValueError,
-        KeyError,
-        EOFError,
-        RuntimeError,  # an encrypted or exotic archive
-        MemoryError,
-        OverflowError,
-        SyntaxError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
+    except _DAMAGE as error:
         raise InputError(
             f"{place} is not an .npz of dstft or is damaged: run dstft optimize again"
         ) from error
@@ -201,8 +166,15 @@ class _WrongError(Exception):
     """An error in the parameters of a file."""
 
 
+# what NumPy and zipfile raise for damaged, encrypted and exotic archives
+_DAMAGE = (
+    *(ValueError, KeyError, EOFError, RuntimeError, MemoryError, OverflowError, SyntaxError),
+    *(zipfile.BadZipFile, zlib.error),
+)
+
+
 def _read(stored: NpzFile) -> StoredParameters:
-    archive = cast(zipfile.ZipFile, stored.zip)
+    archive: Any = stored.zip
     there = {name.removesuffix(".npy") for name in archive.namelist()}
     tiled = STEPS in there
     places = {name: FINER[name] if FINER.get(name) in there else name for name in NAMES}
@@ -257,7 +229,7 @@ def _announced(archive: zipfile.ZipFile, name: str) -> tuple[int, ...]:
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise ValueError(f"{name} has a compression that NumPy does not use")
     with archive.open(info) as file:
-        shape, _, dtype = read_header(cast(BinaryIO, file))
+        shape, _, dtype = read_header(file)
         if info.file_size != file.tell() + math.prod(shape) * dtype.itemsize:
             raise ValueError(f"{name} has another size than its header says")
     if dtype.hasobject:
@@ -269,9 +241,8 @@ def _announced(archive: zipfile.ZipFile, name: str) -> tuple[int, ...]:
     if name in (*SINGLE, STEPS) and dtype.itemsize > LARGEST_SINGLE:
         raise ValueError(f"{name} is too large")
     if name in RISING and info.file_size > MOST_PACKED * info.compress_size:
-        raise _WrongError(
-            f"'{name}' does not increase"
-        )  # values that all differ do not compress so well
+        # values that all differ do not compress so well
+        raise _WrongError(f"'{name}' does not increase")
     return shape
 
 
@@ -297,13 +268,10 @@ def _check_shapes(
     if T == 0:
         raise _WrongError("'frame_centers' is empty")
     shown = min(max(math.prod(announced["times"]), 1), T) if finer else T  # frames of the array
-    shapes = {
-        "frame_centers": (T,),
-        "hop_lengths": (shown - 1,),
-        "times": (shown,),
-        "frequencies": (F,),
-    }
-    for name, shape in shapes.items():
+    for name, shape in (
+        *(("frame_centers", (T,)), ("hop_lengths", (shown - 1,))),
+        *(("times", (shown,)), ("frequencies", (F,))),
+    ):
         if announced[name] != shape:
             raise _WrongError(f"'{name}' has shape {announced[name]}, where {shape} is expected")
     found = announced["window_length"]

@@ -38,11 +38,9 @@ _LEFTOVER = re.compile(r"\.(.+?)(\.lock|\.[0-9a-f]{8}\.partial)", re.DOTALL)
 
 @contextmanager
 def disk_errors(place: Path | str, *, only_full: bool = False) -> Iterator[None]:
-    """Turns an `OSError` of the block into one line about `place`.
+    """Turns an `OSError` of the block into one line about `place`, as the user named it.
 
-    Args:
-        place: what is being written, as the user named it.
-        only_full: convert a full disk only, for blocks that do more than write.
+    With `only_full` a full disk only, for blocks that do more than write.
 
     Raises:
         OutputError: for every `OSError` except `BrokenPipeError`.

@@ -27,19 +27,12 @@ STAGES = ("load", "search", "descent", "write", "total")
 
 @dataclass(frozen=True)
 class Products:
-    """The files of one command.
+    """The files of one command."""
 
-    Attributes:
-        ending: of the default directory, STEM-ENDING.
-        record: name of its JSON file.
-        names: every file that it may write into its directory.
-        singles: options that name one more file, or `-` for standard output.
-    """
-
-    ending: str
-    record: str
-    names: frozenset[str]
-    singles: tuple[str, ...]
+    ending: str  # of the default directory, STEM-ENDING
+    record: str  # name of its JSON file
+    names: frozenset[str]  # every file that it may write into its directory
+    singles: tuple[str, ...]  # options that name one more file, or `-` for standard output
 
 
 def _figures(*names: str) -> frozenset[str]:
@@ -87,8 +80,8 @@ def result_record(
         array_step: frames of the transform that make one of `spectrogram.npy`. `hop_length` and
             `frames` are those of the array, `transform` has those of the transform.
     """
-    summary = result.criterion
-    times = {**dict.fromkeys(STAGES), **result.seconds, **seconds}
+    summary, centers = result.criterion, result.frame_centers
+    best = {"win_length": summary.best_fixed_win_length, "value": summary.best_fixed}
     record = {
         "version": __version__,
         "settings": settings,
@@ -98,21 +91,18 @@ def result_record(
             "scope": result.scope,
             "direction": summary.direction,
             "start": summary.start,
-            "best_fixed": {
-                "win_length": summary.best_fixed_win_length,
-                "value": summary.best_fixed,
-            },
+            "best_fixed": best,
             "final": summary.final,
             "table_bound": summary.table_bound,
         },
         "window_length": _spread(result.lengths),
-        "hop_length": _hop_length(result.frame_centers[::array_step]),
+        "hop_length": _hop_length(centers[::array_step]),
         "n_fft": result.n_fft,
-        "frames": len(result.frame_centers[::array_step]),
-        "transform": {"hop_length": _hop_length(result.frame_centers), "frames": result.frames},
+        "frames": len(centers[::array_step]),
+        "transform": {"hop_length": _hop_length(centers), "frames": result.frames},
         "stop_reason": result.stop_reason,
         "evaluations": result.evaluations,
-        "seconds": times,
+        "seconds": {**dict.fromkeys(STAGES), **result.seconds, **seconds},
         "peak_memory_mb": peak_memory_mb,
         "warnings": list(dict.fromkeys(warnings)),
         "outputs": outputs or {},
@@ -133,14 +123,13 @@ def write_json(target: Path | BinaryIO, record: Mapping[str, Any]) -> None:
         OutputError: it cannot be written.
     """
     text = json.dumps(_plain(record), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    text = re.sub("[\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", text)
-    if isinstance(target, Path):
-        with disk_errors(target.name):
-            target.write_bytes(text.encode("utf-8"))
-        return
-    with disk_errors("the JSON record"):
-        target.write(text.encode("utf-8"))
-        target.flush()
+    data = re.sub("[\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", text).encode()
+    with disk_errors(target.name if isinstance(target, Path) else "the JSON record"):
+        if isinstance(target, Path):
+            target.write_bytes(data)
+        else:
+            target.write(data)
+            target.flush()
 
 
 def sweep_record(
@@ -154,22 +143,15 @@ def sweep_record(
 ) -> dict[str, Any]:
     """The record that is sweep.json: per criterion its best length and how much that matters.
 
-    Args:
-        sweep: the curves.
-        settings: those of a sweep.
-        signal_info, seconds, peak_memory_mb: as in `result_record`.
-        warnings: of the recording and of the sweep.
+    The other arguments are as in `result_record`.
     """
+    low, high, count = float(sweep.lengths[0]), float(sweep.lengths[-1]), len(sweep.lengths)
     return {
         "version": __version__,
         "settings": settings,
         "input": signal_info,
         "looked_at": sweep.looked_at,
-        "window_length": {
-            "min": float(sweep.lengths[0]),
-            "max": float(sweep.lengths[-1]),
-            "count": len(sweep.lengths),
-        },
+        "window_length": {"min": low, "max": high, "count": count},
         "criteria": [_summary(curve, sweep.n_fft_of(curve)) for curve in sweep.curves],
         "seconds": {**sweep.seconds, **seconds},
         "peak_memory_mb": peak_memory_mb,
@@ -179,19 +161,16 @@ def sweep_record(
 
 def _summary(curve: SweepCurve, n_fft: int) -> dict[str, Any]:
     low, high = curve.good_lengths
-    usual = curve.at(USUAL_LENGTH)
+    at, usual = curve.at(USUAL_LENGTH), None
+    if at is not None:
+        value, loss = float(curve.values[at]), float(curve.losses[at])
+        usual = {"win_length": USUAL_LENGTH, "value": value, "loss": loss}
     return {
         "name": curve.name,
         "direction": curve.direction,
         "unit": curve.unit,
         "best": {"win_length": curve.best_length, "n_fft": n_fft, "value": curve.best_value},
-        "usual": None
-        if usual is None
-        else {
-            "win_length": USUAL_LENGTH,
-            "value": float(curve.values[usual]),
-            "loss": float(curve.losses[usual]),
-        },
+        "usual": usual,
         "good_enough": {"min": low, "max": high, "loss": GOOD_ENOUGH},
         "off_by_two": curve.loss_off_by_two,
         "spread": curve.spread,
@@ -210,23 +189,15 @@ class StoredInput(BaseModel):
 
 
 class StoredRecord(BaseModel):
-    """The fields that are read back from a result.json.
-
-    Attributes:
-        version: of dstft.
-        settings: as JSON values.
-        input: the recording.
-        outputs: name to path.
-        sizes: of the files of the directory, bytes, by name.
-    """
+    """The fields that are read back from a result.json."""
 
     model_config = ConfigDict(frozen=True)
 
     version: str
     settings: dict[str, Any]
     input: StoredInput
-    outputs: dict[str, str]
-    sizes: dict[str, NonNegativeInt] = {}
+    outputs: dict[str, str]  # name to path
+    sizes: dict[str, NonNegativeInt] = {}  # of the files of the directory, bytes, by name
 
 
 def read_result(path: Path) -> StoredRecord:

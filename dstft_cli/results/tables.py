@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -12,17 +13,13 @@ from dstft_cli.records import FloatArray, Sweep, Trajectory
 from dstft_cli.results.place import disk_errors
 
 TRAJECTORY_COLUMNS = (
-    "step",
-    "phase",
-    "seconds",
-    "evaluations",
-    "criterion",
-    "window_length_min",
-    "window_length_median",
-    "window_length_max",
-    "hop_length_min",
-    "hop_length_median",
-    "hop_length_max",
+    *("step", "phase", "seconds", "evaluations", "criterion"),
+    *("window_length_min", "window_length_median", "window_length_max"),
+    *("hop_length_min", "hop_length_median", "hop_length_max"),
+)
+SWEEP_COLUMNS = (
+    *("criterion", "direction", "phase", "window_length", "milliseconds"),
+    *("n_fft", "hop_length", "value", "loss", "unit"),
 )
 
 
@@ -38,31 +35,10 @@ def write_trajectory(path: Path, trajectory: Trajectory) -> None:
         lines = csv.writer(file)
         lines.writerow(TRAJECTORY_COLUMNS)
         for step, phase in enumerate(trajectory.phase):
-            lines.writerow(
-                [
-                    step,
-                    phase,
-                    repr(float(trajectory.seconds[step])),
-                    int(trajectory.evaluations[step]),
-                    repr(float(trajectory.criterion[step])),
-                    *_spread(trajectory.window_lengths[step]),
-                    *_spread(trajectory.hop_lengths[step]),
-                ]
-            )
-
-
-SWEEP_COLUMNS = (
-    "criterion",
-    "direction",
-    "phase",
-    "window_length",
-    "milliseconds",
-    "n_fft",
-    "hop_length",
-    "value",
-    "loss",
-    "unit",
-)
+            seconds, value = float(trajectory.seconds[step]), float(trajectory.criterion[step])
+            lengths = map(_spread, (trajectory.window_lengths[step], trajectory.hop_lengths[step]))
+            evaluations = int(trajectory.evaluations[step])
+            lines.writerow([step, phase, seconds, evaluations, value, *chain(*lengths)])
 
 
 def sweep_csv(sweep: Sweep) -> bytes:
@@ -76,30 +52,22 @@ def sweep_csv(sweep: Sweep) -> bytes:
     lines.writerow(SWEEP_COLUMNS)
     for curve in sweep.curves:
         rows = [
-            ("table", curve.lengths[m], m, curve.values[m], curve.losses[m])
-            for m in range(len(curve.lengths))
+            ("table", length, m, curve.values[m], curve.losses[m])
+            for m, length in enumerate(curve.lengths)
         ]
         rows.append(("descent", curve.best_length, curve.minimum, curve.best_value, 0.0))
         for phase, length, m, value, loss in rows:
+            used = int(sweep.n_ffts[m]), float(sweep.hop_lengths[m])
+            lengths = float(length), float(length) / sweep.sample_rate * 1000
+            values = float(value), float(loss)
             lines.writerow(
-                [
-                    curve.name,
-                    curve.direction,
-                    phase,
-                    repr(float(length)),
-                    repr(float(length) / sweep.sample_rate * 1000),
-                    int(sweep.n_ffts[m]),
-                    repr(float(sweep.hop_lengths[m])),
-                    repr(float(value)),
-                    repr(float(loss)),
-                    curve.unit,
-                ]
+                [curve.name, curve.direction, phase, *lengths, *used, *values, curve.unit]
             )
     return text.getvalue().encode("utf-8")
 
 
-def _spread(lengths: FloatArray) -> list[str]:
-    """Min, median, max as text; empty where there are none."""
+def _spread(lengths: FloatArray) -> list[float | str]:
+    """Min, median, max; empty where there are none."""
     if lengths.size == 0:
         return ["", "", ""]
-    return [repr(float(of(lengths))) for of in (np.min, np.median, np.max)]
+    return [float(of(lengths)) for of in (np.min, np.median, np.max)]

@@ -6,11 +6,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import soundfile
+from contract.support import Ran, run
 
 RATE = 8000  # Hz
 SETTINGS = ("n_fft=256", "hop_length=64", "figures=false", "threads=1")  # some 20 ms per clip
@@ -62,6 +65,36 @@ def start(*arguments: Any, **options: Any) -> subprocess.Popen[str]:
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     options = {"env": ENVIRONMENT, "start_new_session": True, **pipes, **options}
     return subprocess.Popen([*COMMAND, "batch", *map(str, arguments)], **options)
+
+
+class InProcess:
+    """Workers that run every call at once, in this process."""
+
+    threads = 1
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        pass
+
+    def capacity(self) -> int:
+        return 1
+
+    def missing(self) -> None:
+        return None
+
+    gone = abandon = missing
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any) -> "Future[Any]":
+        future: Future[Any] = Future()
+        future.set_result(fn(*args))
+        return future
+
+
+def in_process(*arguments: Any, stdin: bytes = b"", code: int | None = 0) -> Ran:
+    """Runs `dstft batch`, with all its jobs, in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(Path(__file__).parent))
+        patch.setattr("dstft_cli.batch.pools.LocalExecutor", InProcess)
+        return run("batch", *map(str, arguments), stdin=stdin, code=code)
 
 
 def journal(folder: Path) -> list[dict[str, Any]]:

@@ -1,26 +1,23 @@
-"""`dstft batch` on what only real processes show: odd names through a pipe, output of libraries."""
+"""`dstft batch` with odd names through a pipe, and with libraries that write to its streams."""
 
 import json
 
 import pytest
 
-from batch.batch_example import SETTINGS, batch, clip, clips, config, results
-
-PIPED = [part for pair in SETTINGS for part in ("--set", pair)]
+from batch.batch_example import SETTINGS, batch, clip, clips, config, in_process, results
 
 
-def test_inputs_from_a_pipe_whatever_their_names(tmp_path):
+def test_inputs_from_a_pipe_whatever_their_names(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     names = ["two words", "line\nbreak", "🐦", "--force", "a\udcffb", "'quote\"", "*"]
     for number, name in enumerate(names):
         clip(tmp_path / f"{name}.wav", number)
-    done = batch(
-        *("--from0", "-", "--output", "out/{stem}", "--json", "--no-report", *PIPED),
-        cwd=tmp_path,
-        input="".join(f"{name}.wav\0" for name in names).encode("utf-8", "surrogateescape"),
-        text=False,
+    done = in_process(
+        *("--from0", "-", "--output", "out/{stem}", "--json", "--no-report"),
+        *(part for pair in SETTINGS for part in ("--set", pair)),
+        stdin="".join(f"{name}.wav\0" for name in names).encode("utf-8", "surrogateescape"),
     )
-    assert done.returncode == 0, done.stderr
-    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    rows = [json.loads(line) for line in done.text.splitlines()]
     assert {row["input"] for row in rows} == {f"{tmp_path}/{name}.wav" for name in names}
     assert set(results(tmp_path / "out")) == set(names)
 

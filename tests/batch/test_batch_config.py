@@ -64,18 +64,14 @@ def test_defaults_own_settings_matrix_and_overrides(tmp_path):
     assert plan.source(plan.jobs[4]) == str(tmp_path / "b.wav")
 
 
-def test_a_matrix_is_above_the_job_and_a_preset_below_all(tmp_path):
-    text = "jobs: [{input: a.wav, seed: 1, matrix: {seed: [2, 3]}}]\noutput: '{seed}'"
+def test_matrix_preset_and_settings_without_effect(tmp_path):
+    text = "defaults: {preset: speech}\njobs: [{input: a.wav}, {input: b.wav, window: kaiser, seed: 1, "
+    text += "matrix: {seed: [2, 3]}}]\noutput: '{stem}-{seed}'"
     plan = make_plan(read_config(write(tmp_path, text)))
-    assert [variant.settings.seed for variant in plan.variants] == [2, 3]
-    text = "defaults: {preset: speech}\njobs: [{input: a.wav}, {input: b.wav, window: kaiser}]\n"
-    plan = make_plan(read_config(write(tmp_path, text)))
-    assert [variant.settings.preset for variant in plan.variants] == ["speech", "speech"]
+    assert [v.settings.preset for v in plan.variants] == ["speech"] * 3
+    assert [v.settings.seed for v in plan.variants][1:] == [2, 3]
     assert plan.variants[1].settings.window == "kaiser"
     assert "preset" in refused(tmp_path, "defaults: {preset: nosuch}\n" + JOBS)
-
-
-def test_settings_without_effect_are_ignored(tmp_path):
     text = (
         "defaults: {smoothness: 0.2, order: 2, criterion: renyi}\noutput: '{window_mode}'\n"
         "jobs: [{input: a.wav, criterion: entropy, matrix: {window_mode: [constant, time]}}]"
@@ -173,16 +169,16 @@ def test_a_list_of_inputs_is_taken_as_it_is():
         from_list([], "--from -")
 
 
-def test_a_config_cannot_multiply_out_without_limit(tmp_path):
+def test_a_config_cannot_multiply_out_without_limit(tmp_path, monkeypatch):
     axes = [f"      {k}: [1, 2, 3, 4, 5, 6, 7, 8]" for k in ("power", "smoothness", "seed", "lr")]
     axes += [f"      {k}: [10, 20, 30, 40, 50, 60, 70, 80]" for k in ("max_steps", "db_range")]
     path = tmp_path / "b.yaml"
     path.write_text("jobs:\n  - input: a.wav\n    matrix:\n" + "\n".join(axes))
     with pytest.raises(UsageError, match=r":3: .*262144"):
         read_config(path)
-    inputs = ", ".join(f"{i}.wav" for i in range(2000))
-    path.write_text(f"jobs:\n  - &j\n    input: [{inputs}]\n" + "  - *j\n" * 6000)
-    with pytest.raises(UsageError, match="more than 1000000 jobs"):
+    monkeypatch.setattr("dstft_cli.batch.config.MOST_JOBS", 100)
+    path.write_text("jobs:\n  - &j\n    input: [a.wav, b.wav]\n" + "  - *j\n" * 60)
+    with pytest.raises(UsageError, match="more than 100 jobs"):
         read_config(path)
 
 

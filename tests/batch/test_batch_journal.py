@@ -9,12 +9,15 @@ import sys
 import time
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from batch.batch_example import clip
 from dstft_cli._version import __version__
 from dstft_cli.batch import from_list, make_plan
 from dstft_cli.batch.journal import Journal
-from dstft_cli.batch.run import Watch, kept_entries
+from dstft_cli.batch.run import Watch, kept_rows
+from dstft_cli.batch.summary import write_summary
 from dstft_cli.batch.worker import ENTRY, content_digest, job_key
 from dstft_cli.errors import OutputError, UsageError
 
@@ -30,32 +33,49 @@ def test_entries_come_back_and_the_last_one_counts(tmp_path):
     assert os.listdir(tmp_path) == []  # nothing has ended, nothing is left
     with Journal(folder, force=False) as journal:
         assert journal.entries == {}
-        for line in (entry("a", n=1), entry("b\n🐦\udcff", n=2), entry("a", n=3)):
+        for line in (entry("a", key="1"), entry("b\n🐦\udcff", seconds=2), entry("a", key="3")):
             journal.append(line)
     with Journal(folder, force=False) as journal:
-        assert journal.entries == {"a": entry("a", n=3), "b\n🐦\udcff": entry("b\n🐦\udcff", n=2)}
+        assert {name: (e.key, e.seconds) for name, e in journal.entries.items()} == {
+            "a": ("3", None),
+            "b\n🐦\udcff": (None, 2.0),
+        }
         assert journal.damaged == 0
     assert os.listdir(folder) == ["batch-journal.jsonl"]
 
 
-def test_lines_that_are_torn_or_of_odd_types_are_passed_over(tmp_path):
+ODD = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**400), 10**400)
+    | st.floats()
+    | st.text(st.characters(), max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=4,
+)
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+@given(lines=st.lists(ODD | st.fixed_dictionaries({}, optional=dict.fromkeys(
+    ("output", "status", "key", "seconds", "error", "criterion", "warnings"), ODD | st.just("done")
+)), max_size=4))  # fmt: skip
+def test_lines_of_any_types_are_passed_over(tmp_path, lines):
+    path = tmp_path / "batch-journal.jsonl"
+    path.write_text("\n".join(map(json.dumps, [entry("a"), *lines, entry("z")])) + "\n")
+    with Journal(tmp_path, force=False) as journal:
+        assert {"a", "z"} <= set(journal.entries)
+        assert len(journal.entries) + journal.damaged <= len(lines) + 2
+        assert all(type(line.output) is str for line in journal.entries.values())
+
+
+def test_lines_that_are_torn_are_passed_over(tmp_path):
     odd = [b"[1]", b"3", b"null", b"\xff\xfe", b"[" * 100_000, b'{"output": 5, "status": "done"}']
-    for change in (
-        {"status": ["x"]},
-        {"warnings": 5},
-        {"warnings": [1]},
-        {"criterion": "x"},
-        {"criterion": {"best_fixed": 3}},
-        {"window_length": "long"},
-        {"window_length": {"min": 1}},
-        {"seconds": float("nan")},
-        {"key": 7},
-    ):
+    for change in ({"status": ["x"]}, {"seconds": float("nan")}, {"seconds": 10**400}, {"key": 7}):
         odd.append(json.dumps({**entry("b"), **change}).encode())
     path = tmp_path / "batch-journal.jsonl"
     path.write_bytes(b"\n".join([json.dumps(entry("a")).encode(), *odd, b'{"output": "b", "sta']))
     with Journal(tmp_path, force=False) as journal:
-        assert (journal.entries, journal.damaged) == ({"a": entry("a")}, len(odd) + 1)
+        assert (list(journal.entries), journal.damaged) == (["a"], len(odd) + 1)
         journal.append(entry("c"))
     lines = path.read_bytes().split(b"\n")
     assert lines[-3:] == [b'{"output": "b", "sta', json.dumps(entry("c")).encode(), b""]
@@ -124,7 +144,7 @@ def test_a_killed_writer_leaves_whole_lines_and_no_lock(tmp_path):
         "        journal.append({'output': str(n), 'status': 'done', 'error': 'x' * 5000})\n"
     )
     path, before = tmp_path / "batch-journal.jsonl", 0
-    for _ in range(3):
+    for _ in range(2):
         writer = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)])
         while not path.exists() or path.stat().st_size < before + 50_000:
             assert writer.poll() is None
@@ -147,17 +167,38 @@ def done(tmp_path):
     place = tmp_path / "results" / "a"
     place.mkdir(parents=True)
     outputs = {name: str(place / name) for name in ("spectrogram.npy", "result.json")}
-    record = {"version": __version__, "input": {"sha256": content}, ENTRY: {"settings": digest}}
-    record |= {"outputs": outputs, "sizes": {"spectrogram.npy": 5}}
+    record = {
+        "version": __version__,
+        "input": {"sha256": content, "sample_rate": 8000},
+        ENTRY: {"settings": digest},
+        "criterion": {
+            "name": "entropy",
+            "scope": "plane",
+            "direction": "minimize",
+            **dict.fromkeys(("start", "final", "table_bound"), 1.5),
+            "best_fixed": {"win_length": None, "value": 2},
+        },
+        "window_length": {"min": 1.5, "median": 2, "max": 3},
+        "hop_length": None,
+        "n_fft": 256,
+        "warnings": ["w"],
+        "outputs": outputs,
+        "sizes": {"spectrogram.npy": 5},
+    }
     (place / "spectrogram.npy").write_bytes(b"12345")
     line = entry("a", key=job_key(content, digest))
     warned = []
 
     def kept(text=None, **changes) -> bool:
         (place / "result.json").write_text(text or json.dumps({**record, **changes}))
+        if text is None and not changes:
+            kept.record = record
         with Journal(plan.folder, force=False) as journal:
             journal.append(line)
-            return set(kept_entries(plan, journal, Watch(warn=warned.append))) == {1}
+            rows = kept_rows(plan, journal, Watch(warn=warned.append))
+        json.dumps(rows, allow_nan=False)  # what is kept can be printed and written
+        write_summary(plan, rows)
+        return set(rows) == {1}
 
     return plan, kept, warned
 
@@ -165,7 +206,11 @@ def done(tmp_path):
 def test_only_a_result_of_the_same_content_settings_and_version_is_kept(done):
     plan, kept, warned = done
     assert kept()
-    for changes in ({"version": "0.0.0"}, {"input": {"sha256": "0"}}, {ENTRY: {"settings": "0"}}):
+    for changes in (
+        {"version": "0.0.0"},
+        {"input": {"sha256": "0", "sample_rate": 1}},
+        {ENTRY: {"settings": "0"}},
+    ):
         assert not kept(**changes)
     assert kept()
     source = plan.jobs[0].input
@@ -196,11 +241,29 @@ def test_a_result_with_a_file_missing_empty_or_cut_is_not_kept(done):
     assert not kept()
 
 
+def leaves(value, path=()):
+    """Paths of all values in a tree of JSON, the branches too."""
+    for key, inner in value.items() if isinstance(value, dict) else ():
+        yield (*path, key)
+        yield from leaves(inner, (*path, key))
+
+
 def test_a_record_of_odd_types_is_named_and_not_kept(done):
     _, kept, warned = done
-    for changes in ({"input": None}, {"outputs": 5}, {"sizes": {"a": "b"}}, {"warnings": [1]}):
-        assert not kept(**changes)
-        assert "a/result.json" in warned.pop()
+    assert kept()
+    count = 0
+    for path in leaves(kept.record):
+        for value in (None, True, 10**400, float("nan"), "\ud800", [{}], {"a": []}):
+            changed = json.loads(json.dumps(kept.record))
+            inner = changed
+            for key in path[:-1]:
+                inner = inner[key]
+            inner[path[-1]] = value
+            assert not (kept(json.dumps(changed)) and warned), (path, value)
+            count += len(warned)
+            assert all("a/result.json" in line for line in warned)
+            warned.clear()
+    assert count > 100
     for text in ("{", "[1]", "[" * 100_000):
         assert not kept(text)
         assert "a/result.json" in warned.pop()

@@ -18,6 +18,7 @@ from batch.batch_example import (
     batch,
     clips,
     config,
+    in_process,
     journal,
     leftovers,
     results,
@@ -25,7 +26,7 @@ from batch.batch_example import (
     wait_for,
 )
 
-JOBS = 8
+JOBS = 5
 TEXT = "output: out/{stem}\njobs: [{input: 'in/*.wav', criterion: 'batch_criteria:Gated'}]\n"
 
 
@@ -34,7 +35,7 @@ def reference(tmp_path_factory):
     """The results of a batch that nothing stopped."""
     folder = tmp_path_factory.mktemp("reference")
     clips(folder / "in", JOBS)
-    assert batch(config(folder, TEXT), "--no-report", "--workers", 1).returncode == 0
+    in_process(config(folder, TEXT), "--no-report")
     return results(folder / "out")
 
 
@@ -100,13 +101,12 @@ def test_killed_at_random_moments_and_resumed_it_ends_as_if_nothing_had_happened
         for name, result in results(out).items():
             assert result == reference[name]
     stood = {line["output"] for line in journal(out) if line["status"] == "done"}
-    done = batch(path, "--no-report", "--workers", 1)
-    assert done.returncode == 0, done.stderr
+    done = in_process(path, "--no-report")
     assert results(out) == reference
     assert leftovers(tmp_path) == []
     lines = [line["output"] for line in journal(out)]
     assert len(lines) == len(set(lines)) == JOBS  # no job was done twice
-    assert f"{JOBS - len(stood)} done, {len(stood)} kept in" in done.stdout
+    assert f"{JOBS - len(stood)} done, {len(stood)} kept in" in done.text
 
 
 @pytest.mark.slow
@@ -131,7 +131,7 @@ def test_interrupted_it_ends_and_says_how_to_resume(tmp_path, reference, number)
     assert "Traceback" not in stderr
     wait_for_the_end_of(run.pid)
     assert leftovers(tmp_path) == []
-    assert batch(path, "--no-report").returncode == 0
+    in_process(path, "--no-report")
     assert results(out) == reference
 
 

@@ -80,6 +80,17 @@ def test_unknown_commands_and_options(dstft, refused) -> None:
         message = refused(*arguments)
         assert words in message, message
     assert "did you mean" not in refused("sweep", "a.wav", "--window-mode", "time")
+    long = "x" * 5000
+    for arguments in (
+        [long],
+        ["optimize", f"--{long}"],
+        ["report", "a", long],
+        ["reconstruct", "a", "-o", long],
+        ["reproduce", long],
+        ["batch", "--set", f"criterion={long}:{long}", "--from", "none"],
+        ["batch", "none", "-o", f"{long}/.."],
+    ):
+        assert len(refused(*arguments)) < 400, arguments
 
 
 def test_version_names_what_results_depend_on(dstft, monkeypatch) -> None:
@@ -89,7 +100,7 @@ def test_version_names_what_results_depend_on(dstft, monkeypatch) -> None:
         for part in (__version__, version("torch"), soundfile.__libsndfile_version__):
             assert part in text, text
     monkeypatch.setattr("dstft_cli.cli.version.package_version", lambda name: f"no {name}")
-    monkeypatch.setattr("dstft_cli.cli.version._bundled_library", lambda: str(ROOT / "README.md"))
+    monkeypatch.setattr("dstft_cli.cli.version._library", lambda: str(ROOT / "README.md"))
     assert "no torch" in dstft("--version").out
     assert "no libsndfile" in dstft("--version").out
 

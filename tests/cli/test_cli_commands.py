@@ -104,16 +104,6 @@ def test_sweep_verdicts() -> None:
     assert text.endswith("results in o")
 
 
-def test_sweep_streams_and_files(folder: Path, dstft) -> None:
-    text = dstft("sweep", "a.wav", "--csv", "-").out
-    assert text.startswith("criterion,")
-    assert not Path("a-sweep").exists()
-    record = json.loads(dstft("sweep", "a.wav", "--json", "--csv", "b.csv", "-o", "out").out)
-    assert Path("b.csv").read_bytes() == text.encode()
-    assert record["outputs"]["csv"] == "b.csv"
-    assert json.loads(Path("out/sweep.json").read_text())["criteria"] == record["criteria"]
-
-
 def test_sweep_takes_what_concerns_it(folder: Path, dstft, refused) -> None:
     Path("c.yaml").write_text(
         "window_mode: time\nsmoothness: 1\ncriterion: all\npower: 1\ncsv: c.csv\n"

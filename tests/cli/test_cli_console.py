@@ -85,13 +85,6 @@ def test_verbose_shows_the_log(calls, capsys, monkeypatch) -> None:
     assert "raise --n-fft" not in capsys.readouterr().err
 
 
-def test_sigterm_handler_is_put_back() -> None:
-    before = signal.getsignal(signal.SIGTERM)
-    with console.sigterm_unwinds():
-        assert signal.getsignal(signal.SIGTERM) is not before
-    assert signal.getsignal(signal.SIGTERM) is before
-
-
 def test_progress_bar_only_on_a_terminal(calls, monkeypatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(sys, "stderr", Terminal())
@@ -200,15 +193,24 @@ def test_full_disk_behind_standard_output() -> None:
         assert err.decode().splitlines()[1].startswith("dstft: disk full"), options
 
 
+CLOSED = """
+import operator, os, sys
+from dstft_cli.batch.pools import LocalExecutor
+from dstft_cli.cli import console
+if __name__ == "__main__":
+    console.occupy_closed_streams()
+    assert os.open("taken", os.O_WRONLY | os.O_CREAT) > 2
+    executor = LocalExecutor(1, os.getpid, silent=False)
+    found = executor.submit(operator.neg, 1).result(60)
+    executor.abandon()
+    sys.exit(found + 1)
+"""
+
+
 @posix
 def test_closed_standard_streams_are_not_taken_for_files(tmp_path: Path) -> None:
-    command = f'"{sys.executable}" -m dstft_cli optimize "$1" --duration 0.5 --no-figures -o out'
-    done = subprocess.run(
-        ["sh", "-c", f"{command} <&- 2>&-", "sh", str(ROOT / "sample_audio" / "speech.wav")],
-        cwd=tmp_path,
-        env=ENVIRONMENT,
-        stdout=subprocess.PIPE,
-        check=False,
-    )
+    """Neither here nor in worker processes."""
+    (tmp_path / "run.py").write_text(CLOSED)
+    command = f'exec "{sys.executable}" run.py <&- >&- 2>&-'
+    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, env=ENVIRONMENT, check=False)
     assert done.returncode == 0
-    assert done.stdout.splitlines()[-1].split() == [b"results", b"out"]

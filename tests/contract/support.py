@@ -214,14 +214,8 @@ def recomputed(written: Written, x: np.ndarray) -> tuple[np.ndarray, float]:
     """`X` and the criterion of what was written, from the samples `x [N]`."""
     settings, parameters = written.settings, written.parameters
     centers, n_fft = parameters["frame_centers"], int(parameters["n_fft"])
-    X = stft_of(
-        x,
-        centers,
-        parameters["window_length"],
-        n_fft,
-        settings["window"],
-        settings["normalization"],
-    )
+    how = settings["window"], settings["normalization"]
+    X = stft_of(x, centers, parameters["window_length"], n_fft, *how)
     weights = None
     if settings["hop_mode"] != "fixed":
         weights = frame_weights(centers, len(x))

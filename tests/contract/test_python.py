@@ -38,14 +38,7 @@ def test_optimize(x: np.ndarray) -> None:
 def test_optimize_is_the_command(folder: object, x: np.ndarray) -> None:
     options = [
         *PLANE,
-        "--n-fft",
-        "256",
-        "--hop-length",
-        "32",
-        "--threads",
-        "1",
-        "--dtype",
-        "float64",
+        *["--n-fft", "256", "--hop-length", "32", "--threads", "1", "--dtype", "float64"],
     ]
     told = run("optimize", "a.wav", "--window-mode", "time", *options, "--json").json["criterion"]
     result = optimize(x, RATE, window_mode="time", threads=1, dtype="float64", **SETTINGS)

@@ -8,12 +8,16 @@ import os
 import signal
 import struct
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+
+from dstft_cli.cli import main
+from tests.batch.batch_example import InProcess
 
 from .support import CONSTANT, FIXED, RATE, N, command, environment, process, read, refused, run
 
@@ -49,16 +53,13 @@ def test_directory_beside_a_stream_where_it_is_asked_for(folder: Path) -> None:
     ran = run("optimize", "a.wav", *CONSTANT, "--json", "-o", "out", "--no-figures")
     stored = json.loads((folder / "out/result.json").read_text(encoding="utf-8"))
     assert ran.json["criterion"] == stored["criterion"]
-    ran = run("optimize", "a.wav", *CONSTANT, "--npy", "-", "-o", "two", "--no-figures")
-    np.testing.assert_array_equal(np.load(io.BytesIO(ran.out)), read("two").spectrogram)
-
-
-def test_files_beside_the_directory(folder: Path) -> None:
-    options = ["--npy", "x.npy", "--png", "x.png", "--no-figures", "-o", "out", "-q"]
+    options = ["--npy", "-", "--png", "x.png", "-o", "two", "--no-figures"]
     ran = run("optimize", "a.wav", *CONSTANT, *options)
-    assert ran.out == b""
-    np.testing.assert_array_equal(np.load("x.npy"), read("out").spectrogram)
+    np.testing.assert_array_equal(np.load(io.BytesIO(ran.out)), read("two").spectrogram)
     assert (folder / "x.png").read_bytes().startswith(PNG)
+    quiet = run("optimize", "a.wav", *CONSTANT, "-q", "-o", "q", "--npy", "x.npy", "--no-figures")
+    assert (quiet.out, quiet.err) == (b"", "")
+    np.testing.assert_array_equal(np.load("x.npy"), read("q").spectrogram)
 
 
 def test_one_thing_fills_stdout(folder: Path) -> None:
@@ -74,27 +75,13 @@ def test_one_thing_fills_stdout(folder: Path) -> None:
     assert listing(folder) == before
 
 
-def test_plain_run_tells_on_stdout(folder: Path) -> None:
-    ran = run("optimize", "a.wav", *CONSTANT, "-o", "out", "--no-figures")
-    assert "entropy" in ran.text
-    assert "out" in ran.text
-    quiet = run("optimize", "a.wav", *CONSTANT, "-q", "-o", "q", "--no-figures")
-    assert (quiet.out, quiet.err) == (b"", "")
-    verbose = run("optimize", "a.wav", *FIXED, "-o", "v", "--no-figures", "-v")
-    assert verbose.err.count("\n") >= 1
-
-
-def test_standard_input(folder: Path) -> None:
-    data = (folder / "a.wav").read_bytes()
-    record = run("optimize", "-", *CONSTANT, "--json", stdin=data).json
-    assert record["input"]["samples"] == N
+def test_standard_input(folder: Path, x: np.ndarray) -> None:
+    data = wav_of_unknown_length(x)
+    whole = (folder / "a.wav").read_bytes()
+    record = run("optimize", "-", *CONSTANT, "--json", stdin=whole).json
     assert record["input"]["path"] == "-"
     file = run("optimize", "a.wav", *CONSTANT, "--json").json
     assert record["criterion"] == file["criterion"]
-
-
-def test_standard_input_of_unknown_length(folder: Path, x: np.ndarray) -> None:
-    data = wav_of_unknown_length(x)
     for raw in (data, data[:40] + struct.pack("<I", 0) + data[44:]):
         record = run("optimize", "-", *CONSTANT, "--json", stdin=raw).json
         assert (record["input"]["samples"], record["input"]["sample_rate"]) == (N, RATE)
@@ -145,24 +132,6 @@ def test_truncated_recording_is_read_as_far_as_it_goes(folder: Path) -> None:
     assert record["warnings"] != []
 
 
-def test_wrong_usage(folder: Path) -> None:
-    before = listing(folder)
-    for options in (
-        ["--n-fft", "many"],
-        ["--n-fft", "128", "--win-length", "100ms"],
-        ["--n-fft", "256", "--hop-length", "200"],
-        ["--win-length-min", "400", "--win-length-max", "300"],
-        ["--smoothness", "-1", "--window-mode", "time"],
-        ["--channel", "3"],
-        ["--duration", "0"],
-        ["--criterion", "renyi", "--order", "1"],
-        ["--cmap", "nonsuch"],
-        ["--config", "absent.yaml"],
-    ):
-        refused("optimize", "a.wav", *options)
-    assert listing(folder) == before
-
-
 def test_what_exists_is_kept(folder: Path) -> None:
     quick = ["optimize", "a.wav", *FIXED, "--no-figures", "-o", "out", "-q"]
     run(*quick)
@@ -173,6 +142,7 @@ def test_what_exists_is_kept(folder: Path) -> None:
     assert (folder / "out/result.json").read_bytes() == before
     run(*quick, "--win-length", "100", "--force")
     assert read("out").record["window_length"] == 100
+    assert sorted(os.listdir()) == ["a.wav", "ab.wav", "out"]
     for option in ("--npy", "--png"):
         (folder / "mine").write_text("mine")
         refused("optimize", "a.wav", *FIXED, option, "mine", "-o", "new")
@@ -189,12 +159,6 @@ def test_foreign_files_are_never_removed(folder: Path) -> None:
     assert (folder / "out/thesis.txt").read_text() == "years"
 
 
-def test_nothing_is_left_beside_results(folder: Path) -> None:
-    for _ in range(2):
-        run("optimize", "a.wav", *FIXED, "--no-figures", "--force", "-o", "out", "-q")
-    assert sorted(os.listdir()) == ["a.wav", "ab.wav", "out"]
-
-
 def test_process_streams(folder: Path) -> None:
     with open("a.wav", "rb") as source:
         done = process("optimize", "-", *CONSTANT, "--npy", "-", cwd=folder, stdin=source)
@@ -203,6 +167,52 @@ def test_process_streams(folder: Path) -> None:
     assert b"Traceback" not in done.stderr
     done = process("optimize", "gone.wav", cwd=folder)
     assert (done.returncode, done.stdout, done.stderr.count(b"\n")) == (1, b"", 1)
+
+
+BATCH = """\
+defaults: {n_fft: 256, hop_length: 64, window_mode: fixed, figures: false}
+output: out/{index}
+jobs: [{input: a.wav}, {input: gone.wav}, {input: ab.wav}]
+"""
+DONE = ["1", "3", "batch-journal.jsonl", "report.html", "summary.csv"]
+
+
+@pytest.mark.parametrize(
+    ("stream", "line", "code", "written"),
+    [
+        ("stdout", "optimize a.wav --json -o out", 0, ["out", "result.json"]),
+        ("stdout", "optimize a.wav --npy - --png x.png", 0, ["x.png"]),
+        ("stdout", "optimize a.wav --npy -", 0, []),
+        ("stdout", "optimize a.wav --emit scipy --npy x.npy", 0, ["x.npy"]),
+        ("stdout", "optimize a.wav -o out", 0, ["out", "result.json"]),
+        ("stdout", "optimize a.wav --npy PIPE -o out", 0, ["out", "result.json"]),
+        ("stdout", "optimize a.wav --png PIPE --npy x.npy", 0, ["x.npy"]),
+        ("stderr", "optimize a.wav -v -o out", 0, ["out", "result.json"]),
+        ("stdout", "sweep a.wav --n-fft 256 --csv - -o out", 0, ["out", "sweep.csv"]),
+        ("stdout", "batch b.yaml --workers 1", 1, DONE),
+        ("stdout", "batch b.yaml --workers 1 --json", 1, DONE),
+        ("stderr", "batch b.yaml --workers 1 -v", 1, DONE),
+    ],
+)
+def test_a_reader_that_leaves_stops_no_work(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, stream: str, line: str, code: int, written: list
+) -> None:
+    (folder / "b.yaml").write_text(BATCH)
+    before = listing(folder)
+    name, *options = line.split()
+    if name == "optimize":
+        options += [*FIXED, "--no-figures"] if "--png" not in options else FIXED
+    if name == "batch":
+        monkeypatch.setattr("dstft_cli.batch.pools.LocalExecutor", InProcess)
+    reader, writer = os.pipe()
+    os.close(reader)
+    options = [option.replace("PIPE", f"/dev/fd/{writer}") for option in options]
+    with open(writer, "w", encoding="utf-8") as pipe:
+        monkeypatch.setattr(sys, stream, pipe)
+        assert main([name, *options]) == code
+    found = {path.name for path in listing(folder) - before}
+    assert set(written) <= found
+    assert bool(written) == bool(found)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")

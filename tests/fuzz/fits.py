@@ -28,6 +28,7 @@ from dstft_cli.names import (
 )
 from dstft_cli.records import Result
 from dstft_cli.stft import stft
+from tests.contract.support import criterion_of
 from tests.fit.cases import optimize
 
 Array = NDArray[np.float64]
@@ -199,34 +200,14 @@ def defined(result: Result, x: Array, options: dict[str, Any]) -> float:
     if result.hop_bounds is not None:
         w = np.diff((t[:-1] + t[1:]) / 2, prepend=0.0, append=max(result.length - 1.0, 1.0))
         w /= w.mean()
-    n = w.sum() * a.shape[0] * a.shape[1]
-    order = options.get("order")
-    match options["criterion"]:
-        case "entropy":
-            p = a / (w * a).sum()
-            return float(-(w * p * np.log(np.where(p > 0, p, 1))).sum())
-        case "renyi":
-            order = 3.0 if order is None else order
-            p = a / (w * a).sum()
-            return float(np.log((w * p**order).sum()) / (1 - order))
-        case "kurtosis":
-            squares = (a**2).sum(1)
-            silent = squares == 0
-            frames = a.shape[1] * (a**4).sum(1) / np.where(silent, 1, squares**2)
-            return float((w * np.where(silent, 1, frames)).sum() / (w.sum() * a.shape[0]))
-        case "concentration":
-            return float((w * a**4).sum() / (w * a**2).sum() ** 2)
-        case "gini":
-            flat = np.sort(a.ravel())
-            k = np.arange(1, len(flat) + 1)
-            return float(((2 * k - len(flat) - 1) * flat).sum() / (len(flat) * flat.sum()))
-        case "lp":
-            q = 0.5 if order is None else order
-            return float((w * a**q).sum() / (w * a**2).sum() ** (q / 2))
-    l1l2 = float((w * a).sum() / np.sqrt((w * a**2).sum()))
-    if options["criterion"] == "l1l2":
-        return l1l2
-    return (math.sqrt(n) - l1l2) / (math.sqrt(n) - 1)
+    name, order = options["criterion"], options.get("order")
+    if name == "kurtosis":  # per frame and channel; a silent frame counts as 1
+        squares = (a**2).sum(1)
+        silent = squares == 0
+        frames = a.shape[1] * (a**4).sum(1) / np.where(silent, 1, squares**2)
+        return float((w * np.where(silent, 1, frames)).sum() / (w.sum() * a.shape[0]))
+    plane = a.transpose(1, 0, 2).reshape(a.shape[1], -1)  # channels after each other
+    return float(criterion_of(name, plane, None if name == "gini" else np.tile(w, len(a)), order))
 
 
 def check_constraints(result: Result, overlap: float, hop_mode: str) -> None:

@@ -24,29 +24,23 @@ WARMED = ("run.output", "run.apply", "run.reconstruct", "report", "plot.pictures
 
 @dataclass(frozen=True)
 class Run:
-    """A command to be run in a folder of its own, standard input from a file there if named.
-
-    With `killed_after`, in seconds, it is killed then unless it has ended.
-    """
+    """A command to be run in a folder of its own."""
 
     number: int
     folder: Path
     arguments: Sequence[str]
-    stdin: str | None = None
-    killed_after: float | None = None
+    stdin: str | None = None  # a file there
+    killed_after: float | None = None  # s, unless it has ended
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended: exit code (minus the signal that ended it), time, memory, standard error.
-
-    `computing` is processor time, that of processes it has waited for included.
-    """
+    """How a run ended."""
 
     run: Run
-    code: int
+    code: int  # minus the signal that ended it
     seconds: float
-    computing: float
+    computing: float  # s of processors, that of processes it has waited for included
     peak_mb: float
     stderr: str
     timed_out: bool

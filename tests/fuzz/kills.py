@@ -1,4 +1,4 @@
-"""`dstft optimize` killed at random moments: what stands under a final name is whole."""
+"""`dstft optimize` and `dstft batch` killed at random moments: what has a final name is whole."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from dstft_cli.results import clear_leftovers
 
 from .files import check_result
 from .forked import Outcome, Run, outcomes, warm_up
+from .results import BATCH
 from .seeds import recording
 
 SINGLES = ["--npy", "single.npy", "--png", "single.png"]
@@ -26,22 +27,29 @@ KNOWN = {"a.wav", "out", "single.npy", "single.png", "stdout.txt", "stderr.txt"}
 def run_kills(kills: int, *, seed: int, scratch: Path) -> list[str]:
     """The campaign; prints counts and returns a line for each kill that did harm.
 
-    Every other run is to replace an earlier result; two of four also write single files.
+    Every third kill is of a batch. Every other run of `optimize` is to replace an earlier result; two
+    of four also write single files.
     """
     warm_up()
     chance, counts, failures = Random(seed), Counter[str](), []
     earlier = scratch / "earlier"
     earlier.mkdir(parents=True)
-    (earlier / "a.wav").write_bytes(recording("wav"))
+    (earlier / "a.wav").write_bytes(recording("WAV"))
     began = time.monotonic()
     usual = max(_run(earlier, "hann", ["--force", *SINGLES]).seconds for _ in range(2))
+    clean = scratch / "batch"
+    longest = _batch(clean).seconds
     for number in range(kills):
         folder = scratch / f"kill-{number}"
+        if number % 3 == 2:
+            problems = [*_kill_batch(folder, chance.uniform(0, longest), counts)]
+            failures += [f"kill {number}: {problem}" for problem in problems]
+            continue
         if number % 2:
             shutil.copytree(earlier, folder)
         else:
             folder.mkdir()
-            (folder / "a.wav").write_bytes(recording("wav"))
+            (folder / "a.wav").write_bytes(recording("WAV"))
         singles = SINGLES if number % 4 > 1 else []
         problems = [*_kill(folder, singles, chance.uniform(0, usual), counts)]
         failures += [f"kill {number}: {problem}" for problem in problems]
@@ -50,6 +58,30 @@ def run_kills(kills: int, *, seed: int, scratch: Path) -> list[str]:
     told = ", ".join(f"{what}: {count}" for what, count in sorted(counts.items()))
     print(f"{kills} kills in {time.monotonic() - began:.0f} s; {told}; {len(failures)} failures")
     return failures
+
+
+def _batch(folder: Path, after: float | None = None) -> Outcome:
+    if not folder.exists():
+        folder.mkdir()
+        for name in ("a.wav", "b.wav", "c.wav"):
+            (folder / name).write_bytes(recording("WAV"))
+        (folder / "b.yaml").write_text(BATCH.replace("]", ", {input: c.wav}]"))
+    run = Run(0, folder, ["batch", "b.yaml", "--workers", "1"], killed_after=after)
+    (outcome,) = outcomes([run], 1)
+    return outcome
+
+
+def _kill_batch(folder: Path, after: float, counts: Counter[str]) -> Iterator[str]:
+    outcome = _batch(folder, after)
+    counts["batch killed" if outcome.code < 0 else "batch ended before"] += 1
+    for record in folder.glob("results/*/result.json"):
+        yield from _broken(record.parent)
+    again = _batch(folder)
+    if again.code != 0:
+        yield f"the next batch ends with {again.code}: {again.stderr}"
+    for name in "abc":
+        yield from _broken(folder / "results" / name)
+    yield from (f"left behind: {path.name}" for path in folder.rglob(".*"))
 
 
 def _kill(folder: Path, singles: list[str], after: float, counts: Counter[str]) -> Iterator[str]:

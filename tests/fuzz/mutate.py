@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Callable
 from random import Random
-
-Mutation = Callable[[bytes, Random, str], bytes]
+from typing import Any
 
 TEXTS = ("yaml", "batch")
+BIG = ("AIFF", "CAF", "SVX", "AU")  # sizes of big-endian
 HEAD = 128  # bytes in which most of a header lies
 SIZES = (0, 1, 2, 7, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 2**31 - 1, 2**31, 2**32 - 8, 2**32 - 1)
 LONG_SIZES = (2**40, 2**62, 2**63 - 1, 2**63, 2**64 - 1)
@@ -93,7 +92,7 @@ def invented(chance: Random, kind: str) -> bytes:
         return b" " * chance.randrange(5) + chance.choice(WORDS) + b"\n"
     body = chance.randbytes(chance.randrange(64))
     size = chance.choice((len(body), chance.choice(SIZES)))
-    return chance.choice(NAMES) + struct.pack(">I" if kind == "aiff" else "<I", size) + body
+    return chance.choice(NAMES) + struct.pack(">I" if kind in BIG else "<I", size) + body
 
 
 def put_word(data: bytes, chance: Random, kind: str) -> bytes:
@@ -117,42 +116,38 @@ def other_number(data: bytes, chance: Random, kind: str) -> bytes:
 
 
 def chunks(data: bytes, kind: str) -> list[tuple[int, int]]:
-    """Start and end of every chunk (WAV, AIFF), metadata block (FLAC), page (OGG), frame or line."""
-    marks = {"ogg": b"OggS", "mp3": b"\xff\xe3", "yaml": b"\n", "batch": b"\n"}
+    """Start and end of every chunk, metadata block (FLAC), page (OGG), frame (MP3) or line.
+
+    Containers without chunks are cut where their bytes look like sizes.
+    """
+    marks = {"OGG": b"OggS", "MP3": b"\xff\xe3", "yaml": b"\n", "batch": b"\n"}
     if kind in marks:
         mark, starts = marks[kind], [0]
         while (at := data.find(mark, starts[-1] + 1)) >= 0:
             starts.append(at + (mark == b"\n"))
         return list(zip(starts, [*starts[1:], len(data)], strict=True))
-    found, at = [], 4 if kind == "flac" else 12
+    found, at = [], 4 if kind == "FLAC" else 12
     while at + 8 <= len(data):
-        if kind == "flac":
+        if kind == "FLAC":
             stop = at + 4 + int.from_bytes(data[at + 1 : at + 4], "big")
         else:
-            size = int.from_bytes(data[at + 4 : at + 8], "big" if kind == "aiff" else "little")
+            size = int.from_bytes(data[at + 4 : at + 8], "big" if kind in BIG else "little")
             stop = at + 8 + size + size % 2
         found.append((at, min(stop, len(data))))
-        if kind == "flac" and data[at] & 0x80:  # the last block of metadata
+        if kind == "FLAC" and data[at] & 0x80:  # the last block of metadata
             found.append((min(stop, len(data)), len(data)))
             break
         at = stop
     return found
 
 
-MUTATIONS: tuple[Mutation, ...] = (flip_bits, cut, write_over, absurd_size, shuffle_chunks)
-TEXT_MUTATIONS: tuple[Mutation, ...] = (
-    flip_bits,
-    cut,
-    shuffle_chunks,
-    put_word,
-    other_number,
-    other_number,
-)
+MUTATIONS = (flip_bits, cut, write_over, absurd_size, shuffle_chunks)
+TEXT_MUTATIONS = (flip_bits, cut, shuffle_chunks, put_word, other_number, other_number)
 
 
 def mutated(data: bytes, chance: Random, kind: str) -> bytes:
     """The file after one to three kinds of damage."""
-    kinds = TEXT_MUTATIONS if kind in TEXTS else MUTATIONS
+    kinds: tuple[Any, ...] = TEXT_MUTATIONS if kind in TEXTS else MUTATIONS
     for _ in range(chance.choice((1, 1, 1, 2, 3))):
         data = chance.choice(kinds)(data, chance, kind) or b"\0"
     return data

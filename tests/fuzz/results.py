@@ -1,9 +1,10 @@
-"""Directories of results with lies in them, given to `apply`, `reconstruct` and `report`."""
+"""Directories of results with lies in them, given to the commands that read them."""
 
 from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import shutil
 import zipfile
@@ -23,7 +24,12 @@ COMMANDS = {
     "apply": ["apply", "learned", "a.wav", "-o", "out", "--no-figures"],
     "reconstruct": ["reconstruct", "learned", "-o", "out.wav"],
     "report": ["report", "learned", "-o", "out.html"],
+    "batch": ["batch", "b.yaml", "--workers", "1", "--json"],
 }
+BATCH = """defaults: {n_fft: 64, hop_length: 32, window_mode: constant, figures: false}
+output: results/{stem}
+jobs: [{input: a.wav}, {input: b.wav}]
+"""
 MODES = ("constant", "time", "frequency", "time-frequency")
 NUMBERS = (0, -1, 1, 2, 3, 1e-300, 1e-9, 0.5, 1e9, 2**31, 2**63, 1e300, np.nan, np.inf, -np.inf)
 SIZES = (0, -1, 1, 2, 10**6, 10**12, 2**62, 2**63, 10**30)
@@ -38,8 +44,9 @@ def run_results(cases: int, *, seed: int, workers: int, scratch: Path, first: in
     """The campaign; prints counts and returns a line for each case that failed."""
     warm_up()
     bases = [_learned(scratch / f"base-{mode}", mode) for mode in MODES]
+    batched = _batched(scratch / "base-batch")
     runs = (
-        _run(number, Random(f"{seed} {number}"), bases[number % len(bases)], scratch)
+        _run(number, Random(f"{seed} {number}"), bases[number % len(bases)], batched, scratch)
         for number in range(first, first + cases)
     )
     return campaign(runs, workers, _problems, lambda run: run.arguments[0])
@@ -47,7 +54,7 @@ def run_results(cases: int, *, seed: int, workers: int, scratch: Path, first: in
 
 def _learned(folder: Path, mode: str) -> Path:
     folder.mkdir(parents=True)
-    (folder / "a.wav").write_bytes(recording("wav"))
+    (folder / "a.wav").write_bytes(recording("WAV"))
     arguments = ["optimize", "a.wav", "--window-mode", mode, "--n-fft", "64", "--save-stft"]
     run = Run(0, folder, [*arguments, "--hop-length", "32", "--no-figures", "-o", "learned"])
     (outcome,) = outcomes([run], 1)
@@ -55,29 +62,48 @@ def _learned(folder: Path, mode: str) -> Path:
     return folder
 
 
-def _run(number: int, chance: Random, base: Path, scratch: Path) -> Run:
+def _batched(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    for name in ("a.wav", "b.wav"):
+        (folder / name).write_bytes(recording("WAV"))
+    (folder / "b.yaml").write_text(BATCH)
+    (outcome,) = outcomes([Run(0, folder, COMMANDS["batch"])], 1)
+    assert outcome.code == 0, outcome.stderr
+    return folder
+
+
+def _run(number: int, chance: Random, base: Path, batched: Path, scratch: Path) -> Run:
     folder = scratch / f"case-{number}"
-    shutil.copytree(base, folder)
-    command = chance.choice(("apply", "apply", "reconstruct", "reconstruct", "report"))
-    learned = folder / "learned"
-    targets = {
-        "apply": ("parameters.npz", "result.json"),
-        "reconstruct": ("parameters.npz", "stft.npy"),
-        "report": ("result.json",),
+    command = chance.choice(("apply", "apply", "reconstruct", "reconstruct", "report", "batch"))
+    shutil.copytree(batched if command == "batch" else base, folder)
+    below = {
+        "apply": ("learned/parameters.npz", "learned/result.json"),
+        "reconstruct": ("learned/parameters.npz", "learned/stft.npy"),
+        "report": ("learned/result.json",),
+        "batch": ("batch-journal.jsonl", "a/result.json", "a/parameters.npz", "b/spectrogram.npy"),
     }[command]
-    for name in chance.sample(targets, chance.randrange(1, len(targets) + 1)):
-        damage(learned / name, chance)
+    targets = [folder / ("results" if command == "batch" else "") / name for name in below]
+    for path in chance.sample(targets, chance.randrange(1, len(targets) + 1)):
+        damage(path, chance)
     return Run(number, folder, COMMANDS[command])
 
 
 def damage(path: Path, chance: Random) -> None:
     """Changes bytes of the file, or what it holds."""
     data = path.read_bytes()
+    if chance.random() < 0.1:
+        path.unlink()
+        make = (os.mkfifo, os.mkdir, lambda p: p.symlink_to("nowhere"), lambda p: p.symlink_to("."))
+        chance.choice((*make, lambda p: None))(path)
+        return
     if chance.random() < 0.2:
         change = chance.choice((flip_bits, cut, write_over))
         path.write_bytes(change(data, chance, "result"))
         return
     match path.suffix:
+        case ".jsonl":
+            lines = [_other_leaf(json.loads(line), chance) for line in data.splitlines()]
+            path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
         case ".json":
             path.write_text(json.dumps(_other_leaf(json.loads(data), chance)))
         case ".npz":
@@ -158,6 +184,14 @@ def bomb(dtype: str, shape: tuple[int, ...]) -> bytes:
 def _problems(outcome: Outcome) -> Iterator[str]:
     folder, code = outcome.run.folder, outcome.code
     lines = outcome.stderr.splitlines()
+    if outcome.run.arguments[0] == "batch":
+        if code == 0:  # what was damaged has been done again, or is not read by a batch
+            for name in "ab":
+                np.load(folder / "results" / name / "spectrogram.npy", mmap_mode="r")
+            rows = (folder / "stdout.txt").read_text().splitlines()
+            if [json.loads(row)["status"] in ("done", "kept") for row in rows] != [True, True]:
+                yield f"exit code 0 with {rows}"
+        return
     if code == 2 or "Warning" in outcome.stderr:
         yield f"exit code {code}: {lines[-1:]}"
     if len([line for line in lines if line.startswith("dstft: ")]) != (code != 0):

@@ -1,4 +1,4 @@
-"""Valid files that are damaged: small recordings of five formats, and settings for one run or many."""
+"""Valid files that are damaged: small recordings of every container, and settings for one run or many."""
 
 from __future__ import annotations
 
@@ -9,18 +9,25 @@ import numpy as np
 import soundfile
 
 RATE = 8000
-FORMATS = ("wav", "flac", "ogg", "mp3", "aiff")
+FORMATS = tuple(
+    sorted(set(soundfile.available_formats()) - {"RAW", "SD2"})
+)  # of libsndfile, in one file
 
 
 @cache
-def recording(ending: str, channels: int = 1) -> bytes:
-    """Two tones and a click, as a file of this format that has several blocks, pages or frames."""
-    n = np.arange(RATE * (6 if ending == "ogg" else 1))[:, None]
+def recording(container: str, channels: int = 1) -> bytes:
+    """Two tones and a click in this container, with several blocks, pages or frames."""
+    n = np.arange(RATE * (6 if container == "OGG" else 1))[:, None]
     x = 0.4 * np.sin(0.3 * n * (1 + np.arange(channels))) + 0.2 * np.sin(1.1 * n)
     x[len(x) // 2] += 0.3
     file = io.BytesIO()
-    soundfile.write(file, x, RATE, format=ending.upper())
-    return file.getvalue()
+    for rate, sound in ((RATE, x), (RATE, x[:, 0])):  # some know one channel only
+        try:
+            soundfile.write(file, sound, rate, format=container)
+            return file.getvalue()
+        except soundfile.LibsndfileError:
+            file = io.BytesIO()
+    raise ValueError(f"libsndfile does not write {container} at {RATE} Hz")
 
 
 SETTINGS = b"""# settings of one run

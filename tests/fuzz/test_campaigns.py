@@ -35,27 +35,23 @@ def counted(pattern: str, report: str) -> int:
     return sum(map(int, re.findall(pattern, report)))
 
 
-def test_damaged_recordings_and_settings():
-    report = campaign("--seed", "7", "files", "--cases", "300")
-    ends = [counted(rf"(\d+) × exit {code}", report) for code in (0, 1, 2)]
-    assert sum(ends) == 300
-    assert min(ends) >= 10  # cases of every kind
-
-
-def test_damaged_results():
-    report = campaign("--seed", "7", "results", "--cases", "200")
-    ends = [counted(rf"(\d+) × exit {code}", report) for code in (0, 1)]
-    assert sum(ends) == 200
-    assert min(ends) >= 20
+@pytest.mark.parametrize(("name", "cases"), [("files", 300), ("results", 200)])
+def test_damage(name, cases):
+    report = campaign(name, "--seed", "7", "--cases", str(cases))
+    ends = [counted(rf"(\d+) × exit {code}", report) for code in range(3)]
+    assert sum(ends) == cases
+    assert min(ends[:2]) >= 10  # cases of every kind
+    assert ends[2] > 0
 
 
 def test_killed_at_random_moments():
-    report = campaign("--seed", "7", "kills", "--kills", "60")
-    assert counted(r"killed in time: (\d+)", report) >= 30
+    report = campaign("kills", "--seed", "7", "--kills", "60")
+    assert counted(r"killed in time: (\d+)", report) >= 20
+    assert counted(r"batch killed: (\d+)", report) >= 5
 
 
 def test_random_fits():
-    campaign("--seed", "7", "fits", "--seconds", "60")
+    campaign("fits", "--seed", "7", "--seconds", "60")
 
 
 def test_a_campaign_can_fail():
@@ -63,7 +59,7 @@ def test_a_campaign_can_fail():
     code = (
         "import sys; import numpy as np; import tests.fuzz.__main__ as m\n"
         "from dstft_cli.results import NpyStream\n"
-        "NpyStream.write = lambda self, block: setattr(self, 'frames_written', self.frames)\n"
+        "NpyStream.write = lambda self, block: setattr(self, 'frames_written', self.shape[-1])\n"
         "sys.argv[1:] = ['files', '--cases', '1', '--workers', '1']\n"
         "sys.exit(m.main())"
     )

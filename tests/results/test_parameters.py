@@ -1,10 +1,7 @@
 """parameters.npz read back, and refused where it lies, without memory for what is not there."""
 
 import io
-import os
 import re
-import subprocess
-import sys
 import tracemalloc
 import zipfile
 from pathlib import Path
@@ -19,19 +16,9 @@ from results.example import CONSTANT, VARYING, K, a_result
 from results.example import npy_header as header
 
 NAMES = [
-    "window_length",
-    "frame_centers",
-    "hop_lengths",
-    "times",
-    "frequencies",
-    "sample_rate",
-    "n_fft",
-    "samples",
-    "window",
-    "normalization",
-    "trajectory_criterion",
-    "trajectory_window_length",
-    "trajectory_hop_length",
+    *("window_length", "frame_centers", "hop_lengths", "times", "frequencies", "sample_rate"),
+    *("n_fft", "samples", "window", "normalization", "trajectory_criterion"),
+    *("trajectory_window_length", "trajectory_hop_length"),
 ]
 
 
@@ -174,12 +161,12 @@ def test_files_that_are_no_npz(tmp_path: Path) -> None:
         read_parameters(tmp_path)
 
 
-def with_member(path: Path, name: str, data: bytes) -> Path:
-    """parameters.npz with one of its arrays replaced."""
+def with_members(path: Path, **changes: bytes) -> Path:
+    """parameters.npz with some of its arrays replaced."""
     write_parameters(path, a_result(VARYING))
     with zipfile.ZipFile(path) as archive:
         members = {each: archive.read(each) for each in archive.namelist()}
-    members[f"{name}.npy"] = data
+    members |= {f"{name}.npy": data for name, data in changes.items()}
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for each, content in members.items():
             archive.writestr(each, content)
@@ -198,63 +185,31 @@ LIES = [
     ("window_length", header("(1, 5L)") + bytes(40)),
     ("window_length", header("(1, 5)", "<f7") + bytes(40)),
     ("window_length", b""),
-    ("window", header("()", "<U9999999") + bytes(4 * 9999999)),
-    ("frame_centers", header("(30000000,)") + bytes(240_000_000)),
+    ("window", header("()", "<U999999") + bytes(4 * 999999)),
+    ("frame_centers", header("(3000000,)") + bytes(24_000_000)),
 ]
 
 
 def test_arrays_that_lie(tmp_path: Path) -> None:
     for name, data in LIES:
-        path = with_member(tmp_path / "p.npz", name, data)
+        path = with_members(tmp_path / "p.npz", **{name: data})
         with pytest.raises(InputError) as caught:
             read_parameters(path)
         assert "\n" not in str(caught.value)
 
 
-READ = """
-import resource, sys
-from pathlib import Path
-from dstft_cli.errors import InputError
-from dstft_cli.results import read_parameters
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-try:
-    read_parameters(Path(sys.argv[1]))
-except InputError as error:
-    print(error)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
-"""
-
-
 def test_an_archive_that_unpacks_to_gigabytes_is_not_unpacked(tmp_path: Path):
-    """All shapes fit each other: 20 million frames, in a file a thousand times smaller."""
-    path = with_member(tmp_path / "p.npz", "n_fft", header("()", "<i8") + b"\x40" + bytes(7))
-    T = 20_000_000
-    with zipfile.ZipFile(path) as archive:
-        kept = {name: archive.read(name) for name in archive.namelist()}
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        for name, data in kept.items():
-            sizes = {"frame_centers.npy": T, "times.npy": T, "hop_lengths.npy": T - 1}
-            if name == "window_length.npy":
-                data = header("(1, 1)") + np.float64(32.0).tobytes()
-            if name not in sizes:
-                archive.writestr(name, data)
-                continue
-            with archive.open(name, "w", force_zip64=True) as member:
-                member.write(header(f"({sizes[name]},)"))
-                left = 8 * sizes[name]
-                while left > 0:
-                    left -= member.write(bytes(min(left, 1 << 24)))
-    assert path.stat().st_size < 2_500_000
-    ended = subprocess.run(
-        [sys.executable, "-c", READ, path], capture_output=True, text=True, check=True
-    )
-    told, grown = ended.stdout.splitlines()
-    assert "'frame_centers' does not increase" in told
-    assert int(grown) < 50_000  # kB
-
-
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
-def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "p.npz")
-    with pytest.raises(InputError, match="is not a file"):
-        read_parameters(tmp_path / "p.npz")
+    """All shapes fit each other: four million frames, in a file a thousand times smaller."""
+    T = 4_000_000
+    shapes = {"frame_centers": T, "times": T, "hop_lengths": T - 1}
+    large = {name: header(f"({size},)") + bytes(8 * size) for name, size in shapes.items()}
+    one = header("(1, 1)") + np.float64(32.0).tobytes()
+    path = with_members(tmp_path / "p.npz", window_length=one, **large)
+    assert path.stat().st_size < 500_000
+    del large
+    tracemalloc.start()
+    with pytest.raises(InputError, match="'frame_centers' does not increase"):
+        read_parameters(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 * T / 10

@@ -145,7 +145,7 @@ def whole(place: Path) -> str:
     return letter
 
 
-@pytest.mark.parametrize(("runs", "force"), [(1, False), (20, True)])
+@pytest.mark.parametrize(("runs", "force"), [(1, False), (8, True)])
 def test_of_two_processes_one_wins(tmp_path, runs, force):
     place = tmp_path / "d"
     processes = [start(place, text, runs, force) for text in "ab"]
@@ -178,13 +178,13 @@ def test_the_second_run_is_told_before_it_works(tmp_path):
 
 
 def test_leftovers_of_other_places_stay(tmp_path):
-    names = (
+    names = [
         ".b.12345678.partial",
         ".a.12345678.backup",
         ".a.1234567.partial",
         ".partial",
         ".b.lock",
-    )
+    ]
     for name in (*names, ".a.12345678.partial", ".a.lock"):
         (tmp_path / name).mkdir() if name.endswith("partial") else (tmp_path / name).touch()
     clear_leftovers([tmp_path / "a", tmp_path / "nowhere" / "else"])
