@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import io
+import logging
 import math
 import unicodedata
 import warnings
@@ -30,6 +31,7 @@ from dstft_cli.errors import UsageError
 from dstft_cli.plot.pixels import FloatArray, PixelGrid, hz_to_scale, scale_to_hz
 from dstft_cli.settings.length import time_text
 
+logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # our own note says what lacks
 P = ParamSpec("P")
 R = TypeVar("R")
 

@@ -23,9 +23,11 @@ UNIFORM = 1e-3  # of a hop: how far frame centres may lie from a uniform grid an
 CURVE_COLUMNS = 1400  # of a curve; more points are drawn as an envelope
 BLOCK_CELLS = 2**18  # window lengths pooled at a time
 AUDIO_RATE = 2000.0  # Hz: sample rates from here on are those of sound
-FINE_ROWS = 2048  # of an image whose highest frequency is not known yet
 ENERGY_SHARE = 0.999  # of the energy above the noise that pictures show at least
 AUDIBLE = 100.0  # times the calm level of noise, whose peaks reach 20: power that shows a sound
+SELDOM = 0.01  # of the time: sound that lasts so long is not cut off above
+# nor below, where windows are long and spread a click over many pixels, and where levels are high
+SELDOM_LOW, LOW_RANGE = 0.05, 50.0  # share of the time; dB below the loudest pixel
 
 
 def hz_to_scale(hz: ArrayLike, scale: str) -> FloatArray:
@@ -96,30 +98,25 @@ class PixelGrid:
     Columns are uniform in time: one per frame where the frames are uniform and no more than
     `width`, else `width`. A column shows the frames whose centres lie in it; one without a frame
     (frames not uniform in time) shows the nearest. So a frame spans from midway to its left
-    neighbour to midway to its right one, to within a column. Rows are uniform in the scale: each
-    shows the bins whose centres lie in it; one without a bin lies between two of them. On the
-    linear scale there are no more rows than bins.
-
-    Columns cover `span`: the first and the last frame reach to its ends.
+    neighbour to midway to its right one, to within a column. The first and the last frame reach to
+    the ends of the `span`. Rows are uniform in the scale: each shows the bins whose centres lie in
+    it; one without a bin lies between two of them. On the linear scale there are no more rows than bins.
 
     Args:
         times: frame centres, s, [T], strictly increasing, T >= 1.
-        frequencies: bin centres, Hz, [F], uniform, F >= 1.
-        freq_scale: `linear`, `log` or `mel`.
+        frequencies: bin centres, Hz, [F], uniform, F >= 1; an attribute, too.
+        freq_scale: `linear`, `log` or `mel`; an attribute, too.
         fmin, fmax: lowest and highest frequency, Hz; None: see `frequency_range`.
         span: beginning and end of the recording, s; None for those of the frames.
         width, height: most columns and rows, >= 1.
-        cropped: an attribute, too.
 
     Attributes:
         extent: edges of the image: (t0, t1) in s, (y0, y1) in units of the scale.
         time_limits: (t0, t1) in s requested; outer columns may exceed it by half a hop.
         freq_range: lowest and highest frequency to show, Hz; outer rows may reach half a bin over.
         frames: T.
-        frequencies: bin centres, Hz, [F].
-        row_frequencies: centres of the rows, Hz, [height'].
-        row_edges: their edges, Hz, [height' + 1].
-        cropped: whether `fmax` is where the sound ends, which the axis then says.
+        row_frequencies, row_edges: centres of the rows and their edges, Hz, [height'], [height' + 1].
+        cropped: whether an end of `freq_range` is where sound begins or ends, which the axis then says.
 
     Raises:
         UsageError: frequency limits that are empty or out of range.
@@ -137,7 +134,6 @@ class PixelGrid:
         span: tuple[float, float] | None = None,
         width: int = 1400,
         height: int = 512,
-        cropped: bool = False,
     ) -> None:
         t = np.asarray(times, dtype=np.float64)
         f = np.asarray(frequencies, dtype=np.float64)
@@ -148,7 +144,7 @@ class PixelGrid:
         if width < 1 or height < 1:
             raise ValueError(f"an image of {width} x {height} pixels has no pixel")
         self.freq_scale = freq_scale
-        self.cropped = cropped
+        self.cropped = False
         self.frequencies: FloatArray = f
         self.frames = t.size
         self._spacing = float(f[1] - f[0]) if f.size > 1 else 1.0
@@ -156,25 +152,20 @@ class PixelGrid:
         top = float(f[-1]) if f.size > 1 else float(f[0]) + self._spacing
         self.freq_range = frequency_range(top, self._spacing, freq_scale, fmin, fmax)
         bottom, ceiling = self._place_rows(height)
-        left, right = self._place_columns(t, width, span)
+        edges = self._column_edges(t, width, span)
+        left, right = float(edges[0]), float(edges[-1])
         self.extent = (left, right, bottom, ceiling)
         self.time_limits = (left, right) if span is None else span
-
-    def _place_columns(
-        self, times: FloatArray, width: int, span: tuple[float, float] | None
-    ) -> tuple[float, float]:
-        edges = self._column_edges(times, width, span)
-        first = np.searchsorted(times, edges)
-        first[0], first[-1] = 0, times.size
-        empty = np.flatnonzero(np.diff(first) == 0)
-        before = np.maximum(first[empty] - 1, 0)
-        after = np.minimum(first[empty], times.size - 1)
-        centre = (edges[empty] + edges[empty + 1]) / 2
-        earlier = np.abs(centre - times[before]) <= np.abs(times[after] - centre)
+        first = np.searchsorted(t, edges)
+        first[0], first[-1] = 0, t.size
         self.first_frame: IntArray = first  # column c holds frames first[c] .. first[c+1]-1
-        self._empty: IntArray = empty
+        # columns without a frame, and the frame that is nearest to each
+        self._empty: IntArray = np.flatnonzero(np.diff(first) == 0)
+        before = np.maximum(first[self._empty] - 1, 0)
+        after = np.minimum(first[self._empty], t.size - 1)
+        centre = (edges[self._empty] + edges[self._empty + 1]) / 2
+        earlier = np.abs(centre - t[before]) <= np.abs(t[after] - centre)
         self._source: IntArray = np.where(earlier, before, after)
-        return float(edges[0]), float(edges[-1])
 
     def _column_edges(
         self, times: FloatArray, width: int, span: tuple[float, float] | None
@@ -229,11 +220,11 @@ class PixelGrid:
         """Rows and columns of the image."""
         return self.row_frequencies.size, self.first_frame.size - 1
 
-    def cropped_at(self, fmax: float | None, height: int = 512) -> PixelGrid:
-        """The same columns with at most `height` rows up to `fmax`, Hz, which the axis says; None: all."""
+    def cropped_to(self, fmin: float | None, fmax: float | None, height: int = 512) -> PixelGrid:
+        """The same columns with at most `height` rows from `fmin` to `fmax`, Hz; None: as it is."""
         grid, (low, high) = copy(self), self.freq_range
-        grid.cropped = fmax is not None
-        grid.freq_range = (low, high if fmax is None else min(fmax, high))
+        grid.cropped = fmin is not None or fmax is not None
+        grid.freq_range = (fmin or low, high if fmax is None else min(fmax, high))
         grid.extent = (*self.extent[:2], *grid._place_rows(height))
         return grid
 
@@ -373,17 +364,18 @@ class PixelPool:
         pool._next = self._next
         return pool
 
-    def highest_sound(self, db_range: float) -> float:
-        """Frequency, Hz, above which a picture shows nothing but noise.
+    def sound_range(self, db_range: float) -> tuple[float, float]:
+        """Lowest and highest frequency, Hz, outside which a picture shows nothing but noise.
 
-        Below it lies `ENERGY_SHARE` of the energy above the noise, and every row in which a hundredth
-        of the pixels stands out of the noise by `AUDIBLE` and is within `db_range` of the loudest.
-        The noise of a row is the lower quartile, over its neighbours within a third of an octave, of
-        the level that a fifth of their pixels stay below.
+        Between them lies `ENERGY_SHARE` of the energy above the noise, and every row in which a share
+        `SELDOM` of the pixels stands out of the noise by `AUDIBLE` and is within `db_range` of the
+        loudest; for the lowest frequency, `SELDOM_LOW` and `LOW_RANGE`. The noise of a row is the
+        lower quartile, over its neighbours within a third of an octave, of the level that a fifth of
+        their pixels stay below.
         """
         grid, power = self.grid, self._power
         if not np.isfinite(power).all():
-            return grid.freq_range[1]
+            return grid.freq_range
         rows, edges = grid.row_frequencies, grid.row_edges
         calm = np.quantile(power, 0.2, axis=0)
         own = np.arange(rows.size)
@@ -395,13 +387,19 @@ class PixelPool:
         above = np.maximum(power.mean(0, dtype=np.float64) - noise, 0) * np.diff(edges)
         total = np.cumsum(above)
         if not total[-1] > 0:
-            return grid.freq_range[1]
-        row = int(np.searchsorted(total, ENERGY_SHARE * total[-1]))
-        peaks = np.quantile(power, 0.99, axis=0)
-        floor = power.max() * 10 ** (-db_range / 10)
-        heard = np.flatnonzero((peaks > AUDIBLE * noise) & (peaks > floor))
-        row = max([row, *heard[-1:]])
-        return float(min(edges[row + 1], grid.freq_range[1]))
+            return grid.freq_range
+
+        def heard(share: float, below: float) -> IntArray:
+            peaks = np.quantile(power, 1 - share, axis=0)
+            floor = np.maximum(AUDIBLE * noise, power.max() * 10 ** (-below / 10))
+            return np.flatnonzero(peaks > floor)
+
+        ends = np.array([1 - ENERGY_SHARE, 1 + ENERGY_SHARE]) / 2
+        bottom, top = np.searchsorted(total, ends * total[-1])
+        bottom = min([bottom, *heard(SELDOM_LOW, min(db_range, LOW_RANGE))])
+        top = max([top, *heard(SELDOM, db_range)])
+        low, high = grid.freq_range
+        return max(float(edges[bottom]), low), min(float(edges[top + 1]), high)
 
 
 def pool_lengths(grid: PixelGrid, lengths: FloatArray) -> FloatArray:

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
@@ -52,6 +53,7 @@ def figure_of(steps: Trajectory, **options: Any) -> Figure:
         "best_fixed": 9.0,
         "table_bound": 6.9,
         "title": "a.wav",
+        "final": 7.0,
     }
     return trajectory_figure(steps, **(given | options))
 
@@ -78,18 +80,25 @@ def test_plain_windows_stand_by_length_and_lines_mark_what_was_reached() -> None
         figure_of(trajectory())
 
 
-def test_search_and_descent_are_marked_apart_by_transforms_computed() -> None:
-    _, steps, lengths = figure_of(FULL).axes
+GAINS = ["search: 0.9 below best fixed", "descent: 1.1 below the search"]
+
+
+def legend(axes: Axes) -> list[str]:
+    return [text.get_text() for text in axes.get_legend().get_texts()]
+
+
+def test_search_and_descent_are_marked_apart_by_step_and_their_gains_told() -> None:
+    # all at one time, as under the local criterion
+    _, steps, lengths = figure_of(replace(FULL, evaluations=np.full(7, 3))).axes
     lines = labelled(steps)
-    np.testing.assert_allclose(lines["search"].get_xydata(), [[5, 8.1]])
-    np.testing.assert_allclose(lines["descent"].get_xydata(), [[6, 8.0], [7, 7.0]])
-    assert lines["search"].get_color() != lines["descent"].get_color()
-    assert lines["search"].get_marker() != lines["descent"].get_marker()
-    assert "start" not in lines
-    legend = steps.get_legend()
-    assert [t.get_text() for t in legend.get_texts()] == ["search", "descent"]
-    assert lengths.get_xlabel() == "Transforms computed"
-    points = [[5, 31.25], [6, 12.5], [7, 12.5]]
+    search, descent = (lines[label] for label in GAINS)
+    np.testing.assert_allclose(search.get_xydata(), [[4, 8.1]])
+    np.testing.assert_allclose(descent.get_xydata(), [[5, 8.0], [6, 7.0]])
+    assert search.get_color() != descent.get_color()
+    assert search.get_marker() != descent.get_marker()
+    assert legend(steps) == GAINS
+    assert lengths.get_xlabel() == "Step"
+    points = [[4, 31.25], [5, 12.5], [6, 12.5]]
     np.testing.assert_allclose(lengths.lines[0].get_xydata(), points)
     band = lengths.collections[0].get_paths()[0].vertices
     np.testing.assert_allclose((band[:, 1].min(), band[:, 1].max()), (5.0, 112.5))
@@ -102,9 +111,11 @@ def test_a_step_that_is_not_finite_is_left_out() -> None:
     steps = trajectory("start", "search", "descent", "descent", last=float("nan"))
     figure = figure_of(steps)
     lines = labelled(figure.axes[0])
-    np.testing.assert_allclose(lines["descent"].get_xydata(), [[3, 8.3]])
-    (said,) = figure_of(steps, best_fixed=None, final=None).axes[0].texts
-    assert said.get_text() == "1.2 below start"
+    np.testing.assert_allclose(lines["descent: 1.4 below the search"].get_xydata(), [[2, 8.3]])
+    assert legend(figure_of(steps, best_fixed=None, final=np.nan).axes[0])[:2] == [
+        "search: 1.1 below start",
+        "descent: 0.1 below the search",
+    ]
 
 
 def test_one_or_two_steps_draw() -> None:
@@ -125,12 +136,8 @@ def test_steps_without_a_table_have_the_whole_width_and_are_compared_with_the_st
     assert labelled(steps)["start"].get_ydata()[0] == 9.5
     assert steps.get_ylabel() == "entropy (lower is better)"
     assert steps.get_position().width > 0.8
-    assert [t.get_text() for t in steps.get_legend().get_texts()] == [
-        "search",
-        "descent",
-        "start",
-        "bound of the table",
-    ]
+    gains = ["search: 1.1 below start", "descent: 1.4 below the search"]
+    assert legend(steps) == [*gains, "start", "bound of the table"]
     assert lies_inside(figure)
     assert overlaps(figure) == []
 
@@ -149,9 +156,8 @@ def test_plain_hops_take_the_place_of_plain_windows_that_are_fixed() -> None:
     assert plain.get_xlabel() == "Hop length (ms)"
     np.testing.assert_allclose(labelled(plain)["search"].get_xdata(), [4.0, 8.0, 16.0])
     assert by_hop.get_title(loc="left") == "Hop length"
-    assert by_step.get_legend() is None  # the legend of all has its marks
-    (legend,) = figure.legends
-    names = [text.get_text() for text in legend.get_texts()]
+    assert legend(by_step)[0] == "search: 1.4 below start"
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
     assert names == ["search", "start", "descent", "learned"]
 
 
@@ -163,7 +169,7 @@ def test_lengths_that_stay_are_drawn_as_they_lie() -> None:
     assert learned.get_title(loc="left") == "Window lengths at the last step"
     assert learned.get_ylabel() == "Frames (%)"
     assert learned.get_xlabel() == "Window length (ms)"
-    assert steps.get_xlabel() == "Transforms computed"
+    assert steps.get_xlabel() == "Step"
     (bars,) = learned.patches
     values, edges, _ = bars.get_data()
     assert sorted(values[values > 0]) == [25.0, 25.0, 50.0]
@@ -205,7 +211,7 @@ def test_lengths_of_any_shape_show_their_median_and_range(lengths: Any, title: s
     shapes = (np.array([[512.0]]), lengths * 2.5, lengths)
     axes = figure_of(replace(steps, window_lengths=shapes)).axes[-1]
     low, median, high = (f(lengths) / 8 for f in (np.min, np.median, np.max))
-    np.testing.assert_allclose(axes.lines[0].get_xydata(), [[2, median * 2.5], [3, median]])
+    np.testing.assert_allclose(axes.lines[0].get_xydata(), [[1, median * 2.5], [2, median]])
     bars = axes.collections[1].get_segments()
     np.testing.assert_allclose(bars[0][:, 1], [low * 2.5, high * 2.5])
     np.testing.assert_allclose(bars[1][:, 1], [low, high])
@@ -223,11 +229,11 @@ def test_hops_that_change_have_a_panel() -> None:
     _, steps, lengths, hops = figure.axes
     assert hops.get_title(loc="left") == "Hop length: median and range over frames"
     assert hops.get_ylabel() == "Hop (ms)"
-    np.testing.assert_allclose(hops.lines[0].get_xydata(), [[5, 8.0], [6, 8.75], [7, 10.0]])
+    np.testing.assert_allclose(hops.lines[0].get_xydata(), [[4, 8.0], [5, 8.75], [6, 10.0]])
     bars = hops.collections[1].get_segments()
     np.testing.assert_allclose([b[:, 1] for b in bars], [[8, 8], [7.5, 11.25], [6.25, 50]])
     assert hops.get_yscale() == "log"
-    assert [a.get_xlabel() for a in (steps, lengths, hops)] == ["", "", "Transforms computed"]
+    assert [a.get_xlabel() for a in (steps, lengths, hops)] == ["", "", "Step"]
     shown = [a.xaxis.get_tick_params()["labelbottom"] for a in (steps, lengths, hops)]
     assert shown == [False, False, True]
     hops.set_xlim(2, 9)
@@ -245,15 +251,17 @@ def test_hops_that_stay_have_no_panel() -> None:
     assert len(figure_of(alone).axes) == 3
 
 
-def test_level_steps_are_told_in_words() -> None:
-    def said(**options: Any) -> list[str]:
-        flat = trajectory("start", "table", "table", "table", "search", "descent", "descent")
-        values = flat.criterion.copy()
-        values[-3:] = [7.0, 7.001, 7.0005]
-        steps = figure_of(replace(flat, criterion=values), **options).axes[1]
-        return [text.get_text() for text in steps.texts]
-
-    assert said() == ["2 below best fixed"]  # the descent found nothing
-    assert said(best_fixed=6.8, direction="maximize") == ["0.2 above best fixed"]
-    assert said(best_fixed=7.0005) == ["equal to best fixed"]
-    assert figure_of(FULL).axes[1].texts[:] == []
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({}, GAINS),
+        ({"final": 8.1}, [GAINS[0], "descent: equal to the search"]),
+        (
+            {"best_fixed": 8.1, "final": 8.2},
+            ["search: equal to best fixed", "descent: 0.1 above the search"],
+        ),
+        ({"best_fixed": None}, ["search: 1.4 below start", GAINS[1]]),
+    ],
+)
+def test_gains_are_told_in_words(options: dict[str, Any], told: list[str]) -> None:
+    assert legend(figure_of(FULL, **options).axes[1]) == told
