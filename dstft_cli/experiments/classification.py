@@ -15,7 +15,7 @@ from dstft_cli.experiments.findings import Cell, Findings, Table
 from dstft_cli.experiments.signals import CLASSES, read_classes, sounds
 from dstft_cli.experiments.training import WORDS, Bench, Compared, Data, Task, Trainings
 from dstft_cli.names import Progress
-from dstft_cli.plot.experiments import GridPanel, grid_figure
+from dstft_cli.plot.experiments import grid_figure
 
 SAMPLE_RATE = 4000.0  # Hz, of the synthetic sounds
 N_FFT = 256  # of the synthetic sounds, samples
@@ -71,11 +71,8 @@ def run(
 ) -> Findings:
     """Trains for every window of the grid and every seed.
 
-    Args:
-        folder: of recordings, one folder a class; None for the synthetic sounds.
-
-    Raises:
-        InputError: the recordings cannot be read or are too few or too short.
+    On recordings in `folder`, one folder a class, or on synthetic sounds; InputError if the
+    recordings cannot be read or are too few or too short.
     """
     seeds = [seed + index for index in range(size.repetitions)]
     source: dict[str, Any]
@@ -105,7 +102,7 @@ def run(
     compared = bench.compare(grid, n_fft * size.start, "classification")
     frozen = bench.learn_before(sample_rate, grid[0])
     settings = bench.settings(sample_rate) | {"classes": list(names), "grid_samples": grid}
-    figures = compared.figures() | {"frozen": frozen.learned_figures()}
+    figures = compared.figures() | {"frozen": frozen.figures()}
     return Findings(
         title="Sounds classified by a network",
         settings=source | settings | asdict(size),
@@ -113,7 +110,7 @@ def run(
         notes=_notes(compared, frozen),
         figures=figures,
         picture=grid_figure(
-            [GridPanel(f"{len(names)} classes", figures)],
+            {f"{len(names)} classes": figures},
             title="Accuracy: windows of a grid, one learned with the network, one learned before",
             score="Accuracy",
             spread="confidence_half_width",

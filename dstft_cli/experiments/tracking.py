@@ -11,7 +11,7 @@ from dstft_cli.experiments.findings import Cell, Findings, Table
 from dstft_cli.experiments.signals import wandering_tones
 from dstft_cli.experiments.training import WORDS, Bench, Compared, Data, Task
 from dstft_cli.names import Progress
-from dstft_cli.plot.experiments import GridPanel, grid_figure
+from dstft_cli.plot.experiments import grid_figure
 
 SAMPLE_RATE = 1000.0  # Hz
 N_FFT, HOP = 256, 64  # samples
@@ -85,7 +85,7 @@ def run(seed: int, threads: int, progress: Progress | None, size: Size = FULL) -
         notes=_notes(compared),
         figures=figures,
         picture=grid_figure(
-            [GridPanel(f"Noise {level} below the tone", one) for level, one in figures.items()],
+            {f"Noise {level} below the tone": one for level, one in figures.items()},
             title="A tone's frequency: windows of a grid, and one learned with the network",
             score="Mean squared error (Hz²)",
             spread="deviation",

@@ -48,8 +48,7 @@ class Task:
     length_lr: float  # of the logarithm of the window length
 
 
-@dataclass(frozen=True)
-class Trained:
+class Trained(NamedTuple):
     """The result of one training."""
 
     score: float  # on the signals held out
@@ -61,16 +60,17 @@ class Trained:
 def train(task: Task, data: Data, win_length: float, seed: int, *, learned: bool) -> Trained:
     """Trains on random batches; the spectrogram of a fixed window is computed once.
 
-    Args:
-        win_length: of the start, samples.
-        seed: of the weights at the start and of the batches, the same for every window.
-        learned: whether the window length is a parameter.
+    The seed is that of the weights at the start and of the batches, the same for every window.
     """
     began = time.thread_time()
     layer = DSTFT(
         task.n_fft, task.hop_length, win_length, window_mode="constant" if learned else "fixed"
     )
-    network = seeded_network(task, seed)
+    network, generator = task.network(), torch.Generator().manual_seed(seed)
+    with torch.no_grad():  # with a generator of its own, because threads share the global one
+        for weight in network.parameters():
+            bound = max(weight.shape[-1], 1) ** -0.5
+            weight.uniform_(-bound, bound, generator=generator)
     groups = [{"params": network.parameters(), "lr": task.lr}]
     if learned:
         groups.append({"params": layer.parameters(), "lr": task.length_lr})
@@ -101,17 +101,6 @@ def power(layer: DSTFT, signals: Tensor) -> Tensor:
     return X.abs().square()
 
 
-def seeded_network(task: Task, seed: int) -> nn.Module:
-    """A new network, with its own random generator, because threads share the global one."""
-    network = task.network()
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for weight in network.parameters():
-            bound = max(weight.shape[-1], 1) ** -0.5
-            weight.uniform_(-bound, bound, generator=generator)
-    return network
-
-
 @dataclass(frozen=True)
 class Trainings:
     """The same training with several seeds."""
@@ -127,8 +116,7 @@ class Trainings:
     @property
     def seconds(self) -> float:
         """Processor time of one training and its search, mean over seeds."""
-        trained = sum(one.seconds for one in self.runs)
-        return trained / len(self.runs) + sum(self.search_seconds) / len(self.runs)
+        return sum([one.seconds for one in self.runs] + [*self.search_seconds]) / len(self.runs)
 
     @property
     def lengths(self) -> Cell:
@@ -137,19 +125,15 @@ class Trainings:
         low, high = min(found), max(found)
         return f"{low:.1f}" if len(found) == 1 else f"{low:.1f}…{high:.1f}"
 
-    def figures(self) -> dict[str, Any]:
-        """Scores and times, in plain types."""
-        return {
-            "scores": [one.score for one in self.runs],
-            "mean": self.score.mean,
-            "deviation": self.score.deviation,
-            "confidence_half_width": self.score.half_width,
-            "seconds": [one.seconds for one in self.runs],
-        }
-
-    def learned_figures(self) -> dict[str, Any]:
-        """The same with the window lengths, and the time of finding them before."""
-        found = self.figures() | {"win_lengths": [one.win_length for one in self.runs]}
+    def figures(self, *, learned: bool = True) -> dict[str, Any]:
+        """Scores and times in plain types; learned lengths, and the time of finding them before."""
+        mean, deviation, half_width = self.score
+        found: dict[str, Any] = {"scores": [one.score for one in self.runs], "mean": mean}
+        found |= {"deviation": deviation, "confidence_half_width": half_width}
+        found["seconds"] = [one.seconds for one in self.runs]
+        if not learned:
+            return found
+        found["win_lengths"] = [one.win_length for one in self.runs]
         if self.search_seconds:
             return found | {"search_seconds": list(self.search_seconds)}
         return found | {"trajectories": [list(one.lengths) for one in self.runs]}
@@ -186,8 +170,10 @@ class Compared:
     def figures(self) -> dict[str, Any]:
         """Every number, in plain types."""
         return {
-            "fixed": [{"win_length": n} | trained.figures() for n, trained in self.fixed.items()],
-            "joint": self.joint.learned_figures(),
+            "fixed": [
+                {"win_length": n} | of.figures(learned=False) for n, of in self.fixed.items()
+            ],
+            "joint": self.joint.figures(),
             "best_fixed_win_length": self.best_length,
             "verdict": self.verdict(self.joint),
             "grid_seconds": self.grid_seconds,

@@ -311,16 +311,12 @@ class Pictures:
 
     def trajectory(self) -> bytes:
         """The criterion from step to step."""
-        criterion = self.result.criterion
         figure = trajectory_figure(
             self.result.trajectory,
-            criterion_name=criterion.name,
-            direction=criterion.direction,
+            criterion=self.result.criterion,
             sample_rate=self.result.sample_rate,
-            best_fixed=None if self._best_fixed_length is None else criterion.best_fixed,
-            table_bound=criterion.table_bound,
-            final=criterion.final,
             title=self.title,
+            best_fixed=self._best_fixed_length is not None,
         )
         return render(figure, self.format)
 

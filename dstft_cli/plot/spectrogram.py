@@ -114,15 +114,7 @@ def plane_image(axes: Axes, grid: PixelGrid, pixels: ArrayLike, **look: Any) -> 
 def colour_bar(
     shown: AxesImage, panels: Sequence[Axes], label: str, gap: float = BAR_GAP, **bar: Any
 ) -> Axes:
-    """The axes of a colour bar beside panels.
-
-    Args:
-        shown: the image.
-        panels: from top to bottom; the bar is as tall as they are together.
-        label: of the bar.
-        gap: between panels and bar, inches.
-        bar: further arguments of matplotlib's `colorbar`.
-    """
+    """The axes of a colour bar, `gap` inches beside panels, from top to bottom, and as tall as they."""
     figure = panels[0].get_figure(root=True)
     assert figure is not None
     top, bottom = panels[0].get_position(), panels[-1].get_position()

@@ -29,7 +29,7 @@ from dstft_cli.plot.axes import (
     styled,
 )
 from dstft_cli.plot.pixels import FloatArray, IntArray
-from dstft_cli.records import Trajectory
+from dstft_cli.records import CriterionSummary, Trajectory
 from dstft_cli.settings.length import number_text
 
 Phases = NDArray[np.str_]
@@ -72,23 +72,15 @@ class Panel(NamedTuple):
     lengths: Sequence[FloatArray]
     of: str = ""
 
-    @property
-    def gap(self) -> float:
-        """To the panel above, inches."""
-        return GAP + LABELS if self.of else GAP
-
 
 @styled
 def trajectory_figure(
     trajectory: Trajectory,
     *,
-    criterion_name: str,
-    direction: str,
+    criterion: CriterionSummary,
     sample_rate: float,
-    best_fixed: float | None,
-    table_bound: float | None,
     title: str,
-    final: float,
+    best_fixed: bool = True,
 ) -> Figure:
     """Criterion against one length for all frames (left); criterion and lengths by step (right).
 
@@ -97,17 +89,11 @@ def trajectory_figure(
     at the last step. An empty side is left out. Steps count from 0, as in `trajectory.csv`.
 
     Args:
-        trajectory: of one step or more.
-        criterion_name: for the axis, such as `entropy`.
-        direction: `minimize` or `maximize`.
+        trajectory: of one step or more, else ValueError.
+        criterion: its name, its direction, and values to compare with.
         sample_rate: Hz.
-        best_fixed: criterion of the best single window length, or None.
-        table_bound: bound of the criterion for tabulated lengths; None: not drawn.
         title: any text, shown as it is.
-        final: criterion of the learned parameters; not drawn where it is not finite.
-
-    Raises:
-        ValueError: a trajectory without steps.
+        best_fixed: whether there was a best fixed window; else the start is compared with.
     """
     if not len(trajectory):
         raise ValueError("a trajectory without steps")
@@ -116,34 +102,40 @@ def trajectory_figure(
     learned = np.flatnonzero((phase == "search") | (phase == "descent"))
     curve = _curve(trajectory, phase)
     if curve is None and not learned.size:
-        return _nothing_learned(trajectory, criterion_name, sample_rate, title)
+        return _nothing_learned(trajectory, criterion.name, sample_rate, title)
 
     panels = _panels(trajectory, learned)
     upper = ALONE if curve is None or not panels else STEPS
-    tall = upper + sum(panel.gap + LENGTHS for panel in panels)
+    tall = upper + sum(GAP + LENGTHS + LABELS * bool(panel.of) for panel in panels)
     top = TOP + (LEGEND if curve is not None else 0.0)
     figure = Figure(figsize=(WIDTH, BOTTOM + tall + top))
-    lines = _lines(phase, value, best_fixed, table_bound)
-    better = f"{criterion_name} ({'lower' if direction == 'minimize' else 'higher'} is better)"
+    lines = _lines(
+        phase, value, criterion.best_fixed if best_fixed else None, criterion.table_bound
+    )
+    better = (
+        f"{criterion.name} ({'lower' if criterion.direction == 'minimize' else 'higher'} is better)"
+    )
     left, wide = LEFT, WIDTH - LEFT - RIGHT
     if curve is not None:
         plain = axes_at(figure, LEFT, BOTTOM, CURVE if learned.size else wide, tall)
         plain.set_ylabel(better, parse_math=False)
         _draw_curve(plain, curve, phase, value, sample_rate)
         _draw_lines(plain, [line for line in lines if line.label not in curve.phases.values()])
-        if learned.size and np.isfinite(final):
-            plain.axhline(final, lw=1.4, color=COLOURS["descent"], label="learned", zorder=1.5)
+        if learned.size and np.isfinite(criterion.final):
+            plain.axhline(
+                criterion.final, lw=1.4, color=COLOURS["descent"], label="learned", zorder=1.5
+            )
         heading_legend(figure, plain, LEFT)
         left, wide = LEFT + CURVE + BETWEEN, wide - CURVE - BETWEEN
     if learned.size:
         bottom = BOTTOM + tall - upper
         first = lowest = axes_at(figure, left, bottom, wide, upper)
-        first.set_ylabel(better if curve is None else criterion_name, parse_math=False)
-        gains = _gains(phase, value, final, lines[0] if lines else None, direction)
+        first.set_ylabel(better if curve is None else criterion.name, parse_math=False)
+        gains = _gains(phase, value, criterion, lines[0] if lines else None)
         unnamed = [line._replace(label="") for line in lines]
         _draw_criterion(first, phase, value, gains, lines if curve is None else unnamed)
         for panel in panels:
-            bottom -= panel.gap + LENGTHS
+            bottom -= GAP + LENGTHS + LABELS * bool(panel.of)
             axes = axes_at(figure, left, bottom, wide, LENGTHS)
             panel_title(axes, panel.title)
             if panel.of:
@@ -287,16 +279,16 @@ def _draw_criterion(
 
 
 def _gains(
-    phase: Phases, value: FloatArray, final: float, known: Line | None, direction: str
+    phase: Phases, value: FloatArray, criterion: CriterionSummary, known: Line | None
 ) -> list[tuple[str, str]]:
     """Each stage, and what it gained over `known` or the stage before, in two digits."""
     reached = {w: value[(phase == w) & np.isfinite(value)] for w in ("search", "descent")}
     stages = [which for which, values in reached.items() if values.size]
     gains = []
     for which in stages:
-        now = float((np.min if direction == "minimize" else np.max)(reached[which]))
-        if which == stages[-1] and np.isfinite(final):
-            now = final
+        now = float((np.min if criterion.direction == "minimize" else np.max)(reached[which]))
+        if which == stages[-1] and np.isfinite(criterion.final):
+            now = criterion.final
         label = which
         if known is not None:
             gain = now - known.value

@@ -70,16 +70,15 @@ def labelled(axes: Axes) -> dict[str, Any]:
     return {str(line.get_label()): line for line in axes.lines}
 
 
-def lies_inside(figure: Figure) -> bool:
+def check_layout(figure: Figure) -> None:
+    """Everything lies inside the picture, and no text is drawn over another."""
     figure.draw_without_rendering()
     box = figure.get_tightbbox()
     width, height = figure.get_size_inches()
-    return bool(box.x0 > 0 and box.y0 > 0 and box.x1 < width and box.y1 < height)
-
-
-def overlaps(figure: Figure) -> list[tuple[str, str]]:
-    """Pairs of texts that are drawn over each other."""
-    figure.draw_without_rendering()
+    assert box.x0 > 0
+    assert box.y0 > 0
+    assert box.x1 < width
+    assert box.y1 < height
     beyond = set()  # ticks outside the axes keep their labels, which are not drawn
     for axis in figure.findobj(Axis):
         low, high = sorted(axis.get_view_interval())
@@ -88,4 +87,9 @@ def overlaps(figure: Figure) -> list[tuple[str, str]]:
                 beyond |= {tick.label1, tick.label2}
     drawn = [t for t in figure.findobj(Text) if t.get_visible() and t.get_text().strip()]
     boxes = [(str(t.get_text()), t.get_window_extent()) for t in drawn if t not in beyond]
-    return [(a, b) for (a, one), (b, other) in combinations(boxes, 2) if one.overlaps(other)]
+    over = [(a, b) for (a, one), (b, other) in combinations(boxes, 2) if one.overlaps(other)]
+    assert over == []
+
+
+def legend(axes: Axes) -> list[str]:
+    return [text.get_text() for text in axes.get_legend().get_texts()]
