@@ -121,18 +121,15 @@ def result_directories(top: Path) -> Iterator[tuple[Path, str]]:
 def _failed_jobs(folder: Path) -> dict[Path, str]:
     """By directory, the error of a failed job in the journal of a batch."""
     found: dict[Path, str] = {}
-    try:
-        if (folder / JOURNAL).stat().st_size > LARGEST_JOURNAL:
+    with suppress(OSError), open(folder / JOURNAL, "rb") as file:
+        if os.fstat(file.fileno()).st_size > LARGEST_JOURNAL:
             return {}
-        with open(folder / JOURNAL, "rb") as file:
-            for line in file:
-                with suppress(ValueError, KeyError, TypeError, RecursionError):
-                    entry = json.loads(line)
-                    output = PurePath(entry["output"])
-                    found.pop(folder / output, None)
-                    inside = output.parts and not output.is_absolute() and ".." not in output.parts
-                    if entry["status"] == "failed" and inside:
-                        found[folder / output] = f"the last attempt failed: {entry['error']}"
-    except OSError:
-        pass
+        for line in file:
+            with suppress(ValueError, KeyError, TypeError, RecursionError):
+                entry = json.loads(line)
+                output = PurePath(entry["output"])
+                found.pop(folder / output, None)
+                inside = output.parts and not output.is_absolute() and ".." not in output.parts
+                if entry["status"] == "failed" and inside:
+                    found[folder / output] = f"the last attempt failed: {entry['error']}"
     return found

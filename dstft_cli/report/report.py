@@ -10,6 +10,7 @@ import base64
 import hashlib
 import os
 import re
+import stat
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -132,11 +133,10 @@ def build_report(
         return _row(str(below), top / below, entry[1], page_folder)
 
     def rows() -> Iterator[dict[str, Any]]:
-        done = 0
         for start in range(0, len(found), _AT_ONCE):
-            for content in threads.map(row, found[start : start + _AT_ONCE]):
+            some = threads.map(row, found[start : start + _AT_ONCE])
+            for done, content in enumerate(some, start=start + 1):
                 yield content
-                done += 1
                 if progress is not None:
                     progress("report", done, len(found))
 
@@ -214,16 +214,15 @@ def relative_url(target: Path, start: Path) -> str:
 
 
 def _find(directory: Path) -> list[tuple[Path, str]]:
+    """What `result_directories` finds; InputError if that is nothing, or there is no such directory."""
     named = printable(directory)
     try:
-        directory.stat()
+        if not stat.S_ISDIR(directory.stat().st_mode):
+            raise InputError(f"{named} is not a directory: name one that holds results of dstft")
     except OSError as error:
-        reason = (
-            "no such directory" if isinstance(error, FileNotFoundError) else system_reason(error)
-        )
+        missing = isinstance(error, FileNotFoundError)
+        reason = "no such directory" if missing else system_reason(error)
         raise InputError(f"{named}: {reason}: check the path") from error
-    if not directory.is_dir():
-        raise InputError(f"{named} is not a directory: name one that holds results of dstft")
     found = list(result_directories(directory))
     if found and found[0][0] == directory and found[0][1]:
         raise InputError(f"cannot read {named}: {found[0][1]}: check its permissions")
@@ -304,10 +303,9 @@ def _number(value: float | None, detail: str = "") -> Cell:
     return NONE if value is None else Cell(f"{value:.5g}", detail, value)
 
 
-def _best_fixed(summary: Summary) -> Cell:
+def _at(summary: Summary) -> str:
     length = summary.best_fixed.win_length
-    at = "" if length is None else f"at{_GAP}{_times(summary, length)}"
-    return _number(summary.best_fixed.value, at)
+    return "" if length is None else f"at{_GAP}{_times(summary, length)}"
 
 
 def _gain(summary: Summary, reference: float | None) -> Cell:
@@ -361,7 +359,7 @@ COLUMNS = (
     Column("Mode", lambda s: _text(s.settings.get("window_mode")), numeric=False),
     Column("Criterion", lambda s: _text(s.criterion.name), numeric=False),
     Column("Start", lambda s: _number(s.criterion.start)),
-    Column("Best fixed", _best_fixed),
+    Column("Best fixed", lambda s: _number(s.best_fixed.value, _at(s))),
     Column("Final", lambda s: _number(s.criterion.final)),
     Column("Gain over start", lambda s: _gain(s, s.criterion.start), best_first=True),
     Column("Gain over best fixed", lambda s: _gain(s, s.best_fixed.value), best_first=True),
