@@ -190,9 +190,13 @@ def read_classes(folder: Path, pieces: int) -> Recordings:
 
 def _files(folder: Path) -> dict[str, list[Path]]:
     """Recordings of each class; InputError if classes or recordings are too few."""
+
+    def visible(place: Path) -> list[Path]:
+        return sorted(path for path in place.iterdir() if not path.name.startswith("."))
+
     if not folder.is_dir():
         raise InputError(f"{printable(folder)}: no such folder: `data` needs one folder per class")
-    classes = [path for path in _visible(folder) if path.is_dir()]
+    classes = [path for path in visible(folder) if path.is_dir()]
     if len(classes) < 2:
         raise InputError(
             f"{printable(folder)} holds {len(classes)} folders: `data` needs at least two "
@@ -200,17 +204,13 @@ def _files(folder: Path) -> dict[str, list[Path]]:
         )
     files = {}
     for path in classes:
-        files[printable(path.name)] = own = [file for file in _visible(path) if file.is_file()]
+        files[printable(path.name)] = own = [file for file in visible(path) if file.is_file()]
         if len(own) < 2:
             raise InputError(
                 f"{printable(path)} holds {len(own)} recordings: at least two are needed, "
                 "one to learn from and one held out"
             )
     return files
-
-
-def _visible(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
 
 
 def _pieces(path: Path, rate: int, n_fft: int, length: int) -> Tensor:

@@ -77,12 +77,17 @@ def train(task: Task, data: Data, win_length: float, seed: int, *, learned: bool
     optimizer = torch.optim.Adam(groups)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, task.steps)
     generator = torch.Generator().manual_seed(seed)
-    still = None if learned else power(layer, data.signals).detach()
+
+    def power(signals: Tensor) -> Tensor:
+        X: Tensor = layer(signals)
+        return X.abs().square()
+
+    still = None if learned else power(data.signals).detach()
     lengths = [win_length]
     with torch.enable_grad():
         for _ in range(task.steps):
             batch = torch.randint(0, len(data.signals), (task.batch,), generator=generator)
-            seen = power(layer, data.signals[batch]) if still is None else still[batch]
+            seen = power(data.signals[batch]) if still is None else still[batch]
             loss = task.loss(network(seen), data.targets[batch])
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
@@ -91,14 +96,8 @@ def train(task: Task, data: Data, win_length: float, seed: int, *, learned: bool
             lengths.append(float(layer.window_length.detach()))
     seconds = time.thread_time() - began
     with torch.no_grad():
-        score = task.score(network(power(layer, data.held_out)), data.held_out_targets)
+        score = task.score(network(power(data.held_out)), data.held_out_targets)
     return Trained(score, lengths[-1], seconds, tuple(lengths))
-
-
-def power(layer: DSTFT, signals: Tensor) -> Tensor:
-    """|X|², `[B, F, T]`."""
-    X: Tensor = layer(signals)
-    return X.abs().square()
 
 
 @dataclass(frozen=True)
@@ -179,6 +178,28 @@ class Compared:
             "grid_seconds": self.grid_seconds,
         }
 
+    def rows(
+        self, shown: Callable[[Spread], tuple[Cell, ...]], **others: Trainings
+    ) -> list[tuple[Cell, ...]]:
+        """A table's rows, with `shown` of each score: the grid, what was learned, and the whole grid."""
+        rows: list[tuple[Cell, ...]] = []
+        for length, of in self.fixed.items():
+            note = "best of the grid" if length == self.best_length else None
+            rows.append(("fixed", f"{length:g}", *shown(of.score), 1, of.seconds, note))
+        for name, of in {"learned": self.joint, **others}.items():
+            word = WORDS[self.verdict(of)]
+            rows.append((name, of.lengths, *shown(of.score), 1, of.seconds, word))
+        empty = [None] * (len(rows[0]) - 4)
+        return [*rows, ("whole grid", *empty, len(self.fixed), self.grid_seconds, None)]
+
+    def sentence(self, shown: Callable[[Spread], str]) -> str:
+        """The conclusion, with `shown` of each score."""
+        return (
+            f"{shown(self.joint.score)} in one training, the grid's best ({self.best_length:g} samples) "
+            f"{shown(self.best.score)}: {WORDS[self.verdict(self.joint)]}, "
+            f"at 1/{self.grid_seconds / self.joint.seconds:.1f} of the grid's cost"
+        )
+
 
 @dataclass(frozen=True)
 class Bench:
@@ -192,14 +213,10 @@ class Bench:
 
     def settings(self, sample_rate: float) -> dict[str, Any]:
         """What the numbers depend on, in plain types."""
-        return {
-            "seeds": self.seeds,
-            "sample_rate": sample_rate,
-            "n_fft": self.task.n_fft,
-            "hop_length": self.task.hop_length,
-            "learning_rate": self.task.lr,
-            "learning_rate_of_log_length": self.task.length_lr,
-        }
+        task = self.task
+        lengths = {"n_fft": task.n_fft, "hop_length": task.hop_length}
+        rates = {"learning_rate": task.lr, "learning_rate_of_log_length": task.length_lr}
+        return {"seeds": self.seeds, "sample_rate": sample_rate} | lengths | rates
 
     def compare(self, grid: Sequence[float], start: float, stage: str) -> Compared:
         """Trains on every window of the grid, and once from `start` with a window that learns."""

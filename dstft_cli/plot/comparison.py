@@ -63,33 +63,26 @@ Over = Literal["time", "frequency", "plane"]  # dimensions over which window len
 class Comparison:
     """The content of a comparison.
 
-    Attributes:
-        panels: label and pixels of each spectrogram, from top to bottom, the learned one last.
-        times: frame centres of the learned transform, s, [T].
-        window_lengths: samples, a number, [1, 1], [T] or [1, T]: drawn over time; [F, 1]: over
-            frequency; [F, T] or a `LengthMap`: a map; None: not learned, and not drawn.
-        sample_rate: Hz.
-        start_length, best_fixed_length: lengths to compare with, samples; the latter may be None.
-        length_bounds: shortest and longest length allowed, samples; drawn beside curves.
-        start_hop: hop length at the start, samples, where hops were learned and are to be drawn.
-        band: ends of the band that the criterion looked at, Hz, drawn as lines; None: no end.
-        channels: whose mean power the panels show.
-        offset: where the samples begin in the recording, s, from which a `LengthMap` counts.
-        zoom: label and pixels of two spectrograms of a short part, shown side by side; or none.
+    Window lengths, samples, are drawn over time where they are a number, [1, 1], [T] or [1, T], over
+    frequency where [F, 1], as a map where [F, T] or a `LengthMap`, and not at all where None.
     """
 
-    panels: Sequence[tuple[str, PixelPool]]
-    times: ArrayLike
+    panels: Sequence[
+        tuple[str, PixelPool]
+    ]  # label and pixels, from top to bottom, the learned last
+    times: ArrayLike  # frame centres of the learned transform, s, [T]
     window_lengths: ArrayLike | LengthMap | None
     sample_rate: float
-    start_length: float
-    best_fixed_length: float | None
-    length_bounds: tuple[float, float] | None = None
-    start_hop: float | None = None
-    band: Band = (None, None)
-    channels: int = 1
-    offset: float = 0.0
-    zoom: Sequence[tuple[str, PixelPool]] = ()
+    start_length: float  # samples
+    best_fixed_length: float | None  # samples
+    length_bounds: tuple[float, float] | None = None  # samples; drawn beside curves
+    start_hop: float | None = None  # samples, where hops were learned and are to be drawn
+    band: Band = (None, None)  # ends of the criterion's band, Hz, drawn as lines; None: no end
+    channels: int = 1  # whose mean power the panels show
+    offset: float = (
+        0.0  # s, where the samples begin in the recording; a `LengthMap` counts from there
+    )
+    zoom: Sequence[tuple[str, PixelPool]] = ()  # two spectrograms of a short part, or none
 
     @property
     def over(self) -> Over | None:

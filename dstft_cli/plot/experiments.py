@@ -57,12 +57,8 @@ def grid_figure(
 ) -> bytes:
     """One column per panel: scores over window lengths above, learned lengths over steps below.
 
-    Args:
-        panels: one to three; recorded figures (`fixed`, `joint` and optionally `frozen`) by title.
-        title: of the figure.
-        score: name of the vertical axis.
-        spread: key of the error bars.
-        logarithmic: the vertical axis.
+    Panels are one to three, recorded figures (`fixed`, `joint` and optionally `frozen`) by title; `score`
+    names the vertical axis, `spread` is the key of the error bars.
     """
     figure = Figure(figsize=(WIDTH, BOTTOM + LOWER + GAP + UPPER + TOP))
     for (name, figures), (left, width) in zip(panels.items(), _columns(len(panels)), strict=True):
@@ -83,8 +79,7 @@ def windows_figure(
 ) -> bytes:
     """One column per criterion: its value over every whole length, and a line for each mode.
 
-    Args:
-        panels: by title, the criterion by window length, samples, and by window mode.
+    Panels hold, by title, the criterion by window length, samples, and by window mode.
     """
     figure = Figure(figsize=(WIDTH, BOTTOM + ALONE + TOP))
     columns = _columns(len(panels))

@@ -53,34 +53,23 @@ class Pictures:
     """Draws `spectrogram`, `comparison` and `trajectory` of a result.
 
     The caller fills `learned.pool`, and for the comparison the pools of `plain()`, then of `zoomed()`.
-
-    Attributes:
-        result: what is drawn.
-        title: of all pictures.
-        freq_scale: `auto`, `linear`, `log` or `mel`.
-        fmin: lowest frequency, Hz; None: 0, or on the log scale where the learned picture's sound begins.
-        fmax: highest frequency, Hz; `auto`: where the learned picture's sound ends; `none`: all.
-        criterion_band: ends of the band that the criterion looked at, Hz; None: no end.
-        db_range: range of the colours, dB.
-        cmap: matplotlib colour map.
-        format: `png`, `svg` or `pdf`.
-        channels: number of channels in the mean power.
-        offset: where the samples begin in the recording, s; the time axes count from there.
-        learned: frames under the learned lengths: those of the result, or, where these are fewer than
-            the pixels and lengths are known at every time, more.
+    `learned` are the frames of the result, or, where these are fewer than the pixels and lengths are
+    known at every time, more.
     """
 
     result: Result
     title: str
-    freq_scale: str = "auto"
-    fmin: float | None = None
-    fmax: float | str = "auto"
-    criterion_band: Band = (None, None)
-    db_range: float = 80.0
+    freq_scale: str = "auto"  # `auto`, `linear`, `log` or `mel`
+    fmin: float | None = (
+        None  # Hz; None: 0, or on the log scale where the learned picture's sound begins
+    )
+    fmax: float | str = "auto"  # Hz; `auto`: where the learned picture's sound ends; `none`: all
+    criterion_band: Band = (None, None)  # that the criterion looked at, Hz; None: no end
+    db_range: float = 80.0  # of the colours
     cmap: str = "magma"
-    format: str = "png"
-    channels: int = 1
-    offset: float = 0.0
+    format: str = "png"  # `png`, `svg` or `pdf`
+    channels: int = 1  # in the mean power
+    offset: float = 0.0  # s, where the samples begin in the recording; time axes count from there
     learned: Frames = field(init=False)
 
     def __post_init__(self) -> None:

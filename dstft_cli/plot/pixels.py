@@ -61,13 +61,9 @@ def frequency_range(
 ) -> tuple[float, float]:
     """The lowest and the highest frequency of a picture, Hz; UsageError if there is none such.
 
-    Args:
-        top: highest frequency there is, Hz.
-        spacing: distance of the frequency bins, Hz.
-        scale: `linear`, `log` or `mel`.
-        fmin: lowest frequency, Hz. None or 0: 0, and on the log scale, which has no zero, 20 Hz (a
-            hundredth of `top` where that is below 200 Hz), but not below the first bin.
-        fmax: highest frequency, Hz; None for `top`.
+    `top` is the highest frequency there is, and taken where `fmax` is None; `spacing` is that of the bins.
+    Without `fmin` it is 0, and on the log scale, which has no zero, 20 Hz (a hundredth of `top` where
+    that is below 200 Hz), but not below the first bin.
     """
     for name, value in (("fmin", fmin), ("fmax", fmax)):
         if value is not None and not (math.isfinite(value) and value >= 0):
@@ -100,18 +96,15 @@ class PixelGrid:
 
     Args:
         times: frame centres, s, [T], strictly increasing, T >= 1.
-        frequencies: bin centres, Hz, [F], uniform, F >= 1; an attribute, too.
-        freq_scale: `linear`, `log` or `mel`; an attribute, too.
+        frequencies: bin centres, Hz, [F], uniform, F >= 1; an attribute, too, like `freq_scale`.
         fmin, fmax: lowest and highest frequency, Hz; None: see `frequency_range`.
         span: beginning and end of the recording, s; None for those of the frames.
-        width, height: most columns and rows, >= 1.
 
     Attributes:
         extent: edges of the image: (t0, t1) in s, (y0, y1) in units of the scale.
         time_limits: (t0, t1) in s requested; outer columns may exceed it by half a hop.
         freq_range: lowest and highest frequency to show, Hz; outer rows may reach half a bin over.
-        frames: T.
-        row_frequencies, row_edges: centres of the rows and their edges, Hz, [height'], [height' + 1].
+        row_frequencies, row_edges: of the rows, Hz, [height'], [height' + 1].
         cropped: whether an end of `freq_range` is where sound begins or ends, which the axis then says.
 
     Raises:
