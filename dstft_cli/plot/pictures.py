@@ -75,7 +75,8 @@ class Pictures:
     def __post_init__(self) -> None:
         centers = self.result.frame_centers
         if self._known_everywhere and centers.size < COLUMNS:
-            centers = self._dense(0.0, self.result.length, self.result.length / COLUMNS)
+            step = math.ceil(self.result.length / COLUMNS)  # more frames would cost more time
+            centers = self._dense(0.0, self.result.length, step)
         learned = self._frames(centers, None, self.result.n_fft)
         object.__setattr__(self, "learned", learned)
 
@@ -108,7 +109,7 @@ class Pictures:
         every, reach = self.result.frame_centers, 2 * self.result.hop_length
         own = every[(every >= low - reach) & (every <= high + reach)]
         if self._known_everywhere and own.size < ZOOM_COLUMNS:
-            own = centers
+            own = self._dense(low, high, math.ceil(ZOOM_SECONDS * rate / ZOOM_COLUMNS))
         if own.size < 2:
             return ()
         learned = self._frames(own, None, self.result.n_fft, span, ZOOM_COLUMNS)
