@@ -28,6 +28,7 @@ PLAIN_SECONDS, PLAIN_SAMPLES = 46e-3, 256  # the window that people use: of audi
 ZOOM_SECONDS, ZOOM_FROM = 1.0, 1.5  # a part of this duration, of recordings longer than that
 AHEAD = 0.3  # of it that lies before the onset
 COLUMNS, ZOOM_COLUMNS = 1400, 700
+FINE = 700  # learned frames that look smooth; twice as many would take as long as the rest of a picture
 ROWS, FINE_ROWS = 512, 2048  # of a picture, and of one whose frequencies are not known yet
 EDGE = 0.15  # s at both ends, in which no onset is looked for
 # of the highest and of the lowest frequency there is: nearer to it, pictures show all
@@ -53,16 +54,14 @@ class Pictures:
     """Draws `spectrogram`, `comparison` and `trajectory` of a result.
 
     The caller fills `learned.pool`, and for the comparison the pools of `plain()`, then of `zoomed()`.
-    `learned` are the frames of the result, or, where these are fewer than the pixels and lengths are
-    known at every time, more.
+    `learned` are the frames of the result, or, where these are few and lengths are known at every
+    time, more.
     """
 
     result: Result
     title: str
     freq_scale: str = "auto"  # `auto`, `linear`, `log` or `mel`
-    fmin: float | None = (
-        None  # Hz; None: 0, or on the log scale where the learned picture's sound begins
-    )
+    fmin: float | None = None  # Hz; None: 0, on the log scale where the learned sound begins
     fmax: float | str = "auto"  # Hz; `auto`: where the learned picture's sound ends; `none`: all
     criterion_band: Band = (None, None)  # that the criterion looked at, Hz; None: no end
     db_range: float = 80.0  # of the colours
@@ -74,8 +73,8 @@ class Pictures:
 
     def __post_init__(self) -> None:
         centers = self.result.frame_centers
-        if self._known_everywhere and centers.size < COLUMNS:
-            step = math.ceil(self.result.length / COLUMNS)  # more frames would cost more time
+        if self._known_everywhere and centers.size < FINE:
+            step = math.ceil(self.result.length / FINE)
             centers = self._dense(0.0, self.result.length, step)
         learned = self._frames(centers, None, self.result.n_fft)
         object.__setattr__(self, "learned", learned)

@@ -84,7 +84,7 @@ def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
 
 def test_panels_have_as_many_columns_and_frames_enough_for_them() -> None:
     for lengths, centers, learned, columns in (
-        ([[80.0]], EVEN, False, 1334),  # known at every time: one each 12 samples, dense as pixels
+        ([[80.0]], EVEN, False, 697),  # known at every time: one each 23 samples
         (np.full((1, 41), 80.0), EVEN, False, 41),
         ([[80.0]], UNEVEN, True, 1400),
     ):
