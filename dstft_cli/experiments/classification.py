@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dstft_cli.experiments.findings import Cell, Findings, Table
+from dstft_cli.experiments.findings import Cell, Findings, Spread, Table
 from dstft_cli.experiments.signals import CLASSES, read_classes, sounds
 from dstft_cli.experiments.training import WORDS, Bench, Compared, Data, Task, Trainings
 from dstft_cli.names import Progress
-from dstft_cli.plot.experiments import GridPanel, grid_figure
+from dstft_cli.plot.experiments import grid_figure
 
 SAMPLE_RATE = 4000.0  # Hz, of the synthetic sounds
 N_FFT = 256  # of the synthetic sounds, samples
@@ -71,11 +71,8 @@ def run(
 ) -> Findings:
     """Trains for every window of the grid and every seed.
 
-    Args:
-        folder: of recordings, one folder a class; None for the synthetic sounds.
-
-    Raises:
-        InputError: the recordings cannot be read or are too few or too short.
+    On recordings in `folder`, one folder a class, or on synthetic sounds; InputError if the
+    recordings cannot be read or are too few or too short.
     """
     seeds = [seed + index for index in range(size.repetitions)]
     source: dict[str, Any]
@@ -105,15 +102,16 @@ def run(
     compared = bench.compare(grid, n_fft * size.start, "classification")
     frozen = bench.learn_before(sample_rate, grid[0])
     settings = bench.settings(sample_rate) | {"classes": list(names), "grid_samples": grid}
-    figures = compared.figures() | {"frozen": frozen.learned_figures()}
+    columns = ("window", "length", "accuracy", "95 % from", "to", "trainings", "CPU s", "note")
+    figures = compared.figures() | {"frozen": frozen.figures()}
     return Findings(
         title="Sounds classified by a network",
         settings=source | settings | asdict(size),
-        table=_table(compared, frozen),
+        table=Table(columns, tuple(compared.rows(_interval, **{"optimize, frozen": frozen}))),
         notes=_notes(compared, frozen),
         figures=figures,
         picture=grid_figure(
-            [GridPanel(f"{len(names)} classes", figures)],
+            {f"{len(names)} classes": figures},
             title="Accuracy: windows of a grid, one learned with the network, one learned before",
             score="Accuracy",
             spread="confidence_half_width",
@@ -137,33 +135,19 @@ def accuracy(found: Tensor, truth: Tensor) -> float:
     return float(np.mean((found.argmax(-1) == truth).numpy()))
 
 
-def _table(compared: Compared, frozen: Trainings) -> Table:
-    rows: list[tuple[Cell, ...]] = []
+def _interval(of: Spread) -> tuple[Cell, ...]:
+    return of.mean, max(of.mean - of.half_width, 0.0), min(of.mean + of.half_width, 1.0)
 
-    def row(name: str, length: Cell, trained: Trainings, note: Cell) -> None:
-        of = trained.score
-        low, high = max(of.mean - of.half_width, 0.0), min(of.mean + of.half_width, 1.0)
-        rows.append((name, length, of.mean, low, high, 1, trained.seconds, note))
 
-    for length, trained in compared.fixed.items():
-        note = "best of the grid" if length == compared.best_length else None
-        row("fixed", f"{length:g}", trained, note)
-    for name, trained in (("learned", compared.joint), ("optimize, frozen", frozen)):
-        row(name, trained.lengths, trained, WORDS[compared.verdict(trained)])
-    grid = (len(compared.fixed), compared.grid_seconds)
-    rows.append(("whole grid", None, None, None, None, *grid, None))
-    columns = ("window", "length", "accuracy", "95 % from", "to", "trainings", "CPU s", "note")
-    return Table(columns, tuple(rows))
+def _text(of: Spread) -> str:
+    return f"{of.mean:.3f} ± {of.half_width:.3f}"
 
 
 def _notes(compared: Compared, frozen: Trainings) -> tuple[str, ...]:
-    ours, best, alone = compared.joint.score, compared.best.score, frozen.score
     joint, before = compared.verdict(compared.joint), compared.verdict(frozen)
     lines = [
-        f"learned with the network: {ours.mean:.3f} ± {ours.half_width:.3f} in one training, the grid's "
-        f"best ({compared.best_length:g} samples) {best.mean:.3f} ± {best.half_width:.3f}: "
-        f"{WORDS[joint]}, at 1/{compared.grid_seconds / compared.joint.seconds:.1f} of the grid's cost",
-        f"learned before by optimize: {alone.mean:.3f} ± {alone.half_width:.3f}: {WORDS[before]}",
+        f"learned with the network: {compared.sentence(_text)}",
+        f"learned before by optimize: {_text(frozen.score)}: {WORDS[before]}",
     ]
     if joint == "worse":
         runs = compared.joint.runs

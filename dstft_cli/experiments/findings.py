@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import stats
@@ -47,8 +47,7 @@ def shown(cell: Cell) -> str:
     return f"{cell:.2g}" if abs(cell) < 1e-3 else f"{cell:.6g}"
 
 
-@dataclass(frozen=True)
-class Spread:
+class Spread(NamedTuple):
     """Statistics over several seeds."""
 
     mean: float

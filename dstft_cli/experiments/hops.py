@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -59,8 +59,7 @@ class Size:
 FULL = Size()
 
 
-@dataclass(frozen=True)
-class Placed:
+class Placed(NamedTuple):
     """Frames: centres `[T]` and window lengths `[T]`, samples, and what it took to find them."""
 
     centers: FloatArray
@@ -78,8 +77,23 @@ def run(seed: int, threads: int, progress: Progress | None, size: Size = FULL) -
         began = time.perf_counter()
         if case.overlap is None:
             placed = without_coverage(signal, case, size)
-        else:
-            placed = learn(signal, sample_rate, case, case.overlap, size, threads)
+        else:  # by `optimize`, whose constraints hold at every step
+            result = optimize(
+                signal,
+                sample_rate,
+                n_fft=size.n_fft,
+                hop_length=case.hop_length,
+                win_length=size.win_length,
+                window_mode=case.window_mode,
+                hop_mode=case.hop_mode,
+                overlap=case.overlap,
+                max_steps=size.max_steps,
+                scope="plane",
+                dtype="float64",
+                threads=threads,
+            )
+            lengths = np.broadcast_to(result.window_length[0], result.frames)
+            placed = Placed(np.asarray(result.frame_centers), np.array(lengths), result.evaluations)
         seconds = time.perf_counter() - began
         hops = np.diff(placed.centers)
         found = {
@@ -114,28 +128,6 @@ def run(seed: int, threads: int, progress: Progress | None, size: Size = FULL) -
         figures=figures,
         picture=hops_figure(drawn, CHANGES, signal, sample_rate),
     )
-
-
-def learn(
-    signal: FloatArray, sample_rate: float, case: Case, overlap: float, size: Size, threads: int
-) -> Placed:
-    """By `optimize`, whose constraints hold at every step."""
-    result = optimize(
-        signal,
-        sample_rate,
-        n_fft=size.n_fft,
-        hop_length=case.hop_length,
-        win_length=size.win_length,
-        window_mode=case.window_mode,
-        hop_mode=case.hop_mode,
-        overlap=overlap,
-        max_steps=size.max_steps,
-        scope="plane",
-        dtype="float64",
-        threads=threads,
-    )
-    lengths = np.broadcast_to(result.window_length[0], result.frames)
-    return Placed(np.asarray(result.frame_centers), np.array(lengths), result.evaluations)
 
 
 def without_coverage(signal: FloatArray, case: Case, size: Size) -> Placed:
@@ -194,7 +186,8 @@ def entropy(placed: Placed, signal: FloatArray, n_fft: int) -> float:
     t = placed.centers
     edges = np.concatenate([[0.0], (t[:-1] + t[1:]) / 2, [len(signal) - 1.0]])
     weights = torch.from_numpy(np.diff(edges) / UNIT)
-    a = _transform(placed, signal, n_fft).abs().square()
+    centers, lengths = torch.from_numpy(t), torch.from_numpy(placed.lengths)[None]
+    a = stft(torch.from_numpy(signal), centers, lengths, n_fft).abs().square()
     return float((weights * torch.special.entr(a / (a * weights).sum())).sum())
 
 
@@ -202,13 +195,8 @@ def reconstruction_error(placed: Placed, signal: FloatArray, n_fft: int) -> floa
     """`‖x̂ − x‖/‖x‖` of the signal after the transform and back, float64."""
     x = torch.from_numpy(signal)
     centers, lengths = torch.from_numpy(placed.centers), torch.from_numpy(placed.lengths)[None]
-    back = istft(_transform(placed, signal, n_fft), centers, lengths, n_fft, len(x))
+    back = istft(stft(x, centers, lengths, n_fft), centers, lengths, n_fft, len(x))
     return float((back - x).norm() / x.norm())
-
-
-def _transform(placed: Placed, signal: FloatArray, n_fft: int) -> torch.Tensor:
-    centers, lengths = torch.from_numpy(placed.centers), torch.from_numpy(placed.lengths)[None]
-    return stft(torch.from_numpy(signal), centers, lengths, n_fft)
 
 
 def _notes(figures: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
@@ -27,8 +28,7 @@ ALL = "all"
 EXPERIMENTS = (*RUN, ALL)
 
 
-@dataclass(frozen=True)
-class Reproduced:
+class Reproduced(NamedTuple):
     """The experiments that ran."""
 
     findings: Mapping[str, Findings]  # by name

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -65,13 +65,8 @@ def wandering_tones(
 ) -> tuple[Tensor, Tensor]:
     """Tones whose frequency is 0.25 of the rate and two sines of 1 to 4 Hz, in white noise.
 
-    Args:
-        count, length: B signals of N samples.
-        sample_rate: Hz.
-        snr_db: power of the tone over that of the noise, dB.
-
     Returns:
-        Signals and their instantaneous frequencies in Hz, each `[B, N]`.
+        Signals of `snr_db` dB and their instantaneous frequencies in Hz, each `[count, length]`.
     """
     t = torch.arange(length) / sample_rate
     frequency = torch.full((count, length), 0.25 * sample_rate)
@@ -97,11 +92,8 @@ def sounds(
     """`each` sounds of every class of `CLASSES`: structure at several scales around a random pitch.
 
     Chirps of ±400 and ±1600 Hz/s, bursts every 25 and 37.5 ms, tones whose amplitude beats at 16
-    and 40 Hz or whose frequency swings by 60 Hz at 10 Hz; pitches of 700 to 1300 Hz.
-
-    Args:
-        sample_rate: Hz, above 2800.
-        noise: standard deviation of the white noise, over that of the sound.
+    and 40 Hz or whose frequency swings by 60 Hz at 10 Hz; pitches of 700 to 1300 Hz. `noise` is the
+    standard deviation of the white noise over that of the sound.
 
     Returns:
         Signals `[9·each, N]`, float32, and their classes `[9·each]`.
@@ -145,8 +137,7 @@ def _tone(cycles: Tensor, generator: torch.Generator) -> Tensor:
     return torch.sin(2 * math.pi * cycles.double().cumsum(-1) + start).float()
 
 
-@dataclass(frozen=True)
-class Recordings:
+class Recordings(NamedTuple):
     """Pieces of every recording."""
 
     classes: tuple[str, ...]  # names of the folders, sorted
@@ -162,29 +153,23 @@ class Recordings:
     def split(self, seed: int) -> Data:
         """Three of ten recordings of every class held out, at least one; no recording on both sides."""
         generator = torch.Generator().manual_seed(seed)
-        sides: list[list[Tensor]] = [[], []]
-        labels: list[list[int]] = [[], []]
+        parts: list[list[Tensor]] = [[], [], [], []]  # signals and classes of the two sides
         for label, own in enumerate(self.pieces):
             order = torch.randperm(len(own), generator=generator).tolist()
             held_out = min(max(round(HELD_OUT * len(own)), 1), len(own) - 1)
             for rank, index in enumerate(order):
-                side = 1 if rank < held_out else 0
-                sides[side].append(own[index])
-                labels[side] += [label] * len(own[index])
-        signals, targets = ([torch.cat(s) for s in sides], [torch.tensor(s) for s in labels])
-        return Data(signals[0], targets[0], signals[1], targets[1])
+                side = 2 if rank < held_out else 0
+                parts[side].append(own[index])
+                parts[side + 1].append(torch.full((len(own[index]),), label))
+        return Data(*map(torch.cat, parts))
 
 
 def read_classes(folder: Path, pieces: int) -> Recordings:
     """Reads every file in every folder below `folder`, except names that begin with a dot.
 
     Each recording is mixed to one channel, resampled to the lowest rate of all, at most 16 kHz,
-    and cut into up to eight pieces, evenly spread, each of unit power; one shorter than a piece is
-    followed by zeros.
-
-    Args:
-        folder: holds one folder for each class.
-        pieces: duration of a piece, in n_fft.
+    and cut into up to eight pieces of `pieces` n_fft, evenly spread, each of unit power; one shorter
+    than a piece is followed by zeros.
 
     Raises:
         InputError: no folder, fewer than two classes, fewer than two recordings in one, a
@@ -205,9 +190,13 @@ def read_classes(folder: Path, pieces: int) -> Recordings:
 
 def _files(folder: Path) -> dict[str, list[Path]]:
     """Recordings of each class; InputError if classes or recordings are too few."""
+
+    def visible(place: Path) -> list[Path]:
+        return sorted(path for path in place.iterdir() if not path.name.startswith("."))
+
     if not folder.is_dir():
         raise InputError(f"{printable(folder)}: no such folder: `data` needs one folder per class")
-    classes = [path for path in _visible(folder) if path.is_dir()]
+    classes = [path for path in visible(folder) if path.is_dir()]
     if len(classes) < 2:
         raise InputError(
             f"{printable(folder)} holds {len(classes)} folders: `data` needs at least two "
@@ -215,17 +204,13 @@ def _files(folder: Path) -> dict[str, list[Path]]:
         )
     files = {}
     for path in classes:
-        files[printable(path.name)] = own = [file for file in _visible(path) if file.is_file()]
+        files[printable(path.name)] = own = [file for file in visible(path) if file.is_file()]
         if len(own) < 2:
             raise InputError(
                 f"{printable(path)} holds {len(own)} recordings: at least two are needed, "
                 "one to learn from and one held out"
             )
     return files
-
-
-def _visible(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
 
 
 def _pieces(path: Path, rate: int, n_fft: int, length: int) -> Tensor:

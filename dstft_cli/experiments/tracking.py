@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor, nn
 
-from dstft_cli.experiments.findings import Cell, Findings, Table
+from dstft_cli.experiments.findings import Findings, Table
 from dstft_cli.experiments.signals import wandering_tones
-from dstft_cli.experiments.training import WORDS, Bench, Compared, Data, Task
+from dstft_cli.experiments.training import Bench, Compared, Data, Task
 from dstft_cli.names import Progress
-from dstft_cli.plot.experiments import GridPanel, grid_figure
+from dstft_cli.plot.experiments import grid_figure
 
 SAMPLE_RATE = 1000.0  # Hz
 N_FFT, HOP = 256, 64  # samples
@@ -77,15 +77,21 @@ def run(seed: int, threads: int, progress: Progress | None, size: Size = FULL) -
     for level in size.levels:
         bench = Bench(task, [data(size, level, one) for one in seeds], seeds, threads, progress)
         compared[level] = bench.compare(size.grid, size.start, f"tracking, {level:g} dB")
+    columns = ("SNR dB", "window", "length", "MSE Hz²", "deviation", "trainings", "CPU s", "note")
+    rows = [
+        (level, *row)
+        for level, one in compared.items()
+        for row in one.rows(lambda of: (of.mean, of.deviation))
+    ]
     figures = {f"{level:g} dB": one.figures() for level, one in compared.items()}
     return Findings(
         title="The frequency of a noisy tone, followed by a network",
         settings=bench.settings(SAMPLE_RATE) | asdict(size),
-        table=_table(compared),
+        table=Table(columns, tuple(rows)),
         notes=_notes(compared),
         figures=figures,
         picture=grid_figure(
-            [GridPanel(f"Noise {level} below the tone", one) for level, one in figures.items()],
+            {f"Noise {level} below the tone": one for level, one in figures.items()},
             title="A tone's frequency: windows of a grid, and one learned with the network",
             score="Mean squared error (Hz²)",
             spread="deviation",
@@ -105,31 +111,12 @@ def data(size: Size, level: float, seed: int) -> Data:
     return Data(*parts)
 
 
-def _table(compared: dict[float, Compared]) -> Table:
-    rows: list[tuple[Cell, ...]] = []
-    for level, one in compared.items():
-        for length, trained in one.fixed.items():
-            of = trained.score
-            note = "best of the grid" if length == one.best_length else None
-            cost = (1, trained.seconds)
-            rows.append((level, "fixed", f"{length:g}", of.mean, of.deviation, *cost, note))
-        of, cost, word = one.joint.score, (1, one.joint.seconds), WORDS[one.verdict(one.joint)]
-        rows.append((level, "learned", one.joint.lengths, of.mean, of.deviation, *cost, word))
-        rows.append((level, "whole grid", None, None, None, len(one.fixed), one.grid_seconds, None))
-    columns = ("SNR dB", "window", "length", "MSE Hz²", "deviation", "trainings", "CPU s", "note")
-    return Table(columns, tuple(rows))
-
-
 def _notes(compared: dict[float, Compared]) -> tuple[str, ...]:
     lines = []
     for level, one in compared.items():
-        ours, best, verdict = one.joint.score, one.best.score, one.verdict(one.joint)
-        lines.append(
-            f"{level:g} dB: {ours.mean:.2f} ± {ours.deviation:.2f} Hz² in one training, the grid's best "
-            f"({one.best_length:g} samples) {best.mean:.2f} ± {best.deviation:.2f}: "
-            f"{WORDS[verdict]}, at 1/{one.grid_seconds / one.joint.seconds:.1f} of the grid's cost"
-        )
-        if verdict == "worse":
+        said = one.sentence(lambda of: f"{of.mean:.2f} ± {of.deviation:.2f} Hz²")
+        lines.append(f"{level:g} dB: {said}")
+        if one.verdict(one.joint) == "worse":
             lines.append(
                 f"{level:g} dB: the loss is not convex in the window length, and the steps end before "
                 "the length converges. The grid's best is picked on the held-out signals"

@@ -48,8 +48,7 @@ class Task:
     length_lr: float  # of the logarithm of the window length
 
 
-@dataclass(frozen=True)
-class Trained:
+class Trained(NamedTuple):
     """The result of one training."""
 
     score: float  # on the signals held out
@@ -61,28 +60,34 @@ class Trained:
 def train(task: Task, data: Data, win_length: float, seed: int, *, learned: bool) -> Trained:
     """Trains on random batches; the spectrogram of a fixed window is computed once.
 
-    Args:
-        win_length: of the start, samples.
-        seed: of the weights at the start and of the batches, the same for every window.
-        learned: whether the window length is a parameter.
+    The seed is that of the weights at the start and of the batches, the same for every window.
     """
     began = time.thread_time()
     layer = DSTFT(
         task.n_fft, task.hop_length, win_length, window_mode="constant" if learned else "fixed"
     )
-    network = seeded_network(task, seed)
+    network, generator = task.network(), torch.Generator().manual_seed(seed)
+    with torch.no_grad():  # with a generator of its own, because threads share the global one
+        for weight in network.parameters():
+            bound = max(weight.shape[-1], 1) ** -0.5
+            weight.uniform_(-bound, bound, generator=generator)
     groups = [{"params": network.parameters(), "lr": task.lr}]
     if learned:
         groups.append({"params": layer.parameters(), "lr": task.length_lr})
     optimizer = torch.optim.Adam(groups)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, task.steps)
     generator = torch.Generator().manual_seed(seed)
-    still = None if learned else power(layer, data.signals).detach()
+
+    def power(signals: Tensor) -> Tensor:
+        X: Tensor = layer(signals)
+        return X.abs().square()
+
+    still = None if learned else power(data.signals).detach()
     lengths = [win_length]
     with torch.enable_grad():
         for _ in range(task.steps):
             batch = torch.randint(0, len(data.signals), (task.batch,), generator=generator)
-            seen = power(layer, data.signals[batch]) if still is None else still[batch]
+            seen = power(data.signals[batch]) if still is None else still[batch]
             loss = task.loss(network(seen), data.targets[batch])
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
@@ -91,25 +96,8 @@ def train(task: Task, data: Data, win_length: float, seed: int, *, learned: bool
             lengths.append(float(layer.window_length.detach()))
     seconds = time.thread_time() - began
     with torch.no_grad():
-        score = task.score(network(power(layer, data.held_out)), data.held_out_targets)
+        score = task.score(network(power(data.held_out)), data.held_out_targets)
     return Trained(score, lengths[-1], seconds, tuple(lengths))
-
-
-def power(layer: DSTFT, signals: Tensor) -> Tensor:
-    """|X|², `[B, F, T]`."""
-    X: Tensor = layer(signals)
-    return X.abs().square()
-
-
-def seeded_network(task: Task, seed: int) -> nn.Module:
-    """A new network, with its own random generator, because threads share the global one."""
-    network = task.network()
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for weight in network.parameters():
-            bound = max(weight.shape[-1], 1) ** -0.5
-            weight.uniform_(-bound, bound, generator=generator)
-    return network
 
 
 @dataclass(frozen=True)
@@ -127,8 +115,7 @@ class Trainings:
     @property
     def seconds(self) -> float:
         """Processor time of one training and its search, mean over seeds."""
-        trained = sum(one.seconds for one in self.runs)
-        return trained / len(self.runs) + sum(self.search_seconds) / len(self.runs)
+        return sum([one.seconds for one in self.runs] + [*self.search_seconds]) / len(self.runs)
 
     @property
     def lengths(self) -> Cell:
@@ -137,19 +124,15 @@ class Trainings:
         low, high = min(found), max(found)
         return f"{low:.1f}" if len(found) == 1 else f"{low:.1f}…{high:.1f}"
 
-    def figures(self) -> dict[str, Any]:
-        """Scores and times, in plain types."""
-        return {
-            "scores": [one.score for one in self.runs],
-            "mean": self.score.mean,
-            "deviation": self.score.deviation,
-            "confidence_half_width": self.score.half_width,
-            "seconds": [one.seconds for one in self.runs],
-        }
-
-    def learned_figures(self) -> dict[str, Any]:
-        """The same with the window lengths, and the time of finding them before."""
-        found = self.figures() | {"win_lengths": [one.win_length for one in self.runs]}
+    def figures(self, *, learned: bool = True) -> dict[str, Any]:
+        """Scores and times in plain types; learned lengths, and the time of finding them before."""
+        mean, deviation, half_width = self.score
+        found: dict[str, Any] = {"scores": [one.score for one in self.runs], "mean": mean}
+        found |= {"deviation": deviation, "confidence_half_width": half_width}
+        found["seconds"] = [one.seconds for one in self.runs]
+        if not learned:
+            return found
+        found["win_lengths"] = [one.win_length for one in self.runs]
         if self.search_seconds:
             return found | {"search_seconds": list(self.search_seconds)}
         return found | {"trajectories": [list(one.lengths) for one in self.runs]}
@@ -186,12 +169,36 @@ class Compared:
     def figures(self) -> dict[str, Any]:
         """Every number, in plain types."""
         return {
-            "fixed": [{"win_length": n} | trained.figures() for n, trained in self.fixed.items()],
-            "joint": self.joint.learned_figures(),
+            "fixed": [
+                {"win_length": n} | of.figures(learned=False) for n, of in self.fixed.items()
+            ],
+            "joint": self.joint.figures(),
             "best_fixed_win_length": self.best_length,
             "verdict": self.verdict(self.joint),
             "grid_seconds": self.grid_seconds,
         }
+
+    def rows(
+        self, shown: Callable[[Spread], tuple[Cell, ...]], **others: Trainings
+    ) -> list[tuple[Cell, ...]]:
+        """A table's rows, with `shown` of each score: the grid, what was learned, and the whole grid."""
+        rows: list[tuple[Cell, ...]] = []
+        for length, of in self.fixed.items():
+            note = "best of the grid" if length == self.best_length else None
+            rows.append(("fixed", f"{length:g}", *shown(of.score), 1, of.seconds, note))
+        for name, of in {"learned": self.joint, **others}.items():
+            word = WORDS[self.verdict(of)]
+            rows.append((name, of.lengths, *shown(of.score), 1, of.seconds, word))
+        empty = [None] * (len(rows[0]) - 4)
+        return [*rows, ("whole grid", *empty, len(self.fixed), self.grid_seconds, None)]
+
+    def sentence(self, shown: Callable[[Spread], str]) -> str:
+        """The conclusion, with `shown` of each score."""
+        return (
+            f"{shown(self.joint.score)} in one training, the grid's best ({self.best_length:g} samples) "
+            f"{shown(self.best.score)}: {WORDS[self.verdict(self.joint)]}, "
+            f"at 1/{self.grid_seconds / self.joint.seconds:.1f} of the grid's cost"
+        )
 
 
 @dataclass(frozen=True)
@@ -206,14 +213,10 @@ class Bench:
 
     def settings(self, sample_rate: float) -> dict[str, Any]:
         """What the numbers depend on, in plain types."""
-        return {
-            "seeds": self.seeds,
-            "sample_rate": sample_rate,
-            "n_fft": self.task.n_fft,
-            "hop_length": self.task.hop_length,
-            "learning_rate": self.task.lr,
-            "learning_rate_of_log_length": self.task.length_lr,
-        }
+        task = self.task
+        lengths = {"n_fft": task.n_fft, "hop_length": task.hop_length}
+        rates = {"learning_rate": task.lr, "learning_rate_of_log_length": task.length_lr}
+        return {"seeds": self.seeds, "sample_rate": sample_rate} | lengths | rates
 
     def compare(self, grid: Sequence[float], start: float, stage: str) -> Compared:
         """Trains on every window of the grid, and once from `start` with a window that learns."""

@@ -6,14 +6,13 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
 import torch
 
 from dstft_cli.criteria import resolve
 from dstft_cli.experiments.findings import Cell, Findings, Table
 from dstft_cli.experiments.signals import FloatArray, swinging_tone
 from dstft_cli.names import ONE_LENGTH, WINDOW_MODES, Progress
-from dstft_cli.plot.experiments import WindowsPanel, windows_figure
+from dstft_cli.plot.experiments import windows_figure
 from dstft_cli.records import Result
 from dstft_cli.run.optimize import optimize
 from dstft_cli.stft import map_in_order, stft
@@ -40,7 +39,10 @@ def run(seed: int, threads: int, progress: Progress | None, size: Size = FULL) -
     signal = signal[: size.samples]
     rows: list[tuple[Cell, ...]] = []
     figures: dict[str, Any] = {}
-    notes, panels = [], []
+    notes = []
+    panels: dict[str, tuple[dict[int, float], dict[str, float]]] = {}
+    shared: dict[str, Any] = {"smoothness": 0.0, "overlap": 1.0, "scope": "plane"}
+    shared["dtype"] = "float64"
     total = len(size.settings) * (len(WINDOW_MODES) + 1)
     for number, (normalization, power) in enumerate(size.settings):
         name = f"entropy of |X|{'²' if power == 2 else ''}, normalization {normalization}"
@@ -56,24 +58,41 @@ def run(seed: int, threads: int, progress: Progress | None, size: Size = FULL) -
             if progress is not None:
                 progress("windows", done, total)
             began = time.perf_counter()
-            result = fit(signal, sample_rate, size, mode, normalization, power, threads)
-            seconds = time.perf_counter() - began
-            results[mode], found[mode] = result, _figures(result, seconds)
-            of, lengths = result.criterion, lengths_text(result.window_length)
-            rows.append(
-                (name, mode, of.final, of.table_bound, lengths, result.evaluations, seconds)
+            results[mode] = result = optimize(  # over the same lengths, from half of n_fft on
+                signal,
+                sample_rate,
+                n_fft=size.n_fft,
+                hop_length=size.hop_length,
+                window_mode=mode,
+                normalization=normalization,
+                power=power,
+                threads=threads,
+                **shared,
             )
+            seconds = time.perf_counter() - began
+            of, lengths = result.criterion, result.window_length
+            low, high = float(lengths.min()), float(lengths.max())
+            found[mode] = {
+                "entropy": of.final,
+                "table_bound": of.table_bound,
+                "best_of_the_table": of.best_fixed,
+                "window_length_min": low,
+                "window_length_max": high,
+                "lengths": int(lengths.size),
+                "transforms": result.evaluations,
+                "seconds": seconds,
+                "stop_reason": result.stop_reason.value,
+            }
+            text = f"{low:.1f}" if high - low < 0.05 else f"{low:.0f}…{high:.0f}"
+            rows.append((name, mode, of.final, of.table_bound, text, result.evaluations, seconds))
         notes.append(_note(name, best, len(values), results))
-        finals = {mode: result.criterion.final for mode, result in results.items()}
-        panels.append(WindowsPanel(name, list(values), list(values.values()), finals))
+        panels[name] = values, {mode: found.criterion.final for mode, found in results.items()}
     if progress is not None:
         progress("windows", total, total)
     columns = ("criterion", "window", "entropy, nats", "bound", "length", "transforms", "s")
     return Findings(
         title="A swinging tone beside a steady one: learned windows and every whole length",
-        settings={"seed": seed, "sample_rate": sample_rate, "smoothness": 0.0, "overlap": 1.0}
-        | {"dtype": "float64"}
-        | asdict(size),
+        settings={"seed": seed, "sample_rate": sample_rate} | shared | asdict(size),
         table=Table(columns, tuple(rows)),
         notes=(
             *notes,
@@ -102,52 +121,6 @@ def search(
         return float(entropy.value(sums, a.numel()))
 
     return dict(zip(lengths, map_in_order(work, lengths, threads), strict=True))
-
-
-def fit(
-    signal: FloatArray,
-    sample_rate: float,
-    size: Size,
-    mode: str,
-    normalization: str,
-    power: float,
-    threads: int,
-) -> Result:
-    """`optimize` over the same lengths; it starts at half of n_fft."""
-    return optimize(
-        signal,
-        sample_rate,
-        n_fft=size.n_fft,
-        hop_length=size.hop_length,
-        window_mode=mode,
-        normalization=normalization,
-        power=power,
-        overlap=1.0,
-        smoothness=0.0,
-        scope="plane",
-        dtype="float64",
-        threads=threads,
-    )
-
-
-def lengths_text(lengths: FloatArray | Any) -> str:
-    """One length, or the least and the greatest, samples."""
-    low, high = float(np.min(lengths)), float(np.max(lengths))
-    return f"{low:.1f}" if high - low < 0.05 else f"{low:.0f}…{high:.0f}"
-
-
-def _figures(result: Result, seconds: float) -> dict[str, Any]:
-    return {
-        "entropy": result.criterion.final,
-        "table_bound": result.criterion.table_bound,
-        "best_of_the_table": result.criterion.best_fixed,
-        "window_length_min": float(result.window_length.min()),
-        "window_length_max": float(result.window_length.max()),
-        "lengths": int(result.window_length.size),
-        "transforms": result.evaluations,
-        "seconds": seconds,
-        "stop_reason": result.stop_reason.value,
-    }
 
 
 def _note(name: str, best: float, transforms: int, results: dict[str, Result]) -> str:

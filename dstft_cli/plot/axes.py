@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import io
+import logging
 import math
 import unicodedata
 import warnings
@@ -30,6 +31,7 @@ from dstft_cli.errors import UsageError
 from dstft_cli.plot.pixels import FloatArray, PixelGrid, hz_to_scale, scale_to_hz
 from dstft_cli.settings.length import time_text
 
+logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # our own note says what lacks
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -100,11 +102,7 @@ def render(figure: Figure, format: str = "png") -> bytes:
 
 
 def check_cmap(name: str) -> str:
-    """`name` if matplotlib has such a colour map.
-
-    Raises:
-        UsageError: unknown; the message names the nearest ones.
-    """
+    """`name`; UsageError with the nearest ones if matplotlib has no such colour map."""
     known = list(matplotlib.colormaps)
     if name in known:
         return name
@@ -175,44 +173,34 @@ def clean_title(text: str, longest: int = 80) -> str:
 
 def can_draw(title: str) -> bool:
     """Whether the installed fonts have all glyphs of a heading."""
-    text = clean_title(title)
-    return not _lacking(text, fonts_for(text))
+    return not fonts_for(clean_title(title))[1]
 
 
-def fonts_for(text: str) -> list[str]:
-    """Font families for the glyphs of `text`, as far as installed fonts have them."""
-    fonts = [FONT]
-    lacking = _lacking(text, fonts)
+def fonts_for(text: str) -> tuple[list[str], set[str]]:
+    """Font families for the glyphs of `text`, and the characters that no installed font has."""
+    fonts, lacking = [FONT], set(text) - {" "} - _glyphs(FONT)
     if lacking:
         names = {n for n in fontManager.get_font_names() if not n.startswith(PLACEHOLDERS)}
         for name in sorted(names, key=lambda name: (not name.startswith("Noto"), name)):
-            if not lacking:
-                break
             if lacking & _glyphs(name):
                 fonts.append(name)
                 lacking -= _glyphs(name)
-    return fonts
-
-
-def _lacking(text: str, fonts: Sequence[str]) -> set[int]:
-    """Characters of `text` that are in none of the fonts."""
-    return {ord(c) for c in text} - {ord(" ")} - set().union(*map(_glyphs, fonts))
+    return fonts, lacking
 
 
 @cache
-def _glyphs(font: str) -> frozenset[int]:
+def _glyphs(font: str) -> frozenset[str]:
     path = fontManager.findfont(FontProperties(family=[font]), fallback_to_default=True)
-    return frozenset(get_font(path).get_charmap())
+    return frozenset(map(chr, get_font(path).get_charmap()))
 
 
 def _drawable(title: str) -> tuple[str, list[str]]:
     """The title and its fonts; the name at its start is left out if no font has its glyphs."""
     text = clean_title(title)
-    fonts = fonts_for(text)
-    lacking = _lacking(text, fonts)
+    fonts, lacking = fonts_for(text)
     if lacking:
         words = text.split(" ")
-        last = max(k for k, word in enumerate(words) if lacking & set(map(ord, word)))
+        last = max(k for k, word in enumerate(words) if lacking & set(word))
         text = " ".join(words[last + 1 :])
     return text, fonts
 
@@ -356,18 +344,9 @@ def samples_axis(axes: Axes, low: float, high: float, unit: float, log: bool, na
 
 
 def length_axis(axes: Axes, low: float, high: float, sample_rate: float, name: str) -> float:
-    """A vertical axis that shows lengths from `low` to `high` samples with room around them.
+    """Units that a sample lasts, on a vertical axis that is made for lengths from `low` to `high` samples.
 
-    Left in time, right in samples; logarithmic where the range is wide.
-
-    Args:
-        axes: without an axis on the right yet.
-        low, high: samples, 0 < low <= high.
-        sample_rate: Hz.
-        name: of the quantity, such as `Length`.
-
-    Returns:
-        Units of the axis that a sample lasts.
+    Left in time, right in samples, with room around; logarithmic where the range is wide.
     """
     log = high > LOG_ABOVE * low
     pad = (high / low) ** 0.07 if log else 1 + 0.08 * (high - low) / high + 0.01

@@ -33,7 +33,7 @@ from dstft_cli.plot.axes import (
     styled,
     time_axis,
 )
-from dstft_cli.plot.pixels import FloatArray, PixelPool, pool_curve, pool_lengths
+from dstft_cli.plot.pixels import FloatArray, PixelPool, pool_curve
 from dstft_cli.plot.spectrogram import (
     BOTTOM,
     LEFT,
@@ -63,34 +63,26 @@ Over = Literal["time", "frequency", "plane"]  # dimensions over which window len
 class Comparison:
     """The content of a comparison.
 
-    Attributes:
-        panels: label and pixels of each spectrogram, from top to bottom, the learned one last.
-        times: frame centres of the learned transform, s, [T].
-        window_lengths: samples, a number, [1, 1], [T] or [1, T]: drawn over time; [F, 1]: over
-            frequency; [F, T] or a `LengthMap`: a map; None: not learned, and not drawn.
-        sample_rate: Hz.
-        start_length: window length at the start, samples.
-        best_fixed_length: best single window length, samples, or None.
-        length_bounds: shortest and longest length allowed, samples; drawn beside curves.
-        start_hop: hop length at the start, samples, where hops were learned and are to be drawn.
-        band: ends of the band that the criterion looked at, Hz, drawn as lines; None: no end.
-        channels: whose mean power the panels show.
-        offset: where the samples begin in the recording, s, from which a `LengthMap` counts.
-        zoom: label and pixels of two spectrograms of a short part, shown side by side; or none.
+    Window lengths, samples, are drawn over time where they are a number, [1, 1], [T] or [1, T], over
+    frequency where [F, 1], as a map where [F, T] or a `LengthMap`, and not at all where None.
     """
 
-    panels: Sequence[tuple[str, PixelPool]]
-    times: ArrayLike
+    panels: Sequence[
+        tuple[str, PixelPool]
+    ]  # label and pixels, from top to bottom, the learned last
+    times: ArrayLike  # frame centres of the learned transform, s, [T]
     window_lengths: ArrayLike | LengthMap | None
     sample_rate: float
-    start_length: float
-    best_fixed_length: float | None
-    length_bounds: tuple[float, float] | None = None
-    start_hop: float | None = None
-    band: Band = (None, None)
-    channels: int = 1
-    offset: float = 0.0
-    zoom: Sequence[tuple[str, PixelPool]] = ()
+    start_length: float  # samples
+    best_fixed_length: float | None  # samples
+    length_bounds: tuple[float, float] | None = None  # samples; drawn beside curves
+    start_hop: float | None = None  # samples, where hops were learned and are to be drawn
+    band: Band = (None, None)  # ends of the criterion's band, Hz, drawn as lines; None: no end
+    channels: int = 1  # whose mean power the panels show
+    offset: float = (
+        0.0  # s, where the samples begin in the recording; a `LengthMap` counts from there
+    )
+    zoom: Sequence[tuple[str, PixelPool]] = ()  # two spectrograms of a short part, or none
 
     @property
     def over(self) -> Over | None:
@@ -129,32 +121,33 @@ def comparison_figure(
 
     The axes are those of the spectrograms, the window lengths, the hop lengths where they were
     learned, the zoomed part, the bar of levels, and the bar of lengths where there is a map of them.
-
-    Args:
-        shown: what is compared.
-        title: any text, shown as it is.
-        db_range: lowest level shown, dB below the largest of all panels, > 0.
-        cmap: a colour map of matplotlib.
+    `title` is any text; the lowest level shown is `db_range` dB below the largest of the learned panel.
 
     Raises:
         UsageError: unknown colour map, a db_range that is not above 0.
-        ValueError: no panels, or window lengths of another shape.
+        ValueError: window lengths of another shape.
     """
     check_look(db_range, cmap)
-    if not shown.panels:
-        raise ValueError("a comparison without panels")
     over, spectrograms = shown.over, len(shown.panels)
-    plane = PLANE if spectrograms > 1 else ALONE
+    tall = PLANE if spectrograms > 1 else ALONE
     apart = LEGEND_GAP + (LABELS if over == "frequency" else 0.0)
-    rows = [(FIRST_GAP, plane), *[(GAP, plane)] * (spectrograms - 1)]
+    rows = [(FIRST_GAP, tall), *[(GAP, tall)] * (spectrograms - 1)]
     if over is not None:
         rows.append((apart, PLANE if over == "plane" else CURVE))
     if shown.start_hop is not None:
         rows.append((apart, HOPS))
-    rows += [(ZOOM_GAP, ZOOM)] if shown.zoom else []
     right = MAP_RIGHT if over == "plane" else RIGHT
-    figure, axes = _stacked(rows, right)
-    zoomed = _halves(axes.pop(), right) if shown.zoom else []
+    under = ZOOM_GAP + ZOOM if shown.zoom else 0.0
+    top = sum(gap + height for gap, height in rows) + under + BOTTOM
+    figure = Figure(figsize=(WIDTH, top + TOP))
+    axes = []
+    for gap, height in rows:
+        top -= gap + height
+        axes.append(axes_at(figure, LEFT, top, WIDTH - LEFT - right, height))
+    zoomed = []
+    if shown.zoom:
+        half = (WIDTH - LEFT - min(right, RIGHT) - BESIDE) / 2
+        zoomed = [axes_at(figure, LEFT + x, BOTTOM, half, ZOOM) for x in (0.0, half + BESIDE)]
     planes = axes[:spectrograms]
     below = axes[spectrograms] if over is not None else None
 
@@ -179,60 +172,22 @@ def comparison_figure(
         time_axis(panel, *span, label=above_other or panel is axes[-1])
         if panel is not axes[0]:
             panel.sharex(axes[0])
-    if zoomed:
-        _zoom_axes(zoomed, planes, shown.zoom[0][1].grid.time_limits)
+    for panel in zoomed:
+        part = shown.zoom[0][1].grid.time_limits
+        time_axis(panel, *part)
+        if panel is not zoomed[0]:
+            panel.tick_params(axis="y", labelleft=False)
+            panel.set_ylabel("")
+            continue
+        for plane in planes:
+            for edge in part:
+                plane.axvline(edge, lw=0.8, color="white", alpha=0.7, gid="zoom")
     put_title(figure, title, LEFT)
     return figure
 
 
-def _stacked(rows: Sequence[tuple[float, float]], right: float) -> tuple[Figure, list[Axes]]:
-    """A figure of axes below each other, each a distance from the one above and a height, inches.
-
-    The first distance includes that to the heading.
-    """
-    top = sum(gap + height for gap, height in rows) + BOTTOM
-    figure = Figure(figsize=(WIDTH, top + TOP))
-    axes = []
-    for gap, height in rows:
-        top -= gap + height
-        axes.append(axes_at(figure, LEFT, top, WIDTH - LEFT - right, height))
-    return figure, axes
-
-
-def _halves(row: Axes, right: float) -> list[Axes]:
-    """Two axes side by side in the place of one, with room for the labels of both.
-
-    Args:
-        row: is removed.
-        right: margin of the figure, inches, of which they need none for a bar.
-    """
-    figure, place = row.get_figure(root=True), row.get_position()
-    assert figure is not None
-    row.remove()
-    width = (WIDTH - LEFT - min(right, RIGHT) - BESIDE) / 2
-    bottom, height = place.y0 * figure.get_figheight(), place.height * figure.get_figheight()
-    return [
-        axes_at(figure, LEFT + side * (width + BESIDE), bottom, width, height) for side in (0, 1)
-    ]
-
-
-def _zoom_axes(zoomed: Sequence[Axes], planes: Sequence[Axes], span: tuple[float, float]) -> None:
-    """The axes of the zoomed part, and where it lies in the other panels."""
-    for panel in zoomed:
-        time_axis(panel, *span)
-    zoomed[1].tick_params(axis="y", labelleft=False)
-    zoomed[1].set_ylabel("")
-    for panel in planes:
-        look: dict[str, Any] = {"lw": 0.8, "color": "white", "alpha": 0.7, "gid": "zoom"}
-        for edge in span:
-            panel.axvline(edge, **look)
-
-
 def _draw_lengths(axes: Axes, shown: Comparison, span: tuple[float, float]) -> None:
-    """Window lengths over time or over frequency, or one for all.
-
-    Those of the outer frames reach to the ends of the span.
-    """
+    """Window lengths over time or frequency, or one for all; outer frames reach to the ends of the span."""
     lengths = np.asarray(shown.window_lengths, dtype=np.float64).reshape(-1)
     positions: FloatArray = np.asarray(shown.times, dtype=np.float64)
     grid = shown.panels[-1][1].grid
@@ -290,26 +245,29 @@ def _draw_one(axes: Axes, length: float, unit: float, sample_rate: float) -> Non
 
 def _draw_curve(axes: Axes, positions: FloatArray, values: FloatArray) -> None:
     """Values of any unit, one for each of increasing positions; many of them as an envelope."""
-    curve, colour = pool_curve(positions, values), COLOURS["descent"]
+    (x, low, high, median), colour = pool_curve(positions, values), COLOURS["descent"]
     label = "learned"
-    if curve.times.size < positions.size:
+    if x.size < positions.size:
         label = "learned: median and range"
-        axes.fill_between(
-            curve.times, curve.low, curve.high, step="mid", color=colour, alpha=0.25, lw=0
-        )
-    axes.plot(curve.times, curve.median, drawstyle="steps-mid", lw=1.4, color=colour, label=label)
+        axes.fill_between(x, low, high, step="mid", color=colour, alpha=0.25, lw=0)
+    axes.plot(x, median, drawstyle="steps-mid", lw=1.4, color=colour, label=label)
 
 
 def _draw_map(axes: Axes, shown: Comparison, cmap: str) -> None:
-    """Window lengths over time and frequency, beside them a colour bar with marks."""
+    """Window lengths at the centres of the pixels, beside them a colour bar with marks."""
     grid, learned = shown.panels[-1][1].grid, shown.window_lengths
-    lengths: FloatArray
     if isinstance(learned, LengthMap):
-        lengths = learned.at(
-            grid.row_frequencies, (grid.column_times - shown.offset) * shown.sample_rate
-        )
+        since = (grid.column_times - shown.offset) * shown.sample_rate
+        lengths: FloatArray = learned.at(grid.row_frequencies, since)
     else:
-        lengths = pool_lengths(grid, np.asarray(learned))
+        row, column = (
+            np.searchsorted((known[1:] + known[:-1]) / 2, wanted)
+            for known, wanted in (
+                (grid.frequencies, grid.row_frequencies),
+                (np.asarray(shown.times), grid.column_times),
+            )
+        )
+        lengths = np.asarray(learned)[np.ix_(row, column)]
     marks = [length for length, _, _ in shown.named_lengths]
     low, high = min(*marks, float(lengths.min())), max(*marks, float(lengths.max()))
     log = high > LOG_ABOVE * low

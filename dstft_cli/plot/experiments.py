@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -39,26 +38,7 @@ FOUND = {
 CROWDED = (24, 96, 192)  # lengths of a grid without a label
 
 
-@dataclass(frozen=True)
-class GridPanel:
-    """Scores over window lengths: `fixed`, `joint` and optionally `frozen`, as recorded."""
-
-    title: str
-    figures: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class WindowsPanel:
-    """A criterion over whole window lengths, samples, and its value for each window mode."""
-
-    title: str
-    lengths: Sequence[int]
-    values: Sequence[float]
-    finals: Mapping[str, float]
-
-
-@dataclass(frozen=True)
-class FramesRow:
+class FramesRow(NamedTuple):
     """Centres and window lengths of frames, samples, `[T]`."""
 
     title: str
@@ -68,23 +48,24 @@ class FramesRow:
 
 @styled
 def grid_figure(
-    panels: Sequence[GridPanel], *, title: str, score: str, spread: str, logarithmic: bool
+    panels: Mapping[str, Mapping[str, Any]],
+    *,
+    title: str,
+    score: str,
+    spread: str,
+    logarithmic: bool,
 ) -> bytes:
     """One column per panel: scores over window lengths above, learned lengths over steps below.
 
-    Args:
-        panels: one to three.
-        title: of the figure.
-        score: name of the vertical axis.
-        spread: key of the error bars.
-        logarithmic: the vertical axis.
+    Panels are one to three, recorded figures (`fixed`, `joint` and optionally `frozen`) by title; `score`
+    names the vertical axis, `spread` is the key of the error bars.
     """
     figure = Figure(figsize=(WIDTH, BOTTOM + LOWER + GAP + UPPER + TOP))
-    for panel, (left, width) in zip(panels, _columns(len(panels)), strict=True):
+    for (name, figures), (left, width) in zip(panels.items(), _columns(len(panels)), strict=True):
         upper = axes_at(figure, left, BOTTOM + LOWER + GAP, width, UPPER)
-        lower = axes_at(figure, left, BOTTOM, width, LOWER)
-        _scores(upper, panel, spread, logarithmic)
-        _lengths(lower, panel)
+        panel_title(upper, name)
+        _scores(upper, figures, spread, logarithmic)
+        _lengths(axes_at(figure, left, BOTTOM, width, LOWER), figures)
     figure.axes[0].set_ylabel(score)
     figure.axes[1].set_ylabel("Learned length (samples)")
     heading_legend(figure, figure.axes[0], LEFT)
@@ -93,18 +74,25 @@ def grid_figure(
 
 
 @styled
-def windows_figure(panels: Sequence[WindowsPanel]) -> bytes:
-    """One column per criterion: its value over every whole length, and a line for each mode."""
+def windows_figure(
+    panels: Mapping[str, tuple[Mapping[int, float], Mapping[str, float]]],
+) -> bytes:
+    """One column per criterion: its value over every whole length, and a line for each mode.
+
+    Panels hold, by title, the criterion by window length, samples, and by window mode.
+    """
     figure = Figure(figsize=(WIDTH, BOTTOM + ALONE + TOP))
-    for panel, (left, width) in zip(panels, _columns(len(panels)), strict=True):
+    columns = _columns(len(panels))
+    for (name, (values, finals)), (left, width) in zip(panels.items(), columns, strict=True):
         axes = axes_at(figure, left, BOTTOM, width, ALONE)
-        axes.plot(panel.lengths, panel.values, color=INK, lw=1.2, label="every whole length")
-        for mode, final in panel.finals.items():
+        lengths = list(values)
+        axes.plot(lengths, list(values.values()), color=INK, lw=1.2, label="every whole length")
+        for mode, final in finals.items():
             if mode != "fixed":  # its start, a point of the curve
                 axes.axhline(final, color=FOUND[mode], lw=1.4, ls="--", label=mode)
-        axes.set_xlim(panel.lengths[0], panel.lengths[-1])
+        axes.set_xlim(lengths[0], lengths[-1])
         axes.set_xlabel("Window length (samples)")
-        panel_title(axes, panel.title)
+        panel_title(axes, name)
     figure.axes[0].set_ylabel("Entropy (nats; lower is better)")
     heading_legend(figure, figure.axes[0], LEFT)
     put_title(figure, "Learned windows, and every whole window length", LEFT)
@@ -114,7 +102,7 @@ def windows_figure(panels: Sequence[WindowsPanel]) -> bytes:
 @styled
 def hops_figure(
     rows: Sequence[FramesRow],
-    changes: Sequence[int] | NDArray[np.integer[Any]],
+    changes: NDArray[np.integer[Any]],
     signal: NDArray[np.floating[Any]],
     sample_rate: float,
 ) -> bytes:
@@ -122,23 +110,20 @@ def hops_figure(
     left, wide, top = 0.4, WIDTH - 0.6, 0.5
     bottom = BOTTOM + len(rows) * (ROW + ROW_GAP)
     figure = Figure(figsize=(WIDTH, bottom + SIGNAL + top))
-    stop = len(signal) / sample_rate
     axes = axes_at(figure, left, bottom, wide, SIGNAL)
     axes.plot(np.arange(len(signal)) / sample_rate, signal, color=INK, lw=0.3)
-    time_axis(axes, 0.0, stop, label=False)
     u = np.linspace(-0.5, 0.5, 61)
     hann = 0.5 + 0.5 * np.cos(2 * np.pi * u)
     for row in rows:
         bottom -= ROW + ROW_GAP
         axes = axes_at(figure, left, bottom, wide, ROW)
-        for center, length in zip(row.centers, row.lengths, strict=True):
-            at = (center + u * length) / sample_rate
-            axes.plot(at, hann, color=COLOURS["table"], lw=0.8, alpha=0.8)
+        at = (row.centers + u[:, None] * row.lengths) / sample_rate
+        axes.plot(at, np.broadcast_to(hann[:, None], at.shape), color=COLOURS["table"], lw=0.8)
         axes.set_ylim(0, 1.05)
         panel_title(axes, row.title)
-        time_axis(axes, 0.0, stop, label=row is rows[-1])
     for axes in figure.axes:
         axes.set_yticks([])
+        time_axis(axes, 0.0, len(signal) / sample_rate, label=axes is figure.axes[-1])
         for change in changes:
             axes.axvline(change / sample_rate, color=COLOURS["descent"], lw=1.0, ls="--")
     put_title(figure, "Six tones, where they change, and the windows of each case", left)
@@ -151,46 +136,43 @@ def _columns(count: int) -> list[tuple[float, float]]:
     return [(LEFT + number * (width + GAP), width) for number in range(count)]
 
 
-def _scores(axes: Axes, panel: GridPanel, spread: str, logarithmic: bool) -> None:
-    fixed = panel.figures["fixed"]
+def _scores(axes: Axes, figures: Mapping[str, Any], spread: str, logarithmic: bool) -> None:
+    fixed = figures["fixed"]
     lengths = [entry["win_length"] for entry in fixed]
-    look: dict[str, Any] = {"lw": 1.2, "capsize": 3}
 
-    def bars(entries: Sequence[Mapping[str, Any]]) -> list[float]:
-        """Error bars; none for a single seed."""
-        return [entry[spread] if np.isfinite(entry[spread]) else 0.0 for entry in entries]
+    def plot(at: Sequence[float], entries: Sequence[Mapping[str, Any]], **look: Any) -> None:
+        """With error bars; none for a single seed."""
+        bars = [entry[spread] if np.isfinite(entry[spread]) else 0.0 for entry in entries]
+        means = [entry["mean"] for entry in entries]
+        axes.errorbar(at, means, yerr=bars, lw=1.2, capsize=3, **look)
 
-    means = [entry["mean"] for entry in fixed]
-    look["label"] = "fixed, one training each"
-    axes.errorbar(
-        lengths, means, yerr=bars(fixed), color=COLOURS["table"], marker="o", ms=4, **look
-    )
+    look: dict[str, Any] = {"color": COLOURS["table"], "marker": "o", "ms": 4}
+    plot(lengths, fixed, label="fixed, one training each", **look)
     for name, phase, label in (
         ("joint", "descent", "learned with the network"),
         ("frozen", "search", "learned by optimize, then fixed"),
     ):
-        if name in panel.figures:
-            found = panel.figures[name]
-            at = [float(np.exp(np.mean(np.log(found["win_lengths"]))))]
-            look |= {"label": label, "color": COLOURS[phase], "zorder": 5}
-            axes.errorbar(at, [found["mean"]], yerr=bars([found]), marker="*", ms=12, **look)
+        if name in figures:
+            found = figures[name]
+            at = float(np.exp(np.mean(np.log(found["win_lengths"]))))
+            look = {"color": COLOURS[phase], "marker": "*", "ms": 12, "zorder": 5}
+            plot([at], [found], label=label, **look)
     axes.set_xscale("log")
     if logarithmic:
         axes.set_yscale("log")
         put_ticks(axes.yaxis, length_ticks(*axes.get_ylim(), log=True))
     put_ticks(axes.xaxis, [place for place in lengths if place not in CROWDED] or lengths)
     axes.set_xlabel("Window length (samples)")
-    panel_title(axes, panel.title)
 
 
-def _lengths(axes: Axes, panel: GridPanel) -> None:
-    joint = panel.figures["joint"]["trajectories"]
+def _lengths(axes: Axes, figures: Mapping[str, Any]) -> None:
+    joint = figures["joint"]["trajectories"]
     for number, lengths in enumerate(joint):
         axes.plot(lengths, color=COLOURS["descent"], lw=0.9, alpha=0.5 + 0.5 / (1 + number))
-    best = panel.figures["best_fixed_win_length"]
+    best = figures["best_fixed_win_length"]
     axes.axhline(best, color=COLOURS["table"], lw=1.2, ls="--")
     axes.set_yscale("log")
-    places = [entry["win_length"] for entry in panel.figures["fixed"]]
+    places = [entry["win_length"] for entry in figures["fixed"]]
     axes.set_ylim(0.85 * min(places), 1.15 * max(places))
     put_ticks(axes.yaxis, places[::2])
     axes.set_xlim(0, len(joint[0]) - 1)

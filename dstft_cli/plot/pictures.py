@@ -13,7 +13,6 @@ from dstft_cli.plot.axes import describe_length, render
 from dstft_cli.plot.comparison import Comparison, comparison_figure
 from dstft_cli.plot.pixels import (
     AUDIO_RATE,
-    FINE_ROWS,
     FloatArray,
     PixelGrid,
     PixelPool,
@@ -29,21 +28,19 @@ PLAIN_SECONDS, PLAIN_SAMPLES = 46e-3, 256  # the window that people use: of audi
 ZOOM_SECONDS, ZOOM_FROM = 1.0, 1.5  # a part of this duration, of recordings longer than that
 AHEAD = 0.3  # of it that lies before the onset
 COLUMNS, ZOOM_COLUMNS = 1400, 700
-ROWS = 512
+FINE = 700  # learned frames that look smooth; twice as many would take as long as the rest of a picture
+ROWS, FINE_ROWS = 512, 2048  # of a picture, and of one whose frequencies are not known yet
 EDGE = 0.15  # s at both ends, in which no onset is looked for
-NEAR_TOP = 0.85  # of the highest frequency there is, from which on pictures show all
+# of the highest and of the lowest frequency there is: nearer to it, pictures show all
+NEAR_TOP, NEAR_BOTTOM = 0.85, 1.5
 FLOOR = 50.0  # dB below the loudest pixel: levels in which onsets are looked for
 
 
 @dataclass(frozen=True)
 class Frames:
-    """The frames of one panel.
+    """The frames of one panel and the pool that takes them: centres, samples, [T]; FFT size, samples.
 
-    Attributes:
-        centers: samples, [T].
-        length: of their window, samples; None: what was learned for them.
-        n_fft: FFT size, samples.
-        pool: takes them.
+    `length` is that of their windows, samples; None: what was learned for them.
     """
 
     centers: FloatArray
@@ -57,42 +54,43 @@ class Pictures:
     """Draws `spectrogram`, `comparison` and `trajectory` of a result.
 
     The caller fills `learned.pool`, and for the comparison the pools of `plain()`, then of `zoomed()`.
-
-    Attributes:
-        result: what is drawn.
-        title: of all pictures.
-        freq_scale: `auto`, `linear`, `log` or `mel`.
-        fmin: lowest frequency, Hz; None for the scale's own.
-        fmax: highest frequency, Hz; `auto`: where the learned picture's sound ends; `none`: all.
-        criterion_band: ends of the band that the criterion looked at, Hz; None: no end.
-        db_range: range of the colours, dB.
-        cmap: matplotlib colour map.
-        format: `png`, `svg` or `pdf`.
-        channels: number of channels in the mean power.
-        offset: where the samples begin in the recording, s; the time axes count from there.
-        learned: the frames under the learned lengths.
+    `learned` are the frames of the result, or, where these are few and lengths are known at every
+    time, more.
     """
 
     result: Result
     title: str
-    freq_scale: str = "auto"
-    fmin: float | None = None
-    fmax: float | str = "auto"
-    criterion_band: Band = (None, None)
-    db_range: float = 80.0
+    freq_scale: str = "auto"  # `auto`, `linear`, `log` or `mel`
+    fmin: float | None = None  # Hz; None: 0, on the log scale where the learned sound begins
+    fmax: float | str = "auto"  # Hz; `auto`: where the learned picture's sound ends; `none`: all
+    criterion_band: Band = (None, None)  # that the criterion looked at, Hz; None: no end
+    db_range: float = 80.0  # of the colours
     cmap: str = "magma"
-    format: str = "png"
-    channels: int = 1
-    offset: float = 0.0
+    format: str = "png"  # `png`, `svg` or `pdf`
+    channels: int = 1  # in the mean power
+    offset: float = 0.0  # s, where the samples begin in the recording; time axes count from there
     learned: Frames = field(init=False)
 
     def __post_init__(self) -> None:
-        learned = self._frames(self.result.frame_centers, None, self.result.n_fft)
+        centers = self.result.frame_centers
+        if self._known_everywhere and centers.size < FINE:
+            step = math.ceil(self.result.length / FINE)
+            centers = self._dense(0.0, self.result.length, step)
+        learned = self._frames(centers, None, self.result.n_fft)
         object.__setattr__(self, "learned", learned)
 
     def plain(self) -> tuple[Frames, ...]:
-        """Frames of the comparison's panels above the learned one, dense enough for every pixel."""
-        return tuple(self._plain(length) for length in self.plain_lengths)
+        """Frames of the comparison's panels above the learned one, pooled in columns like its own.
+
+        They are so close to each other that a column holds the mean level of its time.
+        """
+        columns = self.learned.pool.grid.shape[1]
+        found = []
+        for length in self.plain_lengths:
+            step = min(length / 8, self.result.length / COLUMNS)
+            centers = self._dense(0.0, self.result.length, step)
+            found.append(self._frames(centers, length, _n_fft_for(length), columns=columns))
+        return tuple(found)
 
     def zoomed(self) -> tuple[Frames, ...]:
         """Frames of a second around the strongest onset, plain and learned; none of a short recording.
@@ -105,29 +103,29 @@ class Pictures:
         begin = self._onset() - AHEAD * ZOOM_SECONDS
         begin = min(max(begin, 0.0), self._seconds - ZOOM_SECONDS)
         span = begin, begin + ZOOM_SECONDS
-        every, reach = self.result.frame_centers, 2 * self.result.hop_length
         low, high = (edge * rate for edge in span)
+        centers = self._dense(low, high, ZOOM_SECONDS * rate / ZOOM_COLUMNS)
+        every, reach = self.result.frame_centers, 2 * self.result.hop_length
         own = every[(every >= low - reach) & (every <= high + reach)]
+        if self._known_everywhere and own.size < ZOOM_COLUMNS:
+            own = self._dense(low, high, math.ceil(ZOOM_SECONDS * rate / ZOOM_COLUMNS))
         if own.size < 2:
             return ()
-        step = max(round(ZOOM_SECONDS * rate / ZOOM_COLUMNS), 1)
-        centers = np.arange(
-            math.ceil(low), min(high, self.result.length - 1) + 1, step, dtype=float
-        )
-        return (
-            self._frames(centers, usual, self._n_fft_for(usual), span, ZOOM_COLUMNS),
-            self._frames(own, None, self.result.n_fft, span, ZOOM_COLUMNS),
+        learned = self._frames(own, None, self.result.n_fft, span, ZOOM_COLUMNS)
+        columns = learned.pool.grid.shape[1]
+        return self._frames(centers, usual, _n_fft_for(usual), span, columns), learned
+
+    @property
+    def _known_everywhere(self) -> bool:
+        """Whether window lengths are known at every time, not only at the frames."""
+        return self.result.hop_bounds is None and (
+            self.result.length_map is not None or self.result.lengths.shape[1] == 1
         )
 
-    def _plain(self, length: float) -> Frames:
-        """Frames of one window length, close enough to each other to be the levels in every pixel."""
-        step = max(int(min(length / 8, self.result.length / COLUMNS)), 1)
-        centers = np.arange(0, self.result.length + 1, step, dtype=float)
-        return self._frames(centers, length, self._n_fft_for(length))
-
-    @staticmethod
-    def _n_fft_for(length: float) -> int:
-        return max(1024, 1 << math.ceil(math.log2(2 * length)))
+    def _dense(self, start: float, stop: float, step: float) -> FloatArray:
+        """Whole numbers of samples from `start` to `stop`, at most about `step` apart."""
+        stop = min(stop, self.result.length - 1)
+        return np.arange(math.ceil(start), stop + 1, max(int(step), 1), dtype=float)
 
     def _frames(
         self,
@@ -137,21 +135,20 @@ class Pictures:
         span: tuple[float, float] | None = None,
         columns: int = COLUMNS,
     ) -> Frames:
-        """Frames and their pool; of fine rows, where the highest frequency is not known yet."""
         rate, begin = self.result.sample_rate, self.offset
         start, stop = span or (0.0, self._seconds)
         low, high = self._range
         grid = PixelGrid(
-            times=begin + np.asarray(centers) / rate,
+            times=begin + centers / rate,
             frequencies=np.arange(n_fft // 2 + 1) * (rate / n_fft),
             freq_scale=scale_for(self.freq_scale, rate),
             fmin=low,
             fmax=min(high, n_fft // 2 * rate / n_fft),
             span=(begin + start, begin + stop),
             width=columns,
-            height=FINE_ROWS if self.fmax == "auto" else ROWS,
+            height=FINE_ROWS if any(self._open_ends) else ROWS,
         )
-        return Frames(np.asarray(centers), length, n_fft, PixelPool(grid))
+        return Frames(centers, length, n_fft, PixelPool(grid))
 
     @property
     def _seconds(self) -> float:
@@ -165,25 +162,29 @@ class Pictures:
         scale = scale_for(self.freq_scale, rate)
         return frequency_range(n_fft // 2 * rate / n_fft, rate / n_fft, scale, self.fmin, given)
 
-    @cached_property
-    def _crop(self) -> float | None:
-        """Where pictures end, Hz, if sound ends well below the highest frequency."""
-        low, high = self._range
-        if self.fmax != "auto":
-            return None
-        found: float = max(self.learned.pool.highest_sound(self.db_range), *self._ends, 2 * low)
-        return found if found < NEAR_TOP * high else None
-
     @property
-    def _ends(self) -> tuple[float, ...]:
-        """Of the criterion's band, where they are given: pictures show them; 0 at least."""
-        return (0.0, *(1.05 * end for end in self.criterion_band if end is not None))
+    def _open_ends(self) -> tuple[bool, bool]:
+        """Whether the lowest and the highest frequency of pictures follow the sound."""
+        scale = scale_for(self.freq_scale, self.result.sample_rate)
+        return self.fmin is None and scale == "log", self.fmax == "auto"
+
+    @cached_property
+    def _crop(self) -> Band:
+        """Where pictures begin and end, Hz, if sound and the criterion's band leave much out."""
+        low, high = self._range
+        first, last = self.learned.pool.sound_range(self.db_range)
+        band = [end for end in self.criterion_band if end]
+        last = max(last, 2 * low, *(1.05 * end for end in band))
+        first = min(first, last / 4, *(end / 1.05 for end in band))
+        from_sound, to_sound = self._open_ends
+        return (
+            first if from_sound and first > NEAR_BOTTOM * low else None,
+            last if to_sound and last < NEAR_TOP * high else None,
+        )
 
     def _shown(self, pool: PixelPool) -> PixelPool:
         """The pool as it is drawn."""
-        if self.fmax != "auto":
-            return pool
-        return pool.on(pool.grid.cropped_at(self._crop, ROWS))
+        return pool.on(pool.grid.cropped_to(*self._crop, ROWS)) if any(self._open_ends) else pool
 
     def _onset(self) -> float:
         """When levels rise most over all frequencies, s from the first sample."""
@@ -193,9 +194,8 @@ class Pictures:
         columns = levels.shape[1]
         lag = max(1, round(0.02 / self._seconds * columns))
         rise = np.maximum(levels[:, lag:] - levels[:, :-lag], 0).sum(0)
-        cut = math.ceil(
-            EDGE / self._seconds * columns
-        )  # a recording that is cut off has a step there
+        # a recording that is cut off has a step there
+        cut = math.ceil(EDGE / self._seconds * columns)
         rise[:cut], rise[rise.size - cut :] = 0, 0
         at: float = (int(np.argmax(rise)) + lag) / columns * self._seconds
         return at
@@ -220,9 +220,9 @@ class Pictures:
     @property
     def _best_fixed_length(self) -> float | None:
         """Best single window length, samples; None where none but the start was tried."""
-        if self.result.stop_reason is StopReason.FIXED:
-            return None
         best: float = self.result.criterion.best_fixed_win_length
+        if self.result.stop_reason is StopReason.FIXED or math.isnan(best):
+            return None
         if math.isclose(best, self._start_length, rel_tol=1e-9):
             return self._start_length if self.result.trajectory.phase.count("table") > 1 else None
         return best
@@ -300,16 +300,12 @@ class Pictures:
 
     def trajectory(self) -> bytes:
         """The criterion from step to step."""
-        criterion = self.result.criterion
         figure = trajectory_figure(
             self.result.trajectory,
-            criterion_name=criterion.name,
-            direction=criterion.direction,
+            criterion=self.result.criterion,
             sample_rate=self.result.sample_rate,
-            best_fixed=None if self._best_fixed_length is None else criterion.best_fixed,
-            table_bound=criterion.table_bound,
-            final=criterion.final,
             title=self.title,
+            best_fixed=self._best_fixed_length is not None,
         )
         return render(figure, self.format)
 
@@ -322,3 +318,7 @@ class Pictures:
             return f"{name}: {windows}"
         ends = dict.fromkeys(time_text(float(hop)) for hop in (hops.min(), hops.max()))
         return f"{name}: {windows}, hop {' to '.join(ends)}"
+
+
+def _n_fft_for(length: float) -> int:
+    return max(1024, 1 << math.ceil(math.log2(2 * length)))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from copy import copy
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,11 +21,12 @@ FloatArray = NDArray[np.floating[Any]]
 IntArray = NDArray[np.integer[Any]]
 UNIFORM = 1e-3  # of a hop: how far frame centres may lie from a uniform grid and count as one
 CURVE_COLUMNS = 1400  # of a curve; more points are drawn as an envelope
-BLOCK_CELLS = 2**18  # window lengths pooled at a time
 AUDIO_RATE = 2000.0  # Hz: sample rates from here on are those of sound
-FINE_ROWS = 2048  # of an image whose highest frequency is not known yet
 ENERGY_SHARE = 0.999  # of the energy above the noise that pictures show at least
 AUDIBLE = 100.0  # times the calm level of noise, whose peaks reach 20: power that shows a sound
+SELDOM = 0.01  # of the time: sound that lasts so long is not cut off above
+# nor below, where windows are long and spread a click over many pixels, and where levels are high
+SELDOM_LOW, LOW_RANGE = 0.05, 50.0  # share of the time; dB below the loudest pixel
 
 
 def hz_to_scale(hz: ArrayLike, scale: str) -> FloatArray:
@@ -58,18 +59,11 @@ def scale_for(scale: str, sample_rate: float) -> str:
 def frequency_range(
     top: float, spacing: float, scale: str, fmin: float | None, fmax: float | None
 ) -> tuple[float, float]:
-    """The lowest and the highest frequency of a picture, Hz.
+    """The lowest and the highest frequency of a picture, Hz; UsageError if there is none such.
 
-    Args:
-        top: highest frequency there is, Hz.
-        spacing: distance of the frequency bins, Hz.
-        scale: `linear`, `log` or `mel`.
-        fmin: lowest frequency, Hz. None or 0: 0, and on the log scale, which has no zero, 20 Hz (a
-            hundredth of `top` where that is below 200 Hz), but not below the first bin.
-        fmax: highest frequency, Hz; None for `top`.
-
-    Raises:
-        UsageError: negative or non-finite limits, fmax above `top`, fmin not below fmax.
+    `top` is the highest frequency there is, and taken where `fmax` is None; `spacing` is that of the bins.
+    Without `fmin` it is 0, and on the log scale, which has no zero, 20 Hz (a hundredth of `top` where
+    that is below 200 Hz), but not below the first bin.
     """
     for name, value in (("fmin", fmin), ("fmax", fmax)):
         if value is not None and not (math.isfinite(value) and value >= 0):
@@ -96,30 +90,22 @@ class PixelGrid:
     Columns are uniform in time: one per frame where the frames are uniform and no more than
     `width`, else `width`. A column shows the frames whose centres lie in it; one without a frame
     (frames not uniform in time) shows the nearest. So a frame spans from midway to its left
-    neighbour to midway to its right one, to within a column. Rows are uniform in the scale: each
-    shows the bins whose centres lie in it; one without a bin lies between two of them. On the
-    linear scale there are no more rows than bins.
-
-    Columns cover `span`: the first and the last frame reach to its ends.
+    neighbour to midway to its right one, to within a column. The first and the last frame reach to
+    the ends of the `span`. Rows are uniform in the scale: each shows the bins whose centres lie in
+    it; one without a bin lies between two of them. On the linear scale there are no more rows than bins.
 
     Args:
         times: frame centres, s, [T], strictly increasing, T >= 1.
-        frequencies: bin centres, Hz, [F], uniform, F >= 1.
-        freq_scale: `linear`, `log` or `mel`.
+        frequencies: bin centres, Hz, [F], uniform, F >= 1; an attribute, too, like `freq_scale`.
         fmin, fmax: lowest and highest frequency, Hz; None: see `frequency_range`.
         span: beginning and end of the recording, s; None for those of the frames.
-        width, height: most columns and rows, >= 1.
-        cropped: an attribute, too.
 
     Attributes:
         extent: edges of the image: (t0, t1) in s, (y0, y1) in units of the scale.
         time_limits: (t0, t1) in s requested; outer columns may exceed it by half a hop.
         freq_range: lowest and highest frequency to show, Hz; outer rows may reach half a bin over.
-        frames: T.
-        frequencies: bin centres, Hz, [F].
-        row_frequencies: centres of the rows, Hz, [height'].
-        row_edges: their edges, Hz, [height' + 1].
-        cropped: whether `fmax` is where the sound ends, which the axis then says.
+        row_frequencies, row_edges: of the rows, Hz, [height'], [height' + 1].
+        cropped: whether an end of `freq_range` is where sound begins or ends, which the axis then says.
 
     Raises:
         UsageError: frequency limits that are empty or out of range.
@@ -137,7 +123,6 @@ class PixelGrid:
         span: tuple[float, float] | None = None,
         width: int = 1400,
         height: int = 512,
-        cropped: bool = False,
     ) -> None:
         t = np.asarray(times, dtype=np.float64)
         f = np.asarray(frequencies, dtype=np.float64)
@@ -148,7 +133,7 @@ class PixelGrid:
         if width < 1 or height < 1:
             raise ValueError(f"an image of {width} x {height} pixels has no pixel")
         self.freq_scale = freq_scale
-        self.cropped = cropped
+        self.cropped = False
         self.frequencies: FloatArray = f
         self.frames = t.size
         self._spacing = float(f[1] - f[0]) if f.size > 1 else 1.0
@@ -156,25 +141,20 @@ class PixelGrid:
         top = float(f[-1]) if f.size > 1 else float(f[0]) + self._spacing
         self.freq_range = frequency_range(top, self._spacing, freq_scale, fmin, fmax)
         bottom, ceiling = self._place_rows(height)
-        left, right = self._place_columns(t, width, span)
+        edges = self._column_edges(t, width, span)
+        left, right = float(edges[0]), float(edges[-1])
         self.extent = (left, right, bottom, ceiling)
         self.time_limits = (left, right) if span is None else span
-
-    def _place_columns(
-        self, times: FloatArray, width: int, span: tuple[float, float] | None
-    ) -> tuple[float, float]:
-        edges = self._column_edges(times, width, span)
-        first = np.searchsorted(times, edges)
-        first[0], first[-1] = 0, times.size
-        empty = np.flatnonzero(np.diff(first) == 0)
-        before = np.maximum(first[empty] - 1, 0)
-        after = np.minimum(first[empty], times.size - 1)
-        centre = (edges[empty] + edges[empty + 1]) / 2
-        earlier = np.abs(centre - times[before]) <= np.abs(times[after] - centre)
+        first = np.searchsorted(t, edges)
+        first[0], first[-1] = 0, t.size
         self.first_frame: IntArray = first  # column c holds frames first[c] .. first[c+1]-1
-        self._empty: IntArray = empty
-        self._source: IntArray = np.where(earlier, before, after)
-        return float(edges[0]), float(edges[-1])
+        # columns without a frame, and the frame that is nearest to each
+        self.empty: IntArray = np.flatnonzero(np.diff(first) == 0)
+        before = np.maximum(first[self.empty] - 1, 0)
+        after = np.minimum(first[self.empty], t.size - 1)
+        centre = (edges[self.empty] + edges[self.empty + 1]) / 2
+        earlier = np.abs(centre - t[before]) <= np.abs(t[after] - centre)
+        self.source: IntArray = np.where(earlier, before, after)
 
     def _column_edges(
         self, times: FloatArray, width: int, span: tuple[float, float] | None
@@ -185,8 +165,9 @@ class PixelGrid:
             before, after = (times[1] - times[0]) / 2, (times[-1] - times[-2]) / 2
         left, right = times[0] - before, times[-1] + after
         begin, end = (left, right) if span is None else span
-        if times.size > 1 and is_uniform(times):
-            hop = (right - left) / times.size
+        even = np.linspace(times[0], times[-1], times.size)
+        hop = (right - left) / times.size
+        if times.size > 1 and np.abs(times - even).max() <= UNIFORM * hop:
             earlier, later = (
                 max(0, math.ceil(gap / hop - UNIFORM)) for gap in (left - begin, end - right)
             )
@@ -229,11 +210,11 @@ class PixelGrid:
         """Rows and columns of the image."""
         return self.row_frequencies.size, self.first_frame.size - 1
 
-    def cropped_at(self, fmax: float | None, height: int = 512) -> PixelGrid:
-        """The same columns with at most `height` rows up to `fmax`, Hz, which the axis says; None: all."""
+    def cropped_to(self, fmin: float | None, fmax: float | None, height: int = 512) -> PixelGrid:
+        """The same columns with at most `height` rows from `fmin` to `fmax`, Hz; None: as it is."""
         grid, (low, high) = copy(self), self.freq_range
-        grid.cropped = fmax is not None
-        grid.freq_range = (low, high if fmax is None else min(fmax, high))
+        grid.cropped = fmin is not None or fmax is not None
+        grid.freq_range = (fmin or low, high if fmax is None else min(fmax, high))
         grid.extent = (*self.extent[:2], *grid._place_rows(height))
         return grid
 
@@ -243,27 +224,6 @@ class PixelGrid:
         edges = np.linspace(*self.extent[:2], self.shape[1] + 1)
         return np.asarray((edges[:-1] + edges[1:]) / 2)
 
-    def columns_of(self, start: int, stop: int) -> tuple[IntArray, IntArray]:
-        """Columns that hold any of the frames `start` to `stop - 1`, stop > start.
-
-        Returns:
-            The columns, increasing, and the place of the first frame of each, counted from `start`
-            (0 for a column that began before).
-        """
-        column = int(np.searchsorted(self.first_frame, start, side="right")) - 1
-        until = int(np.searchsorted(self.first_frame, stop))
-        filled = column + np.flatnonzero(np.diff(self.first_frame[column : until + 1]) > 0)
-        return filled, np.maximum(self.first_frame[filled] - start, 0)
-
-    def copies_of(self, start: int, stop: int) -> tuple[IntArray, IntArray]:
-        """Columns without a frame of their own that show one of the frames `start` to `stop - 1`.
-
-        Returns:
-            The columns, and the place of the frame that each shows, counted from `start`.
-        """
-        here = (self._source >= start) & (self._source < stop)
-        return self._empty[here], self._source[here] - start
-
     def bins_shown(self) -> NDArray[np.intp]:
         """Bins within `freq_range`, one at least; on the log scale zero has no place."""
         low, high = self.freq_range
@@ -272,21 +232,11 @@ class PixelGrid:
         return np.flatnonzero(inside) if inside.any() else np.array([hz.size - 1])
 
 
-def is_uniform(times: FloatArray) -> bool:
-    """Whether increasing times, [T], lie on a uniform grid."""
-    grid = np.linspace(times[0], times[-1], times.size)
-    hop = (times[-1] - times[0]) / max(times.size - 1, 1)
-    return bool(np.abs(times - grid).max() <= UNIFORM * hop)
-
-
 class PixelPool:
     """An image on a grid of pixels, filled frame block by frame block.
 
     A column takes the mean power of its frames, a row the maximum power of its bins; a row without
     a bin interpolates between its neighbours, linearly in power.
-
-    Args:
-        grid: which pixels show which frames and bins; an attribute, too.
     """
 
     def __init__(self, grid: PixelGrid) -> None:
@@ -296,14 +246,9 @@ class PixelPool:
         self._power = np.zeros(grid.shape[::-1], np.float32)
 
     def add(self, start: int, magnitude: NDArray[np.floating[Any]]) -> None:
-        """Take frames `start` to `start + n - 1`; blocks follow each other without a gap.
+        """Take |X|, [n, F], of frames `start` to `start + n - 1`.
 
-        Args:
-            start: number of the first frame; 0 at first, then where the last block ended.
-            magnitude: |X|, [n, F], finite.
-
-        Raises:
-            ValueError: a block that does not follow the last one, or of another shape.
+        ValueError for a block that does not follow the last one, or of another shape.
         """
         grid, n, bins = self.grid, len(magnitude), self.grid.frequencies.size
         if magnitude.ndim != 2 or magnitude.shape[1] != bins:
@@ -318,7 +263,10 @@ class PixelPool:
         stop = self._next = start + n
         power = np.square(magnitude)
 
-        filled, begins = grid.columns_of(start, stop)
+        column = int(np.searchsorted(grid.first_frame, start, side="right")) - 1
+        until = int(np.searchsorted(grid.first_frame, stop))
+        filled = column + np.flatnonzero(np.diff(grid.first_frame[column : until + 1]) > 0)
+        begins = np.maximum(grid.first_frame[filled] - start, 0)
         sums = np.add.reduceat(power, begins, axis=0).astype(np.float64)
         sums[0] += self._open
         whole = grid.first_frame[filled + 1] <= stop
@@ -327,10 +275,10 @@ class PixelPool:
         counts = grid.first_frame[done + 1] - grid.first_frame[done]
         self._power[done] = self._rows(sums[whole] / counts[:, None])
 
-        copies, shown = grid.copies_of(start, stop)
-        if copies.size:  # many columns may show one frame
-            sources, which = np.unique(shown, return_inverse=True)
-            self._power[copies] = self._rows(power[sources])[which]
+        here = (grid.source >= start) & (grid.source < stop)
+        if here.any():  # many columns may show one frame
+            sources, which = np.unique(grid.source[here] - start, return_inverse=True)
+            self._power[grid.empty[here]] = self._rows(power[sources])[which]
 
     def _rows(self, power: FloatArray) -> FloatArray:
         """[n, F] power per bin to [n, height'] power per row."""
@@ -348,11 +296,7 @@ class PixelPool:
 
     @property
     def image(self) -> NDArray[np.float32]:
-        """Magnitudes |X|, float32, [height', width'], row 0 the lowest frequency.
-
-        Raises:
-            ValueError: some frames were not added yet.
-        """
+        """|X|, [height', width'], row 0 the lowest frequency; ValueError if frames were not added yet."""
         if self._next < self.grid.frames:
             raise ValueError(f"only {self._next} of {self.grid.frames} frames were added")
         return np.sqrt(self._power.T)
@@ -373,17 +317,18 @@ class PixelPool:
         pool._next = self._next
         return pool
 
-    def highest_sound(self, db_range: float) -> float:
-        """Frequency, Hz, above which a picture shows nothing but noise.
+    def sound_range(self, db_range: float) -> tuple[float, float]:
+        """Lowest and highest frequency, Hz, outside which a picture shows nothing but noise.
 
-        Below it lies `ENERGY_SHARE` of the energy above the noise, and every row in which a hundredth
-        of the pixels stands out of the noise by `AUDIBLE` and is within `db_range` of the loudest.
-        The noise of a row is the lower quartile, over its neighbours within a third of an octave, of
-        the level that a fifth of their pixels stay below.
+        Between them lies `ENERGY_SHARE` of the energy above the noise, and every row in which a share
+        `SELDOM` of the pixels stands out of the noise by `AUDIBLE` and is within `db_range` of the
+        loudest; for the lowest frequency, `SELDOM_LOW` and `LOW_RANGE`. The noise of a row is the
+        lower quartile, over its neighbours within a third of an octave, of the level that a fifth of
+        their pixels stay below.
         """
         grid, power = self.grid, self._power
         if not np.isfinite(power).all():
-            return grid.freq_range[1]
+            return grid.freq_range
         rows, edges = grid.row_frequencies, grid.row_edges
         calm = np.quantile(power, 0.2, axis=0)
         own = np.arange(rows.size)
@@ -395,61 +340,29 @@ class PixelPool:
         above = np.maximum(power.mean(0, dtype=np.float64) - noise, 0) * np.diff(edges)
         total = np.cumsum(above)
         if not total[-1] > 0:
-            return grid.freq_range[1]
-        row = int(np.searchsorted(total, ENERGY_SHARE * total[-1]))
-        peaks = np.quantile(power, 0.99, axis=0)
-        floor = power.max() * 10 ** (-db_range / 10)
-        heard = np.flatnonzero((peaks > AUDIBLE * noise) & (peaks > floor))
-        row = max([row, *heard[-1:]])
-        return float(min(edges[row + 1], grid.freq_range[1]))
+            return grid.freq_range
+
+        def heard(share: float, below: float) -> IntArray:
+            peaks = np.quantile(power, 1 - share, axis=0)
+            floor = np.maximum(AUDIBLE * noise, power.max() * 10 ** (-below / 10))
+            return np.flatnonzero(peaks > floor)
+
+        ends = np.array([1 - ENERGY_SHARE, 1 + ENERGY_SHARE]) / 2
+        bottom, top = np.searchsorted(total, ends * total[-1])
+        bottom = min([bottom, *heard(SELDOM_LOW, min(db_range, LOW_RANGE))])
+        top = max([top, *heard(SELDOM, db_range)])
+        low, high = grid.freq_range
+        return max(float(edges[bottom]), low), min(float(edges[top + 1]), high)
 
 
-def pool_lengths(grid: PixelGrid, lengths: FloatArray) -> FloatArray:
-    """The geometric mean of the lengths in each pixel, [height', width'], in bounded memory.
+def pool_curve(
+    times: FloatArray, values: FloatArray, width: int = CURVE_COLUMNS
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Mean times, smallest, largest and median values of a curve, [T], in at most `width` columns.
 
-    A row without a bin shows the nearest one, a column without a frame the nearest one.
-
-    Args:
-        grid: which pixels show which frames and bins.
-        lengths: [F, T], > 0, any unit.
+    Each column holds as many points, so smallest and largest are the true envelope.
     """
-    total = np.zeros(grid.shape)
-    step = max(1, BLOCK_CELLS // grid.frequencies.size)
-    for start in range(0, grid.frames, step):
-        stop = min(start + step, grid.frames)
-        rows = _mean_rows(grid, np.log(lengths[:, start:stop], dtype=np.float64))
-        columns, begins = grid.columns_of(start, stop)
-        total[:, columns] += np.add.reduceat(rows, begins, axis=1)
-        columns, shown = grid.copies_of(start, stop)
-        total[:, columns] = rows[:, shown]
-    frames = np.maximum(np.diff(grid.first_frame), 1)
-    return np.asarray(np.exp(total / frames))
-
-
-def _mean_rows(grid: PixelGrid, values: FloatArray) -> FloatArray:
-    """[F, n] values per bin to [height', n] means per row."""
-    rows = np.empty((grid.row_frequencies.size, values.shape[1]))
-    if grid.full_rows.size:
-        bins = np.diff(grid.first_bin, append=grid.last_bin)
-        sums = np.add.reduceat(values[: grid.last_bin], grid.first_bin, axis=0)
-        rows[grid.full_rows] = sums / bins[:, None]
-    rows[grid.rows_between] = values[np.where(grid.share <= 0.5, grid.below, grid.above)]
-    return rows
-
-
-class PooledCurve(NamedTuple):
-    """A curve in columns of as many points each: mean times, smallest, largest, median value, [W]."""
-
-    times: FloatArray
-    low: FloatArray
-    high: FloatArray
-    median: FloatArray
-
-
-def pool_curve(times: FloatArray, values: FloatArray, width: int = CURVE_COLUMNS) -> PooledCurve:
-    """A curve, [T], in at most `width` columns whose low and high are its true envelope."""
     size = -(-times.size // width)
     rest = -times.size % size
     t, v = (np.pad(x, (0, rest), constant_values=np.nan).reshape(-1, size) for x in (times, values))
-    columns = np.nanmean(t, 1), np.nanmin(v, 1), np.nanmax(v, 1), np.nanmedian(v, 1)
-    return PooledCurve(*columns)
+    return np.nanmean(t, 1), np.nanmin(v, 1), np.nanmax(v, 1), np.nanmedian(v, 1)

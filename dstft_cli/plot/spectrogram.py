@@ -44,16 +44,8 @@ def spectrogram_figure(
 ) -> Figure:
     """A spectrogram in dB below its maximum, over seconds and Hz; axes 1 hold the colour bar.
 
-    Args:
-        pool: the picture's pixels, all frames added.
-        title: any text, such as a file name; shown as it is, on one line.
-        db_range: lowest level shown, dB below the maximum, > 0.
-        cmap: a colour map of matplotlib.
-        band: ends of the band of the criterion, Hz; None: no end.
-        channels: number of channels in the mean power.
-
-    Raises:
-        UsageError: unknown colour map, a db_range that is not above 0.
+    `band` are the ends of that of the criterion, Hz; `db_range` is that of the levels shown, dB. Of
+    several `channels` the pool holds the mean power. UsageError as for `check_look`.
     """
     check_look(db_range, cmap)
     figure = Figure(figsize=(WIDTH, HEIGHT))
@@ -114,15 +106,7 @@ def plane_image(axes: Axes, grid: PixelGrid, pixels: ArrayLike, **look: Any) -> 
 def colour_bar(
     shown: AxesImage, panels: Sequence[Axes], label: str, gap: float = BAR_GAP, **bar: Any
 ) -> Axes:
-    """The axes of a colour bar beside panels.
-
-    Args:
-        shown: the image.
-        panels: from top to bottom; the bar is as tall as they are together.
-        label: of the bar.
-        gap: between panels and bar, inches.
-        bar: further arguments of matplotlib's `colorbar`.
-    """
+    """The axes of a colour bar, `gap` inches beside panels, from top to bottom, and as tall as they."""
     figure = panels[0].get_figure(root=True)
     assert figure is not None
     top, bottom = panels[0].get_position(), panels[-1].get_position()

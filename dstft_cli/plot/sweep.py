@@ -45,10 +45,6 @@ def sweep_figure(sweep: Sweep, *, title: str) -> Figure:
 
     Below the panels the length is in samples, above them in time. Panels share the axis of
     lengths, and criteria in nats share that of losses, so that slopes compare.
-
-    Args:
-        sweep: of one criterion or more.
-        title: any text, shown as it is.
     """
     columns = 1 if len(sweep.curves) == 1 else 2
     rows = -(-len(sweep.curves) // columns)

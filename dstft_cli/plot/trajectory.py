@@ -24,24 +24,22 @@ from dstft_cli.plot.axes import (
     length_ticks,
     length_unit,
     panel_title,
-    put_legend,
     put_ticks,
     put_title,
     styled,
 )
-from dstft_cli.plot.pixels import FloatArray
-from dstft_cli.records import Trajectory
+from dstft_cli.plot.pixels import FloatArray, IntArray
+from dstft_cli.records import CriterionSummary, Trajectory
 from dstft_cli.settings.length import number_text
 
 Phases = NDArray[np.str_]
 
 LEFT, RIGHT, BOTTOM = 1.1, 0.2, 0.62  # margins, inches
-TOP, LEGEND = 0.76, 0.3  # above the panels: the heading, and more for a legend of all
+TOP, LEGEND = 0.82, 0.3  # above the panels: the heading, and more for a legend of all
 CURVE, BETWEEN = 3.85, 1.1  # width of the panel at the left, and between that and the others
 STEPS, ALONE, LENGTHS = 1.64, 2.3, 1.5  # heights of the steps beside and without it, of others
 GAP, LABELS = 0.48, 0.42  # between these, and more under an axis with labels
-CHANGE = 1e-6  # lengths that differ by no more than this share are one length
-FLAT = 0.05  # steps that cover less of the axis are described in words
+CHANGE = 1e-6  # lengths or values that differ by no more than this share are the same
 LEVEL = 0.2  # lengths that change less are shown for the last step only
 SMALL = 1e-3  # values below are written with a power of ten each
 FEW = 50  # steps up to which each has a marker
@@ -56,12 +54,6 @@ class Line(NamedTuple):
     value: float
     colour: str
     style: str
-
-    def draw(self, axes: Axes, *, named: bool) -> None:
-        """Across the axes; with its label for a legend where it is named."""
-        label = self.label if named else None
-        axes.axhline(self.value, lw=1.0, ls=self.style, color=self.colour, label=label)
-        axes.autoscale(axis="y")
 
 
 class Curve(NamedTuple):
@@ -80,102 +72,91 @@ class Panel(NamedTuple):
     lengths: Sequence[FloatArray]
     of: str = ""
 
-    @property
-    def gap(self) -> float:
-        """To the panel above, inches."""
-        return GAP + LABELS if self.of else GAP
-
-
-class Steps(NamedTuple):
-    """The learned steps: their phases, transforms computed, criterion, [S], and its final value."""
-
-    phase: Phases
-    x: FloatArray
-    value: FloatArray
-    final: float | None
-
-    @property
-    def shows_final(self) -> bool:
-        return self.final is not None and bool(np.isfinite(self.final))
-
 
 @styled
 def trajectory_figure(
     trajectory: Trajectory,
     *,
-    criterion_name: str,
-    direction: str,
+    criterion: CriterionSummary,
     sample_rate: float,
-    best_fixed: float | None,
-    table_bound: float | None,
     title: str,
-    final: float | None = None,
+    best_fixed: bool = True,
 ) -> Figure:
     """Criterion against one length for all frames (left); criterion and lengths by step (right).
 
-    Left: the single windows or hops that were tried. Right: the criterion by step and the learned lengths,
-    or, if these hardly change, their distribution at the last step. An empty side is left out.
+    Left: the single windows or hops that were tried. Right: the criterion by step, with what search and
+    descent gained in words, and the learned lengths, or, if these hardly change, their distribution
+    at the last step. An empty side is left out. Steps count from 0, as in `trajectory.csv`.
 
     Args:
-        trajectory: of one step or more.
-        criterion_name: for the axis, such as `entropy`.
-        direction: `minimize` or `maximize`.
+        trajectory: of one step or more, else ValueError.
+        criterion: its name, its direction, and values to compare with.
         sample_rate: Hz.
-        best_fixed: criterion of the best single window length, or None.
-        table_bound: bound of the criterion for tabulated lengths; None: not drawn.
         title: any text, shown as it is.
-        final: criterion of the learned parameters; None: that of the last finite learned step.
-
-    Raises:
-        ValueError: a trajectory without steps.
+        best_fixed: whether there was a best fixed window; else the start is compared with.
     """
     if not len(trajectory):
         raise ValueError("a trajectory without steps")
     phase = np.array(trajectory.phase)
-    value = np.asarray(trajectory.criterion, dtype=np.float64)
-    learned = (phase == "search") | (phase == "descent")
-    if final is None:
-        finite = value[learned & np.isfinite(value)]
-        final = float(finite[-1]) if finite.size else None
-    x = np.asarray(trajectory.evaluations)[learned]
-    steps = Steps(phase[learned], x, value[learned], final)
+    value = np.where(np.isfinite(trajectory.criterion), trajectory.criterion, np.nan)
+    learned = np.flatnonzero((phase == "search") | (phase == "descent"))
     curve = _curve(trajectory, phase)
-    if curve is None and not x.size:
-        return _nothing_learned(trajectory, criterion_name, sample_rate, title)
+    if curve is None and not learned.size:
+        return _nothing_learned(trajectory, criterion.name, sample_rate, title)
 
     panels = _panels(trajectory, learned)
     upper = ALONE if curve is None or not panels else STEPS
-    tall = upper + sum(panel.gap + LENGTHS for panel in panels)
+    tall = upper + sum(GAP + LENGTHS + LABELS * bool(panel.of) for panel in panels)
     top = TOP + (LEGEND if curve is not None else 0.0)
     figure = Figure(figsize=(WIDTH, BOTTOM + tall + top))
-    lines = _lines(phase, value, best_fixed, table_bound)
-    better = f"{criterion_name} ({'lower' if direction == 'minimize' else 'higher'} is better)"
+    lines = _lines(
+        phase, value, criterion.best_fixed if best_fixed else None, criterion.table_bound
+    )
+    better = (
+        f"{criterion.name} ({'lower' if criterion.direction == 'minimize' else 'higher'} is better)"
+    )
     left, wide = LEFT, WIDTH - LEFT - RIGHT
     if curve is not None:
-        plain = axes_at(figure, LEFT, BOTTOM, CURVE if x.size else wide, tall)
+        plain = axes_at(figure, LEFT, BOTTOM, CURVE if learned.size else wide, tall)
         plain.set_ylabel(better, parse_math=False)
         _draw_curve(plain, curve, phase, value, sample_rate)
-        for line in lines:
-            line.draw(plain, named=line.label not in curve.phases.values())
-        if final is not None and steps.shows_final:
-            plain.axhline(final, lw=1.4, color=COLOURS["descent"], label="learned", zorder=1.5)
+        _draw_lines(plain, [line for line in lines if line.label not in curve.phases.values()])
+        if learned.size and np.isfinite(criterion.final):
+            plain.axhline(
+                criterion.final, lw=1.4, color=COLOURS["descent"], label="learned", zorder=1.5
+            )
         heading_legend(figure, plain, LEFT)
         left, wide = LEFT + CURVE + BETWEEN, wide - CURVE - BETWEEN
-    if x.size:
+    if learned.size:
         bottom = BOTTOM + tall - upper
-        first, below = axes_at(figure, left, bottom, wide, upper), []
+        first = lowest = axes_at(figure, left, bottom, wide, upper)
+        first.set_ylabel(better if curve is None else criterion.name, parse_math=False)
+        gains = _gains(phase, value, criterion, lines[0] if lines else None)
+        unnamed = [line._replace(label="") for line in lines]
+        _draw_criterion(first, phase, value, gains, lines if curve is None else unnamed)
         for panel in panels:
-            bottom -= panel.gap + LENGTHS
-            below.append(axes_at(figure, left, bottom, wide, LENGTHS))
-        first.set_ylabel(better if curve is None else criterion_name, parse_math=False)
-        _draw_criterion(first, steps, lines, curve)
-        _draw_panels(first, panels, x, sample_rate, below)
+            bottom -= GAP + LENGTHS + LABELS * bool(panel.of)
+            axes = axes_at(figure, left, bottom, wide, LENGTHS)
+            panel_title(axes, panel.title)
+            if panel.of:
+                _draw_distribution(axes, panel.lengths[-1], sample_rate, panel.of)
+                continue
+            _draw_spread(axes, learned, panel.lengths, sample_rate, panel.name)
+            axes.sharex(first)
+            lowest.tick_params(labelbottom=False)
+            lowest = axes
+        lowest.set_xlabel("Step")
     put_title(figure, title, LEFT)
     return figure
 
 
 def _curve(trajectory: Trajectory, phase: Phases) -> Curve | None:
     """The curve over single lengths, if more than one was tried."""
+
+    def single(lengths: FloatArray) -> float:
+        several = not lengths.size or lengths.max() > lengths.min() * (1 + CHANGE)
+        return float("nan") if several else float(lengths.flat[0])
+
     table = (phase == "table").sum() > 1
     tried = {"search": "search", "start": "start", "descent": "descent"}
     windows = {"table": "fixed windows", "start": "start"} if table else tried
@@ -183,69 +164,42 @@ def _curve(trajectory: Trajectory, phase: Phases) -> Curve | None:
         ("Window length", trajectory.window_lengths, windows),
         ("Hop length", trajectory.hop_lengths, tried),
     ):
-        lengths = np.array([_single(step) for step in steps])
+        lengths = np.array([single(step) for step in steps])
         shown = lengths[np.isin(phase, list(phases)) & np.isfinite(lengths)]
         if shown.size and shown.max() > shown.min() * (1 + CHANGE):
             return Curve(name, lengths, phases)
     return None
 
 
-def _single(lengths: FloatArray) -> float:
-    """The single length of all frames, samples; NaN if there are several or none."""
-    if not lengths.size or lengths.max() > lengths.min() * (1 + CHANGE):
-        return float("nan")
-    return float(lengths.flat[0])
-
-
-def _panels(trajectory: Trajectory, learned: NDArray[np.bool_]) -> list[Panel]:
-    """The panels of learned lengths; a distribution comes last."""
-    chosen = np.flatnonzero(learned)
+def _panels(trajectory: Trajectory, learned: IntArray) -> list[Panel]:
+    """The panels of lengths that differ within a step or between two; a distribution comes last."""
     panels = []
     for name, title, every in (
         ("Length", "Window length", trajectory.window_lengths),
         ("Hop", "Hop length", trajectory.hop_lengths),
     ):
-        if not chosen.size or not _changes(every):
+        if not (learned.size and all(lengths.size for lengths in every)):
             continue
-        lengths, over = [every[step] for step in chosen], _spread_over(every)
-        if name == "Length" and _is_level(lengths):
+        low, _, high = _spread(every)
+        if high.max() <= low.min() * (1 + CHANGE):
+            continue
+        bins = max(v.shape[0] if v.ndim == 2 else 1 for v in every)
+        frames = max(v.shape[-1] if v.ndim else 1 for v in every)
+        over = "cells" if min(bins, frames) > 1 else "bins" if bins > 1 else "frames"
+        lengths = [every[step] for step in learned]
+        logs = [np.log(ends) for ends in _spread(lengths)]
+        moved, room = max(float(np.ptp(log)) for log in logs), logs[2].max() - logs[0].min()
+        if name == "Length" and lengths[-1].size > 1 and room > 0 and moved <= LEVEL * room:
             panels.append(Panel(name, "Window lengths at the last step", lengths, over))
         else:
-            title += f": median and range over {over}" if over else ""
+            title += f": median and range over {over}" if max(bins, frames) > 1 else ""
             panels.append(Panel(name, title, lengths))
     return sorted(panels, key=lambda panel: bool(panel.of))
 
 
-def _changes(steps: Sequence[FloatArray]) -> bool:
-    """Whether lengths differ within a step or between two steps."""
-    if not all(lengths.size for lengths in steps):
-        return False
-    low, _, high = _spread(steps)
-    return bool(high.max() > low.min() * (1 + CHANGE))
-
-
-def _spread(steps: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Smallest, median and largest length of each step, samples, each [S]."""
-    rows = [(float(np.min(v)), float(np.median(v)), float(np.max(v))) for v in steps]
-    low, median, high = np.array(rows).T
-    return low, median, high
-
-
-def _is_level(steps: Sequence[FloatArray]) -> bool:
-    """Whether lengths that vary within a step hardly change from step to step."""
-    curves = [np.log(curve) for curve in _spread(steps)]
-    room = float(curves[2].max() - curves[0].min())
-    moved = max(float(np.ptp(curve)) for curve in curves)
-    return steps[-1].size > 1 and room > 0 and moved <= LEVEL * room
-
-
-def _spread_over(steps: Sequence[FloatArray]) -> str:
-    """The unit of lengths of steps, [B, n] or [n] each: `frames`, `bins`, `cells`; empty for one length."""
-    bins = max(v.shape[0] if v.ndim == 2 else 1 for v in steps)
-    frames = max(v.shape[-1] if v.ndim else 1 for v in steps)
-    if bins == frames == 1:
-        return ""
-    return "frames" if bins == 1 else "bins" if frames == 1 else "cells"
+def _spread(steps: Sequence[FloatArray]) -> FloatArray:
+    """Smallest, median and largest length of each step, samples, [3, S]."""
+    return np.array([(np.min(v), np.median(v), np.max(v)) for v in steps], dtype=float).T
 
 
 def _lines(
@@ -263,104 +217,96 @@ def _lines(
     return lines
 
 
+def _draw_lines(axes: Axes, lines: Sequence[Line]) -> None:
+    for line in lines:
+        axes.axhline(line.value, lw=1.0, ls=line.style, color=line.colour, label=line.label)
+    axes.autoscale(axis="y")
+
+
 def _draw_curve(
     axes: Axes, curve: Curve, phase: Phases, value: FloatArray, sample_rate: float
 ) -> None:
     """Draws the criterion against one length for all frames."""
     shown = np.isfinite(curve.lengths) & np.isfinite(value)
-    unit, unit_name = length_unit(float(curve.lengths[shown].max()), sample_rate)
-    drawn = []
+    lengths = curve.lengths[shown & np.isin(phase, list(curve.phases))]
+    unit, unit_name = length_unit(float(lengths.max()), sample_rate)
     for which, label in curve.phases.items():
         chosen = np.flatnonzero(shown & (phase == which))
-        order = chosen[np.argsort(curve.lengths[chosen])]
-        if not order.size:
-            continue
-        drawn.append(curve.lengths[order] * unit)
-        size, width = (7.0 if which == "start" else 4.5), float(which in ("table", "search"))
-        look: dict[str, Any] = {
-            "color": COLOURS[which],
-            "marker": MARKERS[which],
-            "ms": size,
-            "lw": width,
-        }
-        axes.plot(drawn[-1], value[order], label=label, **look)
-    lengths = np.concatenate(drawn)
-    _log_axis(axes, float(lengths.min()) / 1.15, float(lengths.max()) * 1.15)
+        if chosen.size:
+            order = chosen[np.argsort(curve.lengths[chosen])]
+            look: dict[str, Any] = {"color": COLOURS[which], "marker": MARKERS[which]}
+            look |= {"ms": 7.0 if which == "start" else 4.5, "label": label}
+            look["lw"] = float(which in ("table", "search"))
+            axes.plot(curve.lengths[order] * unit, value[order], **look)
+    _log_axis(axes, float(lengths.min()) * unit / 1.15, float(lengths.max()) * unit * 1.15)
     axes.set_xlabel(f"{curve.name} ({unit_name})")
     panel_title(axes, f"One {curve.name.lower()} for all frames")
     _value_axis(axes)
 
 
-def _draw_criterion(axes: Axes, steps: Steps, lines: Sequence[Line], curve: Curve | None) -> None:
-    """The criterion by step, with names for what has none in the legend of the curve."""
-    x, value = steps.x, steps.value
-    axes.plot(x, np.where(np.isfinite(value), value, np.nan), lw=1.0, color="#bbbbbb", zorder=1)
-    size = 4.5 if x.size <= FEW else 2.5
-    for which, colour in COLOURS.items():
-        chosen = (steps.phase == which) & np.isfinite(value)
-        if chosen.any():
-            axes.plot(x[chosen], value[chosen], MARKERS[which], ms=size, color=colour, label=which)
+def _draw_criterion(
+    axes: Axes,
+    phase: Phases,
+    value: FloatArray,
+    gains: Sequence[tuple[str, str]],
+    lines: Sequence[Line],
+) -> None:
+    """The criterion by step; the legend has the gains by phase, and the lines."""
+    steps = np.flatnonzero((phase == "search") | (phase == "descent"))
+    axes.plot(steps, value[steps], lw=1.0, color="#bbbbbb", zorder=1)
+    for which, label in gains:
+        at = (phase == which) & np.isfinite(value)
+        look: dict[str, Any] = {"ms": 4.5 if steps.size <= FEW else 2.5, "color": COLOURS[which]}
+        axes.plot(np.flatnonzero(at), value[at], MARKERS[which], label=label, **look)
     _value_axis(axes)
-    for line in lines:
-        line.draw(axes, named=curve is None)
+    _draw_lines(axes, lines)
     low, high = axes.get_ylim()
     least = LEAST_SPAN * max(abs(low), abs(high))
     if high - low < least:  # otherwise the axis shows rounding errors
         axes.set_ylim((low + high - least) / 2, (low + high + least) / 2)
-    if steps.shows_final and lines:
-        _say_gain(axes, steps, lines)
-    stages = [stage for stage in ("search", "descent") if stage in steps.phase]
-    panel_title(axes, " and ".join(stages).capitalize())
-    if curve is None or "search" not in curve.phases:
-        put_legend(axes, columns=5)
-    first, last = float(x.min()), float(x.max())
+    place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.01)}
+    axes.legend(
+        **place,
+        ncols=2 if any(line.label for line in lines) else 1,
+        borderaxespad=0,
+        borderpad=0,
+        labelspacing=0.3,
+    )
+    first, last = float(steps[0]), float(steps[-1])
     room = 1.0 if last - first < 2 else 0.04 * (last - first)
     axes.set_xlim(first - room, last + room)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=7, min_n_ticks=FEWEST_TICKS))
 
 
-def _say_gain(axes: Axes, steps: Steps, lines: Sequence[Line]) -> None:
-    """Writes the distance from the first line beside steps that look level."""
-    low, high = axes.get_ylim()
-    final, seen = float(steps.final or 0.0), steps.value[np.isfinite(steps.value)]
-    if not seen.size or float(np.ptp(seen)) > FLAT * (high - low):
-        return
-    gain = final - lines[0].value
-    side = f"{number_text(abs(gain), 2)} {'below' if gain < 0 else 'above'}"
-    places = [low, high, *(line.value for line in lines)]
-    above = min((place - final for place in places if place > final), default=0.0)
-    below = min((final - place for place in places if place < final), default=0.0)
-    up = above > below
-    look: dict[str, Any] = {"ha": "right", "va": "bottom" if up else "top", "fontsize": "small"}
-    look |= {"xycoords": axes.get_yaxis_transform(), "textcoords": "offset points", "color": INK}
-    text = f"{side if gain else 'equal to'} {lines[0].label}"
-    axes.annotate(text, (1.0, final), xytext=(-6, 5 if up else -5), **look)
-
-
-def _draw_panels(
-    first: Axes, panels: Sequence[Panel], x: FloatArray, sample_rate: float, below: Sequence[Axes]
-) -> None:
-    """Draws the lengths below the criterion."""
-    lowest = first
-    for panel, axes in zip(panels, below, strict=True):
-        panel_title(axes, panel.title)
-        if panel.of:
-            _draw_distribution(axes, panel.lengths[-1], sample_rate, panel.of)
-            continue
-        _draw_spread(axes, x, panel.lengths, sample_rate, panel.name)
-        axes.sharex(first)
-        lowest.tick_params(labelbottom=False)
-        lowest = axes
-    lowest.set_xlabel("Transforms computed")
+def _gains(
+    phase: Phases, value: FloatArray, criterion: CriterionSummary, known: Line | None
+) -> list[tuple[str, str]]:
+    """Each stage, and what it gained over `known` or the stage before, in two digits."""
+    reached = {w: value[(phase == w) & np.isfinite(value)] for w in ("search", "descent")}
+    stages = [which for which, values in reached.items() if values.size]
+    gains = []
+    for which in stages:
+        now = float((np.min if criterion.direction == "minimize" else np.max)(reached[which]))
+        if which == stages[-1] and np.isfinite(criterion.final):
+            now = criterion.final
+        label = which
+        if known is not None:
+            gain = now - known.value
+            told = f"{number_text(abs(gain), 2)} {'below' if gain < 0 else 'above'}"
+            same = abs(gain) <= CHANGE * abs(known.value)
+            label = f"{which}: {'equal to' if same else told} {known.label}"
+        gains.append((which, label))
+        known = Line(f"the {which}", now, "", "")
+    return gains
 
 
 def _draw_spread(
-    axes: Axes, x: FloatArray, steps: Sequence[FloatArray], sample_rate: float, name: str
+    axes: Axes, x: IntArray, steps: Sequence[FloatArray], sample_rate: float, name: str
 ) -> None:
-    """Low, median and high lengths, samples, over the transforms computed, [S]."""
-    low, median, high = _spread(steps)
-    unit, unit_name = length_unit(float(high.max()), sample_rate)
-    low, median, high = low * unit, median * unit, high * unit
+    """Low, median and high lengths, samples, over the numbers of the steps, [S]."""
+    spread = _spread(steps)
+    unit, unit_name = length_unit(float(spread.max()), sample_rate)
+    low, median, high = spread * unit
     colour = COLOURS["descent"]
     if x.size > 1:
         axes.fill_between(x, low, high, color=colour, alpha=0.2, lw=0)

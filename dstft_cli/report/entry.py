@@ -71,26 +71,14 @@ class Summary(_Strict):
     n_fft: _Positive
     warnings: list[str]
 
-    def gain(self, reference: float | None) -> float | None:
-        """Improvement of the final value over `reference`, in the criterion's unit."""
-        if reference is None or self.criterion.final is None:
-            return None
-        gain = reference - self.criterion.final
-        return gain if self.criterion.direction == "minimize" else -gain
-
     @property
     def best_fixed(self) -> _BestFixed:
-        """Best fixed value of the criterion, or None."""
+        """That of the criterion; without values where there is none."""
         return self.criterion.best_fixed or _BestFixed(win_length=None, value=None)
 
 
 def read_summary(directory: Path) -> Summary:
-    """The result in a directory.
-
-    Raises:
-        InputError: `result.json` is missing, unreadable, too large, no file, no JSON, or not the
-            record of a run; the message names the field, not the directory.
-    """
+    """The result in a directory; InputError, which names the field, if there is none or a damaged one."""
     path = directory / RECORD
     try:
         record = read_record(path)
@@ -107,12 +95,9 @@ def read_summary(directory: Path) -> Summary:
 
 
 def result_directories(top: Path) -> Iterator[tuple[Path, str]]:
-    """Directories with a `result.json` or a failed job of a batch, each with what is wrong there.
+    """Directories with a `result.json` or a failed job of a batch, each with its error or an empty text.
 
     `top` is included. Links to directories are not followed; leftovers of killed runs are skipped.
-
-    Yields:
-        A path, and the error of listing it or of its failed job, or an empty text.
     """
     found: dict[Path, str] = {}
     failed: dict[Path, str] = {}
@@ -136,18 +121,15 @@ def result_directories(top: Path) -> Iterator[tuple[Path, str]]:
 def _failed_jobs(folder: Path) -> dict[Path, str]:
     """By directory, the error of a failed job in the journal of a batch."""
     found: dict[Path, str] = {}
-    try:
-        if (folder / JOURNAL).stat().st_size > LARGEST_JOURNAL:
+    with suppress(OSError), open(folder / JOURNAL, "rb") as file:
+        if os.fstat(file.fileno()).st_size > LARGEST_JOURNAL:
             return {}
-        with open(folder / JOURNAL, "rb") as file:
-            for line in file:
-                with suppress(ValueError, KeyError, TypeError, RecursionError):
-                    entry = json.loads(line)
-                    output = PurePath(entry["output"])
-                    found.pop(folder / output, None)
-                    inside = output.parts and not output.is_absolute() and ".." not in output.parts
-                    if entry["status"] == "failed" and inside:
-                        found[folder / output] = f"the last attempt failed: {entry['error']}"
-    except OSError:
-        pass
+        for line in file:
+            with suppress(ValueError, KeyError, TypeError, RecursionError):
+                entry = json.loads(line)
+                output = PurePath(entry["output"])
+                found.pop(folder / output, None)
+                inside = output.parts and not output.is_absolute() and ".." not in output.parts
+                if entry["status"] == "failed" and inside:
+                    found[folder / output] = f"the last attempt failed: {entry['error']}"
     return found

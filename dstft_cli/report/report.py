@@ -9,13 +9,16 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import re
+import stat
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader
@@ -31,20 +34,16 @@ from dstft_cli.settings.length import number_text, time_text
 
 _AT_ONCE = 64  # rows in memory
 _THREADS = 8  # at most; reading a PNG takes most of the time and releases the interpreter lock
-# control characters, surrogates, direction marks, line and paragraph ends
-_HIDDEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
+_KINDS = 8  # of warnings that are counted above the table
+_LITTLE = 1e-3  # gains of a smaller share of the reference are none
 _JOINERS = "\u200c\u200d"  # within words of several scripts, and within emoji
 _GAP = "\u00a0"  # non-breaking space between a number and its unit
+_NUMBER = re.compile(r"\d[\d.]*(e[+-]?\d+)?")
 
 
 @dataclass
 class Report:
-    """The page that was written.
-
-    Attributes:
-        results: rows of the page.
-        broken: those that could not be read, or whose job failed.
-    """
+    """The page that was written: its path, its rows, and how many of them are broken or failed."""
 
     output: Path
     results: int
@@ -66,12 +65,8 @@ class Report:
         ]
 
 
-@dataclass(frozen=True)
-class Cell:
-    """One cell: text, small second line, sort key, and tooltip.
-
-    A cell without a value has the key None and is sorted last.
-    """
+class Cell(NamedTuple):
+    """Text, a small second line, what it is sorted by (None: last), and a tooltip."""
 
     text: str
     detail: str = ""
@@ -82,8 +77,7 @@ class Cell:
 NONE = Cell("–")
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(NamedTuple):
     """A column; `best_first` sorts downwards at the first click."""
 
     label: str
@@ -139,12 +133,10 @@ def build_report(
         return _row(str(below), top / below, entry[1], page_folder)
 
     def rows() -> Iterator[dict[str, Any]]:
-        done = 0
         for start in range(0, len(found), _AT_ONCE):
-            for content in threads.map(row, found[start : start + _AT_ONCE]):
-                counts.broken += bool(content["broken"])
+            some = threads.map(row, found[start : start + _AT_ONCE])
+            for done, content in enumerate(some, start=start + 1):
                 yield content
-                done += 1
                 if progress is not None:
                     progress("report", done, len(found))
 
@@ -152,13 +144,21 @@ def build_report(
         atomic_file(place, force=force) as file,
         ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as threads,
     ):
-        page = _environment().get_template("page.html.j2")
-        for piece in page.generate(
+        overview, kinds = _overview(found, counts)
+        environment = Environment(loader=PackageLoader(__package__, "."), autoescape=True)
+        # `Markup` is our own text
+        environment.finalize = lambda v: displayed(v) if type(v) is str else v
+        environment.filters["base64"] = _base64
+        environment.filters["checksum"] = lambda text: (
+            f"sha256-{_base64(hashlib.sha256(text.encode()).digest())}"
+        )
+        for piece in environment.get_template("page.html.j2").generate(
             title=title or f"Results in {top.name or top}",
             version=__version__,
             style=_asset("style.css"),
             script=_asset("script.js"),
-            count=len(found),
+            overview=overview,
+            kinds=kinds,
             result=Column("Result", numeric=True),
             notes=Column("Warnings and errors", best_first=True),
             columns=COLUMNS,
@@ -169,15 +169,34 @@ def build_report(
     return counts
 
 
+def _overview(found: list[tuple[Path, str]], counts: Report) -> tuple[str, list[str]]:
+    """All results in one line, and how often there is which kind of warning; counts the broken ones.
+
+    A kind is what a warning says before its first colon, whatever the numbers.
+    """
+    seconds, lengths, kinds = 0.0, [], Counter[str]()
+    for directory, failure in found:
+        summary, broken = _read(directory, failure)
+        counts.broken += summary is None
+        texts = [broken] if summary is None else [*[failure] * bool(failure), *summary.warnings]
+        kinds.update(_NUMBER.sub("…", text.partition(": ")[0]) for text in texts)
+        if summary is not None:
+            seconds += summary.input.seconds
+            spread = summary.window_length
+            ends = (spread.min, spread.max) if isinstance(spread, Spread) else (spread,)
+            lengths += [end / summary.input.sample_rate for end in ends if end is not None]
+    line = f"{_clock(seconds)} of sound"
+    if lengths:
+        ends_text = dict.fromkeys(time_text(end) for end in (min(lengths), max(lengths)))
+        line += f", windows of {' to '.join(ends_text)}"
+    most = [f"{count} × {kind}" for kind, count in kinds.most_common(_KINDS)]
+    return line, most + [f"{len(kinds) - _KINDS} other kinds"] * (len(kinds) > _KINDS)
+
+
 def displayed(text: str) -> str:
     """`text` on one line that can be encoded, invisible characters escaped."""
-    if text.isprintable():
-        return text
     return "".join(
-        sign.encode("unicode_escape").decode("ascii")
-        if sign not in _JOINERS and unicodedata.category(sign) in _HIDDEN
-        else sign
-        for sign in text
+        c if c in _JOINERS or unicodedata.category(c) == "Zs" else printable(c) for c in text
     )
 
 
@@ -195,16 +214,15 @@ def relative_url(target: Path, start: Path) -> str:
 
 
 def _find(directory: Path) -> list[tuple[Path, str]]:
+    """What `result_directories` finds; InputError if that is nothing, or there is no such directory."""
     named = printable(directory)
     try:
-        directory.stat()
+        if not stat.S_ISDIR(directory.stat().st_mode):
+            raise InputError(f"{named} is not a directory: name one that holds results of dstft")
     except OSError as error:
-        reason = (
-            "no such directory" if isinstance(error, FileNotFoundError) else system_reason(error)
-        )
+        missing = isinstance(error, FileNotFoundError)
+        reason = "no such directory" if missing else system_reason(error)
         raise InputError(f"{named}: {reason}: check the path") from error
-    if not directory.is_dir():
-        raise InputError(f"{named} is not a directory: name one that holds results of dstft")
     found = list(result_directories(directory))
     if found and found[0][0] == directory and found[0][1]:
         raise InputError(f"cannot read {named}: {found[0][1]}: check its permissions")
@@ -216,40 +234,25 @@ def _find(directory: Path) -> list[tuple[Path, str]]:
     return found
 
 
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader(__package__, "."),
-        autoescape=True,
-        # after `Markup`, our own type
-        finalize=lambda v: displayed(v) if isinstance(v, str) and not isinstance(v, Markup) else v,
-    )
-    environment.filters["base64"] = lambda data: base64.b64encode(data).decode("ascii")
-    environment.filters["checksum"] = _checksum
-    return environment
-
-
 def _asset(name: str) -> Markup:
     # as text with \n line ends, from which browsers compute the checksum
     return Markup(files(__package__).joinpath(name).read_text(encoding="utf-8"))
 
 
-def _checksum(text: str) -> str:
-    digest = base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
-    return f"sha256-{digest}"
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
 
 
 def _row(name: str, directory: Path, failure: str, page_folder: Path) -> dict[str, Any]:
     """The row of one directory."""
-    broken, warnings, cells = failure, [failure] if failure else [], [NONE] * len(COLUMNS)
-    if os.path.lexists(directory / RECORD) or not failure:
-        try:
-            summary = read_summary(directory)
-            broken, warnings = "", [*warnings, *summary.warnings]
-            cells = [column.cell(summary) for column in COLUMNS]
-        except InputError as error:
-            broken = str(error)
-    full = _picture(directory, "comparison") or _picture(directory, "spectrogram")
+    summary, broken = _read(directory, failure)
+    warnings = [failure] if failure else []
+    cells = [NONE] * len(COLUMNS)
+    if summary is not None:
+        warnings += summary.warnings
+        cells = [column.cell(summary) for column in COLUMNS]
     plain = _picture(directory, "spectrogram")
+    full = _picture(directory, "comparison") or plain
     image = None
     reason = "no picture" if plain is None else f"no thumbnail of {plain.suffix[1:]}"
     if plain is not None and plain.suffix == ".png":
@@ -268,6 +271,16 @@ def _row(name: str, directory: Path, failure: str, page_folder: Path) -> dict[st
         "warnings": warnings,
         "weight": 10**6 if broken else len(warnings),  # higher than any number of warnings
     }
+
+
+def _read(directory: Path, failure: str) -> tuple[Summary | None, str]:
+    """The result in a directory, or None and why there is none."""
+    if failure and not os.path.lexists(directory / RECORD):
+        return None, failure
+    try:
+        return read_summary(directory), ""
+    except InputError as error:
+        return None, str(error)
 
 
 def _picture(directory: Path, name: str) -> Path | None:
@@ -290,17 +303,22 @@ def _number(value: float | None, detail: str = "") -> Cell:
     return NONE if value is None else Cell(f"{value:.5g}", detail, value)
 
 
-def _best_fixed(summary: Summary) -> Cell:
+def _at(summary: Summary) -> str:
     length = summary.best_fixed.win_length
-    at = "" if length is None else f"at{_GAP}{_times(summary, length)}"
-    return _number(summary.best_fixed.value, at)
+    return "" if length is None else f"at{_GAP}{_times(summary, length)}"
 
 
 def _gain(summary: Summary, reference: float | None) -> Cell:
-    gain = summary.gain(reference)
-    if gain is None or not reference:
-        return NONE if gain is None else Cell(f"{gain:+.3g}")
-    share = 100 * gain / abs(reference)
+    """The improvement of the final value over `reference`, as a share of it and in its unit."""
+    final = summary.criterion.final
+    if reference is None or final is None:
+        return NONE
+    gain = reference - final if summary.criterion.direction == "minimize" else final - reference
+    share = 100 * gain / abs(reference or 100.0)
+    if abs(share) < 100 * _LITTLE:
+        return Cell("none", key=share)
+    if not reference:
+        return Cell(f"{gain:+.3g}")
     return Cell(f"{share:+.3g}{_GAP}%", f"{gain:+.3g}", share)
 
 
@@ -323,17 +341,17 @@ def _times(summary: Summary, *samples: float) -> str:
     return " / ".join(number_text(value * factor, 3) for value in seconds) + _GAP + unit
 
 
-def _duration(summary: Summary) -> Cell:
-    seconds = summary.input.seconds
+def _clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
-        text = f"{hours:,}{_GAP}h {minutes:02}{_GAP}min"
-    elif minutes:
-        text = f"{minutes}{_GAP}min {rest:02}{_GAP}s"
-    else:
-        text = f"{seconds:.3g}{_GAP}s"
-    return Cell(text, f"{summary.input.sample_rate / 1000:.5g}{_GAP}kHz", seconds)
+        return f"{hours:,}{_GAP}h {minutes:02}{_GAP}min"
+    return f"{minutes}{_GAP}min {rest:02}{_GAP}s" if minutes else f"{seconds:.3g}{_GAP}s"
+
+
+def _duration(summary: Summary) -> Cell:
+    given = summary.input
+    return Cell(_clock(given.seconds), f"{given.sample_rate / 1000:.5g}{_GAP}kHz", given.seconds)
 
 
 COLUMNS = (
@@ -341,7 +359,7 @@ COLUMNS = (
     Column("Mode", lambda s: _text(s.settings.get("window_mode")), numeric=False),
     Column("Criterion", lambda s: _text(s.criterion.name), numeric=False),
     Column("Start", lambda s: _number(s.criterion.start)),
-    Column("Best fixed", _best_fixed),
+    Column("Best fixed", lambda s: _number(s.best_fixed.value, _at(s))),
     Column("Final", lambda s: _number(s.criterion.final)),
     Column("Gain over start", lambda s: _gain(s, s.criterion.start), best_first=True),
     Column("Gain over best fixed", lambda s: _gain(s, s.best_fixed.value), best_first=True),

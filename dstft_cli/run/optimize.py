@@ -28,6 +28,7 @@ from dstft_cli.run.recording import (
     input_record,
     load_recording,
     naming,
+    picture_notes,
     recording_warnings,
 )
 from dstft_cli.run.sentences import warnings_of
@@ -144,7 +145,10 @@ def write_record(
         signal_info=input_record(signal),
         seconds=watch.times("load", "write"),
         peak_memory_mb=peak_memory_mb(),
-        warnings=[as_flags(text) for text in (*warnings, *warnings_of(result.notes))],
+        warnings=[
+            *map(as_flags, warnings),
+            *warnings_of((*result.notes, *picture_notes(signal, settings))),
+        ],
     )
     record.update(extra or {})
     output.write_record(record)

@@ -60,10 +60,14 @@ def write_result(
     pictures: Pictures | None = None
     with ExitStack() as stack:
         takers = _array_takers(stack, output, settings, signal, result, step)
+        finer: list[Taker] = []  # of a picture with frames of its own
         if output.draws:
             pictures = _pictures(settings, signal, result)
-            takers.append(to_pool(pictures.learned.pool, signal.peak))
+            same = pictures.learned.centers is result.frame_centers
+            (takers if same else finer).append(to_pool(pictures.learned.pool, signal.peak))
         passes.run(result.frame_centers, None, result.n_fft, takers, "spectrogram")
+        if pictures is not None:
+            passes.run(pictures.learned.centers, None, result.n_fft, finer, "spectrogram")
     if settings.emit != "none":
         text = emitted_call(result, settings.emit, str(settings.channel), settings.highpass)
         output.to_stdout(text.encode("utf-8"), "the emitted call")

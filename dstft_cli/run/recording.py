@@ -15,6 +15,7 @@ from dstft_cli.audio import Signal, load, probe
 from dstft_cli.audio.checks import percent
 from dstft_cli.errors import InputError, printable
 from dstft_cli.names import band_text, counted
+from dstft_cli.records import Note
 from dstft_cli.settings import OPTIONS, Settings
 
 log = logging.getLogger("dstft_cli")
@@ -195,6 +196,16 @@ def picture_title(signal: Signal, settings: Settings) -> str:
         name += f", high-pass {settings.highpass:g} Hz"
     band = band_text(settings.criterion_fmin, settings.criterion_fmax)
     return f"{name}, criterion {band}" if band else name
+
+
+def picture_notes(signal: Signal, settings: Settings) -> tuple[Note, ...]:
+    """A note if pictures are drawn and no installed font has the characters of the recording's name."""
+    if not settings.draws:
+        return ()
+    from dstft_cli.plot import can_draw
+
+    drawn = can_draw(picture_title(signal, settings))
+    return () if drawn else (Note("name_not_drawn", detail=printable(Path(signal.path).name)),)
 
 
 @contextmanager

@@ -145,6 +145,10 @@ _SENTENCES: dict[str, str | Callable[[Note], str]] = {
         "no window covers the last {value} samples (the last one ends at {limit}): lower {names} to "
         "reconstruct them"
     ),
+    "name_not_drawn": (
+        "no installed font has all characters of the recording's name, so pictures leave it out: install "
+        "a font for {detail}"
+    ),
     "non_finite": (
         "the criterion became NaN or infinite; the best step before is kept: lower `order` or "
         "`power`, or use `dtype` float64"

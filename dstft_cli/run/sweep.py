@@ -14,6 +14,7 @@ from dstft_cli.run.recording import (
     input_record,
     load_recording,
     naming,
+    picture_notes,
     picture_title,
     recording_warnings,
 )
@@ -69,7 +70,10 @@ def run_sweep(
                 signal_info=input_record(signal),
                 seconds=watch.times("load", "write"),
                 peak_memory_mb=peak_memory_mb(),
-                warnings=[*map(as_flags, warnings), *warnings_of(found.notes)],
+                warnings=[
+                    *map(as_flags, warnings),
+                    *warnings_of((*found.notes, *picture_notes(signal, settings))),
+                ],
             )
             output.write_record(record)
     return JobOutcome(record, output.directory)

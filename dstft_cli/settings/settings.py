@@ -327,7 +327,12 @@ class Settings:
     fmin: Annotated[
         Frequency | None,
         Field(ge=0),
-        _output("Lowest frequency in pictures.", "HZ", default="the scale's lowest", expert=True),
+        _output(
+            "Lowest frequency in pictures.",
+            "HZ",
+            default="0; on a log axis where sound begins",
+            expert=True,
+        ),
     ] = None
     fmax: Annotated[
         Annotated[Frequency, Field(gt=0)] | Literal["auto", "none"],

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.text import Text
 
 from dstft_cli.plot.comparison import Comparison, comparison_figure
@@ -70,15 +71,10 @@ def labelled(axes: Axes) -> dict[str, Any]:
     return {str(line.get_label()): line for line in axes.lines}
 
 
-def lies_inside(figure: Figure) -> bool:
-    figure.draw_without_rendering()
-    box = figure.get_tightbbox()
-    width, height = figure.get_size_inches()
-    return bool(box.x0 > 0 and box.y0 > 0 and box.x1 < width and box.y1 < height)
-
-
-def overlaps(figure: Figure) -> list[tuple[str, str]]:
-    """Pairs of texts that are drawn over each other."""
+def check_layout(figure: Figure) -> None:
+    """Everything lies inside the picture, and no text is drawn over another."""
+    for image in figure.findobj(AxesImage):
+        image.set_visible(False)  # takes long to draw
     figure.draw_without_rendering()
     beyond = set()  # ticks outside the axes keep their labels, which are not drawn
     for axis in figure.findobj(Axis):
@@ -88,4 +84,14 @@ def overlaps(figure: Figure) -> list[tuple[str, str]]:
                 beyond |= {tick.label1, tick.label2}
     drawn = [t for t in figure.findobj(Text) if t.get_visible() and t.get_text().strip()]
     boxes = [(str(t.get_text()), t.get_window_extent()) for t in drawn if t not in beyond]
-    return [(a, b) for (a, one), (b, other) in combinations(boxes, 2) if one.overlaps(other)]
+    over = [(a, b) for (a, one), (b, other) in combinations(boxes, 2) if one.overlaps(other)]
+    assert over == []
+    boxes += [("axes", axes.get_window_extent()) for axes in figure.axes]
+    assert [text for text, box in boxes if min(box.x0, box.y0) <= 0] == []
+    assert [
+        text for text, box in boxes if box.x1 >= figure.bbox.x1 or box.y1 >= figure.bbox.y1
+    ] == []
+
+
+def legend(axes: Axes) -> list[str]:
+    return [text.get_text() for text in axes.get_legend().get_texts()]

@@ -173,11 +173,11 @@ def font(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def test_a_name_in_another_script_falls_back_to_a_font_that_has_it(font: str) -> None:
     assert can_draw("鳥.wav")
-    assert module.fonts_for("鳥.wav") == [module.FONT, font]
+    assert module.fonts_for("鳥.wav") == ([module.FONT, font], set())
     (text,) = titled("鳥.wav").texts
     assert text.get_text() == "鳥.wav"
     assert text.get_fontfamily() == [module.FONT, font]
-    assert module.fonts_for("bird.wav") == [module.FONT]
+    assert module.fonts_for("bird.wav") == ([module.FONT], set())
 
 
 def test_a_name_that_no_font_has_is_left_out_and_the_rest_is_drawn() -> None:

@@ -7,18 +7,16 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from dstft_cli.plot.axes import scale_to_hz
-from dstft_cli.plot.comparison import Comparison, comparison_figure, map_colours, pool_lengths
-from dstft_cli.plot.pixels import PixelGrid
+from dstft_cli.plot.comparison import Comparison, comparison_figure, map_colours
 
 from .example import (
     BINS,
     FRAMES,
     TIMES,
+    check_layout,
     comparison,
     labelled,
-    lies_inside,
-    overlaps,
+    legend,
     pool_of,
     pool_on,
     titled,
@@ -70,8 +68,7 @@ def test_panels_share_place_and_time_axis(kind: str, hop: float | None) -> None:
 def test_texts_lie_inside_the_picture_and_apart(kind: str) -> None:
     shown = {"length_bounds": (32.0, 2048.0), "pool": {"freq_scale": "mel"}}
     figure = comparison(lengths_of(kind), times=UNEVEN, start_hop=300.0, **shown)
-    assert lies_inside(figure)
-    assert overlaps(figure) == []
+    check_layout(figure)
 
 
 def test_other_lengths_are_refused() -> None:
@@ -119,81 +116,29 @@ def test_what_was_not_learned_has_no_panel(hop: float | None, panels: int) -> No
     assert list(titled(figure)) == names + (["Hop length"] if hop else [])
     (bar,) = bars(figure)
     assert bar.get_ylabel() == "Mean power of 12 channels (dB below the maximum)"
-    assert lies_inside(figure)
-    assert overlaps(figure) == []
+    check_layout(figure)
 
 
-SHORT = [(1, 1), (1, 2), (3, 1), (3, 2)]
-
-
-def short(shape: tuple[int, int], scale: str) -> Figure:
-    """Silence of 3 bins, and of as many frames as there are lengths over time."""
+@pytest.mark.parametrize(
+    ("shape", "scale"), [((1, 1), "linear"), ((1, 2), "log"), ((3, 1), "mel"), ((3, 2), "log")]
+)
+def test_silence_and_very_short_inputs_draw(shape: tuple[int, int], scale: str) -> None:
     times = np.cumsum(np.arange(shape[1]) * 0.1 + 0.1)
     pool = pool_on(times=times, frequencies=np.arange(3) * 50.0, freq_scale=scale)
     pool.add(0, np.zeros((len(times), 3), np.float32))
-    shown = Comparison(
-        panels=[("a", pool), ("b", pool)],
-        times=times,
-        window_lengths=np.full(shape, 8.0),
-        sample_rate=100.0,
-        start_length=8.0,
-        best_fixed_length=8.0,
-        start_hop=10.0,
-    )
-    return comparison_figure(shown, title="t")
+    panels = [("a", pool), ("b", pool)]
+    shown = Comparison(panels, times, np.full(shape, 8.0), 100.0, 8.0, 8.0, start_hop=10.0)
+    figure = comparison_figure(shown, title="t")
+    check_layout(figure)
+    assert figure.axes[0].images[0].get_array().max() == -80.0
 
 
-def test_silence_and_very_short_inputs_draw() -> None:
-    for shape, scale in zip(SHORT, ["linear", "log", "mel", "log"], strict=True):
-        figure = short(shape, scale)
-        assert lies_inside(figure)
-        assert figure.axes[0].images[0].get_array().max() == -80.0
-
-
-SCALES = ["linear", "log", "mel"]
 PATCHES = np.kron(np.geomspace(60, 1024, 20).reshape(5, 4), np.ones((13, 10)))
-
-
-def grid_of(times: Any, bins: int, **options: Any) -> PixelGrid:
-    return PixelGrid(times=times, frequencies=np.arange(bins) * 50.0, **options)
 
 
 def bar_of(figure: Figure) -> Any:
     """The bar of lengths: the last axes."""
     return figure.axes[-1]
-
-
-def explicit(grid: PixelGrid, times: Any, lengths: Any) -> Any:
-    """The definition, pixel by pixel: mean ln of the cells whose centres lie in it, or nearest."""
-    rows, columns = grid.shape
-    x = np.linspace(*grid.extent[:2], columns + 1)
-    y = scale_to_hz(np.linspace(*grid.extent[2:], rows + 1), grid.freq_scale)
-    image = np.empty((rows, columns))
-    for c in range(columns):
-        frames = np.flatnonzero((times >= x[c]) & (times < x[c + 1]))
-        if not frames.size:
-            frames = np.array([np.argmin(np.abs(times - (x[c] + x[c + 1]) / 2))])
-        for r in range(rows):
-            slack = 50e-6
-            top = y[r + 1] + (slack if r == rows - 1 else -slack)
-            bins = np.flatnonzero((grid.frequencies >= y[r] - slack) & (grid.frequencies < top))
-            if not bins.size:
-                bins = np.array([np.argmin(np.abs(grid.frequencies - grid.row_frequencies[r]))])
-            image[r, c] = np.exp(np.log(lengths[np.ix_(bins, frames)]).mean())
-    return image
-
-
-def test_a_pixel_is_the_geometric_mean_of_its_cells(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dstft_cli.plot.pixels.BLOCK_CELLS", 7 * 65)
-    rng = np.random.default_rng(0)
-    for scale in SCALES:
-        for frames, width, most in ((50, 50, 0.01), (61, 13, 0.2), (1, 9, 0.01), (30, 100, 0.2)):
-            times = np.cumsum(rng.uniform(0.01, most, frames))
-            grid = grid_of(times, 65, freq_scale=scale, width=width, height=24)
-            lengths = np.exp(rng.uniform(3, 7, (65, frames)))
-            pixels = pool_lengths(grid, lengths)
-            assert pixels.shape == grid.shape
-            np.testing.assert_allclose(pixels, explicit(grid, times, lengths), rtol=1e-9)
 
 
 def test_the_map_has_the_axes_of_the_spectrograms() -> None:
@@ -209,7 +154,20 @@ def test_the_map_has_the_axes_of_the_spectrograms() -> None:
     assert shown.get_ylabel() == "Frequency (Hz)"
     assert shown.get_position().height == pytest.approx(learned.get_position().height)
     columns = image.get_array()[:, ::35]  # 40 frames, each drawn 35 columns wide
-    np.testing.assert_allclose(columns, pool_lengths(grid, PATCHES) / 8)
+    bins = np.abs(grid.frequencies - grid.row_frequencies[:, None]).argmin(1)
+    np.testing.assert_allclose(columns, PATCHES[bins] / 8)
+
+
+def test_a_map_shows_the_cell_nearest_to_the_centre_of_each_pixel() -> None:
+    lengths = np.exp(np.random.default_rng(0).uniform(3, 7, (BINS, FRAMES)))
+    for options in ({"freq_scale": "log", "height": 300}, {"width": 70, "height": 24}):
+        figure = comparison(lengths, times=UNEVEN, pool={"times": UNEVEN, **options})
+        grid = pool_of(times=UNEVEN, **options).grid
+        bins = np.abs(grid.frequencies - grid.row_frequencies[:, None]).argmin(1)
+        frames = np.abs(UNEVEN - grid.column_times[:, None]).argmin(1)
+        pixels = titled(figure)["Window length"].images[0].get_array()
+        repeat = pixels.shape[1] // grid.shape[1]
+        np.testing.assert_allclose(pixels[:, ::repeat], lengths[np.ix_(bins, frames)] / 8)
 
 
 def test_a_wide_range_has_a_logarithmic_bar_in_milliseconds_and_samples() -> None:
@@ -290,11 +248,6 @@ def hops_of(times: np.ndarray, start_hop: float = 400.0, frames: int = FRAMES) -
     figure = comparison(times=times, start_hop=start_hop, pool={"times": TIMES[:frames]})
     figure.draw_without_rendering()
     return titled(figure)["Hop length"]
-
-
-def legend(axes: Axes) -> list[str]:
-    shown = axes.get_legend()
-    return [t.get_text() for t in shown.get_texts()]
 
 
 def test_each_hop_is_a_step_from_centre_to_centre() -> None:

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from dstft_cli.errors import UsageError
 from dstft_cli.plot.axes import hz_to_scale, scale_to_hz
-from dstft_cli.plot.pixels import PixelGrid, PixelPool, is_uniform, pool_curve
+from dstft_cli.plot.pixels import PixelGrid, PixelPool, pool_curve
+
+from .example import pool_on
 
 
 def test_extent_and_rows() -> None:
@@ -42,53 +44,28 @@ def test_bad_axes_are_refused() -> None:
         PixelGrid(times=[0.0], frequencies=np.arange(5.0), fmax=9.0)
 
 
-@given(gaps=st.lists(st.floats(0.02, 3.0), min_size=2, max_size=50))
-@settings(deadline=None, derandomize=True)
-def test_a_frame_spans_from_midway_to_midway(gaps: list[float]) -> None:
-    times = np.cumsum(gaps)
-    grid = PixelGrid(times=times, frequencies=np.arange(3.0), width=4000)
-    shown = np.full(grid.shape[1], -1)
-    filled, begins = grid.columns_of(0, times.size)
-    shown[filled] = begins
-    copies, frames = grid.copies_of(0, times.size)
-    assert not set(copies) & set(filled)
-    shown[copies] = frames
-    left, right = grid.extent[:2]
-    assert left == pytest.approx(times[0] - (times[1] - times[0]) / 2)
-    assert right == pytest.approx(times[-1] + (times[-1] - times[-2]) / 2)
-    column = (right - left) / grid.shape[1]
-    middles = (times[:-1] + times[1:]) / 2
-    changes = left + column * (np.flatnonzero(np.diff(shown)) + 1)
-    assert len(changes) == len(middles)
-    np.testing.assert_allclose(changes, middles, atol=column * 1.001)
-
-
 def test_the_outer_frames_reach_to_the_ends_of_the_recording() -> None:
-    def grid(times: object, span: tuple[float, float]) -> PixelGrid:
-        return PixelGrid(times=times, frequencies=np.arange(3.0), span=span, width=100)
+    def shown(times: Any, span: tuple[float, float]) -> tuple[Any, list[float]]:
+        """The grid, and the number of the frame in each column."""
+        pool = pool_on(times=times, frequencies=np.arange(3.0), span=span, width=100)
+        numbers = np.repeat(np.arange(len(times), dtype=float)[:, None], 3, axis=1)
+        pool.add(0, numbers)
+        return pool.grid, pool.image[0].tolist()
 
-    uneven = grid([0.1, 0.2, 0.4], (0.0, 1.0))
-    assert uneven.extent[:2] == uneven.time_limits == (0.0, 1.0)
-    copies, frames = uneven.copies_of(0, 3)
-    assert set(frames[copies < 10]) == {0}
-    assert set(frames[copies > 41]) == {2}
-    uniform = grid(np.arange(10) * 0.1 + 0.1, (0.0, 1.12))
-    assert uniform.shape[1] == 12  # a column for each frame, and one more at either end
-    assert uniform.extent[:2] == pytest.approx((-0.05, 1.15))
-    assert uniform.time_limits == (0.0, 1.12)
-    assert [list(found) for found in uniform.copies_of(0, 10)] == [[0, 11], [0, 9]]
-    assert grid(np.arange(10) * 0.1, (0.0, 0.95)).shape[1] == 10
-    alone = grid([0.3], (0.0, 4.0))
-    assert (alone.shape[1], alone.time_limits) == (1, (0.0, 4.0))
-    assert alone.extent[1] == 4.0
+    grid, frames = shown([0.1, 0.2, 0.4], (0.0, 1.0))
+    assert grid.extent[:2] == grid.time_limits == (0.0, 1.0)
+    assert frames == [0.0] * 15 + [1.0] * 15 + [2.0] * 70  # from midway to midway
+    grid, frames = shown(np.arange(10) * 0.1 + 0.1, (0.0, 1.12))
+    assert frames == [0, *range(10), 9]  # a column for each frame, and one more at either end
+    assert grid.extent[:2] == pytest.approx((-0.05, 1.15))
+    assert grid.time_limits == (0.0, 1.12)
+    assert len(shown(np.arange(10) * 0.1, (0.0, 0.95))[1]) == 10
+    alone, frames = shown([0.3], (0.0, 4.0))
+    assert (frames, alone.time_limits, alone.extent[1]) == ([0.0], (0.0, 4.0), 4.0)
 
 
 Array = NDArray[np.float64]
 SCALES = ["linear", "log", "mel"]
-
-
-def pool_on(**grid: Any) -> PixelPool:
-    return PixelPool(PixelGrid(**grid))
 
 
 def filled(pool: PixelPool, magnitude: Array, block: int = 7) -> Array:
@@ -141,7 +118,9 @@ def test_frames_need_not_be_uniform_in_time(
     image = filled(pool, magnitude, block)
     rows, columns = image.shape
     assert rows == (9 if scale == "linear" else 12)
-    assert columns == (min(width, len(times)) if is_uniform(times) else width)
+    off = np.abs(times - np.linspace(times[0], times[-1], len(times))).max()
+    uniform = off <= 1e-3 * (times[-1] - times[0]) / max(len(times) - 1, 1)
+    assert columns == (min(width, len(times)) if uniform else width)
     edges = np.linspace(*pool.grid.extent[:2], columns + 1)
     if np.abs(times[:, None] - edges).min() > 1e-9:  # a frame on an edge may fall to either side
         np.testing.assert_allclose(
@@ -232,12 +211,12 @@ def test_blocks_must_follow_each_other() -> None:
 @settings(deadline=None, derandomize=True)
 def test_a_pooled_curve_keeps_its_envelope(values: list[float], width: int) -> None:
     times = np.arange(len(values)) * 0.1
-    curve = pool_curve(times, values, width)
+    mean_times, low, high, median = pool_curve(times, values, width)
     size = -(-len(values) // width)
     parts = [values[i : i + size] for i in range(0, len(values), size)]
-    assert len(curve.times) == len(parts) <= max(width, 1)
-    np.testing.assert_allclose(curve.low, [min(p) for p in parts])
-    np.testing.assert_allclose(curve.high, [max(p) for p in parts])
-    np.testing.assert_allclose(curve.median, [np.median(p) for p in parts])
+    assert len(mean_times) == len(parts) <= max(width, 1)
+    np.testing.assert_allclose(low, [min(p) for p in parts])
+    np.testing.assert_allclose(high, [max(p) for p in parts])
+    np.testing.assert_allclose(median, [np.median(p) for p in parts])
     means = [np.mean(times[i : i + size]) for i in range(0, len(values), size)]
-    np.testing.assert_allclose(curve.times, means, atol=1e-9)
+    np.testing.assert_allclose(mean_times, means, atol=1e-9)

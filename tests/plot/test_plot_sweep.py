@@ -6,7 +6,7 @@ import pytest
 from dstft_cli.plot.sweep import draw_sweep, sweep_figure
 from dstft_cli.records import Sweep, SweepCurve
 
-from .example import labelled, lies_inside, overlaps
+from .example import check_layout, labelled
 
 LENGTHS = 2.0 ** np.arange(5, 12.5, 0.5)
 
@@ -62,8 +62,7 @@ def test_eight_criteria_share_one_page_and_their_axes() -> None:
 def test_every_text_has_room() -> None:
     for count in (1, 3, 8):
         figure = sweep_figure(swept(*EIGHT.curves[:count]), title="A rather long name.wav")
-        assert lies_inside(figure)
-        assert overlaps(figure) == []
+        check_layout(figure)
     assert draw_sweep(swept(*EIGHT.curves[:2]), title="a.wav", format="svg").startswith(b"<?xml")
 
 

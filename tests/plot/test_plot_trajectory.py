@@ -9,9 +9,9 @@ from matplotlib.image import imread
 
 from dstft_cli.plot.axes import render
 from dstft_cli.plot.trajectory import trajectory_figure
-from dstft_cli.records import Trajectory
+from dstft_cli.records import CriterionSummary, Trajectory
 
-from .example import labelled, lies_inside, overlaps
+from .example import check_layout, labelled, legend
 
 TABLE = [1024.0, 64.0, 256.0]
 
@@ -44,16 +44,12 @@ def trajectory(*phases: str, last: float = 7.0) -> Trajectory:
     )
 
 
-def figure_of(steps: Trajectory, **options: Any) -> Figure:
-    given: dict[str, Any] = {
-        "criterion_name": "entropy",
-        "direction": "minimize",
-        "sample_rate": 8000.0,
-        "best_fixed": 9.0,
-        "table_bound": 6.9,
-        "title": "a.wav",
-    }
-    return trajectory_figure(steps, **(given | options))
+def figure_of(steps: Trajectory, *, compared: bool = True, **changes: Any) -> Figure:
+    best = CriterionSummary("entropy", "minimize", 9.5, 256.0, 9.0, 7.0, 6.9)
+    criterion = replace(best, **changes)
+    return trajectory_figure(
+        steps, criterion=criterion, sample_rate=8000.0, title="a.wav", best_fixed=compared
+    )
 
 
 FULL = trajectory("start", "table", "table", "table", "search", "descent", "descent")
@@ -71,25 +67,28 @@ def test_plain_windows_stand_by_length_and_lines_mark_what_was_reached() -> None
     assert plain.get_xscale() == "log"
     assert plain.get_xlabel() == "Window length (ms)"
     assert plain.get_ylabel() == "entropy (lower is better)"
-    highest = figure_of(FULL, criterion_name="my_$kurtosis", direction="maximize")
+    highest = figure_of(FULL, name="my_$kurtosis", direction="maximize")
     assert highest.axes[0].get_ylabel() == "my_$kurtosis (higher is better)"
     highest.draw_without_rendering()
     with pytest.raises(ValueError, match="a trajectory without steps"):
         figure_of(trajectory())
 
 
-def test_search_and_descent_are_marked_apart_by_transforms_computed() -> None:
-    _, steps, lengths = figure_of(FULL).axes
+GAINS = ["search: 0.9 below best fixed", "descent: 1.1 below the search"]
+
+
+def test_search_and_descent_are_marked_apart_by_step_and_their_gains_told() -> None:
+    # all at one time, as under the local criterion
+    _, steps, lengths = figure_of(replace(FULL, evaluations=np.full(7, 3))).axes
     lines = labelled(steps)
-    np.testing.assert_allclose(lines["search"].get_xydata(), [[5, 8.1]])
-    np.testing.assert_allclose(lines["descent"].get_xydata(), [[6, 8.0], [7, 7.0]])
-    assert lines["search"].get_color() != lines["descent"].get_color()
-    assert lines["search"].get_marker() != lines["descent"].get_marker()
-    assert "start" not in lines
-    legend = steps.get_legend()
-    assert [t.get_text() for t in legend.get_texts()] == ["search", "descent"]
-    assert lengths.get_xlabel() == "Transforms computed"
-    points = [[5, 31.25], [6, 12.5], [7, 12.5]]
+    search, descent = (lines[label] for label in GAINS)
+    np.testing.assert_allclose(search.get_xydata(), [[4, 8.1]])
+    np.testing.assert_allclose(descent.get_xydata(), [[5, 8.0], [6, 7.0]])
+    assert search.get_color() != descent.get_color()
+    assert search.get_marker() != descent.get_marker()
+    assert legend(steps) == GAINS
+    assert lengths.get_xlabel() == "Step"
+    points = [[4, 31.25], [5, 12.5], [6, 12.5]]
     np.testing.assert_allclose(lengths.lines[0].get_xydata(), points)
     band = lengths.collections[0].get_paths()[0].vertices
     np.testing.assert_allclose((band[:, 1].min(), band[:, 1].max()), (5.0, 112.5))
@@ -102,17 +101,18 @@ def test_a_step_that_is_not_finite_is_left_out() -> None:
     steps = trajectory("start", "search", "descent", "descent", last=float("nan"))
     figure = figure_of(steps)
     lines = labelled(figure.axes[0])
-    np.testing.assert_allclose(lines["descent"].get_xydata(), [[3, 8.3]])
-    (said,) = figure_of(steps, best_fixed=None, final=None).axes[0].texts
-    assert said.get_text() == "1.2 below start"
+    np.testing.assert_allclose(lines["descent: 1.4 below the search"].get_xydata(), [[2, 8.3]])
+    assert legend(figure_of(steps, compared=False, final=np.nan).axes[0])[:2] == [
+        "search: 1.1 below start",
+        "descent: 0.1 below the search",
+    ]
 
 
 def test_one_or_two_steps_draw() -> None:
     for phases in (["start", "table"], ["start", "search"], ["descent"]):
         figure = figure_of(trajectory(*phases), table_bound=None)
-        assert lies_inside(figure)
-        assert overlaps(figure) == []
-    alone = figure_of(trajectory("start"), best_fixed=None, table_bound=None)
+        check_layout(figure)
+    alone = figure_of(trajectory("start"), compared=False, table_bound=None)
     assert alone.axes == []
     said = "Nothing was learned: entropy 9.5 with a window of 512 samples (64 ms)."
     assert [text.get_text() for text in alone.texts] == [said, "a.wav"]
@@ -120,19 +120,14 @@ def test_one_or_two_steps_draw() -> None:
 
 
 def test_steps_without_a_table_have_the_whole_width_and_are_compared_with_the_start() -> None:
-    figure = figure_of(trajectory("start", "search", "descent"), best_fixed=None)
+    figure = figure_of(trajectory("start", "search", "descent"), compared=False)
     steps = figure.axes[0]
     assert labelled(steps)["start"].get_ydata()[0] == 9.5
     assert steps.get_ylabel() == "entropy (lower is better)"
     assert steps.get_position().width > 0.8
-    assert [t.get_text() for t in steps.get_legend().get_texts()] == [
-        "search",
-        "descent",
-        "start",
-        "bound of the table",
-    ]
-    assert lies_inside(figure)
-    assert overlaps(figure) == []
+    gains = ["search: 1.1 below start", "descent: 1.4 below the search"]
+    assert legend(steps) == [*gains, "start", "bound of the table"]
+    check_layout(figure)
 
 
 def test_plain_hops_take_the_place_of_plain_windows_that_are_fixed() -> None:
@@ -143,15 +138,14 @@ def test_plain_hops_take_the_place_of_plain_windows_that_are_fixed() -> None:
         window_lengths=(np.array([[512.0]]),) * 6,
         hop_lengths=tuple(np.array([hop]) for hop in hops),
     )
-    figure = figure_of(steps, best_fixed=None, table_bound=None)
+    figure = figure_of(steps, compared=False, table_bound=None)
     plain, by_step, by_hop = figure.axes
     assert plain.get_title(loc="left") == "One hop length for all frames"
     assert plain.get_xlabel() == "Hop length (ms)"
     np.testing.assert_allclose(labelled(plain)["search"].get_xdata(), [4.0, 8.0, 16.0])
     assert by_hop.get_title(loc="left") == "Hop length"
-    assert by_step.get_legend() is None  # the legend of all has its marks
-    (legend,) = figure.legends
-    names = [text.get_text() for text in legend.get_texts()]
+    assert legend(by_step)[0] == "search: 1.4 below start"
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
     assert names == ["search", "start", "descent", "learned"]
 
 
@@ -163,14 +157,13 @@ def test_lengths_that_stay_are_drawn_as_they_lie() -> None:
     assert learned.get_title(loc="left") == "Window lengths at the last step"
     assert learned.get_ylabel() == "Frames (%)"
     assert learned.get_xlabel() == "Window length (ms)"
-    assert steps.get_xlabel() == "Transforms computed"
+    assert steps.get_xlabel() == "Step"
     (bars,) = learned.patches
     values, edges, _ = bars.get_data()
     assert sorted(values[values > 0]) == [25.0, 25.0, 50.0]
     (k,) = np.flatnonzero(values == 50)
     assert edges[k] <= 25.0 <= edges[k + 1]
-    assert lies_inside(figure)
-    assert overlaps(figure) == []
+    check_layout(figure)
 
 
 @pytest.mark.parametrize("value", [3.2e-5, 1.7e8])
@@ -184,8 +177,7 @@ def test_every_axis_has_three_ticks_of_plain_numbers(value: float) -> None:
             low, high = axis.get_view_interval()
             assert sum(low <= at <= high for at in axis.get_majorticklocs()) >= 3
             assert axis.get_offset_text().get_text() == ""
-    assert lies_inside(figure)
-    assert overlaps(figure) == []
+    check_layout(figure)
 
 
 GRID = np.geomspace(64.0, 640.0, 15).reshape(3, 5)
@@ -205,7 +197,7 @@ def test_lengths_of_any_shape_show_their_median_and_range(lengths: Any, title: s
     shapes = (np.array([[512.0]]), lengths * 2.5, lengths)
     axes = figure_of(replace(steps, window_lengths=shapes)).axes[-1]
     low, median, high = (f(lengths) / 8 for f in (np.min, np.median, np.max))
-    np.testing.assert_allclose(axes.lines[0].get_xydata(), [[2, median * 2.5], [3, median]])
+    np.testing.assert_allclose(axes.lines[0].get_xydata(), [[1, median * 2.5], [2, median]])
     bars = axes.collections[1].get_segments()
     np.testing.assert_allclose(bars[0][:, 1], [low * 2.5, high * 2.5])
     np.testing.assert_allclose(bars[1][:, 1], [low, high])
@@ -223,17 +215,16 @@ def test_hops_that_change_have_a_panel() -> None:
     _, steps, lengths, hops = figure.axes
     assert hops.get_title(loc="left") == "Hop length: median and range over frames"
     assert hops.get_ylabel() == "Hop (ms)"
-    np.testing.assert_allclose(hops.lines[0].get_xydata(), [[5, 8.0], [6, 8.75], [7, 10.0]])
+    np.testing.assert_allclose(hops.lines[0].get_xydata(), [[4, 8.0], [5, 8.75], [6, 10.0]])
     bars = hops.collections[1].get_segments()
     np.testing.assert_allclose([b[:, 1] for b in bars], [[8, 8], [7.5, 11.25], [6.25, 50]])
     assert hops.get_yscale() == "log"
-    assert [a.get_xlabel() for a in (steps, lengths, hops)] == ["", "", "Transforms computed"]
+    assert [a.get_xlabel() for a in (steps, lengths, hops)] == ["", "", "Step"]
     shown = [a.xaxis.get_tick_params()["labelbottom"] for a in (steps, lengths, hops)]
     assert shown == [False, False, True]
     hops.set_xlim(2, 9)
     assert steps.get_xlim() == lengths.get_xlim() == (2, 9)
-    assert lies_inside(figure)
-    assert overlaps(figure) == []
+    check_layout(figure)
     assert figure.get_size_inches()[1] > figure_of(FULL).get_size_inches()[1]
 
 
@@ -245,15 +236,17 @@ def test_hops_that_stay_have_no_panel() -> None:
     assert len(figure_of(alone).axes) == 3
 
 
-def test_level_steps_are_told_in_words() -> None:
-    def said(**options: Any) -> list[str]:
-        flat = trajectory("start", "table", "table", "table", "search", "descent", "descent")
-        values = flat.criterion.copy()
-        values[-3:] = [7.0, 7.001, 7.0005]
-        steps = figure_of(replace(flat, criterion=values), **options).axes[1]
-        return [text.get_text() for text in steps.texts]
-
-    assert said() == ["2 below best fixed"]  # the descent found nothing
-    assert said(best_fixed=6.8, direction="maximize") == ["0.2 above best fixed"]
-    assert said(best_fixed=7.0005) == ["equal to best fixed"]
-    assert figure_of(FULL).axes[1].texts[:] == []
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({}, GAINS),
+        ({"final": 8.1}, [GAINS[0], "descent: equal to the search"]),
+        (
+            {"best_fixed": 8.1, "final": 8.2},
+            ["search: equal to best fixed", "descent: 0.1 above the search"],
+        ),
+        ({"compared": False}, ["search: 1.4 below start", GAINS[1]]),
+    ],
+)
+def test_gains_are_told_in_words(options: dict[str, Any], told: list[str]) -> None:
+    assert legend(figure_of(FULL, **options).axes[1]) == told

@@ -84,6 +84,18 @@ def test_cells_of_other_results(tmp_path):
         ({"hop_length": None}, "Hop", "–", None),
         ({"criterion__start": float("nan")}, "Start", "–", None),
         ({"criterion__start": 0.0}, "Gain over start", "-0.25", None),
+        (
+            {"criterion__start": 0.2502},
+            "Gain over start",
+            "none",
+            repr(100 * (0.2502 - 0.25) / 0.2502),
+        ),
+        (
+            {"criterion__start": 0.2503},
+            "Gain over start",
+            "+0.12 %+0.0003",
+            repr(100 * (0.2503 - 0.25) / 0.2503),
+        ),
         ({"criterion__direction": "maximize"}, "Gain over start", "-92.9 %-3.25", repr(-325 / 3.5)),
         ({"criterion__best_fixed": None}, "Gain over best fixed", "–", None),
         ({"input__seconds": 7260.0}, "Duration", "2 h 01 min8 kHz", "7260.0"),
@@ -232,6 +244,8 @@ def test_failed_jobs_of_a_batch_appear_with_their_reason(tmp_path):
     assert bad[NOTES].text == "Failed: the last attempt failed: <b>: is empty"
     assert "failed" not in good[NOTES].text
     assert "later" in old[NOTES].text
+    kinds = page.one("header").one("ul").all("li")
+    assert "2 × the last attempt failed" in [kind.text for kind in kinds]
     assert old["Input"].text == "owl.wav"
     assert build_report(tmp_path, force=True).broken == 1
     os.unlink(tmp_path / "out" / "batch-journal.jsonl")
@@ -310,6 +324,30 @@ def test_a_directory_without_results_is_refused(tmp_path):
     for output in (tmp_path / "a", Path("-")):
         with pytest.raises(UsageError, match="name a file"):
             write_report(tmp_path, output=output)
+
+
+def test_a_summary_stands_above_the_table(tmp_path):
+    warnings = [
+        "the length is 64.5 samples: raise it",
+        "the length is 7 samples: lower it",
+        "other",
+    ]
+    make_result(tmp_path / "a", a_record(warnings=warnings), pictures=False)
+    changes = {"window_length": 0.5, "input__seconds": 3525.0, "input__sample_rate": 1000}
+    make_result(tmp_path / "b", a_record(warnings=warnings[1:2], **changes), pictures=False)
+    header = page_of(tmp_path).one("header")
+    assert [plain(p) for p in header.all("p")] == [
+        "2 results",
+        "1 h 00 min of sound, windows of 0.5 ms to 8 ms",
+        "Sorting and searching need JavaScript.",
+    ]
+    assert [li.text for li in header.all("li")] == ["3 × the length is … samples", "1 × other"]
+    many = [f"kind {chr(97 + kind)}" for kind in range(10)]
+    make_result(tmp_path / "c" / "d", a_record(warnings=many), pictures=False)
+    items = page_of(tmp_path / "c").one("header").all("li")
+    assert [li.text for li in items[-2:]] == ["1 × kind h", "2 other kinds"]
+    make_result(tmp_path / "e" / "f", a_record(warnings=[]), pictures=False)
+    assert page_of(tmp_path / "e").one("header").all("ul") == []
 
 
 def test_links_titles_and_counts_of_a_page_elsewhere(tmp_path):

@@ -187,3 +187,13 @@ def test_no_more_threads_than_processors():
     with cpu_threads(4096) as threads:
         assert threads == torch.get_num_threads() == os.cpu_count()
     assert torch.get_num_threads() == before
+
+
+def test_a_name_that_no_font_draws_is_told_once(recording, capsys):
+    name = "\U00012000.wav"  # cuneiform
+    os.rename("in.wav", name)
+    for options, notes in ((["-o", "drawn"], 1), (["-o", "bare", "--no-figures"], 0)):
+        assert main(["optimize", name, *FIXED, *options]) == 0
+        assert capsys.readouterr().err.count(name) == notes
+        record = json.loads(Path(options[1], "result.json").read_text())
+        assert sum(name in text for text in record["warnings"]) == notes
