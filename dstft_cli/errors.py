@@ -66,6 +66,18 @@ def one_line(text: str) -> str:
     return printable(" ".join(part.strip() for part in text.splitlines() if part.strip()))
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 frame`, `2 frames`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def band_text(low: float | None, high: float | None) -> str:
+    """The band of a criterion, e.g. `over 0 to 500 Hz`; empty for all frequencies."""
+    if high is not None:
+        return f"over {low or 0:g} to {high:g} Hz"
+    return f"from {low:g} Hz on" if low else ""
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether memory ran out. torch has its own error types and words for it."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":

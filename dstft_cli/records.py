@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
@@ -13,6 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.floating[Any]]
+Progress = Callable[[str, int, int], None]  # called as progress(stage, done, total)
+
+WINDOWS = ("hann", "blackman", "nuttall", "gaussian", "kaiser")
+NORMALIZATIONS = ("energy", "amplitude", "none")
+WINDOW_MODES = ("fixed", "constant", "time", "frequency", "time-frequency")
+ONE_LENGTH = ("fixed", "constant")  # window modes without lengths that vary
+HOP_MODES = ("fixed", "constant", "time")
+OPTIMIZERS = ("auto", "lbfgs", "adam", "sgd")
+LARGEST_FFT = 1 << 20  # n_fft, samples
+SHORTEST_WINDOW = 2.0  # samples; a shorter window could fall between two samples
 
 
 class StopReason(str, Enum):

@@ -13,8 +13,7 @@ import typer
 
 from dstft_cli.batch.plan import SUMMARY
 from dstft_cli.cli.console import data_output, print_error, table
-from dstft_cli.errors import printable
-from dstft_cli.names import counted
+from dstft_cli.errors import counted, printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

@@ -9,12 +9,14 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import typer
 
 from dstft_cli.errors import DstftError, UsageError, as_flags, in_words, one_line, printable
-from dstft_cli.names import Progress
+
+if TYPE_CHECKING:
+    from dstft_cli.records import Progress
 
 LOGGER = logging.getLogger("dstft_cli")
 _NOTHING_WRITTEN = "nothing was written"

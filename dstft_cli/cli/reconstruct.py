@@ -6,7 +6,7 @@ from typing import Annotated
 
 from dstft_cli.cli import console
 from dstft_cli.cli.options import Directory, Force, check_choice, command, some_text
-from dstft_cli.names import SUBTYPES
+from dstft_cli.settings import SUBTYPES
 from dstft_cli.settings.option import option
 
 

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dstft_cli.cli.console import table
-from dstft_cli.errors import printable
-from dstft_cli.names import band_text
+from dstft_cli.errors import band_text, printable
 from dstft_cli.settings.length import number_text, time_text
 
 _HEADER = (

@@ -8,8 +8,9 @@ from dataclasses import replace
 from dstft_cli.criteria.tiling import Tiling, default_range, log_lengths
 from dstft_cli.fit.band import Band
 from dstft_cli.fit.n_fft import choose_n_fft, least_n_fft
-from dstft_cli.fit.plan import LARGEST_FFT, SHORTEST_WINDOW, Plan
+from dstft_cli.fit.plan import Plan
 from dstft_cli.fit.problem import Problem
+from dstft_cli.records import LARGEST_FFT, SHORTEST_WINDOW
 
 
 def local_plan(problem: Problem) -> Plan:

@@ -12,8 +12,7 @@ from dstft_cli.fit.local_fit import fit_local
 from dstft_cli.fit.plane_fit import fit_plane
 from dstft_cli.fit.problem import Problem
 from dstft_cli.fit.request import Request
-from dstft_cli.names import Progress
-from dstft_cli.records import Result
+from dstft_cli.records import Progress, Result
 from dstft_cli.stft import Samples
 
 

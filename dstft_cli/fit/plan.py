@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 
 from dstft_cli.errors import UsageError
 from dstft_cli.fit.centers import FreeCenters, HopRange, centered_centers, uniform_centers
+from dstft_cli.records import LARGEST_FFT, SHORTEST_WINDOW
 
-LARGEST_FFT = 1 << 20
 SMALLEST_FFT = 4  # two bins besides zero
-SHORTEST_WINDOW = 2.0  # a shorter window could fall between two samples
 SHORTEST_SHARE = 1 / 32  # of n_fft, unless shorter windows are asked for
 LONGEST_SHARE = 1 / 4  # of the signal: longer windows do not show the time of events
 REACH = 0.45  # share of a window on either side of its centre that is well above zero

@@ -20,7 +20,7 @@ from dstft_cli.fit.cells import CellEvaluator, FrequencyEvaluator, Patches, choo
 from dstft_cli.fit.evaluator import Compute, Evaluator
 from dstft_cli.fit.plan import LENGTHS_PER_OCTAVE, Plan, make_plan
 from dstft_cli.fit.request import Request, check_criterion, resolve_device
-from dstft_cli.names import Progress
+from dstft_cli.records import Progress
 from dstft_cli.stft import Samples, Transform
 
 Array = NDArray[np.float64]

@@ -24,8 +24,17 @@ from dstft_cli.fit.local_value import local_value
 from dstft_cli.fit.plan import MOST_FRAMES, REACH, SMALLEST_FFT
 from dstft_cli.fit.problem import Problem, as_channels, check_length, usable_peak
 from dstft_cli.fit.request import Request, resolve_device
-from dstft_cli.names import LARGEST_FFT, SHORTEST_WINDOW, Progress
-from dstft_cli.records import CriterionSummary, LengthMap, Note, Result, StopReason, Trajectory
+from dstft_cli.records import (
+    LARGEST_FFT,
+    SHORTEST_WINDOW,
+    CriterionSummary,
+    LengthMap,
+    Note,
+    Progress,
+    Result,
+    StopReason,
+    Trajectory,
+)
 from dstft_cli.stft import Samples, Transform
 
 FloatArray = NDArray[np.floating[Any]]

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from dstft_cli.errors import UsageError, printable
-from dstft_cli.names import FIGURE_FORMATS
 from dstft_cli.results.directory import OutputDirectory, atomic_file
 from dstft_cli.results.place import disk_errors
 from dstft_cli.results.record import TRANSFORM, Products, write_json
-from dstft_cli.settings import Settings
+from dstft_cli.settings import FIGURE_FORMATS, Settings
 
 PICTURE_ENDINGS = (*FIGURE_FORMATS, "jpg", "jpeg", "gif", "webp", "tif", "tiff", "eps", "bmp")
 

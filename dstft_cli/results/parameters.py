@@ -13,8 +13,15 @@ import numpy as np
 from numpy.lib.npyio import NpzFile
 
 from dstft_cli.errors import InputError, printable, system_reason
-from dstft_cli.names import LARGEST_FFT, NORMALIZATIONS, SHORTEST_WINDOW, WINDOWS
-from dstft_cli.records import FloatArray, LengthMap, Result
+from dstft_cli.records import (
+    LARGEST_FFT,
+    NORMALIZATIONS,
+    SHORTEST_WINDOW,
+    WINDOWS,
+    FloatArray,
+    LengthMap,
+    Result,
+)
 from dstft_cli.results.arrays import read_header, write_header
 from dstft_cli.results.place import check_readable, disk_errors
 
@@ -40,8 +47,8 @@ class StoredParameters:
         sample_rate: Hz.
         n_fft: FFT size K, F = K // 2 + 1.
         samples: per channel N, >= 1; all frame centres lie within [0, N].
-        window: window family, one of `names.WINDOWS`.
-        normalization: one of `names.NORMALIZATIONS`.
+        window: window family, one of `records.WINDOWS`.
+        normalization: one of `records.NORMALIZATIONS`.
         length_map: the lengths of all cells, where they vary with time and frequency on tiles.
     """
 

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from dstft_cli.errors import InputError, UsageError, printable
-from dstft_cli.names import Progress
-from dstft_cli.records import Note, Result
+from dstft_cli.records import Note, Progress, Result
 from dstft_cli.results import (
     Output,
     StoredParameters,

@@ -99,7 +99,7 @@ def check_emitted(
         hop_length: samples.
         n_fft: samples.
         samples: of the signal.
-        library: one of `names.LIBRARIES`.
+        library: one of the choices of `emit` but none.
         again: the remedy where an option is not enough, e.g. to learn again.
         whole_at: sample rate at which the hop is a whole number, Hz, if it was learned at another one.
     """
@@ -141,7 +141,7 @@ def emitted_call(
 
     Args:
         result: of one window length, and frames a whole hop apart.
-        library: one of `names.LIBRARIES`.
+        library: one of the choices of `emit` but none.
         channels, highpass: the settings, written in a comment.
 
     Raises:

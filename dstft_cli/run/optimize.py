@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, get_type_hints
 
 from dstft_cli.audio import Signal, filtered
 from dstft_cli.errors import UsageError, as_flags
-from dstft_cli.names import Progress
-from dstft_cli.records import Result
+from dstft_cli.records import Progress, Result
 from dstft_cli.results import Output, peak_memory_mb, result_record
 from dstft_cli.run.emit import check_emitted
 from dstft_cli.run.recording import (

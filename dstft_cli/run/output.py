@@ -15,9 +15,8 @@ import torch
 from numpy.typing import NDArray
 
 from dstft_cli.audio import Signal
-from dstft_cli.names import Progress
 from dstft_cli.plot import PixelPool
-from dstft_cli.records import Result
+from dstft_cli.records import Progress, Result
 from dstft_cli.results import (
     MeanFrames,
     NpyStream,

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from dstft_cli.audio import audio_format, write_audio
 from dstft_cli.errors import InputError, printable
-from dstft_cli.names import Progress
+from dstft_cli.records import Progress
 from dstft_cli.results import (
     StoredParameters,
     StoredTransform,

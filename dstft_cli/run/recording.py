@@ -13,8 +13,7 @@ import numpy as np
 
 from dstft_cli.audio import Signal, load, probe
 from dstft_cli.audio.checks import percent
-from dstft_cli.errors import InputError, printable
-from dstft_cli.names import band_text, counted
+from dstft_cli.errors import InputError, band_text, counted, printable
 from dstft_cli.settings import OPTIONS, Settings
 
 log = logging.getLogger("dstft_cli")

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from dstft_cli.errors import as_flags
-from dstft_cli.names import LARGEST_FFT
-from dstft_cli.records import Note
+from dstft_cli.records import LARGEST_FFT, Note
 
 _BLURS = "longer windows are too long for a signal of this length"
 

@@ -25,6 +25,8 @@ INPUT, TRANSFORM, LEARNED, CRITERION = "Input", "Transform", "Learned", "Criteri
 OPTIMIZER, COMPUTE, OUTPUT, GENERAL = "Optimizer", "Compute", "Output", "General"
 RUN_PANELS = (INPUT, COMPUTE, OUTPUT)  # options of one recording or machine
 ALL = "all"  # criteria of a sweep
+SUBTYPES = ("PCM_16", "PCM_24", "FLOAT")  # of `dstft reconstruct`
+EXPERIMENTS = ("windows", "hops", "tracking", "classification", "all")  # of `dstft reproduce`
 
 FftSize = Annotated[int, Field(ge=8, le=2**20)] | Literal["auto"]
 Frequency = Annotated[float, BeforeValidator(in_hertz)]
@@ -410,6 +412,7 @@ class Settings:
 
 
 OPTIONS: Mapping[str, Declaration] = declarations_of(Settings)
+CRITERIA, FIGURE_FORMATS = (OPTIONS[name].choices for name in ("criterion", "format"))
 RUN_OPTIONS = tuple(name for name in OPTIONS if OPTIONS[name].panel in RUN_PANELS)
 _REQUEST_PANELS = (TRANSFORM, LEARNED, CRITERION, OPTIMIZER, COMPUTE)
 

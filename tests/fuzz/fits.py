@@ -18,15 +18,8 @@ from numpy.typing import NDArray
 from dstft_cli import istft
 from dstft_cli.criteria import resolve
 from dstft_cli.errors import DstftError
-from dstft_cli.names import (
-    CRITERIA,
-    HOP_MODES,
-    NORMALIZATIONS,
-    OPTIMIZERS,
-    WINDOW_MODES,
-    WINDOWS,
-)
-from dstft_cli.records import Result
+from dstft_cli.records import HOP_MODES, NORMALIZATIONS, OPTIMIZERS, WINDOW_MODES, WINDOWS, Result
+from dstft_cli.settings import CRITERIA
 from dstft_cli.stft import stft
 from tests.fit.cases import optimize
 
