@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic_core import PydanticCustomError
 from typer.models import ArgumentInfo
 
 from dstft_cli.cli import console
@@ -26,6 +25,8 @@ GENERAL = "General"
 def some_text(text: str) -> str:
     """`text`, which must not be empty or only spaces."""
     if not text.strip():
+        from pydantic_core import PydanticCustomError  # not for --help
+
         raise PydanticCustomError("setting", "must not be empty")
     return text
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
+from inspect import get_annotations
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le
-from pydantic.fields import FieldInfo
-from pydantic_core import PydanticCustomError
 from typer import Option
 from typer.models import OptionInfo
+
+from dstft_cli.settings.length import in_base_unit
 
 _RANGES = ((Gt, "above", "gt"), (Ge, "at least", "ge"), (Le, "at most", "le"))
 _KINDS = (
@@ -124,21 +126,18 @@ def option(
 
 def declarations_of(kind: type) -> Mapping[str, Declaration]:
     """The options of a settings class by name, in order."""
-    annotations = get_type_hints(kind, include_extras=True)
-    found = {}
+    annotations, found = annotations_of(kind), {}
     for field in fields(kind):
         value_type, *extras = get_args(annotations[field.name])
         option = next((extra for extra in extras if isinstance(extra, OptionInfo)), None)
         if option is not None:
-            found[field.name] = Declaration(
-                field.name, value_type, field.default, option, tuple(_metadata(extras))
-            )
+            found[field.name] = Declaration(field.name, value_type, field.default, option, extras)
     return found
 
 
-def _metadata(extras: Sequence[Any]) -> Iterator[Any]:
-    for extra in extras:
-        yield from extra.metadata if isinstance(extra, FieldInfo) else ()
+def annotations_of(kind: type) -> Mapping[str, Any]:
+    """The types of all fields of a class and its bases, with their metadata."""
+    return ChainMap(*map(get_annotations, kind.__mro__))
 
 
 def _members(kind: Any) -> Iterator[Any]:
@@ -158,7 +157,7 @@ def _limits(kind: Any) -> Iterator[Any]:
     """The ranges of the members of a union."""
     if get_origin(kind) is Annotated:
         inner, *extras = get_args(kind)
-        yield from _metadata(extras)
+        yield from extras
         yield from _limits(inner)
     elif get_origin(kind) is not Literal:
         for part in get_args(kind):
@@ -166,7 +165,12 @@ def _limits(kind: Any) -> Iterator[Any]:
 
 
 def check_text(value: Any, declared: Declaration) -> Any:
-    """`value`, with `auto` as None. Empty text is an error, and so is a truth value for a number."""
+    """`value` without its unit of time or frequency, and `auto` as None.
+
+    Empty text is an error, and so is a truth value for a number.
+    """
+    from pydantic_core import PydanticCustomError  # not for --help
+
     if isinstance(value, str) and not value.strip():
         raise PydanticCustomError("setting", "must not be empty")
     if isinstance(value, str) and "\0" in value:
@@ -175,7 +179,7 @@ def check_text(value: Any, declared: Declaration) -> Any:
         return None
     if isinstance(value, bool) and not declared.is_flag:
         return str(value).lower()
-    return value
+    return in_base_unit(value, str(declared.option.metavar))
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str:

@@ -4,22 +4,26 @@ Typer reads these declarations for the command line, pydantic for YAML, `--set` 
 Only `--help-all` shows the expert options.
 """
 
-from __future__ import annotations
-
+import re
 from collections.abc import Mapping
 from copy import copy
-from dataclasses import field, fields
-from functools import partial
+from dataclasses import dataclass, field, fields, make_dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
-from pydantic.dataclasses import dataclass
+from annotated_types import Ge, Gt, Le, Predicate
 from typer.models import OptionInfo
 
 from dstft_cli.settings import rules
-from dstft_cli.settings.length import Length, in_hertz, in_seconds
-from dstft_cli.settings.option import Declaration, check_text, declarations_of, option
+from dstft_cli.settings.length import Length
+from dstft_cli.settings.option import (
+    Declaration,
+    annotations_of,
+    check_text,
+    declarations_of,
+    option,
+)
 
 INPUT, TRANSFORM, LEARNED, CRITERION = "Input", "Transform", "Learned", "Criterion"
 OPTIMIZER, COMPUTE, OUTPUT, GENERAL = "Optimizer", "Compute", "Output", "General"
@@ -28,12 +32,10 @@ ALL = "all"  # criteria of a sweep
 SUBTYPES = ("PCM_16", "PCM_24", "FLOAT")  # of `dstft reconstruct`
 EXPERIMENTS = ("windows", "hops", "tracking", "classification", "all")  # of `dstft reproduce`
 
-FftSize = Annotated[int, Field(ge=8, le=2**20)] | Literal["auto"]
-Frequency = Annotated[float, BeforeValidator(in_hertz)]
-Time = Annotated[float, BeforeValidator(in_seconds)]
+FftSize = Annotated[int, Ge(8), Le(2**20)] | Literal["auto"]
 Criterion = Literal["entropy", "renyi", "kurtosis", "concentration", "l1l2", "hoyer", "lp", "gini"]
 WORD = r"[^\W\d]\w*(\.[^\W\d]\w*)*"
-ObjectPath = Annotated[str, Field(pattern=f"^{WORD}:{WORD}$")]
+ObjectPath = Annotated[str, Predicate(re.compile(f"{WORD}:{WORD}").fullmatch)]
 Preset = Literal["music", "speech", "bioacoustics", "vibration"]
 Format = Literal["png", "svg", "pdf"]
 
@@ -41,10 +43,9 @@ Format = Literal["png", "svg", "pdf"]
 _input, _transform, _learned = (partial(option, p) for p in (INPUT, TRANSFORM, LEARNED))
 _criterion, _optimizer = partial(option, CRITERION), partial(option, OPTIMIZER)
 _compute, _output = partial(option, COMPUTE), partial(option, OUTPUT)
-_CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False, defer_build=True)
 
 
-@dataclass(frozen=True, kw_only=True, config=_CONFIG)
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """All settings of one run. A field is an option name with `_`, and a YAML key.
 
@@ -60,28 +61,28 @@ class Settings:
 
     # input
     channel: Annotated[
-        Annotated[int, Field(ge=0)] | Literal["mix", "all"],
+        Annotated[int, Ge(0)] | Literal["mix", "all"],
         _input(
             "mix: the mean of all channels. all: each channel, one common window. N: one channel, from 0.",
             "mix|all|N",
         ),
     ] = "mix"
     sr: Annotated[
-        Annotated[int, BeforeValidator(in_hertz)] | None,
-        Field(ge=1),
+        int | None,
+        Ge(1),
         _input("Resample to this sample rate.", "HZ", default="the file's", expert=True),
     ] = None
     offset: Annotated[
-        Time,
-        Field(ge=0),
+        float,
+        Ge(0),
         _input("Start of the part to read: 0.5, 0.5s or 500ms.", "S", expert=True),
     ] = 0.0
     duration: Annotated[
-        Time | None, Field(gt=0), _input("Length of the part to read.", "S", default="to the end")
+        float | None, Gt(0), _input("Length of the part to read.", "S", default="to the end")
     ] = None
     highpass: Annotated[
-        Frequency | None,
-        Field(gt=0),
+        float | None,
+        Gt(0),
         _input(
             "High-pass filter, against rumble and a constant offset (DC).",
             "HZ",
@@ -135,7 +136,7 @@ class Settings:
         ),
     ] = "energy"
     power: Annotated[
-        float, Field(gt=0), _transform("The criterion is computed from |X|**P.", "P", expert=True)
+        float, Gt(0), _transform("The criterion is computed from |X|**P.", "P", expert=True)
     ] = 2.0
 
     # learned
@@ -168,7 +169,7 @@ class Settings:
     ] = None
     smoothness: Annotated[
         float | None,
-        Field(ge=0),
+        Ge(0),
         _learned(
             "Keeps the length from jumping. 0: free, 0.1: smooth, 1: nearly constant. It means the "
             "same for any hop or FFT size.",
@@ -178,7 +179,8 @@ class Settings:
     ] = None
     overlap: Annotated[
         float,
-        Field(gt=0, le=1),
+        Gt(0),
+        Le(1),
         _learned(
             "Longest hop, as a share of the window length. Above 0.9 the inverse is poor.",
             "ETA",
@@ -199,7 +201,7 @@ class Settings:
     ] = "local"
     order: Annotated[
         float | None,
-        Field(gt=0),
+        Gt(0),
         _criterion(
             "Order of renyi (not 1) or lp (at most 1).",
             "ALPHA",
@@ -208,13 +210,13 @@ class Settings:
         ),
     ] = None
     criterion_fmin: Annotated[
-        Frequency | None,
-        Field(ge=0),
+        float | None,
+        Ge(0),
         _criterion("Lowest frequency of the criterion.", "HZ", default="0", expert=True),
     ] = None
     criterion_fmax: Annotated[
-        Frequency | None,
-        Field(gt=0),
+        float | None,
+        Gt(0),
         _criterion(
             "Highest frequency of the criterion.",
             "HZ",
@@ -237,17 +239,18 @@ class Settings:
     ] = True
     lr: Annotated[
         float | None,
-        Field(gt=0),
+        Gt(0),
         _optimizer("Learning rate of adam and sgd.", "LR", default="adam 0.05, sgd 1", expert=True),
     ] = None
     max_steps: Annotated[
         int,
-        Field(ge=0, le=10**9),
+        Ge(0),
+        Le(10**9),
         _optimizer("Largest number of steps of the descent.", "N", expert=True),
     ] = 200
     tolerance: Annotated[
         float,
-        Field(gt=0),
+        Gt(0),
         _optimizer(
             "The descent stops when the criterion changes by less than this share.",
             "TOL",
@@ -256,7 +259,8 @@ class Settings:
     ] = 1e-6
     seed: Annotated[
         int,
-        Field(ge=0, le=2**32 - 1),
+        Ge(0),
+        Le(2**32 - 1),
         _optimizer("Random seed, for criteria of your own.", "N", expert=True),
     ] = 0
 
@@ -270,7 +274,8 @@ class Settings:
     ] = "float32"
     threads: Annotated[
         int | None,
-        Field(ge=1, le=4096),
+        Ge(1),
+        Le(4096),
         _compute("CPU threads.", "N", default="all cores", expert=True),
     ] = None
 
@@ -327,12 +332,12 @@ class Settings:
         _output("Frequency axis of pictures. auto: log, below 2 kHz sample rate linear.", "NAME"),
     ] = "auto"
     fmin: Annotated[
-        Frequency | None,
-        Field(ge=0),
+        float | None,
+        Ge(0),
         _output("Lowest frequency in pictures.", "HZ", default="the scale's lowest", expert=True),
     ] = None
     fmax: Annotated[
-        Annotated[Frequency, Field(gt=0)] | Literal["auto", "none"],
+        Annotated[float, Gt(0)] | Literal["auto", "none"],
         _output(
             "Highest frequency in pictures. auto: where sound ends, with 99.9 % of the energy above "
             "the noise below it; none: half the sample rate.",
@@ -342,7 +347,7 @@ class Settings:
     ] = "auto"
     db_range: Annotated[
         float,
-        Field(gt=0),
+        Gt(0),
         _output("Range of the colours, in dB below the loudest point.", "DB", expert=True),
     ] = 80.0
     cmap: Annotated[str, _output("Matplotlib colour map.", "NAME", expert=True)] = "magma"
@@ -361,11 +366,8 @@ class Settings:
 
     ranks: Mapping[str, int] = field(default_factory=dict, repr=False, compare=False)
 
-    @field_validator("*", mode="before")
-    @classmethod
-    def _check_text(cls, value: Any, info: ValidationInfo) -> Any:
-        declared = OPTIONS.get(str(info.field_name))
-        return value if declared is None else check_text(value, declared)
+    def __post_init__(self) -> None:
+        self.__dict__.update(vars(_checked(type(self))(**vars(self))))  # type: ignore[arg-type]
 
     @property
     def streams(self) -> list[str]:
@@ -417,6 +419,20 @@ RUN_OPTIONS = tuple(name for name in OPTIONS if OPTIONS[name].panel in RUN_PANEL
 _REQUEST_PANELS = (TRANSFORM, LEARNED, CRITERION, OPTIMIZER, COMPUTE)
 
 
+@cache
+def _checked(kind: type) -> Any:
+    """A twin of a settings class that checks its values; `--help` imports no pydantic."""
+    from pydantic import BeforeValidator, ConfigDict
+    from pydantic.dataclasses import dataclass
+
+    declared, types = {**SWEEP_OPTIONS, **OPTIONS}, dict(annotations_of(kind))
+    for name in types.keys() & declared.keys():
+        check = partial(check_text, declared=declared[name])
+        types[name] = Annotated[types[name], BeforeValidator(check)]
+    twin = make_dataclass(kind.__name__, types.items(), kw_only=True)
+    return dataclass(twin, config=ConfigDict(allow_inf_nan=False))
+
+
 def _as_json(value: Any) -> Any:
     if isinstance(value, Length):
         return value.as_json()
@@ -431,7 +447,7 @@ def _vary(name: str, **changes: Any) -> OptionInfo:
     return option
 
 
-@dataclass(frozen=True, kw_only=True, config=_CONFIG)
+@dataclass(frozen=True, kw_only=True)
 class SweepSettings(Settings):
     """Settings of a sweep. It uses the options in `SWEEP_OPTIONS` only."""
 
@@ -471,7 +487,8 @@ class SweepSettings(Settings):
     output: Annotated[Path | None, _vary("output", show_default="STEM-sweep")] = None
     overlap: Annotated[
         float,
-        Field(gt=0, le=1),
+        Gt(0),
+        Le(1),
         _vary(
             "overlap",
             help="Longest hop, as a share of the window length.",

@@ -8,15 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-from pydantic import ValidationError
+from typing import TYPE_CHECKING, Any
 
 from dstft_cli.errors import UsageError, shortened, system_reason
 from dstft_cli.settings import rules
 from dstft_cli.settings.option import Declaration, did_you_mean
 from dstft_cli.settings.rules import IN_FILE, IN_MATRIX, PRESET, TYPED
 from dstft_cli.settings.settings import OPTIONS, SWEEP_OPTIONS, Settings, SweepSettings
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 BATCH_KEYS = ("defaults", "output_folder", "jobs")
 _MEBIBYTE = 1 << 20
@@ -98,6 +99,8 @@ def settings_of(
     given = {**below, **given}
     values = {name: entry.value for name, entry in given.items()}
     ranks = {name: entry.rank for name, entry in given.items()}
+    from pydantic import ValidationError  # not for --help
+
     try:
         settings = kind(**values)
     except ValidationError as error:

@@ -138,7 +138,7 @@ def test_text_that_is_no_value() -> None:
 def test_settings_are_frozen_and_closed() -> None:
     with pytest.raises(AttributeError):
         Settings().power = 1.0  # type: ignore[misc]
-    with pytest.raises(ValidationError):
+    with pytest.raises(TypeError):
         Settings(widow="hann")  # type: ignore[call-arg]
 
 
