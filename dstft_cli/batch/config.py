@@ -24,6 +24,7 @@ from dstft_cli.settings.sources import (
     check_key,
     from_line,
     from_pairs,
+    from_typed,
     items,
     line_of,
     read_items,
@@ -110,7 +111,10 @@ class BatchConfig:
 
 
 def read_config(
-    path: Path, set_pairs: Sequence[str] = (), output: str | None = None
+    path: Path,
+    set_pairs: Sequence[str] = (),
+    output: str | None = None,
+    typed: Mapping[str, Any] | None = None,
 ) -> BatchConfig:
     """The batch of a YAML file.
 
@@ -118,6 +122,7 @@ def read_config(
         path: the file.
         set_pairs: `key=value` texts for all jobs, which override the file.
         output: template in place of the file's.
+        typed: settings with an option of their own, which override these.
 
     Raises:
         UsageError: one line with file, line, value and what is allowed.
@@ -129,7 +134,7 @@ def read_config(
             if key in OPTIONS:
                 hint = ": settings for all jobs belong below 'defaults:'"
             raise UsageError(f"{path}:{item.line}: unknown key '{shortened(key)}'{hint}")
-    overrides = _overrides(set_pairs)
+    overrides = _overrides(set_pairs, typed or {})
     defaults = {}
     if "defaults" in top:
         defaults = _settings(_mapping(top["defaults"], path), path, (), "defaults", IN_FILE)
@@ -151,6 +156,7 @@ def from_list(
     where: str,
     set_pairs: Sequence[str] = (),
     output: str | None = None,
+    typed: Mapping[str, Any] | None = None,
     output_folder: Path = Path(),
 ) -> BatchConfig:
     """The batch of a list of files, relative to the current directory.
@@ -160,6 +166,7 @@ def from_list(
         where: names the list in messages.
         set_pairs: `key=value` texts, for all jobs.
         output: template; None: `{stem}-dstft`.
+        typed: settings with an option of their own.
         output_folder: base of the template.
 
     Raises:
@@ -168,15 +175,15 @@ def from_list(
     found = tuple((text, where) for text in inputs)
     if not found:
         raise UsageError(f"{where} names no inputs: write one path a line, or NUL after each")
-    entry = Entry(found, False, "", (Variant.of(_overrides(set_pairs)),))
+    entry = Entry(found, False, "", (Variant.of(_overrides(set_pairs, typed or {})),))
     template = DEFAULT_OUTPUT if output is None else output
     return BatchConfig(
         Path(), output_folder, template, f"`output` {output or ''}".strip(), (entry,)
     )
 
 
-def _overrides(set_pairs: Sequence[str]) -> dict[str, Given]:
-    given = from_pairs(set_pairs)
+def _overrides(set_pairs: Sequence[str], typed: Mapping[str, Any]) -> dict[str, Given]:
+    given = from_pairs(set_pairs) | from_typed(typed)
     for name, entry in given.items():
         if name in NOT_PER_JOB:
             remedy = "use `output`" if name == "output" else f"it {NOT_PER_JOB[name]}"

@@ -13,7 +13,7 @@ import typer
 from typer.models import ArgumentInfo
 
 from dstft_cli.cli import console
-from dstft_cli.cli.app import CONTEXT
+from dstft_cli.cli.app import CONTEXT, Command
 from dstft_cli.cli.version import Version
 from dstft_cli.errors import UsageError
 from dstft_cli.settings import OPTIONS, Declaration
@@ -146,7 +146,7 @@ def command(
     run.__annotations__ = {}
     app = typer.Typer(add_completion=False, rich_markup_mode="rich")
     epilog = "Examples:\n\n" + examples if examples else None
-    app.command(help=help, epilog=epilog, context_settings=CONTEXT)(run)
+    app.command(cls=Command, help=help, epilog=epilog, context_settings=CONTEXT)(run)
     return app
 
 

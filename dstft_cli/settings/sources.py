@@ -73,7 +73,7 @@ def merge(
     given = {
         **_from_config(config, options),
         **from_pairs(set_pairs, options),
-        **_typed(typed, options),
+        **from_typed(typed, options),
     }
     for name, entry in given.items():
         if name not in names and entry.rank == TYPED:
@@ -151,7 +151,10 @@ def options_of(kind: type[Settings]) -> Mapping[str, Declaration]:
     return {**OPTIONS, **SWEEP_OPTIONS} if issubclass(kind, SweepSettings) else OPTIONS
 
 
-def _typed(typed: Mapping[str, Any], options: Mapping[str, Declaration]) -> dict[str, Given]:
+def from_typed(
+    typed: Mapping[str, Any], options: Mapping[str, Declaration] = OPTIONS
+) -> dict[str, Given]:
+    """Settings from options of the command line."""
     given = {}
     for name, value in typed.items():
         check_key(name, "", options)
