@@ -25,6 +25,12 @@ class InputError(DstftError):
     """A recording could not be read, or is too short or silent."""
 
 
+class SkippedError(InputError):
+    """A silent recording is left out, as asked; nothing is wrong."""
+
+    exit_code = 0
+
+
 class OutputError(DstftError):
     """A result could not be written. Existing files are unchanged."""
 

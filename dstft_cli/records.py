@@ -90,7 +90,7 @@ class CriterionSummary:
         direction: `minimize` or `maximize`.
         start: value at the start parameters.
         best_fixed_win_length: the best single window length of the table, in samples.
-        best_fixed: its value.
+        best_fixed: its value; both are NaN where no table was searched.
         final: value at the learned parameters.
         table_bound: no assignment of the tabulated lengths is better than this (proved by duality);
             None without a proof for this criterion or mode.

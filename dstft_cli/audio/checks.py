@@ -96,7 +96,7 @@ class BlockChecks:
 
     def _silence(self) -> str:
         share = self._silent / max(self._position - self._start, 1)
-        if share <= SILENT_SHARE:
+        if share <= SILENT_SHARE or self.peak == 0:  # of silence there is a note
             return ""
         return (
             f"{percent(share)} of samples are exactly zero (digital silence) and teach nothing: "

@@ -52,7 +52,7 @@ class Found(_Strict):
 
 class _Line(Found):
     output: str
-    status: Literal["done", "failed"]
+    status: Literal["done", "skipped", "failed"]
     key: str | None = None
     seconds: float | None = None
     error: str | None = None

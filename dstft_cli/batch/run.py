@@ -78,7 +78,7 @@ def run_batch(
 
     Returns:
         By index, the row of every job that has ended: `index`, `name`, `input`, `output`, `settings`
-        (that vary), `status` (`done`, `kept`, `failed`), `key`, `seconds`, `criterion`,
+        (that vary), `status` (`done`, `kept`, `skipped`, `failed`), `key`, `seconds`, `criterion`,
         `window_length` (samples), `sample_rate` (Hz), `warnings`, `error`.
 
     Raises:
@@ -209,7 +209,7 @@ class _Run:
                     text = " ".join(str(error).split())
                     ending = Ending(f"lost with its worker: {type(error).__name__}: {text}")
                 self._end(running.pop(future), ending)
-                if ending.error is not None and fail_fast:
+                if ending.error is not None and fail_fast and not ending.skipped:
                     return
 
     def _ended(self, workers: Workers, futures: Collection[Future[Any]]) -> Iterable[Future[Any]]:
@@ -242,7 +242,7 @@ class _Run:
         found = dict.fromkeys(("criterion", "window_length", "sample_rate")) | {"warnings": []}
         row = {
             **_about(self.plan, job),
-            "status": "done" if ending.error is None else "failed",
+            "status": "skipped" if ending.skipped else "failed" if ending.error else "done",
             "key": ending.key,
             "seconds": round(ending.seconds, 3),
             **(found | dict(ending.found)),

@@ -22,17 +22,11 @@ def write_summary(plan: Plan, rows: Mapping[int, Mapping[str, Any]]) -> None:
     """Writes `summary.csv` into the plan's folder, replacing an earlier one.
 
     Columns: job (number), name, input and output (as in the plan), the settings that vary, status
-    (`done`, `kept` from an earlier run, `failed`, empty: not run), the criterion at the start, of the
-    best fixed window and at the end, window length in samples (median, minimum, maximum), sample rate in
-    Hz, seconds, warnings (separated by ` | `) and error. UTF-8; bytes of names that are not UTF-8 are
-    kept. Text that looks like a formula begins with an apostrophe.
-
-    Args:
-        plan: of the batch.
-        rows: by index, of the jobs that have ended.
-
-    Raises:
-        OutputError: it cannot be written.
+    (`done`, `kept` from an earlier run, `skipped`, `failed`, empty: not run), the criterion at the
+    start, of the best fixed window and at the end, window length in samples (median, minimum, maximum),
+    sample rate in Hz, seconds, warnings (separated by ` | `) and error. UTF-8; bytes of names that are
+    not UTF-8 are kept. Text that looks like a formula begins with an apostrophe. Args: plan: of the
+    batch. rows: by index, of the jobs that have ended. Raises: OutputError: it cannot be written.
     """
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")

@@ -21,6 +21,7 @@ from dstft_cli.batch.journal import Found
 from dstft_cli.errors import (
     DstftError,
     InputError,
+    SkippedError,
     as_flags,
     in_words,
     is_out_of_memory,
@@ -150,10 +151,11 @@ class Ending:
     """How a job ended.
 
     Attributes:
-        error: one line, or None.
+        error: one line, or None; of a skipped job the reason.
         key: identity of the result; None after an error.
         found: as `Standing.found`, after success.
         detail: a traceback, after an error.
+        skipped: the recording is silent, and such ones are skipped.
     """
 
     error: str | None
@@ -161,6 +163,7 @@ class Ending:
     seconds: float = 0.0
     found: Mapping[str, Any] = field(default_factory=dict)
     detail: str = ""
+    skipped: bool = False
 
 
 def prepare(figures: bool) -> None:
@@ -196,6 +199,8 @@ def run_task(task: Task) -> Ending:
         began = time.perf_counter()
         try:
             standing = _run(task)
+        except SkippedError as error:
+            return Ending(str(error), seconds=time.perf_counter() - began, skipped=True)
         except Exception as error:
             seconds = time.perf_counter() - began
             return Ending(_in_words(error), None, seconds, {}, traceback.format_exc())

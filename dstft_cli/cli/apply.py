@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,13 @@ if TYPE_CHECKING:
     from dstft_cli.run.optimize import JobOutcome
 
 
+_OPTIONS = {name: OPTIONS[name] for name in (*RUN_OPTIONS, "preset")}
+_CRITERION = copy(OPTIONS["criterion"].option)
+_CRITERION.help = "Criterion to evaluate. module:object is run only if it is named here."
+_CRITERION.show_default = "that of DIR, unless it is module:object"
+_OPTIONS["criterion"] = replace(OPTIONS["criterion"], option=_CRITERION)
+
+
 def run(
     directory: Directory,
     source: Input,
@@ -24,7 +33,7 @@ def run(
     verbose: bool = False,
 ) -> None:
     """The body of the command."""
-    settings = merge(typed, only=(*RUN_OPTIONS, "preset"), note=ignore if quiet else console.note)
+    settings = merge(typed, only=_OPTIONS, note=ignore if quiet else console.note)
     if directory.is_file() and Path(source).is_dir():
         raise UsageError(
             f"{shortened(directory)} is a file and {shortened(source)} a directory: "
@@ -48,5 +57,5 @@ app = command(
     examples="dstft apply speech-dstft other.wav\n\n"
     "dstft apply speech-dstft other.wav -o other --freq-scale mel\n\n"
     "dstft apply speech-dstft other.wav --json",
-    options={name: OPTIONS[name] for name in (*RUN_OPTIONS, "preset")},
+    options=_OPTIONS,
 )

@@ -109,9 +109,12 @@ class BatchWatch:
             )
             for line in lines:
                 print_error(line)
-        kept = sum(row["status"] == "kept" for row in rows.values())
-        parts = [f"{len(rows) - kept - len(failed)} done"]
+        kept, skipped = (
+            sum(row["status"] == status for row in rows.values()) for status in ("kept", "skipped")
+        )
+        parts = [f"{len(rows) - kept - skipped - len(failed)} done"]
         parts += [f"{kept} kept"] if kept else []
+        parts += [f"{skipped} skipped"] if skipped else []
         parts += [f"{len(failed)} failed"] if failed else []
         missing = len(self._plan.jobs) - len(rows)
         parts += [f"{missing} not run"] if missing else []
@@ -180,6 +183,8 @@ class BatchWatch:
 
 
 def _outcome(row: Mapping[str, Any]) -> str:
+    if row["status"] == "skipped":
+        return str(row["error"])
     if row["status"] == "failed":
         return f"{row['input']}: failed: {row['error']}"
     criterion = row["criterion"] or {}

@@ -36,9 +36,9 @@ def result_lines(record: Mapping[str, Any], directory: Path | None) -> list[str]
     scope = {"local": "local, ", "plane": "whole plane, "}.get(criterion.get("scope"), "")
     over = f"{scope}{band}; " if band else scope.replace(", ", "; ")
     compared = ""
-    if best["win_length"] is not None:  # missing where parameters were applied, not learned
+    if criterion["start"] is not None:  # missing where parameters were applied, not learned
         compared = f"start {_number(criterion['start'])}; "
-    if compared and settings["search"] and settings["window_mode"] != "fixed":
+    if best["win_length"] is not None and settings["window_mode"] != "fixed":
         compared = (
             f"start {_number(criterion['start'])}, best fixed window of the table "
             f"{_number(best['value'])} at {_one_length(best['win_length'], rate)}; "

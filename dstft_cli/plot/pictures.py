@@ -220,9 +220,9 @@ class Pictures:
     @property
     def _best_fixed_length(self) -> float | None:
         """Best single window length, samples; None where none but the start was tried."""
-        if self.result.stop_reason is StopReason.FIXED:
-            return None
         best: float = self.result.criterion.best_fixed_win_length
+        if self.result.stop_reason is StopReason.FIXED or math.isnan(best):
+            return None
         if math.isclose(best, self._start_length, rel_tol=1e-9):
             return self._start_length if self.result.trajectory.phase.count("table") > 1 else None
         return best

@@ -101,15 +101,22 @@ def run_optimize(
 
         device = resolve_device(settings.device, settings.dtype)  # before a long file is read
         resolve(settings.criterion, settings.order)
-        with cpu_threads(settings.threads) as threads, load_recording(source, settings) as signal:
+        learns = not settings.window_mode == settings.hop_mode == "fixed"
+        with (
+            cpu_threads(settings.threads) as threads,
+            load_recording(source, settings, learns=learns) as signal,
+        ):
             watch.lap("load")
             request = request_of(settings, signal.sample_rate, device=device.type, threads=threads)
             check_emit(signal, settings, request)
             torch.manual_seed(settings.seed)  # for criteria of the user; nothing else is random
             with naming(signal):
-                result = fit(signal.samples, request, peak=signal.peak, progress=progress)
+                result = fit(
+                    signal.samples, request, peak=signal.peak, silence=True, progress=progress
+                )
             watch.lap("fit")
-            write_result(output, settings, signal, result, device, progress)
+            sounds = signal.peak > 0
+            write_result(output, settings, signal, result, device, progress, learned=sounds)
             watch.lap("write")
             warnings = recording_warnings(signal, settings, result.length_bounds[0])
             resolved = settings.as_dict() | {"device": device.type, "threads": threads}

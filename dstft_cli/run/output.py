@@ -64,7 +64,7 @@ def write_result(
             takers.append(to_pool(pictures.learned.pool, signal.peak))
         passes.run(result.frame_centers, None, result.n_fft, takers, "spectrogram")
     if settings.emit != "none":
-        text = emitted_call(result, settings.emit, str(settings.channel), settings.highpass)
+        text = emitted_call(result, settings.emit, settings, signal)
         output.to_stdout(text.encode("utf-8"), "the emitted call")
     picture = b"" if pictures is None else pictures.spectrogram()
     output.send("png", picture)
@@ -72,7 +72,7 @@ def write_result(
         return
     if output.holds_figures:
         output.write(f"spectrogram.{settings.format}", picture)
-    write_parameters(output.path("parameters.npz"), result, step)
+    write_parameters(output.path("parameters.npz"), result, step, signal.offset)
     if not learned:
         return
     if output.holds_figures:
@@ -120,6 +120,7 @@ def _pictures(settings: Settings, signal: Signal, result: Result) -> Pictures:
         cmap=settings.cmap,
         format=settings.format,
         channels=signal.samples.shape[0],
+        offset=signal.offset,
     )
 
 
@@ -249,7 +250,7 @@ def to_pool(pool: PixelPool, peak: float) -> Taker:
 
     Relative to the largest sample, so that no square overflows.
     """
-    scale = np.float32(1 / peak) if 1e-30 < peak < 1e30 else np.float64(1 / peak)
+    scale = np.float32(1 / peak) if 1e-30 < peak < 1e30 else np.float64(1 / (peak or 1))
 
     def take(start: int, block: Block) -> None:
         magnitude = np.abs(block) * scale

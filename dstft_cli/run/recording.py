@@ -13,8 +13,8 @@ import numpy as np
 
 from dstft_cli.audio import Signal, load, probe
 from dstft_cli.audio.checks import percent
-from dstft_cli.errors import InputError, band_text, counted, printable
-from dstft_cli.settings import OPTIONS, Settings
+from dstft_cli.errors import InputError, SkippedError, band_text, counted, printable
+from dstft_cli.settings import OPTIONS, Settings, SweepSettings
 
 log = logging.getLogger("dstft_cli")
 
@@ -65,8 +65,16 @@ def check_pictures(settings: Settings, sample_rate: float | None) -> None:
 
 
 @contextmanager
-def load_recording(source: str, settings: Settings) -> Iterator[Signal]:
-    """Loads the part of a recording in the settings."""
+def load_recording(source: str, settings: Settings, *, learns: bool = True) -> Iterator[Signal]:
+    """Loads the part of a recording in the settings.
+
+    Args:
+        learns: whether anything is learned from it.
+
+    Raises:
+        InputError: it cannot be read, or is silent and `on_silence` does not allow that.
+        SkippedError: it is silent and to be skipped.
+    """
     s = settings
     with load(
         source,
@@ -75,7 +83,17 @@ def load_recording(source: str, settings: Settings) -> Iterator[Signal]:
         offset=s.offset,
         duration=s.duration,
         highpass=s.highpass,
+        allow_silence=not isinstance(s, SweepSettings),
     ) as signal:
+        if signal.peak == 0 and s.on_silence == "skip":
+            raise SkippedError(
+                f"{printable(source)}: every sample is zero: skipped, nothing is written"
+            )
+        if signal.peak == 0 and learns and s.on_silence == "fail":
+            raise InputError(
+                f"{printable(source)}: every sample is zero: silence has no best window: use "
+                "`on_silence` write or skip"
+            )
         check_pictures(settings, signal.sample_rate)
         log.info(_loaded(signal, settings))
         yield signal
@@ -122,7 +140,7 @@ def concentrated(signal: Signal, criterion_fmin: float | None) -> Iterator[str]:
     total, count = float(moments.sum()), max(round(len(moments) / 100), 1)
     share = float(np.sort(moments)[-count:].sum()) / (total or 1.0)
     if share > _KNOCK and len(moments) >= 100:
-        at = size * (int(moments.argmax()) + 0.5) / signal.sample_rate
+        at = signal.offset + size * (int(moments.argmax()) + 0.5) / signal.sample_rate
         yield (
             f"{share:.0%} of the energy lies in a hundredth of the time, around {at:.4g} s: if that is a "
             "knock, leave it out with `offset` or `duration`"
@@ -165,7 +183,7 @@ def _loaded(signal: Signal, settings: Settings) -> str:
     resampled = "" if settings.sr is None else " (`sr`)"
     filtered = "" if settings.highpass is None else f", above {settings.highpass:g} Hz (`highpass`)"
     return (
-        f"loaded {signal.seconds:.3f} s, {signal.length} samples at "
+        f"loaded {signal.seconds:.3f} s from {signal.offset:g} s on, {signal.length} samples at "
         f"{signal.sample_rate} Hz{resampled}, {of}, peak {signal.peak:.3g}{filtered}"
     )
 
@@ -179,6 +197,7 @@ def input_record(signal: Signal) -> dict[str, Any]:
         "channels": signal.channels,
         "samples": signal.length,
         "seconds": signal.seconds,
+        "offset": signal.offset,
     }
 
 
@@ -198,8 +217,9 @@ def picture_title(signal: Signal, settings: Settings) -> str:
 
 @contextmanager
 def naming(signal: Signal) -> Iterator[None]:
-    """Within the block an InputError names the recording."""
+    """Within the block an InputError names the recording, and the part of it."""
     try:
         yield
     except InputError as error:
-        raise InputError(f"{printable(signal.path)}: {error}") from error
+        part = f" from {signal.offset:g} s on" if signal.offset else ""
+        raise InputError(f"{printable(signal.path)}{part}: {error}") from error

@@ -317,6 +317,15 @@ class Settings:
         bool, _output("Also write stft.npy, the complex transform.", flags=("--save-stft",))
     ] = False
     force: Annotated[bool, _output("Replace what exists.", flags=("--force",))] = False
+    on_silence: Annotated[
+        Literal["fail", "skip", "write"],
+        _output(
+            "For a recording of zeros: fail, write nothing (skip), or write its spectrogram at the start "
+            "parameters. Where nothing is learned, fail writes too.",
+            "WHAT",
+            expert=True,
+        ),
+    ] = "fail"
     figures: Annotated[bool, _output("Draw pictures into the directory.", expert=True)] = True
     npy_hop: Annotated[
         Length | Literal["auto", "full"],
