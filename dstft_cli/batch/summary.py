@@ -25,8 +25,14 @@ def write_summary(plan: Plan, rows: Mapping[int, Mapping[str, Any]]) -> None:
     (`done`, `kept` from an earlier run, `skipped`, `failed`, empty: not run), the criterion at the
     start, of the best fixed window and at the end, window length in samples (median, minimum, maximum),
     sample rate in Hz, seconds, warnings (separated by ` | `) and error. UTF-8; bytes of names that are
-    not UTF-8 are kept. Text that looks like a formula begins with an apostrophe. Args: plan: of the
-    batch. rows: by index, of the jobs that have ended. Raises: OutputError: it cannot be written.
+    not UTF-8 are kept. Text that looks like a formula begins with an apostrophe.
+
+    Args:
+        plan: of the batch.
+        rows: by index, of the jobs that have ended.
+
+    Raises:
+        OutputError: it cannot be written.
     """
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
