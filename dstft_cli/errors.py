@@ -88,7 +88,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether memory ran out. torch has its own error types and words for it."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    known = "can't allocate memory|failed to map segment|[Cc]annot allocate memory"  # of libraries
+    return isinstance(error, (RuntimeError, ImportError)) and bool(re.search(known, str(error)))
 
 
 def in_words(error: BaseException, *, retry: str = "report it") -> str:
@@ -100,6 +101,8 @@ def in_words(error: BaseException, *, retry: str = "report it") -> str:
     """
     if isinstance(error, DstftError):
         return one_line(str(error))
+    if isinstance(error, ImportError) and is_out_of_memory(error):
+        return "memory does not suffice to load a library: raise the limit (ulimit -v)"
     if is_out_of_memory(error):
         return "out of memory: use `duration` for a shorter part, or a lower `n_fft`"
     if isinstance(error, OSError):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dstft_cli.fit.plan import LONGEST_SHARE, REACH, SMALLEST_FFT, Plan
+from dstft_cli.fit.plan import LONGEST_SHARE, REACH, Plan
 from dstft_cli.fit.request import Request
 from dstft_cli.records import LARGEST_FFT, SHORTEST_WINDOW, Note, StopReason
 
@@ -22,6 +22,7 @@ _BOUND_SHARE = 0.25  # of rows or hops on one bound, above which a note is due
 _MOSTLY = 0.5  # of the window lengths, on their lower bound
 _WORTH_RAISING = 1.25  # a bound must be able to grow by this factor
 _CLOSEST = 1 / 16  # of a window: frames closer than this show the same thing twice
+_LEAST_FFT = 8  # that can be asked for, samples
 _ROOM = 0.8  # of the hop that windows allow: the rest lets learned windows become shorter
 
 
@@ -68,7 +69,7 @@ class Outcome:
     @property
     def most(self) -> int:
         """The longest window that still shows the time of events, samples."""
-        return max(math.floor(self.length * LONGEST_SHARE), SMALLEST_FFT)
+        return max(math.floor(self.length * LONGEST_SHARE), _LEAST_FFT)
 
 
 def notes(fit: Outcome) -> list[Note]:
@@ -99,6 +100,9 @@ def _too_long(fit: Outcome) -> list[Note]:
     if shortest > most and named:
         limit = most * min(fit.request.overlap, REACH) if named[0].startswith("hop") else most
         found.append(Note("windows_too_long", named[0], shortest, _down(limit), str(fit.length)))
+    start = fit.request.win_length or 0.0
+    if not found and start > most:
+        found.append(Note("windows_too_long", "win_length", start, most, str(fit.length)))
     if fit.band > most:
         limit = math.ceil(10 * fit.band / most) / 10
         found.append(Note("band_too_narrow", "criterion_fmin criterion_fmax", fit.band, limit))
@@ -135,8 +139,9 @@ def _on_hop_bounds(fit: Outcome) -> list[Note]:
         shortest = float(fit.row.min()) if fit.request.hop_mode == "constant" else typical
         allowed = fit.request.overlap * shortest
         most, name = allowed * (_ROOM if fit.request.learns_lengths else 1), "hop_length_max"
-        if 2 * high > allowed:
-            most, name = allowed, "overlap" if fit.request.overlap < POOR_OVERLAP else ""
+        if _WORTH_RAISING * high > most:
+            held = is_at(np.array([high]), allowed).any()  # not by `hop_length_max`
+            most, name = allowed, "overlap" if fit.request.overlap < POOR_OVERLAP and held else ""
         found.append(_on("hop_on_upper_bound", name, high, _down(most), on_high))
     if not found and np.allclose(hops, plan.hop_length, rtol=1e-9, atol=0):
         sparser = _ROOM * fit.request.overlap * float(fit.row.min())

@@ -73,7 +73,7 @@ class Plan:
             names = "`hop_length`" if self.hops is None else "`hop_length` and `hop_length_min`"
             raise UsageError(
                 f"hop length {densest:g} samples makes {length / densest:.3g} frames of this signal, "
-                f"above {MOST_FRAMES}: raise {names}"
+                f"above {MOST_FRAMES}: raise {names}, or `overlap` if the hop follows from it"
             )
         if self.hops is None:
             return uniform_centers(length, self.hop_length)

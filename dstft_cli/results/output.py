@@ -106,7 +106,8 @@ class Output:
     def send(self, option: str, content: bytes) -> None:
         """Writes the file of an option, if it is given."""
         if option in self._singles:
-            _send(self._singles[option], content, self._targets[option])
+            target = self._targets[option]
+            _send(self._singles[option], content, "standard output" if target == "-" else target)
 
     def to_stdout(self, content: bytes, what: str) -> None:
         """Writes to standard output; `what` names it in errors."""

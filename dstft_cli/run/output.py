@@ -137,7 +137,7 @@ def _array_takers(
     plane = (*channels, len(result.frequencies))
     files: list[tuple[BinaryIO, str, bool]] = []
     if (npy := output.single("npy")) is not None:
-        files.append((npy, str(settings.npy), True))
+        files.append((npy, "standard output" if settings.npy == "-" else str(settings.npy), True))
     if output.directory is not None:
         names = ("spectrogram.npy", "stft.npy") if settings.save_stft else ("spectrogram.npy",)
         for name in names:

@@ -357,6 +357,7 @@ class Settings:
     db_range: Annotated[
         float,
         Gt(0),
+        Le(1000),
         _output("Range of the colours, in dB below the loudest point.", "DB", expert=True),
     ] = 80.0
     cmap: Annotated[str, _output("Matplotlib colour map.", "NAME", expert=True)] = "magma"

@@ -30,7 +30,7 @@ REFUSALS = re.compile(
     "every sample is zero|at least 2 are needed|is above n_fft|needs windows of at least"
     "|is below hop length / overlap|ranks all cells|has no value per frequency"
     "|above overlap × window length|lies outside|a shorter window holds no sample|is above the max"
-    r"|is below the min|frames of this signal, above|criterion \w+ is \S+ at the start: lower `order`"
+    r"|is below the min|frames of this signal, above|criterion \w+ is \S+ at the start: change `order`"
 )
 SHAPES = ("noise", "tone", "constant", "click", "two clicks", "alternating", "silence", "steps")
 LEVELS = (1.0, 1.0, 1e-3, 32767.0, 1e30, 1e-30, 1e-42, 3e38)
