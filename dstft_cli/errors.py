@@ -93,12 +93,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def in_words(error: BaseException, *, retry: str = "report it") -> str:
-    """One line for an error, with the remedy.
-
-    Args:
-        error: of any kind.
-        retry: the remedy for an internal error.
-    """
+    """One line for an error, with the remedy."""
     if isinstance(error, DstftError):
         return one_line(str(error))
     if isinstance(error, ImportError) and is_out_of_memory(error):

@@ -41,16 +41,6 @@ def run_apply(
 
     The criterion is that of the directory, evaluated on this recording, unless `own` gives one. One
     of the form `module:object` is code: it is only imported if `own` gives it.
-
-    Args:
-        directory: written by `dstft optimize` or `dstft apply`.
-        source: a file, or `-` for standard input.
-        own: settings; only those in `RUN_OPTIONS`, and `criterion` if given, are used.
-        stdout, progress: as for `run_optimize`.
-
-    Raises:
-        DstftError: an error in the directory, the input, the settings or the output. Nothing is
-            written.
     """
     watch = Stopwatch()
     stored = read_learned(directory)
@@ -110,11 +100,7 @@ def run_apply(
 
 
 def read_learned(directory: Path) -> StoredParameters:
-    """The parameters in `DIR/parameters.npz`, as `dstft optimize` or `dstft apply` wrote it.
-
-    Raises:
-        InputError: there is no such directory, it was not written by dstft, or is damaged.
-    """
+    """The parameters in `DIR/parameters.npz`, as `dstft optimize` or `dstft apply` wrote it."""
     place = printable(directory)
     if not directory.exists():
         raise InputError(f"{place}: no such directory: check the path")

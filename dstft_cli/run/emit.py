@@ -95,16 +95,7 @@ def check_emitted(
     again: str = "",
     whole_at: float | None = None,
 ) -> None:
-    """Raises UsageError if `library` cannot place the frames of such a transform.
-
-    Args:
-        hop_length: samples.
-        n_fft: samples.
-        samples: of the signal.
-        library: one of the choices of `emit` but none.
-        again: the remedy where an option is not enough, e.g. to learn again.
-        whole_at: sample rate at which the hop is a whole number, Hz, if it was learned at another one.
-    """
+    """Raises UsageError if `library` cannot place the frames of such a transform."""
     if hop_length != round(hop_length):
         remedy = f"{again or 'use'} `hop_length` {max(int(hop_length), 1)}"
         if whole_at is not None:
@@ -142,15 +133,6 @@ def emitted_call(
     """The imports, the window and the call, as lines of Python or MATLAB.
 
     A part of a recording is read by a line of its own; else `x` is what a comment says.
-
-    Args:
-        result: of one window length, and frames a whole hop apart.
-        library: one of the choices of `emit` but none.
-        settings: of the run.
-        signal: the recording.
-
-    Raises:
-        UsageError: the transform varies over time or frequency, or its hop is not a whole number.
     """
     settings = settings or Settings()
     check_global(result.window_length, result.frame_centers, library)

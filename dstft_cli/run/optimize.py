@@ -40,15 +40,10 @@ log = logging.getLogger("dstft_cli")
 
 @dataclass(frozen=True)
 class JobOutcome:
-    """The result of a run.
+    """The result of a run."""
 
-    Attributes:
-        result_json: the record that is `result.json`.
-        output: the directory written; None for a stream only.
-    """
-
-    result_json: dict[str, Any]
-    output: Path | None
+    result_json: dict[str, Any]  # the record that is `result.json`
+    output: Path | None  # the directory written; None for a stream only
 
 
 @dataclass
@@ -77,19 +72,7 @@ def run_optimize(
     stdout: BinaryIO | None = None,
     progress: Progress | None = None,
 ) -> JobOutcome:
-    """Learns the transform of one recording and writes the outputs of its settings.
-
-    Args:
-        source: a file, or `-` for standard input.
-        settings: of the run.
-        extra: further entries of `result.json`.
-        ours: the caller knows that dstft wrote the existing results.
-        stdout: where `--npy -`, `--png -`, `--json` and `--emit` go.
-        progress: called as `progress(stage, done, total)`.
-
-    Raises:
-        DstftError: an error in the input, the settings or the output. Nothing is written.
-    """
+    """Learns the transform of one recording and writes the outputs of its settings."""
     watch = Stopwatch()
     with Output.open(source, settings, stdout=stdout, ours=ours) as output:
         check_recording(source, settings)
@@ -133,14 +116,7 @@ def write_record(
     warnings: tuple[str, ...],
     extra: Mapping[str, Any] | None = None,
 ) -> JobOutcome:
-    """Writes `result.json`.
-
-    Args:
-        output, settings, signal, result, watch: of the run.
-        resolved: settings as JSON values, as far as the result has not resolved them.
-        warnings: of the recording.
-        extra: further entries.
-    """
+    """Writes `result.json`."""
     from dstft_cli.run.output import array_step
 
     record = result_record(

@@ -157,14 +157,7 @@ def _array_takers(
 
 
 class Passes:
-    """Passes over one signal with the window family and normalization of a result.
-
-    Args:
-        signal: the recording.
-        result: what was learned.
-        device, dtype: where and how it is computed.
-        progress: called as `progress(stage, done, total)` with frames done.
-    """
+    """Passes over one signal with the window family and normalization of a result."""
 
     def __init__(
         self,
@@ -188,15 +181,7 @@ class Passes:
         takers: Sequence[Taker],
         stage: str,
     ) -> None:
-        """One pass; none if there are no `takers`.
-
-        Args:
-            centers: of the frames, samples, `[T]`.
-            length: of all windows, samples; None: those that were learned for these frames.
-            n_fft: FFT size, samples.
-            takers: called in turn with the number of the first frame and the block.
-            stage: what `progress` calls it.
-        """
+        """One pass; none if there are no `takers`."""
         if not takers:
             return
         frames = Frames(self._samples, centers, n_fft, device=self._device, dtype=self._dtype)

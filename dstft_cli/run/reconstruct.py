@@ -32,31 +32,18 @@ _FULL_SCALE = 1 + 1e-5  # up to half a step of PCM_16 above 1 is rounding, not c
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """The audio that was written.
+    """The audio that was written."""
 
-    Attributes:
-        output: its path; None for a stream.
-        samples: per channel.
-        channels: number of them.
-        sample_rate: Hz.
-        uncovered: samples that no window covers, set to zero.
-        weak: samples near the ends of windows, with an error above 1e-4 of the level.
-        clipped: values beyond the range of a PCM subtype.
-        iterations: of least squares; None where window lengths do not vary with frequency.
-        residual: relative difference of its transform from the saved one; or None.
-        converged: whether the iterations converged.
-    """
-
-    output: Path | None
-    samples: int
-    channels: int
-    sample_rate: float
-    uncovered: int
-    weak: int
-    clipped: int
-    iterations: int | None = None
-    residual: float | None = None
-    converged: bool = True
+    output: Path | None  # its path; None for a stream
+    samples: int  # per channel
+    channels: int  # number of them
+    sample_rate: float  # Hz
+    uncovered: int  # samples that no window covers, set to zero
+    weak: int  # samples near the ends of windows, with an error above 1e-4 of the level
+    clipped: int  # values beyond the range of a PCM subtype
+    iterations: int | None = None  # of least squares
+    residual: float | None = None  # relative difference of its transform from the saved one
+    converged: bool = True  # whether the iterations converged
 
     @property
     def summary(self) -> list[str]:
@@ -109,20 +96,6 @@ def run_reconstruct(
     """Writes the audio whose transform a directory of results holds.
 
     Memory depends on n_fft and the number of channels, not on the duration.
-
-    Args:
-        directory: written by `dstft optimize --save-stft`, with `stft.npy` and `parameters.npz`.
-        output: a path that ends in .wav or .flac, or `-` for a WAV on `stdout`; None:
-            `DIR-reconstructed.wav` in the current directory.
-        subtype: `PCM_16`, `PCM_24` or `FLOAT`; None: FLOAT, PCM_24 in FLAC.
-        force: replace an existing file.
-        stdout: where `-` goes.
-        progress: called as `progress(stage, done, total)`.
-
-    Raises:
-        InputError: the directory or one of its files is missing, damaged or from another run.
-        UsageError: the output exists, or its format is unknown.
-        OutputError: it cannot be written.
     """
     if output is None:
         name = Path(os.path.realpath(directory)).name

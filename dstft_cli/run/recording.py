@@ -28,27 +28,14 @@ _OFFSET = 5.0  # Hz, above it and below what most recordings are made for
 
 
 def check_recording(source: str, settings: Settings) -> None:
-    """Checks the header; does not read from a pipe or import torch.
-
-    Raises:
-        InputError: there is no such recording, or its header is not one of audio.
-        UsageError: it has no such channel, or the settings of pictures do not fit.
-    """
+    """Checks the header; does not read from a pipe or import torch."""
     s = settings
     rate = probe(source, channel=s.channel, sample_rate=s.sr, highpass=s.highpass)
     check_pictures(settings, rate)
 
 
 def check_pictures(settings: Settings, sample_rate: float | None) -> None:
-    """Checks the settings of pictures, if any are drawn.
-
-    Args:
-        settings: of the run.
-        sample_rate: of the recording, Hz; None where it is not known yet.
-
-    Raises:
-        UsageError: there is no such colour map, or `fmin` and `fmax` do not fit the recording.
-    """
+    """Checks the settings of pictures, if any are drawn."""
     if not settings.draws:
         return
     if settings.cmap != OPTIONS["cmap"].default:  # else no import of matplotlib yet
@@ -66,15 +53,7 @@ def check_pictures(settings: Settings, sample_rate: float | None) -> None:
 
 @contextmanager
 def load_recording(source: str, settings: Settings, *, learns: bool = True) -> Iterator[Signal]:
-    """Loads the part of a recording in the settings.
-
-    Args:
-        learns: whether anything is learned from it.
-
-    Raises:
-        InputError: it cannot be read, or is silent and `on_silence` does not allow that.
-        SkippedError: it is silent and to be skipped.
-    """
+    """Loads the part of a recording in the settings."""
     s = settings
     with load(
         source,
@@ -100,13 +79,7 @@ def load_recording(source: str, settings: Settings, *, learns: bool = True) -> I
 
 
 def recording_warnings(signal: Signal, settings: Settings, shortest: float) -> tuple[str, ...]:
-    """Warnings about an offset in the recording, one line each.
-
-    Args:
-        signal: the recording.
-        settings: of the run.
-        shortest: window length that was allowed, samples.
-    """
+    """Warnings about an offset in the recording, one line each."""
     plain = settings.window_mode == settings.hop_mode == "fixed"  # nothing is led anywhere
     if plain:
         return signal.warnings

@@ -27,13 +27,7 @@ def run_sweep(
     stdout: BinaryIO | None = None,
     progress: Progress | None = None,
 ) -> JobOutcome:
-    """Sweeps one recording and writes the outputs of its settings.
-
-    Args: as for `run_optimize`.
-
-    Raises:
-        DstftError: an error in the input, the settings or the output. Nothing is written.
-    """
+    """Sweeps one recording and writes the outputs of its settings."""
     watch = Stopwatch()
     with Output.open(source, settings, stdout=stdout, products=SWEEP) as output:
         check_recording(source, settings)

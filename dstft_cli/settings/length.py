@@ -38,15 +38,7 @@ class Length:
 
     @classmethod
     def parse(cls, text: str | float, name: str = "length") -> Length:
-        """Reads `1024`, `1024.5`, `23ms` or `0.02s`.
-
-        Args:
-            text: the length as written, or a number of samples.
-            name: what the length is, for the error message, e.g. `window length`.
-
-        Raises:
-            UsageError: not a length, or not above 0 and finite.
-        """
+        """Reads `1024`, `1024.5`, `23ms` or `0.02s`."""
         match = None if isinstance(text, bool) else _LENGTH.fullmatch(str(text))
         if match is None:
             raise UsageError(f"{name} '{text}' {NOT_A_LENGTH}")

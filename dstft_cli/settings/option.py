@@ -26,21 +26,13 @@ _KINDS = (
 
 @dataclass(frozen=True)
 class Declaration:
-    """One option of a settings class.
+    """One option of a settings class."""
 
-    Attributes:
-        name: of the field and YAML key.
-        type: of the value.
-        default: of the field.
-        option: help, panel and metavar.
-        limits: annotations with the range of a number.
-    """
-
-    name: str
-    type: Any
-    default: Any
-    option: OptionInfo
-    limits: Sequence[Any]
+    name: str  # of the field and YAML key
+    type: Any  # of the value
+    default: Any  # of the field
+    option: OptionInfo  # help, panel and metavar
+    limits: Sequence[Any]  # annotations with the range of a number
 
     @property
     def panel(self) -> str:

@@ -27,36 +27,24 @@ _PICTURES = ("freq_scale", "fmin", "fmax", "db_range", "cmap", "format")
 
 @dataclass(frozen=True)
 class Contradiction:
-    """Settings that contradict each other.
+    """Settings that contradict each other."""
 
-    Attributes:
-        names: of the settings.
-        holds: called with the settings and the sample rate (Hz, None: not known yet).
-        text: the message; `{name}` is replaced by a setting and its value. Empty: equal ranks are
-            no error here; the fit checks them.
-        instead: values that a setting takes if it has a lower rank than the others or was not
-            given; by default its default.
-    """
-
-    names: tuple[str, ...]
+    names: tuple[str, ...]  # of the settings
+    # called with the settings and the sample rate (Hz, None: not known yet)
     holds: Callable[[Any, float | None], bool]
-    text: str
+    text: str  # the message
+    # values that a setting takes if it has a lower rank than the others or was not given; by
+    # default its default
     instead: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Idle:
-    """Settings without effect because of others.
+    """Settings without effect because of others."""
 
-    Attributes:
-        names: of the settings.
-        holds: called with the settings.
-        causes: called with the settings; names of the settings that are the reason.
-    """
-
-    names: tuple[str, ...]
-    holds: Callable[[Any], bool]
-    causes: Callable[[Any], tuple[str, ...]]
+    names: tuple[str, ...]  # of the settings
+    holds: Callable[[Any], bool]  # called with the settings
+    causes: Callable[[Any], tuple[str, ...]]  # called with the settings
 
 
 def _ordered(low: str, high: str) -> Contradiction:
@@ -214,17 +202,7 @@ def settle(
     label: Callable[[str], str] | None = None,
     keep: Collection[str] = (),
 ) -> tuple[Settings, Mapping[str, tuple[str, ...]]]:
-    """Settings that hold together, and the names without effect, each with its causes.
-
-    Args:
-        settings: with ranks; a name without a rank counts as typed.
-        sample_rate: Hz, to compare times with samples; None: not known yet.
-        label: names a setting and its value in an error.
-        keep: names that stay although they have no effect.
-
-    Raises:
-        UsageError: two settings of one rank contradict each other.
-    """
+    """Settings that hold together, and the names without effect, each with its causes."""
     defaults: dict[str, Any] = {part.name: part.default for part in fields(settings)}
     idle: dict[str, tuple[str, ...]] = {}
     while True:

@@ -405,14 +405,7 @@ class Settings:
         }
 
     def request_values(self, sample_rate: float) -> dict[str, Any]:
-        """The values of `fit.Request`: lengths in samples, `n_fft` None for auto.
-
-        Args:
-            sample_rate: of the recording, Hz.
-
-        Raises:
-            UsageError: lengths contradict each other at this sample rate.
-        """
+        """The values of `fit.Request`: lengths in samples, `n_fft` None for auto."""
         settled, _ = rules.settle(self, sample_rate=sample_rate)
         values: dict[str, Any] = {"sample_rate": sample_rate}
         for name, declared in OPTIONS.items():

@@ -31,19 +31,12 @@ _PLAIN_TAGS = {
 
 @dataclass(frozen=True)
 class Given:
-    """A setting's value, its rank (see `rules`), and how to name it.
+    """A setting's value, its rank (see `rules`), and how to name it."""
 
-    Attributes:
-        value: as text, or checked.
-        start: how a message begins with it.
-        within: how it is written within a message.
-        rank: see `rules`.
-    """
-
-    value: Any
-    start: str
-    within: str
-    rank: int = TYPED
+    value: Any  # as text, or checked
+    start: str  # how a message begins with it
+    within: str  # how it is written within a message
+    rank: int = TYPED  # see `rules`
 
 
 def merge(
@@ -124,11 +117,7 @@ def settings_of(
 
 
 def settings_in_record(values: Mapping[str, Any]) -> Settings:
-    """The settings in a `result.json`.
-
-    Raises:
-        pydantic.ValidationError: a value is wrong.
-    """
+    """The settings in a `result.json`."""
     known = {name: value for name, value in values.items() if name != "preset"}
     return rules.settle(Settings(**known))[0]
 
@@ -256,15 +245,7 @@ class Item:
 
 
 def read_items(path: Path, *, option: str = "config", largest: int = _LARGEST) -> list[Item]:
-    """The top level of a YAML file, in order, as nodes.
-
-    Args:
-        option: what names it on the command line, for the error message.
-        largest: size at which it is refused, MiB.
-
-    Raises:
-        UsageError: the file cannot be read, is not a YAML mapping, or has a key twice.
-    """
+    """The top level of a YAML file, in order, as nodes."""
     root = _compose(_read_text(path, option, largest), lambda line: f"{path}:{line}")
     if root is None or root.tag.endswith(":null"):
         return []
@@ -276,11 +257,7 @@ def read_items(path: Path, *, option: str = "config", largest: int = _LARGEST) -
 
 
 def items(mapping: Any, path: Path) -> list[Item]:
-    """Keys and values of a mapping node.
-
-    Raises:
-        UsageError: a key is missing, not a plain value, or given twice.
-    """
+    """Keys and values of a mapping node."""
     found: dict[str, Item] = {}
     for key_node, value_node in mapping.value:
         line = line_of(key_node)
@@ -302,11 +279,7 @@ def line_of(node: Any) -> int:
 
 
 def scalar(node: Any, where: str) -> str | None:
-    """A plain value as text, or None for null; an error begins with `where`.
-
-    Raises:
-        UsageError: it is not a single plain value.
-    """
+    """A plain value as text, or None for null; an error begins with `where`."""
     if node.id != "scalar":
         raise UsageError(f"{where}: must be a single value, not a {node.id}")
     if node.tag not in _PLAIN_TAGS:
