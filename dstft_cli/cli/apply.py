@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from copy import copy
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +17,10 @@ if TYPE_CHECKING:
 
 
 _OPTIONS = {name: OPTIONS[name] for name in (*RUN_OPTIONS, "preset")}
-_CRITERION = copy(OPTIONS["criterion"].option)
-_CRITERION.help = "Criterion to evaluate. module:object is run only if it is named here."
-_CRITERION.show_default = "that of DIR, unless it is module:object"
-_OPTIONS["criterion"] = replace(OPTIONS["criterion"], option=_CRITERION)
+_OPTIONS["criterion"] = OPTIONS["criterion"].varied(
+    help="Criterion to evaluate. module:object is run only if it is named here.",
+    show_default="that of DIR, unless it is module:object",
+)
 
 
 def run(

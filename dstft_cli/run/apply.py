@@ -9,21 +9,9 @@ from typing import BinaryIO
 
 from dstft_cli.errors import InputError, UsageError, printable
 from dstft_cli.records import Note, Progress, Result
-from dstft_cli.results import (
-    Output,
-    StoredParameters,
-    StoredRecord,
-    read_parameters,
-    read_result,
-)
+from dstft_cli.results import Output, StoredParameters, StoredRecord, read_parameters, read_result
 from dstft_cli.run.emit import check_emitted, check_global
-from dstft_cli.run.optimize import (
-    JobOutcome,
-    Stopwatch,
-    cpu_threads,
-    request_of,
-    write_record,
-)
+from dstft_cli.run.optimize import JobOutcome, Stopwatch, cpu_threads, request_of, write_record
 from dstft_cli.run.recording import check_recording, load_recording, naming
 from dstft_cli.settings import OPTIONS, RUN_OPTIONS, Settings, settings_in_record
 from dstft_cli.settings.rules import TYPED

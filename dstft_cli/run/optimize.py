@@ -176,11 +176,7 @@ def cpu_threads(count: int | None) -> Iterator[int]:
 
 
 def optimize(
-    samples: Any,
-    sample_rate: float,
-    *,
-    progress: Progress | None = None,
-    **settings: Any,
+    samples: Any, sample_rate: float, *, progress: Progress | None = None, **settings: Any
 ) -> Result:
     """Learns the best window lengths and frame positions for a signal.
 

@@ -125,12 +125,7 @@ def _pictures(settings: Settings, signal: Signal, result: Result) -> Pictures:
 
 
 def _array_takers(
-    stack: ExitStack,
-    output: Output,
-    settings: Settings,
-    signal: Signal,
-    result: Result,
-    step: int,
+    stack: ExitStack, output: Output, settings: Settings, signal: Signal, result: Result, step: int
 ) -> list[Taker]:
     """Streams for the magnitudes and the transform, wherever they are wanted."""
     channels = (signal.samples.shape[0],) if settings.channel == "all" else ()

@@ -17,13 +17,7 @@ from torch import Tensor
 from dstft_cli.audio import audio_format, write_audio
 from dstft_cli.errors import InputError, printable
 from dstft_cli.records import Progress
-from dstft_cli.results import (
-    StoredParameters,
-    StoredTransform,
-    atomic_file,
-    disk_errors,
-    open_stft,
-)
+from dstft_cli.results import StoredParameters, StoredTransform, atomic_file, disk_errors, open_stft
 from dstft_cli.run.apply import read_learned
 from dstft_cli.stft import Inverse, LeastSquaresInverse, Transform, inverse_of
 

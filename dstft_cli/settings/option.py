@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from copy import copy
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from inspect import get_annotations
 from pathlib import Path
@@ -38,6 +39,12 @@ class Declaration:
     def panel(self) -> str:
         """The heading in `--help`."""
         return str(self.option.rich_help_panel)
+
+    def varied(self, **changes: Any) -> Declaration:
+        """The same with another help, default text or panel."""
+        option = copy(self.option)
+        vars(option).update(changes)
+        return replace(self, option=option)
 
     @property
     def is_flag(self) -> bool:
@@ -101,7 +108,6 @@ def option(
     *,
     flags: tuple[str, ...] = (),
     default: str | bool = True,
-    expert: bool = False,
     **more: Any,
 ) -> Any:
     """Typer's option; `default` says in words what None means."""
@@ -111,7 +117,6 @@ def option(
         metavar=metavar,
         rich_help_panel=panel,
         show_default=default,
-        hidden=expert,
         **more,
     )
 

@@ -158,11 +158,6 @@ def _first_stream(s: Any) -> tuple[str, ...]:
 WITHOUT_EFFECT = (
     Idle(("smoothness",), lambda s: s.window_mode in ONE_LENGTH, lambda s: ("window_mode",)),
     Idle(
-        ("smoothness",),
-        lambda s: s.scope == "local" and s.window_mode == "time-frequency",
-        lambda s: ("scope", "window_mode"),
-    ),
-    Idle(
         ("smoothness",),  # the tiles of the local criterion overlap as they are
         lambda s: s.scope == "local" and s.window_mode == "time-frequency",
         lambda s: ("window_mode", "scope"),
@@ -188,9 +183,7 @@ WITHOUT_EFFECT = (
     Idle(("save_stft",), lambda s: not s.writes_directory, _first_stream),
     Idle(("npy_hop",), lambda s: not s.writes_directory and s.npy is None, _first_stream),
     Idle(
-        _PICTURES,
-        lambda s: not s.draws,
-        lambda s: _first_stream(s) if s.figures else ("figures",),
+        _PICTURES, lambda s: not s.draws, lambda s: _first_stream(s) if s.figures else ("figures",)
     ),
 )
 
