@@ -69,7 +69,7 @@ class Outcome:
     @property
     def most(self) -> int:
         """The longest window that still shows the time of events, samples."""
-        return max(math.floor(self.length * LONGEST_SHARE), _LEAST_FFT)
+        return max(math.floor(self.length * LONGEST_SHARE), SMALLEST_FFT)
 
 
 def notes(fit: Outcome) -> list[Note]:
@@ -95,7 +95,8 @@ def _too_long(fit: Outcome) -> list[Note]:
     """Windows, or the n_fft of a band, too long to show the time of events."""
     most, bounds, found = fit.most, fit.plan.bounds, []
     forced = [bounds.low_option] * (bounds.low > most)
-    named = [name for name in (*forced, "win_length_max", "n_fft") if fit.given(name)]
+    sizes = ["n_fft"] * (most >= _LEAST_FFT)
+    named = [name for name in (*forced, "win_length_max", *sizes) if fit.given(name)]
     shortest = float(fit.row.min())
     if shortest > most and named:
         limit = most * min(fit.request.overlap, REACH) if named[0].startswith("hop") else most
@@ -139,9 +140,10 @@ def _on_hop_bounds(fit: Outcome) -> list[Note]:
         shortest = float(fit.row.min()) if fit.request.hop_mode == "constant" else typical
         allowed = fit.request.overlap * shortest
         most, name = allowed * (_ROOM if fit.request.learns_lengths else 1), "hop_length_max"
-        if _WORTH_RAISING * high > most:
-            held = is_at(np.array([high]), allowed).any()  # not by `hop_length_max`
-            most, name = allowed, "overlap" if fit.request.overlap < POOR_OVERLAP and held else ""
+        if high >= allowed * (1 - 1e-6):  # by the windows, not by `hop_length_max`
+            most, name = allowed, "overlap" if fit.request.overlap < POOR_OVERLAP else ""
+        elif _WORTH_RAISING * high > most:
+            most = allowed
         found.append(_on("hop_on_upper_bound", name, high, _down(most), on_high))
     if not found and np.allclose(hops, plan.hop_length, rtol=1e-9, atol=0):
         sparser = _ROOM * fit.request.overlap * float(fit.row.min())

@@ -309,7 +309,7 @@ def _check_alike(learned: Learned, hop_length: float, samples: int, sample_rate:
     remedies = []
     if sample_rate != learned.sample_rate:
         remedies.append(f"resample with `sr` {learned.sample_rate:g}")
-    if abs(lasts - seconds) * learned.sample_rate > hop_length:
+    if abs(samples * learned.sample_rate / sample_rate - learned.samples) > hop_length:
         remedies.append(f"choose a part with `offset` and `duration` {seconds:.6g}")
         if lasts < seconds:
             remedies = []  # no part is long enough

@@ -112,12 +112,7 @@ def option(
 ) -> Any:
     """Typer's option; `default` says in words what None means."""
     return Option(
-        *flags,
-        help=help,
-        metavar=metavar,
-        rich_help_panel=panel,
-        show_default=default,
-        **more,
+        *flags, help=help, metavar=metavar, rich_help_panel=panel, show_default=default, **more
     )
 
 
