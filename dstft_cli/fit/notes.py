@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dstft_cli.fit.plan import LONGEST_SHARE, REACH, Plan
+from dstft_cli.fit.plan import LONGEST_SHARE, REACH, SMALLEST_FFT, Plan
 from dstft_cli.fit.request import Request
 from dstft_cli.records import LARGEST_FFT, SHORTEST_WINDOW, Note, StopReason
 
