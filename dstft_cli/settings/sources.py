@@ -298,29 +298,24 @@ def _parse_scalar(text: str, where: str) -> str | None:
 
 def _read_text(path: Path, option: str, largest: int) -> str:
     named = option if option.isupper() else f"`{option}`"
+    yaml_file = f"give {named} a YAML file"
     try:
         with path.open("rb") as file:
             data = file.read(largest * _MEBIBYTE + 1)
+        if len(data) <= largest * _MEBIBYTE:
+            return data.decode("utf-8-sig")
+        problem = f"is above {largest} MiB, too large for settings: {yaml_file}"
     except FileNotFoundError:
-        raise UsageError(f"{path}: no such file: check {named}") from None
+        problem = f"no such file: check {named}"
     except IsADirectoryError:
-        raise UsageError(
-            f"{path}: is a directory: give {named} a YAML file{_or_list(option)}"
-        ) from None
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {system_reason(error)}: check {named}") from None
-    except ValueError as error:
-        raise UsageError(f"{path}: cannot be read: {error}: check {named}") from None
-    if len(data) > largest * _MEBIBYTE:
-        raise UsageError(
-            f"{path}: is above {largest} MiB, too large for settings: give {named} a YAML file"
-        )
-    try:
-        return data.decode("utf-8-sig")
+        problem = f"is a directory: {yaml_file}{_or_list(option)}"
     except UnicodeDecodeError:
-        raise UsageError(
-            f"{path}: is not UTF-8 text: give {named} a YAML file{_or_list(option)}"
-        ) from None
+        problem = f"is not UTF-8 text: {yaml_file}{_or_list(option)}"
+    except OSError as error:
+        problem = f"cannot be read: {system_reason(error)}: check {named}"
+    except ValueError as error:  # a NUL in the path
+        problem = f"cannot be read: {error}: check {named}"
+    raise UsageError(f"{path}: {problem}")
 
 
 def _or_list(option: str) -> str:
