@@ -37,68 +37,35 @@ class Late(Mine):
         self.count += 1
         return super().value(sums, cells) * (1 if self.count < 4 else float("nan"))
 """
-PLANE = "--scope plane --window-mode constant"
-STUCK = "--scope plane --window-mode time --no-search --n-fft 256 --max-steps 2"
-# by kind: the recording, the options that raise it, and those that follow it, where numbers in the
-# note are not enough; `{limit}` is the number it ends with
-CASES = {
-    "band_too_narrow": (
-        "tone",
-        f"{PLANE} --criterion-fmin 440 --criterion-fmax 441",
-        "--criterion-fmin 300 --criterion-fmax 600",
-    ),
-    "best_is_longest": ("tone", "sweep --scope plane --n-fft 256", "--n-fft {limit}"),
-    "best_is_shortest": (
-        "clicks",
-        "sweep --scope plane --n-fft 2048 --win-length-min 512",
-        "--win-length-min 256",
-    ),
-    "criterion_left_out": ("tone", "apply", "--criterion mine:Mine"),
-    "descent_stuck": ("noise", f"{STUCK} --optimizer adam --lr 1000", "--search --lr 0.1"),
-    "gaps": ("tone", "--window-mode fixed --n-fft 256 --hop-length 120", "--hop-length {limit}"),
-    "hop_on_lower_bound": (
-        "clicks",
-        "--scope plane --window-mode fixed --hop-mode time --n-fft 256 --hop-length 32",
-        "--hop-length-min 8",
-    ),
-    "hop_on_upper_bound": (
-        "clicks",
-        "--scope plane --window-mode fixed --hop-mode constant --n-fft 256",
-        "--hop-length-max {limit}",
-    ),
-    "hop_unmoved": (
-        "tone",
-        "--scope plane --window-mode fixed --hop-mode time --n-fft 512 --max-steps 0",
-        "--hop-length {limit}",
-    ),
-    "learned_elsewhere": ("tone", "apply --sr 16000 --criterion mine:Mine", "--sr 8000"),
-    "length_on_lower_bound": (
-        "clicks",
-        f"{PLANE} --win-length-min 512 --n-fft 2048",
-        "--win-length-min 128",
-    ),
-    "length_on_upper_bound": ("tone", f"{PLANE} --n-fft 256", "--n-fft {first}"),
-    "lengths_alike": ("noise", f"{PLANE} --n-fft 256", "--window-mode fixed"),
-    "lost_tail": ("tone", "--window-mode fixed --n-fft 64 --hop-length 28.7", "--hop-length 16"),
-    "non_finite": ("tone", f"{STUCK} --optimizer sgd --criterion mine:Late", "--dtype float64"),
-    "not_local": ("tone", "sweep --criterion all --win-length-max 256", "--scope plane"),
-    "nothing_to_learn": ("three", "--n-fft 8", "--win-length-min 4"),
-    "overlap_too_wide": ("tone", f"{PLANE} --overlap 0.95 --n-fft 256", "--overlap 0.9"),
-    "positions_by_plane": ("tone", "--hop-mode constant --n-fft 256", "--scope plane"),
-    "quiet_frames_rewarded": (
-        "tone",
-        "--scope plane --window-mode time --normalization none --n-fft 256",
-        "--normalization energy",
-    ),
-    "silent": ("zero", "--window-mode fixed", "--on-silence skip"),
-    "spread_rewarded": (
-        "clicks",
-        "--scope plane --window-mode time --n-fft 256 --criterion l1l2 --criterion-fmin 2000 "
-        "--criterion-fmax 3000",
-        "--criterion entropy",
-    ),
-    "windows_too_long": ("tone", "--win-length 4000", "--win-length {limit}"),
-}
+# kind: recording: options that raise it: options that follow it, where LIMIT is its last number
+CASES = """
+band_too_narrow: tone: {P} {C} {B} 440 --criterion-fmax 441: --criterion-fmin 300 --criterion-fmax 600
+best_is_longest: tone: sweep {P} --n-fft 256: --n-fft LIMIT
+best_is_shortest: clicks: sweep {P} --n-fft 2048 --win-length-min 512: --win-length-min 256
+criterion_left_out: tone: apply: --criterion mine:Mine
+descent_stuck: noise: {P} {T} {S} --optimizer adam --lr 1000: --search --lr 0.1
+gaps: tone: {F} --n-fft 256 --hop-length 120: --hop-length LIMIT
+hop_on_lower_bound: clicks: {P} {F} {H} time --n-fft 256 --hop-length 32: --hop-length-min 8
+hop_on_upper_bound: clicks: {P} {F} {H} constant --n-fft 256: --hop-length-max LIMIT
+hop_unmoved: tone: {P} {F} {H} time --n-fft 512 --max-steps 0: --hop-length LIMIT
+learned_elsewhere: tone: apply --sr 16000 --criterion mine:Mine: --sr 8000
+length_on_lower_bound: clicks: {P} {C} --win-length-min 512 --n-fft 2048: --win-length-min 128
+length_on_upper_bound: tone: {P} {C} --n-fft 256: --n-fft FIRST
+lengths_alike: noise: {P} {C} --n-fft 256: --window-mode fixed
+lost_tail: tone: {F} --n-fft 64 --hop-length 28.7: --hop-length 16
+non_finite: tone: {P} {T} {S} --optimizer sgd --criterion mine:Late: --dtype float64
+not_local: tone: sweep --criterion all --win-length-max 256: --scope plane
+nothing_to_learn: three: --n-fft 8: --win-length-min 4
+overlap_too_wide: tone: {P} {C} --overlap 0.95 --n-fft 256: --overlap 0.9
+positions_by_plane: tone: {H} constant --n-fft 256: --scope plane
+quiet_frames_rewarded: tone: {P} {T} --normalization none --n-fft 256: --normalization energy
+silent: zero: {F}: --on-silence skip
+spread_rewarded: clicks: {P} {T} --n-fft 256 --criterion l1l2 {B} 2e3 --criterion-fmax 3e3: --criterion entropy
+windows_too_long: tone: --win-length 4000: --win-length LIMIT
+""".strip()
+SHORT = {"P": "--scope plane", "H": "--hop-mode", "B": "--criterion-fmin"}
+SHORT["S"] = "--no-search --n-fft 256 --max-steps 2"
+SHORT |= {w[0].upper(): f"--window-mode {w}" for w in ("constant", "fixed", "time")}
 
 
 @pytest.fixture(scope="module")
@@ -120,16 +87,16 @@ def told(monkeypatch):
 
 
 def test_every_kind_has_a_case():
-    assert set(CASES) == set(sentences._SENTENCES)
+    assert {case.split(":")[0] for case in CASES.splitlines()} == set(sentences._SENTENCES)
 
 
-@pytest.mark.parametrize("kind", CASES)
-def test_what_a_note_advises_can_be_typed(kind, folder, monkeypatch):
+@pytest.mark.parametrize("case", CASES.splitlines())
+def test_what_a_note_advises_can_be_typed(case, folder, monkeypatch):
     monkeypatch.chdir(folder)
     monkeypatch.syspath_prepend(folder)
     notes = told(monkeypatch)
-    name, options, advice = CASES[kind]
-    first, *rest = options.split()
+    kind, name, options, advice = case.split(": ")
+    first, *rest = options.format(**SHORT).split()
     command = [first] if first in ("apply", "sweep") else ["optimize"]
     rest = rest if first in ("apply", "sweep") else [first, *rest]
     if first == "apply":
@@ -141,5 +108,6 @@ def test_what_a_note_advises_can_be_typed(kind, folder, monkeypatch):
     assert main([*command, *rest]) == 0
     assert kind in notes
     numbers = re.findall(r"to ([\d.]+) (first|at most)", notes[kind].format())
-    known = {"limit" if word == "at most" else "first": number for number, word in numbers}
-    assert main([*command, *rest, *advice.format(**known).split()]) == 0
+    for number, word in numbers:
+        advice = advice.replace("LIMIT" if word == "at most" else "FIRST", number)
+    assert main([*command, *rest, *advice.split()]) == 0
