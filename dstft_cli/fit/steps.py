@@ -123,7 +123,8 @@ class Standing:
 
     def summary(self, criterion: Criterion, density: float) -> CriterionSummary:
         """The criterion before and after, likewise."""
-        searched = any(step.phase == "table" for step in self.steps)
+        only = self.stop_reason is StopReason.FIXED  # the start is all that was looked at
+        searched = only or any(step.phase == "table" for step in self.steps)
         start, fixed, best = (
             value_of(criterion, of.sums, of.cells, density)
             for of in (self.start, self.fixed, self.best)
