@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dstft_cli import Result, optimize
-from dstft_cli.names import CRITERIA
+from dstft_cli.settings import CRITERIA
 
 Signal = NDArray[np.float64]
 RATE = 16000  # Hz

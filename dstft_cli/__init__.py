@@ -27,21 +27,18 @@ if TYPE_CHECKING:
     from dstft_cli.stft import DSTFT, istft, stft_derivatives, window
 
 _WHERE = {
-    "DSTFT": "stft.layer",
-    "Criterion": "criteria",
-    "DstftError": "errors",
-    "InputError": "errors",
-    "OutputError": "errors",
-    "Result": "records",
-    "StopReason": "records",
-    "Trajectory": "records",
-    "UsageError": "errors",
-    "istft": "stft.functional",
-    "optimize": "run.optimize",
-    "stft_derivatives": "stft.functional",
-    "window": "stft.windows",
+    name: module
+    for module, names in {
+        "stft.layer": "DSTFT",
+        "stft.functional": "istft stft_derivatives",
+        "stft.windows": "window",
+        "criteria": "Criterion",
+        "errors": "DstftError InputError OutputError UsageError",
+        "records": "Result StopReason Trajectory",
+        "run.optimize": "optimize",
+    }.items()
+    for name in names.split()
 }
-
 __all__ = [
     "DSTFT",
     "Criterion",

@@ -26,6 +26,12 @@ class InputError(DstftError):
     """A recording could not be read, or is too short or silent."""
 
 
+class SkippedError(InputError):
+    """A silent recording is left out, as asked; nothing is wrong."""
+
+    exit_code = 0
+
+
 class OutputError(DstftError):
     """A result could not be written. Existing files are unchanged."""
 
@@ -68,22 +74,32 @@ def one_line(text: str) -> str:
     return _LONG_WORD.sub(lambda found: shortened(found[0]), line)
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 frame`, `2 frames`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def band_text(low: float | None, high: float | None) -> str:
+    """The band of a criterion, e.g. `over 0 to 500 Hz`; empty for all frequencies."""
+    if high is not None:
+        return f"over {low or 0:g} to {high:g} Hz"
+    return f"from {low:g} Hz on" if low else ""
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether memory ran out. torch has its own error types and words for it."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    known = "can't allocate memory|failed to map segment|[Cc]annot allocate memory"  # of libraries
+    return isinstance(error, (RuntimeError, ImportError)) and bool(re.search(known, str(error)))
 
 
 def in_words(error: BaseException, *, retry: str = "report it") -> str:
-    """One line for an error, with the remedy.
-
-    Args:
-        error: of any kind.
-        retry: the remedy for an internal error.
-    """
+    """One line for an error, with the remedy."""
     if isinstance(error, DstftError):
         return one_line(str(error))
+    if isinstance(error, ImportError) and is_out_of_memory(error):
+        return "memory does not suffice to load a library: raise the limit (ulimit -v)"
     if is_out_of_memory(error):
         return "out of memory: use `duration` for a shorter part, or a lower `n_fft`"
     if isinstance(error, OSError):

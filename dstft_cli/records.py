@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
@@ -13,6 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.floating[Any]]
+Progress = Callable[[str, int, int], None]  # called as progress(stage, done, total)
+
+WINDOWS = ("hann", "blackman", "nuttall", "gaussian", "kaiser")
+NORMALIZATIONS = ("energy", "amplitude", "none")
+WINDOW_MODES = ("fixed", "constant", "time", "frequency", "time-frequency")
+ONE_LENGTH = ("fixed", "constant")  # window modes without lengths that vary
+HOP_MODES = ("fixed", "constant", "time")
+OPTIMIZERS = ("auto", "lbfgs", "adam", "sgd")
+LARGEST_FFT = 1 << 20  # n_fft, samples
+SHORTEST_WINDOW = 2.0  # samples; a shorter window could fall between two samples
 
 
 class StopReason(str, Enum):
@@ -27,22 +37,13 @@ class StopReason(str, Enum):
 
 @dataclass(frozen=True)
 class Note:
-    """A note about a result, as data; `run.sentences` has the words.
+    """A note about a result, as data; `run.sentences` has the words."""
 
-    Attributes:
-        kind: what was found, e.g. `length_on_upper_bound`.
-        parameter: the parameter to change, e.g. `n_fft`, or several separated by spaces; may be
-            empty.
-        value: what was found, in the unit of the parameter.
-        limit: what it is compared with, or the limit of the parameter.
-        detail: a name or another word for the message.
-    """
-
-    kind: str
-    parameter: str = ""
-    value: float | None = None
-    limit: float | None = None
-    detail: str = ""
+    kind: str  # what was found, e.g. `length_on_upper_bound`
+    parameter: str = ""  # to change, e.g. `n_fft`, or several separated by spaces
+    value: float | None = None  # what was found, in the unit of the parameter
+    limit: float | None = None  # what it is compared with, or the limit of the parameter
+    detail: str = ""  # a name or another word for the message
 
 
 @dataclass(frozen=True)
@@ -73,53 +74,33 @@ class Trajectory:
 
 @dataclass(frozen=True)
 class CriterionSummary:
-    """The criterion before and after, in its own direction.
+    """The criterion before and after, in its own direction."""
 
-    Attributes:
-        name: as given to `criterion`.
-        direction: `minimize` or `maximize`.
-        start: value at the start parameters.
-        best_fixed_win_length: the best single window length of the table, in samples.
-        best_fixed: its value.
-        final: value at the learned parameters.
-        table_bound: no assignment of the tabulated lengths is better than this (proved by duality);
-            None without a proof for this criterion or mode.
-    """
-
-    name: str
-    direction: str
-    start: float
-    best_fixed_win_length: float
-    best_fixed: float
-    final: float
+    name: str  # as given to `criterion`
+    direction: str  # `minimize` or `maximize`
+    start: float  # value at the start parameters
+    best_fixed_win_length: float  # the best single window length of the table, in samples
+    best_fixed: float  # its value; both are NaN where no table was searched
+    final: float  # value at the learned parameters
+    # no assignment of the tabulated lengths is better than this (proved by duality); None
+    # without a proof for this criterion or mode
     table_bound: float | None
 
 
 @dataclass(frozen=True)
 class LengthMap:
-    """A window length for every point of the time-frequency plane, kept on a coarse grid of tiles.
+    """A window length for every point of the time-frequency plane, kept on a coarse grid of tiles."""
 
-    Attributes:
-        frequencies: centres of the bands, Hz, increasing, `[B]`.
-        times: of the tiles, samples, evenly spaced, `[U]`.
-        lengths: window lengths of the tiles, samples, float32, `[B, U]`.
-        steps_per_octave: lengths of cells are rounded to this many per octave, so that few occur.
-    """
-
-    frequencies: FloatArray
-    times: FloatArray
-    lengths: NDArray[np.float32]
-    steps_per_octave: int
+    frequencies: FloatArray  # centres of the bands, Hz, increasing, `[B]`
+    times: FloatArray  # of the tiles, samples, evenly spaced, `[U]`
+    lengths: NDArray[np.float32]  # window lengths of the tiles, samples, float32, `[B, U]`
+    steps_per_octave: int  # lengths of cells are rounded to this many per octave, so that few occur
 
     def at(self, frequencies: FloatArray, centers: FloatArray) -> NDArray[np.float64]:
         """Window lengths, samples, `[F, n]`, all within those of the tiles.
 
         `ln θ` is linear in time between tiles and in the number of the band between bands, so that
         neighbouring bands fade into each other as triangles; then it is rounded.
-
-        Args:
-            frequencies: Hz, `[F]`.
-            centers: of frames, samples, `[n]`.
         """
         band, part = _places(self.frequencies, np.asarray(frequencies, np.float64))
         tile, share = _places(self.times, np.asarray(centers, np.float64))
@@ -262,25 +243,16 @@ class SweepCurve:
 
     The loss of a length is the difference of its score from the best. In nats it is the logarithm of
     the ratio of occupied cells. For a criterion without a logarithm it is a share of the best value.
-
-    Attributes:
-        name, direction: of the criterion, as in `CriterionSummary`.
-        in_nats: whether losses are in nats, or shares of the best value.
-        lengths: samples, increasing, [M].
-        values: of the criterion in its own direction, [M]; NaN or infinite where there is none.
-        losses: >= 0, [M].
-        best_length: learned from the best of `lengths`, samples.
-        best_value: the criterion there.
     """
 
-    name: str
-    direction: str
-    in_nats: bool
-    lengths: FloatArray
-    values: FloatArray
-    losses: FloatArray
-    best_length: float
-    best_value: float
+    name: str  # of the criterion, as in `CriterionSummary`
+    direction: str  # of the criterion, as in `CriterionSummary`
+    in_nats: bool  # whether losses are in nats, or shares of the best value
+    lengths: FloatArray  # samples, increasing, [M]
+    values: FloatArray  # of the criterion in its own direction, [M]
+    losses: FloatArray  # >= 0, [M]
+    best_length: float  # learned from the best of `lengths`, samples
+    best_value: float  # the criterion there
 
     @property
     def unit(self) -> str:
@@ -366,29 +338,17 @@ def _good_until(lengths: FloatArray, losses: FloatArray) -> float:
 
 @dataclass(frozen=True)
 class Sweep:
-    """Criteria against window length.
+    """Criteria against window length."""
 
-    Attributes:
-        sample_rate: Hz.
-        length: samples per channel N.
-        lengths: window lengths, samples, increasing, [M].
-        n_ffts: FFT size each was computed with, samples, [M].
-        hop_lengths: distance of frame centres likewise, samples, [M].
-        curves: one per criterion.
-        looked_at: share of the signal that was analysed, in (0, 1].
-        seconds: wall time per stage: `search`, `descent`.
-        notes: see `Note`.
-    """
-
-    sample_rate: float
-    length: int
-    lengths: FloatArray
-    n_ffts: NDArray[np.integer[Any]]
-    hop_lengths: FloatArray
-    curves: tuple[SweepCurve, ...]
-    looked_at: float
-    seconds: Mapping[str, float]
-    notes: tuple[Note, ...]
+    sample_rate: float  # Hz
+    length: int  # samples per channel N
+    lengths: FloatArray  # window lengths, samples, increasing, [M]
+    n_ffts: NDArray[np.integer[Any]]  # FFT size each was computed with, samples, [M]
+    hop_lengths: FloatArray  # distance of frame centres likewise, samples, [M]
+    curves: tuple[SweepCurve, ...]  # one per criterion
+    looked_at: float  # share of the signal that was analysed, in (0, 1]
+    seconds: Mapping[str, float]  # wall time per stage: `search`, `descent`
+    notes: tuple[Note, ...]  # see `Note`
 
     def n_fft_of(self, curve: SweepCurve) -> int:
         """FFT size for the best window of a curve: that of all lengths where they share one."""

@@ -17,7 +17,7 @@ FLOORS: list[set[str]] = [  # from top to bottom; rooms of one floor do not know
     {"audio"},
     {"settings"},
     *({room} for room in CORE),
-    {"errors", "names", "_version"},
+    {"errors", "_version"},
 ]
 LEVEL = {room: level for level, floor in enumerate(FLOORS) for room in floor}
 ONLY_IN = {"matplotlib": {"plot"}, "soundfile": {"audio"}, "soxr": {"audio"}, "PIL": {"report"}}

@@ -16,12 +16,7 @@ FAINT = 1e-30  # below this energy squares are rounding errors
 
 
 class BlockChecks:
-    """Checks the samples of the file, before they are mixed and resampled.
-
-    Args:
-        start: position in the file of the first sample seen.
-        first_channel: index in the file of a block's first column.
-    """
+    """Checks the samples of the file, before they are mixed and resampled."""
 
     def __init__(self, name: str, sample_rate: int, start: int, first_channel: int) -> None:
         self._name = name
@@ -38,11 +33,7 @@ class BlockChecks:
         self.peak = 0.0
 
     def block(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The same block [n, C], checked.
-
-        Raises:
-            InputError: a sample is NaN or infinite.
-        """
+        """The same block [n, C], checked."""
         magnitude = np.abs(block)
         peak = float(magnitude.max(initial=0.0))
         if not np.isfinite(peak):
@@ -96,7 +87,7 @@ class BlockChecks:
 
     def _silence(self) -> str:
         share = self._silent / max(self._position - self._start, 1)
-        if share <= SILENT_SHARE:
+        if share <= SILENT_SHARE or self.peak == 0:  # of silence there is a note
             return ""
         return (
             f"{percent(share)} of samples are exactly zero (digital silence) and teach nothing: "

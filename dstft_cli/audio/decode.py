@@ -98,13 +98,7 @@ class _FfmpegFile:
 
 
 class Reader:
-    """An open recording, read forward once.
-
-    Attributes:
-        sample_rate: Hz.
-        channels: in the file.
-        warnings: one line each, complete once `blocks` has ended.
-    """
+    """An open recording, read forward once."""
 
     def __init__(self, name: str, sound: Any, warning: str = "", cut: bool = False) -> None:
         self.name = name
@@ -130,11 +124,7 @@ class Reader:
                 )
 
     def skip_to(self, offset: float) -> int:
-        """Go to `offset` seconds; the position in samples.
-
-        Raises:
-            InputError: the recording ends before it, or cannot be decoded up to it.
-        """
+        """Go to `offset` seconds; the position in samples."""
         self._offset = offset
         self._start = round(min(offset * self.sample_rate, float(UNKNOWN_FRAMES)))
         if self._start == 0:
@@ -158,11 +148,7 @@ class Reader:
         return self._start
 
     def blocks(self, limit: int | None) -> Iterator[NDArray[np.float32]]:
-        """Samples [n, C] up to the end or `limit` of them; each block is overwritten by the next.
-
-        Raises:
-            InputError: nothing can be decoded, or nothing is left after `skip_to`.
-        """
+        """Samples [n, C] up to the end or `limit` of them; each block is overwritten by the next."""
         buffer = self._buffer()
         read = 0
         while limit is None or read < limit:
@@ -227,11 +213,7 @@ class Reader:
 
 @contextmanager
 def open_reader(source: Source) -> Iterator[Reader]:
-    """Open the source with libsndfile, or with ffmpeg where that cannot read it.
-
-    Raises:
-        InputError: it is not audio, or its format is unknown to both.
-    """
+    """Open the source with libsndfile, or with ffmpeg where that cannot read it."""
     mended, warning = with_true_length(source.file)
     source.file.seek(0)
     try:

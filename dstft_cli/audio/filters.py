@@ -24,10 +24,6 @@ class HighPass:
 
     It is causal. The signal is taken as constant before its first sample, so that an offset makes no
     step. Digital silence is silent again after the decay of the filter.
-
-    Args:
-        cutoff: Hz, as `check_highpass` allows.
-        sample_rate: Hz.
     """
 
     def __init__(self, cutoff: float, sample_rate: float) -> None:

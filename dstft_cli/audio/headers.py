@@ -86,11 +86,7 @@ def bytes_needed(head: bytes, seconds: float) -> int:
 
 
 def with_true_length(file: io.RawIOBase) -> tuple[io.RawIOBase | None, str]:
-    """The file with a header of its true length, or None if the header is right; and a warning.
-
-    Args:
-        file: seekable, binary; left at an arbitrary position.
-    """
+    """The file with a header of its true length, or None if the header is right; and a warning."""
     total = file.seek(0, os.SEEK_END)
     layout = _layout(file)
     if layout is None:

@@ -116,10 +116,9 @@ def load(
     Raises:
         InputError: the recording cannot be read, ends before `offset`, holds no samples, NaN or
             infinity, or only zeros.
-        UsageError: an argument is out of its range.
+        UsageError: the file has no such channel, or the rate or the cut-off is not possible.
         OutputError: there is no room for temporary files.
     """
-    _check_arguments(channel, sample_rate, offset, duration)
     seconds = None if duration is None else offset + duration
     with open_source(source, stdin, seconds) as opened, open_reader(opened) as reader:
         picked, rate = _picked(reader, channel, sample_rate, highpass)
@@ -182,20 +181,6 @@ def probe(
             return None
         with open_reader(seen) as reader:
             return _picked(reader, channel, sample_rate, highpass)[1]
-
-
-def _check_arguments(
-    channel: object, sample_rate: int | None, offset: float, duration: float | None
-) -> None:
-    is_index = isinstance(channel, int) and not isinstance(channel, bool) and channel >= 0
-    if not (is_index or channel in ("mix", "all")):
-        raise UsageError(f"channel {channel!r} is unknown: use mix, all or a number from 0")
-    if sample_rate is not None and sample_rate <= 0:
-        raise UsageError(f"sample rate {sample_rate} Hz is not above 0: raise `sr`")
-    if not (math.isfinite(offset) and offset >= 0):
-        raise UsageError(f"offset {offset:g} s must be finite and at least 0: change `offset`")
-    if duration is not None and not (math.isfinite(duration) and duration > 0):
-        raise UsageError(f"duration {duration:g} s must be finite and above 0: change `duration`")
 
 
 def _picked(

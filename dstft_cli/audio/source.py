@@ -26,36 +26,20 @@ WAIT = 3.0  # s, waiting for the writer of a named pipe
 
 @dataclass(frozen=True)
 class Source:
-    """Bytes of a recording.
+    """Bytes of a recording."""
 
-    Attributes:
-        name: for messages.
-        file: seekable.
-        path: under which another program can open them.
-        cut: the stream is longer; these bytes hold the part that was asked for.
-    """
-
-    name: str
-    file: io.FileIO
+    name: str  # for messages
+    file: io.FileIO  # seekable
     sha256: str
-    path: str
-    cut: bool = False
+    path: str  # under which another program can open them
+    cut: bool = False  # the stream is longer; these bytes hold the part that was asked for
 
 
 @contextmanager
 def open_source(
     source: str | Path, stdin: BinaryIO | None, seconds: float | None = None
 ) -> Iterator[Source]:
-    """Open the recording; standard input or a pipe is copied to a temporary file first.
-
-    Args:
-        stdin: what `-` reads; None for the process's.
-        seconds: how much of a stream is needed; None: all.
-
-    Raises:
-        InputError: it cannot be opened or read, holds no bytes, or is a pipe without a writer.
-        OutputError: there is no room for the temporary file.
-    """
+    """Open the recording; standard input or a pipe is copied to a temporary file first."""
     path = os.fspath(source)
     if path == "-":
         with _spooled(_blocks(_standard_input(stdin), STDIN_NAME), STDIN_NAME, seconds) as opened:
@@ -81,11 +65,7 @@ def open_source(
 
 @contextmanager
 def glance(source: str | Path) -> Iterator[Source | None]:
-    """Open the recording without reading or hashing it; None for a pipe, which can be read once.
-
-    Raises:
-        InputError: it cannot be opened, holds no bytes, or standard input is closed or a terminal.
-    """
+    """Open the recording without reading or hashing it; None for a pipe, which can be read once."""
     path = os.fspath(source)
     if path == "-":
         _standard_input(None)

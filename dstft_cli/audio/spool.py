@@ -15,11 +15,7 @@ FLOAT_BYTES = 4
 
 
 class SpoolFile:
-    """An unnamed temporary file, freed by `close` or with the object.
-
-    Raises:
-        OutputError: no temporary directory can be written, or it is full.
-    """
+    """An unnamed temporary file, freed by `close` or with the object."""
 
     def __init__(self) -> None:
         try:

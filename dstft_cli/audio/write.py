@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dstft_cli.audio.spool import SpoolFile, no_room
 from dstft_cli.errors import InputError, UsageError
-from dstft_cli.names import SUBTYPES
+from dstft_cli.settings import SUBTYPES
 
 _DEFAULT_SUBTYPES = {"WAV": "FLOAT", "FLAC": "PCM_24"}
 _BYTES = {"FLOAT": 4, "PCM_16": 2, "PCM_24": 3}

@@ -24,6 +24,7 @@ from dstft_cli.settings.sources import (
     check_key,
     from_line,
     from_pairs,
+    from_typed,
     items,
     line_of,
     read_items,
@@ -90,9 +91,12 @@ class BatchConfig:
 
 
 def read_config(
-    path: Path, set_pairs: Sequence[str] = (), output: str | None = None
+    path: Path,
+    set_pairs: Sequence[str] = (),
+    output: str | None = None,
+    typed: Mapping[str, Any] | None = None,
 ) -> BatchConfig:
-    """The batch of a YAML file, under `key=value` texts and a template that override it.
+    """The batch of a YAML file; `key=value` texts, settings typed and a template override it.
 
     Raises:
         UsageError: one line with file, line, value and what is allowed.
@@ -104,7 +108,7 @@ def read_config(
             if key in OPTIONS:
                 hint = ": settings for all jobs belong below 'defaults:'"
             raise UsageError(f"{path}:{item.line}: unknown key '{shortened(key)}'{hint}")
-    overrides = _overrides(set_pairs)
+    overrides = _overrides(set_pairs, typed or {})
     defaults = {}
     if "defaults" in top:
         defaults = _settings(_mapping(top["defaults"], path), path, (), "defaults", IN_FILE)
@@ -126,6 +130,7 @@ def from_list(
     where: str,
     set_pairs: Sequence[str] = (),
     output: str | None = None,
+    typed: Mapping[str, Any] | None = None,
     output_folder: Path = Path(),
 ) -> BatchConfig:
     """The batch of a list of files, relative to the current directory and taken as they are.
@@ -136,14 +141,14 @@ def from_list(
     found = tuple((text, where) for text in inputs)
     if not found:
         raise UsageError(f"{where} names no inputs: write one path a line, or NUL after each")
-    entry = Entry(found, False, "", (Variant.of(_overrides(set_pairs)),))
+    entry = Entry(found, False, "", (Variant.of(_overrides(set_pairs, typed or {})),))
     where = f"`output` {shortened(output or '')}".strip()
     template = DEFAULT_OUTPUT if output is None else output
     return BatchConfig(Path(), output_folder, template, where, (entry,))
 
 
-def _overrides(set_pairs: Sequence[str]) -> dict[str, Given]:
-    given = from_pairs(set_pairs)
+def _overrides(set_pairs: Sequence[str], typed: Mapping[str, Any]) -> dict[str, Given]:
+    given = from_pairs(set_pairs) | from_typed(typed)
     for name, entry in given.items():
         if name in NOT_PER_JOB:
             remedy = "use `output`" if name == "output" else f"it {NOT_PER_JOB[name]}"

@@ -26,7 +26,7 @@ class Line(BaseModel):
 
     model_config = ConfigDict(strict=True, allow_inf_nan=False)
     output: str
-    status: Literal["done", "failed"]
+    status: Literal["done", "skipped", "failed"]
     key: str | None = None
     seconds: float | None = None
 

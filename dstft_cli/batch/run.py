@@ -67,8 +67,8 @@ def run_batch(
 
     Returns:
         By index, the row of every job that has ended: `index`, `name`, `input`, `output`, `settings`
-        (that vary), `status` (`done`, `kept`, `failed`), `key`, `seconds`, `error`, and the values of
-        `worker.NOTHING_FOUND`, as in `result.json` (lengths in samples, `sample_rate` in Hz).
+        (that vary), `status` (`done`, `kept`, `skipped`, `failed`), `key`, `seconds`, `error`, and the
+        values of `worker.NOTHING_FOUND`, as in `result.json` (lengths in samples, `sample_rate` in Hz).
 
     Raises:
         UsageError: settings that are not possible on the workers; no job has run.
@@ -198,7 +198,7 @@ class _Run:
                     text = " ".join(str(error).split())
                     ending = Ending(f"lost with its worker: {type(error).__name__}: {text}")
                 self._end(running.pop(future), ending)
-                if ending.error is not None and fail_fast:
+                if ending.error is not None and fail_fast and not ending.skipped:
                     return
 
     def _ended(self, workers: Workers, futures: Collection[Future[Any]]) -> Iterable[Future[Any]]:
@@ -228,7 +228,8 @@ class _Run:
         )
 
     def _end(self, job: PlannedJob, ending: Ending) -> None:
-        status, seconds = "failed" if ending.error else "done", round(ending.seconds, 3)
+        status = "skipped" if ending.skipped else "failed" if ending.error else "done"
+        seconds = round(ending.seconds, 3)
         row = _row(self.plan, job, status, ending.key, seconds, ending.found, ending.error)
         self.journal.append(row)
         self.rows[job.index] = row

@@ -20,6 +20,7 @@ from dstft_cli._version import __version__
 from dstft_cli.errors import (
     DstftError,
     InputError,
+    SkippedError,
     as_flags,
     in_words,
     is_out_of_memory,
@@ -180,7 +181,7 @@ class Task:
 class Ending:
     """How a job ended: `error` is one line or None, `detail` its traceback.
 
-    After success, `key` and `found` are those of the `Record`.
+    After success, `key` and `found` are those of the `Record`. A recording that is `skipped` is silent.
     """
 
     error: str | None
@@ -188,6 +189,7 @@ class Ending:
     seconds: float = 0.0
     found: Mapping[str, Any] = field(default_factory=dict)
     detail: str = ""
+    skipped: bool = False
 
 
 def prepare(figures: bool) -> None:
@@ -223,6 +225,8 @@ def run_task(task: Task) -> Ending:
         began = time.perf_counter()
         try:
             record = _run(task)
+        except SkippedError as error:
+            return Ending(str(error), seconds=time.perf_counter() - began, skipped=True)
         except Exception as error:
             seconds = time.perf_counter() - began
             return Ending(_in_words(error), None, seconds, {}, traceback.format_exc())

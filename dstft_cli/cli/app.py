@@ -30,6 +30,21 @@ COMPLETE_VARIABLE = "_DSTFT_COMPLETE"  # set by a shell that asks for completion
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 
 
+def bare_flags(params: list[Any]) -> list[Any]:
+    """The parameters, without a type after those that take no value."""
+    for param in params:
+        if getattr(param, "is_flag", False):
+            param.metavar = ""
+    return params
+
+
+class Command(TyperCommand):
+    """A command whose help shows flags as they are typed."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        return bare_flags(super().get_params(ctx))
+
+
 class LazyGroup(TyperGroup):
     """A group that lists `COMMANDS` and imports only the one that runs."""
 
@@ -38,7 +53,7 @@ class LazyGroup(TyperGroup):
         self.commands = {name: TyperCommand(name, help=text) for name, text in COMMANDS.items()}
 
     def get_params(self, ctx: Any) -> list[Any]:
-        params = super().get_params(ctx)
+        params = bare_flags(super().get_params(ctx))
         for param in params:  # all are flags; Typer would load pydantic to check None
             param.default = False
         return params

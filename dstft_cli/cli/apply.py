@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from dstft_cli.run.optimize import JobOutcome
 
 
+_OPTIONS = {name: OPTIONS[name] for name in (*RUN_OPTIONS, "preset")}
+_OPTIONS["criterion"] = OPTIONS["criterion"].varied(
+    help="Criterion to evaluate. module:object is run only if it is named here.",
+    show_default="that of DIR, unless it is module:object",
+)
+
+
 def run(
     directory: Directory,
     source: Input,
@@ -24,7 +31,7 @@ def run(
     verbose: bool = False,
 ) -> None:
     """The body of the command."""
-    settings = merge(typed, only=(*RUN_OPTIONS, "preset"), note=ignore if quiet else console.note)
+    settings = merge(typed, only=_OPTIONS, note=ignore if quiet else console.note)
     if directory.is_file() and Path(source).is_dir():
         raise UsageError(
             f"{shortened(directory)} is a file and {shortened(source)} a directory: "
@@ -48,5 +55,5 @@ app = command(
     examples="dstft apply speech-dstft other.wav\n\n"
     "dstft apply speech-dstft other.wav -o other --freq-scale mel\n\n"
     "dstft apply speech-dstft other.wav --json",
-    options={name: OPTIONS[name] for name in (*RUN_OPTIONS, "preset")},
+    options=_OPTIONS,
 )

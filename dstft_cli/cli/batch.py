@@ -171,20 +171,20 @@ def _plan(options: BatchOptions) -> Plan:
     """The plan of the config file, or of the list of inputs."""
     from dstft_cli.batch import from_list, make_plan, read_config
 
-    pairs = list(options.set_pairs or ())
-    pairs += [f"preset={options.preset}"] if options.preset is not None else []
-    if options.figures is not None:
-        pairs.append(f"figures={str(options.figures).lower()}")
+    own = {"preset": options.preset, "figures": options.figures}
+    typed = {name: value for name, value in own.items() if value is not None}
+    pairs = options.set_pairs or ()
     ways = {"CONFIG": options.config, "--from": options.from_lines, "--from0": options.from_nul}
     given = [name for name, value in ways.items() if value is not None]
     if len(given) != 1:
         found = " and ".join(given) + " exclude each other" if given else "no jobs"
         raise UsageError(f"{found}: give one of CONFIG, --from FILE and --from0 FILE")
     if options.config is not None:
-        return make_plan(read_config(options.config, pairs, options.output))
+        return make_plan(read_config(options.config, pairs, options.output, typed))
     path = options.from_lines or options.from_nul or ""
     inputs = _read_list(path, b"\n" if options.from_lines else b"\0")
-    return make_plan(from_list(inputs, f"{given[0]} {shortened(path)}", pairs, options.output))
+    where = f"{given[0]} {shortened(path)}"
+    return make_plan(from_list(inputs, where, pairs, options.output, typed))
 
 
 def _read_list(path: str, end: bytes) -> list[str]:

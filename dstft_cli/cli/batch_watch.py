@@ -13,8 +13,7 @@ import typer
 
 from dstft_cli.batch.plan import SUMMARY
 from dstft_cli.cli.console import data_output, print_error, say, table
-from dstft_cli.errors import printable
-from dstft_cli.names import counted
+from dstft_cli.errors import counted, printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -90,9 +89,16 @@ class BatchWatch:
             for line in table(["failed", "input", "error"], cells):
                 print_error(line)
         jobs = len(self._plan.jobs)
-        kept = sum(row["status"] == "kept" for row in rows.values())
-        counts = {"kept": kept, "failed": len(failed), "not run": jobs - len(rows)}
-        parts = [f"{len(rows) - kept - len(failed)} done"]
+        kept, skipped = (
+            sum(row["status"] == status for row in rows.values()) for status in ("kept", "skipped")
+        )
+        counts = {
+            "kept": kept,
+            "skipped": skipped,
+            "failed": len(failed),
+            "not run": jobs - len(rows),
+        }
+        parts = [f"{len(rows) - kept - skipped - len(failed)} done"]
         parts += [f"{count} {what}" for what, count in counts.items() if count]
         seconds = time.perf_counter() - self._began
         self.line(f"{counted(jobs, 'job'):<13}  {', '.join(parts)} in {seconds:.1f} s")
@@ -151,6 +157,8 @@ class BatchWatch:
 
 
 def _outcome(row: Mapping[str, Any]) -> str:
+    if row["status"] == "skipped":
+        return str(row["error"])
     if row["status"] == "failed":
         return f"{row['input']}: failed: {row['error']}"
     start, final = row["criterion"]["start"], row["criterion"]["final"]

@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import typer
 
@@ -23,7 +23,9 @@ from dstft_cli.errors import (
     printable,
     shortened,
 )
-from dstft_cli.names import Progress
+
+if TYPE_CHECKING:
+    from dstft_cli.records import Progress
 
 LOGGER = logging.getLogger("dstft_cli")
 _NOTHING_WRITTEN = "nothing was written"

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic_core import PydanticCustomError
 from typer.models import ArgumentInfo
 
 from dstft_cli.cli import console
-from dstft_cli.cli.app import CONTEXT
+from dstft_cli.cli.app import CONTEXT, Command
 from dstft_cli.cli.version import Version
 from dstft_cli.errors import UsageError
 from dstft_cli.settings import OPTIONS, Declaration
@@ -26,6 +25,8 @@ GENERAL = "General"
 def some_text(text: str) -> str:
     """`text`, which must not be empty or only spaces."""
     if not text.strip():
+        from pydantic_core import PydanticCustomError  # not for --help
+
         raise PydanticCustomError("setting", "must not be empty")
     return text
 
@@ -141,7 +142,7 @@ def command(
     run.__annotations__ = {}
     app = typer.Typer(add_completion=False, rich_markup_mode="rich")
     epilog = "Examples:\n\n" + examples if examples else None
-    app.command(help=help, epilog=epilog, context_settings=CONTEXT)(run)
+    app.command(cls=Command, help=help, epilog=epilog, context_settings=CONTEXT)(run)
     return app
 
 

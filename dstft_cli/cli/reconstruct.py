@@ -6,7 +6,7 @@ from typing import Annotated
 
 from dstft_cli.cli import console
 from dstft_cli.cli.options import Directory, Force, check_choice, command, some_text
-from dstft_cli.names import SUBTYPES
+from dstft_cli.settings import SUBTYPES
 from dstft_cli.settings.option import option
 
 
@@ -46,11 +46,11 @@ def run(
     from dstft_cli.run.reconstruct import run_reconstruct
 
     with console.progress_bar(quiet) as progress:
-        done = run_reconstruct(
+        summary, warnings = run_reconstruct(
             directory, output, subtype=subtype, force=force, stdout=stdout, progress=progress
         )
     if not quiet:
-        console.print_outcome(done.warnings, [] if to_stdout else done.summary)
+        console.print_outcome(warnings, [] if to_stdout else summary)
 
 
 app = command(

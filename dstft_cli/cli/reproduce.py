@@ -14,8 +14,8 @@ import typer
 
 from dstft_cli.cli import console
 from dstft_cli.cli.options import check_choice, command, some_path
-from dstft_cli.names import EXPERIMENTS, counted
-from dstft_cli.settings import OPTIONS, merge
+from dstft_cli.errors import counted
+from dstft_cli.settings import EXPERIMENTS, OPTIONS, merge
 from dstft_cli.settings.option import option
 
 if TYPE_CHECKING:

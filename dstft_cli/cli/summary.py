@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dstft_cli.cli.console import table
-from dstft_cli.errors import printable
-from dstft_cli.names import band_text
+from dstft_cli.errors import band_text, printable
 from dstft_cli.settings.length import number_text, time_text
 
 _HEADER = (
@@ -30,19 +29,20 @@ def result_lines(record: Mapping[str, Any], directory: Path | None) -> list[str]
     """The summary of the record in `result.json`."""
     criterion = record["criterion"]
     rate = record["input"]["sample_rate"]
-    best, best_length = criterion["best_fixed"], criterion["best_fixed"]["win_length"]
+    best = criterion["best_fixed"]
     direction = "lower" if criterion["direction"] == "minimize" else "higher"
     settings = record["settings"]
     band = band_text(settings.get("criterion_fmin"), settings.get("criterion_fmax"))
     scope = {"local": "local, ", "plane": "whole plane, "}.get(criterion.get("scope"), "")
     over = f"{scope}{band}; " if band else scope.replace(", ", "; ")
     compared = ""
-    if best_length is not None:  # missing where parameters were applied, not learned
-        compared = f"start {_number(criterion['start'])}"
-        if settings["search"] and settings["window_mode"] != "fixed":
-            at = f"{_number(best['value'])} at {_one_length(best_length, rate)}"
-            compared += f", best fixed window of the table {at}"
-        compared += "; "
+    if criterion["start"] is not None:  # missing where parameters were applied, not learned
+        compared = f"start {_number(criterion['start'])}; "
+    if best["win_length"] is not None and settings["window_mode"] != "fixed":
+        compared = (
+            f"start {_number(criterion['start'])}, best fixed window of the table "
+            f"{_number(best['value'])} at {_one_length(best['win_length'], rate)}; "
+        )
     lines = [
         f"window length  {_length(record['window_length'], rate)}",
         f"{criterion['name']:<13}  {_number(criterion['final'])} "

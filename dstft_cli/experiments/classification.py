@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from dstft_cli.experiments.findings import Cell, Findings, Spread, Table
 from dstft_cli.experiments.signals import CLASSES, read_classes, sounds
 from dstft_cli.experiments.training import WORDS, Bench, Compared, Data, Task, Trainings
-from dstft_cli.names import Progress
 from dstft_cli.plot.experiments import grid_figure
+from dstft_cli.records import Progress
 
 SAMPLE_RATE = 4000.0  # Hz, of the synthetic sounds
 N_FFT = 256  # of the synthetic sounds, samples

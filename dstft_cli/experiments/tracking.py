@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from dstft_cli.experiments.findings import Findings, Table
 from dstft_cli.experiments.signals import wandering_tones
 from dstft_cli.experiments.training import Bench, Compared, Data, Task
-from dstft_cli.names import Progress
 from dstft_cli.plot.experiments import grid_figure
+from dstft_cli.records import Progress
 
 SAMPLE_RATE = 1000.0  # Hz
 N_FFT, HOP = 256, 64  # samples

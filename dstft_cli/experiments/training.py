@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from dstft_cli.experiments.findings import Cell, Spread, spread, verdict
-from dstft_cli.names import Progress
+from dstft_cli.records import Progress
 from dstft_cli.run.optimize import optimize
 from dstft_cli.stft import DSTFT, map_in_order
 

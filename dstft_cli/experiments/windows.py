@@ -11,9 +11,8 @@ import torch
 from dstft_cli.criteria import resolve
 from dstft_cli.experiments.findings import Cell, Findings, Table
 from dstft_cli.experiments.signals import FloatArray, swinging_tone
-from dstft_cli.names import ONE_LENGTH, WINDOW_MODES, Progress
 from dstft_cli.plot.experiments import windows_figure
-from dstft_cli.records import Result
+from dstft_cli.records import ONE_LENGTH, WINDOW_MODES, Progress, Result
 from dstft_cli.run.optimize import optimize
 from dstft_cli.stft import map_in_order, stft
 

@@ -21,7 +21,7 @@ from torch import Tensor
 from dstft_cli.criteria import Criterion, Gini
 from dstft_cli.fit.centers import quadrature_weights
 from dstft_cli.fit.variables import Neighbours
-from dstft_cli.names import Progress
+from dstft_cli.records import Progress
 from dstft_cli.stft import Frames, Samples, Transform, map_in_order
 
 FloatArray = NDArray[np.float64]

@@ -176,7 +176,7 @@ def check_finite(task: LocalTask, start: float) -> None:
     if not math.isfinite(start):
         raise UsageError(
             f"criterion {task.problem.criterion.name} is {start:g} at the start: "
-            "lower `order` or `power`, or use `dtype` float64"
+            "change `order`, lower `power`, or use `dtype` float64"
         )
 
 
@@ -291,6 +291,8 @@ class _Tiles:
             start = soft_choice(costs.cost if costs.settled is None else costs.settled, task.tiling)
         else:
             start = torch.full_like(costs.weight, self._together)
+        if not bool(start.isfinite().all()):
+            check_finite(task, math.nan)
         began = time.perf_counter()
         found = self._descend(costs, start, trust)
         self.seconds += time.perf_counter() - began

@@ -8,8 +8,9 @@ from dataclasses import replace
 from dstft_cli.criteria.tiling import Tiling, default_range, log_lengths
 from dstft_cli.fit.band import Band
 from dstft_cli.fit.n_fft import choose_n_fft, least_n_fft
-from dstft_cli.fit.plan import LARGEST_FFT, SHORTEST_WINDOW, Plan
+from dstft_cli.fit.plan import Plan
 from dstft_cli.fit.problem import Problem
+from dstft_cli.records import LARGEST_FFT, SHORTEST_WINDOW
 
 
 def local_plan(problem: Problem) -> Plan:
@@ -41,7 +42,8 @@ def local_plan(problem: Problem) -> Plan:
     shortest = asked.win_length_min
     if shortest is None:
         low = max(min(low, high, asked.win_length or high), SHORTEST_WINDOW)
-        low = max(low, (hop or 0.0) / asked.overlap)
+        one_hop = asked.hop_length_max if asked.hop_mode == "constant" else None
+        low = max(low, max(hop or 0.0, one_hop or 0.0) / asked.overlap)
         shortest = low if low <= high else None  # else the plan says what is wrong
     if hop is None:
         hop = asked.overlap * (shortest or SHORTEST_WINDOW)

@@ -19,8 +19,7 @@ from dstft_cli.fit.problem import Problem
 from dstft_cli.fit.request import Request
 from dstft_cli.fit.sweep_grids import SweepGrid
 from dstft_cli.fit.tiles import Sound
-from dstft_cli.names import Progress
-from dstft_cli.records import Note, SweepCurve
+from dstft_cli.records import Note, Progress, SweepCurve
 from dstft_cli.stft import Samples
 
 Array = NDArray[np.float64]

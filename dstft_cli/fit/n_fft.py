@@ -14,18 +14,13 @@ from dstft_cli.criteria import QuasiConvex
 from dstft_cli.errors import UsageError
 from dstft_cli.fit.band import Band
 from dstft_cli.fit.evaluator import Evaluator
-from dstft_cli.fit.plan import (
-    LARGEST_FFT,
-    LONGEST_SHARE,
-    REACH,
-    SHORTEST_SHARE,
-    default_hop_length,
-)
+from dstft_cli.fit.plan import LONGEST_SHARE, REACH, SHORTEST_SHARE, default_hop_length
 from dstft_cli.fit.problem import SMOOTHNESS, SMOOTHNESS_ALONG_FREQUENCY, Problem
 from dstft_cli.fit.request import Request
 from dstft_cli.fit.stretches import spread_stretches
 from dstft_cli.fit.sweep import sweep
 from dstft_cli.fit.table import Table, fixed_scores, is_featureless, search_lengths
+from dstft_cli.records import LARGEST_FFT
 
 Array = NDArray[np.float64]
 

@@ -11,16 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dstft_cli.fit.plan import (
-    LARGEST_FFT,
-    LONGEST_SHARE,
-    REACH,
-    SHORTEST_WINDOW,
-    SMALLEST_FFT,
-    Plan,
-)
+from dstft_cli.fit.plan import LONGEST_SHARE, REACH, SMALLEST_FFT, Plan
 from dstft_cli.fit.request import Request
-from dstft_cli.records import Note, StopReason
+from dstft_cli.records import LARGEST_FFT, SHORTEST_WINDOW, Note, StopReason
 
 Array = NDArray[np.float64]
 
@@ -29,6 +22,7 @@ _BOUND_SHARE = 0.25  # of rows or hops on one bound, above which a note is due
 _MOSTLY = 0.5  # of the window lengths, on their lower bound
 _WORTH_RAISING = 1.25  # a bound must be able to grow by this factor
 _CLOSEST = 1 / 16  # of a window: frames closer than this show the same thing twice
+_LEAST_FFT = 8  # that can be asked for, samples
 _ROOM = 0.8  # of the hop that windows allow: the rest lets learned windows become shorter
 
 
@@ -101,11 +95,15 @@ def _too_long(fit: Outcome) -> list[Note]:
     """Windows, or the n_fft of a band, too long to show the time of events."""
     most, bounds, found = fit.most, fit.plan.bounds, []
     forced = [bounds.low_option] * (bounds.low > most)
-    named = [name for name in (*forced, "win_length_max", "n_fft") if fit.given(name)]
+    sizes = ["n_fft"] * (most >= _LEAST_FFT)
+    named = [name for name in (*forced, "win_length_max", *sizes) if fit.given(name)]
     shortest = float(fit.row.min())
     if shortest > most and named:
         limit = most * min(fit.request.overlap, REACH) if named[0].startswith("hop") else most
         found.append(Note("windows_too_long", named[0], shortest, _down(limit), str(fit.length)))
+    start = fit.request.win_length or 0.0
+    if not found and start > most:
+        found.append(Note("windows_too_long", "win_length", start, most, str(fit.length)))
     if fit.band > most:
         limit = math.ceil(10 * fit.band / most) / 10
         found.append(Note("band_too_narrow", "criterion_fmin criterion_fmax", fit.band, limit))
@@ -142,8 +140,10 @@ def _on_hop_bounds(fit: Outcome) -> list[Note]:
         shortest = float(fit.row.min()) if fit.request.hop_mode == "constant" else typical
         allowed = fit.request.overlap * shortest
         most, name = allowed * (_ROOM if fit.request.learns_lengths else 1), "hop_length_max"
-        if 2 * high > allowed:
+        if high >= allowed * (1 - 1e-6):  # by the windows, not by `hop_length_max`
             most, name = allowed, "overlap" if fit.request.overlap < POOR_OVERLAP else ""
+        elif _WORTH_RAISING * high > most:
+            most = allowed
         found.append(_on("hop_on_upper_bound", name, high, _down(most), on_high))
     if not found and np.allclose(hops, plan.hop_length, rtol=1e-9, atol=0):
         sparser = _ROOM * fit.request.overlap * float(fit.row.min())

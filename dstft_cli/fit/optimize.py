@@ -12,8 +12,8 @@ from dstft_cli.fit.local_fit import fit_local
 from dstft_cli.fit.plane_fit import fit_plane
 from dstft_cli.fit.problem import Problem
 from dstft_cli.fit.request import Request
-from dstft_cli.names import Progress
-from dstft_cli.records import Result
+from dstft_cli.fit.transfer import unlearned
+from dstft_cli.records import Progress, Result
 from dstft_cli.stft import Samples
 
 
@@ -22,6 +22,7 @@ def fit(
     request: Request,
     *,
     peak: float | None = None,
+    silence: bool = False,
     progress: Progress | None = None,
 ) -> Result:
     """The best window lengths and frame positions for a signal.
@@ -31,6 +32,8 @@ def fit(
             tensor, or anything with `.shape` and `samples[:, a:b]`.
         request: what to learn, and how.
         peak: largest absolute sample, if known.
+        silence: whether a silent signal gives the transform at the start; it always does where
+            nothing is learned.
         progress: called as `progress(stage, done, total)`.
 
     Returns:
@@ -38,10 +41,13 @@ def fit(
 
     Raises:
         UsageError: two values contradict each other, or one does not suit the signal.
-        InputError: the signal is too short or silent.
+        InputError: the signal is too short, or silent.
     """
     began = time.perf_counter()
-    problem = Problem.of(samples, request, peak, progress)
+    plain = not (request.learns_lengths or request.learns_positions)
+    problem = Problem.of(samples, request, peak, progress, silence=silence or plain)
+    if problem.peak == 0:
+        return unlearned(problem)
     if request.scope == "local":
         return fit_local(problem, began)
     return fit_plane(problem, began)

@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 
 from dstft_cli.errors import UsageError
 from dstft_cli.fit.centers import FreeCenters, HopRange, centered_centers, uniform_centers
+from dstft_cli.records import LARGEST_FFT, SHORTEST_WINDOW
 
-LARGEST_FFT = 1 << 20
 SMALLEST_FFT = 4  # two bins besides zero
-SHORTEST_WINDOW = 2.0  # a shorter window could fall between two samples
 SHORTEST_SHARE = 1 / 32  # of n_fft, unless shorter windows are asked for
 LONGEST_SHARE = 1 / 4  # of the signal: longer windows do not show the time of events
 REACH = 0.45  # share of a window on either side of its centre that is well above zero
@@ -74,7 +73,7 @@ class Plan:
             names = "`hop_length`" if self.hops is None else "`hop_length` and `hop_length_min`"
             raise UsageError(
                 f"hop length {densest:g} samples makes {length / densest:.3g} frames of this signal, "
-                f"above {MOST_FRAMES}: raise {names}"
+                f"above {MOST_FRAMES}: raise {names}, or `overlap` if the hop follows from it"
             )
         if self.hops is None:
             return uniform_centers(length, self.hop_length)

@@ -20,7 +20,7 @@ from dstft_cli.fit.cells import CellEvaluator, FrequencyEvaluator, Patches, choo
 from dstft_cli.fit.evaluator import Compute, Evaluator
 from dstft_cli.fit.plan import LENGTHS_PER_OCTAVE, Plan, make_plan
 from dstft_cli.fit.request import Request, check_criterion, resolve_device
-from dstft_cli.names import Progress
+from dstft_cli.records import Progress
 from dstft_cli.stft import Samples, Transform
 
 Array = NDArray[np.float64]
@@ -61,18 +61,24 @@ class Problem:
 
     @classmethod
     def of(
-        cls, samples: Any, request: Request, peak: float | None, progress: Progress | None
+        cls,
+        samples: Any,
+        request: Request,
+        peak: float | None,
+        progress: Progress | None,
+        *,
+        silence: bool = False,
     ) -> Problem:
         """A signal, `[N]` or `[C, N]`, and a request; defaults that need no FFT size are resolved.
 
         Raises:
             UsageError: it is not a real signal, or two values contradict each other.
-            InputError: the signal is too short or silent.
+            InputError: the signal is too short, or silent unless `silence` is allowed.
         """
         if not request.learns_lengths:  # a range then has no effect
             request = replace(request, win_length_min=None, win_length_max=None)
         signal = as_channels(samples)
-        level = usable_peak(signal, peak)
+        level = usable_peak(signal, peak, silence=silence)
         criterion = resolve(request.criterion, request.order)
         smoothness = request.smoothness
         if request.scope == "local":
@@ -233,15 +239,16 @@ def check_length(samples: int) -> None:
         raise InputError(f"signal of {samples} sample: at least 2 are needed for a window")
 
 
-def usable_peak(samples: Samples, known: float | None) -> float:
+def usable_peak(samples: Samples, known: float | None, *, silence: bool = False) -> float:
     """Largest absolute sample, computed if not known.
 
     Raises:
-        InputError: the signal is too short or silent, or a sample is not finite.
+        InputError: the signal is too short, or silent unless `silence` is allowed, or a sample is not
+            finite.
     """
     check_length(int(samples.shape[-1]))
     peak = peak_of(samples) if known is None else known
-    if not peak > 0:
+    if not (peak > 0 or silence):
         raise InputError("every sample is zero: silence has no best window")
     return peak
 

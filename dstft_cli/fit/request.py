@@ -10,10 +10,8 @@ import torch
 
 from dstft_cli.criteria import Criterion
 from dstft_cli.errors import UsageError
+from dstft_cli.records import HOP_MODES, OPTIMIZERS, WINDOW_MODES
 
-WINDOW_MODES = ("fixed", "constant", "time", "frequency", "time-frequency")
-HOP_MODES = ("fixed", "constant", "time")
-OPTIMIZERS = ("auto", "lbfgs", "adam", "sgd")
 DTYPES = ("float32", "float64")
 SCOPES = ("local", "plane")
 _ABOVE_ZERO = ("power", "sample_rate", "tolerance", "lr", "threads")

@@ -116,7 +116,7 @@ def start(task: Task) -> Standing:
     if not (math.isfinite(value) and math.isfinite(found.total)):
         raise UsageError(
             f"criterion {criterion.name} is {value:g} at the start: "
-            "lower `order` or `power`, or use `dtype` float64"
+            "change `order`, lower `power`, or use `dtype` float64"
         )
     return Standing(evaluator, found, found, found, importance).noted("start", found)
 

@@ -123,6 +123,8 @@ class Standing:
 
     def summary(self, criterion: Criterion, density: float) -> CriterionSummary:
         """The criterion before and after, likewise."""
+        only = self.stop_reason is StopReason.FIXED  # the start is all that was looked at
+        searched = only or any(step.phase == "table" for step in self.steps)
         start, fixed, best = (
             value_of(criterion, of.sums, of.cells, density)
             for of in (self.start, self.fixed, self.best)
@@ -131,8 +133,8 @@ class Standing:
             name=criterion.name,
             direction=criterion.direction,
             start=start,
-            best_fixed_win_length=float(self.fixed.row[0]),
-            best_fixed=fixed,
+            best_fixed_win_length=float(self.fixed.row[0]) if searched else math.nan,
+            best_fixed=fixed if searched else math.nan,
             final=best,
             table_bound=None if self.bound is None else value_of(criterion, *self.bound, density),
         )

@@ -18,15 +18,14 @@ from dstft_cli.errors import UsageError
 from dstft_cli.fit.band import Band
 from dstft_cli.fit.descent import Evaluated, Schedule, Variables, descend
 from dstft_cli.fit.local_sweep import local_curves, local_range, usable
-from dstft_cli.fit.plan import LARGEST_FFT, LONGEST_SHARE, SHORTEST_WINDOW
+from dstft_cli.fit.plan import LONGEST_SHARE
 from dstft_cli.fit.problem import Problem
 from dstft_cli.fit.request import Request
 from dstft_cli.fit.stretches import spread_stretches
 from dstft_cli.fit.sweep_evaluator import SweepEvaluator
 from dstft_cli.fit.sweep_grids import SweepGrid, sweep_grids
 from dstft_cli.fit.table import unusable_last
-from dstft_cli.names import Progress
-from dstft_cli.records import Note, Sweep, SweepCurve
+from dstft_cli.records import LARGEST_FFT, SHORTEST_WINDOW, Note, Progress, Sweep, SweepCurve
 from dstft_cli.stft import Samples
 
 Array = NDArray[np.float64]

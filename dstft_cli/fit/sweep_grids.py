@@ -17,15 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dstft_cli.errors import UsageError
-from dstft_cli.fit.plan import (
-    LARGEST_FFT,
-    LONGEST_SHARE,
-    SHORTEST_WINDOW,
-    LengthBounds,
-    make_plan,
-)
+from dstft_cli.fit.plan import LONGEST_SHARE, LengthBounds, make_plan
 from dstft_cli.fit.request import Request
-from dstft_cli.records import USUAL_LENGTH
+from dstft_cli.records import LARGEST_FFT, SHORTEST_WINDOW, USUAL_LENGTH
 
 Array = NDArray[np.float64]
 

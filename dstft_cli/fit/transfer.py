@@ -6,7 +6,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -20,12 +20,23 @@ from dstft_cli.fit.band import Band
 from dstft_cli.fit.cells import CellEvaluator, Patches
 from dstft_cli.fit.centers import centered_centers, uniform_centers
 from dstft_cli.fit.evaluator import Compute, Evaluator
+from dstft_cli.fit.local_plan import local_plan
 from dstft_cli.fit.local_value import local_value
+from dstft_cli.fit.n_fft import choose_n_fft
 from dstft_cli.fit.plan import MOST_FRAMES, REACH, SMALLEST_FFT
 from dstft_cli.fit.problem import Problem, as_channels, check_length, usable_peak
 from dstft_cli.fit.request import Request, resolve_device
-from dstft_cli.names import LARGEST_FFT, SHORTEST_WINDOW, Progress
-from dstft_cli.records import CriterionSummary, LengthMap, Note, Result, StopReason, Trajectory
+from dstft_cli.records import (
+    LARGEST_FFT,
+    SHORTEST_WINDOW,
+    CriterionSummary,
+    LengthMap,
+    Note,
+    Progress,
+    Result,
+    StopReason,
+    Trajectory,
+)
 from dstft_cli.stft import Samples, Transform
 
 FloatArray = NDArray[np.floating[Any]]
@@ -80,6 +91,7 @@ def apply_learned(
     request: Request,
     *,
     peak: float | None = None,
+    evaluate: bool = True,
     progress: Progress | None = None,
 ) -> Result:
     """A result of one step on another recording: no start and no fixed windows to compare with.
@@ -90,6 +102,7 @@ def apply_learned(
         request: what they were learned with, but for the sample rate of `samples`; `hop_length` is
             that of the frames at the start.
         peak: largest absolute sample, if known.
+        evaluate: whether the criterion is evaluated; it is not resolved otherwise.
         progress: called as `progress(stage, done, total)`.
 
     Raises:
@@ -109,7 +122,11 @@ def apply_learned(
             "another `sr`, or learn with another `criterion_fmin` or `criterion_fmax`"
         ) from None
     began = time.perf_counter()
-    if request.scope == "local":
+    if peak == 0 or not evaluate:
+        name, direction, value = str(request.criterion), "minimize", math.nan
+        if peak == 0:
+            fitting = replace(fitting, notes=(*fitting.notes, Note("silent")))
+    elif request.scope == "local":
         problem = Problem.of(samples, request, peak, progress)
         name, direction = problem.criterion.name, "minimize"
         value = local_value(
@@ -127,6 +144,21 @@ def apply_learned(
     seconds = time.perf_counter() - began
     log.info(f"evaluated in {seconds:.2f} s")
     return _one_step(fitting, learned, request, length, (name, direction, value), seconds)
+
+
+def unlearned(problem: Problem) -> Result:
+    """The transform of a silent signal at the start parameters; the criterion has no value."""
+    request = problem.request
+    if request.scope == "local":
+        plan = local_plan(replace(problem, peak=1.0))
+    else:
+        plan = problem.plan(choose_n_fft(replace(problem, peak=1.0)).n_fft)
+    centers = plan.start_centers(problem.length, "fixed")
+    start, notes = np.array([[plan.start]]), (Note("silent"),)
+    fitting = Transferred(plan.n_fft, start, plan.hop_length, centers, notes)
+    found = problem.criterion.name, "minimize", math.nan
+    result = _one_step(fitting, request, request, problem.length, found, 0.0)
+    return replace(result, resolved=problem.resolved(plan))
 
 
 def _evaluator(
@@ -163,7 +195,7 @@ def _evaluator(
 
 def _one_step(
     fitting: Transferred,
-    learned: Learned,
+    learned: Learned | Request,
     request: Request,
     length: int,
     found: tuple[str, str, float],
@@ -253,17 +285,7 @@ def transfer(learned: Learned, hop_length: float, samples: int, sample_rate: flo
     tiles = learned.length_map
     if learned.window_length.shape[1] == 1 and hop is not None and tiles is None:
         return _global(learned, hop, samples, sample_rate)
-    if sample_rate != learned.sample_rate:
-        raise InputError(
-            f"the parameters vary from frame to frame at {learned.sample_rate:g} Hz, the recording "
-            f"has {sample_rate:g} Hz: resample it with `sr` {learned.sample_rate:g}"
-        )
-    if abs(samples - learned.samples) > hop_length:
-        raise InputError(
-            f"the parameters vary from frame to frame over {learned.samples / sample_rate:.3f} s, "
-            f"the recording lasts {samples / sample_rate:.3f} s: choose a part with `offset` and "
-            f"`duration`, or learn with {_steady(learned)}"
-        )
+    _check_alike(learned, hop_length, samples, sample_rate)
     lengths = learned.window_length
     _check_frames(samples, min(hop or hop_length, hop_length))
     centers = learned.frame_centers[learned.frame_centers <= samples]
@@ -279,6 +301,26 @@ def transfer(learned: Learned, hop_length: float, samples: int, sample_rate: flo
         more = max(len(centers) - lengths.shape[1], 0)
         lengths = np.pad(lengths, ((0, 0), (0, more)), mode="edge")[:, : len(centers)]
     return Transferred(learned.n_fft, lengths, hop_length, centers, length_map=tiles)
+
+
+def _check_alike(learned: Learned, hop_length: float, samples: int, sample_rate: float) -> None:
+    """InputError if parameters that vary from frame to frame do not fit, with all that is wrong."""
+    seconds, lasts = learned.samples / learned.sample_rate, samples / sample_rate
+    remedies = []
+    if sample_rate != learned.sample_rate:
+        remedies.append(f"resample with `sr` {learned.sample_rate:g}")
+    if abs(samples * learned.sample_rate / sample_rate - learned.samples) > hop_length:
+        remedies.append(f"choose a part with `offset` and `duration` {seconds:.6g}")
+        if lasts < seconds:
+            remedies = []  # no part is long enough
+    elif not remedies:
+        return
+    remedies = [" and ".join(remedies)] if remedies else []
+    raise InputError(
+        f"the parameters vary from frame to frame over {seconds:.3f} s at {learned.sample_rate:g} Hz, "
+        f"the signal lasts {lasts:.3f} s at {sample_rate:g} Hz: "
+        + ", or ".join([*remedies, f"learn with {_steady(learned)}"])
+    )
 
 
 def _check_frames(samples: float, hop_length: float) -> None:

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from dstft_cli.errors import UsageError, printable
-from dstft_cli.names import FIGURE_FORMATS
 from dstft_cli.results.directory import OutputDirectory, atomic_file
 from dstft_cli.results.place import disk_errors
 from dstft_cli.results.record import TRANSFORM, Products, write_json
-from dstft_cli.settings import Settings
+from dstft_cli.settings import FIGURE_FORMATS, Settings
 
 PICTURE_ENDINGS = (*FIGURE_FORMATS, "jpg", "jpeg", "gif", "webp", "tif", "tiff", "eps", "bmp")
 
@@ -99,7 +98,8 @@ class Output:
     def send(self, option: str, content: bytes) -> None:
         """Writes the file of an option, if it is given."""
         if option in self._singles:
-            _send(self._singles[option], content, self._targets[option])
+            target = self._targets[option]
+            _send(self._singles[option], content, "standard output" if target == "-" else target)
 
     def to_stdout(self, content: bytes, what: str) -> None:
         """Writes to standard output; `what` names it in errors."""

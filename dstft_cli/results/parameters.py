@@ -13,8 +13,15 @@ import numpy as np
 from numpy.lib.npyio import NpzFile
 
 from dstft_cli.errors import InputError, printable, system_reason
-from dstft_cli.names import LARGEST_FFT, NORMALIZATIONS, SHORTEST_WINDOW, WINDOWS
-from dstft_cli.records import FloatArray, LengthMap, Result
+from dstft_cli.records import (
+    LARGEST_FFT,
+    NORMALIZATIONS,
+    SHORTEST_WINDOW,
+    WINDOWS,
+    FloatArray,
+    LengthMap,
+    Result,
+)
 from dstft_cli.results.arrays import read_header, write_header
 from dstft_cli.results.place import check_readable, disk_errors
 
@@ -45,9 +52,13 @@ class StoredParameters:
     window: str
     normalization: str
     length_map: LengthMap | None = None
+    offset: float = 0.0
 
 
-NAMES = tuple(field.name for field in fields(StoredParameters) if field.name != "length_map")
+OFFSET = "offset"  # missing in files of earlier versions
+NAMES = tuple(
+    field.name for field in fields(StoredParameters) if field.name not in ("length_map", OFFSET)
+)
 FINER = {  # what describes the transform where the array has fewer frames
     "frame_centers": "transform_frame_centers",
     "window_length": "transform_window_length",
@@ -58,12 +69,13 @@ MOST_STEPS = 1000  # per octave of lengths
 MOST_CELLS = 1 << 22  # of a map of lengths that are computed at a time
 
 
-def write_parameters(path: Path, result: Result, step: int = 1) -> None:
+def write_parameters(path: Path, result: Result, step: int = 1, offset: float = 0.0) -> None:
     """Writes the parameters and their trajectory; memory does not grow with the number of steps S.
 
-    Frames are those of `spectrogram.npy`, each `step`-th of the transform; where there are more of
-    them, `transform_frame_centers`, and where lengths vary from one to the next
-    `transform_window_length`, describe the transform. Where lengths are kept on tiles,
+    `times` count from the start of the recording, `offset` seconds before the first sample;
+    `frame_centers` count from that sample. Frames are those of `spectrogram.npy`, each `step`-th of the
+    transform; where there are more of them, `transform_frame_centers`, and where lengths vary from one
+    to the next `transform_window_length`, describe the transform. Where lengths are kept on tiles,
     `tile_frequencies` [B] Hz, `tile_times` [U] samples, `tile_window_length` float32 [B, U] and
     `steps_per_octave` define those of all cells (`records.LengthMap`); `window_length` holds the cells,
     float32 [F, T], where `step` is 1, else the tiles.
@@ -84,7 +96,8 @@ def write_parameters(path: Path, result: Result, step: int = 1) -> None:
         "window_length": np.asarray(lengths[:, ::step], np.float64),
         "frame_centers": np.asarray(result.frame_centers[::step], np.float64),
         "hop_lengths": np.diff(np.asarray(result.frame_centers[::step], np.float64)),
-        "times": np.asarray(result.times[::step], np.float64),
+        "times": offset + np.asarray(result.times[::step], np.float64),
+        OFFSET: np.asarray(offset, np.float64),
         "frequencies": np.asarray(result.frequencies, np.float64),
         "sample_rate": np.asarray(result.sample_rate, np.float64),
         "n_fft": np.asarray(result.n_fft, np.int64),
@@ -179,14 +192,16 @@ def _read(stored: NpzFile) -> StoredParameters:
     tiled = STEPS in there
     places = {name: FINER[name] if FINER.get(name) in there else name for name in NAMES}
     places |= {name: name for name in (*TILES.values(), STEPS) if tiled}
+    singles = (*SINGLE, OFFSET) if OFFSET in there else SINGLE
+    places |= {name: name for name in singles}
     lacking = [place for place in places.values() if place not in there]
     if lacking:
         raise _WrongError(f"the array '{lacking[0]}' is missing")
     announced = {name: _announced(archive, place) for name, place in places.items()}
-    for name in SINGLE:
+    for name in singles:
         if announced[name] != ():
             raise _WrongError(f"'{name}' is not one value")
-    values: dict[str, Any] = {name: stored[f"{name}.npy"].item() for name in SINGLE}
+    values: dict[str, Any] = {name: stored[f"{name}.npy"].item() for name in singles}
     _check_singles(values)
     finer = places["frame_centers"] != "frame_centers"
     _check_shapes(announced, values["n_fft"], values["samples"], finer=finer)
@@ -199,7 +214,7 @@ def _read(stored: NpzFile) -> StoredParameters:
     _check_values(values)
     if finer:
         values["hop_lengths"] = np.diff(values["frame_centers"])
-        values["times"] = values["frame_centers"] / values["sample_rate"]
+        values["times"] = values.get(OFFSET, 0.0) + values["frame_centers"] / values["sample_rate"]
     return StoredParameters(**values)
 
 
@@ -238,7 +253,7 @@ def _announced(archive: zipfile.ZipFile, name: str) -> tuple[int, ...]:
         raise _WrongError(
             f"'{name}' holds {dtype} where {'text' if name in WORDS else 'real numbers'} are expected"
         )
-    if name in (*SINGLE, STEPS) and dtype.itemsize > LARGEST_SINGLE:
+    if name in (*SINGLE, STEPS, OFFSET) and dtype.itemsize > LARGEST_SINGLE:
         raise ValueError(f"{name} is too large")
     if name in RISING and info.file_size > MOST_PACKED * info.compress_size:
         # values that all differ do not compress so well
@@ -253,6 +268,8 @@ def _check_singles(values: dict[str, Any]) -> None:
     for name in ("sample_rate", "n_fft", "samples"):
         if not (math.isfinite(values[name]) and values[name] > 0):
             raise _WrongError(f"'{name}' {values[name]:g} is not a number above 0")
+    if not 0 <= values.get(OFFSET, 0.0) < math.inf:
+        raise _WrongError(f"'{OFFSET}' {values[OFFSET]:g} is not a number of at least 0")
     for name in ("n_fft", "samples"):
         if values[name] != int(values[name]):
             raise _WrongError(f"'{name}' {values[name]:g} is not an integer")

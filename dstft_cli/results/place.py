@@ -133,6 +133,8 @@ def reserved(final: Path, place: Path) -> Iterator[None]:
                 lock = FileLock(path, thread_local=False)
                 lock.acquire(timeout=0)
             except Timeout:
+                if not os.path.lexists(path):  # no lock can be made here: this says why
+                    path.touch()
                 raise OutputError(
                     f"{printable(place)} is being written by another run: wait for its end or choose "
                     "another place"

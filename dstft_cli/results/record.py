@@ -17,9 +17,9 @@ from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveFloat, Valid
 
 from dstft_cli._version import __version__
 from dstft_cli.errors import InputError, printable, system_reason
-from dstft_cli.names import FIGURE_FORMATS
 from dstft_cli.records import GOOD_ENOUGH, USUAL_LENGTH, FloatArray, Result, Sweep, SweepCurve
 from dstft_cli.results.place import check_readable, disk_errors
+from dstft_cli.settings import FIGURE_FORMATS
 
 LARGEST_RECORD = 32 * 2**20  # bytes; a record has about three thousand
 STAGES = ("load", "search", "descent", "write", "total")

@@ -8,25 +8,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from dstft_cli.errors import InputError, UsageError, printable
-from dstft_cli.names import Progress
-from dstft_cli.records import Note, Result
-from dstft_cli.results import (
-    Output,
-    StoredParameters,
-    StoredRecord,
-    read_parameters,
-    read_result,
-)
+from dstft_cli.records import Note, Progress, Result
+from dstft_cli.results import Output, StoredParameters, StoredRecord, read_parameters, read_result
 from dstft_cli.run.emit import check_emitted, check_global
-from dstft_cli.run.optimize import (
-    JobOutcome,
-    Stopwatch,
-    cpu_threads,
-    request_of,
-    write_record,
-)
+from dstft_cli.run.optimize import JobOutcome, Stopwatch, cpu_threads, request_of, write_record
 from dstft_cli.run.recording import check_recording, load_recording, naming
 from dstft_cli.settings import OPTIONS, RUN_OPTIONS, Settings, settings_in_record
+from dstft_cli.settings.rules import TYPED
 
 
 def run_apply(
@@ -39,17 +27,8 @@ def run_apply(
 ) -> JobOutcome:
     """Computes the transform of a recording with the parameters in a directory of results.
 
-    The criterion is that of the directory, evaluated on this recording.
-
-    Args:
-        directory: written by `dstft optimize` or `dstft apply`.
-        source: a file, or `-` for standard input.
-        own: settings; only those in `RUN_OPTIONS` are used.
-        stdout, progress: as for `run_optimize`.
-
-    Raises:
-        DstftError: an error in the directory, the input, the settings or the output. Nothing is
-            written.
+    The criterion is that of the directory, evaluated on this recording, unless `own` gives one. One
+    of the form `module:object` is code: it is only imported if `own` gives it.
     """
     watch = Stopwatch()
     stored = read_learned(directory)
@@ -57,6 +36,8 @@ def run_apply(
         check_global(stored.window_length, stored.frame_centers, own.emit)
     record = read_result(directory / "result.json")
     under = _settings_of(record, own, directory)
+    # code that a result.json names is run only if the command line names it too
+    left_out = ":" in under.criterion and own.ranks.get("criterion") != TYPED
     with Output.open(source, own, stdout=stdout) as output:
         place = output.directory
         if place is not None and os.path.realpath(place) == os.path.realpath(directory):
@@ -71,13 +52,21 @@ def run_apply(
         from dstft_cli.run.output import write_result
 
         device = resolve_device(own.device, own.dtype)
-        with cpu_threads(own.threads) as threads, load_recording(source, own) as signal:
+        with (
+            cpu_threads(own.threads) as threads,
+            load_recording(source, own, learns=False) as signal,
+        ):
             watch.lap("load")
             request = request_of(under, signal.sample_rate, device=device.type, threads=threads)
             torch.manual_seed(under.seed)
             with naming(signal):
                 result = apply_learned(
-                    signal.samples, stored, request, peak=signal.peak, progress=progress
+                    signal.samples,
+                    stored,
+                    request,
+                    peak=signal.peak,
+                    evaluate=not left_out,
+                    progress=progress,
                 )
             if own.emit != "none":
                 _check_emit(result, stored, own.emit)
@@ -85,6 +74,9 @@ def run_apply(
             result = replace(
                 result, notes=(*result.notes, *_filtered_otherwise(record, own, directory))
             )
+            if left_out:
+                note = Note("criterion_left_out", "criterion", detail=under.criterion)
+                result = replace(result, notes=(*result.notes, note))
             asked = replace(under, hop_length=None)  # it was not asked for here
             write_result(output, asked, signal, result, device, progress, learned=False)
             watch.lap("write")
@@ -96,11 +88,7 @@ def run_apply(
 
 
 def read_learned(directory: Path) -> StoredParameters:
-    """The parameters in `DIR/parameters.npz`, as `dstft optimize` or `dstft apply` wrote it.
-
-    Raises:
-        InputError: there is no such directory, it was not written by dstft, or is damaged.
-    """
+    """The parameters in `DIR/parameters.npz`, as `dstft optimize` or `dstft apply` wrote it."""
     place = printable(directory)
     if not directory.exists():
         raise InputError(f"{place}: no such directory: check the path")
@@ -122,7 +110,12 @@ def _settings_of(record: StoredRecord, own: Settings, directory: Path) -> Settin
         ) from error
     if learned.hop_length is None:
         raise InputError(f"{place} holds no hop length: run dstft optimize again")
-    return replace(learned, **{name: getattr(own, name) for name in RUN_OPTIONS})
+    changes = {name: getattr(own, name) for name in RUN_OPTIONS}
+    if own.ranks.get("criterion") == TYPED:
+        changes["criterion"] = own.criterion
+        if own.criterion != learned.criterion:
+            changes["order"] = None
+    return replace(learned, **changes)
 
 
 def _filtered_otherwise(record: StoredRecord, own: Settings, directory: Path) -> list[Note]:

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from dstft_cli._version import __version__
+from dstft_cli.audio import Signal
 from dstft_cli.errors import UsageError
 from dstft_cli.records import FloatArray, Result
+from dstft_cli.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -93,16 +95,7 @@ def check_emitted(
     again: str = "",
     whole_at: float | None = None,
 ) -> None:
-    """Raises UsageError if `library` cannot place the frames of such a transform.
-
-    Args:
-        hop_length: samples.
-        n_fft: samples.
-        samples: of the signal.
-        library: one of `names.LIBRARIES`.
-        again: the remedy where an option is not enough, e.g. to learn again.
-        whole_at: sample rate at which the hop is a whole number, Hz, if it was learned at another one.
-    """
+    """Raises UsageError if `library` cannot place the frames of such a transform."""
     if hop_length != round(hop_length):
         remedy = f"{again or 'use'} `hop_length` {max(int(hop_length), 1)}"
         if whole_at is not None:
@@ -135,18 +128,13 @@ def check_global(window_length: FloatArray, frame_centers: FloatArray, library: 
 
 
 def emitted_call(
-    result: Result, library: str, channels: str = "mix", highpass: float | None = None
+    result: Result, library: str, settings: Settings | None = None, signal: Signal | None = None
 ) -> str:
     """The imports, the window and the call, as lines of Python or MATLAB.
 
-    Args:
-        result: of one window length, and frames a whole hop apart.
-        library: one of `names.LIBRARIES`.
-        channels, highpass: the settings, written in a comment.
-
-    Raises:
-        UsageError: the transform varies over time or frequency, or its hop is not a whole number.
+    A part of a recording is read by a line of its own; else `x` is what a comment says.
     """
+    settings = settings or Settings()
     check_global(result.window_length, result.frame_centers, library)
     check_emitted(result.hop_length, result.n_fft, result.length, library)
     n_fft, hop, length = result.n_fft, round(result.hop_length), float(result.window_length.flat[0])
@@ -159,11 +147,15 @@ def emitted_call(
     comments = (
         f"dstft {__version__}: {result.window} window of {length:.6g} samples "
         f"({length / result.sample_rate * 1000:.4g} ms), normalization {result.normalization}",
-        _signal(result, library, channels, highpass),
+        _signal(result, library, settings, signal),
     )
+    reading = _reading(result, library, settings, signal)
+    more = ["import soundfile"] if reading.count("soundfile") else []
     lines = [
+        *more,
         *imports,
         *(f"{language.comment} {text}" for text in comments),
+        *([reading + language.end] if reading else []),
         *(line + language.end for line in window),
         call.format(**values),
     ]
@@ -192,16 +184,50 @@ def _shape(window: str, d: _Dialect) -> str:
     return f"({g} - {end!r} + {-slope!r} * ({d.square} - 0.25)) / {1 - end + slope / 4!r}"
 
 
-def _signal(result: Result, library: str, channels: str, highpass: float | None) -> str:
+def _signal(result: Result, library: str, settings: Settings, signal: Signal | None) -> str:
     """The input `x`, as a comment."""
     kind = {"torch": "tensor", "matlab": "column"}.get(library, "array")
+    channels, highpass = settings.channel, settings.highpass
     of = "the mean of the channels" if channels == "mix" else f"channel {channels}"
     if channels == "all":
         kind, of = "columns" if library == "matlab" else kind, "all channels"
     text = f"x: {kind} of {of} at {result.sample_rate:g} Hz, {result.length} samples"
+    if signal is not None and signal.offset:
+        text += f" from {signal.offset:g} s on"
     if highpass is None:
         return text
     return (
         f"{text}, after scipy.signal.sosfilt(butter(4, {highpass:g}, 'highpass', fs=RATE, "
         "output='sos'), x - x[0]) at the file's RATE"
     )
+
+
+def _reading(result: Result, library: str, settings: Settings, signal: Signal | None) -> str:
+    """The line that reads a part of a file as `x`; empty where all is used, or it is changed."""
+    if signal is None or signal.path == "-" or not signal.path.isprintable():
+        return ""
+    part = signal.offset > 0 or settings.duration is not None
+    if not part or settings.sr is not None or settings.highpass is not None:
+        return ""
+    rate, count, channel, path = result.sample_rate, result.length, settings.channel, signal.path
+    start = round(signal.offset * rate)
+    if library == "matlab":
+        quoted = path.replace("'", "''")
+        samples = f"audioread('{quoted}', [{start + 1}, {start + count}])"
+        if channel == "mix":
+            return f"x = mean({samples}, 2)"
+        only = "" if channel == "all" else f"; x = x(:, {int(channel) + 1})"
+        return f"x = {samples}{only}"
+    if library == "librosa":  # rounds times down to samples
+        times = [
+            n / rate if int(n / rate * rate) == n else (n + 0.5) / rate for n in (start, count)
+        ]
+        mono = channel == "mix" or signal.channels == 1
+        samples = f"librosa.load({path!r}, sr=None, mono={mono}, offset={times[0]!r}, "
+        samples += f"duration={times[1]!r})[0]"
+        if channel == "all" and mono:
+            return f"x = {samples}[None]"
+        return f"x = {samples}" + ("" if mono or channel == "all" else f"[{channel}]")
+    samples = f'soundfile.read({path!r}, {count}, {start}, dtype="float32", always_2d=True)[0]'
+    samples += {"mix": ".mean(axis=1)", "all": ".T"}.get(str(channel), f"[:, {channel}]")
+    return f"x = torch.from_numpy({samples})" if library == "torch" else f"x = {samples}"

@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, get_type_hints
 
 from dstft_cli.audio import Signal, filtered
 from dstft_cli.errors import UsageError, as_flags
-from dstft_cli.names import Progress
-from dstft_cli.records import Result
+from dstft_cli.records import Progress, Result
 from dstft_cli.results import Output, peak_memory_mb, result_record
 from dstft_cli.run.emit import check_emitted
 from dstft_cli.run.recording import (
@@ -42,15 +41,10 @@ log = logging.getLogger("dstft_cli")
 
 @dataclass(frozen=True)
 class JobOutcome:
-    """The result of a run.
+    """The result of a run."""
 
-    Attributes:
-        result_json: the record that is `result.json`.
-        output: the directory written; None for a stream only.
-    """
-
-    result_json: dict[str, Any]
-    output: Path | None
+    result_json: dict[str, Any]  # the record that is `result.json`
+    output: Path | None  # the directory written; None for a stream only
 
 
 @dataclass
@@ -79,19 +73,7 @@ def run_optimize(
     stdout: BinaryIO | None = None,
     progress: Progress | None = None,
 ) -> JobOutcome:
-    """Learns the transform of one recording and writes the outputs of its settings.
-
-    Args:
-        source: a file, or `-` for standard input.
-        settings: of the run.
-        extra: further entries of `result.json`.
-        ours: the caller knows that dstft wrote the existing results.
-        stdout: where `--npy -`, `--png -`, `--json` and `--emit` go.
-        progress: called as `progress(stage, done, total)`.
-
-    Raises:
-        DstftError: an error in the input, the settings or the output. Nothing is written.
-    """
+    """Learns the transform of one recording and writes the outputs of its settings."""
     watch = Stopwatch()
     with Output.open(source, settings, stdout=stdout, ours=ours) as output:
         check_recording(source, settings)
@@ -103,15 +85,22 @@ def run_optimize(
 
         device = resolve_device(settings.device, settings.dtype)  # before a long file is read
         resolve(settings.criterion, settings.order)
-        with cpu_threads(settings.threads) as threads, load_recording(source, settings) as signal:
+        learns = not settings.window_mode == settings.hop_mode == "fixed"
+        with (
+            cpu_threads(settings.threads) as threads,
+            load_recording(source, settings, learns=learns) as signal,
+        ):
             watch.lap("load")
             request = request_of(settings, signal.sample_rate, device=device.type, threads=threads)
             check_emit(signal, settings, request)
             torch.manual_seed(settings.seed)  # for criteria of the user; nothing else is random
             with naming(signal):
-                result = fit(signal.samples, request, peak=signal.peak, progress=progress)
+                result = fit(
+                    signal.samples, request, peak=signal.peak, silence=True, progress=progress
+                )
             watch.lap("fit")
-            write_result(output, settings, signal, result, device, progress)
+            sounds = signal.peak > 0
+            write_result(output, settings, signal, result, device, progress, learned=sounds)
             watch.lap("write")
             warnings = recording_warnings(signal, settings, result.length_bounds[0])
             resolved = settings.as_dict() | {"device": device.type, "threads": threads}
@@ -128,14 +117,7 @@ def write_record(
     warnings: tuple[str, ...],
     extra: Mapping[str, Any] | None = None,
 ) -> JobOutcome:
-    """Writes `result.json`.
-
-    Args:
-        output, settings, signal, result, watch: of the run.
-        resolved: settings as JSON values, as far as the result has not resolved them.
-        warnings: of the recording.
-        extra: further entries.
-    """
+    """Writes `result.json`."""
     from dstft_cli.run.output import array_step
 
     record = result_record(
@@ -198,11 +180,7 @@ def cpu_threads(count: int | None) -> Iterator[int]:
 
 
 def optimize(
-    samples: Any,
-    sample_rate: float,
-    *,
-    progress: Progress | None = None,
-    **settings: Any,
+    samples: Any, sample_rate: float, *, progress: Progress | None = None, **settings: Any
 ) -> Result:
     """Learns the best window lengths and frame positions for a signal.
 

@@ -15,9 +15,8 @@ import torch
 from numpy.typing import NDArray
 
 from dstft_cli.audio import Signal
-from dstft_cli.names import Progress
 from dstft_cli.plot import PixelPool
-from dstft_cli.records import Result
+from dstft_cli.records import Progress, Result
 from dstft_cli.results import (
     MeanFrames,
     NpyStream,
@@ -69,7 +68,7 @@ def write_result(
         if pictures is not None:
             passes.run(pictures.learned.centers, None, result.n_fft, finer, "spectrogram")
     if settings.emit != "none":
-        text = emitted_call(result, settings.emit, str(settings.channel), settings.highpass)
+        text = emitted_call(result, settings.emit, settings, signal)
         output.to_stdout(text.encode("utf-8"), "the emitted call")
     picture = b"" if pictures is None else pictures.spectrogram()
     output.send("png", picture)
@@ -77,7 +76,7 @@ def write_result(
         return
     if output.holds_figures:
         output.write(f"spectrogram.{settings.format}", picture)
-    write_parameters(output.path("parameters.npz"), result, step)
+    write_parameters(output.path("parameters.npz"), result, step, signal.offset)
     if not learned:
         return
     if output.holds_figures:
@@ -125,23 +124,19 @@ def _pictures(settings: Settings, signal: Signal, result: Result) -> Pictures:
         cmap=settings.cmap,
         format=settings.format,
         channels=signal.samples.shape[0],
+        offset=signal.offset,
     )
 
 
 def _array_takers(
-    stack: ExitStack,
-    output: Output,
-    settings: Settings,
-    signal: Signal,
-    result: Result,
-    step: int,
+    stack: ExitStack, output: Output, settings: Settings, signal: Signal, result: Result, step: int
 ) -> list[Taker]:
     """Streams for the magnitudes and the transform, wherever they are wanted."""
     channels = (signal.samples.shape[0],) if settings.channel == "all" else ()
     plane = (*channels, len(result.frequencies))
     files: list[tuple[BinaryIO, str, bool]] = []
     if (npy := output.single("npy")) is not None:
-        files.append((npy, str(settings.npy), True))
+        files.append((npy, "standard output" if settings.npy == "-" else str(settings.npy), True))
     if output.directory is not None:
         names = ("spectrogram.npy", "stft.npy") if settings.save_stft else ("spectrogram.npy",)
         for name in names:
@@ -161,14 +156,7 @@ def _array_takers(
 
 
 class Passes:
-    """Passes over one signal with the window family and normalization of a result.
-
-    Args:
-        signal: the recording.
-        result: what was learned.
-        device, dtype: where and how it is computed.
-        progress: called as `progress(stage, done, total)` with frames done.
-    """
+    """Passes over one signal with the window family and normalization of a result."""
 
     def __init__(
         self,
@@ -192,15 +180,7 @@ class Passes:
         takers: Sequence[Taker],
         stage: str,
     ) -> None:
-        """One pass; none if there are no `takers`.
-
-        Args:
-            centers: of the frames, samples, `[T]`.
-            length: of all windows, samples; None: those that were learned for these frames.
-            n_fft: FFT size, samples.
-            takers: called in turn with the number of the first frame and the block.
-            stage: what `progress` calls it.
-        """
+        """One pass; none if there are no `takers`."""
         if not takers:
             return
         frames = Frames(self._samples, centers, n_fft, device=self._device, dtype=self._dtype)
@@ -254,7 +234,7 @@ def to_pool(pool: PixelPool, peak: float) -> Taker:
 
     Relative to the largest sample, so that no square overflows.
     """
-    scale = np.float32(1 / peak) if 1e-30 < peak < 1e30 else np.float64(1 / peak)
+    scale = np.float32(1 / peak) if 1e-30 < peak < 1e30 else np.float64(1 / (peak or 1))
 
     def take(start: int, block: Block) -> None:
         magnitude = np.abs(block) * scale

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -15,86 +14,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dstft_cli.audio import audio_format, write_audio
-from dstft_cli.errors import InputError, printable
-from dstft_cli.names import Progress
-from dstft_cli.results import (
-    StoredParameters,
-    StoredTransform,
-    atomic_file,
-    disk_errors,
-    open_stft,
-)
+from dstft_cli.errors import InputError, counted, printable
+from dstft_cli.records import Progress
+from dstft_cli.results import StoredParameters, StoredTransform, atomic_file, disk_errors, open_stft
 from dstft_cli.run.apply import read_learned
 from dstft_cli.stft import Inverse, LeastSquaresInverse, Transform, inverse_of
 
 _FULL_SCALE = 1 + 1e-5  # up to half a step of PCM_16 above 1 is rounding, not clipping
-
-
-@dataclass(frozen=True)
-class Reconstruction:
-    """The audio that was written.
-
-    Attributes:
-        output: its path; None for a stream.
-        samples: per channel.
-        channels: number of them.
-        sample_rate: Hz.
-        uncovered: samples that no window covers, set to zero.
-        weak: samples near the ends of windows, with an error above 1e-4 of the level.
-        clipped: values beyond the range of a PCM subtype.
-        iterations: of least squares; None where window lengths do not vary with frequency.
-        residual: relative difference of its transform from the saved one; or None.
-        converged: whether the iterations converged.
-    """
-
-    output: Path | None
-    samples: int
-    channels: int
-    sample_rate: float
-    uncovered: int
-    weak: int
-    clipped: int
-    iterations: int | None = None
-    residual: float | None = None
-    converged: bool = True
-
-    @property
-    def summary(self) -> list[str]:
-        """Lines for a person."""
-        channels = f"{self.channels} channel{'s' * (self.channels > 1)}"
-        lines = [
-            f"reconstructed  {self.samples} samples, {self.samples / self.sample_rate:.3f} s, "
-            f"{self.sample_rate:g} Hz, {channels}"
-        ]
-        if self.iterations is not None:
-            steps = f"{self.iterations} iteration{'s' * (self.iterations != 1)}"
-            lines.append(f"least squares  {steps}, residual {self.residual:.1g}")
-        return lines if self.output is None else [*lines, f"audio          {self.output}"]
-
-    @property
-    def warnings(self) -> list[str]:
-        """One line each, with the remedy."""
-        lines = []
-        for count, what in (
-            (self.uncovered, "covered by no window and set to zero"),
-            (self.weak, "covered only by the ends of windows and inexact"),
-        ):
-            if count:
-                lines.append(
-                    f"{count} samples ({count / self.samples:.2g} of all) are {what}: "
-                    "learn again with a lower `hop_length` or `overlap`"
-                )
-        if not self.converged:
-            lines.append(
-                f"least squares stopped after {self.iterations} iterations, residual "
-                f"{self.residual:.1g}, and the audio may be inexact: "
-                "learn again with a lower `hop_length` or `overlap`"
-            )
-        if self.clipped:
-            lines.append(
-                f"{self.clipped} values are beyond [-1, 1] and clipped: use `subtype` FLOAT"
-            )
-        return lines
 
 
 def run_reconstruct(
@@ -105,24 +31,10 @@ def run_reconstruct(
     force: bool = False,
     stdout: BinaryIO | None = None,
     progress: Progress | None = None,
-) -> Reconstruction:
-    """Writes the audio whose transform a directory of results holds.
+) -> tuple[list[str], list[str]]:
+    """Writes the audio whose transform a directory holds; lines of a summary, and warnings.
 
     Memory depends on n_fft and the number of channels, not on the duration.
-
-    Args:
-        directory: written by `dstft optimize --save-stft`, with `stft.npy` and `parameters.npz`.
-        output: a path that ends in .wav or .flac, or `-` for a WAV on `stdout`; None:
-            `DIR-reconstructed.wav` in the current directory.
-        subtype: `PCM_16`, `PCM_24` or `FLOAT`; None: FLOAT, PCM_24 in FLAC.
-        force: replace an existing file.
-        stdout: where `-` goes.
-        progress: called as `progress(stage, done, total)`.
-
-    Raises:
-        InputError: the directory or one of its files is missing, damaged or from another run.
-        UsageError: the output exists, or its format is unknown.
-        OutputError: it cannot be written.
     """
     if output is None:
         name = Path(os.path.realpath(directory)).name
@@ -137,31 +49,59 @@ def run_reconstruct(
         if path is not None:
             file = stack.enter_context(atomic_file(path, force=force, kind="audio"))
         assert file is not None
-        limit = np.inf if subtype == "FLOAT" else _FULL_SCALE
-        watch = _Watch(limit, stored.samples, progress)
+        beyond = 0
+
+        def blocks() -> Iterator[NDArray[np.float64]]:
+            nonlocal beyond
+            done = 0
+            for block in inverse.samples(_read(transform, inverse)):
+                if subtype != "FLOAT":
+                    beyond += int(np.count_nonzero(np.abs(block) > _FULL_SCALE))
+                done += block.shape[1]
+                if progress is not None:
+                    progress("reconstruct", done, stored.samples)
+                yield block
+
         with disk_errors(path or "standard output"):
             write_audio(
                 file,
-                map(watch.look, inverse.samples(_read(transform, inverse))),
+                blocks(),
                 samples=stored.samples,
                 sample_rate=stored.sample_rate,
                 channels=transform.channels,
                 container=container,
                 subtype=subtype,
             )
-    solver = inverse if isinstance(inverse, LeastSquaresInverse) else None
-    return Reconstruction(
-        output=path,
-        samples=stored.samples,
-        channels=transform.channels,
-        sample_rate=stored.sample_rate,
-        uncovered=inverse.uncovered,
-        weak=inverse.weak,
-        clipped=watch.beyond,
-        iterations=solver.iterations if solver else None,
-        residual=solver.residual if solver else None,
-        converged=solver.converged if solver else True,
-    )
+    summary = [
+        f"reconstructed  {stored.samples} samples, {stored.samples / stored.sample_rate:.3f} s, "
+        f"{stored.sample_rate:g} Hz, {counted(transform.channels, 'channel')}"
+    ]
+    if stored.offset:
+        summary.append(f"begins at      {stored.offset:g} s of the recording")
+    if isinstance(inverse, LeastSquaresInverse):
+        steps = counted(inverse.iterations, "iteration")
+        summary.append(f"least squares  {steps}, residual {inverse.residual:.1g}")
+    if path is not None:
+        summary.append(f"audio          {path}")
+    return summary, _warnings(inverse, stored.samples, beyond)
+
+
+def _warnings(inverse: Inverse | LeastSquaresInverse, samples: int, beyond: int) -> list[str]:
+    lines, remedy = [], "learn again with a lower `hop_length` or `overlap`"
+    for count, what in (
+        (inverse.uncovered, "covered by no window and set to zero"),
+        (inverse.weak, "covered only by the ends of windows and inexact"),
+    ):
+        if count:
+            lines.append(f"{count} samples ({count / samples:.2g} of all) are {what}: {remedy}")
+    if isinstance(inverse, LeastSquaresInverse) and not inverse.converged:
+        lines.append(
+            f"least squares stopped after {inverse.iterations} iterations, residual "
+            f"{inverse.residual:.1g}, and the audio may be inexact: {remedy}"
+        )
+    if beyond:
+        lines.append(f"{beyond} values are beyond [-1, 1] and clipped: use `subtype` FLOAT")
+    return lines
 
 
 def _inverse(
@@ -198,18 +138,3 @@ def _read(transform: StoredTransform, inverse: Inverse | LeastSquaresInverse) ->
     for start in inverse.starts():
         stop = min(start + inverse.block, transform.shape[-1])
         yield torch.from_numpy(transform.frames(start, stop))
-
-
-class _Watch:
-    """Reports progress of blocks, and counts values beyond a limit."""
-
-    def __init__(self, limit: float, samples: int, progress: Progress | None) -> None:
-        self._limit, self._samples, self._progress = limit, samples, progress
-        self._done = self.beyond = 0
-
-    def look(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
-        self.beyond += int(np.count_nonzero(np.abs(block) > self._limit))
-        self._done += block.shape[1]
-        if self._progress is not None:
-            self._progress("reconstruct", self._done, self._samples)
-        return block

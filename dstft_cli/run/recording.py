@@ -13,10 +13,9 @@ import numpy as np
 
 from dstft_cli.audio import Signal, load, probe
 from dstft_cli.audio.checks import percent
-from dstft_cli.errors import InputError, printable
-from dstft_cli.names import band_text, counted
+from dstft_cli.errors import InputError, SkippedError, band_text, counted, printable
 from dstft_cli.records import Note
-from dstft_cli.settings import OPTIONS, Settings
+from dstft_cli.settings import OPTIONS, Settings, SweepSettings
 
 log = logging.getLogger("dstft_cli")
 
@@ -30,27 +29,14 @@ _OFFSET = 5.0  # Hz, above it and below what most recordings are made for
 
 
 def check_recording(source: str, settings: Settings) -> None:
-    """Checks the header; does not read from a pipe or import torch.
-
-    Raises:
-        InputError: there is no such recording, or its header is not one of audio.
-        UsageError: it has no such channel, or the settings of pictures do not fit.
-    """
+    """Checks the header; does not read from a pipe or import torch."""
     s = settings
     rate = probe(source, channel=s.channel, sample_rate=s.sr, highpass=s.highpass)
     check_pictures(settings, rate)
 
 
 def check_pictures(settings: Settings, sample_rate: float | None) -> None:
-    """Checks the settings of pictures, if any are drawn.
-
-    Args:
-        settings: of the run.
-        sample_rate: of the recording, Hz; None where it is not known yet.
-
-    Raises:
-        UsageError: there is no such colour map, or `fmin` and `fmax` do not fit the recording.
-    """
+    """Checks the settings of pictures, if any are drawn."""
     if not settings.draws:
         return
     if settings.cmap != OPTIONS["cmap"].default:  # else no import of matplotlib yet
@@ -67,7 +53,7 @@ def check_pictures(settings: Settings, sample_rate: float | None) -> None:
 
 
 @contextmanager
-def load_recording(source: str, settings: Settings) -> Iterator[Signal]:
+def load_recording(source: str, settings: Settings, *, learns: bool = True) -> Iterator[Signal]:
     """Loads the part of a recording in the settings."""
     s = settings
     with load(
@@ -77,20 +63,24 @@ def load_recording(source: str, settings: Settings) -> Iterator[Signal]:
         offset=s.offset,
         duration=s.duration,
         highpass=s.highpass,
+        allow_silence=not isinstance(s, SweepSettings),
     ) as signal:
+        if signal.peak == 0 and s.on_silence == "skip":
+            raise SkippedError(
+                f"{printable(source)}: every sample is zero: skipped, nothing is written"
+            )
+        if signal.peak == 0 and learns and s.on_silence == "fail":
+            raise InputError(
+                f"{printable(source)}: every sample is zero: silence has no best window: use "
+                "`on_silence` write or skip"
+            )
         check_pictures(settings, signal.sample_rate)
         log.info(_loaded(signal, settings))
         yield signal
 
 
 def recording_warnings(signal: Signal, settings: Settings, shortest: float) -> tuple[str, ...]:
-    """Warnings about an offset in the recording, one line each.
-
-    Args:
-        signal: the recording.
-        settings: of the run.
-        shortest: window length that was allowed, samples.
-    """
+    """Warnings about an offset in the recording, one line each."""
     plain = settings.window_mode == settings.hop_mode == "fixed"  # nothing is led anywhere
     if plain:
         return signal.warnings
@@ -124,7 +114,7 @@ def concentrated(signal: Signal, criterion_fmin: float | None) -> Iterator[str]:
     total, count = float(moments.sum()), max(round(len(moments) / 100), 1)
     share = float(np.sort(moments)[-count:].sum()) / (total or 1.0)
     if share > _KNOCK and len(moments) >= 100:
-        at = size * (int(moments.argmax()) + 0.5) / signal.sample_rate
+        at = signal.offset + size * (int(moments.argmax()) + 0.5) / signal.sample_rate
         yield (
             f"{share:.0%} of the energy lies in a hundredth of the time, around {at:.4g} s: if that is a "
             "knock, leave it out with `offset` or `duration`"
@@ -167,7 +157,7 @@ def _loaded(signal: Signal, settings: Settings) -> str:
     resampled = "" if settings.sr is None else " (`sr`)"
     filtered = "" if settings.highpass is None else f", above {settings.highpass:g} Hz (`highpass`)"
     return (
-        f"loaded {signal.seconds:.3f} s, {signal.length} samples at "
+        f"loaded {signal.seconds:.3f} s from {signal.offset:g} s on, {signal.length} samples at "
         f"{signal.sample_rate} Hz{resampled}, {of}, peak {signal.peak:.3g}{filtered}"
     )
 
@@ -181,6 +171,7 @@ def input_record(signal: Signal) -> dict[str, Any]:
         "channels": signal.channels,
         "samples": signal.length,
         "seconds": signal.seconds,
+        "offset": signal.offset,
     }
 
 
@@ -210,8 +201,9 @@ def picture_notes(signal: Signal, settings: Settings) -> tuple[Note, ...]:
 
 @contextmanager
 def naming(signal: Signal) -> Iterator[None]:
-    """Within the block an InputError names the recording."""
+    """Within the block an InputError names the recording, and the part of it."""
     try:
         yield
     except InputError as error:
-        raise InputError(f"{printable(signal.path)}: {error}") from error
+        part = f" from {signal.offset:g} s on" if signal.offset else ""
+        raise InputError(f"{printable(signal.path)}{part}: {error}") from error

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from dstft_cli.errors import as_flags
-from dstft_cli.names import LARGEST_FFT
-from dstft_cli.records import Note
+from dstft_cli.records import LARGEST_FFT, Note
 
 _BLURS = "longer windows are too long for a signal of this length"
 
@@ -129,6 +128,10 @@ _SENTENCES: dict[str, str | Callable[[Note], str]] = {
     ),
     "best_is_longest": _best_is_longest,
     "best_is_shortest": _best_is_shortest,
+    "criterion_left_out": (
+        "the criterion {detail} in the directory is code, so it was not run and has no value: to run "
+        "it, name it with {names}"
+    ),
     "descent_stuck": ("the descent did not improve on its start: lower `lr`, or use `search`"),
     "gaps": (
         "hop length {value} samples leaves gaps between windows: lower {names}, to {limit} at most, "
@@ -169,6 +172,9 @@ _SENTENCES: dict[str, str | Callable[[Note], str]] = {
     "quiet_frames_rewarded": (
         "with normalization {detail} the criterion may reward windows that make frames quiet: use "
         "{names} energy"
+    ),
+    "silent": (
+        "every sample is zero: the spectrogram is its floor, and the criterion has no value"
     ),
     "spread_rewarded": (
         "{share} of the windows are the shortest allowed: {detail} may prefer sound spread out of "

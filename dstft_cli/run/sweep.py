@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import BinaryIO
 
 from dstft_cli.errors import as_flags
-from dstft_cli.names import CRITERIA, Progress
-from dstft_cli.records import Sweep
+from dstft_cli.records import Progress, Sweep
 from dstft_cli.results import SWEEP, Output, peak_memory_mb, sweep_csv, sweep_record
 from dstft_cli.run.optimize import JobOutcome, Stopwatch, cpu_threads, log, request_of
 from dstft_cli.run.recording import (
@@ -19,7 +18,7 @@ from dstft_cli.run.recording import (
     recording_warnings,
 )
 from dstft_cli.run.sentences import warnings_of
-from dstft_cli.settings import ALL, SWEEP_OPTIONS, SweepSettings
+from dstft_cli.settings import ALL, CRITERIA, SWEEP_OPTIONS, SweepSettings
 
 
 def run_sweep(
@@ -29,13 +28,7 @@ def run_sweep(
     stdout: BinaryIO | None = None,
     progress: Progress | None = None,
 ) -> JobOutcome:
-    """Sweeps one recording and writes the outputs of its settings.
-
-    Args: as for `run_optimize`.
-
-    Raises:
-        DstftError: an error in the input, the settings or the output. Nothing is written.
-    """
+    """Sweeps one recording and writes the outputs of its settings."""
     watch = Stopwatch()
     with Output.open(source, settings, stdout=stdout, products=SWEEP) as output:
         check_recording(source, settings)

@@ -4,8 +4,12 @@ from dstft_cli.settings.length import Length
 from dstft_cli.settings.option import Declaration
 from dstft_cli.settings.settings import (
     ALL,
+    CRITERIA,
+    EXPERIMENTS,
+    FIGURE_FORMATS,
     OPTIONS,
     RUN_OPTIONS,
+    SUBTYPES,
     SWEEP_OPTIONS,
     Settings,
     SweepSettings,
@@ -14,8 +18,12 @@ from dstft_cli.settings.sources import merge, settings_in_record
 
 __all__ = [
     "ALL",
+    "CRITERIA",
+    "EXPERIMENTS",
+    "FIGURE_FORMATS",
     "OPTIONS",
     "RUN_OPTIONS",
+    "SUBTYPES",
     "SWEEP_OPTIONS",
     "Declaration",
     "Length",

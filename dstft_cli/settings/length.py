@@ -8,16 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import GetCoreSchemaHandler
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
-
 from dstft_cli.errors import UsageError
 
 _NUMBER = r"\s*([0-9]+\.?[0-9]*(?:e[+-]?[0-9]+)?|\.[0-9]+)\s*"
 _LENGTH = re.compile(_NUMBER + r"(ms|s|)\s*", re.IGNORECASE)
-_TIME = re.compile(_NUMBER + r"(ms|s)\s*", re.IGNORECASE)
-_FREQUENCY = re.compile(_NUMBER + r"(k?hz)\s*", re.IGNORECASE)
 _PER_SECOND = {"s": 1.0, "ms": 1000.0}
+_UNITS: Mapping[str, tuple[re.Pattern[str], Mapping[str, float]]] = {
+    "S": (re.compile(_NUMBER + r"(ms|s)\s*", re.IGNORECASE), _PER_SECOND),
+    "HZ": (re.compile(_NUMBER + r"(k?hz)\s*", re.IGNORECASE), {"hz": 1.0, "khz": 1e-3}),
+}
 NOT_A_LENGTH = "is not a length: use samples (1024) or a time (23ms, 0.02s)"
 
 
@@ -39,15 +38,7 @@ class Length:
 
     @classmethod
     def parse(cls, text: str | float, name: str = "length") -> Length:
-        """Reads `1024`, `1024.5`, `23ms` or `0.02s`.
-
-        Args:
-            text: the length as written, or a number of samples.
-            name: what the length is, for the error message, e.g. `window length`.
-
-        Raises:
-            UsageError: not a length, or not above 0 and finite.
-        """
+        """Reads `1024`, `1024.5`, `23ms` or `0.02s`."""
         match = None if isinstance(text, bool) else _LENGTH.fullmatch(str(text))
         if match is None:
             raise UsageError(f"{name} '{text}' {NOT_A_LENGTH}")
@@ -86,22 +77,16 @@ class Length:
         return number if self.unit == "samples" else number + self.unit
 
     @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        from pydantic_core import core_schema  # not for --help
+
         return core_schema.no_info_plain_validator_function(_validate)
 
 
-def in_seconds(value: Any) -> Any:
-    """`500ms` or `0.5s` as 0.5; anything else as it is."""
-    return _without_unit(value, _TIME, _PER_SECOND)
-
-
-def in_hertz(value: Any) -> Any:
-    """`1kHz` or `1000Hz` as 1000; anything else as it is."""
-    return _without_unit(value, _FREQUENCY, {"hz": 1.0, "khz": 1e-3})
-
-
-def _without_unit(value: Any, pattern: re.Pattern[str], per_base_unit: Mapping[str, float]) -> Any:
-    match = pattern.fullmatch(value) if isinstance(value, str) else None
+def in_base_unit(value: Any, metavar: str) -> Any:
+    """`500ms` as 0.5 for the metavar `S`, `1kHz` as 1000 for `HZ`; anything else as it is."""
+    pattern, per_base_unit = _UNITS.get(metavar, (None, {}))
+    match = pattern.fullmatch(value) if pattern and isinstance(value, str) else None
     return value if match is None else float(match[1]) / per_base_unit[match[2].lower()]
 
 
@@ -111,6 +96,8 @@ def _validate(value: Any) -> Length:
     try:
         return Length.parse(value)
     except UsageError as error:
+        from pydantic_core import PydanticCustomError
+
         reason = str(error).split(" is not a length", 1)[1]
         raise PydanticCustomError("setting", "not a length{reason}", {"reason": reason}) from None
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from copy import copy
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from inspect import get_annotations
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le
-from pydantic.fields import FieldInfo
-from pydantic_core import PydanticCustomError
 from typer import Option
 from typer.models import OptionInfo
+
+from dstft_cli.settings.length import in_base_unit
 
 _RANGES = ((Gt, "above", "gt"), (Ge, "at least", "ge"), (Le, "at most", "le"))
 _KINDS = (
@@ -24,26 +27,24 @@ _KINDS = (
 
 @dataclass(frozen=True)
 class Declaration:
-    """One option of a settings class.
+    """One option of a settings class."""
 
-    Attributes:
-        name: of the field and YAML key.
-        type: of the value.
-        default: of the field.
-        option: help, panel and metavar.
-        limits: annotations with the range of a number.
-    """
-
-    name: str
-    type: Any
-    default: Any
-    option: OptionInfo
-    limits: Sequence[Any]
+    name: str  # of the field and YAML key
+    type: Any  # of the value
+    default: Any  # of the field
+    option: OptionInfo  # help, panel and metavar
+    limits: Sequence[Any]  # annotations with the range of a number
 
     @property
     def panel(self) -> str:
         """The heading in `--help`."""
         return str(self.option.rich_help_panel)
+
+    def varied(self, **changes: Any) -> Declaration:
+        """The same with another help, default text or panel."""
+        option = copy(self.option)
+        vars(option).update(changes)
+        return replace(self, option=option)
 
     @property
     def is_flag(self) -> bool:
@@ -107,38 +108,28 @@ def option(
     *,
     flags: tuple[str, ...] = (),
     default: str | bool = True,
-    expert: bool = False,
     **more: Any,
 ) -> Any:
     """Typer's option; `default` says in words what None means."""
     return Option(
-        *flags,
-        help=help,
-        metavar=metavar,
-        rich_help_panel=panel,
-        show_default=default,
-        hidden=expert,
-        **more,
+        *flags, help=help, metavar=metavar, rich_help_panel=panel, show_default=default, **more
     )
 
 
 def declarations_of(kind: type) -> Mapping[str, Declaration]:
     """The options of a settings class by name, in order."""
-    annotations = get_type_hints(kind, include_extras=True)
-    found = {}
+    annotations, found = annotations_of(kind), {}
     for field in fields(kind):
         value_type, *extras = get_args(annotations[field.name])
         option = next((extra for extra in extras if isinstance(extra, OptionInfo)), None)
         if option is not None:
-            found[field.name] = Declaration(
-                field.name, value_type, field.default, option, tuple(_metadata(extras))
-            )
+            found[field.name] = Declaration(field.name, value_type, field.default, option, extras)
     return found
 
 
-def _metadata(extras: Sequence[Any]) -> Iterator[Any]:
-    for extra in extras:
-        yield from extra.metadata if isinstance(extra, FieldInfo) else ()
+def annotations_of(kind: type) -> Mapping[str, Any]:
+    """The types of all fields of a class and its bases, with their metadata."""
+    return ChainMap(*map(get_annotations, kind.__mro__))
 
 
 def _members(kind: Any) -> Iterator[Any]:
@@ -158,7 +149,7 @@ def _limits(kind: Any) -> Iterator[Any]:
     """The ranges of the members of a union."""
     if get_origin(kind) is Annotated:
         inner, *extras = get_args(kind)
-        yield from _metadata(extras)
+        yield from extras
         yield from _limits(inner)
     elif get_origin(kind) is not Literal:
         for part in get_args(kind):
@@ -166,7 +157,12 @@ def _limits(kind: Any) -> Iterator[Any]:
 
 
 def check_text(value: Any, declared: Declaration) -> Any:
-    """`value`, with `auto` as None. Empty text is an error, and so is a truth value for a number."""
+    """`value` without its unit of time or frequency, and `auto` as None.
+
+    Empty text is an error, and so is a truth value for a number.
+    """
+    from pydantic_core import PydanticCustomError  # not for --help
+
     if isinstance(value, str) and not value.strip():
         raise PydanticCustomError("setting", "must not be empty")
     if isinstance(value, str) and "\0" in value:
@@ -175,7 +171,7 @@ def check_text(value: Any, declared: Declaration) -> Any:
         return None
     if isinstance(value, bool) and not declared.is_flag:
         return str(value).lower()
-    return value
+    return in_base_unit(value, str(declared.option.metavar))
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str:

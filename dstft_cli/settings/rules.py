@@ -27,36 +27,15 @@ _PICTURES = ("freq_scale", "fmin", "fmax", "db_range", "cmap", "format")
 
 @dataclass(frozen=True)
 class Contradiction:
-    """Settings that contradict each other.
+    """Settings that contradict each other."""
 
-    Attributes:
-        names: of the settings.
-        holds: called with the settings and the sample rate (Hz, None: not known yet).
-        text: the message; `{name}` is replaced by a setting and its value. Empty: equal ranks are
-            no error here; the fit checks them.
-        instead: values that a setting takes if it has a lower rank than the others or was not
-            given; by default its default.
-    """
-
-    names: tuple[str, ...]
+    names: tuple[str, ...]  # of the settings
+    # called with the settings and the sample rate (Hz, None: not known yet)
     holds: Callable[[Any, float | None], bool]
-    text: str
+    text: str  # `{name}` is replaced by a setting and its value; empty: the fit checks equal ranks
+    # values that a setting takes if it has a lower rank than the others or was not given; by
+    # default its default
     instead: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Idle:
-    """Settings without effect because of others.
-
-    Attributes:
-        names: of the settings.
-        holds: called with the settings.
-        causes: called with the settings; names of the settings that are the reason.
-    """
-
-    names: tuple[str, ...]
-    holds: Callable[[Any], bool]
-    causes: Callable[[Any], tuple[str, ...]]
 
 
 def _ordered(low: str, high: str) -> Contradiction:
@@ -167,43 +146,23 @@ def _first_stream(s: Any) -> tuple[str, ...]:
     return tuple(s.streams[:1])
 
 
-WITHOUT_EFFECT = (
-    Idle(("smoothness",), lambda s: s.window_mode in ONE_LENGTH, lambda s: ("window_mode",)),
-    Idle(
-        ("smoothness",),
-        lambda s: s.scope == "local" and s.window_mode == "time-frequency",
-        lambda s: ("scope", "window_mode"),
-    ),
-    Idle(
+# names without effect, when, and because of which (called with the settings)
+WITHOUT_EFFECT: tuple[tuple[tuple[str, ...], Callable[[Any], bool], Any], ...] = (
+    (("smoothness",), lambda s: s.window_mode in ONE_LENGTH, ("window_mode",)),
+    (
         ("smoothness",),  # the tiles of the local criterion overlap as they are
         lambda s: s.scope == "local" and s.window_mode == "time-frequency",
-        lambda s: ("window_mode", "scope"),
+        ("window_mode", "scope"),
     ),
-    Idle(
-        ("win_length_min", "win_length_max"),
-        lambda s: s.window_mode == "fixed",
-        lambda s: ("window_mode",),
-    ),
-    Idle(
-        ("hop_length_min", "hop_length_max"),
-        lambda s: s.hop_mode == "fixed",
-        lambda s: ("hop_mode",),
-    ),
-    Idle(
-        _DESCENT,
-        lambda s: s.window_mode == s.hop_mode == "fixed",
-        lambda s: ("window_mode", "hop_mode"),
-    ),
-    Idle(("max_steps", "tolerance"), _searched, lambda s: ("window_mode",)),
-    Idle(("order",), lambda s: s.criterion not in ("renyi", "lp"), lambda s: ("criterion",)),
-    Idle(("lr",), lambda s: s.optimizer in ("auto", "lbfgs"), lambda s: ("optimizer",)),
-    Idle(("save_stft",), lambda s: not s.writes_directory, _first_stream),
-    Idle(("npy_hop",), lambda s: not s.writes_directory and s.npy is None, _first_stream),
-    Idle(
-        _PICTURES,
-        lambda s: not s.draws,
-        lambda s: _first_stream(s) if s.figures else ("figures",),
-    ),
+    (("win_length_min", "win_length_max"), lambda s: s.window_mode == "fixed", ("window_mode",)),
+    (("hop_length_min", "hop_length_max"), lambda s: s.hop_mode == "fixed", ("hop_mode",)),
+    (_DESCENT, lambda s: s.window_mode == s.hop_mode == "fixed", ("window_mode", "hop_mode")),
+    (("max_steps", "tolerance"), _searched, ("window_mode",)),
+    (("order",), lambda s: s.criterion not in ("renyi", "lp"), ("criterion",)),
+    (("lr",), lambda s: s.optimizer in ("auto", "lbfgs"), ("optimizer",)),
+    (("save_stft",), lambda s: not s.writes_directory, _first_stream),
+    (("npy_hop",), lambda s: not s.writes_directory and s.npy is None, _first_stream),
+    (_PICTURES, lambda s: not s.draws, lambda s: _first_stream(s) if s.figures else ("figures",)),
 )
 
 
@@ -214,17 +173,7 @@ def settle(
     label: Callable[[str], str] | None = None,
     keep: Collection[str] = (),
 ) -> tuple[Settings, Mapping[str, tuple[str, ...]]]:
-    """Settings that hold together, and the names without effect, each with its causes.
-
-    Args:
-        settings: with ranks; a name without a rank counts as typed.
-        sample_rate: Hz, to compare times with samples; None: not known yet.
-        label: names a setting and its value in an error.
-        keep: names that stay although they have no effect.
-
-    Raises:
-        UsageError: two settings of one rank contradict each other.
-    """
+    """Settings that hold together, and the names without effect, each with its causes."""
     defaults: dict[str, Any] = {part.name: part.default for part in fields(settings)}
     idle: dict[str, tuple[str, ...]] = {}
     while True:
@@ -264,8 +213,8 @@ def _overridden(rule: Contradiction, settings: Settings, defaults: Mapping[str, 
 
 
 def _idle(settings: Settings, defaults: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    for rule in WITHOUT_EFFECT:
-        if rule.holds(settings):
-            for name in rule.names:
+    for names, holds, causes in WITHOUT_EFFECT:
+        if holds(settings):
+            for name in names:
                 if getattr(settings, name) != defaults[name]:
-                    yield name, rule.causes(settings)
+                    yield name, causes(settings) if callable(causes) else causes

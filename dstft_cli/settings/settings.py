@@ -4,34 +4,42 @@ Typer reads these declarations for the command line, pydantic for YAML, `--set` 
 Only `--help-all` shows the expert options.
 """
 
-from __future__ import annotations
-
+import re
 from collections.abc import Mapping
-from copy import copy
-from dataclasses import field, fields
-from functools import partial
+from dataclasses import dataclass, field, fields, make_dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
-from pydantic.dataclasses import dataclass
-from typer.models import OptionInfo
+from annotated_types import Ge, Gt, Le, Predicate
 
 from dstft_cli.settings import rules
-from dstft_cli.settings.length import Length, in_hertz, in_seconds
-from dstft_cli.settings.option import Declaration, check_text, declarations_of, option
+from dstft_cli.settings.length import Length
+from dstft_cli.settings.option import (
+    Declaration,
+    annotations_of,
+    check_text,
+    declarations_of,
+    option,
+)
 
 INPUT, TRANSFORM, LEARNED, CRITERION = "Input", "Transform", "Learned", "Criterion"
 OPTIMIZER, COMPUTE, OUTPUT, GENERAL = "Optimizer", "Compute", "Output", "General"
 RUN_PANELS = (INPUT, COMPUTE, OUTPUT)  # options of one recording or machine
 ALL = "all"  # criteria of a sweep
+NONE = "not written"  # a further file
+SHORT = {  # what --help shows; --help-all shows the options for experts too
+    *("channel", "duration", "highpass", "n_fft", "win_length", "win_length_min", "win_length_max"),
+    *("hop_length", "window_mode", "smoothness", "criterion", "scope", "output", "save_stft"),
+    *("force", "freq_scale", "preset"),
+}
+SUBTYPES = ("PCM_16", "PCM_24", "FLOAT")  # of `dstft reconstruct`
+EXPERIMENTS = ("windows", "hops", "tracking", "classification", "all")  # of `dstft reproduce`
 
-FftSize = Annotated[int, Field(ge=8, le=2**20)] | Literal["auto"]
-Frequency = Annotated[float, BeforeValidator(in_hertz)]
-Time = Annotated[float, BeforeValidator(in_seconds)]
+FftSize = Annotated[int, Ge(8), Le(2**20)] | Literal["auto"]
 Criterion = Literal["entropy", "renyi", "kurtosis", "concentration", "l1l2", "hoyer", "lp", "gini"]
 WORD = r"[^\W\d]\w*(\.[^\W\d]\w*)*"
-ObjectPath = Annotated[str, Field(pattern=f"^{WORD}:{WORD}$")]
+ObjectPath = Annotated[str, Predicate(re.compile(f"{WORD}:{WORD}").fullmatch)]
 Preset = Literal["music", "speech", "bioacoustics", "vibration"]
 Format = Literal["png", "svg", "pdf"]
 
@@ -39,10 +47,9 @@ Format = Literal["png", "svg", "pdf"]
 _input, _transform, _learned = (partial(option, p) for p in (INPUT, TRANSFORM, LEARNED))
 _criterion, _optimizer = partial(option, CRITERION), partial(option, OPTIMIZER)
 _compute, _output = partial(option, COMPUTE), partial(option, OUTPUT)
-_CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False, defer_build=True)
 
 
-@dataclass(frozen=True, kw_only=True, config=_CONFIG)
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """All settings of one run. A field is an option name with `_`, and a YAML key.
 
@@ -58,28 +65,24 @@ class Settings:
 
     # input
     channel: Annotated[
-        Annotated[int, Field(ge=0)] | Literal["mix", "all"],
+        Annotated[int, Ge(0)] | Literal["mix", "all"],
         _input(
             "mix: the mean of all channels. all: each channel, one common window. N: one channel, from 0.",
             "mix|all|N",
         ),
     ] = "mix"
     sr: Annotated[
-        Annotated[int, BeforeValidator(in_hertz)] | None,
-        Field(ge=1),
-        _input("Resample to this sample rate.", "HZ", default="the file's", expert=True),
+        int | None, Ge(1), _input("Resample to this sample rate.", "HZ", default="the file's")
     ] = None
     offset: Annotated[
-        Time,
-        Field(ge=0),
-        _input("Start of the part to read: 0.5, 0.5s or 500ms.", "S", expert=True),
+        float, Ge(0), _input("Start of the part to read: 0.5, 0.5s or 500ms.", "S")
     ] = 0.0
     duration: Annotated[
-        Time | None, Field(gt=0), _input("Length of the part to read.", "S", default="to the end")
+        float | None, Gt(0), _input("Length of the part to read.", "S", default="to the end")
     ] = None
     highpass: Annotated[
-        Frequency | None,
-        Field(gt=0),
+        float | None,
+        Gt(0),
         _input(
             "High-pass filter, against rumble and a constant offset (DC).",
             "HZ",
@@ -89,8 +92,7 @@ class Settings:
 
     # transform
     n_fft: Annotated[
-        FftSize,
-        _transform("FFT size. auto: a power of two that holds the longest window.", "N"),
+        FftSize, _transform("FFT size. auto: a power of two that holds the longest window.", "N")
     ] = "auto"
     win_length: Annotated[
         Length | None,
@@ -122,19 +124,16 @@ class Settings:
     ] = None
     window: Annotated[
         Literal["hann", "blackman", "nuttall", "gaussian", "kaiser"],
-        _transform("Window family.", "NAME", expert=True),
+        _transform("Window family.", "NAME"),
     ] = "hann"
     normalization: Annotated[
         Literal["energy", "amplitude", "none"],
         _transform(
             "What keeps its level when the length changes: noise (energy), tones (amplitude), or nothing.",
             "NAME",
-            expert=True,
         ),
     ] = "energy"
-    power: Annotated[
-        float, Field(gt=0), _transform("The criterion is computed from |X|**P.", "P", expert=True)
-    ] = 2.0
+    power: Annotated[float, Gt(0), _transform("The criterion is computed from |X|**P.", "P")] = 2.0
 
     # learned
     window_mode: Annotated[
@@ -149,11 +148,10 @@ class Settings:
         _learned(
             "Learned frame positions: none, one hop for the file, or the centre of every frame.",
             "MODE",
-            expert=True,
         ),
     ] = "fixed"
     hop_length_min: Annotated[
-        Length | None, _learned("Shortest learned hop.", "L", default="hop length / 2", expert=True)
+        Length | None, _learned("Shortest learned hop.", "L", default="hop length / 2")
     ] = None
     hop_length_max: Annotated[
         Length | None,
@@ -161,12 +159,11 @@ class Settings:
             "Longest learned hop.",
             "L",
             default="twice the hop length, as far as overlap and windows allow",
-            expert=True,
         ),
     ] = None
     smoothness: Annotated[
         float | None,
-        Field(ge=0),
+        Ge(0),
         _learned(
             "Keeps the length from jumping. 0: free, 0.1: smooth, 1: nearly constant. It means the "
             "same for any hop or FFT size.",
@@ -176,11 +173,10 @@ class Settings:
     ] = None
     overlap: Annotated[
         float,
-        Field(gt=0, le=1),
+        Gt(0),
+        Le(1),
         _learned(
-            "Longest hop, as a share of the window length. Above 0.9 the inverse is poor.",
-            "ETA",
-            expert=True,
+            "Longest hop, as a share of the window length. Above 0.9 the inverse is poor.", "ETA"
         ),
     ] = 0.5
 
@@ -197,28 +193,16 @@ class Settings:
     ] = "local"
     order: Annotated[
         float | None,
-        Field(gt=0),
-        _criterion(
-            "Order of renyi (not 1) or lp (at most 1).",
-            "ALPHA",
-            default="renyi 3, lp 0.5",
-            expert=True,
-        ),
+        Gt(0),
+        _criterion("Order of renyi (not 1) or lp (at most 1).", "ALPHA", default="renyi 3, lp 0.5"),
     ] = None
     criterion_fmin: Annotated[
-        Frequency | None,
-        Field(ge=0),
-        _criterion("Lowest frequency of the criterion.", "HZ", default="0", expert=True),
+        float | None, Ge(0), _criterion("Lowest frequency of the criterion.", "HZ", default="0")
     ] = None
     criterion_fmax: Annotated[
-        Frequency | None,
-        Field(gt=0),
-        _criterion(
-            "Highest frequency of the criterion.",
-            "HZ",
-            default="half the sample rate",
-            expert=True,
-        ),
+        float | None,
+        Gt(0),
+        _criterion("Highest frequency of the criterion.", "HZ", default="half the sample rate"),
     ] = None
 
     # optimizer
@@ -227,49 +211,37 @@ class Settings:
         _optimizer(
             "Optimizer. auto: L-BFGS; gradient steps for lengths per cell; Adam for hop mode time.",
             "NAME",
-            expert=True,
         ),
     ] = "auto"
     search: Annotated[
-        bool, _optimizer("Search a table of fixed window lengths before the descent.", expert=True)
+        bool, _optimizer("Search a table of fixed window lengths before the descent.")
     ] = True
     lr: Annotated[
         float | None,
-        Field(gt=0),
-        _optimizer("Learning rate of adam and sgd.", "LR", default="adam 0.05, sgd 1", expert=True),
+        Gt(0),
+        _optimizer("Learning rate of adam and sgd.", "LR", default="adam 0.05, sgd 1"),
     ] = None
     max_steps: Annotated[
-        int,
-        Field(ge=0, le=10**9),
-        _optimizer("Largest number of steps of the descent.", "N", expert=True),
+        int, Ge(0), Le(10**9), _optimizer("Largest number of steps of the descent.", "N")
     ] = 200
     tolerance: Annotated[
         float,
-        Field(gt=0),
-        _optimizer(
-            "The descent stops when the criterion changes by less than this share.",
-            "TOL",
-            expert=True,
-        ),
+        Gt(0),
+        _optimizer("The descent stops when the criterion changes by less than this share.", "TOL"),
     ] = 1e-6
     seed: Annotated[
-        int,
-        Field(ge=0, le=2**32 - 1),
-        _optimizer("Random seed, for criteria of your own.", "N", expert=True),
+        int, Ge(0), Le(2**32 - 1), _optimizer("Random seed, for criteria of your own.", "N")
     ] = 0
 
     # compute
     device: Annotated[
-        Literal["auto", "cpu", "cuda", "mps"],
-        _compute("Device to compute on.", "NAME", expert=True),
+        Literal["auto", "cpu", "cuda", "mps"], _compute("Device to compute on.", "NAME")
     ] = "auto"
     dtype: Annotated[
-        Literal["float32", "float64"], _compute("Precision of the transform.", "NAME", expert=True)
+        Literal["float32", "float64"], _compute("Precision of the transform.", "NAME")
     ] = "float32"
     threads: Annotated[
-        int | None,
-        Field(ge=1, le=4096),
-        _compute("CPU threads.", "N", default="all cores", expert=True),
+        int | None, Ge(1), Le(4096), _compute("CPU threads.", "N", default="all cores")
     ] = None
 
     # output
@@ -279,45 +251,40 @@ class Settings:
     ] = None
     png: Annotated[
         str | None,
-        _output(
-            "Also write the picture to this file. -: standard output.",
-            "PATH|-",
-            default="not written",
-            expert=True,
-        ),
+        _output("Also write the picture to this file. -: standard output.", "PATH|-", default=NONE),
     ] = None
     npy: Annotated[
         str | None,
         _output(
-            "Also write the magnitudes to this file. -: standard output.",
-            "PATH|-",
-            default="not written",
-            expert=True,
+            "Also write the magnitudes to this file. -: standard output.", "PATH|-", default=NONE
         ),
     ] = None
-    json: Annotated[
-        bool, _output("Write result.json to standard output.", flags=("--json",), expert=True)
-    ] = False
+    json: Annotated[bool, _output("Write result.json to standard output.", flags=("--json",))] = (
+        False
+    )
     emit: Annotated[
         Literal["none", "librosa", "torch", "scipy", "matlab"],
-        _output(
-            "Print code that computes the same transform with another library.",
-            "NAME",
-            expert=True,
-        ),
+        _output("Print code that computes the same transform with another library.", "NAME"),
     ] = "none"
     save_stft: Annotated[
         bool, _output("Also write stft.npy, the complex transform.", flags=("--save-stft",))
     ] = False
     force: Annotated[bool, _output("Replace what exists.", flags=("--force",))] = False
-    figures: Annotated[bool, _output("Draw pictures into the directory.", expert=True)] = True
+    on_silence: Annotated[
+        Literal["fail", "skip", "write"],
+        _output(
+            "For a recording of zeros: fail, write nothing (skip), or write its spectrogram at the start "
+            "parameters. Where nothing is learned, fail writes too.",
+            "WHAT",
+        ),
+    ] = "fail"
+    figures: Annotated[bool, _output("Draw pictures into the directory.")] = True
     npy_hop: Annotated[
         Length | Literal["auto", "full"],
         _output(
             "Distance of the frames in spectrogram.npy, each the energy mean around it. auto: at most "
             "32 bytes for a sample of sound; full: every frame, as with save_stft or a given hop.",
             "L",
-            expert=True,
         ),
     ] = "auto"
     freq_scale: Annotated[
@@ -325,31 +292,28 @@ class Settings:
         _output("Frequency axis of pictures. auto: log, below 2 kHz sample rate linear.", "NAME"),
     ] = "auto"
     fmin: Annotated[
-        Frequency | None,
-        Field(ge=0),
+        float | None,
+        Ge(0),
         _output(
-            "Lowest frequency in pictures.",
-            "HZ",
-            default="0; on a log axis where sound begins",
-            expert=True,
+            "Lowest frequency in pictures.", "HZ", default="0; on a log axis where sound begins"
         ),
     ] = None
     fmax: Annotated[
-        Annotated[Frequency, Field(gt=0)] | Literal["auto", "none"],
+        Annotated[float, Gt(0)] | Literal["auto", "none"],
         _output(
             "Highest frequency in pictures. auto: where sound ends, with 99.9 % of the energy above "
             "the noise below it; none: half the sample rate.",
             "HZ",
-            expert=True,
         ),
     ] = "auto"
     db_range: Annotated[
         float,
-        Field(gt=0),
-        _output("Range of the colours, in dB below the loudest point.", "DB", expert=True),
+        Gt(0),
+        Le(1000),
+        _output("Range of the colours, in dB below the loudest point.", "DB"),
     ] = 80.0
-    cmap: Annotated[str, _output("Matplotlib colour map.", "NAME", expert=True)] = "magma"
-    format: Annotated[Format, _output("Format of pictures.", "NAME", expert=True)] = "png"
+    cmap: Annotated[str, _output("Matplotlib colour map.", "NAME")] = "magma"
+    format: Annotated[Format, _output("Format of pictures.", "NAME")] = "png"
 
     # general
     preset: Annotated[
@@ -364,11 +328,8 @@ class Settings:
 
     ranks: Mapping[str, int] = field(default_factory=dict, repr=False, compare=False)
 
-    @field_validator("*", mode="before")
-    @classmethod
-    def _check_text(cls, value: Any, info: ValidationInfo) -> Any:
-        declared = OPTIONS.get(str(info.field_name))
-        return value if declared is None else check_text(value, declared)
+    def __post_init__(self) -> None:
+        self.__dict__.update(vars(_checked(type(self))(**vars(self))))  # type: ignore[arg-type]
 
     @property
     def streams(self) -> list[str]:
@@ -396,14 +357,7 @@ class Settings:
         }
 
     def request_values(self, sample_rate: float) -> dict[str, Any]:
-        """The values of `fit.Request`: lengths in samples, `n_fft` None for auto.
-
-        Args:
-            sample_rate: of the recording, Hz.
-
-        Raises:
-            UsageError: lengths contradict each other at this sample rate.
-        """
+        """The values of `fit.Request`: lengths in samples, `n_fft` None for auto."""
         settled, _ = rules.settle(self, sample_rate=sample_rate)
         values: dict[str, Any] = {"sample_rate": sample_rate}
         for name, declared in OPTIONS.items():
@@ -415,8 +369,25 @@ class Settings:
 
 
 OPTIONS: Mapping[str, Declaration] = declarations_of(Settings)
+for _name, _declared in OPTIONS.items():
+    _declared.option.hidden = _name not in SHORT
+CRITERIA, FIGURE_FORMATS = (OPTIONS[name].choices for name in ("criterion", "format"))
 RUN_OPTIONS = tuple(name for name in OPTIONS if OPTIONS[name].panel in RUN_PANELS)
 _REQUEST_PANELS = (TRANSFORM, LEARNED, CRITERION, OPTIMIZER, COMPUTE)
+
+
+@cache
+def _checked(kind: type) -> Any:
+    """A twin of a settings class that checks its values; `--help` imports no pydantic."""
+    from pydantic import BeforeValidator, ConfigDict
+    from pydantic.dataclasses import dataclass
+
+    declared, types = {**SWEEP_OPTIONS, **OPTIONS}, dict(annotations_of(kind))
+    for name in types.keys() & declared.keys():
+        check = partial(check_text, declared=declared[name])
+        types[name] = Annotated[types[name], BeforeValidator(check)]
+    twin = make_dataclass(kind.__name__, types.items(), kw_only=True)
+    return dataclass(twin, config=ConfigDict(allow_inf_nan=False))
 
 
 def _as_json(value: Any) -> Any:
@@ -425,80 +396,45 @@ def _as_json(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-def _vary(name: str, **changes: Any) -> OptionInfo:
-    """The option of `dstft optimize` with some attributes changed."""
-    option = copy(OPTIONS[name].option)
-    for key, value in changes.items():
-        setattr(option, key, value)
-    return option
-
-
-@dataclass(frozen=True, kw_only=True, config=_CONFIG)
+@dataclass(frozen=True, kw_only=True)
 class SweepSettings(Settings):
     """Settings of a sweep. It uses the options in `SWEEP_OPTIONS` only."""
 
-    n_fft: Annotated[
-        FftSize,
-        _vary(
-            "n_fft",
-            help="FFT size. auto: for each length a power of two, at least twice the length.",
-        ),
-    ] = "auto"
-    win_length_min: Annotated[
-        Length | None,
-        _vary(
-            "win_length_min",
-            show_default="about 3ms; scope plane: 2ms, at least 32; with N: n_fft/8 or hop / overlap",
-        ),
-    ] = None
-    win_length_max: Annotated[
-        Length | None,
-        _vary(
-            "win_length_max",
-            show_default="about 186ms; scope plane: 500 times the shortest, at most a quarter of INPUT",
-        ),
-    ] = None
-    hop_length: Annotated[
-        Length | None,
-        _vary(
-            "hop_length",
-            help="Distance between frame centres.",
-            show_default="n_fft/32; with N: n_fft/16",
-        ),
-    ] = None
     criterion: Annotated[
-        Criterion | Literal["all"] | ObjectPath,
-        _vary("criterion", help="Criterion to show, or all."),
+        Criterion | Literal["all"] | ObjectPath, _criterion("Criterion to show, or all.", "NAME")
     ] = "entropy"
-    output: Annotated[Path | None, _vary("output", show_default="STEM-sweep")] = None
-    overlap: Annotated[
-        float,
-        Field(gt=0, le=1),
-        _vary(
-            "overlap",
-            help="Longest hop, as a share of the window length.",
-            rich_help_panel=TRANSFORM,
-        ),
-    ] = 0.5
     csv: Annotated[
         str | None,
-        _output(
-            "Also write the curves to this file. -: standard output.",
-            "PATH|-",
-            default="not written",
-        ),
+        _output("Also write the curves to this file. -: standard output.", "PATH|-", default=NONE),
     ] = None
-    json: Annotated[bool, _vary("json", help="Write sweep.json to standard output.")] = False
 
 
-_SWEEP = (
-    *("n_fft", "win_length_min", "win_length_max", "hop_length", "overlap"),
-    *("window", "normalization", "power", "criterion", "scope", "order", "criterion_fmin"),
-    *("criterion_fmax", "output", "png", "csv", "json", "force", "figures", "format", "preset"),
+_SWEEP: Mapping[str, Mapping[str, str]] = {  # what differs from `dstft optimize`
+    "n_fft": {"help": "FFT size. auto: for each length a power of two, at least twice the length."},
+    "win_length_min": {
+        "show_default": "about 3ms; scope plane: 2ms, at least 32; with N: n_fft/8 or hop / overlap"
+    },
+    "win_length_max": {
+        "show_default": "about 186ms; scope plane: 500 times the shortest, at most a quarter of INPUT"
+    },
+    "hop_length": {
+        "help": "Distance between frame centres.",
+        "show_default": "n_fft/32; with N: n_fft/16",
+    },
+    "overlap": {
+        "help": "Longest hop, as a share of the window length.",
+        "rich_help_panel": TRANSFORM,
+    },
+    "output": {"show_default": "STEM-sweep"},
+    "json": {"help": "Write sweep.json to standard output."},
+}
+_SWEEP_TOO = (
+    *("window", "normalization", "power", "criterion", "scope", "order", "criterion_fmin", "csv"),
+    *("criterion_fmax", "png", "force", "figures", "format", "preset"),
 )
 SWEEP_OPTIONS = {
-    name: declared
+    name: declared.varied(**_SWEEP.get(name, {}))
     for name, declared in declarations_of(SweepSettings).items()
-    if declared.panel in (INPUT, COMPUTE) or name in _SWEEP
+    if declared.panel in (INPUT, COMPUTE) or name in (*_SWEEP, *_SWEEP_TOO)
 }
 """The options of `dstft sweep`."""

@@ -8,15 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-from pydantic import ValidationError
+from typing import TYPE_CHECKING, Any
 
 from dstft_cli.errors import UsageError, shortened, system_reason
 from dstft_cli.settings import rules
 from dstft_cli.settings.option import Declaration, did_you_mean
 from dstft_cli.settings.rules import IN_FILE, IN_MATRIX, PRESET, TYPED
 from dstft_cli.settings.settings import OPTIONS, SWEEP_OPTIONS, Settings, SweepSettings
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 BATCH_KEYS = ("defaults", "output_folder", "jobs")
 _MEBIBYTE = 1 << 20
@@ -30,19 +31,12 @@ _PLAIN_TAGS = {
 
 @dataclass(frozen=True)
 class Given:
-    """A setting's value, its rank (see `rules`), and how to name it.
+    """A setting's value, its rank (see `rules`), and how to name it."""
 
-    Attributes:
-        value: as text, or checked.
-        start: how a message begins with it.
-        within: how it is written within a message.
-        rank: see `rules`.
-    """
-
-    value: Any
-    start: str
-    within: str
-    rank: int = TYPED
+    value: Any  # as text, or checked
+    start: str  # how a message begins with it
+    within: str  # how it is written within a message
+    rank: int = TYPED  # see `rules`
 
 
 def merge(
@@ -72,7 +66,7 @@ def merge(
     given = {
         **_from_config(config, options),
         **from_pairs(set_pairs, options),
-        **_typed(typed, options),
+        **from_typed(typed, options),
     }
     for name, entry in given.items():
         if name not in names and entry.rank == TYPED:
@@ -98,6 +92,8 @@ def settings_of(
     given = {**below, **given}
     values = {name: entry.value for name, entry in given.items()}
     ranks = {name: entry.rank for name, entry in given.items()}
+    from pydantic import ValidationError  # not for --help
+
     try:
         settings = kind(**values)
     except ValidationError as error:
@@ -121,11 +117,7 @@ def settings_of(
 
 
 def settings_in_record(values: Mapping[str, Any]) -> Settings:
-    """The settings in a `result.json`.
-
-    Raises:
-        pydantic.ValidationError: a value is wrong.
-    """
+    """The settings in a `result.json`."""
     known = {name: value for name, value in values.items() if name != "preset"}
     return rules.settle(Settings(**known))[0]
 
@@ -148,7 +140,10 @@ def options_of(kind: type[Settings]) -> Mapping[str, Declaration]:
     return {**OPTIONS, **SWEEP_OPTIONS} if issubclass(kind, SweepSettings) else OPTIONS
 
 
-def _typed(typed: Mapping[str, Any], options: Mapping[str, Declaration]) -> dict[str, Given]:
+def from_typed(
+    typed: Mapping[str, Any], options: Mapping[str, Declaration] = OPTIONS
+) -> dict[str, Given]:
+    """Settings from options of the command line."""
     given = {}
     for name, value in typed.items():
         check_key(name, "", options)
@@ -250,15 +245,7 @@ class Item:
 
 
 def read_items(path: Path, *, option: str = "config", largest: int = _LARGEST) -> list[Item]:
-    """The top level of a YAML file, in order, as nodes.
-
-    Args:
-        option: what names it on the command line, for the error message.
-        largest: size at which it is refused, MiB.
-
-    Raises:
-        UsageError: the file cannot be read, is not a YAML mapping, or has a key twice.
-    """
+    """The top level of a YAML file, in order, as nodes."""
     root = _compose(_read_text(path, option, largest), lambda line: f"{path}:{line}")
     if root is None or root.tag.endswith(":null"):
         return []
@@ -270,11 +257,7 @@ def read_items(path: Path, *, option: str = "config", largest: int = _LARGEST) -
 
 
 def items(mapping: Any, path: Path) -> list[Item]:
-    """Keys and values of a mapping node.
-
-    Raises:
-        UsageError: a key is missing, not a plain value, or given twice.
-    """
+    """Keys and values of a mapping node."""
     found: dict[str, Item] = {}
     for key_node, value_node in mapping.value:
         line = line_of(key_node)
@@ -296,11 +279,7 @@ def line_of(node: Any) -> int:
 
 
 def scalar(node: Any, where: str) -> str | None:
-    """A plain value as text, or None for null; an error begins with `where`.
-
-    Raises:
-        UsageError: it is not a single plain value.
-    """
+    """A plain value as text, or None for null; an error begins with `where`."""
     if node.id != "scalar":
         raise UsageError(f"{where}: must be a single value, not a {node.id}")
     if node.tag not in _PLAIN_TAGS:
@@ -319,29 +298,24 @@ def _parse_scalar(text: str, where: str) -> str | None:
 
 def _read_text(path: Path, option: str, largest: int) -> str:
     named = option if option.isupper() else f"`{option}`"
+    yaml_file = f"give {named} a YAML file"
     try:
         with path.open("rb") as file:
             data = file.read(largest * _MEBIBYTE + 1)
+        if len(data) <= largest * _MEBIBYTE:
+            return data.decode("utf-8-sig")
+        problem = f"is above {largest} MiB, too large for settings: {yaml_file}"
     except FileNotFoundError:
-        raise UsageError(f"{path}: no such file: check {named}") from None
+        problem = f"no such file: check {named}"
     except IsADirectoryError:
-        raise UsageError(
-            f"{path}: is a directory: give {named} a YAML file{_or_list(option)}"
-        ) from None
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {system_reason(error)}: check {named}") from None
-    except ValueError as error:
-        raise UsageError(f"{path}: cannot be read: {error}: check {named}") from None
-    if len(data) > largest * _MEBIBYTE:
-        raise UsageError(
-            f"{path}: is above {largest} MiB, too large for settings: give {named} a YAML file"
-        )
-    try:
-        return data.decode("utf-8-sig")
+        problem = f"is a directory: {yaml_file}{_or_list(option)}"
     except UnicodeDecodeError:
-        raise UsageError(
-            f"{path}: is not UTF-8 text: give {named} a YAML file{_or_list(option)}"
-        ) from None
+        problem = f"is not UTF-8 text: {yaml_file}{_or_list(option)}"
+    except OSError as error:
+        problem = f"cannot be read: {system_reason(error)}: check {named}"
+    except ValueError as error:  # a NUL in the path
+        problem = f"cannot be read: {error}: check {named}"
+    raise UsageError(f"{path}: {problem}")
 
 
 def _or_list(option: str) -> str:

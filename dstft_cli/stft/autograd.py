@@ -60,7 +60,7 @@ def differentiable_stft(
         n_fft: FFT size K, samples, >= 2.
         hop_length: H > 0, samples: centres `t_i = i·H`, `T = 1 + ⌊N/H⌋`.
         centers: or the centres, samples, `[T]`; float64 for signals of more than some 10⁵ samples.
-        window: window family, one of `names.WINDOWS`.
+        window: window family, one of `records.WINDOWS`.
         normalization: `energy`, `amplitude` or `none`.
 
     Returns:

@@ -89,7 +89,7 @@ def stft(
         centers: frame centres, samples, `[T]`.
         lengths: window lengths, samples, in (0, n_fft], `[1, 1]`, `[1, T]`, `[F, 1]` or `[F, T]`.
         n_fft: FFT size K, samples.
-        window: window family, one of `names.WINDOWS`.
+        window: window family, one of `records.WINDOWS`.
         normalization: `energy`, `amplitude` or `none`.
 
     Returns:
@@ -177,7 +177,7 @@ def istft(
         lengths: window lengths, samples, in (0, n_fft], `[1, 1]`, `[1, T]`, `[F, 1]` or `[F, T]`.
         n_fft: FFT size K, samples.
         length: N, samples.
-        window: window family, one of `names.WINDOWS`.
+        window: window family, one of `records.WINDOWS`.
         normalization: `energy`, `amplitude` or `none`.
 
     Returns:

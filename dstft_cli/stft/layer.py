@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from dstft_cli.errors import UsageError
-from dstft_cli.names import HOP_MODES, NORMALIZATIONS, SHORTEST_WINDOW, WINDOW_MODES, WINDOWS
+from dstft_cli.records import HOP_MODES, NORMALIZATIONS, SHORTEST_WINDOW, WINDOW_MODES, WINDOWS
 from dstft_cli.stft.autograd import differentiable_stft
 from dstft_cli.stft.frames import center_dtype
 
@@ -40,7 +40,7 @@ class DSTFT(nn.Module):
         hop_length_min, hop_length_max: of hop mode `constant`, samples; None: half and twice of H.
         center_reach: of hop mode `time`, in hops, in (0, 0.5): gaps stay within
             `(1 ± 2·center_reach)·H`, so frames stay in order.
-        window: window family, one of `names.WINDOWS`.
+        window: window family, one of `records.WINDOWS`.
         normalization: `energy`, noise keeps its level; `amplitude`, a tone keeps its level; `none`.
         device, dtype: of the parameters. The transform is computed in the dtype and on the device of
             the signal.

@@ -32,7 +32,7 @@ class Transform:
 
     Attributes:
         n_fft: FFT size K, samples, >= 2; window lengths stay within (0, K].
-        window: window family, one of `names.WINDOWS`.
+        window: window family, one of `records.WINDOWS`.
         normalization: `energy`, `amplitude` or `none`.
     """
 

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from dstft_cli.errors import UsageError
-from dstft_cli.names import NORMALIZATIONS, WINDOWS
+from dstft_cli.records import NORMALIZATIONS, WINDOWS
 
 Profile = Callable[[Tensor], Tensor]
 
@@ -122,7 +122,7 @@ def window(u: Tensor, length: Tensor, name: str = "hann", normalization: str = "
     Args:
         u: distance from the frame centre, samples, `[..., K]`.
         length: window length θ, samples, > 0, broadcastable to `[..., 1]`.
-        name: window family, one of `names.WINDOWS`.
+        name: window family, one of `records.WINDOWS`.
         normalization: `none`; `amplitude`, `w / Σ_k w`; `energy`, `w / ‖w‖₂`, over the last axis.
 
     Returns:

@@ -106,8 +106,8 @@ def test_where_all_lengths_score_alike_bounds_are_not_noted():
     ("row", "hop", "options", "kind", "names", "limit"),
     [
         ([700], 128, {}, "hop_on_upper_bound", "hop_length_max", 280),
-        ([380], 128, {}, "hop_on_upper_bound", "overlap", 190),
-        ([180], 128, {"overlap": 0.9}, "hop_on_upper_bound", "", 162),
+        ([380], 128, {}, "hop_on_upper_bound", "hop_length_max", 190),
+        ([180], 128, {"overlap": 0.9}, "hop_on_upper_bound", "hop_length_max", 162),
         ([300, 256], 128, {}, "hop_on_upper_bound", "overlap", 128),
         ([512], 128, {"window_mode": "fixed"}, "hop_on_upper_bound", "hop_length_max", 256),
         ([700], 32, {}, "hop_on_lower_bound", "", None),

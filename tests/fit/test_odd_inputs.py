@@ -58,7 +58,7 @@ def test_a_window_that_ends_before_the_signal_is_told():
 
 def test_an_order_that_underflows_is_refused_and_float64_helps():
     options = {"criterion": "renyi", "order": 10, "n_fft": 2048, "window_mode": "time"}
-    with pytest.raises(UsageError, match=r"criterion renyi is .* at the start: lower `order`"):
+    with pytest.raises(UsageError, match=r"criterion renyi is .* at the start: change `order`"):
         optimize(clicks(), RATE, **options)
     result = optimize(clicks(), RATE, **options, dtype="float64")
     assert np.isfinite(result.criterion.final)

@@ -18,15 +18,8 @@ from numpy.typing import NDArray
 from dstft_cli import istft
 from dstft_cli.criteria import resolve
 from dstft_cli.errors import DstftError
-from dstft_cli.names import (
-    CRITERIA,
-    HOP_MODES,
-    NORMALIZATIONS,
-    OPTIMIZERS,
-    WINDOW_MODES,
-    WINDOWS,
-)
-from dstft_cli.records import Result
+from dstft_cli.records import HOP_MODES, NORMALIZATIONS, OPTIMIZERS, WINDOW_MODES, WINDOWS, Result
+from dstft_cli.settings import CRITERIA
 from dstft_cli.stft import stft
 from tests.contract.support import criterion_of
 from tests.fit.cases import optimize
@@ -38,7 +31,7 @@ REFUSALS = re.compile(
     "every sample is zero|at least 2 are needed|is above n_fft|needs windows of at least"
     "|is below hop length / overlap|ranks all cells|has no value per frequency"
     "|above overlap × window length|lies outside|a shorter window holds no sample|is above the max"
-    r"|is below the min|frames of this signal, above|criterion \w+ is \S+ at the start: lower `order`"
+    r"|is below the min|frames of this signal, above|criterion \w+ is \S+ at the start: change `order`"
 )
 SHAPES = ("noise", "tone", "constant", "click", "two clicks", "alternating", "silence", "steps")
 LEVELS = (1.0, 1.0, 1e-3, 32767.0, 1e30, 1e-30, 1e-42, 3e38)

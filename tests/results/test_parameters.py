@@ -27,7 +27,7 @@ def test_parameters_of_one_length(tmp_path: Path) -> None:
     write_parameters(tmp_path / "parameters.npz", result)
     with np.load(tmp_path / "parameters.npz", allow_pickle=False) as npz:
         stored = dict(npz)
-    assert sorted(stored) == sorted(NAMES)
+    assert sorted(stored) == sorted([*NAMES, "offset"])
     for name in ("window_length", "frame_centers", "hop_lengths", "times", "frequencies"):
         assert stored[name].dtype == np.float64
         np.testing.assert_array_equal(stored[name], getattr(result, name))

@@ -88,6 +88,7 @@ def test_every_window_and_normalization(recording):
         assert formulas[0] == formulas[1]
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of librosa's imports
 @pytest.mark.parametrize("library", PYTHON)
 def test_lengths_hops_and_channels(recording, emit, library):
     mix = recording.mean(1)

@@ -82,29 +82,20 @@ def test_pictures_are_left_out_and_the_data_is_the_same(recording):
     assert Path("one.png").read_bytes() == Path("drawn/spectrogram.png").read_bytes()
 
 
-def test_matplotlib_is_loaded_only_to_draw(recording):
-    code = (
-        "import sys; from dstft_cli.cli import main; code = main(sys.argv[1:]);"
-        "print(code, 'matplotlib' in sys.modules)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, "optimize", "in.wav", *FIXED, "-q", "--no-figures"],
-        capture_output=True, text=True,
-    )  # fmt: skip
-    assert (done.stdout, done.stderr) == ("0 False\n", "")
-
-
-def test_a_bad_place_or_header_is_refused_without_torch(recording):
+def test_libraries_are_loaded_only_when_they_are_needed(recording):
+    """torch after the places and the header are checked, matplotlib to draw."""
     code = (
         "import sys; from dstft_cli.cli import main\n"
         "for options in (['in.wav', '-o', 'd'], ['gone.wav'], ['in.wav', '--channel', '3']):\n"
-        "    print(main(['optimize', *options]), 'torch' in sys.modules)"
+        "    print(main(['optimize', *options]), 'torch' in sys.modules)\n"
+        "print(main(sys.argv[1:]), 'matplotlib' in sys.modules)"
     )
     Path("d").mkdir()
     Path("d/thesis").write_text("years")
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.stdout == "2 False\n1 False\n2 False\n"
-    assert names(Path()) == {"d", "in.wav"}
+    plain = ["optimize", "in.wav", *FIXED, "-q", "--no-figures", "-o", "e"]
+    done = subprocess.run([sys.executable, "-c", code, *plain], capture_output=True, text=True)
+    assert done.stdout == "2 False\n1 False\n2 False\n0 False\n"
+    assert names(Path()) == {"d", "e", "in.wav"}
 
 
 def test_all_channels_are_pooled_and_the_picture_says_so(recording, monkeypatch):

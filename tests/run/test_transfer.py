@@ -32,7 +32,9 @@ def test_a_hop_more_or_less(samples, frames):
     expected = [*lengths, lengths[-1]][:frames]
     assert fitting.window_length.tolist() == [expected]
     for other in (samples - 201, samples + 301):
-        message = r"over 0\.125 s, the recording lasts 0\.\d+ s: .* `window_mode` constant or"
+        message = (
+            r"over 0\.125 s at 8000 Hz, the signal lasts 0\.\d+ s .* `window_mode` constant or"
+        )
         with pytest.raises(InputError, match=message):
             transfer(stored(lengths[None]), 100.0, other, 8000.0)
 

@@ -46,6 +46,7 @@ EXAMPLES = {
     "emit": ("none", "none"),
     "save_stft": ("true", True),
     "force": ("true", True),
+    "on_silence": ("skip", "skip"),
     "figures": ("false", False),
     "npy_hop": ("full", "full"),
     "freq_scale": ("mel", "mel"),

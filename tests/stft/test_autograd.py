@@ -13,7 +13,7 @@ from torch import library
 from torch.autograd.gradcheck import GradcheckError
 
 from dstft_cli import UsageError
-from dstft_cli.names import NORMALIZATIONS, WINDOWS
+from dstft_cli.records import NORMALIZATIONS, WINDOWS
 from dstft_cli.stft import autograd, cells, differentiable_stft
 from stft.reference import explicit_stft
 

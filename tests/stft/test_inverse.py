@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dstft_cli.errors import UsageError
-from dstft_cli.names import NORMALIZATIONS, WINDOWS
+from dstft_cli.records import NORMALIZATIONS, WINDOWS
 from dstft_cli.stft import Inverse, LeastSquaresInverse, Transform, inverse_of, istft, stft
 from stft.reference import noise
 

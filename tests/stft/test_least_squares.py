@@ -7,7 +7,7 @@ import pytest
 import torch
 from fit.cases import each
 
-from dstft_cli.names import NORMALIZATIONS, WINDOWS
+from dstft_cli.records import NORMALIZATIONS, WINDOWS
 from dstft_cli.stft import LeastSquaresInverse, Transform, istft, least_squares, stft
 from stft.reference import explicit_stft, noise
 

@@ -10,7 +10,7 @@ from scipy.signal import ShortTimeFFT, windows
 from torch.autograd.gradcheck import GradcheckError
 
 from dstft_cli.errors import UsageError
-from dstft_cli.names import NORMALIZATIONS, WINDOWS
+from dstft_cli.records import NORMALIZATIONS, WINDOWS
 from dstft_cli.stft import differentiable_stft, stft, stft_derivatives
 from stft.reference import explicit_stft
 

@@ -8,7 +8,7 @@ import torch
 from fit.cases import each
 
 from dstft_cli.errors import UsageError
-from dstft_cli.names import NORMALIZATIONS, WINDOWS
+from dstft_cli.records import NORMALIZATIONS, WINDOWS
 from dstft_cli.stft import Transform, window
 from dstft_cli.stft.windows import FAMILIES, window_and_slopes
 from stft.reference import profile

@@ -1,0 +1,187 @@
+"""A part of a recording, a silent one, and parameters from a stranger."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from dstft_cli import optimize
+from dstft_cli.cli import main
+from dstft_cli.errors import InputError
+from dstft_cli.plot import pictures
+
+RATE = 8000
+PLAIN = ["--window-mode", "fixed", "--n-fft", "256", "--no-figures", "-q", "--force"]
+PART = ["--offset", "100.5", "--duration", "0.5"]
+CLICKS = (100.5, 100.75)  # s
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A long recording of two clicks, a silent one, and a criterion that tells when it is imported."""
+    place = tmp_path_factory.mktemp("parts")
+    x = 0.001 * np.random.default_rng(0).standard_normal(101 * RATE)
+    for at in CLICKS:
+        x[round(at * RATE)] = 0.9
+    soundfile.write(place / "long.wav", x, RATE, subtype="FLOAT")
+    soundfile.write(place / "zero.wav", np.zeros(RATE), RATE)
+    soundfile.write(place / "short.wav", x[-RATE:], RATE, subtype="FLOAT")
+    (place / "stranger.py").write_text(
+        "open('imported', 'w').close()\n"
+        "class Criterion:\n"
+        "    direction = 'minimize'\n"
+        "    def moments(self, a): return a, a * a\n"
+        "    def value(self, sums, cells): return sums[0] / sums[1].sqrt()\n"
+    )
+    return place
+
+
+@pytest.fixture(autouse=True)
+def here(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(folder)
+
+
+def parameters(place: str) -> dict:
+    return dict(np.load(Path(place) / "parameters.npz", allow_pickle=False))
+
+
+def record(place: str) -> dict:
+    return json.loads((Path(place) / "result.json").read_text())
+
+
+@pytest.mark.parametrize("more", [[], ["--npy-hop", "10ms"]])
+def test_times_are_those_of_the_recording(more):
+    assert main(["optimize", "long.wav", *PLAIN, *PART, *more, "-o", "part"]) == 0
+    found, X = parameters("part"), np.load("part/spectrogram.npy")
+    assert found["offset"] == record("part")["input"]["offset"] == 100.5
+    assert found["frame_centers"][0] == 0
+    np.testing.assert_allclose(found["times"], 100.5 + found["frame_centers"] / RATE)
+    for at in CLICKS:
+        near = np.abs(found["times"] - at) < 0.1
+        loudest = found["times"][near][X[:, near].sum(0).argmax()]
+        assert loudest == pytest.approx(at, abs=0.02)
+    applied = ["--offset", "100.25", "--duration", "0.5"]
+    assert main(["apply", "part", "long.wav", *applied, "-q", "--force", "-o", "again"]) == 0
+    times = parameters("again")["times"]
+    assert (times[0], times[-1]) == pytest.approx((100.25, 100.75), abs=0.02)
+    assert main(["sweep", "long.wav", *PART, "-q", "--force", "-o", "swept"]) == 0
+    assert json.loads(Path("swept/sweep.json").read_text())["input"]["offset"] == 100.5
+
+
+def test_pictures_count_from_the_start_of_the_recording(monkeypatch):
+    made = []
+
+    class Kept(pictures.Pictures):
+        def __post_init__(self):
+            super().__post_init__()
+            made.append(self)
+
+    monkeypatch.setattr(pictures, "Pictures", Kept)
+    drawn = [option for option in PLAIN if option != "--no-figures"]
+    assert main(["optimize", "long.wav", *drawn, *PART, "-o", "drawn"]) == 0
+    assert made[0].offset == 100.5
+
+
+def test_an_offset_in_the_file_that_is_none_is_refused(capsys):
+    assert main(["optimize", "long.wav", *PLAIN, *PART, "--save-stft", "-o", "saved"]) == 0
+    assert main(["reconstruct", "saved", "-o", "back.wav", "-q", "--force"]) == 0
+    assert len(soundfile.read("back.wav")[0]) == RATE // 2
+    good = parameters("saved")
+    np.savez("saved/parameters.npz", **{**good, "offset": np.array(-1.0)})
+    assert main(["reconstruct", "saved", "-o", "bad.wav"]) == 1
+    assert "'offset' -1" in capsys.readouterr().err
+    del good["offset"]  # of an earlier version
+    np.savez("saved/parameters.npz", **good)
+    assert main(["reconstruct", "saved", "-o", "old.wav", "-q"]) == 0
+
+
+def test_silence_is_drawn_where_nothing_is_learned(capsys):
+    assert main(["optimize", "zero.wav", *PLAIN, "-o", "silent"]) == 0
+    assert main(["apply", "silent", "zero.wav", "--no-figures", "-o", "quiet", "--force"]) == 0
+    assert "every sample is zero" in capsys.readouterr().err
+    for place in ("silent", "quiet"):
+        assert not np.load(f"{place}/spectrogram.npy").any()
+        assert record(place)["criterion"]["final"] is None
+    for scope in ("local", "plane"):
+        options = {"scope": scope, "window_mode": "fixed", "n_fft": 256}
+        assert [note.kind for note in optimize(np.zeros(RATE), RATE, **options).notes] == ["silent"]
+        with pytest.raises(InputError, match="every sample is zero"):
+            optimize(np.zeros(RATE), RATE, scope=scope)
+
+
+def test_silence_from_which_is_learned(capsys):
+    learn = ["optimize", "zero.wav", "-o", "learned", "--win-length", "300", "--n-fft", "512"]
+    assert main(learn) == 1
+    assert "--on-silence" in capsys.readouterr().err
+    assert main([*learn, "--on-silence", "skip"]) == 0
+    assert not Path("learned").exists()
+    for scope in ("local", "plane"):
+        assert main([*learn, "--scope", scope, "--on-silence", "write", "-q", "--force"]) == 0
+        assert (record("learned")["window_length"], record("learned")["n_fft"]) == (300, 512)
+        assert not np.load("learned/spectrogram.npy").any()
+    assert {"spectrogram.png", "parameters.npz"} <= {
+        path.name for path in Path("learned").iterdir()
+    }
+
+
+def test_a_batch_skips_silence(capsys):
+    Path("b.yaml").write_text(
+        "defaults: {on_silence: skip, window_mode: constant, n_fft: 256, figures: false}\n"
+        "output_folder: batch\njobs: [{input: [zero.wav, short.wav]}]\n"
+    )
+    assert main(["batch", "b.yaml", "--workers", "1", "--fail-fast", "--no-report"]) == 0
+    assert "1 done, 1 skipped" in capsys.readouterr().out
+    rows = Path("batch/summary.csv").read_text().splitlines()
+    assert [row.split(",")[4] for row in rows[1:]] == ["skipped", "done"]
+
+
+def test_code_named_in_a_result_runs_only_if_it_is_named_again(capsys):
+    own = ["--criterion", "stranger:Criterion"]
+    assert (
+        main(["optimize", "short.wav", "--window-mode", "constant", *own, *PLAIN[2:], "-o", "s"])
+        == 0
+    )
+    import sys
+
+    del sys.modules["stranger"]
+    Path("imported").unlink()
+    again = ["apply", "s", "short.wav", "--no-figures", "--force", "-o", "t"]
+    for command in (again, ["report", "s", "--force"], [*again, "--preset", "speech"]):
+        assert main(command) == 0
+        assert not Path("imported").exists()
+    assert record("t")["criterion"]["final"] is None
+    assert "--criterion" in capsys.readouterr().err
+    assert main([*again, "-q", *own]) == 0
+    assert Path("imported").exists()
+    assert record("t")["criterion"]["final"] == pytest.approx(record("s")["criterion"]["final"])
+    assert main([*again, "-q", "--criterion", "kurtosis"]) == 0
+    assert record("t")["criterion"]["name"] == "kurtosis"
+
+
+def test_without_a_search_no_best_fixed_window_is_named():
+    options = ["--scope", "plane", "--window-mode", "time", "--no-search", "--max-steps", "2"]
+    assert main(["optimize", "short.wav", *PLAIN[2:], *options, "-o", "descended"]) == 0
+    criterion = record("descended")["criterion"]
+    assert criterion["best_fixed"] == {"win_length": None, "value": None}
+    assert criterion["final"] <= criterion["start"]
+
+
+def test_numbers_beyond_all_bounds_give_one_line(capsys):
+    for options, code in (
+        (["--duration", "1e308"], 0),
+        (["--offset", "1e308"], 1),
+        (["--hop-length", "1e-320"], 2),
+        (["--overlap", "1e-9"], 2),
+        (["--power", "1e308"], 2),
+        (["--criterion", "lp", "--order", "1e-320"], 2),
+        (["-o", "/proc/x"], 1),
+    ):
+        given = ["optimize", "short.wav", "-q", "--no-figures", "--force", "-o", "far", *options]
+        assert main(given) == code, options
+        err = capsys.readouterr().err
+        assert err.count("\n") == (code > 0)
+        assert "internal error" not in err
+        assert "another run" not in err
