@@ -34,12 +34,12 @@ from dstft_cli.stft.bank import BINS_PER_FFT, BankOperator, MatrixBank
 from dstft_cli.stft.blocks import map_in_order
 from dstft_cli.stft.cells import CellOperator
 from dstft_cli.stft.frames import Frames
-from dstft_cli.stft.mapped import LengthOf
 from dstft_cli.stft.overlap_add import BlockInverse, incomplete, lost_and_weak
 from dstft_cli.stft.transform import Transform
 
 FloatArray = NDArray[np.floating[Any]]
 Array64 = NDArray[np.float64]
+LengthOf = Callable[[int, int], NDArray[np.floating[Any]]]
 
 MOST_ITERATIONS = 200
 TOLERANCE = {
