@@ -25,7 +25,7 @@ from dstft_cli.fit.evaluator import (
     spectrum_power_and_slopes,
 )
 from dstft_cli.fit.variables import Neighbours
-from dstft_cli.stft import FrequencyBank, Samples, Transform, cell_spectra, frequency_bank
+from dstft_cli.stft import CellOperator, FrequencyBank, Samples, Transform, frequency_bank
 
 FloatArray = NDArray[np.float64]
 Moments = tuple[Tensor, Tensor | None]
@@ -164,7 +164,8 @@ class CellEvaluator(Evaluator):
         part = lengths if lengths.shape[1] == 1 else lengths[:, start:stop]
         part = np.broadcast_to(part, (self.transform.bins, stop - start))
         frames, fractions = self.frames.block(start, stop), self.frames.fractions(start, stop)
-        found = cell_spectra(self.transform, frames, fractions, part, derivatives=derivatives)
+        operator = CellOperator(self.transform, fractions, part)
+        found = operator.transforms(frames, 2 if derivatives else 0)
         return (X[..., self.bins] for X in found)
 
     def _pool(self, start: int, stop: int) -> Callable[[Tensor], Tensor]:

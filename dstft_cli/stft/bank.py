@@ -16,7 +16,6 @@ Source: Leiber et al., IEEE TSP 73 (2025), arXiv 2506.21440, frequency-varying w
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
@@ -35,88 +34,56 @@ _LARGE_BLOCK = 1 << 23  # samples in a block of frames that pays for building a 
 _SQUARE_VALUES = 1 << 22  # of squared windows at a time
 
 
-class FrequencyBank(ABC):
-    """Windows of one length per bin at one fractional part of the centre.
+def frequency_bank(
+    transform: Transform, lengths: Tensor, fraction: float = 0.0, *, slopes: bool = False
+) -> FrequencyBank:
+    """The cheaper bank for window lengths `[F]`, samples, at one fractional part of the centres.
 
     Args:
-        lengths: window lengths θ_f, samples, `[F]`, in the dtype and on the device of the frames.
-        fraction: fractional part of the frame centres, samples, in [0, 1).
         slopes: also prepare the derivative with respect to the lengths.
-
-    Attributes:
-        block: least number of frames for one call.
     """
+    few = len(torch.unique(lengths)) * BINS_PER_FFT <= len(lengths)
+    kind = FFTBank if few else MatrixBank
+    return kind(transform, lengths, fraction, slopes=slopes)
+
+
+class FFTBank:
+    """One FFT per distinct length, of which the bins of that length are kept."""
 
     block = 1
 
     def __init__(
         self, transform: Transform, lengths: Tensor, fraction: float, *, slopes: bool = False
     ) -> None:
-        self._transform = transform
-        self._lengths = lengths
-        self._fraction = fraction
-        self._slopes = int(slopes)  # of the windows that are multiplied with
-
-    @abstractmethod
-    def parts(self, frames: Tensor) -> tuple[Tensor, ...]:
-        """Real and imaginary parts of frames `[C, n, K]`, up to a phase that depends on the bin alone.
-
-        Returns:
-            `Re X`, `Im X` and, with slopes, `Re ∂X/∂θ`, `Im ∂X/∂θ`; each `[C, n, F]`.
-        """
-
-    @abstractmethod
-    def spectra(self, frames: Tensor) -> Tensor:
-        """`X` by the definition, complex `[C, n, F]`, for frames `[C, n, K]`."""
-
-    def _windows(self, lengths: Tensor) -> tuple[Tensor, ...]:
-        u = self._transform.offsets(lengths) - self._fraction
-        return self._transform.values(u, lengths[:, None], slopes=self._slopes)
-
-
-def frequency_bank(
-    transform: Transform, lengths: Tensor, fraction: float = 0.0, *, slopes: bool = False
-) -> FrequencyBank:
-    """The cheaper of the two banks; arguments as for `FrequencyBank`."""
-    few = len(torch.unique(lengths)) * BINS_PER_FFT <= len(lengths)
-    kind = FFTBank if few else MatrixBank
-    return kind(transform, lengths, fraction, slopes=slopes)
-
-
-class FFTBank(FrequencyBank):
-    """One FFT per distinct length, of which the bins of that length are kept."""
-
-    def __init__(
-        self, transform: Transform, lengths: Tensor, fraction: float, *, slopes: bool = False
-    ) -> None:
-        super().__init__(transform, lengths, fraction, slopes=slopes)
         distinct, index = torch.unique(lengths, return_inverse=True)
         self._members = [torch.nonzero(index == m).ravel() for m in range(len(distinct))]
-        self._rows = self._windows(distinct)
+        u = transform.offsets(lengths) - fraction
+        self._rows = transform.values(u, distinct[:, None], slopes=int(slopes))
 
     def parts(self, frames: Tensor) -> tuple[Tensor, ...]:
-        transforms = [self._spectra(frames, row) for row in self._rows]
-        return tuple(part for X in transforms for part in (X.real, X.imag))
-
-    def spectra(self, frames: Tensor) -> Tensor:
-        return self._spectra(frames, self._rows[0])
-
-    def _spectra(self, frames: Tensor, rows: Tensor) -> Tensor:
-        X = frames.new_empty(
-            (*frames.shape[:-1], self._transform.bins), dtype=frames.dtype.to_complex()
-        )
-        for row, members in zip(rows, self._members, strict=True):
-            X[..., members] = torch.fft.rfft(frames * row)[..., members]
-        return X
+        """As `MatrixBank.parts`."""
+        found: list[Tensor] = []
+        for windows in self._rows:
+            bins = frames.shape[-1] // 2 + 1
+            X = frames.new_empty((*frames.shape[:-1], bins), dtype=frames.dtype.to_complex())
+            for row, members in zip(windows, self._members, strict=True):
+                X[..., members] = torch.fft.rfft(frames * row)[..., members]
+            found += (X.real, X.imag)
+        return tuple(found)
 
 
-class MatrixBank(FrequencyBank):
+class MatrixBank:
     """One matrix product for all bins, and its adjoints.
 
     Args:
+        lengths, fraction, slopes: as for `frequency_bank`.
         keep: also keep a large matrix, for repeated use.
+
+    Attributes:
+        block: least number of frames for one call.
     """
 
+    block = 1
     windows = 1
 
     def __init__(
@@ -128,9 +95,12 @@ class MatrixBank(FrequencyBank):
         slopes: bool = False,
         keep: bool = False,
     ) -> None:
-        super().__init__(transform, lengths, fraction, slopes=slopes)
-        self.bins = slice(0, transform.bins)
+        self._transform = transform
+        self._lengths = lengths
+        self._fraction = fraction
+        self._slopes = int(slopes)
         self._even = fraction == 0.0
+        self.bins = slice(0, transform.bins)
         self._places = transform.places(lengths, even=self._even)
         self._phase = transform.phase(self.bins, lengths)
         per_bin = len(self._places) * lengths.element_size() * (4 if slopes else 2)
@@ -143,6 +113,11 @@ class MatrixBank(FrequencyBank):
             self.block = _LARGE_BLOCK // transform.n_fft
 
     def parts(self, frames: Tensor) -> tuple[Tensor, ...]:
+        """Real and imaginary parts of frames `[C, n, K]`, up to a phase that depends on the bin alone.
+
+        Returns:
+            `Re X`, `Im X` and, with slopes, `Re ∂X/∂θ`, `Im ∂X/∂θ`; each `[C, n, F]`.
+        """
         sums, differences = split_halves(frames, self._even)
         found: list[list[Tensor]] = []
         for bins in self._ranges:
@@ -161,7 +136,7 @@ class MatrixBank(FrequencyBank):
         return tuple(torch.cat(pieces, dim=-1) for pieces in zip(*found, strict=True))
 
     def spectra(self, frames: Tensor | Given) -> Tensor:
-        """As in every bank, with the fractions and lengths of the constructor."""
+        """`X` of frames `[C, n, K]`, complex `[C, n, F]`."""
         real, imaginary = self.parts(frames.frames if isinstance(frames, Given) else frames)[:2]
         return torch.complex(real.contiguous(), imaginary.contiguous()) * self._phase
 
@@ -228,7 +203,8 @@ class MatrixBank(FrequencyBank):
         step = max(_SQUARE_VALUES // self._transform.n_fft, 1)
         for start in range(0, self._transform.bins, step):
             bins = slice(start, start + step)
-            yield bins, self._windows(self._lengths[bins])[0]
+            u = self._transform.offsets(self._lengths) - self._fraction
+            yield bins, self._transform.values(u, self._lengths[bins, None])[0]
 
 
 class BankOperator:
@@ -239,7 +215,7 @@ class BankOperator:
         places: number of the place of each frame, `[n]`.
     """
 
-    def __init__(self, banks: Sequence[Any], places: NDArray[np.int64]) -> None:
+    def __init__(self, banks: Sequence[MatrixBank], places: NDArray[np.int64]) -> None:
         self._banks = banks
         self._places = places
         self._groups = [
@@ -273,3 +249,6 @@ class BankOperator:
         parts = [work(bank, values[:, members]) for bank, members in self._groups]
         order = torch.argsort(torch.cat([members for _, members in self._groups]))
         return torch.cat(parts, dim=1)[:, order]
+
+
+FrequencyBank = FFTBank | MatrixBank

@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dstft_cli.errors import UsageError
-from dstft_cli.stft.bank import BankOperator, frequency_bank
+from dstft_cli.stft.bank import BINS_PER_FFT, BankOperator, MatrixBank
 from dstft_cli.stft.blocks import map_in_order
-from dstft_cli.stft.cells import cell_spectra
+from dstft_cli.stft.cells import CellOperator
 from dstft_cli.stft.frames import Frames
 from dstft_cli.stft.least_squares import LeastSquaresInverse
+from dstft_cli.stft.mapped import map_spectra
 from dstft_cli.stft.overlap_add import Inverse, check_lengths
 from dstft_cli.stft.transform import Transform
 
@@ -50,10 +51,17 @@ def spectra(
             X: Tensor = torch.fft.rfft(frames.block(start, stop) * w)
             return X
 
+    elif lengths.shape[1] == 1 and len(np.unique(lengths)) * BINS_PER_FFT <= len(lengths):
+        distinct, index = np.unique(lengths, return_inverse=True)
+        row = index.reshape(1, -1)
+        return map_spectra(
+            frames, transform, lambda a, b: (distinct, row.repeat(b - a, 0)), threads
+        )
+
     elif lengths.shape[1] == 1 and frames.few_fractions:
         fractions, places = frames.places()
         theta = torch.as_tensor(lengths[:, 0]).to(frames.dtype).to(frames.device)
-        banks = [frequency_bank(transform, theta, place) for place in fractions]
+        banks = [MatrixBank(transform, theta, place) for place in fractions]
         block = max(block, banks[0].block)
 
         def work(start: int, stop: int) -> Tensor:
@@ -65,7 +73,8 @@ def spectra(
             part = lengths if lengths.shape[1] == 1 else lengths[:, start:stop]
             part = np.broadcast_to(part, (transform.bins, stop - start))
             fractions = frames.fractions(start, stop)
-            return cell_spectra(transform, frames.block(start, stop), fractions, part)[0]
+            operator = CellOperator(transform, fractions, part)
+            return operator.spectra(frames.block(start, stop))
 
     def numbered(start: int) -> tuple[int, Tensor]:
         return start, work(start, min(start + block, len(frames)))
@@ -136,7 +145,7 @@ def stft_derivatives(
         found = tuple(torch.fft.rfft(block * w) for w in windows)
     else:
         theta = np.broadcast_to(_array(lengths), (len(lengths), len(centers)))
-        found = cell_spectra(transform, block, fractions, theta, derivatives=True)
+        found = CellOperator(transform, fractions, theta).transforms(block, 2)
     X, by_length, by_center = (_like(signal, part) for part in found)
     return X, by_length, by_center
 
