@@ -1,7 +1,7 @@
 """Windows, the transform and its derivatives, its inverse, and the layer."""
 
 from dstft_cli.stft.autograd import differentiable_stft
-from dstft_cli.stft.bank import FrequencyBank, frequency_bank
+from dstft_cli.stft.bank import MatrixBank, few_lengths
 from dstft_cli.stft.blocks import map_in_order
 from dstft_cli.stft.cells import CellOperator
 from dstft_cli.stft.frames import Frames, Samples
@@ -18,13 +18,13 @@ __all__ = [
     "DSTFT",
     "CellOperator",
     "Frames",
-    "FrequencyBank",
     "Inverse",
     "LeastSquaresInverse",
+    "MatrixBank",
     "Samples",
     "Transform",
     "differentiable_stft",
-    "frequency_bank",
+    "few_lengths",
     "inverse_of",
     "istft",
     "local_criterion",

@@ -8,8 +8,7 @@ and sines,
     Im X_c[f] = −Σ_{k>0} (x[k] − x[−k]) w(k; θ_f) sin(2πfk/K),
 
 which halves the work; `X[f] = X_c[f] · exp(−2πj f ⌊K/2⌋ / K)` restores the phase of the definition.
-The derivative with respect to `θ_f` is the same product with `∂w/∂θ`. For few distinct lengths one FFT
-per length costs less.
+The derivative with respect to `θ_f` is the same product with `∂w/∂θ`.
 
 Source: Leiber et al., IEEE TSP 73 (2025), arXiv 2506.21440, frequency-varying window lengths.
 """
@@ -28,55 +27,24 @@ from torch import Tensor
 from dstft_cli.stft.frames import Given, Gradients, Needs, joined_halves, split_halves
 from dstft_cli.stft.transform import Transform
 
-BINS_PER_FFT = 20  # a matrix product for so many bins costs about as much as one FFT
+_BINS_PER_FFT = 20  # a matrix product for so many bins costs about as much as one FFT
 _MATRIX_BYTES = 1 << 27  # a larger matrix is built in parts, again for each block of frames
 _LARGE_BLOCK = 1 << 23  # samples in a block of frames that pays for building a matrix
 _SQUARE_VALUES = 1 << 22  # of squared windows at a time
 
 
-def frequency_bank(
-    transform: Transform, lengths: Tensor, fraction: float = 0.0, *, slopes: bool = False
-) -> FrequencyBank:
-    """The cheaper bank for window lengths `[F]`, samples, at one fractional part of the centres.
-
-    Args:
-        slopes: also prepare the derivative with respect to the lengths.
-    """
-    few = len(torch.unique(lengths)) * BINS_PER_FFT <= len(lengths)
-    kind = FFTBank if few else MatrixBank
-    return kind(transform, lengths, fraction, slopes=slopes)
-
-
-class FFTBank:
-    """One FFT per distinct length, of which the bins of that length are kept."""
-
-    block = 1
-
-    def __init__(
-        self, transform: Transform, lengths: Tensor, fraction: float, *, slopes: bool = False
-    ) -> None:
-        distinct, index = torch.unique(lengths, return_inverse=True)
-        self._members = [torch.nonzero(index == m).ravel() for m in range(len(distinct))]
-        u = transform.offsets(lengths) - fraction
-        self._rows = transform.values(u, distinct[:, None], slopes=int(slopes))
-
-    def parts(self, frames: Tensor) -> tuple[Tensor, ...]:
-        """As `MatrixBank.parts`."""
-        found: list[Tensor] = []
-        for windows in self._rows:
-            bins = frames.shape[-1] // 2 + 1
-            X = frames.new_empty((*frames.shape[:-1], bins), dtype=frames.dtype.to_complex())
-            for row, members in zip(windows, self._members, strict=True):
-                X[..., members] = torch.fft.rfft(frames * row)[..., members]
-            found += (X.real, X.imag)
-        return tuple(found)
+def few_lengths(lengths: NDArray[np.floating[Any]]) -> bool:
+    """Whether one FFT for each distinct length of bins `[F, 1]` costs less than a matrix."""
+    return len(np.unique(lengths)) * _BINS_PER_FFT <= len(lengths)
 
 
 class MatrixBank:
     """One matrix product for all bins, and its adjoints.
 
     Args:
-        lengths, fraction, slopes: as for `frequency_bank`.
+        lengths: window lengths, samples, `[F]`.
+        fraction: fractional part of the centres, samples.
+        slopes: also prepare the derivative with respect to the lengths.
         keep: also keep a large matrix, for repeated use.
 
     Attributes:
@@ -151,7 +119,7 @@ class MatrixBank:
         return joined_halves(even, odd, self._transform.n_fft, self._even)
 
     def gradients(self, G: Tensor, given: Given, needs: Needs) -> Gradients:
-        """As `cells.BandKernel.gradients`, of all bins, for one length each; none of centres."""
+        """As `cells.BandKernel.gradients`, for one length per bin; none of centres."""
         by_length = None
         if needs[2]:
             sums, differences = (
@@ -189,7 +157,6 @@ class MatrixBank:
         return by_length
 
     def _matrices(self, bins: slice) -> tuple[Tensor, Tensor]:
-        """Cosines and sines under the windows of these bins, then under their slopes."""
         cosines, sines = self._transform.turns(bins, self._places)
         rows = self._rows(bins, self._slopes)
         return torch.cat([row * cosines for row in rows]), torch.cat([row * sines for row in rows])
@@ -210,9 +177,7 @@ class MatrixBank:
 class BankOperator:
     """The transform of frames at few places between samples, and its adjoint, as `cells.CellOperator`.
 
-    Args:
-        banks: one for each place; shared, for their matrices are large.
-        places: number of the place of each frame, `[n]`.
+    There is a bank for each place; `places` has the number of that of each frame, `[n]`.
     """
 
     def __init__(self, banks: Sequence[MatrixBank], places: NDArray[np.int64]) -> None:
@@ -224,31 +189,24 @@ class BankOperator:
         ]
 
     def spectra(self, frames: Tensor) -> Tensor:
-        """`A x`: complex `[C, n, F]` for frames `[C, n, K]`."""
-        return self._grouped(lambda bank, part: bank.spectra(part), frames)
+        return self._grouped(MatrixBank.spectra, frames)
 
     def adjoint(self, G: Tensor) -> Tensor:
-        """Gradient of `Re Σ Ḡ A x` with respect to the frames, `[C, n, K]`, for G `[C, n, F]`."""
-        return self._grouped(lambda bank, part: bank.adjoint(part), G)
+        return self._grouped(MatrixBank.adjoint, G)
 
     def energies(self) -> Tensor:
-        """`Σ_k w²` of the window of each cell, `[n, F]`."""
         return torch.stack([bank.energies for bank in self._banks])[torch.from_numpy(self._places)]
 
     def squares(self, share: NDArray[np.float64]) -> Iterator[tuple[slice, Tensor, Tensor]]:
-        """As `CellOperator.squares`, frame by frame."""
         found = {place: self._banks[place].squares(share) for place in set(self._places.tolist())}
         for i, place in enumerate(self._places.tolist()):
             sums, tops = found[place]
             yield slice(i, i + 1), sums[None], tops[None]
 
-    def _grouped(self, work: Callable[[Any, Tensor], Tensor], values: Tensor) -> Tensor:
+    def _grouped(self, work: Callable[[MatrixBank, Tensor], Tensor], values: Tensor) -> Tensor:
         """`work` of the frames of each bank, `[C, n, ...]`, in their own order."""
         if len(self._groups) == 1:
             return work(self._groups[0][0], values)
         parts = [work(bank, values[:, members]) for bank, members in self._groups]
         order = torch.argsort(torch.cat([members for _, members in self._groups]))
         return torch.cat(parts, dim=1)[:, order]
-
-
-FrequencyBank = FFTBank | MatrixBank

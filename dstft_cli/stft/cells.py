@@ -76,7 +76,7 @@ class CellOperator:
             self._keep_rows()
 
     def spectra(self, frames: Tensor) -> Tensor:
-        """`A x`: complex `[C, n, F]` for frames `[C, n, K]`."""
+        """`A x`, complex `[C, n, F]`, for frames `[C, n, K]`."""
         return self.transforms(frames)[0]
 
     def transforms(self, frames: Tensor, slopes: int = 0) -> tuple[Tensor, ...]:
@@ -110,14 +110,7 @@ class CellOperator:
         return torch.cat([w.square().sum(-1) for _, _, (w,) in self._batches(1)])[self._index]
 
     def squares(self, share: NDArray[np.float64]) -> Iterator[tuple[slice, Tensor, Tensor]]:
-        """Sums of squared windows `w / ‖w‖` over bands of bins, in blocks of frames.
-
-        Args:
-            share: factor of each bin's window in each of B bands, `[F, B]`.
-
-        Yields:
-            Frames, `Σ_f share · w²` `[n, B, K]` and `Σ_f share · max_k w²` `[n, B]`.
-        """
+        """Frames, `Σ_f share · w²` `[n, B, K]`, `Σ_f share · max_k w²` `[n, B]`; `‖w‖ = 1`."""
         bands = share.shape[1]
         bins, band = np.nonzero(share)
         for rows, members, (w,) in self._batches(bands):
@@ -172,15 +165,7 @@ class CellOperator:
 
 
 class BandKernel:
-    """A band of bins whose cells have windows of their own: spectra, and adjoint derivatives.
-
-    Args:
-        like: dtype and device of the frames.
-        whole: all centres are whole samples.
-
-    Attributes:
-        windows: of a frame that are computed at a time.
-    """
+    """A band of bins whose cells have windows of their own: spectra, and adjoint derivatives."""
 
     def __init__(self, transform: Transform, bins: slice, like: Tensor, *, whole: bool) -> None:
         self.bins = bins
@@ -192,7 +177,7 @@ class BandKernel:
         self._phase = transform.phase(bins, like)
 
     def spectra(self, given: Given) -> Tensor:
-        """`X` of the band, complex `[C, n, B]`; lengths are those of all bins."""
+        """`X` of the band, complex `[C, n, B]`; given are the lengths of all bins."""
         (w,) = self._windows(given)
         sums, differences = self._sides(given.frames)
         real = (w * self._cosines) @ sums
@@ -200,12 +185,7 @@ class BandKernel:
         return torch.complex(real, imaginary).permute(2, 0, 1) * self._phase
 
     def gradients(self, G: Tensor, given: Given, needs: Needs) -> Gradients:
-        """The part of the band in the gradients of frames `[C, n, K]`, centres `[n]` and its lengths.
-
-        Args:
-            G: gradient with respect to the band of X, `[C, n, B]`.
-            needs: which gradients to compute; the others are None.
-        """
+        """Its part in the gradients of frames, centres and lengths, for that of X, G `[C, n, B]`."""
         w, *slope = self._windows(given, 2 if needs[1] else 1 if needs[2] else 0)
         H = (G * self._phase.conj()).permute(1, 2, 0)  # [n, B, C]
         real, imaginary = H.real.contiguous(), H.imag.contiguous()
@@ -238,10 +218,9 @@ class BandKernel:
             whole=False,
         )
 
-    def _sides(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+    def _sides(self, frames: Tensor) -> Iterator[Tensor]:
         """`s` and `d`, each `[n, U, C]`."""
-        sums, differences = split_halves(frames, self._whole)
-        return sums.permute(1, 2, 0), differences.permute(1, 2, 0)
+        return (part.permute(1, 2, 0) for part in split_halves(frames, self._whole))
 
 
 def bands(transform: Transform) -> Iterator[slice]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dstft_cli.errors import UsageError
-from dstft_cli.stft.bank import BINS_PER_FFT, BankOperator, MatrixBank
+from dstft_cli.stft.bank import BankOperator, MatrixBank, few_lengths
 from dstft_cli.stft.blocks import map_in_order
 from dstft_cli.stft.cells import CellOperator
 from dstft_cli.stft.frames import Frames
@@ -51,7 +51,7 @@ def spectra(
             X: Tensor = torch.fft.rfft(frames.block(start, stop) * w)
             return X
 
-    elif lengths.shape[1] == 1 and len(np.unique(lengths)) * BINS_PER_FFT <= len(lengths):
+    elif lengths.shape[1] == 1 and few_lengths(lengths):
         distinct, index = np.unique(lengths, return_inverse=True)
         row = index.reshape(1, -1)
         return map_spectra(
@@ -102,18 +102,14 @@ def stft(
         normalization: `energy`, `amplitude` or `none`.
 
     Returns:
-        Complex `[F, T]` or `[C, F, T]`, F = n_fft // 2 + 1. Autograd reaches the signal only, and
-        only through lengths `[1, 1]` and `[1, T]`: the derivatives with respect to lengths and
-        centres come from `stft_derivatives` or `differentiable_stft`.
+        Complex `[F, T]` or `[C, F, T]`, F = n_fft // 2 + 1, without autograd: derivatives come from
+        `stft_derivatives` or `differentiable_stft`.
 
     Raises:
         UsageError: a length outside (0, n_fft], unknown window or normalization, wrong shapes.
     """
     source = _checked(signal, centers, lengths, n_fft)
     transform = Transform(n_fft, window, normalization)
-    if len(lengths) == 1:
-        w = transform.windows(source.fractions(0, len(source)), _row(signal, lengths))
-        return _like(signal, torch.fft.rfft(source.block(0, len(source)) * w))
     blocks = [block for _, block in spectra(source, transform, _array(lengths))]
     return _like(signal, torch.cat(blocks, dim=1))
 
@@ -141,7 +137,8 @@ def stft_derivatives(
     block = source.block(0, len(source))
     fractions = source.fractions(0, len(source))
     if len(lengths) == 1:
-        windows = transform.rows(fractions, _row(signal, lengths), 2)
+        row = lengths[0].detach().to(device=signal.device, dtype=signal.dtype)
+        windows = transform.rows(fractions, row, 2)
         found = tuple(torch.fft.rfft(block * w) for w in windows)
     else:
         theta = np.broadcast_to(_array(lengths), (len(lengths), len(centers)))
@@ -239,10 +236,6 @@ def _checked(signal: Tensor, centers: Tensor, lengths: Tensor, n_fft: int) -> Fr
 def _array(values: Tensor) -> NDArray[np.float64]:
     array: NDArray[np.float64] = values.detach().to("cpu", torch.float64).numpy()
     return array
-
-
-def _row(signal: Tensor, lengths: Tensor) -> Tensor:
-    return lengths[0].detach().to(device=signal.device, dtype=signal.dtype)
 
 
 def _like(signal: Tensor, X: Tensor) -> Tensor:

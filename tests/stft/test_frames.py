@@ -8,10 +8,7 @@ import torch
 from fit.cases import each
 
 from dstft_cli.stft import Frames, Transform, spectra, stft
-
-
-def noise(*shape: int) -> torch.Tensor:
-    return torch.from_numpy(np.random.default_rng(3).standard_normal(shape))
+from stft.reference import noise
 
 
 def frames_by_index(x: torch.Tensor, centers: np.ndarray, n_fft: int) -> torch.Tensor:
