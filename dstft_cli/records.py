@@ -115,7 +115,7 @@ class LengthMap:
         """Window lengths, samples, `[F, n]`, all within those of the tiles.
 
         Args:
-            frequencies: Hz, `[F]`.
+            frequencies: Hz, increasing, `[F]`.
             centers: of frames, samples, `[n]`.
         """
         lengths, index = self.on(frequencies)(centers)
@@ -125,22 +125,19 @@ class LengthMap:
     def on(
         self, frequencies: FloatArray
     ) -> Callable[[FloatArray], tuple[NDArray[np.float64], NDArray[np.unsignedinteger[Any]]]]:
-        """The lengths at frequencies `[F]`, Hz, as a function of frame centres, samples, `[n]`.
+        """The lengths at increasing frequencies `[F]`, Hz, as a function of frame centres, samples, `[n]`.
 
         `ln θ` is linear in time between tiles and in the number of the band between bands, so that
         neighbouring bands fade into each other as triangles; then it is rounded. The function gives the
         lengths that occur in the map, samples, `[M]`, and which of them each cell has, `[n, F]`.
         """
         band, part = _places(self.frequencies, np.asarray(frequencies, np.float64))
-        last_band, last_tile = len(self.frequencies) - 1, len(self.times) - 1
-        weights = np.zeros((last_band + 1, len(band)), np.float32)
-        cells = np.arange(len(band))
-        weights[np.minimum(band + 1, last_band), cells] = part
-        weights[band, cells] += np.float32(1) - part.astype(np.float32)
+        bins, way = np.bincount(band, minlength=len(self.frequencies)), part.astype(np.float32)
+        last_tile = len(self.times) - 1
         low, high = float(self.lengths.min()), float(self.lengths.max())
         steps = self.steps_per_octave
-        first = round(steps * math.log2(low))
-        table = np.exp2(np.arange(first, steps * math.log2(high) + 1) / steps).clip(low, high)
+        first, last = (math.floor(steps * math.log2(length)) for length in (low, high))
+        table = np.exp2(np.arange(first, last + 2) / steps).clip(low, high)
         kind = np.min_scalar_type(len(table))
 
         def index(
@@ -153,7 +150,10 @@ class LengthMap:
             near = self.lengths[:, start : int(following.max()) + 1].astype(np.float64)
             logs = np.log2(near) * steps - first
             rows = logs[:, tile - start] * (1 - share) + logs[:, following - start] * share
-            found = rows.T.astype(np.float32) @ weights
+            rows = np.ascontiguousarray(rows.T, np.float32)
+            found = np.repeat(np.diff(rows, axis=1, append=0), bins, axis=1)
+            found *= way
+            found += np.repeat(rows, bins, axis=1)
             return table, np.rint(found, out=found).astype(kind)
 
         return index
