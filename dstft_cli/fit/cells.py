@@ -231,7 +231,9 @@ class FrequencyEvaluator(CellEvaluator):
     def _banked(self, lengths: FloatArray, slopes: bool) -> Iterator[Moments]:
         """Moments of every block of frames, and their derivatives, each `[F, J]`."""
         here = torch.as_tensor(lengths[:, 0].copy()).to(self.dtype).to(self.device)
-        for fraction, members in self.frames.groups():
+        fractions, places = self.frames.places()
+        for number, fraction in enumerate(fractions):
+            members = np.flatnonzero(places == number)
             bank = MatrixBank(self.transform, here, fraction, slopes=slopes)
 
             def moments(frames: NDArray[np.int64], bank: MatrixBank = bank) -> Moments:

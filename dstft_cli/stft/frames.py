@@ -103,13 +103,6 @@ class Frames:
         part = np.zeros(1) if self._whole else self._fractions[start:stop]
         return torch.from_numpy(part).to(self.dtype).to(self.device)
 
-    def groups(self) -> Iterator[tuple[float, NDArray[np.int64]]]:
-        """Fractional parts of the centres, and the frames that have each."""
-        distinct, places = self.places()
-        order = np.argsort(places, kind="stable")
-        ends = np.cumsum(np.bincount(places))
-        yield from zip(distinct, np.split(order, ends[:-1]), strict=True)
-
     @property
     def few_fractions(self) -> bool:
         """Whether the centres have few distinct fractional parts, so that each may have a matrix."""

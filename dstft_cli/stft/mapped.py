@@ -85,8 +85,10 @@ def map_spectra(
             if len(again):
                 mask = torch.from_numpy(tiles[taken[again]] == number).to(parts.device)
                 which = torch.from_numpy(again).to(parts.device)
-                values[which] = torch.where(mask, values[which], found[rows[which]])
-            found[rows] = values
+                before = found.index_select(0, rows[which])
+                blend = torch.where(mask, values.index_select(0, which), before)
+                values.index_copy_(0, which, blend)
+            found.index_copy_(0, rows, values)
         return start, found.view(len(parts), stop - start, -1)[..., : transform.bins]
 
     return map_in_order(work, range(0, len(frames), block), threads)
@@ -121,8 +123,9 @@ class _Spectrum:
         Y = torch.fft.rfft(parts[..., self._first : self._first + N] * window).flatten(0, 1)
         bins = Y.shape[1]
         if self._matrix is None:
-            Y = torch.nn.functional.pad(Y, (0, self._count * _TILE - bins))
-            return Y.view(-1, _TILE)[tiles]
+            padded = Y.new_empty((len(Y), self._count * _TILE))
+            padded[:, :bins] = Y
+            return padded.view(-1, _TILE).index_select(0, tiles)
         after = (self._count * self._rows + 1) * _STEP - _BEFORE - bins
         left, right = Y[:, 1 : _BEFORE + 1].flip(1).conj(), Y[:, -1 - after : -1].flip(1).conj()
         Y = torch.cat([left, Y, right], 1)
@@ -131,7 +134,7 @@ class _Spectrum:
             tiles * self._rows + tiles // self._count
         )  # a frame has one row more than in its tiles
         rows = rows[:, None] + torch.arange(self._rows, device=Y.device)
-        inputs = torch.view_as_real(near[rows]).view(rows.numel(), 2 * _TAPS)
+        inputs = torch.view_as_real(near.index_select(0, rows.flatten())).flatten(1)
         X = inputs @ self._matrix.to(Y.device)
         return torch.view_as_complex(X.view(len(tiles), _TILE, 2))
 
