@@ -123,16 +123,15 @@ class _Spectrum:
         Y = torch.fft.rfft(parts[..., self._first : self._first + N] * window).flatten(0, 1)
         bins = Y.shape[1]
         if self._matrix is None:
-            padded = Y.new_empty((len(Y), self._count * _TILE))
-            padded[:, :bins] = Y
-            return padded.view(-1, _TILE).index_select(0, tiles)
+            wide = Y.new_empty((len(Y), self._count * _TILE))
+            wide[:, :bins] = Y
+            return torch.index_select(wide.view(-1, _TILE), 0, tiles)
         after = (self._count * self._rows + 1) * _STEP - _BEFORE - bins
         left, right = Y[:, 1 : _BEFORE + 1].flip(1).conj(), Y[:, -1 - after : -1].flip(1).conj()
         Y = torch.cat([left, Y, right], 1)
         near = Y.as_strided((Y.numel() // _STEP - 1, _TAPS), (_STEP, 1))
-        rows = (
-            tiles * self._rows + tiles // self._count
-        )  # a frame has one row more than in its tiles
+        # a frame has one row more than its tiles have
+        rows = tiles * self._rows + tiles // self._count
         rows = rows[:, None] + torch.arange(self._rows, device=Y.device)
         inputs = torch.view_as_real(near.index_select(0, rows.flatten())).flatten(1)
         X = inputs @ self._matrix.to(Y.device)
