@@ -38,6 +38,7 @@ _STEP, _BEFORE, _TAPS = (
     14,
 )  # values of a short spectrum: between rows of C, before, and of a row
 _OVERSAMPLED = 1.95  # N over the window length, at least
+_SHORTEST = 128  # N: its mirrored ends are as wide as the rows of C beyond them
 _KEPT = 64  # lengths, with their windows
 _POINTS = 512  # of a window, for C
 
@@ -103,7 +104,11 @@ class _Spectrum:
 
     def __init__(self, transform: Transform, length: float, *, short: bool) -> None:
         K = transform.n_fft
-        fit = [R for R in (8, 4, 2) if K % (_TILE * R) == 0 and _OVERSAMPLED * R * length <= K]
+        fit = [
+            R
+            for R in (8, 4, 2)
+            if K % (_TILE * R) == 0 and R * max(_OVERSAMPLED * length, _SHORTEST) <= K
+        ]
         ratio = fit[0] if short and fit else 1
         self._length = length
         self._transform = Transform(K // ratio, transform.window, transform.normalization)

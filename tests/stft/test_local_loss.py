@@ -123,6 +123,9 @@ def test_a_map_fades_between_its_tiles_in_few_steps():
         (1024, torch.float32, "hann", 2e-6),  # FFT sizes 128, 256, 512 and 1024
         (1024, torch.float32, "kaiser", 2e-6),
         (1024, torch.float64, "hann", 1e-12),
+        (512, torch.float32, "hann", 2e-6),
+        (256, torch.float32, "hann", 2e-6),
+        (128, torch.float32, "hann", 2e-6),
         (250, torch.float32, "hann", 2e-6),
         (15, torch.float64, "nuttall", 1e-12),
     ],
