@@ -144,10 +144,11 @@ def learned(signal: Array, result: Result) -> Plane:
     transform = Transform(result.n_fft, result.window, result.normalization)
     centers, frequencies, tiles = result.frame_centers, result.frequencies, result.length_map
     frames = Frames(signal[None, :], centers, result.n_fft, dtype=torch.float32)
+    lengths_at = None if tiles is None else tiles.on(frequencies)
     blocks = (
         spectra(frames, transform, result.lengths)
-        if tiles is None
-        else map_spectra(frames, transform, lambda a, b: tiles.at(frequencies, centers[a:b]))
+        if lengths_at is None
+        else map_spectra(frames, transform, lambda a, b: lengths_at(centers[a:b]))
     )
     power = np.empty((len(frequencies), len(centers)), np.float32)
     for start, X in blocks:

@@ -99,28 +99,48 @@ class LengthMap:
     def at(self, frequencies: FloatArray, centers: FloatArray) -> NDArray[np.float64]:
         """Window lengths, samples, `[F, n]`, all within those of the tiles.
 
+
+        Frequencies, Hz, `[F]`, increase; the centres of frames are samples, `[n]`.
+        """
+        lengths, index = self.on(frequencies)(centers)
+        cells: NDArray[np.float64] = lengths[index.T]
+        return cells
+
+    def on(
+        self, frequencies: FloatArray
+    ) -> Callable[[FloatArray], tuple[NDArray[np.float64], NDArray[np.unsignedinteger[Any]]]]:
+        """The lengths at increasing frequencies `[F]`, Hz, as a function of frame centres, samples, `[n]`.
+
         `ln θ` is linear in time between tiles and in the number of the band between bands, so that
-        neighbouring bands fade into each other as triangles; then it is rounded.
+        neighbouring bands fade into each other as triangles; then it is rounded. The function gives the
+        lengths that occur in the map, samples, `[M]`, and which of them each cell has, `[n, F]`.
         """
         band, part = _places(self.frequencies, np.asarray(frequencies, np.float64))
-        tile, share = _places(self.times, np.asarray(centers, np.float64))
-        if tile.size == 0:
-            return np.zeros((len(band), 0))
-        last_band, last_tile = len(self.frequencies) - 1, len(self.times) - 1
-        start, following = int(tile.min()), np.minimum(tile + 1, last_tile)
-        logs = np.log2(self.lengths[:, start : int(following.max()) + 1].astype(np.float64))
-        rows = logs[:, tile - start] * (1 - share) + logs[:, following - start] * share
-        upper = rows[np.minimum(band + 1, last_band)]
-        rows = rows[band]
-        rows += part[:, None] * (upper - rows)
-        rows *= self.steps_per_octave
-        index = np.rint(rows, out=rows).astype(np.int64)
-        if index.size == 0:
-            return rows
-        first = int(index.min())
-        table = np.exp2(np.arange(first, int(index.max()) + 1) / self.steps_per_octave)
-        table = table.clip(float(self.lengths.min()), float(self.lengths.max()))
-        return table[index - first]
+        bins, way = np.bincount(band, minlength=len(self.frequencies)), part.astype(np.float32)
+        last_tile = len(self.times) - 1
+        low, high = float(self.lengths.min()), float(self.lengths.max())
+        steps = self.steps_per_octave
+        first, last = (math.floor(steps * math.log2(length)) for length in (low, high))
+        table = np.exp2(np.arange(first, last + 2) / steps).clip(low, high)
+        kind = np.min_scalar_type(len(table))
+
+        def index(
+            centers: FloatArray,
+        ) -> tuple[NDArray[np.float64], NDArray[np.unsignedinteger[Any]]]:
+            tile, share = _places(self.times, np.asarray(centers, np.float64))
+            if tile.size == 0:
+                return table, np.zeros((0, len(band)), kind)
+            start, following = int(tile.min()), np.minimum(tile + 1, last_tile)
+            near = self.lengths[:, start : int(following.max()) + 1].astype(np.float64)
+            logs = np.log2(near) * steps - first
+            rows = logs[:, tile - start] * (1 - share) + logs[:, following - start] * share
+            rows = np.ascontiguousarray(rows.T, np.float32)
+            found = np.repeat(np.diff(rows, axis=1, append=0), bins, axis=1)
+            found *= way
+            found += np.repeat(rows, bins, axis=1)
+            return table, np.rint(found, out=found).astype(kind)
+
+        return index
 
 
 def _places(grid: FloatArray, values: FloatArray) -> tuple[NDArray[np.int64], FloatArray]:

@@ -25,7 +25,7 @@ from dstft_cli.fit.evaluator import (
     spectrum_power_and_slopes,
 )
 from dstft_cli.fit.variables import Neighbours
-from dstft_cli.stft import FrequencyBank, Samples, Transform, cell_spectra, frequency_bank
+from dstft_cli.stft import CellOperator, MatrixBank, Samples, Transform, few_lengths
 
 FloatArray = NDArray[np.float64]
 Moments = tuple[Tensor, Tensor | None]
@@ -164,7 +164,8 @@ class CellEvaluator(Evaluator):
         part = lengths if lengths.shape[1] == 1 else lengths[:, start:stop]
         part = np.broadcast_to(part, (self.transform.bins, stop - start))
         frames, fractions = self.frames.block(start, stop), self.frames.fractions(start, stop)
-        found = cell_spectra(self.transform, frames, fractions, part, derivatives=derivatives)
+        operator = CellOperator(self.transform, fractions, part)
+        found = operator.transforms(frames, 2 if derivatives else 0)
         return (X[..., self.bins] for X in found)
 
     def _pool(self, start: int, stop: int) -> Callable[[Tensor], Tensor]:
@@ -213,11 +214,12 @@ class FrequencyEvaluator(CellEvaluator):
     def _rows(
         self, lengths: FloatArray, *, slopes: bool
     ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
-        if (lengths.size == 1 and not slopes) or not self.frames.few_fractions:
+        column = np.broadcast_to(lengths, (self.transform.bins, 1))
+        if few_lengths(column) or not self.frames.few_fractions:
             return super()._rows(lengths, slopes=slopes)
         shape = (self.transform.bins, self._moments)
         rows, gradients = np.zeros(shape), np.zeros(shape)
-        for sums, derivatives in self._banked(lengths, slopes):
+        for sums, derivatives in self._banked(column, slopes):
             rows += sums.cpu().numpy()
             if derivatives is not None:
                 gradients += derivatives.cpu().numpy()
@@ -228,12 +230,13 @@ class FrequencyEvaluator(CellEvaluator):
 
     def _banked(self, lengths: FloatArray, slopes: bool) -> Iterator[Moments]:
         """Moments of every block of frames, and their derivatives, each `[F, J]`."""
-        column = np.broadcast_to(lengths[:, 0], self.transform.bins)
-        here = torch.as_tensor(column.copy()).to(self.dtype).to(self.device)
-        for fraction, members in self.frames.groups():
-            bank = frequency_bank(self.transform, here, fraction, slopes=slopes)
+        here = torch.as_tensor(lengths[:, 0].copy()).to(self.dtype).to(self.device)
+        fractions, places = self.frames.places()
+        for number, fraction in enumerate(fractions):
+            members = np.flatnonzero(places == number)
+            bank = MatrixBank(self.transform, here, fraction, slopes=slopes)
 
-            def moments(frames: NDArray[np.int64], bank: FrequencyBank = bank) -> Moments:
+            def moments(frames: NDArray[np.int64], bank: MatrixBank = bank) -> Moments:
                 weights = self._frame_weights[torch.from_numpy(frames).to(self.device)]
 
                 def pool(cells: Tensor) -> Tensor:

@@ -206,9 +206,8 @@ class Passes:
             return spectra(frames, transform, np.array([[length]]), threads)
         map_, frequencies = result.length_map, result.frequencies
         if map_ is not None:
-            return map_spectra(
-                frames, transform, lambda a, b: map_.at(frequencies, centers[a:b]), threads
-            )
+            lengths_at = map_.on(frequencies)
+            return map_spectra(frames, transform, lambda a, b: lengths_at(centers[a:b]), threads)
         lengths = result.lengths
         if lengths.shape[1] > 1 and len(centers) < result.frames:
             first = int(np.searchsorted(result.frame_centers, centers[0]))

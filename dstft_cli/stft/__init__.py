@@ -1,9 +1,9 @@
 """Windows, the transform and its derivatives, its inverse, and the layer."""
 
 from dstft_cli.stft.autograd import differentiable_stft
-from dstft_cli.stft.bank import FrequencyBank, frequency_bank
+from dstft_cli.stft.bank import MatrixBank, few_lengths
 from dstft_cli.stft.blocks import map_in_order
-from dstft_cli.stft.cells import cell_spectra
+from dstft_cli.stft.cells import CellOperator
 from dstft_cli.stft.frames import Frames, Samples
 from dstft_cli.stft.functional import inverse_of, istft, spectra, stft, stft_derivatives
 from dstft_cli.stft.layer import DSTFT
@@ -16,15 +16,15 @@ from dstft_cli.stft.windows import window
 
 __all__ = [
     "DSTFT",
+    "CellOperator",
     "Frames",
-    "FrequencyBank",
     "Inverse",
     "LeastSquaresInverse",
+    "MatrixBank",
     "Samples",
     "Transform",
-    "cell_spectra",
     "differentiable_stft",
-    "frequency_bank",
+    "few_lengths",
     "inverse_of",
     "istft",
     "local_criterion",

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
@@ -103,15 +104,12 @@ def differentiable_stft(
 
 
 class RowKernel:
-    """One window for all bins of a frame, lengths `[1, 1]` or `[1, n]`: one FFT per frame.
-
-    Args:
-        shared: the one length `[1, 1]` of all frames where all centres are whole, else None.
-    """
+    """One window for all bins of a frame, lengths `[1, 1]` or `[1, n]`: one FFT per frame."""
 
     windows = 1
 
     def __init__(self, transform: Transform, shared: Tensor | None) -> None:
+        """`shared`: the one length of all frames, where all centres are whole."""
         self.bins = slice(0, transform.bins)
         self._transform = transform
         self._shared = None if shared is None else transform.rows(None, shared[0], 1)
@@ -135,7 +133,12 @@ class RowKernel:
         if slope:
             by_window = (frames * y).sum(0)
             if needs[2]:
-                by_length = _by_length(by_window, slope[0], given.lengths.shape[1] == 1)
+                if given.lengths.shape[1] > 1:
+                    by_length = torch.linalg.vecdot(by_window, slope[0])[None, :]
+                elif len(slope[0]) == 1:
+                    by_length = torch.dot(by_window.sum(0), slope[0][0]).reshape(1, 1)
+                else:
+                    by_length = torch.linalg.vecdot(by_window, slope[0]).sum().reshape(1, 1)
             if slopes == 2:
                 by_center = torch.linalg.vecdot(by_window, slope[1])
         return y.mul_(w) if needs[0] else None, by_center, by_length
@@ -161,9 +164,7 @@ def _kernels(transform: Transform, lengths: Tensor, *, whole: bool) -> Iterator[
 class BlockedTransform:
     """The transform of a whole signal in blocks of frames, and its adjoint derivatives.
 
-    Args:
-        signal, centers, lengths: `[C, N]`, `[T]` or None, and `[1 or F, 1 or T]`, samples.
-        settings: hop (0 where there are centres), n_fft, window, normalization.
+    Takes what the operators below take.
     """
 
     def __init__(
@@ -176,6 +177,7 @@ class BlockedTransform:
         self._layout = Layout(signal.shape[-1], n_fft, count, hop, at)
         self._signal = signal
         self._lengths = lengths
+        self._given = partial(self._layout.given, signal, lengths)
 
     def forward(self) -> Tensor:
         """`X`, complex `[C, T, F]`."""
@@ -193,9 +195,7 @@ class BlockedTransform:
     def backward(self, G: Tensor, needs: Needs) -> Gradients:
         """Gradients with respect to signal `[C, N]`, centres `[T]` and lengths, where needed.
 
-        Args:
-            G: gradient with respect to X, `[C, T, F]`.
-            needs: which gradients to compute; the others are None.
+        `G` is that with respect to X, `[C, T, F]`.
         """
         layout, lengths = self._layout, self._lengths
         by_signal = layout.empty_total(self._signal) if needs[0] else None
@@ -221,11 +221,7 @@ class BlockedTransform:
     def second_backward(
         self, G: Tensor, directions: Gradients
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Gradients of `Σ directions · backward(...)` with respect to G, signal, centres and lengths.
-
-        Args:
-            directions: like what `backward` returns.
-        """
+        """Gradients of `Σ directions · backward(...)` with respect to G, signal, centres and lengths."""
         by_G, by_signal = torch.zeros_like(G), self._layout.empty_total(self._signal)
         by_center = self._signal.new_zeros(self._layout.count)
         by_length = torch.zeros_like(self._lengths)
@@ -267,9 +263,6 @@ class BlockedTransform:
                 total = total + (along_center[block.frames] * slopes[2]).sum()
         return torch.autograd.grad(total, variables, materialize_grads=True)
 
-    def _given(self, block: Block) -> Given:
-        return self._layout.given(self._signal, self._lengths, block)
-
     def _each_block(self, work: Callable[[Block], Done], windows: int) -> Iterator[Done]:
         """`work` of all blocks, in order, on as many threads as torch uses; `windows`: of a frame."""
         device = self._signal.device.type
@@ -290,14 +283,6 @@ class BlockedTransform:
                 return work(block)
 
         return map_in_order(here, blocks, threads)
-
-
-def _by_length(by_window: Tensor, slopes: Tensor, one: bool) -> Tensor:
-    """Gradient of lengths, `[1, 1]` for one or `[1, n]`, from that of window rows `[n, K]`."""
-    if one and len(slopes) == 1:
-        return torch.dot(by_window.sum(0), slopes[0]).reshape(1, 1)
-    per_frame: Tensor = torch.linalg.vecdot(by_window, slopes)
-    return per_frame.sum().reshape(1, 1) if one else per_frame[None, :]
 
 
 # The operators. Settings are the hop (0 where there are centres), n_fft, window and normalization.

@@ -8,15 +8,13 @@ and sines,
     Im X_c[f] = −Σ_{k>0} (x[k] − x[−k]) w(k; θ_f) sin(2πfk/K),
 
 which halves the work; `X[f] = X_c[f] · exp(−2πj f ⌊K/2⌋ / K)` restores the phase of the definition.
-The derivative with respect to `θ_f` is the same product with `∂w/∂θ`. For few distinct lengths one FFT
-per length costs less.
+The derivative with respect to `θ_f` is the same product with `∂w/∂θ`.
 
 Source: Leiber et al., IEEE TSP 73 (2025), arXiv 2506.21440, frequency-varying window lengths.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
@@ -29,94 +27,31 @@ from torch import Tensor
 from dstft_cli.stft.frames import Given, Gradients, Needs, joined_halves, split_halves
 from dstft_cli.stft.transform import Transform
 
-BINS_PER_FFT = 20  # a matrix product for so many bins costs about as much as one FFT
+_BINS_PER_FFT = 20  # a matrix product for so many bins costs about as much as one FFT
 _MATRIX_BYTES = 1 << 27  # a larger matrix is built in parts, again for each block of frames
 _LARGE_BLOCK = 1 << 23  # samples in a block of frames that pays for building a matrix
 _SQUARE_VALUES = 1 << 22  # of squared windows at a time
 
 
-class FrequencyBank(ABC):
-    """Windows of one length per bin at one fractional part of the centre.
+def few_lengths(lengths: NDArray[np.floating[Any]]) -> bool:
+    """Whether one FFT for each distinct length of bins `[F, 1]` costs less than a matrix."""
+    return len(np.unique(lengths)) * _BINS_PER_FFT <= len(lengths)
+
+
+class MatrixBank:
+    """One matrix product for all bins, and its adjoints.
 
     Args:
-        lengths: window lengths θ_f, samples, `[F]`, in the dtype and on the device of the frames.
-        fraction: fractional part of the frame centres, samples, in [0, 1).
+        lengths: window lengths, samples, `[F]`.
+        fraction: fractional part of the centres, samples.
         slopes: also prepare the derivative with respect to the lengths.
+        keep: also keep a large matrix, for repeated use.
 
     Attributes:
         block: least number of frames for one call.
     """
 
     block = 1
-
-    def __init__(
-        self, transform: Transform, lengths: Tensor, fraction: float, *, slopes: bool = False
-    ) -> None:
-        self._transform = transform
-        self._lengths = lengths
-        self._fraction = fraction
-        self._slopes = int(slopes)  # of the windows that are multiplied with
-
-    @abstractmethod
-    def parts(self, frames: Tensor) -> tuple[Tensor, ...]:
-        """Real and imaginary parts of frames `[C, n, K]`, up to a phase that depends on the bin alone.
-
-        Returns:
-            `Re X`, `Im X` and, with slopes, `Re ∂X/∂θ`, `Im ∂X/∂θ`; each `[C, n, F]`.
-        """
-
-    @abstractmethod
-    def spectra(self, frames: Tensor) -> Tensor:
-        """`X` by the definition, complex `[C, n, F]`, for frames `[C, n, K]`."""
-
-    def _windows(self, lengths: Tensor) -> tuple[Tensor, ...]:
-        u = self._transform.offsets(lengths) - self._fraction
-        return self._transform.values(u, lengths[:, None], slopes=self._slopes)
-
-
-def frequency_bank(
-    transform: Transform, lengths: Tensor, fraction: float = 0.0, *, slopes: bool = False
-) -> FrequencyBank:
-    """The cheaper of the two banks; arguments as for `FrequencyBank`."""
-    few = len(torch.unique(lengths)) * BINS_PER_FFT <= len(lengths)
-    kind = FFTBank if few else MatrixBank
-    return kind(transform, lengths, fraction, slopes=slopes)
-
-
-class FFTBank(FrequencyBank):
-    """One FFT per distinct length, of which the bins of that length are kept."""
-
-    def __init__(
-        self, transform: Transform, lengths: Tensor, fraction: float, *, slopes: bool = False
-    ) -> None:
-        super().__init__(transform, lengths, fraction, slopes=slopes)
-        distinct, index = torch.unique(lengths, return_inverse=True)
-        self._members = [torch.nonzero(index == m).ravel() for m in range(len(distinct))]
-        self._rows = self._windows(distinct)
-
-    def parts(self, frames: Tensor) -> tuple[Tensor, ...]:
-        transforms = [self._spectra(frames, row) for row in self._rows]
-        return tuple(part for X in transforms for part in (X.real, X.imag))
-
-    def spectra(self, frames: Tensor) -> Tensor:
-        return self._spectra(frames, self._rows[0])
-
-    def _spectra(self, frames: Tensor, rows: Tensor) -> Tensor:
-        X = frames.new_empty(
-            (*frames.shape[:-1], self._transform.bins), dtype=frames.dtype.to_complex()
-        )
-        for row, members in zip(rows, self._members, strict=True):
-            X[..., members] = torch.fft.rfft(frames * row)[..., members]
-        return X
-
-
-class MatrixBank(FrequencyBank):
-    """One matrix product for all bins, and its adjoints.
-
-    Args:
-        keep: also keep a large matrix, for repeated use.
-    """
-
     windows = 1
 
     def __init__(
@@ -128,9 +63,12 @@ class MatrixBank(FrequencyBank):
         slopes: bool = False,
         keep: bool = False,
     ) -> None:
-        super().__init__(transform, lengths, fraction, slopes=slopes)
-        self.bins = slice(0, transform.bins)
+        self._transform = transform
+        self._lengths = lengths
+        self._fraction = fraction
+        self._slopes = int(slopes)
         self._even = fraction == 0.0
+        self.bins = slice(0, transform.bins)
         self._places = transform.places(lengths, even=self._even)
         self._phase = transform.phase(self.bins, lengths)
         per_bin = len(self._places) * lengths.element_size() * (4 if slopes else 2)
@@ -143,6 +81,11 @@ class MatrixBank(FrequencyBank):
             self.block = _LARGE_BLOCK // transform.n_fft
 
     def parts(self, frames: Tensor) -> tuple[Tensor, ...]:
+        """Real and imaginary parts of frames `[C, n, K]`, up to a phase that depends on the bin alone.
+
+        Returns:
+            `Re X`, `Im X` and, with slopes, `Re ∂X/∂θ`, `Im ∂X/∂θ`; each `[C, n, F]`.
+        """
         sums, differences = split_halves(frames, self._even)
         found: list[list[Tensor]] = []
         for bins in self._ranges:
@@ -161,7 +104,7 @@ class MatrixBank(FrequencyBank):
         return tuple(torch.cat(pieces, dim=-1) for pieces in zip(*found, strict=True))
 
     def spectra(self, frames: Tensor | Given) -> Tensor:
-        """As in every bank, with the fractions and lengths of the constructor."""
+        """`X` of frames `[C, n, K]`, complex `[C, n, F]`."""
         real, imaginary = self.parts(frames.frames if isinstance(frames, Given) else frames)[:2]
         return torch.complex(real.contiguous(), imaginary.contiguous()) * self._phase
 
@@ -176,7 +119,7 @@ class MatrixBank(FrequencyBank):
         return joined_halves(even, odd, self._transform.n_fft, self._even)
 
     def gradients(self, G: Tensor, given: Given, needs: Needs) -> Gradients:
-        """As `cells.BandKernel.gradients`, of all bins, for one length each; none of centres."""
+        """As `cells.BandKernel.gradients`, for one length per bin; none of centres."""
         by_length = None
         if needs[2]:
             sums, differences = (
@@ -214,7 +157,6 @@ class MatrixBank(FrequencyBank):
         return by_length
 
     def _matrices(self, bins: slice) -> tuple[Tensor, Tensor]:
-        """Cosines and sines under the windows of these bins, then under their slopes."""
         cosines, sines = self._transform.turns(bins, self._places)
         rows = self._rows(bins, self._slopes)
         return torch.cat([row * cosines for row in rows]), torch.cat([row * sines for row in rows])
@@ -228,18 +170,17 @@ class MatrixBank(FrequencyBank):
         step = max(_SQUARE_VALUES // self._transform.n_fft, 1)
         for start in range(0, self._transform.bins, step):
             bins = slice(start, start + step)
-            yield bins, self._windows(self._lengths[bins])[0]
+            u = self._transform.offsets(self._lengths) - self._fraction
+            yield bins, self._transform.values(u, self._lengths[bins, None])[0]
 
 
 class BankOperator:
     """The transform of frames at few places between samples, and its adjoint, as `cells.CellOperator`.
 
-    Args:
-        banks: one for each place; shared, for their matrices are large.
-        places: number of the place of each frame, `[n]`.
+    There is a bank for each place; `places` has the number of that of each frame, `[n]`.
     """
 
-    def __init__(self, banks: Sequence[Any], places: NDArray[np.int64]) -> None:
+    def __init__(self, banks: Sequence[MatrixBank], places: NDArray[np.int64]) -> None:
         self._banks = banks
         self._places = places
         self._groups = [
@@ -248,25 +189,21 @@ class BankOperator:
         ]
 
     def spectra(self, frames: Tensor) -> Tensor:
-        """`A x`: complex `[C, n, F]` for frames `[C, n, K]`."""
-        return self._grouped(lambda bank, part: bank.spectra(part), frames)
+        return self._grouped(MatrixBank.spectra, frames)
 
     def adjoint(self, G: Tensor) -> Tensor:
-        """Gradient of `Re Σ Ḡ A x` with respect to the frames, `[C, n, K]`, for G `[C, n, F]`."""
-        return self._grouped(lambda bank, part: bank.adjoint(part), G)
+        return self._grouped(MatrixBank.adjoint, G)
 
     def energies(self) -> Tensor:
-        """`Σ_k w²` of the window of each cell, `[n, F]`."""
         return torch.stack([bank.energies for bank in self._banks])[torch.from_numpy(self._places)]
 
     def squares(self, share: NDArray[np.float64]) -> Iterator[tuple[slice, Tensor, Tensor]]:
-        """As `CellOperator.squares`, frame by frame."""
         found = {place: self._banks[place].squares(share) for place in set(self._places.tolist())}
         for i, place in enumerate(self._places.tolist()):
             sums, tops = found[place]
             yield slice(i, i + 1), sums[None], tops[None]
 
-    def _grouped(self, work: Callable[[Any, Tensor], Tensor], values: Tensor) -> Tensor:
+    def _grouped(self, work: Callable[[MatrixBank, Tensor], Tensor], values: Tensor) -> Tensor:
         """`work` of the frames of each bank, `[C, n, ...]`, in their own order."""
         if len(self._groups) == 1:
             return work(self._groups[0][0], values)

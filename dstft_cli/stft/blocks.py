@@ -6,8 +6,9 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from functools import lru_cache
-from multiprocessing import cpu_count
+from multiprocessing import cpu_count, current_process
 from typing import TypeVar
 
 import torch
@@ -22,20 +23,18 @@ _here = threading.local()  # `worker`: whether this thread belongs to a pool
 def map_in_order(
     work: Callable[[Job], Done], jobs: Iterable[Job], threads: int = 1
 ) -> Iterator[Done]:
-    """`work(job)` of every job, in order, on `threads` threads.
+    """`work(job)` of every job, in order, without gradients, on `threads` threads at once.
 
     Each thread runs whole blocks without the parallelism of torch, which does not help within a block
-    that fits the cache. At most twice `threads` results wait for a slow consumer, so memory is bounded.
-
-    Args:
-        work: runs without gradients; it may be called from several threads at once.
-        jobs: its arguments.
-        threads: >= 1, at most the number of processors. 1, or a call from within `work`, runs in the
-            calling thread with the parallelism of torch.
+    that fits the cache. One thread, or a call from within `work`, is the caller's, with that parallelism.
+    At most twice `threads` results wait for a slow consumer, so memory is bounded.
     """
     keep_freed_memory()
     threads = min(threads, cpu_count())
-    pool = None if threads == 1 or getattr(_here, "worker", False) else _pool(threads)
+    pool = None
+    if threads > 1 and not getattr(_here, "worker", False):
+        with suppress(RuntimeError):  # the system gives no thread
+            pool = _pool(threads, current_process().pid)
     if pool is None:
         for job in jobs:
             with torch.no_grad():
@@ -62,36 +61,18 @@ def map_in_order(
         torch.set_num_threads(before)
 
 
-def _pool(threads: int) -> ThreadPoolExecutor | None:
-    """Threads kept for the next call, because starting them takes longer than a block.
+@lru_cache(maxsize=1)  # kept, because starting threads takes longer than a block
+def _pool(threads: int, process: int | None) -> ThreadPoolExecutor:
+    """All of these threads, started, without the parallelism of torch; RuntimeError if there are fewer.
 
-    None if the system cannot start more.
+    For each process its own, because a forked one has none of the threads.
     """
-    try:
-        pool, workers = _started(threads)
-        if not all(worker.is_alive() for worker in workers):  # a forked child has no threads
-            _started.cache_clear()
-            pool, _ = _started(threads)
-    except RuntimeError:
-        return None
-    return pool
-
-
-@lru_cache(maxsize=1)  # a replaced pool ends with the last call that uses it
-def _started(threads: int) -> tuple[ThreadPoolExecutor, list[threading.Thread]]:
-    """A pool with all threads started and the parallelism of torch off, and these threads.
-
-    Raises:
-        RuntimeError: not all of them can be started.
-    """
-    workers: list[threading.Thread] = []
     all_there = threading.Barrier(threads)
 
     def begin() -> None:
         torch.get_num_threads()  # otherwise torch takes the setting of the process at the first operation
         torch.set_num_threads(1)
         _here.worker = True
-        workers.append(threading.current_thread())
 
     before = torch.get_num_threads()
     pool = ThreadPoolExecutor(threads, "dstft", initializer=begin)
@@ -103,17 +84,14 @@ def _started(threads: int) -> tuple[ThreadPoolExecutor, list[threading.Thread]]:
         raise
     finally:
         torch.set_num_threads(before)
-    return pool, workers
+    return pool
 
 
 @lru_cache(maxsize=1)
 def keep_freed_memory() -> None:
-    """Lets the C library reuse what blocks of frames free; once in a process.
+    """Lets the C library reuse the memory of blocks of frames, which glibc maps and clears anew each time.
 
-    glibc returns freed memory above a threshold of 128 KiB to the system, so each result of the size of a
-    block would be mapped and cleared again. Freeing a large mapping raises the threshold to its size. The
-    mapping is never touched, so it takes no memory.
-
-    Source: mallopt(3), M_MMAP_THRESHOLD, dynamic adjustment.
+    Freeing a large mapping raises the threshold for that (mallopt(3), M_MMAP_THRESHOLD). It is never
+    touched, so it takes no memory.
     """
     torch.empty(_KEPT_BYTES, dtype=torch.uint8)

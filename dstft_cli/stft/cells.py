@@ -24,7 +24,6 @@ Source: Leiber et al., IEEE TSP 73 (2025), arXiv 2506.21440, time- and frequency
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -40,67 +39,8 @@ _ROW_VALUES = 1 << 24  # of windows that an operator keeps between calls
 _BAND_VALUES = 1 << 16  # of bins times places, to stay in the cache over several frames
 
 
-@dataclass(frozen=True)
-class Pairs:
-    """The distinct pairs of a frame and a window length in a block of n frames.
-
-    Attributes:
-        frames: number of the frame within the block, rising, `[P]`.
-        lengths: samples, `[P]`.
-        index: pair of each cell, `[n, F]`.
-    """
-
-    frames: NDArray[np.int64]
-    lengths: NDArray[np.float64]
-    index: NDArray[np.int64]
-
-    def batches(self, most: int) -> Iterator[tuple[slice, slice]]:
-        """Slices of frames and of their pairs, at most `most` pairs where a frame has no more."""
-        counts = np.bincount(self.frames, minlength=len(self.index))
-        ends = np.cumsum(counts)
-        start = 0
-        while start < len(ends):
-            first = int(ends[start - 1]) if start else 0
-            stop = max(int(np.searchsorted(ends, first + most, side="right")), start + 1)
-            yield slice(start, stop), slice(first, int(ends[stop - 1]))
-            start = stop
-
-
-def pairs_of(lengths: NDArray[np.floating[Any]]) -> Pairs:
-    """The pairs of lengths `[F, n]`, samples."""
-    rows = np.ascontiguousarray(lengths.T, dtype=np.float64)
-    starts = np.ones(rows.shape, dtype=bool)  # of runs of equal lengths along frequency
-    np.not_equal(rows[:, 1:], rows[:, :-1], out=starts[:, 1:])
-    frame, _ = np.nonzero(starts)
-    distinct, inverse = np.unique(frame + 1j * rows[starts], return_inverse=True)
-    run = np.cumsum(starts).reshape(rows.shape) - 1
-    return Pairs(distinct.real.astype(np.int64), distinct.imag.copy(), inverse.reshape(-1)[run])
-
-
-def cell_spectra(
-    transform: Transform,
-    frames: Tensor,
-    fractions: Tensor,
-    lengths: NDArray[np.floating[Any]],
-    *,
-    derivatives: bool = False,
-) -> tuple[Tensor, ...]:
-    """`X` of a block of frames, and on demand its derivatives.
-
-    Args:
-        frames: `[C, n, K]`.
-        fractions: fractional parts of the centres, samples, `[n]`, or `[1]` where all are equal.
-        lengths: window lengths, samples, `[F, n]`.
-        derivatives: also `∂X/∂θ[f, i]` and `∂X/∂t_i`, per sample.
-
-    Returns:
-        `X`, or `X`, `∂X/∂θ`, `∂X/∂t`; each complex `[C, n, F]`.
-    """
-    return CellOperator(transform, fractions, lengths).transforms(frames, 2 if derivatives else 0)
-
-
 class CellOperator:
-    """The transform of a block of frames by one FFT per pair, and its adjoint.
+    """The transform of a block of frames by one FFT per pair of frame and length, and its adjoint.
 
     Args:
         fractions: fractional parts of the centres, samples, `[n]`, or `[1]` where all are equal, in
@@ -117,22 +57,30 @@ class CellOperator:
         *,
         keep: bool = False,
     ) -> None:
+        rows = np.ascontiguousarray(lengths.T, dtype=np.float64)
+        starts = np.ones(rows.shape, dtype=bool)  # of runs of equal lengths along frequency
+        np.not_equal(rows[:, 1:], rows[:, :-1], out=starts[:, 1:])
+        frame, _ = np.nonzero(starts)
+        pairs, inverse = np.unique(frame + 1j * rows[starts], return_inverse=True)
+        run = np.cumsum(starts).reshape(rows.shape) - 1
+        self._pair = inverse.reshape(-1)[run]  # of each cell, [n, F]
+        frames = pairs.real.astype(np.int64)
+        self._ends = np.cumsum(np.bincount(frames, minlength=len(rows)))  # of the pairs of a frame
         self._transform = transform
-        self._pairs = pairs_of(lengths)
-        self._of = torch.from_numpy(self._pairs.frames).to(fractions.device)
-        self._index = torch.from_numpy(self._pairs.index).to(fractions.device)
-        self._theta = torch.from_numpy(self._pairs.lengths).to(fractions)
+        self._of = torch.from_numpy(frames).to(fractions.device)
+        self._index = torch.from_numpy(self._pair).to(fractions.device)
+        self._theta = torch.from_numpy(pairs.imag.copy()).to(fractions)
         self._part = fractions if len(fractions) == 1 else fractions[self._of]
         self._kept: tuple[Tensor, Tensor] | None = None
         if keep:
             self._keep_rows()
 
     def spectra(self, frames: Tensor) -> Tensor:
-        """`A x`: complex `[C, n, F]` for frames `[C, n, K]`."""
+        """`A x`, complex `[C, n, F]`, for frames `[C, n, K]`."""
         return self.transforms(frames)[0]
 
     def transforms(self, frames: Tensor, slopes: int = 0) -> tuple[Tensor, ...]:
-        """`A x`, and with 2 slopes its derivatives with respect to lengths and centres."""
+        """`A x` and, with 2 slopes, its derivatives with respect to lengths and centres, per sample."""
         channels, n, _ = frames.shape
         shape, kind = (channels, n, self._transform.bins), frames.dtype.to_complex()
         found = tuple(frames.new_empty(shape, dtype=kind) for _ in range(1 + slopes))
@@ -162,19 +110,12 @@ class CellOperator:
         return torch.cat([w.square().sum(-1) for _, _, (w,) in self._batches(1)])[self._index]
 
     def squares(self, share: NDArray[np.float64]) -> Iterator[tuple[slice, Tensor, Tensor]]:
-        """Sums of squared windows `w / ‖w‖` over bands of bins, in blocks of frames.
-
-        Args:
-            share: factor of each bin's window in each of B bands, `[F, B]`.
-
-        Yields:
-            Frames, `Σ_f share · w²` `[n, B, K]` and `Σ_f share · max_k w²` `[n, B]`.
-        """
+        """Frames, `Σ_f share · w²` `[n, B, K]`, `Σ_f share · max_k w²` `[n, B]`; `‖w‖ = 1`."""
         bands = share.shape[1]
         bins, band = np.nonzero(share)
         for rows, members, (w,) in self._batches(bands):
             count, number = rows.stop - rows.start, members.stop - members.start
-            pair = self._pairs.index[rows][:, bins] - members.start
+            pair = self._pair[rows][:, bins] - members.start
             factors = np.bincount(
                 (pair * bands + band).reshape(-1),
                 np.broadcast_to(share[bins, band], pair.shape).reshape(-1),
@@ -193,15 +134,21 @@ class CellOperator:
     def _batches(
         self, channels: int, slopes: int = 0
     ) -> Iterator[tuple[slice, slice, tuple[Tensor, ...]]]:
-        """Frames, their pairs, and the windows of the pairs with their slopes."""
+        """Frames, at least one, their pairs, and the windows of the pairs with their slopes."""
         most = max(_BATCH_SAMPLES // (self._transform.n_fft * channels), 1)
-        for rows, members in self._pairs.batches(most):
+        start = first = 0
+        while start < len(self._ends):
+            stop = int(np.searchsorted(self._ends, first + most, side="right"))
+            stop = max(stop, start + 1)
+            members = slice(first, int(self._ends[stop - 1]))
             if self._kept is not None and not slopes:
                 w, which = self._kept
-                yield rows, members, (w[which[members]],)
+                windows: tuple[Tensor, ...] = (w[which[members]],)
             else:
                 part = self._part if len(self._part) == 1 else self._part[members]
-                yield rows, members, self._transform.rows(part, self._theta[members], slopes)
+                windows = self._transform.rows(part, self._theta[members], slopes)
+            yield slice(start, stop), members, windows
+            start, first = stop, members.stop
 
     def _keep_rows(self) -> None:
         """Computes the distinct windows once, if they are few."""
@@ -218,15 +165,7 @@ class CellOperator:
 
 
 class BandKernel:
-    """A band of bins whose cells have windows of their own: spectra, and adjoint derivatives.
-
-    Args:
-        like: dtype and device of the frames.
-        whole: all centres are whole samples.
-
-    Attributes:
-        windows: of a frame that are computed at a time.
-    """
+    """A band of bins whose cells have windows of their own: spectra, and adjoint derivatives."""
 
     def __init__(self, transform: Transform, bins: slice, like: Tensor, *, whole: bool) -> None:
         self.bins = bins
@@ -238,7 +177,7 @@ class BandKernel:
         self._phase = transform.phase(bins, like)
 
     def spectra(self, given: Given) -> Tensor:
-        """`X` of the band, complex `[C, n, B]`; lengths are those of all bins."""
+        """`X` of the band, complex `[C, n, B]`; given are the lengths of all bins."""
         (w,) = self._windows(given)
         sums, differences = self._sides(given.frames)
         real = (w * self._cosines) @ sums
@@ -246,12 +185,7 @@ class BandKernel:
         return torch.complex(real, imaginary).permute(2, 0, 1) * self._phase
 
     def gradients(self, G: Tensor, given: Given, needs: Needs) -> Gradients:
-        """The part of the band in the gradients of frames `[C, n, K]`, centres `[n]` and its lengths.
-
-        Args:
-            G: gradient with respect to the band of X, `[C, n, B]`.
-            needs: which gradients to compute; the others are None.
-        """
+        """Its part in the gradients of frames, centres and lengths, for that of X, G `[C, n, B]`."""
         w, *slope = self._windows(given, 2 if needs[1] else 1 if needs[2] else 0)
         H = (G * self._phase.conj()).permute(1, 2, 0)  # [n, B, C]
         real, imaginary = H.real.contiguous(), H.imag.contiguous()
@@ -284,10 +218,9 @@ class BandKernel:
             whole=False,
         )
 
-    def _sides(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+    def _sides(self, frames: Tensor) -> Iterator[Tensor]:
         """`s` and `d`, each `[n, U, C]`."""
-        sums, differences = split_halves(frames, self._whole)
-        return sums.permute(1, 2, 0), differences.permute(1, 2, 0)
+        return (part.permute(1, 2, 0) for part in split_halves(frames, self._whole))
 
 
 def bands(transform: Transform) -> Iterator[slice]:

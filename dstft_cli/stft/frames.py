@@ -103,13 +103,6 @@ class Frames:
         part = np.zeros(1) if self._whole else self._fractions[start:stop]
         return torch.from_numpy(part).to(self.dtype).to(self.device)
 
-    def groups(self) -> Iterator[tuple[float, NDArray[np.int64]]]:
-        """Fractional parts of the centres, and the frames that have each."""
-        distinct, places = self.places()
-        order = np.argsort(places, kind="stable")
-        ends = np.cumsum(np.bincount(places))
-        yield from zip(distinct, np.split(order, ends[:-1]), strict=True)
-
     @property
     def few_fractions(self) -> bool:
         """Whether the centres have few distinct fractional parts, so that each may have a matrix."""
@@ -130,31 +123,19 @@ class Frames:
 
 
 class Given(NamedTuple):
-    """The inputs of the transform of some frames, as tensors with autograd.
+    """The inputs of the transform of some frames, as tensors with autograd."""
 
-    Attributes:
-        frames: `[C, n, K]`.
-        fractions: fractional parts of the centres, samples, `[n]`; None: all are whole.
-        lengths: window lengths, samples, `[1, 1]`, `[1, n]`, `[F, 1]` or `[F, n]`.
-    """
-
-    frames: Tensor
-    fractions: Tensor | None
-    lengths: Tensor
+    frames: Tensor  # [C, n, K]
+    fractions: Tensor | None  # of the centres, samples, [n]; None: all are whole
+    lengths: Tensor  # of windows, samples, [1, 1], [1, n], [F, 1] or [F, n]
 
 
 @dataclass(frozen=True)
 class Block:
-    """Frames `start … stop-1` of some channels."""
+    """Some frames of some channels."""
 
     channels: slice
-    start: int
-    stop: int
-
-    @property
-    def frames(self) -> slice:
-        """Numbers of the frames."""
-        return slice(self.start, self.stop)
+    frames: slice
 
     def lengths(self, lengths: Tensor) -> Tensor:
         """The window lengths `[F or 1, T or 1]` of these frames, a view."""
@@ -163,20 +144,13 @@ class Block:
 
 @dataclass(frozen=True)
 class Layout:
-    """Frames around `t_i = i·H`, or around centres of their own, of a signal tensor `[C, N]`.
+    """Frames around `t_i = i·H`, or around centres of their own, of a signal tensor `[C, N]`."""
 
-    Attributes:
-        length: signal length N, samples.
-        count: number of frames T.
-        hop: H, samples, whole; 0 where there are centres.
-        centers: `[T]`, samples, detached; None where there is a hop.
-    """
-
-    length: int
+    length: int  # N, samples
     n_fft: int
-    count: int
-    hop: int
-    centers: Tensor | None = None
+    count: int  # T
+    hop: int  # H, samples; 0 where there are centres
+    centers: Tensor | None = None  # [T], samples, detached
 
     def blocks(self, channels: int, samples: int, *, most_channels: int) -> Iterator[Block]:
         """All frames of all channels in blocks of about `samples` samples."""
@@ -185,8 +159,8 @@ class Layout:
         wide = max(wide, min(samples // (self.n_fft * n), channels))
         for first in range(0, channels, wide):
             for start in range(0, self.count, n):
-                stop = min(start + n, self.count)
-                yield Block(slice(first, min(first + wide, channels)), start, stop)
+                members = slice(first, min(first + wide, channels))
+                yield Block(members, slice(start, min(start + n, self.count)))
 
     def frames(self, signal: Tensor, block: Block) -> Tensor:
         """Samples of the frames, zero outside the signal, `[C, n, K]`."""
@@ -238,8 +212,8 @@ class Layout:
             total[:, a:b] += part[:, a - first : b - first]
 
     def _span(self, block: Block) -> tuple[int, int]:
-        first = block.start * self.hop - self.n_fft // 2
-        return first, first + (block.stop - 1 - block.start) * self.hop + self.n_fft
+        half, frames = self.n_fft // 2, block.frames
+        return frames.start * self.hop - half, (frames.stop - 1) * self.hop - half + self.n_fft
 
     def _index(self, centers: Tensor, block: Block) -> Tensor:
         """Sample of each place of each frame, `[n, K]`; N for what lies outside."""
@@ -254,9 +228,9 @@ def center_dtype(device: torch.device) -> torch.dtype:
 
 
 def split_halves(frames: Tensor, even: bool) -> tuple[Tensor, Tensor]:
-    """Sums and differences of the samples at ±u, u = 0 … ⌈K/2⌉−1, of frames `[..., K]`.
+    """Sums and differences of the samples at ±u, u = 0 … ⌈K/2⌉−1; the sum at 0 is the centre itself.
 
-    The sum at 0 is the centre itself. Where windows are not `even`: twice the frames.
+    Where windows are not `even`: twice the frames `[..., K]`.
     """
     if not even:
         return frames, frames

@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dstft_cli.errors import UsageError
-from dstft_cli.stft.bank import BankOperator, frequency_bank
+from dstft_cli.stft.bank import BankOperator, MatrixBank, few_lengths
 from dstft_cli.stft.blocks import map_in_order
-from dstft_cli.stft.cells import cell_spectra
+from dstft_cli.stft.cells import CellOperator
 from dstft_cli.stft.frames import Frames
 from dstft_cli.stft.least_squares import LeastSquaresInverse
+from dstft_cli.stft.mapped import map_spectra
 from dstft_cli.stft.overlap_add import Inverse, check_lengths
 from dstft_cli.stft.transform import Transform
 
@@ -50,10 +51,17 @@ def spectra(
             X: Tensor = torch.fft.rfft(frames.block(start, stop) * w)
             return X
 
+    elif lengths.shape[1] == 1 and few_lengths(lengths):
+        distinct, index = np.unique(lengths, return_inverse=True)
+        row = index.reshape(1, -1)
+        return map_spectra(
+            frames, transform, lambda a, b: (distinct, row.repeat(b - a, 0)), threads
+        )
+
     elif lengths.shape[1] == 1 and frames.few_fractions:
         fractions, places = frames.places()
         theta = torch.as_tensor(lengths[:, 0]).to(frames.dtype).to(frames.device)
-        banks = [frequency_bank(transform, theta, place) for place in fractions]
+        banks = [MatrixBank(transform, theta, place) for place in fractions]
         block = max(block, banks[0].block)
 
         def work(start: int, stop: int) -> Tensor:
@@ -65,7 +73,8 @@ def spectra(
             part = lengths if lengths.shape[1] == 1 else lengths[:, start:stop]
             part = np.broadcast_to(part, (transform.bins, stop - start))
             fractions = frames.fractions(start, stop)
-            return cell_spectra(transform, frames.block(start, stop), fractions, part)[0]
+            operator = CellOperator(transform, fractions, part)
+            return operator.spectra(frames.block(start, stop))
 
     def numbered(start: int) -> tuple[int, Tensor]:
         return start, work(start, min(start + block, len(frames)))
@@ -93,18 +102,14 @@ def stft(
         normalization: `energy`, `amplitude` or `none`.
 
     Returns:
-        Complex `[F, T]` or `[C, F, T]`, F = n_fft // 2 + 1. Autograd reaches the signal only, and
-        only through lengths `[1, 1]` and `[1, T]`: the derivatives with respect to lengths and
-        centres come from `stft_derivatives` or `differentiable_stft`.
+        Complex `[F, T]` or `[C, F, T]`, F = n_fft // 2 + 1, without autograd: derivatives come from
+        `stft_derivatives` or `differentiable_stft`.
 
     Raises:
         UsageError: a length outside (0, n_fft], unknown window or normalization, wrong shapes.
     """
     source = _checked(signal, centers, lengths, n_fft)
     transform = Transform(n_fft, window, normalization)
-    if len(lengths) == 1:
-        w = transform.windows(source.fractions(0, len(source)), _row(signal, lengths))
-        return _like(signal, torch.fft.rfft(source.block(0, len(source)) * w))
     blocks = [block for _, block in spectra(source, transform, _array(lengths))]
     return _like(signal, torch.cat(blocks, dim=1))
 
@@ -132,11 +137,12 @@ def stft_derivatives(
     block = source.block(0, len(source))
     fractions = source.fractions(0, len(source))
     if len(lengths) == 1:
-        windows = transform.rows(fractions, _row(signal, lengths), 2)
+        row = lengths[0].detach().to(device=signal.device, dtype=signal.dtype)
+        windows = transform.rows(fractions, row, 2)
         found = tuple(torch.fft.rfft(block * w) for w in windows)
     else:
         theta = np.broadcast_to(_array(lengths), (len(lengths), len(centers)))
-        found = cell_spectra(transform, block, fractions, theta, derivatives=True)
+        found = CellOperator(transform, fractions, theta).transforms(block, 2)
     X, by_length, by_center = (_like(signal, part) for part in found)
     return X, by_length, by_center
 
@@ -230,10 +236,6 @@ def _checked(signal: Tensor, centers: Tensor, lengths: Tensor, n_fft: int) -> Fr
 def _array(values: Tensor) -> NDArray[np.float64]:
     array: NDArray[np.float64] = values.detach().to("cpu", torch.float64).numpy()
     return array
-
-
-def _row(signal: Tensor, lengths: Tensor) -> Tensor:
-    return lengths[0].detach().to(device=signal.device, dtype=signal.dtype)
 
 
 def _like(signal: Tensor, X: Tensor) -> Tensor:

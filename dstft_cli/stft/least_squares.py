@@ -23,23 +23,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dstft_cli.stft.bank import BINS_PER_FFT, BankOperator, MatrixBank
+from dstft_cli.stft.bank import BankOperator, MatrixBank, few_lengths
 from dstft_cli.stft.blocks import map_in_order
 from dstft_cli.stft.cells import CellOperator
 from dstft_cli.stft.frames import Frames
-from dstft_cli.stft.mapped import LengthOf
 from dstft_cli.stft.overlap_add import BlockInverse, incomplete, lost_and_weak
 from dstft_cli.stft.transform import Transform
 
 FloatArray = NDArray[np.floating[Any]]
 Array64 = NDArray[np.float64]
+_Solved = tuple[Array64, int, bool, float, float, int, int]
+LengthOf = Callable[[int, int], NDArray[np.floating[Any]]]
 
 MOST_ITERATIONS = 200
 TOLERANCE = {
@@ -54,17 +55,6 @@ _MARGIN = {torch.float32: 4, torch.float64: 8}  # n_fft that it solves for beyon
 # where frames lie as close as those of a map of lengths do: the error of the signal stays below 1e-5
 _DENSE_TOLERANCE, _DENSE_MARGIN = 1e-5, 1
 _MOST_VALUES = 1 << 22  # of the transform in a segment, where frames are dense
-
-
-@dataclass(frozen=True)
-class _Solved:
-    samples: Array64
-    iterations: int
-    converged: bool
-    remainder: float  # energy of what the signal does not explain, of the frames within
-    energy: float  # of these frames
-    uncovered: int
-    weak: int
 
 
 class LeastSquaresInverse(BlockInverse):
@@ -111,14 +101,19 @@ class LeastSquaresInverse(BlockInverse):
 
     def samples(self, blocks: Iterable[Tensor]) -> Iterator[Array64]:
         """Finished samples, as `BlockInverse.samples`."""
-        for solved in map_in_order(self._solve, self._jobs(blocks), self._workers()):
-            self.uncovered += solved.uncovered
-            self.weak += solved.weak
-            self.iterations = max(self.iterations, solved.iterations)
-            self.converged &= solved.converged
-            self._remainder += solved.remainder
-            self._energy += solved.energy
-            yield solved.samples
+        # a segment needs five times its frames, and twice as many segments wait
+        frames = max(s.frames.stop - s.frames.start for s in self.segments())
+        held = 7 * frames * self._transform.bins * self.channels * self._dtype.to_complex().itemsize
+        threads = max(min(self._threads, _HELD_BYTES // max(held, 1)), 1)
+        for solved in map_in_order(self._solve, self._jobs(blocks), threads):
+            samples, iterations, converged, remainder, energy, uncovered, weak = solved
+            self.uncovered += uncovered
+            self.weak += weak
+            self.iterations = max(self.iterations, iterations)
+            self.converged &= converged
+            self._remainder += remainder
+            self._energy += energy
+            yield samples
 
     def segments(self) -> Iterator[Segment]:
         """Segments of the signal, in order; shorter ones where frames are dense."""
@@ -164,13 +159,6 @@ class LeastSquaresInverse(BlockInverse):
         if count < len(self._centers):
             raise incomplete(count, len(self._centers))
 
-    def _workers(self) -> int:
-        """Segments at a time: each needs five times its frames, and twice as many segments wait."""
-        frames = max(s.frames.stop - s.frames.start for s in self.segments())
-        values = frames * self._transform.bins * self.channels
-        held: int = 7 * values * (8 if self._dtype == torch.float32 else 16)
-        return max(min(self._threads, _HELD_BYTES // max(held, 1)), 1)
-
     def _find_banks(self) -> tuple[NDArray[np.int64], list[MatrixBank]]:
         """Fractional position of each frame and the matrix of each position, where matrices pay."""
         nothing: tuple[NDArray[np.int64], list[MatrixBank]] = (np.empty(0, np.int64), [])
@@ -178,8 +166,7 @@ class LeastSquaresInverse(BlockInverse):
             return nothing
         theta = torch.from_numpy(self._lengths[:, 0]).to(self._dtype)
         frames = Frames(np.empty((1, 1)), self._centers, self._transform.n_fft)
-        few_lengths = len(torch.unique(theta)) * BINS_PER_FFT <= len(theta)
-        if few_lengths or not frames.few_fractions:
+        if few_lengths(self._lengths) or not frames.few_fractions:
             return nothing
         fractions, places = frames.places()
         size = 2 * self._transform.n_fft * self._transform.bins * theta.element_size()
@@ -187,14 +174,7 @@ class LeastSquaresInverse(BlockInverse):
         banks = [MatrixBank(self._transform, theta, place, keep=keep) for place in fractions]
         return places, banks
 
-    def _own(self, segment: Segment) -> slice:
-        """Its frames with centres in the part that is kept."""
-        centers = self._centers[segment.frames]
-        begin, end = np.searchsorted(centers, [segment.start, segment.stop])
-        first, last = segment.start == 0, segment.stop == self.length
-        return slice(0 if first else int(begin), len(centers) if last else int(end))
-
-    def _operator(self, frames: slice, fractions: Tensor) -> Operator:
+    def _operator(self, frames: slice, fractions: Tensor) -> CellOperator | BankOperator:
         if self._banks:
             return BankOperator(self._banks, self._places[frames])
         if self._length_of is not None:
@@ -205,10 +185,13 @@ class LeastSquaresInverse(BlockInverse):
         return CellOperator(self._transform, fractions, np.broadcast_to(part, shape), keep=True)
 
     def _solve(self, job: tuple[Segment, Tensor]) -> _Solved:
+        """Samples, iterations, whether they sufficed, energy that the signal does not explain, energy of
+        the frames, uncovered and weak samples.
+        """
         segment, X = job
         if X.shape[1] == 0:
             size = segment.stop - segment.start
-            return _Solved(np.zeros((self.channels, size)), 0, True, 0.0, 0.0, size, 0)
+            return np.zeros((self.channels, size)), 0, True, 0.0, 0.0, size, 0
         problem = SegmentProblem(
             partial(self._operator, segment.frames),
             self._centers[segment.frames] - segment.low,
@@ -221,46 +204,32 @@ class LeastSquaresInverse(BlockInverse):
         scale = peak.masked_fill(peak == 0, 1)
         X = X / scale[:, None, None]
         solution, rest, iterations, converged = problem.solve(X)
-        own, levels = self._own(segment), scale.double().numpy()
+        begin, end = np.searchsorted(self._centers[segment.frames], [segment.start, segment.stop])
+        first, last = segment.start == 0, segment.stop == self.length
+        own = slice(
+            0 if first else int(begin), None if last else int(end)
+        )  # each frame counts once
+        levels = scale.double().numpy()
         remainder, energy = (
             float((problem.energy(part[:, own], own) * levels**2).sum()) for part in (rest, X)
         )
         inside = slice(segment.start - segment.low, segment.stop - segment.low)
-        return _Solved(
-            samples=solution[:, inside] * levels[:, None],
-            iterations=iterations,
-            converged=converged,
-            remainder=remainder,
-            energy=energy,
-            uncovered=int(np.count_nonzero(problem.lost[inside])),
-            weak=int(np.count_nonzero(problem.weak[inside])),
+        uncovered, weak = (
+            int(np.count_nonzero(which[inside])) for which in (problem.lost, problem.weak)
         )
+        kept = solution[:, inside] * levels[:, None]
+        return kept, iterations, converged, remainder, energy, uncovered, weak
 
 
 @dataclass(frozen=True)
 class Segment:
-    """Samples `start … stop-1` of the signal, solved for from `low … high-1` and some frames.
+    """Samples `low … high-1` that are solved for, from all frames that reach them; some are kept."""
 
-    Attributes:
-        start, stop: samples that are kept.
-        low, high: samples that are solved for, margins included.
-        frames: all frames that reach the latter, `first … last-1`.
-    """
-
-    start: int
+    start: int  # of the samples that are kept
     stop: int
     low: int
     high: int
     frames: slice
-
-
-class Operator(Protocol):
-    """`cells.CellOperator` or `bank.BankOperator`."""
-
-    def energies(self) -> Tensor: ...
-    def spectra(self, frames: Tensor) -> Tensor: ...
-    def adjoint(self, G: Tensor) -> Tensor: ...
-    def squares(self, share: Array64) -> Iterator[tuple[slice, Tensor, Tensor]]: ...
 
 
 class SegmentProblem:
@@ -270,9 +239,7 @@ class SegmentProblem:
         operator_of: the transform of the frames, given the fractional parts of their centres, `[n]`.
         centers: of the frames, samples from the start of the segment, `[n]`.
         size: M, samples of the segment.
-        n_fft: FFT size K.
-        dtype: precision of the transform.
-        tolerance: of the gradient; None: that of the precision.
+        tolerance: of the gradient.
 
     Attributes:
         lost, weak: samples of the segment that are not, or weakly, determined, `[M]`.
@@ -280,14 +247,14 @@ class SegmentProblem:
 
     def __init__(
         self,
-        operator_of: Callable[[Tensor], Operator],
+        operator_of: Callable[[Tensor], CellOperator | BankOperator],
         centers: Array64,
         size: int,
         n_fft: int,
         dtype: torch.dtype,
-        tolerance: float | None = None,
+        tolerance: float,
     ) -> None:
-        self._tolerance = TOLERANCE[dtype] if tolerance is None else tolerance
+        self._tolerance = tolerance
         self._n_fft = n_fft
         self._dtype = dtype
         self._size = size
@@ -322,7 +289,7 @@ class SegmentProblem:
             active = np.sqrt(slope) > limit
             if not active.any() or iterations == MOST_ITERATIONS:
                 return x, rest, iterations, not active.any()
-            change = self._spectra(direction)
+            change = self._operator.spectra(self._frames(direction).block(0, len(self._centers)))
             curvature = self.energy(change)
             active &= curvature > 0
             size = np.divide(slope, curvature, out=np.zeros_like(slope), where=active)
@@ -334,10 +301,6 @@ class SegmentProblem:
             turn = np.divide(slope, before, out=np.zeros_like(slope), where=active)
             direction = step + turn[:, None] * direction
             iterations += 1
-
-    def _spectra(self, x: Array64) -> Tensor:
-        frames = self._frames(x)
-        return self._operator.spectra(frames.block(0, len(frames)))
 
     def _adjoint(self, X: Tensor) -> Array64:
         frames = self._operator.adjoint(X * self._adjoint_weights).numpy()

@@ -49,7 +49,6 @@ def check_lengths(n_fft: int, centers: FloatArray, lengths: FloatArray) -> None:
 
 
 def incomplete(count: int, total: int) -> ValueError:
-    """The error for fewer frames than centres."""
     return ValueError(f"{count} of {total} frames came: the signal is incomplete")
 
 
@@ -78,18 +77,13 @@ class BlockInverse:
         lengths: window lengths, samples, in (0, n_fft]: of overlap-add `[1, 1]` or `[1, T]`, of least
             squares also `[F, 1]` or `[F, T]`.
         length: N, samples per channel, >= 1.
-        channels: C.
         dtype: float32 or float64, the precision in which X was computed and is given.
         threads: blocks or segments at a time.
 
     Attributes:
         block: frames in a block that suits the processor's cache.
-        uncovered: samples that no window reaches, or only within rounding errors; set to zero. All
-            counts are complete when `samples` has ended.
+        uncovered: samples that no window reaches, or only within rounding errors; set to zero.
         weak: further samples with a rounding error above `WEAK_ERROR` of the level around them.
-
-    Raises:
-        UsageError: shapes, lengths or the order of the centres are not as above.
     """
 
     def __init__(
@@ -149,28 +143,36 @@ class Inverse(BlockInverse):
                 f"lengths {self._lengths.shape} vary with frequency: overlap-add takes [1, 1] or [1, T], "
                 "use `inverse_of`"
             )
-        floors = np.floor(self._centers)
+        K, floors = self._transform.n_fft, np.floor(self._centers)
         self._fractions = self._centers - floors
-        n_fft = self._transform.n_fft
-        self._firsts = (floors.astype(np.int64) - n_fft // 2).tolist()
-        capacity = max(2 * n_fft, _BUFFER_SAMPLES)
+        self._firsts = floors.astype(np.int64) - K // 2
+        capacity = max(2 * K, _BUFFER_SAMPLES)
         self._position = 0  # of the first sample in the buffers below
         self._sum = np.zeros((self.channels, capacity))  # Σ w y
         self._weight = np.zeros(capacity)  # Σ w²
         self._top = np.zeros(capacity)  # greatest w² of the windows that reach a sample
 
     def samples(self, blocks: Iterable[Tensor]) -> Iterator[NDArray[np.float64]]:
-        done = 0
+        K, done = self._transform.n_fft, 0
+        half = np.broadcast_to(self._lengths[0] / 2, len(self._centers))
+        middle = self._fractions + K // 2
+        # where the window of a frame is not zero, and the sample is one that is kept
+        low = np.maximum(np.floor(middle - half).clip(0, K), -self._firsts).astype(np.int64)
+        high = np.minimum((np.ceil(middle + half) + 1).clip(0, K), self.length - self._firsts)
         for start, y, w in map_in_order(self._windowed, self._numbered(blocks), self._threads):
             squares = np.square(w)
-            peaks = squares.max(axis=-1).tolist()
-            low, high = self._supports(start, y.shape[1])
+            peaks = squares.max(axis=-1)
             for i in range(y.shape[1]):
-                first = self._firsts[start + i]
-                if first + self._transform.n_fft > self._position + len(self._weight):
+                first, row = int(self._firsts[start + i]), 0 if len(w) == 1 else i
+                if first + K > self._position + len(self._weight):
                     yield from self._finish(min(first, self.length))
-                row = 0 if len(w) == 1 else i
-                self._add(first, low[i], high[i], y[:, i], squares[row], peaks[row])
+                inside = slice(int(low[start + i]), int(high[start + i]))
+                if inside.stop > inside.start:
+                    shift = first - self._position
+                    place = slice(inside.start + shift, inside.stop + shift)
+                    self._sum[:, place] += y[:, i, inside]
+                    self._weight[place] += squares[row, inside]
+                    np.maximum(self._top[place], peaks[row], out=self._top[place])
             done = start + y.shape[1]
         if done != len(self._firsts):
             raise incomplete(done, len(self._firsts))
@@ -185,46 +187,14 @@ class Inverse(BlockInverse):
     def _windowed(self, job: tuple[int, Tensor]) -> Block:
         """`w · irfft(X)` `[C, n, K]` and `w` `[n or 1, K]` of a block, in float64."""
         start, X = job
-        stop = start + X.shape[1]
-        part = self._fractions[start:stop]
+        block = slice(start, start + X.shape[1])
+        part, row = self._fractions[block], self._lengths[0]
         part = part if part.any() else np.zeros(1)
-        w = self._transform.windows(
-            torch.from_numpy(part).to(self._dtype),
-            torch.from_numpy(self._row(start, stop)).to(self._dtype),
-        ).double()
+        row = row if len(row) == 1 else row[block]
+        fractions, lengths = (torch.from_numpy(one).to(self._dtype) for one in (part, row))
+        w = self._transform.windows(fractions, lengths).double()
         y = torch.fft.irfft(X.to("cpu", torch.complex128), n=self._transform.n_fft)
         return start, y.mul_(w).numpy(), w.numpy()
-
-    def _row(self, start: int, stop: int) -> NDArray[np.float64]:
-        row: NDArray[np.float64] = self._lengths[0]
-        return row if len(row) == 1 else row[start:stop]
-
-    def _supports(self, start: int, count: int) -> tuple[list[int], list[int]]:
-        """The part `low … high-1` of each frame where its window is not zero."""
-        K = self._transform.n_fft
-        half = self._row(start, start + count) / 2
-        middle = self._fractions[start : start + count] + K // 2
-        low = np.clip(np.floor(middle - half), 0, K).astype(np.int64)
-        high = np.clip(np.ceil(middle + half) + 1, 0, K).astype(np.int64)
-        return low.tolist(), high.tolist()
-
-    def _add(
-        self,
-        first: int,
-        low: int,
-        high: int,
-        y: NDArray[np.float64],
-        squares: NDArray[np.float64],
-        peak: float,
-    ) -> None:
-        low = max(low, self._position - first)  # nothing before sample 0 is kept
-        high = min(high, self.length - first)
-        if high <= low:
-            return
-        a, b = first + low - self._position, first + high - self._position
-        self._sum[:, a:b] += y[:, low:high]
-        self._weight[a:b] += squares[low:high]
-        np.maximum(self._top[a:b], peak, out=self._top[a:b])
 
     def _finish(self, until: int) -> Iterator[NDArray[np.float64]]:
         """The finished samples, up to `until`."""

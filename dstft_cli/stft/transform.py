@@ -46,20 +46,15 @@ class Transform:
         return self.n_fft // 2 + 1
 
     def windows(self, fractions: Tensor | None, lengths: Tensor) -> Tensor:
-        """Window rows, `[n or 1, K]`.
-
-        Args:
-            fractions: fractional parts of the centres, samples, `[n or 1]`; None: all are 0.
-            lengths: window lengths, samples, `[n or 1]`.
-        """
+        """Windows `[n or 1, K]` of lengths `[n or 1]`, samples; fractions as for `rows`."""
         return self.rows(fractions, lengths)[0]
 
     def rows(
         self, fractions: Tensor | None, lengths: Tensor, slopes: int = 0
     ) -> tuple[Tensor, ...]:
-        """Rows of `w`, with 1 slope also `∂w/∂θ`, with 2 also `∂w/∂t`, arguments as for `windows`.
+        """Rows of `w`, with 1 slope also `∂w/∂θ`, with 2 also `∂w/∂t`; equal windows cost one row.
 
-        Equal windows cost one row.
+        `fractions` are the fractional parts of the centres, samples, `[n or 1]`; None: all are 0.
         """
         fractions, lengths, index = _distinct(fractions, lengths)
         at_samples = fractions is None

@@ -1,24 +1,22 @@
 """Lengths per bin and per cell: banks and operators against the explicit sum, and their adjoints."""
 
+from functools import partial
 from itertools import product
+from unittest import mock
 
 import numpy as np
 import pytest
 import torch
 from fit.cases import each
 
-from dstft_cli.stft import Frames, Transform, bank, cells, frequency_bank, stft_derivatives
-from dstft_cli.stft.bank import BankOperator, FFTBank, MatrixBank
+from dstft_cli.stft import Frames, Transform, bank, cells, stft_derivatives
+from dstft_cli.stft.bank import BankOperator, MatrixBank
 from dstft_cli.stft.cells import CellOperator
-from stft.reference import explicit_stft
+from stft.reference import explicit_stft, noise
 
 RNG = np.random.default_rng(3)
 SIGNAL = RNG.standard_normal((2, 150))
 FRACTIONS = {"whole": [0.0], "half": [0.5] * 7, "several": [0.0, 0.25, 0.25, 0.0, 0.7, 0.7, 0.0]}
-
-
-def noise(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.from_numpy(np.random.default_rng(seed).standard_normal(shape))
 
 
 def lengths_of(n_fft: int) -> np.ndarray:
@@ -30,9 +28,7 @@ def lengths_of(n_fft: int) -> np.ndarray:
 def bank_and_frames(n_fft, fraction, lengths, dtype=torch.float64, **options):
     centers = np.array([0.0, 13, 14, 60, 149]) + fraction
     frames = Frames(torch.as_tensor(SIGNAL), centers, n_fft, dtype=dtype)
-    found = frequency_bank(
-        Transform(n_fft), torch.as_tensor(lengths).to(dtype), fraction, **options
-    )
+    found = MatrixBank(Transform(n_fft), torch.as_tensor(lengths).to(dtype), fraction, **options)
     return found, frames.block(0, 5), centers
 
 
@@ -40,7 +36,6 @@ def test_a_bank_holds_the_transform_of_each_bin_and_its_slopes():
     for n_fft, fraction in product((32, 33, 8), (0.0, 0.37)):
         lengths = lengths_of(n_fft)
         built, frames, centers = bank_and_frames(n_fft, fraction, lengths, slopes=True)
-        assert isinstance(built, MatrixBank)
         X = built.spectra(frames).numpy()
         expected = explicit_stft(SIGNAL[1], centers, lengths[:, None], n_fft)
         np.testing.assert_allclose(X[1].T, expected, atol=1e-11)
@@ -54,33 +49,20 @@ def test_a_bank_holds_the_transform_of_each_bin_and_its_slopes():
 
 
 @each("fraction", [0.0, 0.37])
-def test_few_lengths_by_fft_many_in_parts_all_alike(fraction):
-    lengths = np.repeat([20.0, 64.0], [30, 35])  # n_fft 128: 65 bins
-    fft, frames, _ = bank_and_frames(128, fraction, lengths, slopes=True)
-    assert isinstance(fft, FFTBank)
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(bank, "BINS_PER_FFT", 1000)
-        whole, _, _ = bank_and_frames(128, fraction, lengths, slopes=True)
-        patched.setattr(bank, "_MATRIX_BYTES", 20000)
+def test_in_parts_or_kept_all_alike(fraction):
+    lengths = lengths_of(128)
+    whole, frames, _ = bank_and_frames(128, fraction, lengths, slopes=True)
+    theta = torch.as_tensor(lengths)
+    with mock.patch.object(bank, "_MATRIX_BYTES", 20000):
         parted, _, _ = bank_and_frames(128, fraction, lengths, slopes=True)
-        parted_again, kept = (
-            MatrixBank(Transform(128), torch.as_tensor(lengths), fraction, keep=keep)
-            for keep in (False, True)
-        )
-    assert isinstance(whole, MatrixBank)
-    assert whole.block == 1
-    assert parted.block > 1
-    for other in (whole, parted):
-        torch.testing.assert_close(other.spectra(frames), fft.spectra(frames))
-        expected, found = fft.parts(frames), other.parts(frames)
-        for left, right in ((0, 2), (0, 0), (2, 2)):  # what a phase leaves alone
-            torch.testing.assert_close(
-                found[left] * found[right] + found[left + 1] * found[right + 1],
-                expected[left] * expected[right] + expected[left + 1] * expected[right + 1],
-            )
+        kept, _, _ = bank_and_frames(128, fraction, lengths, slopes=True, keep=True)
+        plain = [MatrixBank(Transform(128), theta, fraction, keep=keep) for keep in (False, True)]
+    assert parted.block > whole.block == kept.block == 1
     G = torch.view_as_complex(noise(2, 5, 65, 2))
-    assert (parted_again.block > 1, kept.block) == (True, 1)
-    torch.testing.assert_close(parted_again.adjoint(G), kept.adjoint(G))
+    for other in (parted, kept):
+        torch.testing.assert_close(other.parts(frames), whole.parts(frames))
+        torch.testing.assert_close(other.spectra(frames), whole.spectra(frames))
+    torch.testing.assert_close(*(one.adjoint(G) for one in plain))
 
 
 def cell_operator(n_fft, fractions, normalization, keep=True):
@@ -89,10 +71,6 @@ def cell_operator(n_fft, fractions, normalization, keep=True):
     transform = Transform(n_fft, "hann", normalization)
     part = torch.tensor(fractions, dtype=torch.float64)
     return CellOperator(transform, part, lengths, keep=keep), lengths
-
-
-def new_cell_operator(n_fft, fractions, normalization):
-    return cell_operator(n_fft, fractions, normalization, keep=False)
 
 
 def bank_operator(n_fft, fractions, normalization):
@@ -108,10 +86,10 @@ def several_batches_of_pairs(monkeypatch):
     monkeypatch.setattr(cells, "_BATCH_SAMPLES", 40 * 32)
 
 
-MAKERS = [cell_operator, new_cell_operator, bank_operator]
+every_operator = each("make", [cell_operator, partial(cell_operator, keep=False), bank_operator])
 
 
-@each("make", MAKERS)
+@every_operator
 def test_operators_are_the_transform_and_have_its_adjoint(make):
     """`Re Σ Ȳ A x = ⟨x, A* Y⟩`."""
     for n_fft, fractions in product((32, 33), FRACTIONS.values()):
@@ -132,7 +110,7 @@ def test_operators_are_the_transform_and_have_its_adjoint(make):
             np.testing.assert_allclose(X[1, i], expected[:, 0], atol=1e-11)
 
 
-@each("make", MAKERS)
+@every_operator
 def test_energies_and_squares_are_those_of_the_windows(make):
     operator, lengths = make(32, FRACTIONS["several"], "amplitude")
     w = Transform(32, "hann", "amplitude").windows(

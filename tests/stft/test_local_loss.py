@@ -7,6 +7,7 @@ import torch
 from dstft_cli import DSTFT, UsageError
 from dstft_cli.records import LengthMap
 from dstft_cli.stft import Frames, Transform, local_criterion, map_spectra, spectra
+from stft.reference import noise
 
 RATE, N, K = 8000, 2000, 256
 BINS = torch.arange(K // 2 + 1) * RATE / K
@@ -116,14 +117,38 @@ def test_a_map_fades_between_its_tiles_in_few_steps():
     )
 
 
-def test_the_transform_of_a_map_is_that_of_its_lengths():
-    x, found, bins = chirp(torch.float64).numpy(), length_map(), BINS.numpy().astype(float)
-    transform = Transform(K)
-    for centers in (np.arange(0, N, 16.0), np.arange(0, N, 16.3)):
-        for threads in (1, 2):
-            frames = Frames(np.stack([x, x[::-1]]), centers, K, dtype=torch.float64)
-            lengths = found.at(bins, centers)
-            whole = torch.cat([X for _, X in spectra(frames, transform, lengths)], 1)
-            parts = list(map_spectra(frames, transform, lambda a, b, y=lengths: y[:, a:b], threads))
-            assert parts[0][0] == 0
-            torch.testing.assert_close(torch.cat([X for _, X in parts], 1), whole)
+@pytest.mark.parametrize(
+    ("n_fft", "dtype", "window", "limit"),
+    [
+        (1024, torch.float32, "hann", 2e-6),  # FFT sizes 128, 256, 512 and 1024
+        (1024, torch.float32, "kaiser", 2e-6),
+        (1024, torch.float64, "hann", 1e-12),
+        (512, torch.float32, "hann", 2e-6),
+        (256, torch.float32, "hann", 2e-6),
+        (128, torch.float32, "hann", 2e-6),
+        (250, torch.float32, "hann", 2e-6),
+        (15, torch.float64, "nuttall", 1e-12),
+    ],
+)
+@pytest.mark.parametrize("hop", [16.0, 16.3])
+def test_the_transform_of_a_map_is_that_of_its_lengths(n_fft, dtype, window, limit, hop):
+    centers, transform = np.arange(0, N, hop), Transform(n_fft, window)
+    table = np.geomspace(n_fft / 32, n_fft, 6)
+    edges = np.cumsum(noise(len(centers), transform.bins).numpy(), 1) // 4
+    index = edges.astype(int) % len(table)  # steps between neighbours and jumps over all lengths
+    x = torch.stack([chirp(torch.float64), noise(N)]).to(dtype).numpy()
+
+    def cells(start, stop):
+        return table, index[start:stop].astype(np.uint8)
+
+    exact = Frames(x.astype(np.float64), centers, n_fft, dtype=torch.float64)
+    whole = torch.cat([X for _, X in spectra(exact, transform, table[index].T)], 1)
+    for threads in (1, 2):
+        frames = Frames(x, centers, n_fft, dtype=dtype)
+        starts, parts = zip(*map_spectra(frames, transform, cells, threads), strict=True)
+        found = torch.cat(parts, 1)
+        assert starts[0] == 0
+        assert found.dtype == dtype.to_complex()
+        error = (found - whole).abs()
+        assert error.norm() < limit * whole.norm()
+        assert error.max() < 3 * limit * whole.abs().max()
