@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import pad
 
-from dstft_cli.criteria import bin_sum, sum_dtype
+from dstft_cli.criteria import bin_sum, frame_sum, sum_dtype
 from dstft_cli.fit.evaluator import (
     Evaluator,
     power_and_slopes,
@@ -28,6 +28,7 @@ from dstft_cli.fit.variables import Neighbours
 from dstft_cli.stft import FrequencyBank, Samples, Transform, cell_spectra, frequency_bank
 
 FloatArray = NDArray[np.float64]
+Table = NDArray[np.floating[Any]]
 Moments = tuple[Tensor, Tensor | None]
 
 
@@ -86,6 +87,7 @@ class CellEvaluator(Evaluator):
         self.patches = patches
         self._frame_weights = torch.from_numpy(self.weights).to(self.dtype).to(self.device)
         self.weights = np.ones(int(np.prod(patches.shape)))
+        self._of_frames: Table | None = None
         seen = range(self.transform.bins)[self.bins]
         self._unseen = seen.start, self.transform.bins - seen.stop
         if patches.frames < len(self.frames):  # whole patches in a block
@@ -103,13 +105,23 @@ class CellEvaluator(Evaluator):
         """Lengths per patch, `[R_f, R_t]`; of all `[1]`, `[1, 1]`."""
         return row[None, :] if len(row) == 1 else row.reshape(self.patches.shape)
 
-    def neighbours(self, smoothness: float) -> Neighbours:
+    def on_patches(self, lengths: FloatArray) -> FloatArray:
+        """Lengths `[1, T]` or `[F, 1]` averaged over the patches, in their logarithm, `[R_f, R_t]`."""
+        z = np.log(lengths)
+        for axis, size in enumerate((self.patches.bins, self.patches.frames)):
+            if z.shape[axis] > 1:
+                starts = np.arange(0, z.shape[axis], size)
+                counts = np.diff(np.append(starts, z.shape[axis]))
+                z = np.add.reduceat(z, starts, axis) / np.expand_dims(counts, 1 - axis)
+        return np.broadcast_to(np.exp(z), self.patches.shape)
+
+    def neighbours(self, smoothness: float, over_time: float) -> Neighbours:
         """The penalties of `time` and `frequency`, each averaged over the other axis."""
         high, wide = self.patches.shape
         by_frequency = smoothness / self.transform.bins / wide
         if wide == 1:
             return Neighbours((high,), (by_frequency,))
-        by_time = smoothness * self.transform.n_fft / self.duration / high
+        by_time = over_time * self.transform.n_fft / self.duration / high
         return Neighbours((high, wide), (by_frequency, by_time))
 
     def shortest(self, row: FloatArray) -> NDArray[np.int64]:
@@ -130,6 +142,26 @@ class CellEvaluator(Evaluator):
     ) -> tuple[Tensor, Tensor | None]:
         """Moments of the patches of a block and their derivatives, each `[R_f, n / frames, J]`."""
         return self.criterion.pooled(a, self._pool(start, stop), da)
+
+    def tables(self, lengths: FloatArray) -> tuple[Table, Table]:
+        """The tables of the patches, `[R, M, J]`, and of the frames, `[T, M, J]`, in one read."""
+        shape = len(self.frames), len(lengths), self._moments
+        self._of_frames = np.zeros(shape, dtype=self._table_dtype)
+        of_patches, of_frames = self.table(lengths), self._of_frames
+        self._of_frames = None
+        return of_patches, of_frames
+
+    def _tabulated(self, start: int, stop: int, m: int, a: Tensor) -> Tensor:
+        if self._of_frames is None:
+            return super()._tabulated(start, stop, m, a)
+        pool = self._pool(start, stop)
+
+        def both(cells: Tensor) -> Tensor:
+            return torch.cat([pool(cells).flatten(), frame_sum(cells)])
+
+        moments, _ = self.criterion.pooled(a, both)
+        self._of_frames[start:stop, m] = moments[start - stop :].cpu().numpy()
+        return moments[: start - stop].reshape(self.patches.shape[0], -1, self._moments)
 
     def _place(self, total: NDArray[np.floating[Any]], start: int, part: FloatArray) -> None:
         grid = total.reshape(*self.patches.shape, *total.shape[1:])

@@ -144,7 +144,7 @@ class Evaluator:
         """Lengths of the rows `[R]` or of all `[1]` in the shape in which steps are recorded."""
         return self.arrange(row)
 
-    def neighbours(self, smoothness: float) -> Neighbours:
+    def neighbours(self, smoothness: float, over_time: float) -> Neighbours:
         """The penalty on change: μ per e-fold and n_fft of signal, for any hop and duration."""
         price = smoothness * self.transform.n_fft / self.duration
         return Neighbours((len(self.frames),), (price,))
@@ -168,7 +168,7 @@ class Evaluator:
             parts = []
             for m, length in enumerate(lengths):
                 w = windows[m] if windows is not None else self._row(fractions, length)
-                parts.append(self._pooled(start, stop, self._cells(block, w))[0])
+                parts.append(self._tabulated(start, stop, m, self._cells(block, w)))
             return start, torch.stack(parts, dim=-2).cpu().numpy()
 
         for start, part in self._drain("search", work):
@@ -259,6 +259,10 @@ class Evaluator:
     ) -> tuple[Tensor, Tensor | None]:
         """Moments of the rows of a block and their derivatives, each `[n, J]`."""
         return self.criterion.rows(a, da)
+
+    def _tabulated(self, start: int, stop: int, m: int, a: Tensor) -> Tensor:
+        """Moments of the rows of a block under length `m` of a table, `[n, J]`."""
+        return self._pooled(start, stop, a)[0]
 
     def _place(self, total: NDArray[np.floating[Any]], start: int, part: FloatArray) -> None:
         """Adds what `_pooled` found from frame `start` on, in place."""

@@ -21,7 +21,7 @@ from dstft_cli.fit.plan import (
     SHORTEST_SHARE,
     default_hop_length,
 )
-from dstft_cli.fit.problem import SMOOTHNESS, SMOOTHNESS_ALONG_FREQUENCY, Problem
+from dstft_cli.fit.problem import Problem
 from dstft_cli.fit.request import Request
 from dstft_cli.fit.stretches import spread_stretches
 from dstft_cli.fit.sweep import sweep
@@ -220,8 +220,7 @@ class Probe:
     def __init__(self, problem: Problem) -> None:
         asked = problem.request
         if asked.window_mode == "time-frequency":  # frames tell as much at less cost
-            mu = problem.smoothness * SMOOTHNESS / SMOOTHNESS_ALONG_FREQUENCY
-            problem = replace(problem, request=replace(asked, window_mode="time"), smoothness=mu)
+            problem = problem.in_mode("time")
         self._problem = problem
         longest = asked.hop_length or default_hop_length(
             largest_auto_n_fft(problem.length), asked.overlap, asked.win_length_min
@@ -268,7 +267,7 @@ class Probe:
         """
         evaluator, lengths, _, table = self._tabulate(n_fft)
         assert table is not None
-        neighbours = evaluator.neighbours(self._problem.smoothness)
+        neighbours = self._problem.neighbours(evaluator)
         score = search_lengths(evaluator, table, lengths, neighbours).score
         if self._problem.criterion.per_frame:  # a mean over frames does not count cells
             return score
@@ -290,7 +289,8 @@ class Probe:
             weights = self._stretches.weights(len(centers))
             evaluator = self._problem.evaluator(plan, centers, hop_length=hop, weights=weights)
             lengths = plan.tabulated_lengths()
-            scores, _, table = fixed_scores(evaluator, lengths)
+            table = None if evaluator.criterion.ranked else evaluator.table(lengths)
+            scores, _ = fixed_scores(evaluator, table, lengths)
             self._tables = {n_fft: (evaluator, lengths, scores, table)}
         return self._tables[n_fft]
 

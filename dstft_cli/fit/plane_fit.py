@@ -30,6 +30,10 @@ def fit_plane(problem: Problem, began: float) -> Result:
     # frames of the best per frame of the start, in equal time
     density = evaluator.cells_per_frame * len(evaluator.centers) / evaluator.cells
     lengths = evaluator.arrange(best.row)
+    if (
+        request.window_mode == "time-frequency"
+    ):  # its answer may be that of a mode with fewer lengths
+        lengths = np.broadcast_to(lengths, (plan.n_fft // 2 + 1, len(evaluator.centers))).copy()
     return Result(
         sample_rate=problem.sample_rate,
         length=problem.length,

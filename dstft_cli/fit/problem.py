@@ -20,6 +20,7 @@ from dstft_cli.fit.cells import CellEvaluator, FrequencyEvaluator, Patches, choo
 from dstft_cli.fit.evaluator import Compute, Evaluator
 from dstft_cli.fit.plan import LENGTHS_PER_OCTAVE, Plan, make_plan
 from dstft_cli.fit.request import Request, check_criterion, resolve_device
+from dstft_cli.fit.variables import Neighbours
 from dstft_cli.names import Progress
 from dstft_cli.stft import Samples, Transform
 
@@ -46,7 +47,8 @@ class Problem:
         samples: signal `[C, N]`.
         peak: largest absolute sample.
         criterion: gives the score.
-        smoothness: μ.
+        smoothness: μ; over frequency where lengths vary with it.
+        smoothness_over_time: μ over time where they vary with both.
         band: of the criterion.
         compute: where and how.
     """
@@ -56,6 +58,7 @@ class Problem:
     peak: float
     criterion: Criterion
     smoothness: float
+    smoothness_over_time: float
     band: Band
     compute: Compute
 
@@ -80,6 +83,7 @@ class Problem:
             smoothness = SMOOTHNESS_OF_TILES if smoothness is None else smoothness
         else:
             check_criterion(criterion, request.window_mode, request.hop_mode)
+        over_time = SMOOTHNESS if smoothness is None else smoothness
         if smoothness is None:
             smoothness = SMOOTHNESS_ALONG_FREQUENCY if request.over_frequency else SMOOTHNESS
         return cls(
@@ -88,6 +92,7 @@ class Problem:
             peak=level,
             criterion=criterion,
             smoothness=smoothness,
+            smoothness_over_time=over_time,
             band=band_within(
                 request.criterion_fmin, request.criterion_fmax, float(request.sample_rate)
             ),
@@ -164,10 +169,21 @@ class Problem:
             "hop_length": plan.hop_length,
             "hop_length_min": hops[0],
             "hop_length_max": hops[1],
-            "smoothness": self.smoothness if asked.varying else asked.smoothness,
+            # over both axes the defaults are two
+            "smoothness": self.smoothness if asked.one_axis else asked.smoothness,
             "device": torch.device(self.compute.device).type,
             "threads": self.compute.threads,
         }
+
+    def neighbours(self, evaluator: Evaluator) -> Neighbours:
+        """The penalty on change between the rows of an evaluator."""
+        return evaluator.neighbours(self.smoothness, self.smoothness_over_time)
+
+    def in_mode(self, window_mode: str) -> Problem:
+        """The same with other rows of lengths; each axis keeps its penalty."""
+        request = replace(self.request, window_mode=window_mode)
+        mu = self.smoothness_over_time if window_mode == "time" else self.smoothness
+        return replace(self, request=request, smoothness=mu)
 
     def evaluator(
         self,

@@ -46,7 +46,7 @@ class Request:
         smoothness: μ ≥ 0, the penalty in nats on one e-fold change of window length per n_fft of
             signal, or per bin: the penalty is `μ·(n_fft/N)·Σ|ln θ_i − ln θ_{i+1}|` over
             frames, or `(μ/F)·Σ|ln θ_f − ln θ_{f+1}|` over bins, or both, each averaged over the
-            other axis. None: 0.1 over time, 0.5 over frequency or both.
+            other axis. None: 0.1 over time, 0.5 over frequency.
         overlap: η in (0, 1]; window lengths stay above hop_length / η, learned centres at most η
             mean window lengths apart.
         criterion: a name, `module:object`, or an object (see `criteria.base`).
@@ -134,6 +134,11 @@ class Request:
     def varying(self) -> bool:
         """Whether window lengths vary within the transform."""
         return self.window_mode not in ("fixed", "constant")
+
+    @property
+    def one_axis(self) -> bool:
+        """Whether window lengths vary with time or with frequency, not with both."""
+        return self.window_mode in ("time", "frequency")
 
     @property
     def over_frequency(self) -> bool:

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from dstft_cli.criteria import Criterion
 from dstft_cli.errors import UsageError
 from dstft_cli.fit.cells import CellEvaluator
 from dstft_cli.fit.centers import FreeCenters, FreeHop, HopRange
@@ -34,8 +35,17 @@ Array = NDArray[np.float64]
 _MOST_TABULATED = 1 << 24  # rows times lengths, in a table that is finer than usual
 _HOPS_PER_OCTAVE = 5
 _WORTH_DENSER_FRAMES = 0.002  # nats
+_NEAR = 0.02  # nats by which a descent may improve on a table, with room
 _RANK_ROUNDS = 3  # a ranked criterion is searched with the ranks of the solution before
 _log = logging.getLogger("dstft_cli")
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Moment tables of the rows and, where they are patches of the plane, of the frames."""
+
+    rows: Table | None = None
+    frames: Table | None = None
 
 
 @dataclass(frozen=True)
@@ -69,9 +79,13 @@ class Task:
 
     def candidate(self, evaluator: Evaluator, row: Array, sums: Array) -> Candidate:
         """Lengths `[R]` or `[1]` with the frames of an evaluator, and what they attain."""
-        score = float(evaluator.criterion.score(torch.from_numpy(sums), evaluator.cells))
-        total = score + evaluator.neighbours(self.problem.smoothness).change(np.log(row))
+        score = score_of(evaluator.criterion, sums, evaluator.cells)
+        total = score + self.problem.neighbours(evaluator).change(np.log(row))
         return Candidate(row, evaluator.centers, sums, evaluator.cells, total)
+
+    def score(self, candidate: Candidate) -> float:
+        """The score of a candidate, without its penalty."""
+        return score_of(self.problem.criterion, candidate.sums, candidate.cells)
 
 
 def run_stages(task: Task, began: float) -> tuple[Standing, dict[str, float]]:
@@ -91,13 +105,16 @@ def run_stages(task: Task, began: float) -> tuple[Standing, dict[str, float]]:
     asked, seconds = task.problem.request, {"search": 0.0, "descent": 0.0}
     now = start(task)
     if asked.learns_lengths or asked.learns_positions:
+        tables = Tables()
         if asked.search:
-            now = search(task, now)
+            now, tables = search(task, now)
         searched = time.perf_counter()
         if asked.max_steps > 0:
             now = descent(task, now)
             plain = not asked.search and asked.optimizer in ("adam", "sgd")
             now = replace(now, stuck=plain and now.best is now.start)
+        if asked.varying and not asked.learns_positions:
+            now = offer_simpler_modes(task, now, tables)
         seconds = {"search": searched - began, "descent": time.perf_counter() - searched}
     return _finish(task, now), seconds
 
@@ -121,27 +138,31 @@ def start(task: Task) -> Standing:
     return Standing(evaluator, found, found, found, importance).noted("start", found)
 
 
-def search(task: Task, now: Standing) -> Standing:
+def search(task: Task, now: Standing) -> tuple[Standing, Tables]:
     """All tabulated lengths, then hops where one is learned, then lengths that vary."""
     asked = task.problem.request
-    now, table = tabulate(task, now)
+    now, tables = tabulate(task, now)
+    table = tables.rows
     if asked.hop_mode == "constant":
         now = search_hop(task, now)
         if asked.varying and table is not None:
             table = now.evaluator.table(task.tabulated_lengths(now.evaluator))
     if asked.varying:
-        now = search_rows(task, now, table)
-        gain = now.fixed.total - now.best.total  # over the best single window, penalty included
-        now = replace(now, featureless=now.featureless and gain < CHANCE)
-    return replace(now, stop_reason=StopReason.SEARCH)
+        now = judged(search_rows(task, now, table))
+    return replace(now, stop_reason=StopReason.SEARCH), tables
 
 
-def tabulate(task: Task, now: Standing) -> tuple[Standing, Table | None]:
-    """Every tabulated length for all frames; and the moment table if there is one."""
+def tabulate(task: Task, now: Standing) -> tuple[Standing, Tables]:
+    """Every tabulated length for all frames; and the moment tables if there are any."""
     evaluator = now.evaluator
     lengths = task.tabulated_lengths(evaluator)
-    before = evaluator.evaluations
-    scores, sums, table = fixed_scores(evaluator, lengths)
+    before, tables = evaluator.evaluations, Tables()
+    if task.problem.request.window_mode == "time-frequency" and not evaluator.criterion.ranked:
+        assert isinstance(evaluator, CellEvaluator)
+        tables = Tables(*evaluator.tables(lengths))
+    elif not evaluator.criterion.ranked:
+        tables = Tables(evaluator.table(lengths))
+    scores, sums = fixed_scores(evaluator, tables.rows, lengths)
     candidates = [
         task.candidate(evaluator, np.array([length]), total)
         for length, total in zip(lengths, sums, strict=True)
@@ -157,7 +178,7 @@ def tabulate(task: Task, now: Standing) -> tuple[Standing, Table | None]:
     _log.info(
         "table: %d lengths, best %.4g samples, %s", len(lengths), best.row[0], now.log_text(fixed)
     )
-    return now, table
+    return now, tables
 
 
 def search_hop(task: Task, now: Standing) -> Standing:
@@ -184,7 +205,7 @@ def search_hop(task: Task, now: Standing) -> Standing:
 
 def search_rows(task: Task, now: Standing, table: Table | None) -> Standing:
     """The best assignment of tabulated lengths to rows."""
-    evaluator, smoothness = now.evaluator, task.problem.smoothness
+    evaluator = now.evaluator
     lengths = task.tabulated_lengths(evaluator)
     ranked = evaluator.criterion.ranked
     for _ in range(_RANK_ROUNDS if ranked else 1):
@@ -192,7 +213,7 @@ def search_rows(task: Task, now: Standing, table: Table | None) -> Standing:
             evaluator.rank(evaluator.arrange(now.best.row))
             table = evaluator.table(lengths)
         assert table is not None
-        found = search_lengths(evaluator, table, lengths, evaluator.neighbours(smoothness))
+        found = search_lengths(evaluator, table, lengths, task.problem.neighbours(evaluator))
         if found.bound is not None and not task.problem.request.learns_positions:
             now = replace(now, bound=(found.bound, evaluator.cells))  # of these frames alone
         sums = evaluator.total(evaluator.arrange(found.row)) if ranked else found.sums
@@ -210,7 +231,7 @@ def search_again(task: Task, now: Standing, centers: Array) -> Standing:
     now = replace(now, evaluator=evaluator)
     assert isinstance(evaluator, CellEvaluator)
     lengths = task.tabulated_lengths(evaluator)
-    neighbours = evaluator.neighbours(task.problem.smoothness)
+    neighbours = task.problem.neighbours(evaluator)
     found = search_lengths(evaluator, evaluator.table(lengths), lengths, neighbours)
     needed = np.searchsorted(lengths, task.hops.covering(centers) * (1 - 1e-9))
     row = evaluator.raised(found.row, lengths[np.minimum(needed, len(lengths) - 1)])
@@ -218,6 +239,88 @@ def search_again(task: Task, now: Standing, centers: Array) -> Standing:
         sums = evaluator.total(evaluator.arrange(row))
         now = now.offered("search", task.candidate(evaluator, row, sums))
     return now
+
+
+def score_of(criterion: Criterion, sums: Array, cells: float) -> float:
+    """The score of sums `[J]`."""
+    return float(criterion.score(torch.from_numpy(sums), cells))
+
+
+def judged(now: Standing) -> Standing:
+    """With lengths as featureless only if the gain over the best single window may be chance."""
+    gain = now.fixed.total - now.best.total  # penalty included
+    return replace(now, featureless=now.featureless and gain < CHANCE)
+
+
+def offer_simpler_modes(task: Task, now: Standing, tables: Tables) -> Standing:
+    """The answer of a mode with fewer lengths, found in the same way, where its score is lower.
+
+    Patches are coarser than frames, and a descent of many lengths may end in a worse minimum than that of
+    one. After a search a mode descends only if it is nearly as good, which the tables tell at no cost.
+    """
+    asked = task.problem.request
+    modes, answers = ("constant", "time", "frequency"), list[Standing]()
+    for mode in modes if asked.window_mode == "time-frequency" else modes[:1]:
+        simpler = Task(task.problem.in_mode(mode), task.plan)
+        evaluator = simpler.problem.evaluator(task.plan, now.start.centers)
+        first = min(now.start, now.fixed, key=lambda one: one.total)
+        found = replace(now, evaluator=evaluator, best=first, steps=(), bound=None)
+        limit = task.score(now.best)
+        limit += _NEAR * (1.0 if evaluator.criterion.in_nats else abs(limit))
+        table = tables.frames
+        if asked.search and mode == "frequency":
+            table = None
+            if tables.rows is not None and _score_of_bands(simpler, now, tables.rows) > limit:
+                continue
+            if not evaluator.criterion.ranked:
+                table = evaluator.table(simpler.tabulated_lengths(evaluator))
+        if asked.search and mode != "constant":
+            found = search_rows(simpler, found, table)
+        if asked.max_steps > 0 and (not asked.search or task.score(found.best) < limit):
+            even = evaluator.weights / evaluator.weights.sum()
+            _, importance = weigh(evaluator, np.array([task.plan.start]), even)
+            found = descent(simpler, replace(found, importance=importance))
+        now.evaluator.evaluations += evaluator.evaluations
+        answers.append(found)
+    best = min(answers, key=lambda one: task.score(one.best), default=now)
+    if task.score(best.best) < task.score(now.best):
+        now = _with_answer(task, now, best)
+        _log.info("search: a mode with fewer lengths is better, %s", now.log_text(now.best))
+    return now
+
+
+def _score_of_bands(task: Task, now: Standing, table: Table) -> float:
+    """The searched score of one length per band, from a table of patches."""
+    assert isinstance(now.evaluator, CellEvaluator)
+    bands = task.problem.evaluator(task.plan, now.start.centers)
+    high, wide = now.evaluator.patches.shape
+    if high != len(bands.weights):  # patches of a long signal are larger
+        return -math.inf
+    of_bands = table.reshape(high, wide, *table.shape[1:]).sum(1, dtype=np.float64)
+    lengths, neighbours = task.plan.tabulated_lengths(), task.problem.neighbours(bands)
+    return search_lengths(bands, of_bands, lengths, neighbours).score
+
+
+def _with_answer(task: Task, now: Standing, found: Standing) -> Standing:
+    """The state of a fit that takes the answer of a simpler mode."""
+    best, bound = found.best, now.bound
+    phase = "search" if found.stop_reason is StopReason.SEARCH else "descent"
+    step = step_of(phase, found.evaluator, best, now.evaluator.evaluations)
+    kept = replace(
+        now, best=best, stop_reason=found.stop_reason, steps=(*now.steps, step), stuck=False
+    )
+    if len(best.row) == 1:
+        return judged(kept)
+    assert isinstance(now.evaluator, CellEvaluator)
+    lengths = now.evaluator.on_patches(found.evaluator.arrange(best.row)).astype(np.float32)
+    if bound is not None and found.bound is not None:  # frames are finer than patches
+        bound = min(bound, found.bound, key=lambda one: score_of(task.problem.criterion, *one))
+    found.evaluator.evaluations = now.evaluator.evaluations
+    steps = (*now.steps, replace(step, lengths=lengths))
+    kept = replace(
+        kept, evaluator=found.evaluator, importance=found.importance, bound=bound, steps=steps
+    )
+    return judged(kept)
 
 
 def descent(task: Task, now: Standing) -> Standing:
@@ -310,7 +413,7 @@ def _lengths(task: Task, now: Standing) -> Lengths:
     free, asked = FreeLengths.constant(), task.problem.request
     if asked.varying:
         row = np.broadcast_to(now.best.row, len(now.evaluator.weights))
-        neighbours = now.evaluator.neighbours(task.problem.smoothness)
+        neighbours = task.problem.neighbours(now.evaluator)
         free = FreeLengths.runs(row, neighbours, every_row=not asked.search)
     return Lengths(free, task.plan.bounds, now.importance)
 

@@ -127,6 +127,11 @@ class Standing:
             value_of(criterion, of.sums, of.cells, density)
             for of in (self.start, self.fixed, self.best)
         )
+        bound = None
+        if self.bound is not None:  # of a table that is rounded, so that no value lies beyond it
+            bound = value_of(criterion, *self.bound, density)
+            rounding = 2 * torch.finfo(self.evaluator.dtype).eps * abs(bound)
+            bound += rounding if criterion.direction == "maximize" else -rounding
         return CriterionSummary(
             name=criterion.name,
             direction=criterion.direction,
@@ -134,7 +139,7 @@ class Standing:
             best_fixed_win_length=float(self.fixed.row[0]),
             best_fixed=fixed,
             final=best,
-            table_bound=None if self.bound is None else value_of(criterion, *self.bound, density),
+            table_bound=bound,
         )
 
 

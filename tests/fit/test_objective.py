@@ -58,7 +58,7 @@ def build(window_mode, hop_mode, *, overlap=0.9, tight=False, frames_kept=True, 
     if window_mode != "fixed":
         free = FreeLengths.constant()
         if count > 1:
-            free = FreeLengths.runs(row, evaluator.neighbours(asked.smoothness))
+            free = FreeLengths.runs(row, problem.neighbours(evaluator))
         lengths = Lengths(free, BOUNDS, evaluator.weights)
     if hop_mode != "fixed":
         kept = len(centers) if frames_kept else None
@@ -141,7 +141,7 @@ def test_value_is_score_plus_penalty(window_mode):
         penalty = 0.3 / 17 * np.abs(np.diff(z)).sum()
     elif window_mode == "time-frequency":
         patches = case.start.patches
-        by_frequency, by_time = case.start.neighbours(0.3).prices
+        by_frequency, by_time = case.start.neighbours(0.3, 0.3).prices
         high, wide = patches.shape  # a change along all of one axis costs as in that mode alone
         assert by_frequency * wide == pytest.approx(0.3 / 17)
         assert by_time * high == pytest.approx(0.3 * K / N)
