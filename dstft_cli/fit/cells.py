@@ -34,15 +34,10 @@ Moments = tuple[Tensor, Tensor | None]
 
 @dataclass(frozen=True)
 class Patches:
-    """A plane of F bins and T frames in patches of `bins × frames` cells; the last may be smaller.
+    """A plane of F bins and T frames in patches of `bins × frames` cells; the last may be smaller."""
 
-    Attributes:
-        plane: `(F, T)`.
-        bins, frames: cells of a patch along frequency and along time, >= 1.
-    """
-
-    plane: tuple[int, int]
-    bins: int
+    plane: tuple[int, int]  # `(F, T)`
+    bins: int  # cells of a patch along frequency and along time, >= 1
     frames: int
 
     @property

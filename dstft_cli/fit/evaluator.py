@@ -33,33 +33,22 @@ _BLOCK_SAMPLES = {"cpu": 1 << 19, "cuda": 1 << 25, "mps": 1 << 23}
 
 @dataclass(frozen=True)
 class Compute:
-    """Device, dtype and threads.
+    """Device, dtype and threads."""
 
-    Attributes:
-        device, dtype: of torch.
-        threads: blocks at a time (CPU only), >= 1.
-        progress: called as `progress(stage, done, total)` with blocks done.
-    """
-
-    device: torch.device | str = "cpu"
+    device: torch.device | str = "cpu"  # of torch
     dtype: torch.dtype = torch.float32
-    threads: int = 1
-    progress: Progress | None = None
+    threads: int = 1  # blocks at a time (CPU only), >= 1
+    progress: Progress | None = None  # called as `progress(stage, done, total)` with blocks done
 
 
 @dataclass(frozen=True)
 class Slopes:
-    """Sums of a criterion and their derivatives with respect to lengths and centres, per sample.
+    """Sums of a criterion and their derivatives with respect to lengths and centres, per sample."""
 
-    Attributes:
-        by_length: of the sums, with respect to the length of each row, `[R, J]`.
-        frames: moments of each frame, not weighted, `[T, J]`: the sums are `weights @ frames`.
-        by_center: of the moments of each frame, with respect to its centre, `[T, J]`.
-    """
-
-    by_length: FloatArray
+    by_length: FloatArray  # of the sums, with respect to the length of each row, `[R, J]`
+    # moments of each frame, not weighted, `[T, J]`: the sums are `weights @ frames`
     frames: FloatArray
-    by_center: FloatArray
+    by_center: FloatArray  # of the moments of each frame, with respect to its centre, `[T, J]`
 
 
 class Evaluator:

@@ -24,39 +24,24 @@ _CELLS_STEP = 1e-6  # relative, of the difference quotient by the number of cell
 
 @dataclass(frozen=True)
 class Candidate:
-    """Parameters and their score.
+    """Parameters and their score."""
 
-    Attributes:
-        row: window lengths of the rows, `[R]`, or one for all, `[1]`, samples.
-        centers: of the frames, samples, `[T]`.
-        sums: of the criterion, `[J]`, frames weighing their share of time in start hops.
-        cells: number of cells, weighted likewise.
-        total: score and penalty.
-    """
-
-    row: Array
-    centers: Array
-    sums: Array
-    cells: float
-    total: float
+    row: Array  # window lengths of the rows, `[R]`, or one for all, `[1]`, samples
+    centers: Array  # of the frames, samples, `[T]`
+    sums: Array  # of the criterion, `[J]`, frames weighing their share of time in start hops
+    cells: float  # number of cells, weighted likewise
+    total: float  # score and penalty
 
 
 @dataclass(frozen=True)
 class Point:
-    """Sums at some parameters and their derivatives.
+    """Sums at some parameters and their derivatives."""
 
-    Attributes:
-        sums: `[J]`.
-        cells: weighted number of cells.
-        by_length: derivative of the sums with respect to the length of each row, `[R, J]`.
-        frames: moments of each frame, `[T, J]`, and
-        by_center: their derivative with respect to its centre, `[T, J]`; where positions move.
-    """
-
-    sums: Array
-    cells: float
-    by_length: Array
-    frames: Array | None = None
+    sums: Array  # `[J]`
+    cells: float  # weighted number of cells
+    by_length: Array  # derivative of the sums with respect to the length of each row, `[R, J]`
+    frames: Array | None = None  # moments of each frame, `[T, J]`, and
+    # their derivative with respect to its centre, `[T, J]`; where positions move
     by_center: Array | None = None
 
 

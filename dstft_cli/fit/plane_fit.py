@@ -13,7 +13,7 @@ from dstft_cli.fit.notes import Outcome, notes
 from dstft_cli.fit.plan import Plan
 from dstft_cli.fit.problem import Problem
 from dstft_cli.fit.stages import Task, run_stages
-from dstft_cli.fit.steps import Standing
+from dstft_cli.fit.steps import State
 from dstft_cli.records import Note, Result
 
 _log = logging.getLogger("dstft_cli")
@@ -69,7 +69,7 @@ def _log_plan(problem: Problem, plan: Plan) -> None:
         _log.info("criterion: over %s, %d bins", problem.band, bins.stop - bins.start)
 
 
-def _notes(problem: Problem, choice: Choice, plan: Plan, end: Standing, last: float) -> list[Note]:
+def _notes(problem: Problem, choice: Choice, plan: Plan, end: State, last: float) -> list[Note]:
     """What is worth saying of a fit whose last frame has this shortest length, samples."""
     in_band = isinstance(problem.criterion, Ratio) and problem.band != Band()
     outcome = Outcome(

@@ -40,27 +40,16 @@ _SHORTEST_PATCH, _LONGEST_PATCH = 1 / 4, 4  # along time, in n_fft
 
 @dataclass(frozen=True)
 class Problem:
-    """The part of a fit that does not depend on the FFT size.
+    """The part of a fit that does not depend on the FFT size."""
 
-    Attributes:
-        request: what to learn, and how.
-        samples: signal `[C, N]`.
-        peak: largest absolute sample.
-        criterion: gives the score.
-        smoothness: μ; over frequency where lengths vary with it.
-        smoothness_over_time: μ over time where they vary with both.
-        band: of the criterion.
-        compute: where and how.
-    """
-
-    request: Request
-    samples: Samples
-    peak: float
-    criterion: Criterion
-    smoothness: float
-    smoothness_over_time: float
-    band: Band
-    compute: Compute
+    request: Request  # what to learn, and how
+    samples: Samples  # signal `[C, N]`
+    peak: float  # largest absolute sample
+    criterion: Criterion  # gives the score
+    smoothness: float  # μ; over frequency where lengths vary with it
+    smoothness_over_time: float  # μ over time where they vary with both
+    band: Band  # of the criterion
+    compute: Compute  # where and how
 
     @classmethod
     def of(
@@ -124,7 +113,7 @@ class Problem:
         """
         asked = self.request
         if asked.window_mode == "time-frequency":
-            return not asked.as_it_suits
+            return not asked.default_method
         if asked.window_mode == "frequency":
             return not self._searches_finely
         return asked.learns_lengths and not asked.learns_positions
@@ -137,7 +126,7 @@ class Problem:
     @property
     def _searches_finely(self) -> bool:
         exact = isinstance(self.criterion, QuasiConvex)
-        return self.request.window_mode == "frequency" and self.request.as_it_suits and exact
+        return self.request.window_mode == "frequency" and self.request.default_method and exact
 
     def plan(self, n_fft: int) -> Plan:
         """Start and ranges of lengths and hops with this FFT size."""

@@ -146,18 +146,18 @@ class Request:
         return "frequency" in self.window_mode
 
     @property
-    def as_it_suits(self) -> bool:
+    def default_method(self) -> bool:
         """Whether there is a search, and no named optimizer."""
         return self.search and self.optimizer == "auto"
 
     @property
-    def by_turns(self) -> bool:
+    def alternates(self) -> bool:
         """Whether frames move under one length for all, and lengths are then searched again.
 
         Together with lengths that vary with frequency they move at the cost of FFTs for each length
         of each frame, which is more than it gains.
         """
-        return self.learns_positions and self.over_frequency and self.as_it_suits
+        return self.learns_positions and self.over_frequency and self.default_method
 
 
 def check_above_zero(name: str, value: float | None) -> None:

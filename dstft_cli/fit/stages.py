@@ -25,7 +25,7 @@ from dstft_cli.fit.evaluator import Evaluator
 from dstft_cli.fit.objective import Candidate, Lengths, Objective, Point, Positions
 from dstft_cli.fit.plan import LENGTHS_PER_OCTAVE, Plan
 from dstft_cli.fit.problem import Problem
-from dstft_cli.fit.steps import Standing, Step, step_of
+from dstft_cli.fit.steps import State, Step, step_of
 from dstft_cli.fit.table import CHANCE, Table, fixed_scores, is_featureless, search_lengths
 from dstft_cli.fit.variables import FreeLengths
 from dstft_cli.records import StopReason
@@ -88,7 +88,7 @@ class Task:
         return score_of(self.problem.criterion, candidate.sums, candidate.cells)
 
 
-def run_stages(task: Task, began: float) -> tuple[Standing, dict[str, float]]:
+def run_stages(task: Task, began: float) -> tuple[State, dict[str, float]]:
     """Start, search if asked for, descent if it has steps; the best is evaluated once more.
 
     Args:
@@ -119,14 +119,14 @@ def run_stages(task: Task, began: float) -> tuple[Standing, dict[str, float]]:
     return _finish(task, now), seconds
 
 
-def start(task: Task) -> Standing:
+def start(task: Task) -> State:
     """The start length, which is the best fixed one until a table is made."""
     evaluator = task.problem.evaluator(
         task.plan, task.plan.start_centers(task.problem.length, task.problem.request.hop_mode)
     )
     row = np.array([task.plan.start])
     even = evaluator.weights / evaluator.weights.sum()
-    sums, importance = weigh(evaluator, row, even)
+    sums, importance = sums_and_shares(evaluator, row, even)
     found = task.candidate(evaluator, row, sums)
     criterion = evaluator.criterion
     value = float(criterion.value(torch.from_numpy(sums), found.cells))
@@ -135,10 +135,10 @@ def start(task: Task) -> Standing:
             f"criterion {criterion.name} is {value:g} at the start: "
             "lower `order` or `power`, or use `dtype` float64"
         )
-    return Standing(evaluator, found, found, found, importance).noted("start", found)
+    return State(evaluator, found, found, found, importance).noted("start", found)
 
 
-def search(task: Task, now: Standing) -> tuple[Standing, Tables]:
+def search(task: Task, now: State) -> tuple[State, Tables]:
     """All tabulated lengths, then hops where one is learned, then lengths that vary."""
     asked = task.problem.request
     now, tables = tabulate(task, now)
@@ -152,7 +152,7 @@ def search(task: Task, now: Standing) -> tuple[Standing, Tables]:
     return replace(now, stop_reason=StopReason.SEARCH), tables
 
 
-def tabulate(task: Task, now: Standing) -> tuple[Standing, Tables]:
+def tabulate(task: Task, now: State) -> tuple[State, Tables]:
     """Every tabulated length for all frames; and the moment tables if there are any."""
     evaluator = now.evaluator
     lengths = task.tabulated_lengths(evaluator)
@@ -181,7 +181,7 @@ def tabulate(task: Task, now: Standing) -> tuple[Standing, Tables]:
     return now, tables
 
 
-def search_hop(task: Task, now: Standing) -> Standing:
+def search_hop(task: Task, now: State) -> State:
     """The longest hop that is about as good as the best."""
     hops, row, found = task.hops, now.best.row, []
     tried = np.array([])
@@ -190,7 +190,7 @@ def search_hop(task: Task, now: Standing) -> Standing:
         tried = np.geomspace(hops.low, hops.high, count)
     for hop in tried:
         centers = FreeHop(hops).centers(np.array([math.log(hop)]))
-        now, sums = _weighed(task, now, centers, row)
+        now, sums = _at_centers(task, now, centers, row)
         found.append(task.candidate(now.evaluator, row, sums))
         now = now.noted("search", found[-1])
     enough = min((one.total for one in found), default=math.inf) + _WORTH_DENSER_FRAMES
@@ -200,10 +200,10 @@ def search_hop(task: Task, now: Standing) -> Standing:
         if candidate.total <= enough and candidate.total < now.best.total:
             now = replace(now, best=candidate)
             break
-    return _weighed(task, now, now.best.centers, row)[0]
+    return _at_centers(task, now, now.best.centers, row)[0]
 
 
-def search_rows(task: Task, now: Standing, table: Table | None) -> Standing:
+def search_rows(task: Task, now: State, table: Table | None) -> State:
     """The best assignment of tabulated lengths to rows."""
     evaluator = now.evaluator
     lengths = task.tabulated_lengths(evaluator)
@@ -225,7 +225,7 @@ def search_rows(task: Task, now: Standing, table: Table | None) -> Standing:
     return now
 
 
-def search_again(task: Task, now: Standing, centers: Array) -> Standing:
+def search_again(task: Task, now: State, centers: Array) -> State:
     """The best lengths for frames that have moved, long enough to cover the signal."""
     evaluator = task.moved(now.evaluator, centers)
     now = replace(now, evaluator=evaluator)
@@ -246,20 +246,20 @@ def score_of(criterion: Criterion, sums: Array, cells: float) -> float:
     return float(criterion.score(torch.from_numpy(sums), cells))
 
 
-def judged(now: Standing) -> Standing:
+def judged(now: State) -> State:
     """With lengths as featureless only if the gain over the best single window may be chance."""
     gain = now.fixed.total - now.best.total  # penalty included
     return replace(now, featureless=now.featureless and gain < CHANCE)
 
 
-def offer_simpler_modes(task: Task, now: Standing, tables: Tables) -> Standing:
+def offer_simpler_modes(task: Task, now: State, tables: Tables) -> State:
     """The answer of a mode with fewer lengths, found in the same way, where its score is lower.
 
     Patches are coarser than frames, and a descent of many lengths may end in a worse minimum than that of
     one. After a search a mode descends only if it is nearly as good, which the tables tell at no cost.
     """
     asked = task.problem.request
-    modes, answers = ("constant", "time", "frequency"), list[Standing]()
+    modes, answers = ("constant", "time", "frequency"), list[State]()
     for mode in modes if asked.window_mode == "time-frequency" else modes[:1]:
         simpler = Task(task.problem.in_mode(mode), task.plan)
         evaluator = simpler.problem.evaluator(task.plan, now.start.centers)
@@ -278,7 +278,7 @@ def offer_simpler_modes(task: Task, now: Standing, tables: Tables) -> Standing:
             found = search_rows(simpler, found, table)
         if asked.max_steps > 0 and (not asked.search or task.score(found.best) < limit):
             even = evaluator.weights / evaluator.weights.sum()
-            _, importance = weigh(evaluator, np.array([task.plan.start]), even)
+            _, importance = sums_and_shares(evaluator, np.array([task.plan.start]), even)
             found = descent(simpler, replace(found, importance=importance))
         now.evaluator.evaluations += evaluator.evaluations
         answers.append(found)
@@ -289,7 +289,7 @@ def offer_simpler_modes(task: Task, now: Standing, tables: Tables) -> Standing:
     return now
 
 
-def _score_of_bands(task: Task, now: Standing, table: Table) -> float:
+def _score_of_bands(task: Task, now: State, table: Table) -> float:
     """The searched score of one length per band, from a table of patches."""
     assert isinstance(now.evaluator, CellEvaluator)
     bands = task.problem.evaluator(task.plan, now.start.centers)
@@ -301,7 +301,7 @@ def _score_of_bands(task: Task, now: Standing, table: Table) -> float:
     return search_lengths(bands, of_bands, lengths, neighbours).score
 
 
-def _with_answer(task: Task, now: Standing, found: Standing) -> Standing:
+def _with_answer(task: Task, now: State, found: State) -> State:
     """The state of a fit that takes the answer of a simpler mode."""
     best, bound = found.best, now.bound
     phase = "search" if found.stop_reason is StopReason.SEARCH else "descent"
@@ -323,14 +323,14 @@ def _with_answer(task: Task, now: Standing, found: Standing) -> Standing:
     return judged(kept)
 
 
-def descent(task: Task, now: Standing) -> Standing:
+def descent(task: Task, now: State) -> State:
     """Lengths, then positions; or frames under the best single length, then lengths searched again."""
     if task.problem.descends_lengths_first:
         now = descend_lengths(task, now)
     if not task.problem.request.learns_positions:
         return now
     now = replace(now, evaluator=task.moved(now.evaluator, now.best.centers))
-    if not task.problem.request.by_turns:
+    if not task.problem.request.alternates:
         return descend_positions(task, now, now.best)[0]
     row = now.fixed.row
     held = task.candidate(now.evaluator, row, now.evaluator.total(row[:, None]))
@@ -338,7 +338,7 @@ def descent(task: Task, now: Standing) -> Standing:
     return search_again(task, now, centers)
 
 
-def descend_lengths(task: Task, now: Standing) -> Standing:
+def descend_lengths(task: Task, now: State) -> State:
     """The result of a descent of the lengths from the best so far.
 
     Without a search all rows start at one length, where the penalty has a kink. If L-BFGS does not leave
@@ -363,8 +363,8 @@ def descend_lengths(task: Task, now: Standing) -> Standing:
 
 
 def descend_positions(
-    task: Task, now: Standing, start: Candidate, *, lengths_move: bool = True
-) -> tuple[Standing, Array]:
+    task: Task, now: State, start: Candidate, *, lengths_move: bool = True
+) -> tuple[State, Array]:
     """The result of a descent of positions, and of lengths unless they are fixed.
 
     Returns:
@@ -408,8 +408,8 @@ def _position_point(task: Task, evaluator: Evaluator, row: Array, centers: Array
     return Point(sums, moved.cells, slopes.by_length, slopes.frames, slopes.by_center)
 
 
-def _lengths(task: Task, now: Standing) -> Lengths:
-    """The variables of the lengths: one for each stretch of equal ones, or for every row."""
+def _lengths(task: Task, now: State) -> Lengths:
+    """The variables of the lengths: one for each run of equal ones, or for every row."""
     free, asked = FreeLengths.constant(), task.problem.request
     if asked.varying:
         row = np.broadcast_to(now.best.row, len(now.evaluator.weights))
@@ -419,16 +419,9 @@ def _lengths(task: Task, now: Standing) -> Lengths:
 
 
 def _descend(
-    task: Task, now: Standing, objective: Objective, auto: str, max_steps: int
-) -> tuple[Standing, Candidate | None]:
-    """The state of the fit after a descent, and its best point, if any.
-
-    Args:
-        task, now: of the fit.
-        objective: what moves, and from where.
-        auto: the optimizer where the request leaves it open.
-        max_steps: at most.
-    """
+    task: Task, now: State, objective: Objective, auto: str, max_steps: int
+) -> tuple[State, Candidate | None]:
+    """The state of the fit after a descent, and its best point, if any."""
     asked, evaluator, steps = task.problem.request, now.evaluator, list[Step]()
 
     def note(found: Candidate) -> None:
@@ -448,14 +441,14 @@ def _descend(
     return now, found
 
 
-def _weighed(task: Task, now: Standing, centers: Array, row: Array) -> tuple[Standing, Array]:
+def _at_centers(task: Task, now: State, centers: Array, row: Array) -> tuple[State, Array]:
     """The evaluator at these centres, `[T]`, and sums `[J]` at lengths of the rows."""
     evaluator = task.moved(now.evaluator, centers)
-    sums, importance = weigh(evaluator, row, now.importance)
+    sums, importance = sums_and_shares(evaluator, row, now.importance)
     return replace(now, evaluator=evaluator, importance=importance), sums
 
 
-def weigh(evaluator: Evaluator, row: Array, importance: Array) -> tuple[Array, Array]:
+def sums_and_shares(evaluator: Evaluator, row: Array, importance: Array) -> tuple[Array, Array]:
     """Sums `[J]` at these lengths, and the rows' shares in them; those given where there are none."""
     lengths = evaluator.arrange(row)
     if evaluator.criterion.ranked:
@@ -476,13 +469,13 @@ def shares_of(weights: Array, moments: Array) -> Array:
     return shares / shares.sum() if 0 < shares.sum() < math.inf else np.zeros_like(shares)
 
 
-def _finish(task: Task, now: Standing) -> Standing:
+def _finish(task: Task, now: State) -> State:
     """The best parameters, evaluated once more for the reported value."""
     best = now.best
     now = replace(now, evaluator=task.moved(now.evaluator, best.centers))
     row, sums = best.row, best.sums
     if best is not now.start:
-        sums, importance = weigh(now.evaluator, row, now.importance)
+        sums, importance = sums_and_shares(now.evaluator, row, now.importance)
         now = replace(now, importance=importance)
     final = Candidate(row, best.centers, sums, now.evaluator.cells, best.total)
     if not np.array_equal(now.steps[-1].sums, best.sums):

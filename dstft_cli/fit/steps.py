@@ -26,70 +26,49 @@ class Step:
 
     Sums are kept, not values: with learned hops all values are given for frames as dense as the final
     ones, so that they compare.
-
-    Attributes:
-        phase: `start`, `table`, `search` or `descent`.
-        moment: when it ended, of `time.perf_counter`.
-        evaluations: transforms of the signal so far.
-        sums, cells: as in `Candidate`.
-        lengths: in the shape in which the trajectory holds them, samples.
-        hops: distances of the centres, samples: one where they are equal, none of a single frame.
     """
 
-    phase: str
-    moment: float
-    evaluations: int
-    sums: Array
+    phase: str  # `start`, `table`, `search` or `descent`
+    moment: float  # when it ended, of `time.perf_counter`
+    evaluations: int  # transforms of the signal so far
+    sums: Array  # as in `Candidate`
     cells: float
-    lengths: NDArray[np.float32]
+    lengths: NDArray[np.float32]  # in the shape in which the trajectory holds them, samples
+    # distances of the centres, samples: one where they are equal, none of a single frame
     hops: NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
-class Standing:
-    """The state of a fit.
+class State:
+    """The state of a fit."""
 
-    Attributes:
-        evaluator: of the frames as they stand.
-        start: the candidate of the start.
-        fixed: the best single window length with the frames of the start.
-        best: the candidate of the lowest total.
-        importance: share of each row in the criterion, `[R]`.
-        steps: so far.
-        bound: sums and cells that no assignment of the table improves on; None where not proved.
-        featureless: all tabulated lengths score alike, as they do in noise.
-        stuck: a descent without a search did not improve on its start.
-        stop_reason: why the last stage ended.
-    """
-
-    evaluator: Evaluator
-    start: Candidate
-    fixed: Candidate
-    best: Candidate
-    importance: Array
-    steps: tuple[Step, ...] = ()
+    evaluator: Evaluator  # of the frames as they stand
+    start: Candidate  # the candidate of the start
+    fixed: Candidate  # the best single window length with the frames of the start
+    best: Candidate  # the candidate of the lowest total
+    importance: Array  # share of each row in the criterion, `[R]`
+    steps: tuple[Step, ...] = ()  # so far
+    # sums and cells that no assignment of the table improves on; None where not proved
     bound: tuple[Array, float] | None = None
-    featureless: bool = False
-    stuck: bool = False
-    stop_reason: StopReason = StopReason.FIXED
+    featureless: bool = False  # all tabulated lengths score alike, as they do in noise
+    stuck: bool = False  # a descent without a search did not improve on its start
+    stop_reason: StopReason = StopReason.FIXED  # why the last stage ended
 
-    def kept(self, candidate: Candidate) -> Standing:
+    def kept(self, candidate: Candidate) -> State:
         """With a candidate as the best if it is."""
         return replace(self, best=candidate) if candidate.total < self.best.total else self
 
-    def with_steps(self, steps: Iterable[Step]) -> Standing:
+    def with_steps(self, steps: Iterable[Step]) -> State:
         """With further steps."""
         return replace(self, steps=(*self.steps, *steps))
 
-    def noted(self, phase: str, candidate: Candidate, evaluations: int | None = None) -> Standing:
+    def noted(self, phase: str, candidate: Candidate, evaluations: int | None = None) -> State:
         """With a step to a candidate; a step without a value (silence) is left out."""
         if not math.isfinite(candidate.total):
             return self
         return self.with_steps([step_of(phase, self.evaluator, candidate, evaluations)])
 
-    def offered(
-        self, phase: str, candidate: Candidate, *, evaluations: int | None = None
-    ) -> Standing:
+    def offered(self, phase: str, candidate: Candidate, *, evaluations: int | None = None) -> State:
         """With a step to a candidate, kept if it is the best."""
         return self.kept(candidate).noted(phase, candidate, evaluations)
 

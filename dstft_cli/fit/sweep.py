@@ -21,7 +21,7 @@ from dstft_cli.fit.local_sweep import local_curves, local_range, usable
 from dstft_cli.fit.plan import LARGEST_FFT, LONGEST_SHARE, SHORTEST_WINDOW
 from dstft_cli.fit.problem import Problem
 from dstft_cli.fit.request import Request
-from dstft_cli.fit.stretches import spread_stretches
+from dstft_cli.fit.segments import spread_segments
 from dstft_cli.fit.sweep_evaluator import SweepEvaluator
 from dstft_cli.fit.sweep_grids import SweepGrid, sweep_grids
 from dstft_cli.fit.table import unusable_last
@@ -48,7 +48,7 @@ def sweep(
     """Criteria for a range of window lengths, and the best length of each.
 
     With an `n_fft`, values are those that `fit` reports; otherwise see `sweep_grids`. Signals
-    of more than `MOST_POINTS` are analysed in stretches spread evenly over them.
+    of more than `MOST_POINTS` are analysed in segments spread evenly over them.
 
     Args:
         samples: signal, `[N]` or `[C, N]`; anything with `.shape` and `samples[:, a:b]`.
@@ -75,13 +75,13 @@ def sweep(
     resolved = problem.band.least_n_fft(problem.sample_rate) / 2
     grids = sweep_grids(problem.length, problem.request, shortest=resolved)
     points = max(grid.n_fft / grid.hop_length for grid in grids) * problem.samples.shape[0]
-    stretches = spread_stretches(
+    segments = spread_segments(
         problem.samples,
         int((most_points or MOST_POINTS) / points),
         longest_hop=max(grid.hop_length for grid in grids),
         peak=problem.peak,
     )
-    evaluator_of = partial(SweepEvaluator, problem, stretches)
+    evaluator_of = partial(SweepEvaluator, problem, segments)
     began = time.perf_counter()
     tables = _tables(partial(evaluator_of, criterion=as_it_is), grids, chosen, progress)
     searched = time.perf_counter()
@@ -99,7 +99,7 @@ def sweep(
         n_ffts=np.repeat([grid.n_fft for grid in grids], counts),
         hop_lengths=np.repeat([grid.hop_length for grid in grids], counts),
         curves=tuple(curves),
-        looked_at=stretches.share(grids[0].hop_length),
+        looked_at=segments.share(grids[0].hop_length),
         seconds={"search": searched - began, "descent": time.perf_counter() - searched},
         notes=tuple(_notes(curves, grids, problem.length, resolved)),
     )
@@ -215,14 +215,7 @@ def _descend(
 def _notes(
     curves: Sequence[SweepCurve], grids: Sequence[SweepGrid], length: int, resolved: float
 ) -> list[Note]:
-    """A note for each best length at an end of the range, unless all lengths are equally good.
-
-    Args:
-        curves: of the sweep.
-        grids: of its lengths.
-        length: of the signal, samples.
-        resolved: length from which on windows resolve the criterion's band, samples; 0 without one.
-    """
+    """A note for each best length at an end of the range, unless all lengths are equally good."""
     shortest, longest = float(grids[0].lengths[0]), float(grids[-1].lengths[-1])
     widest = LARGEST_FFT if len(grids) == 1 else LARGEST_FFT // 2
     most = min(math.floor(length * LONGEST_SHARE), widest)

@@ -14,7 +14,7 @@ from dstft_cli.criteria import Criterion, Gini, Kurtosis, rows_together
 from dstft_cli.criteria.gini import COARSE
 from dstft_cli.fit.evaluator import Evaluator
 from dstft_cli.fit.problem import Problem
-from dstft_cli.fit.stretches import Stretches
+from dstft_cli.fit.segments import Segments
 from dstft_cli.fit.sweep_grids import SweepGrid
 from dstft_cli.stft import Transform
 
@@ -24,7 +24,7 @@ _ENDS = [0, -1]  # the bins at 0 and at half the sample rate
 
 
 class SweepEvaluator(Evaluator):
-    """An evaluator of the frames of a grid in stretches of a signal, with equal weights.
+    """An evaluator of the frames of a grid in segments of a signal, with equal weights.
 
     Where the grid asks for it, the first and the last bin count half, as in a trapezoid rule over
     frequency. Sums and numbers of cells are those of the whole signal and band, in the grid's `CELL`s,
@@ -32,15 +32,15 @@ class SweepEvaluator(Evaluator):
 
     Args:
         problem: signal, band, and how to compute.
-        stretches: of the signal that are analysed.
+        segments: of the signal that are analysed.
         grid: FFT size and hop.
         criterion: that of a descent; it decides whether the signal is scaled.
     """
 
     def __init__(
-        self, problem: Problem, stretches: Stretches, grid: SweepGrid, criterion: Criterion
+        self, problem: Problem, segments: Segments, grid: SweepGrid, criterion: Criterion
     ) -> None:
-        asked, centers = problem.request, stretches.centers(grid.hop_length)
+        asked, centers = problem.request, segments.centers(grid.hop_length)
         super().__init__(
             problem.samples,
             centers,
@@ -57,7 +57,7 @@ class SweepEvaluator(Evaluator):
         if self.half_ends:
             self.cells_per_frame -= self.frames.channels
         self.criterion = self._with_ends(self.criterion)
-        self._weight = grid.area / stretches.share(grid.hop_length)
+        self._weight = grid.area / segments.share(grid.hop_length)
         if grid.half_ends:
             rate = problem.sample_rate
             self._weight /= problem.band.covered(grid.n_fft, rate, half_ends=True)

@@ -47,17 +47,12 @@ _ROWS = 1 << 16  # rows of the table handled at a time, so that temporaries stay
 
 @dataclass(frozen=True)
 class Found:
-    """Outcome of a search.
+    """Outcome of a search."""
 
-    Attributes:
-        assignment: index of the length of each frame, `[T]`.
-        score: its score, with the penalty of `smooth` where there is one.
-        bound: sums `[J]` such that no assignment has a lower score than they have (without
-            penalty); None where that is not proved.
-    """
-
-    assignment: Assignment
-    score: float
+    assignment: Assignment  # index of the length of each frame, `[T]`
+    score: float  # its score, with the penalty of `smooth` where there is one
+    # sums `[J]` such that no assignment has a lower score than they have (without penalty); None
+    # where that is not proved
     bound: Array | None
 
 

@@ -55,23 +55,15 @@ class Learned(Protocol):
 
 @dataclass(frozen=True)
 class Transferred:
-    """Parameters that fit another recording.
+    """Parameters that fit another recording."""
 
-    Attributes:
-        n_fft: FFT size, samples.
-        window_length: samples, `[1, 1]`, `[1, T]`, `[F, 1]` or `[F, T]`; of the tiles of a map.
-        hop_length: distance of frame centres where it is uniform, samples.
-        frame_centers: samples, `[T]`.
-        notes: what was changed.
-        length_map: lengths of all cells, where they are kept on tiles.
-    """
-
-    n_fft: int
+    n_fft: int  # FFT size, samples
+    # samples, `[1, 1]`, `[1, T]`, `[F, 1]` or `[F, T]`; of the tiles of a map
     window_length: FloatArray
-    hop_length: float
-    frame_centers: FloatArray
-    notes: tuple[Note, ...] = ()
-    length_map: LengthMap | None = None
+    hop_length: float  # distance of frame centres where it is uniform, samples
+    frame_centers: FloatArray  # samples, `[T]`
+    notes: tuple[Note, ...] = ()  # what was changed
+    length_map: LengthMap | None = None  # lengths of all cells, where they are kept on tiles
 
 
 def apply_learned(
