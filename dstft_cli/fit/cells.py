@@ -6,7 +6,7 @@ The plane is cut into patches, each with one window length: bands of bins as lon
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,10 +19,8 @@ from torch.nn.functional import pad
 from dstft_cli.criteria import bin_sum, frame_sum, sum_dtype
 from dstft_cli.fit.evaluator import (
     Evaluator,
-    power_and_slopes,
-    power_of,
-    spectrum_power,
-    spectrum_power_and_slopes,
+    powers,
+    spectrum_powers,
 )
 from dstft_cli.fit.variables import Neighbours
 from dstft_cli.stft import FrequencyBank, Samples, Transform, cell_spectra, frequency_bank
@@ -163,36 +161,17 @@ class CellEvaluator(Evaluator):
         first = start // self.patches.frames
         grid[:, first : first + part.shape[1]] += part
 
-    def _plain(self, start: int, stop: int, lengths: FloatArray) -> Tensor:
+    def _powers(
+        self, start: int, stop: int, lengths: FloatArray, derivatives: int = 0
+    ) -> tuple[Tensor, ...]:
+        """As for frames; where lengths `[F, 1]` or `[F, T]` differ, both derivatives or none."""
         if lengths.size == 1:
-            return super()._plain(start, stop, lengths)
-        (X,) = self._cell_spectra(start, stop, lengths)
-        return spectrum_power(self.power, X)
-
-    def _with_slopes(self, start: int, stop: int, lengths: FloatArray) -> tuple[Tensor, Tensor]:
-        if lengths.size == 1:
-            return super()._with_slopes(start, stop, lengths)
-        a, da, _ = self._with_derivatives(start, stop, lengths)
-        return a, da
-
-    def _with_derivatives(
-        self, start: int, stop: int, lengths: FloatArray
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        if lengths.size == 1:
-            return super()._with_derivatives(start, stop, lengths)
-        spectra = self._cell_spectra(start, stop, lengths, derivatives=True)
-        a, by_length, by_center = spectrum_power_and_slopes(self.power, *spectra)
-        return a, by_length, by_center
-
-    def _cell_spectra(
-        self, start: int, stop: int, lengths: FloatArray, *, derivatives: bool = False
-    ) -> Iterable[Tensor]:
-        """Spectra of a block and their derivatives, where lengths `[F, 1]` or `[F, T]` differ."""
+            return super()._powers(start, stop, lengths, derivatives)
         part = lengths if lengths.shape[1] == 1 else lengths[:, start:stop]
         part = np.broadcast_to(part, (self.transform.bins, stop - start))
         frames, fractions = self.frames.block(start, stop), self.frames.fractions(start, stop)
-        found = cell_spectra(self.transform, frames, fractions, part, derivatives=derivatives)
-        return (X[..., self.bins] for X in found)
+        found = cell_spectra(self.transform, frames, fractions, part, derivatives=derivatives > 0)
+        return spectrum_powers(self.power, *(X[..., self.bins] for X in found))
 
     def _pool(self, start: int, stop: int) -> Callable[[Tensor], Tensor]:
         """Weighted sums over the patches of a block, `[C, n, B]` to `[R_f, n / frames]`."""
@@ -268,12 +247,9 @@ class FrequencyEvaluator(CellEvaluator):
 
                 parts = bank.parts(self.frames.pick(frames))
                 re, im, *slopes_of = (part[..., self.bins] for part in parts)
-                squared = re * re + im * im
-                if not slopes:
-                    return self.criterion.pooled(power_of(self.power, squared), pool)
-                dre, dim = slopes_of
-                a, da = power_and_slopes(self.power, squared, re * dre + im * dim)
-                return self.criterion.pooled(a, pool, da)
+                inner = [re * slopes_of[0] + im * slopes_of[1]] if slopes else []
+                a, *da = powers(self.power, re * re + im * im, *inner)
+                return self.criterion.pooled(a, pool, *da)
 
             size = max(self._block, bank.block)
             blocks = [members[i : i + size] for i in range(0, len(members), size)]

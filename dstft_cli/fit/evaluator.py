@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -182,7 +182,7 @@ class Evaluator:
         by_length = np.zeros((len(self.weights), self._moments))
 
         def work(start: int, stop: int) -> tuple[int, FloatArray]:
-            a, by_theta, by_t = self._with_derivatives(start, stop, lengths)
+            a, by_theta, by_t = self._powers(start, stop, lengths, 2)
             moments, derivatives = self.criterion.rows(a, by_t)
             frames[start:stop] = moments.cpu().numpy()
             by_center[start:stop] = _numbers(derivatives)
@@ -203,7 +203,7 @@ class Evaluator:
         lock = threading.Lock()
 
         def work(start: int, stop: int) -> None:
-            a = self._plain(start, stop, lengths)
+            (a,) = self._powers(start, stop, lengths)
             weights = torch.from_numpy(self.frame_weights[start:stop])
             weights = weights.to(self.dtype).to(self.device)
             with lock:
@@ -229,12 +229,9 @@ class Evaluator:
         rows, gradients = np.zeros(shape), np.zeros(shape)
 
         def work(start: int, stop: int) -> tuple[int, FloatArray, FloatArray | None]:
-            if not slopes:
-                moments, _ = self._pooled(start, stop, self._plain(start, stop, lengths))
-                return start, moments.cpu().numpy(), None
-            a, da = self._with_slopes(start, stop, lengths)
-            moments, derivatives = self._pooled(start, stop, a, da)
-            return start, moments.cpu().numpy(), _numbers(derivatives)
+            found = self._powers(start, stop, lengths, int(slopes))
+            moments, derivatives = self._pooled(start, stop, *found[: 1 + slopes])
+            return start, moments.cpu().numpy(), _numbers(derivatives) if slopes else None
 
         for start, part, derivatives in self._drain("descent" if slopes else "evaluate", work):
             self._place(rows, start, part)
@@ -280,41 +277,19 @@ class Evaluator:
     def _row(self, fractions: Tensor, length: float) -> Tensor:
         return self.transform.windows(fractions, fractions.new_tensor([float(length)]))
 
-    def _places(self, start: int, stop: int, lengths: FloatArray) -> tuple[Tensor, Tensor]:
-        """Fractions of the centres of a block, and its window lengths."""
-        row = lengths[0] if lengths.shape[1] == 1 else lengths[0, start:stop]
-        return (
-            self.frames.fractions(start, stop),
-            torch.as_tensor(row).to(self.dtype).to(self.device),
-        )
-
-    def _plain(self, start: int, stop: int, lengths: FloatArray) -> Tensor:
-        """`a` of a block of frames, `[C, n, B]`."""
-        w = self.transform.windows(*self._places(start, stop, lengths))
-        return self._cells(self.frames.block(start, stop), w)
-
-    def _with_slopes(self, start: int, stop: int, lengths: FloatArray) -> tuple[Tensor, Tensor]:
-        """`a` of a block and its derivative by window length, each `[C, n, B]`."""
-        windows = self.transform.rows(*self._places(start, stop, lengths), 1)
-        a, by_length = self._spectra(start, stop, windows)
-        return a, by_length
-
-    def _with_derivatives(
-        self, start: int, stop: int, lengths: FloatArray
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """`a` of a block and its derivatives by window length and by centre, each `[C, n, B]`."""
-        windows = self.transform.rows(*self._places(start, stop, lengths), 2)
-        a, by_length, by_center = self._spectra(start, stop, windows)
-        return a, by_length, by_center
-
-    def _spectra(self, start: int, stop: int, windows: Iterable[Tensor]) -> tuple[Tensor, ...]:
-        """`a` of a block under the first window, and `∂a` under those that are its derivatives."""
+    def _powers(
+        self, start: int, stop: int, lengths: FloatArray, derivatives: int = 0
+    ) -> tuple[Tensor, ...]:
+        """`a` of a block, with 1 its derivative by window length, with 2 also by centre, `[C, n, B]`."""
+        row = torch.as_tensor(lengths[0] if lengths.shape[1] == 1 else lengths[0, start:stop])
+        fractions = self.frames.fractions(start, stop)
+        windows = self.transform.rows(fractions, row.to(self.dtype).to(self.device), derivatives)
         block = self.frames.block(start, stop)
-        return spectrum_power_and_slopes(self.power, *(self._spectrum(block, w) for w in windows))
+        return spectrum_powers(self.power, *(self._spectrum(block, w) for w in windows))
 
     def _cells(self, block: Tensor, w: Tensor) -> Tensor:
         """`a = |X|^p`, `[C, n, B]`."""
-        return spectrum_power(self.power, self._spectrum(block, w))
+        return spectrum_powers(self.power, self._spectrum(block, w))[0]
 
     def _spectrum(self, block: Tensor, w: Tensor) -> Tensor:
         """The transform of a block in the bins of the criterion, up to phase, `[C, n, B]`."""
@@ -337,18 +312,15 @@ def _largest_gain(transform: Transform) -> float:
     return math.sqrt(gain) if transform.normalization == "energy" else gain
 
 
-def power_of(power: float, squared: Tensor) -> Tensor:
-    """`a = |X|^p` from `|X|²`."""
-    return squared if power == 2 else squared.pow(power / 2)
-
-
-def power_and_slopes(power: float, squared: Tensor, *inner: Tensor) -> tuple[Tensor, ...]:
+def powers(power: float, squared: Tensor, *inner: Tensor) -> tuple[Tensor, ...]:
     """`a` and each `∂a = p |X|^(p−2) Re(X̄ ∂X)`, zero where X = 0, from `|X|²` and `Re(X̄ ∂X)`.
 
     The latter are overwritten.
     """
     if power == 2:
         return squared, *(product.mul_(2) for product in inner)
+    if not inner:
+        return (squared.pow(power / 2),)
     # |X|^(p−2); where X = 0 it is finite, and Re(X̄ ∂X) is zero
     ratio = squared.clamp_min(torch.finfo(squared.dtype).tiny).pow_(power / 2 - 1)
     a = squared * ratio
@@ -356,17 +328,11 @@ def power_and_slopes(power: float, squared: Tensor, *inner: Tensor) -> tuple[Ten
     return a, *(product.mul_(ratio) for product in inner)
 
 
-def spectrum_power(power: float, X: Tensor) -> Tensor:
-    """`a` of a complex spectrum."""
-    parts = torch.view_as_real(X)
-    return power_of(power, _pair_sum(parts * parts))
-
-
-def spectrum_power_and_slopes(power: float, X: Tensor, *changes: Tensor) -> tuple[Tensor, ...]:
+def spectrum_powers(power: float, X: Tensor, *changes: Tensor) -> tuple[Tensor, ...]:
     """`a` of a complex spectrum, and `∂a` for each `∂X`."""
     parts = torch.view_as_real(X)
     inner = [_pair_sum(parts * torch.view_as_real(dX)) for dX in changes]
-    return power_and_slopes(power, _pair_sum(parts * parts), *inner)
+    return powers(power, _pair_sum(parts * parts), *inner)
 
 
 def _pair_sum(products: Tensor) -> Tensor:

@@ -132,10 +132,6 @@ def of_best_score(
 def least_n_fft(asked: Request, band: float) -> float:
     """Lower limit of `n_fft auto` for the given lengths, samples.
 
-    Args:
-        asked: the lengths.
-        band: least FFT size for the criterion's band, see `Band.least_n_fft`.
-
     Raises:
         UsageError: one of them, or the criterion's band, needs more than `LARGEST_FFT`.
     """
@@ -176,12 +172,7 @@ def largest_auto_n_fft(length: int) -> int:
 
 
 def best_coarse_length(problem: Problem, longest: float) -> float | None:
-    """The best single length up to `longest`, samples, on a coarse grid; None where none stands out.
-
-    Args:
-        problem: of the fit, with a criterion whose scores compare across FFT sizes.
-        longest: samples.
-    """
+    """The best single length up to `longest`, samples, on a coarse grid; None where none stands out."""
     asked = replace(
         problem.request,
         scope="plane",

@@ -49,13 +49,7 @@ Evaluate = Callable[[Array, Array], Point]
 
 
 class Lengths:
-    """Free window lengths: variables `z = ln θ`.
-
-    Args:
-        free: which rows share a variable.
-        bounds: of the lengths.
-        importance: share of each row in the criterion, `[R]`.
-    """
+    """Free window lengths: variables `z = ln θ`."""
 
     def __init__(self, free: FreeLengths, bounds: LengthBounds, importance: Array) -> None:
         self.free = free
@@ -70,14 +64,7 @@ class Lengths:
 
 
 class Positions:
-    """Free frame positions: `ln H` of one hop, or a target for each centre in units of the hop.
-
-    Args:
-        free: how the variables place the frames.
-        hop_length: unit of the targets and of the frames' weights, samples.
-        start: centres to begin with, samples, `[T]`.
-        importance: share of each frame in the criterion, `[T]`.
-    """
+    """Free frame positions: `ln H` of one hop, or a target for each centre in units of the hop."""
 
     def __init__(
         self, free: FreeHop | FreeCenters, hop_length: float, start: Array, importance: Array
@@ -102,13 +89,7 @@ class Positions:
         return self._free.place(z * self._hop, shortest).centers
 
     def by_center(self, centers: Array, by_center: Array, by_weight: Array) -> Array:
-        """Gradient with respect to the centres, what they do to the weights of frames included.
-
-        Args:
-            centers: samples, `[T]`.
-            by_center: with respect to the centre of each frame, at weight 1, `[T]`.
-            by_weight: with respect to the weight of each frame, `[T]`.
-        """
+        """Gradient with respect to the centres, what they do to the weights of frames included."""
         weights = quadrature_weights(centers, self._hop, self._free.range.length)
         return weights * by_center + weights_pull_back(by_weight, self._hop)
 
@@ -123,13 +104,6 @@ class Positions:
 
 class Objective:
     """Value and gradient of score and penalty as a function of the variables of a descent.
-
-    Args:
-        evaluator: for the shape of rows and frames.
-        evaluate: sums and derivatives at a row of lengths and centres.
-        candidate: gives the parameters that are not free.
-        lengths: which lengths move; None where they are held.
-        positions: how frames move; None where they are held.
 
     Attributes:
         variables: where the candidate is, and the bounds.

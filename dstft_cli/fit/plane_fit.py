@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import numpy as np
 
@@ -34,18 +35,11 @@ def fit_plane(problem: Problem, began: float) -> Result:
         request.window_mode == "time-frequency"
     ):  # its answer may be that of a mode with fewer lengths
         lengths = np.broadcast_to(lengths, (plan.n_fft // 2 + 1, len(evaluator.centers))).copy()
-    return Result(
-        sample_rate=problem.sample_rate,
-        length=problem.length,
-        n_fft=plan.n_fft,
-        start_window_length=np.array([[plan.start]]),
+    return result_of(
+        problem,
+        plan,
         lengths=lengths,
-        hop_length=plan.hop_length,
-        length_bounds=(plan.bounds.low, plan.bounds.high),
         frame_centers=best.centers,
-        window=request.window,
-        normalization=request.normalization,
-        power=request.power,
         criterion=end.summary(problem.criterion, density),
         trajectory=end.trajectory(problem.criterion, density, began, plan.hop_length),
         stop_reason=end.stop_reason,
@@ -55,6 +49,24 @@ def fit_plane(problem: Problem, began: float) -> Result:
         hop_bounds=None if hops is None else (hops.low, hops.high),
         start_centers=None if hops is None else end.start.centers,
         resolved=problem.resolved(plan),
+    )
+
+
+def result_of(problem: Problem, plan: Plan, **found: Any) -> Result:
+    """The result of a fit, from what was asked for, the plan, and what was found."""
+    asked = problem.request
+    return Result(
+        sample_rate=problem.sample_rate,
+        length=problem.length,
+        n_fft=plan.n_fft,
+        start_window_length=np.array([[plan.start]]),
+        hop_length=plan.hop_length,
+        length_bounds=(plan.bounds.low, plan.bounds.high),
+        window=asked.window,
+        normalization=asked.normalization,
+        power=asked.power,
+        scope=asked.scope,
+        **found,
     )
 
 

@@ -150,6 +150,7 @@ class Problem:
         asked = self.request
         lengths = (plan.bounds.low, plan.bounds.high) if asked.learns_lengths else (None, None)
         hops = (None, None) if plan.hops is None else (plan.hops.low, plan.hops.high)
+        one_axis = asked.window_mode in ("time", "frequency")
         return {
             "n_fft": plan.n_fft,
             "win_length": plan.start,
@@ -158,8 +159,8 @@ class Problem:
             "hop_length": plan.hop_length,
             "hop_length_min": hops[0],
             "hop_length_max": hops[1],
-            # over both axes the defaults are two
-            "smoothness": self.smoothness if asked.one_axis else asked.smoothness,
+            # over both axes the default is two values
+            "smoothness": self.smoothness if one_axis else asked.smoothness,
             "device": torch.device(self.compute.device).type,
             "threads": self.compute.threads,
         }
@@ -182,14 +183,7 @@ class Problem:
         hop_length: float | None = None,
         weights: Array | None = None,
     ) -> Evaluator:
-        """Evaluates the criterion at frames with these centres, which weigh 1 at the plan's hop.
-
-        Args:
-            plan: FFT size and shortest window.
-            centers: samples, `[T]`.
-            hop_length: at which frames weigh 1 instead, samples.
-            weights: of the frames, `[T]`, for a part of the signal.
-        """
+        """Evaluates the criterion at frames with these centres, which weigh 1 at the plan's hop."""
         n_fft, hop = plan.n_fft, plan.hop_length if hop_length is None else hop_length
         kind: Callable[..., Evaluator] = Evaluator
         band = self._band_bins(n_fft, plan.bounds.low)

@@ -136,11 +136,6 @@ class Request:
         return self.window_mode not in ("fixed", "constant")
 
     @property
-    def one_axis(self) -> bool:
-        """Whether window lengths vary with time or with frequency, not with both."""
-        return self.window_mode in ("time", "frequency")
-
-    @property
     def over_frequency(self) -> bool:
         """Whether window lengths vary with frequency."""
         return "frequency" in self.window_mode

@@ -48,14 +48,7 @@ class Segments:
 
 
 def spread_segments(samples: Samples, most: int, *, longest_hop: float, peak: float) -> Segments:
-    """Segments in the middles of equal parts of the signal, or at the loudest sample of a quiet part.
-
-    Args:
-        samples: signal `[C, N]`.
-        most: samples per channel to analyse in all, or more where segments would hold few frames.
-        longest_hop: of the analysed frames, samples.
-        peak: largest absolute sample.
-    """
+    """Segments in the middles of equal parts of the signal, or at the loudest sample of a quiet part."""
     length = int(samples.shape[-1])
     most = max(most, math.ceil(_FEW_FRAMES * _COUNT * longest_hop))
     if length <= most:

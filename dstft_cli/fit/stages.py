@@ -91,10 +91,6 @@ class Task:
 def run_stages(task: Task, began: float) -> tuple[State, dict[str, float]]:
     """Start, search if asked for, descent if it has steps; the best is evaluated once more.
 
-    Args:
-        task: problem and plan.
-        began: when the fit did, of `time.perf_counter`.
-
     Returns:
         The final state of the fit, with a length for every row if they vary, and the seconds of
         search and descent.
@@ -459,12 +455,7 @@ def sums_and_shares(evaluator: Evaluator, row: Array, importance: Array) -> tupl
 
 
 def shares_of(weights: Array, moments: Array) -> Array:
-    """Share of each row in the criterion, `[R]`; all zero where there is none, as in silence.
-
-    Args:
-        weights: of the rows, `[R]`.
-        moments: of the rows, `[R, J]`.
-    """
+    """Share of each row in the criterion, `[R]`; all zero where there is none, as in silence."""
     shares = weights * np.abs(moments[:, 0])
     return shares / shares.sum() if 0 < shares.sum() < math.inf else np.zeros_like(shares)
 

@@ -81,14 +81,7 @@ class State:
     def trajectory(
         self, criterion: Criterion, density: float, began: float, hop_length: float
     ) -> Trajectory:
-        """All steps, valued for frames `density` times as dense as at the start.
-
-        Args:
-            criterion: gives the values.
-            density: frames of the best per frame of the start, in equal time.
-            began: when the fit did, of `time.perf_counter`.
-            hop_length: what a single frame is said to have, samples.
-        """
+        """All steps, valued for frames `density` times as dense as at the start."""
         steps, hop = self.steps, np.array([hop_length])
         values = [value_of(criterion, step.sums, step.cells, density) for step in steps]
         return Trajectory(
@@ -125,14 +118,7 @@ class State:
 def step_of(
     phase: str, evaluator: Evaluator, candidate: Candidate, evaluations: int | None = None
 ) -> Step:
-    """The step that has just led to a candidate.
-
-    Args:
-        phase: `start`, `table`, `search` or `descent`.
-        evaluator: of its frames.
-        candidate: where the step led.
-        evaluations: transforms of the signal until then; None: all that the evaluator counted.
-    """
+    """The step that has just led to a candidate."""
     hops = np.diff(candidate.centers)
     if len(hops) and np.allclose(hops, hops[0], rtol=1e-9, atol=1e-6):
         hops = np.array([hops.mean()])

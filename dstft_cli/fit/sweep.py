@@ -90,8 +90,22 @@ def sweep(
         curves.append(_curve(evaluator_of, grids, criterion, *table))
         if progress is not None:
             progress("descent", number, len(chosen))
-    counts = [len(grid.lengths) for grid in grids]
     resolved = 0.0 if problem.band == Band() else resolved
+    notes = _notes(curves, grids, problem.length, resolved)
+    seconds = searched - began, time.perf_counter() - searched
+    return _result(problem, grids, curves, segments.share(grids[0].hop_length), seconds, notes)
+
+
+def _result(
+    problem: Problem,
+    grids: Sequence[SweepGrid],
+    curves: Sequence[SweepCurve],
+    share: float,
+    seconds: tuple[float, float],
+    notes: Sequence[Note],
+) -> Sweep:
+    """A sweep of a share of the signal, with the seconds of search and descent."""
+    counts = [len(grid.lengths) for grid in grids]
     return Sweep(
         sample_rate=problem.sample_rate,
         length=problem.length,
@@ -99,9 +113,9 @@ def sweep(
         n_ffts=np.repeat([grid.n_fft for grid in grids], counts),
         hop_lengths=np.repeat([grid.hop_length for grid in grids], counts),
         curves=tuple(curves),
-        looked_at=segments.share(grids[0].hop_length),
-        seconds={"search": searched - began, "descent": time.perf_counter() - searched},
-        notes=tuple(_notes(curves, grids, problem.length, resolved)),
+        looked_at=share,
+        seconds=dict(zip(("search", "descent"), seconds, strict=True)),
+        notes=tuple(notes),
     )
 
 
@@ -119,18 +133,8 @@ def _local(
     asked = local_range(problem.request, problem.length)
     grids = sweep_grids(problem.length, asked)
     curves, share, seconds = local_curves(problem, grids, criteria, progress)
-    counts = [len(grid.lengths) for grid in grids]
-    return Sweep(
-        sample_rate=problem.sample_rate,
-        length=problem.length,
-        lengths=np.concatenate([grid.lengths for grid in grids]),
-        n_ffts=np.repeat([grid.n_fft for grid in grids], counts),
-        hop_lengths=np.repeat([grid.hop_length for grid in grids], counts),
-        curves=tuple(curves),
-        looked_at=share,
-        seconds={"search": seconds, "descent": 0.0},
-        notes=(*found, *_notes(curves, grids, problem.length, 0.0)),
-    )
+    found += _notes(curves, grids, problem.length, 0.0)
+    return _result(problem, grids, curves, share, (seconds, 0.0), found)
 
 
 def _tables(

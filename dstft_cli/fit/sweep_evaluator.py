@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -29,12 +30,6 @@ class SweepEvaluator(Evaluator):
     Where the grid asks for it, the first and the last bin count half, as in a trapezoid rule over
     frequency. Sums and numbers of cells are those of the whole signal and band, in the grid's `CELL`s,
     so that they compare with those of other grids.
-
-    Args:
-        problem: signal, band, and how to compute.
-        segments: of the signal that are analysed.
-        grid: FFT size and hop.
-        criterion: that of a descent; it decides whether the signal is scaled.
     """
 
     def __init__(
@@ -103,7 +98,7 @@ class SweepEvaluator(Evaluator):
         sums = np.zeros((2, self._moments))
 
         def work(start: int, stop: int) -> Array:
-            a, da = self._with_slopes(start, stop, lengths)
+            a, da = self._powers(start, stop, lengths, 1)
             both = self._total(a, da)
             if self.half_ends and not self.criterion.per_frame:
                 both -= 0.5 * self._total(a[..., _ENDS], da[..., _ENDS])
@@ -125,10 +120,7 @@ class SweepEvaluator(Evaluator):
         """Fixes the ranks of a ranked criterion at these lengths, `[1, 1]`."""
         histogram = Gini.empty_histogram(self.device, COARSE)
 
-        def work(start: int, stop: int) -> Tensor:
-            return self._plain(start, stop, lengths)
-
-        for a in self._drain("rank", work):
+        for (a,) in self._drain("rank", partial(self._powers, lengths=lengths)):
             self._count(histogram, a)
         self.criterion = Gini.from_histogram(histogram)[0]
 

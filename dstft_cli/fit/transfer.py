@@ -6,7 +6,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -14,16 +14,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dstft_cli.criteria import resolve
 from dstft_cli.errors import InputError, UsageError
 from dstft_cli.fit.band import Band
 from dstft_cli.fit.cells import CellEvaluator, Patches
 from dstft_cli.fit.centers import centered_centers, uniform_centers
-from dstft_cli.fit.evaluator import Compute, Evaluator
+from dstft_cli.fit.evaluator import Evaluator
 from dstft_cli.fit.local_value import local_value
 from dstft_cli.fit.plan import MOST_FRAMES, REACH, SMALLEST_FFT
-from dstft_cli.fit.problem import Problem, as_channels, check_length, usable_peak
-from dstft_cli.fit.request import Request, resolve_device
+from dstft_cli.fit.problem import Problem, as_channels, check_length
+from dstft_cli.fit.request import Request
 from dstft_cli.names import LARGEST_FFT, SHORTEST_WINDOW, Progress
 from dstft_cli.records import CriterionSummary, LengthMap, Note, Result, StopReason, Trajectory
 from dstft_cli.stft import Samples, Transform
@@ -101,9 +100,12 @@ def apply_learned(
             "another `sr`, or learn with another `criterion_fmin` or `criterion_fmax`"
         ) from None
     began = time.perf_counter()
-    if request.scope == "local":
-        problem = Problem.of(samples, request, peak, progress)
-        name, direction = problem.criterion.name, "minimize"
+    local = request.scope == "local"
+    # the band, checked above, may reach beyond the frequencies of this recording
+    asked = request if local else replace(request, criterion_fmin=None, criterion_fmax=None)
+    problem = Problem.of(samples, asked, peak, progress)
+    name, direction = problem.criterion.name, "minimize"
+    if local:
         value = local_value(
             problem,
             fitting.window_length,
@@ -112,63 +114,17 @@ def apply_learned(
             fitting.n_fft,
         )
     else:
-        evaluator = _evaluator(samples, fitting, learned, request, bins, peak, progress)
+        evaluator = _evaluator(problem, fitting, learned, bins)
         sums = torch.from_numpy(evaluator.total(fitting.window_length.astype(np.float64)))
         name, direction = str(request.criterion), evaluator.criterion.direction
         value = float(evaluator.criterion.value(sums, evaluator.cells))
     seconds = time.perf_counter() - began
     log.info(f"evaluated in {seconds:.2f} s")
-    return _one_step(fitting, learned, request, length, (name, direction, value), seconds)
-
-
-def _evaluator(
-    samples: Samples,
-    fitting: Transferred,
-    learned: Learned,
-    request: Request,
-    bins: slice,
-    peak: float | None,
-    progress: Progress | None,
-) -> Evaluator:
-    """Of the criterion over the whole plane."""
-    kind: Callable[..., Evaluator] = Evaluator
-    if len(fitting.window_length) > 1:
-        plane = fitting.n_fft // 2 + 1, len(fitting.frame_centers)
-        kind = partial(CellEvaluator, patches=Patches(plane, *plane))
-    return kind(
-        samples,
-        fitting.frame_centers.astype(np.float64),
-        Transform(fitting.n_fft, learned.window, learned.normalization),
-        resolve(request.criterion, request.order),
-        power=request.power,
-        bins=bins,
-        learned_positions=request.hop_mode != "fixed",
-        peak=usable_peak(samples, peak),
-        compute=Compute(
-            resolve_device(request.device, request.dtype),
-            getattr(torch, request.dtype),
-            request.threads or torch.get_num_threads(),
-            progress,
-        ),
-    )
-
-
-def _one_step(
-    fitting: Transferred,
-    learned: Learned,
-    request: Request,
-    length: int,
-    found: tuple[str, str, float],
-    seconds: float,
-) -> Result:
-    """A result; `found` is the criterion's name, direction and value."""
-    name, direction, value = found
     lengths, hop = fitting.window_length, fitting.hop_length
-    low, high = float(lengths.min()), float(lengths.max())
-    typical = float(np.median(lengths))
+    low, high, typical = float(lengths.min()), float(lengths.max()), float(np.median(lengths))
     kept = request.window_mode == "fixed"
     return Result(
-        sample_rate=float(request.sample_rate),
+        sample_rate=rate,
         length=length,
         n_fft=fitting.n_fft,
         start_window_length=np.array([[typical]]),
@@ -179,15 +135,7 @@ def _one_step(
         window=learned.window,
         normalization=learned.normalization,
         power=request.power,
-        criterion=CriterionSummary(
-            name=name,
-            direction=direction,
-            start=math.nan,
-            best_fixed_win_length=math.nan,
-            best_fixed=math.nan,
-            final=value,
-            table_bound=None,
-        ),
+        criterion=CriterionSummary(name, direction, math.nan, math.nan, math.nan, value, None),
         trajectory=Trajectory(
             phase=("start",),
             seconds=np.array([seconds]),
@@ -211,6 +159,25 @@ def _one_step(
         },
         length_map=fitting.length_map,
         scope=request.scope,
+    )
+
+
+def _evaluator(problem: Problem, fitting: Transferred, learned: Learned, bins: slice) -> Evaluator:
+    """Of the criterion over the whole plane."""
+    kind: Callable[..., Evaluator] = Evaluator
+    if len(fitting.window_length) > 1:
+        plane = fitting.n_fft // 2 + 1, len(fitting.frame_centers)
+        kind = partial(CellEvaluator, patches=Patches(plane, *plane))
+    return kind(
+        problem.samples,
+        fitting.frame_centers.astype(np.float64),
+        Transform(fitting.n_fft, learned.window, learned.normalization),
+        problem.criterion,
+        power=problem.request.power,
+        bins=bins,
+        learned_positions=problem.request.learns_positions,
+        peak=problem.peak,
+        compute=problem.compute,
     )
 
 
