@@ -43,12 +43,15 @@ class Compute:
 
 @dataclass(frozen=True)
 class Slopes:
-    """Sums of a criterion and their derivatives with respect to lengths and centres, per sample."""
+    """Sums of a criterion `[J]`, and derivatives with respect to lengths and centres, per sample."""
 
+    sums: FloatArray
+    cells: float  # weighted number of cells
     by_length: FloatArray  # of the sums, with respect to the length of each row, `[R, J]`
-    # moments of each frame, not weighted, `[T, J]`: the sums are `weights @ frames`
-    frames: FloatArray
-    by_center: FloatArray  # of the moments of each frame, with respect to its centre, `[T, J]`
+    # where positions move: moments of each frame, not weighted, `[T, J]`, and their derivative with
+    # respect to its centre, `[T, J]`
+    frames: FloatArray | None = None
+    by_center: FloatArray | None = None
 
 
 class Evaluator:
@@ -191,7 +194,8 @@ class Evaluator:
         for start, part in self._drain("descent", work):
             self._place(by_length, start, part)
         self.evaluations += 1
-        return Slopes(by_length * self.weights[:, None], frames, by_center)
+        by_length *= self.weights[:, None]
+        return Slopes(self.frame_weights @ frames, self.cells, by_length, frames, by_center)
 
     def total(self, lengths: FloatArray) -> FloatArray:
         """Sums `[J]` for lengths in the shape of a parameter, with their ranks for a ranked criterion."""

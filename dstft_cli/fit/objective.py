@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dstft_cli.criteria import Criterion
 from dstft_cli.fit.centers import FreeCenters, FreeHop, quadrature_weights, weights_pull_back
 from dstft_cli.fit.descent import Evaluated, Variables
-from dstft_cli.fit.evaluator import Evaluator
+from dstft_cli.fit.evaluator import Evaluator, Slopes
 from dstft_cli.fit.plan import LengthBounds
 from dstft_cli.fit.variables import FreeLengths
 
@@ -33,19 +33,7 @@ class Candidate:
     total: float  # score and penalty
 
 
-@dataclass(frozen=True)
-class Point:
-    """Sums at some parameters and their derivatives."""
-
-    sums: Array  # `[J]`
-    cells: float  # weighted number of cells
-    by_length: Array  # derivative of the sums with respect to the length of each row, `[R, J]`
-    frames: Array | None = None  # moments of each frame, `[T, J]`, and
-    # their derivative with respect to its centre, `[T, J]`; where positions move
-    by_center: Array | None = None
-
-
-Evaluate = Callable[[Array, Array], Point]
+Evaluate = Callable[[Array, Array], Slopes]
 
 
 class Lengths:
@@ -175,7 +163,7 @@ class Objective:
         return self._evaluator.shortest(row)
 
 
-def _by_cells(criterion: Criterion, point: Point) -> float:
+def _by_cells(criterion: Criterion, point: Slopes) -> float:
     """Derivative of the score with respect to the number of cells."""
     step = _CELLS_STEP * point.cells
     above, _ = criterion.score_gradient(point.sums, point.cells + step)

@@ -9,13 +9,12 @@ import numpy as np
 
 from dstft_cli.criteria import Ratio
 from dstft_cli.fit.band import Band
-from dstft_cli.fit.n_fft import Choice, choose_n_fft
+from dstft_cli.fit.n_fft import choose_n_fft
 from dstft_cli.fit.notes import Outcome, notes
 from dstft_cli.fit.plan import Plan
 from dstft_cli.fit.problem import Problem
 from dstft_cli.fit.stages import Task, run_stages
-from dstft_cli.fit.steps import State
-from dstft_cli.records import Note, Result
+from dstft_cli.records import Result
 
 _log = logging.getLogger("dstft_cli")
 
@@ -35,6 +34,23 @@ def fit_plane(problem: Problem, began: float) -> Result:
         request.window_mode == "time-frequency"
     ):  # its answer may be that of a mode with fewer lengths
         lengths = np.broadcast_to(lengths, (plan.n_fft // 2 + 1, len(evaluator.centers))).copy()
+    in_band = isinstance(problem.criterion, Ratio) and problem.band != Band()
+    outcome = Outcome(
+        request=request,
+        plan=plan,
+        row=best.row,
+        importance=end.importance,
+        hops=np.diff(best.centers),
+        last=float(lengths[:, -1].min()),
+        length=problem.length,
+        featureless=end.featureless,
+        others_differ=choice.structured,
+        larger_is_worse=choice.larger_is_worse,
+        band=choice.needed_by_band,
+        rewards_spread=problem.criterion.name if in_band else "",
+        stop_reason=end.stop_reason,
+        stuck=end.stuck,
+    )
     return result_of(
         problem,
         plan,
@@ -45,7 +61,7 @@ def fit_plane(problem: Problem, began: float) -> Result:
         stop_reason=end.stop_reason,
         evaluations=evaluator.evaluations,
         seconds=seconds,
-        notes=tuple(_notes(problem, choice, plan, end, float(lengths[:, -1].min()))),
+        notes=tuple(notes(outcome)),
         hop_bounds=None if hops is None else (hops.low, hops.high),
         start_centers=None if hops is None else end.start.centers,
         resolved=problem.resolved(plan),
@@ -79,25 +95,3 @@ def _log_plan(problem: Problem, plan: Plan) -> None:
     if problem.band != Band():
         bins = problem.band.bins(plan.n_fft, problem.sample_rate)
         _log.info("criterion: over %s, %d bins", problem.band, bins.stop - bins.start)
-
-
-def _notes(problem: Problem, choice: Choice, plan: Plan, end: State, last: float) -> list[Note]:
-    """What is worth saying of a fit whose last frame has this shortest length, samples."""
-    in_band = isinstance(problem.criterion, Ratio) and problem.band != Band()
-    outcome = Outcome(
-        request=problem.request,
-        plan=plan,
-        row=end.best.row,
-        importance=end.importance,
-        hops=np.diff(end.best.centers),
-        last=last,
-        length=problem.length,
-        featureless=end.featureless,
-        others_differ=choice.structured,
-        larger_is_worse=choice.larger_is_worse,
-        band=choice.needed_by_band,
-        rewards_spread=problem.criterion.name if in_band else "",
-        stop_reason=end.stop_reason,
-        stuck=end.stuck,
-    )
-    return notes(outcome)

@@ -110,9 +110,12 @@ class Request:
                     f"{name.replace('_', ' ')} {getattr(self, name)!r} is unknown: "
                     f"use {', '.join(valid)}"
                 )
-        check_overlap(self.overlap)
+        if not 0 < self.overlap <= 1:
+            raise UsageError(f"overlap {self.overlap:g}: above 0 and up to 1 is allowed")
         for name in (*_ABOVE_ZERO, *_LENGTHS):
-            check_above_zero(name, getattr(self, name))
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise UsageError(f"{name.replace('_', ' ')} {value:g}: above 0 is allowed")
         for name in ("smoothness", "max_steps"):
             value = getattr(self, name)
             if value is not None and not 0 <= value < math.inf:
@@ -153,18 +156,6 @@ class Request:
         of each frame, which is more than it gains.
         """
         return self.learns_positions and self.over_frequency and self.default_method
-
-
-def check_above_zero(name: str, value: float | None) -> None:
-    """Raises UsageError if a given parameter is not above 0."""
-    if value is not None and not 0 < value < math.inf:
-        raise UsageError(f"{name.replace('_', ' ')} {value:g}: above 0 is allowed")
-
-
-def check_overlap(overlap: float) -> None:
-    """Raises UsageError unless the overlap is in (0, 1]."""
-    if not 0 < overlap <= 1:
-        raise UsageError(f"overlap {overlap:g}: above 0 and up to 1 is allowed")
 
 
 def check_criterion(criterion: Criterion, window_mode: str, hop_mode: str) -> None:

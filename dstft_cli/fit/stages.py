@@ -21,8 +21,8 @@ from dstft_cli.errors import UsageError
 from dstft_cli.fit.cells import CellEvaluator
 from dstft_cli.fit.centers import FreeCenters, FreeHop, HopRange
 from dstft_cli.fit.descent import Schedule, descend
-from dstft_cli.fit.evaluator import Evaluator
-from dstft_cli.fit.objective import Candidate, Lengths, Objective, Point, Positions
+from dstft_cli.fit.evaluator import Evaluator, Slopes
+from dstft_cli.fit.objective import Candidate, Lengths, Objective, Positions
 from dstft_cli.fit.plan import LENGTHS_PER_OCTAVE, Plan
 from dstft_cli.fit.problem import Problem
 from dstft_cli.fit.steps import State, Step, step_of
@@ -341,7 +341,7 @@ def descend_lengths(task: Task, now: State) -> State:
     it, the rows first move together, then separately.
     """
     asked, before = task.problem.request, now
-    evaluate = partial(_length_point, now.evaluator)
+    evaluate = partial(_at_lengths, now.evaluator)
     lengths, steps = _lengths(task, now), asked.max_steps
     now, _ = _descend(
         task, now, Objective(now.evaluator, evaluate, now.best, lengths), "lbfgs", steps
@@ -368,7 +368,7 @@ def descend_positions(
     """
     evaluator = task.moved(now.evaluator, start.centers)
     now = replace(now, evaluator=evaluator)
-    evaluate = partial(_position_point, task, evaluator)
+    evaluate = partial(_at_positions, task, evaluator)
     frames = evaluate(start.row, start.centers).frames
     assert frames is not None
     asked = task.problem.request
@@ -386,22 +386,20 @@ def descend_positions(
     return now, start.centers if found is None else found.centers
 
 
-def _length_point(evaluator: Evaluator, row: Array, centers: Array) -> Point:
+def _at_lengths(evaluator: Evaluator, row: Array, centers: Array) -> Slopes:
     """Sums and their derivatives where lengths move."""
     lengths = evaluator.arrange(row)
     if evaluator.criterion.ranked:
         evaluator.rank(lengths)
     rows, slopes = evaluator.rows_and_slopes(lengths)
-    return Point(evaluator.sums(rows), evaluator.cells, slopes * evaluator.weights[:, None])
+    return Slopes(evaluator.sums(rows), evaluator.cells, slopes * evaluator.weights[:, None])
 
 
-def _position_point(task: Task, evaluator: Evaluator, row: Array, centers: Array) -> Point:
+def _at_positions(task: Task, evaluator: Evaluator, row: Array, centers: Array) -> Slopes:
     """Sums and their derivatives where frames move; `evaluator` counts them."""
     moved = task.problem.evaluator(task.plan, centers)
-    slopes = moved.slopes(moved.arrange(row))
     evaluator.evaluations += 1
-    sums = moved.frame_weights @ slopes.frames
-    return Point(sums, moved.cells, slopes.by_length, slopes.frames, slopes.by_center)
+    return moved.slopes(moved.arrange(row))
 
 
 def _lengths(task: Task, now: State) -> Lengths:

@@ -218,10 +218,13 @@ def transfer(learned: Learned, hop_length: float, samples: int, sample_rate: flo
             f"has {sample_rate:g} Hz: resample it with `sr` {learned.sample_rate:g}"
         )
     if abs(samples - learned.samples) > hop_length:
+        steady = "`window_mode` constant or frequency"
+        if learned.window_length.shape[1] == 1:
+            steady = "`hop_mode` constant"
         raise InputError(
             f"the parameters vary from frame to frame over {learned.samples / sample_rate:.3f} s, "
             f"the recording lasts {samples / sample_rate:.3f} s: choose a part with `offset` and "
-            f"`duration`, or learn with {_steady(learned)}"
+            f"`duration`, or learn with {steady}"
         )
     lengths = learned.window_length
     _check_frames(samples, min(hop or hop_length, hop_length))
@@ -246,13 +249,6 @@ def _check_frames(samples: float, hop_length: float) -> None:
             f"the learned hop, {hop_length:g} samples, makes {samples / hop_length:.3g} frames of the "
             f"recording, above {MOST_FRAMES}: choose a part of it with `duration`"
         )
-
-
-def _steady(learned: Learned) -> str:
-    """The modes without variation over time."""
-    if learned.window_length.shape[1] == 1:
-        return "`hop_mode` constant"
-    return "`window_mode` constant or frequency"
 
 
 def _uniform_hop(learned: Learned, hop_length: float) -> float | None:

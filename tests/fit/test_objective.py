@@ -9,8 +9,8 @@ import torch
 
 from dstft_cli.criteria import resolve
 from dstft_cli.fit.centers import FreeCenters, FreeHop, HopRange, quadrature_weights
-from dstft_cli.fit.evaluator import Compute, Evaluator
-from dstft_cli.fit.objective import Candidate, Lengths, Objective, Point, Positions
+from dstft_cli.fit.evaluator import Compute, Evaluator, Slopes
+from dstft_cli.fit.objective import Candidate, Lengths, Objective, Positions
 from dstft_cli.fit.plan import LengthBounds, Plan
 from dstft_cli.fit.problem import Problem
 from dstft_cli.fit.variables import FreeLengths
@@ -65,11 +65,9 @@ def build(window_mode, hop_mode, *, overlap=0.9, tight=False, frames_kept=True, 
         moved_by = FreeCenters(hops) if hop_mode == "time" else FreeHop(hops, kept)
         positions = Positions(moved_by, HOP, centers, np.ones(len(centers)) / len(centers))
 
-    def evaluate(row: np.ndarray, centers: np.ndarray) -> Point:
+    def evaluate(row: np.ndarray, centers: np.ndarray) -> Slopes:
         moved = at(centers)
-        slopes = moved.slopes(moved.arrange(row))
-        sums = moved.frame_weights @ slopes.frames
-        return Point(sums, moved.cells, slopes.by_length, slopes.frames, slopes.by_center)
+        return moved.slopes(moved.arrange(row))
 
     return Case(Objective(evaluator, evaluate, candidate, lengths, positions), evaluator, row)
 

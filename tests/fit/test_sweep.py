@@ -8,10 +8,10 @@ import torch
 from criteria.reference import criterion_value
 
 from dstft_cli.errors import InputError, UsageError
-from dstft_cli.fit.segments import Segments, spread_segments
+from dstft_cli.fit.segments import spread_segments
 from dstft_cli.fit.sweep_grids import sweep_grids
 from dstft_cli.run.sentences import sentence
-from dstft_cli.stft import Frames, stft
+from dstft_cli.stft import stft
 from fit.cases import CRITERIA, kinds, optimize, request, sweep
 
 RATE = 8000.0
@@ -222,15 +222,6 @@ def test_the_range_of_lengths():
         assert (grids[0].lengths[0], grids[-1].lengths[-1]) == expected
 
 
-def test_the_usual_length_is_tried_wherever_it_lies_in_the_range():
-    usual = {"n_fft": 4096, "win_length_min": 600}
-    for options in ({}, {"win_length_min": 2000}, {"win_length_max": 2100}, usual):
-        grids = sweep_grids(len(N), request(RATE, **options))
-        lengths = np.concatenate([grid.lengths for grid in grids])
-        assert list(lengths).count(2048.0) == 1
-        assert (np.diff(lengths) > 0).all()
-
-
 def test_what_cannot_be_swept():
     class Nowhere(Level):
         def value(self, sums, cells):
@@ -295,14 +286,6 @@ def test_segments_are_the_same_for_every_hop():
         assert len(centers) == pytest.approx(most / hop, abs=8)
         assert segments.share(hop) == pytest.approx(len(centers) * hop / length)
     assert segments.weights(3).tolist() == [1, 1, 1]
-    # some frames each, and a short signal as a whole
-    x = np.ones((1, 10_000_000), np.float32)
-    segments = spread_segments(x, 1000, longest_hop=3000, peak=1.0)
-    assert (len(segments.centers(3000)), segments.size) == (64, 24000)
-    whole = spread_segments(np.ones((1, 1000)), 1000, longest_hop=1, peak=1.0)
-    assert whole == Segments(1000)
-    assert len(whole.centers(10)) == 101
-    assert (whole.weights(101), whole.share(10)) == (None, 1.0)
 
 
 def test_silent_segments_move_to_where_there_is_sound():
@@ -316,21 +299,3 @@ def test_silent_segments_move_to_where_there_is_sound():
         assert k * part <= start <= (k + 1) * part - segments.size
     assert sweep(x, RATE, win_length_max=4096).curves[0].best_length > 2000
     assert optimize(x[0], RATE, max_steps=0).n_fft >= 8192
-
-
-def test_between_segments_nothing_is_read():
-    read = []
-
-    class Watched:
-        shape = (1, 10**8)
-
-        def __getitem__(self, index):
-            _, wanted = index
-            read.append(wanted.stop - wanted.start)
-            return np.zeros((1, wanted.stop - wanted.start), np.float32)
-
-    segments = Segments(10**8, (1000, 5 * 10**7, 9 * 10**7), 4096)
-    frames = Frames(Watched(), segments.centers(64), 256)
-    assert frames.block(0, len(frames)).shape == (1, 3 * 64, 256)
-    assert len(read) == 3
-    assert max(read) <= 4096 + 256

@@ -22,11 +22,6 @@ QUASI_CONVEX = [
 BINS = 9
 
 
-def test_all_criteria_of_two_sums_are_searched_with_a_proof():
-    names = {name for name, _ in QUASI_CONVEX}
-    assert names == set(CRITERIA) - {"kurtosis", "gini"}
-
-
 SEARCHED = [*QUASI_CONVEX, ("kurtosis", None)]
 
 
@@ -144,7 +139,7 @@ def test_frames_that_tell_nothing_keep_the_length_before():
 def test_best_of_all_assignments(name, order):
     """Rows that tie are decided: without a penalty nothing better is left, with one rarely."""
     criterion, gaps = resolve(name, order), []
-    for seed in range(25):
+    for seed in (*range(24), 77):  # of 77 two rows tie
         penalty = float(np.exp(np.random.default_rng(seed).uniform(np.log(1e-3), 0)))
         problem = small_problem(criterion, 5, 4, seed, even=seed % 2 == 0)
         scores, free = all_scores(problem), problem.free()
