@@ -179,11 +179,12 @@ class CellEvaluator(Evaluator):
         below, above = self._unseen
         above += self.patches.shape[0] * bins - self.transform.bins
         weights = self._frame_weights[start:stop, None]
+        even = bool((weights == 1).all())  # as with a uniform hop
         count = -(-(stop - start) // frames)
         lacking = count * frames - (stop - start)
 
         def pool(cells: Tensor) -> Tensor:
-            weighted = cells * weights
+            weighted = cells if even else cells * weights
             if lacking:
                 weighted = pad(weighted, (0, 0, 0, lacking))
             parts = weighted.reshape(len(cells), count, frames, -1)

@@ -115,6 +115,8 @@ class TabulatedProblem:
             lambda assignment: neighbours.change(positions[assignment]),
             _WORTH_REPEATING[len(neighbours.shape)],
         )
+        if len(self.table) > _FEW_ROWS:  # one row, or one run, of many changes little
+            return found
         return self._exchange_runs(found, positions, neighbours)
 
     @_NO_VALUE
@@ -170,9 +172,8 @@ class TabulatedProblem:
         """The same with a penalty: of single rows, and of runs of equal rows, which change together."""
         assignment, score = found.assignment.copy(), found.score
         worth = max(_WORTH_REPEATING[len(neighbours.shape)] * abs(score), _WORTH_EXCHANGING)
-        few = len(assignment) <= _FEW_ROWS  # one of many rows changes little
         for number in range(2 * _EXCHANGES):
-            every_row = number % 2 == 1 and few
+            every_row = number % 2 == 1
             runs = FreeLengths.runs(positions[assignment], neighbours, every_row=every_row)
             order = np.argsort(runs.index, kind="stable")
             firsts = np.searchsorted(runs.index[order], np.arange(runs.index.max() + 1))
@@ -184,7 +185,7 @@ class TabulatedProblem:
             reached, run, m = self._best_change(table, np.ones(len(table)), chosen, sums, penalty)
             if reached < score - worth:
                 score, assignment[runs.index == run] = reached, m
-            elif every_row or not few:
+            elif every_row:
                 break
         return Found(assignment, score, None)
 
