@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from dstft_cli.criteria import builtin
-from dstft_cli.criteria.base import Criterion, QuasiConvex, Slopes, bin_sum, sum_dtype
+from dstft_cli.criteria.base import Criterion, QuasiConvex, Slopes, bin_sum, frame_sum, sum_dtype
 from dstft_cli.criteria.builtin import Kurtosis, Lp, Ratio, Renyi, rows_together
 from dstft_cli.criteria.gini import Gini
 from dstft_cli.errors import DstftError, UsageError, printable
@@ -27,6 +27,7 @@ __all__ = [
     "QuasiConvex",
     "Ratio",
     "bin_sum",
+    "frame_sum",
     "resolve",
     "rows_together",
     "sum_dtype",

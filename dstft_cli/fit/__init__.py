@@ -13,7 +13,7 @@
 `centers`, `variables`: frame centres; lengths as variables
 `objective`, `descent`: the function to minimise, and its minimisation
 `notes`: notes about the result
-`sweep`, `local_sweep`, with `sweep_grids`, `sweep_evaluator` and `stretches`: criteria against one
+`sweep`, `local_sweep`, with `sweep_grids`, `sweep_evaluator` and `segments`: criteria against one
 window length
 """
 

@@ -34,9 +34,6 @@ class Band:
         """Ratio of the band covered by its whole bins, above or below 1.
 
         Without a band it is 1.
-
-        Args:
-            half_ends: the first and the last bin count half, if there are two.
         """
         if self == Band():
             return 1.0
@@ -59,10 +56,6 @@ class Band:
 
 def band_within(low: float | None, high: float | None, sample_rate: float) -> Band:
     """The band of the criterion in a recording.
-
-    Args:
-        low, high: its ends, Hz; None: 0, and half the sample rate.
-        sample_rate: Hz.
 
     Raises:
         UsageError: an end lies outside of 0 to half the sample rate, or the first is not below the

@@ -6,7 +6,7 @@ The plane is cut into patches, each with one window length: bands of bins as lon
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,32 +16,26 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import pad
 
-from dstft_cli.criteria import bin_sum, sum_dtype
+from dstft_cli.criteria import bin_sum, frame_sum, sum_dtype
 from dstft_cli.fit.evaluator import (
     Evaluator,
-    power_and_slopes,
-    power_of,
-    spectrum_power,
-    spectrum_power_and_slopes,
+    powers,
+    spectrum_powers,
 )
 from dstft_cli.fit.variables import Neighbours
 from dstft_cli.stft import CellOperator, MatrixBank, Samples, Transform, few_lengths
 
 FloatArray = NDArray[np.float64]
+Table = NDArray[np.floating[Any]]
 Moments = tuple[Tensor, Tensor | None]
 
 
 @dataclass(frozen=True)
 class Patches:
-    """A plane of F bins and T frames in patches of `bins × frames` cells; the last may be smaller.
+    """A plane of F bins and T frames in patches of `bins × frames` cells; the last may be smaller."""
 
-    Attributes:
-        plane: `(F, T)`.
-        bins, frames: cells of a patch along frequency and along time, >= 1.
-    """
-
-    plane: tuple[int, int]
-    bins: int
+    plane: tuple[int, int]  # `(F, T)`
+    bins: int  # cells of a patch along frequency and along time, >= 1
     frames: int
 
     @property
@@ -86,6 +80,7 @@ class CellEvaluator(Evaluator):
         self.patches = patches
         self._frame_weights = torch.from_numpy(self.weights).to(self.dtype).to(self.device)
         self.weights = np.ones(int(np.prod(patches.shape)))
+        self._of_frames: Table | None = None
         seen = range(self.transform.bins)[self.bins]
         self._unseen = seen.start, self.transform.bins - seen.stop
         if patches.frames < len(self.frames):  # whole patches in a block
@@ -103,13 +98,23 @@ class CellEvaluator(Evaluator):
         """Lengths per patch, `[R_f, R_t]`; of all `[1]`, `[1, 1]`."""
         return row[None, :] if len(row) == 1 else row.reshape(self.patches.shape)
 
-    def neighbours(self, smoothness: float) -> Neighbours:
+    def on_patches(self, lengths: FloatArray) -> FloatArray:
+        """Lengths `[1, T]` or `[F, 1]` averaged over the patches, in their logarithm, `[R_f, R_t]`."""
+        z = np.log(lengths)
+        for axis, size in enumerate((self.patches.bins, self.patches.frames)):
+            if z.shape[axis] > 1:
+                starts = np.arange(0, z.shape[axis], size)
+                counts = np.diff(np.append(starts, z.shape[axis]))
+                z = np.add.reduceat(z, starts, axis) / np.expand_dims(counts, 1 - axis)
+        return np.broadcast_to(np.exp(z), self.patches.shape)
+
+    def neighbours(self, smoothness: float, over_time: float) -> Neighbours:
         """The penalties of `time` and `frequency`, each averaged over the other axis."""
         high, wide = self.patches.shape
         by_frequency = smoothness / self.transform.bins / wide
         if wide == 1:
             return Neighbours((high,), (by_frequency,))
-        by_time = smoothness * self.transform.n_fft / self.duration / high
+        by_time = over_time * self.transform.n_fft / self.duration / high
         return Neighbours((high, wide), (by_frequency, by_time))
 
     def shortest(self, row: FloatArray) -> NDArray[np.int64]:
@@ -131,42 +136,43 @@ class CellEvaluator(Evaluator):
         """Moments of the patches of a block and their derivatives, each `[R_f, n / frames, J]`."""
         return self.criterion.pooled(a, self._pool(start, stop), da)
 
+    def tables(self, lengths: FloatArray) -> tuple[Table, Table]:
+        """The tables of the patches, `[R, M, J]`, and of the frames, `[T, M, J]`, in one read."""
+        shape = len(self.frames), len(lengths), self._moments
+        self._of_frames = np.zeros(shape, dtype=self._table_dtype)
+        of_patches, of_frames = self.table(lengths), self._of_frames
+        self._of_frames = None
+        return of_patches, of_frames
+
+    def _tabulated(self, start: int, stop: int, m: int, a: Tensor) -> Tensor:
+        if self._of_frames is None:
+            return super()._tabulated(start, stop, m, a)
+        pool = self._pool(start, stop)
+
+        def both(cells: Tensor) -> Tensor:
+            return torch.cat([pool(cells).flatten(), frame_sum(cells)])
+
+        moments, _ = self.criterion.pooled(a, both)
+        self._of_frames[start:stop, m] = moments[start - stop :].cpu().numpy()
+        return moments[: start - stop].reshape(self.patches.shape[0], -1, self._moments)
+
     def _place(self, total: NDArray[np.floating[Any]], start: int, part: FloatArray) -> None:
         grid = total.reshape(*self.patches.shape, *total.shape[1:])
         first = start // self.patches.frames
         grid[:, first : first + part.shape[1]] += part
 
-    def _plain(self, start: int, stop: int, lengths: FloatArray) -> Tensor:
+    def _powers(
+        self, start: int, stop: int, lengths: FloatArray, derivatives: int = 0
+    ) -> tuple[Tensor, ...]:
+        """As for frames; where lengths `[F, 1]` or `[F, T]` differ, both derivatives or none."""
         if lengths.size == 1:
-            return super()._plain(start, stop, lengths)
-        (X,) = self._cell_spectra(start, stop, lengths)
-        return spectrum_power(self.power, X)
-
-    def _with_slopes(self, start: int, stop: int, lengths: FloatArray) -> tuple[Tensor, Tensor]:
-        if lengths.size == 1:
-            return super()._with_slopes(start, stop, lengths)
-        a, da, _ = self._with_derivatives(start, stop, lengths)
-        return a, da
-
-    def _with_derivatives(
-        self, start: int, stop: int, lengths: FloatArray
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        if lengths.size == 1:
-            return super()._with_derivatives(start, stop, lengths)
-        spectra = self._cell_spectra(start, stop, lengths, derivatives=True)
-        a, by_length, by_center = spectrum_power_and_slopes(self.power, *spectra)
-        return a, by_length, by_center
-
-    def _cell_spectra(
-        self, start: int, stop: int, lengths: FloatArray, *, derivatives: bool = False
-    ) -> Iterable[Tensor]:
-        """Spectra of a block and their derivatives, where lengths `[F, 1]` or `[F, T]` differ."""
+            return super()._powers(start, stop, lengths, derivatives)
         part = lengths if lengths.shape[1] == 1 else lengths[:, start:stop]
         part = np.broadcast_to(part, (self.transform.bins, stop - start))
         frames, fractions = self.frames.block(start, stop), self.frames.fractions(start, stop)
         operator = CellOperator(self.transform, fractions, part)
         found = operator.transforms(frames, 2 if derivatives else 0)
-        return (X[..., self.bins] for X in found)
+        return spectrum_powers(self.power, *(X[..., self.bins] for X in found))
 
     def _pool(self, start: int, stop: int) -> Callable[[Tensor], Tensor]:
         """Weighted sums over the patches of a block, `[C, n, B]` to `[R_f, n / frames]`."""
@@ -174,11 +180,12 @@ class CellEvaluator(Evaluator):
         below, above = self._unseen
         above += self.patches.shape[0] * bins - self.transform.bins
         weights = self._frame_weights[start:stop, None]
+        even = bool((weights == 1).all())  # as with a uniform hop
         count = -(-(stop - start) // frames)
         lacking = count * frames - (stop - start)
 
         def pool(cells: Tensor) -> Tensor:
-            weighted = cells * weights
+            weighted = cells if even else cells * weights
             if lacking:
                 weighted = pad(weighted, (0, 0, 0, lacking))
             parts = weighted.reshape(len(cells), count, frames, -1)
@@ -244,12 +251,9 @@ class FrequencyEvaluator(CellEvaluator):
 
                 parts = bank.parts(self.frames.pick(frames))
                 re, im, *slopes_of = (part[..., self.bins] for part in parts)
-                squared = re * re + im * im
-                if not slopes:
-                    return self.criterion.pooled(power_of(self.power, squared), pool)
-                dre, dim = slopes_of
-                a, da = power_and_slopes(self.power, squared, re * dre + im * dim)
-                return self.criterion.pooled(a, pool, da)
+                inner = [re * slopes_of[0] + im * slopes_of[1]] if slopes else []
+                a, *da = powers(self.power, re * re + im * im, *inner)
+                return self.criterion.pooled(a, pool, *da)
 
             size = max(self._block, bank.block)
             blocks = [members[i : i + size] for i in range(0, len(members), size)]

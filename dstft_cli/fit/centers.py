@@ -86,17 +86,11 @@ def weights_pull_back(gradient: FloatArray, hop_length: float) -> FloatArray:
 
 @dataclass(frozen=True)
 class HopRange:
-    """Constraints of learned positions.
+    """Constraints of learned positions."""
 
-    Attributes:
-        length: signal length N, samples.
-        overlap: η, in (0, 1].
-        low, high: shortest and longest hop, samples, 0 < low ≤ high.
-    """
-
-    length: int
-    overlap: float
-    low: float
+    length: int  # signal length N, samples
+    overlap: float  # η, in (0, 1]
+    low: float  # shortest and longest hop, samples, 0 < low ≤ high
     high: float
 
     def covering(self, centers: FloatArray) -> FloatArray:
@@ -109,15 +103,10 @@ class HopRange:
 
 @dataclass(frozen=True)
 class FreeHop:
-    """One hop H for all frames, in the middle of the signal (`centered_centers`).
+    """One hop H for all frames, in the middle of the signal (`centered_centers`)."""
 
-    Attributes:
-        range: of the hop.
-        frames: T, or None where it may follow the hop: T = 1 + ⌊(N−1)/H⌋.
-    """
-
-    range: HopRange
-    frames: int | None = None
+    range: HopRange  # of the hop
+    frames: int | None = None  # T, or None where it may follow the hop: T = 1 + ⌊(N−1)/H⌋
 
     def centers(self, z: FloatArray) -> FloatArray:
         """Centres `[T]`, samples, for `z = [ln H]`."""
@@ -140,15 +129,11 @@ class FreeHop:
 
 @dataclass(frozen=True)
 class Placed:
-    """Centres, with the active constraint of each.
+    """Centres, with the active constraint of each."""
 
-    Attributes:
-        centers: samples, `[T]`.
-        held: per frame 0 where it is free; 1, 2: at the least or the greatest hop from the frame
-            before; 3, 4: as far left or right as the frames to come allow.
-    """
-
-    centers: FloatArray
+    centers: FloatArray  # samples, `[T]`
+    # per frame 0 where it is free; 1, 2: at the least or the greatest hop from the frame before;
+    # 3, 4: as far left or right as the frames to come allow
     held: NDArray[np.int8]
 
 
@@ -162,12 +147,9 @@ class FreeCenters:
     From left to right, `t_i` is the target `y_i`, clipped to the hops allowed from `t_{i−1}` and to
     positions from which the later frames can reach the end of the signal. Without an active constraint
     `t_i = y_i`, and a target moves no other frame.
-
-    Attributes:
-        range: of the hops.
     """
 
-    range: HopRange
+    range: HopRange  # of the hops
 
     def place(self, wishes: FloatArray, lengths: FloatArray) -> Placed:
         """Centres nearest to the targets `[T]`, samples, under windows of these lengths `[T]`."""

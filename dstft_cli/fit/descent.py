@@ -24,18 +24,13 @@ DEFAULT_LEARNING_RATE = {"adam": 0.05, "sgd": 1.0}
 
 @dataclass(frozen=True)
 class Variables:
-    """The variables of a descent, `[V]` each.
+    """The variables of a descent, `[V]` each."""
 
-    Attributes:
-        start: natural logarithms of lengths in samples, positions in hops.
-        low, high: bounds.
-        scale: square root of each variable's share in the objective: in `z·scale` the curvature is
-            about the same in all directions, which is what L-BFGS-B starts from.
-    """
-
-    start: Array
-    low: Array
+    start: Array  # natural logarithms of lengths in samples, positions in hops
+    low: Array  # bounds
     high: Array
+    # square root of each variable's share in the objective: in `z·scale` the curvature is about
+    # the same in all directions, which is what L-BFGS-B starts from
     scale: Array
 
 
@@ -62,20 +57,15 @@ class Descent(Generic[Found]):
 
 @dataclass(frozen=True)
 class Schedule:
-    """Settings of a descent.
+    """Settings of a descent."""
 
-    Attributes:
-        optimizer: `lbfgs`, `adam` or `sgd`.
-        lr: learning rate of `adam` (None: 0.05) or `sgd` (None: 1), in e-folds of window length,
-            or hops.
-        max_steps: largest number of steps; 0: no evaluation.
-        tolerance: relative change of the value below which the descent has converged: in a step of
-            `lbfgs`, and on average over 25 of the others, which go up and down.
-    """
-
-    optimizer: str
+    optimizer: str  # `lbfgs`, `adam` or `sgd`
+    # learning rate of `adam` (None: 0.05) or `sgd` (None: 1), in e-folds of window length, or
+    # hops
     lr: float | None
-    max_steps: int
+    max_steps: int  # largest number of steps; 0: no evaluation
+    # relative change of the value below which the descent has converged: in a step of `lbfgs`,
+    # and on average over 25 of the others, which go up and down
     tolerance: float
 
 

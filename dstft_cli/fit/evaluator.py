@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -33,33 +33,25 @@ _BLOCK_SAMPLES = {"cpu": 1 << 19, "cuda": 1 << 25, "mps": 1 << 23}
 
 @dataclass(frozen=True)
 class Compute:
-    """Device, dtype and threads.
+    """Device, dtype and threads."""
 
-    Attributes:
-        device, dtype: of torch.
-        threads: blocks at a time (CPU only), >= 1.
-        progress: called as `progress(stage, done, total)` with blocks done.
-    """
-
-    device: torch.device | str = "cpu"
+    device: torch.device | str = "cpu"  # of torch
     dtype: torch.dtype = torch.float32
-    threads: int = 1
-    progress: Progress | None = None
+    threads: int = 1  # blocks at a time (CPU only), >= 1
+    progress: Progress | None = None  # called as `progress(stage, done, total)` with blocks done
 
 
 @dataclass(frozen=True)
 class Slopes:
-    """Sums of a criterion and their derivatives with respect to lengths and centres, per sample.
+    """Sums of a criterion `[J]`, and derivatives with respect to lengths and centres, per sample."""
 
-    Attributes:
-        by_length: of the sums, with respect to the length of each row, `[R, J]`.
-        frames: moments of each frame, not weighted, `[T, J]`: the sums are `weights @ frames`.
-        by_center: of the moments of each frame, with respect to its centre, `[T, J]`.
-    """
-
-    by_length: FloatArray
-    frames: FloatArray
-    by_center: FloatArray
+    sums: FloatArray
+    cells: float  # weighted number of cells
+    by_length: FloatArray  # of the sums, with respect to the length of each row, `[R, J]`
+    # where positions move: moments of each frame, not weighted, `[T, J]`, and their derivative with
+    # respect to its centre, `[T, J]`
+    frames: FloatArray | None = None
+    by_center: FloatArray | None = None
 
 
 class Evaluator:
@@ -144,7 +136,7 @@ class Evaluator:
         """Lengths of the rows `[R]` or of all `[1]` in the shape in which steps are recorded."""
         return self.arrange(row)
 
-    def neighbours(self, smoothness: float) -> Neighbours:
+    def neighbours(self, smoothness: float, over_time: float) -> Neighbours:
         """The penalty on change: μ per e-fold and n_fft of signal, for any hop and duration."""
         price = smoothness * self.transform.n_fft / self.duration
         return Neighbours((len(self.frames),), (price,))
@@ -168,7 +160,7 @@ class Evaluator:
             parts = []
             for m, length in enumerate(lengths):
                 w = windows[m] if windows is not None else self._row(fractions, length)
-                parts.append(self._pooled(start, stop, self._cells(block, w))[0])
+                parts.append(self._tabulated(start, stop, m, self._cells(block, w)))
             return start, torch.stack(parts, dim=-2).cpu().numpy()
 
         for start, part in self._drain("search", work):
@@ -193,7 +185,7 @@ class Evaluator:
         by_length = np.zeros((len(self.weights), self._moments))
 
         def work(start: int, stop: int) -> tuple[int, FloatArray]:
-            a, by_theta, by_t = self._with_derivatives(start, stop, lengths)
+            a, by_theta, by_t = self._powers(start, stop, lengths, 2)
             moments, derivatives = self.criterion.rows(a, by_t)
             frames[start:stop] = moments.cpu().numpy()
             by_center[start:stop] = _numbers(derivatives)
@@ -202,7 +194,8 @@ class Evaluator:
         for start, part in self._drain("descent", work):
             self._place(by_length, start, part)
         self.evaluations += 1
-        return Slopes(by_length * self.weights[:, None], frames, by_center)
+        by_length *= self.weights[:, None]
+        return Slopes(self.frame_weights @ frames, self.cells, by_length, frames, by_center)
 
     def total(self, lengths: FloatArray) -> FloatArray:
         """Sums `[J]` for lengths in the shape of a parameter, with their ranks for a ranked criterion."""
@@ -214,7 +207,7 @@ class Evaluator:
         lock = threading.Lock()
 
         def work(start: int, stop: int) -> None:
-            a = self._plain(start, stop, lengths)
+            (a,) = self._powers(start, stop, lengths)
             weights = torch.from_numpy(self.frame_weights[start:stop])
             weights = weights.to(self.dtype).to(self.device)
             with lock:
@@ -240,12 +233,9 @@ class Evaluator:
         rows, gradients = np.zeros(shape), np.zeros(shape)
 
         def work(start: int, stop: int) -> tuple[int, FloatArray, FloatArray | None]:
-            if not slopes:
-                moments, _ = self._pooled(start, stop, self._plain(start, stop, lengths))
-                return start, moments.cpu().numpy(), None
-            a, da = self._with_slopes(start, stop, lengths)
-            moments, derivatives = self._pooled(start, stop, a, da)
-            return start, moments.cpu().numpy(), _numbers(derivatives)
+            found = self._powers(start, stop, lengths, int(slopes))
+            moments, derivatives = self._pooled(start, stop, *found[: 1 + slopes])
+            return start, moments.cpu().numpy(), _numbers(derivatives) if slopes else None
 
         for start, part, derivatives in self._drain("descent" if slopes else "evaluate", work):
             self._place(rows, start, part)
@@ -259,6 +249,10 @@ class Evaluator:
     ) -> tuple[Tensor, Tensor | None]:
         """Moments of the rows of a block and their derivatives, each `[n, J]`."""
         return self.criterion.rows(a, da)
+
+    def _tabulated(self, start: int, stop: int, m: int, a: Tensor) -> Tensor:
+        """Moments of the rows of a block under length `m` of a table, `[n, J]`."""
+        return self._pooled(start, stop, a)[0]
 
     def _place(self, total: NDArray[np.floating[Any]], start: int, part: FloatArray) -> None:
         """Adds what `_pooled` found from frame `start` on, in place."""
@@ -287,41 +281,19 @@ class Evaluator:
     def _row(self, fractions: Tensor, length: float) -> Tensor:
         return self.transform.windows(fractions, fractions.new_tensor([float(length)]))
 
-    def _places(self, start: int, stop: int, lengths: FloatArray) -> tuple[Tensor, Tensor]:
-        """Fractions of the centres of a block, and its window lengths."""
-        row = lengths[0] if lengths.shape[1] == 1 else lengths[0, start:stop]
-        return (
-            self.frames.fractions(start, stop),
-            torch.as_tensor(row).to(self.dtype).to(self.device),
-        )
-
-    def _plain(self, start: int, stop: int, lengths: FloatArray) -> Tensor:
-        """`a` of a block of frames, `[C, n, B]`."""
-        w = self.transform.windows(*self._places(start, stop, lengths))
-        return self._cells(self.frames.block(start, stop), w)
-
-    def _with_slopes(self, start: int, stop: int, lengths: FloatArray) -> tuple[Tensor, Tensor]:
-        """`a` of a block and its derivative by window length, each `[C, n, B]`."""
-        windows = self.transform.rows(*self._places(start, stop, lengths), 1)
-        a, by_length = self._spectra(start, stop, windows)
-        return a, by_length
-
-    def _with_derivatives(
-        self, start: int, stop: int, lengths: FloatArray
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """`a` of a block and its derivatives by window length and by centre, each `[C, n, B]`."""
-        windows = self.transform.rows(*self._places(start, stop, lengths), 2)
-        a, by_length, by_center = self._spectra(start, stop, windows)
-        return a, by_length, by_center
-
-    def _spectra(self, start: int, stop: int, windows: Iterable[Tensor]) -> tuple[Tensor, ...]:
-        """`a` of a block under the first window, and `∂a` under those that are its derivatives."""
+    def _powers(
+        self, start: int, stop: int, lengths: FloatArray, derivatives: int = 0
+    ) -> tuple[Tensor, ...]:
+        """`a` of a block, with 1 its derivative by window length, with 2 also by centre, `[C, n, B]`."""
+        row = torch.as_tensor(lengths[0] if lengths.shape[1] == 1 else lengths[0, start:stop])
+        fractions = self.frames.fractions(start, stop)
+        windows = self.transform.rows(fractions, row.to(self.dtype).to(self.device), derivatives)
         block = self.frames.block(start, stop)
-        return spectrum_power_and_slopes(self.power, *(self._spectrum(block, w) for w in windows))
+        return spectrum_powers(self.power, *(self._spectrum(block, w) for w in windows))
 
     def _cells(self, block: Tensor, w: Tensor) -> Tensor:
         """`a = |X|^p`, `[C, n, B]`."""
-        return spectrum_power(self.power, self._spectrum(block, w))
+        return spectrum_powers(self.power, self._spectrum(block, w))[0]
 
     def _spectrum(self, block: Tensor, w: Tensor) -> Tensor:
         """The transform of a block in the bins of the criterion, up to phase, `[C, n, B]`."""
@@ -344,18 +316,15 @@ def _largest_gain(transform: Transform) -> float:
     return math.sqrt(gain) if transform.normalization == "energy" else gain
 
 
-def power_of(power: float, squared: Tensor) -> Tensor:
-    """`a = |X|^p` from `|X|²`."""
-    return squared if power == 2 else squared.pow(power / 2)
-
-
-def power_and_slopes(power: float, squared: Tensor, *inner: Tensor) -> tuple[Tensor, ...]:
+def powers(power: float, squared: Tensor, *inner: Tensor) -> tuple[Tensor, ...]:
     """`a` and each `∂a = p |X|^(p−2) Re(X̄ ∂X)`, zero where X = 0, from `|X|²` and `Re(X̄ ∂X)`.
 
     The latter are overwritten.
     """
     if power == 2:
         return squared, *(product.mul_(2) for product in inner)
+    if not inner:
+        return (squared.pow(power / 2),)
     # |X|^(p−2); where X = 0 it is finite, and Re(X̄ ∂X) is zero
     ratio = squared.clamp_min(torch.finfo(squared.dtype).tiny).pow_(power / 2 - 1)
     a = squared * ratio
@@ -363,17 +332,11 @@ def power_and_slopes(power: float, squared: Tensor, *inner: Tensor) -> tuple[Ten
     return a, *(product.mul_(ratio) for product in inner)
 
 
-def spectrum_power(power: float, X: Tensor) -> Tensor:
-    """`a` of a complex spectrum."""
-    parts = torch.view_as_real(X)
-    return power_of(power, _pair_sum(parts * parts))
-
-
-def spectrum_power_and_slopes(power: float, X: Tensor, *changes: Tensor) -> tuple[Tensor, ...]:
+def spectrum_powers(power: float, X: Tensor, *changes: Tensor) -> tuple[Tensor, ...]:
     """`a` of a complex spectrum, and `∂a` for each `∂X`."""
     parts = torch.view_as_real(X)
     inner = [_pair_sum(parts * torch.view_as_real(dX)) for dX in changes]
-    return power_and_slopes(power, _pair_sum(parts * parts), *inner)
+    return powers(power, _pair_sum(parts * parts), *inner)
 
 
 def _pair_sum(products: Tensor) -> Tensor:

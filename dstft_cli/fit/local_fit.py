@@ -17,7 +17,7 @@ from dstft_cli.fit.local_plan import local_plan, tiling_of
 from dstft_cli.fit.local_search import reference_level
 from dstft_cli.fit.notes import Outcome, notes
 from dstft_cli.fit.plan import REACH
-from dstft_cli.fit.plane_fit import fit_plane
+from dstft_cli.fit.plane_fit import fit_plane, result_of
 from dstft_cli.fit.problem import Problem
 from dstft_cli.fit.request import check_criterion
 from dstft_cli.fit.table import is_featureless
@@ -100,18 +100,11 @@ def _result(
     if asked.window_mode not in ("time", "frequency"):
         resolved["smoothness"] = None
     seconds = {"search": learned.searched - began, "descent": ended - learned.searched}
-    return Result(
-        sample_rate=problem.sample_rate,
-        length=problem.length,
-        n_fft=plan.n_fft,
-        start_window_length=np.array([[plan.start]]),
+    return result_of(
+        problem,
+        plan,
         lengths=lengths,
-        hop_length=plan.hop_length,
-        length_bounds=(plan.bounds.low, plan.bounds.high),
         frame_centers=centers,
-        window=asked.window,
-        normalization=asked.normalization,
-        power=asked.power,
         criterion=CriterionSummary(
             name=problem.criterion.name,
             direction="minimize",
@@ -130,7 +123,6 @@ def _result(
         start_centers=None if moved is None else moved.start_frame_centers,
         resolved=resolved,
         length_map=length_map,
-        scope="local",
     )
 
 

@@ -15,9 +15,9 @@ from dstft_cli.errors import UsageError
 from dstft_cli.fit.band import Band
 from dstft_cli.fit.evaluator import Evaluator
 from dstft_cli.fit.plan import LONGEST_SHARE, REACH, SHORTEST_SHARE, default_hop_length
-from dstft_cli.fit.problem import SMOOTHNESS, SMOOTHNESS_ALONG_FREQUENCY, Problem
+from dstft_cli.fit.problem import Problem
 from dstft_cli.fit.request import Request
-from dstft_cli.fit.stretches import spread_stretches
+from dstft_cli.fit.segments import spread_segments
 from dstft_cli.fit.sweep import sweep
 from dstft_cli.fit.table import Table, fixed_scores, is_featureless, search_lengths
 from dstft_cli.records import LARGEST_FFT
@@ -36,18 +36,12 @@ _log = logging.getLogger("dstft_cli")
 
 @dataclass(frozen=True)
 class Choice:
-    """An FFT size, and what the search for it found.
+    """An FFT size, and what the search for it found."""
 
-    Attributes:
-        n_fft: samples.
-        structured: whether single window lengths differ at any size tried.
-        larger_is_worse: whether twice the size was searched and found no better.
-        needed_by_band: the size that a band of the criterion needs at least, samples; 0 without one.
-    """
-
-    n_fft: int
-    structured: bool = False
-    larger_is_worse: bool = False
+    n_fft: int  # samples
+    structured: bool = False  # whether single window lengths differ at any size tried
+    larger_is_worse: bool = False  # whether twice the size was searched and found no better
+    # the size that a band of the criterion needs at least, samples; 0 without one
     needed_by_band: float = 0.0
 
 
@@ -83,13 +77,13 @@ def choose_n_fft(problem: Problem) -> Choice:
         _log.info("n_fft auto: %d, near %g ms", first, 1000 * _FIRST_SECONDS)
         return Choice(first, needed_by_band=band)
     probe, n_fft = Probe(problem), first
-    best = best_anywhere(problem, limit / 2) if probe.comparable else None
+    best = best_coarse_length(problem, limit / 2) if probe.comparable else None
     if best is not None:  # doubling and halving alone find a local optimum
         n_fft = min(max(2 * _power_of_two_above(best), floor), limit)
         _log.info("n_fft auto: start at %d, best single window about %.4g samples", n_fft, best)
     n_fft = with_room(n_fft, floor, limit, probe.best_fixed)
     larger_is_worse = False
-    if asked.varying and probe.comparable and probe.tells_apart(n_fft):
+    if asked.varying and probe.comparable and probe.scores_differ(n_fft):
         sizes = min(n_fft, first) // 2, max(n_fft, first) * 2
         n_fft, scored = of_best_score(*sizes, floor, limit, probe.score)
         larger_is_worse = 2 * n_fft in scored
@@ -133,10 +127,6 @@ def of_best_score(
 def least_n_fft(asked: Request, band: float) -> float:
     """Lower limit of `n_fft auto` for the given lengths, samples.
 
-    Args:
-        asked: the lengths.
-        band: least FFT size for the criterion's band, see `Band.least_n_fft`.
-
     Raises:
         UsageError: one of them, or the criterion's band, needs more than `LARGEST_FFT`.
     """
@@ -176,13 +166,8 @@ def largest_auto_n_fft(length: int) -> int:
     return min(LARGEST_AUTO_N_FFT, 1 << math.floor(math.log2(max(length * LONGEST_SHARE, 1.0))))
 
 
-def best_anywhere(problem: Problem, longest: float) -> float | None:
-    """The best single length up to `longest`, samples, on a coarse grid; None where none stands out.
-
-    Args:
-        problem: of the fit, with a criterion whose scores compare across FFT sizes.
-        longest: samples.
-    """
+def best_coarse_length(problem: Problem, longest: float) -> float | None:
+    """The best single length up to `longest`, samples, on a coarse grid; None where none stands out."""
     asked = replace(
         problem.request,
         scope="plane",
@@ -206,7 +191,7 @@ def best_anywhere(problem: Problem, longest: float) -> float | None:
 
 
 class Probe:
-    """Searches on stretches spread evenly over the signal, to choose an FFT size.
+    """Searches on segments spread evenly over the signal, to choose an FFT size.
 
     Attributes:
         structured: whether single lengths differ at any n_fft tried.
@@ -215,13 +200,12 @@ class Probe:
     def __init__(self, problem: Problem) -> None:
         asked = problem.request
         if asked.window_mode == "time-frequency":  # frames tell as much at less cost
-            mu = problem.smoothness * SMOOTHNESS / SMOOTHNESS_ALONG_FREQUENCY
-            problem = replace(problem, request=replace(asked, window_mode="time"), smoothness=mu)
+            problem = problem.in_mode("time")
         self._problem = problem
         longest = asked.hop_length or default_hop_length(
             largest_auto_n_fft(problem.length), asked.overlap, asked.win_length_min
         )
-        self._stretches = spread_stretches(
+        self._segments = spread_segments(
             problem.samples, PROBED_SAMPLES, longest_hop=longest, peak=problem.peak
         )
         self.structured = False
@@ -235,9 +219,9 @@ class Probe:
         """
         _, lengths, scores, _ = self._tabulate(n_fft)
         best = float(lengths[scores.argmin()])
-        return best if self.tells_apart(n_fft) else max(best, n_fft / 4)
+        return best if self.scores_differ(n_fft) else max(best, n_fft / 4)
 
-    def tells_apart(self, n_fft: int) -> bool:
+    def scores_differ(self, n_fft: int) -> bool:
         """Whether the single lengths of the table at this n_fft differ in score.
 
         If not, as in noise, no scores are compared: they would fall with n_fft by chance.
@@ -263,7 +247,7 @@ class Probe:
         """
         evaluator, lengths, _, table = self._tabulate(n_fft)
         assert table is not None
-        neighbours = evaluator.neighbours(self._problem.smoothness)
+        neighbours = self._problem.neighbours(evaluator)
         score = search_lengths(evaluator, table, lengths, neighbours).score
         if self._problem.criterion.per_frame:  # a mean over frames does not count cells
             return score
@@ -278,14 +262,15 @@ class Probe:
         """
         if n_fft not in self._tables:
             plan = self._problem.plan(n_fft)
-            points = len(self._stretches.centers(plan.hop_length)) * n_fft
+            points = len(self._segments.centers(plan.hop_length)) * n_fft
             widest = max(int(self._problem.request.overlap * plan.bounds.low / plan.hop_length), 1)
             hop = plan.hop_length * min(math.ceil(points / _PROBED_POINTS), widest)
-            centers = self._stretches.centers(hop)
-            weights = self._stretches.weights(len(centers))
+            centers = self._segments.centers(hop)
+            weights = self._segments.weights(len(centers))
             evaluator = self._problem.evaluator(plan, centers, hop_length=hop, weights=weights)
             lengths = plan.tabulated_lengths()
-            scores, _, table = fixed_scores(evaluator, lengths)
+            table = None if evaluator.criterion.ranked else evaluator.table(lengths)
+            scores, _ = fixed_scores(evaluator, table, lengths)
             self._tables = {n_fft: (evaluator, lengths, scores, table)}
         return self._tables[n_fft]
 

@@ -28,39 +28,24 @@ _ROOM = 0.8  # of the hop that windows allow: the rest lets learned windows beco
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a fit, as notes need it.
+    """The result of a fit, as notes need it."""
 
-    Attributes:
-        request: what was to be learned, and how.
-        plan: FFT size, start and ranges.
-        row: learned lengths of the rows (frames, bins or patches), samples, `[R]` or `[1]`.
-        importance: share of each row in the criterion, `[R]`.
-        hops: distances of neighbouring frame centres, samples, `[T-1]`.
-        last: shortest length of the last frame, samples.
-        length: of the signal, samples.
-        featureless: all tabulated lengths are equally good, so bounds mean nothing.
-        others_differ: lengths at other FFT sizes are not equally good.
-        larger_is_worse: n_fft auto tried twice this size, and found it no better.
-        band: the FFT size that n_fft auto takes at least for a band of the criterion, samples.
-        rewards_spread: name of a criterion that may reward sound spread out of its band; or empty.
-        stop_reason: why the descent ended.
-        stuck: a descent without a search did not improve on its start.
-    """
-
-    request: Request
-    plan: Plan
-    row: Array
-    importance: Array
-    hops: Array
-    last: float
-    length: int
-    featureless: bool = False
-    others_differ: bool = False
-    larger_is_worse: bool = False
+    request: Request  # what was to be learned, and how
+    plan: Plan  # FFT size, start and ranges
+    row: Array  # learned lengths of the rows (frames, bins or patches), samples, `[R]` or `[1]`
+    importance: Array  # share of each row in the criterion, `[R]`
+    hops: Array  # distances of neighbouring frame centres, samples, `[T-1]`
+    last: float  # shortest length of the last frame, samples
+    length: int  # of the signal, samples
+    featureless: bool = False  # all tabulated lengths are equally good, so bounds mean nothing
+    others_differ: bool = False  # lengths at other FFT sizes are not equally good
+    larger_is_worse: bool = False  # n_fft auto tried twice this size, and found it no better
+    # the FFT size that n_fft auto takes at least for a band of the criterion, samples
     band: float = 0.0
+    # name of a criterion that may reward sound spread out of its band; or empty
     rewards_spread: str = ""
-    stop_reason: StopReason = StopReason.SEARCH
-    stuck: bool = False
+    stop_reason: StopReason = StopReason.SEARCH  # why the descent ended
+    stuck: bool = False  # a descent without a search did not improve on its start
 
     def given(self, name: str) -> bool:
         """Whether the user gave this parameter."""

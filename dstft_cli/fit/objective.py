@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dstft_cli.criteria import Criterion
 from dstft_cli.fit.centers import FreeCenters, FreeHop, quadrature_weights, weights_pull_back
 from dstft_cli.fit.descent import Evaluated, Variables
-from dstft_cli.fit.evaluator import Evaluator
+from dstft_cli.fit.evaluator import Evaluator, Slopes
 from dstft_cli.fit.plan import LengthBounds
 from dstft_cli.fit.variables import FreeLengths
 
@@ -24,53 +24,20 @@ _CELLS_STEP = 1e-6  # relative, of the difference quotient by the number of cell
 
 @dataclass(frozen=True)
 class Candidate:
-    """Parameters and their score.
+    """Parameters and their score."""
 
-    Attributes:
-        row: window lengths of the rows, `[R]`, or one for all, `[1]`, samples.
-        centers: of the frames, samples, `[T]`.
-        sums: of the criterion, `[J]`, frames weighing their share of time in start hops.
-        cells: number of cells, weighted likewise.
-        total: score and penalty.
-    """
-
-    row: Array
-    centers: Array
-    sums: Array
-    cells: float
-    total: float
+    row: Array  # window lengths of the rows, `[R]`, or one for all, `[1]`, samples
+    centers: Array  # of the frames, samples, `[T]`
+    sums: Array  # of the criterion, `[J]`, frames weighing their share of time in start hops
+    cells: float  # number of cells, weighted likewise
+    total: float  # score and penalty
 
 
-@dataclass(frozen=True)
-class Point:
-    """Sums at some parameters and their derivatives.
-
-    Attributes:
-        sums: `[J]`.
-        cells: weighted number of cells.
-        by_length: derivative of the sums with respect to the length of each row, `[R, J]`.
-        frames: moments of each frame, `[T, J]`, and
-        by_center: their derivative with respect to its centre, `[T, J]`; where positions move.
-    """
-
-    sums: Array
-    cells: float
-    by_length: Array
-    frames: Array | None = None
-    by_center: Array | None = None
-
-
-Evaluate = Callable[[Array, Array], Point]
+Evaluate = Callable[[Array, Array], Slopes]
 
 
 class Lengths:
-    """Free window lengths: variables `z = ln θ`.
-
-    Args:
-        free: which rows share a variable.
-        bounds: of the lengths.
-        importance: share of each row in the criterion, `[R]`.
-    """
+    """Free window lengths: variables `z = ln θ`."""
 
     def __init__(self, free: FreeLengths, bounds: LengthBounds, importance: Array) -> None:
         self.free = free
@@ -85,14 +52,7 @@ class Lengths:
 
 
 class Positions:
-    """Free frame positions: `ln H` of one hop, or a target for each centre in units of the hop.
-
-    Args:
-        free: how the variables place the frames.
-        hop_length: unit of the targets and of the frames' weights, samples.
-        start: centres to begin with, samples, `[T]`.
-        importance: share of each frame in the criterion, `[T]`.
-    """
+    """Free frame positions: `ln H` of one hop, or a target for each centre in units of the hop."""
 
     def __init__(
         self, free: FreeHop | FreeCenters, hop_length: float, start: Array, importance: Array
@@ -117,13 +77,7 @@ class Positions:
         return self._free.place(z * self._hop, shortest).centers
 
     def by_center(self, centers: Array, by_center: Array, by_weight: Array) -> Array:
-        """Gradient with respect to the centres, what they do to the weights of frames included.
-
-        Args:
-            centers: samples, `[T]`.
-            by_center: with respect to the centre of each frame, at weight 1, `[T]`.
-            by_weight: with respect to the weight of each frame, `[T]`.
-        """
+        """Gradient with respect to the centres, what they do to the weights of frames included."""
         weights = quadrature_weights(centers, self._hop, self._free.range.length)
         return weights * by_center + weights_pull_back(by_weight, self._hop)
 
@@ -138,13 +92,6 @@ class Positions:
 
 class Objective:
     """Value and gradient of score and penalty as a function of the variables of a descent.
-
-    Args:
-        evaluator: for the shape of rows and frames.
-        evaluate: sums and derivatives at a row of lengths and centres.
-        candidate: gives the parameters that are not free.
-        lengths: which lengths move; None where they are held.
-        positions: how frames move; None where they are held.
 
     Attributes:
         variables: where the candidate is, and the bounds.
@@ -216,7 +163,7 @@ class Objective:
         return self._evaluator.shortest(row)
 
 
-def _by_cells(criterion: Criterion, point: Point) -> float:
+def _by_cells(criterion: Criterion, point: Slopes) -> float:
     """Derivative of the score with respect to the number of cells."""
     step = _CELLS_STEP * point.cells
     above, _ = criterion.score_gradient(point.sums, point.cells + step)

@@ -3,8 +3,8 @@
     minimise  Σ_r cost[r, m_r] + Σ_{r~s} price_rs · |x[m_r] − x[m_s]|
 
 In a chain of rows this is a cheapest path, found exactly by dynamic programming. To keep Python out of
-the inner loop, a few long lines are cut into about √L stretches that advance in parallel, once for every
-start position. The stretches are then joined, and each is solved again from its best start.
+the inner loop, a few long lines are cut into about √L segments that advance in parallel, once for every
+start position. The segments are then joined, and each is solved again from its best start.
 
 A grid is solved by coordinate descent over lines: every second line exactly as such a path, then the lines
 between, then the same along the other axis, and again. The total falls with every step. It starts with a
@@ -26,7 +26,7 @@ Assignment = NDArray[np.int64]
 Path = NDArray[np.int64]
 
 _ENOUGH = 40  # lines side by side, beside which the steps' own time is little
-_LANES = 4096  # stretches side by side
+_LANES = 4096  # segments side by side
 _ROUNDS = 6  # over all lines of a grid
 _WORTH = 1e-4  # of the total: what a round must gain for another
 _COARSEST = 4  # lines of a grid that is not made coarser
@@ -122,8 +122,8 @@ def cheapest_path(cost: Array, positions: Array) -> Path:
         cost: cost of each position in each row, `[T, M]`, finite.
         positions: strictly increasing, in units of cost, `[M]`.
     """
-    stretches = max(math.isqrt(len(cost)), 1)
-    return _in_stretches(cost[..., None], positions, stretches)[:, 0]
+    segments = max(math.isqrt(len(cost)), 1)
+    return _in_segments(cost[..., None], positions, segments)[:, 0]
 
 
 def cheapest_paths(cost: Array, positions: Array) -> Path:
@@ -134,10 +134,10 @@ def cheapest_paths(cost: Array, positions: Array) -> Path:
         positions: strictly increasing, in units of cost, `[M]`.
     """
     steps, _, lines = cost.shape
-    stretches = min(math.isqrt(steps), max(_LANES // lines, 1))
-    if lines >= _ENOUGH or stretches < 2:
+    segments = min(math.isqrt(steps), max(_LANES // lines, 1))
+    if lines >= _ENOUGH or segments < 2:
         return _advance(cost, positions)
-    return _in_stretches(cost, positions, stretches)
+    return _in_segments(cost, positions, segments)
 
 
 def _advance(cost: Array, positions: Array, ends: Path | None = None) -> Path:
@@ -155,15 +155,15 @@ def _advance(cost: Array, positions: Array, ends: Path | None = None) -> Path:
     return path
 
 
-def _in_stretches(cost: Array, positions: Array, stretches: int) -> Path:
-    """The same, each line cut into so many stretches that advance side by side."""
+def _in_segments(cost: Array, positions: Array, segments: int) -> Path:
+    """The same, each line cut into so many segments that advance side by side."""
     count, M, lines = cost.shape
-    steps = -(-count // stretches)
-    side_by_side = np.zeros((steps, M, stretches, lines))  # without a cost nothing changes
+    steps = -(-count // segments)
+    side_by_side = np.zeros((steps, M, segments, lines))  # without a cost nothing changes
     full = count // steps
     whole = cost[: full * steps].reshape(full, steps, M, lines)
     side_by_side[:, :, :full] = whole.transpose(1, 2, 0, 3)
-    if full < stretches:
+    if full < segments:
         side_by_side[: count - full * steps, :, full] = cost[full * steps :]
     rows = side_by_side.reshape(steps, M, -1)
 
@@ -173,9 +173,9 @@ def _in_stretches(cost: Array, positions: Array, stretches: int) -> Path:
         _arrive(through, positions)
         through += rows[step][:, None]
 
-    starts, ends = _join(through.reshape(M, M, stretches, lines), positions)
+    starts, ends = _join(through.reshape(M, M, segments, lines), positions)
     rows[0] = np.where(np.arange(M)[:, None] == starts, rows[0], np.inf)
-    walked = _advance(rows, positions, ends).reshape(steps, stretches, lines)
+    walked = _advance(rows, positions, ends).reshape(steps, segments, lines)
     return walked.swapaxes(0, 1).reshape(-1, lines)[:count]
 
 
@@ -195,25 +195,20 @@ def _arrive(paid: Array, positions: Array) -> None:
 
 
 def _join(through: Array, positions: Array) -> tuple[Path, Path]:
-    """First and last position of each stretch on the cheapest paths, `[stretches · B]` each.
-
-    Args:
-        through: cheapest way to m from m' through each stretch of each line, `[M, M', stretches, B]`.
-        positions: `[M]`.
-    """
-    M, _, stretches, lines = through.shape
+    """First and last position of each segment on the cheapest paths, `[segments · B]` each."""
+    M, _, segments, lines = through.shape
     entry = np.zeros((M, lines))
-    left_from = np.empty((stretches, M, lines), dtype=np.int64)
-    exits = np.empty((stretches, M, lines))
-    for b in range(stretches):
+    left_from = np.empty((segments, M, lines), dtype=np.int64)
+    exits = np.empty((segments, M, lines))
+    for b in range(segments):
         ways = entry + through[:, :, b]
         left_from[b], exits[b] = ways.argmin(1), ways.min(1)
         entry = exits[b].copy()
         _arrive(entry, positions)
     distance = np.abs(positions[:, None] - positions)
-    starts, ends = np.empty((2, stretches, lines), dtype=np.int64)
+    starts, ends = np.empty((2, segments, lines), dtype=np.int64)
     ends[-1] = exits[-1].argmin(0)
-    for b in range(stretches - 1, -1, -1):
+    for b in range(segments - 1, -1, -1):
         starts[b] = left_from[b, ends[b], range(lines)]
         if b:
             ends[b - 1] = (exits[b - 1] + distance[:, starts[b]]).argmin(0)

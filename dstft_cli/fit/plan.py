@@ -41,23 +41,14 @@ class LengthBounds:
 
 @dataclass(frozen=True)
 class Plan:
-    """All lengths in samples.
+    """All lengths in samples."""
 
-    Attributes:
-        n_fft: FFT size K.
-        hop_length: distance of frame centres H, at the start.
-        start: start value of the window length.
-        bounds: range of the window lengths.
-        tail: from the last frame centre to the last sample.
-        hops: what learned positions obey; None where they are not learned.
-    """
-
-    n_fft: int
-    hop_length: float
-    start: float
-    bounds: LengthBounds
-    tail: float = 0.0
-    hops: HopRange | None = None
+    n_fft: int  # FFT size K
+    hop_length: float  # distance of frame centres H, at the start
+    start: float  # start value of the window length
+    bounds: LengthBounds  # range of the window lengths
+    tail: float = 0.0  # from the last frame centre to the last sample
+    hops: HopRange | None = None  # what learned positions obey; None where they are not learned
 
     def start_centers(self, length: int, hop_mode: str) -> NDArray[np.float64]:
         """Centres of the frames of the start in a signal of `length` samples, `[T]`.
@@ -203,14 +194,7 @@ def _start_within(bounds: LengthBounds, start: float, win_length: float | None) 
 
 
 def _check_hops(mode: str, hop: float, low: float, high: float, allowed: float) -> None:
-    """Raises UsageError if the range of learned hops excludes the start or leaves gaps.
-
-    Args:
-        mode: `constant` or `time`.
-        hop: of the start, samples.
-        low, high: the range, samples.
-        allowed: the longest with which the longest windows overlap, samples.
-    """
+    """Raises UsageError if the range of learned hops excludes the start or leaves gaps."""
     if hop > allowed * _ROUNDING:
         raise UsageError(
             f"hop length {hop:g} samples is above overlap × window length = {allowed:g}: "

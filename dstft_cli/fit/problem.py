@@ -20,6 +20,7 @@ from dstft_cli.fit.cells import CellEvaluator, FrequencyEvaluator, Patches, choo
 from dstft_cli.fit.evaluator import Compute, Evaluator
 from dstft_cli.fit.plan import LENGTHS_PER_OCTAVE, Plan, make_plan
 from dstft_cli.fit.request import Request, check_criterion, resolve_device
+from dstft_cli.fit.variables import Neighbours
 from dstft_cli.records import Progress
 from dstft_cli.stft import Samples, Transform
 
@@ -39,25 +40,16 @@ _SHORTEST_PATCH, _LONGEST_PATCH = 1 / 4, 4  # along time, in n_fft
 
 @dataclass(frozen=True)
 class Problem:
-    """The part of a fit that does not depend on the FFT size.
+    """The part of a fit that does not depend on the FFT size."""
 
-    Attributes:
-        request: what to learn, and how.
-        samples: signal `[C, N]`.
-        peak: largest absolute sample.
-        criterion: gives the score.
-        smoothness: μ.
-        band: of the criterion.
-        compute: where and how.
-    """
-
-    request: Request
-    samples: Samples
-    peak: float
-    criterion: Criterion
-    smoothness: float
-    band: Band
-    compute: Compute
+    request: Request  # what to learn, and how
+    samples: Samples  # signal `[C, N]`
+    peak: float  # largest absolute sample
+    criterion: Criterion  # gives the score
+    smoothness: float  # μ; over frequency where lengths vary with it
+    smoothness_over_time: float  # μ over time where they vary with both
+    band: Band  # of the criterion
+    compute: Compute  # where and how
 
     @classmethod
     def of(
@@ -86,6 +78,7 @@ class Problem:
             smoothness = SMOOTHNESS_OF_TILES if smoothness is None else smoothness
         else:
             check_criterion(criterion, request.window_mode, request.hop_mode)
+        over_time = SMOOTHNESS if smoothness is None else smoothness
         if smoothness is None:
             smoothness = SMOOTHNESS_ALONG_FREQUENCY if request.over_frequency else SMOOTHNESS
         return cls(
@@ -94,6 +87,7 @@ class Problem:
             peak=level,
             criterion=criterion,
             smoothness=smoothness,
+            smoothness_over_time=over_time,
             band=band_within(
                 request.criterion_fmin, request.criterion_fmax, float(request.sample_rate)
             ),
@@ -125,7 +119,7 @@ class Problem:
         """
         asked = self.request
         if asked.window_mode == "time-frequency":
-            return not asked.as_it_suits
+            return not asked.default_method
         if asked.window_mode == "frequency":
             return not self._searches_finely
         return asked.learns_lengths and not asked.learns_positions
@@ -138,7 +132,7 @@ class Problem:
     @property
     def _searches_finely(self) -> bool:
         exact = isinstance(self.criterion, QuasiConvex)
-        return self.request.window_mode == "frequency" and self.request.as_it_suits and exact
+        return self.request.window_mode == "frequency" and self.request.default_method and exact
 
     def plan(self, n_fft: int) -> Plan:
         """Start and ranges of lengths and hops with this FFT size."""
@@ -162,6 +156,7 @@ class Problem:
         asked = self.request
         lengths = (plan.bounds.low, plan.bounds.high) if asked.learns_lengths else (None, None)
         hops = (None, None) if plan.hops is None else (plan.hops.low, plan.hops.high)
+        one_axis = asked.window_mode in ("time", "frequency")
         return {
             "n_fft": plan.n_fft,
             "win_length": plan.start,
@@ -170,10 +165,21 @@ class Problem:
             "hop_length": plan.hop_length,
             "hop_length_min": hops[0],
             "hop_length_max": hops[1],
-            "smoothness": self.smoothness if asked.varying else asked.smoothness,
+            # over both axes the default is two values
+            "smoothness": self.smoothness if one_axis else asked.smoothness,
             "device": torch.device(self.compute.device).type,
             "threads": self.compute.threads,
         }
+
+    def neighbours(self, evaluator: Evaluator) -> Neighbours:
+        """The penalty on change between the rows of an evaluator."""
+        return evaluator.neighbours(self.smoothness, self.smoothness_over_time)
+
+    def in_mode(self, window_mode: str) -> Problem:
+        """The same with other rows of lengths; each axis keeps its penalty."""
+        request = replace(self.request, window_mode=window_mode)
+        mu = self.smoothness_over_time if window_mode == "time" else self.smoothness
+        return replace(self, request=request, smoothness=mu)
 
     def evaluator(
         self,
@@ -183,14 +189,7 @@ class Problem:
         hop_length: float | None = None,
         weights: Array | None = None,
     ) -> Evaluator:
-        """Evaluates the criterion at frames with these centres, which weigh 1 at the plan's hop.
-
-        Args:
-            plan: FFT size and shortest window.
-            centers: samples, `[T]`.
-            hop_length: at which frames weigh 1 instead, samples.
-            weights: of the frames, `[T]`, for a part of the signal.
-        """
+        """Evaluates the criterion at frames with these centres, which weigh 1 at the plan's hop."""
         n_fft, hop = plan.n_fft, plan.hop_length if hop_length is None else hop_length
         kind: Callable[..., Evaluator] = Evaluator
         band = self._band_bins(n_fft, plan.bounds.low)

@@ -44,7 +44,7 @@ class Request:
         smoothness: μ ≥ 0, the penalty in nats on one e-fold change of window length per n_fft of
             signal, or per bin: the penalty is `μ·(n_fft/N)·Σ|ln θ_i − ln θ_{i+1}|` over
             frames, or `(μ/F)·Σ|ln θ_f − ln θ_{f+1}|` over bins, or both, each averaged over the
-            other axis. None: 0.1 over time, 0.5 over frequency or both.
+            other axis. None: 0.1 over time, 0.5 over frequency.
         overlap: η in (0, 1]; window lengths stay above hop_length / η, learned centres at most η
             mean window lengths apart.
         criterion: a name, `module:object`, or an object (see `criteria.base`).
@@ -108,9 +108,12 @@ class Request:
                     f"{name.replace('_', ' ')} {getattr(self, name)!r} is unknown: "
                     f"use {', '.join(valid)}"
                 )
-        check_overlap(self.overlap)
+        if not 0 < self.overlap <= 1:
+            raise UsageError(f"overlap {self.overlap:g}: above 0 and up to 1 is allowed")
         for name in (*_ABOVE_ZERO, *_LENGTHS):
-            check_above_zero(name, getattr(self, name))
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise UsageError(f"{name.replace('_', ' ')} {value:g}: above 0 is allowed")
         for name in ("smoothness", "max_steps"):
             value = getattr(self, name)
             if value is not None and not 0 <= value < math.inf:
@@ -139,30 +142,18 @@ class Request:
         return "frequency" in self.window_mode
 
     @property
-    def as_it_suits(self) -> bool:
+    def default_method(self) -> bool:
         """Whether there is a search, and no named optimizer."""
         return self.search and self.optimizer == "auto"
 
     @property
-    def by_turns(self) -> bool:
+    def alternates(self) -> bool:
         """Whether frames move under one length for all, and lengths are then searched again.
 
         Together with lengths that vary with frequency they move at the cost of FFTs for each length
         of each frame, which is more than it gains.
         """
-        return self.learns_positions and self.over_frequency and self.as_it_suits
-
-
-def check_above_zero(name: str, value: float | None) -> None:
-    """Raises UsageError if a given parameter is not above 0."""
-    if value is not None and not 0 < value < math.inf:
-        raise UsageError(f"{name.replace('_', ' ')} {value:g}: above 0 is allowed")
-
-
-def check_overlap(overlap: float) -> None:
-    """Raises UsageError unless the overlap is in (0, 1]."""
-    if not 0 < overlap <= 1:
-        raise UsageError(f"overlap {overlap:g}: above 0 and up to 1 is allowed")
+        return self.learns_positions and self.over_frequency and self.default_method
 
 
 def check_criterion(criterion: Criterion, window_mode: str, hop_mode: str) -> None:

@@ -16,15 +16,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from dstft_cli.criteria import Criterion
 from dstft_cli.errors import UsageError
 from dstft_cli.fit.cells import CellEvaluator
 from dstft_cli.fit.centers import FreeCenters, FreeHop, HopRange
 from dstft_cli.fit.descent import Schedule, descend
-from dstft_cli.fit.evaluator import Evaluator
-from dstft_cli.fit.objective import Candidate, Lengths, Objective, Point, Positions
+from dstft_cli.fit.evaluator import Evaluator, Slopes
+from dstft_cli.fit.objective import Candidate, Lengths, Objective, Positions
 from dstft_cli.fit.plan import LENGTHS_PER_OCTAVE, Plan
 from dstft_cli.fit.problem import Problem
-from dstft_cli.fit.steps import Standing, Step, step_of
+from dstft_cli.fit.steps import State, Step, step_of
 from dstft_cli.fit.table import CHANCE, Table, fixed_scores, is_featureless, search_lengths
 from dstft_cli.fit.variables import FreeLengths
 from dstft_cli.records import StopReason
@@ -34,8 +35,17 @@ Array = NDArray[np.float64]
 _MOST_TABULATED = 1 << 24  # rows times lengths, in a table that is finer than usual
 _HOPS_PER_OCTAVE = 5
 _WORTH_DENSER_FRAMES = 0.002  # nats
+_NEAR = 0.02  # nats by which a descent may improve on a table, with room
 _RANK_ROUNDS = 3  # a ranked criterion is searched with the ranks of the solution before
 _log = logging.getLogger("dstft_cli")
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Moment tables of the rows and, where they are patches of the plane, of the frames."""
+
+    rows: Table | None = None
+    frames: Table | None = None
 
 
 @dataclass(frozen=True)
@@ -69,17 +79,17 @@ class Task:
 
     def candidate(self, evaluator: Evaluator, row: Array, sums: Array) -> Candidate:
         """Lengths `[R]` or `[1]` with the frames of an evaluator, and what they attain."""
-        score = float(evaluator.criterion.score(torch.from_numpy(sums), evaluator.cells))
-        total = score + evaluator.neighbours(self.problem.smoothness).change(np.log(row))
+        score = score_of(evaluator.criterion, sums, evaluator.cells)
+        total = score + self.problem.neighbours(evaluator).change(np.log(row))
         return Candidate(row, evaluator.centers, sums, evaluator.cells, total)
 
+    def score(self, candidate: Candidate) -> float:
+        """The score of a candidate, without its penalty."""
+        return score_of(self.problem.criterion, candidate.sums, candidate.cells)
 
-def run_stages(task: Task, began: float) -> tuple[Standing, dict[str, float]]:
+
+def run_stages(task: Task, began: float) -> tuple[State, dict[str, float]]:
     """Start, search if asked for, descent if it has steps; the best is evaluated once more.
-
-    Args:
-        task: problem and plan.
-        began: when the fit did, of `time.perf_counter`.
 
     Returns:
         The final state of the fit, with a length for every row if they vary, and the seconds of
@@ -91,25 +101,28 @@ def run_stages(task: Task, began: float) -> tuple[Standing, dict[str, float]]:
     asked, seconds = task.problem.request, {"search": 0.0, "descent": 0.0}
     now = start(task)
     if asked.learns_lengths or asked.learns_positions:
+        tables = Tables()
         if asked.search:
-            now = search(task, now)
+            now, tables = search(task, now)
         searched = time.perf_counter()
         if asked.max_steps > 0:
             now = descent(task, now)
             plain = not asked.search and asked.optimizer in ("adam", "sgd")
             now = replace(now, stuck=plain and now.best is now.start)
+        if asked.varying and not asked.learns_positions:
+            now = offer_simpler_modes(task, now, tables)
         seconds = {"search": searched - began, "descent": time.perf_counter() - searched}
     return _finish(task, now), seconds
 
 
-def start(task: Task) -> Standing:
+def start(task: Task) -> State:
     """The start length, which is the best fixed one until a table is made."""
     evaluator = task.problem.evaluator(
         task.plan, task.plan.start_centers(task.problem.length, task.problem.request.hop_mode)
     )
     row = np.array([task.plan.start])
     even = evaluator.weights / evaluator.weights.sum()
-    sums, importance = weigh(evaluator, row, even)
+    sums, importance = sums_and_shares(evaluator, row, even)
     found = task.candidate(evaluator, row, sums)
     criterion = evaluator.criterion
     value = float(criterion.value(torch.from_numpy(sums), found.cells))
@@ -118,30 +131,34 @@ def start(task: Task) -> Standing:
             f"criterion {criterion.name} is {value:g} at the start: "
             "change `order`, lower `power`, or use `dtype` float64"
         )
-    return Standing(evaluator, found, found, found, importance).noted("start", found)
+    return State(evaluator, found, found, found, importance).noted("start", found)
 
 
-def search(task: Task, now: Standing) -> Standing:
+def search(task: Task, now: State) -> tuple[State, Tables]:
     """All tabulated lengths, then hops where one is learned, then lengths that vary."""
     asked = task.problem.request
-    now, table = tabulate(task, now)
+    now, tables = tabulate(task, now)
+    table = tables.rows
     if asked.hop_mode == "constant":
         now = search_hop(task, now)
         if asked.varying and table is not None:
             table = now.evaluator.table(task.tabulated_lengths(now.evaluator))
     if asked.varying:
-        now = search_rows(task, now, table)
-        gain = now.fixed.total - now.best.total  # over the best single window, penalty included
-        now = replace(now, featureless=now.featureless and gain < CHANCE)
-    return replace(now, stop_reason=StopReason.SEARCH)
+        now = judged(search_rows(task, now, table))
+    return replace(now, stop_reason=StopReason.SEARCH), tables
 
 
-def tabulate(task: Task, now: Standing) -> tuple[Standing, Table | None]:
-    """Every tabulated length for all frames; and the moment table if there is one."""
+def tabulate(task: Task, now: State) -> tuple[State, Tables]:
+    """Every tabulated length for all frames; and the moment tables if there are any."""
     evaluator = now.evaluator
     lengths = task.tabulated_lengths(evaluator)
-    before = evaluator.evaluations
-    scores, sums, table = fixed_scores(evaluator, lengths)
+    before, tables = evaluator.evaluations, Tables()
+    if task.problem.request.window_mode == "time-frequency" and not evaluator.criterion.ranked:
+        assert isinstance(evaluator, CellEvaluator)
+        tables = Tables(*evaluator.tables(lengths))
+    elif not evaluator.criterion.ranked:
+        tables = Tables(evaluator.table(lengths))
+    scores, sums = fixed_scores(evaluator, tables.rows, lengths)
     candidates = [
         task.candidate(evaluator, np.array([length]), total)
         for length, total in zip(lengths, sums, strict=True)
@@ -157,10 +174,10 @@ def tabulate(task: Task, now: Standing) -> tuple[Standing, Table | None]:
     _log.info(
         "table: %d lengths, best %.4g samples, %s", len(lengths), best.row[0], now.log_text(fixed)
     )
-    return now, table
+    return now, tables
 
 
-def search_hop(task: Task, now: Standing) -> Standing:
+def search_hop(task: Task, now: State) -> State:
     """The longest hop that is about as good as the best."""
     hops, row, found = task.hops, now.best.row, []
     tried = np.array([])
@@ -169,7 +186,7 @@ def search_hop(task: Task, now: Standing) -> Standing:
         tried = np.geomspace(hops.low, hops.high, count)
     for hop in tried:
         centers = FreeHop(hops).centers(np.array([math.log(hop)]))
-        now, sums = _weighed(task, now, centers, row)
+        now, sums = _at_centers(task, now, centers, row)
         found.append(task.candidate(now.evaluator, row, sums))
         now = now.noted("search", found[-1])
     enough = min((one.total for one in found), default=math.inf) + _WORTH_DENSER_FRAMES
@@ -179,12 +196,12 @@ def search_hop(task: Task, now: Standing) -> Standing:
         if candidate.total <= enough and candidate.total < now.best.total:
             now = replace(now, best=candidate)
             break
-    return _weighed(task, now, now.best.centers, row)[0]
+    return _at_centers(task, now, now.best.centers, row)[0]
 
 
-def search_rows(task: Task, now: Standing, table: Table | None) -> Standing:
+def search_rows(task: Task, now: State, table: Table | None) -> State:
     """The best assignment of tabulated lengths to rows."""
-    evaluator, smoothness = now.evaluator, task.problem.smoothness
+    evaluator = now.evaluator
     lengths = task.tabulated_lengths(evaluator)
     ranked = evaluator.criterion.ranked
     for _ in range(_RANK_ROUNDS if ranked else 1):
@@ -192,7 +209,7 @@ def search_rows(task: Task, now: Standing, table: Table | None) -> Standing:
             evaluator.rank(evaluator.arrange(now.best.row))
             table = evaluator.table(lengths)
         assert table is not None
-        found = search_lengths(evaluator, table, lengths, evaluator.neighbours(smoothness))
+        found = search_lengths(evaluator, table, lengths, task.problem.neighbours(evaluator))
         if found.bound is not None and not task.problem.request.learns_positions:
             now = replace(now, bound=(found.bound, evaluator.cells))  # of these frames alone
         sums = evaluator.total(evaluator.arrange(found.row)) if ranked else found.sums
@@ -204,13 +221,13 @@ def search_rows(task: Task, now: Standing, table: Table | None) -> Standing:
     return now
 
 
-def search_again(task: Task, now: Standing, centers: Array) -> Standing:
+def search_again(task: Task, now: State, centers: Array) -> State:
     """The best lengths for frames that have moved, long enough to cover the signal."""
     evaluator = task.moved(now.evaluator, centers)
     now = replace(now, evaluator=evaluator)
     assert isinstance(evaluator, CellEvaluator)
     lengths = task.tabulated_lengths(evaluator)
-    neighbours = evaluator.neighbours(task.problem.smoothness)
+    neighbours = task.problem.neighbours(evaluator)
     found = search_lengths(evaluator, evaluator.table(lengths), lengths, neighbours)
     needed = np.searchsorted(lengths, task.hops.covering(centers) * (1 - 1e-9))
     row = evaluator.raised(found.row, lengths[np.minimum(needed, len(lengths) - 1)])
@@ -220,14 +237,96 @@ def search_again(task: Task, now: Standing, centers: Array) -> Standing:
     return now
 
 
-def descent(task: Task, now: Standing) -> Standing:
+def score_of(criterion: Criterion, sums: Array, cells: float) -> float:
+    """The score of sums `[J]`."""
+    return float(criterion.score(torch.from_numpy(sums), cells))
+
+
+def judged(now: State) -> State:
+    """With lengths as featureless only if the gain over the best single window may be chance."""
+    gain = now.fixed.total - now.best.total  # penalty included
+    return replace(now, featureless=now.featureless and gain < CHANCE)
+
+
+def offer_simpler_modes(task: Task, now: State, tables: Tables) -> State:
+    """The answer of a mode with fewer lengths, found in the same way, where its score is lower.
+
+    Patches are coarser than frames, and a descent of many lengths may end in a worse minimum than that of
+    one. After a search a mode descends only if it is nearly as good, which the tables tell at no cost.
+    """
+    asked = task.problem.request
+    modes, answers = ("constant", "time", "frequency"), list[State]()
+    for mode in modes if asked.window_mode == "time-frequency" else modes[:1]:
+        simpler = Task(task.problem.in_mode(mode), task.plan)
+        evaluator = simpler.problem.evaluator(task.plan, now.start.centers)
+        first = min(now.start, now.fixed, key=lambda one: one.total)
+        found = replace(now, evaluator=evaluator, best=first, steps=(), bound=None)
+        limit = task.score(now.best)
+        limit += _NEAR * (1.0 if evaluator.criterion.in_nats else abs(limit))
+        table = tables.frames
+        if asked.search and mode == "frequency":
+            table = None
+            if tables.rows is not None and _score_of_bands(simpler, now, tables.rows) > limit:
+                continue
+            if not evaluator.criterion.ranked:
+                table = evaluator.table(simpler.tabulated_lengths(evaluator))
+        if asked.search and mode != "constant":
+            found = search_rows(simpler, found, table)
+        if asked.max_steps > 0 and (not asked.search or task.score(found.best) < limit):
+            even = evaluator.weights / evaluator.weights.sum()
+            _, importance = sums_and_shares(evaluator, np.array([task.plan.start]), even)
+            found = descent(simpler, replace(found, importance=importance))
+        now.evaluator.evaluations += evaluator.evaluations
+        answers.append(found)
+    best = min(answers, key=lambda one: task.score(one.best), default=now)
+    if task.score(best.best) < task.score(now.best):
+        now = _with_answer(task, now, best)
+        _log.info("search: a mode with fewer lengths is better, %s", now.log_text(now.best))
+    return now
+
+
+def _score_of_bands(task: Task, now: State, table: Table) -> float:
+    """The searched score of one length per band, from a table of patches."""
+    assert isinstance(now.evaluator, CellEvaluator)
+    bands = task.problem.evaluator(task.plan, now.start.centers)
+    high, wide = now.evaluator.patches.shape
+    if high != len(bands.weights):  # patches of a long signal are larger
+        return -math.inf
+    of_bands = table.reshape(high, wide, *table.shape[1:]).sum(1, dtype=np.float64)
+    lengths, neighbours = task.plan.tabulated_lengths(), task.problem.neighbours(bands)
+    return search_lengths(bands, of_bands, lengths, neighbours).score
+
+
+def _with_answer(task: Task, now: State, found: State) -> State:
+    """The state of a fit that takes the answer of a simpler mode."""
+    best, bound = found.best, now.bound
+    phase = "search" if found.stop_reason is StopReason.SEARCH else "descent"
+    step = step_of(phase, found.evaluator, best, now.evaluator.evaluations)
+    kept = replace(
+        now, best=best, stop_reason=found.stop_reason, steps=(*now.steps, step), stuck=False
+    )
+    if len(best.row) == 1:
+        return judged(kept)
+    assert isinstance(now.evaluator, CellEvaluator)
+    lengths = now.evaluator.on_patches(found.evaluator.arrange(best.row)).astype(np.float32)
+    if bound is not None and found.bound is not None:  # frames are finer than patches
+        bound = min(bound, found.bound, key=lambda one: score_of(task.problem.criterion, *one))
+    found.evaluator.evaluations = now.evaluator.evaluations
+    steps = (*now.steps, replace(step, lengths=lengths))
+    kept = replace(
+        kept, evaluator=found.evaluator, importance=found.importance, bound=bound, steps=steps
+    )
+    return judged(kept)
+
+
+def descent(task: Task, now: State) -> State:
     """Lengths, then positions; or frames under the best single length, then lengths searched again."""
     if task.problem.descends_lengths_first:
         now = descend_lengths(task, now)
     if not task.problem.request.learns_positions:
         return now
     now = replace(now, evaluator=task.moved(now.evaluator, now.best.centers))
-    if not task.problem.request.by_turns:
+    if not task.problem.request.alternates:
         return descend_positions(task, now, now.best)[0]
     row = now.fixed.row
     held = task.candidate(now.evaluator, row, now.evaluator.total(row[:, None]))
@@ -235,14 +334,14 @@ def descent(task: Task, now: Standing) -> Standing:
     return search_again(task, now, centers)
 
 
-def descend_lengths(task: Task, now: Standing) -> Standing:
+def descend_lengths(task: Task, now: State) -> State:
     """The result of a descent of the lengths from the best so far.
 
     Without a search all rows start at one length, where the penalty has a kink. If L-BFGS does not leave
     it, the rows first move together, then separately.
     """
     asked, before = task.problem.request, now
-    evaluate = partial(_length_point, now.evaluator)
+    evaluate = partial(_at_lengths, now.evaluator)
     lengths, steps = _lengths(task, now), asked.max_steps
     now, _ = _descend(
         task, now, Objective(now.evaluator, evaluate, now.best, lengths), "lbfgs", steps
@@ -260,8 +359,8 @@ def descend_lengths(task: Task, now: Standing) -> Standing:
 
 
 def descend_positions(
-    task: Task, now: Standing, start: Candidate, *, lengths_move: bool = True
-) -> tuple[Standing, Array]:
+    task: Task, now: State, start: Candidate, *, lengths_move: bool = True
+) -> tuple[State, Array]:
     """The result of a descent of positions, and of lengths unless they are fixed.
 
     Returns:
@@ -269,7 +368,7 @@ def descend_positions(
     """
     evaluator = task.moved(now.evaluator, start.centers)
     now = replace(now, evaluator=evaluator)
-    evaluate = partial(_position_point, task, evaluator)
+    evaluate = partial(_at_positions, task, evaluator)
     frames = evaluate(start.row, start.centers).frames
     assert frames is not None
     asked = task.problem.request
@@ -287,45 +386,36 @@ def descend_positions(
     return now, start.centers if found is None else found.centers
 
 
-def _length_point(evaluator: Evaluator, row: Array, centers: Array) -> Point:
+def _at_lengths(evaluator: Evaluator, row: Array, centers: Array) -> Slopes:
     """Sums and their derivatives where lengths move."""
     lengths = evaluator.arrange(row)
     if evaluator.criterion.ranked:
         evaluator.rank(lengths)
     rows, slopes = evaluator.rows_and_slopes(lengths)
-    return Point(evaluator.sums(rows), evaluator.cells, slopes * evaluator.weights[:, None])
+    return Slopes(evaluator.sums(rows), evaluator.cells, slopes * evaluator.weights[:, None])
 
 
-def _position_point(task: Task, evaluator: Evaluator, row: Array, centers: Array) -> Point:
+def _at_positions(task: Task, evaluator: Evaluator, row: Array, centers: Array) -> Slopes:
     """Sums and their derivatives where frames move; `evaluator` counts them."""
     moved = task.problem.evaluator(task.plan, centers)
-    slopes = moved.slopes(moved.arrange(row))
     evaluator.evaluations += 1
-    sums = moved.frame_weights @ slopes.frames
-    return Point(sums, moved.cells, slopes.by_length, slopes.frames, slopes.by_center)
+    return moved.slopes(moved.arrange(row))
 
 
-def _lengths(task: Task, now: Standing) -> Lengths:
-    """The variables of the lengths: one for each stretch of equal ones, or for every row."""
+def _lengths(task: Task, now: State) -> Lengths:
+    """The variables of the lengths: one for each run of equal ones, or for every row."""
     free, asked = FreeLengths.constant(), task.problem.request
     if asked.varying:
         row = np.broadcast_to(now.best.row, len(now.evaluator.weights))
-        neighbours = now.evaluator.neighbours(task.problem.smoothness)
+        neighbours = task.problem.neighbours(now.evaluator)
         free = FreeLengths.runs(row, neighbours, every_row=not asked.search)
     return Lengths(free, task.plan.bounds, now.importance)
 
 
 def _descend(
-    task: Task, now: Standing, objective: Objective, auto: str, max_steps: int
-) -> tuple[Standing, Candidate | None]:
-    """The state of the fit after a descent, and its best point, if any.
-
-    Args:
-        task, now: of the fit.
-        objective: what moves, and from where.
-        auto: the optimizer where the request leaves it open.
-        max_steps: at most.
-    """
+    task: Task, now: State, objective: Objective, auto: str, max_steps: int
+) -> tuple[State, Candidate | None]:
+    """The state of the fit after a descent, and its best point, if any."""
     asked, evaluator, steps = task.problem.request, now.evaluator, list[Step]()
 
     def note(found: Candidate) -> None:
@@ -345,14 +435,14 @@ def _descend(
     return now, found
 
 
-def _weighed(task: Task, now: Standing, centers: Array, row: Array) -> tuple[Standing, Array]:
+def _at_centers(task: Task, now: State, centers: Array, row: Array) -> tuple[State, Array]:
     """The evaluator at these centres, `[T]`, and sums `[J]` at lengths of the rows."""
     evaluator = task.moved(now.evaluator, centers)
-    sums, importance = weigh(evaluator, row, now.importance)
+    sums, importance = sums_and_shares(evaluator, row, now.importance)
     return replace(now, evaluator=evaluator, importance=importance), sums
 
 
-def weigh(evaluator: Evaluator, row: Array, importance: Array) -> tuple[Array, Array]:
+def sums_and_shares(evaluator: Evaluator, row: Array, importance: Array) -> tuple[Array, Array]:
     """Sums `[J]` at these lengths, and the rows' shares in them; those given where there are none."""
     lengths = evaluator.arrange(row)
     if evaluator.criterion.ranked:
@@ -363,23 +453,18 @@ def weigh(evaluator: Evaluator, row: Array, importance: Array) -> tuple[Array, A
 
 
 def shares_of(weights: Array, moments: Array) -> Array:
-    """Share of each row in the criterion, `[R]`; all zero where there is none, as in silence.
-
-    Args:
-        weights: of the rows, `[R]`.
-        moments: of the rows, `[R, J]`.
-    """
+    """Share of each row in the criterion, `[R]`; all zero where there is none, as in silence."""
     shares = weights * np.abs(moments[:, 0])
     return shares / shares.sum() if 0 < shares.sum() < math.inf else np.zeros_like(shares)
 
 
-def _finish(task: Task, now: Standing) -> Standing:
+def _finish(task: Task, now: State) -> State:
     """The best parameters, evaluated once more for the reported value."""
     best = now.best
     now = replace(now, evaluator=task.moved(now.evaluator, best.centers))
     row, sums = best.row, best.sums
     if best is not now.start:
-        sums, importance = weigh(now.evaluator, row, now.importance)
+        sums, importance = sums_and_shares(now.evaluator, row, now.importance)
         now = replace(now, importance=importance)
     final = Candidate(row, best.centers, sums, now.evaluator.cells, best.total)
     if not np.array_equal(now.steps[-1].sums, best.sums):

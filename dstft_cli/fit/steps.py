@@ -26,70 +26,49 @@ class Step:
 
     Sums are kept, not values: with learned hops all values are given for frames as dense as the final
     ones, so that they compare.
-
-    Attributes:
-        phase: `start`, `table`, `search` or `descent`.
-        moment: when it ended, of `time.perf_counter`.
-        evaluations: transforms of the signal so far.
-        sums, cells: as in `Candidate`.
-        lengths: in the shape in which the trajectory holds them, samples.
-        hops: distances of the centres, samples: one where they are equal, none of a single frame.
     """
 
-    phase: str
-    moment: float
-    evaluations: int
-    sums: Array
+    phase: str  # `start`, `table`, `search` or `descent`
+    moment: float  # when it ended, of `time.perf_counter`
+    evaluations: int  # transforms of the signal so far
+    sums: Array  # as in `Candidate`
     cells: float
-    lengths: NDArray[np.float32]
+    lengths: NDArray[np.float32]  # in the shape in which the trajectory holds them, samples
+    # distances of the centres, samples: one where they are equal, none of a single frame
     hops: NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
-class Standing:
-    """The state of a fit.
+class State:
+    """The state of a fit."""
 
-    Attributes:
-        evaluator: of the frames as they stand.
-        start: the candidate of the start.
-        fixed: the best single window length with the frames of the start.
-        best: the candidate of the lowest total.
-        importance: share of each row in the criterion, `[R]`.
-        steps: so far.
-        bound: sums and cells that no assignment of the table improves on; None where not proved.
-        featureless: all tabulated lengths score alike, as they do in noise.
-        stuck: a descent without a search did not improve on its start.
-        stop_reason: why the last stage ended.
-    """
-
-    evaluator: Evaluator
-    start: Candidate
-    fixed: Candidate
-    best: Candidate
-    importance: Array
-    steps: tuple[Step, ...] = ()
+    evaluator: Evaluator  # of the frames as they stand
+    start: Candidate  # the candidate of the start
+    fixed: Candidate  # the best single window length with the frames of the start
+    best: Candidate  # the candidate of the lowest total
+    importance: Array  # share of each row in the criterion, `[R]`
+    steps: tuple[Step, ...] = ()  # so far
+    # sums and cells that no assignment of the table improves on; None where not proved
     bound: tuple[Array, float] | None = None
-    featureless: bool = False
-    stuck: bool = False
-    stop_reason: StopReason = StopReason.FIXED
+    featureless: bool = False  # all tabulated lengths score alike, as they do in noise
+    stuck: bool = False  # a descent without a search did not improve on its start
+    stop_reason: StopReason = StopReason.FIXED  # why the last stage ended
 
-    def kept(self, candidate: Candidate) -> Standing:
+    def kept(self, candidate: Candidate) -> State:
         """With a candidate as the best if it is."""
         return replace(self, best=candidate) if candidate.total < self.best.total else self
 
-    def with_steps(self, steps: Iterable[Step]) -> Standing:
+    def with_steps(self, steps: Iterable[Step]) -> State:
         """With further steps."""
         return replace(self, steps=(*self.steps, *steps))
 
-    def noted(self, phase: str, candidate: Candidate, evaluations: int | None = None) -> Standing:
+    def noted(self, phase: str, candidate: Candidate, evaluations: int | None = None) -> State:
         """With a step to a candidate; a step without a value (silence) is left out."""
         if not math.isfinite(candidate.total):
             return self
         return self.with_steps([step_of(phase, self.evaluator, candidate, evaluations)])
 
-    def offered(
-        self, phase: str, candidate: Candidate, *, evaluations: int | None = None
-    ) -> Standing:
+    def offered(self, phase: str, candidate: Candidate, *, evaluations: int | None = None) -> State:
         """With a step to a candidate, kept if it is the best."""
         return self.kept(candidate).noted(phase, candidate, evaluations)
 
@@ -102,14 +81,7 @@ class Standing:
     def trajectory(
         self, criterion: Criterion, density: float, began: float, hop_length: float
     ) -> Trajectory:
-        """All steps, valued for frames `density` times as dense as at the start.
-
-        Args:
-            criterion: gives the values.
-            density: frames of the best per frame of the start, in equal time.
-            began: when the fit did, of `time.perf_counter`.
-            hop_length: what a single frame is said to have, samples.
-        """
+        """All steps, valued for frames `density` times as dense as at the start."""
         steps, hop = self.steps, np.array([hop_length])
         values = [value_of(criterion, step.sums, step.cells, density) for step in steps]
         return Trajectory(
@@ -129,6 +101,11 @@ class Standing:
             value_of(criterion, of.sums, of.cells, density)
             for of in (self.start, self.fixed, self.best)
         )
+        bound = None
+        if self.bound is not None:  # of a table that is rounded, so that no value lies beyond it
+            bound = value_of(criterion, *self.bound, density)
+            rounding = 2 * torch.finfo(self.evaluator.dtype).eps * abs(bound)
+            bound += rounding if criterion.direction == "maximize" else -rounding
         return CriterionSummary(
             name=criterion.name,
             direction=criterion.direction,
@@ -136,21 +113,14 @@ class Standing:
             best_fixed_win_length=float(self.fixed.row[0]) if searched else math.nan,
             best_fixed=fixed if searched else math.nan,
             final=best,
-            table_bound=None if self.bound is None else value_of(criterion, *self.bound, density),
+            table_bound=bound,
         )
 
 
 def step_of(
     phase: str, evaluator: Evaluator, candidate: Candidate, evaluations: int | None = None
 ) -> Step:
-    """The step that has just led to a candidate.
-
-    Args:
-        phase: `start`, `table`, `search` or `descent`.
-        evaluator: of its frames.
-        candidate: where the step led.
-        evaluations: transforms of the signal until then; None: all that the evaluator counted.
-    """
+    """The step that has just led to a candidate."""
     hops = np.diff(candidate.centers)
     if len(hops) and np.allclose(hops, hops[0], rtol=1e-9, atol=1e-6):
         hops = np.array([hops.mean()])

@@ -21,7 +21,7 @@ from dstft_cli.fit.local_sweep import local_curves, local_range, usable
 from dstft_cli.fit.plan import LONGEST_SHARE
 from dstft_cli.fit.problem import Problem
 from dstft_cli.fit.request import Request
-from dstft_cli.fit.stretches import spread_stretches
+from dstft_cli.fit.segments import spread_segments
 from dstft_cli.fit.sweep_evaluator import SweepEvaluator
 from dstft_cli.fit.sweep_grids import SweepGrid, sweep_grids
 from dstft_cli.fit.table import unusable_last
@@ -47,7 +47,7 @@ def sweep(
     """Criteria for a range of window lengths, and the best length of each.
 
     With an `n_fft`, values are those that `fit` reports; otherwise see `sweep_grids`. Signals
-    of more than `MOST_POINTS` are analysed in stretches spread evenly over them.
+    of more than `MOST_POINTS` are analysed in segments spread evenly over them.
 
     Args:
         samples: signal, `[N]` or `[C, N]`; anything with `.shape` and `samples[:, a:b]`.
@@ -74,13 +74,13 @@ def sweep(
     resolved = problem.band.least_n_fft(problem.sample_rate) / 2
     grids = sweep_grids(problem.length, problem.request, shortest=resolved)
     points = max(grid.n_fft / grid.hop_length for grid in grids) * problem.samples.shape[0]
-    stretches = spread_stretches(
+    segments = spread_segments(
         problem.samples,
         int((most_points or MOST_POINTS) / points),
         longest_hop=max(grid.hop_length for grid in grids),
         peak=problem.peak,
     )
-    evaluator_of = partial(SweepEvaluator, problem, stretches)
+    evaluator_of = partial(SweepEvaluator, problem, segments)
     began = time.perf_counter()
     tables = _tables(partial(evaluator_of, criterion=as_it_is), grids, chosen, progress)
     searched = time.perf_counter()
@@ -89,8 +89,22 @@ def sweep(
         curves.append(_curve(evaluator_of, grids, criterion, *table))
         if progress is not None:
             progress("descent", number, len(chosen))
-    counts = [len(grid.lengths) for grid in grids]
     resolved = 0.0 if problem.band == Band() else resolved
+    notes = _notes(curves, grids, problem.length, resolved)
+    seconds = searched - began, time.perf_counter() - searched
+    return _result(problem, grids, curves, segments.share(grids[0].hop_length), seconds, notes)
+
+
+def _result(
+    problem: Problem,
+    grids: Sequence[SweepGrid],
+    curves: Sequence[SweepCurve],
+    share: float,
+    seconds: tuple[float, float],
+    notes: Sequence[Note],
+) -> Sweep:
+    """A sweep of a share of the signal, with the seconds of search and descent."""
+    counts = [len(grid.lengths) for grid in grids]
     return Sweep(
         sample_rate=problem.sample_rate,
         length=problem.length,
@@ -98,9 +112,9 @@ def sweep(
         n_ffts=np.repeat([grid.n_fft for grid in grids], counts),
         hop_lengths=np.repeat([grid.hop_length for grid in grids], counts),
         curves=tuple(curves),
-        looked_at=stretches.share(grids[0].hop_length),
-        seconds={"search": searched - began, "descent": time.perf_counter() - searched},
-        notes=tuple(_notes(curves, grids, problem.length, resolved)),
+        looked_at=share,
+        seconds=dict(zip(("search", "descent"), seconds, strict=True)),
+        notes=tuple(notes),
     )
 
 
@@ -118,18 +132,8 @@ def _local(
     asked = local_range(problem.request, problem.length)
     grids = sweep_grids(problem.length, asked)
     curves, share, seconds = local_curves(problem, grids, criteria, progress)
-    counts = [len(grid.lengths) for grid in grids]
-    return Sweep(
-        sample_rate=problem.sample_rate,
-        length=problem.length,
-        lengths=np.concatenate([grid.lengths for grid in grids]),
-        n_ffts=np.repeat([grid.n_fft for grid in grids], counts),
-        hop_lengths=np.repeat([grid.hop_length for grid in grids], counts),
-        curves=tuple(curves),
-        looked_at=share,
-        seconds={"search": seconds, "descent": 0.0},
-        notes=(*found, *_notes(curves, grids, problem.length, 0.0)),
-    )
+    found += _notes(curves, grids, problem.length, 0.0)
+    return _result(problem, grids, curves, share, (seconds, 0.0), found)
 
 
 def _tables(
@@ -214,14 +218,7 @@ def _descend(
 def _notes(
     curves: Sequence[SweepCurve], grids: Sequence[SweepGrid], length: int, resolved: float
 ) -> list[Note]:
-    """A note for each best length at an end of the range, unless all lengths are equally good.
-
-    Args:
-        curves: of the sweep.
-        grids: of its lengths.
-        length: of the signal, samples.
-        resolved: length from which on windows resolve the criterion's band, samples; 0 without one.
-    """
+    """A note for each best length at an end of the range, unless all lengths are equally good."""
     shortest, longest = float(grids[0].lengths[0]), float(grids[-1].lengths[-1])
     widest = LARGEST_FFT if len(grids) == 1 else LARGEST_FFT // 2
     most = min(math.floor(length * LONGEST_SHARE), widest)

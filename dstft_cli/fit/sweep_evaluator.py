@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from dstft_cli.criteria import Criterion, Gini, Kurtosis, rows_together
 from dstft_cli.criteria.gini import COARSE
 from dstft_cli.fit.evaluator import Evaluator
 from dstft_cli.fit.problem import Problem
-from dstft_cli.fit.stretches import Stretches
+from dstft_cli.fit.segments import Segments
 from dstft_cli.fit.sweep_grids import SweepGrid
 from dstft_cli.stft import Transform
 
@@ -24,23 +25,17 @@ _ENDS = [0, -1]  # the bins at 0 and at half the sample rate
 
 
 class SweepEvaluator(Evaluator):
-    """An evaluator of the frames of a grid in stretches of a signal, with equal weights.
+    """An evaluator of the frames of a grid in segments of a signal, with equal weights.
 
     Where the grid asks for it, the first and the last bin count half, as in a trapezoid rule over
     frequency. Sums and numbers of cells are those of the whole signal and band, in the grid's `CELL`s,
     so that they compare with those of other grids.
-
-    Args:
-        problem: signal, band, and how to compute.
-        stretches: of the signal that are analysed.
-        grid: FFT size and hop.
-        criterion: that of a descent; it decides whether the signal is scaled.
     """
 
     def __init__(
-        self, problem: Problem, stretches: Stretches, grid: SweepGrid, criterion: Criterion
+        self, problem: Problem, segments: Segments, grid: SweepGrid, criterion: Criterion
     ) -> None:
-        asked, centers = problem.request, stretches.centers(grid.hop_length)
+        asked, centers = problem.request, segments.centers(grid.hop_length)
         super().__init__(
             problem.samples,
             centers,
@@ -57,7 +52,7 @@ class SweepEvaluator(Evaluator):
         if self.half_ends:
             self.cells_per_frame -= self.frames.channels
         self.criterion = self._with_ends(self.criterion)
-        self._weight = grid.area / stretches.share(grid.hop_length)
+        self._weight = grid.area / segments.share(grid.hop_length)
         if grid.half_ends:
             rate = problem.sample_rate
             self._weight /= problem.band.covered(grid.n_fft, rate, half_ends=True)
@@ -103,7 +98,7 @@ class SweepEvaluator(Evaluator):
         sums = np.zeros((2, self._moments))
 
         def work(start: int, stop: int) -> Array:
-            a, da = self._with_slopes(start, stop, lengths)
+            a, da = self._powers(start, stop, lengths, 1)
             both = self._total(a, da)
             if self.half_ends and not self.criterion.per_frame:
                 both -= 0.5 * self._total(a[..., _ENDS], da[..., _ENDS])
@@ -125,10 +120,7 @@ class SweepEvaluator(Evaluator):
         """Fixes the ranks of a ranked criterion at these lengths, `[1, 1]`."""
         histogram = Gini.empty_histogram(self.device, COARSE)
 
-        def work(start: int, stop: int) -> Tensor:
-            return self._plain(start, stop, lengths)
-
-        for a in self._drain("rank", work):
+        for (a,) in self._drain("rank", partial(self._powers, lengths=lengths)):
             self._count(histogram, a)
         self.criterion = Gini.from_histogram(histogram)[0]
 

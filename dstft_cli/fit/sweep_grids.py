@@ -32,23 +32,16 @@ _LENGTHS_PER_OCTAVE = 4
 
 @dataclass(frozen=True)
 class SweepGrid:
-    """Lengths that share an FFT size and a hop.
+    """Lengths that share an FFT size and a hop."""
 
-    Attributes:
-        n_fft: FFT size K, samples.
-        hop_length: samples, real.
-        lengths: window lengths, samples, increasing, `[m]`.
-        bounds: range in which a length may be learned on this grid, samples, and what widens that of
-            the sweep.
-        area: of a cell, in `CELL`s; 1 where there is one grid, whose values are its own.
-        half_ends: the first and the last bin count half, so that sums with other FFT sizes compare.
-    """
-
-    n_fft: int
-    hop_length: float
-    lengths: Array
+    n_fft: int  # FFT size K, samples
+    hop_length: float  # samples, real
+    lengths: Array  # window lengths, samples, increasing, `[m]`
+    # range in which a length may be learned on this grid, samples, and what widens that of the
+    # sweep
     bounds: LengthBounds
-    area: float = 1.0
+    area: float = 1.0  # of a cell, in `CELL`s; 1 where there is one grid, whose values are its own
+    # the first and the last bin count half, so that sums with other FFT sizes compare
     half_ends: bool = False
 
 

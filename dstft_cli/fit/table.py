@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from dstft_cli.criteria import Criterion, Kurtosis, QuasiConvex
 from dstft_cli.fit.evaluator import Evaluator
 from dstft_cli.fit.path import cheapest_assignment
-from dstft_cli.fit.variables import Neighbours
+from dstft_cli.fit.variables import FreeLengths, Neighbours
 from dstft_cli.records import LITTLE
 
 Array = NDArray[np.float64]
@@ -38,6 +38,8 @@ _LINEARISATIONS = 12
 _WORTH_REPEATING = {1: 1e-9, 2: 1e-6}  # of the score, in a chain and in a grid of rows
 _SMALLEST_STEP = 0.05
 _EXCHANGES = 32
+_FEW_ROWS = 1 << 12
+_WIDE_GAP = 1e-4  # nats above the bound, from which more assignments are tried
 _WORTH_EXCHANGING = 1e-7  # nats
 _NO_VALUE = np.errstate(divide="ignore", invalid="ignore")  # of windows in silence
 _ROWS = 1 << 16  # rows of the table handled at a time, so that temporaries stay small
@@ -45,17 +47,12 @@ _ROWS = 1 << 16  # rows of the table handled at a time, so that temporaries stay
 
 @dataclass(frozen=True)
 class Found:
-    """Outcome of a search.
+    """Outcome of a search."""
 
-    Attributes:
-        assignment: index of the length of each frame, `[T]`.
-        score: its score, with the penalty of `smooth` where there is one.
-        bound: sums `[J]` such that no assignment has a lower score than they have (without
-            penalty); None where that is not proved.
-    """
-
-    assignment: Assignment
-    score: float
+    assignment: Assignment  # index of the length of each frame, `[T]`
+    score: float  # its score, with the penalty of `smooth` where there is one
+    # sums `[J]` such that no assignment has a lower score than they have (without penalty); None
+    # where that is not proved
     bound: Array | None
 
 
@@ -112,17 +109,21 @@ class TabulatedProblem:
             neighbours: of the rows, with penalties above 0 in units of the score.
             start: assignment whose sums the score is linearised at first.
         """
-        return self._by_linearisation(
+        found = self._by_linearisation(
             lambda cost, last: cheapest_assignment(cost, positions, neighbours, last),
             start,
             lambda assignment: neighbours.change(positions[assignment]),
             _WORTH_REPEATING[len(neighbours.shape)],
         )
+        if len(self.table) > _FEW_ROWS:  # one row, or one run, of many changes little
+            return found
+        return self._exchange_runs(found, positions, neighbours)
 
     @_NO_VALUE
     def _by_multiplier(self, criterion: QuasiConvex) -> Found:
         low, high = self._multiplier_range(criterion)
         best: Found | None = None
+        sides: dict[bool, Assignment] = {}  # the last assignments below and above the root
         bound, bound_score = None, -np.inf
         for _ in range(_BISECTIONS):
             middle = 0.5 * (low + high)
@@ -136,6 +137,7 @@ class TabulatedProblem:
                 if self.score(tangent) > bound_score:
                     bound, bound_score = tangent, self.score(tangent)
             wanted = float(criterion.multiplier(sums[1:] / sums[:1])[0])
+            sides[wanted > middle] = assignment
             if wanted > middle:
                 low = middle
             else:
@@ -144,7 +146,10 @@ class TabulatedProblem:
             if closed or high - low <= 1e-14 * abs(high):
                 break
         assert best is not None
-        best = self._exchange(best)
+        gap = best.score - bound_score
+        starts = sides.values() if gap > _WIDE_GAP else [best.assignment]
+        found = [Found(start, self.score(self.sums(start)), None) for start in starts]
+        best = min((self._exchange(start) for start in found), key=lambda one: one.score)
         if bound_score > best.score:  # by rounding an optimum may lie below its bound
             bound = self.sums(best.assignment)
         return Found(best.assignment, best.score, bound)
@@ -157,20 +162,66 @@ class TabulatedProblem:
         assignment, score = found.assignment.copy(), found.score
         for _ in range(_EXCHANGES):
             sums = self.sums(assignment)
-            best = (score, 0, 0)
-            for rows in self._row_blocks():
-                part = self.table[rows].astype(np.float64)
-                now = np.take_along_axis(part, assignment[rows, None, None], axis=1)
-                trial = sums + self.weights[rows, None, None] * (part - now)
-                scores = self.criterion.score(torch.from_numpy(trial), self.cells).numpy()
-                i, m = np.unravel_index(np.nanargmin(scores), scores.shape)
-                if scores[i, m] < best[0]:
-                    best = (float(scores[i, m]), (rows.start or 0) + int(i), int(m))
-            if not best[0] < score - _WORTH_EXCHANGING:
+            reached, row, m = self._best_change(self.table, self.weights, assignment, sums)
+            if not reached < score - _WORTH_EXCHANGING:
                 break
-            score = best[0]
-            assignment[best[1]] = best[2]
+            score, assignment[row] = reached, m
         return Found(assignment, self.score(self.sums(assignment)), None)
+
+    def _exchange_runs(self, found: Found, positions: Array, neighbours: Neighbours) -> Found:
+        """The same with a penalty: of single rows, and of runs of equal rows, which change together."""
+        assignment, score = found.assignment.copy(), found.score
+        worth = max(_WORTH_REPEATING[len(neighbours.shape)] * abs(score), _WORTH_EXCHANGING)
+        for number in range(2 * _EXCHANGES):
+            every_row = number % 2 == 1
+            runs = FreeLengths.runs(positions[assignment], neighbours, every_row=every_row)
+            order = np.argsort(runs.index, kind="stable")
+            firsts = np.searchsorted(runs.index[order], np.arange(runs.index.max() + 1))
+            weighted = self.table[order] * self.weights[order, None, None]
+            table, chosen = np.add.reduceat(weighted, firsts), assignment[order[firsts]]
+            steps = self._penalty_changes(runs, positions, chosen)
+            penalty = neighbours.change(positions[assignment]) + steps
+            sums = self.sums(assignment)
+            reached, run, m = self._best_change(table, np.ones(len(table)), chosen, sums, penalty)
+            if reached < score - worth:
+                score, assignment[runs.index == run] = reached, m
+            elif every_row:
+                break
+        return Found(assignment, score, None)
+
+    def _best_change(
+        self,
+        table: Table,
+        weights: Array,
+        chosen: Assignment,
+        sums: Array,
+        penalty: Array | None = None,
+    ) -> tuple[float, int, int]:
+        """The lowest score after a change in one row of a table: score, row and length."""
+        best = (np.inf, 0, 0)
+        for start in range(0, len(table), _ROWS):
+            rows = slice(start, start + _ROWS)
+            part = table[rows].astype(np.float64)
+            now = np.take_along_axis(part, chosen[rows, None, None], axis=1)
+            trial = sums + weights[rows, None, None] * (part - now)
+            scores = self.criterion.score(torch.from_numpy(trial), self.cells).numpy()
+            scores = np.where(np.isnan(scores), np.inf, scores)
+            if penalty is not None:
+                scores = scores + penalty[rows]
+            i, m = np.unravel_index(scores.argmin(), scores.shape)
+            best = min(best, (float(scores[i, m]), start + int(i), int(m)))
+        return best
+
+    @staticmethod
+    def _penalty_changes(runs: FreeLengths, positions: Array, chosen: Assignment) -> Array:
+        """What a change of a run to each length adds to the penalty, `[V, M]`."""
+        changes = np.zeros((len(chosen), len(positions)))
+        levels = positions[chosen]
+        for of, beside in ((0, 1), (1, 0)):
+            run, next_to = runs.pairs[:, of], levels[runs.pairs[:, beside], None]
+            steps = np.abs(positions - next_to) - np.abs(levels[run, None] - next_to)
+            np.add.at(changes, run, runs.prices[:, None] * steps)
+        return changes
 
     def _multiplier_range(self, criterion: QuasiConvex) -> tuple[float, float]:
         """λ at the smallest and the largest `B/A` that any assignment can have."""
@@ -288,19 +339,17 @@ def search_lengths(
     return FoundLengths(lengths[assignment], problem.sums(assignment), found.score, free.bound)
 
 
-def fixed_scores(evaluator: Evaluator, lengths: Array) -> tuple[Array, Array, Table | None]:
-    """Score `[M]` and sums `[M, J]` of each length used for all frames, and the moment table.
+def fixed_scores(evaluator: Evaluator, table: Table | None, lengths: Array) -> tuple[Array, Array]:
+    """Score `[M]` and sums `[M, J]` of each length of a table used for all frames.
 
     A ranked criterion ranks the cells again for each length, so it has no table.
     """
-    table = None
-    if evaluator.criterion.ranked:
+    if table is None:
         sums = np.stack([evaluator.total(np.array([[length]])) for length in lengths])
     else:
-        table = evaluator.table(lengths)
         sums = evaluator.sums(table)
     scores = evaluator.criterion.score(torch.from_numpy(sums), evaluator.cells)
-    return unusable_last(scores.numpy()), sums, table
+    return unusable_last(scores.numpy()), sums
 
 
 def unusable_last(scores: Array) -> Array:

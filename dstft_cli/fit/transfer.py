@@ -14,18 +14,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dstft_cli.criteria import resolve
 from dstft_cli.errors import InputError, UsageError
 from dstft_cli.fit.band import Band
 from dstft_cli.fit.cells import CellEvaluator, Patches
 from dstft_cli.fit.centers import centered_centers, uniform_centers
-from dstft_cli.fit.evaluator import Compute, Evaluator
+from dstft_cli.fit.evaluator import Evaluator
 from dstft_cli.fit.local_plan import local_plan
 from dstft_cli.fit.local_value import local_value
 from dstft_cli.fit.n_fft import choose_n_fft
 from dstft_cli.fit.plan import MOST_FRAMES, REACH, SMALLEST_FFT
-from dstft_cli.fit.problem import Problem, as_channels, check_length, usable_peak
-from dstft_cli.fit.request import Request, resolve_device
+from dstft_cli.fit.problem import Problem, as_channels, check_length
+from dstft_cli.fit.request import Request
 from dstft_cli.records import (
     LARGEST_FFT,
     SHORTEST_WINDOW,
@@ -126,21 +125,25 @@ def apply_learned(
         name, direction, value = str(request.criterion), "minimize", math.nan
         if peak == 0:
             fitting = replace(fitting, notes=(*fitting.notes, Note("silent")))
-    elif request.scope == "local":
-        problem = Problem.of(samples, request, peak, progress)
-        name, direction = problem.criterion.name, "minimize"
-        value = local_value(
-            problem,
-            fitting.window_length,
-            fitting.length_map,
-            fitting.frame_centers,
-            fitting.n_fft,
-        )
     else:
-        evaluator = _evaluator(samples, fitting, learned, request, bins, peak, progress)
-        sums = torch.from_numpy(evaluator.total(fitting.window_length.astype(np.float64)))
-        name, direction = str(request.criterion), evaluator.criterion.direction
-        value = float(evaluator.criterion.value(sums, evaluator.cells))
+        local = request.scope == "local"
+        # the band, checked above, may reach beyond the frequencies of this recording
+        asked = request if local else replace(request, criterion_fmin=None, criterion_fmax=None)
+        problem = Problem.of(samples, asked, peak, progress)
+        name, direction = problem.criterion.name, "minimize"
+        if local:
+            value = local_value(
+                problem,
+                fitting.window_length,
+                fitting.length_map,
+                fitting.frame_centers,
+                fitting.n_fft,
+            )
+        else:
+            evaluator = _evaluator(problem, fitting, learned, bins)
+            sums = torch.from_numpy(evaluator.total(fitting.window_length.astype(np.float64)))
+            name, direction = str(request.criterion), evaluator.criterion.direction
+            value = float(evaluator.criterion.value(sums, evaluator.cells))
     seconds = time.perf_counter() - began
     log.info(f"evaluated in {seconds:.2f} s")
     return _one_step(fitting, learned, request, length, (name, direction, value), seconds)
@@ -161,35 +164,22 @@ def unlearned(problem: Problem) -> Result:
     return replace(result, resolved=problem.resolved(plan))
 
 
-def _evaluator(
-    samples: Samples,
-    fitting: Transferred,
-    learned: Learned,
-    request: Request,
-    bins: slice,
-    peak: float | None,
-    progress: Progress | None,
-) -> Evaluator:
+def _evaluator(problem: Problem, fitting: Transferred, learned: Learned, bins: slice) -> Evaluator:
     """Of the criterion over the whole plane."""
     kind: Callable[..., Evaluator] = Evaluator
     if len(fitting.window_length) > 1:
         plane = fitting.n_fft // 2 + 1, len(fitting.frame_centers)
         kind = partial(CellEvaluator, patches=Patches(plane, *plane))
     return kind(
-        samples,
+        problem.samples,
         fitting.frame_centers.astype(np.float64),
         Transform(fitting.n_fft, learned.window, learned.normalization),
-        resolve(request.criterion, request.order),
-        power=request.power,
+        problem.criterion,
+        power=problem.request.power,
         bins=bins,
-        learned_positions=request.hop_mode != "fixed",
-        peak=usable_peak(samples, peak),
-        compute=Compute(
-            resolve_device(request.device, request.dtype),
-            getattr(torch, request.dtype),
-            request.threads or torch.get_num_threads(),
-            progress,
-        ),
+        learned_positions=problem.request.learns_positions,
+        peak=problem.peak,
+        compute=problem.compute,
     )
 
 

@@ -19,14 +19,10 @@ class Neighbours:
 
     Rows lie in a chain (frames, bins) or in a grid (patches of the plane, frequency first); a change
     between neighbours `a` and `b` costs `price · |ln θ_a − ln θ_b|`, with one price per axis.
-
-    Attributes:
-        shape: `(R,)` or `(R_f, R_t)`.
-        prices: per axis, in units of the score, >= 0.
     """
 
-    shape: tuple[int, ...]
-    prices: tuple[float, ...]
+    shape: tuple[int, ...]  # `(R,)` or `(R_f, R_t)`
+    prices: tuple[float, ...]  # per axis, in units of the score, >= 0
 
     @property
     def free(self) -> bool:
@@ -63,16 +59,11 @@ class FreeLengths:
 
     Neighbours with the same length after the search share one variable, so a curve that is constant over
     a syllable stays constant.
-
-    Attributes:
-        index: variable of each row, `[R]`; `[1]` for one length for all.
-        pairs: variables that border on each other, `[P, 2]`.
-        prices: of `|z_a − z_b|` for each pair, in units of the score, `[P]`.
     """
 
-    index: NDArray[np.int64]
-    pairs: Pairs
-    prices: FloatArray
+    index: NDArray[np.int64]  # variable of each row, `[R]`; `[1]` for one length for all
+    pairs: Pairs  # variables that border on each other, `[P, 2]`
+    prices: FloatArray  # of `|z_a − z_b|` for each pair, in units of the score, `[P]`
 
     @classmethod
     def constant(cls) -> FreeLengths:
@@ -83,7 +74,7 @@ class FreeLengths:
     def runs(
         cls, lengths: FloatArray, neighbours: Neighbours, *, every_row: bool = False
     ) -> FreeLengths:
-        """One variable per stretch or patch of equal lengths `[R]`.
+        """One variable per run or patch of equal lengths `[R]`.
 
         One per row if asked for, or without a penalty.
         """

@@ -128,11 +128,3 @@ def test_gradient_of_places(frames, seed):
         (by_length, quotient(lambda x: float(outer @ free.place(wishes, x).centers), lengths)),
     ):
         np.testing.assert_allclose(found, expected, atol=1e-5)
-
-
-def test_a_feasible_wish_is_granted():
-    free = FreeCenters(HopRange(1000, 0.5, 1.0, 1e9))
-    wishes = np.array([10.0, 150.0, 333.3, 500.0, 700.0, 870.5, 960.0])
-    placed = free.place(wishes, np.full(7, 500.0))
-    assert placed.centers.tolist() == wishes.tolist()
-    assert not placed.held.any()

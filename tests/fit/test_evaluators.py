@@ -102,14 +102,6 @@ def test_patches_grow_until_there_are_few_enough(plane, frames, most, expected):
 
 
 @each("kind", KINDS)
-def test_shortest_of_each_frame(kind):
-    at = build(kind)
-    row = random_row(at)
-    expected = np.broadcast_to(at.arrange(row), (F, len(FRACTIONAL))).min(0)
-    np.testing.assert_array_equal(row[at.shortest(row)], expected)
-
-
-@each("kind", KINDS)
 @each("centers", [WHOLE, FRACTIONAL])
 def test_table_rows_are_those_of_plain_lengths(kind, centers):
     at = build(kind, "renyi", centers=centers)

@@ -1,4 +1,4 @@
-"""`n_fft auto`: the FFT size that is found, and the stretches that are looked at for it."""
+"""`n_fft auto`: the FFT size that is found, and the segments that are looked at for it."""
 
 from unittest import mock
 
@@ -16,7 +16,7 @@ from dstft_cli.fit.n_fft import (
     with_room,
 )
 from dstft_cli.fit.problem import Problem
-from dstft_cli.fit.stretches import Stretches
+from dstft_cli.fit.segments import Segments
 from dstft_cli.stft import Frames
 from fit.cases import each, optimize, request, sweep
 
@@ -119,7 +119,7 @@ def probe(x: np.ndarray, most: int = LENGTH, **options) -> Probe:
         return Probe(Problem.of(x, asked, None, None))
 
 
-def test_scores_of_stretches_compare_as_those_of_the_whole():
+def test_scores_of_segments_compare_as_those_of_the_whole():
     x = signal()
     for mode, smoothness in (("time", 0.4), ("frequency", 0.1)):
         scores = [
@@ -131,9 +131,9 @@ def test_scores_of_stretches_compare_as_those_of_the_whole():
         assert np.ptp(scores[0]) > 0.15
 
 
-def test_frames_of_stretches_are_those_of_the_signal():
+def test_frames_of_segments_are_those_of_the_signal():
     x = torch.from_numpy(np.random.default_rng(0).standard_normal((2, 400_000)))
-    centers = Stretches(400_000, (10, 200_000, 399_000), 1000).centers(100.0)
+    centers = Segments(400_000, (10, 200_000, 399_000), 1000).centers(100.0)
     block = Frames(x, centers, 64, dtype=torch.float64).block(0, len(centers))
     for k, center in enumerate(centers.astype(int)):
         alone = Frames(x, np.array([float(center)]), 64, dtype=torch.float64).block(0, 1)

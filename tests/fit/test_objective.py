@@ -9,8 +9,8 @@ import torch
 
 from dstft_cli.criteria import resolve
 from dstft_cli.fit.centers import FreeCenters, FreeHop, HopRange, quadrature_weights
-from dstft_cli.fit.evaluator import Compute, Evaluator
-from dstft_cli.fit.objective import Candidate, Lengths, Objective, Point, Positions
+from dstft_cli.fit.evaluator import Compute, Evaluator, Slopes
+from dstft_cli.fit.objective import Candidate, Lengths, Objective, Positions
 from dstft_cli.fit.plan import LengthBounds, Plan
 from dstft_cli.fit.problem import Problem
 from dstft_cli.fit.variables import FreeLengths
@@ -58,18 +58,16 @@ def build(window_mode, hop_mode, *, overlap=0.9, tight=False, frames_kept=True, 
     if window_mode != "fixed":
         free = FreeLengths.constant()
         if count > 1:
-            free = FreeLengths.runs(row, evaluator.neighbours(asked.smoothness))
+            free = FreeLengths.runs(row, problem.neighbours(evaluator))
         lengths = Lengths(free, BOUNDS, evaluator.weights)
     if hop_mode != "fixed":
         kept = len(centers) if frames_kept else None
         moved_by = FreeCenters(hops) if hop_mode == "time" else FreeHop(hops, kept)
         positions = Positions(moved_by, HOP, centers, np.ones(len(centers)) / len(centers))
 
-    def evaluate(row: np.ndarray, centers: np.ndarray) -> Point:
+    def evaluate(row: np.ndarray, centers: np.ndarray) -> Slopes:
         moved = at(centers)
-        slopes = moved.slopes(moved.arrange(row))
-        sums = moved.frame_weights @ slopes.frames
-        return Point(sums, moved.cells, slopes.by_length, slopes.frames, slopes.by_center)
+        return moved.slopes(moved.arrange(row))
 
     return Case(Objective(evaluator, evaluate, candidate, lengths, positions), evaluator, row)
 
@@ -141,7 +139,7 @@ def test_value_is_score_plus_penalty(window_mode):
         penalty = 0.3 / 17 * np.abs(np.diff(z)).sum()
     elif window_mode == "time-frequency":
         patches = case.start.patches
-        by_frequency, by_time = case.start.neighbours(0.3).prices
+        by_frequency, by_time = case.start.neighbours(0.3, 0.3).prices
         high, wide = patches.shape  # a change along all of one axis costs as in that mode alone
         assert by_frequency * wide == pytest.approx(0.3 / 17)
         assert by_time * high == pytest.approx(0.3 * K / N)

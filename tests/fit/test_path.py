@@ -65,7 +65,7 @@ def test_more_positions_than_a_byte_counts():
 @each(("T", "lanes"), [(1, 9), (3, 9), (97, 4096), (97, 6), (1000, 30)])
 @each("enough", [1, 100])
 def test_every_line_of_many_gets_its_cheapest_path(T, lanes, enough):
-    """Step after step, and in stretches."""
+    """Step after step, and in segments."""
     positions = np.array([0.0, 0.4, 0.5, 1.7])
     cost = np.random.default_rng(T).uniform(0, 1.5, (T, 4, 3))
     cost[..., 1] *= 3

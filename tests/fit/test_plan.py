@@ -7,7 +7,6 @@ import torch
 from dstft_cli.errors import InputError, UsageError
 from dstft_cli.fit.plan import make_plan
 from dstft_cli.fit.problem import Problem
-from dstft_cli.fit.request import Request
 from fit.cases import each, optimize, request
 
 NOISE = np.random.default_rng(4).standard_normal(3000)
@@ -59,14 +58,6 @@ def test_tabulated_lengths():
     np.testing.assert_allclose(np.diff(np.log2(lengths)), 1 / 5)
     assert len(plan().tabulated_lengths(20)) == 61
     assert len(plan(hop_length=0.5, win_length_min=2.0).tabulated_lengths()) == 32  # of 8 octaves
-
-
-def test_a_request_is_frozen_and_has_no_defaults():
-    asked = request()
-    with pytest.raises(AttributeError):
-        asked.n_fft = 512
-    with pytest.raises(TypeError):
-        Request(sample_rate=8000.0)
 
 
 def test_a_range_without_effect_is_no_error():

@@ -8,10 +8,10 @@ import torch
 from criteria.reference import criterion_value
 
 from dstft_cli.errors import InputError, UsageError
-from dstft_cli.fit.stretches import Stretches, spread_stretches
+from dstft_cli.fit.segments import spread_segments
 from dstft_cli.fit.sweep_grids import sweep_grids
 from dstft_cli.run.sentences import sentence
-from dstft_cli.stft import Frames, stft
+from dstft_cli.stft import stft
 from fit.cases import CRITERIA, kinds, optimize, request, sweep
 
 RATE = 8000.0
@@ -222,15 +222,6 @@ def test_the_range_of_lengths():
         assert (grids[0].lengths[0], grids[-1].lengths[-1]) == expected
 
 
-def test_the_usual_length_is_tried_wherever_it_lies_in_the_range():
-    usual = {"n_fft": 4096, "win_length_min": 600}
-    for options in ({}, {"win_length_min": 2000}, {"win_length_max": 2100}, usual):
-        grids = sweep_grids(len(N), request(RATE, **options))
-        lengths = np.concatenate([grid.lengths for grid in grids])
-        assert list(lengths).count(2048.0) == 1
-        assert (np.diff(lengths) > 0).all()
-
-
 def test_what_cannot_be_swept():
     class Nowhere(Level):
         def value(self, sums, cells):
@@ -272,7 +263,7 @@ def test_a_narrow_band_leaves_out_windows_that_see_no_more_of_it():
     assert note.parameter == "criterion_fmin criterion_fmax"
 
 
-def test_a_long_signal_is_looked_at_in_stretches():
+def test_a_long_signal_is_looked_at_in_segments():
     rng = np.random.default_rng(3)
     x = np.concatenate([CHIRP * rng.uniform(0.2, 1) for _ in range(20)])
     whole = sweep(x, RATE, win_length_max=1024)
@@ -284,53 +275,27 @@ def test_a_long_signal_is_looked_at_in_stretches():
     assert part.curves[0].best_length == pytest.approx(whole.curves[0].best_length, rel=0.1)
 
 
-def test_stretches_are_the_same_for_every_hop():
+def test_segments_are_the_same_for_every_hop():
     length, most = 1_000_003, 1 << 17
-    stretches = spread_stretches(np.ones((1, length), np.float32), most, longest_hop=100, peak=1.0)
+    segments = spread_segments(np.ones((1, length), np.float32), most, longest_hop=100, peak=1.0)
     middles = (np.arange(8) + 0.5) * length / 8
     for hop in (1, 7.5, 256, 4096):
-        centers = stretches.centers(hop)
+        centers = segments.centers(hop)
         assert np.allclose(centers / hop % 1, 0)
         assert np.abs(centers[:, None] - middles).min(1).max() <= most / 16 + 2
         assert len(centers) == pytest.approx(most / hop, abs=8)
-        assert stretches.share(hop) == pytest.approx(len(centers) * hop / length)
-    assert stretches.weights(3).tolist() == [1, 1, 1]
-    # some frames each, and a short signal as a whole
-    x = np.ones((1, 10_000_000), np.float32)
-    stretches = spread_stretches(x, 1000, longest_hop=3000, peak=1.0)
-    assert (len(stretches.centers(3000)), stretches.size) == (64, 24000)
-    whole = spread_stretches(np.ones((1, 1000)), 1000, longest_hop=1, peak=1.0)
-    assert whole == Stretches(1000)
-    assert len(whole.centers(10)) == 101
-    assert (whole.weights(101), whole.share(10)) == (None, 1.0)
+        assert segments.share(hop) == pytest.approx(len(centers) * hop / length)
+    assert segments.weights(3).tolist() == [1, 1, 1]
 
 
-def test_silent_stretches_move_to_where_there_is_sound():
+def test_silent_segments_move_to_where_there_is_sound():
     x = np.zeros((1, 1 << 21), np.float32)
     part = x.shape[1] // 8
     for at in range(0, x.shape[1], part):  # where the parts meet, with silence in their middles
         x[0, at : at + 20_000] = np.sin(0.3 * np.arange(20_000))
-    stretches = spread_stretches(x, 1 << 16, longest_hop=100, peak=1.0)
-    for k, start in enumerate(stretches.starts):
-        assert np.abs(x[0, start : start + stretches.size]).max() > 0.99
-        assert k * part <= start <= (k + 1) * part - stretches.size
+    segments = spread_segments(x, 1 << 16, longest_hop=100, peak=1.0)
+    for k, start in enumerate(segments.starts):
+        assert np.abs(x[0, start : start + segments.size]).max() > 0.99
+        assert k * part <= start <= (k + 1) * part - segments.size
     assert sweep(x, RATE, win_length_max=4096).curves[0].best_length > 2000
     assert optimize(x[0], RATE, max_steps=0).n_fft >= 8192
-
-
-def test_between_stretches_nothing_is_read():
-    read = []
-
-    class Watched:
-        shape = (1, 10**8)
-
-        def __getitem__(self, index):
-            _, wanted = index
-            read.append(wanted.stop - wanted.start)
-            return np.zeros((1, wanted.stop - wanted.start), np.float32)
-
-    stretches = Stretches(10**8, (1000, 5 * 10**7, 9 * 10**7), 4096)
-    frames = Frames(Watched(), stretches.centers(64), 256)
-    assert frames.block(0, len(frames)).shape == (1, 3 * 64, 256)
-    assert len(read) == 3
-    assert max(read) <= 4096 + 256

@@ -22,11 +22,6 @@ QUASI_CONVEX = [
 BINS = 9
 
 
-def test_all_criteria_of_two_sums_are_searched_with_a_proof():
-    names = {name for name, _ in QUASI_CONVEX}
-    assert names == set(CRITERIA) - {"kurtosis", "gini"}
-
-
 SEARCHED = [*QUASI_CONVEX, ("kurtosis", None)]
 
 
@@ -138,3 +133,20 @@ def test_frames_that_tell_nothing_keep_the_length_before():
     assert kept.tolist() == [1, 1, 1, 1, 1, 0, 0]
     nothing = keep_neighbours_where_silent(assignment, np.ones_like(table))
     assert nothing.tolist() == assignment.tolist()
+
+
+@each(("name", "order"), [("renyi", None), ("l1l2", None), ("entropy", None)])
+def test_best_of_all_assignments(name, order):
+    """Rows that tie are decided: without a penalty nothing better is left, with one rarely."""
+    criterion, gaps = resolve(name, order), []
+    for seed in (*range(24), 77):  # of 77 two rows tie
+        penalty = float(np.exp(np.random.default_rng(seed).uniform(np.log(1e-3), 0)))
+        problem = small_problem(criterion, 5, 4, seed, even=seed % 2 == 0)
+        scores, free = all_scores(problem), problem.free()
+        assert free.score == pytest.approx(scores.min(), abs=1e-9)
+        positions, neighbours = np.log(np.geomspace(32, 512, 4)), Neighbours((5,), (penalty,))
+        z = positions[np.array(list(product(range(4), repeat=5)))]
+        totals = scores + penalty * np.abs(np.diff(z, axis=1)).sum(1)
+        gaps.append(problem.smooth(positions, neighbours, free.assignment).score - totals.min())
+    assert min(gaps) >= -1e-9
+    assert np.count_nonzero(np.array(gaps) > 1e-6) <= 3  # of 25: a score of sums is not convex

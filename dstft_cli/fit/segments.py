@@ -1,4 +1,4 @@
-"""Stretches spread evenly over a long signal, a sample of the whole."""
+"""Segments spread evenly over a long signal, a sample of the whole."""
 
 from __future__ import annotations
 
@@ -14,28 +14,22 @@ from dstft_cli.stft import Samples
 
 _COUNT = 8
 _FEW_FRAMES = 8  # that each is to hold at least
-_QUIET = 0.01  # of the signal's peak; a stretch below it is silent
+_QUIET = 0.01  # of the signal's peak; a segment below it is silent
 _BLOCK = 1 << 16
 
 
 @dataclass(frozen=True)
-class Stretches:
-    """The samples that are analysed, the same for every hop, so that values compare.
+class Segments:
+    """The samples that are analysed, the same for every hop, so that values compare."""
 
-    Attributes:
-        length: of the signal, samples.
-        starts: of the stretches, samples, increasing; empty for the whole signal.
-        size: of each stretch, samples.
-    """
-
-    length: int
-    starts: tuple[int, ...] = ()
-    size: int = 0
+    length: int  # of the signal, samples
+    starts: tuple[int, ...] = ()  # of the segments, samples, increasing; empty for the whole signal
+    size: int = 0  # of each segment, samples
 
     def centers(self, hop_length: float) -> NDArray[np.float64]:
-        """Centres of the frames a hop apart that lie in the stretches, samples, `[T]`.
+        """Centres of the frames a hop apart that lie in the segments, samples, `[T]`.
 
-        Windows may reach beyond a stretch.
+        Windows may reach beyond a segment.
         """
         centers = uniform_centers(self.length, hop_length)
         if not self.starts:
@@ -53,19 +47,12 @@ class Stretches:
         return np.ones(frames) if self.starts else None
 
 
-def spread_stretches(samples: Samples, most: int, *, longest_hop: float, peak: float) -> Stretches:
-    """Stretches in the middles of equal parts of the signal, or at the loudest sample of a quiet part.
-
-    Args:
-        samples: signal `[C, N]`.
-        most: samples per channel to analyse in all, or more where stretches would hold few frames.
-        longest_hop: of the analysed frames, samples.
-        peak: largest absolute sample.
-    """
+def spread_segments(samples: Samples, most: int, *, longest_hop: float, peak: float) -> Segments:
+    """Segments in the middles of equal parts of the signal, or at the loudest sample of a quiet part."""
     length = int(samples.shape[-1])
     most = max(most, math.ceil(_FEW_FRAMES * _COUNT * longest_hop))
     if length <= most:
-        return Stretches(length)
+        return Segments(length)
     size = most // _COUNT
     ends = [number * length // _COUNT for number in range(_COUNT + 1)]
     starts = []
@@ -75,7 +62,7 @@ def spread_stretches(samples: Samples, most: int, *, longest_hop: float, peak: f
             _, at = _loudest(samples, first, last)
             start = min(max(at - size // 2, first), last - size)
         starts.append(start)
-    return Stretches(length, tuple(starts), size)
+    return Segments(length, tuple(starts), size)
 
 
 def _loudest(samples: Samples, first: int, last: int) -> tuple[float, int]:
