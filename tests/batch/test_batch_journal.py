@@ -162,7 +162,9 @@ def test_a_killed_writer_leaves_whole_lines_and_no_lock(tmp_path):
 def done(tmp_path):
     """A plan of one job, and a function that says whether its result is kept."""
     clip(tmp_path / "a.wav")
-    plan = make_plan(from_list([str(tmp_path / "a.wav")], "list", (), "results/{stem}", tmp_path))
+    plan = make_plan(
+        from_list([str(tmp_path / "a.wav")], "list", (), "results/{stem}", None, tmp_path)
+    )
     digest, content = plan.variants[0].digest, content_digest(str(tmp_path / "a.wav"))
     place = tmp_path / "results" / "a"
     place.mkdir(parents=True)

@@ -163,7 +163,7 @@ def test_apply_refuses(place: Path, dstft, refused) -> None:
         (["constant", "a.wav", "--db-range", "0"], 2, "--db-range 0: must be above 0"),
         (["a.wav", "constant"], 2, "dstft apply DIR INPUT"),
         (["constant"], 2, "INPUT"),
-        (["constant", "a.wav", "--criterion", "gini"], 2, "no such option '--criterion'"),
+        (["constant", "a.wav", "--criterion", "gini"], 2, "--scope plane"),
         (["constant", "a.wav", "--config", "c.yaml"], 2, "no such option '--config'"),
     ):
         assert words in refused("apply", *arguments, code=code), arguments

@@ -87,7 +87,9 @@ def told(monkeypatch):
 
 
 def test_every_kind_has_a_case():
-    assert {case.split(":")[0] for case in CASES.splitlines()} == set(sentences._SENTENCES)
+    without_advice = {"name_not_drawn"}
+    kinds = {case.split(":")[0] for case in CASES.splitlines()}
+    assert kinds | without_advice == set(sentences._SENTENCES)
 
 
 @pytest.mark.parametrize("case", CASES.splitlines())
