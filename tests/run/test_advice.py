@@ -43,7 +43,7 @@ band_too_narrow: tone: {P} {C} {B} 440 --criterion-fmax 441: --criterion-fmin 30
 best_is_longest: tone: sweep {P} --n-fft 256: --n-fft LIMIT
 best_is_shortest: clicks: sweep {P} --n-fft 2048 --win-length-min 512: --win-length-min 256
 criterion_left_out: tone: apply: --criterion mine:Mine
-descent_stuck: noise: {P} {T} {S} --optimizer adam --lr 1000: --search --lr 0.1
+descent_stuck: noise: {P} {T} {S} --win-length 40 --optimizer adam --lr 1000: --search --lr 0.1
 gaps: tone: {F} --n-fft 256 --hop-length 120: --hop-length LIMIT
 hop_on_lower_bound: clicks: {P} {F} {H} time --n-fft 256 --hop-length 32: --hop-length-min 8
 hop_on_upper_bound: clicks: {P} {F} {H} constant --n-fft 256: --hop-length-max LIMIT
@@ -60,7 +60,7 @@ overlap_too_wide: tone: {P} {C} --overlap 0.95 --n-fft 256: --overlap 0.9
 positions_by_plane: tone: {H} constant --n-fft 256: --scope plane
 quiet_frames_rewarded: tone: {P} {T} --normalization none --n-fft 256: --normalization energy
 silent: zero: {F}: --on-silence skip
-spread_rewarded: clicks: {P} {T} --n-fft 256 --criterion l1l2 {B} 2e3 --criterion-fmax 3e3: --criterion lp
+spread_rewarded: clicks: {P} --window-mode frequency --n-fft 256 --criterion l1l2 {B} 2e3 --criterion-fmax 3e3: --criterion lp
 windows_too_long: tone: --win-length 4000: --win-length LIMIT
 """.strip()
 SHORT = {"P": "--scope plane", "H": "--hop-mode", "B": "--criterion-fmin"}
