@@ -43,7 +43,7 @@ band_too_narrow: tone: {P} {C} {B} 440 --criterion-fmax 441: --criterion-fmin 30
 best_is_longest: tone: sweep {P} --n-fft 256: --n-fft LIMIT
 best_is_shortest: clicks: sweep {P} --n-fft 2048 --win-length-min 512: --win-length-min 256
 criterion_left_out: tone: apply: --criterion mine:Mine
-descent_stuck: noise: {P} {T} {S} --win-length 40 --optimizer adam --lr 1000: --search --lr 0.1
+descent_stuck: tone: {P} {T} {S} --optimizer adam --lr 1e-9: --search --lr 0.1
 gaps: tone: {F} --n-fft 256 --hop-length 120: --hop-length LIMIT
 hop_on_lower_bound: clicks: {P} {F} {H} time --n-fft 256 --hop-length 32: --hop-length-min 8
 hop_on_upper_bound: clicks: {P} {F} {H} constant --n-fft 256: --hop-length-max LIMIT
