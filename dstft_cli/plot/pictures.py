@@ -25,12 +25,16 @@ from dstft_cli.records import Result, StopReason
 from dstft_cli.settings.length import time_text
 
 PLAIN_SECONDS, PLAIN_SAMPLES = 46e-3, 256  # the window that people use: of audio, and below 2 kHz
-ZOOM_SECONDS, ZOOM_FROM = 1.0, 1.5  # a part of this duration, of recordings longer than that
+ZOOM_SECONDS, ZOOM_WINDOWS = (
+    1.0,
+    4,
+)  # a part of this duration, or of so many usual windows if longer
+ZOOM_FROM = 1.5  # parts: shorter recordings have none
 AHEAD = 0.3  # of it that lies before the onset
 COLUMNS, ZOOM_COLUMNS = 1400, 700
 FINE = 700  # learned frames that look smooth; twice as many would take as long as the rest of a picture
 ROWS, FINE_ROWS = 512, 2048  # of a picture, and of one whose frequencies are not known yet
-EDGE = 0.15  # s at both ends, in which no onset is looked for
+EDGE, RISE = 0.15, 0.02  # of the part: both ends, where no onset is looked for; the rise of one
 # of the highest and of the lowest frequency there is: nearer to it, pictures show all
 NEAR_TOP, NEAR_BOTTOM = 0.85, 1.5
 FLOOR = 50.0  # dB below the loudest pixel: levels in which onsets are looked for
@@ -93,27 +97,33 @@ class Pictures:
         return tuple(found)
 
     def zoomed(self) -> tuple[Frames, ...]:
-        """Frames of a second around the strongest onset, plain and learned; none of a short recording.
+        """Frames of a part around the strongest onset, plain and learned; none of a short recording.
 
         To be called when `learned` is filled.
         """
         rate, usual = self.result.sample_rate, self._usual_length
-        if self._seconds < ZOOM_FROM or usual not in self.plain_lengths:
+        seconds = self._zoom
+        if self._seconds < ZOOM_FROM * seconds or usual not in self.plain_lengths:
             return ()
-        begin = self._onset() - AHEAD * ZOOM_SECONDS
-        begin = min(max(begin, 0.0), self._seconds - ZOOM_SECONDS)
-        span = begin, begin + ZOOM_SECONDS
+        begin = self._onset() - AHEAD * seconds
+        begin = min(max(begin, 0.0), self._seconds - seconds)
+        span = begin, begin + seconds
         low, high = (edge * rate for edge in span)
-        centers = self._dense(low, high, ZOOM_SECONDS * rate / ZOOM_COLUMNS)
+        centers = self._dense(low, high, seconds * rate / ZOOM_COLUMNS)
         every, reach = self.result.frame_centers, 2 * self.result.hop_length
         own = every[(every >= low - reach) & (every <= high + reach)]
         if self._known_everywhere and own.size < ZOOM_COLUMNS:
-            own = self._dense(low, high, math.ceil(ZOOM_SECONDS * rate / ZOOM_COLUMNS))
+            own = self._dense(low, high, math.ceil(seconds * rate / ZOOM_COLUMNS))
         if own.size < 2:
             return ()
         learned = self._frames(own, None, self.result.n_fft, span, ZOOM_COLUMNS)
         columns = learned.pool.grid.shape[1]
         return self._frames(centers, usual, _n_fft_for(usual), span, columns), learned
+
+    @property
+    def _zoom(self) -> float:
+        """Duration of the enlarged part, s."""
+        return max(ZOOM_SECONDS, ZOOM_WINDOWS * self._usual_length / self.result.sample_rate)
 
     @property
     def _known_everywhere(self) -> bool:
@@ -192,10 +202,10 @@ class Pictures:
         floor = max(float(image.max()), 1e-30) * 10 ** (-FLOOR / 20)
         levels = np.log(np.maximum(image, floor))
         columns = levels.shape[1]
-        lag = max(1, round(0.02 / self._seconds * columns))
+        lag = max(1, round(RISE * self._zoom / self._seconds * columns))
         rise = np.maximum(levels[:, lag:] - levels[:, :-lag], 0).sum(0)
         # a recording that is cut off has a step there
-        cut = math.ceil(EDGE / self._seconds * columns)
+        cut = math.ceil(EDGE * self._zoom / self._seconds * columns)
         rise[:cut], rise[rise.size - cut :] = 0, 0
         at: float = (int(np.argmax(rise)) + lag) / columns * self._seconds
         return at
