@@ -19,7 +19,7 @@ COLOURS = (256, 128, 64, 32)  # tried in turn until a picture is small enough
 CURVE = (830, 530)  # pixels from the bottom of a comparison: its curve of window lengths
 
 RUNS = {
-    "comparison.png": "clicks-over-drone.wav --duration 3",
+    "comparison.png": "notes-and-drums.wav --fmin 60 --db-range 60",
     "time-frequency.png": "speech.wav --duration 3 --freq-scale mel",
     "frame-positions.png": (
         "six-tones.wav --scope plane --window-mode fixed --win-length 577 --hop-mode time "

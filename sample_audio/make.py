@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from scipy.io import wavfile
+from scipy.signal import butter, sosfilt
 
 SCALE = 0.4  # leaves the sums of tones within [-1, 1]
 
@@ -50,11 +51,32 @@ def six_tones() -> tuple[int, NDArray[np.float64]]:
     return 1000, np.concatenate(tones) + 0.2 * noise
 
 
+def notes_and_drums() -> tuple[int, NDArray[np.float64]]:
+    """Four notes with partials, drums of noise above 2.5 kHz and a whistle with vibrato; 3 s at 16 kHz."""
+    rate, count = 16000, 48000
+    t, generator = np.arange(count) / rate, np.random.default_rng(0)
+    since = t % 0.75
+    pitch = np.array([110, 147, 165, 131])[(t // 0.75).astype(int)]
+    partials = sum(np.sin(2 * np.pi * k * pitch * since) / k for k in range(1, 8))
+    ends = np.minimum(since / 0.005, 1) * np.minimum((0.75 - since) / 0.03, 1)
+    notes = 0.5 * partials * ends * np.exp(-since / 0.8)
+    highpass = butter(4, 2500, "high", fs=rate, output="sos")
+    hiss = sosfilt(highpass, generator.standard_normal(count))
+    number, after = np.divmod(t, 0.1875)
+    long = number % 4 == 2
+    drums = np.where(long, 1.2, 0.5) * np.exp(-after / np.where(long, 0.02, 0.006)) * hiss
+    swing = 0.06 * np.sin(2 * np.pi * 5 * t) + 0.25 * np.sin(2 * np.pi * 0.4 * t)
+    whistle = np.sin(2 * np.pi * np.cumsum(1500 * 2**swing) / rate)
+    noise = generator.standard_normal(count)
+    return rate, notes + drums * (number > 0) + 0.12 * whistle + 0.002 * noise
+
+
 SIGNALS = {
     "two-tones.wav": two_tones,
     "fm-and-tone.wav": fm_and_tone,
     "clicks-over-drone.wav": clicks_over_drone,
     "six-tones.wav": six_tones,
+    "notes-and-drums.wav": notes_and_drums,
 }
 
 
