@@ -68,7 +68,7 @@ def notes_and_drums() -> tuple[int, NDArray[np.float64]]:
     swing = 0.06 * np.sin(2 * np.pi * 5 * t) + 0.25 * np.sin(2 * np.pi * 0.4 * t)
     whistle = np.sin(2 * np.pi * np.cumsum(1500 * 2**swing) / rate)
     noise = generator.standard_normal(count)
-    return rate, notes + drums * (number > 0) + 0.12 * whistle + 0.002 * noise
+    return rate, 0.6 * (notes + drums * (number > 0) + 0.12 * whistle + 0.002 * noise)
 
 
 SIGNALS = {
