@@ -76,25 +76,6 @@ def test_frames_are_scaled_and_cast():
     assert block.tolist() == [[[0.0, 0.5, 1.0, 1.5]]]
 
 
-def test_fractions_are_one_zero_where_all_centres_are_whole():
-    x = noise(1, 20)
-    assert Frames(x, np.array([0.0, 4.0, 9.0]), 8).fractions(0, 3).tolist() == [0.0]
-    some = Frames(x, np.array([0.0, 4.5, 9.25]), 8).fractions(1, 3)
-    assert some.tolist() == [0.5, 0.25]
-
-
-def test_places_are_the_fractions_of_the_centres():
-    centers = np.arange(40) * 5.25
-    frames = Frames(noise(2, 150), centers, 16, dtype=torch.float64)
-    fractions, places = frames.places()
-    assert fractions == [0.0, 0.25, 0.5, 0.75]
-    np.testing.assert_array_equal(np.array(fractions)[places], centers % 1)
-    assert frames.few_fractions
-    assert not Frames(noise(2, 150), np.arange(12) * 9.173, 16).few_fractions
-    members = np.flatnonzero(places == 2)
-    torch.testing.assert_close(frames.pick(members)[:, 3], frames.block(14, 15)[:, 0])
-
-
 def test_spectra_in_blocks_equal_the_transform():
     kinds, threads = ("one", "frames", "bins", "cells"), 1
     for hop, kind in product((1.0, 0.75, 0.7919), kinds):
