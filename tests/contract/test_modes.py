@@ -12,8 +12,6 @@ from .support import (
     HOP_MODES,
     TIME,
     WINDOW_MODES,
-    N,
-    Written,
     read,
     recomputed,
     run,
@@ -23,54 +21,23 @@ SMALL = ("--n-fft", "128", "--hop-length", "32", "--no-figures", "--force", "-o"
 SMALL += ("--scope", "plane")
 
 
-def shape_of(mode: str, frames: int, bins: int) -> tuple[int, int]:
-    return {"frequency": (bins, 1), "time": (1, frames), "time-frequency": (bins, frames)}.get(
-        mode, (1, 1)
-    )
-
-
-def check_constraints(written: Written, case: object) -> None:
-    """Shapes, order of the frames, bounds of lengths, windows that meet."""
-    settings, p = written.settings, written.parameters
-    centers, lengths, hops = p["frame_centers"], p["window_length"], p["hop_lengths"]
-    T, F = len(centers), int(p["n_fft"]) // 2 + 1
-    assert lengths.shape == shape_of(settings["window_mode"], T, F), case
-    assert written.spectrogram.shape == (F, T), case
-    assert hops.shape == (T - 1,), case
-    assert (np.diff(centers) > 0).all(), case
-    assert centers[0] >= 0, case
-    assert centers[-1] <= N, case
-    assert lengths.max() <= p["n_fft"], case
-    assert lengths.min() > 0, case
-    if settings["window_mode"] != "fixed":
-        assert settings["win_length_min"] * (1 - 1e-9) <= lengths.min(), case
-        assert lengths.max() <= settings["win_length_max"] * (1 + 1e-9), case
-    if settings["hop_mode"] == "time":
-        shortest = np.broadcast_to(lengths.min(0), T)
-        reach = settings["overlap"] * (shortest[1:] + shortest[:-1]) / 2
-        assert (hops <= reach * (1 + 1e-9)).all(), case
-        assert N - 1 - centers[-1] <= settings["overlap"] * shortest[-1] * (1 + 1e-9), case
-    if settings["hop_mode"] == "constant":
-        np.testing.assert_allclose(hops, hops[0], err_msg=str(case))
-    record = written.record
-    assert record["frames"] == T, case
-    for name, values in (("window_length", lengths), ("hop_length", hops)):
-        told = record[name]
-        if isinstance(told, dict):
-            assert told["min"] == pytest.approx(values.min()), case
-            assert told["median"] == pytest.approx(np.median(values)), case
-            assert told["max"] == pytest.approx(values.max()), case
-        else:
-            np.testing.assert_allclose(values, told, err_msg=str(case))
-
-
 @pytest.mark.parametrize("window_mode", WINDOW_MODES)
 def test_every_combination_of_modes(folder, x, window_mode):
     for hop_mode in HOP_MODES:
         case = ["--window-mode", window_mode, "--hop-mode", hop_mode]
         run("optimize", "a.wav", *case, *SMALL, "--save-stft")
         written = read("out")
-        check_constraints(written, case)
+        record, p = written.record, written.parameters
+        T, lengths = record["frames"], p["window_length"]
+        shape = 65 if "frequency" in window_mode else 1, T if "time" in window_mode[:4] else 1
+        assert (lengths.shape, p["frame_centers"].shape) == (shape, (T,)), case
+        assert (written.spectrogram.shape, p["hop_lengths"].shape) == ((65, T), (T - 1,)), case
+        for name, values in (("window_length", lengths), ("hop_length", p["hop_lengths"])):
+            told = record[name]
+            if not isinstance(told, dict):
+                told = dict.fromkeys(("min", "median", "max"), told)
+            for key, of in (("min", np.min), ("median", np.median), ("max", np.max)):
+                assert told[key] == pytest.approx(of(values)), case
         X, value = recomputed(written, x)
         assert written.final == pytest.approx(value, rel=1e-4), case
         atol = 1e-5 * np.abs(X).max()

@@ -7,41 +7,6 @@ from fuzz.fits import check_constraints
 from fit.cases import PEER, WINDOW_MODES, each, optimize, two_tones
 
 RATE = 1000
-TONES = [(1484, 50), (1153, 228), (635, 65), (361, 171), (1796, 30), (1207, 144)]  # samples, Hz
-TRANSITIONS = np.cumsum([samples for samples, _ in TONES])[:-1]
-
-
-def energy_across(centers: np.ndarray, length: float) -> float:
-    """Of Hann windows beyond the transitions: per frame and transition the smaller part, summed."""
-    total = 0.0
-    for center in centers:
-        n = np.arange(np.floor(center - length / 2), np.ceil(center + length / 2) + 1)
-        u = (n - center) / length
-        energy = np.where(np.abs(u) <= 0.5, (0.5 + 0.5 * np.cos(2 * np.pi * u)) ** 2, 0.0)
-        energy /= energy.sum()
-        total += sum(min(energy[n < at].sum(), energy[n >= at].sum()) for at in TRANSITIONS)
-    return total
-
-
-@each(
-    ("hop", "options", "before"),
-    [
-        (500, {}, 0.73),
-        (250, {}, 1.30),
-        (250, {"hop_length_min": 62.5, "hop_length_max": 577}, 1.30),
-    ],
-)
-def test_frames_move_away_from_the_transitions(hop, options, before):
-    x = np.concatenate([np.sin(2 * np.pi * f * np.arange(n) / RATE) for n, f in TONES])
-    x += 0.2 * np.random.default_rng(0).standard_normal(len(x))
-    options = {"n_fft": 1500, "hop_length": hop, "win_length": 577, "overlap": 1, **options}
-    result = optimize(x, RATE, window_mode="fixed", hop_mode="time", **options)
-    check_constraints(result, 1, "time")
-    assert result.window_length.tolist() == [[577]]
-    uniform = energy_across(np.arange(0, len(x) + 1, hop), 577)
-    assert uniform == pytest.approx(before, abs=0.01)
-    assert energy_across(result.frame_centers, 577) <= uniform / 10
-    assert result.criterion.final <= result.criterion.start - 0.2
 
 
 def signals() -> dict[str, np.ndarray]:
