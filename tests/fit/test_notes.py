@@ -185,8 +185,8 @@ def followed(result, options) -> tuple[dict[str, float], set[tuple[str, str]]]:
 @each("hop_mode", HOP_MODES)
 @each("window_mode", ["fixed", "constant", "time", "frequency"])
 def test_following_notes_comes_to_an_end(window_mode, hop_mode):
-    n = np.arange(2000)
-    signal = np.sin(0.9 * n) * (n < 1000) + 3.0 * (n % 700 == 350)
+    n = np.arange(3000)
+    signal = np.sin(0.9 * n) * (n < 1500) + 3.0 * (n % 700 == 350)
     modes = {"window_mode": window_mode, "hop_mode": hop_mode, "max_steps": 3}
     options, rounds = {"n_fft": 128}, []
     while len(rounds) < 8:
