@@ -5,7 +5,7 @@ import pytest
 import soundfile
 
 from benchmarks import picture
-from benchmarks.picture_error import Reference, plain, power_of_two, table
+from benchmarks.picture_error import Reference, plain, table
 from benchmarks.report import Report
 
 RATE = 8000
@@ -32,15 +32,6 @@ def test_each_question_has_a_window_that_answers_it(sound):
     assert found[2048].freq < 0.5
     assert found[2048].pre > 3 > 1 > found[sharp].pre
     assert all(errors.sum == errors.time + errors.freq for errors in found.values())
-
-
-def test_reassignment_keeps_the_energy_and_sharpens_a_tone(sound):
-    size, hop = power_of_two(picture.USUAL * RATE), 16
-    plainly = plain(sound, size, size, hop)
-    sharp = picture.reassigned(sound, RATE, size, hop)
-    assert sharp.power.sum() == pytest.approx(plainly.power.sum(), rel=0.02)
-    bins = [plane.power[:, 200:250].sum(1) for plane in (plainly, sharp)]
-    assert bins[1].max() / bins[1].sum() > bins[0].max() / bins[0].sum()
 
 
 def test_every_recording_has_a_row(sound, tmp_path, monkeypatch, capsys):

@@ -72,7 +72,7 @@ def _unsafe_arguments(call: ast.Call) -> list[str]:
     return found
 
 
-def test_no_code_comes_from_data() -> None:
+def test_no_code_comes_from_data():
     for path in FILES:
         name = path.relative_to(ROOT).as_posix()
         assert findings(path.read_text(encoding="utf-8"), name) == [], name
@@ -99,12 +99,12 @@ CODE = [
 ]
 
 
-def test_what_would_be_found() -> None:
+def test_what_would_be_found():
     for source in CODE:
         assert findings(source), source
 
 
-def test_settings_are_read_with_the_safe_loader_alone() -> None:
+def test_settings_are_read_with_the_safe_loader_alone():
     source = (ROOT / "settings/sources.py").read_text(encoding="utf-8")
     loaders = set(re.findall(r"\b(?:C?[A-Z][A-Za-z]*)?Loader\b", source)) - {"Loader"}
     assert loaders <= {"SafeLoader", "CSafeLoader"}

@@ -1,7 +1,3 @@
-from __future__ import annotations
-
-from pathlib import Path
-
 import pytest
 import soundfile
 
@@ -9,7 +5,7 @@ from .recordings import RATE, stereo
 
 
 @pytest.fixture
-def wav(tmp_path: Path) -> Path:
+def wav(tmp_path):
     path = tmp_path / "two channels.wav"
     soundfile.write(path, stereo(), RATE, subtype="FLOAT")
     return path

@@ -1,7 +1,5 @@
 """Recordings that the tests of `dstft_cli.audio` read."""
 
-from __future__ import annotations
-
 import struct
 
 import numpy as np

@@ -1,8 +1,10 @@
-"""Truncated, damaged and clipping recordings: read as far as they go, with a warning."""
+"""Truncated, damaged, clipping recordings; headers that promise what is not there."""
 
-from __future__ import annotations
-
+import io
 import re
+import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,7 @@ from dstft_cli.errors import InputError
 from .recordings import RATE, stereo
 
 
-def test_a_truncated_file_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+def test_a_truncated_file_is_read_as_far_as_it_goes(tmp_path):
     path, samples = tmp_path / "cut", stereo(80000)
     for kind in ("WAV", "AIFF", "AU", "W64", "RF64"):
         soundfile.write(path, samples, RATE, format=kind, subtype="PCM_16")
@@ -27,7 +29,7 @@ def test_a_truncated_file_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
             np.testing.assert_allclose(signal.samples[:, :], expected, atol=2**-15)
 
 
-def test_a_truncated_compressed_file_keeps_its_beginning(tmp_path: Path) -> None:
+def test_a_truncated_compressed_file_keeps_its_beginning(tmp_path):
     path = tmp_path / "cut"
     for kind, words in (("FLAC", "decoding failed"), ("OGG", "OGG"), ("MP3", "10.0 s")):
         soundfile.write(path, stereo(80000), RATE, format=kind)
@@ -42,7 +44,7 @@ def test_a_truncated_compressed_file_keeps_its_beginning(tmp_path: Path) -> None
                 np.testing.assert_allclose(signal.samples[:, inner], expected, rtol=0, atol=1e-6)
 
 
-def test_garbage_in_the_middle_is_one_line(tmp_path: Path) -> None:
+def test_garbage_in_the_middle_is_one_line(tmp_path):
     path = tmp_path / "broken"
     for kind in ("FLAC", "OGG", "CAF"):
         soundfile.write(path, stereo(80000), RATE, format=kind)
@@ -62,7 +64,7 @@ def warnings_of(path: Path, samples: np.ndarray, **options: object) -> tuple[str
         return signal.warnings
 
 
-def test_digital_silence_is_warned_of(tmp_path: Path) -> None:
+def test_digital_silence_is_warned_of(tmp_path):
     path, samples = tmp_path / "pauses.wav", stereo(80000)
     assert warnings_of(path, samples) == ()
     samples[:39000] = 0
@@ -75,7 +77,7 @@ def test_digital_silence_is_warned_of(tmp_path: Path) -> None:
     assert warning.startswith("more than 99.9 % of samples are exactly zero")
 
 
-def test_clipping_is_warned_of(tmp_path: Path) -> None:
+def test_clipping_is_warned_of(tmp_path):
     path, tone = tmp_path / "a.wav", np.sin(2 * np.pi * 100 * np.arange(RATE) / RATE)
     (warning,) = warnings_of(path, np.clip(1.1 * tone, -1, 1))
     share = float(re.match(r"(.*) % of samples are at full scale \(clipping\)", warning)[1])
@@ -85,7 +87,7 @@ def test_clipping_is_warned_of(tmp_path: Path) -> None:
         assert warnings_of(path, scale * np.sin(0.3464 * np.arange(RATE))) == ()
 
 
-def test_the_share_of_a_constant_offset(tmp_path: Path) -> None:
+def test_the_share_of_a_constant_offset(tmp_path):
     path, samples = tmp_path / "offset.wav", stereo(80000)
     rms = np.sqrt(np.mean(samples.astype(float) ** 2))
 
@@ -111,7 +113,7 @@ def test_the_share_of_a_constant_offset(tmp_path: Path) -> None:
         assert signal.dc_share == 1
 
 
-def test_channels_that_cancel_in_the_mix_are_warned_of(tmp_path: Path) -> None:
+def test_channels_that_cancel_in_the_mix_are_warned_of(tmp_path):
     path, samples = tmp_path / "antiphase.wav", stereo(80000)
     assert warnings_of(path, samples) == ()
     left = samples[:, :1]
@@ -122,3 +124,76 @@ def test_channels_that_cancel_in_the_mix_are_warned_of(tmp_path: Path) -> None:
     assert warnings_of(path, nearly, channel="all") == ()
     assert warnings_of(path, nearly, channel=1) == ()
     assert warnings_of(path, np.concatenate([left, 0 * left, 0 * left], axis=1), channel=0) == ()
+
+
+READ = """
+import resource, sys
+from dstft_cli.audio import load
+from dstft_cli.errors import InputError
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+for path in sys.argv[1:]:
+    try:
+        with load(path) as signal:
+            print(signal.length)
+    except InputError as error:
+        print(error)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def file_of(kind: str) -> bytearray:
+    file = io.BytesIO()
+    subtype = "PCM_16" if kind not in ("FLAC", "MP3", "OGG") else None
+    soundfile.write(file, stereo()[:, 0], RATE, format=kind, subtype=subtype)
+    return bytearray(file.getvalue())
+
+
+# for each container: behind which bytes a length stands, how far, how it is written, and the lie
+LIES: dict[str, list[tuple[bytes, int, str, int]]] = {
+    "WAV": [(b"RIFF", 4, "<I", 0xFFFFFF00), (b"data", 4, "<I", 0xFFFFFFF0)],
+    "RF64": [(b"ds64", 8, "<Q", 2**43), (b"ds64", 16, "<Q", 2**42), (b"ds64", 24, "<Q", 2**41)],
+    "AIFF": [(b"SSND", 4, ">I", 0x7FFFFFF0), (b"COMM", 10, ">I", 0xFFFFFFF0)],
+    "W64": [(b"data", 16, "<Q", 2**42)],
+    "FLAC": [(b"fLaC", 21, ">B", 0xFF), (b"fLaC", 22, ">I", 0xFFFFFFFF)],
+    "AU": [(b".snd", 8, ">I", 0xFFFFFFF0)],
+    "CAF": [(b"data", 4, ">Q", 2**42)],
+    "MP3": [(b"Info", 8, ">I", 0x7FFFFFFF)],
+    "OGG": [(b"OggS", 6, "<Q", 2**42)],
+}
+
+
+def test_terabytes_promised_allocate_nothing(tmp_path):
+    for kind, lies in LIES.items():
+        data = file_of(kind)
+        for mark, place, form, value in lies:
+            at = data.rfind(mark) if kind == "OGG" else data.find(mark)
+            struct.pack_into(form, data, max(at, 0) + place, value)
+        (tmp_path / kind).write_bytes(data)
+    paths = [tmp_path / kind for kind in LIES]
+    ended = subprocess.run(
+        [sys.executable, "-c", READ, *paths], capture_output=True, text=True, check=True
+    )
+    *told, grown = ended.stdout.splitlines()
+    assert len(told) == len(LIES)
+    assert int(grown) < 50_000  # kB
+    assert ended.stderr == ""
+    lengths = dict(zip(LIES, told, strict=True))
+    for kind in ("WAV", "RF64", "AIFF", "W64", "FLAC"):
+        assert lengths[kind] == str(RATE)
+    for kind in ("AU", "CAF", "OGG"):  # libsndfile does not look further
+        assert "holds no samples" in lengths[kind] or "is not audio" in lengths[kind]
+
+
+def test_decoders_print_nothing_of_their_own(tmp_path, capfd):
+    path = tmp_path / "damaged.mp3"
+    whole = file_of("MP3")
+    for start in (200, 1500, 3000):
+        data = whole.copy()
+        data[start : start + 400] = bytes(400)
+        path.write_bytes(data[:-700])
+        try:
+            load(path).close()
+        except InputError as error:
+            assert "\n" not in str(error)  # noqa: PT017
+    print("told", file=sys.stderr)
+    assert capfd.readouterr().err == "told\n"  # and what comes after is shown

@@ -1,13 +1,10 @@
 """What cannot be used is refused in one line that names it and the remedy."""
 
-from __future__ import annotations
-
 import errno
 import io
 import os
 import re
 import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,7 +29,7 @@ def with_sample(value: float) -> Any:
     return samples
 
 
-def test_unusable_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unusable_files(tmp_path, monkeypatch):
     path = tmp_path / "input"
     for missing, message in ((lambda: None, "no such file"), (path.mkdir, "is a directory")):
         missing()
@@ -60,7 +57,7 @@ def test_unusable_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         load(path)
 
 
-def test_nan_is_placed_in_the_file_whatever_is_read_of_it(tmp_path: Path) -> None:
+def test_nan_is_placed_in_the_file_whatever_is_read_of_it(tmp_path):
     path = tmp_path / "nan.wav"
     path.write_bytes(wav_bytes(with_sample(np.nan)))
     with pytest.raises(InputError, match=r"sample 1234 .* of channel 1 is nan"):
@@ -75,7 +72,7 @@ def test_nan_is_placed_in_the_file_whatever_is_read_of_it(tmp_path: Path) -> Non
         assert signal.length == RATE
 
 
-def test_arguments_out_of_range(wav: Path) -> None:
+def test_arguments_out_of_range(wav):
     with pytest.raises(UsageError, match=r"channel 5 of a file with 2 channels: use 0\.\.1"):
         load(wav, channel=5)
     with pytest.raises(UsageError, match=r"256 times away .* `sr` between 31 and"):
@@ -96,7 +93,7 @@ class Terminal(io.BytesIO):
         return True
 
 
-def test_unusable_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unusable_standard_input(monkeypatch):
     monkeypatch.setattr(sys, "stdin", None)
     for stdin, message in (
         (Terminal(), " is a terminal"),
@@ -108,9 +105,7 @@ def test_unusable_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
             load("-", stdin=stdin)
 
 
-def test_odd_names_load_and_stay_on_one_line(
-    wav: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_odd_names_load_and_stay_on_one_line(wav, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name, shown in (
         ("-rf.wav", "-rf.wav"),

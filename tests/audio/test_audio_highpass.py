@@ -1,7 +1,5 @@
 """`--highpass`: what it lets through, what it removes, and where it is refused."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Headers that say less than the file holds, streams of which a part is asked for, and ffmpeg."""
 
-from __future__ import annotations
-
 import io
 import os
 import stat
@@ -30,7 +28,7 @@ def read(path: Path, data: bytes, **options: Any) -> tuple[np.ndarray, tuple[str
         return np.array(signal.samples[:, :]), signal.warnings
 
 
-def test_samples_beyond_the_size_in_a_wav_header_are_read(tmp_path: Path) -> None:
+def test_samples_beyond_the_size_in_a_wav_header_are_read(tmp_path):
     for promised in (len(PCM) // 4 * 2, 2000, 1001):
         samples, warnings = read(tmp_path / "a.wav", pcm_wav(PCM.tobytes(), size=promised))
         np.testing.assert_array_equal(samples, EXPECTED)
@@ -42,7 +40,7 @@ def test_samples_beyond_the_size_in_a_wav_header_are_read(tmp_path: Path) -> Non
         assert warnings == ()
 
 
-def test_sizes_modulo_two_to_the_32_are_read_whatever_follows(tmp_path: Path) -> None:
+def test_sizes_modulo_two_to_the_32_are_read_whatever_follows(tmp_path):
     path, end = tmp_path / "long.wav", 2**32 + 2 * len(PCM)
     with path.open("wb") as file:  # a sparse file: takes no room
         file.write(pcm_wav(b"", size=2 * len(PCM)))
@@ -59,7 +57,7 @@ def test_sizes_modulo_two_to_the_32_are_read_whatever_follows(tmp_path: Path) ->
     assert "1.0 s, the file holds" in warning
 
 
-def test_what_is_no_samples_is_left_out_and_told(tmp_path: Path) -> None:
+def test_what_is_no_samples_is_left_out_and_told(tmp_path):
     quiet = (PCM // 8).astype("<i2")
     for rest in (bytes(9000), b"some words of text, " * 500, np.random.default_rng(0).bytes(9000)):
         data = pcm_wav(quiet.tobytes() + rest, size=2 * len(quiet))
@@ -72,7 +70,7 @@ def test_what_is_no_samples_is_left_out_and_told(tmp_path: Path) -> None:
         assert read(tmp_path / "a.wav", data)[1] == ()
 
 
-def test_every_container_and_kind_of_samples_is_mended(tmp_path: Path) -> None:
+def test_every_container_and_kind_of_samples_is_mended(tmp_path):
     path, kinds = tmp_path / "a", ("WAV", "WAVEX", "RF64", "W64", "AIFF")
     sizes = {"PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "FLOAT": 4, "DOUBLE": 8, "PCM_S8": 1}
     for kind, subtype in product(kinds, sizes):
@@ -120,7 +118,7 @@ class Endless(io.RawIOBase):
         return piece
 
 
-def test_an_endless_stream_is_read_as_far_as_is_asked_for() -> None:
+def test_an_endless_stream_is_read_as_far_as_is_asked_for():
     head = pcm_wav(b"", riff=0xFFFFFFFF, size=0xFFFFFFFF)
     stream = Endless(head, PCM.tobytes())
     with load("-", stdin=stream, offset=0.25, duration=0.5) as signal:  # type: ignore[arg-type]
@@ -141,16 +139,14 @@ def test_an_endless_stream_is_read_as_far_as_is_asked_for() -> None:
         assert stream.taken < 2**22
 
 
-def test_a_named_pipe_without_a_writer_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_named_pipe_without_a_writer_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("dstft_cli.audio.source.WAIT", 0.1)
     os.mkfifo(tmp_path / "fifo")
     with pytest.raises(InputError, match="pipe without a writer"):
         load(tmp_path / "fifo")
 
 
-def test_times_beyond_all_bounds_give_one_line(wav: Path) -> None:
+def test_times_beyond_all_bounds_give_one_line(wav):
     for kind in ("WAV", "FLAC", "OGG", "MP3"):
         path = wav.with_suffix(".any")
         soundfile.write(path, stereo(), RATE, format=kind)
@@ -162,7 +158,7 @@ def test_times_beyond_all_bounds_give_one_line(wav: Path) -> None:
         assert signal.length == RATE // 2
 
 
-def test_a_flac_of_unknown_length_that_breaks_off_before_the_offset(tmp_path: Path) -> None:
+def test_a_flac_of_unknown_length_that_breaks_off_before_the_offset(tmp_path):
     path = tmp_path / "a.flac"
     soundfile.write(path, stereo(80000), RATE, format="FLAC")
     data = bytearray(path.read_bytes())
@@ -174,7 +170,7 @@ def test_a_flac_of_unknown_length_that_breaks_off_before_the_offset(tmp_path: Pa
 
 
 @pytest.fixture
-def ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def ffmpeg(tmp_path, monkeypatch):
     """A stand-in that writes the samples of a file behind eight bytes, as ffmpeg would."""
     program = tmp_path / "bin" / "ffmpeg"
     program.parent.mkdir()
@@ -195,7 +191,7 @@ def ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 M4A = b"\0\0\0\x20ftyp"
 
 
-def test_what_libsndfile_does_not_read_is_read_by_ffmpeg(ffmpeg: Path, tmp_path: Path) -> None:
+def test_what_libsndfile_does_not_read_is_read_by_ffmpeg(ffmpeg, tmp_path):
     path = tmp_path / "-a.m4a"
     samples, warnings = read(path, M4A + PCM.tobytes())
     np.testing.assert_array_equal(samples, EXPECTED)
@@ -211,16 +207,14 @@ def test_what_libsndfile_does_not_read_is_read_by_ffmpeg(ffmpeg: Path, tmp_path:
     assert read(path, M4A + many.tobytes(), duration=0.5)[0].shape[1] == RATE // 2
 
 
-def test_what_neither_reads_is_refused(ffmpeg: Path, tmp_path: Path) -> None:
+def test_what_neither_reads_is_refused(ffmpeg, tmp_path):
     with pytest.raises(InputError, match=r"neither libsndfile .* nor ffmpeg reads it"):
         read(tmp_path / "a.m4a", b"\x80" * 5000)
     with pytest.raises(InputError, match="is not audio that can be read"):  # perhaps a playlist
         read(tmp_path / "a.m4a", b"#EXTM3U\n/etc/passwd\n")
 
 
-def test_without_ffmpeg_the_remedy_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_ffmpeg_the_remedy_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(InputError, match="install ffmpeg"):
         read(tmp_path / "a.m4a", M4A + PCM.tobytes())

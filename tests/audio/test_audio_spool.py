@@ -1,15 +1,11 @@
 """Samples in memory and in a temporary file are the same samples."""
 
-from __future__ import annotations
-
 import errno
 import io
 import os
 import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -25,13 +21,13 @@ from .recordings import RATE, stereo
 
 
 @pytest.fixture
-def spooled(wav: Path) -> Any:
+def spooled(wav):
     with load(wav, channel="all", memory_limit=1000) as signal:
         yield signal.samples
 
 
 @given(st.integers(-9000, 9000) | st.none(), st.integers(-9000, 9000) | st.none())
-def test_spooled_slices_equal_those_of_an_array(start: int | None, stop: int | None) -> None:
+def test_spooled_slices_equal_those_of_an_array(start, stop):
     file = spool.SpoolFile()
     file.write(stereo().data)
     samples = SpooledSamples(file, 2)
@@ -42,7 +38,7 @@ def test_spooled_slices_equal_those_of_an_array(start: int | None, stop: int | N
     samples.close()
 
 
-def test_above_the_limit_samples_are_spooled(wav: Path) -> None:
+def test_above_the_limit_samples_are_spooled(wav):
     size = 2 * RATE * 4
     with load(wav, channel="all", memory_limit=size) as memory:
         assert isinstance(memory.samples, np.ndarray)
@@ -54,7 +50,7 @@ def test_above_the_limit_samples_are_spooled(wav: Path) -> None:
             np.testing.assert_array_equal(spooled.samples[1:, 5:9], memory.samples[1:, 5:9])
 
 
-def test_many_blocks_are_joined_in_order(tmp_path: Path) -> None:
+def test_many_blocks_are_joined_in_order(tmp_path):
     path = tmp_path / "long.wav"
     samples = np.random.default_rng(2).uniform(-1, 1, (2 * 2**17 + 77, 2)).astype(np.float32)
     soundfile.write(path, samples, RATE, subtype="FLOAT")
@@ -63,7 +59,7 @@ def test_many_blocks_are_joined_in_order(tmp_path: Path) -> None:
             np.testing.assert_array_equal(signal.samples[:, :], samples.T)
 
 
-def test_threads_read_at_once(spooled: SpooledSamples) -> None:
+def test_threads_read_at_once(spooled):
     starts = np.random.default_rng(3).integers(0, RATE - 100, 400)
     barrier = threading.Barrier(4)
 
@@ -78,16 +74,7 @@ def test_threads_read_at_once(spooled: SpooledSamples) -> None:
         assert list(pool.map(wrong, np.split(starts, 4))) == [0, 0, 0, 0]
 
 
-def test_other_indices_and_a_closed_spool_are_refused(spooled: Any) -> None:
-    for index in (3, (slice(None), slice(None, None, 2))):
-        with pytest.raises(TypeError, match=r"read as samples\[:, a:b\]"):
-            spooled[index]
-    spooled.close()
-    with pytest.raises(ValueError, match="the samples are closed: read them before"):
-        spooled[:, :5]
-
-
-def test_no_file_is_left_open(wav: Path, tmp_path: Path) -> None:
+def test_no_file_is_left_open(wav, tmp_path):
     broken = tmp_path / "nan.wav"
     samples = stereo(2**18)
     samples[-1] = np.nan
@@ -113,7 +100,7 @@ def test_no_file_is_left_open(wav: Path, tmp_path: Path) -> None:
     assert open_files() == before
 
 
-def test_no_room_names_the_remedy(wav: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_room_names_the_remedy(wav, monkeypatch):
     def full(fd: int, data: object) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

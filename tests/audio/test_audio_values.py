@@ -1,9 +1,11 @@
-"""Values, channels, times and rates of what is read."""
-
-from __future__ import annotations
+"""Values, channels, times and rates of what is read, from files, standard input and FIFOs."""
 
 import hashlib
-from pathlib import Path
+import io
+import os
+import struct
+import threading
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ import soundfile
 from dstft_cli.audio import load
 from dstft_cli.errors import InputError
 
-from .recordings import RATE, stereo
+from .recordings import LIST, PCM, RATE, pcm_wav, stereo
 
 EVERY = """
     WAV/PCM_16 WAV/PCM_24 WAV/FLOAT WAV/DOUBLE WAVEX/PCM_16 FLAC/PCM_16 AIFF/PCM_16 AU/PCM_16
@@ -20,7 +22,7 @@ EVERY = """
 """
 
 
-def test_every_format_gives_back_its_values(tmp_path: Path) -> None:
+def test_every_format_gives_back_its_values(tmp_path):
     path = tmp_path / "recording"
     lossy = {"PCM_16": 2**-15, "PCM_24": 2**-23, "VORBIS": 0.1, "MPEG_LAYER_III": 0.1}
     for kind in EVERY.split():
@@ -40,7 +42,7 @@ def test_every_format_gives_back_its_values(tmp_path: Path) -> None:
                 np.testing.assert_array_equal(piped.samples[:, :], samples)
 
 
-def test_integers_are_scaled_by_their_full_range_and_huge_samples_do_not_overflow(tmp_path) -> None:
+def test_integers_are_scaled_by_their_full_range_and_huge_samples_do_not_overflow(tmp_path):
     path = tmp_path / "i.wav"
     soundfile.write(path, np.array([-32768, 16384, 1, 0], np.int16), RATE)
     with load(path) as signal:
@@ -50,7 +52,7 @@ def test_integers_are_scaled_by_their_full_range_and_huge_samples_do_not_overflo
         assert signal.peak == pytest.approx(3e38)
 
 
-def test_mix_is_the_mean_and_a_number_is_that_channel(wav: Path) -> None:
+def test_mix_is_the_mean_and_a_number_is_that_channel(wav):
     with load(wav) as mix, load(wav, channel=0) as left, load(wav, channel=1) as right:
         np.testing.assert_allclose(
             mix.samples[:, :], stereo().mean(axis=1)[None], rtol=0, atol=1e-7
@@ -60,7 +62,7 @@ def test_mix_is_the_mean_and_a_number_is_that_channel(wav: Path) -> None:
         assert (mix.channels, left.channels) == (2, 2)
 
 
-def test_offset_and_duration_are_times_of_the_file(tmp_path: Path) -> None:
+def test_offset_and_duration_are_times_of_the_file(tmp_path):
     path = tmp_path / "r"
     for kind in ("WAV", "FLAC", "OGG", "MP3"):
         soundfile.write(path, stereo(), RATE, format=kind)
@@ -76,7 +78,7 @@ def test_offset_and_duration_are_times_of_the_file(tmp_path: Path) -> None:
                     np.testing.assert_array_equal(part.samples[:, :], expected, err_msg=kind)
 
 
-def test_offset_in_a_flac_stream_of_unknown_length(tmp_path: Path) -> None:
+def test_offset_in_a_flac_stream_of_unknown_length(tmp_path):
     path = tmp_path / "stream.flac"
     soundfile.write(path, stereo(), RATE)
     data = bytearray(path.read_bytes())
@@ -92,7 +94,7 @@ def test_offset_in_a_flac_stream_of_unknown_length(tmp_path: Path) -> None:
         load(path, offset=3)
 
 
-def test_resampling_keeps_a_tone_unless_it_is_above_the_new_nyquist(tmp_path: Path) -> None:
+def test_resampling_keeps_a_tone_unless_it_is_above_the_new_nyquist(tmp_path):
     path, n = tmp_path / "tone.wav", 2 * 2**18 + 1000  # more than two blocks
     for frequency, rate in ((1000, 5000), (1000, 48000), (3500, 5000)):
         tone = 0.5 * np.sin(2 * np.pi * frequency * np.arange(n) / RATE)
@@ -104,3 +106,51 @@ def test_resampling_keeps_a_tone_unless_it_is_above_the_new_nyquist(tmp_path: Pa
             expected = 0.5 * np.sin(2 * np.pi * frequency * np.arange(signal.length) / rate)
             expected *= frequency < rate / 2
             np.testing.assert_allclose(signal.samples[:, inner][0], expected[inner], atol=2e-4)
+
+
+HEADERS: tuple[dict[str, Any], ...] = (
+    {"riff": 0xFFFFFFFF, "size": 0xFFFFFFFF, "extra": LIST},  # ffmpeg
+    {"riff": 0x7FFFF024, "size": 0x7FFFF000},  # sox
+    {"riff": 0x80000024, "size": 0x80000000},  # arecord
+    {"riff": 0, "size": 0},
+    {"riff": 36, "size": 0, "extra": LIST},
+    {},
+)
+
+
+def test_wav_streams_of_unknown_length(tmp_path):
+    path = tmp_path / "captured.wav"
+    for header in HEADERS:
+        data = pcm_wav(PCM.tobytes(), **header)
+        path.write_bytes(data)
+        with load("-", stdin=io.BytesIO(data)) as stream, load(path) as file:
+            assert stream.path == "-"
+            assert stream.sha256 == file.sha256 == hashlib.sha256(data).hexdigest()
+            assert stream.warnings == file.warnings == ()
+            np.testing.assert_array_equal(stream.samples[:, :], PCM[None] / np.float32(32768))
+            np.testing.assert_array_equal(file.samples[:, :], stream.samples[:, :])
+
+
+def test_rf64_stream_with_an_empty_ds64():
+    plain = pcm_wav(PCM.tobytes(), size=0xFFFFFFFF)
+    ds64 = b"ds64" + struct.pack("<I", 28) + bytes(28)
+    data = b"RF64" + struct.pack("<I", 0xFFFFFFFF) + b"WAVE" + ds64 + plain[12:]
+    with load("-", stdin=io.BytesIO(data)) as signal:
+        np.testing.assert_array_equal(signal.samples[:, :], PCM[None] / np.float32(32768))
+
+
+def test_a_chunk_after_the_data_is_not_data():
+    # the data says 0 bytes, and the total agrees that a LIST chunk follows: there are no samples
+    data = pcm_wav(LIST, size=0)
+    with pytest.raises(InputError, match=r"^standard input: holds no samples"):
+        load("-", stdin=io.BytesIO(data))
+
+
+def test_a_fifo_is_read_like_a_stream(wav, tmp_path):
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    writer = threading.Thread(daemon=True, target=lambda: fifo.write_bytes(wav.read_bytes()))
+    writer.start()
+    with load(fifo, channel="all") as signal:
+        np.testing.assert_array_equal(signal.samples[:, :], stereo().T)
+    writer.join()

@@ -9,8 +9,6 @@ import sys
 import time
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from batch.batch_example import clip
 from dstft_cli._version import __version__
@@ -42,30 +40,6 @@ def test_entries_come_back_and_the_last_one_counts(tmp_path):
         }
         assert journal.damaged == 0
     assert os.listdir(folder) == ["batch-journal.jsonl"]
-
-
-ODD = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(10**400), 10**400)
-    | st.floats()
-    | st.text(st.characters(), max_size=5),
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner),
-    max_leaves=4,
-)
-
-
-@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
-@given(lines=st.lists(ODD | st.fixed_dictionaries({}, optional=dict.fromkeys(
-    ("output", "status", "key", "seconds", "error", "criterion", "warnings"), ODD | st.just("done")
-)), max_size=4))  # fmt: skip
-def test_lines_of_any_types_are_passed_over(tmp_path, lines):
-    path = tmp_path / "batch-journal.jsonl"
-    path.write_text("\n".join(map(json.dumps, [entry("a"), *lines, entry("z")])) + "\n")
-    with Journal(tmp_path, force=False) as journal:
-        assert {"a", "z"} <= set(journal.entries)
-        assert len(journal.entries) + journal.damaged <= len(lines) + 2
-        assert all(type(line.output) is str for line in journal.entries.values())
 
 
 def test_lines_that_are_torn_are_passed_over(tmp_path):

@@ -1,5 +1,6 @@
-"""Batches that are killed, interrupted or lose workers: nothing is lost but time."""
+"""Batches that are killed, interrupted or lose workers; odd names and libraries that print."""
 
+import json
 import os
 import random
 import re
@@ -14,8 +15,10 @@ import pytest
 from batch.batch_example import (
     ENVIRONMENT,
     PATIENCE,
+    SETTINGS,
     Gate,
     batch,
+    clip,
     clips,
     config,
     in_process,
@@ -179,3 +182,30 @@ jobs:
     found = results(tmp_path / "out")
     assert len(found) == 4
     assert found["entropy-clip02"][1] == reference["clip02"][1]
+
+
+def test_inputs_from_a_pipe_whatever_their_names(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = ["two words", "line\nbreak", "🐦", "--force", "a\udcffb", "'quote\"", "*"]
+    for number, name in enumerate(names):
+        clip(tmp_path / f"{name}.wav", number)
+    done = in_process(
+        *("--from0", "-", "--output", "out/{stem}", "--json", "--no-report"),
+        *(part for pair in SETTINGS for part in ("--set", pair)),
+        stdin="".join(f"{name}.wav\0" for name in names).encode("utf-8", "surrogateescape"),
+    )
+    rows = [json.loads(line) for line in done.text.splitlines()]
+    assert {row["input"] for row in rows} == {f"{tmp_path}/{name}.wav" for name in names}
+    assert set(results(tmp_path / "out")) == set(names)
+
+
+@pytest.mark.slow
+def test_what_libraries_print_garbles_nothing(tmp_path):
+    clips(tmp_path / "in", 1)
+    for verbose in (False, True):
+        text = f"output: out-{verbose}/{{stem}}\n"
+        text += "jobs: [{input: 'in/*.wav', criterion: 'batch_criteria:Loud'}]\n"
+        done = batch(config(tmp_path, text), "--json", "--no-report", *(["-v"] if verbose else []))
+        (row,) = map(json.loads, done.stdout.splitlines())
+        assert row["status"] == "done"
+        assert ("noise on 1" in done.stderr, "noise on 2" in done.stderr) == (verbose, verbose)

@@ -1,11 +1,8 @@
 """`dstft` in this process, with and without its engine."""
 
-from __future__ import annotations
-
 import io
 import sys
 import types
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,7 +53,7 @@ class Printed:
 
 
 @pytest.fixture
-def dstft(capsys) -> Callable[..., Printed]:
+def dstft(capsys):
     """`dstft ARGUMENTS` in this process; its exit code is checked."""
 
     def run(*arguments: Any, code: int = 0) -> Printed:
@@ -70,7 +67,7 @@ def dstft(capsys) -> Callable[..., Printed]:
 
 
 @pytest.fixture
-def refused(dstft) -> Callable[..., str]:
+def refused(dstft):
     """The one line with which `dstft ARGUMENTS` ends."""
 
     def run(*arguments: Any, code: int = 2) -> str:
@@ -85,7 +82,7 @@ def refused(dstft) -> Callable[..., str]:
 
 
 @pytest.fixture
-def calls(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+def calls(monkeypatch):
     """Every call of the job, which is replaced by one that writes `data` to its stdout."""
     seen: list[Any] = []
 
@@ -104,7 +101,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path, monkeypatch):
     """The current directory, with `a.wav`, two channels of 9000 samples."""
     monkeypatch.chdir(tmp_path)
     n = np.arange(9000)

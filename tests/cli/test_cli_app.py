@@ -1,7 +1,5 @@
 """Help, version, completion: complete, and light."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys
@@ -21,7 +19,7 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
 
 
 @pytest.fixture(autouse=True)
-def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+def wide(monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
 
 
@@ -31,7 +29,7 @@ def flags_of(name: str) -> set[str]:
     return {flag for flag in names if flag.startswith("--")}
 
 
-def test_help_and_completion_import_nothing_heavy() -> None:
+def test_help_and_completion_import_nothing_heavy():
     code = (
         "import sys; from dstft_cli.cli import main\n"
         "for arguments in {0}: assert main(arguments) == 0, arguments\n"
@@ -50,7 +48,7 @@ def test_help_and_completion_import_nothing_heavy() -> None:
         assert done.stderr == "[]\n"
 
 
-def test_short_help_leaves_experts_options_out(dstft) -> None:
+def test_short_help_leaves_experts_options_out(dstft):
     text, everything = dstft("optimize", "--help").out, dstft("optimize", "--help-all").out
     for name, declared in OPTIONS.items():
         flag = "--" + name.replace("_", "-") + " "
@@ -61,7 +59,7 @@ def test_short_help_leaves_experts_options_out(dstft) -> None:
     assert len(text) < 0.7 * len(everything)
 
 
-def test_unknown_commands_and_options(dstft, refused) -> None:
+def test_unknown_commands_and_options(dstft, refused):
     printed = dstft(code=2)  # no command: help
     assert printed.out == ""
     assert "optimize" in printed.err
@@ -93,7 +91,7 @@ def test_unknown_commands_and_options(dstft, refused) -> None:
         assert len(refused(*arguments)) < 400, arguments
 
 
-def test_version_names_what_results_depend_on(dstft, monkeypatch) -> None:
+def test_version_names_what_results_depend_on(dstft, monkeypatch):
     for arguments in (["--version"], ["optimize", "--version"], ["batch", "--version"]):
         text = dstft(*arguments).out
         assert text.count("\n") == 1
@@ -112,7 +110,7 @@ def complete(dstft, monkeypatch, line: str) -> list[str]:
     return dstft().out.split()
 
 
-def test_completion(dstft, monkeypatch) -> None:
+def test_completion(dstft, monkeypatch):
     assert complete(dstft, monkeypatch, "dstft ") == list(COMMANDS)
     assert complete(dstft, monkeypatch, "dstft op") == ["optimize"]
     line = "dstft optimize a.wav --criterion "
@@ -125,13 +123,13 @@ def test_completion(dstft, monkeypatch) -> None:
         assert set(offered) == flags_of(name) | {"--help"}, name
 
 
-def test_completion_script(dstft, monkeypatch) -> None:
+def test_completion_script(dstft, monkeypatch):
     for shell in ("bash", "zsh", "fish"):
         monkeypatch.setenv("_DSTFT_COMPLETE", f"source_{shell}")
         assert f"_DSTFT_COMPLETE=complete_{shell}" in dstft().out
 
 
-def test_packages_and_presets_are_all_installed() -> None:
+def test_packages_and_presets_are_all_installed():
     if sys.version_info < (3, 11):
         pytest.skip("NOT TESTED: no tomllib before Python 3.11")
     import tomllib

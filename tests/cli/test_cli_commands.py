@@ -1,7 +1,5 @@
 """The commands beside `dstft optimize`: what they take, print and refuse."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil
@@ -31,7 +29,7 @@ def edit(path: str, change) -> None:
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory) -> Path:
+def results(tmp_path_factory):
     """A folder with `a.wav` and what was learned from it, in `constant` and `time`."""
     folder = tmp_path_factory.mktemp("results")
     n = np.arange(4000)
@@ -47,7 +45,7 @@ def results(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def place(results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def place(results, tmp_path, monkeypatch):
     """A copy of it, as the current directory."""
     shutil.copytree(results, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
@@ -57,7 +55,7 @@ def place(results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 # sweep
 
 
-def test_sweep_prints_a_table_and_a_verdict(folder: Path, dstft) -> None:
+def test_sweep_prints_a_table_and_a_verdict(folder, dstft):
     printed = dstft("sweep", "a.wav", "--no-figures")
     header, row, empty, verdict, place = printed.out.splitlines()
     record = json.loads(Path("a-sweep/sweep.json").read_text())
@@ -73,7 +71,7 @@ def test_sweep_prints_a_table_and_a_verdict(folder: Path, dstft) -> None:
     assert dstft("sweep", "a.wav", "-q", "--force", "--no-figures").out == ""
 
 
-def test_sweep_verdicts() -> None:
+def test_sweep_verdicts():
     record = {
         "input": {"sample_rate": 8000, "seconds": 2.0},
         "settings": {"criterion_fmin": 100.0, "criterion_fmax": None},
@@ -104,7 +102,7 @@ def test_sweep_verdicts() -> None:
     assert text.endswith("results in o")
 
 
-def test_sweep_takes_what_concerns_it(folder: Path, dstft, refused) -> None:
+def test_sweep_takes_what_concerns_it(folder, dstft, refused):
     Path("c.yaml").write_text(
         "window_mode: time\nsmoothness: 1\ncriterion: all\npower: 1\ncsv: c.csv\n"
     )
@@ -132,7 +130,7 @@ def test_sweep_takes_what_concerns_it(folder: Path, dstft, refused) -> None:
 # apply
 
 
-def test_apply_keeps_what_was_learned(place: Path, dstft) -> None:
+def test_apply_keeps_what_was_learned(place, dstft):
     for name, source in (("time", "a.wav"), ("constant", "other.wav")):
         options = ["--highpass", "20", "--freq-scale", "mel", "--no-figures"]
         printed = dstft("apply", name, source, "-o", f"{name}-{source}", *options)
@@ -151,7 +149,7 @@ def test_apply_keeps_what_was_learned(place: Path, dstft) -> None:
     assert (settings["window_mode"], settings["hop_length"]) == ("constant", 32)
 
 
-def test_apply_refuses(place: Path, dstft, refused) -> None:
+def test_apply_refuses(place, dstft, refused):
     before = listing(place)
     for arguments, code, words in (
         (["time", "longer.wav"], 1, "--duration"),
@@ -170,7 +168,7 @@ def test_apply_refuses(place: Path, dstft, refused) -> None:
     assert listing(place) == before
 
 
-def test_apply_of_broken_records(place: Path, refused) -> None:
+def test_apply_of_broken_records(place, refused):
     record = Path("constant/result.json")
     whole = record.read_text()
     for change in (
@@ -188,7 +186,7 @@ def test_apply_of_broken_records(place: Path, refused) -> None:
 # reconstruct
 
 
-def test_reconstruct_refuses(place: Path, dstft, refused, monkeypatch) -> None:
+def test_reconstruct_refuses(place, dstft, refused, monkeypatch):
     dstft("reconstruct", "time", "-q")
     back, rate = soundfile.read("time-reconstructed.wav")
     assert (back.shape, rate) == ((4000, 2), RATE)
@@ -215,7 +213,7 @@ def test_reconstruct_refuses(place: Path, dstft, refused, monkeypatch) -> None:
 # report
 
 
-def test_report(place: Path, dstft, refused) -> None:
+def test_report(place, dstft, refused):
     printed = dstft("report", ".", "--title", "Owls & co")
     assert "report.html" in printed.out
     assert "Owls &amp; co" in Path("report.html").read_text()
@@ -237,7 +235,7 @@ def test_report(place: Path, dstft, refused) -> None:
 
 
 @pytest.fixture
-def experiments(monkeypatch: pytest.MonkeyPatch) -> list[dict]:
+def experiments(monkeypatch):
     """Calls of the experiments, which take no time."""
     seen: list[dict] = []
     rows = [[1.5, "a"], [2.25, "b"]]
@@ -257,7 +255,7 @@ def experiments(monkeypatch: pytest.MonkeyPatch) -> list[dict]:
     return seen
 
 
-def test_reproduce(experiments, dstft, refused, monkeypatch) -> None:
+def test_reproduce(experiments, dstft, refused, monkeypatch):
     printed = dstft("reproduce", "hops", "--seed", "3", "--threads", "1", "--data", "d", "-o", "o")
     call = experiments[0]
     assert (call["seed"], call["threads"], call["force"]) == (3, 1, False)
@@ -287,7 +285,7 @@ def test_reproduce(experiments, dstft, refused, monkeypatch) -> None:
 # batch
 
 
-def test_batch_presets(folder: Path, dstft, refused) -> None:
+def test_batch_presets(folder, dstft, refused):
     shutil.copy("a.wav", "b.wav")
     text = "defaults: {preset: music, n_fft: 512}\noutput: '{stem}-{fmin}'\n"
     Path("c.yaml").write_text(text + "jobs:\n- {input: a.wav}\n- {input: b.wav, preset: speech}\n")
@@ -310,7 +308,7 @@ def test_batch_presets(folder: Path, dstft, refused) -> None:
     assert "did you mean 'music'?" in refused("batch", "c.yaml", "--preset", "musik")
 
 
-def test_batch_refuses(folder: Path, refused) -> None:
+def test_batch_refuses(folder, refused):
     Path("c.yaml").write_text("jobs: [{input: a.wav}]\n")
     before = listing(folder)
     for arguments, words in (

@@ -1,7 +1,5 @@
 """Whatever goes wrong ends in one line and the right exit code; signals and pipes end cleanly."""
 
-from __future__ import annotations
-
 import errno
 import os
 import signal
@@ -25,7 +23,7 @@ class OutOfMemoryError(RuntimeError):
     """Named as torch names its own."""
 
 
-def test_every_error_has_a_code_and_one_line() -> None:
+def test_every_error_has_a_code_and_one_line():
     for error, code, words in (
         (InputError("a.wav: is empty"), 1, "a.wav: is empty"),
         (OutputError("two\nlines"), 1, "two lines"),
@@ -50,7 +48,7 @@ def test_every_error_has_a_code_and_one_line() -> None:
         assert (text == "") is (words == ""), text
 
 
-def test_traceback_only_when_verbose(calls, capsys, monkeypatch) -> None:
+def test_traceback_only_when_verbose(calls, capsys, monkeypatch):
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("broken")
 
@@ -66,7 +64,7 @@ def test_traceback_only_when_verbose(calls, capsys, monkeypatch) -> None:
     assert "Traceback" not in capsys.readouterr().err
 
 
-def test_verbose_shows_the_log(calls, capsys, monkeypatch) -> None:
+def test_verbose_shows_the_log(calls, capsys, monkeypatch):
     import logging
 
     log = logging.getLogger("dstft_cli.fit")
@@ -85,7 +83,7 @@ def test_verbose_shows_the_log(calls, capsys, monkeypatch) -> None:
     assert "raise --n-fft" not in capsys.readouterr().err
 
 
-def test_progress_bar_only_on_a_terminal(calls, monkeypatch) -> None:
+def test_progress_bar_only_on_a_terminal(calls, monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(sys, "stderr", Terminal())
     assert main(["optimize", "a.wav"]) == 0
@@ -101,7 +99,7 @@ def test_progress_bar_only_on_a_terminal(calls, monkeypatch) -> None:
     assert all(part in text for part in ("search", "75%", "descent"))
 
 
-def test_data_and_terminals(calls, monkeypatch, capsys) -> None:
+def test_data_and_terminals(calls, monkeypatch, capsys):
     for option in ("--npy", "--png"):
         monkeypatch.setattr(sys, "stdout", Terminal())
         assert main(["optimize", "a.wav", option, "-"]) == 2
@@ -151,7 +149,7 @@ def start(body: str, *options: str, **streams):
 
 
 @posix
-def test_signals_unwind() -> None:
+def test_signals_unwind():
     for number, code, word in (
         (signal.SIGINT, 130, "interrupted"),
         (signal.SIGTERM, 143, "terminated"),
@@ -168,7 +166,7 @@ def test_signals_unwind() -> None:
 
 
 @posix
-def test_closed_pipes_end_quietly() -> None:
+def test_closed_pipes_end_quietly():
     process = start("stdout.write(bytes(1 << 20))", "--npy", "-")
     assert process.stdout.read(10) == bytes(10)
     process.stdout.close()
@@ -184,7 +182,7 @@ def test_closed_pipes_end_quietly() -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_full_disk_behind_standard_output() -> None:
+def test_full_disk_behind_standard_output():
     for options in ([], ["--json"]):
         with open("/dev/full", "wb") as full:
             process = start("stdout and stdout.write(b'{}')", *options, stdout=full)
@@ -208,7 +206,7 @@ if __name__ == "__main__":
 
 
 @posix
-def test_closed_standard_streams_are_not_taken_for_files(tmp_path: Path) -> None:
+def test_closed_standard_streams_are_not_taken_for_files(tmp_path):
     """Neither here nor in worker processes."""
     (tmp_path / "run.py").write_text(CLOSED)
     command = f'exec "{sys.executable}" run.py <&- >&- 2>&-'

@@ -1,9 +1,6 @@
 """`dstft optimize`: what reaches the job, and what goes to which stream."""
 
-from __future__ import annotations
-
 import json
-from pathlib import Path
 
 import pytest
 from settings.example import EXAMPLES
@@ -15,7 +12,7 @@ def flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def test_summary_on_stdout_and_warnings_on_stderr(calls, dstft) -> None:
+def test_summary_on_stdout_and_warnings_on_stderr(calls, dstft):
     printed = dstft("optimize", "a.wav")
     assert printed.err == "warning: at the upper bound: raise --win-length-max\n"
     lines = printed.out.splitlines()
@@ -27,7 +24,7 @@ def test_summary_on_stdout_and_warnings_on_stderr(calls, dstft) -> None:
     assert calls[0].progress is None
 
 
-def test_every_option_reaches_the_job(calls, dstft) -> None:
+def test_every_option_reaches_the_job(calls, dstft):
     arguments = []
     for name, (text, value) in EXAMPLES.items():
         if not OPTIONS[name].is_flag:
@@ -39,7 +36,7 @@ def test_every_option_reaches_the_job(calls, dstft) -> None:
     assert calls[0].settings == Settings(**expected)
 
 
-def test_precedence(calls, dstft, tmp_path: Path) -> None:
+def test_precedence(calls, dstft, tmp_path):
     config = tmp_path / "c.yaml"
     config.write_text("power: 1\nseed: 1\noffset: 1\nforce: true\nsearch: false\n")
     pairs = ["--set", "power=2", "--set", "seed=2", "--set", "win_length=23ms"]
@@ -54,7 +51,7 @@ def test_precedence(calls, dstft, tmp_path: Path) -> None:
     assert calls[1].settings.search is True
 
 
-def test_an_option_without_effect_is_one_note(calls, dstft) -> None:
+def test_an_option_without_effect_is_one_note(calls, dstft):
     for arguments, words in (
         (["--smoothness", "0", "--window-mode", "constant"], "--smoothness 0"),
         (["--no-figures", "--freq-scale", "log"], "--freq-scale log"),
@@ -67,14 +64,14 @@ def test_an_option_without_effect_is_one_note(calls, dstft) -> None:
     assert len(calls) == 4
 
 
-def test_a_preset_that_was_overruled_is_silent(calls, dstft, refused) -> None:
+def test_a_preset_that_was_overruled_is_silent(calls, dstft, refused):
     arguments = ["optimize", "a.wav", "--preset", "music", "--n-fft", "512"]
     assert dstft(*arguments, "--window-mode", "fixed").err.startswith("warning: ")
     message = refused(*arguments, "--win-length", "1024")
     assert message.startswith("--win-length 1024 is above --n-fft 512")
 
 
-def test_input_with_a_leading_dash(calls, dstft) -> None:
+def test_input_with_a_leading_dash(calls, dstft):
     dstft("optimize", "--", "-a.wav")
     dstft("optimize", "-")
     dstft("optimize", "\udcff.wav")  # a name that is not UTF-8
@@ -84,13 +81,13 @@ def test_input_with_a_leading_dash(calls, dstft) -> None:
 @pytest.mark.parametrize(
     "option", [["--json"], ["--npy", "-"], ["--png", "-"], ["--emit", "scipy"]]
 )
-def test_stdout_carries_the_data_alone(calls, dstft, option) -> None:
+def test_stdout_carries_the_data_alone(calls, dstft, option):
     printed = dstft("optimize", "a.wav", *option)
     assert json.loads(printed.out) == {"data": 1}
     assert printed.err.startswith("warning: ")
 
 
-def test_wrong_usage(calls, refused) -> None:
+def test_wrong_usage(calls, refused):
     for arguments, words in (
         (["--power", "-1"], "--power -1: must be above 0"),
         (["--set", "power=-1"], "--set power=-1: must be above 0"),

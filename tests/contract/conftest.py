@@ -1,9 +1,5 @@
 """A folder with recordings, and results that several tests look at."""
 
-from __future__ import annotations
-
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -11,7 +7,7 @@ from .support import TIME, run, sound, write_sound
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path, monkeypatch):
     """The current folder: `a.wav` with one channel, `ab.wav` with two."""
     monkeypatch.chdir(tmp_path)
     write_sound(tmp_path / "a.wav", sound()[:, 0])
@@ -20,13 +16,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def x() -> np.ndarray:
+def x():
     """The samples of `a.wav`."""
     return sound()[:, 0].astype(np.float64)
 
 
 @pytest.fixture(scope="session")
-def learned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def learned(tmp_path_factory):
     """A folder with `a.wav` and `a-dstft`, its result with one length per frame and pictures."""
     place = tmp_path_factory.mktemp("learned")
     write_sound(place / "a.wav", sound()[:, 0])

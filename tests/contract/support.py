@@ -1,7 +1,5 @@
 """Running `dstft` in this process, sounds to run it on, and the definitions to check it by."""
 
-from __future__ import annotations
-
 import io
 import json
 import os
@@ -16,6 +14,8 @@ import numpy as np
 import soundfile
 
 from dstft_cli.cli import main
+from tests.criteria.reference import criterion_value, frame_weights
+from tests.stft.reference import explicit_stft
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "sample_audio"
@@ -132,95 +132,14 @@ def read(directory: str | Path) -> Written:
     return Written(record, parameters, np.load(folder / "spectrogram.npy", allow_pickle=False))
 
 
-def stft_of(
-    x: np.ndarray,
-    centers: np.ndarray,
-    lengths: np.ndarray,
-    n_fft: int,
-    window: str = "hann",
-    normalization: str = "energy",
-) -> np.ndarray:
-    """The definition: `X[f, i] = Σ_k x[⌊t_i⌋+k] w(k − frac t_i; θ[f, i]) e^(−2πjf(k+⌊K/2⌋)/K)`."""
-    k = np.arange(-(n_fft // 2), n_fft - n_fft // 2)
-    floor = np.floor(centers).astype(int)
-    frames = np.pad(x, n_fft)[floor[:, None] + k + n_fft]
-    u = k - (centers - floor)[:, None]
-    bins = np.arange(n_fft // 2 + 1)
-    wave = np.exp(-2j * np.pi * np.outer(k + n_fft // 2, bins) / n_fft)
-    if len(lengths) == 1:
-        return ((frames * window_of(u, lengths.T, window, normalization)) @ wave).T
-    rows = [window_of(u, row[:, None], window, normalization) for row in lengths]
-    return np.stack([(frames * w) @ wave[:, f] for f, w in enumerate(rows)])
-
-
-COSINES = {
-    "hann": (0.5, 0.5),
-    "blackman": (0.42, 0.5, 0.08),
-    "nuttall": (0.355768, 0.487396, 0.144232, 0.012604),
-}
-
-
-def window_of(u: np.ndarray, length: np.ndarray, name: str, normalization: str) -> np.ndarray:
-    """A sum of cosines of `u / θ`, zero where `|u| > θ/2`, normalised along the last axis."""
-    v = u / length
-    w = sum(c * np.cos(2 * np.pi * j * v) for j, c in enumerate(COSINES[name]))
-    w = np.where(np.abs(v) <= 0.5, w, 0.0)
-    if normalization == "energy":
-        return w / np.sqrt((w**2).sum(-1, keepdims=True))
-    return w / w.sum(-1, keepdims=True) if normalization == "amplitude" else w
-
-
-def criterion_of(
-    name: str, a: np.ndarray, weights: np.ndarray | None = None, order: float | None = None
-) -> float:
-    """A criterion of `a = |X|^p`, `[F, T]`, by its definition; `weights` of the frames, `[T]`."""
-    w = np.ones(a.shape[1]) if weights is None else weights
-
-    def total(values: np.ndarray) -> float:
-        return float((values.sum(0) * w).sum())
-
-    if name == "entropy":
-        s1 = total(a)
-        return np.log(s1) - total(a * np.log(np.maximum(a, 1e-300))) / s1
-    if name == "renyi":
-        alpha = order or 3.0
-        return (np.log(total(a**alpha)) - alpha * np.log(total(a))) / (1 - alpha)
-    if name == "kurtosis":
-        per_frame = len(a) * (a**4).sum(0) / (a**2).sum(0) ** 2
-        return float((per_frame * w).sum() / w.sum())
-    if name == "concentration":
-        return total(a**4) / total(a**2) ** 2
-    if name == "lp":
-        p = order or 0.5
-        return total(a**p) / total(a**2) ** (p / 2)
-    if name == "gini":
-        assert weights is None
-        flat = np.sort(a.ravel())
-        n = len(flat)
-        return float(((2 * np.arange(1, n + 1) - n - 1) * flat).sum() / (n * flat.sum()))
-    ratio = total(a) / np.sqrt(total(a**2))
-    root = np.sqrt(len(a) * w.sum())
-    return ratio if name == "l1l2" else float((root - ratio) / (root - 1))
-
-
-def frame_weights(centers: np.ndarray, samples: int) -> np.ndarray:
-    """Share of time of each learned frame, 1 on average, `[T]`."""
-    between = (centers[:-1] + centers[1:]) / 2
-    shares = np.diff(between, prepend=0.0, append=samples - 1.0)
-    return shares / shares.mean()
-
-
 def recomputed(written: Written, x: np.ndarray) -> tuple[np.ndarray, float]:
     """`X` and the criterion of what was written, from the samples `x [N]`."""
     settings, parameters = written.settings, written.parameters
     centers, n_fft = parameters["frame_centers"], int(parameters["n_fft"])
     how = settings["window"], settings["normalization"]
-    X = stft_of(x, centers, parameters["window_length"], n_fft, *how)
-    weights = None
-    if settings["hop_mode"] != "fixed":
-        weights = frame_weights(centers, len(x))
-    a = np.abs(X) ** settings["power"]
+    X = explicit_stft(x, centers, parameters["window_length"], n_fft, *how)
+    weights = None if settings["hop_mode"] == "fixed" else frame_weights(centers, len(x))
     low, high = settings["criterion_fmin"], settings["criterion_fmax"]
     f = parameters["frequencies"]
-    a = a[(f >= (low or 0)) & (f <= (high or np.inf))]
-    return X, criterion_of(settings["criterion"], a, weights, settings["order"])
+    a = np.abs(X[(f >= (low or 0)) & (f <= (high or np.inf))]) ** settings["power"]
+    return X, criterion_value(settings["criterion"], a.T[None], settings["order"], weights)

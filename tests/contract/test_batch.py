@@ -1,12 +1,9 @@
 """`dstft batch`: plan, files, what failed, what a second run keeps."""
 
-from __future__ import annotations
-
 import csv
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -39,16 +36,12 @@ def clips(folder: Path, count: int) -> None:
         write_sound(folder / f"in/clip{number}.wav", x.astype(np.float32))
 
 
-def rows_of(out: bytes) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in out.decode().splitlines()]
-
-
 def changed(folder: Path) -> dict[str, int]:
     return {path.parent.name: path.stat().st_mtime_ns for path in folder.rglob("result.json")}
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Any]]:
+def done(tmp_path_factory):
     """A batch of two clips and a broken one, by two criteria; run, mended, run again."""
     folder = tmp_path_factory.mktemp("batch")
     clips(folder, 2)
@@ -66,17 +59,13 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Any]]:
     return folder, ran
 
 
-def test_a_broken_input_stops_no_other(done: tuple[Path, list[Any]]) -> None:
-    _, ((first, results, _), _) = done
+def test_a_broken_input_stops_no_other_and_each_job_is_a_line_of_json(done):
+    folder, ((first, results, _), _) = done
     assert first.code == 1
     assert set(results) == {f"clip{n}-{name}" for n in (0, 1) for name in ("entropy", "renyi")}
     assert "broken.wav" in first.err
     assert "Traceback" not in first.err
-
-
-def test_a_line_of_json_per_job(done: tuple[Path, list[Any]]) -> None:
-    folder, ((first, _, _), _) = done
-    rows = rows_of(first.out)
+    rows = [json.loads(line) for line in first.out.decode().splitlines()]
     assert len(rows) == 6
     for row in rows:
         broken = "broken" in row["input"]
@@ -94,7 +83,7 @@ def test_a_line_of_json_per_job(done: tuple[Path, list[Any]]) -> None:
     assert set(re.findall(r"`(\w+)`", " ".join(table))) == set(rows[0])
 
 
-def test_summary(done: tuple[Path, list[Any]]) -> None:
+def test_summary(done):
     folder, ((_, _, rows), _) = done
     assert len(rows) == 6
     columns = {"input", "status", "criterion", "start", "best_fixed", "final", "seconds", "error"}
@@ -118,7 +107,7 @@ def test_summary(done: tuple[Path, list[Any]]) -> None:
     assert all(row["error"] for row in rows if row["status"] == "failed")
 
 
-def test_a_second_run_does_what_failed_or_was_damaged_alone(done: tuple[Path, list[Any]]) -> None:
+def test_a_second_run_does_what_failed_or_was_damaged_alone(done):
     _, ((_, before, _), (second, after, rows)) = done
     assert second.code == 0
     assert set(after) - set(before) == {"broken-entropy", "broken-renyi"}
@@ -126,7 +115,7 @@ def test_a_second_run_does_what_failed_or_was_damaged_alone(done: tuple[Path, li
     assert sorted(row["status"] for row in rows) == ["done"] * 3 + ["kept"] * 3
 
 
-def test_dry_run_writes_nothing(folder: Path) -> None:
+def test_dry_run_writes_nothing(folder):
     clips(folder, 2)
     (folder / "b.yaml").write_text(CONFIG, encoding="utf-8")
     before = sorted(folder.rglob("*"))

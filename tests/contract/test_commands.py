@@ -1,14 +1,16 @@
-"""Commands, help, version, exit codes, and what is loaded for them."""
-
-from __future__ import annotations
+"""Commands, help, version, exit codes; the public Python names; the examples of settings."""
 
 import re
 
+import numpy as np
 import pytest
 
-from dstft_cli import __version__
+import dstft_cli
+from dstft_cli import Result, StopReason, optimize
+from tests.criteria.reference import criterion_value
+from tests.stft.reference import explicit_stft
 
-from .support import COMMANDS, process, run
+from .support import COMMANDS, RATE, ROOT, process, read, run
 
 OPTIONS = {
     "optimize": "--channel --sr --offset --duration --n-fft --win-length --win-length-min "
@@ -28,28 +30,65 @@ OPTIONS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def wide(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
-
-
-def plain(text: str) -> str:
+def plain(text):
     """Without the codes of colours."""
     return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 
-def test_help_names_every_command_and_option() -> None:
+def test_help_names_every_command_and_option(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
     assert [name for name in COMMANDS if name not in plain(run("--help").text)] == []
     for name in COMMANDS:
         text = plain(run(name, "--help-all" if name == "optimize" else "--help").text)
         assert [option for option in OPTIONS[name].split() if option not in text] == [], name
 
 
-def test_the_module_is_the_command() -> None:
+def test_the_module_is_the_command():
     done = process("--version")
     assert (done.returncode, done.stderr) == (0, b"")
-    assert __version__.encode() in done.stdout
+    assert dstft_cli.__version__.encode() in done.stdout
     done = process("nonsuch")
     assert (done.returncode, done.stdout) == (2, b"")
     assert done.stderr.startswith(b"dstft: ")
     assert done.stderr.count(b"\n") == 1
+
+
+def test_public_names_and_the_python_function(x):
+    for name in dstft_cli.__all__:
+        assert hasattr(dstft_cli, name), name
+    assert issubclass(dstft_cli.UsageError, dstft_cli.DstftError)
+    assert issubclass(dstft_cli.InputError, dstft_cli.DstftError)
+    assert {reason.value for reason in StopReason} >= {"fixed", "search", "converged", "step_limit"}
+    for mode, shape in (("constant", (1, 1)), ("time", (1, 101)), ("frequency", (129, 1))):
+        result = optimize(x, RATE, window_mode=mode, n_fft=256, hop_length=32, scope="plane")
+        assert isinstance(result, Result)
+        assert result.window_length.shape == shape, mode
+        assert result.frame_centers.shape == (101,), mode
+        X = explicit_stft(x, result.frame_centers, result.window_length, 256)
+        value = criterion_value("entropy", np.abs(X.T[None]) ** 2)
+        assert result.criterion.final == pytest.approx(value, rel=1e-4)
+        assert result.stop_reason in set(StopReason)
+    with pytest.raises(AttributeError):
+        result.n_fft = 3
+
+
+def test_optimize_filters_as_the_command_line_does():
+    time = np.arange(4000) / 8000
+    tone = 0.3 * np.sin(2 * np.pi * 1000 * time)
+    options = {"n_fft": 256, "window_mode": "fixed", "scope": "plane", "dtype": "float64"}
+    without = optimize(tone, 8000, **options).criterion.final
+    offset = optimize(tone + 0.5, 8000, highpass="80Hz", **options).criterion.final
+    assert abs(offset - without) < 0.03
+    assert abs(optimize(tone + 0.5, 8000, **options).criterion.final - without) > 0.06
+    with pytest.raises(dstft_cli.UsageError):
+        optimize(tone, 8000, highpass=5000, **options)
+
+
+def test_the_examples_of_settings_run(folder):
+    names = {path.stem for path in (ROOT / "configs").glob("*.yaml")} - {"batch"}
+    assert len(names) >= 4
+    for name in sorted(names):
+        config = ROOT / f"configs/{name}.yaml"
+        options = ["--duration", "0.3", "-o", name, "--no-figures", "-q"]
+        run("optimize", "a.wav", "--config", config, *options)
+        assert read(name).final <= read(name).record["criterion"]["start"], name

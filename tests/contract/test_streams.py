@@ -1,12 +1,9 @@
 """Standard streams, existing results, readable files, exit codes."""
 
-from __future__ import annotations
-
 import io
 import json
 import os
 import signal
-import struct
 import subprocess
 import sys
 import time
@@ -28,15 +25,7 @@ def listing(folder: Path) -> set[Path]:
     return set(folder.rglob("*"))
 
 
-def wav_of_unknown_length(samples: np.ndarray, rate: int = RATE) -> bytes:
-    """As ffmpeg writes to a pipe: lengths of 2³²−1 in the header."""
-    data = (samples * 32767).round().astype("<i2").tobytes()
-    fmt = b"fmt " + struct.pack("<IHHIIHH", 16, 1, 1, rate, 2 * rate, 2, 16)
-    unknown = struct.pack("<I", 0xFFFFFFFF)
-    return b"RIFF" + unknown + b"WAVE" + fmt + b"data" + unknown + data
-
-
-def test_data_is_all_of_stdout(folder: Path) -> None:
+def test_data_is_all_of_stdout(folder):
     before = listing(folder)
     record = run("optimize", "a.wav", *CONSTANT, "--json").json
     assert record["criterion"]["name"] == "entropy"
@@ -49,7 +38,7 @@ def test_data_is_all_of_stdout(folder: Path) -> None:
     assert listing(folder) == before
 
 
-def test_directory_beside_a_stream_where_it_is_asked_for(folder: Path) -> None:
+def test_directory_beside_a_stream_where_it_is_asked_for(folder):
     ran = run("optimize", "a.wav", *CONSTANT, "--json", "-o", "out", "--no-figures")
     stored = json.loads((folder / "out/result.json").read_text(encoding="utf-8"))
     assert ran.json["criterion"] == stored["criterion"]
@@ -62,50 +51,16 @@ def test_directory_beside_a_stream_where_it_is_asked_for(folder: Path) -> None:
     np.testing.assert_array_equal(np.load("x.npy"), read("q").spectrogram)
 
 
-def test_one_thing_fills_stdout(folder: Path) -> None:
-    before = listing(folder)
-    for both in (
-        ["--json", "--npy", "-"],
-        ["--json", "--png", "-"],
-        ["--npy", "-", "--png", "-"],
-        ["--json", "--emit", "torch"],
-    ):
-        refused("optimize", "a.wav", *both)
-    refused("sweep", "a.wav", "--json", "--csv", "-")
-    assert listing(folder) == before
-
-
-def test_standard_input(folder: Path, x: np.ndarray) -> None:
-    data = wav_of_unknown_length(x)
+def test_standard_input(folder):
     whole = (folder / "a.wav").read_bytes()
     record = run("optimize", "-", *CONSTANT, "--json", stdin=whole).json
     assert record["input"]["path"] == "-"
     file = run("optimize", "a.wav", *CONSTANT, "--json").json
     assert record["criterion"] == file["criterion"]
-    for raw in (data, data[:40] + struct.pack("<I", 0) + data[44:]):
-        record = run("optimize", "-", *CONSTANT, "--json", stdin=raw).json
-        assert (record["input"]["samples"], record["input"]["sample_rate"]) == (N, RATE)
     refused("optimize", "-", *CONSTANT, stdin=b"", code=1)
-    refused("optimize", "-", *CONSTANT, stdin=b"This is no sound.\n" * 99, code=1)
 
 
-def test_formats(folder: Path, x: np.ndarray) -> None:
-    for suffix, name, subtype, exact in (
-        ("wav", "WAVEX", "PCM_24", True),
-        ("flac", "FLAC", "PCM_16", True),
-        ("ogg", "OGG", "VORBIS", False),
-        ("mp3", "MP3", "MPEG_LAYER_III", False),
-    ):
-        path = folder / f"sound.{suffix}"
-        soundfile.write(path, x, RATE, format=name, subtype=subtype)
-        record = run("optimize", path, *FIXED, "--json").json
-        assert record["input"]["sample_rate"] == RATE, name
-        assert record["input"]["channels"] == 1, name
-        samples = record["input"]["samples"]
-        assert samples == N if exact else abs(samples - N) < 3000, name
-
-
-def test_bad_inputs(folder: Path) -> None:
+def test_bad_inputs(folder):
     tone = np.sin(np.arange(N) / 5)
     sounds = {"nan": tone.copy(), "inf": tone.copy(), "zeros": 0 * tone, "one": tone[1:2]}
     sounds["nan"][99], sounds["inf"][99] = np.nan, np.inf
@@ -124,15 +79,7 @@ def test_bad_inputs(folder: Path) -> None:
     assert listing(folder) == before
 
 
-def test_truncated_recording_is_read_as_far_as_it_goes(folder: Path) -> None:
-    whole = (folder / "a.wav").read_bytes()
-    (folder / "cut.wav").write_bytes(whole[: len(whole) // 2])
-    record = run("optimize", "cut.wav", *FIXED, "--json").json
-    assert 0 < record["input"]["samples"] < N
-    assert record["warnings"] != []
-
-
-def test_what_exists_is_kept(folder: Path) -> None:
+def test_what_exists_is_kept(folder):
     quick = ["optimize", "a.wav", *FIXED, "--no-figures", "-o", "out", "-q"]
     run(*quick)
     before = (folder / "out/result.json").read_bytes()
@@ -150,16 +97,7 @@ def test_what_exists_is_kept(folder: Path) -> None:
         assert not (folder / "new").exists()
 
 
-def test_foreign_files_are_never_removed(folder: Path) -> None:
-    (folder / "out").mkdir()
-    (folder / "out/thesis.txt").write_text("years")
-    for options in ([], ["--force"]):
-        refused("optimize", "a.wav", *FIXED, "--no-figures", "-o", "out", *options)
-        assert [path.name for path in (folder / "out").iterdir()] == ["thesis.txt"]
-    assert (folder / "out/thesis.txt").read_text() == "years"
-
-
-def test_process_streams(folder: Path) -> None:
+def test_process_streams(folder):
     with open("a.wav", "rb") as source:
         done = process("optimize", "-", *CONSTANT, "--npy", "-", cwd=folder, stdin=source)
     assert done.returncode == 0
@@ -194,9 +132,7 @@ DONE = ["1", "3", "batch-journal.jsonl", "report.html", "summary.csv"]
         ("stderr", "batch b.yaml --workers 1 -v", 1, DONE),
     ],
 )
-def test_a_reader_that_leaves_stops_no_work(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, stream: str, line: str, code: int, written: list
-) -> None:
+def test_a_reader_that_leaves_stops_no_work(folder, monkeypatch, stream, line, code, written):
     (folder / "b.yaml").write_text(BATCH)
     before = listing(folder)
     name, *options = line.split()
@@ -216,7 +152,7 @@ def test_a_reader_that_leaves_stops_no_work(
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
-def test_interrupt_leaves_nothing(folder: Path) -> None:
+def test_interrupt_leaves_nothing(folder):
     n = np.arange(20 * RATE)
     soundfile.write("long.wav", 0.3 * np.sin(n * 0.3) + 0.1 * np.sin(n**1.5 * 1e-3), RATE)
     before = listing(folder)

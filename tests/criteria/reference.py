@@ -1,35 +1,50 @@
 """Every criterion as one formula over the cells of a plane, as in the literature."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
 
-def criterion_value(name: str, a: Array, order: float | None = None) -> float:
-    """Value of a plane `a = |X|^power`, `[C, T, F]`, in the criterion's own direction."""
-    flat = np.sort(a.ravel().astype(np.float64))
-    n = len(flat)
-    p = flat[flat > 0] / flat.sum()
+def frame_weights(centers: Array, samples: int) -> Array:
+    """Share of time of each learned frame, 1 on average, `[T]`."""
+    between = (centers[:-1] + centers[1:]) / 2
+    shares = np.diff(between, prepend=0.0, append=max(samples - 1.0, 1.0))
+    return shares / shares.mean()
+
+
+def criterion_value(
+    name: str, a: Array, order: float | None = None, weights: Array | None = None
+) -> float:
+    """Value of a plane `a = |X|^power`, `[C, T, F]`, in the criterion's own direction.
+
+    `weights [T]` are those of the frames; Gini's coefficient has none.
+    """
+    a = a.astype(np.float64)
+    w = np.ones(a.shape[1]) if weights is None else weights
+
+    def total(values: Array) -> float:
+        return float(w @ values.sum((0, 2)))
+
+    s1, root = total(a), np.sqrt(a.shape[0] * a.shape[2] * w.sum())
     if name == "entropy":
-        return float(-(p * np.log(p)).sum())
+        return np.log(s1) - total(a * np.log(np.maximum(a, 1e-300))) / s1
     if name == "renyi":
         alpha = 3.0 if order is None else order
-        return float(np.log((p**alpha).sum()) / (1 - alpha))
-    if name == "kurtosis":
-        return float(np.mean(a.shape[-1] * (a**4).sum(-1) / (a**2).sum(-1) ** 2))
+        return (np.log(total(a**alpha)) - alpha * np.log(s1)) / (1 - alpha)
+    if name == "kurtosis":  # of each frame; one without sound counts as flat
+        squares = (a**2).sum(-1)
+        silent = squares == 0
+        frames = a.shape[2] * (a**4).sum(-1) / np.where(silent, 1, squares**2)
+        return float((w * np.where(silent, 1, frames)).sum() / (w.sum() * len(a)))
     if name == "concentration":
-        return float((flat**4).sum() / (flat**2).sum() ** 2)
-    l1l2 = flat.sum() / np.sqrt((flat**2).sum())
-    if name == "l1l2":
-        return float(l1l2)
-    if name == "hoyer":
-        return float((np.sqrt(n) - l1l2) / (np.sqrt(n) - 1))
+        return total(a**4) / total(a**2) ** 2
     if name == "lp":
         q = 0.5 if order is None else order
-        return float((flat**q).sum() / (flat**2).sum() ** (q / 2))
-    assert name == "gini"
-    k = np.arange(1, n + 1)
-    return float(((2 * k - n - 1) * flat).sum() / (n * flat.sum()))
+        return total(a**q) / total(a**2) ** (q / 2)
+    if name == "gini":
+        flat = np.sort(a.ravel())
+        n = len(flat)
+        return float(((2 * np.arange(1, n + 1) - n - 1) * flat).sum() / (n * flat.sum()))
+    ratio = s1 / np.sqrt(total(a**2))
+    return float({"l1l2": ratio, "hoyer": (root - ratio) / (root - 1)}[name])

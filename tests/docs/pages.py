@@ -1,7 +1,5 @@
 """The pages of the documentation, and a way to run what they show as a reader would."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

@@ -1,7 +1,5 @@
 """Links, pictures and the command reference of the pages; and, slowly, every command that they show."""
 
-from __future__ import annotations
-
 import re
 import runpy
 import shutil

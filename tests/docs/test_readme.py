@@ -1,11 +1,8 @@
 """What the README says of set-up, files and options holds, and its commands run."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,7 +15,7 @@ SET_UP = [block for block in blocks("sh", "README.md") if "-m venv" in block]
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path):
     return furnish(tmp_path)
 
 

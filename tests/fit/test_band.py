@@ -89,17 +89,13 @@ def test_lengths_outside_follow_those_within():
     assert (lengths[seen.stop :] == lengths[seen.stop - 1]).all()
 
 
-def whistles_in_rumble() -> tuple[np.ndarray, np.ndarray]:
+@each("n_fft", [None, 1024])
+def test_a_band_finds_the_window_of_what_lies_in_it(n_fft):
     """Quick whistles of 2 to 3 kHz alone, and with a steady hum ten times as loud."""
     t = np.arange(round(2 * RATE)) / RATE
     local = t % 0.25
     whistle = np.sin(2 * np.pi * (2000 * local + 4000 * local**2)) * (local < 0.12)
-    return whistle, whistle + 10 * np.sin(2 * np.pi * 90 * t)
-
-
-@each("n_fft", [None, 1024])
-def test_a_band_finds_the_window_of_what_lies_in_it(n_fft):
-    whistle, noisy = whistles_in_rumble()
+    noisy = whistle + 10 * np.sin(2 * np.pi * 90 * t)
     options = {"criterion_fmin": 1500.0, "n_fft": n_fft}
     alone = optimize(whistle, RATE, **options)
     everything = optimize(noisy, RATE, n_fft=n_fft)

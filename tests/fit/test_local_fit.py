@@ -1,10 +1,18 @@
-"""The fit under the local criterion: known answers, invariances, modes and refusals."""
+"""The fit under the local criterion: known answers, invariances, modes and refusals;
+
+its tiles, its exact path and its splines on small tables.
+"""
+
+import itertools
 
 import numpy as np
 import pytest
 import torch
 
+from dstft_cli.criteria.tiling import Tiling, log_lengths
 from dstft_cli.errors import UsageError
+from dstft_cli.fit.local_descent import spline_costs
+from dstft_cli.fit.local_search import exact_path
 from dstft_cli.records import StopReason
 from dstft_cli.stft import Frames, Transform, map_spectra
 
@@ -122,10 +130,11 @@ def test_one_knock_does_not_decide_for_a_recording():
     assert abs(lengths[1] / lengths[0] - 1) < 1 / 3
 
 
-def test_lengths_have_the_shape_of_their_mode_and_never_lose():
-    x = chirp()
+def test_lengths_have_the_shape_of_their_mode_and_more_freedom_never_loses():
+    final = {}
     for mode in WINDOW_MODES:
-        result = local(x, 8000.0, window_mode=mode)
+        result = local(chirp(), 8000.0, window_mode=mode, n_fft=1024)
+        final[mode] = result.criterion.final
         F, T = result.n_fft // 2 + 1, result.frames
         shape = {"time": (1, T), "frequency": (F, 1), "time-frequency": (F, T)}.get(mode, (1, 1))
         assert result.window_length.shape == shape, mode
@@ -143,11 +152,6 @@ def test_lengths_have_the_shape_of_their_mode_and_never_lose():
             assert of.table_bound <= min(of.best_fixed, searched) + 1e-9, mode
             assert {"start", "table", "search", "descent"} == set(steps.phase)
             assert np.isclose(steps.criterion[-1], of.final, atol=1e-6)
-
-
-def test_more_freedom_has_a_lower_j():
-    found = {mode: local(chirp(), 8000.0, window_mode=mode, n_fft=1024) for mode in WINDOW_MODES}
-    final = {mode: result.criterion.final for mode, result in found.items()}
     assert final["time"] <= final["constant"] <= final["fixed"]
     assert final["frequency"] <= final["constant"]
     assert final["time-frequency"] < min(final["time"], final["frequency"])
@@ -266,3 +270,47 @@ def test_a_signal_may_be_a_tensor_of_whole_numbers():
     x = (1000 * chirp()).astype(np.int16)
     result = local(torch.from_numpy(x), 8000.0, window_mode="constant")
     assert result.criterion.final < result.criterion.start
+
+
+LOGS = np.log(log_lengths(16, 512))
+
+
+def test_path_is_the_best_of_all_assignments():
+    for seed, price in itertools.product(range(5), (0.0, 0.003, 0.05, 1.0)):
+        costs = np.random.default_rng(seed).uniform(0, 0.1, (5, 4))
+        logs = np.log([16.0, 23, 32, 45])
+        best = min(
+            costs[range(5), list(m)].sum() + price * np.abs(np.diff(logs[list(m)])).sum()
+            for m in itertools.product(range(4), repeat=5)
+        )
+        found = exact_path(costs, logs, price)
+        assert np.isclose(found.value, best, rtol=1e-12, atol=0), (seed, price)
+        attained = costs[range(5), found.index].sum()
+        assert np.isclose(found.cost, attained)
+
+
+def test_splines_pass_through_the_table_and_their_slope_is_the_gradient():
+    rng, step = np.random.default_rng(0), 1e-6
+    for shape in ((3,), (4, 5)):  # rows; tiles
+        best, depth = rng.uniform(LOGS[0], LOGS[-1], shape), rng.uniform(0.1, 0.3, shape)
+        table = torch.from_numpy(np.stack([depth * (z - best) ** 2 for z in LOGS]))
+        costs = spline_costs(table, LOGS)
+        for z, expected in zip(LOGS, table, strict=True):
+            values, _ = costs(torch.full(shape, z, dtype=torch.float64))
+            torch.testing.assert_close(values, expected, rtol=0, atol=1e-12)
+        z = torch.from_numpy(rng.uniform(LOGS[0] + 0.1, LOGS[-1] - 0.1, shape))
+        quotient = (costs(z + step)[0] - costs(z - step)[0]) / (2 * step)
+        torch.testing.assert_close(costs(z)[1], quotient, rtol=1e-5, atol=1e-9)
+
+
+def test_bands_add_up_to_one_and_narrow_towards_low_frequencies():
+    for rate, low, high in ((44100.0, 128, 8192), (20.0, 16, 512), (8000.0, 2, 4)):
+        tiling = Tiling(rate, log_lengths(low, high))
+        frequencies = np.linspace(0, rate / 2, 500)
+        np.testing.assert_allclose(tiling.triangles(frequencies).sum(0), 1)
+        assert tiling.centers[0] == 0
+        assert np.isclose(tiling.centers[-1], rate / 2)
+        assert (np.diff(tiling.centers) > 0).all()
+        assert tiling.allowed.any(0).all()
+        whole = tiling.bin_weights(512).sum()
+        assert np.isclose(whole, 1), "cells cover the plane once"

@@ -32,7 +32,7 @@ def clicks() -> np.ndarray:
 @each("window_mode", ["time", "frequency"])
 def test_auto_n_fft_does_not_grow_with_the_recording_for_a_given_hop(window_mode):
     asked = request(RATE, hop_length=64.0, window_mode=window_mode, threads=1)
-    short, long = (choose_n_fft(Problem.of(warble(s), asked, None, None)).n_fft for s in (3, 12))
+    short, long = (choose_n_fft(Problem.of(warble(s), asked, None, None)).n_fft for s in (2, 6))
     assert long <= short
 
 
@@ -66,14 +66,6 @@ def test_an_order_that_underflows_is_refused_and_float64_helps():
     assert result.criterion.table_bound is not None
 
 
-def test_a_descent_that_leads_nowhere_says_so():
-    best = float(optimize(warble(1), RATE, n_fft=1024).window_length[0, 0])
-    options = {"n_fft": 1024, "optimizer": "sgd", "search": False, "win_length": best}
-    result = optimize(warble(1), RATE, **options, lr=1e9)
-    assert result.window_length.tolist() == [[best]]
-    assert "descent_stuck" in kinds(result)
-
-
 def test_any_layout_of_the_signal_gives_the_same():
     x = np.round(3000 * NOISE).astype(np.int16)
     x[7] = -32768
@@ -95,11 +87,11 @@ def test_normalizations_that_reward_quiet_frames_are_told():
 def test_every_combination_is_refused_or_keeps_what_is_promised():
     fitted = []
 
-    @settings(max_examples=200, deadline=None, derandomize=True, database=None)
+    @settings(max_examples=120, deadline=None, derandomize=True, database=None)
     @given(cases())
     def one(case):
         fitted.append(check(*case))
 
     one()
-    assert len(fitted) >= 200
+    assert len(fitted) >= 120
     assert sum(fitted) > len(fitted) / 2

@@ -1,4 +1,4 @@
-"""The cheapest path against every path."""
+"""The cheapest path and the cheapest grid against every assignment; the price of change."""
 
 from itertools import product
 
@@ -6,13 +6,35 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import maximum_flow
 
 from dstft_cli.fit import path as module
-from dstft_cli.fit.path import cheapest_path, cheapest_paths
+from dstft_cli.fit.path import cheapest_assignment, cheapest_path, cheapest_paths
+from dstft_cli.fit.variables import FreeLengths, Neighbours
 from fit.cases import each
 
 
-def price(cost: np.ndarray, positions: np.ndarray, path: np.ndarray) -> float:
+@settings(max_examples=30, deadline=None)
+@given(
+    shape=st.tuples(st.integers(1, 5), st.integers(1, 5)),
+    seed=st.integers(0, 2**32 - 1),
+    every_row=st.booleans(),
+)
+def test_the_price_of_change_is_that_between_neighbouring_cells(shape, seed, every_row):
+    rng = np.random.default_rng(seed)
+    grid = rng.choice([100.0, 200.0, 400.0], shape)
+    neighbours = Neighbours(shape, (0.5, 0.125))
+    z = np.log(grid)
+    expected = 0.5 * np.abs(np.diff(z, axis=0)).sum() + 0.125 * np.abs(np.diff(z, axis=1)).sum()
+    assert neighbours.change(z.ravel()) == pytest.approx(expected)
+    free = FreeLengths.runs(grid.ravel(), neighbours, every_row=every_row)
+    at = free.variables(grid.ravel())
+    assert np.allclose(free.lengths(at), grid.ravel())
+    assert free.smoothness(at)[0] == pytest.approx(expected)
+
+
+def chain_price(cost: np.ndarray, positions: np.ndarray, path: np.ndarray) -> float:
     return float(cost[np.arange(len(path)), path].sum() + abs(np.diff(positions[path])).sum())
 
 
@@ -25,8 +47,8 @@ def test_cheapest_of_all_paths(T, M, seed, stiffness):
     path = cheapest_path(cost, positions)
     assert path.shape == (T,)
     assert ((path >= 0) & (path < M)).all()
-    cheapest = min(price(cost, positions, np.array(p)) for p in product(range(M), repeat=T))
-    assert price(cost, positions, path) == pytest.approx(cheapest, abs=1e-9)
+    cheapest = min(chain_price(cost, positions, np.array(p)) for p in product(range(M), repeat=T))
+    assert chain_price(cost, positions, path) == pytest.approx(cheapest, abs=1e-9)
 
 
 def textbook_price(cost: np.ndarray, positions: np.ndarray) -> float:
@@ -46,7 +68,7 @@ def test_long_paths(T, stiffness):
     positions = stiffness * np.arange(9.0)
     path = cheapest_path(cost, positions)
     assert len(path) == T
-    assert price(cost, positions, path) == pytest.approx(textbook_price(cost, positions))
+    assert chain_price(cost, positions, path) == pytest.approx(textbook_price(cost, positions))
     changes = np.count_nonzero(np.diff(path))
     if stiffness == 0.0:
         np.testing.assert_array_equal(path, cost.argmin(1))
@@ -76,5 +98,106 @@ def test_every_line_of_many_gets_its_cheapest_path(T, lanes, enough):
     assert paths.shape == (T, 3)
     for line in range(3):
         own = cost[..., line]
-        found = price(own, positions, paths[:, line])
+        found = chain_price(own, positions, paths[:, line])
         assert found == pytest.approx(textbook_price(own, positions), rel=1e-12)
+
+
+def price(cost, positions, neighbours, assignment) -> float:
+    unpaid = cost[np.arange(len(assignment)), assignment].sum()
+    return float(unpaid + neighbours.change(positions[assignment]))
+
+
+def random_case(shape, positions, stiffness, seed):
+    """Costs of about 1, and prices of about `stiffness` for the whole way between positions."""
+    rng = np.random.default_rng(seed)
+    cost = rng.standard_normal((int(np.prod(shape)), positions))
+    where = np.linspace(0, 1, positions) + rng.uniform(0, 0.3 / positions, positions)
+    return cost, where, Neighbours(shape, tuple(stiffness * rng.uniform(0.3, 2, 2)))
+
+
+def every_price(cost, positions, neighbours) -> np.ndarray:
+    """Of all assignments."""
+    rows, count = cost.shape
+    every = np.array(list(product(range(count), repeat=rows)))
+    grids = positions[every].reshape(-1, *neighbours.shape)
+    total = cost[np.arange(rows), every].sum(1)
+    for axis, step in enumerate(neighbours.prices, start=1):
+        total = total + step * np.abs(np.diff(grids, axis=axis)).sum((1, 2))
+    return total
+
+
+@each("stiffness", [0.1, 0.3, 1.0, 3.0])
+@each(("shape", "positions"), [((2, 3), 3), ((3, 3), 2), ((5, 2), 2)])
+def test_nine_of_ten_small_grids_are_solved_exactly(shape, positions, stiffness):
+    exact, lost = 0, 0.0
+    for seed in range(60):
+        cost, where, neighbours = random_case(shape, positions, stiffness, seed)
+        least = every_price(cost, where, neighbours).min()
+        before = cost.copy()
+        found = price(cost, where, neighbours, cheapest_assignment(cost, where, neighbours))
+        assert np.array_equal(cost, before)
+        constant = cost.sum(0).min()
+        assert least - 1e-9 <= found <= constant + 1e-9
+        exact += found <= least + 1e-9
+        lost += found - least
+    assert exact >= 0.9 * 60
+    assert lost <= 0.05 * 60
+
+
+@each("stiffness", [0.2, 1.0, 5.0])
+@each("shape", [(2, 3), (7, 4), (1, 9), (13, 22)])
+def test_a_start_is_only_improved(shape, stiffness):
+    for seed in range(4):
+        cost, where, neighbours = random_case(shape, 4, stiffness, seed)
+        start = np.random.default_rng(seed).integers(0, 4, len(cost))
+        given = start.copy()
+        found = cheapest_assignment(cost, where, neighbours, start)
+        assert np.array_equal(start, given)
+        before, after = (price(cost, where, neighbours, x) for x in (start, found))
+        assert after < before
+        again = cheapest_assignment(cost, where, neighbours, found)
+        assert price(cost, where, neighbours, again) <= after + 1e-9
+
+
+@each("shape", [(1, 1), (1, 2), (2, 2), (4, 5), (17, 9)])
+def test_free_and_forbidden_changes(shape):
+    cost, positions, _ = random_case(shape, 5, 1.0, 4)
+    free = cheapest_assignment(cost, positions, Neighbours(shape, (0.0, 0.0)))
+    assert free.tolist() == cost.argmin(1).tolist()
+    stiff = cheapest_assignment(cost, positions, Neighbours(shape, (1e6, 1e6)))
+    assert stiff.tolist() == [int(cost.sum(0).argmin())] * len(cost)
+
+
+def least_cut(excess: np.ndarray, prices: tuple[int, int]) -> int:
+    """Least of `Σ_chosen excess + Σ price` over all choices of cells, by the greatest flow.
+
+    Source: Greig, Porteous & Seheult, J. Royal Stat. Soc. B 51 (1989).
+    """
+    rows = np.arange(excess.size).reshape(excess.shape)
+    source, sink = excess.size, excess.size + 1
+    a, b, capacity = [], [], []
+    for axis, step in enumerate(prices):
+        before = rows.take(range(excess.shape[axis] - 1), axis).ravel()
+        after = rows.take(range(1, excess.shape[axis]), axis).ravel()
+        for x, y in ((before, after), (after, before)):
+            a.append(x), b.append(y), capacity.append(np.full(len(x), step))
+    flat = excess.ravel()
+    wanted, shunned = np.flatnonzero(flat < 0), np.flatnonzero(flat > 0)
+    a += [np.full(len(wanted), source), shunned]
+    b += [wanted, np.full(len(shunned), sink)]
+    capacity += [-flat[wanted], flat[shunned]]
+    edges = np.concatenate(capacity).astype(np.int32), (np.concatenate(a), np.concatenate(b))
+    graph = coo_array(edges, shape=(sink + 1, sink + 1)).tocsr()
+    return int(flat[wanted].sum()) + int(maximum_flow(graph, source, sink).flow_value)
+
+
+@each("shape", [(32, 32), (40, 21)])
+def test_a_region_whose_lines_would_not_pay_alone(shape):
+    """Each of its lines gains less than its borders cost; all together gain more."""
+    excess = np.full(shape, 100)
+    excess[7:23, 5:20] = -100
+    cost = np.stack([np.zeros(excess.size), excess.ravel()], axis=1)
+    positions, neighbours = np.array([0.0, 1.0]), Neighbours(shape, (150, 150))
+    found = cheapest_assignment(cost, positions, neighbours)
+    assert price(cost, positions, neighbours, found) == least_cut(excess, (150, 150))
+    assert found.sum() > 200

@@ -1,6 +1,10 @@
-"""Criteria against window length: values by the definition, known answers, long signals in part."""
+"""Criteria against window length: values by the definition, known answers, long signals in part;
+
+which lengths a curve calls good, and how much it says the choice matters.
+"""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,10 +14,12 @@ from criteria.reference import criterion_value
 from dstft_cli.errors import InputError, UsageError
 from dstft_cli.fit.segments import spread_segments
 from dstft_cli.fit.sweep_grids import sweep_grids
+from dstft_cli.records import GOOD_ENOUGH, LITTLE, MUCH, SOMEWHAT, SweepCurve
 from dstft_cli.run.sentences import sentence
 from dstft_cli.stft import stft
 from fit.cases import CRITERIA, kinds, optimize, request, sweep
 
+PAGE = (Path(__file__).parents[2] / "docs" / "sweep.md").read_text(encoding="utf-8")
 RATE = 8000.0
 N = np.arange(12000)
 TONE = np.sin(0.7 * N)
@@ -265,7 +271,7 @@ def test_a_narrow_band_leaves_out_windows_that_see_no_more_of_it():
 
 def test_a_long_signal_is_looked_at_in_segments():
     rng = np.random.default_rng(3)
-    x = np.concatenate([CHIRP * rng.uniform(0.2, 1) for _ in range(20)])
+    x = np.concatenate([CHIRP * rng.uniform(0.2, 1) for _ in range(10)])
     whole = sweep(x, RATE, win_length_max=1024)
     part = sweep(x, RATE, win_length_max=1024, most_points=32 * len(x) // 4)
     assert whole.looked_at == 1
@@ -275,21 +281,8 @@ def test_a_long_signal_is_looked_at_in_segments():
     assert part.curves[0].best_length == pytest.approx(whole.curves[0].best_length, rel=0.1)
 
 
-def test_segments_are_the_same_for_every_hop():
-    length, most = 1_000_003, 1 << 17
-    segments = spread_segments(np.ones((1, length), np.float32), most, longest_hop=100, peak=1.0)
-    middles = (np.arange(8) + 0.5) * length / 8
-    for hop in (1, 7.5, 256, 4096):
-        centers = segments.centers(hop)
-        assert np.allclose(centers / hop % 1, 0)
-        assert np.abs(centers[:, None] - middles).min(1).max() <= most / 16 + 2
-        assert len(centers) == pytest.approx(most / hop, abs=8)
-        assert segments.share(hop) == pytest.approx(len(centers) * hop / length)
-    assert segments.weights(3).tolist() == [1, 1, 1]
-
-
 def test_silent_segments_move_to_where_there_is_sound():
-    x = np.zeros((1, 1 << 21), np.float32)
+    x = np.zeros((1, 1 << 20), np.float32)
     part = x.shape[1] // 8
     for at in range(0, x.shape[1], part):  # where the parts meet, with silence in their middles
         x[0, at : at + 20_000] = np.sin(0.3 * np.arange(20_000))
@@ -297,5 +290,72 @@ def test_silent_segments_move_to_where_there_is_sound():
     for k, start in enumerate(segments.starts):
         assert np.abs(x[0, start : start + segments.size]).max() > 0.99
         assert k * part <= start <= (k + 1) * part - segments.size
-    assert sweep(x, RATE, win_length_max=4096).curves[0].best_length > 2000
+    few = {"win_length_min": 256, "win_length_max": 4096, "most_points": 1 << 21}
+    assert sweep(x, RATE, **few).curves[0].best_length > 2000
     assert optimize(x[0], RATE, max_steps=0).n_fft >= 8192
+
+
+def curve(losses, best=200.0):
+    lengths = 100.0 * 2.0 ** np.arange(len(losses))
+    losses = np.array(losses)
+    return SweepCurve("entropy", "minimize", True, lengths, losses + 5, losses, best, 5.0)
+
+
+def test_good_lengths_end_where_the_loss_passes_a_hundredth():
+    low, high = curve([0.02, 0.0, 0.005, 0.015]).good_lengths
+    assert low == pytest.approx(200 / 2**0.5)
+    assert high == pytest.approx(400 * 2**0.5)
+    low, high = curve([0.02, 0.001, 0.02], best=250.0).good_lengths
+    assert low == pytest.approx(200 * 2 ** (-9 / 19))
+    assert high == pytest.approx(250 * (400 / 250) ** 0.5)
+    assert curve([0.0, 0.001], best=100.0).good_lengths == (100, 200)
+    assert curve([np.inf, 0.0, np.inf]).good_lengths == (200, 200)
+
+
+def test_how_much_it_matters():
+    for loss, matters in (
+        (0.029, "not at all"),
+        (0.031, "little"),
+        (0.09, "little"),
+        (0.11, "somewhat"),
+        (0.29, "somewhat"),
+        (0.31, "a lot"),
+    ):
+        assert curve([loss, 0.0, np.inf]).matters == matters
+        further = "little" if loss < 0.03 else matters
+        assert curve([3.0, loss, 0.0, np.inf], best=400.0).matters == further
+    # losses that add up over many octaves are those of noise
+    assert curve([0.0, 0.02, 0.02, 0.02, 0.04]).matters == "not at all"
+    assert curve([0.0, 0.02, 0.02, 0.04]).matters == "little"
+
+
+def test_the_usual_length_counts_where_it_is_off_by_more_than_two():
+    losses = np.array([0.0, 0.01, 0.05, 0.4, 0.7])
+    lengths = 256 * 2.0 ** np.arange(5)
+    usual = SweepCurve("entropy", "minimize", True, lengths, losses, losses, 256.0, 0.0)
+    assert (usual.at(2048), usual.loss_off_by_two, usual.matters) == (3, 0.01, "a lot")
+    assert curve(losses, best=100.0).matters == "little"
+
+
+def test_the_loss_of_half_and_twice_the_best_length():
+    assert curve([0.2, 0.1, 0.0, 0.1, 0.6], best=400.0).loss_off_by_two == pytest.approx(0.1)
+    # 500 lies between 400 and 800: half of it a third of an octave above 200
+    off = curve([0.5, 0.3, 0.0, 0.1, 0.6], best=500.0)
+    up = np.log2(1000 / 800)
+    assert off.loss_off_by_two == pytest.approx(max(0.3 * (1 - np.log2(250 / 200)), 0.1 + 0.5 * up))
+    assert curve([0.5, 0.0], best=200.0).loss_off_by_two == 0.5  # no further than it goes
+    assert curve([np.inf, 0.0, 0.2]).loss_off_by_two == 0.2
+
+
+def test_the_fft_size_to_use():
+    for best, n_fft in ((1024.0, 1024), (1024 * (1 + 1e-9), 1024), (1025.0, 2048), (3.5, 4)):
+        assert curve([0.0, 0.0], best=best).n_fft == n_fft
+    x = np.random.default_rng(0).standard_normal(4000)
+    given, free = sweep(x, 8000, n_fft=512), sweep(x, 8000)
+    assert given.n_fft_of(given.curves[0]) == 512
+    assert free.n_fft_of(free.curves[0]) == free.curves[0].n_fft
+
+
+def test_the_page_names_the_thresholds():
+    for threshold in (GOOD_ENOUGH, LITTLE, SOMEWHAT, MUCH):
+        assert f" {threshold:g} " in PAGE

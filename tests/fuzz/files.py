@@ -1,7 +1,5 @@
 """Damaged files: every run ends in time, in little memory, in one line or a whole result."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator
@@ -13,8 +11,7 @@ import numpy as np
 from dstft_cli.results import read_parameters
 
 from .forked import Outcome, Run, campaign, warm_up
-from .mutate import mutated
-from .seeds import BATCH, FORMATS, SETTINGS, recording
+from .mutate import BATCH, FORMATS, SETTINGS, mutated, recording
 
 KINDS = (*FORMATS, "yaml", "batch")
 RESULT = {"spectrogram.npy", "parameters.npz", "trajectory.csv", "result.json"}
@@ -41,7 +38,7 @@ def _runs(cases: int, seed: int, scratch: Path, first: int) -> Iterator[Run]:
 
 def _run(number: int, kind: str, folder: Path, chance: Random) -> Run:
     """The run of a case; those below 0 are not damaged, and must succeed."""
-    mutate = mutated if number >= 0 else _as_it_is
+    mutate = mutated if number >= 0 else lambda data, *_: data
     (folder / "a.wav").write_bytes(recording("WAV"))
     if kind == "batch":
         (folder / "a.yaml").write_bytes(mutate(BATCH, chance, kind))
@@ -68,10 +65,6 @@ def _run(number: int, kind: str, folder: Path, chance: Random) -> Run:
     return Run(
         number, folder, ["optimize", "-" if piped else "a.wav", *arguments], "a.wav" * piped or None
     )
-
-
-def _as_it_is(data: bytes, chance: Random, kind: str) -> bytes:
-    return data
 
 
 def _problems(outcome: Outcome) -> Iterator[str]:

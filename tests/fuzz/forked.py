@@ -1,7 +1,5 @@
 """Runs of `dstft` in forked processes, which need no import; limited in memory and time."""
 
-from __future__ import annotations
-
 import importlib
 import os
 import resource
@@ -139,7 +137,8 @@ def _start(run: Run) -> int:
             (2, "stderr.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC),
         ):
             os.dup2(os.open(name, mode), target)
-        limit = _mapped() + MEMORY
+        mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        limit = mapped + MEMORY
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
         resource.setrlimit(resource.RLIMIT_CPU, (COMPUTING, COMPUTING + 1))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -148,8 +147,3 @@ def _start(run: Run) -> int:
         code = main(run.arguments)
     finally:
         os._exit(code)
-
-
-def _mapped() -> int:
-    """Address space of this process, bytes."""
-    return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()

@@ -1,7 +1,5 @@
 """`dstft optimize` and `dstft batch` killed at random moments: what has a final name is whole."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import shutil
@@ -17,8 +15,8 @@ from dstft_cli.results import clear_leftovers
 
 from .files import check_result
 from .forked import Outcome, Run, outcomes, warm_up
+from .mutate import recording
 from .results import BATCH
-from .seeds import recording
 
 SINGLES = ["--npy", "single.npy", "--png", "single.png"]
 KNOWN = {"a.wav", "out", "single.npy", "single.png", "stdout.txt", "stderr.txt"}

@@ -1,7 +1,5 @@
 """Directories of results with lies in them, given to the commands that read them."""
 
-from __future__ import annotations
-
 import io
 import json
 import os
@@ -17,8 +15,7 @@ import numpy as np
 
 from .files import check_result
 from .forked import Outcome, Run, campaign, outcomes, warm_up
-from .mutate import cut, flip_bits, write_over
-from .seeds import recording
+from .mutate import cut, flip_bits, recording, write_over
 
 COMMANDS = {
     "apply": ["apply", "learned", "a.wav", "-o", "out", "--no-figures"],

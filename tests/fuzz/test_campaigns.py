@@ -1,7 +1,5 @@
 """The campaigns of this folder, each run as a user would: `pytest -m slow tests/fuzz`."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

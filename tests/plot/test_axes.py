@@ -1,6 +1,5 @@
 """Scales, ticks, titles and fonts."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -39,7 +38,7 @@ def titled(title: str) -> Figure:
     return figure
 
 
-def test_the_scales_are_hz_log10_and_htk_mel() -> None:
+def test_the_scales_are_hz_log10_and_htk_mel():
     assert hz_to_scale(440.0, "linear") == 440.0
     assert hz_to_scale(100.0, "log") == pytest.approx(2.0)
     assert hz_to_scale(700.0, "mel") == pytest.approx(2595 * np.log10(2))
@@ -48,7 +47,7 @@ def test_the_scales_are_hz_log10_and_htk_mel() -> None:
         np.testing.assert_allclose(scale_to_hz(hz_to_scale(hz, scale), scale), hz, rtol=1e-12)
 
 
-def test_the_range_shown() -> None:
+def test_the_range_shown():
     for top, spacing, scale, fmin, fmax, expected in (
         (22050.0, 10.0, "linear", None, None, (0.0, 22050.0)),
         (22050.0, 10.0, "mel", 50.0, 8000.0, (50.0, 8000.0)),
@@ -64,7 +63,7 @@ def test_the_range_shown() -> None:
         assert found == pytest.approx(expected, rel=1e-9)
 
 
-def test_empty_and_impossible_ranges_are_refused() -> None:
+def test_empty_and_impossible_ranges_are_refused():
     for fmin, fmax, name in (
         (4000.0, 4000.0, "fmin"),
         (9000.0, None, "fmin"),
@@ -78,7 +77,7 @@ def test_empty_and_impossible_ranges_are_refused() -> None:
                 frequency_range(8000.0, 10.0, scale, fmin, fmax)
 
 
-def test_frequency_ticks_are_few_and_apart() -> None:
+def test_frequency_ticks_are_few_and_apart():
     log = [50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000]
     np.testing.assert_allclose(frequency_ticks(43.0, 22050.0, "log"), log)
     mel = frequency_ticks(0.0, 22050.0, "mel")
@@ -93,7 +92,7 @@ def test_frequency_ticks_are_few_and_apart() -> None:
             assert low * (1 - 1e-6) <= places[0] < places[-1] <= high * (1 + 1e-6)
 
 
-def test_lengths_as_text_and_ticks() -> None:
+def test_lengths_as_text_and_ticks():
     assert describe_length(1024.0, 44100.0) == "1024 samples (23.2 ms)"
     assert describe_length(300.26, 8000.0) == "300.3 samples (37.5 ms)"
     assert describe_length(600.0, 10.0) == "600 samples (60 s)"
@@ -114,7 +113,7 @@ def test_lengths_as_text_and_ticks() -> None:
 
 @given(low=st.floats(1e-3, 1e5), octaves=st.floats(0.01, 12.0))
 @settings(deadline=None, derandomize=True, max_examples=50)
-def test_every_axis_has_three_ticks(low: float, octaves: float) -> None:
+def test_every_axis_has_three_ticks(low, octaves):
     high = low * 2**octaves
     for log in (True, False):
         for places in (length_ticks(low, high, log), sample_ticks(low, high, log)):
@@ -122,7 +121,7 @@ def test_every_axis_has_three_ticks(low: float, octaves: float) -> None:
             assert low * (1 - 1e-6) <= places[0] < places[-1] <= high * (1 + 1e-6)
 
 
-def test_colour_maps_are_known_or_the_nearest_are_named() -> None:
+def test_colour_maps_are_known_or_the_nearest_are_named():
     for name in ("magma", "gray_r", "Blues"):
         assert check_cmap(name) == name
     for name, near in (("Magma", "magma"), ("virids", "viridis"), ("zzz", "magma, viridis, gray")):
@@ -130,7 +129,7 @@ def test_colour_maps_are_known_or_the_nearest_are_named() -> None:
             check_cmap(name)
 
 
-def test_titles_are_one_printable_line() -> None:
+def test_titles_are_one_printable_line():
     for title, shown in (
         ("plain.wav", "plain.wav"),
         ("two\nlines\tand\x00nul.wav", "two lines and nul.wav"),
@@ -147,7 +146,7 @@ def test_titles_are_one_printable_line() -> None:
 
 
 @pytest.fixture
-def font(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def font(tmp_path, monkeypatch):
     """An installed font that has nothing but 鳥, and draws a square for it."""
     pen: Any = TTGlyphPen(None)
     pen.moveTo((0, 0))
@@ -171,7 +170,7 @@ def font(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return "Only Bird"
 
 
-def test_a_name_in_another_script_falls_back_to_a_font_that_has_it(font: str) -> None:
+def test_a_name_in_another_script_falls_back_to_a_font_that_has_it(font):
     assert can_draw("鳥.wav")
     assert module.fonts_for("鳥.wav") == ([module.FONT, font], set())
     (text,) = titled("鳥.wav").texts
@@ -180,7 +179,7 @@ def test_a_name_in_another_script_falls_back_to_a_font_that_has_it(font: str) ->
     assert module.fonts_for("bird.wav") == ([module.FONT], set())
 
 
-def test_a_name_that_no_font_has_is_left_out_and_the_rest_is_drawn() -> None:
+def test_a_name_that_no_font_has_is_left_out_and_the_rest_is_drawn():
     character = "\U00012000"  # cuneiform
     assert not can_draw(f"{character}.wav")
     for title, shown in (

@@ -75,14 +75,14 @@ def drawn(pictures: Pictures) -> bytes:
 
 
 @pytest.fixture
-def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+def figures(monkeypatch):
     """The figures that would be rendered while the test runs."""
     kept: list[Figure] = []
     monkeypatch.setattr(module, "render", lambda figure, format: kept.append(figure) or b"")
     return kept
 
 
-def test_panels_have_as_many_columns_and_frames_enough_for_them() -> None:
+def test_panels_have_as_many_columns_and_frames_enough_for_them():
     for lengths, centers, learned, columns in (
         ([[80.0]], EVEN, False, 697),  # known at every time: one each 23 samples
         (np.full((1, 41), 80.0), EVEN, False, 41),
@@ -101,7 +101,7 @@ def test_panels_have_as_many_columns_and_frames_enough_for_them() -> None:
             assert grid.freq_range == own.pool.grid.freq_range
 
 
-def test_the_usual_window_is_a_power_of_two_near_46_ms() -> None:
+def test_the_usual_window_is_a_power_of_two_near_46_ms():
     lengths = {8000: 512, 22050: 1024, 44100: 2048, 48000: 2048, 96000: 4096, 1000: 256}
     for rate, length in lengths.items():
         result = replace(result_of([[80.0]]), sample_rate=float(rate))
@@ -111,9 +111,7 @@ def test_the_usual_window_is_a_power_of_two_near_46_ms() -> None:
 
 
 @pytest.mark.parametrize(("lengths", "columns"), [([[80.0]], 668), (np.full((1, 41), 80.0), 24)])
-def test_the_zoomed_second_lies_around_the_strongest_onset(
-    lengths: Any, columns: int, figures: list[Figure]
-) -> None:
+def test_the_zoomed_second_lies_around_the_strongest_onset(lengths, columns, figures):
     pictures = Pictures(result_of(lengths), title="", offset=100.0)
     magnitude = np.full((pictures.learned.centers.size, 65), 1e-3)
     magnitude[pictures.learned.centers >= 1.05 * RATE] = 1.0
@@ -135,13 +133,13 @@ def test_the_zoomed_second_lies_around_the_strongest_onset(
     assert [line.get_xdata()[0] for line in marks] == pytest.approx([begin, end])
 
 
-def test_a_short_recording_has_no_zoom() -> None:
+def test_a_short_recording_has_no_zoom():
     short = Pictures(replace(result_of([[80.0]], EVEN[:20]), length=8000), title="")
     fill(short.learned)
     assert short.zoomed() == ()
 
 
-def test_all_times_count_from_the_offset(figures: list[Figure]) -> None:
+def test_all_times_count_from_the_offset(figures):
     lengths = np.linspace(20, 100, UNEVEN.size)[None]
     drawn(Pictures(result_of(lengths, UNEVEN, hops_learned=True), title="", offset=60.0))
     *panels, zoomed, _ = titled(figures[0]).values()
@@ -170,9 +168,7 @@ def test_all_times_count_from_the_offset(figures: list[Figure]) -> None:
         ({"criterion_band": (80.0, 2000.0)}, 62.5, 2100.0, True),
     ],
 )
-def test_pictures_show_where_sound_is(
-    options: dict[str, Any], low: float, high: float, said: bool, figures: list[Figure]
-) -> None:
+def test_pictures_show_where_sound_is(options, low, high, said, figures):
     pictures = Pictures(result_of([[80.0]]), title="", **options)
     at, rng = pictures.learned.centers, np.random.default_rng(0)
     magnitude = np.sqrt(rng.exponential(1e-7, (at.size, 65)))
@@ -188,7 +184,7 @@ def test_pictures_show_where_sound_is(
     assert axes.get_yscale() == options.get("freq_scale", "log")
 
 
-def test_a_map_of_lengths_is_drawn_at_the_pixels(figures: list[Figure]) -> None:
+def test_a_map_of_lengths_is_drawn_at_the_pixels(figures):
     tiles = np.array([[100.0, 100.0], [20.0, 40.0]], np.float32)
     length_map = LengthMap(np.array([0.0, 4000.0]), np.array([0.0, 16000.0]), tiles, 8)
     result = replace(result_of(tiles), length_map=length_map, scope="local")
@@ -208,9 +204,7 @@ def test_a_map_of_lengths_is_drawn_at_the_pixels(figures: list[Figure]) -> None:
         ((1, 1), HOP / 3 + np.arange(30) * 500.0, True),
     ],
 )
-def test_a_comparison_shows_what_was_learned(
-    shape: tuple[int, int], centers: Any, learned: bool, figures: list[Figure]
-) -> None:
+def test_a_comparison_shows_what_was_learned(shape, centers, learned, figures):
     lengths = np.geomspace(20.0, 125.0, shape[0] * shape[1]).reshape(shape)
     pictures = Pictures(result_of(lengths, centers, hops_learned=learned), title="a.wav")
     assert pictures.plain_lengths == (512.0, 64.0)
@@ -243,17 +237,13 @@ def test_a_comparison_shows_what_was_learned(
         (100.0, 100.0, 1, ["Fixed window"]),
     ],
 )
-def test_what_is_the_same_is_drawn_once(
-    learned: float, best: float, tables: int, names: list[str], figures: list[Figure]
-) -> None:
+def test_what_is_the_same_is_drawn_once(learned, best, tables, names, figures):
     drawn(Pictures(result_of([[learned]], best=best, tables=tables), title=""))
     found = [name.split(":")[0] for name in titled(figures[0]) if "onset" not in name]
     assert found == names
 
 
-def test_a_fixed_window_at_learned_places_is_drawn_beside_the_plain_one(
-    figures: list[Figure],
-) -> None:
+def test_a_fixed_window_at_learned_places_is_drawn_beside_the_plain_one(figures):
     result = result_of([[100.0]], UNEVEN, hops_learned=True, best=100.0)
     drawn(Pictures(result, title=""))
     assert list(titled(figures[0]))[:3] == [
@@ -269,7 +259,7 @@ def test_a_fixed_window_at_learned_places_is_drawn_beside_the_plain_one(
         assert right >= 2.0
 
 
-def test_all_three_pictures_have_the_format_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_three_pictures_have_the_format_asked_for(monkeypatch):
     monkeypatch.setattr(module, "render", lambda figure, format: format)
     pictures = Pictures(result_of([[80.0]]), title="a.wav", format="svg")
     assert [drawn(pictures), pictures.spectrogram(), pictures.trajectory()] == ["svg"] * 3

@@ -1,3 +1,5 @@
+"""The pictures of a spectrogram and of a sweep."""
+
 from typing import Any
 from xml.etree import ElementTree
 
@@ -7,21 +9,23 @@ import pytest
 from dstft_cli.errors import UsageError
 from dstft_cli.plot.axes import render
 from dstft_cli.plot.spectrogram import spectrogram_figure, to_db
+from dstft_cli.plot.sweep import draw_sweep, sweep_figure
+from dstft_cli.records import Sweep, SweepCurve
 
-from .example import pool_of, pool_on, y_ticks
+from .example import check_layout, labelled, pool_of, pool_on, y_ticks
 
 
 def drawn(**options: Any) -> bytes:
     return render(spectrogram_figure(pool_of(), title="a.wav"), **options)
 
 
-def test_decibels_are_below_the_reference_and_clipped() -> None:
+def test_decibels_are_below_the_reference_and_clipped():
     db = to_db(np.array([[2.0, 0.2, 1e-9, 0.0]]), 2.0, 60.0)
     np.testing.assert_allclose(db, [[0.0, -20.0, -60.0, -60.0]], atol=1e-5)
     np.testing.assert_array_equal(to_db(np.zeros((2, 3)), 0.0, 60.0), np.full((2, 3), -60.0))
 
 
-def test_a_spectrogram_shows_the_pool_in_decibels() -> None:
+def test_a_spectrogram_shows_the_pool_in_decibels():
     pool = pool_of(3.0)
     figure = spectrogram_figure(pool, title="bell.wav", db_range=50.0, cmap="viridis")
     axes, bar = figure.axes
@@ -43,14 +47,14 @@ def test_a_spectrogram_shows_the_pool_in_decibels() -> None:
     assert [t.get_text() for t in figure.texts] == ["bell.wav"]
 
 
-def test_the_picture_ends_with_the_recording_and_names_its_channels() -> None:
+def test_the_picture_ends_with_the_recording_and_names_its_channels():
     pool = pool_of(span=(0.0, 1.96))
     axes, bar = spectrogram_figure(pool, title="", channels=3).axes
     assert axes.get_xlim() == (0.0, 1.96)
     assert bar.get_ylabel() == "Mean power of 3 channels (dB below the maximum)"
 
 
-def test_scaled_axes_are_labelled_in_hz() -> None:
+def test_scaled_axes_are_labelled_in_hz():
     for scale, labels in (
         ("log", ["100", "200", "500", "1000", "2000"]),
         ("mel", ["0", "200", "500", "1000", "2000", "3000"]),
@@ -62,7 +66,7 @@ def test_scaled_axes_are_labelled_in_hz() -> None:
         assert axes.get_ylim() == pytest.approx(pool.grid.freq_range)
 
 
-def test_long_times_are_clock_times() -> None:
+def test_long_times_are_clock_times():
     for seconds, label, ticks in (
         (40.0, "Time (s)", [f"{s}" for s in range(0, 41, 5)]),
         (1800.0, "Time (min:s)", [f"{m}:00" for m in range(0, 31, 5)]),
@@ -77,7 +81,7 @@ def test_long_times_are_clock_times() -> None:
         assert [text.get_text() for text, at in labels if low <= at <= high] == ticks
 
 
-def test_svg_and_pdf_carry_no_date_and_repeat_themselves() -> None:
+def test_svg_and_pdf_carry_no_date_and_repeat_themselves():
     pdf = drawn(format="pdf")
     assert pdf.startswith(b"%PDF-")
     assert b"CreationDate" not in pdf
@@ -90,7 +94,7 @@ def test_svg_and_pdf_carry_no_date_and_repeat_themselves() -> None:
     assert data == drawn(format="svg")
 
 
-def test_bad_looks_are_refused() -> None:
+def test_bad_looks_are_refused():
     for options, message in (
         ({"cmap": "virids"}, "'virids' .*viridis"),
         ({"db_range": 0.0}, "0 .*`db_range`"),
@@ -100,7 +104,7 @@ def test_bad_looks_are_refused() -> None:
             spectrogram_figure(pool_of(), title="", **options)
 
 
-def test_the_ends_of_the_criterions_band_are_lines_where_they_are_in_the_picture() -> None:
+def test_the_ends_of_the_criterions_band_are_lines_where_they_are_in_the_picture():
     pool = pool_of(freq_scale="mel", fmin=200.0)
 
     def lines(*band: float | None) -> list[float]:
@@ -110,3 +114,73 @@ def test_the_ends_of_the_criterions_band_are_lines_where_they_are_in_the_picture
     assert lines(None, None) == lines(100.0, 4000.0) == []
     assert lines(500.0, 3000.0) == [500.0, 3000.0]
     assert lines(None, 1000.0) == [1000.0]
+
+
+LENGTHS = 2.0 ** np.arange(5, 12.5, 0.5)
+
+
+def curve(name: str, best: float, *, in_nats: bool = True) -> SweepCurve:
+    losses = 0.3 * np.abs(np.log(LENGTHS / best))
+    return SweepCurve(name, "minimize", in_nats, LENGTHS, losses + 5, losses, best, 5.0)
+
+
+def swept(*curves: SweepCurve) -> Sweep:
+    n_ffts = np.full(len(LENGTHS), 8192)
+    return Sweep(8000.0, 80_000, LENGTHS, n_ffts, n_ffts / 16, curves, 1.0, {}, ())
+
+
+NAMES = ("entropy", "renyi", "kurtosis", "concentration", "l1l2", "hoyer", "lp", "gini")
+EIGHT = swept(*(curve(name, 100.0 + 90 * k) for k, name in enumerate(NAMES)))
+
+
+def test_a_panel_holds_the_curve_its_minimum_and_the_learned_optimum():
+    (axes,) = sweep_figure(swept(curve("entropy", 300.0)), title="a.wav").axes
+    lines = labelled(axes)
+    np.testing.assert_allclose(lines["fixed windows"].get_xdata(), LENGTHS)
+    losses = 0.3 * np.abs(np.log(LENGTHS / 300))
+    np.testing.assert_allclose(lines["fixed windows"].get_ydata(), losses)
+    np.testing.assert_allclose(lines["minimum"].get_xydata(), [[2**8, losses.min()]], rtol=0.5)
+    assert lines["minimum"].get_ydata()[0] == losses.min()
+    np.testing.assert_allclose(lines["learned"].get_xydata(), [[300.0, 0.0]])
+    assert lines["2048, the usual"].get_xdata()[0] == 2048
+    assert axes.get_xscale() == "log"
+    assert axes.get_xlabel() == "Window length (samples)"
+    assert axes.get_ylabel() == "Loss (nats)"
+    own = swept(curve("mine", 300.0, in_nats=False))
+    assert sweep_figure(own, title="").axes[0].get_ylabel() == "Loss (share of best)"
+    assert axes.get_title(loc="left") == "entropy: 300 samples (37.5 ms)"
+    (above,) = axes.child_axes
+    assert above.get_xlabel() == "Window length (ms)"
+    band = axes.patches[0].get_extents().transformed(axes.transData.inverted())
+    low, high = curve("entropy", 300.0).good_lengths
+    assert (band.x0, band.x1) == pytest.approx((low, high))
+
+
+def test_eight_criteria_share_one_page_and_their_axes():
+    figure = sweep_figure(EIGHT, title="a.wav")
+    assert len(figure.axes) == 8
+    assert len({axes.get_ylim() for axes in figure.axes}) == 1
+    assert len({axes.get_xlim() for axes in figure.axes}) == 1
+    top, bottom = figure.axes[:2], figure.axes[-2:]
+    assert [bool(axes.child_axes) for axes in figure.axes] == [True] * 2 + [False] * 6
+    assert all(axes.get_xlabel() for axes in bottom)
+    assert not any(axes.get_xlabel() for axes in top)
+
+
+def test_every_text_has_room():
+    for count in (1, 3, 8):
+        figure = sweep_figure(swept(*EIGHT.curves[:count]), title="A rather long name.wav")
+        check_layout(figure)
+    assert draw_sweep(swept(*EIGHT.curves[:2]), title="a.wav", format="svg").startswith(b"<?xml")
+
+
+def test_what_is_not_finite_is_left_out_and_the_usual_where_it_was_not_computed():
+    losses = np.array([np.inf, 0.0, 0.5])
+    lengths = np.array([50.0, 100.0, 200.0])
+    odd = SweepCurve("odd", "maximize", True, lengths, losses, losses, 100.0, 5.0)
+    sweep = Sweep(1e4, 900, lengths, np.full(3, 256), np.full(3, 16.0), (odd,), 1.0, {}, ())
+    (axes,) = sweep_figure(sweep, title="a.wav").axes
+    lines = labelled(axes)
+    np.testing.assert_array_equal(lines["fixed windows"].get_ydata(), [np.nan, 0.0, 0.5])
+    assert "2048, the usual" not in lines
+    assert axes.get_ylim()[1] == pytest.approx(0.54)

@@ -55,7 +55,7 @@ def figure_of(steps: Trajectory, *, compared: bool = True, **changes: Any) -> Fi
 FULL = trajectory("start", "table", "table", "table", "search", "descent", "descent")
 
 
-def test_plain_windows_stand_by_length_and_lines_mark_what_was_reached() -> None:
+def test_plain_windows_stand_by_length_and_lines_mark_what_was_reached():
     plain = figure_of(FULL).axes[0]
     lines = labelled(plain)
     np.testing.assert_allclose(lines["fixed windows"].get_xdata(), [8.0, 32.0, 128.0])
@@ -77,7 +77,7 @@ def test_plain_windows_stand_by_length_and_lines_mark_what_was_reached() -> None
 GAINS = ["search: 0.9 below best fixed", "descent: 1.1 below the search"]
 
 
-def test_search_and_descent_are_marked_apart_by_step_and_their_gains_told() -> None:
+def test_search_and_descent_are_marked_apart_by_step_and_their_gains_told():
     # all at one time, as under the local criterion
     _, steps, lengths = figure_of(replace(FULL, evaluations=np.full(7, 3))).axes
     lines = labelled(steps)
@@ -97,7 +97,7 @@ def test_search_and_descent_are_marked_apart_by_step_and_their_gains_told() -> N
     assert steps.get_xlim() == (2, 9)
 
 
-def test_a_step_that_is_not_finite_is_left_out() -> None:
+def test_a_step_that_is_not_finite_is_left_out():
     steps = trajectory("start", "search", "descent", "descent", last=float("nan"))
     figure = figure_of(steps)
     lines = labelled(figure.axes[0])
@@ -108,7 +108,7 @@ def test_a_step_that_is_not_finite_is_left_out() -> None:
     ]
 
 
-def test_one_or_two_steps_draw() -> None:
+def test_one_or_two_steps_draw():
     for phases in (["start", "table"], ["start", "search"], ["descent"]):
         figure = figure_of(trajectory(*phases), table_bound=None)
         check_layout(figure)
@@ -119,7 +119,7 @@ def test_one_or_two_steps_draw() -> None:
     assert imread(io.BytesIO(render(alone))).shape[1:] == (1300, 4)
 
 
-def test_steps_without_a_table_have_the_whole_width_and_are_compared_with_the_start() -> None:
+def test_steps_without_a_table_have_the_whole_width_and_are_compared_with_the_start():
     figure = figure_of(trajectory("start", "search", "descent"), compared=False)
     steps = figure.axes[0]
     assert labelled(steps)["start"].get_ydata()[0] == 9.5
@@ -130,7 +130,7 @@ def test_steps_without_a_table_have_the_whole_width_and_are_compared_with_the_st
     check_layout(figure)
 
 
-def test_plain_hops_take_the_place_of_plain_windows_that_are_fixed() -> None:
+def test_plain_hops_take_the_place_of_plain_windows_that_are_fixed():
     phases = ("start", "table", "search", "search", "search", "descent")
     hops = (64.0, 64.0, 32.0, 64.0, 128.0, 120.0)
     steps = replace(
@@ -149,7 +149,7 @@ def test_plain_hops_take_the_place_of_plain_windows_that_are_fixed() -> None:
     assert names == ["search", "start", "descent", "learned"]
 
 
-def test_lengths_that_stay_are_drawn_as_they_lie() -> None:
+def test_lengths_that_stay_are_drawn_as_they_lie():
     lengths = np.array([[100.0, 200.0, 200.0, 900.0]])
     plain = FULL.window_lengths[:4]
     figure = figure_of(replace(FULL, window_lengths=(*plain, lengths, lengths * 1.05, lengths)))
@@ -167,7 +167,7 @@ def test_lengths_that_stay_are_drawn_as_they_lie() -> None:
 
 
 @pytest.mark.parametrize("value", [3.2e-5, 1.7e8])
-def test_every_axis_has_three_ticks_of_plain_numbers(value: float) -> None:
+def test_every_axis_has_three_ticks_of_plain_numbers(value):
     figure = figure_of(
         replace(FULL, criterion=FULL.criterion / 9.5 * value), best_fixed=value, table_bound=None
     )
@@ -192,7 +192,7 @@ GRID = np.geomspace(64.0, 640.0, 15).reshape(3, 5)
         (GRID, "Window length: median and range over cells"),
     ],
 )
-def test_lengths_of_any_shape_show_their_median_and_range(lengths: Any, title: str) -> None:
+def test_lengths_of_any_shape_show_their_median_and_range(lengths, title):
     steps = trajectory("start", "search", "descent")
     shapes = (np.array([[512.0]]), lengths * 2.5, lengths)
     axes = figure_of(replace(steps, window_lengths=shapes)).axes[-1]
@@ -210,7 +210,7 @@ def with_hops(*hops: Any) -> Trajectory:
     return replace(FULL, hop_lengths=start + tuple(np.asarray(h, dtype=float) for h in hops))
 
 
-def test_hops_that_change_have_a_panel() -> None:
+def test_hops_that_change_have_a_panel():
     figure = figure_of(with_hops([64, 64, 64], [60, 70, 90], [50, 80, 400]))
     _, steps, lengths, hops = figure.axes
     assert hops.get_title(loc="left") == "Hop length: median and range over frames"
@@ -228,7 +228,7 @@ def test_hops_that_change_have_a_panel() -> None:
     assert figure.get_size_inches()[1] > figure_of(FULL).get_size_inches()[1]
 
 
-def test_hops_that_stay_have_no_panel() -> None:
+def test_hops_that_stay_have_no_panel():
     cases: list[list[Any]] = [[], [[64.0 * (1 + 1e-9)]], [[80.0], []], [[64, 64], [64, 64]]]
     for hops in cases:
         assert len(figure_of(with_hops(*hops)).axes) == 3
@@ -248,5 +248,5 @@ def test_hops_that_stay_have_no_panel() -> None:
         ({"compared": False}, ["search: 1.4 below start", GAINS[1]]),
     ],
 )
-def test_gains_are_told_in_words(options: dict[str, Any], told: list[str]) -> None:
+def test_gains_are_told_in_words(options, told):
     assert legend(figure_of(FULL, **options).axes[1]) == told

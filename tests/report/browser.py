@@ -1,7 +1,5 @@
 """Chromium without a window, driven over its debugging pipe; for the tests of what pages do."""
 
-from __future__ import annotations
-
 import base64
 import json
 import os

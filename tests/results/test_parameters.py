@@ -22,7 +22,7 @@ NAMES = [
 ]
 
 
-def test_parameters_of_one_length(tmp_path: Path) -> None:
+def test_parameters_of_one_length(tmp_path):
     result = a_result(CONSTANT)
     write_parameters(tmp_path / "parameters.npz", result)
     with np.load(tmp_path / "parameters.npz", allow_pickle=False) as npz:
@@ -44,7 +44,7 @@ def test_parameters_of_one_length(tmp_path: Path) -> None:
     assert stored["trajectory_hop_length"].tolist() == [[4.0]] * 3
 
 
-def test_steps_of_one_length_spread_over_the_shape_of_the_result(tmp_path: Path) -> None:
+def test_steps_of_one_length_spread_over_the_shape_of_the_result(tmp_path):
     for shape in ((1, 5), (33, 1), (33, 5)):
         lengths = np.linspace(10, 64, shape[0] * shape[1]).reshape(shape)
         write_parameters(tmp_path / "p.npz", a_result(lengths))
@@ -56,7 +56,7 @@ def test_steps_of_one_length_spread_over_the_shape_of_the_result(tmp_path: Path)
         np.testing.assert_array_equal(read_parameters(tmp_path / "p.npz").window_length, lengths)
 
 
-def test_hop_lengths_per_frame(tmp_path: Path) -> None:
+def test_hop_lengths_per_frame(tmp_path):
     hops = (np.array([4.0]), np.array([4.0]), np.array([3.0, 4.0, 5.0, 4.5]))
     result = a_result(VARYING, centers=np.array([0, 3.0, 7.0, 12.0, 16.5]), hops=hops)
     write_parameters(tmp_path / "p.npz", result)
@@ -69,7 +69,7 @@ def test_hop_lengths_per_frame(tmp_path: Path) -> None:
     assert (back.window, back.normalization) == ("hann", "energy")
 
 
-def test_a_single_frame(tmp_path: Path) -> None:
+def test_a_single_frame(tmp_path):
     for hop, stored in (([4.0], 4.0), ([], np.nan)):
         hops = (np.array(hop),) * 3
         write_parameters(tmp_path / "p.npz", a_result(CONSTANT, T=1, hops=hops))
@@ -79,7 +79,7 @@ def test_a_single_frame(tmp_path: Path) -> None:
         assert read_parameters(tmp_path / "p.npz").frame_centers.tolist() == [0.0]
 
 
-def test_memory_does_not_grow_with_the_steps(tmp_path: Path) -> None:
+def test_memory_does_not_grow_with_the_steps(tmp_path):
     T = 100_000
     lengths = np.linspace(10, 64, T)[None]
     result = a_result(lengths, T=T, steps=(CONSTANT,) * 40)
@@ -132,14 +132,14 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
 ]
 
 
-def test_parameters_that_are_wrong(tmp_path: Path) -> None:
+def test_parameters_that_are_wrong(tmp_path):
     for changes, name, message in WRONG:
         path = edited(tmp_path / "p.npz", **changes)
         with pytest.raises(InputError, match=f"'{name}' .*{re.escape(message)}|'{name}' {message}"):
             read_parameters(path)
 
 
-def test_files_that_are_no_npz(tmp_path: Path) -> None:
+def test_files_that_are_no_npz(tmp_path):
     path = tmp_path / "p.npz"
     with pytest.raises(InputError, match=r"p.npz does not exist: run"):
         read_parameters(path)
@@ -190,7 +190,7 @@ LIES = [
 ]
 
 
-def test_arrays_that_lie(tmp_path: Path) -> None:
+def test_arrays_that_lie(tmp_path):
     for name, data in LIES:
         path = with_members(tmp_path / "p.npz", **{name: data})
         with pytest.raises(InputError) as caught:
@@ -198,7 +198,7 @@ def test_arrays_that_lie(tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
 
 
-def test_an_archive_that_unpacks_to_gigabytes_is_not_unpacked(tmp_path: Path):
+def test_an_archive_that_unpacks_to_gigabytes_is_not_unpacked(tmp_path):
     """All shapes fit each other: four million frames, in a file a thousand times smaller."""
     T = 4_000_000
     shapes = {"frame_centers": T, "times": T, "hop_lengths": T - 1}

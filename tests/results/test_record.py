@@ -1,8 +1,11 @@
-"""result.json: plain JSON whatever the values and file names are, and read back with care."""
+"""result.json and trajectory.csv: plain whatever values and file names are, read back with care."""
 
+import csv
 import io
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,15 @@ import pytest
 from dstft_cli._version import __version__
 from dstft_cli.errors import InputError, OutputError
 from dstft_cli.records import Result
-from dstft_cli.results import read_record, read_result, result_record, write_json
+from dstft_cli.results import (
+    peak_memory_mb,
+    read_record,
+    read_result,
+    result_record,
+    write_json,
+    write_parameters,
+    write_trajectory,
+)
 from dstft_cli.results.record import is_record
 from results.example import CONSTANT, VARYING, a_result
 
@@ -29,7 +40,7 @@ def record_of(result: Result, **changes: Any) -> dict[str, Any]:
     return result_record(result, **given)
 
 
-def test_record_in_full(tmp_path: Path) -> None:
+def test_record_in_full(tmp_path):
     write_json(tmp_path / "result.json", record_of(a_result(VARYING), warnings=["silence"]))
     assert json.loads((tmp_path / "result.json").read_text(encoding="utf-8")) == {
         "version": __version__,
@@ -58,7 +69,7 @@ def test_record_in_full(tmp_path: Path) -> None:
     }
 
 
-def test_what_is_constant_unknown_or_given_twice() -> None:
+def test_what_is_constant_unknown_or_given_twice():
     for centers, expected in (
         (np.arange(100_000) * 46.3, pytest.approx(46.3, rel=1e-14)),
         (np.array([0.0, 3, 7, 12, 16.5]), {"min": 3.0, "median": 4.25, "max": 5.0}),
@@ -73,7 +84,7 @@ def test_what_is_constant_unknown_or_given_twice() -> None:
     assert record["seconds"]["load"] is None
 
 
-def test_what_is_not_finite_becomes_null(tmp_path: Path) -> None:
+def test_what_is_not_finite_becomes_null(tmp_path):
     for value in (np.nan, np.inf, -np.inf):
         record = record_of(a_result(CONSTANT, final=value), settings={"a": [{"x": (value, 1)}]})
         assert record["criterion"]["final"] is None
@@ -85,7 +96,7 @@ def test_what_is_not_finite_becomes_null(tmp_path: Path) -> None:
         assert json.loads(text)["late"] == [None, 1.0]
 
 
-def test_odd_file_names_come_back(tmp_path: Path) -> None:
+def test_odd_file_names_come_back(tmp_path):
     names = ["grün 鳥.wav", "bad\udcff\udce4.wav", 'back\\slash"quote\n.wav', "\\\udcff", "😀"]
     write_json(tmp_path / "r.json", {"names": [Path(names[1]), *names]})
     text = (tmp_path / "r.json").read_bytes().decode("utf-8")
@@ -102,7 +113,7 @@ def test_odd_file_names_come_back(tmp_path: Path) -> None:
         write_json(tmp_path / "gone" / "r.json", {})
 
 
-def test_what_was_written_is_read(tmp_path: Path) -> None:
+def test_what_was_written_is_read(tmp_path):
     place, record = tmp_path / "result.json", record_of(a_result(CONSTANT))
     record["input"] |= {"sha256": "0" * 64}
     record |= {"outputs": {"x": "d/x"}, "sizes": {"x": 3}}
@@ -118,7 +129,7 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
             read_result(place)
 
 
-def test_records_that_cannot_be_read(tmp_path: Path) -> None:
+def test_records_that_cannot_be_read(tmp_path):
     place = tmp_path / "result.json"
     for content, message in (
         (None, "does not exist"),
@@ -140,3 +151,63 @@ def test_records_that_cannot_be_read(tmp_path: Path) -> None:
     os.mkfifo(place)
     with pytest.raises(InputError, match="is not a file"):
         read_record(place)
+
+
+COLUMNS = "step phase seconds evaluations criterion window_length_min window_length_median "
+COLUMNS += "window_length_max hop_length_min hop_length_median hop_length_max"
+
+
+def test_trajectory(tmp_path):
+    hops = (np.array([4.0]), np.array([4.0, 6.0, 5.0, 5.5]), np.zeros(0))
+    write_trajectory(tmp_path / "t.csv", a_result(VARYING, hops=hops).trajectory)
+    data = (tmp_path / "t.csv").read_bytes()
+    assert data.count(b"\r\n") == data.count(b"\n") == 4
+    with open(tmp_path / "t.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == COLUMNS.split()
+    assert [list(row.values())[:4] for row in rows] == [
+        ["0", "start", "0.0", "0"],
+        ["1", "table", "0.5", "1"],
+        ["2", "search", "1.0", "2"],
+    ]
+    assert [float(row["criterion"]) for row in rows] == [3.5, 1 / 3, 0.1 + 0.2]
+    assert list(rows[2].values())[5:] == ["10.25", "30.0", "64.0", "", "", ""]
+    assert list(rows[1].values())[5:] == ["48.5", "48.5", "48.5", "4.0", "5.25", "6.0"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_full_disk_is_one_line(tmp_path, monkeypatch):
+    result = a_result(VARYING)
+    writes = {
+        "trajectory.csv": lambda path: write_trajectory(path, result.trajectory),
+        "result.json": lambda path: write_json(path, {}),
+        "parameters.npz": lambda path: write_parameters(path, result),
+    }
+    for name, write in writes.items():
+        (tmp_path / name).symlink_to("/dev/full")
+        with pytest.raises(OutputError, match=f"^disk full while writing {name}"):
+            write(tmp_path / name)
+
+
+CODE = """
+import sys
+from dstft_cli.results import peak_memory_mb
+print(sorted({'torch', 'matplotlib'} & {*sys.modules}))
+before = peak_memory_mb()
+bytearray(b"x") * 200_000_000
+print(before, peak_memory_mb())
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="not known on Windows")
+def test_imports_are_light_and_peak_memory_is_that_of_the_process_in_mb():
+    here = np.ones(40_000_000)  # 320 MB held by the parent must not show in the child
+    done = subprocess.run(
+        [sys.executable, "-c", CODE], capture_output=True, text=True, check=True, timeout=60
+    )
+    heavy, *peaks = done.stdout.splitlines()
+    assert heavy == "[]"
+    before, after = map(float, peaks[0].split())
+    assert 5 < before < 200
+    assert after - before == pytest.approx(200, abs=5)
+    assert peak_memory_mb() > here.nbytes / 1e6

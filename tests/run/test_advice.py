@@ -60,12 +60,12 @@ overlap_too_wide: tone: {P} {C} --overlap 0.95 --n-fft 256: --overlap 0.9
 positions_by_plane: tone: {H} constant --n-fft 256: --scope plane
 quiet_frames_rewarded: tone: {P} {T} --normalization none --n-fft 256: --normalization energy
 silent: zero: {F}: --on-silence skip
-spread_rewarded: clicks: {P} {Q} --n-fft 256 --criterion l1l2 {B} 2e3 --criterion-fmax 3e3: --criterion lp
+spread_rewarded: clicks: {P} {W} frequency --n-fft 256 {K} l1l2 {B} 2e3 {K}-fmax 3e3: --criterion lp
 windows_too_long: tone: --win-length 4000: --win-length LIMIT
 """.strip()
-SHORT = {"P": "--scope plane", "H": "--hop-mode", "B": "--criterion-fmin"}
+WORDS = "--scope plane", "--hop-mode", "--criterion-fmin", "--criterion", "--window-mode"
+SHORT = dict(zip("PHBKW", WORDS, strict=True))
 SHORT["S"] = "--no-search --n-fft 256 --max-steps 2"
-SHORT["Q"] = "--window-mode frequency"
 SHORT |= {w[0].upper(): f"--window-mode {w}" for w in ("constant", "fixed", "time")}
 
 

@@ -77,14 +77,6 @@ def test_noise_is_told_once_and_not_as_a_bound(tmp_path, capsys):
         assert "score alike" in warning
 
 
-def test_noise_keeps_the_first_fft_size_or_a_larger_one(tmp_path, capsys):
-    for seed in range(2):
-        noise = np.random.default_rng(seed).standard_normal(4 * RATE)
-        run(write(tmp_path / f"{seed}.wav", 0.1 * noise), tmp_path / f"{seed}", capsys)
-        record = json.loads((tmp_path / f"{seed}" / "result.json").read_text())
-        assert record["n_fft"] >= 512
-
-
 def test_what_is_not_called_noise(tmp_path, capsys):
     """A click in whose last table all lengths score alike; lengths over a narrow range."""
     click = 1.0 * (np.arange(RATE // 10) == 400) + 1e-4 * NOISE[: RATE // 10]

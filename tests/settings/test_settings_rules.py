@@ -1,7 +1,5 @@
 """Contradictions are refused, what has no effect is noted, and what was typed overrules the rest."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest
@@ -27,7 +25,7 @@ def read(typed=(), pairs=(), text="", folder: Path | None = None, **more):
     return merge(dict(typed), pairs, config, note=notes.append, **more), notes
 
 
-def test_contradictions_name_both() -> None:
+def test_contradictions_name_both():
     for given in (
         {"win_length_min": "100ms", "win_length_max": "0.05s"},
         {"win_length": "1025", "n_fft": "1024"},
@@ -57,7 +55,7 @@ def test_contradictions_name_both() -> None:
             merge({}, [f"{name}={str(value).lower()}" for name, value in given.items()])
 
 
-def test_an_option_without_effect_is_noted_and_left_out() -> None:
+def test_an_option_without_effect_is_noted_and_left_out():
     for given, idle, cause in (
         ({"smoothness": "0", "window_mode": "constant"}, "smoothness", "window_mode"),
         ({"smoothness": "1"}, "smoothness", "window_mode"),
@@ -85,7 +83,7 @@ def test_an_option_without_effect_is_noted_and_left_out() -> None:
         assert len(read((), pairs)[1]) == 1, given
 
 
-def test_what_has_an_effect_all_the_same() -> None:
+def test_what_has_an_effect_all_the_same():
     for given in (
         {"lr": "0.1", "optimizer": "sgd"},
         {"max_steps": "9", "window_mode": "frequency", "criterion": "gini", "scope": "plane"},
@@ -102,21 +100,14 @@ def test_what_has_an_effect_all_the_same() -> None:
         assert getattr(settings, name) != OPTIONS[name].default, given
 
 
-def test_without_effect_in_a_file_is_silent(tmp_path: Path) -> None:
+def test_without_effect_in_a_file_is_silent(tmp_path):
     text = "smoothness: 1\norder: 2\nfigures: false\nfreq_scale: log\n"
     settings, notes = read(text=text, folder=tmp_path)
     assert notes == []
     assert settings == Settings(figures=False)
 
 
-def test_precedence(tmp_path: Path) -> None:
-    text = "power: 1\nseed: 1\noffset: 1\npreset: music\nfmin: 31\n"
-    settings, notes = read({"power": "3"}, ["power=2", "seed=2", "seed=4"], text, tmp_path)
-    assert (settings.power, settings.seed, settings.offset) == (3.0, 4, 1.0)
-    assert (settings.fmin, settings.freq_scale, notes) == (31.0, "log", [])
-
-
-def test_a_preset_is_what_its_file_is() -> None:
+def test_a_preset_is_what_its_file_is():
     configs = Path(__file__).parents[2] / "configs"
     for name in PRESETS:
         settings = merge({"preset": name})
@@ -134,7 +125,7 @@ def test_a_preset_is_what_its_file_is() -> None:
         assert all("  # " in line for line in lines if not line.startswith("# ")), name
 
 
-def test_what_was_typed_overrules_a_preset_bounds_included() -> None:
+def test_what_was_typed_overrules_a_preset_bounds_included():
     for typed in (
         {"n_fft": "512"},
         {"win_length": "2ms"},
@@ -159,7 +150,7 @@ def test_what_was_typed_overrules_a_preset_bounds_included() -> None:
                         assert values[key] == value.samples(rate), (name, typed)
 
 
-def test_values_of_a_preset_yield_after_a_way_through_json_too() -> None:
+def test_values_of_a_preset_yield_after_a_way_through_json_too():
     values = merge({"preset": "vibration", "n_fft": "512"}).as_dict()
     assert values["win_length_min"] == "50ms"  # 2205 samples at 44.1 kHz
     assert merge(values).request_values(44100.0)["win_length_min"] is None
@@ -167,7 +158,7 @@ def test_values_of_a_preset_yield_after_a_way_through_json_too() -> None:
         merge({**values, "preset": None}).request_values(44100.0)
 
 
-def test_a_typed_value_overrules_a_file_and_only_typed_names_are_told(tmp_path: Path) -> None:
+def test_a_typed_value_overrules_a_file_and_only_typed_names_are_told(tmp_path):
     text = "win_length_min: 512\nwindow_mode: time\n"
     settings, _ = read({"win_length": "100"}, (), text, tmp_path)
     assert (settings.win_length, settings.win_length_min) == (Length(100.0), None)
@@ -180,7 +171,7 @@ def test_a_typed_value_overrules_a_file_and_only_typed_names_are_told(tmp_path: 
         read((), (), "n_fft: 64\nwin_length: 512\n", tmp_path)
 
 
-def test_a_matrix_keeps_what_has_no_effect() -> None:
+def test_a_matrix_keeps_what_has_no_effect():
     given = {
         "window_mode": from_line("window_mode", "constant", "b.yaml:1", rank=OF_JOB),
         "smoothness": from_line("smoothness", "1", "b.yaml:2", rank=IN_MATRIX),
@@ -191,7 +182,7 @@ def test_a_matrix_keeps_what_has_no_effect() -> None:
     assert settings.request_values(8000.0)["smoothness"] is None
 
 
-def test_other_commands_take_their_share(tmp_path: Path) -> None:
+def test_other_commands_take_their_share(tmp_path):
     text = "smoothness: 1\nn_fft: 512\n"
     more = {"kind": SweepSettings, "only": SWEEP_OPTIONS}
     settings, notes = read((), ["lr=0.1"], text, tmp_path, **more)

@@ -1,10 +1,7 @@
 """Every option is declared once; all sources read it alike, and refuse it alike."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import fields
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -31,11 +28,11 @@ def refused(typed=(), pairs=(), config=None) -> str:
     return str(caught.value)
 
 
-def test_examples_cover_every_option() -> None:
+def test_examples_cover_every_option():
     assert list(EXAMPLES) == list(OPTIONS)
 
 
-def test_command_line_set_yaml_and_python_agree(tmp_path: Path) -> None:
+def test_command_line_set_yaml_and_python_agree(tmp_path):
     texts = {name: text for name, (text, _) in EXAMPLES.items()}
     values = {name: value for name, (_, value) in EXAMPLES.items()}
     config = tmp_path / "all.yaml"
@@ -49,7 +46,7 @@ def test_command_line_set_yaml_and_python_agree(tmp_path: Path) -> None:
         assert getattr(expected, name) == value, name
 
 
-def test_auto_and_null_ask_for_the_default(tmp_path: Path) -> None:
+def test_auto_and_null_ask_for_the_default(tmp_path):
     of_words = [n for n, d in OPTIONS.items() if d.default is None and d.auto_is_none]
     assert {"sr", "win_length", "smoothness", "threads"} <= set(of_words)
     for name in of_words:
@@ -60,7 +57,7 @@ def test_auto_and_null_ask_for_the_default(tmp_path: Path) -> None:
     assert str(merge({"output": "auto"}).output) == "auto"  # a name of a directory
 
 
-def test_units() -> None:
+def test_units():
     for text, value in (("500ms", 0.5), ("0.5s", 0.5), ("0.5", 0.5), ("1 S", 1.0)):
         assert merge({"duration": text, "offset": text}).duration == value, text
     for text, value in (("1kHz", 1000), ("80 Hz", 80), ("80", 80), ("0.5khz", 500)):
@@ -74,13 +71,13 @@ def test_units() -> None:
 
 
 @given(st.floats(1e-6, 1e12), st.sampled_from(["samples", "ms", "s"]))
-def test_length_round_trip(value, unit) -> None:
+def test_length_round_trip(value, unit):
     length = Length(value, unit)
     assert Length.parse(str(length)) == length
     assert Length.parse(length.as_json()) == length
 
 
-def test_what_is_no_length() -> None:
+def test_what_is_no_length():
     for text in ("0", "-3", "3parsecs", "", "nan", "inf", "1e999", True, "1 2", "ms"):
         with pytest.raises(UsageError, match="is not a length"):
             Length.parse(text)
@@ -88,7 +85,7 @@ def test_what_is_no_length() -> None:
         Length(float("inf"))
 
 
-def test_values_out_of_range_name_place_and_range(tmp_path: Path) -> None:
+def test_values_out_of_range_name_place_and_range(tmp_path):
     for name, text, words in (
         ("power", "0", "above 0"),
         ("power", "nan", "a number"),
@@ -124,7 +121,7 @@ def test_values_out_of_range_name_place_and_range(tmp_path: Path) -> None:
             assert words in message, message
 
 
-def test_text_that_is_no_value() -> None:
+def test_text_that_is_no_value():
     assert "must not be empty" in refused({"output": " "})
     assert "NUL" in refused({"png": "a\0b"})
     assert "true or false" not in refused({"threads": True})
@@ -134,14 +131,14 @@ def test_text_that_is_no_value() -> None:
         assert merge({"criterion": path}).criterion == path
 
 
-def test_settings_are_frozen_and_closed() -> None:
+def test_settings_are_frozen_and_closed():
     with pytest.raises(AttributeError):
         Settings().power = 1.0  # type: ignore[misc]
     with pytest.raises(TypeError):
         Settings(widow="hann")  # type: ignore[call-arg]
 
 
-def test_json_and_back() -> None:
+def test_json_and_back():
     settings = merge({name: value for name, (_, value) in EXAMPLES.items()})
     values = json.loads(json.dumps(settings.as_dict()))
     assert list(values) == list(OPTIONS)
@@ -156,7 +153,7 @@ def test_json_and_back() -> None:
     assert settings_in_record({**Settings().as_dict(), "smoothness": 0.1}) == Settings()
 
 
-def test_choices_are_those_of_the_core() -> None:
+def test_choices_are_those_of_the_core():
     from dstft_cli.criteria import _BY_NAME
     from dstft_cli.fit.request import DTYPES, SCOPES
     from dstft_cli.run.emit import _LIBRARIES
@@ -175,7 +172,7 @@ def test_choices_are_those_of_the_core() -> None:
         assert set(OPTIONS[name].choices) == set(words), name
 
 
-def test_request_values_are_in_samples() -> None:
+def test_request_values_are_in_samples():
     settings = merge({"hop_length": "10ms", "win_length_max": "512.5", "smoothness": "1"})
     values = settings.request_values(8000.0)
     assert (values["hop_length"], values["win_length_max"], values["sample_rate"]) == (
@@ -190,7 +187,7 @@ def test_request_values_are_in_samples() -> None:
         merge({"win_length": "100ms", "n_fft": "512"}).request_values(8000.0)
 
 
-def test_a_sweep_varies_few_options() -> None:
+def test_a_sweep_varies_few_options():
     assert set(SWEEP_OPTIONS) - set(OPTIONS) == {"csv"}
     for name, declared in SWEEP_OPTIONS.items():
         if name in OPTIONS:
@@ -201,7 +198,7 @@ def test_a_sweep_varies_few_options() -> None:
     assert (settings.criterion, settings.csv, settings.streams) == ("all", "-", ["csv"])
 
 
-def test_every_option_says_what_it_is() -> None:
+def test_every_option_says_what_it_is():
     for kind, options in ((Settings, OPTIONS), (SweepSettings, SWEEP_OPTIONS)):
         declared = {part.name for part in fields(kind)}
         assert set(options) <= declared

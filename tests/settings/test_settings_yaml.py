@@ -1,7 +1,5 @@
 """Settings from files and `--set`: errors name file and line, and nothing in a file can run."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest
@@ -19,7 +17,7 @@ def refused(config: Path | None, pairs=()) -> str:
     return str(caught.value)
 
 
-def test_files_that_are_refused(tmp_path: Path) -> None:
+def test_files_that_are_refused(tmp_path):
     config = tmp_path / "c.yaml"
     for text, line, words in (
         ("power: 1\n\ncriterium: x\n", 3, "did you mean 'criterion'?"),
@@ -51,7 +49,7 @@ def test_files_that_are_refused(tmp_path: Path) -> None:
     assert "belongs to a batch" in refused(CONFIGS / "batch.yaml")
 
 
-def test_bytes_that_are_refused(tmp_path: Path) -> None:
+def test_bytes_that_are_refused(tmp_path):
     config = tmp_path / "garbage.yaml"
     for data, words in (
         (b"RIFF\xff\xfe\x00\x00WAVE", "not UTF-8"),
@@ -67,7 +65,7 @@ def test_bytes_that_are_refused(tmp_path: Path) -> None:
         assert words in message, message
 
 
-def test_places_that_are_no_files(tmp_path: Path) -> None:
+def test_places_that_are_no_files(tmp_path):
     config = tmp_path / "c.yaml"
     config.write_text("")
     for path, words in (
@@ -79,14 +77,14 @@ def test_places_that_are_no_files(tmp_path: Path) -> None:
         assert words in refused(path), path
 
 
-def test_empty_files_are_all_defaults(tmp_path: Path) -> None:
+def test_empty_files_are_all_defaults(tmp_path):
     config = tmp_path / "c.yaml"
     for text in ("", "# nothing\n", "---\n", "null\n", "\ufeff", "{}\n"):
         config.write_text(text, encoding="utf-8")
         assert merge({}, (), config) == Settings(), text
 
 
-def test_text_means_what_it_means_on_the_command_line(tmp_path: Path) -> None:
+def test_text_means_what_it_means_on_the_command_line(tmp_path):
     config = tmp_path / "c.yaml"
     config.write_text("tolerance: 1e-5\ncmap: 0x1\nsearch: no\nnormalization: none\npng: '-'\n")
     settings = merge({}, (), config)
@@ -94,7 +92,7 @@ def test_text_means_what_it_means_on_the_command_line(tmp_path: Path) -> None:
     assert (settings.normalization, settings.png) == ("none", "-")
 
 
-def test_pairs_that_are_refused() -> None:
+def test_pairs_that_are_refused():
     for pair, words in (
         ("hop mode=x", "did you mean 'hop_mode'?"),
         ("--HOP-MODE=x", "did you mean 'hop_mode'?"),

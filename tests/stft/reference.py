@@ -1,7 +1,5 @@
 """The transform as an explicit sum over samples: slow, and as close to the formula as code can be."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -51,20 +49,20 @@ def explicit_stft(
 
     `X[f, i] = Σ_k x[⌊t_i⌋ + k] w(k − frac(t_i); θ[f, i]) exp(−2πj f (k + ⌊K/2⌋) / K)`.
     """
-    K, T = n_fft, len(centers)
-    theta = np.broadcast_to(lengths, (K // 2 + 1, T))
-    X = np.zeros((K // 2 + 1, T), dtype=np.complex128)
+    K, bins = n_fft, np.arange(n_fft // 2 + 1)
     k = np.arange(-(K // 2), K - K // 2)
-    for i, center in enumerate(centers):
-        floor = int(np.floor(center))
-        n = floor + k
-        inside = (n >= 0) & (n < len(x))
-        for f in range(K // 2 + 1):
-            w = profile(window, (k - (center - floor)) / theta[f, i])
-            if normalization == "amplitude":
-                w = w / w.sum()
-            elif normalization == "energy":
-                w = w / np.sqrt((w**2).sum())
-            phase = np.exp(-2j * np.pi * f * (k + K // 2) / K)
-            X[f, i] = (x[n[inside]] * (w * phase)[inside]).sum()
-    return X
+    floor = np.floor(centers).astype(int)
+    n = floor[:, None] + k
+    frames = np.where((n >= 0) & (n < len(x)), x[np.clip(n, 0, len(x) - 1)], 0.0)
+    phase = np.exp(-2j * np.pi * np.outer(k + K // 2, bins) / K)
+    rows = []
+    for theta in lengths if len(lengths) == 1 else np.broadcast_to(lengths, (len(bins), len(n))):
+        w = profile(window, (k - (centers - floor)[:, None]) / theta[:, None])
+        if normalization == "amplitude":
+            w = w / w.sum(1, keepdims=True)
+        elif normalization == "energy":
+            w = w / np.sqrt((w**2).sum(1, keepdims=True))
+        rows.append(w)
+    if len(rows) == 1:
+        return ((frames * rows[0]) @ phase).T
+    return np.stack([(frames * w) @ phase[:, f] for f, w in enumerate(rows)])

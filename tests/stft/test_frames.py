@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from itertools import product
+from unittest import mock
 
 import numpy as np
 import torch
 from fit.cases import each
 
-from dstft_cli.stft import Frames, Transform, spectra, stft
+from dstft_cli.stft import Frames, Transform, bank, spectra, stft
+from dstft_cli.stft.bank import MatrixBank
 from stft.reference import noise
 
 
@@ -76,25 +78,6 @@ def test_frames_are_scaled_and_cast():
     assert block.tolist() == [[[0.0, 0.5, 1.0, 1.5]]]
 
 
-def test_fractions_are_one_zero_where_all_centres_are_whole():
-    x = noise(1, 20)
-    assert Frames(x, np.array([0.0, 4.0, 9.0]), 8).fractions(0, 3).tolist() == [0.0]
-    some = Frames(x, np.array([0.0, 4.5, 9.25]), 8).fractions(1, 3)
-    assert some.tolist() == [0.5, 0.25]
-
-
-def test_places_are_the_fractions_of_the_centres():
-    centers = np.arange(40) * 5.25
-    frames = Frames(noise(2, 150), centers, 16, dtype=torch.float64)
-    fractions, places = frames.places()
-    assert fractions == [0.0, 0.25, 0.5, 0.75]
-    np.testing.assert_array_equal(np.array(fractions)[places], centers % 1)
-    assert frames.few_fractions
-    assert not Frames(noise(2, 150), np.arange(12) * 9.173, 16).few_fractions
-    members = np.flatnonzero(places == 2)
-    torch.testing.assert_close(frames.pick(members)[:, 3], frames.block(14, 15)[:, 0])
-
-
 def test_spectra_in_blocks_equal_the_transform():
     kinds, threads = ("one", "frames", "bins", "cells"), 1
     for hop, kind in product((1.0, 0.75, 0.7919), kinds):
@@ -119,3 +102,23 @@ def test_spectra_in_blocks_equal_the_transform():
         names = {"window": "blackman", "normalization": "amplitude"}
         expected = stft(x, torch.from_numpy(centers[some]), theta, K, **names)
         torch.testing.assert_close(whole[..., some], expected, rtol=1e-11, atol=1e-11)
+
+
+@each("fraction", [0.0, 0.37])
+def test_a_bank_in_parts_or_kept_all_gives_the_same(fraction):
+    rng, transform = np.random.default_rng(3), Transform(128)
+    theta = torch.from_numpy(np.append(128, rng.uniform(4, 128, 64)))
+    centers = np.array([0.0, 13, 14, 60, 149]) + fraction
+    frames = Frames(noise(2, 150), centers, 128, dtype=torch.float64).block(0, 5)
+    whole = MatrixBank(transform, theta, fraction, slopes=True)
+    with mock.patch.object(bank, "_MATRIX_BYTES", 20000):
+        parted, kept = (
+            MatrixBank(transform, theta, fraction, slopes=True, keep=keep) for keep in (False, True)
+        )
+        plain = [MatrixBank(transform, theta, fraction, keep=keep) for keep in (False, True)]
+    assert parted.block > whole.block == kept.block == 1
+    G = torch.view_as_complex(noise(2, 5, 65, 2))
+    for other in (parted, kept):
+        torch.testing.assert_close(other.parts(frames), whole.parts(frames))
+        torch.testing.assert_close(other.spectra(frames), whole.spectra(frames))
+    torch.testing.assert_close(*(one.adjoint(G) for one in plain))
