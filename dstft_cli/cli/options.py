@@ -13,8 +13,7 @@ import typer
 from typer.models import ArgumentInfo
 
 from dstft_cli.cli import console
-from dstft_cli.cli.app import CONTEXT, Command
-from dstft_cli.cli.version import Version
+from dstft_cli.cli.app import CONTEXT, Command, Version
 from dstft_cli.errors import UsageError
 from dstft_cli.settings import OPTIONS, Declaration
 from dstft_cli.settings.option import did_you_mean, option
