@@ -11,9 +11,8 @@ from typing import BinaryIO, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from dstft_cli.audio.checks import BlockChecks
+from dstft_cli.audio.blocks import BlockChecks, HighPass, check_highpass, resampled
 from dstft_cli.audio.decode import Reader, open_reader
-from dstft_cli.audio.filters import HighPass, check_highpass, resampled
 from dstft_cli.audio.source import glance, open_source
 from dstft_cli.audio.spool import SampleStore, SpooledSamples
 from dstft_cli.errors import InputError, UsageError

@@ -131,7 +131,7 @@ def _sweep(
     assert isinstance(settings, SweepSettings)
 
     def job(**streams: Any) -> JobOutcome:
-        from dstft_cli.run.sweep import run_sweep
+        from dstft_cli.run.optimize import run_sweep
 
         return run_sweep(source, settings, **streams)
 
@@ -218,7 +218,7 @@ def _reconstruct(
     to_stdout = output == "-"
     stdout = console.data_output("`output` -") if to_stdout else None
     # imports torch: errors of the command line come first
-    from dstft_cli.run.reconstruct import run_reconstruct
+    from dstft_cli.run.apply import run_reconstruct
 
     with console.progress_bar(quiet) as progress:
         lines, warnings = run_reconstruct(

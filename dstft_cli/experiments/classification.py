@@ -11,10 +11,20 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dstft_cli.experiments.findings import Cell, Findings, Spread, Table
 from dstft_cli.experiments.signals import CLASSES, read_classes, sounds
-from dstft_cli.experiments.training import WORDS, Bench, Compared, Data, Task, Trainings
-from dstft_cli.plot.experiments import grid_figure
+from dstft_cli.experiments.training import (
+    WORDS,
+    Bench,
+    Cell,
+    Compared,
+    Data,
+    Findings,
+    Spread,
+    Table,
+    Task,
+    Trainings,
+)
+from dstft_cli.plot.sweep import grid_figure
 from dstft_cli.records import Progress
 
 SAMPLE_RATE = 4000.0  # Hz, of the synthetic sounds

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from dstft_cli.experiments.findings import Cell, Findings, Table
 from dstft_cli.experiments.signals import SIX_LENGTHS, FloatArray, six_tones
-from dstft_cli.plot.experiments import FramesRow, hops_figure
+from dstft_cli.experiments.training import Cell, Findings, Table
+from dstft_cli.plot.sweep import FramesRow, hops_figure
 from dstft_cli.records import Progress
 from dstft_cli.run.optimize import optimize
 from dstft_cli.stft import DSTFT, istft, stft

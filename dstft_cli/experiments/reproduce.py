@@ -14,7 +14,7 @@ import torch
 from dstft_cli._version import __version__
 from dstft_cli.errors import UsageError
 from dstft_cli.experiments import classification, hops, tracking, windows
-from dstft_cli.experiments.findings import Findings
+from dstft_cli.experiments.training import Findings
 from dstft_cli.records import Progress
 from dstft_cli.results import OutputDirectory, disk_errors, write_json
 

@@ -7,10 +7,9 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor, nn
 
-from dstft_cli.experiments.findings import Findings, Table
 from dstft_cli.experiments.signals import wandering_tones
-from dstft_cli.experiments.training import Bench, Compared, Data, Task
-from dstft_cli.plot.experiments import grid_figure
+from dstft_cli.experiments.training import Bench, Compared, Data, Findings, Table, Task
+from dstft_cli.plot.sweep import grid_figure
 from dstft_cli.records import Progress
 
 SAMPLE_RATE = 1000.0  # Hz

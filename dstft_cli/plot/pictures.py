@@ -10,7 +10,6 @@ from functools import cached_property
 import numpy as np
 
 from dstft_cli.plot.axes import describe_length, render
-from dstft_cli.plot.comparison import Comparison, comparison_figure
 from dstft_cli.plot.pixels import (
     AUDIO_RATE,
     FloatArray,
@@ -19,7 +18,7 @@ from dstft_cli.plot.pixels import (
     frequency_range,
     scale_for,
 )
-from dstft_cli.plot.spectrogram import Band, spectrogram_figure
+from dstft_cli.plot.spectrogram import Band, Comparison, comparison_figure, spectrogram_figure
 from dstft_cli.plot.trajectory import trajectory_figure
 from dstft_cli.records import Result, StopReason
 from dstft_cli.settings.length import time_text

@@ -27,8 +27,14 @@ from markupsafe import Markup
 from dstft_cli._version import __version__
 from dstft_cli.errors import InputError, UsageError, printable, system_reason
 from dstft_cli.records import Progress
-from dstft_cli.report.entry import RECORD, Spread, Summary, read_summary, result_directories
-from dstft_cli.report.thumbnail import thumbnail
+from dstft_cli.report.entry import (
+    RECORD,
+    Spread,
+    Summary,
+    read_summary,
+    result_directories,
+    thumbnail,
+)
 from dstft_cli.results import atomic_file
 from dstft_cli.settings import FIGURE_FORMATS
 from dstft_cli.settings.length import number_text, time_text

@@ -1,7 +1,12 @@
-"""result.json and sweep.json: the record of a run in plain JSON types."""
+"""result.json, sweep.json and their tables, trajectory.csv and sweep.csv.
+
+Records hold plain JSON types. Tables are RFC 4180, UTF-8, with decimal points, in full precision.
+"""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import math
 import re
@@ -17,7 +22,15 @@ from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveFloat, Valid
 
 from dstft_cli._version import __version__
 from dstft_cli.errors import InputError, printable, system_reason
-from dstft_cli.records import GOOD_ENOUGH, USUAL_LENGTH, FloatArray, Result, Sweep, SweepCurve
+from dstft_cli.records import (
+    GOOD_ENOUGH,
+    USUAL_LENGTH,
+    FloatArray,
+    Result,
+    Sweep,
+    SweepCurve,
+    Trajectory,
+)
 from dstft_cli.results.place import check_readable, disk_errors
 from dstft_cli.settings import FIGURE_FORMATS
 
@@ -298,3 +311,59 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(entry) for entry in value]
     return str(value)  # a path, or an object of the user, written as text
+
+
+TRAJECTORY_COLUMNS = (
+    *("step", "phase", "seconds", "evaluations", "criterion"),
+    *("window_length_min", "window_length_median", "window_length_max"),
+    *("hop_length_min", "hop_length_median", "hop_length_max"),
+)
+SWEEP_COLUMNS = (
+    *("criterion", "direction", "phase", "window_length", "milliseconds"),
+    *("n_fft", "hop_length", "value", "loss", "unit"),
+)
+
+
+def write_trajectory(path: Path, trajectory: Trajectory) -> None:
+    """Writes one line per step of the fit.
+
+    Lengths are in samples; hop lengths are empty for a single frame.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    with disk_errors(path.name), open(path, "w", encoding="utf-8", newline="") as file:
+        lines = csv.writer(file)
+        lines.writerow(TRAJECTORY_COLUMNS)
+        for step, phase in enumerate(trajectory.phase):
+            seconds, value = float(trajectory.seconds[step]), float(trajectory.criterion[step])
+            row = [step, phase, seconds, int(trajectory.evaluations[step]), value]
+            for lengths in (trajectory.window_lengths[step], trajectory.hop_lengths[step]):
+                of = (np.min, np.median, np.max)
+                row += [float(f(lengths)) for f in of] if lengths.size else ["", "", ""]
+            lines.writerow(row)
+
+
+def sweep_csv(sweep: Sweep) -> bytes:
+    """The curves as CSV.
+
+    A line per criterion and length (`phase` is `table`), and one per learned optimum (`descent`). Lengths,
+    n_fft and hop, used for the value, are in samples.
+    """
+    text = io.StringIO(newline="")
+    lines = csv.writer(text)
+    lines.writerow(SWEEP_COLUMNS)
+    for curve in sweep.curves:
+        rows = [
+            ("table", length, m, curve.values[m], curve.losses[m])
+            for m, length in enumerate(curve.lengths)
+        ]
+        rows.append(("descent", curve.best_length, curve.minimum, curve.best_value, 0.0))
+        for phase, length, m, value, loss in rows:
+            used = int(sweep.n_ffts[m]), float(sweep.hop_lengths[m])
+            lengths = float(length), float(length) / sweep.sample_rate * 1000
+            values = float(value), float(loss)
+            lines.writerow(
+                [curve.name, curve.direction, phase, *lengths, *used, *values, curve.unit]
+            )
+    return text.getvalue().encode("utf-8")

@@ -1,20 +1,41 @@
-"""`dstft apply`: the parameters learned from one recording, used on another."""
+"""`dstft apply` and `dstft reconstruct`: what was learned, on another recording; the audio of results."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from dstft_cli.errors import InputError, UsageError, printable
+import numpy as np
+from numpy.typing import NDArray
+
+from dstft_cli.audio import audio_format, write_audio
+from dstft_cli.errors import InputError, UsageError, counted, printable
 from dstft_cli.records import Note, Progress, Result
-from dstft_cli.results import Output, StoredParameters, StoredRecord, read_parameters, read_result
+from dstft_cli.results import (
+    Output,
+    StoredParameters,
+    StoredRecord,
+    StoredTransform,
+    atomic_file,
+    disk_errors,
+    open_stft,
+    read_parameters,
+    read_result,
+)
 from dstft_cli.run.emit import check_emitted, check_global
 from dstft_cli.run.optimize import JobOutcome, Stopwatch, cpu_threads, request_of, write_record
 from dstft_cli.run.recording import check_recording, load_recording, naming
 from dstft_cli.settings import OPTIONS, RUN_OPTIONS, Settings, settings_in_record
 from dstft_cli.settings.rules import TYPED
+
+if TYPE_CHECKING:
+    from dstft_cli.stft import Inverse, LeastSquaresInverse
+
+_FULL_SCALE = 1 + 1e-5  # up to half a step of PCM_16 above 1 is rounding, not clipping
 
 
 def run_apply(
@@ -144,4 +165,121 @@ def _check_emit(result: Result, stored: StoredParameters, library: str) -> None:
         library,
         again="run dstft optimize again with",
         whole_at=stored.sample_rate if moved and learned_hop == round(learned_hop) else None,
+    )
+
+
+def run_reconstruct(
+    directory: Path,
+    output: str | None = None,
+    *,
+    subtype: str | None = None,
+    force: bool = False,
+    stdout: BinaryIO | None = None,
+    progress: Progress | None = None,
+) -> tuple[list[str], list[str]]:
+    """Writes the audio whose transform a directory holds; lines of a summary, and warnings.
+
+    Memory depends on n_fft and the number of channels, not on the duration.
+    """
+    import torch
+
+    from dstft_cli.stft import LeastSquaresInverse
+
+    if output is None:
+        output = f"{Path(os.path.realpath(directory)).name}-reconstructed.wav"
+    path = None if output == "-" else Path(output)
+    container, subtype = audio_format(path, subtype)
+    stored = read_learned(directory)
+    with ExitStack() as stack:
+        transform = stack.enter_context(open_stft(directory / "stft.npy"))
+        inverse = _inverse(stored, transform, directory)
+        file = stdout
+        if path is not None:
+            file = stack.enter_context(atomic_file(path, force=force, kind="audio"))
+        assert file is not None
+        beyond, frames = 0, transform.shape[-1]
+
+        def blocks() -> Iterator[NDArray[np.float64]]:
+            nonlocal beyond
+            done = 0
+            starts = inverse.starts()
+            parts = (
+                transform.frames(start, min(start + inverse.block, frames)) for start in starts
+            )
+            for block in inverse.samples(map(torch.from_numpy, parts)):
+                if subtype != "FLOAT":
+                    beyond += int(np.count_nonzero(np.abs(block) > _FULL_SCALE))
+                done += block.shape[1]
+                if progress is not None:
+                    progress("reconstruct", done, stored.samples)
+                yield block
+
+        with disk_errors(path or "standard output"):
+            write_audio(
+                file,
+                blocks(),
+                samples=stored.samples,
+                sample_rate=stored.sample_rate,
+                channels=transform.channels,
+                container=container,
+                subtype=subtype,
+            )
+    summary = [
+        f"reconstructed  {stored.samples} samples, {stored.samples / stored.sample_rate:.3f} s, "
+        f"{stored.sample_rate:g} Hz, {counted(transform.channels, 'channel')}"
+    ]
+    if stored.offset:
+        summary.append(f"begins at      {stored.offset:g} s of the recording")
+    warnings, remedy = [], "learn again with a lower `hop_length` or `overlap`"
+    for count, what in (
+        (inverse.uncovered, "covered by no window and set to zero"),
+        (inverse.weak, "covered only by the ends of windows and inexact"),
+    ):
+        if count:
+            share = count / stored.samples
+            warnings.append(f"{count} samples ({share:.2g} of all) are {what}: {remedy}")
+    if isinstance(inverse, LeastSquaresInverse):
+        steps = counted(inverse.iterations, "iteration")
+        summary.append(f"least squares  {steps}, residual {inverse.residual:.1g}")
+        if not inverse.converged:
+            warnings.append(
+                f"least squares stopped after {inverse.iterations} iterations, residual "
+                f"{inverse.residual:.1g}, and the audio may be inexact: {remedy}"
+            )
+    if path is not None:
+        summary.append(f"audio          {path}")
+    if beyond:
+        warnings.append(f"{beyond} values are beyond [-1, 1] and clipped: use `subtype` FLOAT")
+    return summary, warnings
+
+
+def _inverse(
+    stored: StoredParameters, transform: StoredTransform, directory: Path
+) -> Inverse | LeastSquaresInverse:
+    import torch
+
+    from dstft_cli.stft import LeastSquaresInverse, Transform, inverse_of
+
+    expected = (len(stored.frequencies), len(stored.frame_centers))
+    if transform.shape[-2:] != expected:
+        raise InputError(
+            f"{printable(directory / 'stft.npy')} has shape {transform.shape}, where parameters.npz "
+            f"has {expected[0]} frequencies and {expected[1]} frames: run dstft optimize again"
+        )
+    options: dict[str, Any] = {
+        "channels": transform.channels,
+        "dtype": torch.float64 if transform.dtype == np.complex128 else torch.float32,
+        "threads": torch.get_num_threads(),
+    }
+    kind = Transform(stored.n_fft, stored.window, stored.normalization)
+    tiles, centers, frequencies = stored.length_map, stored.frame_centers, stored.frequencies
+    if tiles is None:
+        return inverse_of(kind, centers, stored.window_length, stored.samples, **options)
+    return LeastSquaresInverse(
+        kind,
+        centers,
+        np.array([[float(tiles.lengths.max())]]),
+        stored.samples,
+        length_of=lambda start, stop: tiles.at(frequencies, centers[start:stop]),
+        **options,
     )

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dstft_cli.audio import Signal, load, probe
-from dstft_cli.audio.checks import percent
+from dstft_cli.audio.blocks import percent
 from dstft_cli.errors import InputError, SkippedError, band_text, counted, printable
 from dstft_cli.records import Note
 from dstft_cli.settings import OPTIONS, Settings, SweepSettings

@@ -9,7 +9,7 @@ import zlib
 import numpy as np
 from PIL import Image
 
-from dstft_cli.report.thumbnail import LARGEST, SIZES, axes_box, thumbnail
+from dstft_cli.report.entry import LARGEST, SIZES, axes_box, thumbnail
 from report.report_example import BOX, a_picture
 
 
