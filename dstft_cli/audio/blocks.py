@@ -148,8 +148,7 @@ _ROUNDING = 1e-6
 class HighPass:
     """Butterworth filter of order 4, 3 dB down at the cut-off, which also removes a constant offset.
 
-    It is causal. The signal is taken as constant before its first sample, so that an offset makes no
-    step. Digital silence is silent again after the decay of the filter.
+    Causal; the signal is taken as constant before its first sample, so that an offset makes no step.
     """
 
     def __init__(self, cutoff: float, sample_rate: float) -> None:

@@ -37,10 +37,7 @@ _ONE_AT_A_TIME = threading.RLock()  # the descriptor belongs to the whole proces
 
 @contextmanager
 def without_remarks() -> Iterator[None]:
-    """Discards standard error within the block: this package has its own messages.
-
-    mpg123, which reads MP3 for libsndfile, writes notes on damaged frames to the descriptor.
-    """
+    """Discards standard error in the block, where mpg123 notes damaged frames: we have messages."""
     with _ONE_AT_A_TIME:
         try:
             kept = os.dup(_STDERR)

@@ -48,10 +48,7 @@ _FORMS = {
 
 
 class _Layout(NamedTuple):
-    """The samples of a file: first byte, bytes in the header, and format.
-
-    `code` is `i` or `f` in `order`, or empty where samples are not plain numbers of `bits`.
-    """
+    """The samples of a file: first byte, bytes in the header, and format."""
 
     kind: bytes
     start: int

@@ -34,21 +34,14 @@ class Line(BaseModel):
 class Journal:
     """The journal of an output folder, which one batch at a time may write.
 
-    A context manager: entering creates the folder, takes the lock and reads what is there.
-
-    Attributes:
-        entries: by output, the last line of each, oldest first.
-        damaged: number of lines that are not valid; they are skipped.
-
-    Raises (on entering):
-        OutputError: the folder cannot be written, or another batch is writing it.
-        UsageError: another file or a link is where the batch writes its own files.
+    Entering creates the folder, takes the lock and reads what is there; OutputError if another batch is
+    writing it, UsageError if another file or a link is where the batch writes its own files.
     """
 
     def __init__(self, folder: Path, *, force: bool) -> None:
         self.path = folder / JOURNAL
-        self.entries: dict[str, Line] = {}
-        self.damaged = 0
+        self.entries: dict[str, Line] = {}  # by output, the last line of each, oldest first
+        self.damaged = 0  # lines that are not valid, which are skipped
         self._force = force
         self._stack = ExitStack()
 
@@ -78,11 +71,7 @@ class Journal:
         self._stack.close()
 
     def append(self, entry: dict[str, Any]) -> None:
-        """Writes the line of a job; it is on disk when this returns.
-
-        Raises:
-            OutputError: the disk is full, or the journal is no longer where it was.
-        """
+        """Writes the line of a job; it is on disk when this returns."""
         line = json.dumps(entry, allow_nan=False).encode() + b"\n"
         with disk_errors(self.path):
             written = os.write(self._file, line)

@@ -187,10 +187,7 @@ def _cause(exit_code: int) -> str:
 
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Threads and processes started in the block ignore keyboard interrupts.
-
-    An interrupt within the block is raised at its end.
-    """
+    """Threads and processes started in the block ignore keyboard interrupts; one is raised at its end."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -203,11 +200,7 @@ def _interrupts_held() -> Iterator[None]:
 
 
 class ClusterExecutor:
-    """The workers of a Dask scheduler at an address such as `tcp://host:8786`.
-
-    Raises:
-        UsageError: a wrong address, no Dask, or no answer of a scheduler.
-    """
+    """The workers of a Dask scheduler at an address such as `tcp://host:8786`; UsageError without it."""
 
     threads = 1  # several workers may share a machine; `threads` in the settings allows more
 

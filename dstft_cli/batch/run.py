@@ -63,17 +63,9 @@ def run_batch(
 ) -> dict[int, dict[str, Any]]:
     """Runs jobs that are missing, failed or changed; writes the journal and `summary.csv`.
 
-    `start` makes the workers, called with the number of jobs if there are any. `force` runs all jobs, and
-    replaces results at their places.
-
-    Returns:
-        By index, the row of every job that has ended: `index`, `name`, `input`, `output`, `settings`
-        (that vary), `status` (`done`, `kept`, `skipped`, `failed`), `key`, `seconds`, `error`, and the
-        values of `worker.NOTHING_FOUND`, as in `result.json` (lengths in samples, `sample_rate` in Hz).
-
-    Raises:
-        UsageError: settings that are not possible on the workers; no job has run.
-        OutputError: the journal cannot be written or was removed, or all workers are lost.
+    `start` makes the workers, called with the number of jobs if there are any. `force` runs all jobs and
+    replaces their results. Returns by index the `_row` of every job that has ended. UsageError for settings
+    that the workers cannot use, before any job; OutputError if the journal or all workers are lost.
     """
     watch = watch or Watch()
     rows: dict[int, dict[str, Any]] = {}
@@ -97,11 +89,7 @@ def run_batch(
 
 
 def kept_rows(plan: Plan, journal: Journal, watch: Watch) -> dict[int, dict[str, Any]]:
-    """By index, the row of every job with a current result.
-
-    A result is current if the journal has it, every file is there with its size, and content, settings
-    and version are the same.
-    """
+    """By index, the row of every job whose result is whole, of the same content, settings and version."""
     lines = journal.entries
     done = [j for j in plan.jobs if j.output in lines and lines[j.output].status == "done"]
     stop = threading.Event()
@@ -273,13 +261,7 @@ _LENGTHS = {"window_length": "median", "window_length_min": "min", "window_lengt
 
 
 def write_summary(plan: Plan, rows: Mapping[int, Mapping[str, Any]]) -> None:
-    """Writes `summary.csv` into the plan's folder, replacing an earlier one.
-
-    The columns are those of `_cells`, with the settings that vary after `output`, and at the end a
-    column per file of the results with its path, relative to the folder. UTF-8; bytes of names that are
-    not UTF-8 are kept. Text that looks like a formula begins with an apostrophe. A job without a row,
-    by index, has an empty status.
-    """
+    """Writes `summary.csv` into the plan's folder, over an earlier one; columns are those of `_cells`."""
     files = sorted({name for row in rows.values() for name in row["files"]})
     table = [_cells(plan, job, rows.get(job.index, {}), files) for job in plan.jobs]
     text = io.StringIO(newline="")

@@ -107,10 +107,7 @@ def sigterm_unwinds() -> Iterator[None]:
 
 
 def occupy_closed_streams() -> None:
-    """Opens closed standard streams on the null device, so that no file gets their number.
-
-    Worker processes inherit them.
-    """
+    """Opens closed standard streams on the null device: no file, nor one of a worker, gets their number."""
     for number in (0, 1, 2):
         try:
             os.fstat(number)
@@ -128,11 +125,7 @@ def tolerate_any_text() -> None:
 
 
 def flush() -> None:
-    """Flushes both streams, so that a closed pipe or a full disk raises here.
-
-    Raises:
-        OSError: the reader closed the pipe, or the disk is full.
-    """
+    """Flushes both streams, so that a closed pipe or a full disk raises OSError here."""
     for stream in (sys.stdout, sys.stderr):
         if stream is not None and not stream.closed:
             stream.flush()
@@ -151,14 +144,7 @@ def _discard() -> None:
 
 
 def data_output(binary: str = "") -> BinaryIO:
-    """Standard output for data.
-
-    Args:
-        binary: the option that sends binary data there, e.g. `--npy -`; empty for text.
-
-    Raises:
-        UsageError: standard output is closed, or is a terminal and the data is binary.
-    """
+    """Standard output for data; `binary` names the option of binary data, which no terminal shows."""
     if sys.stdout is None:
         raise UsageError("standard output is closed: redirect it to a file or a pipe")
     if binary and sys.stdout.isatty():

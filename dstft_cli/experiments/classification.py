@@ -51,11 +51,7 @@ FULL = Size()
 
 
 class Patches(nn.Module):
-    """Patches of log power, 9 bins by 7 frames, through one layer, then mean and maximum.
-
-    Shape:
-        Powers `[B, F, T]` to scores of the classes, `[B, C]`.
-    """
+    """Scores `[B, C]` of powers `[B, F, T]`: patches of 9 bins by 7 frames, one layer, mean and maximum."""
 
     def __init__(self, classes: int, n_fft: int, channels: int = 16) -> None:
         super().__init__()
@@ -79,11 +75,7 @@ def run(
     size: Size = FULL,
     folder: Path | None = None,
 ) -> Findings:
-    """Trains for every window of the grid and every seed.
-
-    On recordings in `folder`, one folder a class, or on synthetic sounds; InputError if the
-    recordings cannot be read or are too few or too short.
-    """
+    """Trains for every window and seed, on synthetic sounds or recordings in `folder`, by class."""
     seeds = [seed + index for index in range(size.repetitions)]
     source: dict[str, Any]
     if folder is None:

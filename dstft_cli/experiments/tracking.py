@@ -35,11 +35,7 @@ FULL = Size()
 
 
 class Scores(nn.Module):
-    """Each bin is scored from the log power of its neighbourhood; the frequency is the mean of the bins.
-
-    Shape:
-        Powers `[B, F, T]` to frequencies in Hz, `[B, T]`. The weights are softmax of the scores.
-    """
+    """Frequencies, Hz, `[B, T]`, of powers `[B, F, T]`: bins weighted by scores of their neighbourhoods."""
 
     frequencies: Tensor
 

@@ -124,10 +124,7 @@ class Trained(NamedTuple):
 
 
 def train(task: Task, data: Data, win_length: float, seed: int, *, learned: bool) -> Trained:
-    """Trains on random batches; the spectrogram of a fixed window is computed once.
-
-    The seed is that of the weights at the start and of the batches, the same for every window.
-    """
+    """Trains on random batches, which like the first weights depend on the seed only, not on the window."""
     began = time.thread_time()
     layer = DSTFT(
         task.n_fft, task.hop_length, win_length, window_mode="constant" if learned else "fixed"

@@ -344,10 +344,7 @@ def samples_axis(axes: Axes, low: float, high: float, unit: float, log: bool, na
 
 
 def length_axis(axes: Axes, low: float, high: float, sample_rate: float, name: str) -> float:
-    """Units that a sample lasts, on a vertical axis that is made for lengths from `low` to `high` samples.
-
-    Left in time, right in samples, with room around; logarithmic where the range is wide.
-    """
+    """Units a sample lasts, on a vertical axis made for `low` to `high` samples, with both units."""
     log = high > LOG_ABOVE * low
     pad = (high / low) ** 0.07 if log else 1 + 0.08 * (high - low) / high + 0.01
     low, high = (low / pad, high * pad) if log else (low - (pad - 1) * high, high * pad)

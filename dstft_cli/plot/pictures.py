@@ -37,13 +37,10 @@ FLOOR = 50.0  # dB below the loudest pixel: levels in which onsets are looked fo
 
 @dataclass(frozen=True)
 class Frames:
-    """The frames of one panel and the pool that takes them: centres, samples, [T]; FFT size, samples.
+    """The frames of one panel, and the pool that takes them."""
 
-    `length` is that of their windows, samples; None: what was learned for them.
-    """
-
-    centers: FloatArray
-    length: float | None
+    centers: FloatArray  # samples, [T]
+    length: float | None  # of windows, samples; None: what was learned for them
     n_fft: int
     pool: PixelPool
 
@@ -53,8 +50,6 @@ class Pictures:
     """Draws `spectrogram`, `comparison` and `trajectory` of a result.
 
     The caller fills `learned.pool`, and for the comparison the pools of `plain()`, then of `zoomed()`.
-    `learned` are the frames of the result, or, where these are few and lengths are known at every
-    time, more.
     """
 
     result: Result
@@ -79,10 +74,7 @@ class Pictures:
         object.__setattr__(self, "learned", learned)
 
     def plain(self) -> tuple[Frames, ...]:
-        """Frames of the comparison's panels above the learned one, pooled in columns like its own.
-
-        They are so close to each other that a column holds the mean level of its time.
-        """
+        """Frames of the panels above the learned one: a column holds the mean level of its time."""
         columns = self.learned.pool.grid.shape[1]
         found = []
         for length in self.plain_lengths:
@@ -92,10 +84,7 @@ class Pictures:
         return tuple(found)
 
     def zoomed(self) -> tuple[Frames, ...]:
-        """Frames of a second around the strongest onset, plain and learned; none of a short recording.
-
-        To be called when `learned` is filled.
-        """
+        """Frames of a second around the strongest onset of the filled `learned`, if there is more."""
         rate, usual = self.result.sample_rate, self._usual_length
         if self._seconds < ZOOM_FROM or usual not in self.plain_lengths:
             return ()
@@ -233,10 +222,7 @@ class Pictures:
 
     @cached_property
     def _names(self) -> tuple[dict[float, str], str]:
-        """Names of the single windows that the comparison shows, by length, and of the learned panel.
-
-        Equal windows share one panel.
-        """
+        """Names of the single windows, by length, and of the learned panel; equal ones share one."""
         usual, best = self._usual_length, self._best_fixed_length
         plain: dict[float, list[str]] = {usual: ["plain"]}
         if best is not None:
@@ -265,11 +251,7 @@ class Pictures:
         return render(figure, self.format)
 
     def comparison(self, plain: Sequence[Frames], zoomed: Sequence[Frames] = ()) -> bytes:
-        """Plain, best single and learned on one colour scale, what was learned, and a second of it.
-
-        Args:
-            plain, zoomed: what the methods of these names gave, filled.
-        """
+        """Plain, best single and learned, what was learned, and a second of it; both arguments filled."""
         result, (names, learned) = self.result, self._names
         panels = [
             (self._label(name, np.array([length])), self._shown(frames.pool))

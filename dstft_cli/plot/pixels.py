@@ -246,10 +246,7 @@ class PixelPool:
         self._power = np.zeros(grid.shape[::-1], np.float32)
 
     def add(self, start: int, magnitude: NDArray[np.floating[Any]]) -> None:
-        """Take |X|, [n, F], of frames `start` to `start + n - 1`.
-
-        ValueError for a block that does not follow the last one, or of another shape.
-        """
+        """Take |X|, [n, F], of frames `start` to `start + n - 1`; ValueError unless they are the next."""
         grid, n, bins = self.grid, len(magnitude), self.grid.frequencies.size
         if magnitude.ndim != 2 or magnitude.shape[1] != bins:
             raise ValueError(f"a block of shape {magnitude.shape} is not [n, {bins}]")
@@ -302,10 +299,7 @@ class PixelPool:
         return np.sqrt(self._power.T)
 
     def on(self, grid: PixelGrid) -> PixelPool:
-        """The same image on the rows of another grid of the same frames.
-
-        A row takes the maximum power of the rows whose centres lie in it, or the nearest row.
-        """
+        """The same image on the rows of another grid: the maximum of rows in one, or the nearest."""
         rows = self.grid.row_frequencies
         low, high = grid.row_edges[:-1], grid.row_edges[1:]
         first, last = np.searchsorted(rows, low), np.searchsorted(rows, high)
@@ -358,10 +352,7 @@ class PixelPool:
 def pool_curve(
     times: FloatArray, values: FloatArray, width: int = CURVE_COLUMNS
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Mean times, smallest, largest and median values of a curve, [T], in at most `width` columns.
-
-    Each column holds as many points, so smallest and largest are the true envelope.
-    """
+    """Mean times, smallest, largest and median values of a curve, [T], in at most `width` columns."""
     size = -(-times.size // width)
     rest = -times.size % size
     t, v = (np.pad(x, (0, rest), constant_values=np.nan).reshape(-1, size) for x in (times, values))

@@ -58,11 +58,7 @@ def spectrogram_figure(
     band: Band = (None, None),
     channels: int = 1,
 ) -> Figure:
-    """A spectrogram in dB below its maximum, over seconds and Hz; axes 1 hold the colour bar.
-
-    `band` are the ends of that of the criterion, Hz; `db_range` is that of the levels shown, dB. Of
-    several `channels` the pool holds the mean power. UsageError as for `check_look`.
-    """
+    """A spectrogram in dB below its maximum, over seconds and Hz; axes 1 hold the colour bar."""
     check_look(db_range, cmap)
     figure = Figure(figsize=(WIDTH, HEIGHT))
     axes = axes_at(figure, LEFT, BOTTOM, WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM)
@@ -108,10 +104,7 @@ def to_db(magnitude: NDArray[Any], reference: float, db_range: float) -> NDArray
 
 
 def plane_image(axes: Axes, grid: PixelGrid, pixels: ArrayLike, **look: Any) -> AxesImage:
-    """Pixels, [height', width'], over time and frequency; `look` goes to matplotlib's `imshow`.
-
-    The rows of the grid are even in the frequency scale and are placed in its units.
-    """
+    """Pixels, [height', width'], even in the scale of the grid; `look` goes to matplotlib's `imshow`."""
     wide = max(1, COLUMNS // grid.shape[1])  # no interpolation between few columns
     repeated = np.repeat(np.asarray(pixels), wide, axis=1)
     frequency_axis(axes, grid)
@@ -147,17 +140,13 @@ Over = Literal["time", "frequency", "plane"]  # dimensions over which window len
 
 @dataclass(frozen=True)
 class Comparison:
-    """The content of a comparison.
-
-    Window lengths, samples, are drawn over time where they are a number, [1, 1], [T] or [1, T], over
-    frequency where [F, 1], as a map where [F, T] or a `LengthMap`, and not at all where None.
-    """
+    """The content of a comparison; window lengths are drawn over `over`."""
 
     panels: Sequence[
         tuple[str, PixelPool]
     ]  # label and pixels, from top to bottom, the learned last
     times: ArrayLike  # frame centres of the learned transform, s, [T]
-    window_lengths: ArrayLike | LengthMap | None
+    window_lengths: ArrayLike | LengthMap | None  # samples: one, [T], [F, 1] or [F, T]
     sample_rate: float
     start_length: float  # samples
     best_fixed_length: float | None  # samples
@@ -205,13 +194,8 @@ def comparison_figure(
 ) -> Figure:
     """Spectrograms on one colour scale above the learned lengths, on one time axis.
 
-    The axes are those of the spectrograms, the window lengths, the hop lengths where they were
-    learned, the zoomed part, the bar of levels, and the bar of lengths where there is a map of them.
-    `title` is any text; the lowest level shown is `db_range` dB below the largest of the learned panel.
-
-    Raises:
-        UsageError: unknown colour map, a db_range that is not above 0.
-        ValueError: window lengths of another shape.
+    Axes: spectrograms, window lengths, hop lengths where learned, the zoomed part, the bar of levels, and
+    that of lengths where there is a map. The lowest level is `db_range` dB below the learned maximum.
     """
     check_look(db_range, cmap)
     over, spectrograms = shown.over, len(shown.panels)

@@ -48,11 +48,7 @@ def draw_sweep(sweep: Sweep, *, title: str, format: str = "png") -> bytes:
 
 @styled
 def sweep_figure(sweep: Sweep, *, title: str) -> Figure:
-    """Loss against window length, a panel for each criterion.
-
-    Below the panels the length is in samples, above them in time. Panels share the axis of
-    lengths, and criteria in nats share that of losses, so that slopes compare.
-    """
+    """Loss against window length, in samples and time, a panel for each criterion, on shared axes."""
     columns = 1 if len(sweep.curves) == 1 else 2
     rows = -(-len(sweep.curves) // columns)
     tall = TALL if rows == 1 else SHORT
@@ -141,11 +137,7 @@ def grid_figure(
     spread: str,
     logarithmic: bool,
 ) -> bytes:
-    """One column per panel: scores over window lengths above, learned lengths over steps below.
-
-    Panels are one to three, recorded figures (`fixed`, `joint` and optionally `frozen`) by title; `score`
-    names the vertical axis, `spread` is the key of the error bars.
-    """
+    """One column per title: scores over window lengths above, learned lengths over steps below."""
     figure = Figure(figsize=(WIDTH, BOTTOM + LOWER + GAP + UPPER + TOP))
     for (name, figures), (left, width) in zip(panels.items(), _columns(len(panels)), strict=True):
         upper = axes_at(figure, left, BOTTOM + LOWER + GAP, width, UPPER)
@@ -163,10 +155,7 @@ def grid_figure(
 def windows_figure(
     panels: Mapping[str, tuple[Mapping[int, float], Mapping[str, float]]],
 ) -> bytes:
-    """One column per criterion: its value over every whole length, and a line for each mode.
-
-    Panels hold, by title, the criterion by window length, samples, and by window mode.
-    """
+    """One column per title: the criterion by window length, samples, and a line for each window mode."""
     figure = Figure(figsize=(WIDTH, BOTTOM + ALONE + TOP))
     columns = _columns(len(panels))
     for (name, (values, finals)), (left, width) in zip(panels.items(), columns, strict=True):

@@ -84,16 +84,8 @@ def trajectory_figure(
 ) -> Figure:
     """Criterion against one length for all frames (left); criterion and lengths by step (right).
 
-    Left: the single windows or hops that were tried. Right: the criterion by step, with what search and
-    descent gained in words, and the learned lengths, or, if these hardly change, their distribution
-    at the last step. An empty side is left out. Steps count from 0, as in `trajectory.csv`.
-
-    Args:
-        trajectory: of one step or more, else ValueError.
-        criterion: its name, its direction, and values to compare with.
-        sample_rate: Hz.
-        title: any text, shown as it is.
-        best_fixed: whether there was a best fixed window; else the start is compared with.
+    The gains of search and descent are in words. Lengths that hardly change are shown as a distribution at
+    the last step. An empty side is left out. Steps count from 0, as in `trajectory.csv`.
     """
     if not len(trajectory):
         raise ValueError("a trajectory without steps")

@@ -100,10 +100,7 @@ def read_summary(directory: Path) -> Summary:
 
 
 def result_directories(top: Path) -> Iterator[tuple[Path, str]]:
-    """Directories with a `result.json` or a failed job of a batch, each with its error or an empty text.
-
-    `top` is included. Links to directories are not followed; leftovers of killed runs are skipped.
-    """
+    """Directories with a `result.json` or a failed job of a batch, `top` too, each with its error."""
     found: dict[Path, str] = {}
     failed: dict[Path, str] = {}
 
@@ -173,10 +170,7 @@ def thumbnail(path: Path) -> Thumbnail | None:
 
 
 def axes_box(picture: Image.Image) -> tuple[int, int, int, int]:
-    """Left, top, right and bottom of the area within the axes; the whole figure if not found.
-
-    Only the upper and the lower line of the frame are dark rows longer than half of the picture.
-    """
+    """Left, top, right and bottom within the axes, by long dark rows; the whole figure if not found."""
     dark = np.asarray(picture.convert("L")) < 128
     height, width = dark.shape
     rows = np.flatnonzero(dark.mean(axis=1) > 0.5)

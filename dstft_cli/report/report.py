@@ -177,10 +177,7 @@ def build_report(
 
 
 def _overview(found: list[tuple[Path, str]], counts: Report) -> tuple[str, list[str]]:
-    """All results in one line, and how often there is which kind of warning; counts the broken ones.
-
-    A kind is what a warning says before its first colon, whatever the numbers.
-    """
+    """All results in one line, and the kinds of warnings (by first words); counts the broken ones."""
     seconds, lengths, kinds = 0.0, [], Counter[str]()
     for directory, failure in found:
         summary, broken = _read(directory, failure)
@@ -208,10 +205,7 @@ def displayed(text: str) -> str:
 
 
 def relative_url(target: Path, start: Path) -> str:
-    """The address of `target` for a page in the directory `start`; both absolute.
-
-    A `file:` address if there is no relative one, as between drives on Windows.
-    """
+    """The address of `target` for a page in `start`, both absolute; a `file:` one between drives."""
     try:
         path = os.path.relpath(target, start)
     except ValueError:

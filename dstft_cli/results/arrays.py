@@ -31,11 +31,7 @@ def write_header(
 
 
 def read_header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Shape, whether in Fortran order, and dtype; `file` is left at the first value.
-
-    Raises:
-        ValueError: a negative size, or a version other than 1.0, the one that dstft writes.
-    """
+    """Shape, whether in Fortran order, and dtype; ValueError for other files than dstft writes."""
     if np.lib.format.read_magic(file) != (1, 0):
         raise ValueError("an .npy of a version other than 1.0")
     try:
@@ -186,12 +182,7 @@ class MeanFrames:
 
 
 class StoredTransform:
-    """An open stft.npy; made by `open_stft`.
-
-    Attributes:
-        shape: (F, T) or (C, F, T); `channels` is C.
-        dtype: complex64 or complex128.
-    """
+    """An open stft.npy, complex [F, T] or [C, F, T]; made by `open_stft`."""
 
     def __init__(self, file: BinaryIO, place: str) -> None:
         self._file = file
@@ -212,11 +203,7 @@ class StoredTransform:
         self._array()  # raises if the file is shorter than its header says
 
     def frames(self, start: int, stop: int) -> NDArray[np.complexfloating]:
-        """Frames `start … stop-1`, complex `[C, n, F]`.
-
-        Raises:
-            InputError: a value is NaN or infinite.
-        """
+        """Frames `start … stop-1`, complex `[C, n, F]`; InputError if a value is NaN or infinite."""
         part = self._array()[..., start:stop]
         part = part if part.ndim == 3 else part[None]
         # a copy, so that the mapping can be freed

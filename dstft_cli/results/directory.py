@@ -225,11 +225,7 @@ def atomic_file(path: Path, *, force: bool, kind: str = "") -> Iterator[BinaryIO
 
 
 def _real_place(place: Path) -> Path:
-    """`place` absolute, with links followed, so that a link is kept and its target replaced.
-
-    Raises:
-        UsageError: `place` is a broken link, or goes through a link in a folder of results.
-    """
+    """`place` absolute, links followed, so that they are kept; UsageError for a foreign link."""
     if os.path.islink(place) and not os.path.exists(place):
         raise UsageError(
             f"{printable(place)} is a link to {printable(os.readlink(place))}, which does not exist: "

@@ -18,13 +18,7 @@ PICTURE_ENDINGS = (*FIGURE_FORMATS, "jpg", "jpeg", "gif", "webp", "tif", "tiff",
 
 
 class Output:
-    """The places of one run, open for writing; made by `Output.open`.
-
-    Attributes:
-        directory: of the results; None for single files or a stream only.
-        draws: whether any picture is wanted.
-        holds_figures: whether pictures go into the directory.
-    """
+    """The places of one run, open for writing; made by `Output.open`."""
 
     def __init__(self, directory: Path | None, settings: Settings, products: Products) -> None:
         self.directory = directory
@@ -49,14 +43,7 @@ class Output:
         products: Products = TRANSFORM,
         ours: bool = False,
     ) -> Iterator[Output]:
-        """Reserves every place for a recording, a file or `-`, before the work begins.
-
-        All places are checked here. Files appear only if the block ends cleanly.
-
-        Raises:
-            UsageError: a place is taken, two outputs share one, or one is the recording itself.
-            OutputError: a place cannot be written, or another run is writing it.
-        """
+        """Reserves every place for a recording, a file or `-`; files appear after a clean end only."""
         directory = settings.output
         if directory is None and settings.writes_directory:
             stem = "stdin" if source == "-" else Path(source).stem
@@ -106,11 +93,7 @@ class Output:
         _send(self._stdout, content, what)
 
     def write_record(self, record: dict[str, Any]) -> None:
-        """The record of the run, to the directory and with `--json` to standard output.
-
-        Adds `outputs`, the final path of every file written, and `sizes`, the bytes of the other files
-        in the directory.
-        """
+        """The record, with paths and sizes, to the directory and with `--json` to standard output."""
         outputs, sizes = {}, {}
         if self._folder is not None and self.directory is not None:
             for name in self._written:

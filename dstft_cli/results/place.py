@@ -62,11 +62,7 @@ def disk_errors(place: Path | str, *, only_full: bool = False) -> Iterator[None]
 
 
 def check_readable(path: Path, *, remedy: str = "run dstft optimize again") -> int:
-    """Size of a file of a result, bytes.
-
-    Raises:
-        InputError: it does not exist, or is a pipe or a device, which may never end.
-    """
+    """Size of a file of a result, bytes; InputError unless it is a regular file, which ends."""
     place = printable(path)
     try:
         status = path.stat()
@@ -92,11 +88,7 @@ def clear_leftovers(places: Iterable[Path]) -> None:
 
 
 def make_parents(folder: Path) -> list[Path]:
-    """Creates `folder` and its parents, like `mkdir -p`; returns the new ones, outermost first.
-
-    Raises:
-        UsageError: one of them is a file.
-    """
+    """Creates `folder` and its parents; the new ones, outermost first. UsageError for a file."""
     missing = []
     while not folder.exists():
         missing.append(folder)

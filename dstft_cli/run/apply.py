@@ -46,11 +46,7 @@ def run_apply(
     stdout: BinaryIO | None = None,
     progress: Progress | None = None,
 ) -> JobOutcome:
-    """Computes the transform of a recording with the parameters in a directory of results.
-
-    The criterion is that of the directory, evaluated on this recording, unless `own` gives one. One
-    of the form `module:object` is code: it is only imported if `own` gives it.
-    """
+    """Computes the transform of a recording with the parameters in a directory of results."""
     watch = Stopwatch()
     stored = read_learned(directory)
     if own.emit != "none":
@@ -177,10 +173,7 @@ def run_reconstruct(
     stdout: BinaryIO | None = None,
     progress: Progress | None = None,
 ) -> tuple[list[str], list[str]]:
-    """Writes the audio whose transform a directory holds; lines of a summary, and warnings.
-
-    Memory depends on n_fft and the number of channels, not on the duration.
-    """
+    """Writes the audio whose transform a directory holds; lines of a summary, and warnings."""
     import torch
 
     from dstft_cli.stft import LeastSquaresInverse

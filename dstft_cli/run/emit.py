@@ -130,10 +130,7 @@ def check_global(window_length: FloatArray, frame_centers: FloatArray, library: 
 def emitted_call(
     result: Result, library: str, settings: Settings | None = None, signal: Signal | None = None
 ) -> str:
-    """The imports, the window and the call, as lines of Python or MATLAB.
-
-    A part of a recording is read by a line of its own; else `x` is what a comment says.
-    """
+    """The imports, the window and the call, as lines of Python or MATLAB."""
     settings = settings or Settings()
     check_global(result.window_length, result.frame_centers, library)
     check_emitted(result.hop_length, result.n_fft, result.length, library)

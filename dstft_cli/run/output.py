@@ -49,10 +49,7 @@ def write_result(
     *,
     learned: bool = True,
 ) -> None:
-    """Arrays, parameters and pictures; three passes over the signal at most.
-
-    If nothing was learned there is no comparison and no trajectory.
-    """
+    """Arrays, parameters and pictures; without `learned` no comparison and no trajectory."""
     dtype: torch.dtype = getattr(torch, settings.dtype)
     passes = Passes(signal, result, device, dtype, progress)
     step = array_step(settings, result)
@@ -229,10 +226,7 @@ def to_stream(stream: NpyStream, means: MeanFrames | None) -> Taker:
 
 
 def to_pool(pool: PixelPool, peak: float) -> Taker:
-    """Pools the magnitude of blocks in a `PixelPool`, the root mean square over channels.
-
-    Relative to the largest sample, so that no square overflows.
-    """
+    """Pools the magnitude of blocks relative to `peak`, the root mean square over channels."""
     scale = np.float32(1 / peak) if 1e-30 < peak < 1e30 else np.float64(1 / (peak or 1))
 
     def take(start: int, block: Block) -> None:

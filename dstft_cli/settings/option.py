@@ -157,10 +157,7 @@ def _limits(kind: Any) -> Iterator[Any]:
 
 
 def check_text(value: Any, declared: Declaration) -> Any:
-    """`value` without its unit of time or frequency, and `auto` as None.
-
-    Empty text is an error, and so is a truth value for a number.
-    """
+    """`value` without its unit of time or frequency, `auto` as None; empty text is an error."""
     from pydantic_core import PydanticCustomError  # not for --help
 
     if isinstance(value, str) and not value.strip():

@@ -81,10 +81,7 @@ def settings_of(
     only: Collection[str] | None = None,
     note: Callable[[str], None] = lambda text: None,
 ) -> Settings:
-    """The settings made of these values and of the preset they name.
-
-    Arguments and errors are those of `merge`.
-    """
+    """The settings made of these values and of the preset they name, as in `merge`."""
     options = options_of(kind)
     preset = given["preset"].value if "preset" in given else None
     below = preset_values(preset) if preset in options["preset"].choices else {}
