@@ -61,9 +61,7 @@ class BlockChecks:
 
     def mix(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
         """The mean of all channels, [n, 1]; summed in float64, so that it cannot overflow."""
-        mixed: NDArray[np.float32] = block.mean(axis=1, keepdims=True, dtype=np.float64).astype(
-            np.float32
-        )
+        mixed = np.asarray(block.mean(axis=1, keepdims=True, dtype=np.float64), np.float32)
         self._mixed_energy = (self._mixed_energy or 0.0) + _energy(mixed)
         self._mixed_sum += float(mixed.sum(dtype=np.float64))
         return mixed
@@ -139,10 +137,8 @@ def _count_in_runs(full: NDArray[np.bool_]) -> int:
 Block = NDArray[np.float32]  # [n, C]
 
 ORDER = 4  # 24 dB per octave
-# of the sample rate; below it the coefficients are rounding errors
-_LOWEST = 1e-6
-# of the loudest sample so far; below it all is rounding
-_ROUNDING = 1e-6
+_LOWEST = 1e-6  # of the sample rate; below it the coefficients are rounding errors
+_ROUNDING = 1e-6  # of the loudest sample so far; below it all is rounding
 
 
 class HighPass:
@@ -179,8 +175,7 @@ class HighPass:
         y[(x == 0) & (np.abs(y) < _ROUNDING * loudest[:, None])] = 0
         self._peak = float(loudest[-1])
         self._peak_before = max(self._peak_before, float(np.abs(x).max()))
-        filtered: NDArray[np.float32] = y.astype(np.float32)
-        return filtered
+        return np.asarray(y, np.float32)
 
 
 def check_highpass(cutoff: float | None, sample_rate: float, name: str) -> None:

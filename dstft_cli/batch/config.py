@@ -96,11 +96,7 @@ def read_config(
     output: str | None = None,
     typed: Mapping[str, Any] | None = None,
 ) -> BatchConfig:
-    """The batch of a YAML file; `key=value` texts, settings typed and a template override it.
-
-    Raises:
-        UsageError: one line with file, line, value and what is allowed.
-    """
+    """The batch of a YAML file; `key=value` texts, settings typed and a template override it."""
     top = {item.key: item for item in read_items(path, option="CONFIG", largest=LARGEST_CONFIG)}
     for key, item in top.items():
         if key not in TOP_KEYS:
@@ -133,11 +129,7 @@ def from_list(
     typed: Mapping[str, Any] | None = None,
     output_folder: Path = Path(),
 ) -> BatchConfig:
-    """The batch of a list of files, relative to the current directory and taken as they are.
-
-    Raises:
-        UsageError: no inputs, or a wrong setting; `where` names the list.
-    """
+    """The batch of a list of files, relative to here and taken as they are; `where` names the list."""
     found = tuple((text, where) for text in inputs)
     if not found:
         raise UsageError(f"{where} names no inputs: write one path a line, or NUL after each")

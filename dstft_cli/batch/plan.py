@@ -68,12 +68,7 @@ class Plan:
 
 
 def make_plan(config: BatchConfig) -> Plan:
-    """The jobs of a batch, each with a place of its own within the output folder.
-
-    Raises:
-        UsageError: a wrong template, a pattern that matches nothing, two jobs that share a place, or
-            a place outside the output folder.
-    """
+    """The jobs of a batch, each with a place of its own within the output folder."""
     template = Template.parse(config.output, config.where)
     inputs = os.path.abspath(config.folder)
     root = Path(os.path.abspath(config.output_folder))
@@ -196,10 +191,7 @@ def _parts(component: str, start: str) -> tuple[_Part, ...]:
 
 
 def input_files(entry: Entry, inputs: str, skipped: Path | None) -> Iterator[tuple[str, str]]:
-    """Path of every input, once, and its folders below the fixed part of its pattern.
-
-    Relative to `inputs`. A pattern finds nothing in the folder `skipped`.
-    """
+    """Path of every input below `inputs`, once, and its folders below the fixed part of its pattern."""
     seen = set()
     for text, where in entry.inputs:
         text = os.path.expanduser(text) if entry.patterns else text

@@ -169,7 +169,18 @@ class _Run:
             while waiting and len(running) < workers.capacity():
                 job = waiting.popleft()
                 self.attempts[job.index] += 1
-                running[workers.submit(run_task, self._task(job, workers.threads))] = job
+                variant = self.plan.variants[job.variant]
+                line = self.journal.entries.get(job.output)
+                task = Task(
+                    source=self.plan.source(job),
+                    place=str(self.plan.place(job)),
+                    settings=dict(variant.values),
+                    digest=variant.digest,
+                    threads=variant.settings.threads or workers.threads,
+                    again=self.force,
+                    ours=line is not None and line.status == "done",
+                )
+                running[workers.submit(run_task, task)] = job
             ended = self._ended(workers, running)
             for future in sorted(ended, key=Future.cancelled):
                 job = running[future]
@@ -203,18 +214,6 @@ class _Run:
             self.watch.warn(line)
             self.said = now
         return ended
-
-    def _task(self, job: PlannedJob, threads: int) -> Task:
-        variant, line = self.plan.variants[job.variant], self.journal.entries.get(job.output)
-        return Task(
-            source=self.plan.source(job),
-            place=str(self.plan.place(job)),
-            settings=dict(variant.values),
-            digest=variant.digest,
-            threads=variant.settings.threads or threads,
-            again=self.force,
-            ours=line is not None and line.status == "done",
-        )
 
     def _end(self, job: PlannedJob, ending: Ending) -> None:
         status = "skipped" if ending.skipped else "failed" if ending.error else "done"

@@ -214,8 +214,11 @@ def run_task(task: Task) -> Ending:
         except SkippedError as error:
             return Ending(str(error), seconds=time.perf_counter() - began, skipped=True)
         except Exception as error:
+            text = as_flags(in_words(error))
+            if is_out_of_memory(error):
+                text = "out of memory: use a shorter duration, a lower n_fft or fewer workers"
             seconds = time.perf_counter() - began
-            return Ending(_in_words(error), None, seconds, {}, traceback.format_exc())
+            return Ending(text, seconds=seconds, detail=traceback.format_exc())
         return Ending(None, record.key, time.perf_counter() - began, record.found)
 
 
@@ -242,9 +245,3 @@ def _run(task: Task) -> Record:
     extra = {ENTRY: {"settings": task.digest}}
     outcome = run_optimize(task.source, settings, extra=extra, ours=ours)
     return Record.model_validate(outcome.result_json)
-
-
-def _in_words(error: Exception) -> str:
-    if is_out_of_memory(error):
-        return "out of memory: use a shorter duration, a lower n_fft or fewer workers"
-    return as_flags(in_words(error))

@@ -55,11 +55,6 @@ def run_experiments(
         seed: of all data and all weights.
         threads: of the CPU; None: all cores.
         data: one folder of recordings a class, for `classification`.
-
-    Raises:
-        UsageError: an unknown experiment, data for one that takes none, a place that is taken.
-        InputError: the recordings cannot be used.
-        OutputError: the results cannot be written.
     """
     if name not in EXPERIMENTS:
         raise UsageError(f"experiment {name!r} is unknown: use {', '.join(EXPERIMENTS)}")

@@ -99,17 +99,6 @@ class PixelGrid:
         frequencies: bin centres, Hz, [F], uniform, F >= 1; an attribute, too, like `freq_scale`.
         fmin, fmax: lowest and highest frequency, Hz; None: see `frequency_range`.
         span: beginning and end of the recording, s; None for those of the frames.
-
-    Attributes:
-        extent: edges of the image: (t0, t1) in s, (y0, y1) in units of the scale.
-        time_limits: (t0, t1) in s requested; outer columns may exceed it by half a hop.
-        freq_range: lowest and highest frequency to show, Hz; outer rows may reach half a bin over.
-        row_frequencies, row_edges: of the rows, Hz, [height'], [height' + 1].
-        cropped: whether an end of `freq_range` is where sound begins or ends, which the axis then says.
-
-    Raises:
-        UsageError: frequency limits that are empty or out of range.
-        ValueError: shapes or orders other than stated.
     """
 
     def __init__(
@@ -133,7 +122,9 @@ class PixelGrid:
         if width < 1 or height < 1:
             raise ValueError(f"an image of {width} x {height} pixels has no pixel")
         self.freq_scale = freq_scale
-        self.cropped = False
+        self.cropped = (
+            False  # at an end of `freq_range` sound begins or ends, which the axis then says
+        )
         self.frequencies: FloatArray = f
         self.frames = t.size
         self._spacing = float(f[1] - f[0]) if f.size > 1 else 1.0
@@ -143,7 +134,8 @@ class PixelGrid:
         bottom, ceiling = self._place_rows(height)
         edges = self._column_edges(t, width, span)
         left, right = float(edges[0]), float(edges[-1])
-        self.extent = (left, right, bottom, ceiling)
+        self.extent = (left, right, bottom, ceiling)  # edges of the image, s and units of the scale
+        # as requested: outer columns may exceed it by half a hop
         self.time_limits = (left, right) if span is None else span
         first = np.searchsorted(t, edges)
         first[0], first[-1] = 0, t.size

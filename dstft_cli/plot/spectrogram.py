@@ -142,9 +142,7 @@ Over = Literal["time", "frequency", "plane"]  # dimensions over which window len
 class Comparison:
     """The content of a comparison; window lengths are drawn over `over`."""
 
-    panels: Sequence[
-        tuple[str, PixelPool]
-    ]  # label and pixels, from top to bottom, the learned last
+    panels: Sequence[tuple[str, PixelPool]]  # label and pixels, downwards, the learned last
     times: ArrayLike  # frame centres of the learned transform, s, [T]
     window_lengths: ArrayLike | LengthMap | None  # samples: one, [T], [F, 1] or [F, T]
     sample_rate: float
@@ -154,9 +152,7 @@ class Comparison:
     start_hop: float | None = None  # samples, where hops were learned and are to be drawn
     band: Band = (None, None)  # ends of the criterion's band, Hz, drawn as lines; None: no end
     channels: int = 1  # whose mean power the panels show
-    offset: float = (
-        0.0  # s, where the samples begin in the recording; a `LengthMap` counts from there
-    )
+    offset: float = 0.0  # s, where the samples begin in the recording, and a `LengthMap` too
     zoom: Sequence[tuple[str, PixelPool]] = ()  # two spectrograms of a short part, or none
 
     @property

@@ -115,14 +115,11 @@ def build_report(
         directory: searched for directories with a `result.json` and for failed jobs of batches.
         output: the page; None: `report.html` in `directory`.
         title: of the page; None: `Results in NAME`.
-        force: replace an existing file.
-        progress: called as `progress(stage, done, total)`.
 
     Raises:
         InputError: there is no such directory, or no result in it or below it.
         UsageError: the page exists and `force` is not given, or its place is a directory, or a link
             in the directory of the results.
-        OutputError: it cannot be written.
     """
     place = directory / "report.html" if output is None else output
     if str(place) == "-":

@@ -49,26 +49,12 @@ class NpyStream:
     """An .npy array [F, T] or [C, F, T] (channels, frequencies, frames), written frame by frame.
 
     It is stored in Fortran order: each frame is contiguous, so frames can be appended. `np.load`, also
-    with `mmap_mode="r"`, returns this shape.
-
-    Args:
-        file: binary, open for writing; it needs neither seek nor tell. It stays open.
-        shape: (F, T) or (C, F, T).
-        dtype: of the array and of every block; no Python objects.
-        name: what an error calls the file.
-
-    Raises:
-        ValueError: for a shape or dtype other than these.
-        OutputError: the disk is full (here, in `write` and in `close`).
+    with `mmap_mode="r"`, returns this shape. The file needs neither seek nor tell, and stays open; errors
+    call it `name`.
     """
 
     def __init__(
-        self,
-        file: BinaryIO,
-        shape: tuple[int, ...],
-        dtype: DTypeLike,
-        *,
-        name: str = "the .npy array",
+        self, file: BinaryIO, shape: tuple[int, ...], dtype: DTypeLike, name: str = "the .npy array"
     ) -> None:
         if len(shape) not in (2, 3) or min(shape) < 0:
             raise ValueError(f"shape {shape} is neither (F, T) nor (C, F, T)")
@@ -83,14 +69,7 @@ class NpyStream:
             write_header(file, self.shape, self.dtype, fortran_order=True)
 
     def write(self, block: NDArray[Any]) -> None:
-        """Appends frames.
-
-        Args:
-            block: [n, F], or [n, F, C] where the array has channels, in the stream's dtype.
-
-        Raises:
-            ValueError: wrong sizes or dtype, or too many frames; nothing is written then.
-        """
+        """Appends frames, [n, F] or [n, F, C]; ValueError, and nothing written, if they do not fit."""
         expected = self.shape[-2::-1]
         if block.ndim != len(self.shape) or block.shape[1:] != expected:
             raise ValueError(f"block of shape {block.shape} does not fit (n, *{expected})")
@@ -130,11 +109,7 @@ class MeanFrames:
     """Energy means of frames: frame `j` is the root mean square around frame `j·step`.
 
     It reaches halfway to its neighbours; a frame that lies exactly there counts half for each. The last
-    takes all that follow it.
-
-    Args:
-        frames: that will come.
-        step: frames from one mean to the next; 1: they pass as they are.
+    takes all that follow it. With step 1 frames pass as they are.
     """
 
     def __init__(self, frames: int, step: int) -> None:
@@ -224,11 +199,7 @@ class StoredTransform:
 
 @contextmanager
 def open_stft(path: Path) -> Iterator[StoredTransform]:
-    """Opens the transform of ``save_stft``; nothing is unpickled.
-
-    Raises:
-        InputError: no such file, damaged, or not a transform.
-    """
+    """Opens the transform of ``save_stft``, without pickle; InputError if it is missing or damaged."""
     place = printable(path)
     check_readable(path, remedy="run dstft optimize again with `save_stft`")
     try:

@@ -38,12 +38,9 @@ _LEFTOVER = re.compile(r"\.(.+?)(\.lock|\.[0-9a-f]{8}\.partial)", re.DOTALL)
 
 @contextmanager
 def disk_errors(place: Path | str, *, only_full: bool = False) -> Iterator[None]:
-    """Turns an `OSError` of the block into one line about `place`, as the user named it.
+    """Turns an `OSError` of the block into an `OutputError` about `place`, as the user named it.
 
-    With `only_full` a full disk only, for blocks that do more than write.
-
-    Raises:
-        OutputError: for every `OSError` except `BrokenPipeError`.
+    Not `BrokenPipeError`; with `only_full` a full disk only, for blocks that do more than write.
     """
     try:
         yield

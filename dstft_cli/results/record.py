@@ -52,6 +52,7 @@ def _figures(*names: str) -> frozenset[str]:
     return frozenset(f"{name}.{ending}" for name in names for ending in FIGURE_FORMATS)
 
 
+# files of `dstft optimize` and `dstft apply`, and those of `dstft sweep`
 TRANSFORM = Products(
     "dstft",
     "result.json",
@@ -59,13 +60,9 @@ TRANSFORM = Products(
     | {"spectrogram.npy", "stft.npy", "parameters.npz", "trajectory.csv", "result.json"},
     ("npy", "png"),
 )
-"""Files of `dstft optimize` and `dstft apply`."""
-
 SWEEP = Products(
     "sweep", "sweep.json", _figures("sweep") | {"sweep.csv", "sweep.json"}, ("png", "csv")
 )
-"""Of `dstft sweep`."""
-
 PRODUCTS = {products.ending: products for products in (TRANSFORM, SWEEP)}
 
 
@@ -83,13 +80,9 @@ def result_record(
     """The record of a run in plain JSON types; None replaces NaN and infinity.
 
     Args:
-        result: what the fit returned.
         settings: all of them, resolved.
         signal_info: path, sha256, sample_rate (Hz), channels, samples, seconds.
         seconds: wall time of the stages that `result.seconds` does not hold: load, write, total.
-        peak_memory_mb: MB, or None where unknown.
-        warnings: of the recording, and of the fit; one that is in both appears once.
-        outputs: name to path; `Output.write_record` knows better.
         array_step: frames of the transform that make one of `spectrogram.npy`. `hop_length` and
             `frames` are those of the array, `transform` has those of the transform.
     """
@@ -127,13 +120,8 @@ def write_json(target: Path | BinaryIO, record: Mapping[str, Any]) -> None:
     """Writes `record` as UTF-8 JSON, indented by 2, with a line break at the end.
 
     A file name that is not UTF-8 has lone surrogates in Python. They are written as `\\udcXX`: the file
-    is valid UTF-8, and `json.loads` returns the same name. NaN and infinities become null.
-
-    Args:
-        target: a path, or an open binary stream, which stays open.
-
-    Raises:
-        OutputError: it cannot be written.
+    is valid UTF-8, and `json.loads` returns the same name. NaN and infinities become null. A stream
+    stays open.
     """
     text = json.dumps(_plain(record), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     data = re.sub("[\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", text).encode()
@@ -154,10 +142,7 @@ def sweep_record(
     peak_memory_mb: float | None,
     warnings: Iterable[str],
 ) -> dict[str, Any]:
-    """The record that is sweep.json: per criterion its best length and how much that matters.
-
-    The other arguments are as in `result_record`.
-    """
+    """sweep.json: per criterion its best length and how much that matters; else as `result_record`."""
     low, high, count = float(sweep.lengths[0]), float(sweep.lengths[-1]), len(sweep.lengths)
     return {
         "version": __version__,
@@ -214,11 +199,7 @@ class StoredRecord(BaseModel):
 
 
 def read_result(path: Path) -> StoredRecord:
-    """The record in a result.json, checked.
-
-    Raises:
-        InputError: as for `read_record`, or it is not the record of a run.
-    """
+    """The record in a result.json; InputError as in `read_record`, or if it is that of no run."""
     try:
         return StoredRecord.model_validate(read_record(path))
     except ValidationError as error:
@@ -229,11 +210,7 @@ def read_result(path: Path) -> StoredRecord:
 
 
 def read_record(path: Path) -> dict[str, Any]:
-    """The JSON object in a file such as result.json.
-
-    Raises:
-        InputError: no such file, unreadable, too large, or no JSON object.
-    """
+    """The JSON object in a file such as result.json; InputError if there is none."""
     place = printable(path)
     if check_readable(path) > LARGEST_RECORD:
         raise InputError(f"{place} is above {LARGEST_RECORD} bytes: run dstft optimize again")
@@ -325,13 +302,7 @@ SWEEP_COLUMNS = (
 
 
 def write_trajectory(path: Path, trajectory: Trajectory) -> None:
-    """Writes one line per step of the fit.
-
-    Lengths are in samples; hop lengths are empty for a single frame.
-
-    Raises:
-        OutputError: the file cannot be written.
-    """
+    """Writes one line per step of the fit; lengths in samples, no hop lengths for a single frame."""
     with disk_errors(path.name), open(path, "w", encoding="utf-8", newline="") as file:
         lines = csv.writer(file)
         lines.writerow(TRAJECTORY_COLUMNS)
@@ -345,11 +316,7 @@ def write_trajectory(path: Path, trajectory: Trajectory) -> None:
 
 
 def sweep_csv(sweep: Sweep) -> bytes:
-    """The curves as CSV.
-
-    A line per criterion and length (`phase` is `table`), and one per learned optimum (`descent`). Lengths,
-    n_fft and hop, used for the value, are in samples.
-    """
+    """A line per criterion and length (`phase` is `table`), and one per learned optimum (`descent`)."""
     text = io.StringIO(newline="")
     lines = csv.writer(text)
     lines.writerow(SWEEP_COLUMNS)

@@ -23,9 +23,7 @@ from dstft_cli.settings import Settings
 class _Dialect:
     """The window in one language, a formula of the distance `v` from its centre."""
 
-    distance: (
-        str  # of n_fft samples from the centre, in window lengths of `length`, within [-0.5, 0.5]
-    )
+    distance: str  # of n_fft samples from the centre, in window lengths, within [-0.5, 0.5]
     of: str  # before the name of a function
     bessel: str  # I₀
     square: str

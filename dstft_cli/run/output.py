@@ -141,14 +141,11 @@ def _array_takers(
             files.append((file, name, name == "spectrogram.npy"))
     takers = []
     for file, name, magnitude in files:
-        if magnitude:
-            frames = mean_frames(result.frames, step)
-            stream = NpyStream(file, (*plane, frames), np.float32, name=name)
-            means = MeanFrames(result.frames, step)
-        else:
-            stream = NpyStream(file, (*plane, result.frames), np.complex64, name=name)
-            means = None
-        takers.append(to_stream(stack.enter_context(stream), means))
+        means = MeanFrames(result.frames, step) if magnitude else None
+        frames = mean_frames(result.frames, step) if magnitude else result.frames
+        kind = np.float32 if magnitude else np.complex64
+        stream = stack.enter_context(NpyStream(file, (*plane, frames), kind, name=name))
+        takers.append(to_stream(stream, means))
     return takers
 
 

@@ -22,14 +22,9 @@ NOT_A_LENGTH = "is not a length: use samples (1024) or a time (23ms, 0.02s)"
 
 @dataclass(frozen=True)
 class Length:
-    """A positive, finite length; two are equal if unit and value are equal.
+    """A positive, finite length; two are equal if unit and value are equal."""
 
-    Attributes:
-        value: above 0, in `unit`.
-        unit: `samples`, `ms` or `s`.
-    """
-
-    value: float
+    value: float  # above 0, in `unit`
     unit: Literal["samples", "ms", "s"] = "samples"
 
     def __post_init__(self) -> None:

@@ -53,14 +53,8 @@ _compute, _output = partial(option, COMPUTE), partial(option, OUTPUT)
 class Settings:
     """All settings of one run. A field is an option name with `_`, and a YAML key.
 
-    Values may be text as on the command line: `25ms`, `1kHz`, `auto` for the default.
-    `dstft_cli.settings.merge` reads all sources and checks the rules.
-
-    Attributes:
-        ranks: rank of each name that was given (see `rules`); not an option.
-
-    Raises:
-        pydantic.ValidationError: a value is of the wrong kind or out of its range.
+    Values may be text as on the command line: `25ms`, `1kHz`, `auto` for the default; else
+    `pydantic.ValidationError`. `dstft_cli.settings.merge` reads all sources and checks the rules.
     """
 
     # input
@@ -326,6 +320,7 @@ class Settings:
         ),
     ] = None
 
+    # rank of each name that was given (see `rules`); not an option
     ranks: Mapping[str, int] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -437,4 +432,3 @@ SWEEP_OPTIONS = {
     for name, declared in declarations_of(SweepSettings).items()
     if declared.panel in (INPUT, COMPUTE) or name in (*_SWEEP, *_SWEEP_TOO)
 }
-"""The options of `dstft sweep`."""
