@@ -36,12 +36,8 @@ def _print_version(value: bool) -> None:
         return
     import platform
 
-    parts = [
-        package_version("torch"),
-        package_version("soundfile"),
-        libsndfile_version(),
-        f"Python {platform.python_version()}",
-    ]
+    parts = [*map(package_version, ("torch", "soundfile")), libsndfile_version()]
+    parts.append(f"Python {platform.python_version()}")
     typer.echo(f"dstft {__version__} ({', '.join(parts)})")
     raise typer.Exit
 

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -282,17 +283,14 @@ class BatchWatch:
             for line in table(["failed", "input", "error"], cells):
                 print_error(line)
         jobs = len(self._plan.jobs)
-        kept, skipped = (
-            sum(row["status"] == status for row in rows.values()) for status in ("kept", "skipped")
-        )
-        counts = {
-            "kept": kept,
-            "skipped": skipped,
-            "failed": len(failed),
-            "not run": jobs - len(rows),
-        }
-        parts = [f"{len(rows) - kept - skipped - len(failed)} done"]
-        parts += [f"{count} {what}" for what, count in counts.items() if count]
+        counts = Counter(row["status"] for row in rows.values())
+        counts["not run"] = jobs - len(rows)
+        parts = [f"{counts['done']} done"]
+        parts += [
+            f"{counts[what]} {what}"
+            for what in ("kept", "skipped", "failed", "not run")
+            if counts[what]
+        ]
         seconds = time.perf_counter() - self._began
         self.line(f"{counted(jobs, 'job'):<13}  {', '.join(parts)} in {seconds:.1f} s")
         warned = [len(row["warnings"]) for row in rows.values() if row["warnings"]]
@@ -371,13 +369,10 @@ def print_plan(plan: Plan, *, as_json: bool) -> None:
         return
     from dstft_cli.batch.plan import setting_text
 
-    rows = [
-        [
-            *(str(job.index), job.input, job.output),
-            *map(setting_text, plan.settings_that_vary(job).values()),
-        ]
-        for job in plan.jobs
-    ]
+    rows = []
+    for job in plan.jobs:
+        varying = map(setting_text, plan.settings_that_vary(job).values())
+        rows.append([str(job.index), job.input, job.output, *varying])
     for line in table(["job", "input", "output", *plan.varying], rows):
         typer.echo(line)
     typer.echo(f"{counted(len(plan.jobs), 'job')}, results in {printable(plan.folder)}")

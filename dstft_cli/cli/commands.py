@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from dstft_cli.experiments import Findings, Reproduced
     from dstft_cli.run.optimize import JobOutcome
 
-_TEXT = ("`json`", "`csv` -")  # text, allowed on a terminal
 _APPLY = {name: OPTIONS[name] for name in (*RUN_OPTIONS, "preset")}
 _APPLY["criterion"] = OPTIONS["criterion"].varied(
     help="Criterion to evaluate. module:object is run only if it is named here.",
@@ -63,9 +62,9 @@ def _run_job(
 
     The job imports torch when it is called, so that errors of the command line come first.
     """
-    carrier = _carrier(settings)
-    is_text = carrier in _TEXT or carrier.startswith("`emit`")
-    stdout = console.data_output("" if is_text else carrier) if carrier else None
+    carrier = next(iter(settings.streams), "")  # the option that sends data to standard output
+    binary = f"`{carrier}` -" if carrier in ("png", "npy") else ""
+    stdout = console.data_output(binary) if carrier else None
     with console.progress_bar(quiet) as progress:
         outcome = job(stdout=stdout, progress=progress)
     if not quiet:
@@ -73,16 +72,8 @@ def _run_job(
         console.print_outcome(outcome.result_json.get("warnings", []), found)
 
 
-def _carrier(settings: Settings) -> str:
-    """The option that sends data to standard output, e.g. `npy` -; empty for none."""
-    name = next(iter(settings.streams), "")
-    if name in ("png", "npy", "csv"):
-        return f"`{name}` -"
-    return f"`{name}`" if name else ""
-
-
-def _ignore(text: str) -> None:
-    """Drops a note (for `--quiet`)."""
+def _note(quiet: bool) -> Callable[[str], None]:
+    return (lambda text: None) if quiet else console.note
 
 
 def _optimize(
@@ -93,8 +84,7 @@ def _optimize(
     quiet: bool = False,
     verbose: bool = False,
 ) -> None:
-    note = _ignore if quiet else console.note
-    settings = merge(typed, set_pairs or (), config, note=note)
+    settings = merge(typed, set_pairs or (), config, note=_note(quiet))
 
     def job(**streams: Any) -> JobOutcome:
         from dstft_cli.run.optimize import run_optimize
@@ -125,9 +115,8 @@ def _sweep(
     quiet: bool = False,
     verbose: bool = False,
 ) -> None:
-    note = _ignore if quiet else console.note
-    settings = merge(typed, set_pairs or (), config, SweepSettings, only=SWEEP_OPTIONS, note=note)
-
+    own: Any = {"kind": SweepSettings, "only": SWEEP_OPTIONS, "note": _note(quiet)}
+    settings = merge(typed, set_pairs or (), config, **own)
     assert isinstance(settings, SweepSettings)
 
     def job(**streams: Any) -> JobOutcome:
@@ -158,7 +147,7 @@ def _apply(
     quiet: bool = False,
     verbose: bool = False,
 ) -> None:
-    settings = merge(typed, only=_APPLY, note=_ignore if quiet else console.note)
+    settings = merge(typed, only=_APPLY, note=_note(quiet))
     if directory.is_file() and Path(source).is_dir():
         raise UsageError(
             f"{shortened(directory)} is a file and {shortened(source)} a directory: "

@@ -119,8 +119,8 @@ def command(
         if values["quiet"] and values["verbose"]:
             raise UsageError("`quiet` and `verbose` exclude each other: drop one")
         given = {name: values.pop(name) for name in options}
-        sources = {name: ctx.get_parameter_source(name) for name in options}
         if options:
+            sources = {name: ctx.get_parameter_source(name) for name in options}
             typed = {n for n, s in sources.items() if s is not None and s.name == "COMMANDLINE"}
             values["typed"] = {name: given[name] for name in options if name in typed}
         for name, group in groups.items():
@@ -169,15 +169,15 @@ def _keyword(name: str, annotation: Any, default: Any) -> inspect.Parameter:
 
 
 def _is_argument(parameter: inspect.Parameter) -> bool:
-    extras = getattr(parameter.annotation, "__metadata__", ())
-    return any(isinstance(extra, ArgumentInfo) for extra in extras)
+    return any(
+        isinstance(e, ArgumentInfo) for e in getattr(parameter.annotation, "__metadata__", ())
+    )
 
 
 def _parameter(declared: Declaration, hide: bool) -> inspect.Parameter:
     """A setting as a parameter that Typer reads: text, which `settings` checks."""
     shown = copy(declared.option)
-    shown.help = help_text(declared)
-    shown.hidden = hide and shown.hidden
+    shown.help, shown.hidden = help_text(declared), hide and shown.hidden
     words = declared.choices
     if words:
         shown.autocompletion = lambda incomplete: [w for w in words if w.startswith(incomplete)]

@@ -12,16 +12,7 @@ from dstft_cli.cli.console import table
 from dstft_cli.errors import band_text, printable
 from dstft_cli.settings.length import number_text, time_text
 
-_HEADER = (
-    "criterion",
-    "best length",
-    "n_fft",
-    "value",
-    "at 2048",
-    "as good",
-    "off by 2",
-    "matters",
-)
+_HEADER = "criterion", "best length", "n_fft", "value", "at 2048", "as good", "off by 2", "matters"
 _NOTHING = 5e-4  # a loss below this is shown as "nothing"
 
 
@@ -91,11 +82,10 @@ def sweep_lines(record: Mapping[str, Any], directory: Path | None) -> list[str]:
     settings = record["settings"]
     if band := band_text(settings["criterion_fmin"], settings["criterion_fmax"]):
         lines.append(f"criterion {band}")
+    one = len(criteria) == 1
     lines += [
         "",
-        _verdict(criteria[0], record["window_length"], rate)
-        if len(criteria) == 1
-        else _verdicts(criteria),
+        _verdict(criteria[0], record["window_length"], rate) if one else _verdicts(criteria),
     ]
     if directory is not None:
         lines.append(f"results in {printable(directory)}")

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, get_type_hints
 
 from dstft_cli.audio import Signal, filtered
 from dstft_cli.errors import UsageError, as_flags
-from dstft_cli.records import Progress, Result, Sweep
+from dstft_cli.records import Progress, Result
 from dstft_cli.results import SWEEP, Output, peak_memory_mb, result_record, sweep_csv, sweep_record
 from dstft_cli.run.emit import check_emitted
 from dstft_cli.run.recording import (
@@ -209,8 +209,7 @@ def optimize(
     for name in settings:
         if name in OPTIONS and name not in _decisive():
             raise UsageError(f"`{name}` is not a setting of the transform: leave it out")
-    given = {name: value for name, value in settings.items() if value is not None}
-    chosen = merge(given)
+    chosen = merge({name: value for name, value in settings.items() if value is not None})
     if chosen.highpass is not None:
         samples = filtered(samples, chosen.highpass, sample_rate)
     return fit(samples, request_of(chosen, sample_rate, **changes), progress=progress)
@@ -268,7 +267,18 @@ def run_sweep(
                 f"{found.seconds['descent']:.2f} s"
             )
             watch.lap("sweep")
-            _write(output, settings, found, picture_title(signal, settings))
+            if output.draws:
+                from dstft_cli.plot.sweep import draw_sweep
+
+                title = picture_title(signal, settings)
+                picture = draw_sweep(found, title=title, format=settings.format)
+                output.send("png", picture)
+                if output.holds_figures:
+                    output.write(f"sweep.{settings.format}", picture)
+            curves = sweep_csv(found)
+            output.send("csv", curves)
+            if output.directory is not None:
+                output.write("sweep.csv", curves)
             watch.lap("write")
             warnings = recording_warnings(signal, settings, float(found.lengths.min()))
             resolved = {name: settings.as_dict()[name] for name in SWEEP_OPTIONS}
@@ -285,18 +295,3 @@ def run_sweep(
             )
             output.write_record(record)
     return JobOutcome(record, output.directory)
-
-
-def _write(output: Output, settings: SweepSettings, found: Sweep, title: str) -> None:
-    """Writes the curves and their picture to all outputs."""
-    if output.draws:
-        from dstft_cli.plot.sweep import draw_sweep
-
-        picture = draw_sweep(found, title=title, format=settings.format)
-        output.send("png", picture)
-        if output.holds_figures:
-            output.write(f"sweep.{settings.format}", picture)
-    curves = sweep_csv(found)
-    output.send("csv", curves)
-    if output.directory is not None:
-        output.write("sweep.csv", curves)
