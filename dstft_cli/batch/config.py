@@ -195,20 +195,16 @@ def _entry(
         if key not in seen:
             seen[key] = Variant.of(given)
         variants.append(seen[key])
-    return Entry(_inputs(job["input"], path), True, name, variants)
-
-
-def _inputs(item: Item, path: Path) -> list[tuple[str, str]]:
+    inputs, item = [], job["input"]
     nodes = item.node.value if item.node.id == "sequence" else [item.node]
-    found = []
-    for node in nodes:
-        where = f"{path}:{line_of(node)}"
-        text = scalar(node, f"{where}: input")
+    for one in nodes:
+        where = f"{path}:{line_of(one)}"
+        text = scalar(one, f"{where}: input")
         if text and "\0" not in text:
-            found.append((text, where))
-    if not found or len(found) < len(nodes):
+            inputs.append((text, where))
+    if not inputs or len(inputs) < len(nodes):
         raise UsageError(f"{path}:{item.line}: input is empty: write a path, a list or a pattern")
-    return found
+    return Entry(inputs, True, name, variants)
 
 
 def _matrix(

@@ -142,26 +142,22 @@ class _Run:
         """Runs them; the workers end with this call."""
         workers = start(len(todo))
         try:
-            self._check_settings(workers, todo)
+            values = [dict(self.plan.variants[n].values) for n in sorted({j.variant for j in todo})]
+            future = workers.submit(check_settings, values)
+            while not self._ended(workers, [future]):
+                pass
+            try:
+                complaint = future.result()
+            except BrokenExecutor as error:
+                raise OutputError(f"no job can be run: {error}: check the installation") from error
+            except CancelledError as error:
+                raise _gone(workers, len(todo)) from error
+            if complaint is not None:
+                raise UsageError(complaint)
             self._loop(workers, deque(todo), fail_fast)
         finally:
             workers.abandon()  # idle, except after a stop or an interrupt
             clear_leftovers(map(self.plan.place, todo))
-
-    def _check_settings(self, workers: Workers, todo: Sequence[PlannedJob]) -> None:
-        used = sorted({job.variant for job in todo})
-        values = [dict(self.plan.variants[number].values) for number in used]
-        future = workers.submit(check_settings, values)
-        while not self._ended(workers, [future]):
-            pass
-        try:
-            complaint = future.result()
-        except BrokenExecutor as error:
-            raise OutputError(f"no job can be run: {error}: check the installation") from error
-        except CancelledError as error:
-            raise _gone(workers, len(todo)) from error
-        if complaint is not None:
-            raise UsageError(complaint)
 
     def _loop(self, workers: Workers, waiting: deque[PlannedJob], fail_fast: bool) -> None:
         running: dict[Future[Ending], PlannedJob] = {}
@@ -197,7 +193,15 @@ class _Run:
                 except Exception as error:
                     text = " ".join(str(error).split())
                     ending = Ending(f"lost with its worker: {type(error).__name__}: {text}")
-                self._end(running.pop(future), ending)
+                del running[future]
+                status = "skipped" if ending.skipped else "failed" if ending.error else "done"
+                seconds = round(ending.seconds, 3)
+                row = _row(self.plan, job, status, ending.key, seconds, ending.found, ending.error)
+                self.journal.append(row)
+                self.rows[job.index] = row
+                self.watch.ended(row)
+                if ending.detail:
+                    self.watch.note(ending.detail)
                 if ending.error is not None and fail_fast and not ending.skipped:
                     return
 
@@ -214,16 +218,6 @@ class _Run:
             self.watch.warn(line)
             self.said = now
         return ended
-
-    def _end(self, job: PlannedJob, ending: Ending) -> None:
-        status = "skipped" if ending.skipped else "failed" if ending.error else "done"
-        seconds = round(ending.seconds, 3)
-        row = _row(self.plan, job, status, ending.key, seconds, ending.found, ending.error)
-        self.journal.append(row)
-        self.rows[job.index] = row
-        self.watch.ended(row)
-        if ending.detail:
-            self.watch.note(ending.detail)
 
 
 def _gone(workers: Workers, left: int) -> OutputError:
@@ -266,7 +260,9 @@ def write_summary(plan: Plan, rows: Mapping[int, Mapping[str, Any]]) -> None:
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, list(table[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows({name: _no_formula(cell) for name, cell in cells.items()} for cells in table)
+    for cells in table:
+        risky = (n for n, v in cells.items() if isinstance(v, str) and v.startswith(_FORMULA))
+        writer.writerow({**cells, **{name: f"'{cells[name]}" for name in risky}})
     try:
         data = text.getvalue().encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:  # from a damaged result
@@ -313,7 +309,3 @@ def _one(length: Any, key: str) -> Any:
 
 def _gain(sign: int, before: float | None, after: float | None) -> float | None:
     return None if before is None or after is None else sign * (before - after)
-
-
-def _no_formula(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

@@ -46,7 +46,14 @@ def report_error(error: BaseException) -> int:
             traceback.print_exception(error)
         if text:
             print(f"dstft: {as_flags(text)}", file=sys.stderr)
-    _discard()
+    for stream in (sys.stdout, sys.stderr):  # the interpreter flushes them once more at exit
+        try:
+            if stream is not None and not stream.closed:
+                stream.flush()
+        except OSError:  # a broken one then goes to the null device
+            nothing = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nothing, stream.fileno())
+            os.close(nothing)
     return code
 
 
@@ -129,18 +136,6 @@ def flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         if stream is not None and not stream.closed:
             stream.flush()
-
-
-def _discard() -> None:
-    """Points broken streams at the null device: the interpreter flushes them once more at exit."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            if stream is not None and not stream.closed:
-                stream.flush()
-        except OSError:
-            nothing = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nothing, stream.fileno())
-            os.close(nothing)
 
 
 def data_output(binary: str = "") -> BinaryIO:

@@ -164,9 +164,18 @@ def thumbnail(path: Path) -> Thumbnail | None:
             if picture.width * picture.height > MOST_PIXELS:
                 return None
             whole = picture.convert("RGB")
-        return _small(whole.crop(axes_box(whole)))
+        inner = whole.crop(axes_box(whole))
+        for size in SIZES:
+            small = inner.copy()
+            small.thumbnail(size, Image.Resampling.BOX)
+            for quality in QUALITIES:
+                jpeg = io.BytesIO()
+                small.save(jpeg, "JPEG", quality=quality, optimize=True)
+                if jpeg.tell() <= LARGEST:
+                    return Thumbnail(jpeg.getvalue(), small.width, small.height)
     except Exception:  # a damaged PNG raises many kinds of errors; the page is still written
-        return None
+        pass
+    return None
 
 
 def axes_box(picture: Image.Image) -> tuple[int, int, int, int]:
@@ -185,15 +194,3 @@ def axes_box(picture: Image.Image) -> tuple[int, int, int, int]:
         return 0, 0, width, height
     line, tick = 3, 7  # pixels; a tick of the left axis may continue the upper line
     return left + line + tick, top + line, right - line, bottom - line
-
-
-def _small(picture: Image.Image) -> Thumbnail | None:
-    for size in SIZES:
-        small = picture.copy()
-        small.thumbnail(size, Image.Resampling.BOX)
-        for quality in QUALITIES:
-            file = io.BytesIO()
-            small.save(file, "JPEG", quality=quality, optimize=True)
-            if file.tell() <= LARGEST:
-                return Thumbnail(file.getvalue(), small.width, small.height)
-    return None

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dstft_cli.audio import audio_format, write_audio
 from dstft_cli.errors import InputError, UsageError, counted, printable
-from dstft_cli.records import Note, Progress, Result
+from dstft_cli.records import Note, Progress
 from dstft_cli.results import (
     Output,
     StoredParameters,
@@ -86,7 +86,16 @@ def run_apply(
                     progress=progress,
                 )
             if own.emit != "none":
-                _check_emit(result, stored, own.emit)
+                learned_hop = result.hop_length * stored.sample_rate / result.sample_rate
+                moved = result.sample_rate != stored.sample_rate
+                check_emitted(
+                    result.hop_length,
+                    result.n_fft,
+                    result.length,
+                    own.emit,
+                    again="run dstft optimize again with",
+                    whole_at=stored.sample_rate if moved and learned_hop % 1 == 0 else None,
+                )
             watch.lap("fit")
             result = replace(
                 result, notes=(*result.notes, *_filtered_otherwise(record, own, directory))
@@ -148,20 +157,6 @@ def _filtered_otherwise(record: StoredRecord, own: Settings, directory: Path) ->
         f"{remedy}"
     )
     return [Note("learned_elsewhere", detail=text)]
-
-
-def _check_emit(result: Result, stored: StoredParameters, library: str) -> None:
-    """Raises UsageError if the library cannot place frames like these."""
-    learned_hop = result.hop_length * stored.sample_rate / result.sample_rate
-    moved = result.sample_rate != stored.sample_rate
-    check_emitted(
-        result.hop_length,
-        result.n_fft,
-        result.length,
-        library,
-        again="run dstft optimize again with",
-        whole_at=stored.sample_rate if moved and learned_hop == round(learned_hop) else None,
-    )
 
 
 def run_reconstruct(

@@ -93,7 +93,15 @@ def run_optimize(
         ):
             watch.lap("load")
             request = request_of(settings, signal.sample_rate, device=device.type, threads=threads)
-            check_emit(signal, settings, request)
+            if settings.emit != "none":  # as far as known before the fit
+                from dstft_cli.fit.plan import default_hop_length
+
+                hop = request.hop_length
+                if hop is None and request.n_fft is not None:
+                    shortest = request.win_length_min
+                    hop = default_hop_length(request.n_fft, request.overlap, shortest)
+                if hop is not None:
+                    check_emitted(hop, request.n_fft or 0, signal.length, settings.emit)
             torch.manual_seed(settings.seed)  # for criteria of the user; nothing else is random
             with naming(signal):
                 result = fit(
@@ -149,19 +157,6 @@ def request_of(settings: Settings, sample_rate: float, **changes: Any) -> Reques
     from dstft_cli.fit import Request
 
     return Request(**{**settings.request_values(sample_rate), **changes})
-
-
-def check_emit(signal: Signal, settings: Settings, request: Request) -> None:
-    """Raises UsageError if `emit` cannot write this transform, as far as known before the fit."""
-    if settings.emit == "none":
-        return
-    from dstft_cli.fit.plan import default_hop_length
-
-    hop = request.hop_length
-    if hop is None and request.n_fft is not None:
-        hop = default_hop_length(request.n_fft, request.overlap, request.win_length_min)
-    if hop is not None:
-        check_emitted(hop, request.n_fft or 0, signal.length, settings.emit)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -51,14 +52,25 @@ def write_result(
 ) -> None:
     """Arrays, parameters and pictures; without `learned` no comparison and no trajectory."""
     dtype: torch.dtype = getattr(torch, settings.dtype)
-    passes = Passes(signal, result, device, dtype, progress)
+    passes = Passes(signal.samples, result, device, dtype, progress)
     step = array_step(settings, result)
     pictures: Pictures | None = None
     with ExitStack() as stack:
         takers = _array_takers(stack, output, settings, signal, result, step)
         finer: list[Taker] = []  # of a picture with frames of its own
         if output.draws:
-            pictures = _pictures(settings, signal, result)
+            from dstft_cli.plot.pictures import Pictures
+
+            names = ("freq_scale", "fmin", "fmax", "db_range", "cmap", "format")
+            look: dict[str, Any] = {name: getattr(settings, name) for name in names}
+            pictures = Pictures(
+                result,
+                title=picture_title(signal, settings),
+                criterion_band=(settings.criterion_fmin, settings.criterion_fmax),
+                channels=signal.samples.shape[0],
+                offset=signal.offset,
+                **look,
+            )
             same = pictures.learned.centers is result.frame_centers
             (takers if same else finer).append(to_pool(pictures.learned.pool, signal.peak))
         passes.run(result.frame_centers, None, result.n_fft, takers, "spectrogram")
@@ -107,24 +119,6 @@ def array_step(settings: Settings, result: Result) -> int:
     return max(math.ceil(most / result.hop_length - 1e-6), 1)
 
 
-def _pictures(settings: Settings, signal: Signal, result: Result) -> Pictures:
-    from dstft_cli.plot.pictures import Pictures
-
-    return Pictures(
-        result,
-        title=picture_title(signal, settings),
-        freq_scale=settings.freq_scale,
-        fmin=settings.fmin,
-        fmax=settings.fmax,
-        criterion_band=(settings.criterion_fmin, settings.criterion_fmax),
-        db_range=settings.db_range,
-        cmap=settings.cmap,
-        format=settings.format,
-        channels=signal.samples.shape[0],
-        offset=signal.offset,
-    )
-
-
 def _array_takers(
     stack: ExitStack, output: Output, settings: Settings, signal: Signal, result: Result, step: int
 ) -> list[Taker]:
@@ -149,22 +143,15 @@ def _array_takers(
     return takers
 
 
+@dataclass(frozen=True)
 class Passes:
     """Passes over one signal with the window family and normalization of a result."""
 
-    def __init__(
-        self,
-        signal: Signal,
-        result: Result,
-        device: torch.device,
-        dtype: torch.dtype,
-        progress: Progress | None,
-    ) -> None:
-        self._samples: Samples = signal.samples
-        self._result = result
-        self._device = device
-        self._dtype = dtype
-        self._progress = progress
+    samples: Samples
+    result: Result
+    device: torch.device
+    dtype: torch.dtype
+    progress: Progress | None
 
     def run(
         self,
@@ -177,14 +164,14 @@ class Passes:
         """One pass; none if there are no `takers`."""
         if not takers:
             return
-        frames = Frames(self._samples, centers, n_fft, device=self._device, dtype=self._dtype)
-        threads = torch.get_num_threads() if self._device.type == "cpu" else 1
+        frames = Frames(self.samples, centers, n_fft, device=self.device, dtype=self.dtype)
+        threads = torch.get_num_threads() if self.device.type == "cpu" else 1
         for start, X in self._spectra(frames, centers, length, n_fft, threads):
             block: Block = X.to("cpu", torch.complex64).numpy()
             for take in takers:
                 take(start, block)
-            if self._progress is not None:
-                self._progress(stage, start + block.shape[1], len(frames))
+            if self.progress is not None:
+                self.progress(stage, start + block.shape[1], len(frames))
 
     def _spectra(
         self,
@@ -194,7 +181,7 @@ class Passes:
         n_fft: int,
         threads: int,
     ) -> Iterator[tuple[int, torch.Tensor]]:
-        result = self._result
+        result = self.result
         transform = Transform(n_fft, result.window, result.normalization)
         if length is not None:
             return spectra(frames, transform, np.array([[length]]), threads)

@@ -75,7 +75,16 @@ def load_recording(source: str, settings: Settings, *, learns: bool = True) -> I
                 "`on_silence` write or skip"
             )
         check_pictures(settings, signal.sample_rate)
-        log.info(_loaded(signal, settings))
+        of = counted(signal.channels, "channel")
+        if signal.channels > 1:
+            used = {"mix": "their mean", "all": "all, with one set of parameters"}
+            of += f": {used.get(str(s.channel), f'channel {s.channel}')}"
+        resampled = "" if s.sr is None else " (`sr`)"
+        filtered = "" if s.highpass is None else f", above {s.highpass:g} Hz (`highpass`)"
+        log.info(
+            f"loaded {signal.seconds:.3f} s from {signal.offset:g} s on, {signal.length} samples at "
+            f"{signal.sample_rate} Hz{resampled}, {of}, peak {signal.peak:.3g}{filtered}"
+        )
         yield signal
 
 
@@ -146,20 +155,6 @@ def _share_below(signal: Signal, edge: float) -> float:
         power += np.square(np.abs(spectra)).sum(0)
     bins = np.arange(len(power)) * (signal.sample_rate / size)
     return float(power[bins < edge].sum() / (power.sum() or 1.0))
-
-
-def _loaded(signal: Signal, settings: Settings) -> str:
-    """One log line about what was read."""
-    of = counted(signal.channels, "channel")
-    if signal.channels > 1:
-        used = {"mix": "their mean", "all": "all, with one set of parameters"}
-        of += f": {used.get(str(settings.channel), f'channel {settings.channel}')}"
-    resampled = "" if settings.sr is None else " (`sr`)"
-    filtered = "" if settings.highpass is None else f", above {settings.highpass:g} Hz (`highpass`)"
-    return (
-        f"loaded {signal.seconds:.3f} s from {signal.offset:g} s on, {signal.length} samples at "
-        f"{signal.sample_rate} Hz{resampled}, {of}, peak {signal.peak:.3g}{filtered}"
-    )
 
 
 def input_record(signal: Signal) -> dict[str, Any]:

@@ -5,7 +5,7 @@ An error names the place, in one line.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,11 +63,15 @@ def merge(
     """
     options = options_of(kind)
     names = set(options if only is None else only)
-    given = {
-        **_from_config(config, options),
-        **from_pairs(set_pairs, options),
-        **from_typed(typed, options),
-    }
+    given = {}
+    for item in read_items(config) if config is not None else ():
+        where = f"{config}:{item.line}"
+        if item.key in BATCH_KEYS:
+            raise UsageError(f"{where}: {item.key} belongs to a batch: run dstft batch {config}")
+        check_key(item.key, f"{where}: ", options)
+        value = scalar(item.node, f"{where}: {item.key}")
+        given[item.key] = from_line(item.key, value, where, options)
+    given |= {**from_pairs(set_pairs, options), **from_typed(typed, options)}
     for name, entry in given.items():
         if name not in names and entry.rank == TYPED:
             note(f"{entry.within} has no effect on this command")
@@ -165,18 +169,6 @@ def from_pairs(
         check_key(name, f"{where}: ", options)
         value = _parse_scalar(text, where)
         given[name] = Given(_or_default(value, options[name]), where, where)
-    return given
-
-
-def _from_config(config: Path | None, options: Mapping[str, Declaration]) -> dict[str, Given]:
-    given = {}
-    for item in read_items(config) if config is not None else ():
-        where = f"{config}:{item.line}"
-        if item.key in BATCH_KEYS:
-            raise UsageError(f"{where}: {item.key} belongs to a batch: run dstft batch {config}")
-        check_key(item.key, f"{where}: ", options)
-        value = scalar(item.node, f"{where}: {item.key}")
-        given[item.key] = from_line(item.key, value, where, options)
     return given
 
 
@@ -326,11 +318,16 @@ def _compose(text: str, where: Callable[[int], str]) -> Any:
     fast = len(text) >= _SLOW_FROM and getattr(yaml, "CSafeLoader", None)
     loader = fast or yaml.SafeLoader
     try:
-        line = _too_deep(yaml.parse(text, Loader=loader))
-        if line:
-            raise UsageError(
-                f"{where(line)}: nested above {_DEEPEST} levels: write one 'key: value' a line"
-            )
+        depth = 0
+        events: Iterator[Any] = yaml.parse(text, Loader=loader)
+        for event in events:  # composing is recursive
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            if depth > _DEEPEST:
+                place = where(int(event.start_mark.line) + 1)
+                raise UsageError(
+                    f"{place}: nested above {_DEEPEST} levels: write one 'key: value' a line"
+                )
         return yaml.compose(text, Loader=loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
@@ -340,16 +337,3 @@ def _compose(text: str, where: Callable[[int], str]) -> Any:
         raise UsageError(f"{place}: not valid YAML: {problem}: correct this line") from None
     except yaml.YAMLError:
         raise UsageError(f"{where(1)}: not valid YAML: remove its control characters") from None
-
-
-def _too_deep(events: Iterator[Any]) -> int:
-    """The line where the nesting is too deep (composing is recursive), or 0."""
-    import yaml
-
-    depth = 0
-    for event in events:
-        depth += isinstance(event, yaml.CollectionStartEvent)
-        depth -= isinstance(event, yaml.CollectionEndEvent)
-        if depth > _DEEPEST:
-            return int(event.start_mark.line) + 1
-    return 0
