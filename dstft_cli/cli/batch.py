@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 MOST_WORKERS = 4096
 LARGEST_LIST = 1 << 28  # bytes: a million paths, and some
 _input, _output, _run = (partial(option, panel) for panel in ("Input", "Output", "Run"))
+_listed = partial(_input, metavar="FILE|-", parser=some_text)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,20 +44,12 @@ class BatchOptions:
     ] = None
     from_lines: Annotated[
         str | None,
-        _input(
-            "Inputs from a list, one path a line. -: from standard input.",
-            "FILE|-",
-            flags=("--from",),
-            parser=some_text,
-        ),
+        _listed("Inputs from a list, one path a line. -: from standard input.", flags=("--from",)),
     ] = None
     from_nul: Annotated[
         str | None,
-        _input(
-            "The same with NUL after each path, as find -print0 writes it.",
-            "FILE|-",
-            flags=("--from0",),
-            parser=some_text,
+        _listed(
+            "The same with NUL after each path, as find -print0 writes it.", flags=("--from0",)
         ),
     ] = None
     set_pairs: Annotated[

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import csv
 import io
-import logging
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -41,7 +41,6 @@ from dstft_cli.settings import (
 from dstft_cli.settings.option import option
 
 if TYPE_CHECKING:
-    from dstft_cli.experiments import Findings, Reproduced
     from dstft_cli.run.optimize import JobOutcome
 
 _APPLY = {name: OPTIONS[name] for name in (*RUN_OPTIONS, "preset")}
@@ -49,6 +48,10 @@ _APPLY["criterion"] = OPTIONS["criterion"].varied(
     help="Criterion to evaluate. module:object is run only if it is named here.",
     show_default="that of DIR, unless it is module:object",
 )
+
+
+_output = partial(option, "Output")
+_place = partial(_output, flags=("-o", "--output"))
 
 
 def _run_job(
@@ -179,19 +182,16 @@ def _reconstruct(
     directory: Directory,
     output: Annotated[
         str | None,
-        option(
-            "Output",
+        _place(
             "Sound file to write, .wav or .flac. -: a WAV on standard output.",
             "PATH|-",
-            flags=("-o", "--output"),
             default="DIR-reconstructed.wav",
             parser=some_text,
         ),
     ] = None,
     subtype: Annotated[
         str | None,
-        option(
-            "Output",
+        _output(
             f"Format of the samples: {', '.join(SUBTYPES)}.",
             "NAME",
             default="FLOAT; PCM_24 in .flac",
@@ -230,18 +230,10 @@ def _report(
     directory: Directory,
     output: Annotated[
         Path | None,
-        option(
-            "Output",
-            "HTML file to write.",
-            "FILE",
-            flags=("-o", "--output"),
-            default="DIR/report.html",
-            parser=some_path,
-        ),
+        _place("HTML file to write.", "FILE", default="DIR/report.html", parser=some_path),
     ] = None,
     title: Annotated[
-        str | None,
-        option("Output", "Title of the page.", "TEXT", default="Results in DIR"),
+        str | None, _output("Title of the page.", "TEXT", default="Results in DIR")
     ] = None,
     force: Force = False,
     quiet: bool = False,
@@ -287,21 +279,12 @@ def _reproduce(
     ] = None,
     output: Annotated[
         Path | None,
-        option(
-            "Output",
-            "Directory of the results.",
-            "DIR",
-            flags=("-o", "--output"),
-            default="NAME-dstft",
-            parser=some_path,
-        ),
+        _place("Directory of the results.", "DIR", default="NAME-dstft", parser=some_path),
     ] = None,
     as_csv: Annotated[
         bool,
-        option(
-            "Output",
-            "Write the table to standard output as CSV, and nothing else there.",
-            flags=("--csv",),
+        _output(
+            "Write the table to standard output as CSV, and nothing else there.", flags=("--csv",)
         ),
     ] = False,
     quiet: bool = False,
@@ -322,16 +305,30 @@ def _reproduce(
             data=data,
             progress=progress,
         )
-    log = logging.getLogger("dstft_cli")
     for experiment, seconds in done.seconds.items():
-        log.info("%s: %.1f s on %s", experiment, seconds, counted(done.threads, "thread"))
+        console.LOGGER.info(
+            "%s: %.1f s on %s", experiment, seconds, counted(done.threads, "thread")
+        )
     if as_csv:
-        typer.echo(csv_text(done), nl=False)
+        texts = []
+        for found in done.findings.values():  # in full precision
+            file = io.StringIO()
+            lines = csv.writer(file, lineterminator="\n")
+            lines.writerows([found.table.columns, *found.table.rows])
+            texts.append(file.getvalue())
+        typer.echo("\n".join(texts), nl=False)
     elif not quiet:
         for experiment, found in done.findings.items():
             typer.echo(found.title)
             if sys.stdout is not None and sys.stdout.isatty():
-                _print_rich(found)
+                from rich.console import Console
+                from rich.table import Table
+                from rich.text import Text
+
+                shown = Table(*found.table.columns)
+                for row in found.table.text():
+                    shown.add_row(*map(Text, row))
+                Console().print(shown)
             else:
                 for line in console.table(found.table.columns, found.table.text()):
                     typer.echo(line)
@@ -339,31 +336,6 @@ def _reproduce(
                 typer.echo(f"- {note}")
             typer.echo(f"{done.seconds[experiment]:.0f} s\n")
         typer.echo(f"output  {done.output}")
-
-
-def csv_text(done: Reproduced) -> str:
-    """The tables as CSV in full precision, separated by empty lines."""
-    parts = []
-    for found in done.findings.values():
-        file = io.StringIO()
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(found.table.columns)
-        writer.writerows(found.table.rows)
-        parts.append(file.getvalue())
-    return "\n".join(parts)
-
-
-def _print_rich(found: Findings) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    shown = Table()
-    for column in found.table.columns:
-        shown.add_column(column)
-    for row in found.table.text():
-        shown.add_row(*(Text(cell) for cell in row))
-    Console().print(shown)
 
 
 reproduce = command(

@@ -53,19 +53,14 @@ STYLE: dict[Any, Any] = {
     "axes.axisbelow": True,
     "text.color": INK,
     "text.usetex": False,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "xtick.labelsize": 9.0,
-    "ytick.labelsize": 9.0,
-    "xtick.direction": "out",
-    "ytick.direction": "out",
+    **dict.fromkeys(("xtick.color", "ytick.color"), INK),
+    **dict.fromkeys(("xtick.labelsize", "ytick.labelsize"), 9.0),
+    **dict.fromkeys(("xtick.direction", "ytick.direction"), "out"),
     "legend.frameon": False,
     "legend.fontsize": 9.0,
     "grid.color": "#dddddd",
     "grid.linewidth": 0.6,
-    "figure.facecolor": "white",
-    "axes.facecolor": "white",
-    "savefig.facecolor": "white",
+    **dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor"), "white"),
     "svg.hashsalt": "dstft",  # ids in the file depend only on its content
 }
 UNDATED: dict[str, dict[str, None]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
@@ -301,11 +296,9 @@ def frequency_ticks(low: float, high: float, scale: str) -> FloatArray:
         places = _inside(LogLocator(subs=subs, numticks=99).tick_values(start, high), start, high)
         if scale == "mel":  # below about 700 Hz mel is linear: these would crowd there
             places = _apart(np.append([0.0] if low == 0 else [], places), low, high, scale)
-    return (
-        places
-        if places.size >= FEWEST_TICKS
-        else _inside(_even(6).tick_values(low, high), low, high)
-    )
+    if places.size >= FEWEST_TICKS:
+        return places
+    return _inside(_even(6).tick_values(low, high), low, high)
 
 
 def _apart(places: FloatArray, low: float, high: float, scale: str) -> FloatArray:

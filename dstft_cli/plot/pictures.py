@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -63,15 +63,15 @@ class Pictures:
     format: str = "png"  # `png`, `svg` or `pdf`
     channels: int = 1  # in the mean power
     offset: float = 0.0  # s, where the samples begin in the recording; time axes count from there
-    learned: Frames = field(init=False)
 
-    def __post_init__(self) -> None:
+    @cached_property
+    def learned(self) -> Frames:
+        """Frames of the result, or more where these are few and lengths are known at every time."""
         centers = self.result.frame_centers
         if self._known_everywhere and centers.size < FINE:
             step = math.ceil(self.result.length / FINE)
             centers = self._dense(0.0, self.result.length, step)
-        learned = self._frames(centers, None, self.result.n_fft)
-        object.__setattr__(self, "learned", learned)
+        return self._frames(centers, None, self.result.n_fft)
 
     def plain(self) -> tuple[Frames, ...]:
         """Frames of the panels above the learned one: a column holds the mean level of its time."""

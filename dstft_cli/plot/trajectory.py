@@ -101,12 +101,16 @@ def trajectory_figure(
     tall = upper + sum(GAP + LENGTHS + LABELS * bool(panel.of) for panel in panels)
     top = TOP + (LEGEND if curve is not None else 0.0)
     figure = Figure(figsize=(WIDTH, BOTTOM + tall + top))
-    lines = _lines(
-        phase, value, criterion.best_fixed if best_fixed else None, criterion.table_bound
-    )
-    better = (
-        f"{criterion.name} ({'lower' if criterion.direction == 'minimize' else 'higher'} is better)"
-    )
+    lines = []  # values to compare with: the best fixed window or the start, and the bound
+    started = value[(phase == "start") & np.isfinite(value)]
+    if best_fixed and np.isfinite(criterion.best_fixed):
+        lines.append(Line("best fixed", criterion.best_fixed, COLOURS["table"], "--"))
+    elif started.size:
+        lines.append(Line("start", float(started[0]), COLOURS["start"], "--"))
+    if criterion.table_bound is not None:
+        lines.append(Line("bound of the table", criterion.table_bound, INK, ":"))
+    direction = "lower" if criterion.direction == "minimize" else "higher"
+    better = f"{criterion.name} ({direction} is better)"
     left, wide = LEFT, WIDTH - LEFT - RIGHT
     if curve is not None:
         plain = axes_at(figure, LEFT, BOTTOM, CURVE if learned.size else wide, tall)
@@ -194,21 +198,6 @@ def _spread(steps: Sequence[FloatArray]) -> FloatArray:
     return np.array([(np.min(v), np.median(v), np.max(v)) for v in steps], dtype=float).T
 
 
-def _lines(
-    phase: Phases, value: FloatArray, best_fixed: float | None, table_bound: float | None
-) -> list[Line]:
-    """Values to compare with: the best fixed window or the start, and the bound."""
-    started = value[(phase == "start") & np.isfinite(value)]
-    lines = []
-    if best_fixed is not None and np.isfinite(best_fixed):
-        lines.append(Line("best fixed", best_fixed, COLOURS["table"], "--"))
-    elif started.size:
-        lines.append(Line("start", float(started[0]), COLOURS["start"], "--"))
-    if table_bound is not None:
-        lines.append(Line("bound of the table", table_bound, INK, ":"))
-    return lines
-
-
 def _draw_lines(axes: Axes, lines: Sequence[Line]) -> None:
     for line in lines:
         axes.axhline(line.value, lw=1.0, ls=line.style, color=line.colour, label=line.label)
@@ -257,13 +246,8 @@ def _draw_criterion(
     if high - low < least:  # otherwise the axis shows rounding errors
         axes.set_ylim((low + high - least) / 2, (low + high + least) / 2)
     place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.01)}
-    axes.legend(
-        **place,
-        ncols=2 if any(line.label for line in lines) else 1,
-        borderaxespad=0,
-        borderpad=0,
-        labelspacing=0.3,
-    )
+    columns = 2 if any(line.label for line in lines) else 1
+    axes.legend(**place, ncols=columns, borderaxespad=0, borderpad=0, labelspacing=0.3)
     first, last = float(steps[0]), float(steps[-1])
     room = 1.0 if last - first < 2 else 0.04 * (last - first)
     axes.set_xlim(first - room, last + room)
