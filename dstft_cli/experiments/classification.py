@@ -77,11 +77,10 @@ def run(
 ) -> Findings:
     """Trains for every window and seed, on synthetic sounds or recordings in `folder`, by class."""
     seeds = [seed + index for index in range(size.repetitions)]
-    source: dict[str, Any]
+    source: dict[str, Any] = {"data": "synthetic"}
     if folder is None:
         n_fft, names, sample_rate = N_FFT, CLASSES, SAMPLE_RATE
         datasets = [data(size, one) for one in seeds]
-        source = {"data": "synthetic"}
     else:
         recordings = read_classes(folder, size.pieces)
         n_fft, names, sample_rate = recordings.n_fft, recordings.classes, recordings.sample_rate
@@ -104,12 +103,16 @@ def run(
     compared = bench.compare(grid, n_fft * size.start, "classification")
     frozen = bench.learn_before(sample_rate, grid[0])
     settings = bench.settings(sample_rate) | {"classes": list(names), "grid_samples": grid}
+
+    def interval(of: Spread) -> tuple[Cell, ...]:
+        return of.mean, max(of.mean - of.half_width, 0.0), min(of.mean + of.half_width, 1.0)
+
     columns = ("window", "length", "accuracy", "95 % from", "to", "trainings", "CPU s", "note")
     figures = compared.figures() | {"frozen": frozen.figures()}
     return Findings(
         title="Sounds classified by a network",
         settings=source | settings | asdict(size),
-        table=Table(columns, tuple(compared.rows(_interval, **{"optimize, frozen": frozen}))),
+        table=Table(columns, tuple(compared.rows(interval, **{"optimize, frozen": frozen}))),
         notes=_notes(compared, frozen),
         figures=figures,
         picture=grid_figure(
@@ -125,20 +128,14 @@ def run(
 def data(size: Size, seed: int) -> Data:
     """Synthetic sounds and their classes."""
     generator = torch.Generator().manual_seed(seed)
-    parts: list[Tensor] = []
-    for each in (size.train, size.held_out):
-        length = size.pieces * N_FFT
-        parts += sounds(each, length, SAMPLE_RATE, size.noise, generator)
-    return Data(*parts)
+    length, noise = size.pieces * N_FFT, size.noise
+    learned = sounds(size.train, length, SAMPLE_RATE, noise, generator)
+    return Data(*learned, *sounds(size.held_out, length, SAMPLE_RATE, noise, generator))
 
 
 def accuracy(found: Tensor, truth: Tensor) -> float:
     """Share of sounds whose class has the highest score."""
     return float(np.mean((found.argmax(-1) == truth).numpy()))
-
-
-def _interval(of: Spread) -> tuple[Cell, ...]:
-    return of.mean, max(of.mean - of.half_width, 0.0), min(of.mean + of.half_width, 1.0)
 
 
 def _text(of: Spread) -> str:

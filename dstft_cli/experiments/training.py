@@ -215,14 +215,10 @@ class Compared:
         sign = 1 if self.lower_is_better else -1
         return min(self.fixed, key=lambda length: sign * self.fixed[length].score.mean)
 
-    @property
-    def best(self) -> Trainings:
-        """Trainings on that window."""
-        return self.fixed[self.best_length]
-
     def verdict(self, ours: Trainings) -> str:
         """Whether trainings are `better`, `equal` or `worse` than the grid's best."""
-        return verdict(ours.score, self.best.score, lower_is_better=self.lower_is_better)
+        best = self.fixed[self.best_length].score
+        return verdict(ours.score, best, lower_is_better=self.lower_is_better)
 
     @property
     def grid_seconds(self) -> float:
@@ -231,10 +227,9 @@ class Compared:
 
     def figures(self) -> dict[str, Any]:
         """Every number, in plain types."""
+        fixed = self.fixed.items()
         return {
-            "fixed": [
-                {"win_length": n} | of.figures(learned=False) for n, of in self.fixed.items()
-            ],
+            "fixed": [{"win_length": n} | of.figures(learned=False) for n, of in fixed],
             "joint": self.joint.figures(),
             "best_fixed_win_length": self.best_length,
             "verdict": self.verdict(self.joint),
@@ -259,7 +254,7 @@ class Compared:
         """The conclusion, with `shown` of each score."""
         return (
             f"{shown(self.joint.score)} in one training, the grid's best ({self.best_length:g} samples) "
-            f"{shown(self.best.score)}: {WORDS[self.verdict(self.joint)]}, "
+            f"{shown(self.fixed[self.best_length].score)}: {WORDS[self.verdict(self.joint)]}, "
             f"at 1/{self.grid_seconds / self.joint.seconds:.1f} of the grid's cost"
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -64,14 +64,16 @@ class Pictures:
     channels: int = 1  # in the mean power
     offset: float = 0.0  # s, where the samples begin in the recording; time axes count from there
 
-    @cached_property
-    def learned(self) -> Frames:
-        """Frames of the result, or more where these are few and lengths are known at every time."""
+    # frames of the result, or more where these are few and lengths are known at every time
+    learned: Frames = field(init=False)
+
+    def __post_init__(self) -> None:
         centers = self.result.frame_centers
         if self._known_everywhere and centers.size < FINE:
             step = math.ceil(self.result.length / FINE)
             centers = self._dense(0.0, self.result.length, step)
-        return self._frames(centers, None, self.result.n_fft)
+        learned = self._frames(centers, None, self.result.n_fft)
+        object.__setattr__(self, "learned", learned)
 
     def plain(self) -> tuple[Frames, ...]:
         """Frames of the panels above the learned one: a column holds the mean level of its time."""

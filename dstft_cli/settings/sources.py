@@ -48,18 +48,13 @@ def merge(
     only: Collection[str] | None = None,
     note: Callable[[str], None] = lambda text: None,
 ) -> Settings:
-    """The settings of a run.
+    """The settings of a run; UsageError, in one line with place and value, for a wrong one.
 
     Args:
         typed: field name -> text or value, only of options that were given.
         set_pairs: `key=value` texts, values as in YAML; the last one for a key counts.
-        config: YAML file with field names as keys.
-        kind: `Settings`, or a class that varies it.
         only: names that the command uses; None: all of `kind`.
         note: called with a sentence for each typed option without effect.
-
-    Raises:
-        UsageError: one line with the place, the value and what is allowed.
     """
     options = options_of(kind)
     names = set(options if only is None else only)
