@@ -67,7 +67,6 @@ class BlockChecks:
         return mixed
 
     def warnings(self) -> tuple[str, ...]:
-        """One line each, with its remedy."""
         found = (self._clipping(), self._silence(), self._cancellation())
         return tuple(filter(None, found))
 
@@ -156,7 +155,6 @@ class HighPass:
 
     @property
     def left_nothing(self) -> bool:
-        """Whether no sample so far is above rounding."""
         return self._peak < _ROUNDING * self._peak_before
 
     def block(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -207,7 +205,6 @@ def filtered(samples: ArrayLike, cutoff: float, sample_rate: float) -> NDArray[n
 
 
 def resampled(blocks: Iterator[Block], from_rate: int, to_rate: int) -> Iterator[Block]:
-    """The blocks [n, C] at the new rate."""
     if from_rate == to_rate:
         yield from blocks
         return

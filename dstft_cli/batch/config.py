@@ -71,8 +71,6 @@ class Variant:
 
 @dataclass(frozen=True)
 class Entry:
-    """One item of `jobs`."""
-
     inputs: Sequence[tuple[str, str]]  # paths or patterns as written, with the `FILE:LINE` of each
     patterns: bool  # whether an input may be a pattern
     name: str  # of the jobs; empty: the file name of each input
@@ -81,8 +79,6 @@ class Entry:
 
 @dataclass(frozen=True)
 class BatchConfig:
-    """A batch before its files are looked for."""
-
     folder: Path  # base of relative inputs
     output_folder: Path  # base of the template
     output: str  # template of each job's directory

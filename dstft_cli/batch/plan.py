@@ -27,8 +27,6 @@ _Part = str | tuple[str, str]  # literal text, or (field, format)
 
 @dataclass(frozen=True, slots=True)
 class PlannedJob:
-    """One run of `dstft optimize`."""
-
     index: int  # place in the plan, from 1
     name: str  # of the job, or the file name of the input
     input: str  # path as written or found, relative to the plan's inputs
@@ -38,19 +36,15 @@ class PlannedJob:
 
 @dataclass(frozen=True)
 class Plan:
-    """All jobs of a batch."""
-
     inputs: str  # absolute folder that inputs are relative to
     folder: Path  # absolute folder of the results, of the journal and of the summary
     jobs: Sequence[PlannedJob]
     variants: Sequence[Variant]
 
     def source(self, job: PlannedJob) -> str:
-        """Absolute path of the recording."""
         return os.path.join(self.inputs, job.input)
 
     def place(self, job: PlannedJob) -> Path:
-        """Absolute path of the job's results."""
         return self.folder / job.output
 
     @cached_property
@@ -62,7 +56,6 @@ class Plan:
         )
 
     def settings_that_vary(self, job: PlannedJob) -> dict[str, Any]:
-        """Name and value of each setting that differs between jobs."""
         values = self.variants[job.variant].values
         return {name: values[name] for name in self.varying}
 

@@ -48,7 +48,6 @@ class Workers(Protocol):
 
 
 def cores() -> int:
-    """Number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -157,7 +156,6 @@ class LocalExecutor:
 
 
 def _begin(prepare: Callable[[], None], silent: bool) -> None:
-    """The start of a worker process."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.dup2(2, 1)  # standard output is for results of the parent
     prepare()
@@ -175,7 +173,6 @@ def _end_with_parent() -> None:
 
 
 def _cause(exit_code: int) -> str:
-    """Why a process ended, in words."""
     if exit_code >= 0:
         return f"its worker process ended with exit code {exit_code}"
     with suppress(ValueError):
@@ -245,7 +242,6 @@ class ClusterExecutor:
         return f"the Dask scheduler at {self._address} is gone: start it again"
 
     def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]:
-        """Runs `fn(*args)` on the cluster."""
         future: Future[Any] = self._executor.submit(fn, *args)
         return future
 
@@ -255,7 +251,6 @@ class ClusterExecutor:
             self._client.close(timeout=1)
 
     def _count(self) -> int:
-        """Threads of all workers now."""
         if time.monotonic() - self._counted > _FRESH and self.gone() is None:
             with suppress(Exception):  # the scheduler may stop at this moment; `gone` reports it
                 self._threads = sum(self._client.nthreads().values())

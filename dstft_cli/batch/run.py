@@ -44,8 +44,6 @@ _READERS = 4  # hashing releases the interpreter lock
 
 @dataclass
 class Watch:
-    """Callbacks of a running batch."""
-
     checked: Callable[[int, int], None] = lambda done, total: None  # earlier results
     begun: Callable[[int, int], None] = lambda kept, total: None  # jobs done earlier, jobs to run
     ended: Callable[[dict[str, Any]], None] = lambda row: None
@@ -126,8 +124,6 @@ def kept_rows(plan: Plan, journal: Journal, watch: Watch) -> dict[int, dict[str,
 
 @dataclass
 class _Run:
-    """The running jobs of a batch, and the finished ones."""
-
     plan: Plan
     journal: Journal
     rows: dict[int, dict[str, Any]]
@@ -139,7 +135,6 @@ class _Run:
     def all(
         self, todo: Sequence[PlannedJob], start: Callable[[int], Workers], fail_fast: bool
     ) -> None:
-        """Runs them; the workers end with this call."""
         workers = start(len(todo))
         try:
             values = [dict(self.plan.variants[n].values) for n in sorted({j.variant for j in todo})]

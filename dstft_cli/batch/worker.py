@@ -154,8 +154,6 @@ def content_digest(path: str, stop: threading.Event | None = None) -> str | None
 
 @dataclass(frozen=True)
 class Task:
-    """A job as it is sent to a worker."""
-
     source: str
     place: str
     settings: Mapping[str, Any]  # as JSON values

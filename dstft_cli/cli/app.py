@@ -51,7 +51,6 @@ Version = Annotated[
 
 
 def package_version(package: str) -> str:
-    """`NAME VERSION` of an installed package, or `no NAME`."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:
@@ -127,7 +126,6 @@ class LazyGroup(TyperGroup):
 
 
 def load(name: str) -> Any:
-    """The command of this name, imported."""
     module = "batch" if name == "batch" else "commands"
     return get_command(getattr(import_module(f"dstft_cli.cli.{module}"), name))
 

@@ -36,8 +36,6 @@ _listed = partial(_input, metavar="FILE|-", parser=some_text)
 
 @dataclass(frozen=True, kw_only=True)
 class BatchOptions:
-    """The arguments and options of the command."""
-
     config: Annotated[
         Path | None,
         typer.Argument(metavar="CONFIG", parser=some_path, help="YAML file with the jobs."),
@@ -165,7 +163,6 @@ def _execute(
 
 
 def _plan(options: BatchOptions) -> Plan:
-    """The plan of the config file, or of the list of inputs."""
     from dstft_cli.batch import from_list, make_plan, read_config
 
     own = {"preset": options.preset, "figures": options.figures}
@@ -231,7 +228,6 @@ class BatchWatch:
 
     @property
     def watch(self) -> Watch:
-        """The functions that the batch calls."""
         from dstft_cli.batch.run import Watch
 
         return Watch(self._on_checked, self._on_begun, self._on_ended, self._on_note, print_error)
@@ -260,7 +256,6 @@ class BatchWatch:
         self._bars = None
 
     def stopped(self, how: str) -> str:
-        """The message after an interrupt."""
         remedy = "run the same command again to resume"
         if self._force:
             remedy = "run the same command again to start over, or without --force to keep finished results"
@@ -353,7 +348,6 @@ def _outcome(row: Mapping[str, Any]) -> str:
 
 
 def print_plan(plan: Plan, *, as_json: bool) -> None:
-    """The plan on standard output: a table, or a line of JSON per job."""
     if as_json:
         for job in plan.jobs:
             settings = dict(plan.variants[job.variant].values)

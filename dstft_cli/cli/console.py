@@ -93,8 +93,6 @@ def _usage(error: typer.TyperException) -> str:
 
 @contextmanager
 def sigterm_unwinds() -> Iterator[None]:
-    """Within the block SIGTERM raises `Terminated`."""
-
     def terminate(number: int, frame: FrameType | None) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # no second one during the cleanup
         raise Terminated
@@ -166,7 +164,6 @@ def show_log() -> None:
 
 
 def hide_log() -> None:
-    """Undoes `show_log`."""
     for handler in [handler for handler in LOGGER.handlers if isinstance(handler, _LogHandler)]:
         LOGGER.removeHandler(handler)
         LOGGER.setLevel(logging.NOTSET)
@@ -189,7 +186,6 @@ def say(text: str) -> None:
 
 
 def note(text: str) -> None:
-    """Prints `note: TEXT` on standard error."""
     print_error(f"note: {text}")
 
 

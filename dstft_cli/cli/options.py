@@ -31,7 +31,6 @@ def some_text(text: str) -> str:
 
 
 def some_path(text: str) -> Path:
-    """The path in `text`, which must not be empty or only spaces."""
     return Path(some_text(text))
 
 
@@ -188,7 +187,6 @@ def _parameter(declared: Declaration, hide: bool) -> inspect.Parameter:
 
 
 def help_text(declared: Declaration) -> str:
-    """The help of an option, with its choices and range."""
     text = str(declared.option.help)
     if len(declared.choices) > 1 and "|" not in str(declared.option.metavar):
         own = ", or your own module:object" if str in declared.members else ""

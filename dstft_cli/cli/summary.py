@@ -17,7 +17,6 @@ _NOTHING = 5e-4  # a loss below this is shown as "nothing"
 
 
 def result_lines(record: Mapping[str, Any], directory: Path | None) -> list[str]:
-    """The summary of the record in `result.json`."""
     criterion = record["criterion"]
     rate = record["input"]["sample_rate"]
     best = criterion["best_fixed"]
@@ -69,7 +68,6 @@ def _one_length(samples: float, rate: float) -> str:
 
 
 def sweep_lines(record: Mapping[str, Any], directory: Path | None) -> list[str]:
-    """The summary of the record in `sweep.json`."""
     rate = record["input"]["sample_rate"]
     criteria = record["criteria"]
     lines = table(_HEADER, [_row(entry, rate) for entry in criteria])
@@ -107,7 +105,6 @@ def _row(entry: Mapping[str, Any], rate: float) -> list[str]:
 
 
 def _verdict(entry: Mapping[str, Any], swept: Mapping[str, Any], rate: float) -> str:
-    """The sentence for one criterion."""
     if entry["matters"] == "not at all":
         return (
             "The window length does not matter: the worst loses "
@@ -140,7 +137,6 @@ def _off_by_two(best: Mapping[str, Any], swept: Mapping[str, Any]) -> str:
 
 
 def _verdicts(criteria: list[Mapping[str, Any]]) -> str:
-    """The sentence for several criteria."""
     words = Counter(entry["matters"] for entry in criteria)
     matters = ", ".join(
         f"{word} for {words[word]} of {len(criteria)} criteria"

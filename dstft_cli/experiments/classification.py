@@ -126,7 +126,6 @@ def run(
 
 
 def data(size: Size, seed: int) -> Data:
-    """Synthetic sounds and their classes."""
     generator = torch.Generator().manual_seed(seed)
     length, noise = size.pieces * N_FFT, size.noise
     learned = sounds(size.train, length, SAMPLE_RATE, noise, generator)
@@ -134,7 +133,6 @@ def data(size: Size, seed: int) -> Data:
 
 
 def accuracy(found: Tensor, truth: Tensor) -> float:
-    """Share of sounds whose class has the highest score."""
     return float(np.mean((found.argmax(-1) == truth).numpy()))
 
 

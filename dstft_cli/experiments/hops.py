@@ -182,7 +182,6 @@ def entropy(placed: Placed, signal: FloatArray, n_fft: int) -> float:
 
 
 def reconstruction_error(placed: Placed, signal: FloatArray, n_fft: int) -> float:
-    """`‖x̂ − x‖/‖x‖` of the signal after the transform and back, float64."""
     x = torch.from_numpy(signal)
     centers, lengths = torch.from_numpy(placed.centers), torch.from_numpy(placed.lengths)[None]
     back = istft(stft(x, centers, lengths, n_fft), centers, lengths, n_fft, len(x))

@@ -29,8 +29,6 @@ EXPERIMENTS = (*RUN, ALL)
 
 
 class Reproduced(NamedTuple):
-    """The experiments that ran."""
-
     findings: Mapping[str, Findings]  # by name
     output: Path  # the directory written
     seconds: Mapping[str, float]  # wall time, by name

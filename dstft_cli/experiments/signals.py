@@ -118,8 +118,6 @@ def _tone(cycles: Tensor, generator: torch.Generator) -> Tensor:
 
 
 class Recordings(NamedTuple):
-    """Pieces of every recording."""
-
     classes: tuple[str, ...]  # names of the folders, sorted
     sample_rate: float  # Hz
     n_fft: int  # the power of two nearest to 64 ms, samples
@@ -127,7 +125,6 @@ class Recordings(NamedTuple):
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """Recordings per class."""
         return {name: len(own) for name, own in zip(self.classes, self.pieces, strict=True)}
 
     def split(self, seed: int) -> Data:
@@ -164,8 +161,6 @@ def read_classes(folder: Path, pieces: int) -> Recordings:
 
 
 def _files(folder: Path) -> dict[str, list[Path]]:
-    """Recordings of each class; InputError if classes or recordings are too few."""
-
     def visible(place: Path) -> list[Path]:
         return sorted(path for path in place.iterdir() if not path.name.startswith("."))
 
@@ -189,7 +184,6 @@ def _files(folder: Path) -> dict[str, list[Path]]:
 
 
 def _pieces(path: Path, rate: int, n_fft: int, length: int) -> Tensor:
-    """`[P, length]`."""
     with load(path, sample_rate=rate) as signal:
         if signal.length < n_fft:
             raise InputError(

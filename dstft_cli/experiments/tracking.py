@@ -96,7 +96,6 @@ def run(seed: int, threads: int, progress: Progress | None, size: Size = FULL) -
 
 
 def data(size: Size, level: float, seed: int) -> Data:
-    """Tones and their frequencies at the frame centres."""
     generator = torch.Generator().manual_seed(seed)
     centers = torch.arange(1 + size.length // HOP) * HOP
     parts = []

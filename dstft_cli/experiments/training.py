@@ -29,14 +29,11 @@ class Table:
     rows: tuple[tuple[Cell, ...], ...]
 
     def text(self) -> list[list[str]]:
-        """The rows as text, numbers to six digits."""
         return [[shown(cell) for cell in row] for row in self.rows]
 
 
 @dataclass(frozen=True)
 class Findings:
-    """The result of one experiment."""
-
     title: str
     settings: Mapping[str, Any]  # all settings
     table: Table  # the main numbers
@@ -115,8 +112,6 @@ class Task:
 
 
 class Trained(NamedTuple):
-    """The result of one training."""
-
     score: float  # on the signals held out
     win_length: float  # at the end, samples
     seconds: float  # processor time, without the evaluation
@@ -172,17 +167,14 @@ class Trainings:
 
     @property
     def score(self) -> Spread:
-        """Over seeds."""
         return spread([one.score for one in self.runs])
 
     @property
     def seconds(self) -> float:
-        """Processor time of one training and its search, mean over seeds."""
         return sum([one.seconds for one in self.runs] + [*self.search_seconds]) / len(self.runs)
 
     @property
     def lengths(self) -> Cell:
-        """The window length at the end, samples, or the least and the greatest over seeds."""
         found = [one.win_length for one in self.runs]
         low, high = min(found), max(found)
         return f"{low:.1f}" if len(found) == 1 else f"{low:.1f}…{high:.1f}"
@@ -211,22 +203,18 @@ class Compared:
 
     @property
     def best_length(self) -> float:
-        """Window length of the grid with the best mean score on held-out data."""
         sign = 1 if self.lower_is_better else -1
         return min(self.fixed, key=lambda length: sign * self.fixed[length].score.mean)
 
     def verdict(self, ours: Trainings) -> str:
-        """Whether trainings are `better`, `equal` or `worse` than the grid's best."""
         best = self.fixed[self.best_length].score
         return verdict(ours.score, best, lower_is_better=self.lower_is_better)
 
     @property
     def grid_seconds(self) -> float:
-        """Processor time of all trainings of the grid for one seed, mean over seeds."""
         return sum(trained.seconds for trained in self.fixed.values())
 
     def figures(self) -> dict[str, Any]:
-        """Every number, in plain types."""
         fixed = self.fixed.items()
         return {
             "fixed": [{"win_length": n} | of.figures(learned=False) for n, of in fixed],
@@ -251,7 +239,6 @@ class Compared:
         return [*rows, ("whole grid", *empty, len(self.fixed), self.grid_seconds, None)]
 
     def sentence(self, shown: Callable[[Spread], str]) -> str:
-        """The conclusion, with `shown` of each score."""
         return (
             f"{shown(self.joint.score)} in one training, the grid's best ({self.best_length:g} samples) "
             f"{shown(self.fixed[self.best_length].score)}: {WORDS[self.verdict(self.joint)]}, "
@@ -270,7 +257,6 @@ class Bench:
     progress: Progress | None  # called after every training
 
     def settings(self, sample_rate: float) -> dict[str, Any]:
-        """What the numbers depend on, in plain types."""
         task = self.task
         lengths = {"n_fft": task.n_fft, "hop_length": task.hop_length}
         rates = {"learning_rate": task.lr, "learning_rate_of_log_length": task.length_lr}

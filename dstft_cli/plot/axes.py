@@ -97,7 +97,6 @@ def render(figure: Figure, format: str = "png") -> bytes:
 
 
 def check_cmap(name: str) -> str:
-    """`name`; UsageError with the nearest ones if matplotlib has no such colour map."""
     known = list(matplotlib.colormaps)
     if name in known:
         return name
@@ -111,7 +110,6 @@ def check_cmap(name: str) -> str:
 
 
 def axes_at(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
-    """Axes at a place given from the lower left corner of the figure."""
     w, h = figure.get_size_inches()
     return figure.add_axes((left / w, bottom / h, width / w, height / h))
 
@@ -125,7 +123,6 @@ def put_title(figure: Figure, title: str, left: float) -> None:
 
 
 def panel_title(axes: Axes, text: str, pad: float = 4) -> None:
-    """A line above the axes, at their left."""
     text, fonts = _drawable(text)
     axes.set_title(text, loc="left", pad=pad, parse_math=False, fontfamily=fonts)
 
@@ -139,7 +136,6 @@ def put_legend(axes: Axes, handles: Sequence[Artist] | None = None, columns: int
 
 
 def heading_legend(figure: Figure, axes: Axes, left: float) -> None:
-    """The legend of the axes in one line under the heading."""
     figure.legend(
         *axes.get_legend_handles_labels(),
         loc="upper left",
@@ -167,7 +163,6 @@ def clean_title(text: str, longest: int = 80) -> str:
 
 
 def can_draw(title: str) -> bool:
-    """Whether the installed fonts have all glyphs of a heading."""
     return not fonts_for(clean_title(title))[1]
 
 
@@ -204,7 +199,6 @@ def _drawable(title: str) -> tuple[str, list[str]]:
 
 
 def put_ticks(axis: Axis, places: ArrayLike) -> None:
-    """These ticks and no other, labelled with their numbers, also on a logarithmic axis."""
     at = np.asarray(places, dtype=np.float64).tolist()
     axis.set_ticks(at, labels=[f"{place:.10g}" for place in at])
     axis.set_minor_locator(NullLocator())
@@ -286,7 +280,6 @@ def frequency_axis(axes: Axes, grid: PixelGrid, which: str = "y") -> None:
 
 
 def frequency_ticks(low: float, high: float, scale: str) -> FloatArray:
-    """Three to twelve ticks for a `log` or `mel` axis from `low` to `high` Hz."""
     places: FloatArray = np.empty(0)
     if high >= WIDE * low:
         start = low if low > 0 else min(100.0, high / 100)

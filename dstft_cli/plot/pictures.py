@@ -37,8 +37,6 @@ FLOOR = 50.0  # dB below the loudest pixel: levels in which onsets are looked fo
 
 @dataclass(frozen=True)
 class Frames:
-    """The frames of one panel, and the pool that takes them."""
-
     centers: FloatArray  # samples, [T]
     length: float | None  # of windows, samples; None: what was learned for them
     n_fft: int
@@ -146,7 +144,6 @@ class Pictures:
 
     @cached_property
     def _range(self) -> tuple[float, float]:
-        """Lowest and highest frequency that pools hold, Hz."""
         rate, n_fft = self.result.sample_rate, self.result.n_fft
         given = self.fmax if isinstance(self.fmax, (int, float)) else None
         scale = scale_for(self.freq_scale, rate)
@@ -173,11 +170,9 @@ class Pictures:
         )
 
     def _shown(self, pool: PixelPool) -> PixelPool:
-        """The pool as it is drawn."""
         return pool.on(pool.grid.cropped_to(*self._crop, ROWS)) if any(self._open_ends) else pool
 
     def _onset(self) -> float:
-        """When levels rise most over all frequencies, s from the first sample."""
         image = self.learned.pool.image
         floor = max(float(image.max()), 1e-30) * 10 ** (-FLOOR / 20)
         levels = np.log(np.maximum(image, floor))
@@ -192,7 +187,6 @@ class Pictures:
 
     @property
     def _usual_length(self) -> float:
-        """The window length that people use at this sample rate, samples."""
         rate = self.result.sample_rate
         if rate < AUDIO_RATE:
             return float(min(PLAIN_SAMPLES, 1 << int(math.log2(max(self.result.length, 2)))))
@@ -241,7 +235,6 @@ class Pictures:
         return names, ", ".join(learned).capitalize()
 
     def spectrogram(self) -> bytes:
-        """The learned spectrogram."""
         figure = spectrogram_figure(
             self._shown(self.learned.pool),
             title=self.title,
@@ -282,7 +275,6 @@ class Pictures:
         return render(figure, self.format)
 
     def trajectory(self) -> bytes:
-        """The criterion from step to step."""
         figure = trajectory_figure(
             self.result.trajectory,
             criterion=self.result.criterion,
@@ -293,7 +285,6 @@ class Pictures:
         return render(figure, self.format)
 
     def _label(self, name: str, lengths: FloatArray, centers: FloatArray | None = None) -> str:
-        """What a panel shows: its windows, and the hops of learned frames."""
         low, high = float(lengths.min()), float(lengths.max())
         windows = describe_length(low, self.result.sample_rate, high if high != low else None)
         hops = np.diff([] if centers is None else centers) / self.result.sample_rate

@@ -270,7 +270,6 @@ class PixelPool:
             self._power[grid.empty[here]] = self._rows(power[sources])[which]
 
     def _rows(self, power: FloatArray) -> FloatArray:
-        """[n, F] power per bin to [n, height'] power per row."""
         grid = self.grid
         rows = np.empty((len(power), grid.row_frequencies.size))
         if grid.full_rows.size:

@@ -70,14 +70,12 @@ def spectrogram_figure(
 
 
 def check_look(db_range: float, cmap: str) -> None:
-    """Raises UsageError for an unknown colour map or a range that is not above 0 dB."""
     check_cmap(cmap)
     if not (math.isfinite(db_range) and db_range > 0):
         raise UsageError(f"dB range {db_range:g} is not above 0: raise `db_range`")
 
 
 def level_label(channels: int) -> str:
-    """The label of the colour bar."""
     what = "Level" if channels == 1 else f"Mean power of {channels} channels"
     return f"{what} (dB below the maximum)"
 
@@ -282,7 +280,6 @@ def _draw_lengths(axes: Axes, shown: Comparison, span: tuple[float, float]) -> N
 
 
 def _draw_hops(axes: Axes, shown: Comparison, start_hop: float) -> None:
-    """Distances of neighbouring frame centres; a single frame has none."""
     times = np.asarray(shown.times, dtype=np.float64)
     hops = np.diff(times) * shown.sample_rate
     drawn = np.append(hops, start_hop)
@@ -304,7 +301,6 @@ def _draw_hops(axes: Axes, shown: Comparison, start_hop: float) -> None:
 
 
 def _draw_one(axes: Axes, length: float, unit: float, sample_rate: float) -> None:
-    """One learned length, samples, as a line with its value in the legend."""
     label = f"learned: {describe_length(length, sample_rate)}"
     axes.axhline(length * unit, lw=1.8, color=COLOURS["descent"], label=label)
 
@@ -320,7 +316,6 @@ def _draw_curve(axes: Axes, positions: FloatArray, values: FloatArray) -> None:
 
 
 def _draw_map(axes: Axes, shown: Comparison, cmap: str) -> None:
-    """Window lengths at the centres of the pixels, beside them a colour bar with marks."""
     grid, learned = shown.panels[-1][1].grid, shown.window_lengths
     if isinstance(learned, LengthMap):
         since = (grid.column_times - shown.offset) * shown.sample_rate

@@ -42,7 +42,6 @@ UNDER_AXIS = 38  # of a title above the axis in time, points
 
 
 def draw_sweep(sweep: Sweep, *, title: str, format: str = "png") -> bytes:
-    """`sweep_figure` as the bytes of a file."""
     return render(sweep_figure(sweep, title=title), format)
 
 
@@ -73,7 +72,6 @@ def sweep_figure(sweep: Sweep, *, title: str) -> Figure:
 
 
 def _draw_curve(axes: Axes, curve: SweepCurve, highest: float) -> None:
-    """The losses of one criterion, with minimum, optimum and good range."""
     blue, m = COLOURS["table"], curve.minimum
     axes.axvspan(*curve.good_lengths, color=GOOD, lw=0, label=f"within {GOOD_ENOUGH:g} of the best")
     if curve.at(USUAL_LENGTH) is not None:
@@ -91,7 +89,6 @@ def _draw_curve(axes: Axes, curve: SweepCurve, highest: float) -> None:
 
 
 def _length_axes(axes: Axes, sweep: Sweep, *, first: bool, last: bool) -> None:
-    """Samples below, time above, both logarithmic; words at the outermost panels only."""
     low, high = float(sweep.lengths[0]) / EDGE, float(sweep.lengths[-1]) * EDGE
     axes.set_xscale("log")
     axes.set_xlim(low, high)
@@ -206,7 +203,6 @@ def hops_figure(
 
 
 def _columns(count: int) -> list[tuple[float, float]]:
-    """Left edge and width of panels side by side, inches."""
     width = (WIDTH - LEFT - RIGHT - GAP * (count - 1)) / count
     return [(LEFT + number * (width + GAP), width) for number in range(count)]
 

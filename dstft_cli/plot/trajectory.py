@@ -194,7 +194,6 @@ def _panels(trajectory: Trajectory, learned: IntArray) -> list[Panel]:
 
 
 def _spread(steps: Sequence[FloatArray]) -> FloatArray:
-    """Smallest, median and largest length of each step, samples, [3, S]."""
     return np.array([(np.min(v), np.median(v), np.max(v)) for v in steps], dtype=float).T
 
 
@@ -207,7 +206,6 @@ def _draw_lines(axes: Axes, lines: Sequence[Line]) -> None:
 def _draw_curve(
     axes: Axes, curve: Curve, phase: Phases, value: FloatArray, sample_rate: float
 ) -> None:
-    """Draws the criterion against one length for all frames."""
     shown = np.isfinite(curve.lengths) & np.isfinite(value)
     lengths = curve.lengths[shown & np.isin(phase, list(curve.phases))]
     unit, unit_name = length_unit(float(lengths.max()), sample_rate)
@@ -279,7 +277,6 @@ def _gains(
 def _draw_spread(
     axes: Axes, x: IntArray, steps: Sequence[FloatArray], sample_rate: float, name: str
 ) -> None:
-    """Low, median and high lengths, samples, over the numbers of the steps, [S]."""
     spread = _spread(steps)
     unit, unit_name = length_unit(float(spread.max()), sample_rate)
     low, median, high = spread * unit
@@ -301,7 +298,6 @@ def _draw_spread(
 
 
 def _draw_distribution(axes: Axes, lengths: FloatArray, sample_rate: float, of: str) -> None:
-    """Draws the share of frames, bins or cells over window length, samples."""
     unit, unit_name = length_unit(float(lengths.max()), sample_rate)
     first, last = float(lengths.min()) * unit / 1.1, float(lengths.max()) * unit * 1.1
     edges = np.geomspace(first, last, BARS + 1)
@@ -316,14 +312,12 @@ def _draw_distribution(axes: Axes, lengths: FloatArray, sample_rate: float, of: 
 
 
 def _log_axis(axes: Axes, first: float, last: float) -> None:
-    """A logarithmic horizontal axis from `first` to `last`, of any unit of length."""
     axes.set_xscale("log")
     axes.set_xlim(first, last)
     put_ticks(axes.xaxis, length_ticks(first, last, log=last > LOG_ABOVE * first))
 
 
 def _value_axis(axes: Axes) -> None:
-    """Plain numbers, without an offset or a power beside the axis."""
     if max(np.abs(axes.get_ylim())) < SMALL:
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:.6g}")
     else:
@@ -336,7 +330,6 @@ def _value_axis(axes: Axes) -> None:
 def _nothing_learned(
     trajectory: Trajectory, criterion_name: str, sample_rate: float, title: str
 ) -> Figure:
-    """The value of the one transform there is, in words."""
     figure = Figure(figsize=(WIDTH, 1.2))
     lengths, value = trajectory.window_lengths[-1], float(trajectory.criterion[-1])
     window = describe_length(float(lengths.min()), sample_rate)

@@ -121,7 +121,6 @@ def result_directories(top: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _failed_jobs(folder: Path) -> dict[Path, str]:
-    """By directory, the error of a failed job in the journal of a batch."""
     found: dict[Path, str] = {}
     with suppress(OSError), open(folder / JOURNAL, "rb") as file:
         if os.fstat(file.fileno()).st_size > LARGEST_JOURNAL:

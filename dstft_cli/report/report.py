@@ -58,12 +58,10 @@ class Report:
 
     @property
     def summary(self) -> list[str]:
-        """Lines for a person."""
         return [f"results        {self.results}", f"report         {self.output}"]
 
     @property
     def warnings(self) -> list[str]:
-        """One line each, with the remedy."""
         if not self.broken:
             return []
         return [
@@ -212,7 +210,6 @@ def relative_url(target: Path, start: Path) -> str:
 
 
 def _find(directory: Path) -> list[tuple[Path, str]]:
-    """What `result_directories` finds; InputError if that is nothing, or there is no such directory."""
     named = printable(directory)
     try:
         if not stat.S_ISDIR(directory.stat().st_mode):
@@ -242,7 +239,6 @@ def _base64(data: bytes) -> str:
 
 
 def _row(name: str, directory: Path, failure: str, page_folder: Path) -> dict[str, Any]:
-    """The row of one directory."""
     summary, broken = _read(directory, failure)
     warnings = [failure] if failure else []
     cells = [NONE] * len(COLUMNS)
@@ -272,7 +268,6 @@ def _row(name: str, directory: Path, failure: str, page_folder: Path) -> dict[st
 
 
 def _read(directory: Path, failure: str) -> tuple[Summary | None, str]:
-    """The result in a directory, or None and why there is none."""
     if failure and not os.path.lexists(directory / RECORD):
         return None, failure
     try:
@@ -332,7 +327,6 @@ def _lengths(summary: Summary, spread: Spread | float | None) -> Cell:
 
 
 def _times(summary: Summary, *samples: float) -> str:
-    """Lengths in samples as times in one unit."""
     seconds = [value / summary.input.sample_rate for value in samples]
     unit = time_text(max(seconds)).split()[-1]
     factor = 1 if unit == "s" else 1000

@@ -24,7 +24,6 @@ MOST_CHANNELS = 1024  # of any sound file (libsndfile)
 def write_header(
     file: Any, shape: tuple[int, ...], dtype: DTypeLike, *, fortran_order: bool
 ) -> None:
-    """The .npy magic and header that announce `shape` and `dtype`."""
     descr: Any = np.lib.format.dtype_to_descr(np.dtype(dtype))
     header = {"descr": descr, "fortran_order": fortran_order, "shape": shape}
     np.lib.format.write_array_header_1_0(file, header)

@@ -72,24 +72,20 @@ class Output:
         return self._singles.get(option)
 
     def path(self, name: str) -> Path:
-        """The path to write a file of the directory to."""
         assert self._folder is not None
         self._written.append(name)
         return self._folder.path(name)
 
     def write(self, name: str, content: bytes) -> None:
-        """Writes a file of the directory."""
         with disk_errors(name):
             self.path(name).write_bytes(content)
 
     def send(self, option: str, content: bytes) -> None:
-        """Writes the file of an option, if it is given."""
         if option in self._singles:
             target = self._targets[option]
             _send(self._singles[option], content, "standard output" if target == "-" else target)
 
     def to_stdout(self, content: bytes, what: str) -> None:
-        """Writes to standard output; `what` names it in errors."""
         _send(self._stdout, content, what)
 
     def write_record(self, record: dict[str, Any]) -> None:

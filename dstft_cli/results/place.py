@@ -189,7 +189,6 @@ def holds_anything(place: Path) -> bool:
 
 
 def _stem(name: str) -> str:
-    """The part of `name` for hidden names, cut if long."""
     data = os.fsencode(name)
     if len(data) <= _NAME_BYTES:
         return name
@@ -197,7 +196,6 @@ def _stem(name: str) -> str:
 
 
 def partial_name(final: Path) -> Path:
-    """A new hidden name beside `final`, for an unfinished output."""
     return final.with_name(f".{_stem(final.name)}.{secrets.token_hex(4)}.partial")
 
 

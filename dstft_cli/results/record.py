@@ -177,8 +177,6 @@ def _summary(curve: SweepCurve, n_fft: int) -> dict[str, Any]:
 
 
 class StoredInput(BaseModel):
-    """The recording in a record."""
-
     model_config = ConfigDict(frozen=True)
 
     path: str
@@ -187,8 +185,6 @@ class StoredInput(BaseModel):
 
 
 class StoredRecord(BaseModel):
-    """The fields that are read back from a result.json."""
-
     model_config = ConfigDict(frozen=True)
 
     version: str
@@ -226,7 +222,6 @@ def read_record(path: Path) -> dict[str, Any]:
 
 
 def is_record(path: Path) -> bool:
-    """Whether the file is a record that dstft has written."""
     try:
         record = read_record(path)
     except InputError:
@@ -236,7 +231,6 @@ def is_record(path: Path) -> bool:
 
 
 def records_in(folder: Path) -> bool:
-    """Whether a folder is one of results."""
     return any(is_record(folder / products.record) for products in PRODUCTS.values())
 
 

@@ -124,7 +124,6 @@ def read_learned(directory: Path) -> StoredParameters:
 
 
 def _settings_of(record: StoredRecord, own: Settings, directory: Path) -> Settings:
-    """The settings of the learned run, with those of `RUN_OPTIONS` from `own`."""
     place = printable(directory / "result.json")
     try:
         learned = settings_in_record(
@@ -145,7 +144,6 @@ def _settings_of(record: StoredRecord, own: Settings, directory: Path) -> Settin
 
 
 def _filtered_otherwise(record: StoredRecord, own: Settings, directory: Path) -> list[Note]:
-    """A warning if the learned recording had another high-pass filter."""
     found = record.settings.get("highpass")
     highpass = float(found) if isinstance(found, (int, float)) else None
     if highpass == own.highpass:

@@ -180,7 +180,6 @@ def _shape(window: str, d: _Dialect) -> str:
 
 
 def _signal(result: Result, library: str, settings: Settings, signal: Signal | None) -> str:
-    """The input `x`, as a comment."""
     kind = {"torch": "tensor", "matlab": "column"}.get(library, "array")
     channels, highpass = settings.channel, settings.highpass
     of = "the mean of the channels" if channels == "mix" else f"channel {channels}"

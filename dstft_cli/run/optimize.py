@@ -42,8 +42,6 @@ log = logging.getLogger("dstft_cli")
 
 @dataclass(frozen=True)
 class JobOutcome:
-    """The result of a run."""
-
     result_json: dict[str, Any]  # the record that is `result.json`
     output: Path | None  # the directory written; None for a stream only
 
@@ -126,7 +124,6 @@ def write_record(
     warnings: tuple[str, ...],
     extra: Mapping[str, Any] | None = None,
 ) -> JobOutcome:
-    """Writes `result.json`."""
     from dstft_cli.run.output import array_step
 
     record = result_record(
@@ -211,7 +208,6 @@ def optimize(
 
 
 def _decisive() -> set[str]:
-    """Names of the settings of the transform."""
     return {*Settings().request_values(1.0).keys() - {"sample_rate"}, "preset", "highpass"}
 
 
@@ -237,7 +233,6 @@ def run_sweep(
     stdout: BinaryIO | None = None,
     progress: Progress | None = None,
 ) -> JobOutcome:
-    """Sweeps one recording and writes the outputs of its settings."""
     watch = Stopwatch()
     with Output.open(source, settings, stdout=stdout, products=SWEEP) as output:
         check_recording(source, settings)

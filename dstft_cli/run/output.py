@@ -122,7 +122,6 @@ def array_step(settings: Settings, result: Result) -> int:
 def _array_takers(
     stack: ExitStack, output: Output, settings: Settings, signal: Signal, result: Result, step: int
 ) -> list[Taker]:
-    """Streams for the magnitudes and the transform, wherever they are wanted."""
     channels = (signal.samples.shape[0],) if settings.channel == "all" else ()
     plane = (*channels, len(result.frequencies))
     files: list[tuple[BinaryIO, str, bool]] = []
@@ -197,8 +196,6 @@ class Passes:
 
 
 def to_stream(stream: NpyStream, means: MeanFrames | None) -> Taker:
-    """Appends blocks to an .npy file: their energy means, or the transform itself."""
-
     def take(start: int, block: Block) -> None:
         if means is None:
             stream.write(block[0] if len(stream.shape) == 2 else np.moveaxis(block, 0, -1))

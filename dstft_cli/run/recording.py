@@ -36,7 +36,6 @@ def check_recording(source: str, settings: Settings) -> None:
 
 
 def check_pictures(settings: Settings, sample_rate: float | None) -> None:
-    """Checks the settings of pictures, if any are drawn."""
     if not settings.draws:
         return
     if settings.cmap != OPTIONS["cmap"].default:  # else no import of matplotlib yet
@@ -54,7 +53,6 @@ def check_pictures(settings: Settings, sample_rate: float | None) -> None:
 
 @contextmanager
 def load_recording(source: str, settings: Settings, *, learns: bool = True) -> Iterator[Signal]:
-    """Loads the part of a recording in the settings."""
     s = settings
     with load(
         source,
@@ -158,7 +156,6 @@ def _share_below(signal: Signal, edge: float) -> float:
 
 
 def input_record(signal: Signal) -> dict[str, Any]:
-    """The recording in `result.json`, rates in Hz."""
     return {
         "path": signal.path,
         "sha256": signal.sha256,
@@ -171,7 +168,6 @@ def input_record(signal: Signal) -> dict[str, Any]:
 
 
 def picture_title(signal: Signal, settings: Settings) -> str:
-    """The recording's name, channels, filter and band of the criterion."""
     name = "standard input" if signal.path == "-" else Path(signal.path).name
     if signal.channels > 1:
         all_of_them = f"{signal.channels} channels"

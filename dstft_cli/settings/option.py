@@ -37,7 +37,6 @@ class Declaration:
 
     @property
     def panel(self) -> str:
-        """The heading in `--help`."""
         return str(self.option.rich_help_panel)
 
     def varied(self, **changes: Any) -> Declaration:
@@ -48,7 +47,6 @@ class Declaration:
 
     @property
     def is_flag(self) -> bool:
-        """Whether the option takes no value."""
         return self.type is bool
 
     @cached_property
@@ -68,7 +66,6 @@ class Declaration:
 
     @property
     def default_text(self) -> str:
-        """The default in words."""
         if isinstance(self.option.show_default, str):
             return self.option.show_default
         if self.is_flag:
@@ -133,7 +130,6 @@ def annotations_of(kind: type) -> Mapping[str, Any]:
 
 
 def _members(kind: Any) -> Iterator[Any]:
-    """The types and literal words in a union, without their annotations."""
     if get_origin(kind) is Annotated:
         yield from _members(get_args(kind)[0])
     elif get_origin(kind) is Literal:
@@ -146,7 +142,6 @@ def _members(kind: Any) -> Iterator[Any]:
 
 
 def _limits(kind: Any) -> Iterator[Any]:
-    """The ranges of the members of a union."""
     if get_origin(kind) is Annotated:
         inner, *extras = get_args(kind)
         yield from extras

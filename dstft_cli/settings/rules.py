@@ -27,8 +27,6 @@ _PICTURES = ("freq_scale", "fmin", "fmax", "db_range", "cmap", "format")
 
 @dataclass(frozen=True)
 class Contradiction:
-    """Settings that contradict each other."""
-
     names: tuple[str, ...]  # of the settings
     # called with the settings and the sample rate (Hz, None: not known yet)
     holds: Callable[[Any, float | None], bool]

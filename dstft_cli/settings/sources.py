@@ -113,13 +113,11 @@ def settings_of(
 
 
 def settings_in_record(values: Mapping[str, Any]) -> Settings:
-    """The settings in a `result.json`."""
     known = {name: value for name, value in values.items() if name != "preset"}
     return rules.settle(Settings(**known))[0]
 
 
 def preset_values(name: str) -> dict[str, Given]:
-    """The settings of a preset."""
     package = Path(__file__).parents[1]
     installed = package / "presets" / f"{name}.yaml"
     path = installed if installed.exists() else package.parent / "configs" / f"{name}.yaml"
@@ -181,7 +179,6 @@ def from_line(
 
 
 def _or_default(value: str | None, declared: Declaration) -> Any:
-    """`value`, or the default for YAML's null."""
     return declared.default if value is None else value
 
 
@@ -195,7 +192,6 @@ def check_key(name: str, where: str, options: Mapping[str, Declaration] = OPTION
 def _explain(
     error: ValidationError, given: Mapping[str, Given], options: Mapping[str, Declaration]
 ) -> str:
-    """The first error of a validation, in one line."""
     problems = error.errors(include_url=False)
     name = str(problems[0]["loc"][0])
     start, declared = given[name].start, options[name]
@@ -221,8 +217,6 @@ def _quoted(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Item:
-    """One key of a mapping, with the node of its value."""
-
     key: str
     node: Any
     line: int
@@ -241,7 +235,6 @@ def read_items(path: Path, *, option: str = "config", largest: int = _LARGEST) -
 
 
 def items(mapping: Any, path: Path) -> list[Item]:
-    """Keys and values of a mapping node."""
     found: dict[str, Item] = {}
     for key_node, value_node in mapping.value:
         line = line_of(key_node)
@@ -258,7 +251,6 @@ def items(mapping: Any, path: Path) -> list[Item]:
 
 
 def line_of(node: Any) -> int:
-    """The line a node begins on, from 1."""
     return int(node.start_mark.line) + 1
 
 
@@ -273,7 +265,6 @@ def scalar(node: Any, where: str) -> str | None:
 
 
 def _parse_scalar(text: str, where: str) -> str | None:
-    """One YAML value as text, or None for null."""
     if text.strip() == "-":  # standard output; in YAML it would be an empty list
         return "-"
     node = _compose(text, lambda line: where)
