@@ -120,46 +120,31 @@ def run(options: BatchOptions, quiet: bool = False, verbose: bool = False) -> No
     )
     try:
         with watch:
-            rows = _execute(plan, watch, options, silent=not verbose)
+            from dstft_cli.batch.pools import ClusterExecutor, LocalExecutor, Workers, cores
+            from dstft_cli.batch.run import run_batch
+            from dstft_cli.batch.worker import prepare
+
+            def start(jobs: int) -> Workers:
+                if options.scheduler is not None:
+                    return ClusterExecutor(options.scheduler)
+                count = min(jobs, workers or cores())
+                figures = any(variant.settings.figures for variant in plan.variants)
+                return LocalExecutor(count, partial(prepare, figures), silent=not verbose)
+
+            how: Any = {"force": options.force, "fail_fast": options.fail_fast}
+            rows = run_batch(plan, start, watch=watch.watch, **how)
         watch.close(rows)
         if not options.no_report and any(row["status"] != "failed" for row in rows.values()):
             from dstft_cli.report import write_report
 
             watch.line(f"report         {printable(write_report(plan.folder, force=True))}")
     except (KeyboardInterrupt, Terminated) as error:
-        code = 130 if isinstance(error, KeyboardInterrupt) else 143
-        how = "interrupted" if code == 130 else "terminated"
-        raise StoppedError(watch.stopped(how), code) from None
+        interrupted = isinstance(error, KeyboardInterrupt)
+        stopped = DstftError(watch.stopped("interrupted" if interrupted else "terminated"))
+        stopped.exit_code = 130 if interrupted else 143
+        raise stopped from None
     if any(row["status"] == "failed" for row in rows.values()):
         raise typer.Exit(1)
-
-
-class StoppedError(DstftError):
-    """The batch was interrupted or terminated. Finished jobs keep their results."""
-
-    def __init__(self, text: str, exit_code: int) -> None:
-        super().__init__(text)
-        self.exit_code = exit_code
-
-
-def _execute(
-    plan: Plan, watch: BatchWatch, options: BatchOptions, *, silent: bool
-) -> dict[int, dict[str, Any]]:
-    from dstft_cli.batch.pools import ClusterExecutor, LocalExecutor, Workers, cores
-    from dstft_cli.batch.run import run_batch
-    from dstft_cli.batch.worker import prepare
-
-    def start(jobs: int) -> Workers:
-        if options.scheduler is not None:
-            return ClusterExecutor(options.scheduler)
-        figures = any(variant.settings.figures for variant in plan.variants)
-        return LocalExecutor(
-            min(jobs, options.workers or cores()), partial(prepare, figures), silent=silent
-        )
-
-    return run_batch(
-        plan, start, force=options.force, fail_fast=options.fail_fast, watch=watch.watch
-    )
 
 
 def _plan(options: BatchOptions) -> Plan:
@@ -323,7 +308,14 @@ class BatchWatch:
             if failed:
                 print_error(f"failed: {row['input']}: {row['error']}")
         elif not self._quiet and not kept:
-            print_error(f"[{row['index']}/{len(self._plan.jobs)}] {_outcome(row)}")
+            told = str(row["error"])
+            if failed:
+                told = f"{row['input']}: failed: {told}"
+            elif row["status"] == "done":
+                start, final = row["criterion"]["start"], row["criterion"]["final"]
+                values = "" if None in (start, final) else f", {start:.5g} to {final:.5g}"
+                told = f"{row['output']}: {row['seconds']:.1f} s{values}"
+            print_error(f"[{row['index']}/{len(self._plan.jobs)}] {told}")
 
     def _on_note(self, text: str) -> None:
         if self._verbose:
@@ -335,16 +327,6 @@ class BatchWatch:
             if self._task is not None:
                 self._bars.remove_task(self._task)
             self._task = self._bars.add_task(stage, total=total, rate="")
-
-
-def _outcome(row: Mapping[str, Any]) -> str:
-    if row["status"] == "skipped":
-        return str(row["error"])
-    if row["status"] == "failed":
-        return f"{row['input']}: failed: {row['error']}"
-    start, final = row["criterion"]["start"], row["criterion"]["final"]
-    values = "" if start is None or final is None else f", {start:.5g} to {final:.5g}"
-    return f"{row['output']}: {row['seconds']:.1f} s{values}"
 
 
 def print_plan(plan: Plan, *, as_json: bool) -> None:

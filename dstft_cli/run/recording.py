@@ -39,7 +39,7 @@ def check_pictures(settings: Settings, sample_rate: float | None) -> None:
     if not settings.draws:
         return
     if settings.cmap != OPTIONS["cmap"].default:  # else no import of matplotlib yet
-        from dstft_cli.plot import check_cmap
+        from dstft_cli.plot.axes import check_cmap
 
         check_cmap(settings.cmap)
     if sample_rate is not None:
@@ -184,7 +184,7 @@ def picture_notes(signal: Signal, settings: Settings) -> tuple[Note, ...]:
     """A note if pictures are drawn and no installed font has the characters of the recording's name."""
     if not settings.draws:
         return ()
-    from dstft_cli.plot import can_draw
+    from dstft_cli.plot.axes import can_draw
 
     drawn = can_draw(picture_title(signal, settings))
     return () if drawn else (Note("name_not_drawn", detail=printable(Path(signal.path).name)),)

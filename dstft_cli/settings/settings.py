@@ -345,11 +345,8 @@ class Settings:
 
     def as_dict(self) -> dict[str, Any]:
         """All settings as JSON values: lengths are numbers of samples or text such as `23ms`."""
-        return {name: _as_json(getattr(self, name)) for name in OPTIONS} | {
-            part.name: _as_json(getattr(self, part.name))
-            for part in fields(self)
-            if part.name not in OPTIONS and part.name != "ranks"
-        }
+        names = [part.name for part in fields(self) if part.name != "ranks"]
+        return {name: _as_json(getattr(self, name)) for name in names}
 
     def request_values(self, sample_rate: float) -> dict[str, Any]:
         """The values of `fit.Request`: lengths in samples, `n_fft` None for auto."""
