@@ -19,6 +19,10 @@ CLIPPED_SHARE = 0.001
 SILENT_SHARE = 0.5  # of samples that are exactly zero in all channels
 LEFT_BY_MIX = 0.1  # share of the energy that a mix of unrelated channels keeps
 FAINT = 1e-30  # below this energy squares are rounding errors
+Block = NDArray[np.float32]  # [n, C]
+ORDER = 4  # 24 dB per octave
+_LOWEST = 1e-6  # of the sample rate; below it the coefficients are rounding errors
+_ROUNDING = 1e-6  # of the loudest sample so far; below it all is rounding
 
 
 class BlockChecks:
@@ -131,13 +135,6 @@ def _count_in_runs(full: NDArray[np.bool_]) -> int:
     for k in range(CLIPPED_RUN):
         in_run[k : k + n] |= starts
     return int(np.count_nonzero(in_run))
-
-
-Block = NDArray[np.float32]  # [n, C]
-
-ORDER = 4  # 24 dB per octave
-_LOWEST = 1e-6  # of the sample rate; below it the coefficients are rounding errors
-_ROUNDING = 1e-6  # of the loudest sample so far; below it all is rounding
 
 
 class HighPass:

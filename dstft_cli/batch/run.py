@@ -40,6 +40,8 @@ ATTEMPTS = 2  # of a job that loses its worker
 _LOOK_AGAIN = 2.0  # s; the size of a cluster may change
 _SAY_AGAIN = 30.0  # s between two warnings that no worker is there
 _READERS = 4  # hashing releases the interpreter lock
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_LENGTHS = {"window_length": "median", "window_length_min": "min", "window_length_max": "max"}
 
 
 @dataclass
@@ -242,10 +244,6 @@ def _row(
         **found,
         "error": error,
     }
-
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_LENGTHS = {"window_length": "median", "window_length_min": "min", "window_length_max": "max"}
 
 
 def write_summary(plan: Plan, rows: Mapping[int, Mapping[str, Any]]) -> None:

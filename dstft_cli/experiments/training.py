@@ -19,6 +19,12 @@ from dstft_cli.stft import DSTFT, map_in_order
 
 Cell = str | int | float | None
 CONFIDENCE = 0.95
+MOST_SIGNALS = 256  # of those that `optimize` learns a window from; every k-th
+WORDS = {
+    "better": "better than the grid's best",
+    "equal": "equal to the grid's best, within its deviation",
+    "worse": "worse than the grid's best",
+}
 
 
 @dataclass(frozen=True)
@@ -76,14 +82,6 @@ def verdict(ours: Spread, best: Spread, *, lower_is_better: bool) -> str:
     if abs(gain) <= best.deviation:
         return "equal"
     return "better" if gain > 0 else "worse"
-
-
-MOST_SIGNALS = 256  # of those that `optimize` learns a window from; every k-th
-WORDS = {
-    "better": "better than the grid's best",
-    "equal": "equal to the grid's best, within its deviation",
-    "worse": "worse than the grid's best",
-}
 
 
 class Data(NamedTuple):

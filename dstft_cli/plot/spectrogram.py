@@ -46,6 +46,15 @@ BAR_GAP, BAR_WIDTH = 0.14, 0.16
 COLUMNS = 1400  # of an image as it is given to matplotlib, at least half as many
 
 Band = tuple[float | None, float | None]
+PLANE, CURVE, HOPS, ZOOM = 2.0, 1.6, 1.1, 3.0  # heights of the panels, inches
+ALONE = 3.8  # of a spectrogram without another
+FIRST_GAP, GAP, LEGEND_GAP = 0.24, 0.36, 0.46  # above the first, another, one with a legend
+LABELS = 0.45  # more above a panel that stands under an axis with labels
+MAP_RIGHT, MAP_BAR_GAP = 1.52, 0.66  # margin and gap of a bar with labels on both sides
+ZOOM_GAP, BESIDE = 0.92, 0.3  # above the zoomed second, and between its two panels
+EQUAL = 1e-6  # hops that differ by no more than this share of the longest are one hop
+FEW = 250  # frames up to which each centre has a mark, and each hop its exact span
+Over = Literal["time", "frequency", "plane"]  # dimensions over which window lengths vary
 
 
 @styled
@@ -123,17 +132,6 @@ def colour_bar(
     drawn.set_label(label)
     drawn.outline.set_linewidth(0.6)
     return axes
-
-
-PLANE, CURVE, HOPS, ZOOM = 2.0, 1.6, 1.1, 3.0  # heights of the panels, inches
-ALONE = 3.8  # of a spectrogram without another
-FIRST_GAP, GAP, LEGEND_GAP = 0.24, 0.36, 0.46  # above the first, another, one with a legend
-LABELS = 0.45  # more above a panel that stands under an axis with labels
-MAP_RIGHT, MAP_BAR_GAP = 1.52, 0.66  # margin and gap of a bar with labels on both sides
-ZOOM_GAP, BESIDE = 0.92, 0.3  # above the zoomed second, and between its two panels
-EQUAL = 1e-6  # hops that differ by no more than this share of the longest are one hop
-FEW = 250  # frames up to which each centre has a mark, and each hop its exact span
-Over = Literal["time", "frequency", "plane"]  # dimensions over which window lengths vary
 
 
 @dataclass(frozen=True)

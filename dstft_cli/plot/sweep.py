@@ -39,6 +39,17 @@ TALL, SHORT = 3.4, 1.35  # height of a panel that is alone, and of one of severa
 GOOD = "#cfe8d5"
 EDGE = 1.06  # room beside the shortest and the longest length
 UNDER_AXIS = 38  # of a title above the axis in time, points
+UPPER, LOWER, GAP = 3.1, 1.9, 0.62  # heights of panels and the gaps between them, inches
+ALONE = 3.6  # of a panel without one below
+TOP = 0.86  # margin
+SIGNAL, ROW, ROW_GAP = 0.9, 0.42, 0.34  # heights of the signal and of the frames of one case
+FOUND = {
+    "constant": "#2f6db3",
+    "time": "#e08214",
+    "frequency": "#4d9221",
+    "time-frequency": "#b5367a",
+}
+CROWDED = (24, 96, 192)  # lengths of a grid without a label
 
 
 def draw_sweep(sweep: Sweep, *, title: str, format: str = "png") -> bytes:
@@ -102,19 +113,6 @@ def _length_axes(axes: Axes, sweep: Sweep, *, first: bool, last: bool) -> None:
         second = axes.secondary_xaxis("top", functions=both)
         put_ticks(second.xaxis, length_ticks(low * unit, high * unit, log=True))
         second.set_xlabel(f"Window length ({name})")
-
-
-UPPER, LOWER, GAP = 3.1, 1.9, 0.62  # heights of panels and the gaps between them, inches
-ALONE = 3.6  # of a panel without one below
-TOP = 0.86  # margin
-SIGNAL, ROW, ROW_GAP = 0.9, 0.42, 0.34  # heights of the signal and of the frames of one case
-FOUND = {
-    "constant": "#2f6db3",
-    "time": "#e08214",
-    "frequency": "#4d9221",
-    "time-frequency": "#b5367a",
-}
-CROWDED = (24, 96, 192)  # lengths of a grid without a label
 
 
 class FramesRow(NamedTuple):

@@ -24,6 +24,11 @@ RECORD = "result.json"
 JOURNAL = "batch-journal.jsonl"  # of `dstft batch`
 LARGEST_JOURNAL = 1 << 30  # bytes: a million jobs
 _LEFTOVERS = (".partial", ".old")  # leftover of a killed run: `.NAME.XXXXXXXX.partial`
+LARGEST = 7400  # bytes; ten thousand as base64
+LARGEST_FILE = 2**26  # bytes of a PNG; those of dstft are ten times smaller
+MOST_PIXELS = 2**24  # pixels of a picture; those of dstft have less than a million
+SIZES = ((320, 160), (200, 100), (120, 60))  # pixels; the first with a small enough file is taken
+QUALITIES = (75, 60, 45, 30)
 
 
 def _finite(value: object) -> object:
@@ -134,13 +139,6 @@ def _failed_jobs(folder: Path) -> dict[Path, str]:
                 if entry["status"] == "failed" and inside:
                     found[folder / output] = f"the last attempt failed: {entry['error']}"
     return found
-
-
-LARGEST = 7400  # bytes; ten thousand as base64
-LARGEST_FILE = 2**26  # bytes of a PNG; those of dstft are ten times smaller
-MOST_PIXELS = 2**24  # pixels of a picture; those of dstft have less than a million
-SIZES = ((320, 160), (200, 100), (120, 60))  # pixels; the first with a small enough file is taken
-QUALITIES = (75, 60, 45, 30)
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,15 @@ from dstft_cli.settings import FIGURE_FORMATS
 
 LARGEST_RECORD = 32 * 2**20  # bytes; a record has about three thousand
 STAGES = ("load", "search", "descent", "write", "total")
+TRAJECTORY_COLUMNS = (
+    *("step", "phase", "seconds", "evaluations", "criterion"),
+    *("window_length_min", "window_length_median", "window_length_max"),
+    *("hop_length_min", "hop_length_median", "hop_length_max"),
+)
+SWEEP_COLUMNS = (
+    *("criterion", "direction", "phase", "window_length", "milliseconds"),
+    *("n_fft", "hop_length", "value", "loss", "unit"),
+)
 
 
 @dataclass(frozen=True)
@@ -282,17 +291,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(entry) for entry in value]
     return str(value)  # a path, or an object of the user, written as text
-
-
-TRAJECTORY_COLUMNS = (
-    *("step", "phase", "seconds", "evaluations", "criterion"),
-    *("window_length_min", "window_length_median", "window_length_max"),
-    *("hop_length_min", "hop_length_median", "hop_length_max"),
-)
-SWEEP_COLUMNS = (
-    *("criterion", "direction", "phase", "window_length", "milliseconds"),
-    *("n_fft", "hop_length", "value", "loss", "unit"),
-)
 
 
 def write_trajectory(path: Path, trajectory: Trajectory) -> None:
