@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
-from typing import Any, Protocol
+from typing import Any
 
 from dstft_cli.errors import UsageError, shortened
 
@@ -25,26 +25,6 @@ _QUEUED = 2  # calls per worker, so that none is idle
 _LIBRARIES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _FRESH = 2.0  # s; the count of Dask's threads is then renewed
 _ADDRESS = re.compile(r"((tcp|tls|ucx|ws|wss)://)?[^/\s]+:[0-9]+/?")
-
-
-class Workers(Protocol):
-    """Runs calls; the future of `submit` raises `BrokenExecutor` if its worker was lost."""
-
-    threads: int  # of torch, for each worker
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]: ...
-
-    def capacity(self) -> int:
-        """Number of calls that keep all workers busy."""
-
-    def missing(self) -> str | None:
-        """Why no call makes progress, in one line, or None."""
-
-    def gone(self) -> str | None:
-        """Why no call can run any more, in one line, or None."""
-
-    def abandon(self) -> None:
-        """Stops running calls if possible, and starts no more."""
 
 
 def cores() -> int:
@@ -62,7 +42,7 @@ class LocalExecutor:
     """
 
     def __init__(self, workers: int, prepare: Callable[[], None], *, silent: bool) -> None:
-        self.threads = max(1, cores() // workers)
+        self.threads = max(1, cores() // workers)  # of torch, for each worker
         self._workers = workers
         self._begin = (prepare, silent)
         self._lock = threading.RLock()
@@ -73,10 +53,11 @@ class LocalExecutor:
         self._environment: list[str] = []
 
     def capacity(self) -> int:
+        """Number of calls that keep all workers busy."""
         return self._workers * _QUEUED
 
     def missing(self) -> None:
-        return None
+        """Nothing: why no call makes progress now, or, as `gone`, ever again."""
 
     gone = missing
 
@@ -256,3 +237,8 @@ class ClusterExecutor:
                 self._threads = sum(self._client.nthreads().values())
             self._counted = time.monotonic()
         return self._threads
+
+
+Workers = (
+    LocalExecutor | ClusterExecutor
+)  # a future of `submit` raises `BrokenExecutor` without a worker

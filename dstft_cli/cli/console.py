@@ -35,9 +35,6 @@ class Terminated(BaseException):
     """SIGTERM arrived. Like KeyboardInterrupt, it runs every cleanup."""
 
 
-# errors
-
-
 def report_error(error: BaseException) -> int:
     """Prints an error in one line, with `-v` after its traceback; returns the exit code."""
     code, text = explain(error)
@@ -108,9 +105,6 @@ def sigterm_unwinds() -> Iterator[None]:
         signal.signal(signal.SIGTERM, previous)
 
 
-# streams
-
-
 def occupy_closed_streams() -> None:
     """Opens closed standard streams on the null device: no file, nor one of a worker, gets their number."""
     for number in (0, 1, 2):
@@ -146,9 +140,6 @@ def data_output(binary: str = "") -> BinaryIO:
             "redirect it (> FILE), pipe it, or give a path for -"
         )
     return sys.stdout.buffer
-
-
-# log, notes, warnings, tables
 
 
 class _LogHandler(logging.Handler):

@@ -106,9 +106,6 @@ def check_cmap(name: str) -> str:
     raise UsageError(f"colour map {name!r} is unknown: choose `cmap` from {', '.join(choices)} …")
 
 
-# Places in a figure, in inches
-
-
 def axes_at(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
     w, h = figure.get_size_inches()
     return figure.add_axes((left / w, bottom / h, width / w, height / h))
@@ -146,9 +143,6 @@ def heading_legend(figure: Figure, axes: Axes, left: float) -> None:
         columnspacing=1.4,
         handletextpad=0.5,
     )
-
-
-# Names in any script
 
 
 def clean_title(text: str, longest: int = 80) -> str:
@@ -193,9 +187,6 @@ def _drawable(title: str) -> tuple[str, list[str]]:
         last = max(k for k, word in enumerate(words) if lacking & set(word))
         text = " ".join(words[last + 1 :])
     return text, fonts
-
-
-# Ticks
 
 
 def put_ticks(axis: Axis, places: ArrayLike) -> None:
@@ -304,9 +295,6 @@ def _apart(places: FloatArray, low: float, high: float, scale: str) -> FloatArra
             kept.append(float(place))
             last = float(at)
     return np.array(kept)
-
-
-# Lengths of windows and hops
 
 
 def length_unit(samples: float, sample_rate: float) -> tuple[float, str]:

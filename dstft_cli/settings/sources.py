@@ -212,9 +212,6 @@ def _quoted(value: Any) -> str:
     return shortened(text) if plain else repr(shortened(text) if text.isprintable() else text[:80])
 
 
-# YAML
-
-
 @dataclass(frozen=True)
 class Item:
     key: str
