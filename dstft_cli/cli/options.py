@@ -106,9 +106,8 @@ def command(
 ) -> typer.Typer:
     """The Typer app of one command, which takes the settings `options`.
 
-    The body is called with its own parameters, with `typed` (the settings that were typed, by name), and
-    with `quiet` and `verbose`, of which at most one is true. With `short`, `--help` hides expert options,
-    and `--help-all` shows them.
+    The body gets its own parameters, `typed` (settings that were typed, by name), `quiet` and `verbose`.
+    With `short`, `--help` hides expert options, and `--help-all` shows them.
     """
     options = options or {}
 

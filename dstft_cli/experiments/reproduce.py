@@ -45,14 +45,9 @@ def run_experiments(
     data: Path | None = None,
     progress: Progress | None = None,
 ) -> Reproduced:
-    """Runs one experiment or `all`, and writes `NAME.json` and a picture of each.
+    """Runs one of `EXPERIMENTS` and writes `NAME.json` and pictures into `output`, else `NAME-dstft`.
 
-    Args:
-        name: one of `EXPERIMENTS`.
-        output: directory; None: `NAME-dstft` here. It appears whole or not at all.
-        seed: of all data and all weights.
-        threads: of the CPU; None: all cores.
-        data: one folder of recordings a class, for `classification`.
+    The seed is that of all data and weights. `data` has a folder of recordings a class.
     """
     if name not in EXPERIMENTS:
         raise UsageError(f"experiment {name!r} is unknown: use {', '.join(EXPERIMENTS)}")

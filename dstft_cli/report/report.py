@@ -50,11 +50,11 @@ _NUMBER = re.compile(r"\d[\d.]*(e[+-]?\d+)?")
 
 @dataclass
 class Report:
-    """The page that was written: its path, its rows, and how many of them are broken or failed."""
+    """The page that was written."""
 
     output: Path
     results: int
-    broken: int = 0
+    broken: int = 0  # or failed
 
     @property
     def summary(self) -> list[str]:
@@ -107,17 +107,9 @@ def build_report(
     force: bool = False,
     progress: Progress | None = None,
 ) -> Report:
-    """Writes a self-contained HTML page of all results in `directory` and below it.
+    """Writes a self-contained HTML page of all results and failed jobs in `directory` and below it.
 
-    Args:
-        directory: searched for directories with a `result.json` and for failed jobs of batches.
-        output: the page; None: `report.html` in `directory`.
-        title: of the page; None: `Results in NAME`.
-
-    Raises:
-        InputError: there is no such directory, or no result in it or below it.
-        UsageError: the page exists and `force` is not given, or its place is a directory, or a link
-            in the directory of the results.
+    Without `output` it is `report.html` there, and never written through a link.
     """
     place = directory / "report.html" if output is None else output
     if str(place) == "-":

@@ -36,10 +36,8 @@ class OutputDirectory:
     stands; one without a record of dstft, or with any other file, is never touched.
 
     Raises (on entering, before any work is done):
-        UsageError: the place exists, holds other files, is not a directory, or is the current directory,
-            a parent of it, or a mount point.
-        OutputError: the place cannot be created, or another run is writing it; at the end of the block:
-            the place has changed, or the disk is full.
+        UsageError: the place exists, or may not be replaced.
+        OutputError: it cannot be created, or another run is writing it; at the end, it has changed.
     """
 
     def __init__(

@@ -28,7 +28,7 @@ class Output:
         targets = {name: getattr(settings, name) for name in products.singles}
         self._targets = {name: str(to) for name, to in targets.items() if to is not None}
         self._folder: OutputDirectory | None = None
-        self._singles: dict[str, BinaryIO] = {}
+        self.singles: dict[str, BinaryIO] = {}  # open files, by option such as `npy`
         self._stdout: Any = None
         self._written: list[str] = []
 
@@ -64,12 +64,8 @@ class Output:
                     single = atomic_file(Path(target), force=settings.force, kind=name)
                     file = stack.enter_context(single)
                     file = _Optional(file) if len(files) > 1 else file  # it may be a pipe
-                output._singles[name] = file
+                output.singles[name] = file
             yield output
-
-    def single(self, option: str) -> BinaryIO | None:
-        """The open file of an option such as `npy`, or None."""
-        return self._singles.get(option)
 
     def path(self, name: str) -> Path:
         assert self._folder is not None
@@ -81,9 +77,9 @@ class Output:
             self.path(name).write_bytes(content)
 
     def send(self, option: str, content: bytes) -> None:
-        if option in self._singles:
+        if option in self.singles:
             target = self._targets[option]
-            _send(self._singles[option], content, "standard output" if target == "-" else target)
+            _send(self.singles[option], content, "standard output" if target == "-" else target)
 
     def to_stdout(self, content: bytes, what: str) -> None:
         _send(self._stdout, content, what)

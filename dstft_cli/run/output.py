@@ -125,7 +125,7 @@ def _array_takers(
     channels = (signal.samples.shape[0],) if settings.channel == "all" else ()
     plane = (*channels, len(result.frequencies))
     files: list[tuple[BinaryIO, str, bool]] = []
-    if (npy := output.single("npy")) is not None:
+    if (npy := output.singles.get("npy")) is not None:
         files.append((npy, "standard output" if settings.npy == "-" else str(settings.npy), True))
     if output.directory is not None:
         names = ("spectrogram.npy", "stft.npy") if settings.save_stft else ("spectrogram.npy",)
