@@ -71,8 +71,27 @@ class BlockChecks:
         return mixed
 
     def warnings(self) -> tuple[str, ...]:
-        found = (self._clipping(), self._silence(), self._cancellation())
-        return tuple(filter(None, found))
+        found, share = [], self._clipped / max(self._seen, 1)
+        if share > CLIPPED_SHARE and self.peak <= 1:  # values beyond 1 were not clipped at 1
+            found.append(
+                f"{percent(share)} of samples are at full scale (clipping), and their edges favour short "
+                "windows: record at a lower level, or choose a part with `offset` and `duration`"
+            )
+        share = self._silent / max(self._position - self._start, 1)
+        if share > SILENT_SHARE and self.peak > 0:  # of silence there is a note
+            found.append(
+                f"{percent(share)} of samples are exactly zero (digital silence) and teach nothing: "
+                "choose a part that sounds with `offset` and `duration`"
+            )
+        if self._mixed_energy is not None and FAINT < self._energy < np.inf:
+            share = self._mixed_energy / self._energy  # 1 / C² where channels are unrelated
+            channels = np.size(self._sums)
+            if share * channels**2 < LEFT_BY_MIX:
+                found.append(
+                    "the channels are of opposite phase and cancel in the mix, which keeps "
+                    f"{100 * share * channels:.2g} % of their energy: use `channel` all, or `channel` 0"
+                )
+        return tuple(found)
 
     def dc_share(self) -> float:
         """Share of the energy that is a constant offset, in [0, 1]: of the mix where there is one."""
@@ -82,36 +101,6 @@ class BlockChecks:
             return 0.0
         per_channel = self._seen / np.size(self._sums)
         return min(float(np.square(sums).sum()) / (per_channel * energy), 1.0)
-
-    def _clipping(self) -> str:
-        share = self._clipped / max(self._seen, 1)
-        if share <= CLIPPED_SHARE or self.peak > 1:  # values beyond 1 were not clipped at 1
-            return ""
-        return (
-            f"{percent(share)} of samples are at full scale (clipping), and their edges favour "
-            "short windows: record at a lower level, or choose a part with `offset` and `duration`"
-        )
-
-    def _silence(self) -> str:
-        share = self._silent / max(self._position - self._start, 1)
-        if share <= SILENT_SHARE or self.peak == 0:  # of silence there is a note
-            return ""
-        return (
-            f"{percent(share)} of samples are exactly zero (digital silence) and teach nothing: "
-            "choose a part that sounds with `offset` and `duration`"
-        )
-
-    def _cancellation(self) -> str:
-        if self._mixed_energy is None or not FAINT < self._energy < np.inf:
-            return ""
-        share = self._mixed_energy / self._energy  # 1 / C² where channels are unrelated
-        channels = np.size(self._sums)
-        if share * channels**2 >= LEFT_BY_MIX:
-            return ""
-        return (
-            "the channels are of opposite phase and cancel in the mix, which keeps "
-            f"{100 * share * channels:.2g} % of their energy: use `channel` all, or `channel` 0"
-        )
 
 
 def percent(share: float) -> str:

@@ -63,7 +63,15 @@ class Journal:
             self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
             stack.callback(os.close, self._file)
             stack.callback(self._remove_empty)
-            self._read()
+            data = self.path.read_bytes()
+            if data and not data.endswith(b"\n"):
+                os.write(self._file, b"\n")  # after a line that a kill or a full disk has cut
+            for text in filter(None, data.split(b"\n")):
+                try:
+                    line = Line.model_validate(json.loads(text))
+                    self.entries[line.output] = line
+                except (ValueError, RecursionError):
+                    self.damaged += 1
             self._stack = stack.pop_all()
         return self
 
@@ -103,17 +111,6 @@ class Journal:
                     f"{printable(folder / name)} exists and is not from a batch: "
                     "use `force` to replace it, or another output"
                 )
-
-    def _read(self) -> None:
-        data = self.path.read_bytes()
-        if data and not data.endswith(b"\n"):
-            os.write(self._file, b"\n")  # a new line after one that a kill or a full disk has cut
-        for text in filter(None, data.split(b"\n")):
-            try:
-                line = Line.model_validate(json.loads(text))
-                self.entries[line.output] = line
-            except (ValueError, RecursionError):
-                self.damaged += 1
 
     def _remove_empty(self) -> None:
         if os.fstat(self._file).st_size == 0:  # no job finished: leave no file

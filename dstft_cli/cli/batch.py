@@ -222,17 +222,12 @@ class BatchWatch:
             from rich import progress
             from rich.console import Console
 
-            columns = (
-                progress.TextColumn("{task.description}"),
-                progress.BarColumn(),
-                progress.MofNCompleteColumn(),
-                progress.TextColumn("{task.fields[rate]}"),
-                progress.TimeRemainingColumn(),
-            )
+            name, rate = map(progress.TextColumn, ("{task.description}", "{task.fields[rate]}"))
+            bar, count = progress.BarColumn(), progress.MofNCompleteColumn()
             options: Any = {"transient": True, "redirect_stdout": False}
-            bars = progress.Progress(
-                *columns, console=Console(stderr=True), speed_estimate_period=600, **options
-            )
+            options |= {"console": Console(stderr=True), "speed_estimate_period": 600}
+            left = progress.TimeRemainingColumn()
+            bars = progress.Progress(name, bar, count, rate, left, **options)
             self._bars = self._stack.enter_context(bars)
         return self
 

@@ -97,12 +97,20 @@ def run_apply(
                     whole_at=stored.sample_rate if moved and learned_hop % 1 == 0 else None,
                 )
             watch.lap("fit")
-            result = replace(
-                result, notes=(*result.notes, *_filtered_otherwise(record, own, directory))
-            )
+            notes, found = list(result.notes), record.settings.get("highpass")
+            highpass = float(found) if isinstance(found, (int, float)) else None
+            if highpass != own.highpass:
+                how, remedy = "without a filter", "leave `highpass` out"
+                if highpass is not None:
+                    how, remedy = f"above {highpass:g} Hz", f"give `highpass` {highpass:g} too"
+                text = (
+                    f"{printable(directory)} was learned from a recording {how}, this one has another "
+                    f"filter: {remedy}"
+                )
+                notes.append(Note("learned_elsewhere", detail=text))
             if left_out:
-                note = Note("criterion_left_out", "criterion", detail=under.criterion)
-                result = replace(result, notes=(*result.notes, note))
+                notes.append(Note("criterion_left_out", "criterion", detail=under.criterion))
+            result = replace(result, notes=tuple(notes))
             asked = replace(under, hop_length=None)  # it was not asked for here
             write_result(output, asked, signal, result, device, progress, learned=False)
             watch.lap("write")
@@ -141,20 +149,6 @@ def _settings_of(record: StoredRecord, own: Settings, directory: Path) -> Settin
         if own.criterion != learned.criterion:
             changes["order"] = None
     return replace(learned, **changes)
-
-
-def _filtered_otherwise(record: StoredRecord, own: Settings, directory: Path) -> list[Note]:
-    found = record.settings.get("highpass")
-    highpass = float(found) if isinstance(found, (int, float)) else None
-    if highpass == own.highpass:
-        return []
-    how = "without a filter" if highpass is None else f"above {highpass:g} Hz"
-    remedy = "leave `highpass` out" if highpass is None else f"give `highpass` {highpass:g} too"
-    text = (
-        f"{printable(directory)} was learned from a recording {how}, this one has another filter: "
-        f"{remedy}"
-    )
-    return [Note("learned_elsewhere", detail=text)]
 
 
 def run_reconstruct(
