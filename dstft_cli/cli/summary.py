@@ -10,7 +10,7 @@ from typing import Any
 
 from dstft_cli.cli.console import table
 from dstft_cli.errors import band_text, printable
-from dstft_cli.settings.length import number_text, time_text
+from dstft_cli.settings.option import number_text, time_text
 
 _HEADER = "criterion", "best length", "n_fft", "value", "at 2048", "as good", "off by 2", "matters"
 _NOTHING = 5e-4  # a loss below this is shown as "nothing"

@@ -29,7 +29,7 @@ from numpy.typing import ArrayLike
 
 from dstft_cli.errors import UsageError
 from dstft_cli.plot.pixels import FloatArray, PixelGrid, hz_to_scale, scale_to_hz
-from dstft_cli.settings.length import time_text
+from dstft_cli.settings.option import time_text
 
 logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # our own note says what lacks
 P = ParamSpec("P")

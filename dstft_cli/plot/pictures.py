@@ -21,7 +21,7 @@ from dstft_cli.plot.pixels import (
 from dstft_cli.plot.spectrogram import Band, Comparison, comparison_figure, spectrogram_figure
 from dstft_cli.plot.trajectory import trajectory_figure
 from dstft_cli.records import Result, StopReason
-from dstft_cli.settings.length import time_text
+from dstft_cli.settings.option import time_text
 
 PLAIN_SECONDS, PLAIN_SAMPLES = 46e-3, 256  # the window that people use: of audio, and below 2 kHz
 ZOOM_SECONDS, ZOOM_FROM = 1.0, 1.5  # a part of this duration, of recordings longer than that

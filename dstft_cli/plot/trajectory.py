@@ -30,7 +30,7 @@ from dstft_cli.plot.axes import (
 )
 from dstft_cli.plot.pixels import FloatArray, IntArray
 from dstft_cli.records import CriterionSummary, Trajectory
-from dstft_cli.settings.length import number_text
+from dstft_cli.settings.option import number_text
 
 Phases = NDArray[np.str_]
 

@@ -37,7 +37,7 @@ from dstft_cli.report.entry import (
 )
 from dstft_cli.results import atomic_file
 from dstft_cli.settings import FIGURE_FORMATS
-from dstft_cli.settings.length import number_text, time_text
+from dstft_cli.settings.option import number_text, time_text
 
 _AT_ONCE = 64  # rows in memory
 _THREADS = 8  # at most; reading a PNG takes most of the time and releases the interpreter lock

@@ -29,7 +29,7 @@ from dstft_cli.results import (
 from dstft_cli.run.emit import emitted_call
 from dstft_cli.run.recording import picture_title
 from dstft_cli.settings import Settings
-from dstft_cli.settings.length import Length
+from dstft_cli.settings.option import Length
 from dstft_cli.stft import Frames, Samples, Transform, map_spectra, spectra
 
 if TYPE_CHECKING:

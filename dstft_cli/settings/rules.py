@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from dstft_cli.errors import UsageError
-from dstft_cli.settings.length import Length
+from dstft_cli.settings.option import Length
 
 if TYPE_CHECKING:
     from dstft_cli.settings.settings import Settings

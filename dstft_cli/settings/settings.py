@@ -14,9 +14,9 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Le, Predicate
 
 from dstft_cli.settings import rules
-from dstft_cli.settings.length import Length
 from dstft_cli.settings.option import (
     Declaration,
+    Length,
     annotations_of,
     check_text,
     declarations_of,
