@@ -3,7 +3,7 @@
 Only this room imports soundfile (libsndfile), audioread (ffmpeg) and soxr.
 """
 
-from dstft_cli.audio.filters import filtered
+from dstft_cli.audio.blocks import filtered
 from dstft_cli.audio.read import Samples, Signal, load, probe
 from dstft_cli.audio.spool import SpooledSamples
 from dstft_cli.audio.write import audio_format, write_audio

@@ -37,10 +37,7 @@ _ONE_AT_A_TIME = threading.RLock()  # the descriptor belongs to the whole proces
 
 @contextmanager
 def without_remarks() -> Iterator[None]:
-    """Discards standard error within the block: this package has its own messages.
-
-    mpg123, which reads MP3 for libsndfile, writes notes on damaged frames to the descriptor.
-    """
+    """Discards standard error in the block, where mpg123 notes damaged frames: we have messages."""
     with _ONE_AT_A_TIME:
         try:
             kept = os.dup(_STDERR)
@@ -159,18 +156,24 @@ class Reader:
                 with self._quiet():
                     block = self._sound.read(size, out=buffer)
             except FAILURES as error:
-                reached = np.flatnonzero(np.isnan(buffer).all(axis=1))
-                block = buffer[: reached[0]] if len(reached) else buffer
+                missing = np.flatnonzero(np.isnan(buffer).all(axis=1))
+                block = buffer[: missing[0]] if len(missing) else buffer
                 if read + len(block) == 0:
                     raise self._undecodable(error) from error
-                self._warn_broken(read + len(block), error)
+                reached = (self._start + read + len(block)) / self.sample_rate
+                self.warnings.append(
+                    f"decoding failed at {reached:.1f} s ({_reason(error)}): read up to there"
+                )
                 yield block
                 return
             # a short block may be a hole in an OGG stream; only an empty one is the end
             if len(block) == 0:
                 if read == 0:
                     raise self._ends_at(self._start)
-                self._check_end(read)
+                promised = self._found or self._promised
+                slack = MP3_SLACK * promised if self._sound.format in ("MP3", "FFMPEG") else 0
+                if self._start + read < promised - slack:
+                    self._warn_short(promised, self._start + read)
                 return
             read += len(block)
             yield block
@@ -178,23 +181,10 @@ class Reader:
     def _buffer(self) -> NDArray[np.float32]:
         return np.empty((max(1024, BLOCK_SAMPLES // self.channels), self.channels), np.float32)
 
-    def _check_end(self, read: int) -> None:
-        """Warn if fewer samples were decoded than the header says."""
-        promised = self._found or self._promised
-        slack = MP3_SLACK * promised if self._sound.format in ("MP3", "FFMPEG") else 0
-        if self._start + read < promised - slack:
-            self._warn_short(promised, self._start + read)
-
     def _warn_short(self, promised: int, held: int) -> None:
         self.warnings.append(
             f"the header says {promised / self.sample_rate:.1f} s, the file holds"
             f" {held / self.sample_rate:.1f} s: read what is there"
-        )
-
-    def _warn_broken(self, read: int, error: Exception) -> None:
-        self.warnings.append(
-            f"decoding failed at {(self._start + read) / self.sample_rate:.1f} s"
-            f" ({_reason(error)}): read up to there"
         )
 
     def _ends_at(self, frames: int) -> InputError:

@@ -48,10 +48,7 @@ _FORMS = {
 
 
 class _Layout(NamedTuple):
-    """The samples of a file: first byte, bytes in the header, and format.
-
-    `code` is `i` or `f` in `order`, or empty where samples are not plain numbers of `bits`.
-    """
+    """The samples of a file: first byte, bytes in the header, and format."""
 
     kind: bytes
     start: int
@@ -95,6 +92,7 @@ def with_true_length(file: io.RawIOBase) -> tuple[io.RawIOBase | None, str]:
     end = layout.start + layout.declared
     if layout.declared >= rest or _only_chunks(file, layout.kind, end, total):
         return None, ""
+    warning = ""
     if layout.declared not in UNKNOWN_LENGTHS:
         whole = (rest - layout.declared) % 2**32 == 0 or _continues(file, layout, end)
         if not whole or not layout.code:
@@ -107,8 +105,6 @@ def with_true_length(file: io.RawIOBase) -> tuple[io.RawIOBase | None, str]:
         warning = (
             f"the header says {promised:.1f} s, the file holds {held:.1f} s: read what is there"
         )
-    else:
-        warning = ""
     header = _aiff_header(file, layout, rest) if layout.kind == b"FORM" else _rf64(layout, rest)
     return _Reheaded(file, header, layout.start), warning
 

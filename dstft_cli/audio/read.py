@@ -11,9 +11,8 @@ from typing import BinaryIO, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from dstft_cli.audio.checks import BlockChecks
+from dstft_cli.audio.blocks import BlockChecks, HighPass, check_highpass, resampled
 from dstft_cli.audio.decode import Reader, open_reader
-from dstft_cli.audio.filters import HighPass, check_highpass, resampled
 from dstft_cli.audio.source import glance, open_source
 from dstft_cli.audio.spool import SampleStore, SpooledSamples
 from dstft_cli.errors import InputError, UsageError
@@ -36,31 +35,17 @@ class Samples(Protocol):
 
 @dataclass(frozen=True)
 class Signal:
-    """A decoded recording; as a context manager it frees its temporary file at the end.
+    """A decoded recording; as a context manager it frees its temporary file at the end."""
 
-    Attributes:
-        samples: [C, N], float32, within [-1, 1] for a file of integers: an array, or a
-            `SpooledSamples` above the memory limit.
-        sample_rate: Hz, of `samples`.
-        path: as it was given; `-` for standard input.
-        sha256: of the bytes of the file or stream, 64 hexadecimal digits.
-        channels: in the file (C is 1 for the mix or one channel).
-        peak: largest absolute value of `samples`, above 0 unless silence was allowed.
-        warnings: one line each.
-        dc_share: share of the energy that is a constant offset, before resampling, in [0, 1]; 0 after
-            a high-pass filter.
-        offset: where the samples begin in the recording, s.
-    """
-
-    samples: Samples
-    sample_rate: int
-    path: str
-    sha256: str
-    channels: int
-    peak: float
-    warnings: tuple[str, ...] = ()
-    dc_share: float = 0.0
-    offset: float = 0.0
+    samples: Samples  # [C, N], float32: an array, or a `SpooledSamples` above the memory limit
+    sample_rate: int  # Hz, of `samples`
+    path: str  # as it was given; `-` for standard input
+    sha256: str  # of the bytes of the file or stream, 64 hexadecimal digits
+    channels: int  # in the file (C is 1 for the mix or one channel)
+    peak: float  # largest absolute value of `samples`, above 0 unless silence was allowed
+    warnings: tuple[str, ...] = ()  # one line each
+    dc_share: float = 0.0  # energy of a constant offset before resampling, in [0, 1]; filtered: 0
+    offset: float = 0.0  # where the samples begin in the recording, s
 
     @property
     def length(self) -> int:
@@ -147,7 +132,20 @@ def load(
                 raise InputError(
                     f"{reader.name}: above {highpass:g} Hz only rounding errors are left: lower `highpass`"
                 )
-            _check_content(reader.name, store.length, peak, checks.peak, rate, allow_silence)
+            if store.length == 0:
+                raise InputError(
+                    f"{reader.name}: less than one sample is left at {rate} Hz: raise `sr`"
+                )
+            if not math.isfinite(peak):
+                raise InputError(
+                    f"{reader.name}: its samples overflow float32: scale the recording down"
+                )
+            if checks.peak == 0 and not allow_silence:
+                raise InputError(f"{reader.name}: every sample is zero: silence has no best window")
+            if peak == 0 and checks.peak > 0:
+                raise InputError(
+                    f"{reader.name}: the channels cancel each other: choose one with `channel`"
+                )
             return Signal(
                 samples=store.finish(),
                 sample_rate=rate,
@@ -206,16 +204,3 @@ def _picked(
         )
     check_highpass(highpass, min(rate, reader.sample_rate), reader.name)
     return picked, rate
-
-
-def _check_content(
-    name: str, length: int, peak: float, read_peak: float, rate: int, allow_silence: bool
-) -> None:
-    if length == 0:
-        raise InputError(f"{name}: less than one sample is left at {rate} Hz: raise `sr`")
-    if not math.isfinite(peak):
-        raise InputError(f"{name}: its samples overflow float32: scale the recording down")
-    if read_peak == 0 and not allow_silence:
-        raise InputError(f"{name}: every sample is zero: silence has no best window")
-    if peak == 0 and read_peak > 0:
-        raise InputError(f"{name}: the channels cancel each other: choose one with `channel`")

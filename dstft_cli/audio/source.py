@@ -26,8 +26,6 @@ WAIT = 3.0  # s, waiting for the writer of a named pipe
 
 @dataclass(frozen=True)
 class Source:
-    """Bytes of a recording."""
-
     name: str  # for messages
     file: io.FileIO  # seekable
     sha256: str

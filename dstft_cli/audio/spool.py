@@ -27,7 +27,6 @@ class SpoolFile:
         self._free = weakref.finalize(self, os.close, self.fd)
 
     def write(self, data: memoryview | bytes) -> None:
-        """Append the bytes."""
         rest = memoryview(data).cast("B")
         while rest:
             try:
@@ -113,7 +112,6 @@ class SampleStore:
             self._file.write(np.ascontiguousarray(block).data)
 
     def finish(self) -> NDArray[np.float32] | SpooledSamples:
-        """All samples, [C, N]."""
         if self._file is not None:
             return SpooledSamples(self._file, self._channels)
         samples = np.empty((self._channels, self.length), np.float32)
@@ -121,7 +119,6 @@ class SampleStore:
         return samples
 
     def close(self) -> None:
-        """Free what was collected, after a failure."""
         self._blocks = []
         if self._file is not None:
             self._file.close()

@@ -24,15 +24,7 @@ _LARGEST_WAV = 2**32 - 2**16  # bytes of samples; the header counts in 32 bits
 
 
 def audio_format(path: Path | None, subtype: str | None) -> tuple[str, str]:
-    """Container and sample format by the name of the file: `WAV` or `FLAC`, one of `SUBTYPES`.
-
-    Args:
-        path: of the file; None for a stream, which is WAV.
-        subtype: asked for; None: FLOAT in WAV, PCM_24 in FLAC.
-
-    Raises:
-        UsageError: unknown ending or subtype, or a subtype that the container does not have.
-    """
+    """Container (None, a stream: WAV) and sample format; UsageError if there is none such."""
     ending = ".wav" if path is None else path.suffix.lower()
     if ending not in (".wav", ".flac"):
         raise UsageError(f"{path}: is not a .wav or .flac file: change its ending")
@@ -58,18 +50,8 @@ def write_audio(
     """Writes blocks `[C, m]` as a sound file; PCM clips values beyond [-1, 1].
 
     Above 4 GB a WAV becomes RF64. A file that cannot seek, such as a pipe, is filled from a
-    temporary file once all blocks are there.
-
-    Args:
-        file: binary, empty, open for writing; it stays open.
-        blocks: in order, `samples` in all per channel.
-        sample_rate: Hz, a whole number.
-        container, subtype: from `audio_format`.
-
-    Raises:
-        UsageError: FLAC does not hold this sample rate or so many channels.
-        InputError: no sound file holds them.
-        OSError: the file cannot be written.
+    temporary file once all blocks are there. The file stays open. UsageError or InputError if FLAC or
+    no sound file holds this sample rate, Hz, or so many channels.
     """
     if container == "WAV" and samples * channels * _BYTES[subtype] > _LARGEST_WAV:
         container = "RF64"

@@ -71,8 +71,6 @@ class Variant:
 
 @dataclass(frozen=True)
 class Entry:
-    """One item of `jobs`."""
-
     inputs: Sequence[tuple[str, str]]  # paths or patterns as written, with the `FILE:LINE` of each
     patterns: bool  # whether an input may be a pattern
     name: str  # of the jobs; empty: the file name of each input
@@ -81,8 +79,6 @@ class Entry:
 
 @dataclass(frozen=True)
 class BatchConfig:
-    """A batch before its files are looked for."""
-
     folder: Path  # base of relative inputs
     output_folder: Path  # base of the template
     output: str  # template of each job's directory
@@ -96,11 +92,7 @@ def read_config(
     output: str | None = None,
     typed: Mapping[str, Any] | None = None,
 ) -> BatchConfig:
-    """The batch of a YAML file; `key=value` texts, settings typed and a template override it.
-
-    Raises:
-        UsageError: one line with file, line, value and what is allowed.
-    """
+    """The batch of a YAML file; `key=value` texts, settings typed and a template override it."""
     top = {item.key: item for item in read_items(path, option="CONFIG", largest=LARGEST_CONFIG)}
     for key, item in top.items():
         if key not in TOP_KEYS:
@@ -133,11 +125,7 @@ def from_list(
     typed: Mapping[str, Any] | None = None,
     output_folder: Path = Path(),
 ) -> BatchConfig:
-    """The batch of a list of files, relative to the current directory and taken as they are.
-
-    Raises:
-        UsageError: no inputs, or a wrong setting; `where` names the list.
-    """
+    """The batch of a list of files, relative to here and taken as they are; `where` names the list."""
     found = tuple((text, where) for text in inputs)
     if not found:
         raise UsageError(f"{where} names no inputs: write one path a line, or NUL after each")
@@ -203,20 +191,16 @@ def _entry(
         if key not in seen:
             seen[key] = Variant.of(given)
         variants.append(seen[key])
-    return Entry(_inputs(job["input"], path), True, name, variants)
-
-
-def _inputs(item: Item, path: Path) -> list[tuple[str, str]]:
+    inputs, item = [], job["input"]
     nodes = item.node.value if item.node.id == "sequence" else [item.node]
-    found = []
-    for node in nodes:
-        where = f"{path}:{line_of(node)}"
-        text = scalar(node, f"{where}: input")
+    for one in nodes:
+        where = f"{path}:{line_of(one)}"
+        text = scalar(one, f"{where}: input")
         if text and "\0" not in text:
-            found.append((text, where))
-    if not found or len(found) < len(nodes):
+            inputs.append((text, where))
+    if not inputs or len(inputs) < len(nodes):
         raise UsageError(f"{path}:{item.line}: input is empty: write a path, a list or a pattern")
-    return found
+    return Entry(inputs, True, name, variants)
 
 
 def _matrix(

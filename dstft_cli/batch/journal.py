@@ -34,21 +34,14 @@ class Line(BaseModel):
 class Journal:
     """The journal of an output folder, which one batch at a time may write.
 
-    A context manager: entering creates the folder, takes the lock and reads what is there.
-
-    Attributes:
-        entries: by output, the last line of each, oldest first.
-        damaged: number of lines that are not valid; they are skipped.
-
-    Raises (on entering):
-        OutputError: the folder cannot be written, or another batch is writing it.
-        UsageError: another file or a link is where the batch writes its own files.
+    Entering creates the folder, takes the lock and reads what is there; OutputError if another batch is
+    writing it, UsageError if another file or a link is where the batch writes its own files.
     """
 
     def __init__(self, folder: Path, *, force: bool) -> None:
         self.path = folder / JOURNAL
-        self.entries: dict[str, Line] = {}
-        self.damaged = 0
+        self.entries: dict[str, Line] = {}  # by output, the last line of each, oldest first
+        self.damaged = 0  # lines that are not valid, which are skipped
         self._force = force
         self._stack = ExitStack()
 
@@ -70,7 +63,15 @@ class Journal:
             self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
             stack.callback(os.close, self._file)
             stack.callback(self._remove_empty)
-            self._read()
+            data = self.path.read_bytes()
+            if data and not data.endswith(b"\n"):
+                os.write(self._file, b"\n")  # after a line that a kill or a full disk has cut
+            for text in filter(None, data.split(b"\n")):
+                try:
+                    line = Line.model_validate(json.loads(text))
+                    self.entries[line.output] = line
+                except (ValueError, RecursionError):
+                    self.damaged += 1
             self._stack = stack.pop_all()
         return self
 
@@ -78,11 +79,7 @@ class Journal:
         self._stack.close()
 
     def append(self, entry: dict[str, Any]) -> None:
-        """Writes the line of a job; it is on disk when this returns.
-
-        Raises:
-            OutputError: the disk is full, or the journal is no longer where it was.
-        """
+        """Writes the line of a job; it is on disk when this returns."""
         line = json.dumps(entry, allow_nan=False).encode() + b"\n"
         with disk_errors(self.path):
             written = os.write(self._file, line)
@@ -114,17 +111,6 @@ class Journal:
                     f"{printable(folder / name)} exists and is not from a batch: "
                     "use `force` to replace it, or another output"
                 )
-
-    def _read(self) -> None:
-        data = self.path.read_bytes()
-        if data and not data.endswith(b"\n"):
-            os.write(self._file, b"\n")  # a new line after one that a kill or a full disk has cut
-        for text in filter(None, data.split(b"\n")):
-            try:
-                line = Line.model_validate(json.loads(text))
-                self.entries[line.output] = line
-            except (ValueError, RecursionError):
-                self.damaged += 1
 
     def _remove_empty(self) -> None:
         if os.fstat(self._file).st_size == 0:  # no job finished: leave no file

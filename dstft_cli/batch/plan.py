@@ -27,8 +27,6 @@ _Part = str | tuple[str, str]  # literal text, or (field, format)
 
 @dataclass(frozen=True, slots=True)
 class PlannedJob:
-    """One run of `dstft optimize`."""
-
     index: int  # place in the plan, from 1
     name: str  # of the job, or the file name of the input
     input: str  # path as written or found, relative to the plan's inputs
@@ -38,19 +36,15 @@ class PlannedJob:
 
 @dataclass(frozen=True)
 class Plan:
-    """All jobs of a batch."""
-
     inputs: str  # absolute folder that inputs are relative to
     folder: Path  # absolute folder of the results, of the journal and of the summary
     jobs: Sequence[PlannedJob]
     variants: Sequence[Variant]
 
     def source(self, job: PlannedJob) -> str:
-        """Absolute path of the recording."""
         return os.path.join(self.inputs, job.input)
 
     def place(self, job: PlannedJob) -> Path:
-        """Absolute path of the job's results."""
         return self.folder / job.output
 
     @cached_property
@@ -62,18 +56,12 @@ class Plan:
         )
 
     def settings_that_vary(self, job: PlannedJob) -> dict[str, Any]:
-        """Name and value of each setting that differs between jobs."""
         values = self.variants[job.variant].values
         return {name: values[name] for name in self.varying}
 
 
 def make_plan(config: BatchConfig) -> Plan:
-    """The jobs of a batch, each with a place of its own within the output folder.
-
-    Raises:
-        UsageError: a wrong template, a pattern that matches nothing, two jobs that share a place, or
-            a place outside the output folder.
-    """
+    """The jobs of a batch, each with a place of its own within the output folder."""
     template = Template.parse(config.output, config.where)
     inputs = os.path.abspath(config.folder)
     root = Path(os.path.abspath(config.output_folder))
@@ -196,10 +184,7 @@ def _parts(component: str, start: str) -> tuple[_Part, ...]:
 
 
 def input_files(entry: Entry, inputs: str, skipped: Path | None) -> Iterator[tuple[str, str]]:
-    """Path of every input, once, and its folders below the fixed part of its pattern.
-
-    Relative to `inputs`. A pattern finds nothing in the folder `skipped`.
-    """
+    """Path of every input below `inputs`, once, and its folders below the fixed part of its pattern."""
     seen = set()
     for text, where in entry.inputs:
         text = os.path.expanduser(text) if entry.patterns else text

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
-from typing import Any, Protocol
+from typing import Any
 
 from dstft_cli.errors import UsageError, shortened
 
@@ -27,28 +27,7 @@ _FRESH = 2.0  # s; the count of Dask's threads is then renewed
 _ADDRESS = re.compile(r"((tcp|tls|ucx|ws|wss)://)?[^/\s]+:[0-9]+/?")
 
 
-class Workers(Protocol):
-    """Runs calls; the future of `submit` raises `BrokenExecutor` if its worker was lost."""
-
-    threads: int  # of torch, for each worker
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]: ...
-
-    def capacity(self) -> int:
-        """Number of calls that keep all workers busy."""
-
-    def missing(self) -> str | None:
-        """Why no call makes progress, in one line, or None."""
-
-    def gone(self) -> str | None:
-        """Why no call can run any more, in one line, or None."""
-
-    def abandon(self) -> None:
-        """Stops running calls if possible, and starts no more."""
-
-
 def cores() -> int:
-    """Number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -63,7 +42,7 @@ class LocalExecutor:
     """
 
     def __init__(self, workers: int, prepare: Callable[[], None], *, silent: bool) -> None:
-        self.threads = max(1, cores() // workers)
+        self.threads = max(1, cores() // workers)  # of torch, for each worker
         self._workers = workers
         self._begin = (prepare, silent)
         self._lock = threading.RLock()
@@ -74,10 +53,11 @@ class LocalExecutor:
         self._environment: list[str] = []
 
     def capacity(self) -> int:
+        """Number of calls that keep all workers busy."""
         return self._workers * _QUEUED
 
     def missing(self) -> None:
-        return None
+        """Nothing: why no call makes progress now, or, as `gone`, ever again."""
 
     gone = missing
 
@@ -157,7 +137,6 @@ class LocalExecutor:
 
 
 def _begin(prepare: Callable[[], None], silent: bool) -> None:
-    """The start of a worker process."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.dup2(2, 1)  # standard output is for results of the parent
     prepare()
@@ -175,7 +154,6 @@ def _end_with_parent() -> None:
 
 
 def _cause(exit_code: int) -> str:
-    """Why a process ended, in words."""
     if exit_code >= 0:
         return f"its worker process ended with exit code {exit_code}"
     with suppress(ValueError):
@@ -187,10 +165,7 @@ def _cause(exit_code: int) -> str:
 
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Threads and processes started in the block ignore keyboard interrupts.
-
-    An interrupt within the block is raised at its end.
-    """
+    """Threads and processes started in the block ignore keyboard interrupts; one is raised at its end."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -203,11 +178,7 @@ def _interrupts_held() -> Iterator[None]:
 
 
 class ClusterExecutor:
-    """The workers of a Dask scheduler at an address such as `tcp://host:8786`.
-
-    Raises:
-        UsageError: a wrong address, no Dask, or no answer of a scheduler.
-    """
+    """The workers of a Dask scheduler at an address such as `tcp://host:8786`; UsageError without it."""
 
     threads = 1  # several workers may share a machine; `threads` in the settings allows more
 
@@ -252,7 +223,6 @@ class ClusterExecutor:
         return f"the Dask scheduler at {self._address} is gone: start it again"
 
     def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]:
-        """Runs `fn(*args)` on the cluster."""
         future: Future[Any] = self._executor.submit(fn, *args)
         return future
 
@@ -262,9 +232,13 @@ class ClusterExecutor:
             self._client.close(timeout=1)
 
     def _count(self) -> int:
-        """Threads of all workers now."""
         if time.monotonic() - self._counted > _FRESH and self.gone() is None:
             with suppress(Exception):  # the scheduler may stop at this moment; `gone` reports it
                 self._threads = sum(self._client.nthreads().values())
             self._counted = time.monotonic()
         return self._threads
+
+
+Workers = (
+    LocalExecutor | ClusterExecutor
+)  # a future of `submit` raises `BrokenExecutor` without a worker

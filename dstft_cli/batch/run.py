@@ -1,7 +1,9 @@
-"""Submits jobs, collects them as they end, and repeats jobs that lost their worker."""
+"""Submits jobs, collects them as they end, repeats jobs that lost their worker, writes `summary.csv`."""
 
 from __future__ import annotations
 
+import csv
+import io
 import threading
 import time
 from collections import Counter, deque
@@ -21,7 +23,6 @@ from typing import Any
 from dstft_cli.batch.journal import Journal
 from dstft_cli.batch.plan import SUMMARY, Plan, PlannedJob
 from dstft_cli.batch.pools import Workers
-from dstft_cli.batch.summary import write_summary
 from dstft_cli.batch.worker import (
     NOTHING_FOUND,
     Ending,
@@ -33,18 +34,18 @@ from dstft_cli.batch.worker import (
     run_task,
 )
 from dstft_cli.errors import InputError, OutputError, UsageError, printable
-from dstft_cli.results import clear_leftovers
+from dstft_cli.results import atomic_file, clear_leftovers
 
 ATTEMPTS = 2  # of a job that loses its worker
 _LOOK_AGAIN = 2.0  # s; the size of a cluster may change
 _SAY_AGAIN = 30.0  # s between two warnings that no worker is there
 _READERS = 4  # hashing releases the interpreter lock
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_LENGTHS = {"window_length": "median", "window_length_min": "min", "window_length_max": "max"}
 
 
 @dataclass
 class Watch:
-    """Callbacks of a running batch."""
-
     checked: Callable[[int, int], None] = lambda done, total: None  # earlier results
     begun: Callable[[int, int], None] = lambda kept, total: None  # jobs done earlier, jobs to run
     ended: Callable[[dict[str, Any]], None] = lambda row: None
@@ -62,17 +63,9 @@ def run_batch(
 ) -> dict[int, dict[str, Any]]:
     """Runs jobs that are missing, failed or changed; writes the journal and `summary.csv`.
 
-    `start` makes the workers, called with the number of jobs if there are any. `force` runs all jobs, and
-    replaces results at their places.
-
-    Returns:
-        By index, the row of every job that has ended: `index`, `name`, `input`, `output`, `settings`
-        (that vary), `status` (`done`, `kept`, `skipped`, `failed`), `key`, `seconds`, `error`, and the
-        values of `worker.NOTHING_FOUND`, as in `result.json` (lengths in samples, `sample_rate` in Hz).
-
-    Raises:
-        UsageError: settings that are not possible on the workers; no job has run.
-        OutputError: the journal cannot be written or was removed, or all workers are lost.
+    `start` makes the workers, called with the number of jobs if there are any. `force` runs all jobs and
+    replaces their results. Returns by index the `_row` of every job that has ended. UsageError for settings
+    that the workers cannot use, before any job; OutputError if the journal or all workers are lost.
     """
     watch = watch or Watch()
     rows: dict[int, dict[str, Any]] = {}
@@ -96,11 +89,7 @@ def run_batch(
 
 
 def kept_rows(plan: Plan, journal: Journal, watch: Watch) -> dict[int, dict[str, Any]]:
-    """By index, the row of every job with a current result.
-
-    A result is current if the journal has it, every file is there with its size, and content, settings
-    and version are the same.
-    """
+    """By index, the row of every job whose result is whole, of the same content, settings and version."""
     lines = journal.entries
     done = [j for j in plan.jobs if j.output in lines and lines[j.output].status == "done"]
     stop = threading.Event()
@@ -137,8 +126,6 @@ def kept_rows(plan: Plan, journal: Journal, watch: Watch) -> dict[int, dict[str,
 
 @dataclass
 class _Run:
-    """The running jobs of a batch, and the finished ones."""
-
     plan: Plan
     journal: Journal
     rows: dict[int, dict[str, Any]]
@@ -150,29 +137,24 @@ class _Run:
     def all(
         self, todo: Sequence[PlannedJob], start: Callable[[int], Workers], fail_fast: bool
     ) -> None:
-        """Runs them; the workers end with this call."""
         workers = start(len(todo))
         try:
-            self._check_settings(workers, todo)
+            values = [dict(self.plan.variants[n].values) for n in sorted({j.variant for j in todo})]
+            future = workers.submit(check_settings, values)
+            while not self._ended(workers, [future]):
+                pass
+            try:
+                complaint = future.result()
+            except BrokenExecutor as error:
+                raise OutputError(f"no job can be run: {error}: check the installation") from error
+            except CancelledError as error:
+                raise _gone(workers, len(todo)) from error
+            if complaint is not None:
+                raise UsageError(complaint)
             self._loop(workers, deque(todo), fail_fast)
         finally:
             workers.abandon()  # idle, except after a stop or an interrupt
             clear_leftovers(map(self.plan.place, todo))
-
-    def _check_settings(self, workers: Workers, todo: Sequence[PlannedJob]) -> None:
-        used = sorted({job.variant for job in todo})
-        values = [dict(self.plan.variants[number].values) for number in used]
-        future = workers.submit(check_settings, values)
-        while not self._ended(workers, [future]):
-            pass
-        try:
-            complaint = future.result()
-        except BrokenExecutor as error:
-            raise OutputError(f"no job can be run: {error}: check the installation") from error
-        except CancelledError as error:
-            raise _gone(workers, len(todo)) from error
-        if complaint is not None:
-            raise UsageError(complaint)
 
     def _loop(self, workers: Workers, waiting: deque[PlannedJob], fail_fast: bool) -> None:
         running: dict[Future[Ending], PlannedJob] = {}
@@ -180,7 +162,18 @@ class _Run:
             while waiting and len(running) < workers.capacity():
                 job = waiting.popleft()
                 self.attempts[job.index] += 1
-                running[workers.submit(run_task, self._task(job, workers.threads))] = job
+                variant = self.plan.variants[job.variant]
+                line = self.journal.entries.get(job.output)
+                task = Task(
+                    source=self.plan.source(job),
+                    place=str(self.plan.place(job)),
+                    settings=dict(variant.values),
+                    digest=variant.digest,
+                    threads=variant.settings.threads or workers.threads,
+                    again=self.force,
+                    ours=line is not None and line.status == "done",
+                )
+                running[workers.submit(run_task, task)] = job
             ended = self._ended(workers, running)
             for future in sorted(ended, key=Future.cancelled):
                 job = running[future]
@@ -197,7 +190,15 @@ class _Run:
                 except Exception as error:
                     text = " ".join(str(error).split())
                     ending = Ending(f"lost with its worker: {type(error).__name__}: {text}")
-                self._end(running.pop(future), ending)
+                del running[future]
+                status = "skipped" if ending.skipped else "failed" if ending.error else "done"
+                seconds = round(ending.seconds, 3)
+                row = _row(self.plan, job, status, ending.key, seconds, ending.found, ending.error)
+                self.journal.append(row)
+                self.rows[job.index] = row
+                self.watch.ended(row)
+                if ending.detail:
+                    self.watch.note(ending.detail)
                 if ending.error is not None and fail_fast and not ending.skipped:
                     return
 
@@ -214,28 +215,6 @@ class _Run:
             self.watch.warn(line)
             self.said = now
         return ended
-
-    def _task(self, job: PlannedJob, threads: int) -> Task:
-        variant, line = self.plan.variants[job.variant], self.journal.entries.get(job.output)
-        return Task(
-            source=self.plan.source(job),
-            place=str(self.plan.place(job)),
-            settings=dict(variant.values),
-            digest=variant.digest,
-            threads=variant.settings.threads or threads,
-            again=self.force,
-            ours=line is not None and line.status == "done",
-        )
-
-    def _end(self, job: PlannedJob, ending: Ending) -> None:
-        status = "skipped" if ending.skipped else "failed" if ending.error else "done"
-        seconds = round(ending.seconds, 3)
-        row = _row(self.plan, job, status, ending.key, seconds, ending.found, ending.error)
-        self.journal.append(row)
-        self.rows[job.index] = row
-        self.watch.ended(row)
-        if ending.detail:
-            self.watch.note(ending.detail)
 
 
 def _gone(workers: Workers, left: int) -> OutputError:
@@ -265,3 +244,61 @@ def _row(
         **found,
         "error": error,
     }
+
+
+def write_summary(plan: Plan, rows: Mapping[int, Mapping[str, Any]]) -> None:
+    """Writes `summary.csv` into the plan's folder, over an earlier one; columns are those of `_cells`."""
+    files = sorted({name for row in rows.values() for name in row["files"]})
+    table = [_cells(plan, job, rows.get(job.index, {}), files) for job in plan.jobs]
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, list(table[0]), lineterminator="\n")
+    writer.writeheader()
+    for cells in table:
+        risky = (n for n, v in cells.items() if isinstance(v, str) and v.startswith(_FORMULA))
+        writer.writerow({**cells, **{name: f"'{cells[name]}" for name in risky}})
+    try:
+        data = text.getvalue().encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # from a damaged result
+        data = text.getvalue().encode("utf-8", "backslashreplace")
+    with atomic_file(plan.folder / SUMMARY, force=True) as file:
+        file.write(data)
+
+
+def _cells(plan: Plan, job: PlannedJob, row: Mapping[str, Any], files: list[str]) -> dict[str, Any]:
+    """The cells of a job: lengths in samples and ms, gains as the report has them."""
+    criterion = row.get("criterion") or {}
+    start, final = criterion.get("start"), criterion.get("final")
+    best = (criterion.get("best_fixed") or {}).get("value")
+    sign = -1 if criterion.get("direction") == "maximize" else 1
+    rate, varying = row.get("sample_rate"), plan.settings_that_vary(job)
+    lengths = {name: _one(row.get("window_length"), key) for name, key in _LENGTHS.items()}
+    lengths["hop"] = _one(row.get("hop_length"), "median")
+    return {
+        "job": job.index,
+        "name": job.name,
+        "input": job.input,
+        "output": job.output,
+        **varying,
+        "status": row.get("status", ""),
+        "start": start,
+        "best_fixed": best,
+        "final": final,
+        "gain_over_start": _gain(sign, start, final),
+        "gain_over_best_fixed": _gain(sign, best, final),
+        **lengths,
+        **{f"{n}_ms": None if v is None else 1000 * v / rate for n, v in lengths.items()},
+        "n_fft": row.get("n_fft") or varying.get("n_fft"),
+        "sample_rate": rate,
+        "seconds": row.get("seconds"),
+        "warnings": " | ".join(row.get("warnings", [])),
+        "error": row.get("error"),
+        **{name: f"{job.output}/{name}" if name in row.get("files", ()) else "" for name in files},
+    }
+
+
+def _one(length: Any, key: str) -> Any:
+    return length[key] if isinstance(length, Mapping) else length
+
+
+def _gain(sign: int, before: float | None, after: float | None) -> float | None:
+    return None if before is None or after is None else sign * (before - after)

@@ -112,11 +112,7 @@ def job_key(content: str, digest: str, version: str = __version__) -> str:
 
 
 def read_standing(place: Path) -> Record | None:
-    """The result of a batch at `place`, or None.
-
-    Raises:
-        InputError: its `result.json` is damaged; the message names it.
-    """
+    """The result of a batch at `place`, or None; InputError if its `result.json` is damaged."""
     path = place / "result.json"
     if not os.path.lexists(path):
         return None
@@ -158,38 +154,26 @@ def content_digest(path: str, stop: threading.Event | None = None) -> str | None
 
 @dataclass(frozen=True)
 class Task:
-    """A job as it is sent to a worker.
-
-    Attributes:
-        settings: as JSON values; `digest` is that of their variant.
-        again: run it even if it has a result, and replace what dstft wrote there.
-        ours: the journal shows that a batch wrote the place.
-        version: of dstft, which must be the same on both sides.
-    """
-
     source: str
     place: str
-    settings: Mapping[str, Any]
-    digest: str
+    settings: Mapping[str, Any]  # as JSON values
+    digest: str  # of the variant
     threads: int
-    again: bool = False
-    ours: bool = False
-    version: str = __version__
+    again: bool = False  # replace a result of dstft
+    ours: bool = False  # the journal shows that a batch wrote the place
+    version: str = __version__  # the same on both sides
 
 
 @dataclass(frozen=True)
 class Ending:
-    """How a job ended: `error` is one line or None, `detail` its traceback.
+    """How a job ended; after success with the key and values of its `Record`."""
 
-    After success, `key` and `found` are those of the `Record`. A recording that is `skipped` is silent.
-    """
-
-    error: str | None
+    error: str | None  # one line
     key: str | None = None
     seconds: float = 0.0
     found: Mapping[str, Any] = field(default_factory=dict)
-    detail: str = ""
-    skipped: bool = False
+    detail: str = ""  # traceback
+    skipped: bool = False  # the recording is silent
 
 
 def prepare(figures: bool) -> None:
@@ -228,8 +212,11 @@ def run_task(task: Task) -> Ending:
         except SkippedError as error:
             return Ending(str(error), seconds=time.perf_counter() - began, skipped=True)
         except Exception as error:
+            text = as_flags(in_words(error))
+            if is_out_of_memory(error):
+                text = "out of memory: use a shorter duration, a lower n_fft or fewer workers"
             seconds = time.perf_counter() - began
-            return Ending(_in_words(error), None, seconds, {}, traceback.format_exc())
+            return Ending(text, seconds=seconds, detail=traceback.format_exc())
         return Ending(None, record.key, time.perf_counter() - began, record.found)
 
 
@@ -256,9 +243,3 @@ def _run(task: Task) -> Record:
     extra = {ENTRY: {"settings": task.digest}}
     outcome = run_optimize(task.source, settings, extra=extra, ours=ours)
     return Record.model_validate(outcome.result_json)
-
-
-def _in_words(error: Exception) -> str:
-    if is_out_of_memory(error):
-        return "out of memory: use a shorter duration, a lower n_fft or fewer workers"
-    return as_flags(in_words(error))

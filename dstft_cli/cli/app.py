@@ -7,14 +7,15 @@ import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from importlib import import_module
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
+from dstft_cli._version import __version__
 from dstft_cli.cli import console
-from dstft_cli.cli.version import Version
 
 # help texts are here, so that the list needs no imports
 COMMANDS = {
@@ -28,6 +29,62 @@ COMMANDS = {
 }
 COMPLETE_VARIABLE = "_DSTFT_COMPLETE"  # set by a shell that asks for completions
 CONTEXT = {"help_option_names": ["-h", "--help"]}
+
+
+def _print_version(value: bool) -> None:
+    if not value:
+        return
+    import platform
+
+    parts = [*map(package_version, ("torch", "soundfile")), libsndfile_version()]
+    parts.append(f"Python {platform.python_version()}")
+    typer.echo(f"dstft {__version__} ({', '.join(parts)})")
+    raise typer.Exit
+
+
+Version = Annotated[
+    bool,
+    typer.Option(
+        "--version", is_eager=True, callback=_print_version, help="Show the version and exit."
+    ),
+]
+
+
+def package_version(package: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return f"{package} {version(package)}"
+    except PackageNotFoundError:
+        return f"no {package}"
+
+
+def libsndfile_version() -> str:
+    """`libsndfile VERSION`, read from the library itself: soundfile would import NumPy."""
+    import ctypes
+
+    library = _library()
+    if library is None:
+        return "no libsndfile"
+    try:
+        ask = ctypes.CDLL(library).sf_version_string
+    except (OSError, AttributeError):
+        return "no libsndfile"
+    ask.restype = ctypes.c_char_p
+    answer = ask() or b"libsndfile"
+    return str(answer.decode("ascii", "replace").replace("-", " ", 1))
+
+
+def _library() -> str | None:
+    """The library in soundfile's wheel, or that of the system."""
+    from ctypes.util import find_library
+    from importlib.util import find_spec
+
+    spec = find_spec("_soundfile_data")
+    folder = Path(spec.origin).parent if spec is not None and spec.origin else None
+    bundled = [] if folder is None else sorted(folder.glob("libsndfile*.*"))
+    known = [str(path) for path in bundled if path.suffix in (".so", ".dylib", ".dll")]
+    return known[0] if known else find_library("sndfile")
 
 
 def bare_flags(params: list[Any]) -> list[Any]:
@@ -69,8 +126,8 @@ class LazyGroup(TyperGroup):
 
 
 def load(name: str) -> Any:
-    """The command of this name, imported."""
-    return get_command(import_module(f"dstft_cli.cli.{name}").app)
+    module = "batch" if name == "batch" else "commands"
+    return get_command(getattr(import_module(f"dstft_cli.cli.{module}"), name))
 
 
 app = typer.Typer(cls=LazyGroup, context_settings=CONTEXT, rich_markup_mode="rich")

@@ -1,9 +1,14 @@
-"""`dstft batch CONFIG`: many recordings and settings."""
+"""`dstft batch CONFIG`: many recordings and settings, and what it prints."""
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+import time
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,45 +16,38 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dstft_cli.cli.console import Terminated
+from dstft_cli.cli.console import Terminated, data_output, print_error, say, table
 from dstft_cli.cli.options import command, some_path, some_text
-from dstft_cli.errors import DstftError, UsageError, printable, shortened, system_reason
+from dstft_cli.errors import DstftError, UsageError, counted, printable, shortened, system_reason
 from dstft_cli.settings import OPTIONS
 from dstft_cli.settings.option import option
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     from dstft_cli.batch import Plan
-    from dstft_cli.cli.batch_watch import BatchWatch
+    from dstft_cli.batch.run import Watch
 
 MOST_WORKERS = 4096
 LARGEST_LIST = 1 << 28  # bytes: a million paths, and some
 _input, _output, _run = (partial(option, panel) for panel in ("Input", "Output", "Run"))
+_listed = partial(_input, metavar="FILE|-", parser=some_text)
 
 
 @dataclass(frozen=True, kw_only=True)
 class BatchOptions:
-    """The arguments and options of the command."""
-
     config: Annotated[
         Path | None,
         typer.Argument(metavar="CONFIG", parser=some_path, help="YAML file with the jobs."),
     ] = None
     from_lines: Annotated[
         str | None,
-        _input(
-            "Inputs from a list, one path a line. -: from standard input.",
-            "FILE|-",
-            flags=("--from",),
-            parser=some_text,
-        ),
+        _listed("Inputs from a list, one path a line. -: from standard input.", flags=("--from",)),
     ] = None
     from_nul: Annotated[
         str | None,
-        _input(
-            "The same with NUL after each path, as find -print0 writes it.",
-            "FILE|-",
-            flags=("--from0",),
-            parser=some_text,
+        _listed(
+            "The same with NUL after each path, as find -print0 writes it.", flags=("--from0",)
         ),
     ] = None
     set_pairs: Annotated[
@@ -102,7 +100,6 @@ class BatchOptions:
 
 
 def run(options: BatchOptions, quiet: bool = False, verbose: bool = False) -> None:
-    """The body of the command."""
     workers, output = options.workers, options.output
     if workers is not None and options.scheduler is not None:
         raise UsageError(
@@ -115,8 +112,6 @@ def run(options: BatchOptions, quiet: bool = False, verbose: bool = False) -> No
             "`output` - is not possible, a batch writes directories: use `json` for standard output"
         )
     plan = _plan(options)
-    from dstft_cli.cli.batch_watch import BatchWatch, print_plan
-
     if options.dry_run:
         print_plan(plan, as_json=options.as_json)
         return
@@ -125,50 +120,34 @@ def run(options: BatchOptions, quiet: bool = False, verbose: bool = False) -> No
     )
     try:
         with watch:
-            rows = _execute(plan, watch, options, silent=not verbose)
+            from dstft_cli.batch.pools import ClusterExecutor, LocalExecutor, Workers, cores
+            from dstft_cli.batch.run import run_batch
+            from dstft_cli.batch.worker import prepare
+
+            def start(jobs: int) -> Workers:
+                if options.scheduler is not None:
+                    return ClusterExecutor(options.scheduler)
+                count = min(jobs, workers or cores())
+                figures = any(variant.settings.figures for variant in plan.variants)
+                return LocalExecutor(count, partial(prepare, figures), silent=not verbose)
+
+            how: Any = {"force": options.force, "fail_fast": options.fail_fast}
+            rows = run_batch(plan, start, watch=watch.watch, **how)
         watch.close(rows)
         if not options.no_report and any(row["status"] != "failed" for row in rows.values()):
             from dstft_cli.report import write_report
 
             watch.line(f"report         {printable(write_report(plan.folder, force=True))}")
     except (KeyboardInterrupt, Terminated) as error:
-        code = 130 if isinstance(error, KeyboardInterrupt) else 143
-        how = "interrupted" if code == 130 else "terminated"
-        raise StoppedError(watch.stopped(how), code) from None
+        interrupted = isinstance(error, KeyboardInterrupt)
+        stopped = DstftError(watch.stopped("interrupted" if interrupted else "terminated"))
+        stopped.exit_code = 130 if interrupted else 143
+        raise stopped from None
     if any(row["status"] == "failed" for row in rows.values()):
         raise typer.Exit(1)
 
 
-class StoppedError(DstftError):
-    """The batch was interrupted or terminated. Finished jobs keep their results."""
-
-    def __init__(self, text: str, exit_code: int) -> None:
-        super().__init__(text)
-        self.exit_code = exit_code
-
-
-def _execute(
-    plan: Plan, watch: BatchWatch, options: BatchOptions, *, silent: bool
-) -> dict[int, dict[str, Any]]:
-    from dstft_cli.batch.pools import ClusterExecutor, LocalExecutor, Workers, cores
-    from dstft_cli.batch.run import run_batch
-    from dstft_cli.batch.worker import prepare
-
-    def start(jobs: int) -> Workers:
-        if options.scheduler is not None:
-            return ClusterExecutor(options.scheduler)
-        figures = any(variant.settings.figures for variant in plan.variants)
-        return LocalExecutor(
-            min(jobs, options.workers or cores()), partial(prepare, figures), silent=silent
-        )
-
-    return run_batch(
-        plan, start, force=options.force, fail_fast=options.fail_fast, watch=watch.watch
-    )
-
-
 def _plan(options: BatchOptions) -> Plan:
-    """The plan of the config file, or of the list of inputs."""
     from dstft_cli.batch import from_list, make_plan, read_config
 
     own = {"preset": options.preset, "figures": options.figures}
@@ -212,7 +191,163 @@ def _read_list(path: str, end: bytes) -> list[str]:
     return [os.fsdecode(entry) for entry in entries if entry]
 
 
-app = command(
+class BatchWatch:
+    """Shows the progress of a batch: a bar on a terminal, lines elsewhere, JSON with `--json`.
+
+    A context manager: the bar shows while its block runs.
+    """
+
+    def __init__(
+        self, plan: Plan, *, as_json: bool, quiet: bool, verbose: bool, force: bool = False
+    ) -> None:
+        self._plan, self._as_json = plan, as_json
+        self._quiet, self._verbose, self._force = quiet, verbose, force
+        self._bars: Progress | None = None
+        self._task: Any = None
+        self._stack = ExitStack()
+        self._ended = 0
+        self._standing = 0  # jobs with a finished result
+        self._began = time.perf_counter()
+        if as_json:
+            data_output()  # a closed one is an error before any work
+
+    @property
+    def watch(self) -> Watch:
+        from dstft_cli.batch.run import Watch
+
+        return Watch(self._on_checked, self._on_begun, self._on_ended, self._on_note, print_error)
+
+    def __enter__(self) -> BatchWatch:
+        if sys.stderr is not None and sys.stderr.isatty() and not self._quiet:
+            from rich import progress
+            from rich.console import Console
+
+            name, rate = map(progress.TextColumn, ("{task.description}", "{task.fields[rate]}"))
+            bar, count = progress.BarColumn(), progress.MofNCompleteColumn()
+            options: Any = {"transient": True, "redirect_stdout": False}
+            options |= {"console": Console(stderr=True), "speed_estimate_period": 600}
+            left = progress.TimeRemainingColumn()
+            bars = progress.Progress(name, bar, count, rate, left, **options)
+            self._bars = self._stack.enter_context(bars)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+        self._bars = None
+
+    def stopped(self, how: str) -> str:
+        remedy = "run the same command again to resume"
+        if self._force:
+            remedy = "run the same command again to start over, or without --force to keep finished results"
+        return (
+            f"{how} with {self._standing} of {counted(len(self._plan.jobs), 'job')} done: {remedy}"
+        )
+
+    def close(self, rows: Mapping[int, Mapping[str, Any]]) -> None:
+        """The table of failures on standard error, and the totals, warnings among them."""
+        failed = [row for _, row in sorted(rows.items()) if row["status"] == "failed"]
+        if failed:
+            cells = [[str(row[name]) for name in ("index", "input", "error")] for row in failed]
+            for line in table(["failed", "input", "error"], cells):
+                print_error(line)
+        jobs = len(self._plan.jobs)
+        counts = Counter(row["status"] for row in rows.values())
+        counts["not run"] = jobs - len(rows)
+        parts = [f"{counts['done']} done"]
+        parts += [
+            f"{counts[what]} {what}"
+            for what in ("kept", "skipped", "failed", "not run")
+            if counts[what]
+        ]
+        seconds = time.perf_counter() - self._began
+        self.line(f"{counted(jobs, 'job'):<13}  {', '.join(parts)} in {seconds:.1f} s")
+        warned = [len(row["warnings"]) for row in rows.values() if row["warnings"]]
+        if warned:
+            from dstft_cli.batch.plan import SUMMARY
+
+            place = printable(self._plan.folder / SUMMARY)
+            self.line(f"warnings       {sum(warned)} in {counted(len(warned), 'job')}, see {place}")
+        self.line(f"results        {printable(self._plan.folder)}")
+
+    def line(self, text: str) -> None:
+        """Prints one of the last lines: on standard output, unless that carries data."""
+        if not self._quiet:
+            (print_error if self._as_json else say)(text)
+
+    def _on_checked(self, done: int, total: int) -> None:
+        if self._bars is not None:
+            if done == 1:
+                self._bar("checking", total)
+            self._bars.update(self._task, completed=done)
+
+    def _on_begun(self, kept: int, total: int) -> None:
+        self._bar("jobs", total)
+        if self._bars is None and kept and not self._quiet:
+            print_error(f"{counted(kept, 'job')} done earlier, {total} to run")
+
+    def _on_ended(self, row: dict[str, Any]) -> None:
+        failed, kept = row["status"] == "failed", row["status"] == "kept"
+        self._ended += not kept
+        self._standing += not failed
+        if self._as_json:
+            job = self._plan.jobs[row["index"] - 1]
+            places = {"input": self._plan.source(job), "output": str(self._plan.place(job))}
+            with suppress(BrokenPipeError):  # its reader has left; the jobs go on
+                print_json({**row, **places})
+                sys.stdout.flush()
+        if self._bars is not None:
+            if not kept:
+                rate = self._ended / (time.perf_counter() - self._began)
+                shown = f"{rate:.1f} jobs/s" if rate >= 1 else f"{60 * rate:.1f} jobs/min"
+                self._bars.update(self._task, completed=self._ended, rate=shown)
+            if failed:
+                print_error(f"failed: {row['input']}: {row['error']}")
+        elif not self._quiet and not kept:
+            told = str(row["error"])
+            if failed:
+                told = f"{row['input']}: failed: {told}"
+            elif row["status"] == "done":
+                start, final = row["criterion"]["start"], row["criterion"]["final"]
+                values = "" if None in (start, final) else f", {start:.5g} to {final:.5g}"
+                told = f"{row['output']}: {row['seconds']:.1f} s{values}"
+            print_error(f"[{row['index']}/{len(self._plan.jobs)}] {told}")
+
+    def _on_note(self, text: str) -> None:
+        if self._verbose:
+            for line in text.splitlines():
+                print_error(line)
+
+    def _bar(self, stage: str, total: int) -> None:
+        if self._bars is not None:
+            if self._task is not None:
+                self._bars.remove_task(self._task)
+            self._task = self._bars.add_task(stage, total=total, rate="")
+
+
+def print_plan(plan: Plan, *, as_json: bool) -> None:
+    if as_json:
+        for job in plan.jobs:
+            settings = dict(plan.variants[job.variant].values)
+            row = {"index": job.index, "name": job.name, "input": job.input}
+            print_json({**row, "output": str(plan.place(job)), "settings": settings})
+        return
+    from dstft_cli.batch.plan import setting_text
+
+    rows = []
+    for job in plan.jobs:
+        varying = map(setting_text, plan.settings_that_vary(job).values())
+        rows.append([str(job.index), job.input, job.output, *varying])
+    for line in table(["job", "input", "output", *plan.varying], rows):
+        typer.echo(line)
+    typer.echo(f"{counted(len(plan.jobs), 'job')}, results in {printable(plan.folder)}")
+
+
+def print_json(record: Mapping[str, Any]) -> None:
+    """One line of JSON in ASCII, whatever the locale; names that are not UTF-8 keep their bytes."""
+    typer.echo(json.dumps(record, allow_nan=False))
+
+
+batch = command(
     run,
     help="Run dstft optimize on many recordings and settings, several at a time.\n\n"
     "CONFIG has three keys. defaults: settings for all jobs. output: a template such as "

@@ -35,9 +35,6 @@ class Terminated(BaseException):
     """SIGTERM arrived. Like KeyboardInterrupt, it runs every cleanup."""
 
 
-# errors
-
-
 def report_error(error: BaseException) -> int:
     """Prints an error in one line, with `-v` after its traceback; returns the exit code."""
     code, text = explain(error)
@@ -46,7 +43,14 @@ def report_error(error: BaseException) -> int:
             traceback.print_exception(error)
         if text:
             print(f"dstft: {as_flags(text)}", file=sys.stderr)
-    _discard()
+    for stream in (sys.stdout, sys.stderr):  # the interpreter flushes them once more at exit
+        try:
+            if stream is not None and not stream.closed:
+                stream.flush()
+        except OSError:  # a broken one then goes to the null device
+            nothing = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nothing, stream.fileno())
+            os.close(nothing)
     return code
 
 
@@ -86,8 +90,6 @@ def _usage(error: typer.TyperException) -> str:
 
 @contextmanager
 def sigterm_unwinds() -> Iterator[None]:
-    """Within the block SIGTERM raises `Terminated`."""
-
     def terminate(number: int, frame: FrameType | None) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # no second one during the cleanup
         raise Terminated
@@ -103,14 +105,8 @@ def sigterm_unwinds() -> Iterator[None]:
         signal.signal(signal.SIGTERM, previous)
 
 
-# streams
-
-
 def occupy_closed_streams() -> None:
-    """Opens closed standard streams on the null device, so that no file gets their number.
-
-    Worker processes inherit them.
-    """
+    """Opens closed standard streams on the null device: no file, nor one of a worker, gets their number."""
     for number in (0, 1, 2):
         try:
             os.fstat(number)
@@ -128,37 +124,14 @@ def tolerate_any_text() -> None:
 
 
 def flush() -> None:
-    """Flushes both streams, so that a closed pipe or a full disk raises here.
-
-    Raises:
-        OSError: the reader closed the pipe, or the disk is full.
-    """
+    """Flushes both streams, so that a closed pipe or a full disk raises OSError here."""
     for stream in (sys.stdout, sys.stderr):
         if stream is not None and not stream.closed:
             stream.flush()
 
 
-def _discard() -> None:
-    """Points broken streams at the null device: the interpreter flushes them once more at exit."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            if stream is not None and not stream.closed:
-                stream.flush()
-        except OSError:
-            nothing = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nothing, stream.fileno())
-            os.close(nothing)
-
-
 def data_output(binary: str = "") -> BinaryIO:
-    """Standard output for data.
-
-    Args:
-        binary: the option that sends binary data there, e.g. `--npy -`; empty for text.
-
-    Raises:
-        UsageError: standard output is closed, or is a terminal and the data is binary.
-    """
+    """Standard output for data; `binary` names the option of binary data, which no terminal shows."""
     if sys.stdout is None:
         raise UsageError("standard output is closed: redirect it to a file or a pipe")
     if binary and sys.stdout.isatty():
@@ -167,9 +140,6 @@ def data_output(binary: str = "") -> BinaryIO:
             "redirect it (> FILE), pipe it, or give a path for -"
         )
     return sys.stdout.buffer
-
-
-# log, notes, warnings, tables
 
 
 class _LogHandler(logging.Handler):
@@ -185,7 +155,6 @@ def show_log() -> None:
 
 
 def hide_log() -> None:
-    """Undoes `show_log`."""
     for handler in [handler for handler in LOGGER.handlers if isinstance(handler, _LogHandler)]:
         LOGGER.removeHandler(handler)
         LOGGER.setLevel(logging.NOTSET)
@@ -208,7 +177,6 @@ def say(text: str) -> None:
 
 
 def note(text: str) -> None:
-    """Prints `note: TEXT` on standard error."""
     print_error(f"note: {text}")
 
 

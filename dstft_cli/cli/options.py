@@ -13,8 +13,7 @@ import typer
 from typer.models import ArgumentInfo
 
 from dstft_cli.cli import console
-from dstft_cli.cli.app import CONTEXT, Command
-from dstft_cli.cli.version import Version
+from dstft_cli.cli.app import CONTEXT, Command, Version
 from dstft_cli.errors import UsageError
 from dstft_cli.settings import OPTIONS, Declaration
 from dstft_cli.settings.option import did_you_mean, option
@@ -32,7 +31,6 @@ def some_text(text: str) -> str:
 
 
 def some_path(text: str) -> Path:
-    """The path in `text`, which must not be empty or only spaces."""
     return Path(some_text(text))
 
 
@@ -108,9 +106,8 @@ def command(
 ) -> typer.Typer:
     """The Typer app of one command, which takes the settings `options`.
 
-    The body is called with its own parameters, with `typed` (the settings that were typed, by name), and
-    with `quiet` and `verbose`, of which at most one is true. With `short`, `--help` hides expert options,
-    and `--help-all` shows them.
+    The body gets its own parameters, `typed` (settings that were typed, by name), `quiet` and `verbose`.
+    With `short`, `--help` hides expert options, and `--help-all` shows them.
     """
     options = options or {}
 
@@ -120,8 +117,8 @@ def command(
         if values["quiet"] and values["verbose"]:
             raise UsageError("`quiet` and `verbose` exclude each other: drop one")
         given = {name: values.pop(name) for name in options}
-        sources = {name: ctx.get_parameter_source(name) for name in options}
         if options:
+            sources = {name: ctx.get_parameter_source(name) for name in options}
             typed = {n for n, s in sources.items() if s is not None and s.name == "COMMANDLINE"}
             values["typed"] = {name: given[name] for name in options if name in typed}
         for name, group in groups.items():
@@ -170,15 +167,15 @@ def _keyword(name: str, annotation: Any, default: Any) -> inspect.Parameter:
 
 
 def _is_argument(parameter: inspect.Parameter) -> bool:
-    extras = getattr(parameter.annotation, "__metadata__", ())
-    return any(isinstance(extra, ArgumentInfo) for extra in extras)
+    return any(
+        isinstance(e, ArgumentInfo) for e in getattr(parameter.annotation, "__metadata__", ())
+    )
 
 
 def _parameter(declared: Declaration, hide: bool) -> inspect.Parameter:
     """A setting as a parameter that Typer reads: text, which `settings` checks."""
     shown = copy(declared.option)
-    shown.help = help_text(declared)
-    shown.hidden = hide and shown.hidden
+    shown.help, shown.hidden = help_text(declared), hide and shown.hidden
     words = declared.choices
     if words:
         shown.autocompletion = lambda incomplete: [w for w in words if w.startswith(incomplete)]
@@ -189,7 +186,6 @@ def _parameter(declared: Declaration, hide: bool) -> inspect.Parameter:
 
 
 def help_text(declared: Declaration) -> str:
-    """The help of an option, with its choices and range."""
     text = str(declared.option.help)
     if len(declared.choices) > 1 and "|" not in str(declared.option.metavar):
         own = ", or your own module:object" if str in declared.members else ""

@@ -10,23 +10,13 @@ from typing import Any
 
 from dstft_cli.cli.console import table
 from dstft_cli.errors import band_text, printable
-from dstft_cli.settings.length import number_text, time_text
+from dstft_cli.settings.option import number_text, time_text
 
-_HEADER = (
-    "criterion",
-    "best length",
-    "n_fft",
-    "value",
-    "at 2048",
-    "as good",
-    "off by 2",
-    "matters",
-)
+_HEADER = "criterion", "best length", "n_fft", "value", "at 2048", "as good", "off by 2", "matters"
 _NOTHING = 5e-4  # a loss below this is shown as "nothing"
 
 
 def result_lines(record: Mapping[str, Any], directory: Path | None) -> list[str]:
-    """The summary of the record in `result.json`."""
     criterion = record["criterion"]
     rate = record["input"]["sample_rate"]
     best = criterion["best_fixed"]
@@ -78,7 +68,6 @@ def _one_length(samples: float, rate: float) -> str:
 
 
 def sweep_lines(record: Mapping[str, Any], directory: Path | None) -> list[str]:
-    """The summary of the record in `sweep.json`."""
     rate = record["input"]["sample_rate"]
     criteria = record["criteria"]
     lines = table(_HEADER, [_row(entry, rate) for entry in criteria])
@@ -91,11 +80,10 @@ def sweep_lines(record: Mapping[str, Any], directory: Path | None) -> list[str]:
     settings = record["settings"]
     if band := band_text(settings["criterion_fmin"], settings["criterion_fmax"]):
         lines.append(f"criterion {band}")
+    one = len(criteria) == 1
     lines += [
         "",
-        _verdict(criteria[0], record["window_length"], rate)
-        if len(criteria) == 1
-        else _verdicts(criteria),
+        _verdict(criteria[0], record["window_length"], rate) if one else _verdicts(criteria),
     ]
     if directory is not None:
         lines.append(f"results in {printable(directory)}")
@@ -117,7 +105,6 @@ def _row(entry: Mapping[str, Any], rate: float) -> list[str]:
 
 
 def _verdict(entry: Mapping[str, Any], swept: Mapping[str, Any], rate: float) -> str:
-    """The sentence for one criterion."""
     if entry["matters"] == "not at all":
         return (
             "The window length does not matter: the worst loses "
@@ -150,7 +137,6 @@ def _off_by_two(best: Mapping[str, Any], swept: Mapping[str, Any]) -> str:
 
 
 def _verdicts(criteria: list[Mapping[str, Any]]) -> str:
-    """The sentence for several criteria."""
     words = Counter(entry["matters"] for entry in criteria)
     matters = ", ".join(
         f"{word} for {words[word]} of {len(criteria)} criteria"

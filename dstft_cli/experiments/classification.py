@@ -11,10 +11,20 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dstft_cli.experiments.findings import Cell, Findings, Spread, Table
 from dstft_cli.experiments.signals import CLASSES, read_classes, sounds
-from dstft_cli.experiments.training import WORDS, Bench, Compared, Data, Task, Trainings
-from dstft_cli.plot.experiments import grid_figure
+from dstft_cli.experiments.training import (
+    WORDS,
+    Bench,
+    Cell,
+    Compared,
+    Data,
+    Findings,
+    Spread,
+    Table,
+    Task,
+    Trainings,
+)
+from dstft_cli.plot.sweep import grid_figure
 from dstft_cli.records import Progress
 
 SAMPLE_RATE = 4000.0  # Hz, of the synthetic sounds
@@ -41,11 +51,7 @@ FULL = Size()
 
 
 class Patches(nn.Module):
-    """Patches of log power, 9 bins by 7 frames, through one layer, then mean and maximum.
-
-    Shape:
-        Powers `[B, F, T]` to scores of the classes, `[B, C]`.
-    """
+    """Scores `[B, C]` of powers `[B, F, T]`: patches of 9 bins by 7 frames, one layer, mean and maximum."""
 
     def __init__(self, classes: int, n_fft: int, channels: int = 16) -> None:
         super().__init__()
@@ -69,17 +75,12 @@ def run(
     size: Size = FULL,
     folder: Path | None = None,
 ) -> Findings:
-    """Trains for every window of the grid and every seed.
-
-    On recordings in `folder`, one folder a class, or on synthetic sounds; InputError if the
-    recordings cannot be read or are too few or too short.
-    """
+    """Trains for every window and seed, on synthetic sounds or recordings in `folder`, by class."""
     seeds = [seed + index for index in range(size.repetitions)]
-    source: dict[str, Any]
+    source: dict[str, Any] = {"data": "synthetic"}
     if folder is None:
         n_fft, names, sample_rate = N_FFT, CLASSES, SAMPLE_RATE
         datasets = [data(size, one) for one in seeds]
-        source = {"data": "synthetic"}
     else:
         recordings = read_classes(folder, size.pieces)
         n_fft, names, sample_rate = recordings.n_fft, recordings.classes, recordings.sample_rate
@@ -102,12 +103,16 @@ def run(
     compared = bench.compare(grid, n_fft * size.start, "classification")
     frozen = bench.learn_before(sample_rate, grid[0])
     settings = bench.settings(sample_rate) | {"classes": list(names), "grid_samples": grid}
+
+    def interval(of: Spread) -> tuple[Cell, ...]:
+        return of.mean, max(of.mean - of.half_width, 0.0), min(of.mean + of.half_width, 1.0)
+
     columns = ("window", "length", "accuracy", "95 % from", "to", "trainings", "CPU s", "note")
     figures = compared.figures() | {"frozen": frozen.figures()}
     return Findings(
         title="Sounds classified by a network",
         settings=source | settings | asdict(size),
-        table=Table(columns, tuple(compared.rows(_interval, **{"optimize, frozen": frozen}))),
+        table=Table(columns, tuple(compared.rows(interval, **{"optimize, frozen": frozen}))),
         notes=_notes(compared, frozen),
         figures=figures,
         picture=grid_figure(
@@ -121,22 +126,14 @@ def run(
 
 
 def data(size: Size, seed: int) -> Data:
-    """Synthetic sounds and their classes."""
     generator = torch.Generator().manual_seed(seed)
-    parts: list[Tensor] = []
-    for each in (size.train, size.held_out):
-        length = size.pieces * N_FFT
-        parts += sounds(each, length, SAMPLE_RATE, size.noise, generator)
-    return Data(*parts)
+    length, noise = size.pieces * N_FFT, size.noise
+    learned = sounds(size.train, length, SAMPLE_RATE, noise, generator)
+    return Data(*learned, *sounds(size.held_out, length, SAMPLE_RATE, noise, generator))
 
 
 def accuracy(found: Tensor, truth: Tensor) -> float:
-    """Share of sounds whose class has the highest score."""
     return float(np.mean((found.argmax(-1) == truth).numpy()))
-
-
-def _interval(of: Spread) -> tuple[Cell, ...]:
-    return of.mean, max(of.mean - of.half_width, 0.0), min(of.mean + of.half_width, 1.0)
 
 
 def _text(of: Spread) -> str:

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from dstft_cli.experiments.findings import Cell, Findings, Table
 from dstft_cli.experiments.signals import SIX_LENGTHS, FloatArray, six_tones
-from dstft_cli.plot.experiments import FramesRow, hops_figure
+from dstft_cli.experiments.training import Cell, Findings, Table
+from dstft_cli.plot.sweep import FramesRow, hops_figure
 from dstft_cli.records import Progress
 from dstft_cli.run.optimize import optimize
 from dstft_cli.stft import DSTFT, istft, stft
@@ -158,20 +158,13 @@ def without_coverage(signal: FloatArray, case: Case, size: Size) -> Placed:
 
 
 def frames_on_transitions(placed: Placed) -> float:
-    """The windows' energy that lies across a transition, summed over frames.
-
-    For a window that a transition cuts in two, the smaller part's share of its energy; 0 where no
-    window reaches across one, up to ½ for a frame that stands on one.
-    """
+    """The windows' energy across a transition, its smaller part, summed: up to ½ for each frame."""
     share = hann_energy_below((CHANGES[:, None] - placed.centers) / placed.lengths)
     return float(np.minimum(share, 1 - share).sum())
 
 
 def hann_energy_below(u: FloatArray) -> FloatArray:
-    """Share of the energy of a Hann window of length 1 around 0 that lies below `u`, in [0, 1].
-
-    The integral of `(½ + ½ cos 2πv)²` from −½ to `u`, over the whole, which is ⅜.
-    """
+    """Share of a Hann window's energy below `u`, in [0, 1]: ∫(½ + ½ cos 2πv)² from −½, over ⅜."""
     v = np.clip(u, -0.5, 0.5)
     part = 0.375 * (v + 0.5) + np.sin(2 * np.pi * v) / (4 * np.pi)
     share: FloatArray = (part + np.sin(4 * np.pi * v) / (32 * np.pi)) / 0.375
@@ -179,10 +172,7 @@ def hann_energy_below(u: FloatArray) -> FloatArray:
 
 
 def entropy(placed: Placed, signal: FloatArray, n_fft: int) -> float:
-    """Entropy of |X|², frames weighted by their share of the signal in `UNIT` samples.
-
-    So values compare for any number and positions of frames.
-    """
+    """Entropy of |X|², frames weighted by their share of the signal, so that any frames compare."""
     t = placed.centers
     edges = np.concatenate([[0.0], (t[:-1] + t[1:]) / 2, [len(signal) - 1.0]])
     weights = torch.from_numpy(np.diff(edges) / UNIT)
@@ -192,7 +182,6 @@ def entropy(placed: Placed, signal: FloatArray, n_fft: int) -> float:
 
 
 def reconstruction_error(placed: Placed, signal: FloatArray, n_fft: int) -> float:
-    """`‖x̂ − x‖/‖x‖` of the signal after the transform and back, float64."""
     x = torch.from_numpy(signal)
     centers, lengths = torch.from_numpy(placed.centers), torch.from_numpy(placed.lengths)[None]
     back = istft(stft(x, centers, lengths, n_fft), centers, lengths, n_fft, len(x))

@@ -14,7 +14,7 @@ import torch
 from dstft_cli._version import __version__
 from dstft_cli.errors import UsageError
 from dstft_cli.experiments import classification, hops, tracking, windows
-from dstft_cli.experiments.findings import Findings
+from dstft_cli.experiments.training import Findings
 from dstft_cli.records import Progress
 from dstft_cli.results import OutputDirectory, disk_errors, write_json
 
@@ -29,8 +29,6 @@ EXPERIMENTS = (*RUN, ALL)
 
 
 class Reproduced(NamedTuple):
-    """The experiments that ran."""
-
     findings: Mapping[str, Findings]  # by name
     output: Path  # the directory written
     seconds: Mapping[str, float]  # wall time, by name
@@ -47,19 +45,9 @@ def run_experiments(
     data: Path | None = None,
     progress: Progress | None = None,
 ) -> Reproduced:
-    """Runs one experiment or `all`, and writes `NAME.json` and a picture of each.
+    """Runs one of `EXPERIMENTS` and writes `NAME.json` and pictures into `output`, else `NAME-dstft`.
 
-    Args:
-        name: one of `EXPERIMENTS`.
-        output: directory; None: `NAME-dstft` here. It appears whole or not at all.
-        seed: of all data and all weights.
-        threads: of the CPU; None: all cores.
-        data: one folder of recordings a class, for `classification`.
-
-    Raises:
-        UsageError: an unknown experiment, data for one that takes none, a place that is taken.
-        InputError: the recordings cannot be used.
-        OutputError: the results cannot be written.
+    The seed is that of all data and weights. `data` has a folder of recordings a class.
     """
     if name not in EXPERIMENTS:
         raise UsageError(f"experiment {name!r} is unknown: use {', '.join(EXPERIMENTS)}")

@@ -29,15 +29,7 @@ SIX_FREQUENCIES = (50, 228, 65, 171, 30, 144)  # Hz
 
 
 def swinging_tone(seed: int) -> tuple[FloatArray, float]:
-    """A tone whose frequency swings and rises, beside a steady one, in noise.
-
-    `f = 100 sin(2πt) + 100 + 50t`, `x = sin(Σf/200) + sin(Σ500/200) + 0.1·noise`.
-
-    Returns:
-        25,000 samples, and their rate of 10 kHz.
-
-    Source: Leiber et al., arXiv 2506.21440.
-    """
+    """`sin(Σf/200) + sin(Σ500/200) + 0.1·noise`, `f = 100 sin(2πt) + 100 + 50t`; arXiv 2506.21440."""
     t = np.arange(25_000) / 10_000
     swing = 100 * np.sin(2 * np.pi * t) + 100 + 50 * t
     noise = np.random.default_rng(seed).standard_normal(len(t))
@@ -47,11 +39,7 @@ def swinging_tone(seed: int) -> tuple[FloatArray, float]:
 
 
 def six_tones(seed: int) -> tuple[FloatArray, float]:
-    """Six tones one after the other, each from phase zero, and noise of standard deviation 0.2.
-
-    Returns:
-        6636 samples, and their rate of 1 kHz. The tones change after `cumsum(SIX_LENGTHS)` samples.
-    """
+    """Six tones one after the other, each from phase zero, and noise of standard deviation 0.2; 1 kHz."""
     tones = [
         np.sin(2 * np.pi * frequency * np.arange(length) / 1000)
         for length, frequency in zip(SIX_LENGTHS, SIX_FREQUENCIES, strict=True)
@@ -63,11 +51,7 @@ def six_tones(seed: int) -> tuple[FloatArray, float]:
 def wandering_tones(
     count: int, length: int, sample_rate: float, snr_db: float, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Tones whose frequency is 0.25 of the rate and two sines of 1 to 4 Hz, in white noise.
-
-    Returns:
-        Signals of `snr_db` dB and their instantaneous frequencies in Hz, each `[count, length]`.
-    """
+    """Tones of 0.25 of the rate and two sines of 1 to 4 Hz, in noise; their frequencies, Hz, [B, N]."""
     t = torch.arange(length) / sample_rate
     frequency = torch.full((count, length), 0.25 * sample_rate)
     for _ in range(2):
@@ -89,14 +73,10 @@ CLASSES: tuple[str, ...] = (
 def sounds(
     each: int, length: int, sample_rate: float, noise: float, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """`each` sounds of every class of `CLASSES`: structure at several scales around a random pitch.
+    """`each` sounds of every class of `CLASSES`, `[9·each, N]`, and their classes `[9·each]`.
 
-    Chirps of ±400 and ±1600 Hz/s, bursts every 25 and 37.5 ms, tones whose amplitude beats at 16
-    and 40 Hz or whose frequency swings by 60 Hz at 10 Hz; pitches of 700 to 1300 Hz. `noise` is the
-    standard deviation of the white noise over that of the sound.
-
-    Returns:
-        Signals `[9·each, N]`, float32, and their classes `[9·each]`.
+    Chirps of ±400 and ±1600 Hz/s, bursts every 25 and 37.5 ms, tones whose amplitude beats at 16 and 40 Hz
+    or whose frequency swings by 60 Hz at 10 Hz; pitches of 700 to 1300 Hz. `noise` is relative to them.
     """
     t = torch.arange(length) / sample_rate
 
@@ -138,8 +118,6 @@ def _tone(cycles: Tensor, generator: torch.Generator) -> Tensor:
 
 
 class Recordings(NamedTuple):
-    """Pieces of every recording."""
-
     classes: tuple[str, ...]  # names of the folders, sorted
     sample_rate: float  # Hz
     n_fft: int  # the power of two nearest to 64 ms, samples
@@ -147,7 +125,6 @@ class Recordings(NamedTuple):
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """Recordings per class."""
         return {name: len(own) for name, own in zip(self.classes, self.pieces, strict=True)}
 
     def split(self, seed: int) -> Data:
@@ -167,13 +144,8 @@ class Recordings(NamedTuple):
 def read_classes(folder: Path, pieces: int) -> Recordings:
     """Reads every file in every folder below `folder`, except names that begin with a dot.
 
-    Each recording is mixed to one channel, resampled to the lowest rate of all, at most 16 kHz,
-    and cut into up to eight pieces of `pieces` n_fft, evenly spread, each of unit power; one shorter
-    than a piece is followed by zeros.
-
-    Raises:
-        InputError: no folder, fewer than two classes, fewer than two recordings in one, a
-            recording that cannot be read or is shorter than n_fft.
+    Each recording is mixed to one channel, resampled to the lowest rate of all, at most 16 kHz, and cut
+    into up to eight pieces of `pieces` n_fft, evenly spread, of unit power; zeros follow a shorter one.
     """
     files = _files(folder)
     rates = [probe(path) or HIGHEST_RATE for own in files.values() for path in own]
@@ -189,8 +161,6 @@ def read_classes(folder: Path, pieces: int) -> Recordings:
 
 
 def _files(folder: Path) -> dict[str, list[Path]]:
-    """Recordings of each class; InputError if classes or recordings are too few."""
-
     def visible(place: Path) -> list[Path]:
         return sorted(path for path in place.iterdir() if not path.name.startswith("."))
 
@@ -214,7 +184,6 @@ def _files(folder: Path) -> dict[str, list[Path]]:
 
 
 def _pieces(path: Path, rate: int, n_fft: int, length: int) -> Tensor:
-    """`[P, length]`."""
     with load(path, sample_rate=rate) as signal:
         if signal.length < n_fft:
             raise InputError(

@@ -7,10 +7,9 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor, nn
 
-from dstft_cli.experiments.findings import Findings, Table
 from dstft_cli.experiments.signals import wandering_tones
-from dstft_cli.experiments.training import Bench, Compared, Data, Task
-from dstft_cli.plot.experiments import grid_figure
+from dstft_cli.experiments.training import Bench, Compared, Data, Findings, Table, Task
+from dstft_cli.plot.sweep import grid_figure
 from dstft_cli.records import Progress
 
 SAMPLE_RATE = 1000.0  # Hz
@@ -36,11 +35,7 @@ FULL = Size()
 
 
 class Scores(nn.Module):
-    """Each bin is scored from the log power of its neighbourhood; the frequency is the mean of the bins.
-
-    Shape:
-        Powers `[B, F, T]` to frequencies in Hz, `[B, T]`. The weights are softmax of the scores.
-    """
+    """Frequencies, Hz, `[B, T]`, of powers `[B, F, T]`: bins weighted by scores of their neighbourhoods."""
 
     frequencies: Tensor
 
@@ -101,7 +96,6 @@ def run(seed: int, threads: int, progress: Progress | None, size: Size = FULL) -
 
 
 def data(size: Size, level: float, seed: int) -> Data:
-    """Tones and their frequencies at the frame centres."""
     generator = torch.Generator().manual_seed(seed)
     centers = torch.arange(1 + size.length // HOP) * HOP
     parts = []

@@ -1,26 +1,87 @@
-"""Trains a network with a learned window, and on every window of a grid."""
+"""The result of an experiment; training of a network with a learned window, or with each of a grid."""
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from scipy import stats
 from torch import Tensor, nn
 
-from dstft_cli.experiments.findings import Cell, Spread, spread, verdict
 from dstft_cli.records import Progress
 from dstft_cli.run.optimize import optimize
 from dstft_cli.stft import DSTFT, map_in_order
 
+Cell = str | int | float | None
+CONFIDENCE = 0.95
 MOST_SIGNALS = 256  # of those that `optimize` learns a window from; every k-th
 WORDS = {
     "better": "better than the grid's best",
     "equal": "equal to the grid's best, within its deviation",
     "worse": "worse than the grid's best",
 }
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under named columns; units are in the column names, an empty cell is None."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+    def text(self) -> list[list[str]]:
+        return [[shown(cell) for cell in row] for row in self.rows]
+
+
+@dataclass(frozen=True)
+class Findings:
+    title: str
+    settings: Mapping[str, Any]  # all settings
+    table: Table  # the main numbers
+    notes: tuple[str, ...]  # conclusions and limits, in sentences
+    figures: Mapping[str, Any]  # every number, in plain JSON types
+    picture: bytes  # a PNG file
+
+
+def shown(cell: Cell) -> str:
+    """The text of a cell: numbers to six digits, small ones to two."""
+    if cell is None:
+        return ""
+    if not isinstance(cell, float):
+        return str(cell)
+    return f"{cell:.2g}" if abs(cell) < 1e-3 else f"{cell:.6g}"
+
+
+class Spread(NamedTuple):
+    """Statistics over several seeds."""
+
+    mean: float
+    deviation: float  # n − 1 in the denominator; 0 for a single value
+    half_width: float  # of the mean's 95 % interval, by Student's t; infinite for a single value
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Mean, standard deviation and confidence interval of at least one value."""
+    count = len(values)
+    mean = float(np.mean(values))
+    if count < 2:
+        return Spread(mean, 0.0, math.inf)
+    deviation = float(np.std(values, ddof=1))
+    quantile = float(stats.t.ppf((1 + CONFIDENCE) / 2, count - 1))
+    return Spread(mean, deviation, quantile * deviation / math.sqrt(count))
+
+
+def verdict(ours: Spread, best: Spread, *, lower_is_better: bool) -> str:
+    """`better`, `equal` or `worse` than `best`; `equal` is within the latter's deviation."""
+    gain = best.mean - ours.mean if lower_is_better else ours.mean - best.mean
+    if abs(gain) <= best.deviation:
+        return "equal"
+    return "better" if gain > 0 else "worse"
 
 
 class Data(NamedTuple):
@@ -49,8 +110,6 @@ class Task:
 
 
 class Trained(NamedTuple):
-    """The result of one training."""
-
     score: float  # on the signals held out
     win_length: float  # at the end, samples
     seconds: float  # processor time, without the evaluation
@@ -58,10 +117,7 @@ class Trained(NamedTuple):
 
 
 def train(task: Task, data: Data, win_length: float, seed: int, *, learned: bool) -> Trained:
-    """Trains on random batches; the spectrogram of a fixed window is computed once.
-
-    The seed is that of the weights at the start and of the batches, the same for every window.
-    """
+    """Trains on random batches, which like the first weights depend on the seed only, not on the window."""
     began = time.thread_time()
     layer = DSTFT(
         task.n_fft, task.hop_length, win_length, window_mode="constant" if learned else "fixed"
@@ -109,17 +165,14 @@ class Trainings:
 
     @property
     def score(self) -> Spread:
-        """Over seeds."""
         return spread([one.score for one in self.runs])
 
     @property
     def seconds(self) -> float:
-        """Processor time of one training and its search, mean over seeds."""
         return sum([one.seconds for one in self.runs] + [*self.search_seconds]) / len(self.runs)
 
     @property
     def lengths(self) -> Cell:
-        """The window length at the end, samples, or the least and the greatest over seeds."""
         found = [one.win_length for one in self.runs]
         low, high = min(found), max(found)
         return f"{low:.1f}" if len(found) == 1 else f"{low:.1f}…{high:.1f}"
@@ -148,30 +201,21 @@ class Compared:
 
     @property
     def best_length(self) -> float:
-        """Window length of the grid with the best mean score on held-out data."""
         sign = 1 if self.lower_is_better else -1
         return min(self.fixed, key=lambda length: sign * self.fixed[length].score.mean)
 
-    @property
-    def best(self) -> Trainings:
-        """Trainings on that window."""
-        return self.fixed[self.best_length]
-
     def verdict(self, ours: Trainings) -> str:
-        """Whether trainings are `better`, `equal` or `worse` than the grid's best."""
-        return verdict(ours.score, self.best.score, lower_is_better=self.lower_is_better)
+        best = self.fixed[self.best_length].score
+        return verdict(ours.score, best, lower_is_better=self.lower_is_better)
 
     @property
     def grid_seconds(self) -> float:
-        """Processor time of all trainings of the grid for one seed, mean over seeds."""
         return sum(trained.seconds for trained in self.fixed.values())
 
     def figures(self) -> dict[str, Any]:
-        """Every number, in plain types."""
+        fixed = self.fixed.items()
         return {
-            "fixed": [
-                {"win_length": n} | of.figures(learned=False) for n, of in self.fixed.items()
-            ],
+            "fixed": [{"win_length": n} | of.figures(learned=False) for n, of in fixed],
             "joint": self.joint.figures(),
             "best_fixed_win_length": self.best_length,
             "verdict": self.verdict(self.joint),
@@ -193,10 +237,9 @@ class Compared:
         return [*rows, ("whole grid", *empty, len(self.fixed), self.grid_seconds, None)]
 
     def sentence(self, shown: Callable[[Spread], str]) -> str:
-        """The conclusion, with `shown` of each score."""
         return (
             f"{shown(self.joint.score)} in one training, the grid's best ({self.best_length:g} samples) "
-            f"{shown(self.best.score)}: {WORDS[self.verdict(self.joint)]}, "
+            f"{shown(self.fixed[self.best_length].score)}: {WORDS[self.verdict(self.joint)]}, "
             f"at 1/{self.grid_seconds / self.joint.seconds:.1f} of the grid's cost"
         )
 
@@ -212,7 +255,6 @@ class Bench:
     progress: Progress | None  # called after every training
 
     def settings(self, sample_rate: float) -> dict[str, Any]:
-        """What the numbers depend on, in plain types."""
         task = self.task
         lengths = {"n_fft": task.n_fft, "hop_length": task.hop_length}
         rates = {"learning_rate": task.lr, "learning_rate_of_log_length": task.length_lr}

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 
 from dstft_cli.criteria import resolve
-from dstft_cli.experiments.findings import Cell, Findings, Table
 from dstft_cli.experiments.signals import FloatArray, swinging_tone
-from dstft_cli.plot.experiments import windows_figure
+from dstft_cli.experiments.training import Cell, Findings, Table
+from dstft_cli.plot.sweep import windows_figure
 from dstft_cli.records import ONE_LENGTH, WINDOW_MODES, Progress, Result
 from dstft_cli.run.optimize import optimize
 from dstft_cli.stft import map_in_order, stft

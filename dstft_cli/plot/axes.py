@@ -29,7 +29,7 @@ from numpy.typing import ArrayLike
 
 from dstft_cli.errors import UsageError
 from dstft_cli.plot.pixels import FloatArray, PixelGrid, hz_to_scale, scale_to_hz
-from dstft_cli.settings.length import time_text
+from dstft_cli.settings.option import time_text
 
 logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # our own note says what lacks
 P = ParamSpec("P")
@@ -53,19 +53,14 @@ STYLE: dict[Any, Any] = {
     "axes.axisbelow": True,
     "text.color": INK,
     "text.usetex": False,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "xtick.labelsize": 9.0,
-    "ytick.labelsize": 9.0,
-    "xtick.direction": "out",
-    "ytick.direction": "out",
+    **dict.fromkeys(("xtick.color", "ytick.color"), INK),
+    **dict.fromkeys(("xtick.labelsize", "ytick.labelsize"), 9.0),
+    **dict.fromkeys(("xtick.direction", "ytick.direction"), "out"),
     "legend.frameon": False,
     "legend.fontsize": 9.0,
     "grid.color": "#dddddd",
     "grid.linewidth": 0.6,
-    "figure.facecolor": "white",
-    "axes.facecolor": "white",
-    "savefig.facecolor": "white",
+    **dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor"), "white"),
     "svg.hashsalt": "dstft",  # ids in the file depend only on its content
 }
 UNDATED: dict[str, dict[str, None]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
@@ -102,7 +97,6 @@ def render(figure: Figure, format: str = "png") -> bytes:
 
 
 def check_cmap(name: str) -> str:
-    """`name`; UsageError with the nearest ones if matplotlib has no such colour map."""
     known = list(matplotlib.colormaps)
     if name in known:
         return name
@@ -112,11 +106,7 @@ def check_cmap(name: str) -> str:
     raise UsageError(f"colour map {name!r} is unknown: choose `cmap` from {', '.join(choices)} …")
 
 
-# Places in a figure, in inches
-
-
 def axes_at(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
-    """Axes at a place given from the lower left corner of the figure."""
     w, h = figure.get_size_inches()
     return figure.add_axes((left / w, bottom / h, width / w, height / h))
 
@@ -130,7 +120,6 @@ def put_title(figure: Figure, title: str, left: float) -> None:
 
 
 def panel_title(axes: Axes, text: str, pad: float = 4) -> None:
-    """A line above the axes, at their left."""
     text, fonts = _drawable(text)
     axes.set_title(text, loc="left", pad=pad, parse_math=False, fontfamily=fonts)
 
@@ -144,7 +133,6 @@ def put_legend(axes: Axes, handles: Sequence[Artist] | None = None, columns: int
 
 
 def heading_legend(figure: Figure, axes: Axes, left: float) -> None:
-    """The legend of the axes in one line under the heading."""
     figure.legend(
         *axes.get_legend_handles_labels(),
         loc="upper left",
@@ -155,9 +143,6 @@ def heading_legend(figure: Figure, axes: Axes, left: float) -> None:
         columnspacing=1.4,
         handletextpad=0.5,
     )
-
-
-# Names in any script
 
 
 def clean_title(text: str, longest: int = 80) -> str:
@@ -172,7 +157,6 @@ def clean_title(text: str, longest: int = 80) -> str:
 
 
 def can_draw(title: str) -> bool:
-    """Whether the installed fonts have all glyphs of a heading."""
     return not fonts_for(clean_title(title))[1]
 
 
@@ -205,11 +189,7 @@ def _drawable(title: str) -> tuple[str, list[str]]:
     return text, fonts
 
 
-# Ticks
-
-
 def put_ticks(axis: Axis, places: ArrayLike) -> None:
-    """These ticks and no other, labelled with their numbers, also on a logarithmic axis."""
     at = np.asarray(places, dtype=np.float64).tolist()
     axis.set_ticks(at, labels=[f"{place:.10g}" for place in at])
     axis.set_minor_locator(NullLocator())
@@ -291,7 +271,6 @@ def frequency_axis(axes: Axes, grid: PixelGrid, which: str = "y") -> None:
 
 
 def frequency_ticks(low: float, high: float, scale: str) -> FloatArray:
-    """Three to twelve ticks for a `log` or `mel` axis from `low` to `high` Hz."""
     places: FloatArray = np.empty(0)
     if high >= WIDE * low:
         start = low if low > 0 else min(100.0, high / 100)
@@ -301,11 +280,9 @@ def frequency_ticks(low: float, high: float, scale: str) -> FloatArray:
         places = _inside(LogLocator(subs=subs, numticks=99).tick_values(start, high), start, high)
         if scale == "mel":  # below about 700 Hz mel is linear: these would crowd there
             places = _apart(np.append([0.0] if low == 0 else [], places), low, high, scale)
-    return (
-        places
-        if places.size >= FEWEST_TICKS
-        else _inside(_even(6).tick_values(low, high), low, high)
-    )
+    if places.size >= FEWEST_TICKS:
+        return places
+    return _inside(_even(6).tick_values(low, high), low, high)
 
 
 def _apart(places: FloatArray, low: float, high: float, scale: str) -> FloatArray:
@@ -318,9 +295,6 @@ def _apart(places: FloatArray, low: float, high: float, scale: str) -> FloatArra
             kept.append(float(place))
             last = float(at)
     return np.array(kept)
-
-
-# Lengths of windows and hops
 
 
 def length_unit(samples: float, sample_rate: float) -> tuple[float, str]:
@@ -344,10 +318,7 @@ def samples_axis(axes: Axes, low: float, high: float, unit: float, log: bool, na
 
 
 def length_axis(axes: Axes, low: float, high: float, sample_rate: float, name: str) -> float:
-    """Units that a sample lasts, on a vertical axis that is made for lengths from `low` to `high` samples.
-
-    Left in time, right in samples, with room around; logarithmic where the range is wide.
-    """
+    """Units a sample lasts, on a vertical axis made for `low` to `high` samples, with both units."""
     log = high > LOG_ABOVE * low
     pad = (high / low) ** 0.07 if log else 1 + 0.08 * (high - low) / high + 0.01
     low, high = (low / pad, high * pad) if log else (low - (pad - 1) * high, high * pad)

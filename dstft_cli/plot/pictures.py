@@ -10,7 +10,6 @@ from functools import cached_property
 import numpy as np
 
 from dstft_cli.plot.axes import describe_length, render
-from dstft_cli.plot.comparison import Comparison, comparison_figure
 from dstft_cli.plot.pixels import (
     AUDIO_RATE,
     FloatArray,
@@ -19,16 +18,13 @@ from dstft_cli.plot.pixels import (
     frequency_range,
     scale_for,
 )
-from dstft_cli.plot.spectrogram import Band, spectrogram_figure
+from dstft_cli.plot.spectrogram import Band, Comparison, comparison_figure, spectrogram_figure
 from dstft_cli.plot.trajectory import trajectory_figure
 from dstft_cli.records import Result, StopReason
-from dstft_cli.settings.length import time_text
+from dstft_cli.settings.option import time_text
 
 PLAIN_SECONDS, PLAIN_SAMPLES = 46e-3, 256  # the window that people use: of audio, and below 2 kHz
-ZOOM_SECONDS, ZOOM_WINDOWS = (
-    1.0,
-    4,
-)  # a part of this duration, or of so many usual windows if longer
+ZOOM_SECONDS, ZOOM_WINDOWS = 1.0, 4  # duration of the enlarged part; in usual windows, if longer
 ZOOM_FROM = 1.5  # parts: shorter recordings have none
 AHEAD = 0.3  # of it that lies before the onset
 COLUMNS, ZOOM_COLUMNS = 1400, 700
@@ -42,13 +38,8 @@ FLOOR = 50.0  # dB below the loudest pixel: levels in which onsets are looked fo
 
 @dataclass(frozen=True)
 class Frames:
-    """The frames of one panel and the pool that takes them: centres, samples, [T]; FFT size, samples.
-
-    `length` is that of their windows, samples; None: what was learned for them.
-    """
-
-    centers: FloatArray
-    length: float | None
+    centers: FloatArray  # samples, [T]
+    length: float | None  # of windows, samples; None: what was learned for them
     n_fft: int
     pool: PixelPool
 
@@ -58,8 +49,6 @@ class Pictures:
     """Draws `spectrogram`, `comparison` and `trajectory` of a result.
 
     The caller fills `learned.pool`, and for the comparison the pools of `plain()`, then of `zoomed()`.
-    `learned` are the frames of the result, or, where these are few and lengths are known at every
-    time, more.
     """
 
     result: Result
@@ -73,6 +62,8 @@ class Pictures:
     format: str = "png"  # `png`, `svg` or `pdf`
     channels: int = 1  # in the mean power
     offset: float = 0.0  # s, where the samples begin in the recording; time axes count from there
+
+    # frames of the result, or more where these are few and lengths are known at every time
     learned: Frames = field(init=False)
 
     def __post_init__(self) -> None:
@@ -84,10 +75,7 @@ class Pictures:
         object.__setattr__(self, "learned", learned)
 
     def plain(self) -> tuple[Frames, ...]:
-        """Frames of the comparison's panels above the learned one, pooled in columns like its own.
-
-        They are so close to each other that a column holds the mean level of its time.
-        """
+        """Frames of the panels above the learned one: a column holds the mean level of its time."""
         columns = self.learned.pool.grid.shape[1]
         found = []
         for length in self.plain_lengths:
@@ -97,10 +85,7 @@ class Pictures:
         return tuple(found)
 
     def zoomed(self) -> tuple[Frames, ...]:
-        """Frames of a part around the strongest onset, plain and learned; none of a short recording.
-
-        To be called when `learned` is filled.
-        """
+        """Frames of a part around the strongest onset of the filled `learned`, if there is more."""
         rate, usual = self.result.sample_rate, self._usual_length
         seconds = self._zoom
         if self._seconds < ZOOM_FROM * seconds or usual not in self.plain_lengths:
@@ -166,7 +151,6 @@ class Pictures:
 
     @cached_property
     def _range(self) -> tuple[float, float]:
-        """Lowest and highest frequency that pools hold, Hz."""
         rate, n_fft = self.result.sample_rate, self.result.n_fft
         given = self.fmax if isinstance(self.fmax, (int, float)) else None
         scale = scale_for(self.freq_scale, rate)
@@ -193,11 +177,9 @@ class Pictures:
         )
 
     def _shown(self, pool: PixelPool) -> PixelPool:
-        """The pool as it is drawn."""
         return pool.on(pool.grid.cropped_to(*self._crop, ROWS)) if any(self._open_ends) else pool
 
     def _onset(self) -> float:
-        """When levels rise most over all frequencies, s from the first sample."""
         image = self.learned.pool.image
         floor = max(float(image.max()), 1e-30) * 10 ** (-FLOOR / 20)
         levels = np.log(np.maximum(image, floor))
@@ -212,7 +194,6 @@ class Pictures:
 
     @property
     def _usual_length(self) -> float:
-        """The window length that people use at this sample rate, samples."""
         rate = self.result.sample_rate
         if rate < AUDIO_RATE:
             return float(min(PLAIN_SAMPLES, 1 << int(math.log2(max(self.result.length, 2)))))
@@ -244,10 +225,7 @@ class Pictures:
 
     @cached_property
     def _names(self) -> tuple[dict[float, str], str]:
-        """Names of the single windows that the comparison shows, by length, and of the learned panel.
-
-        Equal windows share one panel.
-        """
+        """Names of the single windows, by length, and of the learned panel; equal ones share one."""
         usual, best = self._usual_length, self._best_fixed_length
         plain: dict[float, list[str]] = {usual: ["plain"]}
         if best is not None:
@@ -264,7 +242,6 @@ class Pictures:
         return names, ", ".join(learned).capitalize()
 
     def spectrogram(self) -> bytes:
-        """The learned spectrogram."""
         figure = spectrogram_figure(
             self._shown(self.learned.pool),
             title=self.title,
@@ -276,11 +253,7 @@ class Pictures:
         return render(figure, self.format)
 
     def comparison(self, plain: Sequence[Frames], zoomed: Sequence[Frames] = ()) -> bytes:
-        """Plain, best single and learned on one colour scale, what was learned, and a second of it.
-
-        Args:
-            plain, zoomed: what the methods of these names gave, filled.
-        """
+        """Plain, best single and learned, what was learned, and a second of it; both arguments filled."""
         result, (names, learned) = self.result, self._names
         panels = [
             (self._label(name, np.array([length])), self._shown(frames.pool))
@@ -309,7 +282,6 @@ class Pictures:
         return render(figure, self.format)
 
     def trajectory(self) -> bytes:
-        """The criterion from step to step."""
         figure = trajectory_figure(
             self.result.trajectory,
             criterion=self.result.criterion,
@@ -320,7 +292,6 @@ class Pictures:
         return render(figure, self.format)
 
     def _label(self, name: str, lengths: FloatArray, centers: FloatArray | None = None) -> str:
-        """What a panel shows: its windows, and the hops of learned frames."""
         low, high = float(lengths.min()), float(lengths.max())
         windows = describe_length(low, self.result.sample_rate, high if high != low else None)
         hops = np.diff([] if centers is None else centers) / self.result.sample_rate

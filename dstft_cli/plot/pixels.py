@@ -99,17 +99,6 @@ class PixelGrid:
         frequencies: bin centres, Hz, [F], uniform, F >= 1; an attribute, too, like `freq_scale`.
         fmin, fmax: lowest and highest frequency, Hz; None: see `frequency_range`.
         span: beginning and end of the recording, s; None for those of the frames.
-
-    Attributes:
-        extent: edges of the image: (t0, t1) in s, (y0, y1) in units of the scale.
-        time_limits: (t0, t1) in s requested; outer columns may exceed it by half a hop.
-        freq_range: lowest and highest frequency to show, Hz; outer rows may reach half a bin over.
-        row_frequencies, row_edges: of the rows, Hz, [height'], [height' + 1].
-        cropped: whether an end of `freq_range` is where sound begins or ends, which the axis then says.
-
-    Raises:
-        UsageError: frequency limits that are empty or out of range.
-        ValueError: shapes or orders other than stated.
     """
 
     def __init__(
@@ -133,7 +122,9 @@ class PixelGrid:
         if width < 1 or height < 1:
             raise ValueError(f"an image of {width} x {height} pixels has no pixel")
         self.freq_scale = freq_scale
-        self.cropped = False
+        self.cropped = (
+            False  # at an end of `freq_range` sound begins or ends, which the axis then says
+        )
         self.frequencies: FloatArray = f
         self.frames = t.size
         self._spacing = float(f[1] - f[0]) if f.size > 1 else 1.0
@@ -143,7 +134,8 @@ class PixelGrid:
         bottom, ceiling = self._place_rows(height)
         edges = self._column_edges(t, width, span)
         left, right = float(edges[0]), float(edges[-1])
-        self.extent = (left, right, bottom, ceiling)
+        self.extent = (left, right, bottom, ceiling)  # edges of the image, s and units of the scale
+        # as requested: outer columns may exceed it by half a hop
         self.time_limits = (left, right) if span is None else span
         first = np.searchsorted(t, edges)
         first[0], first[-1] = 0, t.size
@@ -246,10 +238,7 @@ class PixelPool:
         self._power = np.zeros(grid.shape[::-1], np.float32)
 
     def add(self, start: int, magnitude: NDArray[np.floating[Any]]) -> None:
-        """Take |X|, [n, F], of frames `start` to `start + n - 1`.
-
-        ValueError for a block that does not follow the last one, or of another shape.
-        """
+        """Take |X|, [n, F], of frames `start` to `start + n - 1`; ValueError unless they are the next."""
         grid, n, bins = self.grid, len(magnitude), self.grid.frequencies.size
         if magnitude.ndim != 2 or magnitude.shape[1] != bins:
             raise ValueError(f"a block of shape {magnitude.shape} is not [n, {bins}]")
@@ -281,7 +270,6 @@ class PixelPool:
             self._power[grid.empty[here]] = self._rows(power[sources])[which]
 
     def _rows(self, power: FloatArray) -> FloatArray:
-        """[n, F] power per bin to [n, height'] power per row."""
         grid = self.grid
         rows = np.empty((len(power), grid.row_frequencies.size))
         if grid.full_rows.size:
@@ -302,10 +290,7 @@ class PixelPool:
         return np.sqrt(self._power.T)
 
     def on(self, grid: PixelGrid) -> PixelPool:
-        """The same image on the rows of another grid of the same frames.
-
-        A row takes the maximum power of the rows whose centres lie in it, or the nearest row.
-        """
+        """The same image on the rows of another grid: the maximum of rows in one, or the nearest."""
         rows = self.grid.row_frequencies
         low, high = grid.row_edges[:-1], grid.row_edges[1:]
         first, last = np.searchsorted(rows, low), np.searchsorted(rows, high)
@@ -358,10 +343,7 @@ class PixelPool:
 def pool_curve(
     times: FloatArray, values: FloatArray, width: int = CURVE_COLUMNS
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Mean times, smallest, largest and median values of a curve, [T], in at most `width` columns.
-
-    Each column holds as many points, so smallest and largest are the true envelope.
-    """
+    """Mean times, smallest, largest and median values of a curve, [T], in at most `width` columns."""
     size = -(-times.size // width)
     rest = -times.size % size
     t, v = (np.pad(x, (0, rest), constant_values=np.nan).reshape(-1, size) for x in (times, values))

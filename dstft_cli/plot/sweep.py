@@ -1,16 +1,22 @@
-"""The picture of a sweep: one panel a criterion, all on the same axes of window length and loss."""
+"""The pictures of `dstft sweep` and `dstft reproduce`.
+
+A sweep has one panel a criterion, all on the same axes of window length and loss.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
 
 from dstft_cli.plot.axes import (
     COLOURS,
+    INK,
     WIDTH,
     axes_at,
     describe_length,
@@ -23,39 +29,46 @@ from dstft_cli.plot.axes import (
     render,
     sample_ticks,
     styled,
+    time_axis,
 )
 from dstft_cli.records import GOOD_ENOUGH, USUAL_LENGTH, Sweep, SweepCurve
 
-LEFT, RIGHT = 0.8, 0.2  # margins, inches
-TOP, BOTTOM, GAP, BETWEEN = 1.42, 0.62, 0.42, 0.5  # margins, between rows, between columns
+LEFT, RIGHT, BOTTOM = 0.8, 0.2, 0.62  # margins, inches
+ABOVE, ROW_APART, BETWEEN = 1.42, 0.42, 0.5  # top margin, between rows, between columns of a sweep
 TALL, SHORT = 3.4, 1.35  # height of a panel that is alone, and of one of several
 GOOD = "#cfe8d5"
 EDGE = 1.06  # room beside the shortest and the longest length
 UNDER_AXIS = 38  # of a title above the axis in time, points
+UPPER, LOWER, GAP = 3.1, 1.9, 0.62  # heights of panels and the gaps between them, inches
+ALONE = 3.6  # of a panel without one below
+TOP = 0.86  # margin
+SIGNAL, ROW, ROW_GAP = 0.9, 0.42, 0.34  # heights of the signal and of the frames of one case
+FOUND = {
+    "constant": "#2f6db3",
+    "time": "#e08214",
+    "frequency": "#4d9221",
+    "time-frequency": "#b5367a",
+}
+CROWDED = (24, 96, 192)  # lengths of a grid without a label
 
 
 def draw_sweep(sweep: Sweep, *, title: str, format: str = "png") -> bytes:
-    """`sweep_figure` as the bytes of a file."""
     return render(sweep_figure(sweep, title=title), format)
 
 
 @styled
 def sweep_figure(sweep: Sweep, *, title: str) -> Figure:
-    """Loss against window length, a panel for each criterion.
-
-    Below the panels the length is in samples, above them in time. Panels share the axis of
-    lengths, and criteria in nats share that of losses, so that slopes compare.
-    """
+    """Loss against window length, in samples and time, a panel for each criterion, on shared axes."""
     columns = 1 if len(sweep.curves) == 1 else 2
     rows = -(-len(sweep.curves) // columns)
     tall = TALL if rows == 1 else SHORT
-    height = TOP + rows * tall + (rows - 1) * GAP + BOTTOM
+    height = ABOVE + rows * tall + (rows - 1) * ROW_APART + BOTTOM
     figure = Figure(figsize=(WIDTH, height))
     width = (WIDTH - LEFT - RIGHT - (columns - 1) * BETWEEN) / columns
     highest = max((c.spread for c in sweep.curves if c.in_nats), default=0.0)
     for number, curve in enumerate(sweep.curves):
         row, column = divmod(number, columns)
-        bottom = height - TOP - (row + 1) * tall - row * GAP
+        bottom = height - ABOVE - (row + 1) * tall - row * ROW_APART
         axes = axes_at(figure, LEFT + column * (width + BETWEEN), bottom, width, tall)
         _draw_curve(axes, curve, highest if curve.in_nats else curve.spread)
         best = describe_length(curve.best_length, sweep.sample_rate)
@@ -70,7 +83,6 @@ def sweep_figure(sweep: Sweep, *, title: str) -> Figure:
 
 
 def _draw_curve(axes: Axes, curve: SweepCurve, highest: float) -> None:
-    """The losses of one criterion, with minimum, optimum and good range."""
     blue, m = COLOURS["table"], curve.minimum
     axes.axvspan(*curve.good_lengths, color=GOOD, lw=0, label=f"within {GOOD_ENOUGH:g} of the best")
     if curve.at(USUAL_LENGTH) is not None:
@@ -88,7 +100,6 @@ def _draw_curve(axes: Axes, curve: SweepCurve, highest: float) -> None:
 
 
 def _length_axes(axes: Axes, sweep: Sweep, *, first: bool, last: bool) -> None:
-    """Samples below, time above, both logarithmic; words at the outermost panels only."""
     low, high = float(sweep.lengths[0]) / EDGE, float(sweep.lengths[-1]) * EDGE
     axes.set_xscale("log")
     axes.set_xlim(low, high)
@@ -102,3 +113,136 @@ def _length_axes(axes: Axes, sweep: Sweep, *, first: bool, last: bool) -> None:
         second = axes.secondary_xaxis("top", functions=both)
         put_ticks(second.xaxis, length_ticks(low * unit, high * unit, log=True))
         second.set_xlabel(f"Window length ({name})")
+
+
+class FramesRow(NamedTuple):
+    """Centres and window lengths of frames, samples, `[T]`."""
+
+    title: str
+    centers: NDArray[np.floating[Any]]
+    lengths: NDArray[np.floating[Any]]
+
+
+@styled
+def grid_figure(
+    panels: Mapping[str, Mapping[str, Any]],
+    *,
+    title: str,
+    score: str,
+    spread: str,
+    logarithmic: bool,
+) -> bytes:
+    """One column per title: scores over window lengths above, learned lengths over steps below."""
+    figure = Figure(figsize=(WIDTH, BOTTOM + LOWER + GAP + UPPER + TOP))
+    for (name, figures), (left, width) in zip(panels.items(), _columns(len(panels)), strict=True):
+        upper = axes_at(figure, left, BOTTOM + LOWER + GAP, width, UPPER)
+        panel_title(upper, name)
+        _scores(upper, figures, spread, logarithmic)
+        _lengths(axes_at(figure, left, BOTTOM, width, LOWER), figures)
+    figure.axes[0].set_ylabel(score)
+    figure.axes[1].set_ylabel("Learned length (samples)")
+    heading_legend(figure, figure.axes[0], LEFT)
+    put_title(figure, title, LEFT)
+    return render(figure)
+
+
+@styled
+def windows_figure(
+    panels: Mapping[str, tuple[Mapping[int, float], Mapping[str, float]]],
+) -> bytes:
+    """One column per title: the criterion by window length, samples, and a line for each window mode."""
+    figure = Figure(figsize=(WIDTH, BOTTOM + ALONE + TOP))
+    columns = _columns(len(panels))
+    for (name, (values, finals)), (left, width) in zip(panels.items(), columns, strict=True):
+        axes = axes_at(figure, left, BOTTOM, width, ALONE)
+        lengths = list(values)
+        axes.plot(lengths, list(values.values()), color=INK, lw=1.2, label="every whole length")
+        for mode, final in finals.items():
+            if mode != "fixed":  # its start, a point of the curve
+                axes.axhline(final, color=FOUND[mode], lw=1.4, ls="--", label=mode)
+        axes.set_xlim(lengths[0], lengths[-1])
+        axes.set_xlabel("Window length (samples)")
+        panel_title(axes, name)
+    figure.axes[0].set_ylabel("Entropy (nats; lower is better)")
+    heading_legend(figure, figure.axes[0], LEFT)
+    put_title(figure, "Learned windows, and every whole window length", LEFT)
+    return render(figure)
+
+
+@styled
+def hops_figure(
+    rows: Sequence[FramesRow],
+    changes: NDArray[np.integer[Any]],
+    signal: NDArray[np.floating[Any]],
+    sample_rate: float,
+) -> bytes:
+    """The signal, and below it the windows of each case; lines mark the transitions."""
+    left, wide, top = 0.4, WIDTH - 0.6, 0.5
+    bottom = BOTTOM + len(rows) * (ROW + ROW_GAP)
+    figure = Figure(figsize=(WIDTH, bottom + SIGNAL + top))
+    axes = axes_at(figure, left, bottom, wide, SIGNAL)
+    axes.plot(np.arange(len(signal)) / sample_rate, signal, color=INK, lw=0.3)
+    u = np.linspace(-0.5, 0.5, 61)
+    hann = 0.5 + 0.5 * np.cos(2 * np.pi * u)
+    for row in rows:
+        bottom -= ROW + ROW_GAP
+        axes = axes_at(figure, left, bottom, wide, ROW)
+        at = (row.centers + u[:, None] * row.lengths) / sample_rate
+        axes.plot(at, np.broadcast_to(hann[:, None], at.shape), color=COLOURS["table"], lw=0.8)
+        axes.set_ylim(0, 1.05)
+        panel_title(axes, row.title)
+    for axes in figure.axes:
+        axes.set_yticks([])
+        time_axis(axes, 0.0, len(signal) / sample_rate, label=axes is figure.axes[-1])
+        for change in changes:
+            axes.axvline(change / sample_rate, color=COLOURS["descent"], lw=1.0, ls="--")
+    put_title(figure, "Six tones, where they change, and the windows of each case", left)
+    return render(figure)
+
+
+def _columns(count: int) -> list[tuple[float, float]]:
+    width = (WIDTH - LEFT - RIGHT - GAP * (count - 1)) / count
+    return [(LEFT + number * (width + GAP), width) for number in range(count)]
+
+
+def _scores(axes: Axes, figures: Mapping[str, Any], spread: str, logarithmic: bool) -> None:
+    fixed = figures["fixed"]
+    lengths = [entry["win_length"] for entry in fixed]
+
+    def plot(at: Sequence[float], entries: Sequence[Mapping[str, Any]], **look: Any) -> None:
+        """With error bars; none for a single seed."""
+        bars = [entry[spread] if np.isfinite(entry[spread]) else 0.0 for entry in entries]
+        means = [entry["mean"] for entry in entries]
+        axes.errorbar(at, means, yerr=bars, lw=1.2, capsize=3, **look)
+
+    look: dict[str, Any] = {"color": COLOURS["table"], "marker": "o", "ms": 4}
+    plot(lengths, fixed, label="fixed, one training each", **look)
+    for name, phase, label in (
+        ("joint", "descent", "learned with the network"),
+        ("frozen", "search", "learned by optimize, then fixed"),
+    ):
+        if name in figures:
+            found = figures[name]
+            at = float(np.exp(np.mean(np.log(found["win_lengths"]))))
+            look = {"color": COLOURS[phase], "marker": "*", "ms": 12, "zorder": 5}
+            plot([at], [found], label=label, **look)
+    axes.set_xscale("log")
+    if logarithmic:
+        axes.set_yscale("log")
+        put_ticks(axes.yaxis, length_ticks(*axes.get_ylim(), log=True))
+    put_ticks(axes.xaxis, [place for place in lengths if place not in CROWDED] or lengths)
+    axes.set_xlabel("Window length (samples)")
+
+
+def _lengths(axes: Axes, figures: Mapping[str, Any]) -> None:
+    joint = figures["joint"]["trajectories"]
+    for number, lengths in enumerate(joint):
+        axes.plot(lengths, color=COLOURS["descent"], lw=0.9, alpha=0.5 + 0.5 / (1 + number))
+    best = figures["best_fixed_win_length"]
+    axes.axhline(best, color=COLOURS["table"], lw=1.2, ls="--")
+    axes.set_yscale("log")
+    places = [entry["win_length"] for entry in figures["fixed"]]
+    axes.set_ylim(0.85 * min(places), 1.15 * max(places))
+    put_ticks(axes.yaxis, places[::2])
+    axes.set_xlim(0, len(joint[0]) - 1)
+    axes.set_xlabel("Step (dashed: the grid's best)")

@@ -30,7 +30,7 @@ from dstft_cli.plot.axes import (
 )
 from dstft_cli.plot.pixels import FloatArray, IntArray
 from dstft_cli.records import CriterionSummary, Trajectory
-from dstft_cli.settings.length import number_text
+from dstft_cli.settings.option import number_text
 
 Phases = NDArray[np.str_]
 
@@ -84,16 +84,8 @@ def trajectory_figure(
 ) -> Figure:
     """Criterion against one length for all frames (left); criterion and lengths by step (right).
 
-    Left: the single windows or hops that were tried. Right: the criterion by step, with what search and
-    descent gained in words, and the learned lengths, or, if these hardly change, their distribution
-    at the last step. An empty side is left out. Steps count from 0, as in `trajectory.csv`.
-
-    Args:
-        trajectory: of one step or more, else ValueError.
-        criterion: its name, its direction, and values to compare with.
-        sample_rate: Hz.
-        title: any text, shown as it is.
-        best_fixed: whether there was a best fixed window; else the start is compared with.
+    The gains of search and descent are in words. Lengths that hardly change are shown as a distribution at
+    the last step. An empty side is left out. Steps count from 0, as in `trajectory.csv`.
     """
     if not len(trajectory):
         raise ValueError("a trajectory without steps")
@@ -109,12 +101,16 @@ def trajectory_figure(
     tall = upper + sum(GAP + LENGTHS + LABELS * bool(panel.of) for panel in panels)
     top = TOP + (LEGEND if curve is not None else 0.0)
     figure = Figure(figsize=(WIDTH, BOTTOM + tall + top))
-    lines = _lines(
-        phase, value, criterion.best_fixed if best_fixed else None, criterion.table_bound
-    )
-    better = (
-        f"{criterion.name} ({'lower' if criterion.direction == 'minimize' else 'higher'} is better)"
-    )
+    lines = []  # values to compare with: the best fixed window or the start, and the bound
+    started = value[(phase == "start") & np.isfinite(value)]
+    if best_fixed and np.isfinite(criterion.best_fixed):
+        lines.append(Line("best fixed", criterion.best_fixed, COLOURS["table"], "--"))
+    elif started.size:
+        lines.append(Line("start", float(started[0]), COLOURS["start"], "--"))
+    if criterion.table_bound is not None:
+        lines.append(Line("bound of the table", criterion.table_bound, INK, ":"))
+    direction = "lower" if criterion.direction == "minimize" else "higher"
+    better = f"{criterion.name} ({direction} is better)"
     left, wide = LEFT, WIDTH - LEFT - RIGHT
     if curve is not None:
         plain = axes_at(figure, LEFT, BOTTOM, CURVE if learned.size else wide, tall)
@@ -198,23 +194,7 @@ def _panels(trajectory: Trajectory, learned: IntArray) -> list[Panel]:
 
 
 def _spread(steps: Sequence[FloatArray]) -> FloatArray:
-    """Smallest, median and largest length of each step, samples, [3, S]."""
     return np.array([(np.min(v), np.median(v), np.max(v)) for v in steps], dtype=float).T
-
-
-def _lines(
-    phase: Phases, value: FloatArray, best_fixed: float | None, table_bound: float | None
-) -> list[Line]:
-    """Values to compare with: the best fixed window or the start, and the bound."""
-    started = value[(phase == "start") & np.isfinite(value)]
-    lines = []
-    if best_fixed is not None and np.isfinite(best_fixed):
-        lines.append(Line("best fixed", best_fixed, COLOURS["table"], "--"))
-    elif started.size:
-        lines.append(Line("start", float(started[0]), COLOURS["start"], "--"))
-    if table_bound is not None:
-        lines.append(Line("bound of the table", table_bound, INK, ":"))
-    return lines
 
 
 def _draw_lines(axes: Axes, lines: Sequence[Line]) -> None:
@@ -226,7 +206,6 @@ def _draw_lines(axes: Axes, lines: Sequence[Line]) -> None:
 def _draw_curve(
     axes: Axes, curve: Curve, phase: Phases, value: FloatArray, sample_rate: float
 ) -> None:
-    """Draws the criterion against one length for all frames."""
     shown = np.isfinite(curve.lengths) & np.isfinite(value)
     lengths = curve.lengths[shown & np.isin(phase, list(curve.phases))]
     unit, unit_name = length_unit(float(lengths.max()), sample_rate)
@@ -265,13 +244,8 @@ def _draw_criterion(
     if high - low < least:  # otherwise the axis shows rounding errors
         axes.set_ylim((low + high - least) / 2, (low + high + least) / 2)
     place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.01)}
-    axes.legend(
-        **place,
-        ncols=2 if any(line.label for line in lines) else 1,
-        borderaxespad=0,
-        borderpad=0,
-        labelspacing=0.3,
-    )
+    columns = 2 if any(line.label for line in lines) else 1
+    axes.legend(**place, ncols=columns, borderaxespad=0, borderpad=0, labelspacing=0.3)
     first, last = float(steps[0]), float(steps[-1])
     room = 1.0 if last - first < 2 else 0.04 * (last - first)
     axes.set_xlim(first - room, last + room)
@@ -303,7 +277,6 @@ def _gains(
 def _draw_spread(
     axes: Axes, x: IntArray, steps: Sequence[FloatArray], sample_rate: float, name: str
 ) -> None:
-    """Low, median and high lengths, samples, over the numbers of the steps, [S]."""
     spread = _spread(steps)
     unit, unit_name = length_unit(float(spread.max()), sample_rate)
     low, median, high = spread * unit
@@ -325,7 +298,6 @@ def _draw_spread(
 
 
 def _draw_distribution(axes: Axes, lengths: FloatArray, sample_rate: float, of: str) -> None:
-    """Draws the share of frames, bins or cells over window length, samples."""
     unit, unit_name = length_unit(float(lengths.max()), sample_rate)
     first, last = float(lengths.min()) * unit / 1.1, float(lengths.max()) * unit * 1.1
     edges = np.geomspace(first, last, BARS + 1)
@@ -340,14 +312,12 @@ def _draw_distribution(axes: Axes, lengths: FloatArray, sample_rate: float, of: 
 
 
 def _log_axis(axes: Axes, first: float, last: float) -> None:
-    """A logarithmic horizontal axis from `first` to `last`, of any unit of length."""
     axes.set_xscale("log")
     axes.set_xlim(first, last)
     put_ticks(axes.xaxis, length_ticks(first, last, log=last > LOG_ABOVE * first))
 
 
 def _value_axis(axes: Axes) -> None:
-    """Plain numbers, without an offset or a power beside the axis."""
     if max(np.abs(axes.get_ylim())) < SMALL:
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:.6g}")
     else:
@@ -360,7 +330,6 @@ def _value_axis(axes: Axes) -> None:
 def _nothing_learned(
     trajectory: Trajectory, criterion_name: str, sample_rate: float, title: str
 ) -> Figure:
-    """The value of the one transform there is, in words."""
     figure = Figure(figsize=(WIDTH, 1.2))
     lengths, value = trajectory.window_lengths[-1], float(trajectory.criterion[-1])
     window = describe_length(float(lengths.min()), sample_rate)

@@ -1,15 +1,20 @@
-"""One directory on the page: its `result.json`, validated, or the reason why there is none."""
+"""One directory on the page: its `result.json`, validated, or why there is none; its small picture."""
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Annotated, Literal
 
+import numpy as np
+from PIL import Image, PngImagePlugin
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from dstft_cli.errors import InputError, system_reason
@@ -19,6 +24,11 @@ RECORD = "result.json"
 JOURNAL = "batch-journal.jsonl"  # of `dstft batch`
 LARGEST_JOURNAL = 1 << 30  # bytes: a million jobs
 _LEFTOVERS = (".partial", ".old")  # leftover of a killed run: `.NAME.XXXXXXXX.partial`
+LARGEST = 7400  # bytes; ten thousand as base64
+LARGEST_FILE = 2**26  # bytes of a PNG; those of dstft are ten times smaller
+MOST_PIXELS = 2**24  # pixels of a picture; those of dstft have less than a million
+SIZES = ((320, 160), (200, 100), (120, 60))  # pixels; the first with a small enough file is taken
+QUALITIES = (75, 60, 45, 30)
 
 
 def _finite(value: object) -> object:
@@ -95,10 +105,7 @@ def read_summary(directory: Path) -> Summary:
 
 
 def result_directories(top: Path) -> Iterator[tuple[Path, str]]:
-    """Directories with a `result.json` or a failed job of a batch, each with its error or an empty text.
-
-    `top` is included. Links to directories are not followed; leftovers of killed runs are skipped.
-    """
+    """Directories with a `result.json` or a failed job of a batch, `top` too, each with its error."""
     found: dict[Path, str] = {}
     failed: dict[Path, str] = {}
 
@@ -119,7 +126,6 @@ def result_directories(top: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _failed_jobs(folder: Path) -> dict[Path, str]:
-    """By directory, the error of a failed job in the journal of a batch."""
     found: dict[Path, str] = {}
     with suppress(OSError), open(folder / JOURNAL, "rb") as file:
         if os.fstat(file.fileno()).st_size > LARGEST_JOURNAL:
@@ -133,3 +139,55 @@ def _failed_jobs(folder: Path) -> dict[Path, str]:
                 if entry["status"] == "failed" and inside:
                     found[folder / output] = f"the last attempt failed: {entry['error']}"
     return found
+
+
+@dataclass(frozen=True)
+class Thumbnail:
+    """A JPEG file of at most `LARGEST` bytes, and its size in pixels."""
+
+    jpeg: bytes
+    width: int
+    height: int
+
+
+def thumbnail(path: Path) -> Thumbnail | None:
+    """The spectrogram within the axes of a figure, as a thumbnail; None if it cannot be read."""
+    try:
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST_FILE:
+            return None
+        with open(path, "rb") as file, PngImagePlugin.PngImageFile(file) as picture:
+            # the size of the decoder: a second header may differ from the first
+            if picture.width * picture.height > MOST_PIXELS:
+                return None
+            whole = picture.convert("RGB")
+        inner = whole.crop(axes_box(whole))
+        for size in SIZES:
+            small = inner.copy()
+            small.thumbnail(size, Image.Resampling.BOX)
+            for quality in QUALITIES:
+                jpeg = io.BytesIO()
+                small.save(jpeg, "JPEG", quality=quality, optimize=True)
+                if jpeg.tell() <= LARGEST:
+                    return Thumbnail(jpeg.getvalue(), small.width, small.height)
+    except Exception:  # a damaged PNG raises many kinds of errors; the page is still written
+        pass
+    return None
+
+
+def axes_box(picture: Image.Image) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom within the axes, by long dark rows; the whole figure if not found."""
+    dark = np.asarray(picture.convert("L")) < 128
+    height, width = dark.shape
+    rows = np.flatnonzero(dark.mean(axis=1) > 0.5)
+    if len(rows) < 2:
+        return 0, 0, width, height
+    top, bottom = int(rows[0]), int(rows[-1])
+    ends = np.flatnonzero(np.diff(dark[top].astype(np.int8), prepend=0, append=0))
+    starts, stops = ends[::2], ends[1::2]
+    longest = int(np.argmax(stops - starts))
+    left, right = int(starts[longest]), int(stops[longest])
+    if right - left < width / 2 or bottom - top < height / 2:
+        return 0, 0, width, height
+    line, tick = 3, 7  # pixels; a tick of the left axis may continue the upper line
+    return left + line + tick, top + line, right - line, bottom - line

@@ -27,11 +27,17 @@ from markupsafe import Markup
 from dstft_cli._version import __version__
 from dstft_cli.errors import InputError, UsageError, printable, system_reason
 from dstft_cli.records import Progress
-from dstft_cli.report.entry import RECORD, Spread, Summary, read_summary, result_directories
-from dstft_cli.report.thumbnail import thumbnail
+from dstft_cli.report.entry import (
+    RECORD,
+    Spread,
+    Summary,
+    read_summary,
+    result_directories,
+    thumbnail,
+)
 from dstft_cli.results import atomic_file
 from dstft_cli.settings import FIGURE_FORMATS
-from dstft_cli.settings.length import number_text, time_text
+from dstft_cli.settings.option import number_text, time_text
 
 _AT_ONCE = 64  # rows in memory
 _THREADS = 8  # at most; reading a PNG takes most of the time and releases the interpreter lock
@@ -44,20 +50,18 @@ _NUMBER = re.compile(r"\d[\d.]*(e[+-]?\d+)?")
 
 @dataclass
 class Report:
-    """The page that was written: its path, its rows, and how many of them are broken or failed."""
+    """The page that was written."""
 
     output: Path
     results: int
-    broken: int = 0
+    broken: int = 0  # or failed
 
     @property
     def summary(self) -> list[str]:
-        """Lines for a person."""
         return [f"results        {self.results}", f"report         {self.output}"]
 
     @property
     def warnings(self) -> list[str]:
-        """One line each, with the remedy."""
         if not self.broken:
             return []
         return [
@@ -103,20 +107,9 @@ def build_report(
     force: bool = False,
     progress: Progress | None = None,
 ) -> Report:
-    """Writes a self-contained HTML page of all results in `directory` and below it.
+    """Writes a self-contained HTML page of all results and failed jobs in `directory` and below it.
 
-    Args:
-        directory: searched for directories with a `result.json` and for failed jobs of batches.
-        output: the page; None: `report.html` in `directory`.
-        title: of the page; None: `Results in NAME`.
-        force: replace an existing file.
-        progress: called as `progress(stage, done, total)`.
-
-    Raises:
-        InputError: there is no such directory, or no result in it or below it.
-        UsageError: the page exists and `force` is not given, or its place is a directory, or a link
-            in the directory of the results.
-        OutputError: it cannot be written.
+    Without `output` it is `report.html` there, and never written through a link.
     """
     place = directory / "report.html" if output is None else output
     if str(place) == "-":
@@ -171,10 +164,7 @@ def build_report(
 
 
 def _overview(found: list[tuple[Path, str]], counts: Report) -> tuple[str, list[str]]:
-    """All results in one line, and how often there is which kind of warning; counts the broken ones.
-
-    A kind is what a warning says before its first colon, whatever the numbers.
-    """
+    """All results in one line, and the kinds of warnings (by first words); counts the broken ones."""
     seconds, lengths, kinds = 0.0, [], Counter[str]()
     for directory, failure in found:
         summary, broken = _read(directory, failure)
@@ -202,10 +192,7 @@ def displayed(text: str) -> str:
 
 
 def relative_url(target: Path, start: Path) -> str:
-    """The address of `target` for a page in the directory `start`; both absolute.
-
-    A `file:` address if there is no relative one, as between drives on Windows.
-    """
+    """The address of `target` for a page in `start`, both absolute; a `file:` one between drives."""
     try:
         path = os.path.relpath(target, start)
     except ValueError:
@@ -215,7 +202,6 @@ def relative_url(target: Path, start: Path) -> str:
 
 
 def _find(directory: Path) -> list[tuple[Path, str]]:
-    """What `result_directories` finds; InputError if that is nothing, or there is no such directory."""
     named = printable(directory)
     try:
         if not stat.S_ISDIR(directory.stat().st_mode):
@@ -245,7 +231,6 @@ def _base64(data: bytes) -> str:
 
 
 def _row(name: str, directory: Path, failure: str, page_folder: Path) -> dict[str, Any]:
-    """The row of one directory."""
     summary, broken = _read(directory, failure)
     warnings = [failure] if failure else []
     cells = [NONE] * len(COLUMNS)
@@ -275,7 +260,6 @@ def _row(name: str, directory: Path, failure: str, page_folder: Path) -> dict[st
 
 
 def _read(directory: Path, failure: str) -> tuple[Summary | None, str]:
-    """The result in a directory, or None and why there is none."""
     if failure and not os.path.lexists(directory / RECORD):
         return None, failure
     try:
@@ -335,7 +319,6 @@ def _lengths(summary: Summary, spread: Spread | float | None) -> Cell:
 
 
 def _times(summary: Summary, *samples: float) -> str:
-    """Lengths in samples as times in one unit."""
     seconds = [value / summary.input.sample_rate for value in samples]
     unit = time_text(max(seconds)).split()[-1]
     factor = 1 if unit == "s" else 1000

@@ -7,8 +7,7 @@
 | `place` | locks, leftovers of killed runs, errors of a disk |
 | `arrays` | `spectrogram.npy` and `stft.npy`, frame by frame |
 | `parameters` | `parameters.npz` |
-| `record` | `result.json`, `sweep.json`, and the files beside them |
-| `tables` | `trajectory.csv`, `sweep.csv` |
+| `record` | `result.json`, `sweep.json`, `trajectory.csv`, `sweep.csv` |
 
 A full disk raises `OutputError` with one line. A closed pipe raises `BrokenPipeError`, and the command
 line ends quietly.
@@ -29,10 +28,11 @@ from dstft_cli.results.record import (
     read_record,
     read_result,
     result_record,
+    sweep_csv,
     sweep_record,
     write_json,
+    write_trajectory,
 )
-from dstft_cli.results.tables import sweep_csv, write_trajectory
 
 __all__ = [
     "PRODUCTS",

@@ -24,18 +24,13 @@ MOST_CHANNELS = 1024  # of any sound file (libsndfile)
 def write_header(
     file: Any, shape: tuple[int, ...], dtype: DTypeLike, *, fortran_order: bool
 ) -> None:
-    """The .npy magic and header that announce `shape` and `dtype`."""
     descr: Any = np.lib.format.dtype_to_descr(np.dtype(dtype))
     header = {"descr": descr, "fortran_order": fortran_order, "shape": shape}
     np.lib.format.write_array_header_1_0(file, header)
 
 
 def read_header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Shape, whether in Fortran order, and dtype; `file` is left at the first value.
-
-    Raises:
-        ValueError: a negative size, or a version other than 1.0, the one that dstft writes.
-    """
+    """Shape, whether in Fortran order, and dtype; ValueError for other files than dstft writes."""
     if np.lib.format.read_magic(file) != (1, 0):
         raise ValueError("an .npy of a version other than 1.0")
     try:
@@ -53,26 +48,12 @@ class NpyStream:
     """An .npy array [F, T] or [C, F, T] (channels, frequencies, frames), written frame by frame.
 
     It is stored in Fortran order: each frame is contiguous, so frames can be appended. `np.load`, also
-    with `mmap_mode="r"`, returns this shape.
-
-    Args:
-        file: binary, open for writing; it needs neither seek nor tell. It stays open.
-        shape: (F, T) or (C, F, T).
-        dtype: of the array and of every block; no Python objects.
-        name: what an error calls the file.
-
-    Raises:
-        ValueError: for a shape or dtype other than these.
-        OutputError: the disk is full (here, in `write` and in `close`).
+    with `mmap_mode="r"`, returns this shape. The file needs neither seek nor tell, and stays open; errors
+    call it `name`.
     """
 
     def __init__(
-        self,
-        file: BinaryIO,
-        shape: tuple[int, ...],
-        dtype: DTypeLike,
-        *,
-        name: str = "the .npy array",
+        self, file: BinaryIO, shape: tuple[int, ...], dtype: DTypeLike, name: str = "the .npy array"
     ) -> None:
         if len(shape) not in (2, 3) or min(shape) < 0:
             raise ValueError(f"shape {shape} is neither (F, T) nor (C, F, T)")
@@ -87,14 +68,7 @@ class NpyStream:
             write_header(file, self.shape, self.dtype, fortran_order=True)
 
     def write(self, block: NDArray[Any]) -> None:
-        """Appends frames.
-
-        Args:
-            block: [n, F], or [n, F, C] where the array has channels, in the stream's dtype.
-
-        Raises:
-            ValueError: wrong sizes or dtype, or too many frames; nothing is written then.
-        """
+        """Appends frames, [n, F] or [n, F, C]; ValueError, and nothing written, if they do not fit."""
         expected = self.shape[-2::-1]
         if block.ndim != len(self.shape) or block.shape[1:] != expected:
             raise ValueError(f"block of shape {block.shape} does not fit (n, *{expected})")
@@ -134,11 +108,7 @@ class MeanFrames:
     """Energy means of frames: frame `j` is the root mean square around frame `j·step`.
 
     It reaches halfway to its neighbours; a frame that lies exactly there counts half for each. The last
-    takes all that follow it.
-
-    Args:
-        frames: that will come.
-        step: frames from one mean to the next; 1: they pass as they are.
+    takes all that follow it. With step 1 frames pass as they are.
     """
 
     def __init__(self, frames: int, step: int) -> None:
@@ -186,12 +156,7 @@ class MeanFrames:
 
 
 class StoredTransform:
-    """An open stft.npy; made by `open_stft`.
-
-    Attributes:
-        shape: (F, T) or (C, F, T); `channels` is C.
-        dtype: complex64 or complex128.
-    """
+    """An open stft.npy, complex [F, T] or [C, F, T]; made by `open_stft`."""
 
     def __init__(self, file: BinaryIO, place: str) -> None:
         self._file = file
@@ -212,11 +177,7 @@ class StoredTransform:
         self._array()  # raises if the file is shorter than its header says
 
     def frames(self, start: int, stop: int) -> NDArray[np.complexfloating]:
-        """Frames `start … stop-1`, complex `[C, n, F]`.
-
-        Raises:
-            InputError: a value is NaN or infinite.
-        """
+        """Frames `start … stop-1`, complex `[C, n, F]`; InputError if a value is NaN or infinite."""
         part = self._array()[..., start:stop]
         part = part if part.ndim == 3 else part[None]
         # a copy, so that the mapping can be freed
@@ -237,11 +198,7 @@ class StoredTransform:
 
 @contextmanager
 def open_stft(path: Path) -> Iterator[StoredTransform]:
-    """Opens the transform of ``save_stft``; nothing is unpickled.
-
-    Raises:
-        InputError: no such file, damaged, or not a transform.
-    """
+    """Opens the transform of ``save_stft``, without pickle; InputError if it is missing or damaged."""
     place = printable(path)
     check_readable(path, remedy="run dstft optimize again with `save_stft`")
     try:

@@ -32,20 +32,12 @@ class OutputDirectory:
     `with OutputDirectory(path, force=False) as out:` reserves the place; files go to
     `out.path(name)`; a clean end of the block renames them there. After an exception nothing remains.
     Parents are created, and removed again on failure. An empty directory is used. A link to a
-    directory is followed and kept.
-
-    Args:
-        path: the place.
-        force: replace what dstft wrote there before. The old directory is kept until the new one
-            stands. A directory without a record of dstft, or with any other file, is never touched.
-        known: names that may be written, and that `force` may replace.
-        ours: the caller knows that dstft wrote the directory, even if its record is damaged.
+    directory is followed and kept. `force` replaces a directory that dstft wrote, once the new one
+    stands; one without a record of dstft, or with any other file, is never touched.
 
     Raises (on entering, before any work is done):
-        UsageError: the place exists, holds other files, is not a directory, or is the current directory,
-            a parent of it, or a mount point.
-        OutputError: the place cannot be created, or another run is writing it; at the end of the block:
-            the place has changed, or the disk is full.
+        UsageError: the place exists, or may not be replaced.
+        OutputError: it cannot be created, or another run is writing it; at the end, it has changed.
     """
 
     def __init__(
@@ -58,8 +50,8 @@ class OutputDirectory:
     ) -> None:
         self.place = Path(path)
         self.force = force
-        self.known = frozenset(known)
-        self.ours = ours
+        self.known = frozenset(known)  # names that may be written, and that `force` may replace
+        self.ours = ours  # dstft wrote the directory, even if its record is damaged
         self._final = self.place
         self._work: Path | None = None
         self._stack = ExitStack()
@@ -179,13 +171,8 @@ def atomic_file(path: Path, *, force: bool, kind: str = "") -> Iterator[BinaryIO
     """Yields a binary file that appears at `path` only if the block ends cleanly.
 
     Parents are created, and removed again on failure. A link to a file is followed and kept, unless
-    it lies in a folder of results. A device or a named pipe is written to directly.
-
-    `force` replaces an existing file: one that begins like those of `OURS[kind]`, any without a kind.
-
-    Raises:
-        UsageError: the file exists and may not be replaced, or the place is a directory.
-        OutputError: it cannot be written, another run is writing it, or the disk is full.
+    it lies in a folder of results. A device or a named pipe is written to directly. `force` replaces an
+    existing file: one that begins like those of `OURS[kind]`, any without a kind.
     """
     place = Path(path)
     with disk_errors(place):
@@ -225,11 +212,7 @@ def atomic_file(path: Path, *, force: bool, kind: str = "") -> Iterator[BinaryIO
 
 
 def _real_place(place: Path) -> Path:
-    """`place` absolute, with links followed, so that a link is kept and its target replaced.
-
-    Raises:
-        UsageError: `place` is a broken link, or goes through a link in a folder of results.
-    """
+    """`place` absolute, links followed, so that they are kept; UsageError for a foreign link."""
     if os.path.islink(place) and not os.path.exists(place):
         raise UsageError(
             f"{printable(place)} is a link to {printable(os.readlink(place))}, which does not exist: "

@@ -18,13 +18,7 @@ PICTURE_ENDINGS = (*FIGURE_FORMATS, "jpg", "jpeg", "gif", "webp", "tif", "tiff",
 
 
 class Output:
-    """The places of one run, open for writing; made by `Output.open`.
-
-    Attributes:
-        directory: of the results; None for single files or a stream only.
-        draws: whether any picture is wanted.
-        holds_figures: whether pictures go into the directory.
-    """
+    """The places of one run, open for writing; made by `Output.open`."""
 
     def __init__(self, directory: Path | None, settings: Settings, products: Products) -> None:
         self.directory = directory
@@ -34,7 +28,7 @@ class Output:
         targets = {name: getattr(settings, name) for name in products.singles}
         self._targets = {name: str(to) for name, to in targets.items() if to is not None}
         self._folder: OutputDirectory | None = None
-        self._singles: dict[str, BinaryIO] = {}
+        self.singles: dict[str, BinaryIO] = {}  # open files, by option such as `npy`
         self._stdout: Any = None
         self._written: list[str] = []
 
@@ -49,14 +43,7 @@ class Output:
         products: Products = TRANSFORM,
         ours: bool = False,
     ) -> Iterator[Output]:
-        """Reserves every place for a recording, a file or `-`, before the work begins.
-
-        All places are checked here. Files appear only if the block ends cleanly.
-
-        Raises:
-            UsageError: a place is taken, two outputs share one, or one is the recording itself.
-            OutputError: a place cannot be written, or another run is writing it.
-        """
+        """Reserves every place for a recording, a file or `-`; files appear after a clean end only."""
         directory = settings.output
         if directory is None and settings.writes_directory:
             stem = "stdin" if source == "-" else Path(source).stem
@@ -77,40 +64,28 @@ class Output:
                     single = atomic_file(Path(target), force=settings.force, kind=name)
                     file = stack.enter_context(single)
                     file = _Optional(file) if len(files) > 1 else file  # it may be a pipe
-                output._singles[name] = file
+                output.singles[name] = file
             yield output
 
-    def single(self, option: str) -> BinaryIO | None:
-        """The open file of an option such as `npy`, or None."""
-        return self._singles.get(option)
-
     def path(self, name: str) -> Path:
-        """The path to write a file of the directory to."""
         assert self._folder is not None
         self._written.append(name)
         return self._folder.path(name)
 
     def write(self, name: str, content: bytes) -> None:
-        """Writes a file of the directory."""
         with disk_errors(name):
             self.path(name).write_bytes(content)
 
     def send(self, option: str, content: bytes) -> None:
-        """Writes the file of an option, if it is given."""
-        if option in self._singles:
+        if option in self.singles:
             target = self._targets[option]
-            _send(self._singles[option], content, "standard output" if target == "-" else target)
+            _send(self.singles[option], content, "standard output" if target == "-" else target)
 
     def to_stdout(self, content: bytes, what: str) -> None:
-        """Writes to standard output; `what` names it in errors."""
         _send(self._stdout, content, what)
 
     def write_record(self, record: dict[str, Any]) -> None:
-        """The record of the run, to the directory and with `--json` to standard output.
-
-        Adds `outputs`, the final path of every file written, and `sizes`, the bytes of the other files
-        in the directory.
-        """
+        """The record, with paths and sizes, to the directory and with `--json` to standard output."""
         outputs, sizes = {}, {}
         if self._folder is not None and self.directory is not None:
             for name in self._written:

@@ -84,9 +84,6 @@ def write_parameters(path: Path, result: Result, step: int = 1, offset: float = 
     and frequency, [S, R_f, R_t], on the grid of their patches; `trajectory_hop_length` is
     [S, T-1] where any step has a hop length per frame, else [S, 1]; all other reals are float64.
     `window` and `normalization` are text.
-
-    Raises:
-        OutputError: the file cannot be written.
     """
     lengths, trajectory, tiles = result.lengths, result.trajectory, result.length_map
     grid = max((step.shape for step in trajectory.window_lengths), key=math.prod, default=(1, 1))
@@ -123,38 +120,30 @@ def write_parameters(path: Path, result: Result, step: int = 1, offset: float = 
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, array, allow_pickle=False)
-        if tiles is not None and step == 1:
-            _write_cells(archive, tiles, result)
-        for name, rows, sizes, kind in (
+        if tiles is not None and step == 1:  # all cells, float32 [F, T], some frames at a time
+            frequencies, centers = result.frequencies, result.frame_centers
+            block = max(MOST_CELLS // len(frequencies), 1)
+            with archive.open("window_length.npy", "w", force_zip64=True) as member:
+                sizes = len(frequencies), len(centers)
+                write_header(member, sizes, np.float32, fortran_order=True)
+                for start in range(0, len(centers), block):
+                    cells = tiles.at(frequencies, centers[start : start + block])
+                    member.write(np.ascontiguousarray(cells.T, np.float32).data)
+        for name, rows, each, kind in (
             ("trajectory_window_length", trajectory.window_lengths, shape, np.float32),
             ("trajectory_hop_length", trajectory.hop_lengths, (hops,), np.float64),
         ):  # row by row; a row without values (no hop in one frame) becomes NaN
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                write_header(member, (len(rows), *sizes), kind, fortran_order=False)
+                write_header(member, (len(rows), *each), kind, fortran_order=False)
                 for row in rows:
                     filled = row if row.size else np.full(1, np.nan)
-                    member.write(np.ascontiguousarray(np.broadcast_to(filled, sizes), kind).data)
-
-
-def _write_cells(archive: zipfile.ZipFile, tiles: LengthMap, result: Result) -> None:
-    """`window_length` of all cells, float32 [F, T], some frames at a time."""
-    frequencies, centers = result.frequencies, result.frame_centers
-    shape = len(frequencies), len(centers)
-    block = max(MOST_CELLS // len(frequencies), 1)
-    with archive.open("window_length.npy", "w", force_zip64=True) as member:
-        write_header(member, shape, np.float32, fortran_order=True)
-        for start in range(0, len(centers), block):
-            lengths = tiles.at(frequencies, centers[start : start + block])
-            member.write(np.ascontiguousarray(lengths.T, np.float32).data)
+                    member.write(np.ascontiguousarray(np.broadcast_to(filled, each), kind).data)
 
 
 def read_parameters(path: Path) -> StoredParameters:
     """Reads the file of `write_parameters`, without the trajectory; nothing is unpickled.
 
-    An array is read only if its size in the header fits the others and the file.
-
-    Raises:
-        InputError: no such file, not an .npz, an array is missing, or has a wrong shape or values.
+    An array is read only if its size in the header fits the others and the file; InputError otherwise.
     """
     place = printable(path)
     check_readable(path)

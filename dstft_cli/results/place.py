@@ -38,12 +38,9 @@ _LEFTOVER = re.compile(r"\.(.+?)(\.lock|\.[0-9a-f]{8}\.partial)", re.DOTALL)
 
 @contextmanager
 def disk_errors(place: Path | str, *, only_full: bool = False) -> Iterator[None]:
-    """Turns an `OSError` of the block into one line about `place`, as the user named it.
+    """Turns an `OSError` of the block into an `OutputError` about `place`, as the user named it.
 
-    With `only_full` a full disk only, for blocks that do more than write.
-
-    Raises:
-        OutputError: for every `OSError` except `BrokenPipeError`.
+    Not `BrokenPipeError`; with `only_full` a full disk only, for blocks that do more than write.
     """
     try:
         yield
@@ -62,11 +59,7 @@ def disk_errors(place: Path | str, *, only_full: bool = False) -> Iterator[None]
 
 
 def check_readable(path: Path, *, remedy: str = "run dstft optimize again") -> int:
-    """Size of a file of a result, bytes.
-
-    Raises:
-        InputError: it does not exist, or is a pipe or a device, which may never end.
-    """
+    """Size of a file of a result, bytes; InputError unless it is a regular file, which ends."""
     place = printable(path)
     try:
         status = path.stat()
@@ -92,11 +85,7 @@ def clear_leftovers(places: Iterable[Path]) -> None:
 
 
 def make_parents(folder: Path) -> list[Path]:
-    """Creates `folder` and its parents, like `mkdir -p`; returns the new ones, outermost first.
-
-    Raises:
-        UsageError: one of them is a file.
-    """
+    """Creates `folder` and its parents; the new ones, outermost first. UsageError for a file."""
     missing = []
     while not folder.exists():
         missing.append(folder)
@@ -200,7 +189,6 @@ def holds_anything(place: Path) -> bool:
 
 
 def _stem(name: str) -> str:
-    """The part of `name` for hidden names, cut if long."""
     data = os.fsencode(name)
     if len(data) <= _NAME_BYTES:
         return name
@@ -208,7 +196,6 @@ def _stem(name: str) -> str:
 
 
 def partial_name(final: Path) -> Path:
-    """A new hidden name beside `final`, for an unfinished output."""
     return final.with_name(f".{_stem(final.name)}.{secrets.token_hex(4)}.partial")
 
 

@@ -1,7 +1,12 @@
-"""result.json and sweep.json: the record of a run in plain JSON types."""
+"""result.json, sweep.json and their tables, trajectory.csv and sweep.csv.
+
+Records hold plain JSON types. Tables are RFC 4180, UTF-8, with decimal points, in full precision.
+"""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import math
 import re
@@ -17,12 +22,29 @@ from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveFloat, Valid
 
 from dstft_cli._version import __version__
 from dstft_cli.errors import InputError, printable, system_reason
-from dstft_cli.records import GOOD_ENOUGH, USUAL_LENGTH, FloatArray, Result, Sweep, SweepCurve
+from dstft_cli.records import (
+    GOOD_ENOUGH,
+    USUAL_LENGTH,
+    FloatArray,
+    Result,
+    Sweep,
+    SweepCurve,
+    Trajectory,
+)
 from dstft_cli.results.place import check_readable, disk_errors
 from dstft_cli.settings import FIGURE_FORMATS
 
 LARGEST_RECORD = 32 * 2**20  # bytes; a record has about three thousand
 STAGES = ("load", "search", "descent", "write", "total")
+TRAJECTORY_COLUMNS = (
+    *("step", "phase", "seconds", "evaluations", "criterion"),
+    *("window_length_min", "window_length_median", "window_length_max"),
+    *("hop_length_min", "hop_length_median", "hop_length_max"),
+)
+SWEEP_COLUMNS = (
+    *("criterion", "direction", "phase", "window_length", "milliseconds"),
+    *("n_fft", "hop_length", "value", "loss", "unit"),
+)
 
 
 @dataclass(frozen=True)
@@ -39,6 +61,7 @@ def _figures(*names: str) -> frozenset[str]:
     return frozenset(f"{name}.{ending}" for name in names for ending in FIGURE_FORMATS)
 
 
+# files of `dstft optimize` and `dstft apply`, and those of `dstft sweep`
 TRANSFORM = Products(
     "dstft",
     "result.json",
@@ -46,13 +69,9 @@ TRANSFORM = Products(
     | {"spectrogram.npy", "stft.npy", "parameters.npz", "trajectory.csv", "result.json"},
     ("npy", "png"),
 )
-"""Files of `dstft optimize` and `dstft apply`."""
-
 SWEEP = Products(
     "sweep", "sweep.json", _figures("sweep") | {"sweep.csv", "sweep.json"}, ("png", "csv")
 )
-"""Of `dstft sweep`."""
-
 PRODUCTS = {products.ending: products for products in (TRANSFORM, SWEEP)}
 
 
@@ -70,13 +89,9 @@ def result_record(
     """The record of a run in plain JSON types; None replaces NaN and infinity.
 
     Args:
-        result: what the fit returned.
         settings: all of them, resolved.
         signal_info: path, sha256, sample_rate (Hz), channels, samples, seconds.
         seconds: wall time of the stages that `result.seconds` does not hold: load, write, total.
-        peak_memory_mb: MB, or None where unknown.
-        warnings: of the recording, and of the fit; one that is in both appears once.
-        outputs: name to path; `Output.write_record` knows better.
         array_step: frames of the transform that make one of `spectrogram.npy`. `hop_length` and
             `frames` are those of the array, `transform` has those of the transform.
     """
@@ -114,13 +129,8 @@ def write_json(target: Path | BinaryIO, record: Mapping[str, Any]) -> None:
     """Writes `record` as UTF-8 JSON, indented by 2, with a line break at the end.
 
     A file name that is not UTF-8 has lone surrogates in Python. They are written as `\\udcXX`: the file
-    is valid UTF-8, and `json.loads` returns the same name. NaN and infinities become null.
-
-    Args:
-        target: a path, or an open binary stream, which stays open.
-
-    Raises:
-        OutputError: it cannot be written.
+    is valid UTF-8, and `json.loads` returns the same name. NaN and infinities become null. A stream
+    stays open.
     """
     text = json.dumps(_plain(record), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     data = re.sub("[\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", text).encode()
@@ -141,10 +151,7 @@ def sweep_record(
     peak_memory_mb: float | None,
     warnings: Iterable[str],
 ) -> dict[str, Any]:
-    """The record that is sweep.json: per criterion its best length and how much that matters.
-
-    The other arguments are as in `result_record`.
-    """
+    """sweep.json: per criterion its best length and how much that matters; else as `result_record`."""
     low, high, count = float(sweep.lengths[0]), float(sweep.lengths[-1]), len(sweep.lengths)
     return {
         "version": __version__,
@@ -179,8 +186,6 @@ def _summary(curve: SweepCurve, n_fft: int) -> dict[str, Any]:
 
 
 class StoredInput(BaseModel):
-    """The recording in a record."""
-
     model_config = ConfigDict(frozen=True)
 
     path: str
@@ -189,8 +194,6 @@ class StoredInput(BaseModel):
 
 
 class StoredRecord(BaseModel):
-    """The fields that are read back from a result.json."""
-
     model_config = ConfigDict(frozen=True)
 
     version: str
@@ -201,11 +204,7 @@ class StoredRecord(BaseModel):
 
 
 def read_result(path: Path) -> StoredRecord:
-    """The record in a result.json, checked.
-
-    Raises:
-        InputError: as for `read_record`, or it is not the record of a run.
-    """
+    """The record in a result.json; InputError as in `read_record`, or if it is that of no run."""
     try:
         return StoredRecord.model_validate(read_record(path))
     except ValidationError as error:
@@ -216,11 +215,7 @@ def read_result(path: Path) -> StoredRecord:
 
 
 def read_record(path: Path) -> dict[str, Any]:
-    """The JSON object in a file such as result.json.
-
-    Raises:
-        InputError: no such file, unreadable, too large, or no JSON object.
-    """
+    """The JSON object in a file such as result.json; InputError if there is none."""
     place = printable(path)
     if check_readable(path) > LARGEST_RECORD:
         raise InputError(f"{place} is above {LARGEST_RECORD} bytes: run dstft optimize again")
@@ -236,7 +231,6 @@ def read_record(path: Path) -> dict[str, Any]:
 
 
 def is_record(path: Path) -> bool:
-    """Whether the file is a record that dstft has written."""
     try:
         record = read_record(path)
     except InputError:
@@ -246,7 +240,6 @@ def is_record(path: Path) -> bool:
 
 
 def records_in(folder: Path) -> bool:
-    """Whether a folder is one of results."""
     return any(is_record(folder / products.record) for products in PRODUCTS.values())
 
 
@@ -298,3 +291,38 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(entry) for entry in value]
     return str(value)  # a path, or an object of the user, written as text
+
+
+def write_trajectory(path: Path, trajectory: Trajectory) -> None:
+    """Writes one line per step of the fit; lengths in samples, no hop lengths for a single frame."""
+    with disk_errors(path.name), open(path, "w", encoding="utf-8", newline="") as file:
+        lines = csv.writer(file)
+        lines.writerow(TRAJECTORY_COLUMNS)
+        for step, phase in enumerate(trajectory.phase):
+            seconds, value = float(trajectory.seconds[step]), float(trajectory.criterion[step])
+            row = [step, phase, seconds, int(trajectory.evaluations[step]), value]
+            for lengths in (trajectory.window_lengths[step], trajectory.hop_lengths[step]):
+                of = (np.min, np.median, np.max)
+                row += [float(f(lengths)) for f in of] if lengths.size else ["", "", ""]
+            lines.writerow(row)
+
+
+def sweep_csv(sweep: Sweep) -> bytes:
+    """A line per criterion and length (`phase` is `table`), and one per learned optimum (`descent`)."""
+    text = io.StringIO(newline="")
+    lines = csv.writer(text)
+    lines.writerow(SWEEP_COLUMNS)
+    for curve in sweep.curves:
+        rows = [
+            ("table", length, m, curve.values[m], curve.losses[m])
+            for m, length in enumerate(curve.lengths)
+        ]
+        rows.append(("descent", curve.best_length, curve.minimum, curve.best_value, 0.0))
+        for phase, length, m, value, loss in rows:
+            used = int(sweep.n_ffts[m]), float(sweep.hop_lengths[m])
+            lengths = float(length), float(length) / sweep.sample_rate * 1000
+            values = float(value), float(loss)
+            lines.writerow(
+                [curve.name, curve.direction, phase, *lengths, *used, *values, curve.unit]
+            )
+    return text.getvalue().encode("utf-8")

@@ -1,20 +1,41 @@
-"""`dstft apply`: the parameters learned from one recording, used on another."""
+"""`dstft apply` and `dstft reconstruct`: what was learned, on another recording; the audio of results."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from dstft_cli.errors import InputError, UsageError, printable
-from dstft_cli.records import Note, Progress, Result
-from dstft_cli.results import Output, StoredParameters, StoredRecord, read_parameters, read_result
+import numpy as np
+from numpy.typing import NDArray
+
+from dstft_cli.audio import audio_format, write_audio
+from dstft_cli.errors import InputError, UsageError, counted, printable
+from dstft_cli.records import Note, Progress
+from dstft_cli.results import (
+    Output,
+    StoredParameters,
+    StoredRecord,
+    StoredTransform,
+    atomic_file,
+    disk_errors,
+    open_stft,
+    read_parameters,
+    read_result,
+)
 from dstft_cli.run.emit import check_emitted, check_global
 from dstft_cli.run.optimize import JobOutcome, Stopwatch, cpu_threads, request_of, write_record
 from dstft_cli.run.recording import check_recording, load_recording, naming
 from dstft_cli.settings import OPTIONS, RUN_OPTIONS, Settings, settings_in_record
 from dstft_cli.settings.rules import TYPED
+
+if TYPE_CHECKING:
+    from dstft_cli.stft import Inverse, LeastSquaresInverse
+
+_FULL_SCALE = 1 + 1e-5  # up to half a step of PCM_16 above 1 is rounding, not clipping
 
 
 def run_apply(
@@ -25,11 +46,7 @@ def run_apply(
     stdout: BinaryIO | None = None,
     progress: Progress | None = None,
 ) -> JobOutcome:
-    """Computes the transform of a recording with the parameters in a directory of results.
-
-    The criterion is that of the directory, evaluated on this recording, unless `own` gives one. One
-    of the form `module:object` is code: it is only imported if `own` gives it.
-    """
+    """Computes the transform of a recording with the parameters in a directory of results."""
     watch = Stopwatch()
     stored = read_learned(directory)
     if own.emit != "none":
@@ -69,14 +86,31 @@ def run_apply(
                     progress=progress,
                 )
             if own.emit != "none":
-                _check_emit(result, stored, own.emit)
+                learned_hop = result.hop_length * stored.sample_rate / result.sample_rate
+                moved = result.sample_rate != stored.sample_rate
+                check_emitted(
+                    result.hop_length,
+                    result.n_fft,
+                    result.length,
+                    own.emit,
+                    again="run dstft optimize again with",
+                    whole_at=stored.sample_rate if moved and learned_hop % 1 == 0 else None,
+                )
             watch.lap("fit")
-            result = replace(
-                result, notes=(*result.notes, *_filtered_otherwise(record, own, directory))
-            )
+            notes, found = list(result.notes), record.settings.get("highpass")
+            highpass = float(found) if isinstance(found, (int, float)) else None
+            if highpass != own.highpass:
+                how, remedy = "without a filter", "leave `highpass` out"
+                if highpass is not None:
+                    how, remedy = f"above {highpass:g} Hz", f"give `highpass` {highpass:g} too"
+                text = (
+                    f"{printable(directory)} was learned from a recording {how}, this one has another "
+                    f"filter: {remedy}"
+                )
+                notes.append(Note("learned_elsewhere", detail=text))
             if left_out:
-                note = Note("criterion_left_out", "criterion", detail=under.criterion)
-                result = replace(result, notes=(*result.notes, note))
+                notes.append(Note("criterion_left_out", "criterion", detail=under.criterion))
+            result = replace(result, notes=tuple(notes))
             asked = replace(under, hop_length=None)  # it was not asked for here
             write_result(output, asked, signal, result, device, progress, learned=False)
             watch.lap("write")
@@ -98,7 +132,6 @@ def read_learned(directory: Path) -> StoredParameters:
 
 
 def _settings_of(record: StoredRecord, own: Settings, directory: Path) -> Settings:
-    """The settings of the learned run, with those of `RUN_OPTIONS` from `own`."""
     place = printable(directory / "result.json")
     try:
         learned = settings_in_record(
@@ -118,30 +151,115 @@ def _settings_of(record: StoredRecord, own: Settings, directory: Path) -> Settin
     return replace(learned, **changes)
 
 
-def _filtered_otherwise(record: StoredRecord, own: Settings, directory: Path) -> list[Note]:
-    """A warning if the learned recording had another high-pass filter."""
-    found = record.settings.get("highpass")
-    highpass = float(found) if isinstance(found, (int, float)) else None
-    if highpass == own.highpass:
-        return []
-    how = "without a filter" if highpass is None else f"above {highpass:g} Hz"
-    remedy = "leave `highpass` out" if highpass is None else f"give `highpass` {highpass:g} too"
-    text = (
-        f"{printable(directory)} was learned from a recording {how}, this one has another filter: "
-        f"{remedy}"
-    )
-    return [Note("learned_elsewhere", detail=text)]
+def run_reconstruct(
+    directory: Path,
+    output: str | None = None,
+    *,
+    subtype: str | None = None,
+    force: bool = False,
+    stdout: BinaryIO | None = None,
+    progress: Progress | None = None,
+) -> tuple[list[str], list[str]]:
+    """Writes the audio whose transform a directory holds; lines of a summary, and warnings."""
+    import torch
+
+    from dstft_cli.stft import LeastSquaresInverse
+
+    if output is None:
+        output = f"{Path(os.path.realpath(directory)).name}-reconstructed.wav"
+    path = None if output == "-" else Path(output)
+    container, subtype = audio_format(path, subtype)
+    stored = read_learned(directory)
+    with ExitStack() as stack:
+        transform = stack.enter_context(open_stft(directory / "stft.npy"))
+        inverse = _inverse(stored, transform, directory)
+        file = stdout
+        if path is not None:
+            file = stack.enter_context(atomic_file(path, force=force, kind="audio"))
+        assert file is not None
+        beyond, frames = 0, transform.shape[-1]
+
+        def blocks() -> Iterator[NDArray[np.float64]]:
+            nonlocal beyond
+            done = 0
+            starts = inverse.starts()
+            parts = (
+                transform.frames(start, min(start + inverse.block, frames)) for start in starts
+            )
+            for block in inverse.samples(map(torch.from_numpy, parts)):
+                if subtype != "FLOAT":
+                    beyond += int(np.count_nonzero(np.abs(block) > _FULL_SCALE))
+                done += block.shape[1]
+                if progress is not None:
+                    progress("reconstruct", done, stored.samples)
+                yield block
+
+        with disk_errors(path or "standard output"):
+            write_audio(
+                file,
+                blocks(),
+                samples=stored.samples,
+                sample_rate=stored.sample_rate,
+                channels=transform.channels,
+                container=container,
+                subtype=subtype,
+            )
+    summary = [
+        f"reconstructed  {stored.samples} samples, {stored.samples / stored.sample_rate:.3f} s, "
+        f"{stored.sample_rate:g} Hz, {counted(transform.channels, 'channel')}"
+    ]
+    if stored.offset:
+        summary.append(f"begins at      {stored.offset:g} s of the recording")
+    warnings, remedy = [], "learn again with a lower `hop_length` or `overlap`"
+    for count, what in (
+        (inverse.uncovered, "covered by no window and set to zero"),
+        (inverse.weak, "covered only by the ends of windows and inexact"),
+    ):
+        if count:
+            share = count / stored.samples
+            warnings.append(f"{count} samples ({share:.2g} of all) are {what}: {remedy}")
+    if isinstance(inverse, LeastSquaresInverse):
+        steps = counted(inverse.iterations, "iteration")
+        summary.append(f"least squares  {steps}, residual {inverse.residual:.1g}")
+        if not inverse.converged:
+            warnings.append(
+                f"least squares stopped after {inverse.iterations} iterations, residual "
+                f"{inverse.residual:.1g}, and the audio may be inexact: {remedy}"
+            )
+    if path is not None:
+        summary.append(f"audio          {path}")
+    if beyond:
+        warnings.append(f"{beyond} values are beyond [-1, 1] and clipped: use `subtype` FLOAT")
+    return summary, warnings
 
 
-def _check_emit(result: Result, stored: StoredParameters, library: str) -> None:
-    """Raises UsageError if the library cannot place frames like these."""
-    learned_hop = result.hop_length * stored.sample_rate / result.sample_rate
-    moved = result.sample_rate != stored.sample_rate
-    check_emitted(
-        result.hop_length,
-        result.n_fft,
-        result.length,
-        library,
-        again="run dstft optimize again with",
-        whole_at=stored.sample_rate if moved and learned_hop == round(learned_hop) else None,
+def _inverse(
+    stored: StoredParameters, transform: StoredTransform, directory: Path
+) -> Inverse | LeastSquaresInverse:
+    import torch
+
+    from dstft_cli.stft import LeastSquaresInverse, Transform, inverse_of
+
+    expected = (len(stored.frequencies), len(stored.frame_centers))
+    if transform.shape[-2:] != expected:
+        raise InputError(
+            f"{printable(directory / 'stft.npy')} has shape {transform.shape}, where parameters.npz "
+            f"has {expected[0]} frequencies and {expected[1]} frames: run dstft optimize again"
+        )
+    options: dict[str, Any] = {
+        "channels": transform.channels,
+        "dtype": torch.float64 if transform.dtype == np.complex128 else torch.float32,
+        "threads": torch.get_num_threads(),
+    }
+    kind = Transform(stored.n_fft, stored.window, stored.normalization)
+    tiles, centers, frequencies = stored.length_map, stored.frame_centers, stored.frequencies
+    if tiles is None:
+        return inverse_of(kind, centers, stored.window_length, stored.samples, **options)
+    return LeastSquaresInverse(
+        kind,
+        centers,
+        np.array([[float(tiles.lengths.max())]]),
+        stored.samples,
+        length_of=lambda start, stop: tiles.at(frequencies, centers[start:stop]),
+        **options,
     )

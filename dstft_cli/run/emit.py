@@ -23,9 +23,7 @@ from dstft_cli.settings import Settings
 class _Dialect:
     """The window in one language, a formula of the distance `v` from its centre."""
 
-    distance: (
-        str  # of n_fft samples from the centre, in window lengths of `length`, within [-0.5, 0.5]
-    )
+    distance: str  # of n_fft samples from the centre, in window lengths, within [-0.5, 0.5]
     of: str  # before the name of a function
     bessel: str  # I₀
     square: str
@@ -130,10 +128,7 @@ def check_global(window_length: FloatArray, frame_centers: FloatArray, library: 
 def emitted_call(
     result: Result, library: str, settings: Settings | None = None, signal: Signal | None = None
 ) -> str:
-    """The imports, the window and the call, as lines of Python or MATLAB.
-
-    A part of a recording is read by a line of its own; else `x` is what a comment says.
-    """
+    """The imports, the window and the call, as lines of Python or MATLAB."""
     settings = settings or Settings()
     check_global(result.window_length, result.frame_centers, library)
     check_emitted(result.hop_length, result.n_fft, result.length, library)
@@ -185,7 +180,6 @@ def _shape(window: str, d: _Dialect) -> str:
 
 
 def _signal(result: Result, library: str, settings: Settings, signal: Signal | None) -> str:
-    """The input `x`, as a comment."""
     kind = {"torch": "tensor", "matlab": "column"}.get(library, "array")
     channels, highpass = settings.channel, settings.highpass
     of = "the mean of the channels" if channels == "mix" else f"channel {channels}"

@@ -1,4 +1,4 @@
-"""`dstft optimize`: one recording under one set of settings, in eight steps.
+"""`dstft optimize`: one recording under one set of settings, in eight steps; and `dstft sweep`.
 
 1. The command line is parsed, and 2. becomes `Settings` (`cli`, `settings`). 3. `Output.open` reserves
 every place. 4. The header is checked before torch is imported and the recording loaded. 5. The
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, get_type_hints
 from dstft_cli.audio import Signal, filtered
 from dstft_cli.errors import UsageError, as_flags
 from dstft_cli.records import Progress, Result
-from dstft_cli.results import Output, peak_memory_mb, result_record
+from dstft_cli.results import SWEEP, Output, peak_memory_mb, result_record, sweep_csv, sweep_record
 from dstft_cli.run.emit import check_emitted
 from dstft_cli.run.recording import (
     check_recording,
@@ -28,10 +28,11 @@ from dstft_cli.run.recording import (
     load_recording,
     naming,
     picture_notes,
+    picture_title,
     recording_warnings,
 )
 from dstft_cli.run.sentences import warnings_of
-from dstft_cli.settings import OPTIONS, Settings, merge
+from dstft_cli.settings import ALL, CRITERIA, OPTIONS, SWEEP_OPTIONS, Settings, SweepSettings, merge
 
 if TYPE_CHECKING:
     from dstft_cli.fit import Request
@@ -41,8 +42,6 @@ log = logging.getLogger("dstft_cli")
 
 @dataclass(frozen=True)
 class JobOutcome:
-    """The result of a run."""
-
     result_json: dict[str, Any]  # the record that is `result.json`
     output: Path | None  # the directory written; None for a stream only
 
@@ -92,7 +91,15 @@ def run_optimize(
         ):
             watch.lap("load")
             request = request_of(settings, signal.sample_rate, device=device.type, threads=threads)
-            check_emit(signal, settings, request)
+            if settings.emit != "none":  # as far as known before the fit
+                from dstft_cli.fit.plan import default_hop_length
+
+                hop = request.hop_length
+                if hop is None and request.n_fft is not None:
+                    shortest = request.win_length_min
+                    hop = default_hop_length(request.n_fft, request.overlap, shortest)
+                if hop is not None:
+                    check_emitted(hop, request.n_fft or 0, signal.length, settings.emit)
             torch.manual_seed(settings.seed)  # for criteria of the user; nothing else is random
             with naming(signal):
                 result = fit(
@@ -117,7 +124,6 @@ def write_record(
     warnings: tuple[str, ...],
     extra: Mapping[str, Any] | None = None,
 ) -> JobOutcome:
-    """Writes `result.json`."""
     from dstft_cli.run.output import array_step
 
     record = result_record(
@@ -148,19 +154,6 @@ def request_of(settings: Settings, sample_rate: float, **changes: Any) -> Reques
     from dstft_cli.fit import Request
 
     return Request(**{**settings.request_values(sample_rate), **changes})
-
-
-def check_emit(signal: Signal, settings: Settings, request: Request) -> None:
-    """Raises UsageError if `emit` cannot write this transform, as far as known before the fit."""
-    if settings.emit == "none":
-        return
-    from dstft_cli.fit.plan import default_hop_length
-
-    hop = request.hop_length
-    if hop is None and request.n_fft is not None:
-        hop = default_hop_length(request.n_fft, request.overlap, request.win_length_min)
-    if hop is not None:
-        check_emitted(hop, request.n_fft or 0, signal.length, settings.emit)
 
 
 @contextmanager
@@ -208,15 +201,13 @@ def optimize(
     for name in settings:
         if name in OPTIONS and name not in _decisive():
             raise UsageError(f"`{name}` is not a setting of the transform: leave it out")
-    given = {name: value for name, value in settings.items() if value is not None}
-    chosen = merge(given)
+    chosen = merge({name: value for name, value in settings.items() if value is not None})
     if chosen.highpass is not None:
         samples = filtered(samples, chosen.highpass, sample_rate)
     return fit(samples, request_of(chosen, sample_rate, **changes), progress=progress)
 
 
 def _decisive() -> set[str]:
-    """Names of the settings of the transform."""
     return {*Settings().request_values(1.0).keys() - {"sample_rate"}, "preset", "highpass"}
 
 
@@ -233,3 +224,64 @@ def _signature() -> inspect.Signature:
 
 
 optimize.__signature__ = _signature()  # type: ignore[attr-defined]
+
+
+def run_sweep(
+    source: str,
+    settings: SweepSettings,
+    *,
+    stdout: BinaryIO | None = None,
+    progress: Progress | None = None,
+) -> JobOutcome:
+    watch = Stopwatch()
+    with Output.open(source, settings, stdout=stdout, products=SWEEP) as output:
+        check_recording(source, settings)
+        from dstft_cli.criteria import resolve  # these import torch
+        from dstft_cli.fit import resolve_device
+        from dstft_cli.fit.sweep import sweep
+
+        device = resolve_device(settings.device, settings.dtype)  # before a long file is read
+        names = CRITERIA if settings.criterion == ALL else (settings.criterion,)
+        criteria = [resolve(name, settings.order) for name in names]
+        with cpu_threads(settings.threads) as threads, load_recording(source, settings) as signal:
+            watch.lap("load")
+            own = {"device": device.type, "threads": threads, "criterion": names[0]}
+            request = request_of(settings, signal.sample_rate, **own)
+            with naming(signal):
+                found = sweep(
+                    signal.samples, request, criteria=criteria, peak=signal.peak, progress=progress
+                )
+            log.info(
+                f"swept {len(found.lengths)} window lengths in {found.seconds['search']:.2f} s over "
+                f"{found.looked_at:.0%} of the signal, learned the optima in "
+                f"{found.seconds['descent']:.2f} s"
+            )
+            watch.lap("sweep")
+            if output.draws:
+                from dstft_cli.plot.sweep import draw_sweep
+
+                title = picture_title(signal, settings)
+                picture = draw_sweep(found, title=title, format=settings.format)
+                output.send("png", picture)
+                if output.holds_figures:
+                    output.write(f"sweep.{settings.format}", picture)
+            curves = sweep_csv(found)
+            output.send("csv", curves)
+            if output.directory is not None:
+                output.write("sweep.csv", curves)
+            watch.lap("write")
+            warnings = recording_warnings(signal, settings, float(found.lengths.min()))
+            resolved = {name: settings.as_dict()[name] for name in SWEEP_OPTIONS}
+            record = sweep_record(
+                found,
+                settings={**resolved, "device": device.type},
+                signal_info=input_record(signal),
+                seconds=watch.times("load", "write"),
+                peak_memory_mb=peak_memory_mb(),
+                warnings=[
+                    *map(as_flags, warnings),
+                    *warnings_of((*found.notes, *picture_notes(signal, settings))),
+                ],
+            )
+            output.write_record(record)
+    return JobOutcome(record, output.directory)

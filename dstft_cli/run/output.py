@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -28,7 +29,7 @@ from dstft_cli.results import (
 from dstft_cli.run.emit import emitted_call
 from dstft_cli.run.recording import picture_title
 from dstft_cli.settings import Settings
-from dstft_cli.settings.length import Length
+from dstft_cli.settings.option import Length
 from dstft_cli.stft import Frames, Samples, Transform, map_spectra, spectra
 
 if TYPE_CHECKING:
@@ -49,19 +50,27 @@ def write_result(
     *,
     learned: bool = True,
 ) -> None:
-    """Arrays, parameters and pictures; three passes over the signal at most.
-
-    If nothing was learned there is no comparison and no trajectory.
-    """
+    """Arrays, parameters and pictures; without `learned` no comparison and no trajectory."""
     dtype: torch.dtype = getattr(torch, settings.dtype)
-    passes = Passes(signal, result, device, dtype, progress)
+    passes = Passes(signal.samples, result, device, dtype, progress)
     step = array_step(settings, result)
     pictures: Pictures | None = None
     with ExitStack() as stack:
         takers = _array_takers(stack, output, settings, signal, result, step)
         finer: list[Taker] = []  # of a picture with frames of its own
         if output.draws:
-            pictures = _pictures(settings, signal, result)
+            from dstft_cli.plot.pictures import Pictures
+
+            names = ("freq_scale", "fmin", "fmax", "db_range", "cmap", "format")
+            look: dict[str, Any] = {name: getattr(settings, name) for name in names}
+            pictures = Pictures(
+                result,
+                title=picture_title(signal, settings),
+                criterion_band=(settings.criterion_fmin, settings.criterion_fmax),
+                channels=signal.samples.shape[0],
+                offset=signal.offset,
+                **look,
+            )
             same = pictures.learned.centers is result.frame_centers
             (takers if same else finer).append(to_pool(pictures.learned.pool, signal.peak))
         passes.run(result.frame_centers, None, result.n_fft, takers, "spectrogram")
@@ -110,32 +119,13 @@ def array_step(settings: Settings, result: Result) -> int:
     return max(math.ceil(most / result.hop_length - 1e-6), 1)
 
 
-def _pictures(settings: Settings, signal: Signal, result: Result) -> Pictures:
-    from dstft_cli.plot.pictures import Pictures
-
-    return Pictures(
-        result,
-        title=picture_title(signal, settings),
-        freq_scale=settings.freq_scale,
-        fmin=settings.fmin,
-        fmax=settings.fmax,
-        criterion_band=(settings.criterion_fmin, settings.criterion_fmax),
-        db_range=settings.db_range,
-        cmap=settings.cmap,
-        format=settings.format,
-        channels=signal.samples.shape[0],
-        offset=signal.offset,
-    )
-
-
 def _array_takers(
     stack: ExitStack, output: Output, settings: Settings, signal: Signal, result: Result, step: int
 ) -> list[Taker]:
-    """Streams for the magnitudes and the transform, wherever they are wanted."""
     channels = (signal.samples.shape[0],) if settings.channel == "all" else ()
     plane = (*channels, len(result.frequencies))
     files: list[tuple[BinaryIO, str, bool]] = []
-    if (npy := output.single("npy")) is not None:
+    if (npy := output.singles.get("npy")) is not None:
         files.append((npy, "standard output" if settings.npy == "-" else str(settings.npy), True))
     if output.directory is not None:
         names = ("spectrogram.npy", "stft.npy") if settings.save_stft else ("spectrogram.npy",)
@@ -144,33 +134,23 @@ def _array_takers(
             files.append((file, name, name == "spectrogram.npy"))
     takers = []
     for file, name, magnitude in files:
-        if magnitude:
-            frames = mean_frames(result.frames, step)
-            stream = NpyStream(file, (*plane, frames), np.float32, name=name)
-            means = MeanFrames(result.frames, step)
-        else:
-            stream = NpyStream(file, (*plane, result.frames), np.complex64, name=name)
-            means = None
-        takers.append(to_stream(stack.enter_context(stream), means))
+        means = MeanFrames(result.frames, step) if magnitude else None
+        frames = mean_frames(result.frames, step) if magnitude else result.frames
+        kind = np.float32 if magnitude else np.complex64
+        stream = stack.enter_context(NpyStream(file, (*plane, frames), kind, name=name))
+        takers.append(to_stream(stream, means))
     return takers
 
 
+@dataclass(frozen=True)
 class Passes:
     """Passes over one signal with the window family and normalization of a result."""
 
-    def __init__(
-        self,
-        signal: Signal,
-        result: Result,
-        device: torch.device,
-        dtype: torch.dtype,
-        progress: Progress | None,
-    ) -> None:
-        self._samples: Samples = signal.samples
-        self._result = result
-        self._device = device
-        self._dtype = dtype
-        self._progress = progress
+    samples: Samples
+    result: Result
+    device: torch.device
+    dtype: torch.dtype
+    progress: Progress | None
 
     def run(
         self,
@@ -183,14 +163,14 @@ class Passes:
         """One pass; none if there are no `takers`."""
         if not takers:
             return
-        frames = Frames(self._samples, centers, n_fft, device=self._device, dtype=self._dtype)
-        threads = torch.get_num_threads() if self._device.type == "cpu" else 1
+        frames = Frames(self.samples, centers, n_fft, device=self.device, dtype=self.dtype)
+        threads = torch.get_num_threads() if self.device.type == "cpu" else 1
         for start, X in self._spectra(frames, centers, length, n_fft, threads):
             block: Block = X.to("cpu", torch.complex64).numpy()
             for take in takers:
                 take(start, block)
-            if self._progress is not None:
-                self._progress(stage, start + block.shape[1], len(frames))
+            if self.progress is not None:
+                self.progress(stage, start + block.shape[1], len(frames))
 
     def _spectra(
         self,
@@ -200,7 +180,7 @@ class Passes:
         n_fft: int,
         threads: int,
     ) -> Iterator[tuple[int, torch.Tensor]]:
-        result = self._result
+        result = self.result
         transform = Transform(n_fft, result.window, result.normalization)
         if length is not None:
             return spectra(frames, transform, np.array([[length]]), threads)
@@ -216,8 +196,6 @@ class Passes:
 
 
 def to_stream(stream: NpyStream, means: MeanFrames | None) -> Taker:
-    """Appends blocks to an .npy file: their energy means, or the transform itself."""
-
     def take(start: int, block: Block) -> None:
         if means is None:
             stream.write(block[0] if len(stream.shape) == 2 else np.moveaxis(block, 0, -1))
@@ -229,10 +207,7 @@ def to_stream(stream: NpyStream, means: MeanFrames | None) -> Taker:
 
 
 def to_pool(pool: PixelPool, peak: float) -> Taker:
-    """Pools the magnitude of blocks in a `PixelPool`, the root mean square over channels.
-
-    Relative to the largest sample, so that no square overflows.
-    """
+    """Pools the magnitude of blocks relative to `peak`, the root mean square over channels."""
     scale = np.float32(1 / peak) if 1e-30 < peak < 1e30 else np.float64(1 / (peak or 1))
 
     def take(start: int, block: Block) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dstft_cli.audio import Signal, load, probe
-from dstft_cli.audio.checks import percent
+from dstft_cli.audio.blocks import percent
 from dstft_cli.errors import InputError, SkippedError, band_text, counted, printable
 from dstft_cli.records import Note
 from dstft_cli.settings import OPTIONS, Settings, SweepSettings
@@ -36,11 +36,10 @@ def check_recording(source: str, settings: Settings) -> None:
 
 
 def check_pictures(settings: Settings, sample_rate: float | None) -> None:
-    """Checks the settings of pictures, if any are drawn."""
     if not settings.draws:
         return
     if settings.cmap != OPTIONS["cmap"].default:  # else no import of matplotlib yet
-        from dstft_cli.plot import check_cmap
+        from dstft_cli.plot.axes import check_cmap
 
         check_cmap(settings.cmap)
     if sample_rate is not None:
@@ -54,7 +53,6 @@ def check_pictures(settings: Settings, sample_rate: float | None) -> None:
 
 @contextmanager
 def load_recording(source: str, settings: Settings, *, learns: bool = True) -> Iterator[Signal]:
-    """Loads the part of a recording in the settings."""
     s = settings
     with load(
         source,
@@ -75,7 +73,16 @@ def load_recording(source: str, settings: Settings, *, learns: bool = True) -> I
                 "`on_silence` write or skip"
             )
         check_pictures(settings, signal.sample_rate)
-        log.info(_loaded(signal, settings))
+        of = counted(signal.channels, "channel")
+        if signal.channels > 1:
+            used = {"mix": "their mean", "all": "all, with one set of parameters"}
+            of += f": {used.get(str(s.channel), f'channel {s.channel}')}"
+        resampled = "" if s.sr is None else " (`sr`)"
+        filtered = "" if s.highpass is None else f", above {s.highpass:g} Hz (`highpass`)"
+        log.info(
+            f"loaded {signal.seconds:.3f} s from {signal.offset:g} s on, {signal.length} samples at "
+            f"{signal.sample_rate} Hz{resampled}, {of}, peak {signal.peak:.3g}{filtered}"
+        )
         yield signal
 
 
@@ -148,22 +155,7 @@ def _share_below(signal: Signal, edge: float) -> float:
     return float(power[bins < edge].sum() / (power.sum() or 1.0))
 
 
-def _loaded(signal: Signal, settings: Settings) -> str:
-    """One log line about what was read."""
-    of = counted(signal.channels, "channel")
-    if signal.channels > 1:
-        used = {"mix": "their mean", "all": "all, with one set of parameters"}
-        of += f": {used.get(str(settings.channel), f'channel {settings.channel}')}"
-    resampled = "" if settings.sr is None else " (`sr`)"
-    filtered = "" if settings.highpass is None else f", above {settings.highpass:g} Hz (`highpass`)"
-    return (
-        f"loaded {signal.seconds:.3f} s from {signal.offset:g} s on, {signal.length} samples at "
-        f"{signal.sample_rate} Hz{resampled}, {of}, peak {signal.peak:.3g}{filtered}"
-    )
-
-
 def input_record(signal: Signal) -> dict[str, Any]:
-    """The recording in `result.json`, rates in Hz."""
     return {
         "path": signal.path,
         "sha256": signal.sha256,
@@ -176,7 +168,6 @@ def input_record(signal: Signal) -> dict[str, Any]:
 
 
 def picture_title(signal: Signal, settings: Settings) -> str:
-    """The recording's name, channels, filter and band of the criterion."""
     name = "standard input" if signal.path == "-" else Path(signal.path).name
     if signal.channels > 1:
         all_of_them = f"{signal.channels} channels"
@@ -193,7 +184,7 @@ def picture_notes(signal: Signal, settings: Settings) -> tuple[Note, ...]:
     """A note if pictures are drawn and no installed font has the characters of the recording's name."""
     if not settings.draws:
         return ()
-    from dstft_cli.plot import can_draw
+    from dstft_cli.plot.axes import can_draw
 
     drawn = can_draw(picture_title(signal, settings))
     return () if drawn else (Note("name_not_drawn", detail=printable(Path(signal.path).name)),)

@@ -38,14 +38,12 @@ def _number(value: float | None) -> str:
 
 
 def _window(note: Note, which: str) -> str:
-    """The first words for windows on a bound."""
     if note.detail:
         return f"{note.detail} of the sound's energy chose the {which} window allowed, {{value}} samples: "
     return f"the learned window is the {which} allowed, {{value}} samples: "
 
 
 def _hops(note: Note, which: str) -> str:
-    """The first words for hops on a bound."""
     if note.detail:
         return f"{note.detail} of the learned hops are the {which} allowed, {{value}} samples: "
     return f"the learned hop is the {which} allowed, {{value}} samples: "

@@ -1,7 +1,6 @@
 """All options, each declared once, and how they are read: command line, YAML, `--set`, Python."""
 
-from dstft_cli.settings.length import Length
-from dstft_cli.settings.option import Declaration
+from dstft_cli.settings.option import Declaration, Length
 from dstft_cli.settings.settings import (
     ALL,
     CRITERIA,

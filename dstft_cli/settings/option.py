@@ -1,7 +1,9 @@
-"""A declared option, as the command line, error messages and the documentation use it."""
+"""A declared option, as the command line, errors and the documentation use it; lengths and times."""
 
 from __future__ import annotations
 
+import math
+import re
 from collections import ChainMap
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
@@ -15,7 +17,7 @@ from annotated_types import Ge, Gt, Le
 from typer import Option
 from typer.models import OptionInfo
 
-from dstft_cli.settings.length import in_base_unit
+from dstft_cli.errors import UsageError
 
 _RANGES = ((Gt, "above", "gt"), (Ge, "at least", "ge"), (Le, "at most", "le"))
 _KINDS = (
@@ -23,6 +25,14 @@ _KINDS = (
     ("S", "a time (0.5, 0.5s, 500ms)"),
     ("L", "a length: samples (1024) or a time (23ms, 0.02s)"),
 )
+_NUMBER = r"\s*([0-9]+\.?[0-9]*(?:e[+-]?[0-9]+)?|\.[0-9]+)\s*"
+_LENGTH = re.compile(_NUMBER + r"(ms|s|)\s*", re.IGNORECASE)
+_PER_SECOND = {"s": 1.0, "ms": 1000.0}
+_UNITS: Mapping[str, tuple[re.Pattern[str], Mapping[str, float]]] = {
+    "S": (re.compile(_NUMBER + r"(ms|s)\s*", re.IGNORECASE), _PER_SECOND),
+    "HZ": (re.compile(_NUMBER + r"(k?hz)\s*", re.IGNORECASE), {"hz": 1.0, "khz": 1e-3}),
+}
+NOT_A_LENGTH = "is not a length: use samples (1024) or a time (23ms, 0.02s)"
 
 
 @dataclass(frozen=True)
@@ -37,7 +47,6 @@ class Declaration:
 
     @property
     def panel(self) -> str:
-        """The heading in `--help`."""
         return str(self.option.rich_help_panel)
 
     def varied(self, **changes: Any) -> Declaration:
@@ -48,7 +57,6 @@ class Declaration:
 
     @property
     def is_flag(self) -> bool:
-        """Whether the option takes no value."""
         return self.type is bool
 
     @cached_property
@@ -68,7 +76,6 @@ class Declaration:
 
     @property
     def default_text(self) -> str:
-        """The default in words."""
         if isinstance(self.option.show_default, str):
             return self.option.show_default
         if self.is_flag:
@@ -133,7 +140,6 @@ def annotations_of(kind: type) -> Mapping[str, Any]:
 
 
 def _members(kind: Any) -> Iterator[Any]:
-    """The types and literal words in a union, without their annotations."""
     if get_origin(kind) is Annotated:
         yield from _members(get_args(kind)[0])
     elif get_origin(kind) is Literal:
@@ -146,7 +152,6 @@ def _members(kind: Any) -> Iterator[Any]:
 
 
 def _limits(kind: Any) -> Iterator[Any]:
-    """The ranges of the members of a union."""
     if get_origin(kind) is Annotated:
         inner, *extras = get_args(kind)
         yield from extras
@@ -157,10 +162,7 @@ def _limits(kind: Any) -> Iterator[Any]:
 
 
 def check_text(value: Any, declared: Declaration) -> Any:
-    """`value` without its unit of time or frequency, and `auto` as None.
-
-    Empty text is an error, and so is a truth value for a number.
-    """
+    """`value` without its unit of time or frequency, `auto` as None; empty text is an error."""
     from pydantic_core import PydanticCustomError  # not for --help
 
     if isinstance(value, str) and not value.strip():
@@ -180,3 +182,91 @@ def did_you_mean(word: str, known: Sequence[str]) -> str:
 
     near = get_close_matches(word.lower(), known, n=1)
     return f": did you mean '{near[0]}'?" if near else ""
+
+
+@dataclass(frozen=True)
+class Length:
+    """A positive, finite length; two are equal if unit and value are equal."""
+
+    value: float  # above 0, in `unit`
+    unit: Literal["samples", "ms", "s"] = "samples"
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.value) and self.value > 0):
+            raise UsageError(f"length {self.value:g} {self.unit} {NOT_A_LENGTH}, above 0")
+
+    @classmethod
+    def parse(cls, text: str | float, name: str = "length") -> Length:
+        """Reads `1024`, `1024.5`, `23ms` or `0.02s`."""
+        match = None if isinstance(text, bool) else _LENGTH.fullmatch(str(text))
+        if match is None:
+            raise UsageError(f"{name} '{text}' {NOT_A_LENGTH}")
+        value = float(match[1])
+        if not (math.isfinite(value) and value > 0):
+            raise UsageError(f"{name} '{text}' {NOT_A_LENGTH}, above 0")
+        unit = match[2].lower()
+        return cls(value, "ms" if unit == "ms" else "s" if unit == "s" else "samples")
+
+    @property
+    def is_time(self) -> bool:
+        """Whether the sample rate is needed to know the number of samples."""
+        return self.unit != "samples"
+
+    def samples(self, sample_rate: float) -> float:
+        """The length in samples (real) at `sample_rate` Hz."""
+        if self.unit == "samples":
+            return self.value
+        return self.value * sample_rate / _PER_SECOND[self.unit]
+
+    def exceeds(self, other: Length, sample_rate: float | None = None) -> bool:
+        """Whether this is longer; False if that depends on an unknown sample rate (Hz)."""
+        if sample_rate is None and self.is_time != other.is_time:
+            return False
+        rate = sample_rate or 1.0  # in one unit the rate does not matter
+        return self.samples(rate) > other.samples(rate)
+
+    def as_json(self) -> str | int | float:
+        """A number of samples or the text of a time, as `parse` reads."""
+        if self.is_time:
+            return str(self)
+        return int(self.value) if self.value.is_integer() else self.value
+
+    def __str__(self) -> str:
+        number = repr(float(self.value)).removesuffix(".0")
+        return number if self.unit == "samples" else number + self.unit
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        from pydantic_core import core_schema  # not for --help
+
+        return core_schema.no_info_plain_validator_function(_validate)
+
+
+def in_base_unit(value: Any, metavar: str) -> Any:
+    """`500ms` as 0.5 for the metavar `S`, `1kHz` as 1000 for `HZ`; anything else as it is."""
+    pattern, per_base_unit = _UNITS.get(metavar, (None, {}))
+    match = pattern.fullmatch(value) if pattern and isinstance(value, str) else None
+    return value if match is None else float(match[1]) / per_base_unit[match[2].lower()]
+
+
+def _validate(value: Any) -> Length:
+    if isinstance(value, Length):
+        return value
+    try:
+        return Length.parse(value)
+    except UsageError as error:
+        from pydantic_core import PydanticCustomError
+
+        reason = str(error).split(" is not a length", 1)[1]
+        raise PydanticCustomError("setting", "not a length{reason}", {"reason": reason}) from None
+
+
+def number_text(value: float, digits: int) -> str:
+    """A positive number with that many digits, and never as `1.2e+04`."""
+    return f"{value:.{digits}g}" if value < 10**digits - 0.5 else f"{value:.0f}"
+
+
+def time_text(seconds: float) -> str:
+    """A time in three digits, in ms or from 1 s on in s: `23.2 ms`, `3.56 s`."""
+    value, unit = (seconds, "s") if seconds >= 0.9995 else (seconds * 1000, "ms")
+    return f"{number_text(value, 3)} {unit}"

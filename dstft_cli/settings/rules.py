@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from dstft_cli.errors import UsageError
-from dstft_cli.settings.length import Length
+from dstft_cli.settings.option import Length
 
 if TYPE_CHECKING:
     from dstft_cli.settings.settings import Settings
@@ -27,8 +27,6 @@ _PICTURES = ("freq_scale", "fmin", "fmax", "db_range", "cmap", "format")
 
 @dataclass(frozen=True)
 class Contradiction:
-    """Settings that contradict each other."""
-
     names: tuple[str, ...]  # of the settings
     # called with the settings and the sample rate (Hz, None: not known yet)
     holds: Callable[[Any, float | None], bool]

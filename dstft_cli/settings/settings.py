@@ -14,9 +14,9 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Le, Predicate
 
 from dstft_cli.settings import rules
-from dstft_cli.settings.length import Length
 from dstft_cli.settings.option import (
     Declaration,
+    Length,
     annotations_of,
     check_text,
     declarations_of,
@@ -53,14 +53,8 @@ _compute, _output = partial(option, COMPUTE), partial(option, OUTPUT)
 class Settings:
     """All settings of one run. A field is an option name with `_`, and a YAML key.
 
-    Values may be text as on the command line: `25ms`, `1kHz`, `auto` for the default.
-    `dstft_cli.settings.merge` reads all sources and checks the rules.
-
-    Attributes:
-        ranks: rank of each name that was given (see `rules`); not an option.
-
-    Raises:
-        pydantic.ValidationError: a value is of the wrong kind or out of its range.
+    Values may be text as on the command line: `25ms`, `1kHz`, `auto` for the default; else
+    `pydantic.ValidationError`. `dstft_cli.settings.merge` reads all sources and checks the rules.
     """
 
     # input
@@ -326,6 +320,7 @@ class Settings:
         ),
     ] = None
 
+    # rank of each name that was given (see `rules`); not an option
     ranks: Mapping[str, int] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -350,11 +345,8 @@ class Settings:
 
     def as_dict(self) -> dict[str, Any]:
         """All settings as JSON values: lengths are numbers of samples or text such as `23ms`."""
-        return {name: _as_json(getattr(self, name)) for name in OPTIONS} | {
-            part.name: _as_json(getattr(self, part.name))
-            for part in fields(self)
-            if part.name not in OPTIONS and part.name != "ranks"
-        }
+        names = [part.name for part in fields(self) if part.name != "ranks"]
+        return {name: _as_json(getattr(self, name)) for name in names}
 
     def request_values(self, sample_rate: float) -> dict[str, Any]:
         """The values of `fit.Request`: lengths in samples, `n_fft` None for auto."""
@@ -437,4 +429,3 @@ SWEEP_OPTIONS = {
     for name, declared in declarations_of(SweepSettings).items()
     if declared.panel in (INPUT, COMPUTE) or name in (*_SWEEP, *_SWEEP_TOO)
 }
-"""The options of `dstft sweep`."""

@@ -48,26 +48,25 @@ def merge(
     only: Collection[str] | None = None,
     note: Callable[[str], None] = lambda text: None,
 ) -> Settings:
-    """The settings of a run.
+    """The settings of a run; UsageError, in one line with place and value, for a wrong one.
 
     Args:
         typed: field name -> text or value, only of options that were given.
         set_pairs: `key=value` texts, values as in YAML; the last one for a key counts.
-        config: YAML file with field names as keys.
-        kind: `Settings`, or a class that varies it.
         only: names that the command uses; None: all of `kind`.
         note: called with a sentence for each typed option without effect.
-
-    Raises:
-        UsageError: one line with the place, the value and what is allowed.
     """
     options = options_of(kind)
     names = set(options if only is None else only)
-    given = {
-        **_from_config(config, options),
-        **from_pairs(set_pairs, options),
-        **from_typed(typed, options),
-    }
+    given = {}
+    for item in read_items(config) if config is not None else ():
+        where = f"{config}:{item.line}"
+        if item.key in BATCH_KEYS:
+            raise UsageError(f"{where}: {item.key} belongs to a batch: run dstft batch {config}")
+        check_key(item.key, f"{where}: ", options)
+        value = scalar(item.node, f"{where}: {item.key}")
+        given[item.key] = from_line(item.key, value, where, options)
+    given |= {**from_pairs(set_pairs, options), **from_typed(typed, options)}
     for name, entry in given.items():
         if name not in names and entry.rank == TYPED:
             note(f"{entry.within} has no effect on this command")
@@ -81,10 +80,7 @@ def settings_of(
     only: Collection[str] | None = None,
     note: Callable[[str], None] = lambda text: None,
 ) -> Settings:
-    """The settings made of these values and of the preset they name.
-
-    Arguments and errors are those of `merge`.
-    """
+    """The settings made of these values and of the preset they name, as in `merge`."""
     options = options_of(kind)
     preset = given["preset"].value if "preset" in given else None
     below = preset_values(preset) if preset in options["preset"].choices else {}
@@ -117,13 +113,11 @@ def settings_of(
 
 
 def settings_in_record(values: Mapping[str, Any]) -> Settings:
-    """The settings in a `result.json`."""
     known = {name: value for name, value in values.items() if name != "preset"}
     return rules.settle(Settings(**known))[0]
 
 
 def preset_values(name: str) -> dict[str, Given]:
-    """The settings of a preset."""
     package = Path(__file__).parents[1]
     installed = package / "presets" / f"{name}.yaml"
     path = installed if installed.exists() else package.parent / "configs" / f"{name}.yaml"
@@ -171,18 +165,6 @@ def from_pairs(
     return given
 
 
-def _from_config(config: Path | None, options: Mapping[str, Declaration]) -> dict[str, Given]:
-    given = {}
-    for item in read_items(config) if config is not None else ():
-        where = f"{config}:{item.line}"
-        if item.key in BATCH_KEYS:
-            raise UsageError(f"{where}: {item.key} belongs to a batch: run dstft batch {config}")
-        check_key(item.key, f"{where}: ", options)
-        value = scalar(item.node, f"{where}: {item.key}")
-        given[item.key] = from_line(item.key, value, where, options)
-    return given
-
-
 def from_line(
     name: str,
     value: str | None,
@@ -197,7 +179,6 @@ def from_line(
 
 
 def _or_default(value: str | None, declared: Declaration) -> Any:
-    """`value`, or the default for YAML's null."""
     return declared.default if value is None else value
 
 
@@ -211,7 +192,6 @@ def check_key(name: str, where: str, options: Mapping[str, Declaration] = OPTION
 def _explain(
     error: ValidationError, given: Mapping[str, Given], options: Mapping[str, Declaration]
 ) -> str:
-    """The first error of a validation, in one line."""
     problems = error.errors(include_url=False)
     name = str(problems[0]["loc"][0])
     start, declared = given[name].start, options[name]
@@ -232,13 +212,8 @@ def _quoted(value: Any) -> str:
     return shortened(text) if plain else repr(shortened(text) if text.isprintable() else text[:80])
 
 
-# YAML
-
-
 @dataclass(frozen=True)
 class Item:
-    """One key of a mapping, with the node of its value."""
-
     key: str
     node: Any
     line: int
@@ -257,7 +232,6 @@ def read_items(path: Path, *, option: str = "config", largest: int = _LARGEST) -
 
 
 def items(mapping: Any, path: Path) -> list[Item]:
-    """Keys and values of a mapping node."""
     found: dict[str, Item] = {}
     for key_node, value_node in mapping.value:
         line = line_of(key_node)
@@ -274,7 +248,6 @@ def items(mapping: Any, path: Path) -> list[Item]:
 
 
 def line_of(node: Any) -> int:
-    """The line a node begins on, from 1."""
     return int(node.start_mark.line) + 1
 
 
@@ -289,7 +262,6 @@ def scalar(node: Any, where: str) -> str | None:
 
 
 def _parse_scalar(text: str, where: str) -> str | None:
-    """One YAML value as text, or None for null."""
     if text.strip() == "-":  # standard output; in YAML it would be an empty list
         return "-"
     node = _compose(text, lambda line: where)
@@ -329,11 +301,16 @@ def _compose(text: str, where: Callable[[int], str]) -> Any:
     fast = len(text) >= _SLOW_FROM and getattr(yaml, "CSafeLoader", None)
     loader = fast or yaml.SafeLoader
     try:
-        line = _too_deep(yaml.parse(text, Loader=loader))
-        if line:
-            raise UsageError(
-                f"{where(line)}: nested above {_DEEPEST} levels: write one 'key: value' a line"
-            )
+        depth = 0
+        events: Iterator[Any] = yaml.parse(text, Loader=loader)
+        for event in events:  # composing is recursive
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            if depth > _DEEPEST:
+                place = where(int(event.start_mark.line) + 1)
+                raise UsageError(
+                    f"{place}: nested above {_DEEPEST} levels: write one 'key: value' a line"
+                )
         return yaml.compose(text, Loader=loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
@@ -343,16 +320,3 @@ def _compose(text: str, where: Callable[[int], str]) -> Any:
         raise UsageError(f"{place}: not valid YAML: {problem}: correct this line") from None
     except yaml.YAMLError:
         raise UsageError(f"{where(1)}: not valid YAML: remove its control characters") from None
-
-
-def _too_deep(events: Iterator[Any]) -> int:
-    """The line where the nesting is too deep (composing is recursive), or 0."""
-    import yaml
-
-    depth = 0
-    for event in events:
-        depth += isinstance(event, yaml.CollectionStartEvent)
-        depth -= isinstance(event, yaml.CollectionEndEvent)
-        if depth > _DEEPEST:
-            return int(event.start_mark.line) + 1
-    return 0

@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 from dstft_cli.audio import load, probe
-from dstft_cli.audio.filters import Block
+from dstft_cli.audio.blocks import Block
 from dstft_cli.errors import InputError, UsageError
 
 from .recordings import RATE, stereo

@@ -14,8 +14,7 @@ from batch.batch_example import clip
 from dstft_cli._version import __version__
 from dstft_cli.batch import from_list, make_plan
 from dstft_cli.batch.journal import Journal
-from dstft_cli.batch.run import Watch, kept_rows
-from dstft_cli.batch.summary import write_summary
+from dstft_cli.batch.run import Watch, kept_rows, write_summary
 from dstft_cli.batch.worker import ENTRY, content_digest, job_key
 from dstft_cli.errors import OutputError, UsageError
 

@@ -12,7 +12,6 @@ import soundfile
 import torch
 
 from dstft_cli.experiments import classification, hops, tracking, windows
-from dstft_cli.experiments.findings import Spread, shown, spread, verdict
 from dstft_cli.experiments.hops import CASES, Placed
 from dstft_cli.experiments.signals import (
     CLASSES,
@@ -21,6 +20,7 @@ from dstft_cli.experiments.signals import (
     swinging_tone,
     wandering_tones,
 )
+from dstft_cli.experiments.training import Spread, shown, spread, verdict
 
 DOCS = Path(__file__).parents[2] / "docs"
 WINDOWS = windows.Size(samples=3000, n_fft=200, hop_length=40)

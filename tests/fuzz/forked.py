@@ -16,8 +16,8 @@ COMPUTING = 20  # s of processor time
 TIMEOUT = 120.0  # s of waiting; more than computing takes, for the machine may be busy
 LARGEST_MB = 2000
 MEMORY = 2 << 30  # bytes, above what the imports have mapped
-WARMED = ("run.output", "run.apply", "run.reconstruct", "report", "plot.pictures", "cli.optimize",
-          "cli.batch", "cli.apply", "cli.reconstruct", "cli.report")  # fmt: skip
+WARMED = ("run.output", "run.apply", "report", "plot.pictures", "cli.commands",
+          "cli.batch")  # fmt: skip
 
 
 @dataclass(frozen=True)

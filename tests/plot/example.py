@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.text import Text
 
-from dstft_cli.plot.comparison import Comparison, comparison_figure
 from dstft_cli.plot.pixels import PixelGrid, PixelPool
+from dstft_cli.plot.spectrogram import Comparison, comparison_figure
 
 RATE = 8000.0
 FRAMES, BINS = 40, 65

@@ -14,8 +14,10 @@ from matplotlib.text import Text
 
 from dstft_cli.errors import UsageError
 from dstft_cli.plot import axes as module
-from dstft_cli.plot import can_draw, check_cmap, frequency_range
+from dstft_cli.plot import frequency_range
 from dstft_cli.plot.axes import (
+    can_draw,
+    check_cmap,
     clean_title,
     describe_length,
     frequency_ticks,

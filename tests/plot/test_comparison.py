@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from dstft_cli.plot.comparison import Comparison, comparison_figure, map_colours
+from dstft_cli.plot.spectrogram import Comparison, comparison_figure, map_colours
 
 from .example import (
     BINS,

@@ -1,0 +1,349 @@
+"""The commands `dstft optimize`, `sweep`, `apply`, `reconstruct`, `report` and `reproduce`.
+
+What they run imports torch, NumPy or Pillow: later than errors of the command line, and not for `--help`.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dstft_cli.cli import console, summary
+from dstft_cli.cli.options import (
+    Config,
+    Directory,
+    Force,
+    Input,
+    SetPairs,
+    check_choice,
+    command,
+    some_path,
+    some_text,
+)
+from dstft_cli.errors import UsageError, counted, shortened
+from dstft_cli.settings import (
+    EXPERIMENTS,
+    OPTIONS,
+    RUN_OPTIONS,
+    SUBTYPES,
+    SWEEP_OPTIONS,
+    Settings,
+    SweepSettings,
+    merge,
+)
+from dstft_cli.settings.option import option
+
+if TYPE_CHECKING:
+    from dstft_cli.run.optimize import JobOutcome
+
+_APPLY = {name: OPTIONS[name] for name in (*RUN_OPTIONS, "preset")}
+_APPLY["criterion"] = OPTIONS["criterion"].varied(
+    help="Criterion to evaluate. module:object is run only if it is named here.",
+    show_default="that of DIR, unless it is module:object",
+)
+
+
+_output = partial(option, "Output")
+_place = partial(_output, flags=("-o", "--output"))
+
+
+def _run_job(
+    job: Callable[..., JobOutcome],
+    settings: Settings,
+    lines: Callable[[Mapping[str, Any], Path | None], list[str]],
+    *,
+    quiet: bool,
+) -> None:
+    """Runs a job with its streams and prints what `lines` makes of the record and its directory.
+
+    The job imports torch when it is called, so that errors of the command line come first.
+    """
+    carrier = next(iter(settings.streams), "")  # the option that sends data to standard output
+    binary = f"`{carrier}` -" if carrier in ("png", "npy") else ""
+    stdout = console.data_output(binary) if carrier else None
+    with console.progress_bar(quiet) as progress:
+        outcome = job(stdout=stdout, progress=progress)
+    if not quiet:
+        found = [] if carrier else lines(outcome.result_json, outcome.output)
+        console.print_outcome(outcome.result_json.get("warnings", []), found)
+
+
+def _note(quiet: bool) -> Callable[[str], None]:
+    return (lambda text: None) if quiet else console.note
+
+
+def _optimize(
+    source: Input,
+    typed: Mapping[str, Any],
+    config: Config = None,
+    set_pairs: SetPairs = None,
+    quiet: bool = False,
+    verbose: bool = False,
+) -> None:
+    settings = merge(typed, set_pairs or (), config, note=_note(quiet))
+
+    def job(**streams: Any) -> JobOutcome:
+        from dstft_cli.run.optimize import run_optimize
+
+        return run_optimize(source, settings, **streams)
+
+    _run_job(job, settings, summary.result_lines, quiet=quiet)
+
+
+optimize = command(
+    _optimize,
+    help="Learn the best window length for the recording INPUT and write its spectrogram.\n\n"
+    "L is a length: samples (1024) or a time (23ms). HZ takes units too (1kHz). Options override "
+    "--set, --set overrides --config, --config overrides --preset.",
+    examples="dstft optimize speech.wav --preset speech\n\n"
+    "dstft optimize song.flac --window-mode time -o song\n\n"
+    "dstft optimize bird.wav --highpass 500Hz --win-length-max 40ms --freq-scale mel",
+    options=OPTIONS,
+    short=True,
+)
+
+
+def _sweep(
+    source: Input,
+    typed: Mapping[str, Any],
+    config: Config = None,
+    set_pairs: SetPairs = None,
+    quiet: bool = False,
+    verbose: bool = False,
+) -> None:
+    own: Any = {"kind": SweepSettings, "only": SWEEP_OPTIONS, "note": _note(quiet)}
+    settings = merge(typed, set_pairs or (), config, **own)
+    assert isinstance(settings, SweepSettings)
+
+    def job(**streams: Any) -> JobOutcome:
+        from dstft_cli.run.optimize import run_sweep
+
+        return run_sweep(source, settings, **streams)
+
+    _run_job(job, settings, summary.sweep_lines, quiet=quiet)
+
+
+sweep = command(
+    _sweep,
+    help="Show a criterion against the window length for the recording INPUT: which n_fft to use, and "
+    "whether it matters.\n\n"
+    "Only the optimum of each curve is learned. Losses are in nats: 0.7 means twice as many "
+    "occupied cells as with the best length.",
+    examples="dstft sweep speech.wav\n\n"
+    "dstft sweep speech.wav --criterion all --csv curves.csv\n\n"
+    "dstft sweep speech.wav --n-fft 2048 --json",
+    options=SWEEP_OPTIONS,
+)
+
+
+def _apply(
+    directory: Directory,
+    source: Input,
+    typed: Mapping[str, Any],
+    quiet: bool = False,
+    verbose: bool = False,
+) -> None:
+    settings = merge(typed, only=_APPLY, note=_note(quiet))
+    if directory.is_file() and Path(source).is_dir():
+        raise UsageError(
+            f"{shortened(directory)} is a file and {shortened(source)} a directory: "
+            "the order is dstft apply DIR INPUT"
+        )
+
+    def job(**streams: Any) -> JobOutcome:
+        from dstft_cli.run.apply import run_apply
+
+        return run_apply(directory, source, settings, **streams)
+
+    _run_job(job, settings, summary.result_lines, quiet=quiet)
+
+
+apply = command(
+    _apply,
+    help="Write the spectrogram of INPUT with the window learned in DIR.\n\n"
+    "DIR was written by dstft optimize. A single window length fits any "
+    "recording; at another sample rate it keeps its duration. Window lengths per frame need a recording "
+    "of the same sample rate and duration.",
+    examples="dstft apply speech-dstft other.wav\n\n"
+    "dstft apply speech-dstft other.wav -o other --freq-scale mel\n\n"
+    "dstft apply speech-dstft other.wav --json",
+    options=_APPLY,
+)
+
+
+def _reconstruct(
+    directory: Directory,
+    output: Annotated[
+        str | None,
+        _place(
+            "Sound file to write, .wav or .flac. -: a WAV on standard output.",
+            "PATH|-",
+            default="DIR-reconstructed.wav",
+            parser=some_text,
+        ),
+    ] = None,
+    subtype: Annotated[
+        str | None,
+        _output(
+            f"Format of the samples: {', '.join(SUBTYPES)}.",
+            "NAME",
+            default="FLOAT; PCM_24 in .flac",
+            autocompletion=lambda: list(SUBTYPES),
+        ),
+    ] = None,
+    force: Force = False,
+    quiet: bool = False,
+    verbose: bool = False,
+) -> None:
+    if subtype is not None:
+        check_choice("`subtype`", subtype, SUBTYPES)
+    to_stdout = output == "-"
+    stdout = console.data_output("`output` -") if to_stdout else None
+    # imports torch: errors of the command line come first
+    from dstft_cli.run.apply import run_reconstruct
+
+    with console.progress_bar(quiet) as progress:
+        lines, warnings = run_reconstruct(
+            directory, output, subtype=subtype, force=force, stdout=stdout, progress=progress
+        )
+    if not quiet:
+        console.print_outcome(warnings, [] if to_stdout else lines)
+
+
+reconstruct = command(
+    _reconstruct,
+    help="Compute the audio from the transform saved in DIR.\n\n"
+    "DIR was written with --save-stft; it holds stft.npy and parameters.npz. If the windows overlap, the "
+    "samples are exact up to rounding. If lengths vary with frequency, least squares compute them.",
+    examples="dstft reconstruct speech-dstft\n\ndstft reconstruct speech-dstft -o speech.flac",
+)
+
+
+def _report(
+    directory: Directory,
+    output: Annotated[
+        Path | None,
+        _place("HTML file to write.", "FILE", default="DIR/report.html", parser=some_path),
+    ] = None,
+    title: Annotated[
+        str | None, _output("Title of the page.", "TEXT", default="Results in DIR")
+    ] = None,
+    force: Force = False,
+    quiet: bool = False,
+    verbose: bool = False,
+) -> None:
+    # --help must not import NumPy or Pillow
+    from dstft_cli.report import build_report
+
+    with console.progress_bar(quiet) as progress:
+        done = build_report(directory, output=output, title=title, force=force, progress=progress)
+    if not quiet:
+        console.print_outcome(done.warnings, done.summary)
+
+
+report = command(
+    _report,
+    help="Show all results in DIR and below it on one HTML page.\n\n"
+    "The page needs no network: a table with small pictures, which can be sorted and searched. Its "
+    "links to full pictures are relative, so it stays with the results.",
+    examples="dstft report results",
+)
+
+
+def _reproduce(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help=f"One of {', '.join(EXPERIMENTS)}.",
+            autocompletion=lambda: list(EXPERIMENTS),
+        ),
+    ],
+    typed: Mapping[str, Any],
+    data: Annotated[
+        Path | None,
+        option(
+            "Input",
+            "Recordings for classification: one folder of sound files per class.",
+            "DIR",
+            default="synthetic sounds",
+            parser=some_path,
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        _place("Directory of the results.", "DIR", default="NAME-dstft", parser=some_path),
+    ] = None,
+    as_csv: Annotated[
+        bool,
+        _output(
+            "Write the table to standard output as CSV, and nothing else there.", flags=("--csv",)
+        ),
+    ] = False,
+    quiet: bool = False,
+    verbose: bool = False,
+) -> None:
+    settings = merge(typed)
+    check_choice("experiment", name, EXPERIMENTS)
+    # imports torch: errors of the command line come first
+    from dstft_cli.experiments import run_experiments
+
+    with console.progress_bar(quiet) as progress:
+        done = run_experiments(
+            name,
+            output=output,
+            force=settings.force,
+            seed=settings.seed,
+            threads=settings.threads,
+            data=data,
+            progress=progress,
+        )
+    for experiment, seconds in done.seconds.items():
+        console.LOGGER.info(
+            "%s: %.1f s on %s", experiment, seconds, counted(done.threads, "thread")
+        )
+    if as_csv:
+        texts = []
+        for found in done.findings.values():  # in full precision
+            file = io.StringIO()
+            lines = csv.writer(file, lineterminator="\n")
+            lines.writerows([found.table.columns, *found.table.rows])
+            texts.append(file.getvalue())
+        typer.echo("\n".join(texts), nl=False)
+    elif not quiet:
+        for experiment, found in done.findings.items():
+            typer.echo(found.title)
+            if sys.stdout is not None and sys.stdout.isatty():
+                from rich.console import Console
+                from rich.table import Table
+                from rich.text import Text
+
+                shown = Table(*found.table.columns)
+                for row in found.table.text():
+                    shown.add_row(*map(Text, row))
+                Console().print(shown)
+            else:
+                for line in console.table(found.table.columns, found.table.text()):
+                    typer.echo(line)
+            for note in found.notes:
+                typer.echo(f"- {note}")
+            typer.echo(f"{done.seconds[experiment]:.0f} s\n")
+        typer.echo(f"output  {done.output}")
+
+
+reproduce = command(
+    _reproduce,
+    help="Run the experiment NAME and write NAME.json and pictures.\n\n"
+    "windows: all window modes against every whole window length. hops: frames that move. tracking "
+    "and classification: a window learned together with a network, against fixed windows. Each takes "
+    "up to three minutes on two cores.",
+    examples="dstft reproduce windows",
+    options={name: OPTIONS[name] for name in ("force", "seed", "threads")},
+)
