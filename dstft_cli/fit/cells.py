@@ -22,7 +22,7 @@ from dstft_cli.fit.evaluator import (
     powers,
     spectrum_powers,
 )
-from dstft_cli.fit.variables import Neighbours
+from dstft_cli.fit.path import Neighbours
 from dstft_cli.stft import CellOperator, MatrixBank, Samples, Transform, few_lengths
 
 FloatArray = NDArray[np.float64]
@@ -196,11 +196,7 @@ class CellEvaluator(Evaluator):
 
 
 class FrequencyEvaluator(CellEvaluator):
-    """As `CellEvaluator`, with bands of bins as rows: lengths are `[1, 1]` or `[F, 1]`, moments `[R, J]`.
-
-    Where frames lie at few places between samples, lengths that differ go through one matrix
-    product per block of frames (`stft.bank`).
-    """
+    """As `CellEvaluator`, with bands of bins as rows; lengths are `[1, 1]` or `[F, 1]`."""
 
     def __init__(
         self,

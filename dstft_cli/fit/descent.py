@@ -76,14 +76,7 @@ class _NonFiniteError(Exception):
 def descend(
     objective: Objective[Found], variables: Variables, schedule: Schedule, on_step: OnStep[Found]
 ) -> Descent[Found]:
-    """Minimises `objective` within the bounds of its variables.
-
-    Args:
-        objective: from `z` `[V]` to value, gradient and what is found there.
-        variables: where it begins.
-        schedule: how it goes on.
-        on_step: called after each step with what was found there.
-    """
+    """Minimises `objective` within the bounds of its variables; `on_step` gets what each step found."""
     if np.array_equal(variables.low, variables.high):  # nothing can move
         return Descent(None, StopReason.CONVERGED)
     if schedule.max_steps == 0:

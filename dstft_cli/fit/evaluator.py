@@ -20,7 +20,7 @@ from torch import Tensor
 
 from dstft_cli.criteria import Criterion, Gini
 from dstft_cli.fit.centers import quadrature_weights
-from dstft_cli.fit.variables import Neighbours
+from dstft_cli.fit.path import Neighbours
 from dstft_cli.records import Progress
 from dstft_cli.stft import Frames, Samples, Transform, map_in_order
 
@@ -147,11 +147,7 @@ class Evaluator:
         return np.zeros(T, dtype=np.int64) if len(row) == 1 else np.arange(T)
 
     def table(self, lengths: FloatArray) -> NDArray[np.floating[Any]]:
-        """Moments per row for each of M fixed lengths, `[R, M, J]`, in one read of the signal.
-
-        In the dtype of the transform: float32 halves the memory of an hour's table; each entry is a
-        float64 sum rounded once.
-        """
+        """Moments per row for M fixed lengths, `[R, M, J]`, float64 sums in the dtype of the transform."""
         table = np.zeros((len(self.weights), len(lengths), self._moments), dtype=self._table_dtype)
         windows = self._windows_of_all(lengths)
 
@@ -317,10 +313,7 @@ def _largest_gain(transform: Transform) -> float:
 
 
 def powers(power: float, squared: Tensor, *inner: Tensor) -> tuple[Tensor, ...]:
-    """`a` and each `∂a = p |X|^(p−2) Re(X̄ ∂X)`, zero where X = 0, from `|X|²` and `Re(X̄ ∂X)`.
-
-    The latter are overwritten.
-    """
+    """`a`, and `∂a = p |X|^(p−2) Re(X̄ ∂X)`, 0 where X = 0; overwrites the `Re(X̄ ∂X)` given."""
     if power == 2:
         return squared, *(product.mul_(2) for product in inner)
     if not inner:

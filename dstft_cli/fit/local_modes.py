@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dstft_cli.criteria.tiling import Tiling
+from dstft_cli.criteria.local import Tiling
 from dstft_cli.errors import UsageError
 from dstft_cli.fit.descent import Schedule
 from dstft_cli.fit.local_descent import (
@@ -31,10 +31,9 @@ from dstft_cli.fit.local_search import (
     price_of_change,
     soft_choice,
 )
-from dstft_cli.fit.noise import Noise, noise_in
 from dstft_cli.fit.plan import Plan
 from dstft_cli.fit.problem import Problem
-from dstft_cli.fit.tiles import Sound
+from dstft_cli.fit.tiles import Noise, Sound, noise_in
 from dstft_cli.records import StopReason
 
 Array = NDArray[np.float64]
@@ -53,13 +52,7 @@ class LocalTask:
     @property
     def logs(self) -> Array:
         """ln θ of the tabulated lengths, `[M]`."""
-        logs: Array = np.log(self.tiling.lengths)
-        return logs
-
-    @property
-    def width(self) -> float:
-        """Distance of the tabulated ln θ; 0 for one."""
-        return float(self.logs[-1] - self.logs[0]) / max(len(self.logs) - 1, 1)
+        return np.asarray(np.log(self.tiling.lengths))
 
     @property
     def least(self) -> Tensor:
@@ -72,22 +65,23 @@ class LocalTask:
         optimizer = auto if asked.optimizer == "auto" else asked.optimizer
         return Schedule(optimizer, asked.lr, asked.max_steps, asked.tolerance)
 
+    def rows(self, record: Record, *, frames: bool = False) -> Rows:
+        """Costs of rows, from one pass over the signal."""
+        rows = Rows(frames)
+        for costs in costs_of(self.sound, self.tiling, self.reference):
+            rows.add(costs)
+        record.evaluations += len(self.logs)
+        return rows
+
 
 @dataclass(frozen=True)
 class Step:
-    """A step on the way.
+    """A step on the way."""
 
-    Attributes:
-        phase: as in `Trajectory`.
-        moment: when it ended, of `time.perf_counter`.
-        value: J.
-        logs: ln θ: `[1]` for one length, `[R]` of the rows, or `[B, U]` or `[B, 1]` of the tiles.
-    """
-
-    phase: str
-    moment: float
-    value: float
-    logs: NDArray[np.float32]
+    phase: str  # as in `Trajectory`
+    moment: float  # when it ended, of `time.perf_counter`
+    value: float  # J
+    logs: NDArray[np.float32]  # ln θ: `[1]`, `[R]` of rows, or `[B, U]` or `[B, 1]` of tiles
 
 
 @dataclass
@@ -104,37 +98,23 @@ class Record:
 
 @dataclass(frozen=True)
 class Learned:
-    """Lengths, and what they attain.
+    """Lengths, and what they attain."""
 
-    Attributes:
-        logs: ln θ: `[R]` of the rows, or `[B, U]` of the tiles.
-        constant: J of each tabulated length, `[M]`.
-        start, value: J of the start and of the result, without the price of change.
-        bound: least J of the tabulated lengths, proved; None where nothing was searched.
-        row, importance: lengths and their shares in J, `[R]`, for the notes.
-        stop_reason: why it ended.
-        searched: when the descent began, of `time.perf_counter`.
-    """
-
-    logs: NDArray[np.floating]
-    constant: Array
-    start: float
+    logs: NDArray[np.floating]  # ln θ: `[R]` of the rows, or `[B, U]` of the tiles
+    constant: Array  # J of each tabulated length, `[M]`
+    start: float  # J of the start and of the result, without the price of change
     value: float
-    bound: float | None
-    row: Array
+    bound: float | None  # least J of the tabulated lengths, proved; None: nothing was searched
+    row: Array  # lengths and their shares in J, `[R]`, for the notes
     importance: Array
     stop_reason: StopReason
-    searched: float
+    searched: float  # when the descent began, of `time.perf_counter`
 
 
 def learn_rows(task: LocalTask, record: Record) -> Learned:
     """One length for all, per frame or per band: table, exact path, descent."""
-    asked, logs, tiling = task.problem.request, task.logs, task.tiling
-    rows = Rows(frames=asked.window_mode == "time")
-    for costs in costs_of(task.sound, tiling, task.reference):
-        rows.add(costs)
-    record.evaluations += len(logs)
-    mode = asked.window_mode
+    asked, logs, mode = task.problem.request, task.logs, task.problem.request.window_mode
+    rows = task.rows(record, frames=mode == "time")
     table, shares = rows.table(mode)
     constant = rows.table("constant")[0][0]
     begin = np.array([math.log(task.plan.start)])
@@ -143,7 +123,7 @@ def learn_rows(task: LocalTask, record: Record) -> Learned:
     record.add("start", start, begin)
     price, bound, z, total = 0.0, None, begin.repeat(len(table)), start
     if mode in ("time", "frequency"):
-        price = price_of_change(task.problem.smoothness, mode, tiling, task.problem.length)
+        price = price_of_change(task.problem.smoothness, mode, task.tiling, task.problem.length)
     reason = StopReason.FIXED
     if asked.learns_lengths and asked.search:
         record_table(record, constant, logs)
@@ -203,9 +183,7 @@ def learn_tiles(task: LocalTask, record: Record) -> Learned:
     check_finite(task, start)
     best = int(constant.argmin())
     single, at = min((float(constant[best]), float(logs[best])), (start, float(begin[0])))
-    if (
-        asked.search and single < tiles.values[-1]
-    ):  # each tile then keeps to the one that costs less
+    if asked.search and single < tiles.values[-1]:  # each tile keeps to the one that costs less
         tiles = _walked(task, record, noise, _Tiles(task, together, at))
     if asked.search:
         record.add("start", start, begin)
@@ -216,17 +194,11 @@ def learn_tiles(task: LocalTask, record: Record) -> Learned:
     value, z = tiles.values[-1], tiles.logs
     if single < value:  # without a search, or by rounding
         value, z = single, np.maximum(np.full_like(z, at), task.least.numpy())
-    return Learned(
-        logs=z,
-        constant=constant,
-        start=start,
-        value=value,
-        bound=tiles.bound if asked.search else None,
-        row=tiling.lengths,
-        importance=tiles.shares,
-        stop_reason=tiles.stop_reason,
-        searched=time.perf_counter() - tiles.seconds,
-    )
+    searched, reason = time.perf_counter() - tiles.seconds, tiles.stop_reason
+    bound = tiles.bound / tiles.rows.total if asked.search else None
+    # in J, of the tiles with each tabulated length
+    shares = tiles.weights / max(float(tiles.weights.sum()), 1e-300)
+    return Learned(z, constant, start, value, bound, tiling.lengths, shares, reason, searched)
 
 
 def _walked(task: LocalTask, record: Record, noise: Noise | None, tiles: _Tiles) -> _Tiles:
@@ -239,13 +211,10 @@ def _walked(task: LocalTask, record: Record, noise: Noise | None, tiles: _Tiles)
 
 def _descend_together(task: LocalTask, record: Record, begin: Array) -> Array:
     """ln θ `[1]` at which one length for all ends from the start."""
-    rows = Rows()
-    for costs in costs_of(task.sound, task.tiling, task.reference):
-        rows.add(costs)
-    record.evaluations += len(task.logs)
-    table, shares = rows.table("constant")
-    check_finite(task, constant_cost(table[0], task.logs, begin[0]))
-    record.add("start", constant_cost(table[0], task.logs, begin[0]), begin)
+    table, shares = task.rows(record).table("constant")
+    start = constant_cost(table[0], task.logs, begin[0])
+    check_finite(task, start)
+    record.add("start", start, begin)
     if len(task.logs) < 2 or task.problem.request.max_steps == 0:
         return begin
     found = descend_rows(table, shares, task.logs, begin, 0.0, task.schedule())
@@ -255,14 +224,7 @@ def _descend_together(task: LocalTask, record: Record, begin: Array) -> Array:
 
 
 class _Tiles:
-    """Lengths of tiles, chunk after chunk.
-
-    Attributes:
-        rows: costs of the modes that share lengths.
-        values: J of each step so far, of all chunks together.
-        stop_reason: of the descent.
-        seconds: that the descent took.
-    """
+    """Lengths of tiles, chunk after chunk."""
 
     def __init__(self, task: LocalTask, together: Array, single: float | None = None) -> None:
         """`together`: ln θ `[1]` without a search. `single`: ln θ that no tile's choice may exceed."""
@@ -272,8 +234,8 @@ class _Tiles:
         self._task, self._together, self._single = task, float(together[0]), single
         self._done = 0  # tiles in time
         self._sums: list[float] = []
-        self._bound = 0.0
-        self._weights = np.zeros(len(task.logs))
+        self.bound = 0.0  # `Σ ω·cost` of the best tabulated length of each tile
+        self.weights = np.zeros(len(task.logs))
         bands, tiles = len(task.tiling.centers), len(task.tiling.times(task.sound.length))
         self._logs, self._sizes = np.empty((bands, tiles), np.float32), list[int]()
         self._whole = bands * tiles * (CELL_STEPS + 1) <= MOST_SHOWN
@@ -285,7 +247,7 @@ class _Tiles:
         self.rows.add(costs)
         allowed = torch.from_numpy(task.tiling.allowed)[:, :, None]
         best = costs.cost.masked_fill(~allowed, torch.inf).amin(0)
-        self._bound += float((costs.weight * best).sum(dtype=torch.float64))
+        self.bound += float((costs.weight * best).sum(dtype=torch.float64))
         trust = torch.ones_like(costs.weight) if costs.trust is None else costs.trust
         if asked.search:
             start = soft_choice(costs.cost if costs.settled is None else costs.settled, task.tiling)
@@ -334,27 +296,16 @@ class _Tiles:
         self._logs[:, self._done : end] = found.logs.numpy()
         self._done = end
         self._sizes.append(shape[1])
-        place = (found.logs.double() - self._task.logs[0]) / max(self._task.width, 1e-9)
-        index = place.round().long().clamp(0, len(self._weights) - 1).flatten()
-        self._weights += np.bincount(
-            index.numpy(), weight.double().flatten().numpy(), len(self._weights)
-        )
+        logs, last = self._task.logs, len(self.weights) - 1
+        width = max(float(logs[-1] - logs[0]) / max(last, 1), 1e-9)
+        place = (found.logs.double() - logs[0]) / width
+        index = place.round().long().clamp(0, last).flatten()
+        self.weights += np.bincount(index.numpy(), weight.double().flatten().numpy(), last + 1)
 
     @property
     def values(self) -> list[float]:
-        """J of each step."""
+        """J of each step so far, of all chunks together."""
         return [value / self.rows.total for value in self._sums]
-
-    @property
-    def bound(self) -> float:
-        """J of the best tabulated length of each tile."""
-        return self._bound / self.rows.total
-
-    @property
-    def shares(self) -> Array:
-        """Share in J of the tiles with each tabulated length, `[M]`."""
-        shares: Array = self._weights / max(float(self._weights.sum()), 1e-300)
-        return shares
 
     @property
     def logs(self) -> NDArray[np.float32]:

@@ -28,10 +28,7 @@ _ROUNDING = 1 + 1e-9
 
 @dataclass(frozen=True)
 class LengthBounds:
-    """Range of window lengths, samples: `SHORTEST_WINDOW ≤ low ≤ high ≤ n_fft`.
-
-    `low_option` and `high_option` name the parameter to change if an optimum lies on that bound.
-    """
+    """Range of window lengths, samples: `SHORTEST_WINDOW ≤ low ≤ high ≤ n_fft`."""
 
     low: float
     high: float

@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 from dstft_cli.criteria import Criterion, QuasiConvex, resolve
 from dstft_cli.criteria.local import check_local
 from dstft_cli.errors import InputError, UsageError
-from dstft_cli.fit.band import Band, band_within
 from dstft_cli.fit.cells import CellEvaluator, FrequencyEvaluator, Patches, choose_patches
 from dstft_cli.fit.evaluator import Compute, Evaluator
+from dstft_cli.fit.path import Neighbours
 from dstft_cli.fit.plan import LENGTHS_PER_OCTAVE, Plan, make_plan
-from dstft_cli.fit.request import Request, check_criterion, resolve_device
-from dstft_cli.fit.variables import Neighbours
+from dstft_cli.fit.request import Band, Request, band_within, check_criterion, resolve_device
 from dstft_cli.records import Progress
 from dstft_cli.stft import Samples, Transform
 
@@ -239,12 +238,7 @@ def check_length(samples: int) -> None:
 
 
 def usable_peak(samples: Samples, known: float | None, *, silence: bool = False) -> float:
-    """Largest absolute sample, computed if not known.
-
-    Raises:
-        InputError: the signal is too short, or silent unless `silence` is allowed, or a sample is not
-            finite.
-    """
+    """Largest absolute sample; InputError if the signal is too short, silent or not finite."""
     check_length(int(samples.shape[-1]))
     peak = peak_of(samples) if known is None else known
     if not (peak > 0 or silence):

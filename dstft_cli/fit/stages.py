@@ -22,12 +22,11 @@ from dstft_cli.fit.cells import CellEvaluator
 from dstft_cli.fit.centers import FreeCenters, FreeHop, HopRange
 from dstft_cli.fit.descent import Schedule, descend
 from dstft_cli.fit.evaluator import Evaluator, Slopes
-from dstft_cli.fit.objective import Candidate, Lengths, Objective, Positions
+from dstft_cli.fit.objective import Candidate, Lengths, Objective, Positions, State, Step, step_of
+from dstft_cli.fit.path import FreeLengths
 from dstft_cli.fit.plan import LENGTHS_PER_OCTAVE, Plan
 from dstft_cli.fit.problem import Problem
-from dstft_cli.fit.steps import State, Step, step_of
 from dstft_cli.fit.table import CHANCE, Table, fixed_scores, is_featureless, search_lengths
-from dstft_cli.fit.variables import FreeLengths
 from dstft_cli.records import StopReason
 
 Array = NDArray[np.float64]
@@ -89,15 +88,7 @@ class Task:
 
 
 def run_stages(task: Task, began: float) -> tuple[State, dict[str, float]]:
-    """Start, search if asked for, descent if it has steps; the best is evaluated once more.
-
-    Returns:
-        The final state of the fit, with a length for every row if they vary, and the seconds of
-        search and descent.
-
-    Raises:
-        UsageError: the criterion is not finite at the start.
-    """
+    """The final state, with a length for every row if they vary, and the seconds of search and descent."""
     asked, seconds = task.problem.request, {"search": 0.0, "descent": 0.0}
     now = start(task)
     if asked.learns_lengths or asked.learns_positions:
@@ -361,11 +352,7 @@ def descend_lengths(task: Task, now: State) -> State:
 def descend_positions(
     task: Task, now: State, start: Candidate, *, lengths_move: bool = True
 ) -> tuple[State, Array]:
-    """The result of a descent of positions, and of lengths unless they are fixed.
-
-    Returns:
-        The state of the fit, and the centres at the end of the descent, `[T]`.
-    """
+    """State and centres `[T]` after a descent of positions, and of lengths unless they are fixed."""
     evaluator = task.moved(now.evaluator, start.centers)
     now = replace(now, evaluator=evaluator)
     evaluate = partial(_at_positions, task, evaluator)

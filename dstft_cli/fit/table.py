@@ -22,8 +22,7 @@ from numpy.typing import NDArray
 
 from dstft_cli.criteria import Criterion, Kurtosis, QuasiConvex
 from dstft_cli.fit.evaluator import Evaluator
-from dstft_cli.fit.path import cheapest_assignment
-from dstft_cli.fit.variables import FreeLengths, Neighbours
+from dstft_cli.fit.path import FreeLengths, Neighbours, cheapest_assignment
 from dstft_cli.records import LITTLE
 
 Array = NDArray[np.float64]
@@ -57,14 +56,7 @@ class Found:
 
 
 class TabulatedProblem:
-    """Choosing one of M lengths for each of T frames.
-
-    Args:
-        table: moments, `[T, M, J]`.
-        weights: quadrature weights of the frames, `[T]`.
-        criterion: with its ranks fixed, if it needs ranks.
-        cells: weighted number of time-frequency cells.
-    """
+    """Choosing one of M lengths for each of T frames (rows)."""
 
     def __init__(self, table: Table, weights: Array, criterion: Criterion, cells: float) -> None:
         self.table = table
@@ -102,13 +94,7 @@ class TabulatedProblem:
         return found
 
     def smooth(self, positions: Array, neighbours: Neighbours, start: Assignment) -> Found:
-        """The best assignment found with a penalty on changes between neighbours.
-
-        Args:
-            positions: logarithms of the M lengths, strictly increasing.
-            neighbours: of the rows, with penalties above 0 in units of the score.
-            start: assignment whose sums the score is linearised at first.
-        """
+        """The best assignment found with a penalty on changes between neighbours."""
         found = self._by_linearisation(
             lambda cost, last: cheapest_assignment(cost, positions, neighbours, last),
             start,
@@ -296,10 +282,7 @@ class TabulatedProblem:
 
 
 def keep_neighbours_where_silent(assignment: Assignment, table: Table) -> Assignment:
-    """Frames whose moments do not depend on the length take that of the nearest frame before.
-
-    Frames of silence before the first sound take the length of the first sound.
-    """
+    """Silent frames take the length of the nearest frame with sound before, the first ones after."""
     telling = (table != table[:, :1]).any(axis=(1, 2))
     if not telling.any():
         return assignment
@@ -340,10 +323,7 @@ def search_lengths(
 
 
 def fixed_scores(evaluator: Evaluator, table: Table | None, lengths: Array) -> tuple[Array, Array]:
-    """Score `[M]` and sums `[M, J]` of each length of a table used for all frames.
-
-    A ranked criterion ranks the cells again for each length, so it has no table.
-    """
+    """Score `[M]` and sums `[M, J]` of each length used for all frames; a ranked criterion has no table."""
     if table is None:
         sums = np.stack([evaluator.total(np.array([[length]])) for length in lengths])
     else:

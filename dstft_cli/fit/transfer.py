@@ -15,16 +15,16 @@ import torch
 from numpy.typing import NDArray
 
 from dstft_cli.errors import InputError, UsageError
-from dstft_cli.fit.band import Band
 from dstft_cli.fit.cells import CellEvaluator, Patches
 from dstft_cli.fit.centers import centered_centers, uniform_centers
 from dstft_cli.fit.evaluator import Evaluator
-from dstft_cli.fit.local_plan import local_plan
-from dstft_cli.fit.local_value import local_value
-from dstft_cli.fit.n_fft import choose_n_fft
+from dstft_cli.fit.local_descent import spline_costs
+from dstft_cli.fit.local_search import costs_of, reference_level
+from dstft_cli.fit.n_fft import choose_n_fft, local_plan, tiling_of
 from dstft_cli.fit.plan import MOST_FRAMES, REACH, SMALLEST_FFT
 from dstft_cli.fit.problem import Problem, as_channels, check_length
-from dstft_cli.fit.request import Request
+from dstft_cli.fit.request import Band, Request
+from dstft_cli.fit.tiles import Sound
 from dstft_cli.records import (
     LARGEST_FFT,
     SHORTEST_WINDOW,
@@ -65,23 +65,14 @@ class Learned(Protocol):
 
 @dataclass(frozen=True)
 class Transferred:
-    """Parameters that fit another recording.
-
-    Attributes:
-        n_fft: FFT size, samples.
-        window_length: samples, `[1, 1]`, `[1, T]`, `[F, 1]` or `[F, T]`; of the tiles of a map.
-        hop_length: distance of frame centres where it is uniform, samples.
-        frame_centers: samples, `[T]`.
-        notes: what was changed.
-        length_map: lengths of all cells, where they are kept on tiles.
-    """
+    """Parameters that fit another recording."""
 
     n_fft: int
-    window_length: FloatArray
-    hop_length: float
-    frame_centers: FloatArray
-    notes: tuple[Note, ...] = ()
-    length_map: LengthMap | None = None
+    window_length: FloatArray  # samples, `[1, 1]`, `[1, T]`, `[F, 1]` or `[F, T]`; of a map's tiles
+    hop_length: float  # distance of frame centres where it is uniform, samples
+    frame_centers: FloatArray  # samples, `[T]`
+    notes: tuple[Note, ...] = ()  # what was changed
+    length_map: LengthMap | None = None  # lengths of all cells, where they are kept on tiles
 
 
 def apply_learned(
@@ -132,13 +123,8 @@ def apply_learned(
         problem = Problem.of(samples, asked, peak, progress)
         name, direction = problem.criterion.name, "minimize"
         if local:
-            value = local_value(
-                problem,
-                fitting.window_length,
-                fitting.length_map,
-                fitting.frame_centers,
-                fitting.n_fft,
-            )
+            lengths, tiles = fitting.window_length, fitting.length_map
+            value = local_value(problem, lengths, tiles, fitting.frame_centers, fitting.n_fft)
         else:
             evaluator = _evaluator(problem, fitting, learned, bins)
             sums = torch.from_numpy(evaluator.total(fitting.window_length.astype(np.float64)))
@@ -265,13 +251,9 @@ def transfer(learned: Learned, hop_length: float, samples: int, sample_rate: flo
     check_length(samples)
     hop = _uniform_hop(learned, hop_length)
     if samples == learned.samples and sample_rate == learned.sample_rate:
-        return Transferred(
-            learned.n_fft,
-            learned.window_length,
-            hop or hop_length,
-            learned.frame_centers,
-            length_map=learned.length_map,
-        )
+        lengths, centers = learned.window_length, learned.frame_centers
+        hop = hop or hop_length
+        return Transferred(learned.n_fft, lengths, hop, centers, length_map=learned.length_map)
     tiles = learned.length_map
     if learned.window_length.shape[1] == 1 and hop is not None and tiles is None:
         return _global(learned, hop, samples, sample_rate)
@@ -368,3 +350,34 @@ def _global(learned: Learned, hop_length: float, samples: int, sample_rate: floa
     )
     hop, note = hop_length * scale, Note("learned_elsewhere", detail=changed)
     return Transferred(n_fft, np.minimum(scaled, n_fft), hop, place(samples, hop), (note,))
+
+
+def local_value(
+    problem: Problem,
+    lengths: FloatArray,
+    tiles: LengthMap | None,
+    centers: FloatArray,
+    n_fft: int,
+) -> float:
+    """J of lengths `[1, 1]`, `[1, T]`, `[F, 1]` or of tiles, on those that a fit would have."""
+    tiling, sound = tiling_of(problem, local_plan(problem)), Sound.of(problem)
+    bands, times = tiling.centers, tiling.times(problem.length)
+    if tiles is None:
+        rows = np.log(lengths.astype(np.float64))
+        if lengths.shape[1] > 1:
+            rows = np.interp(times, centers, rows[0])[None]
+        elif len(lengths) > 1:
+            frequencies = np.arange(len(rows)) * (problem.sample_rate / n_fft)
+            rows = np.interp(bands, frequencies, rows[:, 0])[:, None]
+    else:
+        same = (len(tiles.frequencies), len(tiles.times)) == (len(bands), len(times))
+        rows = np.log(tiles.lengths.astype(np.float64) if same else tiles.at(bands, times))
+    z = torch.from_numpy(np.array(np.broadcast_to(rows, (len(bands), len(times)))))
+    logs, total, weight, start = np.log(tiling.lengths), 0.0, 0.0, 0
+    for costs in costs_of(sound, tiling, reference_level(sound, tiling)):
+        stop = start + costs.weight.shape[1]
+        value, _ = spline_costs(costs.cost, logs)(z[:, start:stop].to(costs.cost))
+        total += float((costs.weight * value).sum(dtype=torch.float64))
+        weight += float(costs.weight.sum(dtype=torch.float64))
+        start = stop
+    return total / (weight or 1.0)

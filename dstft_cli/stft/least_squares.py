@@ -30,10 +30,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dstft_cli.stft.bank import BankOperator, MatrixBank, few_lengths
-from dstft_cli.stft.blocks import map_in_order
-from dstft_cli.stft.cells import CellOperator
-from dstft_cli.stft.frames import Frames
+from dstft_cli.stft.bank import BankOperator, CellOperator, MatrixBank, few_lengths
+from dstft_cli.stft.frames import Frames, map_in_order
 from dstft_cli.stft.overlap_add import BlockInverse, incomplete, lost_and_weak
 from dstft_cli.stft.transform import Transform
 
@@ -43,10 +41,7 @@ _Solved = tuple[Array64, int, bool, float, float, int, int]
 LengthOf = Callable[[int, int], NDArray[np.floating[Any]]]
 
 MOST_ITERATIONS = 200
-TOLERANCE = {
-    torch.float32: 1e-7,
-    torch.float64: 1e-11,
-}  # of the gradient, relative to the transform
+TOLERANCE = {torch.float32: 1e-7, torch.float64: 1e-11}  # of the gradient, per that of X
 _BANDS = 16  # of bins, in each of which a sample should be covered
 _BANK_BYTES = 1 << 30  # of matrices kept between iterations
 _HELD_BYTES = 1 << 30  # by the segments that are solved at a time
@@ -185,9 +180,7 @@ class LeastSquaresInverse(BlockInverse):
         return CellOperator(self._transform, fractions, np.broadcast_to(part, shape), keep=True)
 
     def _solve(self, job: tuple[Segment, Tensor]) -> _Solved:
-        """Samples, iterations, whether they sufficed, energy that the signal does not explain, energy of
-        the frames, uncovered and weak samples.
-        """
+        """Samples, iterations, success, energies of rest and frames, uncovered and weak samples."""
         segment, X = job
         if X.shape[1] == 0:
             size = segment.stop - segment.start
@@ -206,9 +199,8 @@ class LeastSquaresInverse(BlockInverse):
         solution, rest, iterations, converged = problem.solve(X)
         begin, end = np.searchsorted(self._centers[segment.frames], [segment.start, segment.stop])
         first, last = segment.start == 0, segment.stop == self.length
-        own = slice(
-            0 if first else int(begin), None if last else int(end)
-        )  # each frame counts once
+        # each frame counts once
+        own = slice(0 if first else int(begin), None if last else int(end))
         levels = scale.double().numpy()
         remainder, energy = (
             float((problem.energy(part[:, own], own) * levels**2).sum()) for part in (rest, X)
@@ -233,17 +225,7 @@ class Segment:
 
 
 class SegmentProblem:
-    """The least-squares problem of one segment.
-
-    Args:
-        operator_of: the transform of the frames, given the fractional parts of their centres, `[n]`.
-        centers: of the frames, samples from the start of the segment, `[n]`.
-        size: M, samples of the segment.
-        tolerance: of the gradient.
-
-    Attributes:
-        lost, weak: samples of the segment that are not, or weakly, determined, `[M]`.
-    """
+    """The least-squares problem of one segment of M samples."""
 
     def __init__(
         self,

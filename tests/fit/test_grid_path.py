@@ -6,8 +6,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import maximum_flow
 
-from dstft_cli.fit.path import cheapest_assignment
-from dstft_cli.fit.variables import Neighbours
+from dstft_cli.fit.path import Neighbours, cheapest_assignment
 from fit.cases import each
 
 

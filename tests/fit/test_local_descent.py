@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from dstft_cli.criteria import resolve
-from dstft_cli.criteria.tiling import Tiling, log_lengths
+from dstft_cli.criteria.local import Tiling, log_lengths
 from dstft_cli.fit.descent import Schedule
 from dstft_cli.fit.evaluator import Compute
 from dstft_cli.fit.local_descent import descend_freely, descend_rows, descend_tiles, spline_costs

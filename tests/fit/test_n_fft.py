@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from dstft_cli.fit import n_fft as module
+from dstft_cli.fit.centers import Segments
 from dstft_cli.fit.n_fft import (
     Choice,
     Probe,
@@ -16,7 +17,6 @@ from dstft_cli.fit.n_fft import (
     with_room,
 )
 from dstft_cli.fit.problem import Problem
-from dstft_cli.fit.segments import Segments
 from dstft_cli.stft import Frames
 from fit.cases import each, optimize, request, sweep
 

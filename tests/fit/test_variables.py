@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dstft_cli.fit.variables import FreeLengths, Neighbours
+from dstft_cli.fit.path import FreeLengths, Neighbours
 
 
 @settings(max_examples=30, deadline=None)

@@ -9,9 +9,8 @@ import pytest
 import torch
 from fit.cases import each
 
-from dstft_cli.stft import Frames, Transform, bank, cells, stft_derivatives
-from dstft_cli.stft.bank import BankOperator, MatrixBank
-from dstft_cli.stft.cells import CellOperator
+from dstft_cli.stft import Frames, Transform, bank, stft_derivatives
+from dstft_cli.stft.bank import BankOperator, CellOperator, MatrixBank
 from stft.reference import explicit_stft, noise
 
 RNG = np.random.default_rng(3)
@@ -83,7 +82,7 @@ def bank_operator(n_fft, fractions, normalization):
 
 @pytest.fixture(autouse=True)
 def several_batches_of_pairs(monkeypatch):
-    monkeypatch.setattr(cells, "_BATCH_SAMPLES", 40 * 32)
+    monkeypatch.setattr(bank, "_BATCH_SAMPLES", 40 * 32)
 
 
 every_operator = each("make", [cell_operator, partial(cell_operator, keep=False), bank_operator])

@@ -10,7 +10,7 @@ from fit.cases import each
 from dstft_cli.errors import UsageError
 from dstft_cli.records import NORMALIZATIONS, WINDOWS
 from dstft_cli.stft import Transform, window
-from dstft_cli.stft.windows import FAMILIES, window_and_slopes
+from dstft_cli.stft.transform import FAMILIES, window_and_slopes
 from stft.reference import profile
 
 LENGTH = 21.3
