@@ -129,7 +129,10 @@ class Objective:
         if self._positions is not None:
             assert point.frames is not None
             assert point.by_center is not None
-            by_cells = _by_cells(criterion, point) * self._evaluator.cells_per_frame
+            step = _CELLS_STEP * point.cells
+            above, _ = criterion.score_gradient(point.sums, point.cells + step)
+            below, _ = criterion.score_gradient(point.sums, point.cells - step)
+            by_cells = (above - below) / (2 * step) * self._evaluator.cells_per_frame
             by_center = self._positions.by_center(
                 centers, point.by_center @ outer, point.frames @ outer + by_cells
             )
@@ -158,14 +161,6 @@ class Objective:
         if len(row) == 1:
             return np.zeros(len(centers), dtype=np.int64)
         return self._evaluator.shortest(row)
-
-
-def _by_cells(criterion: Criterion, point: Slopes) -> float:
-    """Derivative of the score with respect to the number of cells."""
-    step = _CELLS_STEP * point.cells
-    above, _ = criterion.score_gradient(point.sums, point.cells + step)
-    below, _ = criterion.score_gradient(point.sums, point.cells - step)
-    return (above - below) / (2 * step)
 
 
 @dataclass(frozen=True)
@@ -250,15 +245,9 @@ class State:
             bound = value_of(criterion, *self.bound, density)
             rounding = 2 * torch.finfo(self.evaluator.dtype).eps * abs(bound)
             bound += rounding if criterion.direction == "maximize" else -rounding
-        return CriterionSummary(
-            name=criterion.name,
-            direction=criterion.direction,
-            start=start,
-            best_fixed_win_length=float(self.fixed.row[0]) if searched else math.nan,
-            best_fixed=fixed if searched else math.nan,
-            final=best,
-            table_bound=bound,
-        )
+        length, fixed = (float(self.fixed.row[0]), fixed) if searched else (math.nan, math.nan)
+        of = criterion.name, criterion.direction
+        return CriterionSummary(*of, start, length, fixed, best, bound)
 
 
 def step_of(

@@ -76,9 +76,16 @@ def fit_plane(problem: Problem, began: float) -> Result:
     request = problem.request
     choice = choose_n_fft(problem)
     plan = problem.plan(choice.n_fft)
-    _log_plan(problem, plan)
+    hops, low, high = plan.hops, plan.bounds.low, plan.bounds.high
+    text = "plan: n_fft %d, hop %g, windows of %g to %g samples, %g at the start"
+    _log.info(text, plan.n_fft, plan.hop_length, low, high, plan.start)
+    if hops is not None:
+        _log.info("plan: hops of %g to %g samples", hops.low, hops.high)
+    if problem.band != Band():
+        bins = problem.band.bins(plan.n_fft, problem.sample_rate)
+        _log.info("criterion: over %s, %d bins", problem.band, bins.stop - bins.start)
     end, seconds = run_stages(Task(problem, plan), began)
-    evaluator, best, hops = end.evaluator, end.best, plan.hops
+    evaluator, best = end.evaluator, end.best
     # frames of the best per frame of the start, in equal time
     density = evaluator.cells_per_frame * len(evaluator.centers) / evaluator.cells
     lengths = evaluator.arrange(best.row)
@@ -136,21 +143,10 @@ def result_of(problem: Problem, plan: Plan, **found: Any) -> Result:
     )
 
 
-def _log_plan(problem: Problem, plan: Plan) -> None:
-    low, high = plan.bounds.low, plan.bounds.high
-    text = "plan: n_fft %d, hop %g, windows of %g to %g samples, %g at the start"
-    _log.info(text, plan.n_fft, plan.hop_length, low, high, plan.start)
-    if plan.hops is not None:
-        _log.info("plan: hops of %g to %g samples", plan.hops.low, plan.hops.high)
-    if problem.band != Band():
-        bins = problem.band.bins(plan.n_fft, problem.sample_rate)
-        _log.info("criterion: over %s, %d bins", problem.band, bins.stop - bins.start)
-
-
 def fit_local(problem: Problem, began: float) -> Result:
     """`fit` under the local criterion."""
-    plan = local_plan(problem)
-    tiling, asked, sound = tiling_of(problem, plan), problem.request, Sound.of(problem)
+    plan, asked = local_plan(problem), problem.request
+    tiling, sound = tiling_of(problem, plan), Sound.of(problem)
     task = LocalTask(problem, plan, tiling, sound, reference_level(sound, tiling))
     text = "plan: n_fft %d, hop %g, windows of %g to %g samples, %d bands, tiles every %d samples"
     low, high = plan.bounds.low, plan.bounds.high
@@ -158,80 +154,58 @@ def fit_local(problem: Problem, began: float) -> Result:
     record = Record(evaluations=1)
     learned = (learn_tiles if asked.window_mode == "time-frequency" else learn_rows)(task, record)
     _log.info("local criterion: J %.5g, at the start %.5g", learned.value, learned.start)
-    moved = None
-    if asked.learns_positions:
-        moved = _positions(task, learned)
-    return _result(task, learned, record, moved, began)
-
-
-def _positions(task: LocalTask, learned: Learned) -> Result:
-    """Frame positions under the best single window, by the criterion of the whole plane.
-
-    Tiles stand still while frames move, so the local criterion does not tell where frames belong.
-    """
-    asked = task.problem.request
-    length = task.plan.start
-    if asked.learns_lengths:
-        length = float(task.tiling.lengths[learned.constant.argmin()])
-    held = replace(
-        asked,
-        scope="plane",
-        window_mode="fixed",
-        n_fft=task.plan.n_fft,
-        hop_length=task.plan.hop_length,
-        win_length=length,
-        win_length_min=None,
-        win_length_max=None,
-    )
-    check_criterion(task.problem.criterion, held.window_mode, held.hop_mode)
-    return fit_plane(replace(task.problem, request=held), time.perf_counter())
-
-
-def _result(
-    task: LocalTask, learned: Learned, record: Record, moved: Result | None, began: float
-) -> Result:
-    problem, plan, asked = task.problem, task.plan, task.problem.request
+    best = int(learned.constant.argmin())
+    fixed, value = float(tiling.lengths[best]), float(learned.constant[best])
+    moved = _positions(task, fixed) if asked.learns_positions else None
     centers = plan.start_centers(problem.length, "fixed") if moved is None else moved.frame_centers
     lengths, length_map = lengths_of(task, learned.logs, centers)
-    trajectory, hops = _trajectory(task, record, centers, began), None
+    trajectory = _trajectory(task, record, centers, began, moved is not None)
     found = _notes(task, learned, lengths)
     if moved is not None:
-        hops = moved.hop_bounds
         record.evaluations += moved.evaluations
-        trajectory = _with_hops(trajectory, np.diff(centers))
         found = [note for note in found if not note.kind.startswith("hop_")]  # not moved here
         found.insert(0, Note("positions_by_plane", "scope"))
         found += [note for note in moved.notes if note.kind.startswith("hop_")]
-    best = int(learned.constant.argmin())
-    ended = time.perf_counter()
-    resolved = problem.resolved(plan)
+    seconds, resolved = time.perf_counter() - learned.searched, problem.resolved(plan)
     if asked.window_mode not in ("time", "frequency"):
         resolved["smoothness"] = None
-    seconds = {"search": learned.searched - began, "descent": ended - learned.searched}
+    name, start, final = problem.criterion.name, learned.start, learned.value
     return result_of(
         problem,
         plan,
         lengths=lengths,
         frame_centers=centers,
-        criterion=CriterionSummary(
-            name=problem.criterion.name,
-            direction="minimize",
-            start=learned.start,
-            best_fixed_win_length=float(task.tiling.lengths[best]),
-            best_fixed=float(learned.constant[best]),
-            final=learned.value,
-            table_bound=learned.bound,
-        ),
+        criterion=CriterionSummary(name, "minimize", start, fixed, value, final, learned.bound),
         trajectory=trajectory,
         stop_reason=learned.stop_reason,
         evaluations=record.evaluations,
-        seconds=seconds,
+        seconds={"search": learned.searched - began, "descent": seconds},
         notes=tuple(found),
-        hop_bounds=hops,
+        hop_bounds=None if moved is None else moved.hop_bounds,
         start_centers=None if moved is None else moved.start_frame_centers,
         resolved=resolved,
         length_map=length_map,
     )
+
+
+def _positions(task: LocalTask, best: float) -> Result:
+    """Frame positions under the best single window, by the criterion of the whole plane.
+
+    Tiles stand still while frames move, so the local criterion does not tell where frames belong.
+    """
+    asked, plan = task.problem.request, task.plan
+    held = replace(
+        asked,
+        scope="plane",
+        window_mode="fixed",
+        n_fft=plan.n_fft,
+        hop_length=plan.hop_length,
+        win_length=best if asked.learns_lengths else plan.start,
+        win_length_min=None,
+        win_length_max=None,
+    )
+    check_criterion(task.problem.criterion, held.window_mode, held.hop_mode)
+    return fit_plane(replace(task.problem, request=held), time.perf_counter())
 
 
 def lengths_of(
@@ -268,26 +242,18 @@ def lengths_of(
     return lengths.clip(max(low, min(needed, high)), high), None
 
 
-def _with_hops(trajectory: Trajectory, hops: NDArray[Any]) -> Trajectory:
-    """With the learned positions as the last step."""
-    shown = hops.astype(np.float32)
-    if len(hops) and np.allclose(hops, hops[0], rtol=1e-9, atol=1e-6):
-        shown = shown[:1]
-    return replace(
-        trajectory,
-        phase=(*trajectory.phase, "descent"),
-        seconds=np.append(trajectory.seconds, trajectory.seconds[-1:]),
-        evaluations=np.append(trajectory.evaluations, trajectory.evaluations[-1:]),
-        criterion=np.append(trajectory.criterion, trajectory.criterion[-1:]),
-        window_lengths=(*trajectory.window_lengths, trajectory.window_lengths[-1]),
-        hop_lengths=(*trajectory.hop_lengths, shown if len(hops) else trajectory.hop_lengths[-1]),
-    )
-
-
-def _trajectory(task: LocalTask, record: Record, centers: NDArray[Any], began: float) -> Trajectory:
-    """All steps; where frames have lengths of their own, those of the frames as far as memory allows."""
+def _trajectory(
+    task: LocalTask, record: Record, centers: NDArray[Any], began: float, moved: bool
+) -> Trajectory:
+    """All steps, and learned positions as the last; lengths of frames as far as memory allows."""
     steps, mode = record.steps, task.problem.request.window_mode
     whole = len(steps) * len(centers) <= MOST_SHOWN
+    hops: list[NDArray[Any]] = [np.array([task.plan.hop_length])] * len(steps)
+    if moved:
+        gaps = np.diff(centers)
+        alike = len(gaps) and np.allclose(gaps, gaps[0], rtol=1e-9, atol=1e-6)
+        hops.append(gaps.astype(np.float32)[: 1 if alike else None] if len(gaps) else hops[0])
+        steps = [*steps, replace(steps[-1], phase="descent")]
     times, bands = task.tiling.times(task.problem.length), task.tiling.centers
     bins = np.arange(task.plan.n_fft // 2 + 1) * (task.problem.sample_rate / task.plan.n_fft)
 
@@ -308,7 +274,7 @@ def _trajectory(task: LocalTask, record: Record, centers: NDArray[Any], began: f
         evaluations=np.full(len(steps), record.evaluations, dtype=np.int64),
         criterion=np.array([step.value for step in steps]),
         window_lengths=tuple(shown(step.logs) for step in steps),
-        hop_lengths=tuple(np.array([task.plan.hop_length]) for _ in steps),
+        hop_lengths=tuple(hops),
     )
 
 

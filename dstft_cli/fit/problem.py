@@ -19,7 +19,14 @@ from dstft_cli.fit.cells import CellEvaluator, FrequencyEvaluator, Patches, choo
 from dstft_cli.fit.evaluator import Compute, Evaluator
 from dstft_cli.fit.path import Neighbours
 from dstft_cli.fit.plan import LENGTHS_PER_OCTAVE, Plan, make_plan
-from dstft_cli.fit.request import Band, Request, band_within, check_criterion, resolve_device
+from dstft_cli.fit.request import (
+    LENGTHS,
+    Band,
+    Request,
+    band_within,
+    check_criterion,
+    resolve_device,
+)
 from dstft_cli.records import Progress
 from dstft_cli.stft import Samples, Transform
 
@@ -135,20 +142,9 @@ class Problem:
 
     def plan(self, n_fft: int) -> Plan:
         """Start and ranges of lengths and hops with this FFT size."""
-        asked = self.request
-        return make_plan(
-            n_fft,
-            fixed=not asked.learns_lengths,
-            overlap=asked.overlap,
-            hop_length=asked.hop_length,
-            win_length=asked.win_length,
-            win_length_min=asked.win_length_min,
-            win_length_max=asked.win_length_max,
-            hop_mode=asked.hop_mode,
-            hop_length_min=asked.hop_length_min,
-            hop_length_max=asked.hop_length_max,
-            length=self.length,
-        )
+        fixed = not self.request.learns_lengths
+        given = {name: getattr(self.request, name) for name in ("overlap", "hop_mode", *LENGTHS)}
+        return make_plan(n_fft, fixed=fixed, length=self.length, **given)
 
     def resolved(self, plan: Plan) -> dict[str, Any]:
         """The values of open parameters; None if without effect."""

@@ -18,7 +18,7 @@ _LEAST_BINS = 4  # in a band, where the FFT size is free
 DTYPES = ("float32", "float64")
 SCOPES = ("local", "plane")
 _ABOVE_ZERO = ("power", "sample_rate", "tolerance", "lr", "threads")
-_LENGTHS = tuple(f"{of}_length{end}" for of in ("win", "hop") for end in ("", "_min", "_max"))
+LENGTHS = tuple(f"{of}_length{end}" for of in ("win", "hop") for end in ("", "_min", "_max"))
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ class Request:
                 )
         if not 0 < self.overlap <= 1:
             raise UsageError(f"overlap {self.overlap:g}: above 0 and up to 1 is allowed")
-        for name in (*_ABOVE_ZERO, *_LENGTHS):
+        for name in (*_ABOVE_ZERO, *LENGTHS):
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
                 raise UsageError(f"{name.replace('_', ' ')} {value:g}: above 0 is allowed")

@@ -10,7 +10,6 @@ import logging
 import math
 import time
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 import torch
@@ -38,13 +37,9 @@ _NEAR = 0.02  # nats by which a descent may improve on a table, with room
 _RANK_ROUNDS = 3  # a ranked criterion is searched with the ranks of the solution before
 _log = logging.getLogger("dstft_cli")
 
-
-@dataclass(frozen=True)
-class Tables:
-    """Moment tables of the rows and, where they are patches of the plane, of the frames."""
-
-    rows: Table | None = None
-    frames: Table | None = None
+# moment tables of the rows and, where they are patches of the plane, of the frames
+Tables = tuple[Table | None, Table | None]
+_NO_TABLES: Tables = (None, None)
 
 
 @dataclass(frozen=True)
@@ -92,7 +87,7 @@ def run_stages(task: Task, began: float) -> tuple[State, dict[str, float]]:
     asked, seconds = task.problem.request, {"search": 0.0, "descent": 0.0}
     now = start(task)
     if asked.learns_lengths or asked.learns_positions:
-        tables = Tables()
+        tables = _NO_TABLES
         if asked.search:
             now, tables = search(task, now)
         searched = time.perf_counter()
@@ -129,7 +124,7 @@ def search(task: Task, now: State) -> tuple[State, Tables]:
     """All tabulated lengths, then hops where one is learned, then lengths that vary."""
     asked = task.problem.request
     now, tables = tabulate(task, now)
-    table = tables.rows
+    table, _ = tables
     if asked.hop_mode == "constant":
         now = search_hop(task, now)
         if asked.varying and table is not None:
@@ -143,13 +138,13 @@ def tabulate(task: Task, now: State) -> tuple[State, Tables]:
     """Every tabulated length for all frames; and the moment tables if there are any."""
     evaluator = now.evaluator
     lengths = task.tabulated_lengths(evaluator)
-    before, tables = evaluator.evaluations, Tables()
+    before, tables = evaluator.evaluations, _NO_TABLES
     if task.problem.request.window_mode == "time-frequency" and not evaluator.criterion.ranked:
         assert isinstance(evaluator, CellEvaluator)
-        tables = Tables(*evaluator.tables(lengths))
+        tables = evaluator.tables(lengths)
     elif not evaluator.criterion.ranked:
-        tables = Tables(evaluator.table(lengths))
-    scores, sums = fixed_scores(evaluator, tables.rows, lengths)
+        tables = evaluator.table(lengths), None
+    scores, sums = fixed_scores(evaluator, tables[0], lengths)
     candidates = [
         task.candidate(evaluator, np.array([length]), total)
         for length, total in zip(lengths, sums, strict=True)
@@ -212,22 +207,6 @@ def search_rows(task: Task, now: State, table: Table | None) -> State:
     return now
 
 
-def search_again(task: Task, now: State, centers: Array) -> State:
-    """The best lengths for frames that have moved, long enough to cover the signal."""
-    evaluator = task.moved(now.evaluator, centers)
-    now = replace(now, evaluator=evaluator)
-    assert isinstance(evaluator, CellEvaluator)
-    lengths = task.tabulated_lengths(evaluator)
-    neighbours = task.problem.neighbours(evaluator)
-    found = search_lengths(evaluator, evaluator.table(lengths), lengths, neighbours)
-    needed = np.searchsorted(lengths, task.hops.covering(centers) * (1 - 1e-9))
-    row = evaluator.raised(found.row, lengths[np.minimum(needed, len(lengths) - 1)])
-    if (needed < len(lengths)).all():
-        sums = evaluator.total(evaluator.arrange(row))
-        now = now.offered("search", task.candidate(evaluator, row, sums))
-    return now
-
-
 def score_of(criterion: Criterion, sums: Array, cells: float) -> float:
     """The score of sums `[J]`."""
     return float(criterion.score(torch.from_numpy(sums), cells))
@@ -254,10 +233,10 @@ def offer_simpler_modes(task: Task, now: State, tables: Tables) -> State:
         found = replace(now, evaluator=evaluator, best=first, steps=(), bound=None)
         limit = task.score(now.best)
         limit += _NEAR * (1.0 if evaluator.criterion.in_nats else abs(limit))
-        table = tables.frames
+        rows, table = tables
         if asked.search and mode == "frequency":
             table = None
-            if tables.rows is not None and _score_of_bands(simpler, now, tables.rows) > limit:
+            if rows is not None and _score_of_bands(simpler, now, rows) > limit:
                 continue
             if not evaluator.criterion.ranked:
                 table = evaluator.table(simpler.tabulated_lengths(evaluator))
@@ -322,7 +301,18 @@ def descent(task: Task, now: State) -> State:
     row = now.fixed.row
     held = task.candidate(now.evaluator, row, now.evaluator.total(row[:, None]))
     now, centers = descend_positions(task, now, held, lengths_move=False)
-    return search_again(task, now, centers)
+    evaluator = task.moved(now.evaluator, centers)
+    now = replace(now, evaluator=evaluator)
+    assert isinstance(evaluator, CellEvaluator)
+    lengths, neighbours = task.tabulated_lengths(evaluator), task.problem.neighbours(evaluator)
+    found = search_lengths(evaluator, evaluator.table(lengths), lengths, neighbours)
+    # long enough to cover the signal
+    needed = np.searchsorted(lengths, task.hops.covering(centers) * (1 - 1e-9))
+    row = evaluator.raised(found.row, lengths[np.minimum(needed, len(lengths) - 1)])
+    if (needed < len(lengths)).all():
+        sums = evaluator.total(evaluator.arrange(row))
+        now = now.offered("search", task.candidate(evaluator, row, sums))
+    return now
 
 
 def descend_lengths(task: Task, now: State) -> State:
@@ -331,12 +321,18 @@ def descend_lengths(task: Task, now: State) -> State:
     Without a search all rows start at one length, where the penalty has a kink. If L-BFGS does not leave
     it, the rows first move together, then separately.
     """
-    asked, before = task.problem.request, now
-    evaluate = partial(_at_lengths, now.evaluator)
-    lengths, steps = _lengths(task, now), asked.max_steps
-    now, _ = _descend(
-        task, now, Objective(now.evaluator, evaluate, now.best, lengths), "lbfgs", steps
-    )
+    asked, before, evaluator = task.problem.request, now, now.evaluator
+
+    def evaluate(row: Array, centers: Array) -> Slopes:
+        theta = evaluator.arrange(row)
+        if evaluator.criterion.ranked:
+            evaluator.rank(theta)
+        rows, slopes = evaluator.rows_and_slopes(theta)
+        return Slopes(evaluator.sums(rows), evaluator.cells, slopes * evaluator.weights[:, None])
+
+    lengths = _lengths(task, now)
+    objective = Objective(evaluator, evaluate, now.best, lengths)
+    now, _ = _descend(task, now, objective, "lbfgs", asked.max_steps)
     kinked = asked.window_mode in ("time", "time-frequency") and len(lengths.free.prices) > 0
     stays = now.best is before.best and asked.optimizer in ("auto", "lbfgs")
     if asked.search or not kinked or not stays:
@@ -344,7 +340,7 @@ def descend_lengths(task: Task, now: State) -> State:
     together = Lengths(FreeLengths.constant(), task.plan.bounds, now.importance)
     for free in (together, lengths):
         steps = asked.max_steps - (len(now.steps) - len(before.steps))
-        objective = Objective(now.evaluator, evaluate, now.best, free)
+        objective = Objective(evaluator, evaluate, now.best, free)
         now, _ = _descend(task, now, objective, "lbfgs", steps)
     return now
 
@@ -355,7 +351,12 @@ def descend_positions(
     """State and centres `[T]` after a descent of positions, and of lengths unless they are fixed."""
     evaluator = task.moved(now.evaluator, start.centers)
     now = replace(now, evaluator=evaluator)
-    evaluate = partial(_at_positions, task, evaluator)
+
+    def evaluate(row: Array, centers: Array) -> Slopes:
+        moved = task.problem.evaluator(task.plan, centers)
+        evaluator.evaluations += 1
+        return moved.slopes(moved.arrange(row))
+
     frames = evaluate(start.row, start.centers).frames
     assert frames is not None
     asked = task.problem.request
@@ -371,22 +372,6 @@ def descend_positions(
     auto = "adam" if asked.hop_mode == "time" else "lbfgs"
     now, found = _descend(task, now, objective, auto, asked.max_steps)
     return now, start.centers if found is None else found.centers
-
-
-def _at_lengths(evaluator: Evaluator, row: Array, centers: Array) -> Slopes:
-    """Sums and their derivatives where lengths move."""
-    lengths = evaluator.arrange(row)
-    if evaluator.criterion.ranked:
-        evaluator.rank(lengths)
-    rows, slopes = evaluator.rows_and_slopes(lengths)
-    return Slopes(evaluator.sums(rows), evaluator.cells, slopes * evaluator.weights[:, None])
-
-
-def _at_positions(task: Task, evaluator: Evaluator, row: Array, centers: Array) -> Slopes:
-    """Sums and their derivatives where frames move; `evaluator` counts them."""
-    moved = task.problem.evaluator(task.plan, centers)
-    evaluator.evaluations += 1
-    return moved.slopes(moved.arrange(row))
 
 
 def _lengths(task: Task, now: State) -> Lengths:

@@ -218,9 +218,9 @@ class _Grid:
         return torch.cat(parts, 1).cpu().permute(0, 2, 1)
 
     def _block(self, centers: NDArray[np.float64]) -> Tensor:
-        sound, options = self._sound, {"device": self._like.device, "dtype": self._like.dtype}
-        scale = 1 / math.sqrt(sound.level)
-        frames = Frames(sound.samples, centers, self.n_fft, scale=scale, **options)
+        sound, device, dtype = self._sound, self._like.device, self._like.dtype
+        scale, K = 1 / math.sqrt(sound.level), self.n_fft
+        frames = Frames(sound.samples, centers, K, scale=scale, device=device, dtype=dtype)
         spectrum = torch.fft.rfft(frames.block(0, len(centers)) * self._window)
         squared = (spectrum.real.square() + spectrum.imag.square()).add_(FLOOR)
         a = squared if sound.power == 2 else squared.pow(sound.power / 2)

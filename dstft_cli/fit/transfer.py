@@ -126,7 +126,21 @@ def apply_learned(
             lengths, tiles = fitting.window_length, fitting.length_map
             value = local_value(problem, lengths, tiles, fitting.frame_centers, fitting.n_fft)
         else:
-            evaluator = _evaluator(problem, fitting, learned, bins)
+            plane = fitting.n_fft // 2 + 1, len(fitting.frame_centers)
+            kind: Callable[..., Evaluator] = Evaluator
+            if len(fitting.window_length) > 1:
+                kind = partial(CellEvaluator, patches=Patches(plane, *plane))
+            evaluator = kind(
+                problem.samples,
+                fitting.frame_centers.astype(np.float64),
+                Transform(fitting.n_fft, learned.window, learned.normalization),
+                problem.criterion,
+                power=asked.power,
+                bins=bins,
+                learned_positions=asked.learns_positions,
+                peak=problem.peak,
+                compute=problem.compute,
+            )
             sums = torch.from_numpy(evaluator.total(fitting.window_length.astype(np.float64)))
             name, direction = str(request.criterion), evaluator.criterion.direction
             value = float(evaluator.criterion.value(sums, evaluator.cells))
@@ -150,25 +164,6 @@ def unlearned(problem: Problem) -> Result:
     return replace(result, resolved=problem.resolved(plan))
 
 
-def _evaluator(problem: Problem, fitting: Transferred, learned: Learned, bins: slice) -> Evaluator:
-    """Of the criterion over the whole plane."""
-    kind: Callable[..., Evaluator] = Evaluator
-    if len(fitting.window_length) > 1:
-        plane = fitting.n_fft // 2 + 1, len(fitting.frame_centers)
-        kind = partial(CellEvaluator, patches=Patches(plane, *plane))
-    return kind(
-        problem.samples,
-        fitting.frame_centers.astype(np.float64),
-        Transform(fitting.n_fft, learned.window, learned.normalization),
-        problem.criterion,
-        power=problem.request.power,
-        bins=bins,
-        learned_positions=problem.request.learns_positions,
-        peak=problem.peak,
-        compute=problem.compute,
-    )
-
-
 def _one_step(
     fitting: Transferred,
     learned: Learned | Request,
@@ -181,7 +176,7 @@ def _one_step(
     name, direction, value = found
     lengths, hop = fitting.window_length, fitting.hop_length
     low, high = float(lengths.min()), float(lengths.max())
-    typical = float(np.median(lengths))
+    typical, nan = float(np.median(lengths)), math.nan
     kept = request.window_mode == "fixed"
     return Result(
         sample_rate=float(request.sample_rate),
@@ -195,15 +190,7 @@ def _one_step(
         window=learned.window,
         normalization=learned.normalization,
         power=request.power,
-        criterion=CriterionSummary(
-            name=name,
-            direction=direction,
-            start=math.nan,
-            best_fixed_win_length=math.nan,
-            best_fixed=math.nan,
-            final=value,
-            table_bound=None,
-        ),
+        criterion=CriterionSummary(name, direction, nan, nan, nan, value, None),
         trajectory=Trajectory(
             phase=("start",),
             seconds=np.array([seconds]),
