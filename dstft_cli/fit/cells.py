@@ -23,7 +23,7 @@ from dstft_cli.fit.evaluator import (
     spectrum_powers,
 )
 from dstft_cli.fit.path import Neighbours
-from dstft_cli.stft import CellOperator, MatrixBank, Samples, Transform, few_lengths
+from dstft_cli.stft import CellOperator, MatrixBank, few_lengths
 
 FloatArray = NDArray[np.float64]
 Table = NDArray[np.floating[Any]]
@@ -197,18 +197,6 @@ class CellEvaluator(Evaluator):
 
 class FrequencyEvaluator(CellEvaluator):
     """As `CellEvaluator`, with bands of bins as rows; lengths are `[1, 1]` or `[F, 1]`."""
-
-    def __init__(
-        self,
-        samples: Samples,
-        centers: FloatArray,
-        transform: Transform,
-        *args: Any,
-        band: int = 1,
-        **options: Any,
-    ) -> None:
-        bands = Patches((transform.bins, len(centers)), band, len(centers))
-        super().__init__(samples, centers, transform, *args, patches=bands, **options)
 
     def shown(self, row: FloatArray) -> FloatArray:
         """Lengths per bin, `[F, 1]`; of all `[1]`, `[1, 1]`."""

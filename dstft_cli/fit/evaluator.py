@@ -57,30 +57,10 @@ class Slopes:
 class Evaluator:
     """Moments of a criterion for given window lengths.
 
-    Args:
-        samples: signal `[C, N]`.
-        centers: frame centres, samples, `[T]`.
-        transform: FFT size, window family, normalization.
-        criterion: what is evaluated.
-        power: the criterion is computed from `a = |X|^power`, > 0.
-        bins: of the criterion.
-        hop_length: frames weigh their share of time divided by this, samples; None: by the mean
-            share.
-        learned_positions: shares of time are those of the signal (`quadrature_weights`).
-        frame_weights: weights of the frames instead, `[T]`, for a part of the signal.
-        peak: largest absolute sample; for scale-invariant criteria the signal is divided by it, so
-            that powers stay in the range of float32.
-        compute: where and how it is computed.
-
     Cells `[C, n, B]` are those of the B bins of the criterion. A row is a unit with its own window
-    length: here a frame, in `FrequencyEvaluator` a bin.
-
-    Attributes:
-        evaluations: transforms of the whole signal computed so far.
-        weights: of the rows in the sums, `[R]`: here the quadrature weights of the frames.
-        frame_weights: quadrature weights of the frames, `[T]`.
-        duration: of the analysed signal, samples.
-        cells: weighted number of time-frequency cells; cells_per_frame: not weighted, of one frame.
+    length: here a frame, in `FrequencyEvaluator` a bin. Frames weigh their share of time in the signal
+    (`quadrature_weights`), or `frame_weights` `[T]` in a part of it. For scale-invariant criteria the
+    signal is divided by its `peak`, so that powers stay in the range of float32.
     """
 
     def __init__(
@@ -110,17 +90,17 @@ class Evaluator:
             samples, centers, transform.n_fft, scale=scale, device=self.device, dtype=self.dtype
         )
         self.centers = centers
-        self.duration = float(self.frames.length)
+        self.duration = float(self.frames.length)  # of the analysed signal, samples
         if frame_weights is None:
             frame_weights = quadrature_weights(
                 centers, hop_length, self.frames.length if learned_positions else None
             )
         elif hop_length is not None:
             self.duration = hop_length * float(frame_weights.sum())
-        self.frame_weights = self.weights = frame_weights
+        self.frame_weights = self.weights = frame_weights  # [T], and of the rows in the sums, [R]
         self.cells_per_frame = self.frames.channels * len(range(transform.bins)[bins])
-        self.cells = self.cells_per_frame * float(self.weights.sum())
-        self.evaluations = 0
+        self.cells = self.cells_per_frame * float(self.weights.sum())  # weighted
+        self.evaluations = 0  # transforms of the whole signal so far
         self._moments = criterion.sums_per_frame
         self._progress = compute.progress
         self._table_dtype = np.float64 if self.dtype == torch.float64 else np.float32

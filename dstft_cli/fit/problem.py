@@ -187,11 +187,10 @@ class Problem:
         """Evaluates the criterion at frames with these centres, which weigh 1 at the plan's hop."""
         n_fft, hop = plan.n_fft, plan.hop_length if hop_length is None else hop_length
         kind: Callable[..., Evaluator] = Evaluator
-        band = self._band_bins(n_fft, plan.bounds.low)
+        band, plane = self._band_bins(n_fft, plan.bounds.low), (n_fft // 2 + 1, len(centers))
         if self.request.window_mode == "frequency":
-            kind = partial(FrequencyEvaluator, band=band)
+            kind = partial(FrequencyEvaluator, patches=Patches(plane, band, len(centers)))
         elif self.request.window_mode == "time-frequency":
-            plane = n_fft // 2 + 1, len(centers)
             kind = partial(CellEvaluator, patches=self._patches(plane, n_fft, hop, band))
         return kind(
             self.samples,

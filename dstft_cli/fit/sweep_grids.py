@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -73,11 +73,12 @@ def sweep_grids(length: int, request: Request, *, shortest: float = 0.0) -> list
     least = max(_SHORTEST_SECONDS * request.sample_rate, _SHORTEST_SAMPLES, shortest)
     bounds = _range(length, request, least)
     _check_range(bounds)
-    return list(_octaves(bounds, request.hop_length, request.overlap))
-
-
-def _octaves(bounds: LengthBounds, hop_length: float | None, overlap: float) -> Iterator[SweepGrid]:
-    lengths = _with_the_usual(_spaced(bounds.low, bounds.high))
+    # both ends and all powers of 2^(1/4) between them
+    begin = math.ceil(_LENGTHS_PER_OCTAVE * math.log2(bounds.low) + 0.25)
+    end = math.floor(_LENGTHS_PER_OCTAVE * math.log2(bounds.high) - 0.25)
+    inner = 2.0 ** (np.arange(begin, end + 1) / _LENGTHS_PER_OCTAVE)
+    lengths = _with_the_usual(np.concatenate([[bounds.low], inner, [bounds.high]]))
+    hop_length, overlap, grids = request.hop_length, request.overlap, []
     exponents = np.ceil(np.log2(lengths) - 1e-9).astype(int)
     for exponent in np.unique(exponents):
         chosen, n_fft = lengths[exponents == exponent], 2 << int(exponent)
@@ -87,7 +88,8 @@ def _octaves(bounds: LengthBounds, hop_length: float | None, overlap: float) -> 
         low, high = max(bounds.low, plan.hop_length / overlap), min(bounds.high, n_fft)
         own = replace(bounds, low=low, high=high)
         area = plan.hop_length / n_fft / CELL
-        yield SweepGrid(n_fft, plan.hop_length, chosen, own, area, True)
+        grids.append(SweepGrid(n_fft, plan.hop_length, chosen, own, area, True))
+    return grids
 
 
 def _range(length: int, request: Request, shortest: float) -> LengthBounds:
@@ -135,14 +137,6 @@ def _with_the_usual(lengths: Array) -> Array:
     if not inside or np.isclose(lengths, USUAL_LENGTH, rtol=1e-9, atol=0).any():
         return lengths
     return np.sort(np.append(lengths, USUAL_LENGTH))
-
-
-def _spaced(low: float, high: float) -> Array:
-    """Both ends and all powers of 2^(1/4) between them, samples."""
-    first = math.ceil(_LENGTHS_PER_OCTAVE * math.log2(low) + 0.25)
-    last = math.floor(_LENGTHS_PER_OCTAVE * math.log2(high) - 0.25)
-    inner = 2.0 ** (np.arange(first, last + 1) / _LENGTHS_PER_OCTAVE)
-    return np.concatenate([[low], inner, [high]])
 
 
 class SweepEvaluator(Evaluator):
@@ -214,8 +208,11 @@ class SweepEvaluator(Evaluator):
     def sums_and_slopes(self, length: float) -> tuple[Array, Array]:
         """Sums `[J]` of the evaluator's criterion and their derivatives by the length, per sample."""
         lengths = np.array([[length]])
-        if self.criterion.ranked:
-            self._rank_anew(lengths)
+        if self.criterion.ranked:  # the ranks are those at this length
+            histogram = Gini.empty_histogram(self.device, COARSE)
+            for (a,) in self._drain("rank", partial(self._powers, lengths=lengths)):
+                self._count(histogram, a)
+            self.criterion = Gini.from_histogram(histogram)[0]
         sums = np.zeros((2, self._moments))
 
         def work(start: int, stop: int) -> Array:
@@ -236,14 +233,6 @@ class SweepEvaluator(Evaluator):
         assert slopes is not None
         total: Array = torch.stack([rows.sum(0), slopes.sum(0)]).cpu().double().numpy()
         return total
-
-    def _rank_anew(self, lengths: Array) -> None:
-        """Fixes the ranks of a ranked criterion at these lengths, `[1, 1]`."""
-        histogram = Gini.empty_histogram(self.device, COARSE)
-
-        for (a,) in self._drain("rank", partial(self._powers, lengths=lengths)):
-            self._count(histogram, a)
-        self.criterion = Gini.from_histogram(histogram)[0]
 
     def _rows_of(self, criteria: Sequence[Criterion], a: Tensor) -> list[Tensor]:
         """Sums per frame of criteria without ranks."""

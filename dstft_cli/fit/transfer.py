@@ -275,10 +275,13 @@ def _check_alike(learned: Learned, hop_length: float, samples: int, sample_rate:
     elif not remedies:
         return
     remedies = [" and ".join(remedies)] if remedies else []
+    steady = "`window_mode` constant or frequency"
+    if learned.window_length.shape[1] == 1:
+        steady = "`hop_mode` constant"
     raise InputError(
         f"the parameters vary from frame to frame over {seconds:.3f} s at {learned.sample_rate:g} Hz, "
         f"the signal lasts {lasts:.3f} s at {sample_rate:g} Hz: "
-        + ", or ".join([*remedies, f"learn with {_steady(learned)}"])
+        + ", or ".join([*remedies, f"learn with {steady}"])
     )
 
 
@@ -288,13 +291,6 @@ def _check_frames(samples: float, hop_length: float) -> None:
             f"the learned hop, {hop_length:g} samples, makes {samples / hop_length:.3g} frames of the "
             f"recording, above {MOST_FRAMES}: choose a part of it with `duration`"
         )
-
-
-def _steady(learned: Learned) -> str:
-    """The modes without variation over time."""
-    if learned.window_length.shape[1] == 1:
-        return "`hop_mode` constant"
-    return "`window_mode` constant or frequency"
 
 
 def _uniform_hop(learned: Learned, hop_length: float) -> float | None:
