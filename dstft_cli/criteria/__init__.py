@@ -143,7 +143,6 @@ def _of_object(target: Any, name: str) -> Criterion:
 
 
 def _load(reference: str) -> Any:
-    """The object in `module:object`."""
     module_name, _, attribute = reference.partition(":")
     try:
         with _errors_of(f"criterion {reference}: importing {module_name!r}"):

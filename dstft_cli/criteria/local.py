@@ -210,8 +210,6 @@ def tile_score(tiling: Tiling, criterion: Criterion, sums: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class TileCost:
-    """Costs of tiles."""
-
     cost: Tensor  # under each tabulated length, nats, `[M, B, U]`
     level: Tensor  # mean power in each, `[B, U]`
 

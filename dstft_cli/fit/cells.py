@@ -17,11 +17,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from dstft_cli.criteria import bin_sum, frame_sum, sum_dtype
-from dstft_cli.fit.evaluator import (
-    Evaluator,
-    powers,
-    spectrum_powers,
-)
+from dstft_cli.fit.evaluator import Evaluator, powers, spectrum_powers
 from dstft_cli.fit.path import Neighbours
 from dstft_cli.stft import CellOperator, MatrixBank, few_lengths
 
@@ -40,7 +36,6 @@ class Patches:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Number of patches along frequency and along time."""
         return -(-self.plane[0] // self.bins), -(-self.plane[1] // self.frames)
 
     def cells(self, row: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:

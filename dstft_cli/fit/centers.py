@@ -87,8 +87,6 @@ def weights_pull_back(gradient: FloatArray, hop_length: float) -> FloatArray:
 
 @dataclass(frozen=True)
 class HopRange:
-    """Constraints of learned positions."""
-
     length: int  # signal length N, samples
     overlap: float  # η, in (0, 1]
     low: float  # shortest and longest hop, samples, 0 < low ≤ high

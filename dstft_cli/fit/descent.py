@@ -57,8 +57,6 @@ class Descent(Generic[Found]):
 
 @dataclass(frozen=True)
 class Schedule:
-    """Settings of a descent."""
-
     optimizer: str  # `lbfgs`, `adam` or `sgd`
     # learning rate of `adam` (None: 0.05) or `sgd` (None: 1), in e-folds of window length, or
     # hops

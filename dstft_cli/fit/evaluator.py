@@ -33,8 +33,6 @@ _BLOCK_SAMPLES = {"cpu": 1 << 19, "cuda": 1 << 25, "mps": 1 << 23}
 
 @dataclass(frozen=True)
 class Compute:
-    """Device, dtype and threads."""
-
     device: torch.device | str = "cpu"  # of torch
     dtype: torch.dtype = torch.float32
     threads: int = 1  # blocks at a time (CPU only), >= 1
@@ -278,7 +276,6 @@ class Evaluator:
 
 
 def _numbers(tensor: Tensor | None) -> FloatArray:
-    """Derivatives as an array."""
     assert tensor is not None
     numbers: FloatArray = tensor.cpu().numpy()
     return numbers
@@ -313,5 +310,4 @@ def spectrum_powers(power: float, X: Tensor, *changes: Tensor) -> tuple[Tensor, 
 
 
 def _pair_sum(products: Tensor) -> Tensor:
-    """Real part plus imaginary part, `[..., 2]` to `[...]`."""
     return products[..., 0] + products[..., 1]

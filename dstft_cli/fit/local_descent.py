@@ -60,8 +60,6 @@ def spline_costs(table: Tensor, logs: Array) -> Costs:
 
 @dataclass(frozen=True)
 class Descended:
-    """Where a descent of rows or tiles came to."""
-
     logs: Tensor  # ln θ, in the shape of the start
     steps: list[Tensor]  # ln θ after each step, the start first
     values: list[float]  # the objective there

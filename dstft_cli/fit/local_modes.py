@@ -41,8 +41,6 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class LocalTask:
-    """What is to be learned, and where."""
-
     problem: Problem
     plan: Plan
     tiling: Tiling
@@ -60,7 +58,6 @@ class LocalTask:
         return torch.from_numpy(self.logs[self.tiling.allowed.argmax(0)])[:, None]
 
     def schedule(self, auto: str = "lbfgs") -> Schedule:
-        """How a descent goes down."""
         asked = self.problem.request
         optimizer = auto if asked.optimizer == "auto" else asked.optimizer
         return Schedule(optimizer, asked.lr, asked.max_steps, asked.tolerance)
@@ -76,8 +73,6 @@ class LocalTask:
 
 @dataclass(frozen=True)
 class Step:
-    """A step on the way."""
-
     phase: str  # as in `Trajectory`
     moment: float  # when it ended, of `time.perf_counter`
     value: float  # J
@@ -92,14 +87,11 @@ class Record:
     evaluations: int = 0
 
     def add(self, phase: str, value: float, logs: NDArray[np.floating]) -> None:
-        """A step that has just ended."""
         self.steps.append(Step(phase, time.perf_counter(), value, logs.astype(np.float32)))
 
 
 @dataclass(frozen=True)
 class Learned:
-    """Lengths, and what they attain."""
-
     logs: NDArray[np.floating]  # ln θ: `[R]` of the rows, or `[B, U]` of the tiles
     constant: Array  # J of each tabulated length, `[M]`
     start: float  # J of the start and of the result, without the price of change
@@ -161,7 +153,6 @@ def check_finite(task: LocalTask, start: float) -> None:
 
 
 def record_table(record: Record, constant: Array, logs: Array) -> None:
-    """A step for each tabulated length."""
     for value, at in zip(constant.tolist(), logs, strict=True):
         record.add("table", value, np.array([at]))
 
@@ -202,7 +193,6 @@ def learn_tiles(task: LocalTask, record: Record) -> Learned:
 
 
 def _walked(task: LocalTask, record: Record, noise: Noise | None, tiles: _Tiles) -> _Tiles:
-    """The tiles of the whole signal."""
     for costs in costs_of(task.sound, task.tiling, task.reference, noise):
         tiles.add(costs)
     record.evaluations += len(task.logs)
@@ -242,7 +232,6 @@ class _Tiles:
         self._steps: list[list[NDArray[np.float32]]] = []
 
     def add(self, costs: Costs) -> None:
-        """The lengths of the tiles of a chunk."""
         task, asked = self._task, self._task.problem.request
         self.rows.add(costs)
         allowed = torch.from_numpy(task.tiling.allowed)[:, :, None]

@@ -29,8 +29,6 @@ SHARPNESS = 30.0  # β of the soft choice, per nat
 
 @dataclass(frozen=True)
 class Costs:
-    """Costs of the tiles of a chunk."""
-
     cost: Tensor  # under each tabulated length, nats, `[M, B, U]`
     weight: Tensor  # ω, `[B, U]`
     settled: Tensor | None = None  # costs without chance, `[M, B, U]`; None: noise not asked for
@@ -83,7 +81,6 @@ class Rows:
     _band_weight: list[Array] = field(default_factory=list)
 
     def add(self, costs: Costs) -> None:
-        """Adds the tiles of a chunk."""
         weighted = costs.cost * costs.weight
         self._band.append(weighted.sum(2, dtype=torch.float64).T.numpy())
         self._band_weight.append(costs.weight.sum(1, dtype=torch.float64).numpy())

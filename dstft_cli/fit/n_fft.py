@@ -158,7 +158,6 @@ def most_n_fft(asked: Request) -> float:
 
 
 def largest_auto_n_fft(length: int) -> int:
-    """Largest `n_fft auto` for a signal of `length` samples."""
     return min(LARGEST_AUTO_N_FFT, 1 << math.floor(math.log2(max(length * LONGEST_SHARE, 1.0))))
 
 

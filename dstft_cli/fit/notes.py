@@ -48,7 +48,6 @@ class Outcome:
     stuck: bool = False  # a descent without a search did not improve on its start
 
     def given(self, name: str) -> bool:
-        """Whether the user gave this parameter."""
         return getattr(self.request, name) is not None
 
     @property
@@ -210,7 +209,6 @@ def _on(kind: str, names: str, value: float, limit: float | None, share: float) 
 
 
 def is_at(values: Array, limit: float) -> NDArray[np.bool_]:
-    """Mask of values on a bound."""
     return np.isclose(values, limit, rtol=1e-6, atol=0)
 
 

@@ -28,8 +28,6 @@ _CELLS_STEP = 1e-6  # relative, of the difference quotient by the number of cell
 
 @dataclass(frozen=True)
 class Candidate:
-    """Parameters and their score."""
-
     row: Array  # window lengths of the rows, `[R]`, or one for all, `[1]`, samples
     centers: Array  # of the frames, samples, `[T]`
     sums: Array  # of the criterion, `[J]`, frames weighing their share of time in start hops
@@ -179,8 +177,6 @@ class Step:
 
 @dataclass(frozen=True)
 class State:
-    """The state of a fit."""
-
     evaluator: Evaluator  # of the frames as they stand
     start: Candidate  # the candidate of the start
     fixed: Candidate  # the best single window length with the frames of the start
@@ -194,11 +190,9 @@ class State:
     stop_reason: StopReason = StopReason.FIXED  # why the last stage ended
 
     def kept(self, candidate: Candidate) -> State:
-        """With a candidate as the best if it is."""
         return replace(self, best=candidate) if candidate.total < self.best.total else self
 
     def with_steps(self, steps: Iterable[Step]) -> State:
-        """With further steps."""
         return replace(self, steps=(*self.steps, *steps))
 
     def noted(self, phase: str, candidate: Candidate, evaluations: int | None = None) -> State:
@@ -253,7 +247,6 @@ class State:
 def step_of(
     phase: str, evaluator: Evaluator, candidate: Candidate, evaluations: int | None = None
 ) -> Step:
-    """The step that has just led to a candidate."""
     hops = np.diff(candidate.centers)
     if len(hops) and np.allclose(hops, hops[0], rtol=1e-9, atol=1e-6):
         hops = np.array([hops.mean()])

@@ -48,7 +48,6 @@ class Neighbours:
 
     @property
     def free(self) -> bool:
-        """Whether there is no penalty."""
         return not any(self.prices)
 
     def pairs(self) -> tuple[Pairs, Array]:
@@ -89,7 +88,6 @@ class FreeLengths:
 
     @classmethod
     def constant(cls) -> FreeLengths:
-        """One length for all."""
         return cls(np.zeros(1, dtype=np.int64), np.zeros((0, 2), dtype=np.int64), np.zeros(0))
 
     @classmethod

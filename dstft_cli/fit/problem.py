@@ -107,12 +107,10 @@ class Problem:
 
     @property
     def length(self) -> int:
-        """Samples of the signal, N."""
         return int(self.samples.shape[-1])
 
     @property
     def sample_rate(self) -> float:
-        """Hz."""
         return float(self.request.sample_rate)
 
     @property
@@ -141,7 +139,6 @@ class Problem:
         return self.request.window_mode == "frequency" and self.request.default_method and exact
 
     def plan(self, n_fft: int) -> Plan:
-        """Start and ranges of lengths and hops with this FFT size."""
         fixed = not self.request.learns_lengths
         given = {name: getattr(self.request, name) for name in ("overlap", "hop_mode", *LENGTHS)}
         return make_plan(n_fft, fixed=fixed, length=self.length, **given)
@@ -167,7 +164,6 @@ class Problem:
         }
 
     def neighbours(self, evaluator: Evaluator) -> Neighbours:
-        """The penalty on change between the rows of an evaluator."""
         return evaluator.neighbours(self.smoothness, self.smoothness_over_time)
 
     def in_mode(self, window_mode: str) -> Problem:

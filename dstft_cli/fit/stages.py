@@ -44,14 +44,11 @@ _NO_TABLES: Tables = (None, None)
 
 @dataclass(frozen=True)
 class Task:
-    """A problem and the plan for it."""
-
     problem: Problem
     plan: Plan
 
     @property
     def hops(self) -> HopRange:
-        """Constraints of learned positions."""
         assert self.plan.hops is not None
         return self.plan.hops
 
@@ -78,7 +75,6 @@ class Task:
         return Candidate(row, evaluator.centers, sums, evaluator.cells, total)
 
     def score(self, candidate: Candidate) -> float:
-        """The score of a candidate, without its penalty."""
         return score_of(self.problem.criterion, candidate.sums, candidate.cells)
 
 
@@ -208,7 +204,6 @@ def search_rows(task: Task, now: State, table: Table | None) -> State:
 
 
 def score_of(criterion: Criterion, sums: Array, cells: float) -> float:
-    """The score of sums `[J]`."""
     return float(criterion.score(torch.from_numpy(sums), cells))
 
 

@@ -46,8 +46,6 @@ _ROWS = 1 << 16  # rows of the table handled at a time, so that temporaries stay
 
 @dataclass(frozen=True)
 class Found:
-    """Outcome of a search."""
-
     assignment: Assignment  # index of the length of each frame, `[T]`
     score: float  # its score, with the penalty of `smooth` where there is one
     # sums `[J]` such that no assignment has a lower score than they have (without penalty); None
@@ -65,7 +63,6 @@ class TabulatedProblem:
         self.cells = cells
 
     def score(self, sums: Array) -> float:
-        """Score of sums `[J]`."""
         return float(self.criterion.score(torch.from_numpy(sums), self.cells))
 
     def fixed(self) -> Array:
@@ -77,7 +74,6 @@ class TabulatedProblem:
         return np.array([np.inf if math.isnan(score) else score for score in scores])
 
     def sums(self, assignment: Assignment) -> Array:
-        """Sums `[J]` of an assignment."""
         chosen = self.table[np.arange(len(assignment)), assignment].astype(np.float64)
         total: Array = self.weights @ chosen
         return total

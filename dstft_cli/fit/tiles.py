@@ -83,7 +83,6 @@ class Sound:
 
     @property
     def length(self) -> int:
-        """Samples per channel N."""
         return int(self.samples.shape[-1])
 
 
@@ -232,8 +231,6 @@ class _Grid:
 
 @dataclass(frozen=True)
 class Noise:
-    """Costs of white noise."""
-
     mean: Tensor  # `[M, B, 1]`
     spread: tuple[Tensor, ...]  # σ of each part, finest first, `[B, 1]` each
 

@@ -336,11 +336,7 @@ def _global(learned: Learned, hop_length: float, samples: int, sample_rate: floa
 
 
 def local_value(
-    problem: Problem,
-    lengths: FloatArray,
-    tiles: LengthMap | None,
-    centers: FloatArray,
-    n_fft: int,
+    problem: Problem, lengths: FloatArray, tiles: LengthMap | None, centers: FloatArray, n_fft: int
 ) -> float:
     """J of lengths `[1, 1]`, `[1, T]`, `[F, 1]` or of tiles, on those that a fit would have."""
     tiling, sound = tiling_of(problem, local_plan(problem)), Sound.of(problem)

@@ -136,8 +136,6 @@ class Given(NamedTuple):
 
 @dataclass(frozen=True)
 class Block:
-    """Some frames of some channels."""
-
     channels: slice
     frames: slice
 

@@ -104,8 +104,7 @@ class DSTFT(nn.Module):
         _needed(n_fft >= 2, f"`n_fft` {n_fft} samples: at least 2 are needed")
         _needed(hop > 0 and math.isfinite(hop), f"`hop_length` {hop:g} samples is not above 0")
         _needed(
-            0 < center_reach < 0.5,
-            f"`center_reach` {center_reach:g} hops is not between 0 and 0.5",
+            0 < center_reach < 0.5, f"`center_reach` {center_reach:g} hops is not between 0 and 0.5"
         )
         self.n_fft = n_fft
         self.hop_length_start = hop
@@ -219,7 +218,6 @@ class DSTFT(nn.Module):
         return 1 + int(length // hop)
 
     def _start_lengths(self, win_length: float | Tensor, place: Any) -> None:
-        """Registers the lengths of the start and their logarithmic change."""
         per_frame = self.window_mode in ("time", "time-frequency")
         shape = (
             self.bins if self.window_mode in ("frequency", "time-frequency") else 1,
@@ -242,7 +240,6 @@ class DSTFT(nn.Module):
         self.log_length = nn.Parameter(torch.zeros_like(start), requires_grad=learned)
 
     def _start_positions(self, low: float | None, high: float | None, place: Any) -> None:
-        """Registers the start hop and the parameters of hop or centres."""
         hop = self.hop_length_start
         _needed(
             self.hop_mode == "constant" or (low is None and high is None),
@@ -309,7 +306,6 @@ def _needed(right: bool, message: str) -> None:
 
 
 def _span(values: Tensor) -> str:
-    """One value, or minimum and maximum."""
     low, high = float(values.min()), float(values.max())
     return f"{low:.6g}" if low == high else f"{low:.6g}…{high:.6g}"
 
@@ -385,7 +381,6 @@ def local_criterion(
 
 
 def _squared(X: Tensor) -> Tensor:
-    """|X|², `[C, F, T]`."""
     squared = X.real.square() + X.imag.square()
     return squared if squared.dim() == 3 else squared[None]
 

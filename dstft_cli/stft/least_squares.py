@@ -95,7 +95,6 @@ class LeastSquaresInverse(BlockInverse):
         return float(np.sqrt(self._remainder / self._energy)) if self._energy else 0.0
 
     def samples(self, blocks: Iterable[Tensor]) -> Iterator[Array64]:
-        """Finished samples, as `BlockInverse.samples`."""
         # a segment needs five times its frames, and twice as many segments wait
         frames = max(s.frames.stop - s.frames.start for s in self.segments())
         held = 7 * frames * self._transform.bins * self.channels * self._dtype.to_complex().itemsize

@@ -191,7 +191,6 @@ class Inverse(BlockInverse):
         return start, y.mul_(w).numpy(), w.numpy()
 
     def _finish(self, until: int) -> Iterator[NDArray[np.float64]]:
-        """The finished samples, up to `until`."""
         while self._position < until:
             count = min(until - self._position, len(self._weight))
             weight, top = self._weight[:count], self._top[:count]
