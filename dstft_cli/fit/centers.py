@@ -38,12 +38,7 @@ def uniform_centers(length: int, hop_length: float) -> FloatArray:
 def centered_centers(length: int, hop_length: float, frames: int | None = None) -> FloatArray:
     """Centres `t_i = (N−1)/2 + (i − (T−1)/2)·H`, samples, `[T]`: frames in the middle of the signal.
 
-    As many as fit, `T = 1 + ⌊(N−1)/H⌋`, so at most half a hop is left at either end.
-
-    Args:
-        length: signal length N, samples, >= 1.
-        hop_length: H, samples, > 0, real.
-        frames: T, where it is known.
+    As many as fit, `T = 1 + ⌊(N−1)/H⌋`, so at most half a hop is left at either end; or so many.
     """
     end = length - 1.0
     count = frames or 1 + int(end / hop_length * (1 + 1e-12))
@@ -58,12 +53,8 @@ def quadrature_weights(
     `Δt_i = (t_{i+1} − t_{i−1})/2`. At the ends the first and last gap are continued outwards, so
     a uniform hop has the weight 1 everywhere. If centres are learned, the weight is the Voronoi cell of
     the frame within the signal, `Δt_0 = (t_0 + t_1)/2`, `Δt_{T−1} = N − 1 − (t_{T−2} + t_{T−1})/2`. So
-    frames gain nothing by crowding together or leaving the ends.
-
-    Args:
-        centers: samples, `[T]`, increasing.
-        hop_length: divisor of the shares, samples; None: their mean.
-        length: signal length N, samples, where centres are learned.
+    frames gain nothing by crowding together or leaving the ends. Shares are divided by the hop, or by
+    their mean. `length` N is given where centres are learned.
     """
     if length is not None:
         between = (centers[:-1] + centers[1:]) / 2

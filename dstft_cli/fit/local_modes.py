@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -37,6 +38,7 @@ from dstft_cli.fit.tiles import Noise, Sound, noise_in
 from dstft_cli.records import StopReason
 
 Array = NDArray[np.float64]
+Filled = TypeVar("Filled", Rows, "_Tiles")
 
 
 @dataclass(frozen=True)
@@ -62,13 +64,12 @@ class LocalTask:
         optimizer = auto if asked.optimizer == "auto" else asked.optimizer
         return Schedule(optimizer, asked.lr, asked.max_steps, asked.tolerance)
 
-    def rows(self, record: Record, *, frames: bool = False) -> Rows:
-        """Costs of rows, from one pass over the signal."""
-        rows = Rows(frames)
-        for costs in costs_of(self.sound, self.tiling, self.reference):
-            rows.add(costs)
+    def filled(self, of: Filled, record: Record, noise: Noise | None = None) -> Filled:
+        """With the costs of all tiles, from one pass over the signal."""
+        for costs in costs_of(self.sound, self.tiling, self.reference, noise):
+            of.add(costs)
         record.evaluations += len(self.logs)
-        return rows
+        return of
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ class Learned:
 def learn_rows(task: LocalTask, record: Record) -> Learned:
     """One length for all, per frame or per band: table, exact path, descent."""
     asked, logs, mode = task.problem.request, task.logs, task.problem.request.window_mode
-    rows = task.rows(record, frames=mode == "time")
+    rows = task.filled(Rows(frames=mode == "time"), record)
     table, shares = rows.table(mode)
     constant = rows.table("constant")[0][0]
     begin = np.array([math.log(task.plan.start)])
@@ -168,14 +169,14 @@ def learn_tiles(task: LocalTask, record: Record) -> Learned:
     if not asked.search:
         together = _descend_together(task, record, begin)
     noise = noise_in(task.sound, tiling) if asked.search and len(logs) > 1 else None
-    tiles = _walked(task, record, noise, _Tiles(task, together))
+    tiles = task.filled(_Tiles(task, together), record, noise)
     constant = tiles.rows.table("constant")[0][0]
     start = constant_cost(constant, logs, begin[0])
     check_finite(task, start)
     best = int(constant.argmin())
     single, at = min((float(constant[best]), float(logs[best])), (start, float(begin[0])))
     if asked.search and single < tiles.values[-1]:  # each tile keeps to the one that costs less
-        tiles = _walked(task, record, noise, _Tiles(task, together, at))
+        tiles = task.filled(_Tiles(task, together, at), record, noise)
     if asked.search:
         record.add("start", start, begin)
         record_table(record, constant, logs)
@@ -192,16 +193,9 @@ def learn_tiles(task: LocalTask, record: Record) -> Learned:
     return Learned(z, constant, start, value, bound, tiling.lengths, shares, reason, searched)
 
 
-def _walked(task: LocalTask, record: Record, noise: Noise | None, tiles: _Tiles) -> _Tiles:
-    for costs in costs_of(task.sound, task.tiling, task.reference, noise):
-        tiles.add(costs)
-    record.evaluations += len(task.logs)
-    return tiles
-
-
 def _descend_together(task: LocalTask, record: Record, begin: Array) -> Array:
     """ln θ `[1]` at which one length for all ends from the start."""
-    table, shares = task.rows(record).table("constant")
+    table, shares = task.filled(Rows(), record).table("constant")
     start = constant_cost(table[0], task.logs, begin[0])
     check_finite(task, start)
     record.add("start", start, begin)

@@ -144,11 +144,7 @@ def least_n_fft(asked: Request, band: float) -> float:
 
 
 def most_n_fft(asked: Request) -> float:
-    """Upper limit of `n_fft auto` for the given lengths, samples.
-
-    A start lies in the default range then, and a shortest window is no smaller a share of n_fft than
-    by default.
-    """
+    """Upper limit of `n_fft auto`, samples: given lengths then lie in the default range."""
     if asked.win_length_min is not None:
         return asked.win_length_min / SHORTEST_SHARE
     if asked.win_length is None:
@@ -239,7 +235,7 @@ class Probe:
         evaluator, lengths, _, table = self._tabulate(n_fft)
         assert table is not None
         neighbours = self._problem.neighbours(evaluator)
-        score = search_lengths(evaluator, table, lengths, neighbours).score
+        _, _, score, _ = search_lengths(evaluator, table, lengths, neighbours)
         if self._problem.criterion.per_frame:  # a mean over frames does not count cells
             return score
         covered = self._problem.band.covered(n_fft, self._problem.sample_rate)

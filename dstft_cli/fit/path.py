@@ -37,11 +37,7 @@ _STEPS = 256  # along lines, whose costs are computed together
 
 @dataclass(frozen=True)
 class Neighbours:
-    """Neighbouring rows, and the penalty on a change of window length between them.
-
-    Rows lie in a chain (frames, bins) or in a grid (patches of the plane, frequency first); a change
-    between neighbours `a` and `b` costs `price · |ln θ_a − ln θ_b|`, with one price per axis.
-    """
+    """Rows in a chain (frames, bins) or a grid (patches, frequency first): `Σ price·|ln θ_a − ln θ_b|`."""
 
     shape: tuple[int, ...]  # `(R,)` or `(R_f, R_t)`
     prices: tuple[float, ...]  # per axis, in units of the score, >= 0

@@ -48,14 +48,7 @@ class Plan:
     hops: HopRange | None = None  # what learned positions obey; None where they are not learned
 
     def start_centers(self, length: int, hop_mode: str) -> NDArray[np.float64]:
-        """Centres of the frames of the start in a signal of `length` samples, `[T]`.
-
-        Where positions are learned they obey the constraints of `centers` already, so that the start
-        may be the result.
-
-        Raises:
-            UsageError: the shortest hop makes more frames than memory holds.
-        """
+        """Centres of the start, `[T]`, which obey the constraints of learned ones: it may be the result."""
         densest = self.hop_length if self.hops is None else self.hops.low
         if length / densest > MOST_FRAMES:
             names = "`hop_length`" if self.hops is None else "`hop_length` and `hop_length_min`"

@@ -191,13 +191,14 @@ def search_rows(task: Task, now: State, table: Table | None) -> State:
             evaluator.rank(evaluator.arrange(now.best.row))
             table = evaluator.table(lengths)
         assert table is not None
-        found = search_lengths(evaluator, table, lengths, task.problem.neighbours(evaluator))
-        if found.bound is not None and not task.problem.request.learns_positions:
-            now = replace(now, bound=(found.bound, evaluator.cells))  # of these frames alone
-        sums = evaluator.total(evaluator.arrange(found.row)) if ranked else found.sums
-        candidate = task.candidate(evaluator, found.row, sums)
+        neighbours = task.problem.neighbours(evaluator)
+        row, sums, _, bound = search_lengths(evaluator, table, lengths, neighbours)
+        if bound is not None and not task.problem.request.learns_positions:
+            now = replace(now, bound=(bound, evaluator.cells))  # of these frames alone
+        sums = evaluator.total(evaluator.arrange(row)) if ranked else sums
+        candidate = task.candidate(evaluator, row, sums)
         before, now = now.best, now.offered("search", candidate)
-        _log.info("search: %d lengths, %s", len(found.row), now.log_text(candidate))
+        _log.info("search: %d lengths, %s", len(row), now.log_text(candidate))
         if now.best is before:
             break
     return now
@@ -259,7 +260,7 @@ def _score_of_bands(task: Task, now: State, table: Table) -> float:
         return -math.inf
     of_bands = table.reshape(high, wide, *table.shape[1:]).sum(1, dtype=np.float64)
     lengths, neighbours = task.plan.tabulated_lengths(), task.problem.neighbours(bands)
-    return search_lengths(bands, of_bands, lengths, neighbours).score
+    return search_lengths(bands, of_bands, lengths, neighbours)[2]
 
 
 def _with_answer(task: Task, now: State, found: State) -> State:
@@ -300,10 +301,10 @@ def descent(task: Task, now: State) -> State:
     now = replace(now, evaluator=evaluator)
     assert isinstance(evaluator, CellEvaluator)
     lengths, neighbours = task.tabulated_lengths(evaluator), task.problem.neighbours(evaluator)
-    found = search_lengths(evaluator, evaluator.table(lengths), lengths, neighbours)
+    row, *_ = search_lengths(evaluator, evaluator.table(lengths), lengths, neighbours)
     # long enough to cover the signal
     needed = np.searchsorted(lengths, task.hops.covering(centers) * (1 - 1e-9))
-    row = evaluator.raised(found.row, lengths[np.minimum(needed, len(lengths) - 1)])
+    row = evaluator.raised(row, lengths[np.minimum(needed, len(lengths) - 1)])
     if (needed < len(lengths)).all():
         sums = evaluator.total(evaluator.arrange(row))
         now = now.offered("search", task.candidate(evaluator, row, sums))

@@ -11,7 +11,6 @@ For `entropy` this reads `λ = 1 + S₂/S₁`, and the bound is `1 − λ + ln �
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -70,8 +69,7 @@ class TabulatedProblem:
         sums = np.zeros(self.table.shape[1:])
         for rows in self._row_blocks():
             sums += np.einsum("t,tmj->mj", self.weights[rows], self.table[rows], dtype=np.float64)
-        scores = (self.score(s) for s in sums)
-        return np.array([np.inf if math.isnan(score) else score for score in scores])
+        return unusable_last(np.array([self.score(s) for s in sums]))
 
     def sums(self, assignment: Assignment) -> Array:
         chosen = self.table[np.arange(len(assignment)), assignment].astype(np.float64)
@@ -90,7 +88,7 @@ class TabulatedProblem:
         return found
 
     def smooth(self, positions: Array, neighbours: Neighbours, start: Assignment) -> Found:
-        """The best assignment found with a penalty on changes between neighbours."""
+        """The best assignment found with a penalty on changes of the positions ln θ, from `start` on."""
         found = self._by_linearisation(
             lambda cost, last: cheapest_assignment(cost, positions, neighbours, last),
             start,
@@ -287,20 +285,10 @@ def keep_neighbours_where_silent(assignment: Assignment, table: Table) -> Assign
     return assignment[last]
 
 
-@dataclass(frozen=True)
-class FoundLengths:
-    """Lengths of the rows that solve the tabulated problem, their sums, score and bound."""
-
-    row: Array
-    sums: Array
-    score: float
-    bound: Array | None
-
-
 def search_lengths(
     evaluator: Evaluator, table: Table, lengths: Array, neighbours: Neighbours
-) -> FoundLengths:
-    """The best tabulated length of each row, with the penalty on changes."""
+) -> tuple[Array, Array, float, Array | None]:
+    """The best tabulated lengths `[R]` with the penalty on changes; their sums, score and bound."""
     problem = TabulatedProblem(table, evaluator.weights, evaluator.criterion, evaluator.cells)
     free = found = problem.free()
     if not neighbours.free:
@@ -315,7 +303,7 @@ def search_lengths(
             strict=True,
         )
         assignment = np.concatenate([keep_neighbours_where_silent(*line) for line in lines])
-    return FoundLengths(lengths[assignment], problem.sums(assignment), found.score, free.bound)
+    return lengths[assignment], problem.sums(assignment), found.score, free.bound
 
 
 def fixed_scores(evaluator: Evaluator, table: Table | None, lengths: Array) -> tuple[Array, Array]:

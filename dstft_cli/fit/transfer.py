@@ -86,14 +86,8 @@ def apply_learned(
 ) -> Result:
     """A result of one step on another recording: no start and no fixed windows to compare with.
 
-    Args:
-        samples: of the other recording, `[C, N]`.
-        learned: the parameters.
-        request: what they were learned with, but for the sample rate of `samples`; `hop_length` is
-            that of the frames at the start.
-        peak: largest absolute sample, if known.
-        evaluate: whether the criterion is evaluated; it is not resolved otherwise.
-        progress: called as `progress(stage, done, total)`.
+    The request is what the parameters were learned with, but for the sample rate of `samples`;
+    `hop_length` is that at the start. Without `evaluate` the criterion is not resolved.
 
     Raises:
         InputError: the parameters do not fit the recording.
@@ -224,13 +218,7 @@ def transfer(learned: Learned, hop_length: float, samples: int, sample_rate: flo
     rate window, hop and n_fft keep their durations, n_fft to the nearest even size, and each
     frequency keeps its length. What varies from frame to frame fits a recording of the same sample
     rate, and of the same duration to within one hop: frames at its end are left out, or go on with
-    the last length.
-
-    Args:
-        learned: of the recording learned from.
-        hop_length: of its frames at the start, samples.
-        samples: per channel of the other recording.
-        sample_rate: of the other recording, Hz.
+    the last length. `hop_length` is that at the start, `samples` and `sample_rate` are of the other.
 
     Raises:
         InputError: the parameters do not fit the recording.

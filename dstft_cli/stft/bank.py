@@ -125,12 +125,16 @@ class MatrixBank:
         """As `BandKernel.gradients`, for one length per bin; none of centres."""
         by_length = None
         if needs[2]:
-            sums, differences = (
-                part.flatten(0, 1) for part in split_halves(given.frames, self._even)
-            )
-            by_length = torch.cat(
-                [self._by_length(G[..., bins], sums, differences, bins) for bins in self._ranges]
-            )[:, None]
+            halves = split_halves(given.frames, self._even)
+            sums, differences = (part.flatten(0, 1) for part in halves)
+            parts = []
+            for bins in self._ranges:
+                H = (G[..., bins] * self._phase[bins].conj()).flatten(0, 1)
+                cosines, sines = self._transform.turns(bins, self._places)
+                by_window = (H.real.T @ sums).mul_(cosines)
+                by_window.addcmul_(H.imag.T @ differences, sines)
+                parts.append(torch.linalg.vecdot(by_window, self._rows(bins, 1)[1]))
+            by_length = torch.cat(parts)[:, None]
         return self.adjoint(G) if needs[0] else None, None, by_length
 
     @cached_property
@@ -149,15 +153,6 @@ class MatrixBank:
             sums += factors[bins].T @ squared
             tops += factors[bins].T @ squared.amax(-1)
         return sums, tops
-
-    def _by_length(self, G: Tensor, sums: Tensor, differences: Tensor, bins: slice) -> Tensor:
-        """Gradient with respect to the lengths of these bins, `[B]`."""
-        H = (G * self._phase[bins].conj()).flatten(0, 1)
-        cosines, sines = self._transform.turns(bins, self._places)
-        by_window = (H.real.T @ sums).mul_(cosines)
-        by_window.addcmul_(H.imag.T @ differences, sines)
-        by_length: Tensor = torch.linalg.vecdot(by_window, self._rows(bins, 1)[1])
-        return by_length
 
     def _matrices(self, bins: slice) -> tuple[Tensor, Tensor]:
         cosines, sines = self._transform.turns(bins, self._places)
