@@ -77,8 +77,7 @@ def log_lengths(shortest: float, longest: float, per_octave: int = LENGTHS_PER_O
     if longest <= shortest:
         return np.array([float(shortest)])
     count = max(2, math.ceil(per_octave * math.log2(longest / shortest) - 0.01) + 1)
-    lengths: Array = np.geomspace(shortest, longest, count, dtype=np.float64)
-    return lengths
+    return np.asarray(np.geomspace(shortest, longest, count, dtype=np.float64))
 
 
 @dataclass(frozen=True)
@@ -126,8 +125,7 @@ class Tiling:
     @cached_property
     def shares(self) -> Array:
         """Width of each band as a share of all, `[B]`."""
-        shares: Array = np.gradient(self.centers) / (self.sample_rate / 2)
-        return shares
+        return np.asarray(np.gradient(self.centers) / (self.sample_rate / 2))
 
     @property
     def area(self) -> float:
@@ -138,8 +136,7 @@ class Tiling:
         """Weight of each band at these frequencies, `[B, F]`; columns add up to one."""
         place = np.interp(frequencies, self.centers, np.arange(len(self.centers), dtype=np.float64))
         distance = np.abs(place - np.arange(len(self.centers))[:, None])
-        weights: Array = (1.0 - distance).clip(0.0).astype(np.float64)
-        return weights
+        return np.asarray((1.0 - distance).clip(0.0).astype(np.float64))
 
     def bin_weights(self, n_fft: int) -> Array:
         """Area of the bins of an FFT size within each band, per sample of time, `[F, B]`.
@@ -160,13 +157,11 @@ class Tiling:
     def heard(self) -> NDArray[np.bool_]:
         """Which bands hold any frequency that counts, `[B]`."""
         edges = np.concatenate([self.centers[:1], self.centers, self.centers[-1:]])
-        heard: NDArray[np.bool_] = (edges[2:] > self.low) & (edges[:-2] < self.high)
-        return heard
+        return np.asarray((edges[2:] > self.low) & (edges[:-2] < self.high))
 
     def times(self, samples: int) -> Array:
         """Centres of the tiles of so many samples, `[U]`."""
-        times: Array = np.arange(samples // self.step + 1, dtype=np.float64) * self.step
-        return times
+        return np.asarray(np.arange(samples // self.step + 1, dtype=np.float64) * self.step)
 
     def grid(self, length: float) -> tuple[int, int]:
         """FFT size and hop that show all that a window of this length sees.

@@ -65,15 +65,13 @@ def quadrature_weights(
         gaps = np.diff(centers)
         gaps = np.concatenate([gaps[:1], gaps, gaps[-1:]])
         shares = (gaps[:-1] + gaps[1:]) / 2
-    weights: FloatArray = shares / (shares.mean() if hop_length is None else hop_length)
-    return weights
+    return np.asarray(shares / (shares.mean() if hop_length is None else hop_length))
 
 
 def weights_pull_back(gradient: FloatArray, hop_length: float) -> FloatArray:
     """Gradient by the centres, from that by `quadrature_weights(centers, hop_length, length)`."""
     padded = np.pad(gradient, 1, mode="edge")
-    pulled: FloatArray = (padded[:-2] - padded[2:]) / (2 * hop_length)
-    return pulled
+    return np.asarray((padded[:-2] - padded[2:]) / (2 * hop_length))
 
 
 @dataclass(frozen=True)
@@ -87,8 +85,7 @@ class HopRange:
         """Window lengths that guarantee the overlap of these centres, samples, `[T]`."""
         ends = 2 * centers[:1], 2 * (self.length - 1 - centers[-1:])
         gaps = np.concatenate([ends[0], np.diff(centers), ends[1]])
-        lengths: FloatArray = np.maximum(gaps[:-1], gaps[1:]) / self.overlap
-        return lengths
+        return np.asarray(np.maximum(gaps[:-1], gaps[1:]) / self.overlap)
 
 
 @dataclass(frozen=True)

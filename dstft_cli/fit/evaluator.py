@@ -277,8 +277,7 @@ class Evaluator:
 
 def _numbers(tensor: Tensor | None) -> FloatArray:
     assert tensor is not None
-    numbers: FloatArray = tensor.cpu().numpy()
-    return numbers
+    return np.asarray(tensor.cpu().numpy())
 
 
 def _largest_gain(transform: Transform) -> float:

@@ -265,8 +265,7 @@ def _trajectory(
                 logs = np.interp(centers, times, logs)[None]
             else:
                 logs = np.interp(bins, bands, logs)[:, None]
-        lengths: NDArray[np.float32] = np.exp(logs).astype(np.float32)
-        return lengths
+        return np.asarray(np.exp(logs).astype(np.float32))
 
     return Trajectory(
         phase=tuple(step.phase for step in steps),

@@ -115,13 +115,11 @@ class FreeLengths:
         """`z` of the lengths `[1]` or `[R]`: taken from the first row of each variable."""
         row = np.broadcast_to(lengths, self.index.shape)
         _, first = np.unique(self.index, return_index=True)
-        z: Array = np.log(row[first])
-        return z
+        return np.asarray(np.log(row[first]))
 
     def lengths(self, z: Array) -> Array:
         """Lengths `[1]` or `[R]`, samples."""
-        lengths: Array = np.exp(z)[self.index]
-        return lengths
+        return np.asarray(np.exp(z)[self.index])
 
     def total(self, per_row: Array) -> Array:
         """Sum of a quantity `[R]` over the rows of each variable, `[V]`."""
@@ -131,8 +129,7 @@ class FreeLengths:
 
     def pull_back(self, z: Array, gradient: Array) -> Array:
         """Gradient with respect to `z`, from that with respect to each row's length `[R]`."""
-        pulled: Array = np.exp(z) * self.total(gradient)
-        return pulled
+        return np.asarray(np.exp(z) * self.total(gradient))
 
     def smoothness(self, z: Array) -> tuple[float, Array]:
         """`Σ price · |z_a − z_b|` and its gradient (zero where two neighbours are equal)."""

@@ -231,8 +231,7 @@ class SweepEvaluator(Evaluator):
         """Sums over cells and their derivatives, `[2, J]`."""
         rows, slopes = self.criterion.rows(a, da)
         assert slopes is not None
-        total: Array = torch.stack([rows.sum(0), slopes.sum(0)]).cpu().double().numpy()
-        return total
+        return np.asarray(torch.stack([rows.sum(0), slopes.sum(0)]).cpu().double().numpy())
 
     def _rows_of(self, criteria: Sequence[Criterion], a: Tensor) -> list[Tensor]:
         """Sums per frame of criteria without ranks."""

@@ -73,8 +73,7 @@ class TabulatedProblem:
 
     def sums(self, assignment: Assignment) -> Array:
         chosen = self.table[np.arange(len(assignment)), assignment].astype(np.float64)
-        total: Array = self.weights @ chosen
-        return total
+        return np.asarray(self.weights @ chosen)
 
     def free(self) -> Found:
         """The best assignment without a penalty."""

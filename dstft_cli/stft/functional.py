@@ -255,8 +255,7 @@ def _checked(signal: Tensor, centers: Tensor, lengths: Tensor, n_fft: int) -> Fr
 
 
 def _array(values: Tensor) -> NDArray[np.float64]:
-    array: NDArray[np.float64] = values.detach().to("cpu", torch.float64).numpy()
-    return array
+    return np.asarray(values.detach().to("cpu", torch.float64).numpy())
 
 
 def _like(signal: Tensor, X: Tensor) -> Tensor:

@@ -313,8 +313,7 @@ class SegmentProblem:
         for band, peak in zip(weight, top, strict=True):
             weak |= np.logical_or(*lost_and_weak(band, peak, self._dtype))
         self.weak = weak & ~self.lost
-        inverse: Array64 = np.divide(1.0, diagonal, out=np.zeros(self._size), where=~self.lost)
-        return inverse
+        return np.asarray(np.divide(1.0, diagonal, out=np.zeros(self._size), where=~self.lost))
 
 
 def _band_shares(n_fft: int) -> Array64:
