@@ -119,11 +119,10 @@ class Placed:
     """Centres, with the active constraint of each."""
 
     centers: FloatArray  # samples, `[T]`
-    # per frame 0 where it is free; 1, 2: at the least or the greatest hop from the frame before;
-    # 3, 4: as far left or right as the frames to come allow
-    held: NDArray[np.int8]
+    held: NDArray[np.int8]  # one of the following, per frame
 
 
+# at the least or the greatest hop from the frame before; as far as the frames to come allow
 FREE, LEAST, MOST, LEFTMOST, RIGHTMOST = range(5)
 
 

@@ -46,10 +46,8 @@ class Slopes:
     sums: FloatArray
     cells: float  # weighted number of cells
     by_length: FloatArray  # of the sums, with respect to the length of each row, `[R, J]`
-    # where positions move: moments of each frame, not weighted, `[T, J]`, and their derivative with
-    # respect to its centre, `[T, J]`
-    frames: FloatArray | None = None
-    by_center: FloatArray | None = None
+    frames: FloatArray | None = None  # where positions move: moments, not weighted, `[T, J]`
+    by_center: FloatArray | None = None  # and their derivative by the centre, `[T, J]`
 
 
 class Evaluator:

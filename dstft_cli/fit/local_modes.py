@@ -111,8 +111,7 @@ def learn_rows(task: LocalTask, record: Record) -> Learned:
     table, shares = rows.table(mode)
     constant = rows.table("constant")[0][0]
     begin = np.array([math.log(task.plan.start)])
-    start = constant_cost(constant, logs, begin[0])
-    check_finite(task, start)
+    start = start_cost(task, constant, begin)
     record.add("start", start, begin)
     price, bound, z, total = 0.0, None, begin.repeat(len(table)), start
     if mode in ("time", "frequency"):
@@ -138,19 +137,20 @@ def learn_rows(task: LocalTask, record: Record) -> Learned:
     return Learned(z, constant, start, value, bound, np.exp(z), shares, reason, searched)
 
 
-def constant_cost(constant: Array, logs: Array, at: float) -> float:
-    """J of one length for all, between those of the table."""
-    costs = spline_costs(torch.from_numpy(constant[:, None].copy()), logs)
-    return float(costs(torch.tensor([at], dtype=torch.float64))[0])
-
-
-def check_finite(task: LocalTask, start: float) -> None:
-    """UsageError where the criterion has no value at the start."""
+def start_cost(task: LocalTask, constant: Array, begin: Array) -> float:
+    """J of the start for all, between the tabulated lengths; UsageError where it has none."""
+    costs = spline_costs(torch.from_numpy(constant[:, None].copy()), task.logs)
+    start = float(costs(torch.from_numpy(begin))[0])
     if not math.isfinite(start):
-        raise UsageError(
-            f"criterion {task.problem.criterion.name} is {start:g} at the start: "
-            "change `order`, lower `power`, or use `dtype` float64"
-        )
+        raise _without_value(task, start)
+    return start
+
+
+def _without_value(task: LocalTask, start: float) -> UsageError:
+    return UsageError(
+        f"criterion {task.problem.criterion.name} is {start:g} at the start: "
+        "change `order`, lower `power`, or use `dtype` float64"
+    )
 
 
 def record_table(record: Record, constant: Array, logs: Array) -> None:
@@ -171,8 +171,7 @@ def learn_tiles(task: LocalTask, record: Record) -> Learned:
     noise = noise_in(task.sound, tiling) if asked.search and len(logs) > 1 else None
     tiles = task.filled(_Tiles(task, together), record, noise)
     constant = tiles.rows.table("constant")[0][0]
-    start = constant_cost(constant, logs, begin[0])
-    check_finite(task, start)
+    start = start_cost(task, constant, begin)
     best = int(constant.argmin())
     single, at = min((float(constant[best]), float(logs[best])), (start, float(begin[0])))
     if asked.search and single < tiles.values[-1]:  # each tile keeps to the one that costs less
@@ -196,9 +195,7 @@ def learn_tiles(task: LocalTask, record: Record) -> Learned:
 def _descend_together(task: LocalTask, record: Record, begin: Array) -> Array:
     """ln θ `[1]` at which one length for all ends from the start."""
     table, shares = task.filled(Rows(), record).table("constant")
-    start = constant_cost(table[0], task.logs, begin[0])
-    check_finite(task, start)
-    record.add("start", start, begin)
+    record.add("start", start_cost(task, table[0], begin), begin)
     if len(task.logs) < 2 or task.problem.request.max_steps == 0:
         return begin
     found = descend_rows(table, shares, task.logs, begin, 0.0, task.schedule())
@@ -237,7 +234,7 @@ class _Tiles:
         else:
             start = torch.full_like(costs.weight, self._together)
         if not bool(start.isfinite().all()):
-            check_finite(task, math.nan)
+            raise _without_value(task, math.nan)
         began = time.perf_counter()
         found = self._descend(costs, start, trust)
         self.seconds += time.perf_counter() - began

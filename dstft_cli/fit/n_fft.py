@@ -41,8 +41,7 @@ class Choice:
     n_fft: int  # samples
     structured: bool = False  # whether single window lengths differ at any size tried
     larger_is_worse: bool = False  # whether twice the size was searched and found no better
-    # the size that a band of the criterion needs at least, samples; 0 without one
-    needed_by_band: float = 0.0
+    needed_by_band: float = 0.0  # at least, samples; 0 without a band of the criterion
 
 
 def choose_n_fft(problem: Problem) -> Choice:

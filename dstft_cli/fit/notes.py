@@ -40,10 +40,8 @@ class Outcome:
     featureless: bool = False  # all tabulated lengths are equally good, so bounds mean nothing
     others_differ: bool = False  # lengths at other FFT sizes are not equally good
     larger_is_worse: bool = False  # n_fft auto tried twice this size, and found it no better
-    # the FFT size that n_fft auto takes at least for a band of the criterion, samples
-    band: float = 0.0
-    # name of a criterion that may reward sound spread out of its band; or empty
-    rewards_spread: str = ""
+    band: float = 0.0  # least FFT size of n_fft auto for a band of the criterion, samples
+    rewards_spread: str = ""  # name of a criterion that may reward sound spread out of its band
     stop_reason: StopReason = StopReason.SEARCH  # why the descent ended
     stuck: bool = False  # a descent without a search did not improve on its start
 

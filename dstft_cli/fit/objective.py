@@ -171,8 +171,7 @@ class Step:
     sums: Array  # as in `Candidate`
     cells: float
     lengths: NDArray[np.float32]  # in the shape in which the trajectory holds them, samples
-    # distances of the centres, samples: one where they are equal, none of a single frame
-    hops: NDArray[np.floating[Any]]
+    hops: NDArray[np.floating[Any]]  # samples: one where they are equal, none of a single frame
 
 
 @dataclass(frozen=True)
@@ -183,8 +182,7 @@ class State:
     best: Candidate  # the candidate of the lowest total
     importance: Array  # share of each row in the criterion, `[R]`
     steps: tuple[Step, ...] = ()  # so far
-    # sums and cells that no assignment of the table improves on; None where not proved
-    bound: tuple[Array, float] | None = None
+    bound: tuple[Array, float] | None = None  # sums and cells that the table has none better than
     featureless: bool = False  # all tabulated lengths score alike, as they do in noise
     stuck: bool = False  # a descent without a search did not improve on its start
     stop_reason: StopReason = StopReason.FIXED  # why the last stage ended

@@ -231,22 +231,16 @@ def check_length(samples: int) -> None:
 def usable_peak(samples: Samples, known: float | None, *, silence: bool = False) -> float:
     """Largest absolute sample; InputError if the signal is too short, silent or not finite."""
     check_length(int(samples.shape[-1]))
-    peak = peak_of(samples) if known is None else known
-    if not (peak > 0 or silence):
-        raise InputError("every sample is zero: silence has no best window")
-    return peak
-
-
-def peak_of(samples: Samples) -> float:
-    """Largest absolute sample, a block at a time; InputError where a sample is not finite."""
-    peak, block = 0.0, 1 << 20
-    for start in range(0, samples.shape[-1], block):
+    peak, block = known or 0.0, 1 << 20
+    for start in range(0, samples.shape[-1] if known is None else 0, block):
         part = np.asarray(samples[:, start : start + block], dtype=np.float64)
         level = float(np.abs(part).max()) if part.size else 0.0
         if not math.isfinite(level):
             at = start + int(np.flatnonzero(~np.isfinite(part).all(axis=0))[0])
             raise InputError(f"sample {at} is not finite: repair the signal")
         peak = max(peak, level)
+    if not (peak > 0 or silence):
+        raise InputError("every sample is zero: silence has no best window")
     return peak
 
 
@@ -255,12 +249,9 @@ def as_channels(samples: Any) -> Samples:
     if isinstance(samples, (list, tuple)):
         samples = np.asarray(samples)
     if isinstance(samples, (np.ndarray, torch.Tensor)):
-        real = not (
-            samples.is_complex()
-            if isinstance(samples, torch.Tensor)
-            else samples.dtype.kind not in "fiu"
-        )
-        if not real or samples.ndim not in (1, 2):
+        unreal = isinstance(samples, torch.Tensor) and samples.is_complex()
+        unreal |= isinstance(samples, np.ndarray) and samples.dtype.kind not in "fiu"
+        if unreal or samples.ndim not in (1, 2):
             raise UsageError(
                 f"signal of shape {tuple(samples.shape)} and dtype {samples.dtype}: real [N] or "
                 "[C, N] is needed"

@@ -48,12 +48,9 @@ class SweepGrid:
     n_fft: int  # FFT size K, samples
     hop_length: float  # samples, real
     lengths: Array  # window lengths, samples, increasing, `[m]`
-    # range in which a length may be learned on this grid, samples, and what widens that of the
-    # sweep
-    bounds: LengthBounds
+    bounds: LengthBounds  # in which a length may be learned here, and what widens the sweep's
     area: float = 1.0  # of a cell, in `CELL`s; 1 where there is one grid, whose values are its own
-    # the first and the last bin count half, so that sums with other FFT sizes compare
-    half_ends: bool = False
+    half_ends: bool = False  # first and last bin count half, to compare with other FFT sizes
 
 
 def sweep_grids(length: int, request: Request, *, shortest: float = 0.0) -> list[SweepGrid]:

@@ -47,9 +47,7 @@ _ROWS = 1 << 16  # rows of the table handled at a time, so that temporaries stay
 class Found:
     assignment: Assignment  # index of the length of each frame, `[T]`
     score: float  # its score, with the penalty of `smooth` where there is one
-    # sums `[J]` such that no assignment has a lower score than they have (without penalty); None
-    # where that is not proved
-    bound: Array | None
+    bound: Array | None  # sums `[J]` with a score that none is below (no penalty), if proved
 
 
 class TabulatedProblem:
