@@ -139,7 +139,10 @@ class FreeCenters:
 
     def place(self, wishes: FloatArray, lengths: FloatArray) -> Placed:
         """Centres nearest to the targets `[T]`, samples, under windows of these lengths `[T]`."""
-        caps = self._caps(lengths)
+        # longest gaps, `[T+1]`: before the first frame, between frames, after the last
+        reach = self.range.overlap * lengths / 2
+        inner = np.minimum(reach[:-1] + reach[1:], self.range.high)
+        caps = np.concatenate([reach[:1], inner, reach[-1:]])
         low, end = self.range.low, float(self.range.length - 1)
         T = len(wishes)
         leftmost = (end - np.cumsum(caps[::-1])[::-1][1:]).tolist()
@@ -184,12 +187,6 @@ class FreeCenters:
         caps[1:-1][reach > self.range.high] = 0.0  # there the longest hop holds, not the windows
         share = caps * (self.range.overlap / 2)
         return np.array(by_wish), share[:-1] + share[1:]
-
-    def _caps(self, lengths: FloatArray) -> FloatArray:
-        """Longest gaps, `[T+1]`: before the first frame, between frames, after the last."""
-        reach = self.range.overlap * lengths / 2
-        inner = np.minimum(reach[:-1] + reach[1:], self.range.high)
-        return np.concatenate([reach[:1], inner, reach[-1:]])
 
 
 @dataclass(frozen=True)

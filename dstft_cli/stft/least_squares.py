@@ -246,7 +246,10 @@ class SegmentProblem:
         energies = self._operator.energies()
         # a window shorter than a sample may fall between two samples: its cell is zero
         self._weights = energies.reciprocal().masked_fill_(energies <= 0, 0)
-        share = _band_shares(n_fft)
+        # `c_f / K` of each bin in its band of the spectrum, `[F, B]`
+        count = Transform(n_fft).bins_counted(torch.empty(0, dtype=torch.float64)).numpy()
+        bins, share = np.arange(len(count)), np.zeros((len(count), min(_BANDS, len(count))))
+        share[bins, bins * share.shape[1] // len(bins)] = count / n_fft
         self._count = torch.from_numpy(share.sum(axis=1))
         self._adjoint_weights = self._weights * self._count.to(dtype)
         self._inverse_diagonal = self._covered(share)
@@ -314,12 +317,3 @@ class SegmentProblem:
             weak |= np.logical_or(*lost_and_weak(band, peak, self._dtype))
         self.weak = weak & ~self.lost
         return np.asarray(np.divide(1.0, diagonal, out=np.zeros(self._size), where=~self.lost))
-
-
-def _band_shares(n_fft: int) -> Array64:
-    """`c_f / K` of each bin in its band of the spectrum, `[F, B]`."""
-    count = Transform(n_fft).bins_counted(torch.empty(0, dtype=torch.float64)).numpy()
-    bins = len(count)
-    share = np.zeros((bins, min(_BANDS, bins)))
-    share[np.arange(bins), np.arange(bins) * share.shape[1] // bins] = count / n_fft
-    return share

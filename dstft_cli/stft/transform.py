@@ -176,16 +176,11 @@ def window_and_slopes(
     if slopes:
         by_center = profile.slope(v).mul_(inside).mul_(-1 / length)
         rows += [by_center * v, by_center] if slopes == 2 else [by_center.mul_(v)]
-    normalized = _normalized(normalization, mirror, *rows)
-    return tuple(_expand(row, mirror if whole else 0) for row in normalized)
-
-
-def _expand(half: Tensor, mirror: int) -> Tensor:
-    """`h(0 … K//2)` of an even function to `h(−K//2 … K−1−K//2)` for `mirror = K > 0`."""
-    if not mirror:
-        return half
-    middle = mirror // 2
-    return torch.cat([half[..., 1 : middle + 1].flip(-1), half[..., : mirror - middle]], dim=-1)
+    found, middle = _normalized(normalization, mirror, *rows), mirror // 2
+    if not (mirror and whole):
+        return found
+    halves = [(row[..., 1 : middle + 1].flip(-1), row[..., : mirror - middle]) for row in found]
+    return tuple(torch.cat(both, dim=-1) for both in halves)
 
 
 def _normalized(normalization: str, mirror: int, w: Tensor, *slopes: Tensor) -> tuple[Tensor, ...]:
@@ -194,6 +189,7 @@ def _normalized(normalization: str, mirror: int, w: Tensor, *slopes: Tensor) -> 
         return w, *slopes
 
     def total(once: Tensor, first: Tensor) -> Tensor:
+        # each distance but the first counts twice; at K/2 of an even K every window has ended
         return 2 * once - first if mirror else once
 
     if normalization == "amplitude":
