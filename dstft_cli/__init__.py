@@ -31,7 +31,7 @@ _WHERE = {
     for module, names in {
         "stft.layer": "DSTFT",
         "stft.functional": "istft stft_derivatives",
-        "stft.windows": "window",
+        "stft.transform": "window",
         "criteria": "Criterion",
         "errors": "DstftError InputError OutputError UsageError",
         "records": "Result StopReason Trajectory",

@@ -16,8 +16,7 @@ from torch import Tensor
 
 from dstft_cli.criteria import builtin
 from dstft_cli.criteria.base import Criterion, QuasiConvex, Slopes, bin_sum, frame_sum, sum_dtype
-from dstft_cli.criteria.builtin import Kurtosis, Lp, Ratio, Renyi, rows_together
-from dstft_cli.criteria.gini import Gini
+from dstft_cli.criteria.builtin import Gini, Kurtosis, Lp, Ratio, Renyi, rows_together
 from dstft_cli.errors import DstftError, UsageError, printable
 
 __all__ = [
@@ -144,7 +143,6 @@ def _of_object(target: Any, name: str) -> Criterion:
 
 
 def _load(reference: str) -> Any:
-    """The object in `module:object`."""
     module_name, _, attribute = reference.partition(":")
     try:
         with _errors_of(f"criterion {reference}: importing {module_name!r}"):

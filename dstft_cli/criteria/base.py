@@ -140,5 +140,4 @@ def bin_sum(cells: Tensor, weights: Tensor) -> Tensor:
 
 
 def sum_dtype(cells: Tensor) -> torch.dtype:
-    """float64, or float32 where the device has no float64."""
     return torch.float32 if cells.device.type == "mps" else torch.float64

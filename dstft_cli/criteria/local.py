@@ -8,26 +8,173 @@ In tile τ, under window length θ, with the criterion's sums S_τ and the energ
 The second term charges leakage: a window too long or too short carries energy into tiles where none
 is. ω does not depend on θ, so nothing is gained by making the loud quiet. Its exponent lets soft sounds
 speak: loud ones weigh more, but do not decide for the rest.
+
+Tiles overlap. A tile is a band of frequencies times a stretch of time. Bands are triangles that add up
+to one. Two neighbours are half a main lobe apart, `2·sr/θ_least(f)`, where
+
+    θ_least(f) = max(shortest window, 3 periods of f)
+
+is the shortest length that a band may take. So a line's energy stays in its band, and bands narrow
+towards low frequencies, as hearing does. Over time a tile is a Gaussian with σ = longest window / 64.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from dstft_cli.criteria.base import Criterion
 from dstft_cli.criteria.builtin import Entropy, Kurtosis
-from dstft_cli.criteria.tiling import Tiling
 from dstft_cli.errors import UsageError
+
+Array = NDArray[np.float64]
+
+PERIODS = 3.0  # of its frequency: the shortest window of a band
+NARROWEST = 0.4  # of the longest window: least of the lowest bands, so that they have a choice
+SPAN = 1 / 64  # σ of a tile in time, in longest windows
+STEP = 1 / 64  # distance of tiles in time, in longest windows
+LENGTHS_PER_OCTAVE = 2  # a spline through their costs gives those between
+_NARROW_REST = 0.3  # of a band's width: a last band narrower than this joins the one before
+
+SHORTEST, LONGEST = 2.9e-3, 186e-3  # seconds
+_SHORTEST_RANGE = (16, 256)  # samples: below a Hann window is coarse, above bats are missed
+_LONGEST_RANGE = (512, 32768)  # samples
+_LEAST_RANGE = 4  # longest over shortest window, at least
 
 LEAKAGE = 2.0  # γ: nats charged per neper of leaked energy
 EXPONENT = 0.125  # of a tile's level in its weight
 DEPTH = 1e-5  # tiles below this part of the reference level fade out of J (−50 dB)
 STEEP = 2.0  # price of a length that a band may not take, per unit of ln θ: finite, so costs stay smooth
 TINY = 1e-37  # least value of a sum: so that silence has a finite score, the same for all windows
+
+
+def default_range(sample_rate: float, samples: int) -> tuple[float, float]:
+    """Shortest and longest window, samples, that suit a recording of so many samples.
+
+    What sounds ask of a window is set by hearing and by their sources: 3 ms to 186 ms in audio from 8
+    to 48 kHz. Below and above, sample rates follow the sources (a seismometer at 20 Hz, a bat detector
+    at 384 kHz), so there the range is one in samples.
+    """
+    low = min(max(_power_of_two(SHORTEST * sample_rate), _SHORTEST_RANGE[0]), _SHORTEST_RANGE[1])
+    high = min(max(_power_of_two(LONGEST * sample_rate), _LONGEST_RANGE[0]), _LONGEST_RANGE[1])
+    # a window longer than the recording says nothing that one of its length does not
+    whole = 1 << max(0, math.floor(math.log2(max(samples, 1))))
+    return float(low), float(max(min(high, whole), _LEAST_RANGE * low))
+
+
+def _power_of_two(samples: float) -> int:
+    return 1 << max(0, round(math.log2(max(samples, 1.0))))
+
+
+def log_lengths(shortest: float, longest: float, per_octave: int = LENGTHS_PER_OCTAVE) -> Array:
+    """Window lengths from shortest to longest, evenly spaced in their logarithm, samples, `[M]`."""
+    if longest <= shortest:
+        return np.array([float(shortest)])
+    count = max(2, math.ceil(per_octave * math.log2(longest / shortest) - 0.01) + 1)
+    return np.asarray(np.geomspace(shortest, longest, count, dtype=np.float64))
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """Where the tiles lie. Lengths and times in samples, frequencies in Hz."""
+
+    sample_rate: float
+    lengths: Array  # tabulated window lengths, increasing, `[M]`
+    low: float = 0.0  # ends of the band of frequencies that counts
+    high: float = math.inf
+
+    @cached_property
+    def step(self) -> int:
+        """Samples between tiles: a power of two, as the hops of all lengths are."""
+        return 1 << max(0, round(math.log2(float(self.lengths[-1]) * STEP)))
+
+    @property
+    def sigma(self) -> float:
+        """σ of a tile in time, samples."""
+        return float(self.lengths[-1]) * SPAN
+
+    def least(self, frequency: float) -> float:
+        """Shortest length that a tile at this frequency may take."""
+        periods = PERIODS * self.sample_rate / max(frequency, 1e-9)
+        return max(float(self.lengths[0]), min(periods, NARROWEST * float(self.lengths[-1])))
+
+    @cached_property
+    def centers(self) -> Array:
+        """Centre frequencies of the bands, from 0 to half the sample rate, `[B]`."""
+        half, found = self.sample_rate / 2, [0.0]
+        while found[-1] < half:
+            found.append(min(found[-1] + 2 * self.sample_rate / self.least(found[-1]), half))
+        if len(found) > 2 and found[-1] - found[-2] < _NARROW_REST * (found[-2] - found[-3]):
+            del found[-2]
+        return np.array(found)
+
+    @cached_property
+    def allowed(self) -> NDArray[np.bool_]:
+        """Which lengths each band may take, `[M, B]`; at least the longest."""
+        least = np.array([self.least(f) for f in self.centers])
+        allowed: NDArray[np.bool_] = self.lengths[:, None] >= 0.99 * least
+        allowed[-1] = True
+        return allowed
+
+    @cached_property
+    def shares(self) -> Array:
+        """Width of each band as a share of all, `[B]`."""
+        return np.asarray(np.gradient(self.centers) / (self.sample_rate / 2))
+
+    @property
+    def area(self) -> float:
+        """Cells of a tile that has all frequencies."""
+        return self.sigma * math.sqrt(2 * math.pi) / 2
+
+    def triangles(self, frequencies: Array) -> Array:
+        """Weight of each band at these frequencies, `[B, F]`; columns add up to one."""
+        place = np.interp(frequencies, self.centers, np.arange(len(self.centers), dtype=np.float64))
+        distance = np.abs(place - np.arange(len(self.centers))[:, None])
+        return np.asarray((1.0 - distance).clip(0.0).astype(np.float64))
+
+    def bin_weights(self, n_fft: int) -> Array:
+        """Area of the bins of an FFT size within each band, per sample of time, `[F, B]`.
+
+        A cell stands for `2/n_fft`, at 0 and at half the sample rate for half of it, so that sums are
+        integrals whatever the grid. Outside of the band that counts there is nothing.
+        """
+        frequencies = np.arange(n_fft // 2 + 1) * self.sample_rate / n_fft
+        weights = self.triangles(frequencies).T * (2 / n_fft)
+        weights[0] /= 2
+        if n_fft % 2 == 0:
+            weights[-1] /= 2
+        outside = (frequencies < self.low * (1 - 1e-9)) | (frequencies > self.high * (1 + 1e-9))
+        weights[outside] = 0.0
+        return weights
+
+    @cached_property
+    def heard(self) -> NDArray[np.bool_]:
+        """Which bands hold any frequency that counts, `[B]`."""
+        edges = np.concatenate([self.centers[:1], self.centers, self.centers[-1:]])
+        return np.asarray((edges[2:] > self.low) & (edges[:-2] < self.high))
+
+    def times(self, samples: int) -> Array:
+        """Centres of the tiles of so many samples, `[U]`."""
+        return np.asarray(np.arange(samples // self.step + 1, dtype=np.float64) * self.step)
+
+    def grid(self, length: float) -> tuple[int, int]:
+        """FFT size and hop that show all that a window of this length sees.
+
+        The next power of two from the length on, and at least 2.8 frames in a window; 2 where a tile
+        averages over several of them.
+        """
+        n_fft = max(_LEAST_FFT, 1 << math.ceil(math.log2(length)))
+        density = 2.0 if length <= 2 * self.sigma else 2.8
+        return n_fft, 1 << max(0, math.floor(math.log2(max(length, 4.0) / density)))
+
+
+_LEAST_FFT = 256
 
 
 def check_local(criterion: Criterion) -> None:
@@ -40,13 +187,7 @@ def check_local(criterion: Criterion) -> None:
 
 
 def tile_score(tiling: Tiling, criterion: Criterion, sums: Tensor) -> Tensor:
-    """What is minimised in each tile: `[..., B, U, J]` → `[..., B, U]`.
-
-    Args:
-        tiling: where the tiles lie.
-        criterion: made of sums. The kurtosis of a tile is that of all its cells together.
-        sums: integrals of its moments.
-    """
+    """What is minimised in each tile, from integrals of moments: `[..., B, U, J]` → `[..., B, U]`."""
     if not criterion.scale_invariant:
         found = [
             criterion.elementwise(sums[..., b, :, :] * tiling.area, share * tiling.area)
@@ -56,7 +197,7 @@ def tile_score(tiling: Tiling, criterion: Criterion, sums: Tensor) -> Tensor:
     if isinstance(criterion, Entropy):  # its second sum may have either sign
         return criterion.score(torch.stack([sums[..., 0].clamp_min(TINY), sums[..., 1]], -1), 1.0)
     sums = sums.clamp_min(TINY)
-    if isinstance(criterion, Kurtosis):
+    if isinstance(criterion, Kurtosis):  # of all cells of a tile together
         cells = torch.from_numpy(tiling.shares).to(sums)[:, None]
         return 2 * sums[..., 0].log() - sums[..., 1].log() - cells.log()
     return criterion.score(sums, 1.0)  # no other built-in score depends on the number of cells
@@ -64,27 +205,14 @@ def tile_score(tiling: Tiling, criterion: Criterion, sums: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class TileCost:
-    """Costs of tiles.
-
-    Attributes:
-        cost: under each tabulated length, nats, `[M, B, U]`.
-        level: mean power in each, `[B, U]`.
-    """
-
-    cost: Tensor
-    level: Tensor
+    cost: Tensor  # under each tabulated length, nats, `[M, B, U]`
+    level: Tensor  # mean power in each, `[B, U]`
 
 
 def tile_cost(tiling: Tiling, criterion: Criterion, energy: Tensor, sums: Tensor) -> TileCost:
-    """The costs of tiles under all tabulated lengths.
+    """The costs of tiles under all tabulated lengths, from energy `[M, B, U]` and sums `[M, B, U, J]`.
 
     A length that a band may not take costs what its shortest does, and `STEEP` more per unit of ln θ.
-
-    Args:
-        tiling: where the tiles lie.
-        criterion: whose sums they are.
-        energy: integral of |X|², `[M, B, U]`.
-        sums: integrals of its moments, `[M, B, U, J]`.
     """
     allowed = torch.from_numpy(tiling.allowed)
     cells = torch.from_numpy(tiling.shares).to(energy)[:, None]
@@ -101,11 +229,6 @@ def tile_cost(tiling: Tiling, criterion: Criterion, energy: Tensor, sums: Tensor
 
 
 def tile_weights(level: Tensor, reference: float) -> Tensor:
-    """ω of tiles from their level, `[B, U]`.
-
-    Args:
-        level: mean power.
-        reference: that of the recording, see `reference_level`.
-    """
+    """ω of tiles from their level, `[B, U]`; `reference` is that of the recording."""
     relative = level / reference
     return relative.pow(EXPONENT) * (relative / (relative + DEPTH))

@@ -2,19 +2,16 @@
 
 `optimize`, `request`: the function and its arguments
 `problem`, with `plan` for lengths, `n_fft` for the FFT size: the signal, with every default resolved
-`local_fit`, with `local_plan`, `tiles`, `noise`, `local_search`, `local_modes`, `local_descent` and
-`local_value`: the local criterion
-`plane_fit` and the files below: the criterion of the whole plane
-`evaluator`: the criterion and its gradient over the whole signal
-`cells`, `band`: the same with a length per band or patch of the plane; the band of the criterion
-`stages`, `steps`: start, search and descent, and the state of the fit after each
+`local_modes`, with `tiles`, `local_search` and `local_descent`: the local criterion
+`stages` and the files below, until `notes`: the criterion of the whole plane
+`evaluator`, `cells`: criterion and gradient, with a length per frame; per band or patch of the plane
 `table`: the moment table and its proved optimum
-`path`: the best lengths with a penalty on change
-`centers`, `variables`: frame centres; lengths as variables
+`path`: the penalty on change, and the best lengths with it
+`centers`: frame centres
 `objective`, `descent`: the function to minimise, and its minimisation
 `notes`: notes about the result
-`sweep`, `local_sweep`, with `sweep_grids`, `sweep_evaluator` and `segments`: criteria against one
-window length
+`sweep`, `sweep_grids`: criteria against one window length
+`transfer`: the learned parameters on another recording
 """
 
 from dstft_cli.fit.optimize import fit

@@ -17,13 +17,9 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from dstft_cli.criteria import bin_sum, frame_sum, sum_dtype
-from dstft_cli.fit.evaluator import (
-    Evaluator,
-    powers,
-    spectrum_powers,
-)
-from dstft_cli.fit.variables import Neighbours
-from dstft_cli.stft import CellOperator, MatrixBank, Samples, Transform, few_lengths
+from dstft_cli.fit.evaluator import Evaluator, powers, spectrum_powers
+from dstft_cli.fit.path import Neighbours
+from dstft_cli.stft import CellOperator, MatrixBank, few_lengths
 
 FloatArray = NDArray[np.float64]
 Table = NDArray[np.floating[Any]]
@@ -40,7 +36,6 @@ class Patches:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Number of patches along frequency and along time."""
         return -(-self.plane[0] // self.bins), -(-self.plane[1] // self.frames)
 
     def cells(self, row: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
@@ -75,9 +70,11 @@ class CellEvaluator(Evaluator):
     weigh 1.
     """
 
-    def __init__(self, *args: Any, patches: Patches, **options: Any) -> None:
+    def __init__(self, *args: Any, patches: Patches | None = None, **options: Any) -> None:
+        """Without patches: each bin, as long as the signal."""
         super().__init__(*args, **options)
-        self.patches = patches
+        plane = self.transform.bins, len(self.frames)
+        self.patches = patches = patches or Patches(plane, 1, plane[1])
         self._frame_weights = torch.from_numpy(self.weights).to(self.dtype).to(self.device)
         self.weights = np.ones(int(np.prod(patches.shape)))
         self._of_frames: Table | None = None
@@ -196,23 +193,7 @@ class CellEvaluator(Evaluator):
 
 
 class FrequencyEvaluator(CellEvaluator):
-    """As `CellEvaluator`, with bands of bins as rows: lengths are `[1, 1]` or `[F, 1]`, moments `[R, J]`.
-
-    Where frames lie at few places between samples, lengths that differ go through one matrix
-    product per block of frames (`stft.bank`).
-    """
-
-    def __init__(
-        self,
-        samples: Samples,
-        centers: FloatArray,
-        transform: Transform,
-        *args: Any,
-        band: int = 1,
-        **options: Any,
-    ) -> None:
-        bands = Patches((transform.bins, len(centers)), band, len(centers))
-        super().__init__(samples, centers, transform, *args, patches=bands, **options)
+    """As `CellEvaluator`, with bands of bins as rows; lengths are `[1, 1]` or `[F, 1]`."""
 
     def shown(self, row: FloatArray) -> FloatArray:
         """Lengths per bin, `[F, 1]`; of all `[1]`, `[1, 1]`."""

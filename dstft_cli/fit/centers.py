@@ -14,32 +14,31 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dstft_cli.stft import Samples
+
 FloatArray = NDArray[np.float64]
+
+# of segments of a long signal, a sample of the whole
+_COUNT = 8
+_FEW_FRAMES = 8  # that each is to hold at least
+_QUIET = 0.01  # of the signal's peak; a segment below it is silent
+_BLOCK = 1 << 16
 
 
 def uniform_centers(length: int, hop_length: float) -> FloatArray:
-    """Centres `t_i = i·H`, samples, `[T]` with `T = 1 + ⌊N/H⌋`.
-
-    Args:
-        length: signal length N, samples, >= 1.
-        hop_length: H, samples, > 0, real.
-    """
+    """Centres `t_i = i·H`, samples, `[T]` with `T = 1 + ⌊N/H⌋`."""
     return np.arange(1 + int(length // hop_length), dtype=np.float64) * hop_length
 
 
 def centered_centers(length: int, hop_length: float, frames: int | None = None) -> FloatArray:
     """Centres `t_i = (N−1)/2 + (i − (T−1)/2)·H`, samples, `[T]`: frames in the middle of the signal.
 
-    As many as fit, `T = 1 + ⌊(N−1)/H⌋`, so at most half a hop is left at either end.
-
-    Args:
-        length: signal length N, samples, >= 1.
-        hop_length: H, samples, > 0, real.
-        frames: T, where it is known.
+    As many as fit, `T = 1 + ⌊(N−1)/H⌋`, so at most half a hop is left at either end; or so many.
     """
     end = length - 1.0
     count = frames or 1 + int(end / hop_length * (1 + 1e-12))
@@ -54,12 +53,8 @@ def quadrature_weights(
     `Δt_i = (t_{i+1} − t_{i−1})/2`. At the ends the first and last gap are continued outwards, so
     a uniform hop has the weight 1 everywhere. If centres are learned, the weight is the Voronoi cell of
     the frame within the signal, `Δt_0 = (t_0 + t_1)/2`, `Δt_{T−1} = N − 1 − (t_{T−2} + t_{T−1})/2`. So
-    frames gain nothing by crowding together or leaving the ends.
-
-    Args:
-        centers: samples, `[T]`, increasing.
-        hop_length: divisor of the shares, samples; None: their mean.
-        length: signal length N, samples, where centres are learned.
+    frames gain nothing by crowding together or leaving the ends. Shares are divided by the hop, or by
+    their mean. `length` N is given where centres are learned.
     """
     if length is not None:
         between = (centers[:-1] + centers[1:]) / 2
@@ -70,24 +65,17 @@ def quadrature_weights(
         gaps = np.diff(centers)
         gaps = np.concatenate([gaps[:1], gaps, gaps[-1:]])
         shares = (gaps[:-1] + gaps[1:]) / 2
-    weights: FloatArray = shares / (shares.mean() if hop_length is None else hop_length)
-    return weights
+    return np.asarray(shares / (shares.mean() if hop_length is None else hop_length))
 
 
 def weights_pull_back(gradient: FloatArray, hop_length: float) -> FloatArray:
-    """Gradient with respect to the centres, `[T]`, from that with respect to the weights `[T]`.
-
-    The weights are those of `quadrature_weights(centers, hop_length, length)`.
-    """
+    """Gradient by the centres, from that by `quadrature_weights(centers, hop_length, length)`."""
     padded = np.pad(gradient, 1, mode="edge")
-    pulled: FloatArray = (padded[:-2] - padded[2:]) / (2 * hop_length)
-    return pulled
+    return np.asarray((padded[:-2] - padded[2:]) / (2 * hop_length))
 
 
 @dataclass(frozen=True)
 class HopRange:
-    """Constraints of learned positions."""
-
     length: int  # signal length N, samples
     overlap: float  # η, in (0, 1]
     low: float  # shortest and longest hop, samples, 0 < low ≤ high
@@ -97,8 +85,7 @@ class HopRange:
         """Window lengths that guarantee the overlap of these centres, samples, `[T]`."""
         ends = 2 * centers[:1], 2 * (self.length - 1 - centers[-1:])
         gaps = np.concatenate([ends[0], np.diff(centers), ends[1]])
-        lengths: FloatArray = np.maximum(gaps[:-1], gaps[1:]) / self.overlap
-        return lengths
+        return np.asarray(np.maximum(gaps[:-1], gaps[1:]) / self.overlap)
 
 
 @dataclass(frozen=True)
@@ -132,11 +119,10 @@ class Placed:
     """Centres, with the active constraint of each."""
 
     centers: FloatArray  # samples, `[T]`
-    # per frame 0 where it is free; 1, 2: at the least or the greatest hop from the frame before;
-    # 3, 4: as far left or right as the frames to come allow
-    held: NDArray[np.int8]
+    held: NDArray[np.int8]  # one of the following, per frame
 
 
+# at the least or the greatest hop from the frame before; as far as the frames to come allow
 FREE, LEAST, MOST, LEFTMOST, RIGHTMOST = range(5)
 
 
@@ -153,7 +139,10 @@ class FreeCenters:
 
     def place(self, wishes: FloatArray, lengths: FloatArray) -> Placed:
         """Centres nearest to the targets `[T]`, samples, under windows of these lengths `[T]`."""
-        caps = self._caps(lengths)
+        # longest gaps, `[T+1]`: before the first frame, between frames, after the last
+        reach = self.range.overlap * lengths / 2
+        inner = np.minimum(reach[:-1] + reach[1:], self.range.high)
+        caps = np.concatenate([reach[:1], inner, reach[-1:]])
         low, end = self.range.low, float(self.range.length - 1)
         T = len(wishes)
         leftmost = (end - np.cumsum(caps[::-1])[::-1][1:]).tolist()
@@ -199,8 +188,57 @@ class FreeCenters:
         share = caps * (self.range.overlap / 2)
         return np.array(by_wish), share[:-1] + share[1:]
 
-    def _caps(self, lengths: FloatArray) -> FloatArray:
-        """Longest gaps, `[T+1]`: before the first frame, between frames, after the last."""
-        reach = self.range.overlap * lengths / 2
-        inner = np.minimum(reach[:-1] + reach[1:], self.range.high)
-        return np.concatenate([reach[:1], inner, reach[-1:]])
+
+@dataclass(frozen=True)
+class Segments:
+    """The samples that are analysed, the same for every hop, so that values compare."""
+
+    length: int  # of the signal, samples
+    starts: tuple[int, ...] = ()  # of the segments, samples, increasing; empty for the whole signal
+    size: int = 0  # of each segment, samples
+
+    def centers(self, hop_length: float) -> NDArray[np.float64]:
+        """Centres of the frames a hop apart in the segments, beyond which windows may reach, `[T]`."""
+        centers = uniform_centers(self.length, hop_length)
+        if not self.starts:
+            return centers
+        starts = np.array(self.starts)
+        nearest = starts[np.maximum(np.searchsorted(starts, centers, side="right") - 1, 0)]
+        return centers[(centers >= nearest) & (centers < nearest + self.size)]
+
+    def share(self, hop_length: float) -> float:
+        """Share of the signal that is analysed, in (0, 1]."""
+        return min(len(self.centers(hop_length)) * hop_length / self.length, 1.0)
+
+    def weights(self, frames: int) -> NDArray[np.float64] | None:
+        """Equal weights of frames, `[T]`; None for all frames of the signal."""
+        return np.ones(frames) if self.starts else None
+
+
+def spread_segments(samples: Samples, most: int, *, longest_hop: float, peak: float) -> Segments:
+    """Segments in the middles of equal parts of the signal, or at the loudest sample of a quiet part."""
+    length = int(samples.shape[-1])
+    most = max(most, math.ceil(_FEW_FRAMES * _COUNT * longest_hop))
+    if length <= most:
+        return Segments(length)
+    size = most // _COUNT
+    ends = [number * length // _COUNT for number in range(_COUNT + 1)]
+    starts = []
+    for first, last in pairwise(ends):
+        start = (first + last - size) // 2
+        if _loudest(samples, start, start + size)[0] < _QUIET * peak:
+            _, at = _loudest(samples, first, last)
+            start = min(max(at - size // 2, first), last - size)
+        starts.append(start)
+    return Segments(length, tuple(starts), size)
+
+
+def _loudest(samples: Samples, first: int, last: int) -> tuple[float, int]:
+    """Largest absolute sample of a part of the signal, and where it is."""
+    found = (-1.0, first)
+    for start in range(first, last, _BLOCK):
+        levels = np.abs(np.asarray(samples[:, start : min(start + _BLOCK, last)])).max(0)
+        at = int(levels.argmax())
+        if levels[at] > found[0]:
+            found = float(levels[at]), start + at
+    return found

@@ -29,9 +29,7 @@ class Variables:
     start: Array  # natural logarithms of lengths in samples, positions in hops
     low: Array  # bounds
     high: Array
-    # square root of each variable's share in the objective: in `z·scale` the curvature is about
-    # the same in all directions, which is what L-BFGS-B starts from
-    scale: Array
+    scale: Array  # √ of shares in the objective: all curvatures in `z·scale` are about the same
 
 
 @dataclass(frozen=True)
@@ -57,16 +55,10 @@ class Descent(Generic[Found]):
 
 @dataclass(frozen=True)
 class Schedule:
-    """Settings of a descent."""
-
     optimizer: str  # `lbfgs`, `adam` or `sgd`
-    # learning rate of `adam` (None: 0.05) or `sgd` (None: 1), in e-folds of window length, or
-    # hops
-    lr: float | None
+    lr: float | None  # of `adam` (None: 0.05) or `sgd` (None: 1), in e-folds of length, or hops
     max_steps: int  # largest number of steps; 0: no evaluation
-    # relative change of the value below which the descent has converged: in a step of `lbfgs`,
-    # and on average over 25 of the others, which go up and down
-    tolerance: float
+    tolerance: float  # relative gain of a step of `lbfgs`, or on average over 25 of the others
 
 
 class _NonFiniteError(Exception):
@@ -76,14 +68,7 @@ class _NonFiniteError(Exception):
 def descend(
     objective: Objective[Found], variables: Variables, schedule: Schedule, on_step: OnStep[Found]
 ) -> Descent[Found]:
-    """Minimises `objective` within the bounds of its variables.
-
-    Args:
-        objective: from `z` `[V]` to value, gradient and what is found there.
-        variables: where it begins.
-        schedule: how it goes on.
-        on_step: called after each step with what was found there.
-    """
+    """Minimises `objective` within the bounds of its variables; `on_step` gets what each step found."""
     if np.array_equal(variables.low, variables.high):  # nothing can move
         return Descent(None, StopReason.CONVERGED)
     if schedule.max_steps == 0:

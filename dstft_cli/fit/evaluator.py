@@ -20,7 +20,7 @@ from torch import Tensor
 
 from dstft_cli.criteria import Criterion, Gini
 from dstft_cli.fit.centers import quadrature_weights
-from dstft_cli.fit.variables import Neighbours
+from dstft_cli.fit.path import Neighbours
 from dstft_cli.records import Progress
 from dstft_cli.stft import Frames, Samples, Transform, map_in_order
 
@@ -33,8 +33,6 @@ _BLOCK_SAMPLES = {"cpu": 1 << 19, "cuda": 1 << 25, "mps": 1 << 23}
 
 @dataclass(frozen=True)
 class Compute:
-    """Device, dtype and threads."""
-
     device: torch.device | str = "cpu"  # of torch
     dtype: torch.dtype = torch.float32
     threads: int = 1  # blocks at a time (CPU only), >= 1
@@ -48,39 +46,17 @@ class Slopes:
     sums: FloatArray
     cells: float  # weighted number of cells
     by_length: FloatArray  # of the sums, with respect to the length of each row, `[R, J]`
-    # where positions move: moments of each frame, not weighted, `[T, J]`, and their derivative with
-    # respect to its centre, `[T, J]`
-    frames: FloatArray | None = None
-    by_center: FloatArray | None = None
+    frames: FloatArray | None = None  # where positions move: moments, not weighted, `[T, J]`
+    by_center: FloatArray | None = None  # and their derivative by the centre, `[T, J]`
 
 
 class Evaluator:
     """Moments of a criterion for given window lengths.
 
-    Args:
-        samples: signal `[C, N]`.
-        centers: frame centres, samples, `[T]`.
-        transform: FFT size, window family, normalization.
-        criterion: what is evaluated.
-        power: the criterion is computed from `a = |X|^power`, > 0.
-        bins: of the criterion.
-        hop_length: frames weigh their share of time divided by this, samples; None: by the mean
-            share.
-        learned_positions: shares of time are those of the signal (`quadrature_weights`).
-        frame_weights: weights of the frames instead, `[T]`, for a part of the signal.
-        peak: largest absolute sample; for scale-invariant criteria the signal is divided by it, so
-            that powers stay in the range of float32.
-        compute: where and how it is computed.
-
     Cells `[C, n, B]` are those of the B bins of the criterion. A row is a unit with its own window
-    length: here a frame, in `FrequencyEvaluator` a bin.
-
-    Attributes:
-        evaluations: transforms of the whole signal computed so far.
-        weights: of the rows in the sums, `[R]`: here the quadrature weights of the frames.
-        frame_weights: quadrature weights of the frames, `[T]`.
-        duration: of the analysed signal, samples.
-        cells: weighted number of time-frequency cells; cells_per_frame: not weighted, of one frame.
+    length: here a frame, in `FrequencyEvaluator` a bin. Frames weigh their share of time in the signal
+    (`quadrature_weights`), or `frame_weights` `[T]` in a part of it. For scale-invariant criteria the
+    signal is divided by its `peak`, so that powers stay in the range of float32.
     """
 
     def __init__(
@@ -110,17 +86,17 @@ class Evaluator:
             samples, centers, transform.n_fft, scale=scale, device=self.device, dtype=self.dtype
         )
         self.centers = centers
-        self.duration = float(self.frames.length)
+        self.duration = float(self.frames.length)  # of the analysed signal, samples
         if frame_weights is None:
             frame_weights = quadrature_weights(
                 centers, hop_length, self.frames.length if learned_positions else None
             )
         elif hop_length is not None:
             self.duration = hop_length * float(frame_weights.sum())
-        self.frame_weights = self.weights = frame_weights
+        self.frame_weights = self.weights = frame_weights  # [T], and of the rows in the sums, [R]
         self.cells_per_frame = self.frames.channels * len(range(transform.bins)[bins])
-        self.cells = self.cells_per_frame * float(self.weights.sum())
-        self.evaluations = 0
+        self.cells = self.cells_per_frame * float(self.weights.sum())  # weighted
+        self.evaluations = 0  # transforms of the whole signal so far
         self._moments = criterion.sums_per_frame
         self._progress = compute.progress
         self._table_dtype = np.float64 if self.dtype == torch.float64 else np.float32
@@ -147,11 +123,7 @@ class Evaluator:
         return np.zeros(T, dtype=np.int64) if len(row) == 1 else np.arange(T)
 
     def table(self, lengths: FloatArray) -> NDArray[np.floating[Any]]:
-        """Moments per row for each of M fixed lengths, `[R, M, J]`, in one read of the signal.
-
-        In the dtype of the transform: float32 halves the memory of an hour's table; each entry is a
-        float64 sum rounded once.
-        """
+        """Moments per row for M fixed lengths, `[R, M, J]`, float64 sums in the dtype of the transform."""
         table = np.zeros((len(self.weights), len(lengths), self._moments), dtype=self._table_dtype)
         windows = self._windows_of_all(lengths)
 
@@ -302,10 +274,8 @@ class Evaluator:
 
 
 def _numbers(tensor: Tensor | None) -> FloatArray:
-    """Derivatives as an array."""
     assert tensor is not None
-    numbers: FloatArray = tensor.cpu().numpy()
-    return numbers
+    return np.asarray(tensor.cpu().numpy())
 
 
 def _largest_gain(transform: Transform) -> float:
@@ -317,10 +287,7 @@ def _largest_gain(transform: Transform) -> float:
 
 
 def powers(power: float, squared: Tensor, *inner: Tensor) -> tuple[Tensor, ...]:
-    """`a` and each `∂a = p |X|^(p−2) Re(X̄ ∂X)`, zero where X = 0, from `|X|²` and `Re(X̄ ∂X)`.
-
-    The latter are overwritten.
-    """
+    """`a`, and `∂a = p |X|^(p−2) Re(X̄ ∂X)`, 0 where X = 0; overwrites the `Re(X̄ ∂X)` given."""
     if power == 2:
         return squared, *(product.mul_(2) for product in inner)
     if not inner:
@@ -340,5 +307,4 @@ def spectrum_powers(power: float, X: Tensor, *changes: Tensor) -> tuple[Tensor, 
 
 
 def _pair_sum(products: Tensor) -> Tensor:
-    """Real part plus imaginary part, `[..., 2]` to `[...]`."""
     return products[..., 0] + products[..., 1]

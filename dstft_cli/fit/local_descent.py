@@ -23,9 +23,7 @@ Costs = Callable[[Tensor], tuple[Tensor, Tensor]]  # ln θ [...] → costs [...]
 
 CELL_STEPS = 4  # of the default descent of tiles: what more gain does not pay
 _FIRST = 0.3  # first step of a tile, (ln θ)² per nat
-_PLAIN = (
-    0.05  # step of plain gradient descent at learning rate 1, likewise: costs curve by 20 or less
-)
+_PLAIN = 0.05  # likewise, of plain descent at learning rate 1: costs curve by 20 or less
 _LARGEST = 0.35  # most that ln θ moves in one step: half an octave
 _LONGER, _SHORTER = 1.5, 0.4  # a tile's step after a success, after a failure
 MOST_SHOWN = 1 << 23  # lengths in all steps of a trajectory: 32 MB
@@ -34,12 +32,7 @@ _EQUAL = 1e-9  # ln θ of neighbouring rows that move together
 
 
 def spline_costs(table: Tensor, logs: Array) -> Costs:
-    """Natural cubic spline through costs: value and slope per row.
-
-    Args:
-        table: costs at the tabulated lengths, `[M, ...]`.
-        logs: their ln θ, evenly spaced, `[M]`.
-    """
+    """Natural cubic spline through costs `[M, ...]` at evenly spaced ln θ: value and slope."""
     count = len(logs)
     if count < 2:
         return lambda z: (table[0].expand_as(z), torch.zeros_like(z))
@@ -67,18 +60,9 @@ def spline_costs(table: Tensor, logs: Array) -> Costs:
 
 @dataclass(frozen=True)
 class Descended:
-    """Where a descent of rows or tiles came to.
-
-    Attributes:
-        logs: ln θ, in the shape of the start.
-        steps: ln θ after each step, the start first.
-        values: the objective there.
-        stop_reason: why it ended.
-    """
-
-    logs: Tensor
-    steps: list[Tensor]
-    values: list[float]
+    logs: Tensor  # ln θ, in the shape of the start
+    steps: list[Tensor]  # ln θ after each step, the start first
+    values: list[float]  # the objective there
     stop_reason: StopReason
 
 
@@ -93,13 +77,7 @@ def descend_tiles(
 ) -> Descended:
     """Gradient steps of tiles, each with a step size of its own; one that does not help is not taken.
 
-    Args:
-        costs: of the tiles.
-        start: ln θ, `[B, U]`.
-        weight: ω, `[B, U]`: the objective is `Σ ω·cost`.
-        least: least ln θ of the bands, `[B, 1]`; `most`: the greatest.
-        trust: in each slope, 0 to 1, `[B, U]`: a tile of noise stays where it is.
-        count: of steps.
+    The objective is `Σ ω·cost` with weights ω. Trust in slopes is 0 to 1: a tile of noise stays.
     """
     z = start.clamp(max=most).maximum(least)
     value, slope = costs(z)
@@ -150,16 +128,8 @@ def descend_rows(
 ) -> Descended:
     """Descent of rows with a price on change, `Σ_r cost_r(z_r) + price·Σ|z_r − z_{r+1}|`.
 
-    Rows that are equal stand on the kink of the price, so runs of equal rows move as one.
-
-    Args:
-        table: costs of the rows at the tabulated lengths, `[R, M]`.
-        shares: of the rows in J, `[R]`.
-        logs: ln θ of the tabulated lengths, `[M]`.
-        start: ln θ of the rows, `[R]`.
-        price: per unit of ln θ, in units of cost.
-        schedule: how it goes down.
-        split: runs then part in halves, again and again: so a start of equal rows is left.
+    Rows that are equal stand on the kink of the price, so runs of equal rows move as one. If they are to
+    `split`, they part in halves, again and again: so a start of equal rows is left.
     """
     edges = np.flatnonzero(np.abs(np.diff(start)) > _EQUAL) + 1
     found = Descended(torch.from_numpy(start), [], [], StopReason.STEP_LIMIT)

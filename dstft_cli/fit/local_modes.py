@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dstft_cli.criteria.tiling import Tiling
+from dstft_cli.criteria.local import Tiling
 from dstft_cli.errors import UsageError
 from dstft_cli.fit.descent import Schedule
 from dstft_cli.fit.local_descent import (
@@ -31,19 +32,17 @@ from dstft_cli.fit.local_search import (
     price_of_change,
     soft_choice,
 )
-from dstft_cli.fit.noise import Noise, noise_in
 from dstft_cli.fit.plan import Plan
 from dstft_cli.fit.problem import Problem
-from dstft_cli.fit.tiles import Sound
+from dstft_cli.fit.tiles import Noise, Sound, noise_in
 from dstft_cli.records import StopReason
 
 Array = NDArray[np.float64]
+Filled = TypeVar("Filled", Rows, "_Tiles")
 
 
 @dataclass(frozen=True)
 class LocalTask:
-    """What is to be learned, and where."""
-
     problem: Problem
     plan: Plan
     tiling: Tiling
@@ -53,13 +52,7 @@ class LocalTask:
     @property
     def logs(self) -> Array:
         """ln θ of the tabulated lengths, `[M]`."""
-        logs: Array = np.log(self.tiling.lengths)
-        return logs
-
-    @property
-    def width(self) -> float:
-        """Distance of the tabulated ln θ; 0 for one."""
-        return float(self.logs[-1] - self.logs[0]) / max(len(self.logs) - 1, 1)
+        return np.asarray(np.log(self.tiling.lengths))
 
     @property
     def least(self) -> Tensor:
@@ -67,27 +60,24 @@ class LocalTask:
         return torch.from_numpy(self.logs[self.tiling.allowed.argmax(0)])[:, None]
 
     def schedule(self, auto: str = "lbfgs") -> Schedule:
-        """How a descent goes down."""
         asked = self.problem.request
         optimizer = auto if asked.optimizer == "auto" else asked.optimizer
         return Schedule(optimizer, asked.lr, asked.max_steps, asked.tolerance)
 
+    def filled(self, of: Filled, record: Record, noise: Noise | None = None) -> Filled:
+        """With the costs of all tiles, from one pass over the signal."""
+        for costs in costs_of(self.sound, self.tiling, self.reference, noise):
+            of.add(costs)
+        record.evaluations += len(self.logs)
+        return of
+
 
 @dataclass(frozen=True)
 class Step:
-    """A step on the way.
-
-    Attributes:
-        phase: as in `Trajectory`.
-        moment: when it ended, of `time.perf_counter`.
-        value: J.
-        logs: ln θ: `[1]` for one length, `[R]` of the rows, or `[B, U]` or `[B, 1]` of the tiles.
-    """
-
-    phase: str
-    moment: float
-    value: float
-    logs: NDArray[np.float32]
+    phase: str  # as in `Trajectory`
+    moment: float  # when it ended, of `time.perf_counter`
+    value: float  # J
+    logs: NDArray[np.float32]  # ln θ: `[1]`, `[R]` of rows, or `[B, U]` or `[B, 1]` of tiles
 
 
 @dataclass
@@ -98,52 +88,34 @@ class Record:
     evaluations: int = 0
 
     def add(self, phase: str, value: float, logs: NDArray[np.floating]) -> None:
-        """A step that has just ended."""
         self.steps.append(Step(phase, time.perf_counter(), value, logs.astype(np.float32)))
 
 
 @dataclass(frozen=True)
 class Learned:
-    """Lengths, and what they attain.
-
-    Attributes:
-        logs: ln θ: `[R]` of the rows, or `[B, U]` of the tiles.
-        constant: J of each tabulated length, `[M]`.
-        start, value: J of the start and of the result, without the price of change.
-        bound: least J of the tabulated lengths, proved; None where nothing was searched.
-        row, importance: lengths and their shares in J, `[R]`, for the notes.
-        stop_reason: why it ended.
-        searched: when the descent began, of `time.perf_counter`.
-    """
-
-    logs: NDArray[np.floating]
-    constant: Array
-    start: float
+    logs: NDArray[np.floating]  # ln θ: `[R]` of the rows, or `[B, U]` of the tiles
+    constant: Array  # J of each tabulated length, `[M]`
+    start: float  # J of the start and of the result, without the price of change
     value: float
-    bound: float | None
-    row: Array
+    bound: float | None  # least J of the tabulated lengths, proved; None: nothing was searched
+    row: Array  # lengths and their shares in J, `[R]`, for the notes
     importance: Array
     stop_reason: StopReason
-    searched: float
+    searched: float  # when the descent began, of `time.perf_counter`
 
 
 def learn_rows(task: LocalTask, record: Record) -> Learned:
     """One length for all, per frame or per band: table, exact path, descent."""
-    asked, logs, tiling = task.problem.request, task.logs, task.tiling
-    rows = Rows(frames=asked.window_mode == "time")
-    for costs in costs_of(task.sound, tiling, task.reference):
-        rows.add(costs)
-    record.evaluations += len(logs)
-    mode = asked.window_mode
+    asked, logs, mode = task.problem.request, task.logs, task.problem.request.window_mode
+    rows = task.filled(Rows(frames=mode == "time"), record)
     table, shares = rows.table(mode)
     constant = rows.table("constant")[0][0]
     begin = np.array([math.log(task.plan.start)])
-    start = constant_cost(constant, logs, begin[0])
-    check_finite(task, start)
+    start = start_cost(task, constant, begin)
     record.add("start", start, begin)
     price, bound, z, total = 0.0, None, begin.repeat(len(table)), start
     if mode in ("time", "frequency"):
-        price = price_of_change(task.problem.smoothness, mode, tiling, task.problem.length)
+        price = price_of_change(task.problem.smoothness, mode, task.tiling, task.problem.length)
     reason = StopReason.FIXED
     if asked.learns_lengths and asked.search:
         record_table(record, constant, logs)
@@ -165,23 +137,23 @@ def learn_rows(task: LocalTask, record: Record) -> Learned:
     return Learned(z, constant, start, value, bound, np.exp(z), shares, reason, searched)
 
 
-def constant_cost(constant: Array, logs: Array, at: float) -> float:
-    """J of one length for all, between those of the table."""
-    costs = spline_costs(torch.from_numpy(constant[:, None].copy()), logs)
-    return float(costs(torch.tensor([at], dtype=torch.float64))[0])
-
-
-def check_finite(task: LocalTask, start: float) -> None:
-    """UsageError where the criterion has no value at the start."""
+def start_cost(task: LocalTask, constant: Array, begin: Array) -> float:
+    """J of the start for all, between the tabulated lengths; UsageError where it has none."""
+    costs = spline_costs(torch.from_numpy(constant[:, None].copy()), task.logs)
+    start = float(costs(torch.from_numpy(begin))[0])
     if not math.isfinite(start):
-        raise UsageError(
-            f"criterion {task.problem.criterion.name} is {start:g} at the start: "
-            "change `order`, lower `power`, or use `dtype` float64"
-        )
+        raise _without_value(task, start)
+    return start
+
+
+def _without_value(task: LocalTask, start: float) -> UsageError:
+    return UsageError(
+        f"criterion {task.problem.criterion.name} is {start:g} at the start: "
+        "change `order`, lower `power`, or use `dtype` float64"
+    )
 
 
 def record_table(record: Record, constant: Array, logs: Array) -> None:
-    """A step for each tabulated length."""
     for value, at in zip(constant.tolist(), logs, strict=True):
         record.add("table", value, np.array([at]))
 
@@ -197,16 +169,13 @@ def learn_tiles(task: LocalTask, record: Record) -> Learned:
     if not asked.search:
         together = _descend_together(task, record, begin)
     noise = noise_in(task.sound, tiling) if asked.search and len(logs) > 1 else None
-    tiles = _walked(task, record, noise, _Tiles(task, together))
+    tiles = task.filled(_Tiles(task, together), record, noise)
     constant = tiles.rows.table("constant")[0][0]
-    start = constant_cost(constant, logs, begin[0])
-    check_finite(task, start)
+    start = start_cost(task, constant, begin)
     best = int(constant.argmin())
     single, at = min((float(constant[best]), float(logs[best])), (start, float(begin[0])))
-    if (
-        asked.search and single < tiles.values[-1]
-    ):  # each tile then keeps to the one that costs less
-        tiles = _walked(task, record, noise, _Tiles(task, together, at))
+    if asked.search and single < tiles.values[-1]:  # each tile keeps to the one that costs less
+        tiles = task.filled(_Tiles(task, together, at), record, noise)
     if asked.search:
         record.add("start", start, begin)
         record_table(record, constant, logs)
@@ -216,36 +185,17 @@ def learn_tiles(task: LocalTask, record: Record) -> Learned:
     value, z = tiles.values[-1], tiles.logs
     if single < value:  # without a search, or by rounding
         value, z = single, np.maximum(np.full_like(z, at), task.least.numpy())
-    return Learned(
-        logs=z,
-        constant=constant,
-        start=start,
-        value=value,
-        bound=tiles.bound if asked.search else None,
-        row=tiling.lengths,
-        importance=tiles.shares,
-        stop_reason=tiles.stop_reason,
-        searched=time.perf_counter() - tiles.seconds,
-    )
-
-
-def _walked(task: LocalTask, record: Record, noise: Noise | None, tiles: _Tiles) -> _Tiles:
-    """The tiles of the whole signal."""
-    for costs in costs_of(task.sound, task.tiling, task.reference, noise):
-        tiles.add(costs)
-    record.evaluations += len(task.logs)
-    return tiles
+    searched, reason = time.perf_counter() - tiles.seconds, tiles.stop_reason
+    bound = tiles.bound / tiles.rows.total if asked.search else None
+    # in J, of the tiles with each tabulated length
+    shares = tiles.weights / max(float(tiles.weights.sum()), 1e-300)
+    return Learned(z, constant, start, value, bound, tiling.lengths, shares, reason, searched)
 
 
 def _descend_together(task: LocalTask, record: Record, begin: Array) -> Array:
     """ln θ `[1]` at which one length for all ends from the start."""
-    rows = Rows()
-    for costs in costs_of(task.sound, task.tiling, task.reference):
-        rows.add(costs)
-    record.evaluations += len(task.logs)
-    table, shares = rows.table("constant")
-    check_finite(task, constant_cost(table[0], task.logs, begin[0]))
-    record.add("start", constant_cost(table[0], task.logs, begin[0]), begin)
+    table, shares = task.filled(Rows(), record).table("constant")
+    record.add("start", start_cost(task, table[0], begin), begin)
     if len(task.logs) < 2 or task.problem.request.max_steps == 0:
         return begin
     found = descend_rows(table, shares, task.logs, begin, 0.0, task.schedule())
@@ -255,14 +205,7 @@ def _descend_together(task: LocalTask, record: Record, begin: Array) -> Array:
 
 
 class _Tiles:
-    """Lengths of tiles, chunk after chunk.
-
-    Attributes:
-        rows: costs of the modes that share lengths.
-        values: J of each step so far, of all chunks together.
-        stop_reason: of the descent.
-        seconds: that the descent took.
-    """
+    """Lengths of tiles, chunk after chunk."""
 
     def __init__(self, task: LocalTask, together: Array, single: float | None = None) -> None:
         """`together`: ln θ `[1]` without a search. `single`: ln θ that no tile's choice may exceed."""
@@ -272,27 +215,26 @@ class _Tiles:
         self._task, self._together, self._single = task, float(together[0]), single
         self._done = 0  # tiles in time
         self._sums: list[float] = []
-        self._bound = 0.0
-        self._weights = np.zeros(len(task.logs))
+        self.bound = 0.0  # `Σ ω·cost` of the best tabulated length of each tile
+        self.weights = np.zeros(len(task.logs))
         bands, tiles = len(task.tiling.centers), len(task.tiling.times(task.sound.length))
         self._logs, self._sizes = np.empty((bands, tiles), np.float32), list[int]()
         self._whole = bands * tiles * (CELL_STEPS + 1) <= MOST_SHOWN
         self._steps: list[list[NDArray[np.float32]]] = []
 
     def add(self, costs: Costs) -> None:
-        """The lengths of the tiles of a chunk."""
         task, asked = self._task, self._task.problem.request
         self.rows.add(costs)
         allowed = torch.from_numpy(task.tiling.allowed)[:, :, None]
         best = costs.cost.masked_fill(~allowed, torch.inf).amin(0)
-        self._bound += float((costs.weight * best).sum(dtype=torch.float64))
+        self.bound += float((costs.weight * best).sum(dtype=torch.float64))
         trust = torch.ones_like(costs.weight) if costs.trust is None else costs.trust
         if asked.search:
             start = soft_choice(costs.cost if costs.settled is None else costs.settled, task.tiling)
         else:
             start = torch.full_like(costs.weight, self._together)
         if not bool(start.isfinite().all()):
-            check_finite(task, math.nan)
+            raise _without_value(task, math.nan)
         began = time.perf_counter()
         found = self._descend(costs, start, trust)
         self.seconds += time.perf_counter() - began
@@ -334,27 +276,16 @@ class _Tiles:
         self._logs[:, self._done : end] = found.logs.numpy()
         self._done = end
         self._sizes.append(shape[1])
-        place = (found.logs.double() - self._task.logs[0]) / max(self._task.width, 1e-9)
-        index = place.round().long().clamp(0, len(self._weights) - 1).flatten()
-        self._weights += np.bincount(
-            index.numpy(), weight.double().flatten().numpy(), len(self._weights)
-        )
+        logs, last = self._task.logs, len(self.weights) - 1
+        width = max(float(logs[-1] - logs[0]) / max(last, 1), 1e-9)
+        place = (found.logs.double() - logs[0]) / width
+        index = place.round().long().clamp(0, last).flatten()
+        self.weights += np.bincount(index.numpy(), weight.double().flatten().numpy(), last + 1)
 
     @property
     def values(self) -> list[float]:
-        """J of each step."""
+        """J of each step so far, of all chunks together."""
         return [value / self.rows.total for value in self._sums]
-
-    @property
-    def bound(self) -> float:
-        """J of the best tabulated length of each tile."""
-        return self._bound / self.rows.total
-
-    @property
-    def shares(self) -> Array:
-        """Share in J of the tiles with each tabulated length, `[M]`."""
-        shares: Array = self._weights / max(float(self._weights.sum()), 1e-300)
-        return shares
 
     @property
     def logs(self) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""The local search: costs of all tiles from one pass over the signal, and the lengths they speak for.
+"""The local search: costs of all tiles from one pass over the signal, and the best lengths.
 
 One length for all, per frame or per band: J is a sum over rows, each with a cost of its own, so the
 tabulated problem with its price of change is one cheapest path, and that is exact. A length per tile is
@@ -10,45 +10,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dstft_cli.criteria.local import tile_cost, tile_weights
-from dstft_cli.criteria.tiling import Tiling
-from dstft_cli.fit.noise import HALO, Noise, settled
+from dstft_cli.criteria.local import Tiling, tile_cost, tile_weights
 from dstft_cli.fit.path import cheapest_path
-from dstft_cli.fit.tiles import Sound, stream
+from dstft_cli.fit.tiles import HALO, Noise, Sound, settled, stream
 
 Array = NDArray[np.float64]
+FloatArray = NDArray[np.floating[Any]]
 
 SHARPNESS = 30.0  # β of the soft choice, per nat
 
 
 @dataclass(frozen=True)
 class Costs:
-    """Costs of the tiles of a chunk.
-
-    Attributes:
-        cost: under each tabulated length, nats, `[M, B, U]`.
-        weight: ω, `[B, U]`.
-        settled: costs without chance, `[M, B, U]`, and
-        trust: in their finest part, `[B, U]`; None where noise was not asked for.
-    """
-
-    cost: Tensor
-    weight: Tensor
-    settled: Tensor | None = None
-    trust: Tensor | None = None
+    cost: Tensor  # under each tabulated length, nats, `[M, B, U]`
+    weight: Tensor  # ω, `[B, U]`
+    settled: Tensor | None = None  # costs without chance, `[M, B, U]`; None: noise not asked for
+    trust: Tensor | None = None  # in their finest part, `[B, U]`
 
 
 def reference_level(sound: Sound, tiling: Tiling) -> float:
-    """Level against which weights fade: (mean of √level)², so that one loud moment does not set it.
-
-    From one length, in one pass.
-    """
+    """Level against which weights fade: (mean of √level)², so that one loud moment does not set it."""
     total = count = 0.0
     heard = torch.from_numpy(tiling.heard)
     shares = torch.from_numpy(tiling.shares)[:, None]
@@ -62,14 +50,7 @@ def reference_level(sound: Sound, tiling: Tiling) -> float:
 def costs_of(
     sound: Sound, tiling: Tiling, reference: float, noise: Noise | None = None
 ) -> Iterator[Costs]:
-    """Costs of all tiles, chunk by chunk.
-
-    Args:
-        sound: whose plane it is.
-        tiling: where the tiles lie.
-        reference: see `reference_level`.
-        noise: costs of noise in these tiles; None: chance is not taken off.
-    """
+    """Costs of all tiles, chunk by chunk; without `noise` chance is not taken off."""
     for chunk in stream(sound, tiling, halo=0 if noise is None else HALO):
         found = tile_cost(tiling, sound.criterion, chunk.energy, chunk.sums)
         weight = tile_weights(found.level, reference)[:, chunk.own]
@@ -91,20 +72,15 @@ def soft_choice(cost: Tensor, tiling: Tiling) -> Tensor:
 
 @dataclass
 class Rows:
-    """`Σ ω·cost` of the modes that share lengths, accumulated over chunks.
+    """`Σ ω·cost` of the modes that share lengths, accumulated over chunks."""
 
-    Attributes:
-        frames: whether those of the frames are kept, 100 bytes for each.
-    """
-
-    frames: bool = False
+    frames: bool = False  # whether those of the frames are kept, 100 bytes for each
     _time: list[Array] = field(default_factory=list)
     _time_weight: list[Array] = field(default_factory=list)
     _band: list[Array] = field(default_factory=list)
     _band_weight: list[Array] = field(default_factory=list)
 
     def add(self, costs: Costs) -> None:
-        """Adds the tiles of a chunk."""
         weighted = costs.cost * costs.weight
         self._band.append(weighted.sum(2, dtype=torch.float64).T.numpy())
         self._band_weight.append(costs.weight.sum(1, dtype=torch.float64).numpy())
@@ -118,11 +94,7 @@ class Rows:
         return float(sum(part.sum() for part in self._band_weight)) or 1.0
 
     def table(self, mode: str) -> tuple[Array, Array]:
-        """Costs of the rows at the tabulated lengths `[R, M]`, which add up to J; their shares `[R]`.
-
-        Args:
-            mode: `time`, `frequency`, or another for one row.
-        """
+        """Costs of the rows at the tabulated lengths `[R, M]`, which add up to J; their shares `[R]`."""
         if mode == "time":
             table, share = np.concatenate(self._time), np.concatenate(self._time_weight)
         else:
@@ -134,17 +106,11 @@ class Rows:
 
 @dataclass(frozen=True)
 class Path:
-    """The exact minimum of `Σ_r cost[r, m_r] + price · Σ_r |ln θ_r − ln θ_{r+1}|`.
+    """The exact minimum of `Σ_r cost[r, m_r] + price · Σ_r |ln θ_r − ln θ_{r+1}|`."""
 
-    Attributes:
-        index: chosen length of each row, `[R]`.
-        cost: the first sum.
-        value: both: attained, and so the bound.
-    """
-
-    index: NDArray[np.int64]
-    cost: float
-    value: float
+    index: NDArray[np.int64]  # chosen length of each row, `[R]`
+    cost: float  # the first sum
+    value: float  # both: attained, and so the bound
 
 
 def exact_path(table: Array, logs: Array, price: float) -> Path:

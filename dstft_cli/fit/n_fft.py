@@ -1,4 +1,4 @@
-"""`n_fft auto`: an FFT size that fits the best window lengths of a signal."""
+"""`n_fft auto`: an FFT size for the best window lengths; the plan under the local criterion."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dstft_cli.criteria import QuasiConvex
+from dstft_cli.criteria.local import Tiling, default_range, log_lengths
 from dstft_cli.errors import UsageError
-from dstft_cli.fit.band import Band
+from dstft_cli.fit.centers import spread_segments
 from dstft_cli.fit.evaluator import Evaluator
-from dstft_cli.fit.plan import LONGEST_SHARE, REACH, SHORTEST_SHARE, default_hop_length
+from dstft_cli.fit.plan import LONGEST_SHARE, REACH, SHORTEST_SHARE, Plan, default_hop_length
 from dstft_cli.fit.problem import Problem
-from dstft_cli.fit.request import Request
-from dstft_cli.fit.segments import spread_segments
+from dstft_cli.fit.request import Band, Request
 from dstft_cli.fit.sweep import sweep
 from dstft_cli.fit.table import Table, fixed_scores, is_featureless, search_lengths
-from dstft_cli.records import LARGEST_FFT
+from dstft_cli.records import LARGEST_FFT, SHORTEST_WINDOW
 
 Array = NDArray[np.float64]
 
@@ -41,8 +41,7 @@ class Choice:
     n_fft: int  # samples
     structured: bool = False  # whether single window lengths differ at any size tried
     larger_is_worse: bool = False  # whether twice the size was searched and found no better
-    # the size that a band of the criterion needs at least, samples; 0 without one
-    needed_by_band: float = 0.0
+    needed_by_band: float = 0.0  # at least, samples; 0 without a band of the criterion
 
 
 def choose_n_fft(problem: Problem) -> Choice:
@@ -125,11 +124,7 @@ def of_best_score(
 
 
 def least_n_fft(asked: Request, band: float) -> float:
-    """Lower limit of `n_fft auto` for the given lengths, samples.
-
-    Raises:
-        UsageError: one of them, or the criterion's band, needs more than `LARGEST_FFT`.
-    """
+    """Lower limit of `n_fft auto` for the given lengths and the criterion's band, samples."""
     needed = {
         "win_length": asked.win_length or 0.0,
         "win_length_min": (asked.win_length_min or 0.0) * 2,
@@ -148,11 +143,7 @@ def least_n_fft(asked: Request, band: float) -> float:
 
 
 def most_n_fft(asked: Request) -> float:
-    """Upper limit of `n_fft auto` for the given lengths, samples.
-
-    A start lies in the default range then, and a shortest window is no smaller a share of n_fft than
-    by default.
-    """
+    """Upper limit of `n_fft auto`, samples: given lengths then lie in the default range."""
     if asked.win_length_min is not None:
         return asked.win_length_min / SHORTEST_SHARE
     if asked.win_length is None:
@@ -162,7 +153,6 @@ def most_n_fft(asked: Request) -> float:
 
 
 def largest_auto_n_fft(length: int) -> int:
-    """Largest `n_fft auto` for a signal of `length` samples."""
     return min(LARGEST_AUTO_N_FFT, 1 << math.floor(math.log2(max(length * LONGEST_SHARE, 1.0))))
 
 
@@ -191,11 +181,7 @@ def best_coarse_length(problem: Problem, longest: float) -> float | None:
 
 
 class Probe:
-    """Searches on segments spread evenly over the signal, to choose an FFT size.
-
-    Attributes:
-        structured: whether single lengths differ at any n_fft tried.
-    """
+    """Searches on segments spread evenly over the signal, to choose an FFT size."""
 
     def __init__(self, problem: Problem) -> None:
         asked = problem.request
@@ -248,18 +234,14 @@ class Probe:
         evaluator, lengths, _, table = self._tabulate(n_fft)
         assert table is not None
         neighbours = self._problem.neighbours(evaluator)
-        score = search_lengths(evaluator, table, lengths, neighbours).score
+        _, _, score, _ = search_lengths(evaluator, table, lengths, neighbours)
         if self._problem.criterion.per_frame:  # a mean over frames does not count cells
             return score
         covered = self._problem.band.covered(n_fft, self._problem.sample_rate)
         return score + math.log(self._problem.length / (len(evaluator.frames) * n_fft * covered))
 
     def _tabulate(self, n_fft: int) -> tuple[Evaluator, Array, Array, Table | None]:
-        """Evaluator, tabulated lengths, their scores and moment table; the last n_fft is kept.
-
-        Many frames are thinned out, but windows of the shortest length still overlap. With gaps between
-        short windows their scores would be wrong, in favour of long ones.
-        """
+        """Evaluator, tabulated lengths, their scores and moment table; the last n_fft is kept."""
         if n_fft not in self._tables:
             plan = self._problem.plan(n_fft)
             points = len(self._segments.centers(plan.hop_length)) * n_fft
@@ -277,3 +259,52 @@ class Probe:
 
 def _power_of_two_above(value: float) -> int:
     return 1 << math.ceil(math.log2(max(value, 1.0)))
+
+
+def local_plan(problem: Problem) -> Plan:
+    """FFT size, start and ranges of a fit under the local criterion; what is given stays.
+
+    The FFT size is the power of two that holds the longest window. The hop is half the shortest window
+    (`overlap` times it), so that no window of the range leaves a gap.
+
+    Raises:
+        UsageError: a length is out of its range, or two contradict each other.
+    """
+    asked = problem.request
+    if not asked.learns_lengths:
+        return problem.plan(choose_n_fft(problem).n_fft)
+    low, high = default_range(problem.sample_rate, problem.length)
+    if asked.n_fft is not None:
+        n_fft = int(asked.n_fft)
+        high = float(n_fft)
+    else:
+        band = 0.0 if problem.band == Band() else problem.band.least_n_fft(problem.sample_rate)
+        high = max(high, least_n_fft(asked, band), asked.win_length or 0.0)
+        high = float(min(1 << math.ceil(math.log2(high)), LARGEST_FFT))
+        needed = max(least_n_fft(asked, band), asked.win_length_max or high)
+        n_fft = 1 << math.ceil(math.log2(needed))
+    high = asked.win_length_max or high
+    hop = asked.hop_length
+    if hop is None and asked.learns_positions:
+        hop = min(n_fft / 16, n_fft * asked.overlap / 4)
+    shortest = asked.win_length_min
+    if shortest is None:
+        low = max(min(low, high, asked.win_length or high), SHORTEST_WINDOW)
+        one_hop = asked.hop_length_max if asked.hop_mode == "constant" else None
+        low = max(low, max(hop or 0.0, one_hop or 0.0) / asked.overlap)
+        shortest = low if low <= high else None  # else the plan says what is wrong
+    if hop is None:
+        hop = asked.overlap * (shortest or SHORTEST_WINDOW)
+        hop = max(float(math.floor(hop)), min(hop, 1.0))
+    request = replace(asked, hop_length=hop, win_length_min=shortest)
+    return replace(problem, request=request).plan(n_fft)
+
+
+def tiling_of(problem: Problem, plan: Plan) -> Tiling:
+    """Tiles of its range of lengths, or where they are kept of the default one around them."""
+    low, high = plan.bounds.low, plan.bounds.high
+    if not problem.request.learns_lengths:
+        low, high = default_range(problem.sample_rate, problem.length)
+        low, high = min(low, plan.start), max(high, plan.start)
+    band = problem.band
+    return Tiling(problem.sample_rate, log_lengths(low, high), band.low, band.high)

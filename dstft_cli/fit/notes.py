@@ -40,15 +40,12 @@ class Outcome:
     featureless: bool = False  # all tabulated lengths are equally good, so bounds mean nothing
     others_differ: bool = False  # lengths at other FFT sizes are not equally good
     larger_is_worse: bool = False  # n_fft auto tried twice this size, and found it no better
-    # the FFT size that n_fft auto takes at least for a band of the criterion, samples
-    band: float = 0.0
-    # name of a criterion that may reward sound spread out of its band; or empty
-    rewards_spread: str = ""
+    band: float = 0.0  # least FFT size of n_fft auto for a band of the criterion, samples
+    rewards_spread: str = ""  # name of a criterion that may reward sound spread out of its band
     stop_reason: StopReason = StopReason.SEARCH  # why the descent ended
     stuck: bool = False  # a descent without a search did not improve on its start
 
     def given(self, name: str) -> bool:
-        """Whether the user gave this parameter."""
         return getattr(self.request, name) is not None
 
     @property
@@ -62,7 +59,10 @@ def notes(fit: Outcome) -> list[Note]:
     asked, found = fit.request, [*_too_long(fit)]
     too_long = bool(found)
     if not asked.learns_lengths and not asked.learns_positions:
-        return found + (_gaps(fit) or _lost_tail(fit, fit.plan.start))
+        hop, start = fit.plan.hop_length, fit.plan.start
+        if hop > POOR_OVERLAP * start:  # parts of the signal lie between windows
+            return [*found, Note("gaps", "hop_length", hop, _down(POOR_OVERLAP * start))]
+        return found + _lost_tail(fit, start)
     found += _lost_tail(fit, fit.last)
     if fit.request.overlap > POOR_OVERLAP:
         found.append(Note("overlap_too_wide", "overlap", fit.request.overlap, POOR_OVERLAP))
@@ -93,14 +93,6 @@ def _too_long(fit: Outcome) -> list[Note]:
         limit = math.ceil(10 * fit.band / most) / 10
         found.append(Note("band_too_narrow", "criterion_fmin criterion_fmax", fit.band, limit))
     return found
-
-
-def _gaps(fit: Outcome) -> list[Note]:
-    """A fixed hop that leaves parts of the signal between windows."""
-    hop, start = fit.plan.hop_length, fit.plan.start
-    if hop <= POOR_OVERLAP * start:
-        return []
-    return [Note("gaps", "hop_length", hop, _down(POOR_OVERLAP * start))]
 
 
 def _lost_tail(fit: Outcome, last: float) -> list[Note]:
@@ -144,8 +136,15 @@ def _on_length_bounds(fit: Outcome, too_long: bool) -> list[Note]:
     if bounds.low == bounds.high:
         names = [bounds.low_option, *[bounds.high_option] * (bounds.high < most)]
         return [Note("nothing_to_learn", " ".join(names), bounds.low)]
-    on_low, on_high = (_share_on(fit, limit) for limit in (bounds.low, bounds.high))
-    if on_low > _BOUND_SHARE and not _held_by_hop(fit) and not (too_long and bounds.low > most):
+    on_bounds = [is_at(fit.row, limit) for limit in (bounds.low, bounds.high)]
+    on_low, on_high = (  # shares of the criterion
+        1.0 if on.all() else float(np.broadcast_to(on, fit.importance.shape) @ fit.importance)
+        for on in on_bounds
+    )
+    held = False  # windows are kept long by one learned hop that is as long as it may be
+    if fit.plan.hops is not None and bounds.low_option == "hop_length_max":
+        held = len(fit.hops) > 0 and bool(is_at(fit.hops, fit.plan.hops.high).all())
+    if on_low > _BOUND_SHARE and not held and not (too_long and bounds.low > most):
         which, limit = _shorter(fit)
         found.append(_on("length_on_lower_bound", which, bounds.low, limit, on_low))
     if on_high > _BOUND_SHARE and not too_long and not fit.larger_is_worse:
@@ -202,28 +201,12 @@ def _longer(fit: Outcome) -> tuple[str, float | None]:
     return "n_fft" + " hop_length" * keep, float(furthest)
 
 
-def _share_on(fit: Outcome, limit: float) -> float:
-    """Share of the criterion in rows with a length on a bound; 1 if all are."""
-    on_bound = is_at(fit.row, limit)
-    if on_bound.all():
-        return 1.0
-    return float(np.broadcast_to(on_bound, fit.importance.shape) @ fit.importance)
-
-
-def _held_by_hop(fit: Outcome) -> bool:
-    """Whether windows are kept long by one learned hop that is as long as it may be."""
-    if fit.plan.hops is None or fit.plan.bounds.low_option != "hop_length_max":
-        return False
-    return len(fit.hops) > 0 and bool(is_at(fit.hops, fit.plan.hops.high).all())
-
-
 def _on(kind: str, names: str, value: float, limit: float | None, share: float) -> Note:
     """A note of what lies on a bound, with its share in words where not all does."""
     return Note(kind, names, value, limit, "" if share == 1 else f"{share:.0%}")
 
 
 def is_at(values: Array, limit: float) -> NDArray[np.bool_]:
-    """Mask of values on a bound."""
     return np.isclose(values, limit, rtol=1e-6, atol=0)
 
 

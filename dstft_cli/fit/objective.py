@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from dstft_cli.criteria import Criterion
 from dstft_cli.fit.centers import FreeCenters, FreeHop, quadrature_weights, weights_pull_back
 from dstft_cli.fit.descent import Evaluated, Variables
 from dstft_cli.fit.evaluator import Evaluator, Slopes
+from dstft_cli.fit.path import FreeLengths
 from dstft_cli.fit.plan import LengthBounds
-from dstft_cli.fit.variables import FreeLengths
+from dstft_cli.records import CriterionSummary, StopReason, Trajectory
 
 Array = NDArray[np.float64]
 
@@ -24,8 +28,6 @@ _CELLS_STEP = 1e-6  # relative, of the difference quotient by the number of cell
 
 @dataclass(frozen=True)
 class Candidate:
-    """Parameters and their score."""
-
     row: Array  # window lengths of the rows, `[R]`, or one for all, `[1]`, samples
     centers: Array  # of the frames, samples, `[T]`
     sums: Array  # of the criterion, `[J]`, frames weighing their share of time in start hops
@@ -91,11 +93,7 @@ class Positions:
 
 
 class Objective:
-    """Value and gradient of score and penalty as a function of the variables of a descent.
-
-    Attributes:
-        variables: where the candidate is, and the bounds.
-    """
+    """Value and gradient of score and penalty as a function of the variables of a descent."""
 
     def __init__(
         self,
@@ -105,11 +103,8 @@ class Objective:
         lengths: Lengths | None,
         positions: Positions | None = None,
     ) -> None:
-        self._evaluator = evaluator
-        self._evaluate = evaluate
-        self._candidate = candidate
-        self._lengths = lengths
-        self._positions = positions
+        self._evaluator, self._evaluate, self._candidate = evaluator, evaluate, candidate
+        self._lengths, self._positions = lengths, positions
         parts = [part for part in (lengths, positions) if part is not None]
         starts = [] if lengths is None else [lengths.free.variables(candidate.row)]
         starts += [] if positions is None else [positions.start]
@@ -132,7 +127,10 @@ class Objective:
         if self._positions is not None:
             assert point.frames is not None
             assert point.by_center is not None
-            by_cells = _by_cells(criterion, point) * self._evaluator.cells_per_frame
+            step = _CELLS_STEP * point.cells
+            above, _ = criterion.score_gradient(point.sums, point.cells + step)
+            below, _ = criterion.score_gradient(point.sums, point.cells - step)
+            by_cells = (above - below) / (2 * step) * self._evaluator.cells_per_frame
             by_center = self._positions.by_center(
                 centers, point.by_center @ outer, point.frames @ outer + by_cells
             )
@@ -163,9 +161,99 @@ class Objective:
         return self._evaluator.shortest(row)
 
 
-def _by_cells(criterion: Criterion, point: Slopes) -> float:
-    """Derivative of the score with respect to the number of cells."""
-    step = _CELLS_STEP * point.cells
-    above, _ = criterion.score_gradient(point.sums, point.cells + step)
-    below, _ = criterion.score_gradient(point.sums, point.cells - step)
-    return (above - below) / (2 * step)
+@dataclass(frozen=True)
+class Step:
+    """A step of the trajectory, with sums: values are those of frames as dense as the final ones."""
+
+    phase: str  # `start`, `table`, `search` or `descent`
+    moment: float  # when it ended, of `time.perf_counter`
+    evaluations: int  # transforms of the signal so far
+    sums: Array  # as in `Candidate`
+    cells: float
+    lengths: NDArray[np.float32]  # in the shape in which the trajectory holds them, samples
+    hops: NDArray[np.floating[Any]]  # samples: one where they are equal, none of a single frame
+
+
+@dataclass(frozen=True)
+class State:
+    evaluator: Evaluator  # of the frames as they stand
+    start: Candidate  # the candidate of the start
+    fixed: Candidate  # the best single window length with the frames of the start
+    best: Candidate  # the candidate of the lowest total
+    importance: Array  # share of each row in the criterion, `[R]`
+    steps: tuple[Step, ...] = ()  # so far
+    bound: tuple[Array, float] | None = None  # sums and cells that the table has none better than
+    featureless: bool = False  # all tabulated lengths score alike, as they do in noise
+    stuck: bool = False  # a descent without a search did not improve on its start
+    stop_reason: StopReason = StopReason.FIXED  # why the last stage ended
+
+    def kept(self, candidate: Candidate) -> State:
+        return replace(self, best=candidate) if candidate.total < self.best.total else self
+
+    def with_steps(self, steps: Iterable[Step]) -> State:
+        return replace(self, steps=(*self.steps, *steps))
+
+    def noted(self, phase: str, candidate: Candidate, evaluations: int | None = None) -> State:
+        """With a step to a candidate; a step without a value (silence) is left out."""
+        if not math.isfinite(candidate.total):
+            return self
+        return self.with_steps([step_of(phase, self.evaluator, candidate, evaluations)])
+
+    def offered(self, phase: str, candidate: Candidate, *, evaluations: int | None = None) -> State:
+        """With a step to a candidate, kept if it is the best."""
+        return self.kept(candidate).noted(phase, candidate, evaluations)
+
+    def log_text(self, candidate: Candidate) -> str:
+        """The value of a candidate, and whether it was kept, for the log."""
+        criterion = self.evaluator.criterion
+        value = float(criterion.value(torch.from_numpy(candidate.sums), candidate.cells))
+        return f"{criterion.name} {value:.5g}, {'kept' if self.best is candidate else 'not kept'}"
+
+    def trajectory(
+        self, criterion: Criterion, density: float, began: float, hop_length: float
+    ) -> Trajectory:
+        """All steps, valued for frames `density` times as dense as at the start."""
+        steps, hop = self.steps, np.array([hop_length])
+        values = [value_of(criterion, step.sums, step.cells, density) for step in steps]
+        return Trajectory(
+            phase=tuple(step.phase for step in steps),
+            seconds=np.array([step.moment - began for step in steps]),
+            evaluations=np.array([step.evaluations for step in steps], dtype=np.int64),
+            criterion=np.array(values),
+            window_lengths=tuple(step.lengths for step in steps),
+            hop_lengths=tuple(step.hops if len(step.hops) else hop for step in steps),
+        )
+
+    def summary(self, criterion: Criterion, density: float) -> CriterionSummary:
+        """The criterion before and after, likewise."""
+        only = self.stop_reason is StopReason.FIXED  # the start is all that was looked at
+        searched = only or any(step.phase == "table" for step in self.steps)
+        start, fixed, best = (
+            value_of(criterion, of.sums, of.cells, density)
+            for of in (self.start, self.fixed, self.best)
+        )
+        bound = None
+        if self.bound is not None:  # of a table that is rounded, so that no value lies beyond it
+            bound = value_of(criterion, *self.bound, density)
+            rounding = 2 * torch.finfo(self.evaluator.dtype).eps * abs(bound)
+            bound += rounding if criterion.direction == "maximize" else -rounding
+        length, fixed = (float(self.fixed.row[0]), fixed) if searched else (math.nan, math.nan)
+        of = criterion.name, criterion.direction
+        return CriterionSummary(*of, start, length, fixed, best, bound)
+
+
+def step_of(
+    phase: str, evaluator: Evaluator, candidate: Candidate, evaluations: int | None = None
+) -> Step:
+    hops = np.diff(candidate.centers)
+    if len(hops) and np.allclose(hops, hops[0], rtol=1e-9, atol=1e-6):
+        hops = np.array([hops.mean()])
+    shown = hops.astype(np.float32) if len(hops) > 1 else hops
+    count = evaluator.evaluations if evaluations is None else evaluations
+    lengths = evaluator.shown(candidate.row).astype(np.float32)
+    return Step(phase, time.perf_counter(), count, candidate.sums, candidate.cells, lengths, shown)
+
+
+def value_of(criterion: Criterion, sums: Array, cells: float, density: float) -> float:
+    """In the criterion's own direction, as if there were `density` times as many frames."""
+    return float(criterion.value(torch.from_numpy(sums * density), cells * density))

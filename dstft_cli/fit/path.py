@@ -1,4 +1,4 @@
-"""The best assignment of lengths to rows with a total-variation penalty on changes.
+"""A total-variation penalty on changes of length between rows, and the best lengths with it.
 
     minimise  Σ_r cost[r, m_r] + Σ_{r~s} price_rs · |x[m_r] − x[m_s]|
 
@@ -15,13 +15,15 @@ their length.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-
-from dstft_cli.fit.variables import Neighbours
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 Array = NDArray[np.float64]
+Pairs = NDArray[np.int64]
 Assignment = NDArray[np.int64]
 Path = NDArray[np.int64]
 
@@ -33,17 +35,119 @@ _COARSEST = 4  # lines of a grid that is not made coarser
 _STEPS = 256  # along lines, whose costs are computed together
 
 
+@dataclass(frozen=True)
+class Neighbours:
+    """Rows in a chain (frames, bins) or a grid (patches, frequency first): `Σ price·|ln θ_a − ln θ_b|`."""
+
+    shape: tuple[int, ...]  # `(R,)` or `(R_f, R_t)`
+    prices: tuple[float, ...]  # per axis, in units of the score, >= 0
+
+    @property
+    def free(self) -> bool:
+        return not any(self.prices)
+
+    def pairs(self) -> tuple[Pairs, Array]:
+        """Neighbouring rows `[E, 2]` and the price of a change between them `[E]`."""
+        rows = np.arange(int(np.prod(self.shape)), dtype=np.int64).reshape(self.shape)
+        found, prices = [], []
+        for axis, price in enumerate(self.prices):
+            before = rows.take(range(self.shape[axis] - 1), axis).ravel()
+            after = rows.take(range(1, self.shape[axis]), axis).ravel()
+            found.append(np.stack([before, after], axis=1))
+            prices.append(np.full(len(before), price))
+        return np.concatenate(found), np.concatenate(prices)
+
+    def change(self, z: Array) -> float:
+        """Price of all changes of `z = ln θ`, of all rows `[R]` or of one length `[1]`."""
+        if self.free or len(z) == 1:
+            return 0.0
+        grid = z.reshape(self.shape)
+        return float(
+            sum(
+                price * np.abs(np.diff(grid, axis=axis)).sum()
+                for axis, price in enumerate(self.prices)
+            )
+        )
+
+
+@dataclass(frozen=True)
+class FreeLengths:
+    """Window lengths `θ_r = exp(z[index_r])` of rows that may share a variable.
+
+    Neighbours with the same length after the search share one variable, so a curve that is constant over
+    a syllable stays constant.
+    """
+
+    index: NDArray[np.int64]  # variable of each row, `[R]`; `[1]` for one length for all
+    pairs: Pairs  # variables that border on each other, `[P, 2]`
+    prices: Array  # of `|z_a − z_b|` for each pair, in units of the score, `[P]`
+
+    @classmethod
+    def constant(cls) -> FreeLengths:
+        return cls(np.zeros(1, dtype=np.int64), np.zeros((0, 2), dtype=np.int64), np.zeros(0))
+
+    @classmethod
+    def runs(
+        cls, lengths: Array, neighbours: Neighbours, *, every_row: bool = False
+    ) -> FreeLengths:
+        """One variable per run or patch of equal lengths `[R]`; or per row, as without a penalty."""
+        rows = len(lengths)
+        if neighbours.free:
+            return cls(np.arange(rows), np.zeros((0, 2), dtype=np.int64), np.zeros(0))
+        pairs, prices = neighbours.pairs()
+        if every_row:
+            return cls(np.arange(rows), pairs, prices)
+        a, b = pairs[lengths[pairs[:, 0]] == lengths[pairs[:, 1]]].T
+        links = coo_array((np.ones(len(a), dtype=bool), (a, b)), shape=(rows, rows))
+        _, labels = connected_components(links, directed=False)
+        _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
+        rank = np.empty(len(first), dtype=np.int64)  # variables in the order of their first rows
+        rank[np.argsort(first)] = np.arange(len(first))
+        index = rank[inverse]
+        borders = np.sort(index[pairs], axis=1)
+        apart = borders[:, 0] != borders[:, 1]
+        distinct, where = np.unique(borders[apart], axis=0, return_inverse=True)
+        total = np.zeros(len(distinct))
+        np.add.at(total, where.ravel(), prices[apart])
+        return cls(index, distinct, total)
+
+    def variables(self, lengths: Array) -> Array:
+        """`z` of the lengths `[1]` or `[R]`: taken from the first row of each variable."""
+        row = np.broadcast_to(lengths, self.index.shape)
+        _, first = np.unique(self.index, return_index=True)
+        return np.asarray(np.log(row[first]))
+
+    def lengths(self, z: Array) -> Array:
+        """Lengths `[1]` or `[R]`, samples."""
+        return np.asarray(np.exp(z)[self.index])
+
+    def total(self, per_row: Array) -> Array:
+        """Sum of a quantity `[R]` over the rows of each variable, `[V]`."""
+        if len(self.index) == 1:
+            return np.array([per_row.sum()])
+        return np.bincount(self.index, per_row).astype(np.float64, copy=False)
+
+    def pull_back(self, z: Array, gradient: Array) -> Array:
+        """Gradient with respect to `z`, from that with respect to each row's length `[R]`."""
+        return np.asarray(np.exp(z) * self.total(gradient))
+
+    def smoothness(self, z: Array) -> tuple[float, Array]:
+        """`Σ price · |z_a − z_b|` and its gradient (zero where two neighbours are equal)."""
+        if len(self.prices) == 0:
+            return 0.0, np.zeros_like(z)
+        a, b = self.pairs.T
+        steps = z[b] - z[a]
+        signs = self.prices * np.sign(steps)
+        gradient = np.zeros_like(z)
+        np.add.at(gradient, b, signs)
+        np.subtract.at(gradient, a, signs)
+        return float(self.prices @ np.abs(steps)), gradient
+
+
 def cheapest_assignment(
     cost: Array, positions: Array, neighbours: Neighbours, start: Assignment | None = None
 ) -> Assignment:
-    """Index of the position of each row, `[R]`.
-
-    Args:
-        cost: of each position in each row, `[R, M]`, finite.
-        positions: strictly increasing, `[M]`.
-        neighbours: neighbouring rows and the penalty between them.
-        start: an assignment to improve, in a grid; None: from coarse to fine.
-    """
+    """Position of each row, `[R]`, for costs `[R, M]`; `start`: one to improve, in a grid."""
     if len(neighbours.shape) == 1:
         return cheapest_path(cost, positions * neighbours.prices[0])
     grid = cost.reshape(*neighbours.shape, -1)
@@ -116,23 +220,13 @@ def _total(
 
 
 def cheapest_path(cost: Array, positions: Array) -> Path:
-    """Index of the position of each row, `[T]`.
-
-    Args:
-        cost: cost of each position in each row, `[T, M]`, finite.
-        positions: strictly increasing, in units of cost, `[M]`.
-    """
+    """Position of each row, `[T]`, for finite costs `[T, M]` and increasing positions `[M]`."""
     segments = max(math.isqrt(len(cost)), 1)
     return _in_segments(cost[..., None], positions, segments)[:, 0]
 
 
 def cheapest_paths(cost: Array, positions: Array) -> Path:
-    """Index of the position of each step of each line, `[L, B]`.
-
-    Args:
-        cost: cost of each position at each step of each line, `[L, M, B]`, finite; overwritten.
-        positions: strictly increasing, in units of cost, `[M]`.
-    """
+    """The same of each line, `[L, B]`; costs `[L, M, B]`, which are overwritten."""
     steps, _, lines = cost.shape
     segments = min(math.isqrt(steps), max(_LANES // lines, 1))
     if lines >= _ENOUGH or segments < 2:
@@ -180,10 +274,7 @@ def _in_segments(cost: Array, positions: Array, segments: int) -> Path:
 
 
 def _arrive(paid: Array, positions: Array) -> None:
-    """`min_m' paid[m', …] + |x[m'] − x[m]|`, in place: two sweeps along the sorted positions.
-
-    With the positions first, each step of a sweep is one operation on all that lies beside it.
-    """
+    """`min_m' paid[m', …] + |x[m'] − x[m]|`, in place: two sweeps along the sorted positions."""
     gaps = np.diff(positions)
     moved = np.empty_like(paid[0])
     for m, gap in enumerate(gaps):

@@ -28,14 +28,11 @@ _ROUNDING = 1 + 1e-9
 
 @dataclass(frozen=True)
 class LengthBounds:
-    """Range of window lengths, samples: `SHORTEST_WINDOW ≤ low ≤ high ≤ n_fft`.
-
-    `low_option` and `high_option` name the parameter to change if an optimum lies on that bound.
-    """
+    """Range of window lengths, samples: `SHORTEST_WINDOW ≤ low ≤ high ≤ n_fft`."""
 
     low: float
     high: float
-    low_option: str
+    low_option: str  # the parameter to change if an optimum lies on this bound
     high_option: str
 
 
@@ -51,14 +48,7 @@ class Plan:
     hops: HopRange | None = None  # what learned positions obey; None where they are not learned
 
     def start_centers(self, length: int, hop_mode: str) -> NDArray[np.float64]:
-        """Centres of the frames of the start in a signal of `length` samples, `[T]`.
-
-        Where positions are learned they obey the constraints of `centers` already, so that the start
-        may be the result.
-
-        Raises:
-            UsageError: the shortest hop makes more frames than memory holds.
-        """
+        """Centres of the start, `[T]`, which obey the constraints of learned ones: it may be the result."""
         densest = self.hop_length if self.hops is None else self.hops.low
         if length / densest > MOST_FRAMES:
             names = "`hop_length`" if self.hops is None else "`hop_length` and `hop_length_min`"
@@ -97,25 +87,25 @@ def make_plan(
     hop_length_max: float | None = None,
     length: int = 0,
 ) -> Plan:
-    """Checks the lengths against each other and fills in the defaults.
+    """Checks the lengths against each other, as `Request` has them, and fills in the defaults.
 
-    Args:
-        n_fft: FFT size, samples.
-        fixed: the window length is not learned, so it has no range.
-        overlap: η, in (0, 1].
-        hop_length: samples; None: n_fft / 16, or less if the overlap needs it, within the range
-            of learned hops.
-        win_length: start value, samples; None: n_fft / 2, or the middle of a range without it.
-        win_length_min, win_length_max: samples; None: see `_length_bounds`.
-        hop_mode: `fixed`, `constant` or `time`.
-        hop_length_min, hop_length_max: range of learned hops, samples; None: half of hop_length, and
-            twice of it or what the windows allow.
-        length: of the signal, samples.
+    A length that is `fixed` is not learned, so it has no range. The default start is n_fft / 2, or the
+    middle of a range without it; the default of learned hops half of hop_length, and twice of it or what
+    the windows allow.
 
     Raises:
         UsageError: a length is out of its range, or two contradict each other.
     """
-    _check_sizes(n_fft, win_length)
+    if n_fft < SMALLEST_FFT:
+        raise UsageError(f"n_fft {n_fft}: at least {SMALLEST_FFT} is allowed")
+    if n_fft > LARGEST_FFT:
+        raise UsageError(f"n_fft {n_fft} is above {LARGEST_FFT}: lower `n_fft`")
+    if win_length is not None and win_length > n_fft:
+        raise UsageError(
+            f"window length {win_length:g} samples is above n_fft {n_fft}: "
+            "lower `win_length` or raise `n_fft`"
+        )
+    _check_shortest("window length", win_length, "win_length")
     hop = hop_length
     if hop is None:
         hop = default_hop_length(n_fft, overlap, win_length_min)
@@ -142,7 +132,17 @@ def make_plan(
     bounds = _length_bounds(
         n_fft, covered, overlap, win_length_min, win_length_max, tail, hop_option
     )
-    return Plan(n_fft, hop, _start_within(bounds, start, win_length), bounds, tail, hops)
+    if not bounds.low <= start <= bounds.high:
+        if win_length is not None:
+            side, limit, option = "below the min", bounds.low, bounds.low_option
+            if win_length > bounds.high:
+                side, limit, option = "above the max", bounds.high, bounds.high_option
+            raise UsageError(
+                f"window length {win_length:g} samples is {side}, {limit:g}: "
+                f"change `win_length` or `{option}`"
+            )
+        start = math.sqrt(bounds.low * bounds.high)
+    return Plan(n_fft, hop, start, bounds, tail, hops)
 
 
 def default_hop_length(n_fft: int, overlap: float, win_length_min: float | None = None) -> float:
@@ -156,41 +156,12 @@ def default_hop_length(n_fft: int, overlap: float, win_length_min: float | None 
     return hop if hop <= longest else max(math.floor(longest), min(longest, 1.0))
 
 
-def _check_sizes(n_fft: int, win_length: float | None) -> None:
-    """Raises UsageError if the FFT size, or the start length for it, is out of range."""
-    if n_fft < SMALLEST_FFT:
-        raise UsageError(f"n_fft {n_fft}: at least {SMALLEST_FFT} is allowed")
-    if n_fft > LARGEST_FFT:
-        raise UsageError(f"n_fft {n_fft} is above {LARGEST_FFT}: lower `n_fft`")
-    if win_length is not None and win_length > n_fft:
-        raise UsageError(
-            f"window length {win_length:g} samples is above n_fft {n_fft}: "
-            "lower `win_length` or raise `n_fft`"
-        )
-    _check_shortest("window length", win_length, "win_length")
-
-
 def _check_shortest(what: str, win_length: float | None, name: str) -> None:
     if win_length is not None and win_length < SHORTEST_WINDOW:
         raise UsageError(
             f"{what} {win_length:g} samples is below {SHORTEST_WINDOW:g}: "
             f"a shorter window holds no sample; raise `{name}`"
         )
-
-
-def _start_within(bounds: LengthBounds, start: float, win_length: float | None) -> float:
-    """The start length: as given, else the default or the middle of the range."""
-    if bounds.low <= start <= bounds.high:
-        return start
-    if win_length is None:
-        return math.sqrt(bounds.low * bounds.high)
-    side, limit, option = "below the min", bounds.low, bounds.low_option
-    if win_length > bounds.high:
-        side, limit, option = "above the max", bounds.high, bounds.high_option
-    raise UsageError(
-        f"window length {win_length:g} samples is {side}, {limit:g}: "
-        f"change `win_length` or `{option}`"
-    )
 
 
 def _check_hops(mode: str, hop: float, low: float, high: float, allowed: float) -> None:

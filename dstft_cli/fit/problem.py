@@ -15,12 +15,18 @@ from numpy.typing import NDArray
 from dstft_cli.criteria import Criterion, QuasiConvex, resolve
 from dstft_cli.criteria.local import check_local
 from dstft_cli.errors import InputError, UsageError
-from dstft_cli.fit.band import Band, band_within
 from dstft_cli.fit.cells import CellEvaluator, FrequencyEvaluator, Patches, choose_patches
 from dstft_cli.fit.evaluator import Compute, Evaluator
+from dstft_cli.fit.path import Neighbours
 from dstft_cli.fit.plan import LENGTHS_PER_OCTAVE, Plan, make_plan
-from dstft_cli.fit.request import Request, check_criterion, resolve_device
-from dstft_cli.fit.variables import Neighbours
+from dstft_cli.fit.request import (
+    LENGTHS,
+    Band,
+    Request,
+    band_within,
+    check_criterion,
+    resolve_device,
+)
 from dstft_cli.records import Progress
 from dstft_cli.stft import Samples, Transform
 
@@ -101,12 +107,10 @@ class Problem:
 
     @property
     def length(self) -> int:
-        """Samples of the signal, N."""
         return int(self.samples.shape[-1])
 
     @property
     def sample_rate(self) -> float:
-        """Hz."""
         return float(self.request.sample_rate)
 
     @property
@@ -135,21 +139,9 @@ class Problem:
         return self.request.window_mode == "frequency" and self.request.default_method and exact
 
     def plan(self, n_fft: int) -> Plan:
-        """Start and ranges of lengths and hops with this FFT size."""
-        asked = self.request
-        return make_plan(
-            n_fft,
-            fixed=not asked.learns_lengths,
-            overlap=asked.overlap,
-            hop_length=asked.hop_length,
-            win_length=asked.win_length,
-            win_length_min=asked.win_length_min,
-            win_length_max=asked.win_length_max,
-            hop_mode=asked.hop_mode,
-            hop_length_min=asked.hop_length_min,
-            hop_length_max=asked.hop_length_max,
-            length=self.length,
-        )
+        fixed = not self.request.learns_lengths
+        given = {name: getattr(self.request, name) for name in ("overlap", "hop_mode", *LENGTHS)}
+        return make_plan(n_fft, fixed=fixed, length=self.length, **given)
 
     def resolved(self, plan: Plan) -> dict[str, Any]:
         """The values of open parameters; None if without effect."""
@@ -172,7 +164,6 @@ class Problem:
         }
 
     def neighbours(self, evaluator: Evaluator) -> Neighbours:
-        """The penalty on change between the rows of an evaluator."""
         return evaluator.neighbours(self.smoothness, self.smoothness_over_time)
 
     def in_mode(self, window_mode: str) -> Problem:
@@ -192,11 +183,10 @@ class Problem:
         """Evaluates the criterion at frames with these centres, which weigh 1 at the plan's hop."""
         n_fft, hop = plan.n_fft, plan.hop_length if hop_length is None else hop_length
         kind: Callable[..., Evaluator] = Evaluator
-        band = self._band_bins(n_fft, plan.bounds.low)
+        band, plane = self._band_bins(n_fft, plan.bounds.low), (n_fft // 2 + 1, len(centers))
         if self.request.window_mode == "frequency":
-            kind = partial(FrequencyEvaluator, band=band)
+            kind = partial(FrequencyEvaluator, patches=Patches(plane, band, len(centers)))
         elif self.request.window_mode == "time-frequency":
-            plane = n_fft // 2 + 1, len(centers)
             kind = partial(CellEvaluator, patches=self._patches(plane, n_fft, hop, band))
         return kind(
             self.samples,
@@ -239,29 +229,18 @@ def check_length(samples: int) -> None:
 
 
 def usable_peak(samples: Samples, known: float | None, *, silence: bool = False) -> float:
-    """Largest absolute sample, computed if not known.
-
-    Raises:
-        InputError: the signal is too short, or silent unless `silence` is allowed, or a sample is not
-            finite.
-    """
+    """Largest absolute sample; InputError if the signal is too short, silent or not finite."""
     check_length(int(samples.shape[-1]))
-    peak = peak_of(samples) if known is None else known
-    if not (peak > 0 or silence):
-        raise InputError("every sample is zero: silence has no best window")
-    return peak
-
-
-def peak_of(samples: Samples) -> float:
-    """Largest absolute sample, a block at a time; InputError where a sample is not finite."""
-    peak, block = 0.0, 1 << 20
-    for start in range(0, samples.shape[-1], block):
+    peak, block = known or 0.0, 1 << 20
+    for start in range(0, samples.shape[-1] if known is None else 0, block):
         part = np.asarray(samples[:, start : start + block], dtype=np.float64)
         level = float(np.abs(part).max()) if part.size else 0.0
         if not math.isfinite(level):
             at = start + int(np.flatnonzero(~np.isfinite(part).all(axis=0))[0])
             raise InputError(f"sample {at} is not finite: repair the signal")
         peak = max(peak, level)
+    if not (peak > 0 or silence):
+        raise InputError("every sample is zero: silence has no best window")
     return peak
 
 
@@ -270,12 +249,9 @@ def as_channels(samples: Any) -> Samples:
     if isinstance(samples, (list, tuple)):
         samples = np.asarray(samples)
     if isinstance(samples, (np.ndarray, torch.Tensor)):
-        real = not (
-            samples.is_complex()
-            if isinstance(samples, torch.Tensor)
-            else samples.dtype.kind not in "fiu"
-        )
-        if not real or samples.ndim not in (1, 2):
+        unreal = isinstance(samples, torch.Tensor) and samples.is_complex()
+        unreal |= isinstance(samples, np.ndarray) and samples.dtype.kind not in "fiu"
+        if unreal or samples.ndim not in (1, 2):
             raise UsageError(
                 f"signal of shape {tuple(samples.shape)} and dtype {samples.dtype}: real [N] or "
                 "[C, N] is needed"

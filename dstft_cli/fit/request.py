@@ -12,10 +12,73 @@ from dstft_cli.criteria import Criterion
 from dstft_cli.errors import UsageError
 from dstft_cli.records import HOP_MODES, OPTIMIZERS, WINDOW_MODES
 
+_LEAST_BINS = 4  # in a band, where the FFT size is free
+
+
 DTYPES = ("float32", "float64")
 SCOPES = ("local", "plane")
 _ABOVE_ZERO = ("power", "sample_rate", "tolerance", "lr", "threads")
-_LENGTHS = tuple(f"{of}_length{end}" for of in ("win", "hop") for end in ("", "_min", "_max"))
+LENGTHS = tuple(f"{of}_length{end}" for of in ("win", "hop") for end in ("", "_min", "_max"))
+
+
+@dataclass(frozen=True)
+class Band:
+    """Frequencies from `low` to `high`, Hz, both ends included; by default all."""
+
+    low: float = 0.0
+    high: float = math.inf
+
+    def bins(self, n_fft: int, sample_rate: float) -> slice:
+        """The bins within the band; UsageError if there are none."""
+        spacing = sample_rate / n_fft
+        first = math.ceil(self.low / spacing - 1e-9)
+        last = math.floor(min(self.high / spacing, n_fft // 2) + 1e-9)
+        if first > last:
+            raise UsageError(
+                f"the criterion's band, {self}, holds none of the bins of n_fft {n_fft}, "
+                f"{spacing:g} Hz apart: "
+                "raise `n_fft`, or change `criterion_fmin` or `criterion_fmax`"
+            )
+        return slice(first, last + 1)
+
+    def covered(self, n_fft: int, sample_rate: float, *, half_ends: bool = False) -> float:
+        """Ratio of the band covered by its whole bins, above or below 1; without a band 1."""
+        if self == Band():
+            return 1.0
+        bins = self.bins(n_fft, sample_rate)
+        count: int = bins.stop - bins.start
+        width = min(self.high, sample_rate / 2) - self.low
+        return (count - (half_ends and count > 1)) * sample_rate / n_fft / width
+
+    def least_n_fft(self, sample_rate: float) -> float:
+        """The smallest FFT size with a few bins in the band, samples.
+
+        Half of it is the shortest useful window: a shorter one shows no more within the band.
+        """
+        width = min(self.high, sample_rate / 2) - self.low
+        return _LEAST_BINS * sample_rate / width
+
+    def __str__(self) -> str:
+        return f"{self.low:g} to {self.high:g} Hz"
+
+
+def band_within(low: float | None, high: float | None, sample_rate: float) -> Band:
+    """The band of the criterion in a recording; UsageError where it does not lie in it."""
+    if not low and high is None:
+        return Band()
+    top = sample_rate / 2
+    for option, value in (("criterion_fmin", low), ("criterion_fmax", high)):
+        if value is not None and not 0 <= value <= top * (1 + 1e-9):
+            raise UsageError(
+                f"`{option}` {value:g} Hz lies outside 0 to {top:g} Hz, half the sample rate: change it"
+            )
+    band = Band(low or 0.0, top if high is None else high)
+    if band.low >= band.high:
+        raise UsageError(
+            f"`criterion_fmin` {band.low:g} Hz is not below {band.high:g} Hz: "
+            "lower `criterion_fmin` or raise `criterion_fmax`"
+        )
+    return band
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +94,7 @@ class Request:
         win_length_max: None: n_fft. Without effect where `window_mode` is fixed, as is the least.
         hop_length: distance of frame centres, real; None: n_fft / 16, or overlap · n_fft / 4 where
             that is less.
-        window: one of `stft.windows`.
+        window: one of `stft.transform`.
         normalization: `energy` (noise keeps its level), `amplitude` (a tone does) or `none`.
         power: the criterion is computed from |X| ** power; > 0.
         window_mode: `fixed`, `constant` (one length), `time` (one per frame), `frequency` (one
@@ -110,7 +173,7 @@ class Request:
                 )
         if not 0 < self.overlap <= 1:
             raise UsageError(f"overlap {self.overlap:g}: above 0 and up to 1 is allowed")
-        for name in (*_ABOVE_ZERO, *_LENGTHS):
+        for name in (*_ABOVE_ZERO, *LENGTHS):
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
                 raise UsageError(f"{name.replace('_', ' ')} {value:g}: above 0 is allowed")

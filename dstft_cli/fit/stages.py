@@ -10,7 +10,6 @@ import logging
 import math
 import time
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 import torch
@@ -22,12 +21,11 @@ from dstft_cli.fit.cells import CellEvaluator
 from dstft_cli.fit.centers import FreeCenters, FreeHop, HopRange
 from dstft_cli.fit.descent import Schedule, descend
 from dstft_cli.fit.evaluator import Evaluator, Slopes
-from dstft_cli.fit.objective import Candidate, Lengths, Objective, Positions
+from dstft_cli.fit.objective import Candidate, Lengths, Objective, Positions, State, Step, step_of
+from dstft_cli.fit.path import FreeLengths
 from dstft_cli.fit.plan import LENGTHS_PER_OCTAVE, Plan
 from dstft_cli.fit.problem import Problem
-from dstft_cli.fit.steps import State, Step, step_of
 from dstft_cli.fit.table import CHANCE, Table, fixed_scores, is_featureless, search_lengths
-from dstft_cli.fit.variables import FreeLengths
 from dstft_cli.records import StopReason
 
 Array = NDArray[np.float64]
@@ -39,25 +37,18 @@ _NEAR = 0.02  # nats by which a descent may improve on a table, with room
 _RANK_ROUNDS = 3  # a ranked criterion is searched with the ranks of the solution before
 _log = logging.getLogger("dstft_cli")
 
-
-@dataclass(frozen=True)
-class Tables:
-    """Moment tables of the rows and, where they are patches of the plane, of the frames."""
-
-    rows: Table | None = None
-    frames: Table | None = None
+# moment tables of the rows and, where they are patches of the plane, of the frames
+Tables = tuple[Table | None, Table | None]
+_NO_TABLES: Tables = (None, None)
 
 
 @dataclass(frozen=True)
 class Task:
-    """A problem and the plan for it."""
-
     problem: Problem
     plan: Plan
 
     @property
     def hops(self) -> HopRange:
-        """Constraints of learned positions."""
         assert self.plan.hops is not None
         return self.plan.hops
 
@@ -84,24 +75,15 @@ class Task:
         return Candidate(row, evaluator.centers, sums, evaluator.cells, total)
 
     def score(self, candidate: Candidate) -> float:
-        """The score of a candidate, without its penalty."""
         return score_of(self.problem.criterion, candidate.sums, candidate.cells)
 
 
 def run_stages(task: Task, began: float) -> tuple[State, dict[str, float]]:
-    """Start, search if asked for, descent if it has steps; the best is evaluated once more.
-
-    Returns:
-        The final state of the fit, with a length for every row if they vary, and the seconds of
-        search and descent.
-
-    Raises:
-        UsageError: the criterion is not finite at the start.
-    """
+    """The final state, with a length for every row if they vary, and the seconds of search and descent."""
     asked, seconds = task.problem.request, {"search": 0.0, "descent": 0.0}
     now = start(task)
     if asked.learns_lengths or asked.learns_positions:
-        tables = Tables()
+        tables = _NO_TABLES
         if asked.search:
             now, tables = search(task, now)
         searched = time.perf_counter()
@@ -138,7 +120,7 @@ def search(task: Task, now: State) -> tuple[State, Tables]:
     """All tabulated lengths, then hops where one is learned, then lengths that vary."""
     asked = task.problem.request
     now, tables = tabulate(task, now)
-    table = tables.rows
+    table, _ = tables
     if asked.hop_mode == "constant":
         now = search_hop(task, now)
         if asked.varying and table is not None:
@@ -152,13 +134,13 @@ def tabulate(task: Task, now: State) -> tuple[State, Tables]:
     """Every tabulated length for all frames; and the moment tables if there are any."""
     evaluator = now.evaluator
     lengths = task.tabulated_lengths(evaluator)
-    before, tables = evaluator.evaluations, Tables()
+    before, tables = evaluator.evaluations, _NO_TABLES
     if task.problem.request.window_mode == "time-frequency" and not evaluator.criterion.ranked:
         assert isinstance(evaluator, CellEvaluator)
-        tables = Tables(*evaluator.tables(lengths))
+        tables = evaluator.tables(lengths)
     elif not evaluator.criterion.ranked:
-        tables = Tables(evaluator.table(lengths))
-    scores, sums = fixed_scores(evaluator, tables.rows, lengths)
+        tables = evaluator.table(lengths), None
+    scores, sums = fixed_scores(evaluator, tables[0], lengths)
     candidates = [
         task.candidate(evaluator, np.array([length]), total)
         for length, total in zip(lengths, sums, strict=True)
@@ -209,36 +191,20 @@ def search_rows(task: Task, now: State, table: Table | None) -> State:
             evaluator.rank(evaluator.arrange(now.best.row))
             table = evaluator.table(lengths)
         assert table is not None
-        found = search_lengths(evaluator, table, lengths, task.problem.neighbours(evaluator))
-        if found.bound is not None and not task.problem.request.learns_positions:
-            now = replace(now, bound=(found.bound, evaluator.cells))  # of these frames alone
-        sums = evaluator.total(evaluator.arrange(found.row)) if ranked else found.sums
-        candidate = task.candidate(evaluator, found.row, sums)
+        neighbours = task.problem.neighbours(evaluator)
+        row, sums, _, bound = search_lengths(evaluator, table, lengths, neighbours)
+        if bound is not None and not task.problem.request.learns_positions:
+            now = replace(now, bound=(bound, evaluator.cells))  # of these frames alone
+        sums = evaluator.total(evaluator.arrange(row)) if ranked else sums
+        candidate = task.candidate(evaluator, row, sums)
         before, now = now.best, now.offered("search", candidate)
-        _log.info("search: %d lengths, %s", len(found.row), now.log_text(candidate))
+        _log.info("search: %d lengths, %s", len(row), now.log_text(candidate))
         if now.best is before:
             break
     return now
 
 
-def search_again(task: Task, now: State, centers: Array) -> State:
-    """The best lengths for frames that have moved, long enough to cover the signal."""
-    evaluator = task.moved(now.evaluator, centers)
-    now = replace(now, evaluator=evaluator)
-    assert isinstance(evaluator, CellEvaluator)
-    lengths = task.tabulated_lengths(evaluator)
-    neighbours = task.problem.neighbours(evaluator)
-    found = search_lengths(evaluator, evaluator.table(lengths), lengths, neighbours)
-    needed = np.searchsorted(lengths, task.hops.covering(centers) * (1 - 1e-9))
-    row = evaluator.raised(found.row, lengths[np.minimum(needed, len(lengths) - 1)])
-    if (needed < len(lengths)).all():
-        sums = evaluator.total(evaluator.arrange(row))
-        now = now.offered("search", task.candidate(evaluator, row, sums))
-    return now
-
-
 def score_of(criterion: Criterion, sums: Array, cells: float) -> float:
-    """The score of sums `[J]`."""
     return float(criterion.score(torch.from_numpy(sums), cells))
 
 
@@ -263,10 +229,10 @@ def offer_simpler_modes(task: Task, now: State, tables: Tables) -> State:
         found = replace(now, evaluator=evaluator, best=first, steps=(), bound=None)
         limit = task.score(now.best)
         limit += _NEAR * (1.0 if evaluator.criterion.in_nats else abs(limit))
-        table = tables.frames
+        rows, table = tables
         if asked.search and mode == "frequency":
             table = None
-            if tables.rows is not None and _score_of_bands(simpler, now, tables.rows) > limit:
+            if rows is not None and _score_of_bands(simpler, now, rows) > limit:
                 continue
             if not evaluator.criterion.ranked:
                 table = evaluator.table(simpler.tabulated_lengths(evaluator))
@@ -294,7 +260,7 @@ def _score_of_bands(task: Task, now: State, table: Table) -> float:
         return -math.inf
     of_bands = table.reshape(high, wide, *table.shape[1:]).sum(1, dtype=np.float64)
     lengths, neighbours = task.plan.tabulated_lengths(), task.problem.neighbours(bands)
-    return search_lengths(bands, of_bands, lengths, neighbours).score
+    return search_lengths(bands, of_bands, lengths, neighbours)[2]
 
 
 def _with_answer(task: Task, now: State, found: State) -> State:
@@ -331,7 +297,18 @@ def descent(task: Task, now: State) -> State:
     row = now.fixed.row
     held = task.candidate(now.evaluator, row, now.evaluator.total(row[:, None]))
     now, centers = descend_positions(task, now, held, lengths_move=False)
-    return search_again(task, now, centers)
+    evaluator = task.moved(now.evaluator, centers)
+    now = replace(now, evaluator=evaluator)
+    assert isinstance(evaluator, CellEvaluator)
+    lengths, neighbours = task.tabulated_lengths(evaluator), task.problem.neighbours(evaluator)
+    row, *_ = search_lengths(evaluator, evaluator.table(lengths), lengths, neighbours)
+    # long enough to cover the signal
+    needed = np.searchsorted(lengths, task.hops.covering(centers) * (1 - 1e-9))
+    row = evaluator.raised(row, lengths[np.minimum(needed, len(lengths) - 1)])
+    if (needed < len(lengths)).all():
+        sums = evaluator.total(evaluator.arrange(row))
+        now = now.offered("search", task.candidate(evaluator, row, sums))
+    return now
 
 
 def descend_lengths(task: Task, now: State) -> State:
@@ -340,12 +317,18 @@ def descend_lengths(task: Task, now: State) -> State:
     Without a search all rows start at one length, where the penalty has a kink. If L-BFGS does not leave
     it, the rows first move together, then separately.
     """
-    asked, before = task.problem.request, now
-    evaluate = partial(_at_lengths, now.evaluator)
-    lengths, steps = _lengths(task, now), asked.max_steps
-    now, _ = _descend(
-        task, now, Objective(now.evaluator, evaluate, now.best, lengths), "lbfgs", steps
-    )
+    asked, before, evaluator = task.problem.request, now, now.evaluator
+
+    def evaluate(row: Array, centers: Array) -> Slopes:
+        theta = evaluator.arrange(row)
+        if evaluator.criterion.ranked:
+            evaluator.rank(theta)
+        rows, slopes = evaluator.rows_and_slopes(theta)
+        return Slopes(evaluator.sums(rows), evaluator.cells, slopes * evaluator.weights[:, None])
+
+    lengths = _lengths(task, now)
+    objective = Objective(evaluator, evaluate, now.best, lengths)
+    now, _ = _descend(task, now, objective, "lbfgs", asked.max_steps)
     kinked = asked.window_mode in ("time", "time-frequency") and len(lengths.free.prices) > 0
     stays = now.best is before.best and asked.optimizer in ("auto", "lbfgs")
     if asked.search or not kinked or not stays:
@@ -353,7 +336,7 @@ def descend_lengths(task: Task, now: State) -> State:
     together = Lengths(FreeLengths.constant(), task.plan.bounds, now.importance)
     for free in (together, lengths):
         steps = asked.max_steps - (len(now.steps) - len(before.steps))
-        objective = Objective(now.evaluator, evaluate, now.best, free)
+        objective = Objective(evaluator, evaluate, now.best, free)
         now, _ = _descend(task, now, objective, "lbfgs", steps)
     return now
 
@@ -361,14 +344,15 @@ def descend_lengths(task: Task, now: State) -> State:
 def descend_positions(
     task: Task, now: State, start: Candidate, *, lengths_move: bool = True
 ) -> tuple[State, Array]:
-    """The result of a descent of positions, and of lengths unless they are fixed.
-
-    Returns:
-        The state of the fit, and the centres at the end of the descent, `[T]`.
-    """
+    """State and centres `[T]` after a descent of positions, and of lengths unless they are fixed."""
     evaluator = task.moved(now.evaluator, start.centers)
     now = replace(now, evaluator=evaluator)
-    evaluate = partial(_at_positions, task, evaluator)
+
+    def evaluate(row: Array, centers: Array) -> Slopes:
+        moved = task.problem.evaluator(task.plan, centers)
+        evaluator.evaluations += 1
+        return moved.slopes(moved.arrange(row))
+
     frames = evaluate(start.row, start.centers).frames
     assert frames is not None
     asked = task.problem.request
@@ -384,22 +368,6 @@ def descend_positions(
     auto = "adam" if asked.hop_mode == "time" else "lbfgs"
     now, found = _descend(task, now, objective, auto, asked.max_steps)
     return now, start.centers if found is None else found.centers
-
-
-def _at_lengths(evaluator: Evaluator, row: Array, centers: Array) -> Slopes:
-    """Sums and their derivatives where lengths move."""
-    lengths = evaluator.arrange(row)
-    if evaluator.criterion.ranked:
-        evaluator.rank(lengths)
-    rows, slopes = evaluator.rows_and_slopes(lengths)
-    return Slopes(evaluator.sums(rows), evaluator.cells, slopes * evaluator.weights[:, None])
-
-
-def _at_positions(task: Task, evaluator: Evaluator, row: Array, centers: Array) -> Slopes:
-    """Sums and their derivatives where frames move; `evaluator` counts them."""
-    moved = task.problem.evaluator(task.plan, centers)
-    evaluator.evaluations += 1
-    return moved.slopes(moved.arrange(row))
 
 
 def _lengths(task: Task, now: State) -> Lengths:

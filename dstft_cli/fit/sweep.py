@@ -12,27 +12,30 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.interpolate import CubicSpline
 
 from dstft_cli.criteria import Criterion, resolve
+from dstft_cli.criteria.local import Tiling, check_local, default_range
 from dstft_cli.errors import UsageError
-from dstft_cli.fit.band import Band
+from dstft_cli.fit.centers import spread_segments
 from dstft_cli.fit.descent import Evaluated, Schedule, Variables, descend
-from dstft_cli.fit.local_sweep import local_curves, local_range, usable
+from dstft_cli.fit.local_search import Rows, costs_of, reference_level
 from dstft_cli.fit.plan import LONGEST_SHARE
 from dstft_cli.fit.problem import Problem
-from dstft_cli.fit.request import Request
-from dstft_cli.fit.segments import spread_segments
-from dstft_cli.fit.sweep_evaluator import SweepEvaluator
-from dstft_cli.fit.sweep_grids import SweepGrid, sweep_grids
+from dstft_cli.fit.request import Band, Request
+from dstft_cli.fit.sweep_grids import SweepEvaluator, SweepGrid, sweep_grids
 from dstft_cli.fit.table import unusable_last
+from dstft_cli.fit.tiles import Sound
 from dstft_cli.records import LARGEST_FFT, SHORTEST_WINDOW, Note, Progress, Sweep, SweepCurve
 from dstft_cli.stft import Samples
 
 Array = NDArray[np.float64]
-_EvaluatorOf = Callable[[SweepGrid, Criterion], SweepEvaluator]
 
 MOST_POINTS = 1 << 24  # frames × n_fft × channels per length: of longer signals a part is analysed
+MOST_SAMPLES = 1 << 22  # per channel, under the local criterion: likewise, in stretches
+_STRETCHES = 8
 _SCHEDULE = Schedule("lbfgs", None, max_steps=20, tolerance=1e-6)
+_BETWEEN = 64  # points around the least of the table, for the least J between its lengths
 
 
 def sweep(
@@ -64,13 +67,19 @@ def sweep(
     """
     if not criteria:
         raise UsageError("criteria is empty: name at least one")
-    chosen = [resolve(criterion, request.order) for criterion in criteria]
+    chosen, left = [resolve(criterion, request.order) for criterion in criteria], list[Note]()
+    if request.scope == "local":
+        if len(chosen) == 1:
+            check_local(chosen[0])
+        ranked = ", ".join(criterion.name for criterion in chosen if criterion.ranked)
+        left = [Note("not_local", "scope", detail=ranked)] if ranked else []
+        chosen = [criterion for criterion in chosen if not criterion.ranked]
     # a criterion that depends on the level needs the signal unscaled
     as_it_is = next((c for c in chosen if not c.scale_invariant), chosen[0])
     request = replace(request, window_mode="constant", hop_mode="fixed", criterion=as_it_is)
-    if request.scope == "local":
-        return _local(samples, request, chosen, peak, progress)
     problem = Problem.of(samples, request, peak, None)
+    if request.scope == "local":
+        return _local(problem, chosen, left, progress)
     resolved = problem.band.least_n_fft(problem.sample_rate) / 2
     grids = sweep_grids(problem.length, problem.request, shortest=resolved)
     points = max(grid.n_fft / grid.hop_length for grid in grids) * problem.samples.shape[0]
@@ -118,24 +127,6 @@ def _result(
     )
 
 
-def _local(
-    samples: Any,
-    request: Request,
-    chosen: Sequence[Criterion],
-    peak: float | None,
-    progress: Progress | None,
-) -> Sweep:
-    """`sweep` under the local criterion, in the range of lengths in which `fit` looks."""
-    criteria, found = usable(chosen)
-    as_it_is = next((c for c in criteria if not c.scale_invariant), criteria[0])
-    problem = Problem.of(samples, replace(request, criterion=as_it_is), peak, None)
-    asked = local_range(problem.request, problem.length)
-    grids = sweep_grids(problem.length, asked)
-    curves, share, seconds = local_curves(problem, grids, criteria, progress)
-    found += _notes(curves, grids, problem.length, 0.0)
-    return _result(problem, grids, curves, share, (seconds, 0.0), found)
-
-
 def _tables(
     evaluator_of: Callable[[SweepGrid], SweepEvaluator],
     grids: Sequence[SweepGrid],
@@ -162,7 +153,7 @@ def _tables(
 
 
 def _curve(
-    evaluator_of: _EvaluatorOf,
+    evaluator_of: Callable[[SweepGrid, Criterion], SweepEvaluator],
     grids: Sequence[SweepGrid],
     criterion: Criterion,
     values: Array,
@@ -183,19 +174,9 @@ def _curve(
     length, value, score = float(lengths[k]), float(values[k]), float(scores[k])
     if best is not None and best[2] < score:
         length, value, score = best
-    losses = scores - score
-    if not criterion.in_nats:
-        losses = losses / (abs(score) or 1.0)
-    return SweepCurve(
-        name=criterion.name,
-        direction=criterion.direction,
-        in_nats=criterion.in_nats,
-        lengths=lengths,
-        values=values,
-        losses=losses,
-        best_length=length,
-        best_value=value,
-    )
+    losses = (scores - score) / (1.0 if criterion.in_nats else abs(score) or 1.0)
+    of = criterion.name, criterion.direction, criterion.in_nats
+    return SweepCurve(*of, lengths, values, losses, length, value)
 
 
 def _descend(
@@ -243,3 +224,70 @@ def _notes(
         if names:
             found.append(Note(kind, parameter, end, further, ", ".join(names)))
     return found
+
+
+def _local(
+    problem: Problem, criteria: Sequence[Criterion], left: list[Note], progress: Progress | None
+) -> Sweep:
+    """`sweep` under the local criterion: J of one length for all, from the sums of the tiles."""
+    asked, band = problem.request, problem.band
+    if asked.n_fft is None:  # the range in which `fit` looks, as far as none is given
+        low, high = default_range(asked.sample_rate, problem.length)
+        shortest, longest = asked.win_length_min, asked.win_length_max
+        if shortest is None:
+            shortest = max(low, (asked.hop_length or 0.0) / asked.overlap)
+        if longest is None:
+            longest = max(high, 4 * shortest)
+        asked = replace(asked, win_length_min=shortest, win_length_max=longest)
+    grids = sweep_grids(problem.length, asked)
+    began = time.perf_counter()
+    lengths = np.concatenate([grid.lengths for grid in grids])
+    samples = _stretches(problem.samples, int(lengths[-1]))
+    tiling = Tiling(problem.sample_rate, lengths, band.low, band.high)
+    curves = []
+    for number, criterion in enumerate(criteria, start=1):
+        sound = Sound.of(problem, samples=samples, criterion=criterion)
+        rows = Rows()
+        for costs in costs_of(sound, tiling, reference_level(sound, tiling)):
+            rows.add(costs)
+        curves.append(_local_curve(criterion, lengths, rows.table("constant")[0][0]))
+        if progress is not None:
+            progress("sweep", number, len(criteria))
+    share, seconds = samples.shape[-1] / problem.length, time.perf_counter() - began
+    found = left + _notes(curves, grids, problem.length, 0.0)
+    return _result(problem, grids, curves, share, (seconds, 0.0), found)
+
+
+def _local_curve(criterion: Criterion, lengths: Array, values: Array) -> SweepCurve:
+    """The curve, and its least value, on a spline through the table."""
+    if not np.isfinite(values).all():
+        raise UsageError(
+            f"criterion {criterion.name} is not finite at every window length: "
+            "lower `order` or `power`, or use `dtype` float64"
+        )
+    k = int(values.argmin())
+    length, value = float(lengths[k]), float(values[k])
+    if len(lengths) > 2:
+        logs = np.log(lengths)
+        ends = logs[[max(k - 1, 0), min(k + 1, len(logs) - 1)]]
+        between = np.linspace(float(ends[0]), float(ends[1]), _BETWEEN + 1)
+        found = CubicSpline(logs, values, bc_type="natural")(between)
+        if found.min() < value:
+            length, value = float(np.exp(between[found.argmin()])), float(found.min())
+    losses = (values - value) / (1.0 if criterion.in_nats else abs(value) or 1.0)
+    of = criterion.name, "minimize", criterion.in_nats
+    return SweepCurve(*of, lengths, values, losses, length, value)
+
+
+def _stretches(samples: Samples, fade: int) -> Samples:
+    """The signal, or stretches spread evenly over a long one, faded where they meet, `[C, n]`."""
+    length = int(samples.shape[-1])
+    if length <= MOST_SAMPLES:
+        return samples
+    size = MOST_SAMPLES // _STRETCHES
+    ramp = np.ones(size)
+    edge = np.hanning(2 * fade)
+    ramp[:fade], ramp[-fade:] = edge[:fade], edge[fade:]
+    starts = np.linspace(0, length - size, _STRETCHES).astype(int)
+    parts = [np.asarray(samples[:, s : s + size], dtype=np.float64) * ramp for s in starts]
+    return np.concatenate(parts, axis=1)

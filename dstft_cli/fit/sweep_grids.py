@@ -10,16 +10,26 @@ that of the usual hop of n_fft/16, so values of all lengths compare.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from dstft_cli.criteria import Criterion, Gini, Kurtosis, rows_together
+from dstft_cli.criteria.builtin import COARSE
 from dstft_cli.errors import UsageError
+from dstft_cli.fit.centers import Segments
+from dstft_cli.fit.evaluator import Evaluator
 from dstft_cli.fit.plan import LONGEST_SHARE, LengthBounds, make_plan
+from dstft_cli.fit.problem import Problem
 from dstft_cli.fit.request import Request
 from dstft_cli.records import LARGEST_FFT, SHORTEST_WINDOW, USUAL_LENGTH
+from dstft_cli.stft import Transform
 
 Array = NDArray[np.float64]
 
@@ -28,6 +38,7 @@ _HOPS_PER_FFT = 32
 _SHORTEST_SECONDS, _SHORTEST_SAMPLES = 0.002, 32
 _WIDEST = 500  # ratio of the longest to the shortest length
 _LENGTHS_PER_OCTAVE = 4
+_ENDS = [0, -1]  # the bins at 0 and at half the sample rate
 
 
 @dataclass(frozen=True)
@@ -37,29 +48,13 @@ class SweepGrid:
     n_fft: int  # FFT size K, samples
     hop_length: float  # samples, real
     lengths: Array  # window lengths, samples, increasing, `[m]`
-    # range in which a length may be learned on this grid, samples, and what widens that of the
-    # sweep
-    bounds: LengthBounds
+    bounds: LengthBounds  # in which a length may be learned here, and what widens the sweep's
     area: float = 1.0  # of a cell, in `CELL`s; 1 where there is one grid, whose values are its own
-    # the first and the last bin count half, so that sums with other FFT sizes compare
-    half_ends: bool = False
+    half_ends: bool = False  # first and last bin count half, to compare with other FFT sizes
 
 
 def sweep_grids(length: int, request: Request, *, shortest: float = 0.0) -> list[SweepGrid]:
-    """The grids of a sweep, from short to long windows.
-
-    With an `n_fft` the lengths are those that `fit` tabulates; else they go from 2 ms or 32 samples,
-    whichever is longer, to 500 times that or a quarter of the signal, whichever is shorter. The hop is
-    n_fft/32, with a given `n_fft` n_fft/16, or overlap · n_fft/4 where that is less.
-
-    Args:
-        length: of the signal, samples.
-        request: its lengths and its overlap, below which no length goes either.
-        shortest: no length below this, samples, unless it is asked for.
-
-    Raises:
-        UsageError: a length is out of its range, two contradict each other, or only one is left.
-    """
+    """The grids of a sweep, from short to long windows; none below `shortest` unless asked for, samples."""
     if request.n_fft is not None:
         plan = make_plan(
             int(request.n_fft),
@@ -75,11 +70,12 @@ def sweep_grids(length: int, request: Request, *, shortest: float = 0.0) -> list
     least = max(_SHORTEST_SECONDS * request.sample_rate, _SHORTEST_SAMPLES, shortest)
     bounds = _range(length, request, least)
     _check_range(bounds)
-    return list(_octaves(bounds, request.hop_length, request.overlap))
-
-
-def _octaves(bounds: LengthBounds, hop_length: float | None, overlap: float) -> Iterator[SweepGrid]:
-    lengths = _with_the_usual(_spaced(bounds.low, bounds.high))
+    # both ends and all powers of 2^(1/4) between them
+    begin = math.ceil(_LENGTHS_PER_OCTAVE * math.log2(bounds.low) + 0.25)
+    end = math.floor(_LENGTHS_PER_OCTAVE * math.log2(bounds.high) - 0.25)
+    inner = 2.0 ** (np.arange(begin, end + 1) / _LENGTHS_PER_OCTAVE)
+    lengths = _with_the_usual(np.concatenate([[bounds.low], inner, [bounds.high]]))
+    hop_length, overlap, grids = request.hop_length, request.overlap, []
     exponents = np.ceil(np.log2(lengths) - 1e-9).astype(int)
     for exponent in np.unique(exponents):
         chosen, n_fft = lengths[exponents == exponent], 2 << int(exponent)
@@ -89,7 +85,8 @@ def _octaves(bounds: LengthBounds, hop_length: float | None, overlap: float) -> 
         low, high = max(bounds.low, plan.hop_length / overlap), min(bounds.high, n_fft)
         own = replace(bounds, low=low, high=high)
         area = plan.hop_length / n_fft / CELL
-        yield SweepGrid(n_fft, plan.hop_length, chosen, own, area, True)
+        grids.append(SweepGrid(n_fft, plan.hop_length, chosen, own, area, True))
+    return grids
 
 
 def _range(length: int, request: Request, shortest: float) -> LengthBounds:
@@ -139,9 +136,117 @@ def _with_the_usual(lengths: Array) -> Array:
     return np.sort(np.append(lengths, USUAL_LENGTH))
 
 
-def _spaced(low: float, high: float) -> Array:
-    """Both ends and all powers of 2^(1/4) between them, samples."""
-    first = math.ceil(_LENGTHS_PER_OCTAVE * math.log2(low) + 0.25)
-    last = math.floor(_LENGTHS_PER_OCTAVE * math.log2(high) - 0.25)
-    inner = 2.0 ** (np.arange(first, last + 1) / _LENGTHS_PER_OCTAVE)
-    return np.concatenate([[low], inner, [high]])
+class SweepEvaluator(Evaluator):
+    """An evaluator of the frames of a grid in segments of a signal, with equal weights.
+
+    Where the grid asks for it, the first and the last bin count half, as in a trapezoid rule over
+    frequency. Sums and numbers of cells are those of the whole signal and band, in the grid's `CELL`s,
+    so that they compare with those of other grids.
+    """
+
+    def __init__(
+        self, problem: Problem, segments: Segments, grid: SweepGrid, criterion: Criterion
+    ) -> None:
+        asked, centers = problem.request, segments.centers(grid.hop_length)
+        super().__init__(
+            problem.samples,
+            centers,
+            Transform(grid.n_fft, asked.window, asked.normalization),
+            criterion,
+            power=asked.power,
+            bins=problem.band.bins(grid.n_fft, problem.sample_rate),
+            hop_length=grid.hop_length,
+            frame_weights=np.ones(len(centers)),
+            peak=problem.peak,
+            compute=problem.compute,
+        )
+        self.half_ends = grid.half_ends and self.cells_per_frame > self.frames.channels
+        if self.half_ends:
+            self.cells_per_frame -= self.frames.channels
+        self.criterion = self._with_ends(self.criterion)
+        self._weight = grid.area / segments.share(grid.hop_length)
+        if grid.half_ends:
+            rate = problem.sample_rate
+            self._weight /= problem.band.covered(grid.n_fft, rate, half_ends=True)
+        self.cells = self.cells_per_frame * len(self.frames) * self._weight
+
+    def sums_of(self, criteria: Sequence[Criterion], lengths: Array) -> list[Array]:
+        """Sums `[M, J]` of each criterion for each of M fixed lengths, samples, in one pass."""
+        plain = [self._with_ends(criterion) for criterion in criteria if not criterion.ranked]
+        totals = [np.zeros((len(lengths), criterion.sums_per_frame)) for criterion in plain]
+        ranking = len(plain) < len(criteria)
+        histograms = [Gini.empty_histogram(self.device, COARSE) for _ in lengths] if ranking else []
+        windows = self._windows_of_all(lengths)
+        locks = [threading.Lock() for _ in lengths]
+
+        def work(start: int, stop: int) -> list[list[Array]]:
+            block = self.frames.block(start, stop)
+            fractions = self.frames.fractions(start, stop)
+            found = []
+            for m, length in enumerate(lengths):
+                w = windows[m] if windows is not None else self._row(fractions, length)
+                a = self._cells(block, w)
+                found.append([row.sum(0).cpu().double().numpy() for row in self._rows_of(plain, a)])
+                if ranking:
+                    with locks[m]:
+                        self._count(histograms[m], a)
+            return found
+
+        for found in self._drain("sweep", work):
+            for m, rows in enumerate(found):
+                for total, row in zip(totals, rows, strict=True):
+                    total[m] += row
+        self.evaluations += len(lengths)
+        ranked = np.array([Gini.from_histogram(h)[1].numpy() for h in histograms])
+        of_plain = iter(totals)
+        of_each = [ranked if criterion.ranked else next(of_plain) for criterion in criteria]
+        return [self._weight * sums for sums in of_each]
+
+    def sums_and_slopes(self, length: float) -> tuple[Array, Array]:
+        """Sums `[J]` of the evaluator's criterion and their derivatives by the length, per sample."""
+        lengths = np.array([[length]])
+        if self.criterion.ranked:  # the ranks are those at this length
+            histogram = Gini.empty_histogram(self.device, COARSE)
+            for (a,) in self._drain("rank", partial(self._powers, lengths=lengths)):
+                self._count(histogram, a)
+            self.criterion = Gini.from_histogram(histogram)[0]
+        sums = np.zeros((2, self._moments))
+
+        def work(start: int, stop: int) -> Array:
+            a, da = self._powers(start, stop, lengths, 1)
+            both = self._total(a, da)
+            if self.half_ends and not self.criterion.per_frame:
+                both -= 0.5 * self._total(a[..., _ENDS], da[..., _ENDS])
+            return both
+
+        for part in self._drain("descent", work):
+            sums += part
+        self.evaluations += 1
+        return self._weight * sums[0], self._weight * sums[1]
+
+    def _total(self, a: Tensor, da: Tensor) -> Array:
+        """Sums over cells and their derivatives, `[2, J]`."""
+        rows, slopes = self.criterion.rows(a, da)
+        assert slopes is not None
+        return np.asarray(torch.stack([rows.sum(0), slopes.sum(0)]).cpu().double().numpy())
+
+    def _rows_of(self, criteria: Sequence[Criterion], a: Tensor) -> list[Tensor]:
+        """Sums per frame of criteria without ranks."""
+        rows = rows_together(criteria, a)
+        if not self.half_ends:
+            return rows
+        ends = rows_together(criteria, a[..., _ENDS])
+        return [
+            row if criterion.per_frame else row - 0.5 * end
+            for criterion, row, end in zip(criteria, rows, ends, strict=True)
+        ]
+
+    def _count(self, histogram: Tensor, a: Tensor) -> None:
+        weights = torch.ones(a.shape[1], dtype=self.dtype, device=self.device)
+        Gini.add_to_histogram(histogram, a, weights)
+        if self.half_ends:
+            Gini.add_to_histogram(histogram, a[..., _ENDS], -0.5 * weights)
+
+    def _with_ends(self, criterion: Criterion) -> Criterion:
+        """A criterion that is not a sum over bins weighs the ends itself."""
+        return Kurtosis(0.5) if self.half_ends and type(criterion) is Kurtosis else criterion

@@ -11,7 +11,6 @@ For `entropy` this reads `λ = 1 + S₂/S₁`, and the bound is `1 − λ + ln �
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -22,8 +21,7 @@ from numpy.typing import NDArray
 
 from dstft_cli.criteria import Criterion, Kurtosis, QuasiConvex
 from dstft_cli.fit.evaluator import Evaluator
-from dstft_cli.fit.path import cheapest_assignment
-from dstft_cli.fit.variables import FreeLengths, Neighbours
+from dstft_cli.fit.path import FreeLengths, Neighbours, cheapest_assignment
 from dstft_cli.records import LITTLE
 
 Array = NDArray[np.float64]
@@ -47,24 +45,13 @@ _ROWS = 1 << 16  # rows of the table handled at a time, so that temporaries stay
 
 @dataclass(frozen=True)
 class Found:
-    """Outcome of a search."""
-
     assignment: Assignment  # index of the length of each frame, `[T]`
     score: float  # its score, with the penalty of `smooth` where there is one
-    # sums `[J]` such that no assignment has a lower score than they have (without penalty); None
-    # where that is not proved
-    bound: Array | None
+    bound: Array | None  # sums `[J]` with a score that none is below (no penalty), if proved
 
 
 class TabulatedProblem:
-    """Choosing one of M lengths for each of T frames.
-
-    Args:
-        table: moments, `[T, M, J]`.
-        weights: quadrature weights of the frames, `[T]`.
-        criterion: with its ranks fixed, if it needs ranks.
-        cells: weighted number of time-frequency cells.
-    """
+    """Choosing one of M lengths for each of T frames (rows)."""
 
     def __init__(self, table: Table, weights: Array, criterion: Criterion, cells: float) -> None:
         self.table = table
@@ -73,7 +60,6 @@ class TabulatedProblem:
         self.cells = cells
 
     def score(self, sums: Array) -> float:
-        """Score of sums `[J]`."""
         return float(self.criterion.score(torch.from_numpy(sums), self.cells))
 
     def fixed(self) -> Array:
@@ -81,14 +67,11 @@ class TabulatedProblem:
         sums = np.zeros(self.table.shape[1:])
         for rows in self._row_blocks():
             sums += np.einsum("t,tmj->mj", self.weights[rows], self.table[rows], dtype=np.float64)
-        scores = (self.score(s) for s in sums)
-        return np.array([np.inf if math.isnan(score) else score for score in scores])
+        return unusable_last(np.array([self.score(s) for s in sums]))
 
     def sums(self, assignment: Assignment) -> Array:
-        """Sums `[J]` of an assignment."""
         chosen = self.table[np.arange(len(assignment)), assignment].astype(np.float64)
-        total: Array = self.weights @ chosen
-        return total
+        return np.asarray(self.weights @ chosen)
 
     def free(self) -> Found:
         """The best assignment without a penalty."""
@@ -102,13 +85,7 @@ class TabulatedProblem:
         return found
 
     def smooth(self, positions: Array, neighbours: Neighbours, start: Assignment) -> Found:
-        """The best assignment found with a penalty on changes between neighbours.
-
-        Args:
-            positions: logarithms of the M lengths, strictly increasing.
-            neighbours: of the rows, with penalties above 0 in units of the score.
-            start: assignment whose sums the score is linearised at first.
-        """
+        """The best assignment found with a penalty on changes of the positions ln θ, from `start` on."""
         found = self._by_linearisation(
             lambda cost, last: cheapest_assignment(cost, positions, neighbours, last),
             start,
@@ -296,10 +273,7 @@ class TabulatedProblem:
 
 
 def keep_neighbours_where_silent(assignment: Assignment, table: Table) -> Assignment:
-    """Frames whose moments do not depend on the length take that of the nearest frame before.
-
-    Frames of silence before the first sound take the length of the first sound.
-    """
+    """Silent frames take the length of the nearest frame with sound before, the first ones after."""
     telling = (table != table[:, :1]).any(axis=(1, 2))
     if not telling.any():
         return assignment
@@ -308,20 +282,10 @@ def keep_neighbours_where_silent(assignment: Assignment, table: Table) -> Assign
     return assignment[last]
 
 
-@dataclass(frozen=True)
-class FoundLengths:
-    """Lengths of the rows that solve the tabulated problem, their sums, score and bound."""
-
-    row: Array
-    sums: Array
-    score: float
-    bound: Array | None
-
-
 def search_lengths(
     evaluator: Evaluator, table: Table, lengths: Array, neighbours: Neighbours
-) -> FoundLengths:
-    """The best tabulated length of each row, with the penalty on changes."""
+) -> tuple[Array, Array, float, Array | None]:
+    """The best tabulated lengths `[R]` with the penalty on changes; their sums, score and bound."""
     problem = TabulatedProblem(table, evaluator.weights, evaluator.criterion, evaluator.cells)
     free = found = problem.free()
     if not neighbours.free:
@@ -336,14 +300,11 @@ def search_lengths(
             strict=True,
         )
         assignment = np.concatenate([keep_neighbours_where_silent(*line) for line in lines])
-    return FoundLengths(lengths[assignment], problem.sums(assignment), found.score, free.bound)
+    return lengths[assignment], problem.sums(assignment), found.score, free.bound
 
 
 def fixed_scores(evaluator: Evaluator, table: Table | None, lengths: Array) -> tuple[Array, Array]:
-    """Score `[M]` and sums `[M, J]` of each length of a table used for all frames.
-
-    A ranked criterion ranks the cells again for each length, so it has no table.
-    """
+    """Score `[M]` and sums `[M, J]` of each length used for all frames; a ranked criterion has no table."""
     if table is None:
         sums = np.stack([evaluator.total(np.array([[length]])) for length in lengths])
     else:

@@ -4,16 +4,26 @@ For length θ_m, in the tile of band b around time u, the sums are integrals
 
     S_j[m, b, u] = ∫∫ k(t − u) · v_b(f) · ψ_j(|X_m(f, t)|^p) df dt
 
-with the bands v_b of `criteria.tiling` and a Gaussian k over time. Each length is transformed on its own
+with the bands v_b of `criteria.local` and a Gaussian k over time. Each length is transformed on its own
 grid, for a coarser one shows all that its window sees: an FFT of about its own size, a hop of a third
 of it or half. Everything streams over chunks of time, so memory does not grow with the signal.
+
+A tile holds few independent cells, so in noise its costs scatter, and lengths chosen by them would be
+restless. White noise through the same tiles tells how much. With costs c and ever longer averages over
+time, c₁ = g₁ * c and c₂ = g₂ * c₁,
+
+    c̃ = s₂ · c₂ + s₁ · (c₁ − c₂) + s₀ · (c − c₁),      s = max(0, 1 − (K σ / D)²)
+
+where D is the spread of a part over lengths, and σ its root mean square in noise: a positive-part
+James-Stein estimate for each tile and scale. What noise costs on average is taken off first, so that
+noise prefers no length.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +33,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
 from dstft_cli.criteria import Criterion
-from dstft_cli.criteria.tiling import Tiling
+from dstft_cli.criteria.local import Tiling, tile_cost
 from dstft_cli.fit.evaluator import Compute
 from dstft_cli.fit.problem import Problem
 from dstft_cli.stft import Frames, Samples, Transform, map_in_order
@@ -36,25 +46,21 @@ _BLOCK = 1 << 18  # samples of frames transformed at once
 _PART = 1 << 20  # samples read at once where there is no transform
 _LEAST_REST = 1e-9  # of the power: a signal with less beside its mean is constant
 _REACH = 3  # σ of the Gaussian over time on either side
+SCALES = (4, 16)  # σ of the averages over time, in tiles, each on top of the one before
+HALO = sum(3 * sigma for sigma in SCALES)  # tiles that a chunk needs on either side
+_KEEP, _FLAT = 1.6, 2.2  # K for the parts, and for the longest average
+_TILES = 1500  # of noise, in time
+_SEED = 0
 
 
 @dataclass(frozen=True)
 class Sound:
-    """A signal as the tiles see it.
+    """A signal as the tiles see it."""
 
-    Attributes:
-        samples: `[C, N]`; the sums of the channels are added, for they share their lengths.
-        level: its mean power; criteria see the signal at mean power 1 where its level does not matter.
-        criterion: what is summed.
-        power: p of `a = |X|^p`.
-        window: family.
-        compute: where and how.
-    """
-
-    samples: Samples
-    level: float
+    samples: Samples  # `[C, N]`; the sums of the channels are added, for they share their lengths
+    level: float  # mean power; criteria see it as 1 where the level does not matter
     criterion: Criterion
-    power: float
+    power: float  # p of `a = |X|^p`
     window: str
     compute: Compute
 
@@ -77,7 +83,6 @@ class Sound:
 
     @property
     def length(self) -> int:
-        """Samples per channel N."""
         return int(self.samples.shape[-1])
 
 
@@ -97,10 +102,7 @@ class _Centred:
 
 
 def moments_of(samples: Samples) -> tuple[Array, float]:
-    """Mean of each channel `[C, 1]`, and the mean power of what is left; a part at a time.
-
-    The mean is 0 where nothing else is there, and the power of silence 1.
-    """
+    """Mean of each channel `[C, 1]`, 0 where nothing else is there, and power of the rest, 1 in silence."""
     count, scale = max(samples.shape[-1], 1), 0.0
     sums, squares = np.zeros((samples.shape[0], 1)), np.zeros((samples.shape[0], 1))
     for start in range(0, samples.shape[-1], _PART):
@@ -121,32 +123,18 @@ def moments_of(samples: Samples) -> tuple[Array, float]:
 
 @dataclass(frozen=True)
 class Chunk:
-    """Sums of the tiles `first … first + U − 1`.
-
-    Attributes:
-        first: number of the first tile in time.
-        own: those of U that are this chunk's; what is beside them belongs to its neighbours.
-        energy: integral of |X|², `[M, B, U]`.
-        sums: of the criterion's moments, `[M, B, U, J]`.
-    """
+    """Sums of the tiles `first … first + U − 1`."""
 
     first: int
-    own: slice
-    energy: Tensor
-    sums: Tensor
+    own: slice  # those of U that are this chunk's; the others belong to its neighbours
+    energy: Tensor  # integral of |X|², `[M, B, U]`
+    sums: Tensor  # of the criterion's moments, `[M, B, U, J]`
 
 
 def stream(
     sound: Sound, tiling: Tiling, *, halo: int = 0, only: Sequence[int] | None = None
 ) -> Iterator[Chunk]:
-    """Sums of all tiles, chunk by chunk.
-
-    Args:
-        sound: whose plane it is.
-        tiling: where the tiles lie.
-        halo: tiles on either side that a chunk has beside its own.
-        only: numbers of the lengths; all by default.
-    """
+    """Sums of all tiles, chunk by chunk."""
     count, step = len(tiling.times(sound.length)), tiling.step
     lengths = tiling.lengths if only is None else tiling.lengths[list(only)]
     grids = [_Grid(sound, tiling, float(length)) for length in lengths]
@@ -169,18 +157,7 @@ def stream(
 
 
 def smooth(rows: Tensor, kernel: Tensor, stride: int = 1) -> Tensor:
-    """Correlation of the last axis with a kernel, every `stride`-th value.
-
-    Blocks of values are one matrix product, several times faster than a convolution.
-
-    Args:
-        rows: `[..., n]`.
-        kernel: `[k]`.
-        stride: between values.
-
-    Returns:
-        `[..., (n − k)//stride + 1]`.
-    """
+    """Correlation of the last axis with a kernel `[k]`, every `stride`-th value, as matrix products."""
     count = (rows.shape[-1] - len(kernel)) // stride + 1
     block = min(64, count)
     matrix = kernel.new_zeros((block - 1) * stride + len(kernel), block)
@@ -211,13 +188,7 @@ class _Grid:
         self._kernel = (kernel / kernel.sum()).to(torch.empty(0, dtype=sound.compute.dtype))
 
     def maps(self, start: int, first: int, last: int, margin: int) -> Tensor:
-        """Energy and sums of the tiles `first … last − 1`, `[1 + J, B, U]`.
-
-        Args:
-            start: tile from which on there are frames.
-            first, last: tiles.
-            margin: tiles after the last that smoothing needs.
-        """
+        """Energy and sums of tiles `first … last − 1`, `[1 + J, B, U]`; frames begin at tile `start`."""
         step, hop, length = self._step, self.hop, self._sound.length
         begin = start * step // hop
         end = min(math.ceil((last - 1 + margin) * step / hop), math.ceil(length / hop)) + 1
@@ -246,16 +217,9 @@ class _Grid:
         return torch.cat(parts, 1).cpu().permute(0, 2, 1)
 
     def _block(self, centers: NDArray[np.float64]) -> Tensor:
-        sound = self._sound
-        scale = 1 / math.sqrt(sound.level)
-        frames = Frames(
-            sound.samples,
-            centers,
-            self.n_fft,
-            scale=scale,
-            device=self._like.device,
-            dtype=self._like.dtype,
-        )
+        sound, device, dtype = self._sound, self._like.device, self._like.dtype
+        scale, K = 1 / math.sqrt(sound.level), self.n_fft
+        frames = Frames(sound.samples, centers, K, scale=scale, device=device, dtype=dtype)
         spectrum = torch.fft.rfft(frames.block(0, len(centers)) * self._window)
         squared = (spectrum.real.square() + spectrum.imag.square()).add_(FLOOR)
         a = squared if sound.power == 2 else squared.pow(sound.power / 2)
@@ -263,3 +227,65 @@ class _Grid:
             a = a * sound.level ** (sound.power / 2)
         moments = (squared, *sound.criterion.moments(a))
         return torch.stack([(m @ self._weights).sum(0) for m in moments])
+
+
+@dataclass(frozen=True)
+class Noise:
+    mean: Tensor  # `[M, B, 1]`
+    spread: tuple[Tensor, ...]  # σ of each part, finest first, `[B, 1]` each
+
+
+def noise_in(sound: Sound, tiling: Tiling) -> Noise:
+    """Costs of white noise in these tiles, always the same noise."""
+    edge = HALO + int(tiling.lengths[-1] // tiling.step)
+    generator = torch.Generator().manual_seed(_SEED)
+    samples = torch.randn(1, (_TILES + 2 * edge) * tiling.step, generator=generator)
+    white = replace(
+        sound, samples=samples, level=1.0, compute=replace(sound.compute, progress=None)
+    )
+    parts = [
+        tile_cost(tiling, sound.criterion, chunk.energy, chunk.sums).cost
+        for chunk in stream(white, tiling)
+    ]
+    cost = torch.cat(parts, 2)[:, :, edge:-edge]
+    mean = cost.mean(2, keepdim=True)
+    allowed = _allowed(tiling, cost)
+    spread = [_spread(part, allowed).square().mean(1, keepdim=True) for part in _parts(cost - mean)]
+    return Noise(mean, tuple(squared.sqrt() for squared in spread))
+
+
+def settled(cost: Tensor, tiling: Tiling, noise: Noise) -> tuple[Tensor, Tensor]:
+    """Costs without chance `[M, B, U]`, and the share of the finest part that is kept `[B, U]`."""
+    allowed, parts = _allowed(tiling, cost), _parts(cost - noise.mean)
+    total, finest = torch.zeros_like(cost), torch.zeros_like(cost[0])
+    for number, (part, sigma) in enumerate(zip(parts, noise.spread, strict=True)):
+        strict = _FLAT if number == len(SCALES) else _KEEP
+        kept = 1 - (strict * sigma / _spread(part, allowed).clamp_min(1e-9)).square()
+        kept = kept.clamp_min(0)
+        total += kept * part
+        finest = kept if number == 0 else finest
+    return total, finest
+
+
+def _allowed(tiling: Tiling, like: Tensor) -> Tensor:
+    return torch.from_numpy(tiling.allowed).to(like)[:, :, None]
+
+
+def _parts(cost: Tensor) -> list[Tensor]:
+    """Differences between averages over time, finest first, then the longest average."""
+    parts = []
+    for sigma in SCALES:
+        offsets = torch.arange(-3 * sigma, 3 * sigma + 1, dtype=cost.dtype)
+        kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)
+        around = pad(cost, (3 * sigma, 3 * sigma), mode="replicate")
+        longer = smooth(around, kernel / kernel.sum())
+        parts.append(cost - longer)
+        cost = longer
+    return [*parts, cost]
+
+
+def _spread(part: Tensor, allowed: Tensor) -> Tensor:
+    """Standard deviation over the lengths that a band may take, `[B, U]`."""
+    count = allowed.sum(0)
+    mean = (part * allowed).sum(0) / count
+    return (((part - mean).square() * allowed).sum(0) / count).sqrt()

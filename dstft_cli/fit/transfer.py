@@ -15,16 +15,16 @@ import torch
 from numpy.typing import NDArray
 
 from dstft_cli.errors import InputError, UsageError
-from dstft_cli.fit.band import Band
 from dstft_cli.fit.cells import CellEvaluator, Patches
 from dstft_cli.fit.centers import centered_centers, uniform_centers
 from dstft_cli.fit.evaluator import Evaluator
-from dstft_cli.fit.local_plan import local_plan
-from dstft_cli.fit.local_value import local_value
-from dstft_cli.fit.n_fft import choose_n_fft
+from dstft_cli.fit.local_descent import spline_costs
+from dstft_cli.fit.local_search import costs_of, reference_level
+from dstft_cli.fit.n_fft import choose_n_fft, local_plan, tiling_of
 from dstft_cli.fit.plan import MOST_FRAMES, REACH, SMALLEST_FFT
 from dstft_cli.fit.problem import Problem, as_channels, check_length
-from dstft_cli.fit.request import Request
+from dstft_cli.fit.request import Band, Request
+from dstft_cli.fit.tiles import Sound
 from dstft_cli.records import (
     LARGEST_FFT,
     SHORTEST_WINDOW,
@@ -65,23 +65,14 @@ class Learned(Protocol):
 
 @dataclass(frozen=True)
 class Transferred:
-    """Parameters that fit another recording.
-
-    Attributes:
-        n_fft: FFT size, samples.
-        window_length: samples, `[1, 1]`, `[1, T]`, `[F, 1]` or `[F, T]`; of the tiles of a map.
-        hop_length: distance of frame centres where it is uniform, samples.
-        frame_centers: samples, `[T]`.
-        notes: what was changed.
-        length_map: lengths of all cells, where they are kept on tiles.
-    """
+    """Parameters that fit another recording."""
 
     n_fft: int
-    window_length: FloatArray
-    hop_length: float
-    frame_centers: FloatArray
-    notes: tuple[Note, ...] = ()
-    length_map: LengthMap | None = None
+    window_length: FloatArray  # samples, `[1, 1]`, `[1, T]`, `[F, 1]` or `[F, T]`; of a map's tiles
+    hop_length: float  # distance of frame centres where it is uniform, samples
+    frame_centers: FloatArray  # samples, `[T]`
+    notes: tuple[Note, ...] = ()  # what was changed
+    length_map: LengthMap | None = None  # lengths of all cells, where they are kept on tiles
 
 
 def apply_learned(
@@ -95,14 +86,8 @@ def apply_learned(
 ) -> Result:
     """A result of one step on another recording: no start and no fixed windows to compare with.
 
-    Args:
-        samples: of the other recording, `[C, N]`.
-        learned: the parameters.
-        request: what they were learned with, but for the sample rate of `samples`; `hop_length` is
-            that of the frames at the start.
-        peak: largest absolute sample, if known.
-        evaluate: whether the criterion is evaluated; it is not resolved otherwise.
-        progress: called as `progress(stage, done, total)`.
+    The request is what the parameters were learned with, but for the sample rate of `samples`;
+    `hop_length` is that at the start. Without `evaluate` the criterion is not resolved.
 
     Raises:
         InputError: the parameters do not fit the recording.
@@ -132,15 +117,24 @@ def apply_learned(
         problem = Problem.of(samples, asked, peak, progress)
         name, direction = problem.criterion.name, "minimize"
         if local:
-            value = local_value(
-                problem,
-                fitting.window_length,
-                fitting.length_map,
-                fitting.frame_centers,
-                fitting.n_fft,
-            )
+            lengths, tiles = fitting.window_length, fitting.length_map
+            value = local_value(problem, lengths, tiles, fitting.frame_centers, fitting.n_fft)
         else:
-            evaluator = _evaluator(problem, fitting, learned, bins)
+            plane = fitting.n_fft // 2 + 1, len(fitting.frame_centers)
+            kind: Callable[..., Evaluator] = Evaluator
+            if len(fitting.window_length) > 1:
+                kind = partial(CellEvaluator, patches=Patches(plane, *plane))
+            evaluator = kind(
+                problem.samples,
+                fitting.frame_centers.astype(np.float64),
+                Transform(fitting.n_fft, learned.window, learned.normalization),
+                problem.criterion,
+                power=asked.power,
+                bins=bins,
+                learned_positions=asked.learns_positions,
+                peak=problem.peak,
+                compute=problem.compute,
+            )
             sums = torch.from_numpy(evaluator.total(fitting.window_length.astype(np.float64)))
             name, direction = str(request.criterion), evaluator.criterion.direction
             value = float(evaluator.criterion.value(sums, evaluator.cells))
@@ -164,25 +158,6 @@ def unlearned(problem: Problem) -> Result:
     return replace(result, resolved=problem.resolved(plan))
 
 
-def _evaluator(problem: Problem, fitting: Transferred, learned: Learned, bins: slice) -> Evaluator:
-    """Of the criterion over the whole plane."""
-    kind: Callable[..., Evaluator] = Evaluator
-    if len(fitting.window_length) > 1:
-        plane = fitting.n_fft // 2 + 1, len(fitting.frame_centers)
-        kind = partial(CellEvaluator, patches=Patches(plane, *plane))
-    return kind(
-        problem.samples,
-        fitting.frame_centers.astype(np.float64),
-        Transform(fitting.n_fft, learned.window, learned.normalization),
-        problem.criterion,
-        power=problem.request.power,
-        bins=bins,
-        learned_positions=problem.request.learns_positions,
-        peak=problem.peak,
-        compute=problem.compute,
-    )
-
-
 def _one_step(
     fitting: Transferred,
     learned: Learned | Request,
@@ -195,7 +170,7 @@ def _one_step(
     name, direction, value = found
     lengths, hop = fitting.window_length, fitting.hop_length
     low, high = float(lengths.min()), float(lengths.max())
-    typical = float(np.median(lengths))
+    typical, nan = float(np.median(lengths)), math.nan
     kept = request.window_mode == "fixed"
     return Result(
         sample_rate=float(request.sample_rate),
@@ -209,15 +184,7 @@ def _one_step(
         window=learned.window,
         normalization=learned.normalization,
         power=request.power,
-        criterion=CriterionSummary(
-            name=name,
-            direction=direction,
-            start=math.nan,
-            best_fixed_win_length=math.nan,
-            best_fixed=math.nan,
-            final=value,
-            table_bound=None,
-        ),
+        criterion=CriterionSummary(name, direction, nan, nan, nan, value, None),
         trajectory=Trajectory(
             phase=("start",),
             seconds=np.array([seconds]),
@@ -251,13 +218,7 @@ def transfer(learned: Learned, hop_length: float, samples: int, sample_rate: flo
     rate window, hop and n_fft keep their durations, n_fft to the nearest even size, and each
     frequency keeps its length. What varies from frame to frame fits a recording of the same sample
     rate, and of the same duration to within one hop: frames at its end are left out, or go on with
-    the last length.
-
-    Args:
-        learned: of the recording learned from.
-        hop_length: of its frames at the start, samples.
-        samples: per channel of the other recording.
-        sample_rate: of the other recording, Hz.
+    the last length. `hop_length` is that at the start, `samples` and `sample_rate` are of the other.
 
     Raises:
         InputError: the parameters do not fit the recording.
@@ -265,13 +226,9 @@ def transfer(learned: Learned, hop_length: float, samples: int, sample_rate: flo
     check_length(samples)
     hop = _uniform_hop(learned, hop_length)
     if samples == learned.samples and sample_rate == learned.sample_rate:
-        return Transferred(
-            learned.n_fft,
-            learned.window_length,
-            hop or hop_length,
-            learned.frame_centers,
-            length_map=learned.length_map,
-        )
+        lengths, centers = learned.window_length, learned.frame_centers
+        hop = hop or hop_length
+        return Transferred(learned.n_fft, lengths, hop, centers, length_map=learned.length_map)
     tiles = learned.length_map
     if learned.window_length.shape[1] == 1 and hop is not None and tiles is None:
         return _global(learned, hop, samples, sample_rate)
@@ -306,10 +263,13 @@ def _check_alike(learned: Learned, hop_length: float, samples: int, sample_rate:
     elif not remedies:
         return
     remedies = [" and ".join(remedies)] if remedies else []
+    steady = "`window_mode` constant or frequency"
+    if learned.window_length.shape[1] == 1:
+        steady = "`hop_mode` constant"
     raise InputError(
         f"the parameters vary from frame to frame over {seconds:.3f} s at {learned.sample_rate:g} Hz, "
         f"the signal lasts {lasts:.3f} s at {sample_rate:g} Hz: "
-        + ", or ".join([*remedies, f"learn with {_steady(learned)}"])
+        + ", or ".join([*remedies, f"learn with {steady}"])
     )
 
 
@@ -319,13 +279,6 @@ def _check_frames(samples: float, hop_length: float) -> None:
             f"the learned hop, {hop_length:g} samples, makes {samples / hop_length:.3g} frames of the "
             f"recording, above {MOST_FRAMES}: choose a part of it with `duration`"
         )
-
-
-def _steady(learned: Learned) -> str:
-    """The modes without variation over time."""
-    if learned.window_length.shape[1] == 1:
-        return "`hop_mode` constant"
-    return "`window_mode` constant or frequency"
 
 
 def _uniform_hop(learned: Learned, hop_length: float) -> float | None:
@@ -368,3 +321,30 @@ def _global(learned: Learned, hop_length: float, samples: int, sample_rate: floa
     )
     hop, note = hop_length * scale, Note("learned_elsewhere", detail=changed)
     return Transferred(n_fft, np.minimum(scaled, n_fft), hop, place(samples, hop), (note,))
+
+
+def local_value(
+    problem: Problem, lengths: FloatArray, tiles: LengthMap | None, centers: FloatArray, n_fft: int
+) -> float:
+    """J of lengths `[1, 1]`, `[1, T]`, `[F, 1]` or of tiles, on those that a fit would have."""
+    tiling, sound = tiling_of(problem, local_plan(problem)), Sound.of(problem)
+    bands, times = tiling.centers, tiling.times(problem.length)
+    if tiles is None:
+        rows = np.log(lengths.astype(np.float64))
+        if lengths.shape[1] > 1:
+            rows = np.interp(times, centers, rows[0])[None]
+        elif len(lengths) > 1:
+            frequencies = np.arange(len(rows)) * (problem.sample_rate / n_fft)
+            rows = np.interp(bands, frequencies, rows[:, 0])[:, None]
+    else:
+        same = (len(tiles.frequencies), len(tiles.times)) == (len(bands), len(times))
+        rows = np.log(tiles.lengths.astype(np.float64) if same else tiles.at(bands, times))
+    z = torch.from_numpy(np.array(np.broadcast_to(rows, (len(bands), len(times)))))
+    logs, total, weight, start = np.log(tiling.lengths), 0.0, 0.0, 0
+    for costs in costs_of(sound, tiling, reference_level(sound, tiling)):
+        stop = start + costs.weight.shape[1]
+        value, _ = spline_costs(costs.cost, logs)(z[:, start:stop].to(costs.cost))
+        total += float((costs.weight * value).sum(dtype=torch.float64))
+        weight += float(costs.weight.sum(dtype=torch.float64))
+        start = stop
+    return total / (weight or 1.0)

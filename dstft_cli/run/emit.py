@@ -1,6 +1,6 @@
 """Code that computes a learned transform with another library: one window, one call.
 
-The window is a formula of its real-valued length, as in `stft.windows`. Frames lie at whole multiples
+The window is a formula of its real-valued length, as in `stft.transform`. Frames lie at whole multiples
 of the hop, from the first sample on, with zeros around the signal. The result equals `stft.npy` up to
 rounding.
 """
@@ -158,7 +158,7 @@ def emitted_call(
 
 
 def _shape(window: str, d: _Dialect) -> str:
-    """`h(v)` of `stft.windows`, within |v| ≤ ½."""
+    """`h(v)` of `stft.transform`, within |v| ≤ ½."""
     cosines = {
         "hann": (0.5, 0.5),
         "blackman": (0.42, 0.5, 0.08),

@@ -1,18 +1,20 @@
 """Windows, the transform and its derivatives, its inverse, and the layer."""
 
 from dstft_cli.stft.autograd import differentiable_stft
-from dstft_cli.stft.bank import MatrixBank, few_lengths
-from dstft_cli.stft.blocks import map_in_order
-from dstft_cli.stft.cells import CellOperator
-from dstft_cli.stft.frames import Frames, Samples
-from dstft_cli.stft.functional import inverse_of, istft, spectra, stft, stft_derivatives
-from dstft_cli.stft.layer import DSTFT
+from dstft_cli.stft.bank import CellOperator, MatrixBank, few_lengths
+from dstft_cli.stft.frames import Frames, Samples, map_in_order
+from dstft_cli.stft.functional import (
+    inverse_of,
+    istft,
+    map_spectra,
+    spectra,
+    stft,
+    stft_derivatives,
+)
+from dstft_cli.stft.layer import DSTFT, local_criterion
 from dstft_cli.stft.least_squares import LeastSquaresInverse
-from dstft_cli.stft.local import local_criterion
-from dstft_cli.stft.mapped import map_spectra
 from dstft_cli.stft.overlap_add import Inverse
-from dstft_cli.stft.transform import Transform
-from dstft_cli.stft.windows import window
+from dstft_cli.stft.transform import Transform, window
 
 __all__ = [
     "DSTFT",

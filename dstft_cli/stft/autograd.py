@@ -25,12 +25,9 @@ import torch
 from torch import Tensor, library
 
 from dstft_cli.errors import UsageError
-from dstft_cli.stft.bank import MatrixBank
-from dstft_cli.stft.blocks import map_in_order
-from dstft_cli.stft.cells import BandKernel, bands
-from dstft_cli.stft.frames import Block, Given, Gradients, Layout, Needs, center_dtype
-from dstft_cli.stft.transform import Transform
-from dstft_cli.stft.windows import family
+from dstft_cli.stft.bank import BandKernel, MatrixBank, bands
+from dstft_cli.stft.frames import Block, Given, Gradients, Layout, Needs, center_dtype, map_in_order
+from dstft_cli.stft.transform import Transform, family
 
 Done = TypeVar("Done")
 
@@ -120,7 +117,7 @@ class RowKernel:
         return X
 
     def gradients(self, G: Tensor, given: Given, needs: Needs) -> Gradients:
-        """As `cells.BandKernel.gradients`, of all bins."""
+        """As `BandKernel.gradients`, of all bins."""
         slopes = 2 if given.fractions is not None and needs[1] else 1 if needs[2] else 0
         frames, (w, *slope) = given.frames, self._rows(given, slopes)
         if self._shared and not needs[0]:  # costs less than the inverse FFT
@@ -162,10 +159,7 @@ def _kernels(transform: Transform, lengths: Tensor, *, whole: bool) -> Iterator[
 
 
 class BlockedTransform:
-    """The transform of a whole signal in blocks of frames, and its adjoint derivatives.
-
-    Takes what the operators below take.
-    """
+    """The transform of a whole signal in blocks of frames, and its adjoint derivatives."""
 
     def __init__(
         self, signal: Tensor, centers: Tensor | None, lengths: Tensor, settings: Sequence[Any]
@@ -193,10 +187,7 @@ class BlockedTransform:
         return X
 
     def backward(self, G: Tensor, needs: Needs) -> Gradients:
-        """Gradients with respect to signal `[C, N]`, centres `[T]` and lengths, where needed.
-
-        `G` is that with respect to X, `[C, T, F]`.
-        """
+        """Gradients by signal `[C, N]`, centres `[T]` and lengths, where needed; G by X `[C, T, F]`."""
         layout, lengths = self._layout, self._lengths
         by_signal = layout.empty_total(self._signal) if needs[0] else None
         by_center = self._signal.new_zeros(layout.count) if needs[1] else None

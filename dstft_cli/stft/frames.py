@@ -6,9 +6,15 @@ of the signal.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from functools import lru_cache
+from multiprocessing import cpu_count, current_process
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -21,6 +27,11 @@ Needs = tuple[bool, bool, bool]  # gradients with respect to signal, centres, le
 
 _MOST_FRACTIONS = 8  # fractional positions; for more, one matrix each does not pay
 _WORTH_SKIPPING = 1 << 16  # samples; longer gaps between frames are not read
+Job = TypeVar("Job")
+Done = TypeVar("Done")
+
+_KEPT_BYTES = 31 << 20  # bytes; glibc adapts its threshold up to 32 MiB
+_here = threading.local()  # `worker`: whether this thread belongs to a pool
 
 
 class Samples(Protocol):
@@ -33,14 +44,7 @@ class Samples(Protocol):
 
 
 class Frames:
-    """Frames of a signal in blocks; only one block is in memory.
-
-    Args:
-        samples: signal `[C, N]`; sliced as `samples[:, a:b]`.
-        centers: frame centres, samples, `[T]`, float64.
-        scale: factor applied to the signal.
-        device, dtype: of the frames returned.
-    """
+    """Frames of a signal `[C, N]` around centres `[T]`, in blocks; only one block is in memory."""
 
     def __init__(
         self,
@@ -132,8 +136,6 @@ class Given(NamedTuple):
 
 @dataclass(frozen=True)
 class Block:
-    """Some frames of some channels."""
-
     channels: slice
     frames: slice
 
@@ -228,10 +230,7 @@ def center_dtype(device: torch.device) -> torch.dtype:
 
 
 def split_halves(frames: Tensor, even: bool) -> tuple[Tensor, Tensor]:
-    """Sums and differences of the samples at ±u, u = 0 … ⌈K/2⌉−1; the sum at 0 is the centre itself.
-
-    Where windows are not `even`: twice the frames `[..., K]`.
-    """
+    """Sums and differences of the samples at ±u, u = 0 … ⌈K/2⌉−1 (twice the frames where not `even`)."""
     if not even:
         return frames, frames
     middle, half = frames.shape[-1] // 2, (frames.shape[-1] + 1) // 2
@@ -250,3 +249,80 @@ def joined_halves(sums: Tensor, differences: Tensor, n_fft: int, even: bool) -> 
     before = (sums - differences)[..., 1:].flip(-1)
     missing = n_fft - total.shape[-1] - before.shape[-1]  # the place −K/2 of an even K
     return torch.nn.functional.pad(torch.cat([before, total], -1), (missing, 0))
+
+
+def map_in_order(
+    work: Callable[[Job], Done], jobs: Iterable[Job], threads: int = 1
+) -> Iterator[Done]:
+    """`work(job)` of every job, in order, without gradients, on `threads` threads at once.
+
+    Each thread runs whole blocks without the parallelism of torch, which does not help within a block
+    that fits the cache. One thread, or a call from within `work`, is the caller's, with that parallelism.
+    At most twice `threads` results wait for a slow consumer, so memory is bounded.
+    """
+    keep_freed_memory()
+    threads = min(threads, cpu_count())
+    pool = None
+    if threads > 1 and not getattr(_here, "worker", False):
+        with suppress(RuntimeError):  # the system gives no thread
+            pool = _pool(threads, current_process().pid)
+    if pool is None:
+        for job in jobs:
+            with torch.no_grad():
+                done = work(job)
+            yield done
+        return
+
+    def run(job: Job) -> Done:
+        with torch.no_grad():
+            return work(job)
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    waiting: deque[Future[Done]] = deque()
+    try:
+        for job in jobs:
+            waiting.append(pool.submit(run, job))
+            if len(waiting) > 2 * threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        wait([future for future in waiting if not future.cancel()])
+        torch.set_num_threads(before)
+
+
+@lru_cache(maxsize=1)  # kept, because starting threads takes longer than a block
+def _pool(threads: int, process: int | None) -> ThreadPoolExecutor:
+    """All of these threads, started, without the parallelism of torch; RuntimeError if there are fewer.
+
+    For each process its own, because a forked one has none of the threads.
+    """
+    all_there = threading.Barrier(threads)
+
+    def begin() -> None:
+        torch.get_num_threads()  # otherwise torch takes the setting of the process at the first operation
+        torch.set_num_threads(1)
+        _here.worker = True
+
+    before = torch.get_num_threads()
+    pool = ThreadPoolExecutor(threads, "dstft", initializer=begin)
+    try:
+        for _ in pool.map(lambda _: all_there.wait(), range(threads)):
+            pass
+    except BaseException:  # waiting threads must end
+        all_there.abort()
+        raise
+    finally:
+        torch.set_num_threads(before)
+    return pool
+
+
+@lru_cache(maxsize=1)
+def keep_freed_memory() -> None:
+    """Lets the C library reuse the memory of blocks of frames, which glibc maps and clears anew each time.
+
+    Freeing a large mapping raises the threshold for that (mallopt(3), M_MMAP_THRESHOLD). It is never
+    touched, so it takes no memory.
+    """
+    torch.empty(_KEPT_BYTES, dtype=torch.uint8)

@@ -1,17 +1,24 @@
-"""The transform as a layer of a neural network, with learnable window lengths and frame centres."""
+"""The transform as a layer of a neural network, and the local criterion of it as a loss."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from dstft_cli.criteria import Criterion, resolve
+from dstft_cli.criteria.local import LEAKAGE, TINY, Tiling, check_local, tile_score, tile_weights
 from dstft_cli.errors import UsageError
 from dstft_cli.records import HOP_MODES, NORMALIZATIONS, SHORTEST_WINDOW, WINDOW_MODES, WINDOWS
 from dstft_cli.stft.autograd import differentiable_stft
 from dstft_cli.stft.frames import center_dtype
+
+_REACH = 3.0  # σ of a tile over time on either side
+_TILES = 64  # in time, at once
+_FLOOR = 1e-12  # of the mean power, added to every cell: silence has the sums of noise
 
 
 class DSTFT(nn.Module):
@@ -97,8 +104,7 @@ class DSTFT(nn.Module):
         _needed(n_fft >= 2, f"`n_fft` {n_fft} samples: at least 2 are needed")
         _needed(hop > 0 and math.isfinite(hop), f"`hop_length` {hop:g} samples is not above 0")
         _needed(
-            0 < center_reach < 0.5,
-            f"`center_reach` {center_reach:g} hops is not between 0 and 0.5",
+            0 < center_reach < 0.5, f"`center_reach` {center_reach:g} hops is not between 0 and 0.5"
         )
         self.n_fft = n_fft
         self.hop_length_start = hop
@@ -212,7 +218,6 @@ class DSTFT(nn.Module):
         return 1 + int(length // hop)
 
     def _start_lengths(self, win_length: float | Tensor, place: Any) -> None:
-        """Registers the lengths of the start and their logarithmic change."""
         per_frame = self.window_mode in ("time", "time-frequency")
         shape = (
             self.bins if self.window_mode in ("frequency", "time-frequency") else 1,
@@ -235,7 +240,6 @@ class DSTFT(nn.Module):
         self.log_length = nn.Parameter(torch.zeros_like(start), requires_grad=learned)
 
     def _start_positions(self, low: float | None, high: float | None, place: Any) -> None:
-        """Registers the start hop and the parameters of hop or centres."""
         hop = self.hop_length_start
         _needed(
             self.hop_mode == "constant" or (low is None and high is None),
@@ -302,6 +306,105 @@ def _needed(right: bool, message: str) -> None:
 
 
 def _span(values: Tensor) -> str:
-    """One value, or minimum and maximum."""
     low, high = float(values.min()), float(values.max())
     return f"{low:.6g}" if low == high else f"{low:.6g}…{high:.6g}"
+
+
+def local_criterion(
+    X: Tensor,
+    frequencies: Tensor | Any,
+    frame_centers: Tensor | Any,
+    sample_rate: float,
+    criterion: str | Criterion | Any = "entropy",
+    *,
+    order: float | None = None,
+    shortest: float | None = None,
+    longest: float | None = None,
+    power: float = 2.0,
+    reference: Tensor | None = None,
+) -> Tensor:
+    """`J = Σ_τ ω_τ·cost_τ / Σ_τ ω_τ` of a transform, to be lowered: every tile of it counts by itself.
+
+        layer = dstft_cli.DSTFT(n_fft=1024, hop_length=64, win_length=512)
+        X = layer(signal)
+        loss = local_criterion(X, frequencies, layer.centers_of(len(signal)), sample_rate)
+
+    Tiles and score are those of a fit with `scope` local. Gradients reach X, and so the lengths,
+    and the frame centres, by which frames weigh their share of time. Weights ω are held.
+
+    Args:
+        X: complex, `[F, T]` or `[C, F, T]`, windows of unit energy; channels are added.
+        frequencies: of the bins, Hz, evenly spaced from 0, `[F]`.
+        frame_centers: samples, `[T]`.
+        sample_rate: Hz.
+        criterion: made of sums: a name, `module:object`, or an object (not `gini`).
+        order: of `renyi` and `lp`.
+        shortest, longest: window lengths to which bands and tiles belong, samples; None: 1/64 of the
+            FFT size, at least 16, and the FFT size.
+        power: the criterion sees `|X| ** power`.
+        reference: transforms of the same signal with other windows, `[R, F, T]` or `[R, C, F, T]`: energy
+            above the median of theirs is charged as leakage. None: it is not charged.
+
+    Returns:
+        J, nats for the built-in criteria.
+
+    Raises:
+        UsageError: the criterion is unknown, or not made of sums.
+    """
+    found = resolve(criterion, order)
+    check_local(found)
+    bins = np.asarray(torch.as_tensor(frequencies).detach().cpu(), np.float64)
+    n_fft = 2 * (len(bins) - 1)
+    high = float(longest or n_fft)
+    tiling = Tiling(sample_rate, np.array([min(shortest or max(n_fft / 64, 16.0), high), high]))
+    areas = torch.from_numpy(tiling.bin_weights(n_fft)).to(X.device, X.real.dtype)
+    centers = torch.as_tensor(frame_centers, dtype=X.real.dtype, device=X.device)
+    squared = _squared(X)
+    level = squared.detach().mean().clamp_min(TINY)
+    cells = squared / level + _FLOOR if found.scale_invariant else squared
+    a = cells if power == 2 else cells.pow(power / 2)
+    moments = torch.stack([m.sum(0).T @ areas for m in (cells, *found.moments(a))])  # [1+J, T, B]
+    maps = _over_time(moments, centers, tiling)
+    energy, sums = maps[0], maps[1:].movedim(0, -1)
+    cost = tile_score(tiling, found, sums)
+    held = energy.detach()
+    if reference is not None:
+        plain = _squared(reference.detach().reshape(-1, *X.shape[-2:]))
+        plain = plain.reshape(len(reference), -1, *X.shape[-2:]).sum(1) / level
+        others = _over_time(plain.mT @ areas, centers.detach(), tiling)
+        held = others.median(0).values
+        cost = cost + LEAKAGE * (energy.clamp_min(TINY) / held.clamp_min(TINY)).log().clamp_min(0)
+    shares = torch.from_numpy(tiling.shares).to(held)[:, None]
+    mean = held / shares
+    weight = tile_weights(mean, float(mean.sqrt().mean()) ** 2 or 1.0)
+    return (weight * cost).sum() / weight.sum().clamp_min(TINY)
+
+
+def _squared(X: Tensor) -> Tensor:
+    squared = X.real.square() + X.imag.square()
+    return squared if squared.dim() == 3 else squared[None]
+
+
+def _over_time(rows: Tensor, centers: Tensor, tiling: Tiling) -> Tensor:
+    """Gaussian means over time of the tiles, `[..., T, B]` → `[..., B, U]`.
+
+    Each frame weighs its share of time. Tiles lie between the first frame and the last.
+    """
+    T = len(centers)
+    gaps = centers.diff()
+    gaps = torch.cat([gaps[:1], gaps, gaps[-1:]]) if T > 1 else centers.new_ones(2)
+    shares = (gaps[:-1] + gaps[1:]) / 2
+    at = centers.detach()
+    first, last = float(at[0]), float(at[-1])
+    spacing = max(float(tiling.step), float(gaps.detach().mean()))
+    times = first + spacing * np.arange(int((last - first) / spacing) + 1)
+    sigma = max(tiling.sigma, float(gaps.detach().mean()) / 2)  # frames too far apart for a tile
+    parts = []
+    for start in range(0, len(times), _TILES):
+        tiles = torch.as_tensor(times[start : start + _TILES]).to(centers)
+        left = int(torch.searchsorted(at, tiles[:1] - _REACH * sigma - spacing))
+        right = int(torch.searchsorted(at, tiles[-1:] + _REACH * sigma + spacing, right=True))
+        here = slice(max(left - 1, 0), min(right + 1, T))
+        kernel = torch.exp(-0.5 * ((tiles[:, None] - centers[here]) / sigma) ** 2) * shares[here]
+        parts.append((kernel / kernel.sum(1, keepdim=True)) @ rows[..., here, :])
+    return torch.cat(parts, -2).mT

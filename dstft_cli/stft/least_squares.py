@@ -30,10 +30,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dstft_cli.stft.bank import BankOperator, MatrixBank, few_lengths
-from dstft_cli.stft.blocks import map_in_order
-from dstft_cli.stft.cells import CellOperator
-from dstft_cli.stft.frames import Frames
+from dstft_cli.stft.bank import BankOperator, CellOperator, MatrixBank, few_lengths
+from dstft_cli.stft.frames import Frames, map_in_order
 from dstft_cli.stft.overlap_add import BlockInverse, incomplete, lost_and_weak
 from dstft_cli.stft.transform import Transform
 
@@ -43,10 +41,7 @@ _Solved = tuple[Array64, int, bool, float, float, int, int]
 LengthOf = Callable[[int, int], NDArray[np.floating[Any]]]
 
 MOST_ITERATIONS = 200
-TOLERANCE = {
-    torch.float32: 1e-7,
-    torch.float64: 1e-11,
-}  # of the gradient, relative to the transform
+TOLERANCE = {torch.float32: 1e-7, torch.float64: 1e-11}  # of the gradient, per that of X
 _BANDS = 16  # of bins, in each of which a sample should be covered
 _BANK_BYTES = 1 << 30  # of matrices kept between iterations
 _HELD_BYTES = 1 << 30  # by the segments that are solved at a time
@@ -100,7 +95,6 @@ class LeastSquaresInverse(BlockInverse):
         return float(np.sqrt(self._remainder / self._energy)) if self._energy else 0.0
 
     def samples(self, blocks: Iterable[Tensor]) -> Iterator[Array64]:
-        """Finished samples, as `BlockInverse.samples`."""
         # a segment needs five times its frames, and twice as many segments wait
         frames = max(s.frames.stop - s.frames.start for s in self.segments())
         held = 7 * frames * self._transform.bins * self.channels * self._dtype.to_complex().itemsize
@@ -185,9 +179,7 @@ class LeastSquaresInverse(BlockInverse):
         return CellOperator(self._transform, fractions, np.broadcast_to(part, shape), keep=True)
 
     def _solve(self, job: tuple[Segment, Tensor]) -> _Solved:
-        """Samples, iterations, whether they sufficed, energy that the signal does not explain, energy of
-        the frames, uncovered and weak samples.
-        """
+        """Samples, iterations, success, energies of rest and frames, uncovered and weak samples."""
         segment, X = job
         if X.shape[1] == 0:
             size = segment.stop - segment.start
@@ -206,9 +198,8 @@ class LeastSquaresInverse(BlockInverse):
         solution, rest, iterations, converged = problem.solve(X)
         begin, end = np.searchsorted(self._centers[segment.frames], [segment.start, segment.stop])
         first, last = segment.start == 0, segment.stop == self.length
-        own = slice(
-            0 if first else int(begin), None if last else int(end)
-        )  # each frame counts once
+        # each frame counts once
+        own = slice(0 if first else int(begin), None if last else int(end))
         levels = scale.double().numpy()
         remainder, energy = (
             float((problem.energy(part[:, own], own) * levels**2).sum()) for part in (rest, X)
@@ -233,17 +224,7 @@ class Segment:
 
 
 class SegmentProblem:
-    """The least-squares problem of one segment.
-
-    Args:
-        operator_of: the transform of the frames, given the fractional parts of their centres, `[n]`.
-        centers: of the frames, samples from the start of the segment, `[n]`.
-        size: M, samples of the segment.
-        tolerance: of the gradient.
-
-    Attributes:
-        lost, weak: samples of the segment that are not, or weakly, determined, `[M]`.
-    """
+    """The least-squares problem of one segment of M samples."""
 
     def __init__(
         self,
@@ -265,7 +246,10 @@ class SegmentProblem:
         energies = self._operator.energies()
         # a window shorter than a sample may fall between two samples: its cell is zero
         self._weights = energies.reciprocal().masked_fill_(energies <= 0, 0)
-        share = _band_shares(n_fft)
+        # `c_f / K` of each bin in its band of the spectrum, `[F, B]`
+        count = Transform(n_fft).bins_counted(torch.empty(0, dtype=torch.float64)).numpy()
+        bins, share = np.arange(len(count)), np.zeros((len(count), min(_BANDS, len(count))))
+        share[bins, bins * share.shape[1] // len(bins)] = count / n_fft
         self._count = torch.from_numpy(share.sum(axis=1))
         self._adjoint_weights = self._weights * self._count.to(dtype)
         self._inverse_diagonal = self._covered(share)
@@ -332,14 +316,4 @@ class SegmentProblem:
         for band, peak in zip(weight, top, strict=True):
             weak |= np.logical_or(*lost_and_weak(band, peak, self._dtype))
         self.weak = weak & ~self.lost
-        inverse: Array64 = np.divide(1.0, diagonal, out=np.zeros(self._size), where=~self.lost)
-        return inverse
-
-
-def _band_shares(n_fft: int) -> Array64:
-    """`c_f / K` of each bin in its band of the spectrum, `[F, B]`."""
-    count = Transform(n_fft).bins_counted(torch.empty(0, dtype=torch.float64)).numpy()
-    bins = len(count)
-    share = np.zeros((bins, min(_BANDS, bins)))
-    share[np.arange(bins), np.arange(bins) * share.shape[1] // bins] = count / n_fft
-    return share
+        return np.asarray(np.divide(1.0, diagonal, out=np.zeros(self._size), where=~self.lost))

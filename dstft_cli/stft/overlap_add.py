@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dstft_cli.errors import UsageError
-from dstft_cli.stft.blocks import map_in_order
+from dstft_cli.stft.frames import map_in_order
 from dstft_cli.stft.transform import Transform
 
 FloatArray = NDArray[np.floating[Any]]
@@ -55,13 +55,7 @@ def incomplete(count: int, total: int) -> ValueError:
 def lost_and_weak(
     weight: FloatArray, top: FloatArray, dtype: torch.dtype
 ) -> tuple[BoolArray, BoolArray]:
-    """Samples that are only rounding errors, and further ones with a large rounding error.
-
-    Args:
-        weight: `Σ w²` of the windows that reach a sample.
-        top: greatest `w²` of these windows.
-        dtype: float32 or float64, the precision of the transform.
-    """
+    """Samples of `Σ w²` that are only rounding errors, against the greatest `w²`, and inexact ones."""
     eps = torch.finfo(dtype).eps
     lost: BoolArray = weight <= eps**2 * top
     return lost, ~lost & (weight < (eps / WEAK_ERROR) ** 2 * top)
@@ -197,7 +191,6 @@ class Inverse(BlockInverse):
         return start, y.mul_(w).numpy(), w.numpy()
 
     def _finish(self, until: int) -> Iterator[NDArray[np.float64]]:
-        """The finished samples, up to `until`."""
         while self._position < until:
             count = min(until - self._position, len(self._weight))
             weight, top = self._weight[:count], self._top[:count]

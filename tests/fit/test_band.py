@@ -8,8 +8,8 @@ import torch
 from criteria.reference import criterion_value
 
 from dstft_cli.errors import UsageError
-from dstft_cli.fit.band import Band, band_within
 from dstft_cli.fit.centers import quadrature_weights
+from dstft_cli.fit.request import Band, band_within
 from dstft_cli.records import Note
 from dstft_cli.stft import stft
 from fit.cases import CRITERIA, each, kinds, optimize

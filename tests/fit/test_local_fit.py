@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from dstft_cli.criteria.tiling import Tiling, log_lengths
+from dstft_cli.criteria.local import Tiling, log_lengths
 from dstft_cli.errors import UsageError
 from dstft_cli.fit.local_descent import spline_costs
 from dstft_cli.fit.local_search import exact_path

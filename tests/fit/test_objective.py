@@ -11,9 +11,9 @@ from dstft_cli.criteria import resolve
 from dstft_cli.fit.centers import FreeCenters, FreeHop, HopRange, quadrature_weights
 from dstft_cli.fit.evaluator import Compute, Evaluator, Slopes
 from dstft_cli.fit.objective import Candidate, Lengths, Objective, Positions
+from dstft_cli.fit.path import FreeLengths
 from dstft_cli.fit.plan import LengthBounds, Plan
 from dstft_cli.fit.problem import Problem
-from dstft_cli.fit.variables import FreeLengths
 from fit.cases import MODES, WINDOW_MODES, each, request
 
 N, K, HOP = 150, 32, 6.0

@@ -10,8 +10,13 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import maximum_flow
 
 from dstft_cli.fit import path as module
-from dstft_cli.fit.path import cheapest_assignment, cheapest_path, cheapest_paths
-from dstft_cli.fit.variables import FreeLengths, Neighbours
+from dstft_cli.fit.path import (
+    FreeLengths,
+    Neighbours,
+    cheapest_assignment,
+    cheapest_path,
+    cheapest_paths,
+)
 from fit.cases import each
 
 

@@ -12,7 +12,7 @@ import torch
 from criteria.reference import criterion_value
 
 from dstft_cli.errors import InputError, UsageError
-from dstft_cli.fit.segments import spread_segments
+from dstft_cli.fit.centers import spread_segments
 from dstft_cli.fit.sweep_grids import sweep_grids
 from dstft_cli.records import GOOD_ENOUGH, LITTLE, MUCH, SOMEWHAT, SweepCurve
 from dstft_cli.run.sentences import sentence

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dstft_cli.criteria import Criterion, QuasiConvex, resolve
+from dstft_cli.fit.path import Neighbours
 from dstft_cli.fit.table import TabulatedProblem
-from dstft_cli.fit.variables import Neighbours
 from fit.cases import CRITERIA, each
 
 QUASI_CONVEX = [

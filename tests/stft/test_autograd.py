@@ -14,7 +14,7 @@ from torch.autograd.gradcheck import GradcheckError
 
 from dstft_cli import UsageError
 from dstft_cli.records import NORMALIZATIONS, WINDOWS
-from dstft_cli.stft import autograd, cells, differentiable_stft
+from dstft_cli.stft import autograd, bank, differentiable_stft
 from stft.reference import explicit_stft, noise
 
 
@@ -60,7 +60,7 @@ def small_blocks(threads: int = 1):
     torch.set_num_threads(threads)
     with (
         mock.patch.dict(autograd.BLOCK_SAMPLES, cpu=24),
-        mock.patch.object(cells, "_BAND_VALUES", 24),
+        mock.patch.object(bank, "_BAND_VALUES", 24),
     ):
         yield
     torch.set_num_threads(before)

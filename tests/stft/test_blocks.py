@@ -15,7 +15,7 @@ from dstft_cli.stft import map_in_order
 @pytest.fixture(autouse=True)
 def processors(monkeypatch):
     """Enough of them for every test, on any machine."""
-    monkeypatch.setattr("dstft_cli.stft.blocks.cpu_count", lambda: 8)
+    monkeypatch.setattr("dstft_cli.stft.frames.cpu_count", lambda: 8)
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def threads_of(count: int) -> set[threading.Thread]:
 
 
 def test_no_more_threads_than_processors(monkeypatch):
-    monkeypatch.setattr("dstft_cli.stft.blocks.cpu_count", lambda: 3)
+    monkeypatch.setattr("dstft_cli.stft.frames.cpu_count", lambda: 3)
     assert len(threads_of(4000)) <= 3
 
 

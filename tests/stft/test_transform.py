@@ -12,7 +12,7 @@ from torch.autograd.gradcheck import GradcheckError
 from dstft_cli.errors import UsageError
 from dstft_cli.records import NORMALIZATIONS, WINDOWS
 from dstft_cli.stft import differentiable_stft, stft, stft_derivatives, window
-from dstft_cli.stft.windows import FAMILIES, window_and_slopes
+from dstft_cli.stft.transform import FAMILIES, window_and_slopes
 from stft.reference import explicit_stft, noise, profile
 
 CENTERS = torch.tensor([0.0, 2.25, 9.5, 16.9, 30.001, 39.5], dtype=torch.float64)
