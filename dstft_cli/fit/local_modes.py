@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
@@ -175,6 +175,7 @@ def learn_tiles(task: LocalTask, record: Record) -> Learned:
     best = int(constant.argmin())
     single, at = min((float(constant[best]), float(logs[best])), (start, float(begin[0])))
     if asked.search and single < tiles.values[-1]:  # each tile keeps to the one that costs less
+        del tiles  # of an hour, a fifth of a gigabyte
         tiles = task.filled(_Tiles(task, together, at), record, noise)
     if asked.search:
         record.add("start", start, begin)
@@ -218,9 +219,9 @@ class _Tiles:
         self.bound = 0.0  # `Σ ω·cost` of the best tabulated length of each tile
         self.weights = np.zeros(len(task.logs))
         bands, tiles = len(task.tiling.centers), len(task.tiling.times(task.sound.length))
-        self._logs, self._sizes = np.empty((bands, tiles), np.float32), list[int]()
+        self._logs = np.empty((bands, tiles), np.float32)
         self._whole = bands * tiles * (CELL_STEPS + 1) <= MOST_SHOWN
-        self._steps: list[list[NDArray[np.float32]]] = []
+        self._steps: list[NDArray[np.float32]] = []  # ln θ `[B, tiles so far]`, or sums `[B, 1]`
 
     def add(self, costs: Costs) -> None:
         task, asked = self._task, self._task.problem.request
@@ -251,31 +252,30 @@ class _Tiles:
             steps = min(schedule.max_steps, CELL_STEPS if task.problem.request.search else 50)
             if len(task.logs) < 2:
                 steps = 0
-            return descend_tiles(objective, start, costs.weight, least, most, trust, steps)
+            found = descend_tiles(objective, start, costs.weight, least, most, trust, steps)
+            if steps < schedule.max_steps:  # more would gain nothing that is seen
+                found = replace(found, stop_reason=StopReason.CONVERGED)
+            return found
         return descend_freely(objective, start, costs.weight, least, most, schedule)
 
     def _merge(self, found: Descended, weight: Tensor) -> None:
         """Adds a chunk's steps to those of the chunks before; who ended early stays where it is."""
         if len(found.values) > 1:
             self.stop_reason = found.stop_reason
-        before, count = len(self._sizes), max(len(found.values), len(self._sums))
+        count = max(len(found.values), len(self._sums))
         sums = self._sums + self._sums[-1:] * (count - len(self._sums))
         own = found.values + found.values[-1:] * (count - len(found.values))
         self._sums = [a + b for a, b in zip(sums, own, strict=True)] if sums else own
         shape = found.logs.shape
         shown = [step.broadcast_to(shape) for step in found.steps]
-        parts = [
-            (step if self._whole else step.mean(1, keepdim=True)).float().numpy().copy()
-            for step in shown + shown[-1:] * (count - len(shown))
-        ]
-        while len(self._steps) < count:
-            self._steps.append(self._steps[-1][:before] if self._steps else [])
-        for step, part in zip(self._steps, parts, strict=True):
-            step.append(part)
+        shown += shown[-1:] * (count - len(shown))
+        before = self._steps + self._steps[-1:] * (count - len(self._steps))
+        parts = [(step if self._whole else step.sum(1, keepdim=True)).numpy() for step in shown]
+        pairs = zip(before, parts, strict=True) if before else ()
+        self._steps = [np.hstack((a, b)) if self._whole else a + b for a, b in pairs] or parts
         end = self._done + shape[1]
         self._logs[:, self._done : end] = found.logs.numpy()
         self._done = end
-        self._sizes.append(shape[1])
         logs, last = self._task.logs, len(self.weights) - 1
         width = max(float(logs[-1] - logs[0]) / max(last, 1), 1e-9)
         place = (found.logs.double() - logs[0]) / width
@@ -299,7 +299,4 @@ class _Tiles:
 
     def step(self, number: int) -> NDArray[np.float32]:
         """ln θ of the tiles at a step, `[B, U]`, or their mean over time, `[B, 1]`."""
-        parts = self._steps[number]
-        if self._whole:
-            return np.concatenate(parts, axis=1)
-        return np.average(np.stack(parts), axis=0, weights=self._sizes).astype(np.float32)
+        return self._steps[number] if self._whole else self._steps[number] / np.float32(self._done)

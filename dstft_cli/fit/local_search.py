@@ -72,18 +72,23 @@ def soft_choice(cost: Tensor, tiling: Tiling) -> Tensor:
 
 @dataclass
 class Rows:
-    """`Σ ω·cost` of the modes that share lengths, accumulated over chunks."""
+    """`Σ ω·cost` of the modes that share lengths, accumulated over chunks.
+
+    Sums are kept, not their parts: many small arrays between the large ones of each chunk would keep the
+    C library from using its memory again.
+    """
 
     frames: bool = False  # whether those of the frames are kept, 100 bytes for each
     _time: list[Array] = field(default_factory=list)
     _time_weight: list[Array] = field(default_factory=list)
-    _band: list[Array] = field(default_factory=list)
-    _band_weight: list[Array] = field(default_factory=list)
+    _band: Array | float = 0.0
+    _band_weight: Array | float = 0.0
 
     def add(self, costs: Costs) -> None:
         weighted = costs.cost * costs.weight
-        self._band.append(weighted.sum(2, dtype=torch.float64).T.numpy())
-        self._band_weight.append(costs.weight.sum(1, dtype=torch.float64).numpy())
+        self._band = self._band + weighted.sum(2, dtype=torch.float64).T.numpy()
+        weight: Array = costs.weight.sum(1, dtype=torch.float64).numpy()
+        self._band_weight = self._band_weight + weight
         if self.frames:
             self._time.append(weighted.sum(1, dtype=torch.float64).T.numpy())
             self._time_weight.append(costs.weight.sum(0, dtype=torch.float64).numpy())
@@ -91,14 +96,14 @@ class Rows:
     @property
     def total(self) -> float:
         """Σ ω; 1 where nothing is heard."""
-        return float(sum(part.sum() for part in self._band_weight)) or 1.0
+        return float(np.sum(self._band_weight)) or 1.0
 
     def table(self, mode: str) -> tuple[Array, Array]:
         """Costs of the rows at the tabulated lengths `[R, M]`, which add up to J; their shares `[R]`."""
         if mode == "time":
             table, share = np.concatenate(self._time), np.concatenate(self._time_weight)
         else:
-            table, share = np.sum(self._band, axis=0), np.sum(self._band_weight, axis=0)
+            table, share = np.asarray(self._band), np.asarray(self._band_weight)
             if mode != "frequency":
                 table, share = table.sum(0, keepdims=True), share.sum(keepdims=True)
         return table / self.total, share / self.total
