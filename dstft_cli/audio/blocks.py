@@ -51,7 +51,7 @@ class BlockChecks:
             sample = self._position + int(row)
             raise InputError(
                 f"{self._name}: sample {sample} ({sample / self._sample_rate:.3f} s) of channel"
-                f" {self._first_channel + int(column)} is {block[row, column]}: repair the file"
+                f" {self._first_channel + int(column)} is {block[row, column]}: repair or scale it"
             )
         if peak >= FULL_SCALE:
             self._clipped += _count_in_runs(magnitude >= FULL_SCALE)

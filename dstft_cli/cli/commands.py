@@ -185,7 +185,7 @@ def _reconstruct(
         _place(
             "Sound file to write, .wav or .flac. -: a WAV on standard output.",
             "PATH|-",
-            default="DIR-reconstructed.wav",
+            default="NAME-reconstructed.wav here",
             parser=some_text,
         ),
     ] = None,

@@ -147,9 +147,12 @@ def start_cost(task: LocalTask, constant: Array, begin: Array) -> float:
 
 
 def _without_value(task: LocalTask, start: float) -> UsageError:
+    asked = task.problem.request
+    remedies = ["lower `power`"] + ["change `order`"] * (asked.order is not None)
+    remedies += ["use `dtype` float64"] * (asked.dtype != "float64")
     return UsageError(
         f"criterion {task.problem.criterion.name} is {start:g} at the start: "
-        "change `order`, lower `power`, or use `dtype` float64"
+        + ", or ".join(remedies)
     )
 
 

@@ -15,7 +15,14 @@ from dstft_cli.criteria.local import Tiling, default_range, log_lengths
 from dstft_cli.errors import UsageError
 from dstft_cli.fit.centers import spread_segments
 from dstft_cli.fit.evaluator import Evaluator
-from dstft_cli.fit.plan import LONGEST_SHARE, REACH, SHORTEST_SHARE, Plan, default_hop_length
+from dstft_cli.fit.plan import (
+    LONGEST_SHARE,
+    REACH,
+    SHORTEST_SHARE,
+    SMALLEST_FFT,
+    Plan,
+    default_hop_length,
+)
 from dstft_cli.fit.problem import Problem
 from dstft_cli.fit.request import Band, Request
 from dstft_cli.fit.sweep import sweep
@@ -281,7 +288,7 @@ def local_plan(problem: Problem) -> Plan:
         band = 0.0 if problem.band == Band() else problem.band.least_n_fft(problem.sample_rate)
         high = max(high, least_n_fft(asked, band), asked.win_length or 0.0)
         high = float(min(1 << math.ceil(math.log2(high)), LARGEST_FFT))
-        needed = max(least_n_fft(asked, band), asked.win_length_max or high)
+        needed = max(least_n_fft(asked, band), asked.win_length_max or high, SMALLEST_FFT)
         n_fft = 1 << math.ceil(math.log2(needed))
     high = asked.win_length_max or high
     hop = asked.hop_length

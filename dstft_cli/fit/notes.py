@@ -79,7 +79,7 @@ def notes(fit: Outcome) -> list[Note]:
 def _too_long(fit: Outcome) -> list[Note]:
     """Windows, or the n_fft of a band, too long to show the time of events."""
     most, bounds, found = fit.most, fit.plan.bounds, []
-    forced = [bounds.low_option] * (bounds.low > most)
+    forced = [bounds.low_option, "hop_length"] if bounds.low > most else []
     sizes = ["n_fft"] * (most >= _LEAST_FFT)
     named = [name for name in (*forced, "win_length_max", *sizes) if fit.given(name)]
     shortest = float(fit.row.min())
@@ -89,6 +89,8 @@ def _too_long(fit: Outcome) -> list[Note]:
     start = fit.request.win_length or 0.0
     if not found and start > most:
         found.append(Note("windows_too_long", "win_length", start, most, str(fit.length)))
+    if not found and shortest > fit.length:
+        found.append(Note("recording_short", "", shortest, detail=str(fit.length)))
     if fit.band > most:
         limit = math.ceil(10 * fit.band / most) / 10
         found.append(Note("band_too_narrow", "criterion_fmin criterion_fmax", fit.band, limit))

@@ -21,6 +21,7 @@ SHORTEST_SHARE = 1 / 32  # of n_fft, unless shorter windows are asked for
 LONGEST_SHARE = 1 / 4  # of the signal: longer windows do not show the time of events
 REACH = 0.45  # share of a window on either side of its centre that is well above zero
 MOST_FRAMES = 1 << 25
+SHORTEST_HOP = 0.125  # samples; closer frames are the same
 LENGTHS_PER_OCTAVE = 5
 _MOST_OCTAVES = 6.2  # that are so densely covered
 _ROUNDING = 1 + 1e-9
@@ -106,7 +107,14 @@ def make_plan(
             "lower `win_length` or raise `n_fft`"
         )
     _check_shortest("window length", win_length, "win_length")
+    if not fixed:
+        _check_shortest("window length max", win_length_max, "win_length_max")
     hop = hop_length
+    if hop is not None and hop < SHORTEST_HOP:
+        raise UsageError(
+            f"hop length {hop:g} samples is below {SHORTEST_HOP:g}: raise `hop_length`; a time has a "
+            "unit, 10ms"
+        )
     if hop is None:
         hop = default_hop_length(n_fft, overlap, win_length_min)
         hop = max(min(hop, hop_length_max or math.inf), hop_length_min or 0.0)
@@ -160,7 +168,7 @@ def _check_shortest(what: str, win_length: float | None, name: str) -> None:
     if win_length is not None and win_length < SHORTEST_WINDOW:
         raise UsageError(
             f"{what} {win_length:g} samples is below {SHORTEST_WINDOW:g}: "
-            f"a shorter window holds no sample; raise `{name}`"
+            f"a shorter window holds no sample; raise `{name}`; a time has a unit, 25ms"
         )
 
 

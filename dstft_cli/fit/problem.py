@@ -248,6 +248,8 @@ def as_channels(samples: Any) -> Samples:
     """`[C, N]`; UsageError if it is not a real signal."""
     if isinstance(samples, (list, tuple)):
         samples = np.asarray(samples)
+    if not hasattr(samples, "shape"):
+        raise UsageError(f"samples are a {type(samples).__name__}: give an array or a tensor")
     if isinstance(samples, (np.ndarray, torch.Tensor)):
         unreal = isinstance(samples, torch.Tensor) and samples.is_complex()
         unreal |= isinstance(samples, np.ndarray) and samples.dtype.kind not in "fiu"

@@ -201,7 +201,7 @@ def _even(bins: int) -> MaxNLocator:
 
 def _inside(places: ArrayLike, low: float, high: float) -> FloatArray:
     at = np.asarray(places, dtype=np.float64)
-    return at[(at >= low * (1 - 1e-9)) & (at <= high * (1 + 1e-9))]
+    return at[(at >= low * (1 - 1e-5)) & (at <= high * (1 + 1e-5))]
 
 
 def length_ticks(low: float, high: float, log: bool) -> FloatArray:

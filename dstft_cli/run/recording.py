@@ -25,6 +25,7 @@ _KNOCK = 0.5  # must not hold more of the energy than this
 _BASS, _RUMBLE = 100.0, 0.9  # Hz, below which there may be no more of it than this share
 _SOUND = 2000.0  # Hz: sample rates of recordings in which such low frequencies are not the signal
 _STRETCHES = 64  # of the signal, whose spectra are looked at
+_ALL_DC = 1 - 1e-6  # of the energy: nothing else is there
 _OFFSET = 5.0  # Hz, above it and below what most recordings are made for
 
 
@@ -91,7 +92,8 @@ def recording_warnings(signal: Signal, settings: Settings, shortest: float) -> t
     plain = settings.window_mode == settings.hop_mode == "fixed"  # nothing is led anywhere
     if plain:
         return signal.warnings
-    if signal.dc_share <= _DC_SHARE:
+    ignored = settings.scope == "local" and signal.dc_share < _ALL_DC
+    if ignored or signal.dc_share <= _DC_SHARE:
         return (*signal.warnings, *concentrated(signal, settings.criterion_fmin))
     effect, cutoff = "which favours long windows", min(_OFFSET, signal.sample_rate / 2000)
     if settings.criterion_fmin:  # the main lobe of a window is about two bins of its length wide

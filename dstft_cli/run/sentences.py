@@ -164,8 +164,8 @@ _SENTENCES: dict[str, str | Callable[[Note], str]] = {
         "overlap {value} is above {limit}, so the signal may not be reconstructed: lower {names}"
     ),
     "positions_by_plane": (
-        "the frame positions are those of the criterion of the whole plane, for tiles stand still: "
-        "{names} plane learns lengths and positions together"
+        "hops are learned by the criterion of the whole plane, after the lengths: {names} plane learns "
+        "both together"
     ),
     "quiet_frames_rewarded": (
         "with normalization {detail} the criterion may reward windows that make frames quiet: use "
@@ -173,6 +173,10 @@ _SENTENCES: dict[str, str | Callable[[Note], str]] = {
     ),
     "silent": (
         "every sample is zero: the spectrogram is its floor, and the criterion has no value"
+    ),
+    "recording_short": (
+        "the shortest window, {value} samples, is longer than the recording, {detail}: what is learned "
+        "means nothing"
     ),
     "spread_rewarded": (
         "{share} of the windows are the shortest allowed: {detail} may prefer sound spread out of "

@@ -114,7 +114,7 @@ def test_the_filter_that_is_advised_leaves_the_band_alone(tmp_path):
         ({"criterion_fmin": 40.0}, 400, None),
         ({"highpass": 1.0}, 8, None),
     ):
-        settings = Settings(**options)
+        settings = Settings(scope="plane", **options)
         with load_recording(str(path), settings) as signal:
             told = recording_warnings(signal, settings, shortest)
         assert len(told) == (cutoff is not None)
@@ -124,7 +124,10 @@ def test_the_filter_that_is_advised_leaves_the_band_alone(tmp_path):
 def test_a_sweep_tells_of_an_offset_and_a_recording_with_learned_lengths_does_not(tmp_path, capsys):
     path = write(tmp_path / "offset.wav", CHIRP + 0.08, 1000)
     fit = str(tmp_path / "fit")
-    assert main(["sweep", str(path), "-o", str(tmp_path / "sweep"), "--no-figures"]) == 0
+    swept = ["sweep", str(path), "-o", str(tmp_path / "sweep"), "--no-figures"]
+    assert main(swept) == 0
+    assert "constant offset" not in capsys.readouterr().err  # tiles do not hear it
+    assert main([*swept, "--force", "--scope", "plane"]) == 0
     assert "remove it with --highpass 0.5\n" in capsys.readouterr().err
     assert main(["optimize", str(path), "-o", fit, "--no-figures"]) == 0
     capsys.readouterr()
