@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from dstft_cli.errors import UsageError
 from dstft_cli.records import Result, StopReason
 from fit.cases import each, optimize
 
@@ -153,3 +154,9 @@ def test_long_signals_are_read_in_pieces():
     samples = Slices(signal(1, n=200_000).astype(np.float32))
     optimize(samples, RATE, n_fft=512, hop_length=64, max_steps=0, peak=5.0)
     assert samples.longest <= 2048 * 64  # blocks of about half a million samples of frames
+
+
+def test_what_is_no_array_is_refused():
+    for samples in ("a.wav", None):
+        with pytest.raises(UsageError, match=type(samples).__name__):
+            optimize(samples, 8000)

@@ -118,6 +118,8 @@ REFUSED = [  # options, and what the message names
     ({"win_length": 100.0, "win_length_max": 90.0}, "`win_length_max`"),
     ({"win_length_min": 100.0, "win_length_max": 90.0}, "`win_length_max`"),
     ({"win_length_max": 600.0}, "`n_fft`"),
+    ({"win_length_max": 0.025}, "`win_length_max`"),
+    ({"hop_length": 0.01}, "`hop_length`"),
     ({"win_length_min": 1.5, "hop_length": 0.5}, "`win_length_min`"),
     ({"win_length_min": 30.0, "hop_length": 16}, "`overlap`"),
     ({"hop_length": 100.0}, "`overlap`"),
