@@ -220,8 +220,13 @@ class Pictures:
 
     @property
     def _lengths_learned(self) -> bool:
-        changed = np.any(self.result.lengths != self._start_length)
-        return self._best_fixed_length is not None or bool(changed)
+        changed = any(end != self._start_length for end in self._ends_of_lengths)
+        return self._best_fixed_length is not None or changed
+
+    @cached_property
+    def _ends_of_lengths(self) -> tuple[float, float]:
+        """Shortest and longest; an hour of tiles is too large for copies of it."""
+        return float(self.result.lengths.min()), float(self.result.lengths.max())
 
     @cached_property
     def _names(self) -> tuple[dict[float, str], str]:
@@ -235,8 +240,8 @@ class Pictures:
         if not self._lengths_learned and self.result.hop_bounds is None:
             return {}, "Fixed window"
         if np.array_equal(self.result.frame_centers, self.result.start_frame_centers):
-            lengths = self.result.lengths
-            same = [length for length in plain if np.allclose(lengths, length, rtol=1e-6, atol=0)]
+            ends = self._ends_of_lengths
+            same = [one for one in plain if all(math.isclose(one, e, rel_tol=1e-6) for e in ends)]
             learned = [name for length in same for name in plain.pop(length)] + learned
         names = {length: ", ".join(of).capitalize() for length, of in plain.items()}
         return names, ", ".join(learned).capitalize()

@@ -90,7 +90,7 @@ def write_parameters(path: Path, result: Result, step: int = 1, offset: float = 
     shape = grid if min(lengths.shape) > 1 else lengths.shape
     hops = max((hop.size for hop in trajectory.hop_lengths), default=1) or 1
     arrays = {
-        "window_length": np.asarray(lengths[:, ::step], np.float64),
+        "window_length": np.asarray(lengths[:, ::step] if tiles is None else [], np.float64),
         "frame_centers": np.asarray(result.frame_centers[::step], np.float64),
         "hop_lengths": np.diff(np.asarray(result.frame_centers[::step], np.float64)),
         "times": offset + np.asarray(result.times[::step], np.float64),
