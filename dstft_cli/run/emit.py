@@ -141,7 +141,8 @@ def emitted_call(
         window.append(f"w = w / {language.norms[result.normalization]}")
     comments = (
         f"dstft {__version__}: {result.window} window of {length:.6g} samples "
-        f"({length / result.sample_rate * 1000:.4g} ms), normalization {result.normalization}",
+        f"({length / result.sample_rate * 1000:.4g} ms), normalization {result.normalization}; "
+        "all frames, as spectrogram.npy has with --npy-hop full",
         _signal(result, library, settings, signal),
     )
     reading = _reading(result, library, settings, signal)

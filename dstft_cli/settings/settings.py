@@ -258,7 +258,9 @@ class Settings:
     )
     emit: Annotated[
         Literal["none", "librosa", "torch", "scipy", "matlab"],
-        _output("Print code that computes the same transform with another library.", "NAME"),
+        _output(
+            "Print code for the same transform in another library: one length is learned.", "NAME"
+        ),
     ] = "none"
     save_stft: Annotated[
         bool, _output("Also write stft.npy, the complex transform.", flags=("--save-stft",))
