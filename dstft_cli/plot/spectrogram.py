@@ -176,7 +176,7 @@ class Comparison:
         """Single lengths to compare with: samples, name, and the phase that gives the colour."""
         named = [(self.start_length, "start", "start")]
         if self.best_fixed_length is not None:
-            named.append((self.best_fixed_length, "best fixed", "table"))
+            named.append((self.best_fixed_length, "best single", "table"))
         return named
 
 

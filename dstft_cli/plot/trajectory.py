@@ -104,11 +104,11 @@ def trajectory_figure(
     lines = []  # values to compare with: the best fixed window or the start, and the bound
     started = value[(phase == "start") & np.isfinite(value)]
     if best_fixed and np.isfinite(criterion.best_fixed):
-        lines.append(Line("best fixed", criterion.best_fixed, COLOURS["table"], "--"))
+        lines.append(Line("best single", criterion.best_fixed, COLOURS["table"], "--"))
     elif started.size:
         lines.append(Line("start", float(started[0]), COLOURS["start"], "--"))
     if criterion.table_bound is not None:
-        lines.append(Line("bound of the table", criterion.table_bound, INK, ":"))
+        lines.append(Line("best of the table, each part free", criterion.table_bound, INK, ":"))
     direction = "lower" if criterion.direction == "minimize" else "higher"
     better = f"{criterion.name} ({direction} is better)"
     left, wide = LEFT, WIDTH - LEFT - RIGHT

@@ -187,13 +187,13 @@ def test_start_and_best_fixed_are_marked_on_the_bar():
     figure = comparison(PATCHES, start_length=512.0, best_fixed_length=400.0)
     bar = bar_of(figure)
     marks = {str(line.get_label()): line for line in bar.lines}
-    for label, length in (("start", 512.0), ("best fixed", 400.0)):
+    for label, length in (("start", 512.0), ("best single", 400.0)):
         np.testing.assert_allclose(marks[label].get_ydata(), [length / 8])
         at = marks[label].get_transform().transform((0.5, length / 8))
         np.testing.assert_allclose(bar.transAxes.inverted().transform(at)[0], 0.5)
-    assert marks["start"].get_marker() != marks["best fixed"].get_marker()
+    assert marks["start"].get_marker() != marks["best single"].get_marker()
     legend = titled(figure)["Window length"].get_legend()
-    assert [t.get_text() for t in legend.get_texts()] == ["start", "best fixed"]
+    assert [t.get_text() for t in legend.get_texts()] == ["start", "best single"]
 
 
 def test_the_map_has_colours_of_its_own():
@@ -215,7 +215,7 @@ def test_varying_lengths_are_drawn_in_milliseconds():
     np.testing.assert_allclose(lines["learned"].get_ydata(), ends / 8)
     np.testing.assert_allclose(lines["learned"].get_xdata(), [-0.025, *TIMES, 1.975])
     assert list(lines["start"].get_ydata()) == [64.0, 64.0]
-    assert list(lines["best fixed"].get_ydata()) == [50.0, 50.0]
+    assert list(lines["best single"].get_ydata()) == [50.0, 50.0]
     assert [float(line.get_ydata()[0]) for line in axes.lines][2:4] == [4.0, 256.0]
     assert axes.get_yscale() == "log"
     assert y_ticks(axes) == ["3", "10", "30", "100", "300"]

@@ -61,9 +61,9 @@ def test_plain_windows_stand_by_length_and_lines_mark_what_was_reached():
     np.testing.assert_allclose(lines["fixed windows"].get_xdata(), [8.0, 32.0, 128.0])
     np.testing.assert_allclose(lines["fixed windows"].get_ydata(), [9.2, 9.0, 9.4])
     np.testing.assert_allclose(lines["start"].get_xydata(), [[64.0, 9.5]])
-    assert lines["best fixed"].get_ydata()[0] == 9.0
+    assert lines["best single"].get_ydata()[0] == 9.0
     assert lines["learned"].get_ydata()[0] == 7.0
-    assert lines["bound of the table"].get_ydata()[0] == 6.9
+    assert lines["best of the table, each part free"].get_ydata()[0] == 6.9
     assert plain.get_xscale() == "log"
     assert plain.get_xlabel() == "Window length (ms)"
     assert plain.get_ylabel() == "entropy (lower is better)"
@@ -74,7 +74,7 @@ def test_plain_windows_stand_by_length_and_lines_mark_what_was_reached():
         figure_of(trajectory())
 
 
-GAINS = ["search: 0.9 below best fixed", "descent: 1.1 below the search"]
+GAINS = ["search: 0.9 below best single", "descent: 1.1 below the search"]
 
 
 def test_search_and_descent_are_marked_apart_by_step_and_their_gains_told():
@@ -126,7 +126,7 @@ def test_steps_without_a_table_have_the_whole_width_and_are_compared_with_the_st
     assert steps.get_ylabel() == "entropy (lower is better)"
     assert steps.get_position().width > 0.8
     gains = ["search: 1.1 below start", "descent: 1.4 below the search"]
-    assert legend(steps) == [*gains, "start", "bound of the table"]
+    assert legend(steps) == [*gains, "start", "best of the table, each part free"]
     check_layout(figure)
 
 
@@ -243,7 +243,7 @@ def test_hops_that_stay_have_no_panel():
         ({"final": 8.1}, [GAINS[0], "descent: equal to the search"]),
         (
             {"best_fixed": 8.1, "final": 8.2},
-            ["search: equal to best fixed", "descent: 0.1 above the search"],
+            ["search: equal to best single", "descent: 0.1 above the search"],
         ),
         ({"compared": False}, ["search: 1.4 below start", GAINS[1]]),
     ],
