@@ -25,6 +25,7 @@ Array = NDArray[np.float64]
 FloatArray = NDArray[np.floating[Any]]
 
 SHARPNESS = 30.0  # β of the soft choice, per nat
+TILT = 0.01  # nats per e-fold of length: where nothing tells lengths apart, shorter ones smear less
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,9 @@ def costs_of(
 def soft_choice(cost: Tensor, tiling: Tiling) -> Tensor:
     """ln θ of tiles `[B, U]` from their costs `[M, B, U]`."""
     allowed = torch.from_numpy(tiling.allowed)[:, :, None]
-    weight = torch.softmax((-SHARPNESS * cost).masked_fill(~allowed, -torch.inf), 0)
     logs = torch.from_numpy(np.log(tiling.lengths)).to(cost)
+    tilted = cost + TILT * logs[:, None, None]
+    weight = torch.softmax((-SHARPNESS * tilted).masked_fill(~allowed, -torch.inf), 0)
     return torch.einsum("m,mbt->bt", logs, weight)
 
 

@@ -89,11 +89,11 @@ def _too_long(fit: Outcome) -> list[Note]:
     start = fit.request.win_length or 0.0
     if not found and start > most:
         found.append(Note("windows_too_long", "win_length", start, most, str(fit.length)))
-    if not found and shortest > fit.length:
-        found.append(Note("recording_short", "", shortest, detail=str(fit.length)))
     if fit.band > most:
         limit = math.ceil(10 * fit.band / most) / 10
         found.append(Note("band_too_narrow", "criterion_fmin criterion_fmax", fit.band, limit))
+    if not found and shortest > fit.length:
+        found.append(Note("recording_short", "", shortest, detail=str(fit.length)))
     return found
 
 
