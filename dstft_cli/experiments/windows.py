@@ -71,17 +71,7 @@ def run(seed: int, threads: int, progress: Progress | None, size: Size = FULL) -
             seconds = time.perf_counter() - began
             of, lengths = result.criterion, result.window_length
             low, high = float(lengths.min()), float(lengths.max())
-            found[mode] = {
-                "entropy": of.final,
-                "table_bound": of.table_bound,
-                "best_of_the_table": of.best_fixed,
-                "window_length_min": low,
-                "window_length_max": high,
-                "lengths": int(lengths.size),
-                "transforms": result.evaluations,
-                "seconds": seconds,
-                "stop_reason": result.stop_reason.value,
-            }
+            found[mode] = _figures(result, seconds)
             text = f"{low:.1f}" if high - low < 0.05 else f"{low:.0f}…{high:.0f}"
             rows.append((name, mode, of.final, of.table_bound, text, result.evaluations, seconds))
         notes.append(_note(name, best, len(values), results))
@@ -101,6 +91,21 @@ def run(seed: int, threads: int, progress: Progress | None, size: Size = FULL) -
         figures=figures,
         picture=windows_figure(panels),
     )
+
+
+def _figures(result: Result, seconds: float) -> dict[str, Any]:
+    of, lengths = result.criterion, result.window_length
+    return {
+        "entropy": of.final,
+        "table_bound": of.table_bound,
+        "best_of_the_table": of.best_fixed,
+        "window_length_min": float(lengths.min()),
+        "window_length_max": float(lengths.max()),
+        "lengths": int(lengths.size),
+        "transforms": result.evaluations,
+        "seconds": seconds,
+        "stop_reason": result.stop_reason.value,
+    }
 
 
 def search(

@@ -97,17 +97,7 @@ def run_apply(
                     whole_at=stored.sample_rate if moved and learned_hop % 1 == 0 else None,
                 )
             watch.lap("fit")
-            notes, found = list(result.notes), record.settings.get("highpass")
-            highpass = float(found) if isinstance(found, (int, float)) else None
-            if highpass != own.highpass:
-                how, remedy = "without a filter", "leave `highpass` out"
-                if highpass is not None:
-                    how, remedy = f"above {highpass:g} Hz", f"give `highpass` {highpass:g} too"
-                text = (
-                    f"{printable(directory)} was learned from a recording {how}, this one has another "
-                    f"filter: {remedy}"
-                )
-                notes.append(Note("learned_elsewhere", detail=text))
+            notes = [*result.notes, *_filter_notes(record, own, directory)]
             if left_out:
                 notes.append(Note("criterion_left_out", "criterion", detail=under.criterion))
             result = replace(result, notes=tuple(notes))
@@ -119,6 +109,21 @@ def run_apply(
             return write_record(
                 output, asked, signal, result, watch, resolved, signal.warnings, extra
             )
+
+
+def _filter_notes(record: StoredRecord, own: Settings, directory: Path) -> Iterator[Note]:
+    """A note if the recording has another filter than the one learned from."""
+    found = record.settings.get("highpass")
+    highpass = float(found) if isinstance(found, (int, float)) else None
+    if highpass != own.highpass:
+        how, remedy = "without a filter", "leave `highpass` out"
+        if highpass is not None:
+            how, remedy = f"above {highpass:g} Hz", f"give `highpass` {highpass:g} too"
+        text = (
+            f"{printable(directory)} was learned from a recording {how}, this one has another "
+            f"filter: {remedy}"
+        )
+        yield Note("learned_elsewhere", detail=text)
 
 
 def read_learned(directory: Path) -> StoredParameters:
@@ -210,27 +215,33 @@ def run_reconstruct(
     ]
     if stored.offset:
         summary.append(f"begins at      {stored.offset:g} s of the recording")
-    warnings, remedy = [], "learn again with a lower `hop_length` or `overlap`"
-    for count, what in (
-        (inverse.uncovered, "covered by no window and set to zero"),
-        (inverse.weak, "covered only by the ends of windows and inexact"),
-    ):
-        if count:
-            share = count / stored.samples
-            warnings.append(f"{count} samples ({share:.2g} of all) are {what}: {remedy}")
+    warnings = list(_doubts(inverse, stored.samples))
     if isinstance(inverse, LeastSquaresInverse):
         steps = counted(inverse.iterations, "iteration")
         summary.append(f"least squares  {steps}, residual {inverse.residual:.1g}")
-        if not inverse.converged:
-            warnings.append(
-                f"least squares stopped after {inverse.iterations} iterations, residual "
-                f"{inverse.residual:.1g}, and the audio may be inexact: {remedy}"
-            )
     if path is not None:
         summary.append(f"audio          {path}")
     if beyond:
         warnings.append(f"{beyond} values are beyond [-1, 1] and clipped: use `subtype` FLOAT")
     return summary, warnings
+
+
+def _doubts(inverse: Inverse | LeastSquaresInverse, samples: int) -> Iterator[str]:
+    """Warnings where the audio may not be exact."""
+    from dstft_cli.stft import LeastSquaresInverse
+
+    remedy = "learn again with a lower `hop_length` or `overlap`"
+    for count, what in (
+        (inverse.uncovered, "covered by no window and set to zero"),
+        (inverse.weak, "covered only by the ends of windows and inexact"),
+    ):
+        if count:
+            yield f"{count} samples ({count / samples:.2g} of all) are {what}: {remedy}"
+    if isinstance(inverse, LeastSquaresInverse) and not inverse.converged:
+        yield (
+            f"least squares stopped after {inverse.iterations} iterations, residual "
+            f"{inverse.residual:.1g}, and the audio may be inexact: {remedy}"
+        )
 
 
 def _inverse(
