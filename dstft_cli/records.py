@@ -130,10 +130,11 @@ class LengthMap:
             tile, share = _places(self.times, np.asarray(centers, np.float64))
             if tile.size == 0:
                 return table, np.zeros((0, len(band)), kind)
-            start, following = int(tile.min()), np.minimum(tile + 1, last_tile)
-            near = self.lengths[:, start : int(following.max()) + 1].astype(np.float64)
-            logs = np.log2(near) * steps - first
-            rows = logs[:, tile - start] * (1 - share) + logs[:, following - start] * share
+            # only the tiles at these centres: pixels may lie far apart
+            ends = np.concatenate([tile, np.minimum(tile + 1, last_tile)])
+            near, at = np.unique(ends, return_inverse=True)
+            logs = np.log2(self.lengths[:, near].astype(np.float64)) * steps - first
+            rows = logs[:, at[: tile.size]] * (1 - share) + logs[:, at[tile.size :]] * share
             rows = np.ascontiguousarray(rows.T, np.float32)
             found = np.repeat(np.diff(rows, axis=1, append=0), bins, axis=1)
             found *= way
