@@ -19,7 +19,6 @@ def read(typed=(), pairs=(), text="", folder: Path | None = None, **more):
     notes: list[str] = []
     config = None
     if text:
-        assert folder is not None
         config = folder / "c.yaml"
         config.write_text(text)
     return merge(dict(typed), pairs, config, note=notes.append, **more), notes
