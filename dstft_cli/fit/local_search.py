@@ -2,8 +2,8 @@
 
 One length for all, per frame or per band: J is a sum over rows, each with a cost of its own, so the
 tabulated problem with its price of change is one cheapest path, and that is exact. A length per tile is
-a soft choice: weights `exp(−β·cost)` average ln θ, so it is the best length in structure, and near
-the middle, a little below it, of what is alike in noise; tiles overlap, so there are no blocks and no seams.
+a soft choice: weights `exp(−β·cost)` average ln θ, so it is the best length in structure, and a little
+below the middle of what is alike in noise; tiles overlap, so there are no blocks and no seams.
 """
 
 from __future__ import annotations
