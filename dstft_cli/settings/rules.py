@@ -156,6 +156,17 @@ WITHOUT_EFFECT: tuple[tuple[tuple[str, ...], Callable[[Any], bool], Any], ...] =
     (("hop_length_min", "hop_length_max"), lambda s: s.hop_mode == "fixed", ("hop_mode",)),
     (_DESCENT, lambda s: s.window_mode == s.hop_mode == "fixed", ("window_mode", "hop_mode")),
     (("max_steps", "tolerance"), _searched, ("window_mode",)),
+    (
+        ("tolerance",),  # steps of tiles end by their number
+        lambda s: (
+            s.scope == "local"
+            and s.window_mode == "time-frequency"
+            and s.optimizer == "auto"
+            and s.search
+            and s.hop_mode == "fixed"
+        ),
+        ("window_mode", "optimizer"),
+    ),
     (("order",), lambda s: s.criterion not in ("renyi", "lp"), ("criterion",)),
     (("lr",), lambda s: s.optimizer in ("auto", "lbfgs"), ("optimizer",)),
     (("save_stft",), lambda s: not s.writes_directory, _first_stream),

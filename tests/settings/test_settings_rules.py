@@ -58,6 +58,7 @@ def test_an_option_without_effect_is_noted_and_left_out():
     for given, idle, cause in (
         ({"smoothness": "0", "window_mode": "constant"}, "smoothness", "window_mode"),
         ({"smoothness": "1"}, "smoothness", "window_mode"),
+        ({"tolerance": "1"}, "tolerance", "window_mode"),
         ({"win_length_min": "64", "window_mode": "fixed"}, "win_length_min", "window_mode"),
         ({"hop_length_min": "8"}, "hop_length_min", "hop_mode"),
         ({"max_steps": "9", "window_mode": "fixed"}, "max_steps", "hop_mode"),
