@@ -122,7 +122,7 @@ def recordings(folder: Path, count: int) -> list[str]:
 def measure_batch(sources: Sequence[str], folder: Path, workers: int, figures: bool) -> Measured:
     """Runs a batch of more recordings than workers, on one thread a worker."""
     settings = [f"figures={str(figures).lower()}", "threads=1"]
-    plan = make_plan(from_list(sources, "benchmark", settings, "{stem}", folder))
+    plan = make_plan(from_list(sources, "benchmark", settings, "{stem}", output_folder=folder))
     ends: list[float] = []
     rows = run_batch(
         plan,
@@ -146,15 +146,19 @@ def measure_batch(sources: Sequence[str], folder: Path, workers: int, figures: b
 
 def _scaling(workers: int) -> float:
     """How much more the machine does now in as many processes: other work may be using it."""
-    with LocalExecutor(workers, _nothing, silent=True) as executor:
-        list(executor.map(_loop, range(workers)))  # all have started
+    executor = LocalExecutor(workers, _nothing, silent=True)
 
-        def rate(count: int) -> float:
-            began = time.perf_counter()
-            list(executor.map(_loop, range(count)))
-            return count / (time.perf_counter() - began)
+    def rate(count: int) -> float:
+        began = time.perf_counter()
+        for future in [executor.submit(_loop, number) for number in range(count)]:
+            future.result()
+        return count / (time.perf_counter() - began)
 
+    try:
+        rate(workers)  # all have started
         return median(rate(workers) / rate(1) for _ in range(5))
+    finally:
+        executor.abandon()
 
 
 def _nothing() -> None:

@@ -107,7 +107,8 @@ class Learned:
 def learn_rows(task: LocalTask, record: Record) -> Learned:
     """One length for all, per frame or per band: table, exact path, descent."""
     asked, logs, mode = task.problem.request, task.logs, task.problem.request.window_mode
-    rows = task.filled(Rows(frames=mode == "time"), record)
+    frames = len(task.tiling.times(task.sound.length)) if mode == "time" else 0
+    rows = task.filled(Rows(frames), record)
     table, shares = rows.table(mode)
     constant = rows.table("constant")[0][0]
     begin = np.array([math.log(task.plan.start)])

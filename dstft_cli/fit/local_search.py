@@ -80,9 +80,10 @@ class Rows:
     C library from using its memory again.
     """
 
-    frames: bool = False  # whether those of the frames are kept, 100 bytes for each
-    _time: list[Array] = field(default_factory=list)
-    _time_weight: list[Array] = field(default_factory=list)
+    frames: int = 0  # tiles in time, if the costs of each are to be kept: 100 bytes for each
+    _time: Array = field(default_factory=lambda: np.empty((0, 0)))
+    _time_weight: Array = field(default_factory=lambda: np.empty(0))
+    _done: int = 0
     _band: Array | float = 0.0
     _band_weight: Array | float = 0.0
 
@@ -92,8 +93,13 @@ class Rows:
         weight: Array = costs.weight.sum(1, dtype=torch.float64).numpy()
         self._band_weight = self._band_weight + weight
         if self.frames:
-            self._time.append(weighted.sum(1, dtype=torch.float64).T.numpy())
-            self._time_weight.append(costs.weight.sum(0, dtype=torch.float64).numpy())
+            if not self._done:
+                self._time = np.empty((self.frames, len(costs.cost)))
+                self._time_weight = np.empty(self.frames)
+            part = slice(self._done, self._done + weighted.shape[2])
+            self._time[part] = weighted.sum(1, dtype=torch.float64).T.numpy()
+            self._time_weight[part] = costs.weight.sum(0, dtype=torch.float64).numpy()
+            self._done = part.stop
 
     @property
     def total(self) -> float:
@@ -103,7 +109,7 @@ class Rows:
     def table(self, mode: str) -> tuple[Array, Array]:
         """Costs of the rows at the tabulated lengths `[R, M]`, which add up to J; their shares `[R]`."""
         if mode == "time":
-            table, share = np.concatenate(self._time), np.concatenate(self._time_weight)
+            table, share = self._time[: self._done], self._time_weight[: self._done]
         else:
             table, share = np.asarray(self._band), np.asarray(self._band_weight)
             if mode != "frequency":
