@@ -148,16 +148,6 @@ def test_a_word_where_there_is_no_worker(run, monkeypatch):
     assert set(lines) == {"no Dask worker has joined"}
 
 
-def test_an_interrupt_stops_the_workers(run, tmp_path):
-    class Interrupted(Scripted):
-        def submit(self, fn, /, *args):
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        run(Interrupted())
-    assert not (tmp_path / "out").exists()
-
-
 def test_leftovers_of_jobs_that_are_run_or_kept_are_removed(run, tmp_path):
     for name in (".a.01234567.partial", ".b.89abcdef.partial", ".other.01234567.partial"):
         (tmp_path / "out" / name).mkdir(parents=True)

@@ -21,7 +21,6 @@ from dstft_cli.results import (
     read_result,
     result_record,
     write_json,
-    write_parameters,
     write_trajectory,
 )
 from dstft_cli.results.record import is_record
@@ -173,20 +172,6 @@ def test_trajectory(tmp_path):
     assert [float(row["criterion"]) for row in rows] == [3.5, 1 / 3, 0.1 + 0.2]
     assert list(rows[2].values())[5:] == ["10.25", "30.0", "64.0", "", "", ""]
     assert list(rows[1].values())[5:] == ["48.5", "48.5", "48.5", "4.0", "5.25", "6.0"]
-
-
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
-def test_a_full_disk_is_one_line(tmp_path, monkeypatch):
-    result = a_result(VARYING)
-    writes = {
-        "trajectory.csv": lambda path: write_trajectory(path, result.trajectory),
-        "result.json": lambda path: write_json(path, {}),
-        "parameters.npz": lambda path: write_parameters(path, result),
-    }
-    for name, write in writes.items():
-        (tmp_path / name).symlink_to("/dev/full")
-        with pytest.raises(OutputError, match=f"^disk full while writing {name}"):
-            write(tmp_path / name)
 
 
 CODE = """

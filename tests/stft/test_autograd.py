@@ -111,14 +111,6 @@ def test_one_gradient_alone_is_that_of_all(mode):
             torch.testing.assert_close(others[alone].grad, expected, rtol=1e-12, atol=1e-12)
 
 
-def test_third_derivatives_are_refused():
-    f, (x, theta) = problem("constant", 12, "hop")
-    (first,) = torch.autograd.grad(f(x, theta).abs().square().sum(), theta, create_graph=True)
-    (second,) = torch.autograd.grad(first.sum(), theta, create_graph=True)
-    with pytest.raises(RuntimeError):
-        torch.autograd.grad(second.sum(), x)
-
-
 @pytest.mark.xfail(strict=True, raises=GradcheckError)
 def test_no_second_derivative_where_a_sample_lies_on_the_end():
     """∂X/∂θ starts from zero with a slope as the sample enters: the derivative is one-sided."""

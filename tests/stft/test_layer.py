@@ -247,13 +247,6 @@ def test_refused_signals():
         DSTFT(256, 64)([0.0] * 1000)
 
 
-def test_centres_without_a_signal_length():
-    layer = DSTFT(64, 16)
-    with pytest.raises(UsageError, match=r"^`frame_centers` needs `signal_length`: use "):
-        _ = layer.frame_centers
-    assert layer.centers_of(100).tolist() == [0, 16, 32, 48, 64, 80, 96]
-
-
 def test_every_example_of_the_page_runs():
     loop, *others = re.findall(r"^```python\n(.*?)^```$", PAGE, flags=re.DOTALL | re.MULTILINE)
     names: dict[str, object] = {}
