@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from batch.batch_example import (
-    ENVIRONMENT,
     PATIENCE,
     SETTINGS,
     Gate,
@@ -125,35 +124,6 @@ def test_interrupted_it_ends_and_says_how_to_resume(tmp_path, reference, number)
     assert leftovers(tmp_path) == []
     in_process(path, "--no-report")
     assert results(out) == reference
-
-
-@pytest.mark.slow
-def test_a_job_that_kills_its_worker_costs_itself_alone(tmp_path, reference):
-    clips(tmp_path / "in", 3)
-    text = """
-output: out/{criterion}-{stem}
-jobs:
-  - input: in/clip00.wav
-    criterion: batch_criteria:Deadly
-  - input: in/clip01.wav
-    criterion: batch_criteria:DeadlyOnce
-  - input: in/*.wav
-"""
-    environment = {**ENVIRONMENT, "DEATHS": str(tmp_path / "deaths")}
-    done = batch(config(tmp_path, text), "--no-report", "--workers", 2, env=environment)
-    assert done.returncode == 1
-    ends = {line["output"]: line for line in journal(tmp_path / "out")}
-    assert {name for name, line in ends.items() if line["status"] == "failed"} == {
-        "batch_criteria:Deadly-clip00"
-    }
-    assert len(ends) == 5
-    assert "SIGKILL" in ends["batch_criteria:Deadly-clip00"]["error"]
-    deaths = sorted(path.name.partition("-")[0] for path in (tmp_path / "deaths").iterdir())
-    assert deaths == ["Deadly", "Deadly", "DeadlyOnce"]
-    assert leftovers(tmp_path) == []
-    found = results(tmp_path / "out")
-    assert len(found) == 4
-    assert found["entropy-clip02"][1] == reference["clip02"][1]
 
 
 def test_inputs_from_a_pipe_whatever_their_names(tmp_path, monkeypatch):

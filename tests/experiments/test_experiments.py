@@ -16,7 +16,6 @@ from dstft_cli.experiments.hops import CASES, Placed
 from dstft_cli.experiments.signals import (
     CLASSES,
     read_classes,
-    sounds,
     swinging_tone,
     wandering_tones,
 )
@@ -171,17 +170,6 @@ def test_wandering_tones_have_their_frequency_and_their_noise():
     )
     ratio = clean.square().mean() / (noisy - clean).square().mean()
     assert 10 * math.log10(ratio) == pytest.approx(3.0, abs=0.2)
-
-
-def test_sounds_differ_in_class_and_have_unit_power():
-    signals, labels = sounds(3, 2048, 4000.0, 0.0, torch.Generator().manual_seed(0))
-    assert signals.shape == (27, 2048)
-    assert labels.tolist() == [label for label in range(9) for _ in range(3)]
-    torch.testing.assert_close(signals.square().mean(-1), torch.ones(27))
-    crest = signals.abs().amax(-1).reshape(9, 3).mean(-1)
-    assert (crest[4:6] > crest[:4].max() + 0.5).all()  # bursts stand out
-    spectrum = torch.fft.rfft(signals[6:9] * torch.hann_window(2048)).abs()  # fast rise
-    assert (spectrum > 0.3 * spectrum.amax(-1, keepdim=True)).sum(-1).min() > 200
 
 
 def test_recordings_become_pieces_of_unit_power_on_one_side_each(tmp_path):

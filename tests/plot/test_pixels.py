@@ -134,13 +134,6 @@ def test_one_frame_of_one_bin():
         assert pool.grid.extent[:2] == (1.5, 2.5)
 
 
-def test_memory_is_bounded_by_pixels():
-    pool = pool_on(times=np.arange(10**6) * 0.01, frequencies=np.arange(9.0), width=100)
-    everything = [*vars(pool).values(), *vars(pool.grid).values()]
-    held = [v.nbytes for v in everything if isinstance(v, np.ndarray)]
-    assert sum(held) < 100 * 9 * 16
-
-
 @given(st.lists(st.floats(1, 1e4), min_size=1, max_size=300), st.integers(1, 50))
 @settings(deadline=None, derandomize=True)
 def test_a_pooled_curve_keeps_its_envelope(values, width):
