@@ -4,15 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from .support import (
-    CONSTANT,
-    CRITERIA,
-    HOP_MODES,
-    WINDOW_MODES,
-    read,
-    recomputed,
-    run,
-)
+from .support import CONSTANT, CRITERIA, HOP_MODES, WINDOW_MODES, read, recomputed, run
 
 SMALL = ("--n-fft", "128", "--hop-length", "32", "--no-figures", "--force", "-o", "out", "-q")
 SMALL += ("--scope", "plane")

@@ -97,21 +97,6 @@ def test_rows_do_not_mix_frames_and_several_criteria_share_a_pass():
         torch.testing.assert_close(rows, alone, rtol=1e-13, atol=0)
 
 
-def test_multipliers_and_tangents_are_those_of_the_score():
-    """At the tangent's point the score has the gradient `(λ, −1)`, but for a positive factor."""
-    for name, order in (*((name, None) for name in CRITERIA), *ORDERS):
-        criterion = resolve(name, order)
-        if not isinstance(criterion, QuasiConvex):
-            assert name in ("kurtosis", "gini")
-            continue
-        for multiplier, least in ((2.5, 0.3), (9.0, 4.0)):
-            a, b = criterion.tangent(multiplier, least)
-            assert multiplier * a - b == pytest.approx(least)
-            _, gradient = criterion.score_gradient(np.array([a, b]), CELLS)
-            assert -gradient[0] / gradient[1] == pytest.approx(multiplier), name
-            assert float(criterion.multiplier(np.array(b / a))) == pytest.approx(multiplier), name
-
-
 def test_the_tangent_bounds_every_score_of_its_half_plane():
     rng = np.random.default_rng(0)
     for name, order in (*((name, None) for name in CRITERIA), *ORDERS):

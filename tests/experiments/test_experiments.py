@@ -13,12 +13,7 @@ import torch
 
 from dstft_cli.experiments import classification, hops, tracking, windows
 from dstft_cli.experiments.hops import CASES, Placed
-from dstft_cli.experiments.signals import (
-    CLASSES,
-    read_classes,
-    swinging_tone,
-    wandering_tones,
-)
+from dstft_cli.experiments.signals import CLASSES, read_classes, swinging_tone, wandering_tones
 from dstft_cli.experiments.training import Spread, shown, spread, verdict
 
 DOCS = Path(__file__).parents[2] / "docs"

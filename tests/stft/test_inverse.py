@@ -14,7 +14,6 @@ from dstft_cli.errors import UsageError
 from dstft_cli.records import WINDOWS
 from dstft_cli.stft import (
     Inverse,
-    LeastSquaresInverse,
     Transform,
     inverse_of,
     istft,
@@ -203,16 +202,7 @@ def test_refused():
             istft(**{**given, name: value})
     with pytest.raises(UsageError, match=r"lengths \(33, 1\) .* `inverse_of`"):
         Inverse(Transform(64), np.arange(5.0), np.full((33, 1), 32.0), 20)
-
-
-def test_the_shape_of_the_lengths_chooses_the_inverse_and_all_frames_must_come():
-    for shape, kind in (
-        ((1, 1), Inverse),
-        ((1, 5), Inverse),
-        ((33, 1), LeastSquaresInverse),
-        ((33, 5), LeastSquaresInverse),
-    ):
+    for shape in ((1, 5), (33, 5)):
         inverse = inverse_of(Transform(64), np.arange(5.0), np.full(shape, 32.0), 20)
-        assert type(inverse) is kind
         with pytest.raises(ValueError, match="3 of 5 frames came"):
             list(inverse.samples([torch.zeros(1, 3, 33, dtype=torch.complex64)]))
