@@ -8,9 +8,15 @@ import pytest
 import torch
 
 from dstft_cli.criteria import resolve
-from dstft_cli.fit.centers import FreeCenters, FreeHop, HopRange, quadrature_weights
+from dstft_cli.fit.centers import (
+    FreeCenters,
+    FreeHop,
+    HopRange,
+    centered_centers,
+    quadrature_weights,
+)
 from dstft_cli.fit.evaluator import Compute, Evaluator, Slopes
-from dstft_cli.fit.objective import Candidate, Lengths, Objective, Positions
+from dstft_cli.fit.objective import Candidate, Lengths, Objective
 from dstft_cli.fit.path import FreeLengths
 from dstft_cli.fit.plan import LengthBounds, Plan
 from dstft_cli.fit.problem import Problem
@@ -44,7 +50,7 @@ def build(window_mode, hop_mode, *, overlap=0.9, tight=False, **options) -> Case
     if hop_mode == "time":
         centers = np.sort(centers + rng.uniform(-2, 2, len(centers)))
     elif hop_mode == "constant":
-        centers = FreeHop(hops).centers(np.array([np.log(6.1)]))
+        centers = centered_centers(N, 6.1)
     evaluator = at(centers)
     count = 1 if window_mode in ("fixed", "constant") else len(evaluator.weights)
     row = rng.permutation(np.linspace(*((8.0, 9.0) if tight else (19.0, 28.0)), count))
@@ -57,8 +63,9 @@ def build(window_mode, hop_mode, *, overlap=0.9, tight=False, **options) -> Case
             free = FreeLengths.runs(row, problem.neighbours(evaluator))
         lengths = Lengths(free, BOUNDS, evaluator.weights)
     if hop_mode != "fixed":
-        moved_by = FreeCenters(hops) if hop_mode == "time" else FreeHop(hops, len(centers))
-        positions = Positions(moved_by, HOP, centers, np.ones(len(centers)) / len(centers))
+        positions = FreeHop(hops, HOP, centers, kept=True)
+        if hop_mode == "time":
+            positions = FreeCenters(hops, HOP, centers, np.ones(len(centers)) / len(centers))
 
     def evaluate(row: np.ndarray, centers: np.ndarray) -> Slopes:
         moved = at(centers)
