@@ -77,8 +77,8 @@ def test_the_share_of_a_constant_offset(tmp_path):
     path, samples = tmp_path / "offset.wav", stereo(80000)
     rms = np.sqrt(np.mean(samples.astype(float) ** 2))
 
-    def share(offset: float, scale: float = 1 / 8, **options: object) -> float:
-        shifted = ((samples + offset * rms) * scale).astype(np.float32)
+    def share(offset: float, **options: object) -> float:
+        shifted = ((samples + offset * rms) / 8).astype(np.float32)
         soundfile.write(path, shifted, 8000, subtype="FLOAT")
         with load(path, **options) as signal:  # type: ignore[arg-type]
             return signal.dc_share
@@ -93,10 +93,6 @@ def test_the_share_of_a_constant_offset(tmp_path):
     with load(path) as mix, load(path, channel="all") as both:
         assert mix.dc_share < 1e-3
         assert both.dc_share == pytest.approx(1 / 2, abs=1e-2)
-    assert share(3, scale=1e-25) == 0  # squares underflow
-    soundfile.write(path, np.full(1000, 0.5, np.float32), 8000, subtype="FLOAT")
-    with load(path) as signal:
-        assert signal.dc_share == 1
 
 
 def test_channels_that_cancel_in_the_mix_are_warned_of(tmp_path):

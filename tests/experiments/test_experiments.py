@@ -140,16 +140,6 @@ def test_classification_with_a_learned_window_beats_the_window_it_starts_from():
     assert found.settings["classes"] == list(CLASSES)
 
 
-def test_the_same_seed_gives_the_same_numbers_on_any_threads():
-    small = replace(TRACKING, grid=(48.0,), steps=5)
-    runs = [tracking.run(seed, threads, None, small) for seed, threads in ((1, 1), (1, 2), (2, 1))]
-    one, two, other = (run.figures["10 dB"] for run in runs)
-    assert one["joint"]["scores"] == two["joint"]["scores"]
-    assert one["fixed"][0]["scores"] == two["fixed"][0]["scores"]
-    assert one["joint"]["trajectories"] == two["joint"]["trajectories"]
-    assert one["joint"]["scores"] != other["joint"]["scores"]
-
-
 def test_wandering_tones_have_their_frequency_and_their_noise():
     generator = torch.Generator().manual_seed(0)
     signals, frequency = wandering_tones(4, 2000, 1000.0, 80.0, generator)

@@ -14,9 +14,11 @@ from pathlib import Path
 from urllib.parse import unquote_to_bytes, urljoin
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from dstft_cli.batch import plan
+from dstft_cli.errors import InputError, UsageError
 from dstft_cli.report import build_report, entry, write_report
 from dstft_cli.report.entry import LARGEST, SIZES, axes_box, thumbnail
 from dstft_cli.report.report import displayed, relative_url
@@ -280,6 +282,21 @@ def test_results_are_found_at_every_depth_in_the_order_of_their_paths(tmp_path, 
     assert table(page)[-2][NOTES].text.endswith("cannot be listed: permission denied")
     make_result(tmp_path / "owl-dstft")
     assert names(page_of(tmp_path / "owl-dstft")) == ["."]
+
+
+def test_an_existing_page_is_kept_and_no_link_is_followed(tmp_path):
+    with pytest.raises(InputError, match=r"holds no result\.json"):
+        write_report(tmp_path)
+    make_result(tmp_path / "a", pictures=False)
+    page = tmp_path / "report.html"
+    page.write_text("mine")
+    with pytest.raises(UsageError, match=r"report\.html exists"):
+        write_report(tmp_path)
+    page.rename(tmp_path / "precious")
+    page.symlink_to("precious")
+    with pytest.raises(UsageError, match="is a link"):
+        write_report(tmp_path, force=True)
+    assert (tmp_path / "precious").read_text() == "mine"
 
 
 def test_a_summary_stands_above_the_table(tmp_path):

@@ -79,21 +79,6 @@ def test_the_signal_comes_back(hop, kind, n_fft):
         assert (inverse.uncovered, inverse.weak) == (0, 0)
 
 
-@each("dtype", BOUND)
-@each("kind", [smooth, few, patches])
-def test_the_bound_holds_up_to_nine_tenths(kind, dtype):
-    """Shortest windows that hardly meet, at the ends of the signal too."""
-    theta, length = 142.0, 4000
-    hop = 0.9 * theta
-    centers = np.arange(0.45 * theta, length - 1 + 0.54 * theta, hop)
-    assert length - 1 - centers[-1] <= 0.45 * theta
-    x = noise(1, length, dtype=dtype)
-    lengths = kind(256, theta, *([len(centers)] if kind is patches else []))
-    back, inverse = solved(x, centers, lengths, 256)
-    assert error(back, x) <= {torch.float32: 1e-4, torch.float64: 1e-9}[dtype]
-    assert inverse.converged
-
-
 def test_equal_lengths_take_one_step():
     """Then the preconditioner is the inverse itself: weighted overlap-add."""
     x = noise(1, 1000)
