@@ -1,6 +1,7 @@
 """The map of the rooms: a room imports only from rooms below it."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -87,3 +88,12 @@ def test_the_core_knows_no_files_no_settings_and_no_command_line():
         for node in ast.walk(tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 assert "--" not in node.value, f"{path}:{node.lineno} names a flag"
+
+
+def test_arrays_are_not_unpickled_and_yaml_is_read_by_its_safe_loader():
+    """Beside what the rules of ruff forbid."""
+    for path in FILES:
+        text = path.read_text(encoding="utf-8")
+        assert set(re.findall(r"allow_pickle=(\w+)", text)) <= {"False"}, path
+        assert not re.search(r"np\.load\((?!.*allow_pickle)", text), path
+        assert set(re.findall(r"yaml\.(\w*Loader)", text)) <= {"SafeLoader", "CSafeLoader"}, path

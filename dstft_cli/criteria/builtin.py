@@ -23,7 +23,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dstft_cli.criteria.base import Criterion, QuasiConvex, Slopes, frame_sum
+from dstft_cli.criteria.base import Criterion, Pool, QuasiConvex, Slopes, frame_sum
 from dstft_cli.errors import UsageError
 
 _BUCKETS = 1 << 20
@@ -222,19 +222,19 @@ class Kurtosis(Criterion):
 SEPARABLE = (Entropy, Renyi, Kurtosis, Concentration, L1L2, Hoyer, Lp)
 
 
-def rows_together(criteria: Sequence[Criterion], a: Tensor) -> list[Tensor]:
-    """`Criterion.rows` of several criteria, none of them ranked; each power of `a` is summed once."""
+def rows_together(criteria: Sequence[Criterion], a: Tensor, pool: Pool = frame_sum) -> list[Tensor]:
+    """Sums per frame of several criteria, none of them ranked; each power of `a` is pooled once."""
     powers: dict[float, Tensor] = {}
 
     def summed(q: float) -> Tensor:
         if q not in powers:
-            powers[q] = frame_sum(power(a, q))
+            powers[q] = pool(power(a, q))
         return powers[q]
 
     def rows(criterion: Criterion) -> Tensor:
         if isinstance(criterion, Ratio) and type(criterion).__module__ == __name__:
             return torch.stack([summed(criterion.q_a), summed(criterion.q_b)], dim=-1)
-        return criterion.rows(a)[0]
+        return (criterion.rows(a) if criterion.per_frame else criterion.pooled(a, pool))[0]
 
     return [rows(criterion) for criterion in criteria]
 

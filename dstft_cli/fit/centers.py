@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 
 from dstft_cli.stft import Samples
 
-FloatArray = NDArray[np.float64]
+Array = NDArray[np.float64]
 
+LEAST_IMPORTANCE = 1e-9  # of a variable, so that silence stays movable
 # of segments of a long signal, a sample of the whole
 _COUNT = 8
 _FEW_FRAMES = 8  # that each is to hold at least
@@ -30,12 +31,12 @@ _QUIET = 0.01  # of the signal's peak; a segment below it is silent
 _BLOCK = 1 << 16
 
 
-def uniform_centers(length: int, hop_length: float) -> FloatArray:
+def uniform_centers(length: int, hop_length: float) -> Array:
     """Centres `t_i = i·H`, samples, `[T]` with `T = 1 + ⌊N/H⌋`."""
     return np.arange(1 + int(length // hop_length), dtype=np.float64) * hop_length
 
 
-def centered_centers(length: int, hop_length: float, frames: int | None = None) -> FloatArray:
+def centered_centers(length: int, hop_length: float, frames: int | None = None) -> Array:
     """Centres `t_i = (N−1)/2 + (i − (T−1)/2)·H`, samples, `[T]`: frames in the middle of the signal.
 
     As many as fit, `T = 1 + ⌊(N−1)/H⌋`, so at most half a hop is left at either end; or so many.
@@ -46,8 +47,8 @@ def centered_centers(length: int, hop_length: float, frames: int | None = None) 
 
 
 def quadrature_weights(
-    centers: FloatArray, hop_length: float | None = None, length: int | None = None
-) -> FloatArray:
+    centers: Array, hop_length: float | None = None, length: int | None = None
+) -> Array:
     """Each frame's share of time, `[T]`: with these a sum over frames estimates an integral.
 
     `Δt_i = (t_{i+1} − t_{i−1})/2`. At the ends the first and last gap are continued outwards, so
@@ -68,10 +69,16 @@ def quadrature_weights(
     return np.asarray(shares / (shares.mean() if hop_length is None else hop_length))
 
 
-def weights_pull_back(gradient: FloatArray, hop_length: float) -> FloatArray:
-    """Gradient by the centres, from that by `quadrature_weights(centers, hop_length, length)`."""
-    padded = np.pad(gradient, 1, mode="edge")
-    return np.asarray((padded[:-2] - padded[2:]) / (2 * hop_length))
+@dataclass(frozen=True)
+class Placed:
+    """Centres, with the active constraint of each."""
+
+    centers: Array  # samples, `[T]`
+    held: NDArray[np.int8]  # one of the following, per frame
+
+
+# at the least or the greatest hop from the frame before; as far as the frames to come allow
+FREE, LEAST, MOST, LEFTMOST, RIGHTMOST = range(5)
 
 
 @dataclass(frozen=True)
@@ -81,69 +88,24 @@ class HopRange:
     low: float  # shortest and longest hop, samples, 0 < low ≤ high
     high: float
 
-    def covering(self, centers: FloatArray) -> FloatArray:
+    def covering(self, centers: Array) -> Array:
         """Window lengths that guarantee the overlap of these centres, samples, `[T]`."""
         ends = 2 * centers[:1], 2 * (self.length - 1 - centers[-1:])
         gaps = np.concatenate([ends[0], np.diff(centers), ends[1]])
         return np.asarray(np.maximum(gaps[:-1], gaps[1:]) / self.overlap)
 
+    def place(self, wishes: Array, lengths: Array) -> Placed:
+        """Centres nearest to the targets `[T]`, samples, under windows of these lengths `[T]`.
 
-@dataclass(frozen=True)
-class FreeHop:
-    """One hop H for all frames, in the middle of the signal (`centered_centers`)."""
-
-    range: HopRange  # of the hop
-    frames: int | None = None  # T, or None where it may follow the hop: T = 1 + ⌊(N−1)/H⌋
-
-    def centers(self, z: FloatArray) -> FloatArray:
-        """Centres `[T]`, samples, for `z = [ln H]`."""
-        return centered_centers(self.range.length, math.exp(float(z[0])), self.frames)
-
-    def pull_back(self, z: FloatArray, gradient: FloatArray) -> FloatArray:
-        """Gradient with respect to `z`, from that with respect to the centres `[T]`."""
-        leverage = np.arange(len(gradient)) - (len(gradient) - 1) / 2
-        return np.array([math.exp(float(z[0])) * float(leverage @ gradient)])
-
-    def bounds(self) -> tuple[FloatArray, FloatArray]:
-        """Range of `z`: that of the hop, within what keeps the number of frames."""
-        low, high = self.range.low, self.range.high
-        if self.frames is not None:
-            span = self.range.length - 1
-            low = max(low, span / self.frames * (1 + 1e-9))
-            high = max(min(high, span / max(self.frames - 1, 1)), low)
-        return np.array([math.log(low)]), np.array([math.log(high)])
-
-
-@dataclass(frozen=True)
-class Placed:
-    """Centres, with the active constraint of each."""
-
-    centers: FloatArray  # samples, `[T]`
-    held: NDArray[np.int8]  # one of the following, per frame
-
-
-# at the least or the greatest hop from the frame before; as far as the frames to come allow
-FREE, LEAST, MOST, LEFTMOST, RIGHTMOST = range(5)
-
-
-@dataclass(frozen=True)
-class FreeCenters:
-    """T free centres, each projected to the nearest position within the constraints.
-
-    From left to right, `t_i` is the target `y_i`, clipped to the hops allowed from `t_{i−1}` and to
-    positions from which the later frames can reach the end of the signal. Without an active constraint
-    `t_i = y_i`, and a target moves no other frame.
-    """
-
-    range: HopRange  # of the hops
-
-    def place(self, wishes: FloatArray, lengths: FloatArray) -> Placed:
-        """Centres nearest to the targets `[T]`, samples, under windows of these lengths `[T]`."""
+        From left to right, `t_i` is the target `y_i`, clipped to the hops allowed from `t_{i−1}` and to
+        positions from which the later frames can reach the end of the signal. Without an active
+        constraint `t_i = y_i`, and a target moves no other frame.
+        """
         # longest gaps, `[T+1]`: before the first frame, between frames, after the last
-        reach = self.range.overlap * lengths / 2
-        inner = np.minimum(reach[:-1] + reach[1:], self.range.high)
+        reach = self.overlap * lengths / 2
+        inner = np.minimum(reach[:-1] + reach[1:], self.high)
         caps = np.concatenate([reach[:1], inner, reach[-1:]])
-        low, end = self.range.low, float(self.range.length - 1)
+        low, end = self.low, float(self.length - 1)
         T = len(wishes)
         leftmost = (end - np.cumsum(caps[::-1])[::-1][1:]).tolist()
         rightmost = (end - low * np.arange(T - 1, -1, -1)).tolist()
@@ -163,9 +125,7 @@ class FreeCenters:
             placed[i], held[i] = at, by
         return Placed(np.array(placed), np.array(held, dtype=np.int8))
 
-    def pull_back(
-        self, placed: Placed, lengths: FloatArray, gradient: FloatArray
-    ) -> tuple[FloatArray, FloatArray]:
+    def pull_back(self, placed: Placed, lengths: Array, gradient: Array) -> tuple[Array, Array]:
         """Gradients with respect to targets and lengths, each `[T]`, from that of the centres."""
         T = len(gradient)
         carried, held = gradient.tolist(), placed.held.tolist()
@@ -183,10 +143,86 @@ class FreeCenters:
                     by_cap[i] += carried[i]
         caps = np.array(by_cap)
         caps[1:] -= np.cumsum(to_come)
-        reach = self.range.overlap * (lengths[:-1] + lengths[1:]) / 2
-        caps[1:-1][reach > self.range.high] = 0.0  # there the longest hop holds, not the windows
-        share = caps * (self.range.overlap / 2)
+        reach = self.overlap * (lengths[:-1] + lengths[1:]) / 2
+        caps[1:-1][reach > self.high] = 0.0  # there the longest hop holds, not the windows
+        share = caps * (self.overlap / 2)
         return np.array(by_wish), share[:-1] + share[1:]
+
+
+class Positions:
+    """Positions of the frames as variables `z` of a descent.
+
+    Attributes:
+        start, low, high: of the variables, `[V]`.
+        scale: root of their shares in the objective, `[V]`.
+    """
+
+    start: Array
+    low: Array
+    high: Array
+    scale: Array
+
+    def __init__(self, hops: HopRange, hop_length: float) -> None:
+        """`hop_length`: of the start, samples, in which frames weigh their share of time."""
+        self._hops, self._hop = hops, hop_length
+
+    def centers(self, z: Array, shortest: Array) -> Array:
+        """Centres `[T]`, samples; `shortest` length of each frame `[T]`."""
+        raise NotImplementedError
+
+    def pull_back(self, z: Array, shortest: Array, gradient: Array) -> tuple[Array, Array]:
+        """Gradients with respect to `z` and the shortest lengths, from that of the centres."""
+        raise NotImplementedError
+
+    def by_center(self, centers: Array, by_center: Array, by_weight: Array) -> Array:
+        """Gradient with respect to the centres, what they do to the weights of frames included."""
+        weights = quadrature_weights(centers, self._hop, self._hops.length)
+        padded = np.pad(by_weight, 1, mode="edge")
+        return weights * by_center + (padded[:-2] - padded[2:]) / (2 * self._hop)
+
+
+class FreeHop(Positions):
+    """`z = [ln H]`: one hop for all frames, in the middle of the signal (`centered_centers`)."""
+
+    def __init__(self, hops: HopRange, hop_length: float, start: Array, *, kept: bool) -> None:
+        """`kept`: as many frames as at the start; else as many as fit."""
+        super().__init__(hops, hop_length)
+        self._frames = len(start) if kept else None
+        low, high, last = hops.low, hops.high, max(len(start) - 1, 1)
+        if kept:
+            low = max(low, (hops.length - 1) / len(start) * (1 + 1e-9))
+            high = max(min(high, (hops.length - 1) / last), low)
+        self.low, self.high = np.log([low]), np.log([high])
+        self.start = np.log([(start[-1] - start[0]) / last or hop_length])
+        self.start = self.start.clip(self.low, self.high)
+        self.scale = np.array([max((len(start) - 1) / 2, 1.0)])
+
+    def centers(self, z: Array, shortest: Array) -> Array:
+        return centered_centers(self._hops.length, math.exp(float(z[0])), self._frames)
+
+    def pull_back(self, z: Array, shortest: Array, gradient: Array) -> tuple[Array, Array]:
+        leverage = np.arange(len(gradient)) - (len(gradient) - 1) / 2
+        by_hop = math.exp(float(z[0])) * float(leverage @ gradient)
+        return np.array([by_hop]), np.zeros_like(shortest)
+
+
+class FreeCenters(Positions):
+    """A target for each centre, in units of the hop; the centre is the nearest place allowed."""
+
+    def __init__(self, hops: HopRange, hop_length: float, start: Array, importance: Array) -> None:
+        super().__init__(hops, hop_length)
+        self.start = start / hop_length
+        self.low = np.zeros(len(start))
+        self.high = np.full(len(start), (hops.length - 1) / hop_length)
+        self.scale = np.sqrt(importance + LEAST_IMPORTANCE)
+
+    def centers(self, z: Array, shortest: Array) -> Array:
+        return self._hops.place(z * self._hop, shortest).centers
+
+    def pull_back(self, z: Array, shortest: Array, gradient: Array) -> tuple[Array, Array]:
+        placed = self._hops.place(z * self._hop, shortest)
+        by_wish, by_length = self._hops.pull_back(placed, shortest, gradient)
+        return by_wish * self._hop, by_length
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from dstft_cli.criteria import Criterion
-from dstft_cli.fit.centers import FreeCenters, FreeHop, quadrature_weights, weights_pull_back
+from dstft_cli.fit.centers import LEAST_IMPORTANCE, Positions
 from dstft_cli.fit.descent import Evaluated, Variables
 from dstft_cli.fit.evaluator import Evaluator, Slopes
 from dstft_cli.fit.path import FreeLengths
@@ -22,7 +22,6 @@ from dstft_cli.records import CriterionSummary, StopReason, Trajectory
 
 Array = NDArray[np.float64]
 
-_LEAST_IMPORTANCE = 1e-9  # of a variable, so that silence stays movable
 _CELLS_STEP = 1e-6  # relative, of the difference quotient by the number of cells
 
 
@@ -44,52 +43,13 @@ class Lengths:
     def __init__(self, free: FreeLengths, bounds: LengthBounds, importance: Array) -> None:
         self.free = free
         self._bounds = bounds
-        self.scale = np.sqrt(free.total(importance) + _LEAST_IMPORTANCE)
+        self.scale = np.sqrt(free.total(importance) + LEAST_IMPORTANCE)
         self.low = np.full(len(self.scale), math.log(bounds.low))
         self.high = np.full(len(self.scale), math.log(bounds.high))
 
     def row(self, z: Array) -> Array:
         """Lengths `[R]` or `[1]`, samples."""
         return np.clip(self.free.lengths(z), self._bounds.low, self._bounds.high)
-
-
-class Positions:
-    """Free frame positions: `ln H` of one hop, or a target for each centre in units of the hop."""
-
-    def __init__(
-        self, free: FreeHop | FreeCenters, hop_length: float, start: Array, importance: Array
-    ) -> None:
-        self._free = free
-        self._hop = hop_length
-        if isinstance(free, FreeHop):
-            self.low, self.high = free.bounds()
-            mean = (start[-1] - start[0]) / max(len(start) - 1, 1) or hop_length
-            self.start = np.clip(np.array([math.log(mean)]), self.low, self.high)
-            self.scale = np.array([max((len(start) - 1) / 2, 1.0)])
-        else:
-            self.start = start / hop_length
-            self.low = np.zeros(len(start))
-            self.high = np.full(len(start), (free.range.length - 1) / hop_length)
-            self.scale = np.sqrt(importance + _LEAST_IMPORTANCE)
-
-    def centers(self, z: Array, shortest: Array) -> Array:
-        """Centres `[T]`, samples; `shortest` length of each frame `[T]`."""
-        if isinstance(self._free, FreeHop):
-            return self._free.centers(z)
-        return self._free.place(z * self._hop, shortest).centers
-
-    def by_center(self, centers: Array, by_center: Array, by_weight: Array) -> Array:
-        """Gradient with respect to the centres, what they do to the weights of frames included."""
-        weights = quadrature_weights(centers, self._hop, self._free.range.length)
-        return weights * by_center + weights_pull_back(by_weight, self._hop)
-
-    def pull_back(self, z: Array, shortest: Array, gradient: Array) -> tuple[Array, Array]:
-        """Gradients with respect to `z` and the shortest lengths, from that of the centres."""
-        if isinstance(self._free, FreeHop):
-            return self._free.pull_back(z, gradient), np.zeros_like(shortest)
-        placed = self._free.place(z * self._hop, shortest)
-        by_wish, by_length = self._free.pull_back(placed, shortest, gradient)
-        return by_wish * self._hop, by_length
 
 
 class Objective:

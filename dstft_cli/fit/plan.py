@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dstft_cli.errors import UsageError
-from dstft_cli.fit.centers import FreeCenters, HopRange, centered_centers, uniform_centers
+from dstft_cli.fit.centers import HopRange, centered_centers, uniform_centers
 from dstft_cli.records import LARGEST_FFT, SHORTEST_WINDOW
 
 SMALLEST_FFT = 4  # two bins besides zero
@@ -63,7 +63,7 @@ class Plan:
             return centered_centers(length, self.hop_length)
         wishes = uniform_centers(length - 1, self.hop_length)
         shortest = np.full(len(wishes), self.bounds.low)
-        return FreeCenters(self.hops).place(wishes, shortest).centers
+        return self.hops.place(wishes, shortest).centers
 
     def tabulated_lengths(self, per_octave: int = LENGTHS_PER_OCTAVE) -> NDArray[np.float64]:
         """Log-spaced lengths over the whole range, `[M]`: so many per octave, fewer over many octaves."""

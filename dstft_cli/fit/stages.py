@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from dstft_cli.criteria import Criterion
 from dstft_cli.errors import UsageError
 from dstft_cli.fit.cells import CellEvaluator
-from dstft_cli.fit.centers import FreeCenters, FreeHop, HopRange
+from dstft_cli.fit.centers import FreeCenters, FreeHop, HopRange, Positions, centered_centers
 from dstft_cli.fit.descent import Schedule, descend
 from dstft_cli.fit.evaluator import Evaluator, Slopes
-from dstft_cli.fit.objective import Candidate, Lengths, Objective, Positions, State, Step, step_of
+from dstft_cli.fit.objective import Candidate, Lengths, Objective, State, Step, step_of
 from dstft_cli.fit.path import FreeLengths
 from dstft_cli.fit.plan import LENGTHS_PER_OCTAVE, Plan
 from dstft_cli.fit.problem import Problem
@@ -167,7 +167,7 @@ def search_hop(task: Task, now: State) -> State:
         count = 1 + math.ceil(_HOPS_PER_OCTAVE * math.log2(hops.high / hops.low))
         tried = np.geomspace(hops.low, hops.high, count)
     for hop in tried:
-        centers = FreeHop(hops).centers(np.array([math.log(hop)]))
+        centers = centered_centers(hops.length, hop)
         now, sums = _at_centers(task, now, centers, row)
         found.append(task.candidate(now.evaluator, row, sums))
         now = now.noted("search", found[-1])
@@ -356,13 +356,10 @@ def descend_positions(
     frames = evaluate(start.row, start.centers).frames
     assert frames is not None
     asked = task.problem.request
-    free: FreeHop | FreeCenters = FreeCenters(task.hops)
+    where, importance = (task.hops, task.plan.hop_length, start.centers), evaluator.frame_weights
+    positions: Positions = FreeCenters(*where, shares_of(importance, frames))
     if asked.hop_mode == "constant":  # the number of frames stays where lengths belong to them
-        kept = asked.window_mode in ("time", "time-frequency")
-        free = FreeHop(task.hops, len(start.centers) if kept else None)
-    positions = Positions(
-        free, task.plan.hop_length, start.centers, shares_of(evaluator.frame_weights, frames)
-    )
+        positions = FreeHop(*where, kept=asked.window_mode in ("time", "time-frequency"))
     lengths = _lengths(task, now) if lengths_move and asked.learns_lengths else None
     objective = Objective(evaluator, evaluate, start, lengths, positions)
     auto = "adam" if asked.hop_mode == "time" else "lbfgs"

@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dstft_cli.criteria import Criterion, Gini, Kurtosis, rows_together
+from dstft_cli.criteria import Criterion, Gini, Kurtosis, frame_sum, rows_together
 from dstft_cli.criteria.builtin import COARSE
 from dstft_cli.errors import UsageError
 from dstft_cli.fit.centers import Segments
@@ -186,7 +186,8 @@ class SweepEvaluator(Evaluator):
             for m, length in enumerate(lengths):
                 w = windows[m] if windows is not None else self._row(fractions, length)
                 a = self._cells(block, w)
-                found.append([row.sum(0).cpu().double().numpy() for row in self._rows_of(plain, a)])
+                rows = rows_together(plain, a, self._pool)
+                found.append([row.sum(0).cpu().double().numpy() for row in rows])
                 if ranking:
                     with locks[m]:
                         self._count(histograms[m], a)
@@ -213,33 +214,24 @@ class SweepEvaluator(Evaluator):
         sums = np.zeros((2, self._moments))
 
         def work(start: int, stop: int) -> Array:
-            a, da = self._powers(start, stop, lengths, 1)
-            both = self._total(a, da)
-            if self.half_ends and not self.criterion.per_frame:
-                both -= 0.5 * self._total(a[..., _ENDS], da[..., _ENDS])
-            return both
+            given = self._powers(start, stop, lengths, 1)
+            if self.criterion.per_frame:
+                rows, slopes = self.criterion.rows(*given)
+            else:
+                a, da = given
+                rows, slopes = self.criterion.pooled(a, self._pool, da)
+            assert slopes is not None
+            return np.asarray(torch.stack([rows.sum(0), slopes.sum(0)]).cpu().double().numpy())
 
         for part in self._drain("descent", work):
             sums += part
         self.evaluations += 1
         return self._weight * sums[0], self._weight * sums[1]
 
-    def _total(self, a: Tensor, da: Tensor) -> Array:
-        """Sums over cells and their derivatives, `[2, J]`."""
-        rows, slopes = self.criterion.rows(a, da)
-        assert slopes is not None
-        return np.asarray(torch.stack([rows.sum(0), slopes.sum(0)]).cpu().double().numpy())
-
-    def _rows_of(self, criteria: Sequence[Criterion], a: Tensor) -> list[Tensor]:
-        """Sums per frame of criteria without ranks."""
-        rows = rows_together(criteria, a)
-        if not self.half_ends:
-            return rows
-        ends = rows_together(criteria, a[..., _ENDS])
-        return [
-            row if criterion.per_frame else row - 0.5 * end
-            for criterion, row, end in zip(criteria, rows, ends, strict=True)
-        ]
+    def _pool(self, cells: Tensor) -> Tensor:
+        """Sum of the cells of each frame, those at the ends by half, `[n]`."""
+        sums = frame_sum(cells)
+        return sums - 0.5 * frame_sum(cells[..., _ENDS]) if self.half_ends else sums
 
     def _count(self, histogram: Tensor, a: Tensor) -> None:
         weights = torch.ones(a.shape[1], dtype=self.dtype, device=self.device)

@@ -44,20 +44,6 @@ def test_a_truncated_compressed_file_keeps_its_beginning(tmp_path):
                 np.testing.assert_allclose(signal.samples[:, inner], expected, rtol=0, atol=1e-6)
 
 
-def test_garbage_in_the_middle_is_one_line(tmp_path):
-    path = tmp_path / "broken"
-    for kind in ("FLAC", "OGG", "CAF"):
-        soundfile.write(path, stereo(80000), RATE, format=kind)
-        data = path.read_bytes()[:8000]
-        path.write_bytes(data + np.random.default_rng(4).bytes(path.stat().st_size - 8000))
-        try:
-            with load(path) as signal:
-                assert kind == "CAF" or len(signal.warnings) > 0
-                assert np.isfinite(signal.samples[:, :]).all()
-        except InputError as error:
-            assert "\n" not in str(error)  # noqa: PT017
-
-
 def warnings_of(path: Path, samples: np.ndarray, **options: object) -> tuple[str, ...]:
     soundfile.write(path, samples, RATE, subtype="FLOAT")
     with load(path, **options) as signal:  # type: ignore[arg-type]
@@ -91,8 +77,8 @@ def test_the_share_of_a_constant_offset(tmp_path):
     path, samples = tmp_path / "offset.wav", stereo(80000)
     rms = np.sqrt(np.mean(samples.astype(float) ** 2))
 
-    def share(offset: float, scale: float = 1 / 8, **options: object) -> float:
-        shifted = ((samples + offset * rms) * scale).astype(np.float32)
+    def share(offset: float, **options: object) -> float:
+        shifted = ((samples + offset * rms) / 8).astype(np.float32)
         soundfile.write(path, shifted, 8000, subtype="FLOAT")
         with load(path, **options) as signal:  # type: ignore[arg-type]
             return signal.dc_share
@@ -107,10 +93,6 @@ def test_the_share_of_a_constant_offset(tmp_path):
     with load(path) as mix, load(path, channel="all") as both:
         assert mix.dc_share < 1e-3
         assert both.dc_share == pytest.approx(1 / 2, abs=1e-2)
-    assert share(3, scale=1e-25) == 0  # squares underflow
-    soundfile.write(path, np.full(1000, 0.5, np.float32), 8000, subtype="FLOAT")
-    with load(path) as signal:
-        assert signal.dc_share == 1
 
 
 def test_channels_that_cancel_in_the_mix_are_warned_of(tmp_path):

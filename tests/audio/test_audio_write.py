@@ -3,9 +3,6 @@
 import errno
 import io
 import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -85,26 +82,3 @@ def test_a_full_device():
     with open("/dev/full", "wb", buffering=0) as file, pytest.raises(OSError, match="space") as e:
         write_audio(file, blocks(), samples=5000, sample_rate=8000, channels=2)
     assert e.value.errno == errno.ENOSPC
-
-
-LIMITED = """
-import resource, signal, sys
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (10000, 10000))
-sys.path.insert(0, sys.argv[1])
-import test_audio_write
-for container in ("WAV", "RF64"):
-    try:
-        test_audio_write.write(test_audio_write.Path(sys.argv[2] + container), container=container)
-    except OSError as error:
-        print(error.errno)
-"""
-
-
-@pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="limits of POSIX")
-def test_the_reason_of_a_failed_write_is_told(tmp_path):
-    given = [str(Path(__file__).parent), str(tmp_path / "a")]
-    done = subprocess.run(
-        [sys.executable, "-c", LIMITED, *given], stdout=subprocess.PIPE, text=True
-    )
-    assert done.stdout == f"{errno.EFBIG}\n" * 2

@@ -1,34 +1,11 @@
-"""Criteria that end their process, or wait until they may go on.
-
-How often processes end is counted in the folder `DEATHS` names.
-"""
+"""Criteria that wait until they may go on, or print."""
 
 import os
-import signal
 import time
 from contextlib import suppress
 from pathlib import Path
 
 from dstft_cli.criteria.builtin import Entropy
-
-
-class Deadly(Entropy):
-    """Kills its process, every time."""
-
-    def moments(self, a):
-        folder = Path(os.environ["DEATHS"])
-        folder.mkdir(exist_ok=True)
-        (folder / f"{type(self).__name__}-{os.getpid()}").touch()
-        signal.raise_signal(signal.SIGKILL)
-
-
-class DeadlyOnce(Deadly):
-    """Kills the first process that uses it."""
-
-    def moments(self, a):
-        if not list(Path(os.environ["DEATHS"]).glob("DeadlyOnce-*")):
-            super().moments(a)
-        return Entropy.moments(self, a)
 
 
 class Gated(Entropy):

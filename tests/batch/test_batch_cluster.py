@@ -120,21 +120,3 @@ def test_errors_come_back_from_the_cluster_and_a_scheduler_that_is_none(cluster,
         done = batch(path, "--scheduler", address, "--set", option)
         assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
         assert words in done.stderr
-
-
-def test_a_scheduler_that_ends_is_one_line_and_the_jobs_go_on_without_it(cluster, tmp_path):
-    clips(tmp_path / "in", JOBS)
-    path, out = config(tmp_path, TEXT), tmp_path / "out"
-    run = start(path, "--scheduler", cluster.address, "--no-report")
-    cluster.gate.let_pass(2)
-    wait_for(lambda: len(journal(out)) >= 2 or run.poll() is not None)
-    cluster.processes[0].kill()
-    _, stderr = run.communicate(timeout=PATIENCE)
-    assert run.returncode == 1
-    last = stderr.splitlines()[-1]
-    assert last.startswith("dstft: ")
-    assert "scheduler" in last
-    assert "Traceback" not in stderr
-    assert "distributed" not in stderr
-    in_process(path, "--no-report")
-    assert len(results(out)) == JOBS

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dstft_cli.batch import from_list, make_plan, read_config
+from dstft_cli.batch import make_plan, read_config
 from dstft_cli.batch.config import FIELDS, JOB_KEYS, TOP_KEYS
 from dstft_cli.batch.plan import Template
 from dstft_cli.errors import UsageError
@@ -158,15 +158,6 @@ def test_braces_numbers_and_folders_in_templates(tmp_path):
     path.write_text(f"{JOBS}output_folder: {tmp_path / 'elsewhere'}")
     plan = make_plan(read_config(path))
     assert plan.place(plan.jobs[0]) == tmp_path / "elsewhere" / "a-dstft"
-
-
-def test_a_list_of_inputs_is_taken_as_it_is():
-    plan = make_plan(from_list(["a*.wav", "-b.wav", "sub/c.wav"], "--from -", ["seed=3"]))
-    assert [job.output for job in plan.jobs] == ["a*-dstft", "-b-dstft", "c-dstft"]
-    assert plan.variants[0].settings.seed == 3
-    assert plan.source(plan.jobs[1]) == str(Path.cwd() / "-b.wav")
-    with pytest.raises(UsageError, match="names no inputs"):
-        from_list([], "--from -")
 
 
 def test_a_config_cannot_multiply_out_without_limit(tmp_path, monkeypatch):

@@ -76,17 +76,6 @@ def test_paths_and_patterns_name_each_file_once(files, tree):
         files("*.mp3")
 
 
-def test_any_number_of_double_stars_is_one(files, tree):
-    folder = tree
-    for _ in range(12):
-        folder /= "x"
-        folder.mkdir()
-    (folder / "deep.wav").touch()
-    once = files("**/deep.wav")
-    assert files("**/**/**/**/**/**/deep.wav") == once
-    assert [path for path, _ in files("**/x/**/x/**/x/**/x/**/deep.wav")] == [once[0][0]]
-
-
 def test_links_that_go_in_circles_are_not_followed_around(files, tree):
     for name in ("a/x", "b/low.wav", "top.wav"):
         (tree / "to" / name).parent.mkdir(parents=True, exist_ok=True)

@@ -7,13 +7,11 @@ import re
 import shutil
 import signal
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from batch.batch_example import (
-    ENVIRONMENT,
     PATIENCE,
     SETTINGS,
     Gate,
@@ -58,16 +56,6 @@ def group(pid: int) -> set[int]:
 def wait_for_the_end_of(pid: int) -> None:
     """All processes of the group `pid` end by themselves."""
     wait_for(lambda: not group(pid))
-
-
-def used(pid: int) -> float:
-    """Seconds that the living processes of the group `pid` have spent on processors."""
-    ticks = 0
-    for member in group(pid):
-        with suppress(OSError):
-            fields = Path(f"/proc/{member}/stat").read_text().rpartition(")")[2].split()
-            ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 needs_proc = pytest.mark.skipif(
@@ -136,52 +124,6 @@ def test_interrupted_it_ends_and_says_how_to_resume(tmp_path, reference, number)
     assert leftovers(tmp_path) == []
     in_process(path, "--no-report")
     assert results(out) == reference
-
-
-@pytest.mark.slow
-@needs_proc
-def test_interrupted_at_the_very_start(tmp_path):
-    clips(tmp_path / "in", 2)
-    for seconds in (0.15, 0.3, 0.5, 0.9, 2.0):
-        run = start(config(tmp_path, TEXT))
-        wait_for(lambda: used(run.pid) >= seconds or run.poll() is not None)  # noqa: B023
-        assert run.poll() is None, run.communicate()
-        os.killpg(run.pid, signal.SIGINT)
-        _, stderr = run.communicate(timeout=PATIENCE)
-        assert run.returncode in (130, -signal.SIGINT)
-        if run.returncode == 130:
-            assert stderr.startswith("dstft: interrupted")
-            assert stderr.count("\n") == 1
-        wait_for_the_end_of(run.pid)
-
-
-@pytest.mark.slow
-def test_a_job_that_kills_its_worker_costs_itself_alone(tmp_path, reference):
-    clips(tmp_path / "in", 3)
-    text = """
-output: out/{criterion}-{stem}
-jobs:
-  - input: in/clip00.wav
-    criterion: batch_criteria:Deadly
-  - input: in/clip01.wav
-    criterion: batch_criteria:DeadlyOnce
-  - input: in/*.wav
-"""
-    environment = {**ENVIRONMENT, "DEATHS": str(tmp_path / "deaths")}
-    done = batch(config(tmp_path, text), "--no-report", "--workers", 2, env=environment)
-    assert done.returncode == 1
-    ends = {line["output"]: line for line in journal(tmp_path / "out")}
-    assert {name for name, line in ends.items() if line["status"] == "failed"} == {
-        "batch_criteria:Deadly-clip00"
-    }
-    assert len(ends) == 5
-    assert "SIGKILL" in ends["batch_criteria:Deadly-clip00"]["error"]
-    deaths = sorted(path.name.partition("-")[0] for path in (tmp_path / "deaths").iterdir())
-    assert deaths == ["Deadly", "Deadly", "DeadlyOnce"]
-    assert leftovers(tmp_path) == []
-    found = results(tmp_path / "out")
-    assert len(found) == 4
-    assert found["entropy-clip02"][1] == reference["clip02"][1]
 
 
 def test_inputs_from_a_pipe_whatever_their_names(tmp_path, monkeypatch):

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from benchmarks import peer
 from benchmarks.__main__ import main
 from benchmarks.catalogue import CATALOGUE
 from benchmarks.growth import Growth
@@ -88,16 +87,6 @@ def test_a_benchmark_that_fails_is_named_and_the_others_run(fake, tmp_path, caps
     assert not (tmp_path / "docs").exists(), "a picture of nothing was drawn"
 
 
-def test_quick_sizes_are_smaller_and_given_ones_win(fake):
-    seen: list[tuple[Any, ...]] = []
-    fake("speed", lambda report, *sizes: seen.append(sizes))
-    for arguments in ([], ["--quick"], ["--quick", "--seconds", "5"]):
-        assert main(["speed", *arguments]) == 0
-    assert seen[0] == (180, 7)
-    assert seen[1][0] < 10
-    assert seen[2] == (5.0, seen[1][1])
-
-
 def test_wrong_options_are_refused(capsys):
     for arguments, message in (
         (["sped"], "'sped' is unknown"),
@@ -110,19 +99,3 @@ def test_wrong_options_are_refused(capsys):
         with pytest.raises(SystemExit, match="2"):
             main(arguments)
         assert message in capsys.readouterr().err
-
-
-def test_an_absent_peer_is_skipped_loudly(tmp_path, monkeypatch, capsys):
-    from benchmarks import evaluation
-
-    monkeypatch.setitem(sys.modules, "dstft", None)
-    assert peer.load() is None
-    monkeypatch.setattr(evaluation, "CASES", evaluation.CASES[:1])
-    page = tmp_path / "PAGE.md"
-    assert main(["evaluation", "--seconds", "0.5", "--rounds", "1", "-o", str(page)]) == 0
-    assert f"NOT MEASURED: evaluations of the peer's layer: {peer.ABSENT}" in (
-        capsys.readouterr().out
-    )
-    text = page.read_text(encoding="utf-8")
-    assert f"- evaluation: evaluations of the peer's layer: {peer.ABSENT}" in text
-    assert re.findall(r"\| constant +\| one +\| (\S+)", text) == ["dstft", "autograd"]

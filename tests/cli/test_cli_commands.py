@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from dstft_cli.cli import main, summary
+from dstft_cli.cli import main
 
 from .conftest import RATE
 
@@ -20,12 +20,6 @@ QUICK = ("--n-fft", "256", "--hop-length", "32", "--no-figures", "-q")
 
 def listing(folder: Path) -> set[Path]:
     return set(folder.rglob("*"))
-
-
-def edit(path: str, change) -> None:
-    record = json.loads(Path(path).read_text(encoding="utf-8"))
-    change(record)
-    Path(path).write_text(json.dumps(record))
 
 
 @pytest.fixture(scope="module")
@@ -69,37 +63,6 @@ def test_sweep_prints_a_table_and_a_verdict(folder, dstft):
     assert f"Use n_fft {entry['best']['n_fft']} " in verdict
     assert (empty, place, printed.err) == ("", "results in a-sweep", "")
     assert dstft("sweep", "a.wav", "-q", "--force", "--no-figures").out == ""
-
-
-def test_sweep_verdicts():
-    record = {
-        "input": {"sample_rate": 8000, "seconds": 2.0},
-        "settings": {"criterion_fmin": 100.0, "criterion_fmax": None},
-        "looked_at": 0.25,
-        "window_length": {"min": 16.0, "max": 1024.0},
-    }
-    entry = {
-        "name": "entropy",
-        "unit": "nats",
-        "best": {"win_length": 1024.0, "n_fft": 2048, "value": 5.0},
-        "usual": {"value": 6.0, "loss": 1.0},
-        "good_enough": {"min": 900.0, "max": 1024.0},
-        "off_by_two": 0.2,
-        "spread": 0.02,
-        "matters": "a lot",
-    }
-    text = "\n".join(summary.sweep_lines({**record, "criteria": [entry]}, None))
-    for part in (
-        *("from 0.5 s of 2 s", "from 100 Hz on", "2.7 times as many cells", "22% more cells"),
-        *("half of the best", "the longest of the sweep", "the usual 2048 loses 1.0 nats"),
-    ):
-        assert part in text, text
-    none = {**entry, "matters": "not at all", "usual": None, "off_by_two": None}
-    text = "\n".join(summary.sweep_lines({**record, "criteria": [none]}, Path("o")))
-    assert "loses 0.020 nats" in text
-    assert "not tried" in text
-    assert "everything" in text
-    assert text.endswith("results in o")
 
 
 def test_sweep_takes_what_concerns_it(folder, dstft, refused):
@@ -166,21 +129,6 @@ def test_apply_refuses(place, dstft, refused):
     ):
         assert words in refused("apply", *arguments, code=code), arguments
     assert listing(place) == before
-
-
-def test_apply_of_broken_records(place, refused):
-    record = Path("constant/result.json")
-    whole = record.read_text()
-    for change in (
-        lambda r: r.pop("settings"),
-        lambda r: r["settings"].update(power=-1),
-        lambda r: r["settings"].update(hop_length=None),
-    ):
-        edit("constant/result.json", change)
-        assert "constant/result.json" in refused("apply", "constant", "a.wav", code=1)
-        record.write_text(whole)
-    Path("constant/parameters.npz").unlink()
-    assert "constant/parameters.npz" in refused("apply", "constant", "a.wav", code=1)
 
 
 # reconstruct

@@ -1,8 +1,5 @@
 """`dstft optimize`: what reaches the job, and what goes to which stream."""
 
-import json
-
-import pytest
 from settings.example import EXAMPLES
 
 from dstft_cli.settings import OPTIONS, Length, Settings
@@ -76,15 +73,6 @@ def test_input_with_a_leading_dash(calls, dstft):
     dstft("optimize", "-")
     dstft("optimize", "\udcff.wav")  # a name that is not UTF-8
     assert [call.source for call in calls] == ["-a.wav", "-", "\udcff.wav"]
-
-
-@pytest.mark.parametrize(
-    "option", [["--json"], ["--npy", "-"], ["--png", "-"], ["--emit", "scipy"]]
-)
-def test_stdout_carries_the_data_alone(calls, dstft, option):
-    printed = dstft("optimize", "a.wav", *option)
-    assert json.loads(printed.out) == {"data": 1}
-    assert printed.err.startswith("warning: ")
 
 
 def test_wrong_usage(calls, refused):

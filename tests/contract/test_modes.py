@@ -1,21 +1,10 @@
 """Every mode, criterion and optimizer on one short sound, checked by the definitions."""
 
-import math
-
 import numpy as np
 import pytest
 import soundfile
 
-from .support import (
-    CONSTANT,
-    CRITERIA,
-    HOP_MODES,
-    TIME,
-    WINDOW_MODES,
-    read,
-    recomputed,
-    run,
-)
+from .support import CONSTANT, CRITERIA, HOP_MODES, WINDOW_MODES, read, recomputed, run
 
 SMALL = ("--n-fft", "128", "--hop-length", "32", "--no-figures", "--force", "-o", "out", "-q")
 SMALL += ("--scope", "plane")
@@ -79,23 +68,3 @@ def test_options_of_the_criterion(folder, x):
             told = written.record
             assert told["stop_reason"] == "fixed"
             assert told["criterion"]["start"] == pytest.approx(written.final, rel=1e-6)
-
-
-def test_smoothness_lessens_variation(folder):
-    variation = []
-    for strength in ("0", "0.1", "10"):
-        run("optimize", "a.wav", *TIME, *SMALL[4:], "--smoothness", strength)
-        assert read("out").settings["smoothness"] == float(strength)
-        logs = np.log(read("out").parameters["window_length"])
-        variation.append(np.abs(np.diff(logs)).sum())
-    assert variation[0] >= variation[1] >= variation[2]
-    assert variation[0] > variation[2]
-
-
-def test_double_precision(folder, x):
-    run("optimize", "a.wav", *TIME, *SMALL[4:], "--dtype", "float64", "--threads", "1")
-    written = read("out")
-    assert (written.settings["dtype"], written.settings["threads"]) == ("float64", 1)
-    assert written.final == pytest.approx(recomputed(written, x)[1], rel=1e-9)
-    assert written.spectrogram.dtype == np.float32
-    assert math.isfinite(written.final)

@@ -3,10 +3,7 @@
 import io
 import json
 import os
-import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +13,7 @@ import soundfile
 from dstft_cli.cli import main
 from tests.batch.batch_example import InProcess
 
-from .support import CONSTANT, FIXED, RATE, N, command, environment, process, read, refused, run
+from .support import CONSTANT, FIXED, RATE, N, process, read, refused, run
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -149,29 +146,3 @@ def test_a_reader_that_leaves_stops_no_work(folder, monkeypatch, stream, line, c
     found = {path.name for path in listing(folder) - before}
     assert set(written) <= found
     assert bool(written) == bool(found)
-
-
-@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
-def test_interrupt_leaves_nothing(folder):
-    n = np.arange(20 * RATE)
-    soundfile.write("long.wav", 0.3 * np.sin(n * 0.3) + 0.1 * np.sin(n**1.5 * 1e-3), RATE)
-    before = listing(folder)
-    options = ["--window-mode", "time", "--n-fft", "1024", "--hop-length", "16", "--optimizer"]
-    options += ["adam", "--max-steps", "100000", "--no-search", "-v", "-o", "out"]
-    running = subprocess.Popen(
-        command("optimize", "long.wav", *options),
-        cwd=folder,
-        env=environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
-    assert running.stderr is not None
-    running.stderr.readline()  # it is at work, for longer than anyone waits
-    time.sleep(0.5)
-    running.send_signal(signal.SIGINT)
-    err = running.stderr.read().decode()
-    running.stderr.close()
-    assert running.wait(120) == 130
-    assert err.splitlines()[-1].startswith("dstft: ")
-    assert listing(folder) == before

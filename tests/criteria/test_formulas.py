@@ -74,26 +74,6 @@ def test_one_full_cell_is_as_sparse_as_can_be_and_equal_cells_are_not_sparse():
         assert criterion.direction == ("maximize" if name in HIGHER_IS_SPARSER else "minimize")
 
 
-def test_scores_fall_as_values_get_better():
-    for name in CRITERIA:
-        criterion = resolve(name)
-        planes = [plane(seed) ** (0.2 + seed / 10) for seed in range(20)]  # from even to peaked
-        values = [value(criterion, a) for a in planes]
-        scores = np.array([float(criterion.score(sums_of(criterion, a), CELLS)) for a in planes])
-        better = np.argsort(values)
-        better = better[::-1] if name in HIGHER_IS_SPARSER else better
-        assert (np.diff(scores[better]) > 0).all(), name
-
-
-def test_slopes_are_the_derivatives_of_the_moments():
-    for name, order in (*((name, None) for name in CRITERIA if name != "gini"), *ORDERS):
-        criterion, a = resolve(name, order), plane()
-        leaf = a.clone().requires_grad_()
-        for moment, slope in zip(criterion.moments(leaf), criterion.slopes(a), strict=True):
-            (expected,) = torch.autograd.grad(moment.sum(), leaf)
-            torch.testing.assert_close(torch.as_tensor(slope).expand(SHAPE).double(), expected)
-
-
 def test_rows_hold_the_derivative_along_a_change():
     a = plane()
     da = a * torch.from_numpy(np.random.default_rng(9).uniform(-1, 1, SHAPE))
@@ -115,34 +95,6 @@ def test_rows_do_not_mix_frames_and_several_criteria_share_a_pass():
         alone = torch.cat([criterion.rows(a[:, i : i + 1])[0] for i in range(SHAPE[1])])
         torch.testing.assert_close(criterion.rows(a)[0], alone, rtol=1e-13, atol=0)
         torch.testing.assert_close(rows, alone, rtol=1e-13, atol=0)
-
-
-def test_gradients_of_scores():
-    for name in CRITERIA:
-        criterion = resolve(name)
-        sums = sums_of(criterion, plane()).numpy()
-        score, gradient = criterion.score_gradient(sums, CELLS)
-        assert score == float(criterion.score(torch.from_numpy(sums), CELLS))
-        for j in range(len(sums)):
-            step = np.zeros(len(sums))
-            step[j] = 1e-6 * abs(sums[j])
-            up, down = (criterion.score_gradient(sums + s * step, CELLS)[0] for s in (1, -1))
-            assert gradient[j] == pytest.approx((up - down) / (2 * step[j]), rel=1e-5), name
-
-
-def test_multipliers_and_tangents_are_those_of_the_score():
-    """At the tangent's point the score has the gradient `(λ, −1)`, but for a positive factor."""
-    for name, order in (*((name, None) for name in CRITERIA), *ORDERS):
-        criterion = resolve(name, order)
-        if not isinstance(criterion, QuasiConvex):
-            assert name in ("kurtosis", "gini")
-            continue
-        for multiplier, least in ((2.5, 0.3), (9.0, 4.0)):
-            a, b = criterion.tangent(multiplier, least)
-            assert multiplier * a - b == pytest.approx(least)
-            _, gradient = criterion.score_gradient(np.array([a, b]), CELLS)
-            assert -gradient[0] / gradient[1] == pytest.approx(multiplier), name
-            assert float(criterion.multiplier(np.array(b / a))) == pytest.approx(multiplier), name
 
 
 def test_the_tangent_bounds_every_score_of_its_half_plane():
@@ -175,14 +127,6 @@ def test_silent_frames_and_empty_cells_are_finite():
             _, gradient = criterion.score_gradient(rows.sum(0).numpy(), CELLS)
             assert np.isfinite(gradient).all(), name
             assert slopes[2].tolist() == [0.0] * criterion.sums_per_frame, name
-
-
-def test_kurtosis_is_a_mean_over_frames_of_whatever_level():
-    levels = torch.logspace(-12, 12, SHAPE[1], dtype=torch.float64)[None, :, None]
-    expected = criterion_value("kurtosis", plane().numpy())
-    kurtosis = resolve("kurtosis")
-    assert value(kurtosis, plane() * levels) == pytest.approx(expected, rel=1e-9)
-    assert value(kurtosis, (plane() * levels).float()) == pytest.approx(expected, rel=1e-5)
 
 
 def test_gini_weighs_frames_and_counts_in_any_order():

@@ -13,13 +13,7 @@ import torch
 
 from dstft_cli.experiments import classification, hops, tracking, windows
 from dstft_cli.experiments.hops import CASES, Placed
-from dstft_cli.experiments.signals import (
-    CLASSES,
-    read_classes,
-    sounds,
-    swinging_tone,
-    wandering_tones,
-)
+from dstft_cli.experiments.signals import CLASSES, read_classes, swinging_tone, wandering_tones
 from dstft_cli.experiments.training import Spread, shown, spread, verdict
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -146,16 +140,6 @@ def test_classification_with_a_learned_window_beats_the_window_it_starts_from():
     assert found.settings["classes"] == list(CLASSES)
 
 
-def test_the_same_seed_gives_the_same_numbers_on_any_threads():
-    small = replace(TRACKING, grid=(48.0,), steps=5)
-    runs = [tracking.run(seed, threads, None, small) for seed, threads in ((1, 1), (1, 2), (2, 1))]
-    one, two, other = (run.figures["10 dB"] for run in runs)
-    assert one["joint"]["scores"] == two["joint"]["scores"]
-    assert one["fixed"][0]["scores"] == two["fixed"][0]["scores"]
-    assert one["joint"]["trajectories"] == two["joint"]["trajectories"]
-    assert one["joint"]["scores"] != other["joint"]["scores"]
-
-
 def test_wandering_tones_have_their_frequency_and_their_noise():
     generator = torch.Generator().manual_seed(0)
     signals, frequency = wandering_tones(4, 2000, 1000.0, 80.0, generator)
@@ -171,17 +155,6 @@ def test_wandering_tones_have_their_frequency_and_their_noise():
     )
     ratio = clean.square().mean() / (noisy - clean).square().mean()
     assert 10 * math.log10(ratio) == pytest.approx(3.0, abs=0.2)
-
-
-def test_sounds_differ_in_class_and_have_unit_power():
-    signals, labels = sounds(3, 2048, 4000.0, 0.0, torch.Generator().manual_seed(0))
-    assert signals.shape == (27, 2048)
-    assert labels.tolist() == [label for label in range(9) for _ in range(3)]
-    torch.testing.assert_close(signals.square().mean(-1), torch.ones(27))
-    crest = signals.abs().amax(-1).reshape(9, 3).mean(-1)
-    assert (crest[4:6] > crest[:4].max() + 0.5).all()  # bursts stand out
-    spectrum = torch.fft.rfft(signals[6:9] * torch.hann_window(2048)).abs()  # fast rise
-    assert (spectrum > 0.3 * spectrum.amax(-1, keepdim=True)).sum(-1).min() > 200
 
 
 def test_recordings_become_pieces_of_unit_power_on_one_side_each(tmp_path):

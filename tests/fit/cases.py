@@ -7,13 +7,10 @@ import numpy as np
 
 from dstft_cli.fit import Request, fit
 from dstft_cli.fit.sweep import sweep as sweep_request
-from dstft_cli.records import Result, Sweep
+from dstft_cli.records import HOP_MODES, WINDOW_MODES, Result, Sweep
 
 CRITERIA = ("entropy", "renyi", "kurtosis", "concentration", "l1l2", "hoyer", "lp", "gini")
-WINDOWS = ("hann", "blackman", "nuttall", "gaussian", "kaiser")
-NORMALIZATIONS = ("energy", "amplitude", "none")
-WINDOW_MODES = ("fixed", "constant", "time", "frequency", "time-frequency")
-HOP_MODES = ("fixed", "constant", "time")
+
 MODES = [(window_mode, hop_mode) for window_mode in WINDOW_MODES for hop_mode in HOP_MODES]
 DEFAULTS: dict[str, Any] = {
     **dict.fromkeys(Request.__dataclass_fields__),

@@ -37,13 +37,29 @@ def in_band(result, samples) -> np.ndarray:
     return X.abs().numpy()[:, inside].transpose(0, 2, 1) ** 2
 
 
+class OnePlus:
+    """A criterion whose moments are not zero where the transform is: cells outside must not be there."""
+
+    direction = "minimize"
+
+    def moments(self, a):
+        return 1.0 + a, (1.0 + a) ** 2
+
+    def value(self, sums, cells):
+        return sums[..., 0] ** 2 / sums[..., 1] / cells
+
+
 @each("mode", MODES)
-@each("criterion", CRITERIA)
+@each("criterion", (*CRITERIA, OnePlus()))
 def test_the_value_is_that_of_the_bins_within(criterion, mode):
     if criterion == "kurtosis" and "frequency" in mode:
         return  # it has no such mode
     found = optimize(SIGNAL, RATE, window_mode=mode, criterion=criterion, **INSIDE, **OPTIONS)
-    expected = criterion_value(criterion, in_band(found, SIGNAL))
+    a = in_band(found, SIGNAL)
+    if isinstance(criterion, str):
+        expected = criterion_value(criterion, a)
+    else:
+        expected = (1 + a).sum() ** 2 / ((1 + a) ** 2).sum() / a.size
     close = 1e-5 if criterion == "gini" else 1e-8
     assert found.criterion.final == pytest.approx(expected, rel=close)
 
@@ -61,25 +77,6 @@ def test_moved_frames_are_judged_within_the_band(hop_mode):
     assert found.criterion.final == pytest.approx(expected, rel=1e-8)
 
 
-class OnePlus:
-    """A criterion whose moments are not zero where the transform is: cells outside must not be there."""
-
-    direction = "minimize"
-
-    def moments(self, a):
-        return 1.0 + a, (1.0 + a) ** 2
-
-    def value(self, sums, cells):
-        return sums[..., 0] ** 2 / sums[..., 1] / cells
-
-
-@each("mode", MODES)
-def test_a_criterion_of_ones_own_counts_no_cell_outside(mode):
-    found = optimize(SIGNAL, RATE, window_mode=mode, criterion=OnePlus(), **INSIDE, **OPTIONS)
-    a = 1.0 + in_band(found, SIGNAL)
-    assert found.criterion.final == pytest.approx(a.sum() ** 2 / (a**2).sum() / a.size, rel=1e-8)
-
-
 def test_lengths_outside_follow_those_within():
     options = {"window_mode": "frequency", "smoothness": 0.0, **INSIDE, **OPTIONS}
     found = optimize(SIGNAL, RATE, **options)
@@ -92,7 +89,7 @@ def test_lengths_outside_follow_those_within():
 @each("n_fft", [None, 1024])
 def test_a_band_finds_the_window_of_what_lies_in_it(n_fft):
     """Quick whistles of 2 to 3 kHz alone, and with a steady hum ten times as loud."""
-    t = np.arange(round(2 * RATE)) / RATE
+    t = np.arange(round(RATE)) / RATE
     local = t % 0.25
     whistle = np.sin(2 * np.pi * (2000 * local + 4000 * local**2)) * (local < 0.12)
     noisy = whistle + 10 * np.sin(2 * np.pi * 90 * t)
@@ -103,13 +100,6 @@ def test_a_band_finds_the_window_of_what_lies_in_it(n_fft):
     best = float(alone.window_length[0, 0])
     assert float(banded.window_length[0, 0]) == pytest.approx(best, rel=0.1)
     assert float(everything.window_length[0, 0]) > 3 * best
-
-
-def test_n_fft_auto_holds_a_few_bins_of_a_narrow_band():
-    samples = np.random.default_rng(4).standard_normal(40000)
-    found = optimize(samples, RATE, criterion_fmin=1000.0, criterion_fmax=1020.0)
-    seen = Band(1000.0, 1020.0).bins(found.n_fft, RATE)
-    assert seen.stop - seen.start >= 4
 
 
 @each(
@@ -136,15 +126,6 @@ def test_the_ends_belong_to_the_band():
     assert band_within(0.0, 4000.0, 8000.0).bins(17, 8000.0) == slice(0, 9)
 
 
-def test_what_bins_cover_of_a_band():
-    band = Band(1000.0, 1100.0)
-    assert band.covered(80, 8000.0) == 2.0  # bins at 1000 and 1100 Hz
-    assert band.covered(80, 8000.0, half_ends=True) == 1.0
-    assert band.covered(160, 8000.0) == 1.5
-    assert Band(1000.0, 1050.0).covered(80, 8000.0, half_ends=True) == 2.0  # one bin is whole
-    assert Band().covered(80, 8000.0) == 1.0
-
-
 def test_a_band_too_narrow_for_the_signal_is_told_with_how_wide_it_is_to_be():
     """Four bins within 1 Hz are a second of samples each, of a signal of one and a half."""
     samples = np.random.default_rng(1).standard_normal(12_000)
@@ -152,16 +133,17 @@ def test_a_band_too_narrow_for_the_signal_is_told_with_how_wide_it_is_to_be():
     assert note == Note("band_too_narrow", "criterion_fmin criterion_fmax", 32000.0, 10.7)
     wider = optimize(samples, 8000.0, criterion_fmin=1000.0, criterion_fmax=1010.7)
     assert "band_too_narrow" not in kinds(wider)
+    seen = Band(1000.0, 1010.7).bins(wider.n_fft, RATE)
+    assert seen.stop - seen.start >= 4
 
 
-@each("criterion", ["renyi", "l1l2"])
-def test_windows_that_spread_soft_calls_beyond_the_band_are_told(criterion):
+def test_windows_that_spread_soft_calls_beyond_the_band_are_told():
     """One call in four is loud: the others are quieter within the band under windows of 2.5 ms."""
     rng = np.random.default_rng(0)
-    x = 0.003 * rng.standard_normal(20_000)
+    x = 0.003 * rng.standard_normal(10_000)
     n = np.arange(1200)
     call = np.hanning(1200) * np.sin(2 * np.pi * (1500 * n + 0.02 * n**2) / RATE)
-    for number, at in enumerate(range(800, 18_000, 2000)):
+    for number, at in enumerate(range(800, 8_800, 2000)):
         x[at : at + 1200] += call * (1.0 if number % 4 == 0 else 0.1)
     options = {"window_mode": "time", "n_fft": 512, "hop_length": 10, "win_length_min": 20}
     band = {"criterion_fmin": 1300.0, "criterion_fmax": 1800.0}
@@ -169,6 +151,6 @@ def test_windows_that_spread_soft_calls_beyond_the_band_are_told(criterion):
     def told(name: str, **limits: float) -> bool:
         return "spread_rewarded" in kinds(optimize(x, RATE, criterion=name, **options, **limits))
 
-    assert told(criterion, **band)
+    assert told("renyi", **band)
     assert not told("entropy", **band)
-    assert not told(criterion)
+    assert not told("renyi")

@@ -5,7 +5,7 @@ import pytest
 
 from dstft_cli.fit.descent import Descent, Evaluated, Schedule, Variables, descend
 from dstft_cli.records import StopReason
-from fit.cases import each, optimize
+from fit.cases import each
 
 LOW, HIGH = 2.0, 6.0
 MINIMUM = np.array([3.0, 4.5, 5.0])
@@ -121,28 +121,3 @@ def test_a_plateau_lowers_the_rate_and_ends_the_descent(optimizer):
             max_steps=60,
         )
         assert (len(steps) < 60) == ends == (ended.stop_reason is StopReason.CONVERGED)
-
-
-def test_scale_makes_a_long_valley_round():
-    """With the root of the curvature as scale, L-BFGS needs a few steps where it needed many."""
-    curvature, calls = np.array([1.0, 1e-3, 1e-6]), []
-
-    def valley(z):
-        calls.append(z)
-        gap = z - MINIMUM
-        return 1e-3 + float(0.5 * curvature @ gap**2), curvature * gap
-
-    run(valley, [4.0, 4.0, 4.0], "lbfgs", scale=np.ones(3), tolerance=1e-14)
-    plain, calls[:] = len(calls), []
-    ended, _ = run(valley, [4.0, 4.0, 4.0], "lbfgs", scale=np.sqrt(curvature), tolerance=1e-14)
-    np.testing.assert_allclose(ended.best.found, MINIMUM, atol=1e-3)
-    assert len(calls) <= 6 < plain
-
-
-def test_rows_leave_one_common_length_without_a_search():
-    """Equal neighbours stand on the kink of the price of change: they move together first."""
-    n = np.arange(2500)
-    x = np.sin(2 * np.pi * (0.05 * n + 4e-5 * n**2)) + 5.0 * (n == 1200)
-    for mode in ("time", "time-frequency"):
-        found = optimize(x, 4000, n_fft=256, window_mode=mode, search=False, win_length=100.0)
-        assert found.criterion.final < found.criterion.start - 0.1

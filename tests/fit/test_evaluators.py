@@ -5,11 +5,12 @@ import pytest
 import torch
 
 from dstft_cli.criteria import resolve
-from dstft_cli.fit.cells import CellEvaluator, FrequencyEvaluator, Patches, choose_patches
+from dstft_cli.fit.cells import CellEvaluator, FrequencyEvaluator, Patches
 from dstft_cli.fit.centers import uniform_centers
 from dstft_cli.fit.evaluator import Compute, Evaluator
+from dstft_cli.records import NORMALIZATIONS, WINDOWS
 from dstft_cli.stft import Transform
-from fit.cases import CRITERIA, NORMALIZATIONS, WINDOWS, each
+from fit.cases import CRITERIA, each
 
 N, K, F = 90, 32, 17
 SIGNAL = np.random.default_rng(5).standard_normal((2, N))
@@ -41,22 +42,6 @@ def random_row(at: Evaluator) -> np.ndarray:
     return np.random.default_rng(9).permutation(np.linspace(8.1, 31.3, len(at.weights)))
 
 
-@each(
-    ("plane", "frames", "most", "expected"),
-    [
-        ((1025, 100), 1, 200_000, (1, 1)),
-        ((1025, 100), 1, 60_000, (1, 2)),
-        ((1025, 100), 2, 7_000, (2, 16)),
-        ((3, 2), 8, 100, (1, 2)),
-        ((1000, 2), 1, 10, (128, 2)),
-    ],
-)
-def test_patches_grow_until_there_are_few_enough(plane, frames, most, expected):
-    patches = choose_patches(plane, frames=frames, longest=16, most=most)
-    assert (patches.bins, patches.frames) == expected
-    assert patches.shape[0] * patches.shape[1] <= most
-
-
 @each("kind", KINDS)
 @each("power", [2.0, 1.0, 0.5])
 def test_gradient_is_the_difference_quotient(kind, power):
@@ -81,37 +66,6 @@ def test_gradient_is_the_difference_quotient(kind, power):
         )
         assert found == pytest.approx((up - down) / (2 * step), rel=2e-5, abs=1e-7), criterion
         assert np.abs(slopes @ outer).max() > 1e-4
-
-
-@each("kind", ["time", "frequency", (2, 3)])
-@each("power", [1.0, 2.0])
-def test_slopes_by_length_and_by_center_are_difference_quotients(kind, power):
-    """A centre moves its own frame alone, so all may move at once."""
-    step, options = 1e-5, {"power": power, "hop_length": 7.0}
-    for criterion in criteria_of(kind):
-        if criterion == "gini":
-            continue
-        at = build(kind, criterion, centers=UNEVEN, **options)
-        row = random_row(at)
-        lengths = at.arrange(row)
-        slopes = at.slopes(lengths)
-        assert slopes.by_length.shape == (len(row), at.criterion.sums_per_frame)
-        assert slopes.by_center.shape == (len(UNEVEN), at.criterion.sums_per_frame)
-        assert (slopes.by_length != 0).all()
-        assert (slopes.by_center != 0).all()
-        for r in {0, len(row) // 2, len(row) - 1}:
-            e = step * (np.arange(len(row)) == r)
-            up, down = (at.sums(at.rows(at.arrange(row + s * e))) for s in (1, -1))
-            tiny = 1e-7 * np.abs(slopes.by_length).max()
-            expected = (up - down) / (2 * step)
-            np.testing.assert_allclose(slopes.by_length[r], expected, rtol=1e-4, atol=tiny)
-        up, down = (
-            build(kind, criterion, centers=UNEVEN + s * step, **options).slopes(lengths).frames
-            for s in (1, -1)
-        )
-        scale = np.abs(slopes.by_center).max(0)
-        expected = (up - down) / (2 * step) / scale
-        np.testing.assert_allclose(slopes.by_center / scale, expected, rtol=1e-4, atol=1e-7)
 
 
 @each("centers", [WHOLE, UNEVEN])

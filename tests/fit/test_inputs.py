@@ -40,12 +40,20 @@ class Slices:
         return part
 
 
-@each("channels", [None, 1, 2])
+@each("channels", [None, 2])
 def test_arrays_tensors_and_slices_are_the_same_signal(channels):
     x = signal(channels).astype(np.float32)
     expected = optimize(x, RATE, **OPTIONS)
     assert same(optimize(torch.from_numpy(x), RATE, **OPTIONS), expected)
     assert same(optimize(Slices(np.atleast_2d(x)), RATE, **OPTIONS), expected)
+    whole = np.round(3000 * x).astype(np.int16)
+    whole.flat[7] = -32768
+    frozen = whole.astype(np.float64)
+    frozen.setflags(write=False)
+    backwards = frozen[..., ::-1].copy()[..., ::-1]
+    forms = [whole, frozen, backwards, frozen.astype(">f8"), whole.astype(float).tolist()]
+    finals = [optimize(form, RATE, n_fft=128).criterion.final for form in forms]
+    assert finals == pytest.approx([finals[0]] * len(finals), rel=1e-9)
 
 
 def test_channels_share_one_set_of_lengths():
@@ -113,31 +121,6 @@ def test_stop_reasons(options, reason):
     result = optimize(signal(), RATE, n_fft=128, **options)
     assert result.stop_reason is reason
     assert np.isfinite(result.criterion.final)
-
-
-@each("steps", [0, 5])
-def test_criterion_that_breaks_down_keeps_the_best_step(steps):
-    class BreaksDown:
-        """NaN once its gradient was asked for so many times."""
-
-        asked = -1  # the first time it is only tried out
-
-        def moments(self, a):
-            return a, a**2
-
-        def value(self, sums, cells):
-            self.asked += sums.requires_grad
-            ratio = sums[0] / sums[1].sqrt()
-            return ratio * float("nan") if sums.requires_grad and self.asked > steps else ratio
-
-    options = {"n_fft": 128, "search": False, "win_length": 40.5, "optimizer": "adam"}
-    result = optimize(signal(), RATE, criterion=BreaksDown(), **options)
-    assert result.stop_reason is StopReason.NON_FINITE
-    if steps == 0:
-        assert result.window_length.tolist() == [[40.5]]
-        assert result.criterion.final == result.criterion.start
-    else:
-        assert result.criterion.final < result.criterion.start
 
 
 @each("criterion", ["entropy", "kurtosis"])

@@ -266,12 +266,6 @@ def test_chunks_leave_no_seams(monkeypatch):
     np.testing.assert_allclose(parts.lengths, whole.lengths, rtol=1e-3)
 
 
-def test_a_signal_may_be_a_tensor_of_whole_numbers():
-    x = (1000 * chirp()).astype(np.int16)
-    result = local(torch.from_numpy(x), 8000.0, window_mode="constant")
-    assert result.criterion.final < result.criterion.start
-
-
 LOGS = np.log(log_lengths(16, 512))
 
 

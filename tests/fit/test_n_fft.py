@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from dstft_cli.fit.n_fft import Choice, choose_n_fft, largest_auto_n_fft, of_best_score, with_room
+from dstft_cli.fit.n_fft import Choice, choose_n_fft, largest_auto_n_fft
 from dstft_cli.fit.problem import Problem
-from fit.cases import each, optimize, request, sweep
+from fit.cases import optimize, request, sweep
 
 
 def choose(*, length=1_000_000, rate=16000.0, **options) -> Choice:
@@ -21,21 +21,6 @@ def test_n_fft_starts_at_64_ms_within_its_limits():
     assert choose(window_mode="time", win_length_max=700.0).n_fft == 1024
     assert choose(window_mode="time", win_length_max=700.0, win_length_min=600.0).n_fft == 2048
     assert choose(n_fft=333) == Choice(333)
-
-
-@each(
-    ("best", "expected"),
-    [(300, 1024), (500, 1024), (600, 2048), (2000, 4096), (200, 512), (20, 64), (1e9, 65536)],
-)
-def test_n_fft_holds_the_best_length_and_room(best, expected):
-    assert with_room(1024, 32, 65536, lambda n_fft: min(best, n_fft)) == expected
-
-
-def test_n_fft_follows_the_score_where_lengths_vary():
-    scores = {512: 5.1, 1024: 5.0, 2048: 4.9, 4096: 4.8, 8192: 4.8, 256: 9.0}
-    assert of_best_score(512, 2048, 32, 65536, scores.__getitem__)[0] == 4096
-    falling = {256: 4.8, 512: 4.9, 1024: 5.0, 2048: 5.1, 128: 5.0}
-    assert of_best_score(512, 2048, 32, 65536, falling.__getitem__)[0] == 256
 
 
 def test_n_fft_finds_the_deeper_of_two_valleys():

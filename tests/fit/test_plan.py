@@ -60,12 +60,6 @@ def test_tabulated_lengths():
     assert len(plan(hop_length=0.5, win_length_min=2.0).tabulated_lengths()) == 32  # of 8 octaves
 
 
-def test_a_range_without_effect_is_no_error():
-    found = optimize(NOISE, 1000, n_fft=128, window_mode="fixed", win_length_min=500)
-    assert found.window_length.tolist() == [[64]]
-    assert found.resolved["win_length_min"] is None
-
-
 def test_what_is_resolved():
     found = optimize(NOISE, 1000, n_fft=128, window_mode="time", hop_mode="constant", max_steps=0)
     assert found.resolved | {"threads": 1} == {

@@ -4,7 +4,6 @@ which lengths a curve calls good, and how much it says the choice matters.
 """
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,18 +12,16 @@ from criteria.reference import criterion_value
 
 from dstft_cli.errors import InputError, UsageError
 from dstft_cli.fit.centers import spread_segments
-from dstft_cli.fit.sweep_grids import sweep_grids
-from dstft_cli.records import GOOD_ENOUGH, LITTLE, MUCH, SOMEWHAT, SweepCurve
+from dstft_cli.records import SweepCurve
 from dstft_cli.run.sentences import sentence
 from dstft_cli.stft import stft
-from fit.cases import CRITERIA, kinds, optimize, request, sweep
+from fit.cases import CRITERIA, kinds, optimize, sweep
 
-PAGE = (Path(__file__).parents[2] / "docs" / "sweep.md").read_text(encoding="utf-8")
 RATE = 8000.0
 N = np.arange(12000)
 TONE = np.sin(0.7 * N)
 CLICK = (N == 6001) * 1.0
-NOISE = np.random.default_rng(0).standard_normal(120_000)
+NOISE = np.random.default_rng(0).standard_normal(60_000)
 CHIRP = np.sin(N * (0.2 + 1e-4 * N)) + 0.05 * NOISE[: len(N)]
 
 
@@ -153,25 +150,12 @@ def test_noise_has_no_best_window(chirp):
         assert "lengths_alike" in kinds(optimize(noise, RATE, max_steps=0))
 
 
-def test_the_best_length_of_a_chirp_scales_with_its_rate():
-    best = []
-    for rate in (2e-4, 8e-4):  # radians per sample and sample
-        n = np.arange(0, math.floor(2.8 / rate))
-        (curve,) = sweep(np.sin(0.1 * n + rate / 2 * n**2), RATE).curves
-        best.append(curve.best_length)
-    assert best[0] / best[1] == pytest.approx(2.0, rel=0.05)
-
-
-def test_the_learned_optimum_is_no_worse_than_any_length(chirp):
-    for curve in chirp.curves:
-        m = curve.minimum
-        assert curve.losses.min() >= 0
-        assert curve.losses[m] < 0.03
-        assert curve.lengths[max(m - 1, 0)] <= curve.best_length <= curve.lengths[m + 1]
-
-
 def test_losses_are_in_nats_of_the_score(chirp):
     curves = {curve.name: curve for curve in chirp.curves}
+    for curve in chirp.curves:  # the learned optimum is no worse than any length
+        m = curve.minimum
+        assert 0 <= curve.losses.min() <= curve.losses[m] < 0.03
+        assert curve.lengths[max(m - 1, 0)] <= curve.best_length <= curve.lengths[m + 1]
     for name, score in {
         "entropy": lambda v: v,
         "kurtosis": lambda v: -np.log(v),
@@ -198,34 +182,6 @@ def test_a_criterion_of_ones_own():
     alone = sweep(CHIRP, RATE, dtype="float64").curves[0]  # its level does not matter
     np.testing.assert_allclose(both[1].values, curve.values, rtol=1e-9)
     np.testing.assert_allclose(both[0].losses, alone.losses, atol=1e-9)
-
-
-def test_a_given_hop_gives_values_as_for_the_usual_cells():
-    free = sweep(CHIRP, RATE, win_length_min=128).curves[0]
-    dense = sweep(CHIRP, RATE, win_length_min=128, hop_length=16).curves[0]
-    np.testing.assert_array_equal(free.lengths, dense.lengths)
-    np.testing.assert_allclose(dense.values, free.values, atol=0.02)
-    assert sweep(CHIRP, RATE, hop_length=40).lengths[0] == 80  # neighbours overlap by half
-
-
-def test_the_range_of_lengths():
-    for rate, length, low, high in (
-        (44100.0, 10**6, 88.2, 44100.0),
-        (8000.0, 10**5, 32.0, 16000.0),
-        (44100.0, 6000, 88.2, 1500.0),
-        (1000.0, 10**6, 32.0, 16000.0),
-        (44100.0, 100, 6.25, 25.0),
-        (44100.0, 2, 4.0, 16.0),
-    ):
-        grids = sweep_grids(length, request(rate))
-        lengths = np.concatenate([grid.lengths for grid in grids])
-        assert (lengths[0], lengths[-1]) == (low, high)
-        assert (np.diff(np.log2(lengths)) <= 0.3125 + 1e-9).all()
-        powers = [2.0**k for k in range(2, 14) if low < 2.0**k * 0.95 and 2.0**k * 1.05 < high]
-        assert set(powers) <= set(lengths)
-    for low, high, expected in ((100, 9000, (100, 9000)), (5000, None, (5000, 20000))):
-        grids = sweep_grids(len(N), request(RATE, win_length_min=low, win_length_max=high))
-        assert (grids[0].lengths[0], grids[-1].lengths[-1]) == expected
 
 
 def test_what_cannot_be_swept():
@@ -327,11 +283,7 @@ def test_how_much_it_matters():
     # losses that add up over many octaves are those of noise
     assert curve([0.0, 0.02, 0.02, 0.02, 0.04]).matters == "not at all"
     assert curve([0.0, 0.02, 0.02, 0.04]).matters == "little"
-
-
-def test_the_usual_length_counts_where_it_is_off_by_more_than_two():
-    losses = np.array([0.0, 0.01, 0.05, 0.4, 0.7])
-    lengths = 256 * 2.0 ** np.arange(5)
+    losses, lengths = np.array([0.0, 0.01, 0.05, 0.4, 0.7]), 256 * 2.0 ** np.arange(5)
     usual = SweepCurve("entropy", "minimize", True, lengths, losses, losses, 256.0, 0.0)
     assert (usual.at(2048), usual.loss_off_by_two, usual.matters) == (3, 0.01, "a lot")
     assert curve(losses, best=100.0).matters == "little"
@@ -354,8 +306,3 @@ def test_the_fft_size_to_use():
     given, free = sweep(x, 8000, n_fft=512), sweep(x, 8000)
     assert given.n_fft_of(given.curves[0]) == 512
     assert free.n_fft_of(free.curves[0]) == free.curves[0].n_fft
-
-
-def test_the_page_names_the_thresholds():
-    for threshold in (GOOD_ENOUGH, LITTLE, SOMEWHAT, MUCH):
-        assert f" {threshold:g} " in PAGE

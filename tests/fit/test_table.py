@@ -78,29 +78,6 @@ def test_no_assignment_beats_the_bound(name, order, T, M, seed):
         assert found.score == pytest.approx(scores.min(), abs=1e-9)
 
 
-@each("name", [name for name in CRITERIA if name != "gini"])
-@settings(max_examples=12, deadline=None)
-@given(
-    T=st.integers(2, 5),
-    M=st.integers(1, 4),
-    seed=st.integers(0, 2**32 - 1),
-    penalty=st.floats(1e-3, 1.0),
-)
-def test_smooth_assignments(name, T, M, seed, penalty):
-    """Reported with its penalty; neither one length for all nor the start is better."""
-    problem = small_problem(resolve(name), T, M, seed)
-    positions = np.log(np.geomspace(32, 512, M))
-    free = problem.free()
-    found = problem.smooth(positions, Neighbours((T,), (penalty,)), free.assignment)
-    changes = float(np.abs(np.diff(positions[found.assignment])).sum())
-    score = problem.score(problem.sums(found.assignment)) + penalty * changes
-    assert found.score == pytest.approx(score, abs=1e-9)
-    assert found.score <= problem.fixed().min() + 1e-9
-    free_changes = float(np.abs(np.diff(positions[free.assignment])).sum())
-    assert found.score <= free.score + penalty * free_changes + 1e-9
-    assert found.bound is None
-
-
 @each(("name", "order"), [("renyi", None), ("l1l2", None), ("entropy", None)])
 def test_best_of_all_assignments(name, order):
     """Rows that tie are decided: without a penalty nothing better is left, with one rarely."""

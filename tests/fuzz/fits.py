@@ -156,15 +156,15 @@ def check_values(result: Result, x: Array, options: dict[str, Any]) -> None:
     sign = 1 if criterion.direction == "minimize" else -1
     slack = (1e-4 if single or options["criterion"] == "gini" else 1e-8) * max(1, abs(values).max())
     assert sign * summary.final <= min(sign * values) + slack, values
+    phases, steps = np.array(trajectory.phase), sign * trajectory.criterion
+    tabulated = steps[phases == "table"]
+    if summary.table_bound is not None:
+        searched = steps[(phases == "table") | (phases == "search")]
+        assert sign * summary.table_bound <= searched.min(initial=math.inf) + slack
     mu = options["smoothness"]
     mu = (0.5 if "frequency" in options["window_mode"] else 0.1) if mu is None else mu
-    if mu == 0 or min(result.window_length.shape) == max(result.window_length.shape) == 1:
-        tabulated = [
-            sign * value
-            for phase, value in zip(trajectory.phase, trajectory.criterion, strict=True)
-            if phase == "table"
-        ]
-        assert sign * summary.final <= min(tabulated, default=math.inf) + slack
+    if mu == 0 or result.window_length.size == 1:
+        assert sign * summary.final <= tabulated.min(initial=math.inf) + slack
     order = options.get("order") or (0.5 if options["criterion"] == "lp" else 1.0)
     rounded = options["power"] * min(order, 1.0) < 1  # there the noise of rounding has a say
     if single and rounded:

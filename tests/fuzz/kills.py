@@ -1,4 +1,4 @@
-"""`dstft optimize` and `dstft batch` killed at random moments: what has a final name is whole."""
+"""`dstft optimize` killed at random moments: what has a final name is whole."""
 
 import hashlib
 import io
@@ -16,7 +16,6 @@ from dstft_cli.results import clear_leftovers
 from .files import check_result
 from .forked import Outcome, Run, outcomes, warm_up
 from .mutate import recording
-from .results import BATCH
 
 SINGLES = ["--npy", "single.npy", "--png", "single.png"]
 KNOWN = {"a.wav", "out", "single.npy", "single.png", "stdout.txt", "stderr.txt"}
@@ -25,8 +24,7 @@ KNOWN = {"a.wav", "out", "single.npy", "single.png", "stdout.txt", "stderr.txt"}
 def run_kills(kills: int, *, seed: int, scratch: Path) -> list[str]:
     """The campaign; prints counts and returns a line for each kill that did harm.
 
-    Every third kill is of a batch. Every other run of `optimize` is to replace an earlier result; two
-    of four also write single files.
+    Every other run is to replace an earlier result; two of four also write single files.
     """
     warm_up()
     chance, counts, failures = Random(seed), Counter[str](), []
@@ -35,14 +33,8 @@ def run_kills(kills: int, *, seed: int, scratch: Path) -> list[str]:
     (earlier / "a.wav").write_bytes(recording("WAV"))
     began = time.monotonic()
     usual = max(_run(earlier, "hann", ["--force", *SINGLES]).seconds for _ in range(2))
-    clean = scratch / "batch"
-    longest = _batch(clean).seconds
     for number in range(kills):
         folder = scratch / f"kill-{number}"
-        if number % 3 == 2:
-            problems = [*_kill_batch(folder, chance.uniform(0, longest), counts)]
-            failures += [f"kill {number}: {problem}" for problem in problems]
-            continue
         if number % 2:
             shutil.copytree(earlier, folder)
         else:
@@ -56,30 +48,6 @@ def run_kills(kills: int, *, seed: int, scratch: Path) -> list[str]:
     told = ", ".join(f"{what}: {count}" for what, count in sorted(counts.items()))
     print(f"{kills} kills in {time.monotonic() - began:.0f} s; {told}; {len(failures)} failures")
     return failures
-
-
-def _batch(folder: Path, after: float | None = None) -> Outcome:
-    if not folder.exists():
-        folder.mkdir()
-        for name in ("a.wav", "b.wav", "c.wav"):
-            (folder / name).write_bytes(recording("WAV"))
-        (folder / "b.yaml").write_text(BATCH.replace("]", ", {input: c.wav}]"))
-    run = Run(0, folder, ["batch", "b.yaml", "--workers", "1"], killed_after=after)
-    (outcome,) = outcomes([run], 1)
-    return outcome
-
-
-def _kill_batch(folder: Path, after: float, counts: Counter[str]) -> Iterator[str]:
-    outcome = _batch(folder, after)
-    counts["batch killed" if outcome.code < 0 else "batch ended before"] += 1
-    for record in folder.glob("results/*/result.json"):
-        yield from _broken(record.parent)
-    again = _batch(folder)
-    if again.code != 0:
-        yield f"the next batch ends with {again.code}: {again.stderr}"
-    for name in "abc":
-        yield from _broken(folder / "results" / name)
-    yield from (f"left behind: {path.name}" for path in folder.rglob(".*"))
 
 
 def _kill(folder: Path, singles: list[str], after: float, counts: Counter[str]) -> Iterator[str]:

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from dstft_cli.plot.spectrogram import Comparison, comparison_figure, map_colours
+from dstft_cli.plot.spectrogram import Comparison, comparison_figure
 
 from .example import (
     BINS,
@@ -152,18 +152,6 @@ def test_the_map_has_the_axes_of_the_spectrograms():
     np.testing.assert_allclose(columns, PATCHES[bins] / 8)
 
 
-def test_a_map_shows_the_cell_nearest_to_the_centre_of_each_pixel():
-    lengths = np.exp(np.random.default_rng(0).uniform(3, 7, (BINS, FRAMES)))
-    for options in ({"freq_scale": "log", "height": 300}, {"width": 70, "height": 24}):
-        figure = comparison(lengths, times=UNEVEN, pool={"times": UNEVEN, **options})
-        grid = pool_of(times=UNEVEN, **options).grid
-        bins = np.abs(grid.frequencies - grid.row_frequencies[:, None]).argmin(1)
-        frames = np.abs(UNEVEN - grid.column_times[:, None]).argmin(1)
-        pixels = titled(figure)["Window length"].images[0].get_array()
-        repeat = pixels.shape[1] // grid.shape[1]
-        np.testing.assert_allclose(pixels[:, ::repeat], lengths[np.ix_(bins, frames)] / 8)
-
-
 def test_a_wide_range_has_a_logarithmic_bar_in_milliseconds_and_samples():
     figure = comparison(PATCHES, start_length=2100.0)
     figure.draw_without_rendering()
@@ -181,27 +169,6 @@ def test_a_wide_range_has_a_logarithmic_bar_in_milliseconds_and_samples():
     assert bar.get_tightbbox().x0 > titled(figure)["Window length"].get_window_extent().x1
     place, panel = bar.get_position(), titled(figure)["Window length"].get_position()
     assert (place.y0, place.y1) == pytest.approx((panel.y0, panel.y1))
-
-
-def test_start_and_best_fixed_are_marked_on_the_bar():
-    figure = comparison(PATCHES, start_length=512.0, best_fixed_length=400.0)
-    bar = bar_of(figure)
-    marks = {str(line.get_label()): line for line in bar.lines}
-    for label, length in (("start", 512.0), ("best single", 400.0)):
-        np.testing.assert_allclose(marks[label].get_ydata(), [length / 8])
-        at = marks[label].get_transform().transform((0.5, length / 8))
-        np.testing.assert_allclose(bar.transAxes.inverted().transform(at)[0], 0.5)
-    assert marks["start"].get_marker() != marks["best single"].get_marker()
-    legend = titled(figure)["Window length"].get_legend()
-    assert [t.get_text() for t in legend.get_texts()] == ["start", "best single"]
-
-
-def test_the_map_has_colours_of_its_own():
-    found = [map_colours(cmap) for cmap in ("magma", "gray", "viridis", "viridis_r")]
-    assert found == ["viridis", "viridis", "cividis", "cividis"]
-    axes = titled(comparison(PATCHES, cmap="viridis"))
-    assert axes["Window length"].images[0].get_cmap().name == "cividis"
-    assert axes["Learned"].images[0].get_cmap().name == "viridis"
 
 
 def test_varying_lengths_are_drawn_in_milliseconds():
@@ -225,17 +192,6 @@ def test_varying_lengths_are_drawn_in_milliseconds():
     np.testing.assert_allclose(samples.get_ylim(), np.array(axes.get_ylim()) * 8)
     assert samples.get_ylabel() == "Length (samples)"
     assert y_ticks(samples) == ["32", "128", "512", "2048"]
-
-
-def test_a_million_lengths_draw_as_an_envelope():
-    times = np.linspace(0.0, 2.0, 10**6)
-    lengths = np.full(10**6, 500.0)
-    lengths[123_456] = 900.0
-    axes = comparison(lengths, times=times, pool={"times": TIMES}).axes[3]
-    assert len(np.asarray(axes.lines[-1].get_xdata())) <= 1400
-    (band,) = axes.collections
-    assert band.get_visible()
-    assert band.get_paths()[0].vertices[:, 1].max() == pytest.approx(900.0 / 8)
 
 
 def hops_of(times: np.ndarray, start_hop: float = 400.0, frames: int = FRAMES) -> Axes:

@@ -133,12 +133,6 @@ def test_the_zoomed_second_lies_around_the_strongest_onset(lengths, columns, fig
     assert [line.get_xdata()[0] for line in marks] == pytest.approx([begin, end])
 
 
-def test_a_short_recording_has_no_zoom():
-    short = Pictures(replace(result_of([[80.0]], EVEN[:20]), length=8000), title="")
-    fill(short.learned)
-    assert short.zoomed() == ()
-
-
 def test_all_times_count_from_the_offset(figures):
     lengths = np.linspace(20, 100, UNEVEN.size)[None]
     drawn(Pictures(result_of(lengths, UNEVEN, hops_learned=True), title="", offset=60.0))
@@ -241,22 +235,6 @@ def test_what_is_the_same_is_drawn_once(learned, best, tables, names, figures):
     drawn(Pictures(result_of([[learned]], best=best, tables=tables), title=""))
     found = [name.split(":")[0] for name in titled(figures[0]) if "onset" not in name]
     assert found == names
-
-
-def test_a_fixed_window_at_learned_places_is_drawn_beside_the_plain_one(figures):
-    result = result_of([[100.0]], UNEVEN, hops_learned=True, best=100.0)
-    drawn(Pictures(result, title=""))
-    assert list(titled(figures[0]))[:3] == [
-        "Plain: 512 samples (64 ms)",
-        "Learned: 100 samples (12.5 ms), hop 14 ms to 188 ms",
-        "Hop length",
-    ]
-    panels = list(titled(figures[0]).values())[:3]
-    assert {axes.get_xlim() for axes in panels} == {(0.0, 2.0)}  # of the recording
-    for axes in panels[:2]:  # and no strip is left without a frame
-        left, right, *_ = axes.images[0].get_extent()
-        assert left <= 0.0
-        assert right >= 2.0
 
 
 def test_all_three_pictures_have_the_format_asked_for(monkeypatch):

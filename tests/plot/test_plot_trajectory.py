@@ -180,30 +180,6 @@ def test_every_axis_has_three_ticks_of_plain_numbers(value):
     check_layout(figure)
 
 
-GRID = np.geomspace(64.0, 640.0, 15).reshape(3, 5)
-
-
-@pytest.mark.parametrize(
-    ("lengths", "title"),
-    [
-        (np.array([[300.0]]), "Window length"),
-        (GRID.reshape(1, -1), "Window length: median and range over frames"),
-        (GRID.reshape(-1, 1), "Window length: median and range over bins"),
-        (GRID, "Window length: median and range over cells"),
-    ],
-)
-def test_lengths_of_any_shape_show_their_median_and_range(lengths, title):
-    steps = trajectory("start", "search", "descent")
-    shapes = (np.array([[512.0]]), lengths * 2.5, lengths)
-    axes = figure_of(replace(steps, window_lengths=shapes)).axes[-1]
-    low, median, high = (f(lengths) / 8 for f in (np.min, np.median, np.max))
-    np.testing.assert_allclose(axes.lines[0].get_xydata(), [[1, median * 2.5], [2, median]])
-    bars = axes.collections[1].get_segments()
-    np.testing.assert_allclose(bars[0][:, 1], [low * 2.5, high * 2.5])
-    np.testing.assert_allclose(bars[1][:, 1], [low, high])
-    assert axes.get_title(loc="left") == title
-
-
 def with_hops(*hops: Any) -> Trajectory:
     """FULL with hops of its own in the last steps."""
     start = (np.array([64.0]),) * (len(FULL) - len(hops))
@@ -226,14 +202,6 @@ def test_hops_that_change_have_a_panel():
     assert steps.get_xlim() == lengths.get_xlim() == (2, 9)
     check_layout(figure)
     assert figure.get_size_inches()[1] > figure_of(FULL).get_size_inches()[1]
-
-
-def test_hops_that_stay_have_no_panel():
-    cases: list[list[Any]] = [[], [[64.0 * (1 + 1e-9)]], [[80.0], []], [[64, 64], [64, 64]]]
-    for hops in cases:
-        assert len(figure_of(with_hops(*hops)).axes) == 3
-    alone = replace(FULL, hop_lengths=(np.array([]),) * len(FULL))
-    assert len(figure_of(alone).axes) == 3
 
 
 @pytest.mark.parametrize(

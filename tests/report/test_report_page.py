@@ -285,53 +285,18 @@ def test_results_are_found_at_every_depth_in_the_order_of_their_paths(tmp_path, 
 
 
 def test_an_existing_page_is_kept_and_no_link_is_followed(tmp_path):
+    with pytest.raises(InputError, match=r"holds no result\.json"):
+        write_report(tmp_path)
     make_result(tmp_path / "a", pictures=False)
     page = tmp_path / "report.html"
     page.write_text("mine")
     with pytest.raises(UsageError, match=r"report\.html exists"):
         write_report(tmp_path)
-    assert page.read_text() == "mine"
-    assert write_report(tmp_path, force=True) == page
-    first = page.read_bytes()
-    assert write_report(tmp_path, force=True).read_bytes() == first
-    page.unlink()
-    (tmp_path / "precious").write_text("mine")
+    page.rename(tmp_path / "precious")
     page.symlink_to("precious")
     with pytest.raises(UsageError, match="is a link"):
         write_report(tmp_path, force=True)
     assert (tmp_path / "precious").read_text() == "mine"
-
-
-def test_an_interrupted_report_leaves_what_was_there(tmp_path):
-    make_result(tmp_path / "a", pictures=False)
-    (tmp_path / "report.html").write_text("mine")
-
-    def interrupted(*call):
-        raise KeyboardInterrupt
-
-    for output in (None, tmp_path / "new" / "page.html"):
-        with pytest.raises(KeyboardInterrupt):
-            build_report(tmp_path, output=output, force=True, progress=interrupted)
-    assert (tmp_path / "report.html").read_text() == "mine"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "report.html"]
-
-
-def test_a_directory_without_results_is_refused(tmp_path):
-    place = tmp_path / "results"
-    for make, message in (
-        (lambda: None, "no such directory"),
-        (lambda: place.write_text(""), "is not a directory"),
-        (lambda: (place.unlink(), place.mkdir()), r"holds no result\.json"),
-        (lambda: (place.rmdir(), place.symlink_to("away")), "no such directory"),
-    ):
-        make()
-        with pytest.raises(InputError, match=message):
-            write_report(place, output=tmp_path / "page.html")
-        assert not (tmp_path / "page.html").exists()
-    make_result(tmp_path / "a", pictures=False)
-    for output in (tmp_path / "a", Path("-")):
-        with pytest.raises(UsageError, match="name a file"):
-            write_report(tmp_path, output=output)
 
 
 def test_a_summary_stands_above_the_table(tmp_path):
@@ -429,10 +394,3 @@ def test_no_thumbnail_of_what_cannot_be_read(tmp_path):
     path.unlink()
     os.mkfifo(path)
     assert thumbnail(path) is None
-
-
-def test_a_picture_of_very_many_pixels_is_not_decoded(tmp_path):
-    Image.new("1", (5000, 5000)).save(tmp_path / "spectrogram.png")
-    assert thumbnail(tmp_path / "spectrogram.png") is None
-    Image.new("1", (500, 500)).save(tmp_path / "spectrogram.png")
-    assert thumbnail(tmp_path / "spectrogram.png") is not None

@@ -3,7 +3,7 @@
 import io
 import os
 import tracemalloc
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
 import numpy as np
 import pytest
@@ -39,39 +39,6 @@ def test_what_was_written_is_read(shape, dtype, cuts):
     assert back.shape == shape
     assert back.dtype == np.dtype(dtype)
     np.testing.assert_array_equal(back, array)
-
-
-def test_a_pipe_closed_downstream_stays_a_broken_pipe():
-    reading, writing = os.pipe()
-    os.close(reading)
-    with open(writing, "wb", buffering=0) as file, pytest.raises(BrokenPipeError):
-        NpyStream(file, (3, 4), "float32")
-
-
-class Sparing(io.RawIOBase):
-    """An unbuffered file that takes at most five bytes at a time."""
-
-    def __init__(self) -> None:
-        self.taken = b""
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Any) -> int:
-        self.taken += bytes(data[:5])
-        return len(data[:5])
-
-
-def test_short_writes_are_continued():
-    array = example((4, 6), "float64")
-    whole = io.BytesIO()
-    NpyStream(whole, (4, 6), "float64")
-    file = Sparing()
-    stream = NpyStream(cast(BinaryIO, file), (4, 6), "float64")
-    file.taken = whole.getvalue()
-    stream.write(array.T)
-    stream.close()
-    np.testing.assert_array_equal(np.load(io.BytesIO(file.taken)), array)
 
 
 def test_memory_does_not_grow_with_the_number_of_frames():

@@ -69,16 +69,6 @@ def test_hop_lengths_per_frame(tmp_path):
     assert (back.window, back.normalization) == ("hann", "energy")
 
 
-def test_a_single_frame(tmp_path):
-    for hop, stored in (([4.0], 4.0), ([], np.nan)):
-        hops = (np.array(hop),) * 3
-        write_parameters(tmp_path / "p.npz", a_result(CONSTANT, T=1, hops=hops))
-        with np.load(tmp_path / "p.npz", allow_pickle=False) as npz:
-            assert npz["hop_lengths"].shape == (0,)
-            np.testing.assert_array_equal(npz["trajectory_hop_length"], np.full((3, 1), stored))
-        assert read_parameters(tmp_path / "p.npz").frame_centers.tolist() == [0.0]
-
-
 def test_memory_does_not_grow_with_the_steps(tmp_path):
     T = 100_000
     lengths = np.linspace(10, 64, T)[None]

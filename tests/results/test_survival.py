@@ -101,68 +101,6 @@ def test_a_kill_at_any_step_loses_neither_the_old_nor_the_new(tmp_path, kind, af
     assert all(entry[2] == ["d"] for entry in told["ends"])  # and nothing is left beside it
 
 
-WRITER = """
-import json, sys
-from pathlib import Path
-from dstft_cli.errors import DstftError
-from dstft_cli.results import OutputDirectory
-place, text, runs, force = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4] == "force"
-print("ready", flush=True)
-sys.stdin.readline()
-for _ in range(runs):
-    try:
-        with OutputDirectory(place, force=force) as out:
-            out.path("result.json").write_text(json.dumps({"version": "0", "outputs": {"a": text}}))
-            out.path("trajectory.csv").write_text(text * 50_000)
-        print("won", flush=True)
-    except DstftError as error:
-        print(type(error).__name__, error, flush=True)
-"""
-
-
-def start(place: Path, text: str, runs: int, force: bool) -> "subprocess.Popen[str]":
-    process = subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(place), text, str(runs), "force" if force else "keep"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
-    )  # fmt: skip
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    return process
-
-
-def go(process: "subprocess.Popen[str]") -> None:
-    assert process.stdin is not None
-    process.stdin.write("\n")
-    process.stdin.flush()
-
-
-def whole(place: Path) -> str:
-    """The letter of the run that wrote both files."""
-    text = (place / "trajectory.csv").read_text()
-    (letter,) = set(text)
-    assert len(text) == 50_000
-    assert json.loads((place / "result.json").read_text())["outputs"] == {"a": letter}
-    return letter
-
-
-@pytest.mark.parametrize(("runs", "force"), [(1, False), (8, True)])
-def test_of_two_processes_one_wins(tmp_path, runs, force):
-    place = tmp_path / "d"
-    processes = [start(place, text, runs, force) for text in "ab"]
-    for process in processes:
-        go(process)
-    lines = [process.communicate(timeout=60)[0].splitlines() for process in processes]
-    assert [process.returncode for process in processes] == [0, 0]
-    outcome = [*lines[0], *lines[1]]
-    assert len(outcome) == 2 * runs
-    losses = [line for line in outcome if line != "won"]
-    clear = ("is being written by another run", "exists: use `force`", "has changed since this run")
-    assert all(any(text in line for text in clear) for line in losses), losses
-    assert force or len(losses) == 1
-    assert whole(place) in "ab"
-    assert os.listdir(tmp_path) == ["d"]
-
-
 def test_the_second_run_is_told_before_it_works(tmp_path):
     places = {tmp_path / "d": OutputDirectory, tmp_path / "x": atomic_file}
     for place, opened in places.items():

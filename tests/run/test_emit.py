@@ -125,15 +125,6 @@ def test_matlab_by_its_shape(recording, emit):
     ]
 
 
-def test_stdout_carries_the_call_alone(recording, capsys):
-    assert main(["optimize", "a.wav", "--emit", "torch", *SMALL]) == 0
-    out, err = capsys.readouterr()
-    assert out.startswith("import torch\n")
-    assert out.endswith("return_complex=True)\n")
-    assert [path.name for path in Path().iterdir()] == ["a.wav"]
-    assert all(line.startswith(("warning: ", "note: ")) for line in err.splitlines())
-
-
 def test_what_no_call_can_tell_is_refused(recording, emit):
     for library, options, needed in (
         ("torch", ["--window-mode", "time"], "--window-mode"),

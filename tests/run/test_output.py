@@ -117,22 +117,6 @@ def test_all_channels_are_pooled_and_the_picture_says_so(recording, monkeypatch)
     assert drawn.learned.pool.image.max() == pytest.approx(loudest, rel=1e-3)
 
 
-def test_very_loud_and_very_quiet_recordings_draw(recording, monkeypatch):
-    made = []
-    original = pictures.Pictures.spectrogram
-    monkeypatch.setattr(
-        pictures.Pictures, "spectrogram", lambda self: (made.append(self), original(self))[1]
-    )
-    for level in (1e30, 1e-30):
-        noise = np.random.default_rng(0).standard_normal(4000) * level
-        soundfile.write("x.wav", noise.astype(np.float32), 8000, subtype="FLOAT")
-        run = ["optimize", "x.wav", *FIXED, "-q", "--no-figures", "--png", "x.png", "--force"]
-        assert main(run) == 0
-        image = made[-1].learned.pool.image
-        assert np.isfinite(image).all()
-        assert image.max() > 0.01
-
-
 def test_titles_tell_the_channels_the_filter_and_the_band():
     for path, channels, settings, title in (
         ("in/a.wav", 1, {"channel": "all"}, "a.wav"),

@@ -10,7 +10,6 @@ import soundfile
 from dstft_cli import optimize
 from dstft_cli.cli import main
 from dstft_cli.errors import InputError
-from dstft_cli.plot import pictures
 
 RATE = 8000
 PLAIN = ["--window-mode", "fixed", "--n-fft", "256", "--no-figures", "-q", "--force"]
@@ -71,20 +70,6 @@ def test_times_are_those_of_the_recording(more):
     assert json.loads(Path("swept/sweep.json").read_text())["input"]["offset"] == 100.5
 
 
-def test_pictures_count_from_the_start_of_the_recording(monkeypatch):
-    made = []
-
-    class Kept(pictures.Pictures):
-        def __post_init__(self):
-            super().__post_init__()
-            made.append(self)
-
-    monkeypatch.setattr(pictures, "Pictures", Kept)
-    drawn = [option for option in PLAIN if option != "--no-figures"]
-    assert main(["optimize", "long.wav", *drawn, *PART, "-o", "drawn"]) == 0
-    assert made[0].offset == 100.5
-
-
 def test_an_offset_in_the_file_that_is_none_is_refused(capsys):
     assert main(["optimize", "long.wav", *PLAIN, *PART, "--save-stft", "-o", "saved"]) == 0
     assert main(["reconstruct", "saved", "-o", "back.wav", "-q", "--force"]) == 0
@@ -127,17 +112,6 @@ def test_silence_from_which_is_learned(capsys):
     }
 
 
-def test_a_batch_skips_silence(capsys):
-    Path("b.yaml").write_text(
-        "defaults: {on_silence: skip, window_mode: constant, n_fft: 256, figures: false}\n"
-        "output_folder: batch\njobs: [{input: [zero.wav, short.wav]}]\n"
-    )
-    assert main(["batch", "b.yaml", "--workers", "1", "--fail-fast", "--no-report"]) == 0
-    assert "1 done, 1 skipped" in capsys.readouterr().out
-    rows = Path("batch/summary.csv").read_text().splitlines()
-    assert [row.split(",")[4] for row in rows[1:]] == ["skipped", "done"]
-
-
 def test_code_named_in_a_result_runs_only_if_it_is_named_again(capsys):
     own = ["--criterion", "stranger:Criterion"]
     assert (
@@ -159,14 +133,6 @@ def test_code_named_in_a_result_runs_only_if_it_is_named_again(capsys):
     assert record("t")["criterion"]["final"] == pytest.approx(record("s")["criterion"]["final"])
     assert main([*again, "-q", "--criterion", "kurtosis"]) == 0
     assert record("t")["criterion"]["name"] == "kurtosis"
-
-
-def test_without_a_search_no_best_fixed_window_is_named():
-    options = ["--scope", "plane", "--window-mode", "time", "--no-search", "--max-steps", "2"]
-    assert main(["optimize", "short.wav", *PLAIN[2:], *options, "-o", "descended"]) == 0
-    criterion = record("descended")["criterion"]
-    assert criterion["best_fixed"] == {"win_length": None, "value": None}
-    assert criterion["final"] <= criterion["start"]
 
 
 def test_numbers_beyond_all_bounds_give_one_line(capsys):

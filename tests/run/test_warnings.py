@@ -36,10 +36,6 @@ def write(path: Path, samples: np.ndarray, rate: int = RATE) -> Path:
     return path
 
 
-def of_noise(warnings: list[str]) -> list[str]:
-    return [text for text in warnings if "noise" in text or "score alike" in text]
-
-
 def run(path: Path, output: Path, capsys, *options: str) -> list[str]:
     """The warnings in `result.json`, which are those on standard error."""
     plane = ["--scope", "plane"]  # where the loudest decide
@@ -75,15 +71,6 @@ def test_noise_is_told_once_and_not_as_a_bound(tmp_path, capsys):
     for mode in ("constant", "time", "frequency"):
         (warning,) = run(path, tmp_path / mode, capsys, "--window-mode", mode)
         assert "score alike" in warning
-
-
-def test_what_is_not_called_noise(tmp_path, capsys):
-    """A click in whose last table all lengths score alike; lengths over a narrow range."""
-    click = 1.0 * (np.arange(RATE // 10) == 400) + 1e-4 * NOISE[: RATE // 10]
-    assert not of_noise(run(write(tmp_path / "click.wav", click), tmp_path / "click", capsys))
-    options = ["--n-fft", "512", "--win-length-min", "300", "--win-length-max", "310"]
-    path = write(tmp_path / "narrow.wav", CHIRP)
-    assert not of_noise(run(path, tmp_path / "narrow", capsys, "--win-length", "305", *options))
 
 
 def test_an_offset_is_told_first_with_an_option_that_removes_it(tmp_path, capsys):
@@ -134,15 +121,3 @@ def test_a_sweep_tells_of_an_offset_and_a_recording_with_learned_lengths_does_no
     applied = ["apply", fit, str(path), "-o", str(tmp_path / "applied")]
     assert main([*applied, "--no-figures"]) == 0
     assert "constant offset" not in capsys.readouterr().err
-
-
-def test_noise_over_an_offset_has_no_best_window_once_that_is_filtered_out(tmp_path, capsys):
-    """A band of the criterion does not do: short windows let the offset into it."""
-    path = write(tmp_path / "noise.wav", 0.05 * NOISE / NOISE.std() + 0.3)
-    verdicts = []
-    for options in (["--criterion-fmin", "40"], ["--highpass", "8"]):
-        output = ["-o", str(tmp_path / options[0]), "--no-figures"]
-        assert main(["sweep", str(path), "--scope", "plane", *options, *output]) == 0
-        verdicts.append(capsys.readouterr().out)
-    assert "a lot" in verdicts[0]
-    assert "not at all" in verdicts[1]

@@ -26,31 +26,24 @@ def two_torch_threads():
     torch.set_num_threads(before)
 
 
-def test_results_come_in_order_without_gradients():
-    leaf = torch.ones(1, requires_grad=True)
+@pytest.mark.usefixtures("two_torch_threads")
+def test_results_come_in_order_without_gradients_from_threads_of_one_each():
+    leaf, names = torch.ones(1, requires_grad=True), set()
 
-    def work(job: int) -> torch.Tensor:
+    def work(job: int) -> tuple[torch.Tensor, int]:
         time.sleep(0.01 if job % 4 == 0 else 0)  # the first of four is the last to end
-        return leaf * job
+        names.add(threading.current_thread().name)
+        return leaf * job, torch.get_num_threads()
 
     for threads in (1, 2, 3):
+        names.clear()
         found = list(map_in_order(work, range(20), threads))
-        assert [float(one) for one in found] == list(range(20))
-        assert not any(one.requires_grad for one in found)
+        assert [float(one) for one, _ in found] == list(range(20))
+        assert not any(one.requires_grad for one, _ in found)
+        assert {inside for _, inside in found} == {1 if threads > 1 else 2}
+        assert (threading.current_thread().name in names) == (threads == 1)
+        assert torch.get_num_threads() == 2
         assert leaf.mul(2).requires_grad
-
-
-@pytest.mark.usefixtures("two_torch_threads")
-def test_threads_are_one_inside_and_put_back():
-    names: set[str] = set()
-
-    def work(job: int) -> int:
-        names.add(threading.current_thread().name)
-        return torch.get_num_threads()
-
-    assert set(map_in_order(work, range(8), 2)) == {1}
-    assert threading.current_thread().name not in names
-    assert torch.get_num_threads() == 2
 
 
 def test_few_results_wait_for_a_slow_consumer():
@@ -73,13 +66,11 @@ def threads_of(count: int) -> set[threading.Thread]:
     return set(map_in_order(work, range(min(4 * count, 40)), count))
 
 
-def test_no_more_threads_than_processors(monkeypatch):
+@pytest.mark.usefixtures("two_torch_threads")
+def test_no_more_threads_than_processors_and_none_where_the_system_gives_none(monkeypatch):
     monkeypatch.setattr("dstft_cli.stft.frames.cpu_count", lambda: 3)
     assert len(threads_of(4000)) <= 3
-
-
-@pytest.mark.usefixtures("two_torch_threads")
-def test_where_the_system_gives_no_thread_the_caller_works(monkeypatch):
+    monkeypatch.setattr("dstft_cli.stft.frames.cpu_count", lambda: 8)
     start, count = threading.Thread.start, 0
 
     def refuse(thread: threading.Thread) -> None:

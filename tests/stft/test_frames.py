@@ -71,13 +71,6 @@ def test_uniform_frames_share_the_memory_of_the_signal():
     assert block.untyped_storage().nbytes() <= 4096 * 8
 
 
-def test_frames_are_scaled_and_cast():
-    frames = Frames(np.array([[1.0, 2.0, 3.0]]), np.array([1.0]), 4, scale=0.5)
-    block = frames.block(0, 1)
-    assert block.dtype == torch.float32
-    assert block.tolist() == [[[0.0, 0.5, 1.0, 1.5]]]
-
-
 def test_spectra_in_blocks_equal_the_transform():
     kinds, threads = ("one", "frames", "bins", "cells"), 1
     for hop, kind in product((1.0, 0.75, 0.7919), kinds):
