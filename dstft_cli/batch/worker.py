@@ -27,6 +27,8 @@ from dstft_cli.errors import (
     printable,
 )
 from dstft_cli.results import read_record
+from dstft_cli.results.place import size_of
+from dstft_cli.results.store import zarr_library
 from dstft_cli.settings import merge
 
 ENTRY = "batch"  # key of result.json: the settings of the batch
@@ -129,11 +131,8 @@ def read_standing(place: Path) -> Record | None:
 
 
 def _is_there(place: Path, name: str, size: int | None) -> bool:
-    try:
-        status = (place / os.path.basename(name)).lstat()
-    except (OSError, ValueError):
-        return False
-    return stat.S_ISREG(status.st_mode) and status.st_size == (size or max(1, status.st_size))
+    found = size_of(place / os.path.basename(name))
+    return found is not None and found == (size or max(1, found))
 
 
 def content_digest(path: str, stop: threading.Event | None = None) -> str | None:
@@ -198,6 +197,8 @@ def check_settings(variants: Sequence[Mapping[str, Any]]) -> str | None:
             resolve_device(settings.device, settings.dtype)
             resolve(settings.criterion, settings.order)
             check_pictures(settings, None)
+            if settings.store == "zarr":
+                zarr_library()
     except DstftError as error:
         return str(error)
     return None

@@ -146,7 +146,7 @@ def read_parameters(path: Path) -> StoredParameters:
     An array is read only if its size in the header fits the others and the file; InputError otherwise.
     """
     place = printable(path)
-    check_readable(path)
+    check_readable(path, remedy="run dstft optimize again with parameters in `save`")
     try:
         with open(path, "rb") as file:
             if file.read(4) != b"PK\x03\x04":  # otherwise np.load tries other formats

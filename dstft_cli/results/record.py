@@ -32,7 +32,7 @@ from dstft_cli.records import (
     Trajectory,
 )
 from dstft_cli.results.place import check_readable, disk_errors
-from dstft_cli.settings import FIGURE_FORMATS
+from dstft_cli.settings import FIGURE_FORMATS, STORES
 
 LARGEST_RECORD = 32 * 2**20  # bytes; a record has about three thousand
 STAGES = ("load", "search", "descent", "write", "total")
@@ -53,7 +53,7 @@ class Products:
 
     ending: str  # of the default directory, STEM-ENDING
     record: str  # name of its JSON file
-    names: frozenset[str]  # every file that it may write into its directory
+    names: frozenset[str]  # every file, and folder of chunks, that it may write into its directory
     singles: tuple[str, ...]  # options that name one more file, or `-` for standard output
 
 
@@ -66,7 +66,8 @@ TRANSFORM = Products(
     "dstft",
     "result.json",
     _figures("spectrogram", "comparison", "trajectory")
-    | {"spectrogram.npy", "stft.npy", "parameters.npz", "trajectory.csv", "result.json"},
+    | {f"{name}.{store}" for name in ("spectrogram", "stft") for store in STORES}
+    | {"parameters.npz", "trajectory.csv", "result.json"},
     ("npy", "png"),
 )
 SWEEP = Products(
@@ -200,7 +201,9 @@ class StoredRecord(BaseModel):
     settings: dict[str, Any]
     input: StoredInput
     outputs: dict[str, str]  # name to path
-    sizes: dict[str, NonNegativeInt] = {}  # of the files of the directory, bytes, by name
+    sizes: dict[
+        str, NonNegativeInt
+    ] = {}  # of the files and folders of the directory, bytes, by name
 
 
 def read_result(path: Path) -> StoredRecord:
