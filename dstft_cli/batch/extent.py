@@ -48,11 +48,12 @@ def extents(plan: Plan) -> Iterator[Extent]:
 
 def total_text(found: Iterable[Extent]) -> str:
     """The sum in words, such as `2.5 h of sound, about 12.7 GB; 1 job of unknown length`."""
-    known = [extent for extent in (all_of := list(found)) if extent.seconds is not None]
-    sizes = [extent.size for extent in known if extent.size is not None]
-    text = f"{span_text(sum(extent.seconds or 0.0 for extent in known))} of sound, "
-    text += f"about {size_text(sum(sizes))}"
-    unknown = len(all_of) - len(sizes)
+    seconds = size = 0.0
+    unknown = 0
+    for extent in found:
+        seconds, size = seconds + (extent.seconds or 0.0), size + (extent.size or 0.0)
+        unknown += extent.size is None
+    text = f"{span_text(seconds)} of sound, about {size_text(size)}"
     return text + f"; {counted(unknown, 'job')} of unknown size" * bool(unknown)
 
 

@@ -220,8 +220,9 @@ def _reconstruct(
 reconstruct = command(
     _reconstruct,
     help="Compute the audio from the transform saved in DIR.\n\n"
-    "DIR was written with --save-stft; it holds stft.npy or stft.zarr, and parameters.npz. If the windows overlap, the "
-    "samples are exact up to rounding. If lengths vary with frequency, least squares compute them.",
+    "DIR was written with --save-stft; it holds stft.npy or stft.zarr, and parameters.npz. If the "
+    "windows overlap, the samples are exact up to rounding. If lengths vary with frequency, least "
+    "squares compute them.",
     examples="dstft reconstruct speech-dstft\n\ndstft reconstruct speech-dstft -o speech.flac",
 )
 

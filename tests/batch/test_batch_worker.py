@@ -65,6 +65,20 @@ def test_a_result_of_the_batch_is_replaced_where_it_has_to_be(task):
         before = record_of(task)
 
 
+def test_a_chunk_that_is_missing_makes_the_job_run_again(task):
+    pytest.importorskip("zarr")
+    pytest.importorskip("xarray")
+    task = replace(task, settings={**task.settings, "store": "zarr"}, digest="e" * 64)
+    assert run_task(task).error is None
+    before = record_of(task)
+    assert run_task(task).error is None
+    assert record_of(task) == before
+    (Path(task.place) / "spectrogram.zarr" / "time" / "c" / "0").unlink()
+    assert run_task(task).error is None
+    assert record_of(task)["seconds"] != before["seconds"]
+    assert record_of(task)["sizes"] == before["sizes"]
+
+
 def test_what_others_wrote_is_left_alone(task):
     place = Path(task.place)
     place.mkdir(parents=True)

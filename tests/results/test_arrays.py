@@ -167,6 +167,7 @@ def test_each_mean_reaches_halfway_to_its_neighbours(step, block):
             share[int(min(j, count - 1)), i] += 0.5
     share /= share.sum(1, keepdims=True)
     expected = np.sqrt(np.einsum("ji,i...->j...", share, values**2))
+    values = values.astype(np.float32)
     means = MeanFrames(frames, step)
     found = np.concatenate([means.add(values[i : i + block]) for i in range(0, frames, block)])
     np.testing.assert_allclose(found, expected, rtol=1e-6)

@@ -1,0 +1,85 @@
+"""`dstft_cli.load`: what a run wrote, as arrays with coordinates, whatever was saved and how."""
+
+import numpy as np
+import pytest
+
+import dstft_cli
+from dstft_cli.errors import InputError
+from tests.contract.support import RATE, run, sound, write_sound
+from tests.docs.pages import blocks
+
+TIME = ("--window-mode", "time", "--n-fft", "256", "--no-figures", "-q")
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_sound(tmp_path / "ab.wav", sound())
+    return tmp_path
+
+
+def test_arrays_have_the_times_of_the_recording(place):
+    run(
+        "optimize", "ab.wav", *TIME, "--offset", "0.1", "--npy-hop", "5ms", "--save-stft", "-o", "d"
+    )
+    found = dstft_cli.load("d")
+    assert isinstance(found.spectrogram, np.memmap)
+    F, T = found.spectrogram.shape
+    assert (F, found.stft.shape[0]) == (129, 129)
+    assert len(found.times) == T < len(found.stft_times) == found.stft.shape[1]
+    assert found.times[0] == found.stft_times[0] == 0.1
+    assert found.times[-1] > found.attrs["input"]["seconds"] - 0.01
+    np.testing.assert_allclose(found.frequencies, np.arange(129) * RATE / 256)
+    assert found.window_length.shape == (1, T)
+    assert found.parameters.window_length.shape == (1, len(found.stft_times))
+
+
+@pytest.mark.parametrize("store", ["npy", "zarr"])
+def test_xarray_has_the_same(place, store):
+    xarray = pytest.importorskip("xarray")
+    pytest.importorskip("zarr")
+    options = ["--store", store, "--channel", "all", "--offset", "0.1", "--no-figures", "-q"]
+    run("optimize", "ab.wav", *options, "--save-stft", "--npy-hop", "20ms", "-o", "d")
+    found, data = dstft_cli.load("d"), dstft_cli.load("d").to_xarray()
+    for name, time in (("spectrogram", "time"), ("stft", "stft_time")):
+        array = data[name]
+        assert array.dims == ("channel", "frequency", time)
+        np.testing.assert_array_equal(array.values, np.asarray(getattr(found, name)[...]))
+        assert array[time].units == "s"
+    assert data.window_length.dims == ("tile_frequency", "tile_time")
+    assert (data.window_length.units, data.tile_frequency.units) == ("samples", "Hz")
+    part = data.spectrogram.sel(time=slice(0.2, 0.3), frequency=slice(0, 1000))
+    assert 0 < part.sizes["time"] < data.sizes["time"]
+    assert float(data.tile_time[0]) >= 0.1
+    if store == "zarr":  # the folder alone, without dstft
+        alone = xarray.open_zarr("d/spectrogram.zarr")
+        np.testing.assert_array_equal(alone.time, found.times)
+        assert alone.attrs["n_fft"] == found.parameters.n_fft
+
+
+def test_what_was_not_saved_is_none_or_told(place):
+    run("optimize", "ab.wav", *TIME, "--save", "parameters", "-o", "few")
+    found = dstft_cli.load(place / "few")
+    assert (found.spectrogram, found.stft) == (None, None)
+    assert found.window_length.shape[1] == len(found.times) > 1
+    run("optimize", "ab.wav", *TIME, "--save", "spectrogram", "-o", "bare")
+    for folder, message in (
+        ("bare", "parameters.npz does not exist"),
+        ("gone", "result.json does"),
+    ):
+        with pytest.raises(InputError, match=message):
+            dstft_cli.load(place / folder)
+    (place / "few/spectrogram.npy").write_bytes(b"text")
+    with pytest.raises(InputError, match=r"spectrogram\.npy is not"):
+        dstft_cli.load(place / "few")
+
+
+def test_the_examples_of_the_docs_run(place):
+    run("optimize", "ab.wav", *TIME, "-o", "c-dstft")
+    scope: dict[str, object] = {}
+    for example in blocks("python", "settings.md"):
+        exec(example, scope)
+    lines = (place / "c.selections.txt").read_text().splitlines()
+    assert lines[0].split("\t")[3] == "Begin Time (s)"
+    rows = [line.split("\t") for line in lines[1:]]
+    assert any(float(row[3]) < 700 / RATE + 0.02 and float(row[4]) > 700 / RATE for row in rows)
