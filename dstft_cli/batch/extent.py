@@ -15,17 +15,18 @@ from dstft_cli.settings.option import number_text, time_text
 
 
 class Extent(NamedTuple):
-    """What is known of one job before it runs; None where its header does not tell."""
+    """What the header of a job's recording tells; None where it does not."""
 
-    seconds: float | None  # of sound, the part that is read
-    size: float | None  # bytes, about
+    seconds: float | None = None  # of sound, the part that is read
+    size: float | None = None  # bytes that will be written, about
 
-    def text(self) -> tuple[str, str]:
-        """Both for a table."""
-        return (
-            "unknown" if self.seconds is None else span_text(self.seconds),
-            "unknown" if self.size is None else size_text(self.size),
-        )
+    def texts(self) -> tuple[str, str]:
+        """Both in three digits."""
+        if self.seconds is None or self.size is None:
+            return "unknown", "unknown"
+        unit, of = ("h", 3600) if self.seconds >= 3600 else ("min", 60)
+        long = f"{number_text(self.seconds / of, 3)} {unit}"
+        return time_text(self.seconds) if self.seconds < 60 else long, size_text(self.size)
 
 
 def extents(plan: Plan) -> Iterator[Extent]:
@@ -38,7 +39,7 @@ def extents(plan: Plan) -> Iterator[Extent]:
         except DstftError:  # the job will say why
             header = None
         if header is None or header.seconds is None:
-            yield Extent(None, None)
+            yield Extent()
             continue
         seconds = max(min(header.seconds - s.offset, s.duration or math.inf), 0.0)
         samples = round(seconds * header.sample_rate)
@@ -47,19 +48,10 @@ def extents(plan: Plan) -> Iterator[Extent]:
 
 
 def total_text(found: Iterable[Extent]) -> str:
-    """The sum in words, such as `2.5 h of sound, about 12.7 GB; 1 job of unknown length`."""
-    seconds = size = 0.0
-    unknown = 0
-    for extent in found:
-        seconds, size = seconds + (extent.seconds or 0.0), size + (extent.size or 0.0)
-        unknown += extent.size is None
-    text = f"{span_text(seconds)} of sound, about {size_text(size)}"
+    """The sum in words, such as `2.5 h of sound, about 12.7 GB; 1 job of unknown size`."""
+    jobs = list(found)
+    known = [extent.size for extent in jobs if extent.size is not None]
+    total = Extent(sum(extent.seconds or 0.0 for extent in jobs), sum(known))
+    unknown = len(jobs) - len(known)
+    text = " of sound, about ".join(total.texts())
     return text + f"; {counted(unknown, 'job')} of unknown size" * bool(unknown)
-
-
-def span_text(seconds: float) -> str:
-    """A duration in three digits: `2.5 h`, `1.5 min`, `3.56 s`."""
-    for unit, of in (("h", 3600), ("min", 60)):
-        if seconds >= of:
-            return f"{number_text(seconds / of, 3)} {unit}"
-    return time_text(seconds) if seconds > 0 else "0 s"

@@ -340,7 +340,7 @@ def print_plan(plan: Plan, *, as_json: bool) -> None:
             row |= {"bytes": extent.size and round(extent.size)}
             print_json({**row, "settings": dict(plan.variants[job.variant].values)})
         varying = map(setting_text, plan.settings_that_vary(job).values())
-        rows.append([str(job.index), job.input, job.output, *extent.text(), *varying])
+        rows.append([str(job.index), job.input, job.output, *extent.texts(), *varying])
     total = f"{counted(len(plan.jobs), 'job')}, {total_text(found)}, results in {printable(plan.folder)}"
     if as_json:
         print_error(total)

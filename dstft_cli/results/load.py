@@ -15,7 +15,7 @@ from dstft_cli.records import FloatArray
 from dstft_cli.results.parameters import StoredParameters, read_parameters
 from dstft_cli.results.place import check_readable
 from dstft_cli.results.record import read_record
-from dstft_cli.results.store import UNITS, open_zarr
+from dstft_cli.results.store import ATTRIBUTES, UNITS, open_zarr
 
 if TYPE_CHECKING:
     import xarray
@@ -31,12 +31,10 @@ class StoredResult:
     Attributes:
         spectrogram: magnitudes, `[F, T]` or `[C, F, T]`; None if it was not saved.
         stft: the complex transform, `[F, S]` or `[C, F, S]`; None if it was not saved.
-        times: frame centres of `spectrogram`, s, `[T]`.
-        stft_times: frame centres of `stft`, s, `[S]`; those of `spectrogram` if it has all frames.
+        times: frame centres of `spectrogram`, s, `[T]`; those of `stft` are `parameters.times`, `[S]`.
         frequencies: Hz, `[F]`.
-        window_length: samples, `[1, 1]`, `[1, T]`, `[F, 1]` or `[F, T]`; `[B, U]` on tiles.
-        tile_frequencies, tile_times: Hz, `[B]`, and s, `[U]`, where lengths are kept on tiles, else None.
-            `parameters.length_map.at` has the lengths of all cells.
+        window_length: samples, `[1, 1]`, `[1, T]`, `[F, 1]` or `[F, T]`, or of tiles `[B, U]`, of which
+            `parameters.length_map` has the axes.
         parameters: everything that defines the transform.
         attrs: the record of the run, as in `result.json`.
     """
@@ -44,45 +42,41 @@ class StoredResult:
     spectrogram: Any
     stft: Any
     times: FloatArray
-    stft_times: FloatArray
     frequencies: FloatArray
     window_length: NDArray[Any]
-    tile_frequencies: FloatArray | None
-    tile_times: FloatArray | None
     parameters: StoredParameters
     attrs: dict[str, Any]
 
     def to_xarray(self) -> xarray.Dataset:
-        """The arrays and window lengths, with their axes and units; ImportError without xarray."""
+        """Arrays and window lengths with their axes and units; the arrays are not read yet."""
         import xarray
 
-        same = len(self.times) == len(self.stft_times)
-        coords = {"frequency": self.frequencies, "time": self.times}
+        p, coords = self.parameters, {"frequency": self.frequencies, "time": self.times}
+        frames_of_stft = "time" if len(p.times) == len(self.times) else "stft_time"
         variables: dict[str, Any] = {}
-        for name, time in (("spectrogram", "time"), ("stft", "time" if same else "stft_time")):
+        for name, time in (("spectrogram", "time"), ("stft", frames_of_stft)):
             array = getattr(self, name)
             if isinstance(array, np.ndarray):
                 variables[name] = ("channel", "frequency", time)[-array.ndim :], array
             elif array is not None:  # a zarr array, which would be read as a whole
                 stored = xarray.open_zarr(array.store.root)[name]
                 variables[name] = stored.rename({"time": time}).variable
-        if self.stft is not None and not same:
-            coords["stft_time"] = self.stft_times
-        dims = ("frequency", "time")
-        if self.tile_frequencies is not None and self.tile_times is not None:
-            dims = ("tile_frequency", "tile_time")
-            coords |= dict(zip(dims, (self.tile_frequencies, self.tile_times), strict=True))
-        kept = [axis for axis, size in enumerate(self.window_length.shape) if size > 1]
-        lengths = self.window_length.reshape([self.window_length.shape[axis] for axis in kept])
-        own = {"units": "samples", "long_name": "window length"}
-        variables["window_length"] = ([dims[axis] for axis in kept], lengths, own)
-        p = self.parameters
-        about = {"sample_rate": p.sample_rate, "n_fft": p.n_fft, "window": p.window}
-        axes = {
-            name: (name, values, {"units": UNITS[name.rpartition("_")[2]]})
-            for name, values in coords.items()
-        }
-        return xarray.Dataset(variables, axes, about | {"normalization": p.normalization})
+        if self.stft is not None:
+            coords[frames_of_stft] = p.times
+        axes = ("frequency", "time")
+        if p.length_map is not None:
+            axes = ("tile_frequency", "tile_time")
+            seconds = p.offset + p.length_map.times / p.sample_rate
+            coords |= {"tile_frequency": p.length_map.frequencies, "tile_time": seconds}
+        kept = [axis for axis, size in zip(axes, self.window_length.shape, strict=True) if size > 1]
+        lengths = self.window_length.squeeze()
+        variables["window_length"] = kept, lengths, {"units": "samples"}
+        units = {name: {"units": UNITS[name.rpartition("_")[2]]} for name in coords}
+        return xarray.Dataset(
+            variables,
+            {name: (name, values, units[name]) for name, values in coords.items()},
+            {name: getattr(p, name) for name in ATTRIBUTES},
+        )
 
 
 def load(directory: str | os.PathLike[str]) -> StoredResult:
@@ -95,29 +89,17 @@ def load(directory: str | os.PathLike[str]) -> StoredResult:
     place = Path(directory)
     attrs = read_record(place / "result.json")
     p = read_parameters(place / "parameters.npz")
-    tiles = p.length_map
     with np.load(place / "parameters.npz", allow_pickle=False) as stored:
         times = stored["times"]
-        lengths = stored["window_length"] if tiles is None else tiles.lengths
-    return StoredResult(
-        _array(place, "spectrogram"),
-        _array(place, "stft"),
-        times,
-        p.times,
-        p.frequencies,
-        lengths,
-        None if tiles is None else tiles.frequencies,
-        None if tiles is None else p.offset + tiles.times / p.sample_rate,
-        p,
-        attrs,
-    )
+        lengths = stored["window_length"] if p.length_map is None else p.length_map.lengths
+    arrays = (_array(place, name) for name in ("spectrogram", "stft"))
+    return StoredResult(*arrays, times, p.frequencies, lengths, p, attrs)
 
 
 def _array(place: Path, name: str) -> Any:
-    path = place / f"{name}.zarr"
-    if path.is_dir():
-        return open_zarr(path)
-    path = place / f"{name}.npy"
+    path, chunks = place / f"{name}.npy", place / f"{name}.zarr"
+    if chunks.is_dir():
+        return open_zarr(chunks)
     if not os.path.lexists(path):
         return None
     check_readable(path)

@@ -21,6 +21,7 @@ from dstft_cli.results.arrays import Stream
 from dstft_cli.results.place import disk_errors
 
 CHUNK_BYTES = 1 << 23  # of a chunk before compression
+ATTRIBUTES = ("sample_rate", "n_fft", "window", "normalization")  # of the transform
 UNITS = {"channel": "1", "frequency": "Hz", "time": "s"}
 _CODECS = {"bytes", "blosc", "zstd", "gzip"}  # a result of dstft needs no others
 

@@ -27,6 +27,7 @@ from dstft_cli.results import (
     write_parameters,
     write_trajectory,
 )
+from dstft_cli.results.store import ATTRIBUTES, ZarrStream
 from dstft_cli.run.emit import emitted_call
 from dstft_cli.run.recording import picture_title
 from dstft_cli.run.sizes import array_step
@@ -131,22 +132,15 @@ def _array_takers(
         ("stft", ((*plane, result.frames), "complex64"), 0, settings.save_stft),
     ):
         if saved and settings.store == "zarr":
-            from dstft_cli.results.store import ZarrStream
-
-            path = output.path(f"{name}.zarr")
-            times = signal.offset + result.times[:: each or 1]
+            path, times = output.path(f"{name}.zarr"), signal.offset + result.times[:: each or 1]
             axes = {"frequency": result.frequencies, "time": times}
-            add(ZarrStream(path, *kind, axes, _attributes(signal, result)), each)
+            about = {name: getattr(result, name) for name in ATTRIBUTES}
+            add(ZarrStream(path, *kind, axes, about), each)
         elif saved:
             path = output.path(f"{name}.npy")
             file = stack.enter_context(path.open("wb", buffering=1 << 20))
             add(NpyStream(file, *kind, name=path.name), each)
     return takers
-
-
-def _attributes(signal: Signal, result: Result) -> dict[str, Any]:
-    names = ("sample_rate", "n_fft", "window", "normalization")
-    return {name: getattr(result, name) for name in names} | {"recording": signal.path}
 
 
 @dataclass(frozen=True)

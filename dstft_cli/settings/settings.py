@@ -268,16 +268,13 @@ class Settings:
     save: Annotated[
         Saved,
         _output(
-            f"What to write beside result.json and trajectory.csv: {', '.join(SAVED)}, with commas "
-            "between them.",
+            f"What to write, words with commas: {', '.join(SAVED)}. result.json and trajectory.csv are "
+            "always written. --save-stft and --no-figures change one word.",
             "LIST",
         ),
     ] = "spectrogram,parameters,pictures"
     save_stft: Annotated[
-        bool,
-        _output(
-            "Also write stft.npy, the complex transform: stft in --save.", flags=("--save-stft",)
-        ),
+        bool, _output("Also write stft.npy, the complex transform.", flags=("--save-stft",))
     ] = False
     force: Annotated[bool, _output("Replace what exists.", flags=("--force",))] = False
     on_silence: Annotated[
@@ -288,9 +285,7 @@ class Settings:
             "WHAT",
         ),
     ] = "fail"
-    figures: Annotated[
-        bool, _output("Draw pictures into the directory: pictures in --save, or not.")
-    ] = True
+    figures: Annotated[bool, _output("Draw pictures into the directory.")] = True
     npy_dtype: Annotated[
         Literal["float16", "float32", "float64"],
         _output("Number format of the magnitudes. float16: half the size, to 0.005 dB.", "NAME"),
@@ -299,7 +294,7 @@ class Settings:
         Literal["npy", "zarr"],
         _output(
             "Format of the arrays in the directory. zarr: compressed chunks with coordinates, which "
-            "xarray opens lazily (pip install 'dstft-cli[store]').",
+            "xarray opens lazily; it needs dstft-cli with the extra 'store'.",
             "NAME",
         ),
     ] = "npy"
