@@ -92,8 +92,8 @@ def load(directory: str | os.PathLike[str]) -> StoredResult:
     with np.load(place / "parameters.npz", allow_pickle=False) as stored:
         times = stored["times"]
         lengths = stored["window_length"] if p.length_map is None else p.length_map.lengths
-    arrays = (_array(place, name) for name in ("spectrogram", "stft"))
-    return StoredResult(*arrays, times, p.frequencies, lengths, p, attrs)
+    spectrogram, stft = (_array(place, name) for name in ("spectrogram", "stft"))
+    return StoredResult(spectrogram, stft, times, p.frequencies, lengths, p, attrs)
 
 
 def _array(place: Path, name: str) -> Any:

@@ -201,8 +201,8 @@ def to_stream(stream: Stream, means: MeanFrames | None) -> Taker:
     """Writes blocks, or with `means` their magnitudes, in the dtype of the stream."""
 
     def take(start: int, block: Block) -> None:
-        values = np.moveaxis(block if means is None else np.abs(block), 0, -1)
-        values = values if means is None else means.add(values)
+        values: NDArray[Any] = np.moveaxis(block, 0, -1)
+        values = values if means is None else means.add(np.abs(values))
         values = values[..., 0] if len(stream.shape) == 2 else values
         with np.errstate(over="ignore"):
             kept = values.astype(stream.dtype, copy=False)

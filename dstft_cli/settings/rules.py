@@ -164,7 +164,7 @@ def _first_stream(s: Any) -> tuple[str, ...]:
 def _no_pictures(s: Any) -> tuple[str, ...]:
     if s.figures:
         return _first_stream(s)
-    return ("save",) if "save" in s.ranks and "figures" not in s.ranks else ("figures",)
+    return (max("figures", "save", key=lambda name: s.ranks.get(name, -1)),)
 
 
 # names without effect, when, and because of which (called with the settings)

@@ -76,7 +76,7 @@ def test_a_chunk_that_is_missing_makes_the_job_run_again(task):
     (Path(task.place) / "spectrogram.zarr" / "time" / "c" / "0").unlink()
     assert run_task(task).error is None
     assert record_of(task)["seconds"] != before["seconds"]
-    assert record_of(task)["sizes"] == before["sizes"]
+    assert (Path(task.place) / "spectrogram.zarr" / "time" / "c" / "0").is_file()
 
 
 def test_what_others_wrote_is_left_alone(task):
@@ -114,5 +114,5 @@ def test_every_error_becomes_a_line_of_its_job(task, monkeypatch):
 
 def test_settings_that_only_a_worker_can_judge(task):
     assert check_settings([task.settings]) is None
-    wrong = {**task.settings, "figures": True, "cmap": "magna"}
+    wrong = {**task.settings, "save": "pictures", "figures": True, "cmap": "magna"}
     assert "magna" in check_settings([task.settings, wrong])

@@ -115,7 +115,7 @@ def test_odd_file_names_come_back(tmp_path):
 
 def test_what_was_written_is_read(tmp_path):
     place, record = tmp_path / "result.json", record_of(a_result(CONSTANT))
-    record["input"] |= {"sha256": "0" * 64}
+    record["input"] |= {"sha256": "0" * 64, "seconds": 0.1}
     record |= {"outputs": {"x": "d/x"}, "sizes": {"x": 3}}
     write_json(place, record)
     assert read_record(place) == record
