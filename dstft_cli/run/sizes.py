@@ -14,7 +14,7 @@ from dstft_cli.settings.rules import PRESET, TYPED
 
 BYTES_PER_SAMPLE = 32  # of sound and channel, which the float32 spectrogram takes by default
 TOLD_FROM = 200e6  # bytes; less is written without a word
-_OF_PICTURES, _OF_MAP = 3e6, 2.0  # bytes: of all pictures; of lengths per cell, per sample
+_OF_PICTURES, _OF_MAP = 3e6, 1.2  # bytes: of all pictures; of lengths per cell, per sample
 
 
 def array_step(settings: Settings, sample_rate: float, n_fft: int, hop: float) -> int:
