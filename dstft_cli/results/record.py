@@ -253,9 +253,7 @@ class StoredRecord(_Stored):
     n_fft: PositiveInt
     warnings: list[str]
     outputs: dict[str, str]  # name to path
-    sizes: dict[
-        str, NonNegativeInt
-    ] = {}  # of the files and folders of the directory, bytes, by name
+    sizes: dict[str, NonNegativeInt] = {}  # of files and folders of the directory, bytes, by name
     batch: StoredBatch | None = None  # of a job of a batch
 
     @property

@@ -19,12 +19,8 @@ from typer.models import OptionInfo
 
 from dstft_cli.errors import UsageError
 
-SAVED = (
-    "spectrogram",
-    "stft",
-    "parameters",
-    "pictures",
-)  # what a run may write; none holds another
+# what a run may write; no word is in another
+SAVED = ("spectrogram", "stft", "parameters", "pictures")
 _RANGES = ((Gt, "above", "gt"), (Ge, "at least", "ge"), (Le, "at most", "le"))
 _KINDS = (
     ("HZ", "a frequency (80, 80Hz, 1kHz)"),

@@ -18,38 +18,29 @@ def place(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_arrays_have_the_times_of_the_recording(place):
-    run(
-        "optimize", "ab.wav", *TIME, "--offset", "0.1", "--npy-hop", "5ms", "--save-stft", "-o", "d"
-    )
-    found = dstft_cli.load("d")
-    assert isinstance(found.spectrogram, np.memmap)
-    F, T = found.spectrogram.shape
-    assert (F, found.stft.shape[0]) == (129, 129)
-    assert len(found.times) == T < len(found.parameters.times) == found.stft.shape[1]
-    assert found.times[0] == found.parameters.times[0] == 0.1
-    assert found.times[-1] > found.attrs["input"]["seconds"] - 0.01
-    np.testing.assert_allclose(found.frequencies, np.arange(129) * RATE / 256)
-    assert found.window_length.shape == (1, T)
-    assert found.parameters.window_length.shape == (1, found.stft.shape[1])
-
-
 @pytest.mark.parametrize("store", ["npy", "zarr"])
-def test_xarray_has_the_same(place, store):
+def test_arrays_have_the_axes_of_the_recording(place, store):
     xarray = pytest.importorskip("xarray")
     pytest.importorskip("zarr")
     options = ["--store", store, "--channel", "all", "--offset", "0.1", "--no-figures", "-q"]
     run("optimize", "ab.wav", *options, "--save-stft", "--npy-hop", "20ms", "-o", "d")
-    found, data = dstft_cli.load("d"), dstft_cli.load("d").to_xarray()
+    found = dstft_cli.load("d")
+    assert isinstance(found.spectrogram, np.memmap) == (store == "npy")
+    C, F, T = found.spectrogram.shape
+    assert (2, len(found.times)) == (C, T)
+    assert found.stft.shape == (2, F, len(found.parameters.times))
+    assert found.stft.shape[2] > T
+    assert found.times[0] == found.parameters.times[0] == 0.1
+    assert found.times[-1] > found.attrs["input"]["seconds"] - 0.02 + 0.1
+    np.testing.assert_allclose(found.frequencies, np.linspace(0, RATE / 2, F))
+    data = found.to_xarray()
     for name, time in (("spectrogram", "time"), ("stft", "stft_time")):
-        array = data[name]
-        assert array.dims == ("channel", "frequency", time)
-        np.testing.assert_array_equal(array.values, np.asarray(getattr(found, name)[...]))
-        assert array[time].units == "s"
+        assert data[name].dims == ("channel", "frequency", time)
+        np.testing.assert_array_equal(data[name].values, np.asarray(getattr(found, name)[...]))
+        assert data[time].units == "s"
     assert data.window_length.dims == ("tile_frequency", "tile_time")
+    assert data.window_length.shape == found.window_length.shape
     assert (data.window_length.units, data.tile_frequency.units) == ("samples", "Hz")
-    part = data.spectrogram.sel(time=slice(0.2, 0.3), frequency=slice(0, 1000))
-    assert 0 < part.sizes["time"] < data.sizes["time"]
     assert float(data.tile_time[0]) >= 0.1
     if store == "zarr":  # the folder alone, without dstft
         alone = xarray.open_zarr("d/spectrogram.zarr")

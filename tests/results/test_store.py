@@ -99,9 +99,8 @@ def test_a_folder_is_replaced_if_it_holds_chunks_alone(tmp_path):
     assert (place / "spectrogram.zarr" / "notes.txt").read_text() == "mine"
 
 
-def test_a_missing_library_is_one_line(monkeypatch):
-    for name in ("zarr", "xarray"):
-        with monkeypatch.context() as patch:
-            patch.setitem(sys.modules, name, None)
-            with pytest.raises(UsageError, match=r"dstft-cli\[store\]"):
-                zarr_library()
+@pytest.mark.parametrize("name", ["zarr", "xarray"])
+def test_a_missing_library_is_one_line(monkeypatch, name):
+    monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(UsageError, match=r"dstft-cli\[store\]"):
+        zarr_library()
