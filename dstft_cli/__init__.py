@@ -1,8 +1,8 @@
 """Learn the best short-time Fourier transform for a recording.
 
-`optimize` learns window lengths. `dstft_cli.stft` has the transform `stft`, its derivatives
-`stft_derivatives` and its inverse `istft`. A name is imported at first use, so that `dstft --help`
-needs no torch.
+`optimize` learns window lengths, `load` reads a directory of results. `dstft_cli.stft` has the transform
+`stft`, its derivatives `stft_derivatives` and its inverse `istft`. A name is imported at first use, so
+that `dstft --help` needs no torch.
 
     >>> import numpy as np
     >>> from dstft_cli import optimize
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dstft_cli.criteria import Criterion
     from dstft_cli.errors import DstftError, InputError, OutputError, UsageError
     from dstft_cli.records import Result, StopReason, Trajectory
+    from dstft_cli.results.load import StoredResult, load
     from dstft_cli.run.optimize import optimize
     from dstft_cli.stft import DSTFT, istft, stft_derivatives, window
 
@@ -35,6 +36,7 @@ _WHERE = {
         "criteria": "Criterion",
         "errors": "DstftError InputError OutputError UsageError",
         "records": "Result StopReason Trajectory",
+        "results.load": "StoredResult load",
         "run.optimize": "optimize",
     }.items()
     for name in names.split()
@@ -47,10 +49,12 @@ __all__ = [
     "OutputError",
     "Result",
     "StopReason",
+    "StoredResult",
     "Trajectory",
     "UsageError",
     "__version__",
     "istft",
+    "load",
     "optimize",
     "stft_derivatives",
     "window",

@@ -120,6 +120,12 @@ class Reader:
                     " read up to there"
                 )
 
+    @property
+    def seconds(self) -> float | None:
+        """Duration of the file, as far as it is known."""
+        frames = self._found or self._promised
+        return frames / self.sample_rate if frames else None
+
     def skip_to(self, offset: float) -> int:
         """Go to `offset` seconds; the position in samples."""
         self._offset = offset

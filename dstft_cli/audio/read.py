@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal, Protocol
+from typing import BinaryIO, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +67,14 @@ class Signal:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+
+class Header(NamedTuple):
+    """What the header of a recording shows."""
+
+    sample_rate: int  # that `load` will give, Hz
+    channels: int  # of the file
+    seconds: float | None  # of the whole file; None where it is not known
 
 
 def load(
@@ -168,17 +176,14 @@ def probe(
     channel: Literal["mix", "all"] | int = "mix",
     sample_rate: int | None = None,
     highpass: float | None = None,
-) -> int | None:
-    """Raises the errors of `load` that the header shows; does not read from pipes.
-
-    Returns:
-        The sample rate that `load` will give, Hz; None for a pipe.
-    """
+) -> Header | None:
+    """Raises the errors of `load` that the header shows; does not read from pipes, whose header is None."""
     with glance(source) as seen:
         if seen is None:
             return None
         with open_reader(seen) as reader:
-            return _picked(reader, channel, sample_rate, highpass)[1]
+            rate = _picked(reader, channel, sample_rate, highpass)[1]
+            return Header(rate, reader.channels, reader.seconds)
 
 
 def _picked(

@@ -12,9 +12,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveFloat, ValidationError
+from typing import Any, NamedTuple
 
 from dstft_cli._version import __version__
 from dstft_cli.errors import (
@@ -24,77 +22,14 @@ from dstft_cli.errors import (
     as_flags,
     in_words,
     is_out_of_memory,
-    printable,
 )
-from dstft_cli.results import read_record
+from dstft_cli.results import StoredRecord, read_result
+from dstft_cli.results.store import zarr_library
 from dstft_cli.settings import merge
 
 ENTRY = "batch"  # key of result.json: the settings of the batch
 _BLOCK = 1 << 20  # bytes
 _one_at_a_time = threading.Lock()  # torch's threads and matplotlib's are those of the process
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(strict=True, allow_inf_nan=False)
-
-
-class _Input(_Strict):
-    sha256: str
-    sample_rate: PositiveFloat
-
-
-class _Asked(_Strict):
-    settings: str
-
-
-class _BestFixed(_Strict):
-    win_length: float | None
-    value: float | None
-
-
-class _Criterion(_Strict):
-    name: str
-    scope: str
-    direction: str
-    start: float | None
-    best_fixed: _BestFixed
-    final: float | None
-    table_bound: float | None
-
-
-class _Spread(_Strict):
-    min: float
-    median: float
-    max: float
-
-
-class Record(_Strict):
-    """What a batch reads of a `result.json`, its own or one from the disk."""
-
-    version: str
-    input: _Input
-    batch: _Asked
-    criterion: _Criterion
-    window_length: float | _Spread
-    hop_length: float | _Spread | None
-    n_fft: int
-    warnings: list[str]
-    outputs: dict[str, str]
-    sizes: dict[str, NonNegativeInt] = {}
-    whole: bool = True  # whether every file is there, with its size
-
-    @property
-    def key(self) -> str:
-        """Identity of the result: content of the recording, settings and version."""
-        return job_key(self.input.sha256, self.batch.settings, self.version)
-
-    @property
-    def found(self) -> dict[str, Any]:
-        """The values that a batch repeats, as JSON values."""
-        values = {name: getattr(self, name) for name in NOTHING_FOUND.keys() & self.__dict__.keys()}
-        plain = {n: v.model_dump() if isinstance(v, BaseModel) else v for n, v in values.items()}
-        rate, files = self.input.sample_rate, sorted(self.outputs)
-        return {**NOTHING_FOUND, **plain, "sample_rate": rate, "files": files}
 
 
 # what a row holds of a job without a result
@@ -111,29 +46,27 @@ def job_key(content: str, digest: str, version: str = __version__) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def read_standing(place: Path) -> Record | None:
+class Standing(NamedTuple):
+    """The result of a job."""
+
+    key: str  # identity: content of the recording, settings and version
+    found: Mapping[str, Any]  # the values that a batch repeats, as JSON values
+    whole: bool  # whether every file is there, with its size
+
+
+def read_standing(place: Path) -> Standing | None:
     """The result of a batch at `place`, or None; InputError if its `result.json` is damaged."""
     path = place / "result.json"
-    if not os.path.lexists(path):
-        return None
-    stored = read_record(path)
-    if ENTRY not in stored:
-        return None
-    try:
-        record = Record.model_validate(stored)
-    except ValidationError as error:
-        name = ".".join(map(str, error.errors()[0]["loc"]))
-        raise InputError(f"{printable(path)}: {name} is missing or of a wrong type") from None
-    record.whole = all(_is_there(place, name, record.sizes.get(name)) for name in record.outputs)
-    return record
+    return _standing(read_result(path), place) if os.path.lexists(path) else None
 
 
-def _is_there(place: Path, name: str, size: int | None) -> bool:
-    try:
-        status = (place / os.path.basename(name)).lstat()
-    except (OSError, ValueError):
-        return False
-    return stat.S_ISREG(status.st_mode) and status.st_size == (size or max(1, status.st_size))
+def _standing(record: StoredRecord, place: Path) -> Standing | None:
+    if record.batch is None:
+        return None
+    key = job_key(record.input.sha256, record.batch.settings, record.version)
+    found = NOTHING_FOUND | record.model_dump(include=NOTHING_FOUND.keys() - {"sample_rate"})
+    found |= {"sample_rate": record.input.sample_rate, "files": sorted(record.outputs)}
+    return Standing(key, found, record.is_whole(place))
 
 
 def content_digest(path: str, stop: threading.Event | None = None) -> str | None:
@@ -198,6 +131,8 @@ def check_settings(variants: Sequence[Mapping[str, Any]]) -> str | None:
             resolve_device(settings.device, settings.dtype)
             resolve(settings.criterion, settings.order)
             check_pictures(settings, None)
+            if settings.store == "zarr":
+                zarr_library()
     except DstftError as error:
         return str(error)
     return None
@@ -208,7 +143,7 @@ def run_task(task: Task) -> Ending:
     with _one_at_a_time:
         began = time.perf_counter()
         try:
-            record = _run(task)
+            done = _run(task)
         except SkippedError as error:
             return Ending(str(error), seconds=time.perf_counter() - began, skipped=True)
         except Exception as error:
@@ -217,10 +152,10 @@ def run_task(task: Task) -> Ending:
                 text = "out of memory: use a shorter duration, a lower n_fft or fewer workers"
             seconds = time.perf_counter() - began
             return Ending(text, seconds=seconds, detail=traceback.format_exc())
-        return Ending(None, record.key, time.perf_counter() - began, record.found)
+        return Ending(None, done.key, time.perf_counter() - began, done.found)
 
 
-def _run(task: Task) -> Record:
+def _run(task: Task) -> Standing:
     if task.version != __version__:
         raise InputError(
             f"the worker has dstft {__version__}, the batch {task.version}: install the same version"
@@ -242,4 +177,6 @@ def _run(task: Task) -> Record:
     settings = merge({**task.settings, **changes})
     extra = {ENTRY: {"settings": task.digest}}
     outcome = run_optimize(task.source, settings, extra=extra, ours=ours)
-    return Record.model_validate(outcome.result_json)
+    standing = _standing(StoredRecord.model_validate(outcome.result_json), place)
+    assert standing is not None
+    return standing

@@ -115,6 +115,10 @@ def run(options: BatchOptions, quiet: bool = False, verbose: bool = False) -> No
     if options.dry_run:
         print_plan(plan, as_json=options.as_json)
         return
+    if verbose:
+        from dstft_cli.batch.extent import extents, total_text
+
+        print_error(f"{counted(len(plan.jobs), 'job')}, {total_text(extents(plan))}")
     watch = BatchWatch(
         plan, as_json=options.as_json, quiet=quiet, verbose=verbose, force=options.force
     )
@@ -325,21 +329,25 @@ class BatchWatch:
 
 
 def print_plan(plan: Plan, *, as_json: bool) -> None:
-    if as_json:
-        for job in plan.jobs:
-            settings = dict(plan.variants[job.variant].values)
-            row = {"index": job.index, "name": job.name, "input": job.input}
-            print_json({**row, "output": str(plan.place(job)), "settings": settings})
-        return
+    from dstft_cli.batch.extent import extents, total_text
     from dstft_cli.batch.plan import setting_text
 
-    rows = []
-    for job in plan.jobs:
+    rows, found = [], list(extents(plan))
+    for job, extent in zip(plan.jobs, found, strict=True):
+        if as_json:
+            row = {"index": job.index, "name": job.name, "input": job.input}
+            row |= {"output": str(plan.place(job)), "sound_seconds": extent.seconds}
+            row |= {"bytes": extent.size and round(extent.size)}
+            print_json({**row, "settings": dict(plan.variants[job.variant].values)})
         varying = map(setting_text, plan.settings_that_vary(job).values())
-        rows.append([str(job.index), job.input, job.output, *varying])
-    for line in table(["job", "input", "output", *plan.varying], rows):
+        rows.append([str(job.index), job.input, job.output, *extent.texts(), *varying])
+    total = f"{counted(len(plan.jobs), 'job')}, {total_text(found)}, results in {printable(plan.folder)}"
+    if as_json:
+        print_error(total)
+        return
+    for line in table(["job", "input", "output", "sound", "disk", *plan.varying], rows):
         typer.echo(line)
-    typer.echo(f"{counted(len(plan.jobs), 'job')}, results in {printable(plan.folder)}")
+    typer.echo(total)
 
 
 def print_json(record: Mapping[str, Any]) -> None:

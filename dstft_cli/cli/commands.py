@@ -92,7 +92,7 @@ def _optimize(
     def job(**streams: Any) -> JobOutcome:
         from dstft_cli.run.optimize import run_optimize
 
-        return run_optimize(source, settings, **streams)
+        return run_optimize(source, settings, note=_note(quiet), **streams)
 
     _run_job(job, settings, summary.result_lines, quiet=quiet)
 
@@ -160,7 +160,7 @@ def _apply(
     def job(**streams: Any) -> JobOutcome:
         from dstft_cli.run.apply import run_apply
 
-        return run_apply(directory, source, settings, **streams)
+        return run_apply(directory, source, settings, note=_note(quiet), **streams)
 
     _run_job(job, settings, summary.result_lines, quiet=quiet)
 
@@ -220,8 +220,9 @@ def _reconstruct(
 reconstruct = command(
     _reconstruct,
     help="Compute the audio from the transform saved in DIR.\n\n"
-    "DIR was written with --save-stft; it holds stft.npy and parameters.npz. If the windows overlap, the "
-    "samples are exact up to rounding. If lengths vary with frequency, least squares compute them.",
+    "DIR was written with --save-stft; it holds stft.npy or stft.zarr, and parameters.npz. If the "
+    "windows overlap, the samples are exact up to rounding. If lengths vary with frequency, least "
+    "squares compute them.",
     examples="dstft reconstruct speech-dstft\n\ndstft reconstruct speech-dstft -o speech.flac",
 )
 

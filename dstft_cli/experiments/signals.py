@@ -148,8 +148,8 @@ def read_classes(folder: Path, pieces: int) -> Recordings:
     into up to eight pieces of `pieces` n_fft, evenly spread, of unit power; zeros follow a shorter one.
     """
     files = _files(folder)
-    rates = [probe(path) or HIGHEST_RATE for own in files.values() for path in own]
-    rate = min(*rates, HIGHEST_RATE)
+    headers = [probe(path) for own in files.values() for path in own]
+    rate = min([HIGHEST_RATE, *(seen.sample_rate for seen in headers if seen is not None)])
     n_fft = 2 ** round(float(np.log2(N_FFT_SECONDS * rate)))
     if n_fft < SMALLEST_N_FFT:
         raise InputError(

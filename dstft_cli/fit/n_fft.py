@@ -6,6 +6,8 @@ import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -305,6 +307,21 @@ def local_plan(problem: Problem) -> Plan:
         hop = max(float(math.floor(hop)), min(hop, 1.0))
     request = replace(asked, hop_length=hop, win_length_min=shortest)
     return replace(problem, request=request).plan(n_fft)
+
+
+def lengths_before(request: Request, samples: int) -> tuple[int, float]:
+    """FFT size and hop, samples, as far as they are known before the signal is, of so many samples.
+
+    The FFT size that `auto` will choose by the signal is guessed; UsageError as in `make_plan`.
+    """
+    unread: Any = SimpleNamespace(shape=(1, samples))
+    asked = replace(request, criterion="entropy")  # the user's own is not run here
+    if request.scope == "plane" and request.n_fft is None:
+        first = 1 << round(math.log2(max(request.sample_rate * _FIRST_SECONDS, SMALLEST_FFT)))
+        asked = replace(asked, n_fft=max(first, _power_of_two_above(least_n_fft(request, 0.0))))
+    problem = Problem.of(unread, asked, 1.0, None)
+    plan = local_plan(problem) if request.scope == "local" else problem.plan(int(asked.n_fft or 0))
+    return plan.n_fft, plan.hop_length
 
 
 def tiling_of(problem: Problem, plan: Plan) -> Tiling:

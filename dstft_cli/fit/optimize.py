@@ -33,6 +33,7 @@ Array = NDArray[np.float64]
 
 STEPS_PER_OCTAVE = 2  # of cells: with one the eye sees edges; four take twice the time of two
 _STEPS_OF_BINS = 8  # per octave, of lengths that vary with frequency alone
+_STEPS_OF_TILES = 32  # likewise, of the lengths of tiles: to 1 %, so that they compress to a third
 
 
 def fit(
@@ -220,7 +221,9 @@ def lengths_of(
     needed = (task.problem.length - 1 - float(centers[-1])) / REACH
     if mode == "time-frequency":
         times, length = tiling.times(task.problem.length), logs.astype(np.float32, copy=False)
-        np.exp(length, out=length)  # in place: of an hour, a third of a gigabyte
+        start, per = math.log(plan.start), _STEPS_OF_TILES / math.log(2)
+        for band in length:  # one by one: of an hour, all are a third of a gigabyte
+            band[:] = np.exp(np.rint((band - start) * per) / per + start)
         last = times > centers[-1] - 2 * tiling.step
         length[:, last] = np.maximum(length[:, last], min(needed, high))
         np.clip(length, low, high, out=length)

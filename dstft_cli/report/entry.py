@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import io
 import json
-import math
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Annotated, Literal
 
 import numpy as np
 from PIL import Image, PngImagePlugin
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from dstft_cli.errors import InputError, system_reason
-from dstft_cli.results import read_record
+from dstft_cli.errors import InputError, printable, system_reason
+from dstft_cli.results import StoredRecord, read_result
 
 RECORD = "result.json"
 JOURNAL = "batch-journal.jsonl"  # of `dstft batch`
@@ -31,77 +28,13 @@ SIZES = ((320, 160), (200, 100), (120, 60))  # pixels; the first with a small en
 QUALITIES = (75, 60, 45, 30)
 
 
-def _finite(value: object) -> object:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-_Number = Annotated[float | None, BeforeValidator(_finite)]
-_Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True)
-
-
-class Spread(_Strict):
-    """Minimum, median and maximum of lengths, samples."""
-
-    min: _Number
-    median: _Number
-    max: _Number
-
-
-class _BestFixed(_Strict):
-    win_length: _Number
-    value: _Number
-
-
-class _Criterion(_Strict):
-    name: str
-    direction: Literal["minimize", "maximize"]
-    start: _Number
-    best_fixed: _BestFixed | None
-    final: _Number
-
-
-class _Input(_Strict):
-    path: str
-    sample_rate: _Positive
-    seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-
-class Summary(_Strict):
-    """The fields of a `result.json` that a page shows; None if missing."""
-
-    settings: Mapping[str, object] = {}
-    input: _Input
-    criterion: _Criterion
-    window_length: Spread | _Number
-    hop_length: Spread | _Number
-    n_fft: _Positive
-    warnings: list[str]
-
-    @property
-    def best_fixed(self) -> _BestFixed:
-        """That of the criterion; without values where there is none."""
-        return self.criterion.best_fixed or _BestFixed(win_length=None, value=None)
-
-
-def read_summary(directory: Path) -> Summary:
+def read_summary(directory: Path) -> StoredRecord:
     """The result in a directory; InputError, which names the field, if there is none or a damaged one."""
     path = directory / RECORD
     try:
-        record = read_record(path)
+        return read_result(path)
     except InputError as error:
-        raise InputError(str(error).replace(str(path), RECORD)) from error
-    try:
-        return Summary.model_validate(record)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        name = ".".join(part for part in map(str, first["loc"]) if part.isidentifier())
-        raise InputError(
-            f"{RECORD}: {name} is missing or wrong: run dstft optimize again"
-        ) from None
+        raise InputError(str(error).replace(printable(path), RECORD)) from error
 
 
 def result_directories(top: Path) -> Iterator[tuple[Path, str]]:

@@ -29,13 +29,12 @@ from dstft_cli.errors import InputError, UsageError, printable, system_reason
 from dstft_cli.records import Progress
 from dstft_cli.report.entry import (
     RECORD,
-    Spread,
-    Summary,
     read_summary,
     result_directories,
     thumbnail,
 )
-from dstft_cli.results import atomic_file
+from dstft_cli.results import Spread, atomic_file
+from dstft_cli.results import StoredRecord as Summary
 from dstft_cli.settings import FIGURE_FORMATS
 from dstft_cli.settings.option import number_text, time_text
 

@@ -5,7 +5,7 @@
 | `output` | `Output`: the directory, the single files and standard output of one run |
 | `directory` | `OutputDirectory` and `atomic_file`, which appear when they are complete |
 | `place` | locks, leftovers of killed runs, errors of a disk |
-| `arrays` | `spectrogram.npy` and `stft.npy`, frame by frame |
+| `arrays`, `store` | `spectrogram` and `stft`, frame by frame, as .npy files or zarr folders |
 | `parameters` | `parameters.npz` |
 | `record` | `result.json`, `sweep.json`, `trajectory.csv`, `sweep.csv` |
 
@@ -13,7 +13,14 @@ A full disk raises `OutputError` with one line. A closed pipe raises `BrokenPipe
 line ends quietly.
 """
 
-from dstft_cli.results.arrays import MeanFrames, NpyStream, StoredTransform, mean_frames, open_stft
+from dstft_cli.results.arrays import (
+    MeanFrames,
+    NpyStream,
+    StoredTransform,
+    Stream,
+    mean_frames,
+    open_stft,
+)
 from dstft_cli.results.directory import OutputDirectory, atomic_file
 from dstft_cli.results.output import Output
 from dstft_cli.results.parameters import StoredParameters, read_parameters, write_parameters
@@ -23,6 +30,7 @@ from dstft_cli.results.record import (
     SWEEP,
     TRANSFORM,
     Products,
+    Spread,
     StoredRecord,
     peak_memory_mb,
     read_record,
@@ -43,9 +51,11 @@ __all__ = [
     "Output",
     "OutputDirectory",
     "Products",
+    "Spread",
     "StoredParameters",
     "StoredRecord",
     "StoredTransform",
+    "Stream",
     "atomic_file",
     "clear_leftovers",
     "disk_errors",

@@ -1,4 +1,4 @@
-"""Arrays [F, T] in .npy files, written frame by frame and read back in blocks of frames.
+"""Arrays [F, T], written frame by frame and read back in blocks of frames; here in .npy files.
 
 Memory does not grow with T. Arrays can be written to a pipe. Nothing is pickled or unpickled.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tokenize
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -19,6 +19,7 @@ from dstft_cli.errors import InputError, printable, system_reason
 from dstft_cli.results.place import check_readable, disk_errors
 
 MOST_CHANNELS = 1024  # of any sound file (libsndfile)
+_REMEDY = "run dstft optimize again with `save_stft`"
 
 
 def write_header(
@@ -44,28 +45,21 @@ def read_header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     return shape, fortran_order, dtype
 
 
-class NpyStream:
-    """An .npy array [F, T] or [C, F, T] (channels, frequencies, frames), written frame by frame.
+class Stream:
+    """An array [F, T] or [C, F, T] (channels, frequencies, frames), written frame by frame.
 
-    It is stored in Fortran order: each frame is contiguous, so frames can be appended. `np.load`, also
-    with `mmap_mode="r"`, returns this shape. The file needs neither seek nor tell, and stays open; errors
-    call it `name`.
+    A context manager, which checks at a clean end that all frames have arrived. Errors call it `name`.
     """
 
-    def __init__(
-        self, file: BinaryIO, shape: tuple[int, ...], dtype: DTypeLike, name: str = "the .npy array"
-    ) -> None:
+    def __init__(self, shape: tuple[int, ...], dtype: DTypeLike, name: str) -> None:
         if len(shape) not in (2, 3) or min(shape) < 0:
             raise ValueError(f"shape {shape} is neither (F, T) nor (C, F, T)")
-        self.file = file
         self.name = name
         self.shape = tuple(int(size) for size in shape)
         self.dtype = np.dtype(dtype)
         if self.dtype.hasobject:
             raise ValueError(f"dtype {self.dtype} holds Python objects: use a numeric one")
         self.frames_written = 0
-        with disk_errors(name):
-            write_header(file, self.shape, self.dtype, fortran_order=True)
 
     def write(self, block: NDArray[Any]) -> None:
         """Appends frames, [n, F] or [n, F, C]; ValueError, and nothing written, if they do not fit."""
@@ -77,26 +71,54 @@ class NpyStream:
         frames = self.frames_written + len(block)
         if frames > self.shape[-1]:
             raise ValueError(f"{frames} frames written to an array of {self.shape[-1]}")
-        rest = np.ascontiguousarray(block).reshape(-1).view(np.uint8).data
         with disk_errors(self.name):
-            while len(rest):  # an unbuffered file may take less than it is given
-                rest = rest[self.file.write(rest) :]
+            self._append(block)
         self.frames_written = frames
 
     def close(self) -> None:
-        """Flushes, and raises ValueError unless all T frames have arrived; leaves the file open."""
+        """Flushes, and raises ValueError unless all T frames have arrived."""
         with disk_errors(self.name):
-            self.file.flush()
+            self._flush()
         written, frames = self.frames_written, self.shape[-1]
         if written != frames:
             raise ValueError(f"{written} of {frames} frames written: the array is incomplete")
 
-    def __enter__(self) -> NpyStream:
+    def _append(self, block: NDArray[Any]) -> None:
+        raise NotImplementedError
+
+    def _flush(self) -> None:
+        raise NotImplementedError
+
+    def __enter__(self) -> Stream:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if error is None:
             self.close()
+
+
+class NpyStream(Stream):
+    """A `Stream` into an .npy file.
+
+    It is stored in Fortran order: each frame is contiguous, so frames can be appended. `np.load`, also
+    with `mmap_mode="r"`, returns this shape. The file needs neither seek nor tell, and stays open.
+    """
+
+    def __init__(
+        self, file: BinaryIO, shape: tuple[int, ...], dtype: DTypeLike, name: str = "the .npy array"
+    ) -> None:
+        super().__init__(shape, dtype, name)
+        self.file = file
+        with disk_errors(name):
+            write_header(file, self.shape, self.dtype, fortran_order=True)
+
+    def _append(self, block: NDArray[Any]) -> None:
+        rest = np.ascontiguousarray(block).reshape(-1).view(np.uint8).data
+        while len(rest):  # an unbuffered file may take less than it is given
+            rest = rest[self.file.write(rest) :]
+
+    def _flush(self) -> None:
+        self.file.flush()
 
 
 def mean_frames(frames: int, step: int) -> int:
@@ -118,10 +140,10 @@ class MeanFrames:
         self._open: NDArray[np.float64] | None = None  # sum of squares of the mean not finished
         self._weight = 0.0  # of it
 
-    def add(self, block: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
-        """The means that are complete with a block of frames, `[n, ...]`, float32 `[m, ...]`."""
+    def add(self, block: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+        """The means that are complete with a block of frames, `[n, ...]`: `[m, ...]` of its dtype."""
         if self._step == 1:
-            return np.asarray(block, np.float32)
+            return block
         start, stop = self._next, self._next + len(block)
         self._next = stop
         power = np.square(block, dtype=np.float64)
@@ -146,7 +168,7 @@ class MeanFrames:
         complete = len(ends) + (stop == self._frames)
         self._open, self._weight = found[-1], weights[-1]
         means = found[:complete] / weights[:complete].reshape(-1, *[1] * (block.ndim - 1))
-        return np.sqrt(means, out=means).astype(np.float32)
+        return np.sqrt(means, out=means).astype(block.dtype)
 
     def _ends(self, start: int, stop: int) -> NDArray[np.int64]:
         """The last frames, within `start … stop-1`, of the means but the last one."""
@@ -156,29 +178,34 @@ class MeanFrames:
 
 
 class StoredTransform:
-    """An open stft.npy, complex [F, T] or [C, F, T]; made by `open_stft`."""
+    """An open stft.npy or stft.zarr, complex [F, T] or [C, F, T]; made by `open_stft`.
 
-    def __init__(self, file: BinaryIO, place: str) -> None:
-        self._file = file
+    `array` gives the array, of which only parts are read: pages of a mapping count as memory until it is
+    freed, so each part may have its own.
+    """
+
+    def __init__(self, array: Callable[[], Any], place: str) -> None:
+        self._array = array
         self._place = place
-        self.shape, self._fortran, self.dtype = read_header(file)
-        self._offset = file.tell()
+        self.shape, self.dtype = array().shape, array().dtype
         if self.dtype not in (np.complex64, np.complex128) or len(self.shape) not in (2, 3):
             raise InputError(
                 f"{place} holds {self.dtype} of shape {self.shape}, where complex [F, T] or "
-                "[C, F, T] is expected: run dstft optimize again with `save_stft`"
+                f"[C, F, T] is expected: {_REMEDY}"
             )
         self.channels = self.shape[0] if len(self.shape) == 3 else 1
         if not 0 < self.channels <= MOST_CHANNELS:
             raise InputError(
                 f"{place} has {self.channels} channels, where 1 to {MOST_CHANNELS} are possible: "
-                "run dstft optimize again with `save_stft`"
+                f"{_REMEDY}"
             )
-        self._array()  # raises if the file is shorter than its header says
 
     def frames(self, start: int, stop: int) -> NDArray[np.complexfloating]:
         """Frames `start … stop-1`, complex `[C, n, F]`; InputError if a value is NaN or infinite."""
-        part = self._array()[..., start:stop]
+        try:
+            part = self._array()[..., start:stop]
+        except (OSError, ValueError, TypeError, RuntimeError) as error:  # of a damaged chunk
+            raise InputError(f"{self._place} is damaged: {_REMEDY}") from error
         part = part if part.ndim == 3 else part[None]
         # a copy, so that the mapping can be freed
         block = np.array(np.moveaxis(part, -1, -2), order="C")
@@ -190,27 +217,29 @@ class StoredTransform:
             )
         return block
 
-    def _array(self) -> NDArray[np.complexfloating]:
-        """A new mapping each time: pages of an old one count as memory of this process."""
-        order: Any = "F" if self._fortran else "C"
-        return np.memmap(self._file, self.dtype, "r", self._offset, self.shape, order)
-
 
 @contextmanager
 def open_stft(path: Path) -> Iterator[StoredTransform]:
-    """Opens the transform of ``save_stft``, without pickle; InputError if it is missing or damaged."""
+    """Opens stft.npy, without pickle, or stft.zarr; InputError if it is missing or damaged."""
     place = printable(path)
-    check_readable(path, remedy="run dstft optimize again with `save_stft`")
+    if path.suffix == ".zarr":
+        from dstft_cli.results.store import open_zarr  # needs no zarr otherwise
+
+        array = open_zarr(path)
+        yield StoredTransform(lambda: array, place)
+        return
+    check_readable(path, remedy=_REMEDY)
     try:
         file = open(path, "rb")  # noqa: SIM115, the errors of the block are not those of opening
     except OSError as error:
         raise InputError(f"cannot read {place}: {system_reason(error)}") from error
     with file:
         try:
-            stored = StoredTransform(file, place)
+            shape, fortran, dtype = read_header(file)
+            order: Any = "F" if fortran else "C"
+            options: Any = {"offset": file.tell(), "shape": shape, "order": order}
+            # raises if the file is shorter than its header says
+            stored = StoredTransform(lambda: np.memmap(file, dtype, "r", **options), place)
         except (ValueError, KeyError, EOFError, OSError, OverflowError, SyntaxError) as error:
-            raise InputError(
-                f"{place} is not an .npy of dstft or is damaged: "
-                "run dstft optimize again with `save_stft`"
-            ) from error
+            raise InputError(f"{place} is not an .npy of dstft or is damaged: {_REMEDY}") from error
         yield stored

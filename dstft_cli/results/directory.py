@@ -128,9 +128,9 @@ class OutputDirectory:
     def _refuse_foreign(self, folder: Path) -> None:
         """Raises UsageError unless the folder holds only files of dstft, with a record."""
         with os.scandir(folder) as entries:
-            found = {entry.name: entry.is_file(follow_symlinks=False) for entry in entries}
+            found = {entry.name: _is_whole(entry) for entry in entries}
         own = self.known | BROWSER_NAMES | {REPORT}
-        foreign = sorted(name for name, is_file in found.items() if not is_file or name not in own)
+        foreign = sorted(name for name, whole in found.items() if not whole or name not in own)
         if foreign:
             raise UsageError(
                 f"{printable(self.place)} holds '{printable(foreign[0])}', which dstft did not "
@@ -146,7 +146,7 @@ class OutputDirectory:
 
     def _commit(self, work: Path) -> None:
         new, old = work / "new", work / "old"
-        sync(*new.iterdir(), new)
+        sync(*new.rglob("*"), new)
         if self.force and holds_anything(self._final):
             with suppress(FileNotFoundError):  # removed meanwhile
                 os.rename(self._final, old)  # `clear` restores it unless `new` replaces it
@@ -248,6 +248,15 @@ def _check_file(place: Path, force: bool, kind: str) -> bool:
                     f"{printable(place)} exists and dstft did not write it: choose another name"
                 )
     return False
+
+
+def _is_whole(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a file, or a folder that holds the files of a zarr array alone."""
+    if not entry.name.endswith(".zarr"):
+        return entry.is_file(follow_symlinks=False)
+    chunks = Path(entry.path).rglob("*")
+    own = (p.is_dir() or p.name == "zarr.json" or p.name.isdigit() for p in chunks)
+    return entry.is_dir(follow_symlinks=False) and all(own)
 
 
 def _changed(place: Path) -> OutputError:

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 from dstft_cli.errors import UsageError, printable
 from dstft_cli.results.directory import OutputDirectory, atomic_file
-from dstft_cli.results.place import disk_errors
+from dstft_cli.results.place import disk_errors, size_of
 from dstft_cli.results.record import TRANSFORM, Products, write_json
 from dstft_cli.settings import FIGURE_FORMATS, Settings
 
@@ -90,7 +90,7 @@ class Output:
         if self._folder is not None and self.directory is not None:
             for name in self._written:
                 outputs[name] = str(self.directory / name)
-                sizes[name] = self._folder.path(name).stat().st_size
+                sizes[name] = size_of(self._folder.path(name))
             outputs[self._products.record] = str(self.directory / self._products.record)
         record["outputs"] = outputs | self._targets
         record["sizes"] = sizes

@@ -81,12 +81,18 @@ def write_parameters(path: Path, result: Result, step: int = 1, offset: float = 
     float32 [F, T], where `step` is 1, else the tiles.
 
     `trajectory_window_length` is float32 [S, *window_length.shape], or, where lengths vary with time
-    and frequency, [S, R_f, R_t], on the grid of their patches; `trajectory_hop_length` is
+    and frequency, [S, R_f, R_t], on the grid of their patches, or of each eighth tile in time, to 1 %;
+    `trajectory_hop_length` is
     [S, T-1] where any step has a hop length per frame, else [S, 1]; all other reals are float64.
     `window` and `normalization` are text.
     """
     lengths, trajectory, tiles = result.lengths, result.trajectory, result.length_map
-    grid = max((step.shape for step in trajectory.window_lengths), key=math.prod, default=(1, 1))
+    shown = (
+        trajectory.window_lengths
+        if tiles is None
+        else tuple(map(_thinned, trajectory.window_lengths))
+    )
+    grid = max((step.shape for step in shown), key=math.prod, default=(1, 1))
     shape = grid if min(lengths.shape) > 1 else lengths.shape
     hops = max((hop.size for hop in trajectory.hop_lengths), default=1) or 1
     arrays = {
@@ -130,7 +136,7 @@ def write_parameters(path: Path, result: Result, step: int = 1, offset: float = 
                     cells = tiles.at(frequencies, centers[start : start + block])
                     member.write(np.ascontiguousarray(cells.T, np.float32).data)
         for name, rows, each, kind in (
-            ("trajectory_window_length", trajectory.window_lengths, shape, np.float32),
+            ("trajectory_window_length", shown, shape, np.float32),
             ("trajectory_hop_length", trajectory.hop_lengths, (hops,), np.float64),
         ):  # row by row; a row without values (no hop in one frame) becomes NaN
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
@@ -140,13 +146,19 @@ def write_parameters(path: Path, result: Result, step: int = 1, offset: float = 
                     member.write(np.ascontiguousarray(np.broadcast_to(filled, each), kind).data)
 
 
+def _thinned(lengths: FloatArray) -> FloatArray:
+    """Each eighth tile in time, rounded to 32 lengths an octave: tiles overlap, and compress badly."""
+    thin: FloatArray = np.exp2(np.rint(np.log2(lengths[:, ::8]) * 32) / 32)
+    return thin
+
+
 def read_parameters(path: Path) -> StoredParameters:
     """Reads the file of `write_parameters`, without the trajectory; nothing is unpickled.
 
     An array is read only if its size in the header fits the others and the file; InputError otherwise.
     """
     place = printable(path)
-    check_readable(path)
+    check_readable(path, remedy="run dstft optimize again with parameters in `save`")
     try:
         with open(path, "rb") as file:
             if file.read(4) != b"PK\x03\x04":  # otherwise np.load tries other formats

@@ -72,6 +72,17 @@ def check_readable(path: Path, *, remedy: str = "run dstft optimize again") -> i
     return status.st_size
 
 
+def size_of(path: Path) -> int | None:
+    """Bytes of a file, or of all files in a folder; None for anything else, and for a link."""
+    try:
+        status = path.lstat()
+        if stat.S_ISDIR(status.st_mode):
+            return sum(size_of(part) or 0 for part in path.iterdir())
+    except (OSError, ValueError):
+        return None
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+
 def clear_leftovers(places: Iterable[Path]) -> None:
     """Removes leftovers of killed runs beside `places`; restores a result that was being replaced."""
     folders: dict[Path, dict[str, Path]] = {}  # by folder: the start of the hidden name, the place

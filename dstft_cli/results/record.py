@@ -9,16 +9,26 @@ import csv
 import io
 import json
 import math
+import os
 import re
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Annotated, Any, BinaryIO, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveFloat, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+)
 
 from dstft_cli._version import __version__
 from dstft_cli.errors import InputError, printable, system_reason
@@ -31,8 +41,8 @@ from dstft_cli.records import (
     SweepCurve,
     Trajectory,
 )
-from dstft_cli.results.place import check_readable, disk_errors
-from dstft_cli.settings import FIGURE_FORMATS
+from dstft_cli.results.place import check_readable, disk_errors, size_of
+from dstft_cli.settings import FIGURE_FORMATS, STORES
 
 LARGEST_RECORD = 32 * 2**20  # bytes; a record has about three thousand
 STAGES = ("load", "search", "descent", "write", "total")
@@ -53,7 +63,7 @@ class Products:
 
     ending: str  # of the default directory, STEM-ENDING
     record: str  # name of its JSON file
-    names: frozenset[str]  # every file that it may write into its directory
+    names: frozenset[str]  # every file, and folder of chunks, that it may write into its directory
     singles: tuple[str, ...]  # options that name one more file, or `-` for standard output
 
 
@@ -66,7 +76,8 @@ TRANSFORM = Products(
     "dstft",
     "result.json",
     _figures("spectrogram", "comparison", "trajectory")
-    | {"spectrogram.npy", "stft.npy", "parameters.npz", "trajectory.csv", "result.json"},
+    | {f"{name}.{store}" for name in ("spectrogram", "stft") for store in STORES}
+    | {"parameters.npz", "trajectory.csv", "result.json"},
     ("npy", "png"),
 )
 SWEEP = Products(
@@ -185,22 +196,78 @@ def _summary(curve: SweepCurve, n_fft: int) -> dict[str, Any]:
     }
 
 
-class StoredInput(BaseModel):
-    model_config = ConfigDict(frozen=True)
+def _finite(value: object) -> object:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
+
+_Number = Annotated[float | None, BeforeValidator(_finite)]
+
+
+class _Stored(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, allow_inf_nan=False)
+
+
+class Spread(_Stored):
+    """Minimum, median and maximum of lengths, samples."""
+
+    min: _Number
+    median: _Number
+    max: _Number
+
+
+class StoredBest(_Stored):
+    win_length: _Number
+    value: _Number
+
+
+class StoredCriterion(_Stored):
+    name: str
+    scope: str | None = None
+    direction: Literal["minimize", "maximize"]
+    start: _Number
+    best_fixed: StoredBest | None
+    final: _Number
+    table_bound: _Number = None
+
+
+class StoredInput(_Stored):
     path: str
     sha256: str
     sample_rate: PositiveFloat
+    seconds: NonNegativeFloat
 
 
-class StoredRecord(BaseModel):
-    model_config = ConfigDict(frozen=True)
+class StoredBatch(_Stored):
+    settings: str  # digest of the settings of the job
+
+
+class StoredRecord(_Stored):
+    """What is read of a `result.json`, by all commands; None for numbers that are not finite."""
 
     version: str
     settings: dict[str, Any]
     input: StoredInput
+    criterion: StoredCriterion
+    window_length: Spread | _Number
+    hop_length: Spread | _Number
+    n_fft: PositiveInt
+    warnings: list[str]
     outputs: dict[str, str]  # name to path
-    sizes: dict[str, NonNegativeInt] = {}  # of the files of the directory, bytes, by name
+    sizes: dict[str, NonNegativeInt] = {}  # of files and folders of the directory, bytes, by name
+    batch: StoredBatch | None = None  # of a job of a batch
+
+    @property
+    def best_fixed(self) -> StoredBest:
+        """That of the criterion; without values where there is none."""
+        return self.criterion.best_fixed or StoredBest(win_length=None, value=None)
+
+    def is_whole(self, place: Path) -> bool:
+        """Whether everything named in it is in its directory, with its size."""
+        for name in self.outputs:
+            found, size = size_of(place / os.path.basename(name)), self.sizes.get(name)
+            if found is None or found != (size or max(1, found)):
+                return False
+        return True
 
 
 def read_result(path: Path) -> StoredRecord:
@@ -208,9 +275,9 @@ def read_result(path: Path) -> StoredRecord:
     try:
         return StoredRecord.model_validate(read_record(path))
     except ValidationError as error:
-        where = ".".join(map(str, error.errors()[0]["loc"]))
+        where = ".".join(part for part in map(str, error.errors()[0]["loc"]) if part.isidentifier())
         raise InputError(
-            f"{printable(path)}: '{where}' is missing or damaged: run dstft optimize again"
+            f"{printable(path)}: {where} is missing or damaged: run dstft optimize again"
         ) from error
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -27,8 +27,9 @@ from dstft_cli.results import (
     read_result,
 )
 from dstft_cli.run.emit import check_emitted, check_global
-from dstft_cli.run.optimize import JobOutcome, Stopwatch, cpu_threads, request_of, write_record
+from dstft_cli.run.optimize import JobOutcome, Stopwatch, cpu_threads, log, request_of, write_record
 from dstft_cli.run.recording import check_recording, load_recording, naming
+from dstft_cli.run.sizes import size_note
 from dstft_cli.settings import OPTIONS, RUN_OPTIONS, Settings, settings_in_record
 from dstft_cli.settings.rules import TYPED
 
@@ -45,8 +46,12 @@ def run_apply(
     *,
     stdout: BinaryIO | None = None,
     progress: Progress | None = None,
+    note: Callable[[str], None] = log.info,
 ) -> JobOutcome:
-    """Computes the transform of a recording with the parameters in a directory of results."""
+    """Computes the transform of a recording with the parameters in a directory of results.
+
+    `note` is called, before anything is written, with a line about outputs that are large.
+    """
     watch = Stopwatch()
     stored = read_learned(directory)
     if own.emit != "none":
@@ -102,6 +107,8 @@ def run_apply(
                 notes.append(Note("criterion_left_out", "criterion", detail=under.criterion))
             result = replace(result, notes=tuple(notes))
             asked = replace(under, hop_length=None)  # it was not asked for here
+            if text := size_note(asked, signal, (result.n_fft, result.hop_length)):
+                note(text)
             write_result(output, asked, signal, result, device, progress, learned=False)
             watch.lap("write")
             resolved = under.as_dict() | {"device": device.type, "threads": threads}
@@ -134,6 +141,12 @@ def read_learned(directory: Path) -> StoredParameters:
     if not directory.is_dir():
         raise InputError(f"{place} is not a directory: name one that dstft optimize has written")
     return read_parameters(directory / "parameters.npz")
+
+
+def stft_in(directory: Path) -> Path:
+    """The path of the transform, a zarr folder or, where there is none, `stft.npy`."""
+    chunks = directory / "stft.zarr"
+    return chunks if chunks.is_dir() else directory / "stft.npy"
 
 
 def _settings_of(record: StoredRecord, own: Settings, directory: Path) -> Settings:
@@ -176,7 +189,7 @@ def run_reconstruct(
     container, subtype = audio_format(path, subtype)
     stored = read_learned(directory)
     with ExitStack() as stack:
-        transform = stack.enter_context(open_stft(directory / "stft.npy"))
+        transform = stack.enter_context(open_stft(stft_in(directory)))
         inverse = _inverse(stored, transform, directory)
         file = stdout
         if path is not None:
@@ -254,7 +267,7 @@ def _inverse(
     expected = (len(stored.frequencies), len(stored.frame_centers))
     if transform.shape[-2:] != expected:
         raise InputError(
-            f"{printable(directory / 'stft.npy')} has shape {transform.shape}, where parameters.npz "
+            f"{printable(stft_in(directory))} has shape {transform.shape}, where parameters.npz "
             f"has {expected[0]} frequencies and {expected[1]} frames: run dstft optimize again"
         )
     options: dict[str, Any] = {

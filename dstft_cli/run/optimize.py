@@ -11,7 +11,7 @@ from __future__ import annotations
 import inspect
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,9 +29,11 @@ from dstft_cli.run.recording import (
     naming,
     picture_notes,
     picture_title,
+    precision_warnings,
     recording_warnings,
 )
 from dstft_cli.run.sentences import warnings_of
+from dstft_cli.run.sizes import size_note
 from dstft_cli.settings import ALL, CRITERIA, OPTIONS, SWEEP_OPTIONS, Settings, SweepSettings, merge
 
 if TYPE_CHECKING:
@@ -71,8 +73,12 @@ def run_optimize(
     ours: bool = False,
     stdout: BinaryIO | None = None,
     progress: Progress | None = None,
+    note: Callable[[str], None] = log.info,
 ) -> JobOutcome:
-    """Learns the transform of one recording and writes the outputs of its settings."""
+    """Learns the transform of one recording and writes the outputs of its settings.
+
+    `note` is called, before the fit, with a line about outputs that are large.
+    """
     watch = Stopwatch()
     with Output.open(source, settings, stdout=stdout, ours=ours) as output:
         check_recording(source, settings)
@@ -90,6 +96,8 @@ def run_optimize(
             load_recording(source, settings, learns=learns) as signal,
         ):
             watch.lap("load")
+            if text := size_note(settings, signal):
+                note(text)
             request = request_of(settings, signal.sample_rate, device=device.type, threads=threads)
             if settings.emit != "none":  # as far as known before the fit
                 from dstft_cli.fit.plan import default_hop_length
@@ -124,17 +132,17 @@ def write_record(
     warnings: tuple[str, ...],
     extra: Mapping[str, Any] | None = None,
 ) -> JobOutcome:
-    from dstft_cli.run.output import array_step
+    from dstft_cli.run.output import step_of
 
     record = result_record(
         result,
-        array_step=array_step(settings, result),
+        array_step=step_of(settings, result),
         settings={**resolved, "sr": int(result.sample_rate), **result.resolved},
         signal_info=input_record(signal),
         seconds=watch.times("load", "write"),
         peak_memory_mb=peak_memory_mb(),
         warnings=[
-            *map(as_flags, warnings),
+            *map(as_flags, (*warnings, *precision_warnings(signal, settings))),
             *warnings_of((*result.notes, *picture_notes(signal, settings))),
         ],
     )

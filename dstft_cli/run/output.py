@@ -5,39 +5,40 @@ The transform is computed once more in blocks of frames. Each block goes to all 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from dstft_cli.audio import Signal
+from dstft_cli.errors import InputError
 from dstft_cli.plot import PixelPool
 from dstft_cli.records import Progress, Result
 from dstft_cli.results import (
     MeanFrames,
     NpyStream,
     Output,
+    Stream,
     mean_frames,
     write_parameters,
     write_trajectory,
 )
+from dstft_cli.results.store import ATTRIBUTES, ZarrStream
 from dstft_cli.run.emit import emitted_call
 from dstft_cli.run.recording import picture_title
+from dstft_cli.run.sizes import array_step
 from dstft_cli.settings import Settings
-from dstft_cli.settings.option import Length
 from dstft_cli.stft import Frames, Samples, Transform, map_spectra, spectra
 
 if TYPE_CHECKING:
     from dstft_cli.plot.pictures import Pictures
 
-Block = NDArray[np.complex64]  # [C, n, F]
+Block = NDArray[np.complexfloating]  # [C, n, F]
 Taker = Callable[[int, Block], None]
-BYTES_PER_SAMPLE = 32  # of sound and channel, which spectrogram.npy takes by default
 
 
 def write_result(
@@ -52,8 +53,9 @@ def write_result(
 ) -> None:
     """Arrays, parameters and pictures; without `learned` no comparison and no trajectory."""
     dtype: torch.dtype = getattr(torch, settings.dtype)
-    passes = Passes(signal.samples, result, device, dtype, progress)
-    step = array_step(settings, result)
+    exact = settings.npy_dtype == "float64"
+    passes = Passes(signal.samples, result, device, dtype, progress, exact)
+    step = step_of(settings, result)
     pictures: Pictures | None = None
     with ExitStack() as stack:
         takers = _array_takers(stack, output, settings, signal, result, step)
@@ -85,7 +87,8 @@ def write_result(
         return
     if output.holds_figures:
         output.write(f"spectrogram.{settings.format}", picture)
-    write_parameters(output.path("parameters.npz"), result, step, signal.offset)
+    if "parameters" in settings.save:
+        write_parameters(output.path("parameters.npz"), result, step, signal.offset)
     if not learned:
         return
     if output.holds_figures:
@@ -101,22 +104,10 @@ def write_result(
     write_trajectory(output.path("trajectory.csv"), result.trajectory)
 
 
-def array_step(settings: Settings, result: Result) -> int:
-    """How many frames of the transform make one of spectrogram.npy.
-
-    By default as few as keep the array within `BYTES_PER_SAMPLE` of each channel. All frames are
-    written where their hop is given or learned, or the whole transform is saved.
-    """
-    if isinstance(settings.npy_hop, Length):
-        hop = result.hop_length
-        if result.frames > 1:
-            hop = float(np.mean(result.hop_lengths))
-        return max(round(settings.npy_hop.samples(result.sample_rate) / hop), 1)
-    chosen = settings.hop_length is not None or result.hop_bounds is not None
-    if settings.npy_hop == "full" or settings.save_stft or chosen:
-        return 1
-    most = 4 * (result.n_fft // 2) / BYTES_PER_SAMPLE  # samples: the hop of an array of this size
-    return max(math.ceil(most / result.hop_length - 1e-6), 1)
+def step_of(settings: Settings, result: Result) -> int:
+    """`array_step` for the mean hop of a result."""
+    hop = float(np.mean(result.hop_lengths)) if result.frames > 1 else result.hop_length
+    return array_step(settings, result.sample_rate, result.n_fft, hop)
 
 
 def _array_takers(
@@ -124,21 +115,31 @@ def _array_takers(
 ) -> list[Taker]:
     channels = (signal.samples.shape[0],) if settings.channel == "all" else ()
     plane = (*channels, len(result.frequencies))
-    files: list[tuple[BinaryIO, str, bool]] = []
+    magnitudes = (*plane, mean_frames(result.frames, step)), settings.npy_dtype
+    takers: list[Taker] = []
+
+    def add(stream: Stream, step: int) -> None:
+        means = MeanFrames(result.frames, step) if step else None
+        takers.append(to_stream(stack.enter_context(stream), means))
+
     if (npy := output.singles.get("npy")) is not None:
-        files.append((npy, "standard output" if settings.npy == "-" else str(settings.npy), True))
-    if output.directory is not None:
-        names = ("spectrogram.npy", "stft.npy") if settings.save_stft else ("spectrogram.npy",)
-        for name in names:
-            file = stack.enter_context(output.path(name).open("wb", buffering=1 << 20))
-            files.append((file, name, name == "spectrogram.npy"))
-    takers = []
-    for file, name, magnitude in files:
-        means = MeanFrames(result.frames, step) if magnitude else None
-        frames = mean_frames(result.frames, step) if magnitude else result.frames
-        kind = np.float32 if magnitude else np.complex64
-        stream = stack.enter_context(NpyStream(file, (*plane, frames), kind, name=name))
-        takers.append(to_stream(stream, means))
+        name = "standard output" if settings.npy == "-" else str(settings.npy)
+        add(NpyStream(npy, *magnitudes, name=name), step)
+    if output.directory is None:
+        return takers
+    for name, kind, each, saved in (
+        ("spectrogram", magnitudes, step, "spectrogram" in settings.save),
+        ("stft", ((*plane, result.frames), "complex64"), 0, settings.save_stft),
+    ):
+        if saved and settings.store == "zarr":
+            path, times = output.path(f"{name}.zarr"), signal.offset + result.times[:: each or 1]
+            axes = {"frequency": result.frequencies, "time": times}
+            about = {name: getattr(result, name) for name in ATTRIBUTES}
+            add(ZarrStream(path, *kind, axes, about), each)
+        elif saved:
+            path = output.path(f"{name}.npy")
+            file = stack.enter_context(path.open("wb", buffering=1 << 20))
+            add(NpyStream(file, *kind, name=path.name), each)
     return takers
 
 
@@ -151,6 +152,7 @@ class Passes:
     device: torch.device
     dtype: torch.dtype
     progress: Progress | None
+    exact: bool = False  # blocks in complex128 where `dtype` is float64, else in complex64
 
     def run(
         self,
@@ -166,7 +168,7 @@ class Passes:
         frames = Frames(self.samples, centers, n_fft, device=self.device, dtype=self.dtype)
         threads = torch.get_num_threads() if self.device.type == "cpu" else 1
         for start, X in self._spectra(frames, centers, length, n_fft, threads):
-            block: Block = X.to("cpu", torch.complex64).numpy()
+            block: Block = X.to("cpu", None if self.exact else torch.complex64).numpy()
             for take in takers:
                 take(start, block)
             if self.progress is not None:
@@ -195,13 +197,21 @@ class Passes:
         return spectra(frames, transform, lengths, threads)
 
 
-def to_stream(stream: NpyStream, means: MeanFrames | None) -> Taker:
+def to_stream(stream: Stream, means: MeanFrames | None) -> Taker:
+    """Writes blocks, or with `means` their magnitudes, in the dtype of the stream."""
+
     def take(start: int, block: Block) -> None:
-        if means is None:
-            stream.write(block[0] if len(stream.shape) == 2 else np.moveaxis(block, 0, -1))
-        else:
-            values = means.add(np.moveaxis(np.abs(block), 0, -1))
-            stream.write(values[..., 0] if len(stream.shape) == 2 else values)
+        values: NDArray[Any] = np.moveaxis(block, 0, -1)
+        values = values if means is None else means.add(np.abs(values))
+        values = values[..., 0] if len(stream.shape) == 2 else values
+        with np.errstate(over="ignore"):
+            kept = values.astype(stream.dtype, copy=False)
+        if kept.dtype.itemsize == 2 and np.isinf(kept).any():
+            raise InputError(
+                f"a magnitude of {values.max():.4g} is above the largest of {kept.dtype}, "
+                f"{np.finfo(kept.dtype).max:g}: use `npy_dtype` float32"
+            )
+        stream.write(kept)
 
     return take
 

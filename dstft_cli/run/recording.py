@@ -15,6 +15,7 @@ from dstft_cli.audio import Signal, load, probe
 from dstft_cli.audio.blocks import percent
 from dstft_cli.errors import InputError, SkippedError, band_text, counted, printable
 from dstft_cli.records import Note
+from dstft_cli.results.store import zarr_library
 from dstft_cli.settings import OPTIONS, Settings, SweepSettings
 
 log = logging.getLogger("dstft_cli")
@@ -26,14 +27,17 @@ _BASS, _RUMBLE = 100.0, 0.9  # Hz, below which there may be no more of it than t
 _SOUND = 2000.0  # Hz: sample rates of recordings in which such low frequencies are not the signal
 _STRETCHES = 64  # of the signal, whose spectra are looked at
 _ALL_DC = 1 - 1e-6  # of the energy: nothing else is there
+_QUIET = 0.01  # peak below which float16 keeps parts 80 dB further down to less than 0.1 dB
 _OFFSET = 5.0  # Hz, above it and below what most recordings are made for
 
 
 def check_recording(source: str, settings: Settings) -> None:
     """Checks the header; does not read from a pipe or import torch."""
     s = settings
-    rate = probe(source, channel=s.channel, sample_rate=s.sr, highpass=s.highpass)
-    check_pictures(settings, rate)
+    seen = probe(source, channel=s.channel, sample_rate=s.sr, highpass=s.highpass)
+    check_pictures(settings, None if seen is None else seen.sample_rate)
+    if s.store == "zarr":
+        zarr_library()
 
 
 def check_pictures(settings: Settings, sample_rate: float | None) -> None:
@@ -109,6 +113,15 @@ def recording_warnings(signal: Signal, settings: Settings, shortest: float) -> t
         f"{percent(signal.dc_share)} of the energy is a constant offset (DC), {effect}: "
         f"remove it with `highpass` {cutoff:g}",
     )
+
+
+def precision_warnings(signal: Signal, settings: Settings) -> Iterator[str]:
+    """A line if a recording is so quiet that float16 keeps too few digits of its magnitudes."""
+    if settings.npy_dtype == "float16" and 0 < signal.peak < _QUIET:
+        yield (
+            f"the recording is quiet, peak {signal.peak:.2g}, and float16 has steps of 6e-08: use "
+            "`npy_dtype` float32"
+        )
 
 
 def concentrated(signal: Signal, criterion_fmin: float | None) -> Iterator[str]:

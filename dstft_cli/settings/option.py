@@ -19,11 +19,14 @@ from typer.models import OptionInfo
 
 from dstft_cli.errors import UsageError
 
+# what a run may write; no word is in another
+SAVED = ("spectrogram", "stft", "parameters", "pictures")
 _RANGES = ((Gt, "above", "gt"), (Ge, "at least", "ge"), (Le, "at most", "le"))
 _KINDS = (
     ("HZ", "a frequency (80, 80Hz, 1kHz)"),
     ("S", "a time (0.5, 0.5s, 500ms)"),
     ("L", "a length: samples (1024) or a time (23ms, 0.02s)"),
+    ("LIST", f"one or more of {', '.join(SAVED)}, with commas between them"),
 )
 _NUMBER = r"\s*([0-9]+\.?[0-9]*(?:e[+-]?[0-9]+)?|\.[0-9]+)\s*"
 _LENGTH = re.compile(_NUMBER + r"(ms|s|)\s*", re.IGNORECASE)

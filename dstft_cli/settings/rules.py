@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from dstft_cli.errors import UsageError
-from dstft_cli.settings.option import Length
+from dstft_cli.settings.option import SAVED, Length
 
 if TYPE_CHECKING:
     from dstft_cli.settings.settings import Settings
@@ -31,8 +31,8 @@ class Contradiction:
     # called with the settings and the sample rate (Hz, None: not known yet)
     holds: Callable[[Any, float | None], bool]
     text: str  # `{name}` is replaced by a setting and its value; empty: the fit checks equal ranks
-    # values that a setting takes if it has a lower rank than the others or was not given; by
-    # default its default
+    # values that a setting takes if it has a lower rank than the others or was not given, or functions
+    # of the settings that give them; by default its default
     instead: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -73,7 +73,24 @@ def _streams(first: str, second: str) -> Contradiction:
     )
 
 
+def _shorthand(name: str, word: str) -> Contradiction:
+    """A rule: the setting `name` says whether `word` is in `save`; each follows the other."""
+
+    def holds(s: Any, rate: float | None) -> bool:
+        return bool(s.writes_directory and (word in s.save) != getattr(s, name))
+
+    def changed(s: Any) -> str:
+        return ",".join(w for w in SAVED if (w in s.save) != (w == word))
+
+    text = f"{{save}} and {{{name}}} contradict each other on {word}: drop one"
+    return Contradiction(
+        ("save", name), holds, text, {"save": changed, name: lambda s: word in s.save}
+    )
+
+
 CONTRADICTIONS = (
+    _shorthand("save_stft", "stft"),
+    _shorthand("figures", "pictures"),
     _ordered("win_length_min", "win_length_max"),
     _ordered("win_length_min", "n_fft"),
     _ordered("win_length_max", "n_fft"),
@@ -144,6 +161,12 @@ def _first_stream(s: Any) -> tuple[str, ...]:
     return tuple(s.streams[:1])
 
 
+def _no_pictures(s: Any) -> tuple[str, ...]:
+    if s.figures:
+        return _first_stream(s)
+    return (max("figures", "save", key=lambda name: s.ranks.get(name, -1)),)
+
+
 # names without effect, when, and because of which (called with the settings)
 WITHOUT_EFFECT: tuple[tuple[tuple[str, ...], Callable[[Any], bool], Any], ...] = (
     (("smoothness",), lambda s: s.window_mode in ONE_LENGTH, ("window_mode",)),
@@ -169,9 +192,12 @@ WITHOUT_EFFECT: tuple[tuple[tuple[str, ...], Callable[[Any], bool], Any], ...] =
     ),
     (("order",), lambda s: s.criterion not in ("renyi", "lp"), ("criterion",)),
     (("lr",), lambda s: s.optimizer in ("auto", "lbfgs"), ("optimizer",)),
-    (("save_stft",), lambda s: not s.writes_directory, _first_stream),
+    (("save", "save_stft", "store"), lambda s: not s.writes_directory, _first_stream),
+    (("npy_dtype",), lambda s: s.npy is None and not s.writes_directory, _first_stream),
+    (("npy_dtype",), lambda s: s.npy is None and "spectrogram" not in s.save, ("save",)),
+    (("store",), lambda s: "spectrogram" not in s.save and not s.save_stft, ("save",)),
     (("npy_hop",), lambda s: not s.writes_directory and s.npy is None, _first_stream),
-    (_PICTURES, lambda s: not s.draws, lambda s: _first_stream(s) if s.figures else ("figures",)),
+    (_PICTURES, lambda s: not s.draws, _no_pictures),
 )
 
 
@@ -204,6 +230,9 @@ def settle(
         if not overridden:
             return settings, idle
         value = rule.instead.get(overridden, defaults[overridden])
+        if callable(value):  # the value that follows from others has the lowest rank from here on
+            value = value(settings)
+            settings = replace(settings, ranks={**settings.ranks, overridden: PRESET})
         settings = replace(settings, **{overridden: value})
 
 

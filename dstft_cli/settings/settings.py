@@ -15,6 +15,7 @@ from annotated_types import Ge, Gt, Le, Predicate
 
 from dstft_cli.settings import rules
 from dstft_cli.settings.option import (
+    SAVED,
     Declaration,
     Length,
     annotations_of,
@@ -30,8 +31,8 @@ ALL = "all"  # criteria of a sweep
 NONE = "not written"  # a further file
 SHORT = {  # what --help shows; --help-all shows the options for experts too
     *("channel", "duration", "highpass", "n_fft", "win_length", "win_length_min", "win_length_max"),
-    *("hop_length", "window_mode", "smoothness", "criterion", "scope", "output", "save_stft"),
-    *("force", "freq_scale", "preset"),
+    *("hop_length", "window_mode", "smoothness", "criterion", "scope", "output", "save"),
+    *("save_stft", "force", "freq_scale", "preset"),
 }
 SUBTYPES = ("PCM_16", "PCM_24", "FLOAT")  # of `dstft reconstruct`
 EXPERIMENTS = ("windows", "hops", "tracking", "classification", "all")  # of `dstft reproduce`
@@ -40,6 +41,8 @@ FftSize = Annotated[int, Ge(8), Le(2**20)] | Literal["auto"]
 Criterion = Literal["entropy", "renyi", "kurtosis", "concentration", "l1l2", "hoyer", "lp", "gini"]
 WORD = r"[^\W\d]\w*(\.[^\W\d]\w*)*"
 ObjectPath = Annotated[str, Predicate(re.compile(f"{WORD}:{WORD}").fullmatch)]
+_ONE = f"({'|'.join(SAVED)})"
+Saved = Annotated[str, Predicate(re.compile(rf"{_ONE}(\s*,\s*{_ONE})*").fullmatch)]
 Preset = Literal["music", "speech", "bioacoustics", "vibration"]
 Format = Literal["png", "svg", "pdf"]
 
@@ -262,6 +265,14 @@ class Settings:
             "Print code for the same transform in another library: one length is learned.", "NAME"
         ),
     ] = "none"
+    save: Annotated[
+        Saved,
+        _output(
+            f"What to write, words with commas: {', '.join(SAVED)}. result.json and trajectory.csv are "
+            "always written. --save-stft and --no-figures change one word.",
+            "LIST",
+        ),
+    ] = "spectrogram,parameters,pictures"
     save_stft: Annotated[
         bool, _output("Also write stft.npy, the complex transform.", flags=("--save-stft",))
     ] = False
@@ -275,6 +286,18 @@ class Settings:
         ),
     ] = "fail"
     figures: Annotated[bool, _output("Draw pictures into the directory.")] = True
+    npy_dtype: Annotated[
+        Literal["float16", "float32", "float64"],
+        _output("Number format of the magnitudes. float16: half the size, to 0.005 dB.", "NAME"),
+    ] = "float32"
+    store: Annotated[
+        Literal["npy", "zarr"],
+        _output(
+            "Format of the arrays in the directory. zarr: compressed chunks with coordinates, which "
+            "xarray opens lazily; it needs dstft-cli with the extra 'store'.",
+            "NAME",
+        ),
+    ] = "npy"
     npy_hop: Annotated[
         Length | Literal["auto", "full"],
         _output(
@@ -365,7 +388,9 @@ class Settings:
 OPTIONS: Mapping[str, Declaration] = declarations_of(Settings)
 for _name, _declared in OPTIONS.items():
     _declared.option.hidden = _name not in SHORT
-CRITERIA, FIGURE_FORMATS = (OPTIONS[name].choices for name in ("criterion", "format"))
+CRITERIA, FIGURE_FORMATS, STORES = (
+    OPTIONS[name].choices for name in ("criterion", "format", "store")
+)
 RUN_OPTIONS = tuple(name for name in OPTIONS if OPTIONS[name].panel in RUN_PANELS)
 _REQUEST_PANELS = (TRANSFORM, LEARNED, CRITERION, OPTIMIZER, COMPUTE)
 

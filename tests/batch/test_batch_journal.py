@@ -118,7 +118,8 @@ def done(tmp_path):
     outputs = {name: str(place / name) for name in ("spectrogram.npy", "result.json")}
     record = {
         "version": __version__,
-        "input": {"sha256": content, "sample_rate": 8000},
+        "settings": {},
+        "input": {"path": "a.wav", "sha256": content, "sample_rate": 8000, "seconds": 1},
         ENTRY: {"settings": digest},
         "criterion": {
             "name": "entropy",
@@ -157,7 +158,7 @@ def test_only_a_result_of_the_same_content_settings_and_version_is_kept(done):
     assert kept()
     for changes in (
         {"version": "0.0.0"},
-        {"input": {"sha256": "0", "sample_rate": 1}},
+        {"input": {**kept.record["input"], "sha256": "0"}},
         {ENTRY: {"settings": "0"}},
     ):
         assert not kept(**changes)

@@ -65,6 +65,20 @@ def test_a_result_of_the_batch_is_replaced_where_it_has_to_be(task):
         before = record_of(task)
 
 
+def test_a_chunk_that_is_missing_makes_the_job_run_again(task):
+    pytest.importorskip("zarr")
+    pytest.importorskip("xarray")
+    task = replace(task, settings={**task.settings, "store": "zarr"}, digest="e" * 64)
+    assert run_task(task).error is None
+    before = record_of(task)
+    assert run_task(task).error is None
+    assert record_of(task) == before
+    (Path(task.place) / "spectrogram.zarr" / "time" / "c" / "0").unlink()
+    assert run_task(task).error is None
+    assert record_of(task)["seconds"] != before["seconds"]
+    assert (Path(task.place) / "spectrogram.zarr" / "time" / "c" / "0").is_file()
+
+
 def test_what_others_wrote_is_left_alone(task):
     place = Path(task.place)
     place.mkdir(parents=True)
@@ -100,5 +114,5 @@ def test_every_error_becomes_a_line_of_its_job(task, monkeypatch):
 
 def test_settings_that_only_a_worker_can_judge(task):
     assert check_settings([task.settings]) is None
-    wrong = {**task.settings, "figures": True, "cmap": "magna"}
+    wrong = {**task.settings, "save": "pictures", "figures": True, "cmap": "magna"}
     assert "magna" in check_settings([task.settings, wrong])

@@ -123,3 +123,14 @@ def test_dry_run_writes_nothing(folder):
     for name in ("clip0-entropy", "clip1-renyi"):
         assert name in ran.text, name
     assert sorted(folder.rglob("*")) == before
+    assert "4 jobs, 800 ms of sound, about 0.0" in ran.text
+    (folder / "in/broken.wav").write_bytes(b"RIFF no wave")
+    ran = run("batch", "b.yaml", "--dry-run", "--json")
+    rows = [json.loads(line) for line in ran.text.splitlines()]
+    known = [row for row in rows if "broken" not in row["input"]]
+    assert {(row["sound_seconds"], row["bytes"]) for row in known} == {(0.2, 1600 * 4 * 128 // 64)}
+    assert {(row["sound_seconds"], row["bytes"]) for row in rows if row not in known} == {
+        (None, None)
+    }
+    assert "6 jobs, 800 ms of sound" in ran.err
+    assert "2 jobs of unknown size" in ran.err

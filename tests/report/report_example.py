@@ -32,7 +32,13 @@ def a_record(**changes: Any) -> dict[str, Any]:
     record: dict[str, Any] = {
         "version": "0.1",
         "settings": {"window_mode": "time"},
-        "input": {"path": "/recordings/owl.wav", "sample_rate": 8000, "seconds": 75.2},
+        "input": {
+            "path": "/recordings/owl.wav",
+            "sha256": "",
+            "sample_rate": 8000,
+            "seconds": 75.2,
+        },
+        "outputs": {},
         "criterion": {
             "name": "entropy",
             "direction": "minimize",

@@ -69,7 +69,7 @@ def test_one_result_with_all_its_figures(tmp_path):
         "Gain over best fixed": ("+25 %+0.0833", repr(gain)),
         "Window length": ("1.28 / 3.75 / 8 ms10.25 / 30 / 64 samples", "0.00375"),
         "Hop": ("0.5 ms4 samples", "0.0005"),
-        "n_fft": ("64", "64.0"),
+        "n_fft": ("64", "64"),
         "Duration": ("1 min 15 s8 kHz", "75.2"),
         NOTES: ("the best length is the bound 64: raise --win-length-max", "1"),
     }

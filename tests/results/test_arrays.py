@@ -96,7 +96,7 @@ def test_transforms_that_lie(tmp_path):
         pass
     for head, message in (
         (npy_header("(0, 33, 5)", "<c8"), "has 0 channels"),
-        (npy_header("(99999, 33, 5)", "<c8"), "has 99999 channels"),
+        (npy_header("(99999, 33, 5)", "<c8"), "is damaged"),
         (npy_header("(33, 5)", "<f4"), "holds float32"),
         (npy_header("(33, 99999999999999)", "<c8"), "is damaged"),
         (npy_header("(-33, -5)", "<c8"), "is damaged"),
@@ -134,6 +134,7 @@ def test_each_mean_reaches_halfway_to_its_neighbours(step, block):
             share[int(min(j, count - 1)), i] += 0.5
     share /= share.sum(1, keepdims=True)
     expected = np.sqrt(np.einsum("ji,i...->j...", share, values**2))
+    values = values.astype(np.float32)
     means = MeanFrames(frames, step)
     found = np.concatenate([means.add(values[i : i + block]) for i in range(0, frames, block)])
     np.testing.assert_allclose(found, expected, rtol=1e-6)

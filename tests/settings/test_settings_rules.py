@@ -1,5 +1,6 @@
 """Contradictions are refused, what has no effect is noted, and what was typed overrules the rest."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -44,12 +45,14 @@ def test_contradictions_name_both():
         {"emit": "torch", "hop_mode": "constant"},
         {"emit": "torch", "n_fft": "513"},
         {"output": "-"},
+        {"save": "spectrogram", "save_stft": True},
+        {"save": "pictures", "figures": False},
     ):
         with pytest.raises(UsageError) as caught:
             merge(given)
         for name in given:
             if name != "hop_mode" or "emit" in given:
-                assert f"`{name}`" in str(caught.value), caught.value
+                assert re.search(f"`(no_)?{name}`", str(caught.value)), caught.value
         with pytest.raises(UsageError):
             merge({}, [f"{name}={str(value).lower()}" for name, value in given.items()])
 
@@ -71,6 +74,10 @@ def test_an_option_without_effect_is_noted_and_left_out():
         ({"order": "2"}, "order", "criterion"),
         ({"lr": "0.1"}, "lr", "optimizer"),
         ({"save_stft": True, "json": True}, "save_stft", "json"),
+        ({"save": "stft", "npy": "-"}, "save", "npy"),
+        ({"save": "parameters", "store": "zarr"}, "store", "save"),
+        ({"save": "stft", "npy_dtype": "float16"}, "npy_dtype", "save"),
+        ({"save": "stft", "cmap": "gray"}, "cmap", "save"),
         ({"figures": False, "freq_scale": "log"}, "freq_scale", "figures"),
         ({"npy": "-", "cmap": "gray"}, "cmap", "npy"),
     ):
@@ -104,7 +111,28 @@ def test_without_effect_in_a_file_is_silent(tmp_path):
     text = "smoothness: 1\norder: 2\nfigures: false\nfreq_scale: log\n"
     settings, notes = read(text=text, folder=tmp_path)
     assert notes == []
-    assert settings == Settings(figures=False)
+    assert settings == Settings(figures=False, save="spectrogram,parameters")
+
+
+def test_shorthands_and_what_is_saved_follow_each_other(tmp_path):
+    every = "spectrogram,stft,parameters,pictures"
+    for typed, text, saved in (
+        ({}, "", "spectrogram,parameters,pictures"),
+        ({"save_stft": True}, "", every),
+        ({"save_stft": True, "figures": False}, "", "spectrogram,stft,parameters"),
+        ({"save": "stft"}, "figures: true", "stft"),
+        ({"figures": True, "save_stft": True}, "save: spectrogram", "spectrogram,stft,pictures"),
+        ({"figures": False}, "save: parameters, pictures", "parameters"),
+        ({}, "save_stft: true\npreset: music", every),
+    ):
+        settings, notes = read(typed, (), text or "seed: 1", tmp_path)
+        assert (settings.save, notes) == (saved, [])
+        assert settings.save_stft == ("stft" in saved)
+        assert settings.figures == ("pictures" in saved)
+        assert merge(settings.as_dict()).as_dict() == settings.as_dict()  # as a batch sends them
+    for wrong in ("sound", "stft,", "", "stft;parameters"):
+        with pytest.raises(UsageError, match=r"`save`.*(parameters|empty)"):
+            merge({"save": wrong})
 
 
 def test_a_preset_is_what_its_file_is():

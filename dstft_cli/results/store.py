@@ -1,0 +1,107 @@
+"""Arrays in zarr folders: compressed chunks with coordinates and units, which xarray opens lazily.
+
+A folder is a zarr group, format 3, that holds the array and its axes: `xarray.open_zarr(folder)`. A chunk
+holds all frequencies of some frames. A missing chunk reads as NaN.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from dstft_cli.errors import InputError, UsageError, printable
+from dstft_cli.results.arrays import Stream
+from dstft_cli.results.place import disk_errors
+
+CHUNK_BYTES = 1 << 23  # of a chunk before compression
+ATTRIBUTES = ("sample_rate", "n_fft", "window", "normalization")  # of the transform
+UNITS = {"channel": "1", "frequency": "Hz", "time": "s"}
+_CODECS = {"bytes", "blosc", "zstd", "gzip"}  # a result of dstft needs no others
+
+
+def zarr_library() -> Any:
+    """The module zarr; UsageError if it is not installed, or xarray is not."""
+    try:
+        import_module("xarray")
+        return import_module("zarr")
+    except ImportError:
+        raise UsageError(
+            "`store` zarr needs zarr and xarray: pip install 'dstft-cli[store]', with Python 3.11 or later"
+        ) from None
+
+
+class ZarrStream(Stream):
+    """A `Stream` into a new zarr folder, whose array has the name of the folder without its ending.
+
+    `axes` are the coordinates of frequencies, Hz, and frames, s.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        shape: tuple[int, ...],
+        dtype: DTypeLike,
+        axes: Mapping[str, NDArray[Any]],
+        attributes: Mapping[str, Any],
+    ) -> None:
+        super().__init__(shape, dtype, path.name)
+        zarr = zarr_library()
+        *plane, frames = (max(size, 1) for size in self.shape)
+        frames = min(frames, max(CHUNK_BYTES // (math.prod(plane) * self.dtype.itemsize), 1))
+        self._chunk = np.empty((frames, *self.shape[-2::-1]), self.dtype)
+        self._held = self._stored = 0  # frames of it, and of all that came
+        codec = zarr.codecs.BloscCodec(cname="zstd", clevel=5, shuffle="bitshuffle")
+        with disk_errors(self.name):
+            group = zarr.open_group(path, mode="w-", zarr_format=3, attributes=dict(attributes))
+            for axis, values in axes.items():
+                of: Any = {"dimension_names": (axis,), "attributes": {"units": UNITS[axis]}}
+                group.create_array(axis, data=np.ascontiguousarray(values), **of)
+            self._array = group.create_array(
+                path.stem,
+                shape=self.shape,
+                dtype=self.dtype,
+                chunks=(*plane, frames),
+                compressors=codec,
+                fill_value=np.nan,
+                dimension_names=tuple(UNITS)[-len(shape) :],
+            )
+            with warnings.catch_warnings():  # xarray warns without this, zarr with it
+                warnings.simplefilter("ignore")
+                zarr.consolidate_metadata(group.store)
+
+    def _append(self, block: NDArray[Any]) -> None:
+        while len(block):
+            part = block[: len(self._chunk) - self._held]
+            self._chunk[self._held : self._held + len(part)] = part
+            self._held += len(part)
+            self._stored += len(part)
+            block = block[len(part) :]
+            if self._held == len(self._chunk):
+                self._flush()
+
+    def _flush(self) -> None:
+        chunk = self._chunk[: self._held].T  # [F, n] or [C, F, n]
+        self._array[..., self._stored - self._held : self._stored] = chunk
+        self._held = 0
+
+
+def open_zarr(path: Path) -> Any:
+    """The array in a zarr folder of dstft, read in parts as they are sliced; InputError if damaged."""
+    zarr = zarr_library()
+    try:
+        array = zarr.open_group(path, mode="r", zarr_format=3)[path.stem]
+        codecs = {codec.to_dict()["name"] for codec in array.metadata.codecs}
+        if not codecs <= _CODECS:
+            raise ValueError(f"codecs {codecs}")
+    except Exception as error:  # of a damaged one zarr raises many kinds
+        raise InputError(
+            f"{printable(path)} is not a zarr folder of dstft or is damaged: run dstft optimize again"
+        ) from error
+    return array

@@ -1,0 +1,79 @@
+"""`dstft_cli.load`: what a run wrote, as arrays with coordinates, whatever was saved and how."""
+
+import numpy as np
+import pytest
+
+import dstft_cli
+from dstft_cli.errors import InputError
+from tests.contract.support import RATE, run, sound, write_sound
+from tests.docs.pages import blocks
+
+TIME = ("--window-mode", "time", "--n-fft", "256", "--no-figures", "-q")
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_sound(tmp_path / "ab.wav", sound())
+    return tmp_path
+
+
+@pytest.mark.parametrize("store", ["npy", "zarr"])
+def test_arrays_have_the_axes_of_the_recording(place, store):
+    xarray = pytest.importorskip("xarray")
+    pytest.importorskip("zarr")
+    options = ["--store", store, "--channel", "all", "--offset", "0.1", "--no-figures", "-q"]
+    run("optimize", "ab.wav", *options, "--save-stft", "--npy-hop", "20ms", "-o", "d")
+    found = dstft_cli.load("d")
+    assert isinstance(found.spectrogram, np.memmap) == (store == "npy")
+    C, F, T = found.spectrogram.shape
+    assert (2, len(found.times)) == (C, T)
+    assert found.stft.shape == (2, F, len(found.parameters.times))
+    assert found.stft.shape[2] > T
+    assert found.times[0] == found.parameters.times[0] == 0.1
+    assert found.times[-1] > found.attrs["input"]["seconds"] - 0.02 + 0.1
+    np.testing.assert_allclose(found.frequencies, np.linspace(0, RATE / 2, F))
+    data = found.to_xarray()
+    for name, time in (("spectrogram", "time"), ("stft", "stft_time")):
+        assert data[name].dims == ("channel", "frequency", time)
+        np.testing.assert_array_equal(data[name].values, np.asarray(getattr(found, name)[...]))
+        assert data[time].units == "s"
+    assert data.window_length.dims == ("tile_frequency", "tile_time")
+    assert data.window_length.shape == found.window_length.shape
+    assert (data.window_length.units, data.tile_frequency.units) == ("samples", "Hz")
+    assert float(data.tile_time[0]) >= 0.1
+    if store == "zarr":  # the folder alone, without dstft
+        alone = xarray.open_zarr("d/spectrogram.zarr")
+        np.testing.assert_array_equal(alone.time, found.times)
+        assert alone.attrs["n_fft"] == found.parameters.n_fft
+
+
+def test_what_was_not_saved_is_none_or_told(place):
+    run("optimize", "ab.wav", *TIME, "--save", "parameters", "-o", "few")
+    found = dstft_cli.load(place / "few")
+    assert (found.spectrogram, found.stft) == (None, None)
+    assert found.window_length.shape[1] == len(found.times) > 1
+    run("optimize", "ab.wav", *TIME, "--save", "spectrogram", "-o", "bare")
+    for folder, message in (
+        ("bare", "parameters.npz does not exist"),
+        ("gone", "result.json does"),
+    ):
+        with pytest.raises(InputError, match=message):
+            dstft_cli.load(place / folder)
+    (place / "few/spectrogram.npy").write_bytes(b"text")
+    with pytest.raises(InputError, match=r"spectrogram\.npy is not"):
+        dstft_cli.load(place / "few")
+
+
+def test_the_examples_of_the_docs_run(place):
+    burst = 0.01 * np.random.default_rng(0).standard_normal(RATE)
+    burst[3000:4000] *= 50
+    write_sound(place / "c.wav", burst.astype(np.float32))
+    run("optimize", "c.wav", *TIME, "-o", "c-dstft")
+    scope: dict[str, object] = {}
+    for example in blocks("python", "settings.md"):
+        exec(example, scope)
+    lines = (place / "c.selections.txt").read_text().splitlines()
+    assert lines[0].split("\t")[3] == "Begin Time (s)"
+    (row,) = (line.split("\t") for line in lines[1:])
+    assert [float(cell) for cell in row[3:5]] == pytest.approx([3000 / RATE, 4000 / RATE], abs=0.03)
