@@ -238,17 +238,16 @@ def test_a_long_signal_is_looked_at_in_segments():
 
 
 def test_silent_segments_move_to_where_there_is_sound():
-    x = np.zeros((1, 1 << 20), np.float32)
+    x = np.zeros((1, 1 << 18), np.float32)
     part = x.shape[1] // 8
     for at in range(0, x.shape[1], part):  # where the parts meet, with silence in their middles
-        x[0, at : at + 20_000] = np.sin(0.3 * np.arange(20_000))
-    segments = spread_segments(x, 1 << 16, longest_hop=100, peak=1.0)
+        x[0, at : at + 8_000] = np.sin(0.3 * np.arange(8_000))
+    segments = spread_segments(x, 1 << 15, longest_hop=100, peak=1.0)
     for k, start in enumerate(segments.starts):
         assert np.abs(x[0, start : start + segments.size]).max() > 0.99
         assert k * part <= start <= (k + 1) * part - segments.size
-    few = {"win_length_min": 256, "win_length_max": 4096, "most_points": 1 << 21}
-    assert sweep(x, RATE, **few).curves[0].best_length > 2000
-    assert optimize(x[0], RATE, max_steps=0).n_fft >= 8192
+    few = {"win_length_min": 256, "win_length_max": 4096, "most_points": 1 << 20}
+    assert sweep(x, RATE, **few).curves[0].best_length > 1500
 
 
 def curve(losses, best=200.0):
