@@ -20,7 +20,7 @@ from dstft_cli.view.sound import LONGEST, Sound
 ROWS = 640  # of all layers
 # of a layer at most, and in recordings without sound in the page; of the learned one twice as many
 PIXELS, MORE_PIXELS, LEARNED = 5e6, 8e6, 2.0
-MOST_LENGTHS = ROWS * 4000
+MOST_LENGTHS = {1: 16000, ROWS: 4000}  # times, of a curve and of a map; WebP allows 16383 pixels
 COLOURS = ("magma", "viridis", "cividis", "gray")
 TOP = {"energy": 10.0, "amplitude": 0.0, "none": 20.0}  # dB per factor of ten in n_fft
 # Hz, to which the highest frequency is scaled before rows are spaced evenly in mel: for a logarithmic
@@ -169,9 +169,9 @@ class View:
         learned, tiles = self.learned, self.learned.length_map
         if tiles is None:
             lengths = learned.window_length
-            columns = min(lengths.shape[1], MOST_LENGTHS // (1 if len(lengths) == 1 else ROWS))
+            columns = min(lengths.shape[1], MOST_LENGTHS[1 if len(lengths) == 1 else ROWS])
         else:
-            columns = min(2 * len(tiles.times), MOST_LENGTHS // ROWS)
+            columns = min(2 * len(tiles.times), MOST_LENGTHS[ROWS])
         centers = (np.arange(columns) + 0.5) * (self.samples / columns)
         if tiles is None:
             row = _nearest(

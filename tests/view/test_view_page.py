@@ -255,7 +255,11 @@ def test_the_grey_levels_are_those_of_a_picture(monkeypatch):
 
 
 def test_an_hour_keeps_to_its_pixels():
-    view = a_view(np.full((1, 1), 64.0), seconds=3600.0)
-    sizes = [view.layer("x", view.learned.frame_centers, 256).grey.size for _ in range(3)]
+    centers = np.arange(0.0, 3600.0 * RATE, 40)
+    view = a_view(np.geomspace(64, 256, centers.size)[None], seconds=3600.0)
+    sizes = [view.layer("x", centers, 256).grey.size for _ in range(3)]
     assert sizes[0] <= page.LEARNED * page.MORE_PIXELS
     assert max(sizes[1:]) <= page.MORE_PIXELS
+    view.layers = [("x", LevelPool(PixelGrid(times=[0, 1], frequencies=[0, 1]), 0.0), None)]
+    data = data_of(view.page((20.0, 4000.0), Sound()).decode())
+    assert np.abs(np.log(shown(data["lengths"])[0, [0, -1]] / [64, 256])).max() < 0.01
