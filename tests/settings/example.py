@@ -52,7 +52,7 @@ EXAMPLES = {
     "npy_dtype": ("float16", "float16"),
     "store": ("zarr", "zarr"),
     "view": ("false", False),
-    "audio": ("link", "link"),
+    "audio": ("embed", "embed"),
     "npy_hop": ("full", "full"),
     "freq_scale": ("mel", "mel"),
     "fmin": ("20", 20.0),
