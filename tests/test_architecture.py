@@ -14,6 +14,7 @@ FLOORS: list[set[str]] = [  # from top to bottom; rooms of one floor do not know
     {"batch"},
     {"report", "experiments"},
     {"run"},
+    {"view"},
     {"results", "plot"},
     {"audio"},
     {"settings"},
@@ -21,7 +22,12 @@ FLOORS: list[set[str]] = [  # from top to bottom; rooms of one floor do not know
     {"errors", "_version"},
 ]
 LEVEL = {room: level for level, floor in enumerate(FLOORS) for room in floor}
-ONLY_IN = {"matplotlib": {"plot"}, "soundfile": {"audio"}, "soxr": {"audio"}, "PIL": {"report"}}
+ONLY_IN = {
+    "matplotlib": {"plot"},
+    "soundfile": {"audio"},
+    "soxr": {"audio"},
+    "PIL": {"report", "view"},
+}
 ONLY_IN |= {"librosa": {"audio", "plot"}, "typer": {"cli", "settings"}, "rich": {"cli"}}
 UNKNOWN_TO_CORE = {"typer", "yaml", "pydantic", "pathlib", "os", "sys", "argparse", "rich"}
 FILES = [path for path in sorted(ROOT.rglob("*.py")) if not path.name.startswith("__main__")]

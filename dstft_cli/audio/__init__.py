@@ -6,7 +6,7 @@ Only this room imports soundfile (libsndfile), audioread (ffmpeg) and soxr.
 from dstft_cli.audio.blocks import filtered
 from dstft_cli.audio.read import Samples, Signal, load, probe
 from dstft_cli.audio.spool import SpooledSamples
-from dstft_cli.audio.write import audio_format, write_audio
+from dstft_cli.audio.write import audio_format, opus, write_audio
 
 __all__ = [
     "Samples",
@@ -15,6 +15,7 @@ __all__ = [
     "audio_format",
     "filtered",
     "load",
+    "opus",
     "probe",
     "write_audio",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import shutil
 import stat
@@ -12,8 +13,10 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import soundfile  # type: ignore[import-untyped]
+import soxr  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
+from dstft_cli.audio.read import Samples
 from dstft_cli.audio.spool import SpoolFile, no_room
 from dstft_cli.errors import InputError, UsageError
 from dstft_cli.settings import SUBTYPES
@@ -21,6 +24,29 @@ from dstft_cli.settings import SUBTYPES
 _DEFAULT_SUBTYPES = {"WAV": "FLOAT", "FLAC": "PCM_24"}
 _BYTES = {"FLOAT": 4, "PCM_16": 2, "PCM_24": 3}
 _LARGEST_WAV = 2**32 - 2**16  # bytes of samples; the header counts in 32 bits
+_OPUS_RATES = (8000, 12000, 16000, 24000, 48000)  # Hz
+_BLOCK = 1 << 16  # samples
+
+
+def opus(samples: Samples, sample_rate: int, peak: float) -> bytes | None:
+    """The first two channels of a signal [C, N] as an Ogg file of Opus, scaled to a peak of 0.9.
+
+    None if the installed libsndfile has no Opus.
+    """
+    channels, rate = (
+        min(samples.shape[0], 2),
+        next((rate for rate in _OPUS_RATES if rate >= sample_rate), _OPUS_RATES[-1]),
+    )
+    if not soundfile.check_format("OGG", "OPUS"):
+        return None
+    file = io.BytesIO()
+    stream = soxr.ResampleStream(sample_rate, rate, channels, dtype="float32")
+    with soundfile.SoundFile(file, "w", rate, channels, "OPUS", format="OGG") as sound:
+        for start in range(0, samples.shape[1], _BLOCK):
+            block = samples[:channels, start : start + _BLOCK].T * np.float32(0.9 / peak)
+            last = start + _BLOCK >= samples.shape[1]
+            sound.write(stream.resample_chunk(np.ascontiguousarray(block), last=last))
+    return file.getvalue()
 
 
 def audio_format(path: Path | None, subtype: str | None) -> tuple[str, str]:

@@ -24,6 +24,7 @@ COMMANDS = {
     "apply": "Use the window learned from one recording on another.",
     "batch": "Run many recordings and settings. Resumes after a stop.",
     "reconstruct": "Compute the audio from a saved transform.",
+    "view": "Open the interactive page of a result.",
     "report": "Show all results below a directory on one HTML page.",
     "reproduce": "Run the experiments of the method; write tables and pictures.",
 }

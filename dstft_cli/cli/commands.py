@@ -1,4 +1,4 @@
-"""The commands `dstft optimize`, `sweep`, `apply`, `reconstruct`, `report` and `reproduce`.
+"""The commands `dstft optimize`, `sweep`, `apply`, `reconstruct`, `view`, `report` and `reproduce`.
 
 What they run imports torch, NumPy or Pillow: later than errors of the command line, and not for `--help`.
 """
@@ -224,6 +224,43 @@ reconstruct = command(
     "windows overlap, the samples are exact up to rounding. If lengths vary with frequency, least "
     "squares compute them.",
     examples="dstft reconstruct speech-dstft\n\ndstft reconstruct speech-dstft -o speech.flac",
+)
+
+
+def _view(
+    directory: Directory,
+    typed: Mapping[str, Any],
+    open_page: Annotated[
+        bool,
+        _output(
+            "Open the page in a browser, where there is a display.", flags=("--open/--no-open",)
+        ),
+    ] = True,
+    quiet: bool = False,
+    verbose: bool = False,
+) -> None:
+    audio = merge(typed).audio
+    # imports torch: errors of the command line come first
+    from dstft_cli.run.view import run_view
+
+    with console.progress_bar(quiet) as progress:
+        done = run_view(directory, audio, progress=progress)
+    if not quiet:
+        lines = [f"layer  {label}" for label in done.layers]
+        console.print_outcome(done.warnings, [*lines, f"page   {done.page}"])
+    if open_page and console.has_display():
+        import webbrowser
+
+        webbrowser.open(done.page.absolute().as_uri())
+
+
+view = command(
+    _view,
+    help="Write view.html into DIR again, and open it: the spectrogram to zoom, compare and hear.\n\n"
+    "DIR was written by dstft optimize or dstft apply. If its recording is still there, unchanged, the "
+    "page has all layers and the sound, else the learned spectrogram.",
+    examples="dstft view speech-dstft\n\ndstft view speech-dstft --audio link --no-open",
+    options={"audio": OPTIONS["audio"]},
 )
 
 

@@ -123,6 +123,13 @@ def tolerate_any_text() -> None:
             reconfigure(errors="backslashreplace")
 
 
+def has_display() -> bool:
+    """Whether a window can be opened."""
+    if sys.platform in ("win32", "darwin"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
 def flush() -> None:
     """Flushes both streams, so that a closed pipe or a full disk raises OSError here."""
     for stream in (sys.stdout, sys.stderr):

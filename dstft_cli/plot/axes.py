@@ -106,6 +106,11 @@ def check_cmap(name: str) -> str:
     raise UsageError(f"colour map {name!r} is unknown: choose `cmap` from {', '.join(choices)} …")
 
 
+def colour_table(name: str) -> bytes:
+    """256 colours of a map, from the lowest level on, three bytes each: red, green, blue."""
+    return bytes(matplotlib.colormaps[name](np.arange(256) / 255, bytes=True)[:, :3].tobytes())
+
+
 def axes_at(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
     w, h = figure.get_size_inches()
     return figure.add_axes((left / w, bottom / h, width / w, height / h))

@@ -205,6 +205,19 @@ class Pictures:
         return tuple(self._names[0])
 
     @property
+    def labels(self) -> tuple[str, ...]:
+        """Those of the panels of a comparison: of `plain`, then of the learned one."""
+        plain = (self._label(name, np.array([length])) for length, name in self._names[0].items())
+        learned = self._label(self._names[1], self.result.lengths, self.result.frame_centers)
+        return (*plain, learned)
+
+    @property
+    def frequencies_shown(self) -> tuple[float, float]:
+        """The lowest and the highest frequency, Hz, once `learned.pool` is filled."""
+        grid = self.learned.pool.grid
+        return (grid.cropped_to(*self._crop) if any(self._open_ends) else grid).freq_range
+
+    @property
     def _start_length(self) -> float:
         return float(self.result.start_window_length[0, 0])
 

@@ -235,7 +235,7 @@ class PixelPool:
         self.grid = grid
         self._next = 0
         self._open = np.zeros(grid.frequencies.size)  # power of a column that is not finished
-        self._power = np.zeros(grid.shape[::-1], np.float32)
+        self._power: NDArray[Any] = np.zeros(grid.shape[::-1], np.float32)
 
     def add(self, start: int, magnitude: NDArray[np.floating[Any]]) -> None:
         """Take |X|, [n, F], of frames `start` to `start + n - 1`; ValueError unless they are the next."""
@@ -262,12 +262,15 @@ class PixelPool:
         self._open = np.zeros(bins) if whole[-1] else sums[-1]
         done = filled[whole]
         counts = grid.first_frame[done + 1] - grid.first_frame[done]
-        self._power[done] = self._rows(sums[whole] / counts[:, None])
+        self._put(done, self._rows(sums[whole] / counts[:, None]))
 
         here = (grid.source >= start) & (grid.source < stop)
         if here.any():  # many columns may show one frame
             sources, which = np.unique(grid.source[here] - start, return_inverse=True)
-            self._power[grid.empty[here]] = self._rows(power[sources])[which]
+            self._put(grid.empty[here], self._rows(power[sources])[which])
+
+    def _put(self, columns: IntArray, power: FloatArray) -> None:
+        self._power[columns] = power
 
     def _rows(self, power: FloatArray) -> FloatArray:
         grid = self.grid
@@ -287,7 +290,7 @@ class PixelPool:
         """|X|, [height', width'], row 0 the lowest frequency; ValueError if frames were not added yet."""
         if self._next < self.grid.frames:
             raise ValueError(f"only {self._next} of {self.grid.frames} frames were added")
-        return np.sqrt(self._power.T)
+        return np.sqrt(np.asarray(self._power.T, np.float32))
 
     def on(self, grid: PixelGrid) -> PixelPool:
         """The same image on the rows of another grid: the maximum of rows in one, or the nearest."""

@@ -1,30 +1,20 @@
 """Writes the page: finds, reads and draws one result at a time.
 
-Jinja2 escapes every text from outside. Addresses are relative or our own `data:`. The policy of the
-page allows only its own style and script, by checksum.
+Addresses are relative or our own `data:`. How text from outside is escaped: `view.html`.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import os
 import re
 import stat
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
-from jinja2 import Environment, PackageLoader
-from markupsafe import Markup
-
-from dstft_cli._version import __version__
 from dstft_cli.errors import InputError, UsageError, printable, system_reason
 from dstft_cli.records import Progress
 from dstft_cli.report.entry import (
@@ -37,12 +27,12 @@ from dstft_cli.results import Spread, atomic_file
 from dstft_cli.results import StoredRecord as Summary
 from dstft_cli.settings import FIGURE_FORMATS
 from dstft_cli.settings.option import number_text, time_text
+from dstft_cli.view.html import page_environment, relative_url
 
 _AT_ONCE = 64  # rows in memory
 _THREADS = 8  # at most; reading a PNG takes most of the time and releases the interpreter lock
 _KINDS = 8  # of warnings that are counted above the table
 _LITTLE = 1e-3  # gains of a smaller share of the reference are none
-_JOINERS = "\u200c\u200d"  # within words of several scripts, and within emoji
 _GAP = "\u00a0"  # non-breaking space between a number and its unit
 _NUMBER = re.compile(r"\d[\d.]*(e[+-]?\d+)?")
 
@@ -138,18 +128,9 @@ def build_report(
         ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as threads,
     ):
         overview, kinds = _overview(found, counts)
-        environment = Environment(loader=PackageLoader(__package__, "."), autoescape=True)
-        # `Markup` is our own text
-        environment.finalize = lambda v: displayed(v) if type(v) is str else v
-        environment.filters["base64"] = _base64
-        environment.filters["checksum"] = lambda text: (
-            f"sha256-{_base64(hashlib.sha256(text.encode()).digest())}"
-        )
+        environment = page_environment(__package__)
         for piece in environment.get_template("page.html.j2").generate(
             title=title or f"Results in {top.name or top}",
-            version=__version__,
-            style=_asset("style.css"),
-            script=_asset("script.js"),
             overview=overview,
             kinds=kinds,
             result=Column("Result", numeric=True),
@@ -183,23 +164,6 @@ def _overview(found: list[tuple[Path, str]], counts: Report) -> tuple[str, list[
     return line, most + [f"{len(kinds) - _KINDS} other kinds"] * (len(kinds) > _KINDS)
 
 
-def displayed(text: str) -> str:
-    """`text` on one line that can be encoded, invisible characters escaped."""
-    return "".join(
-        c if c in _JOINERS or unicodedata.category(c) == "Zs" else printable(c) for c in text
-    )
-
-
-def relative_url(target: Path, start: Path) -> str:
-    """The address of `target` for a page in `start`, both absolute; a `file:` one between drives."""
-    try:
-        path = os.path.relpath(target, start)
-    except ValueError:
-        return target.as_uri()
-    # quote escapes a colon too: `a:b` would be an address of scheme `a`
-    return quote(os.fsencode(PurePath(path).as_posix()))
-
-
 def _find(directory: Path) -> list[tuple[Path, str]]:
     named = printable(directory)
     try:
@@ -218,15 +182,6 @@ def _find(directory: Path) -> list[tuple[Path, str]]:
             "name one in which dstft optimize or dstft batch has written"
         )
     return found
-
-
-def _asset(name: str) -> Markup:
-    # as text with \n line ends, from which browsers compute the checksum
-    return Markup(files(__package__).joinpath(name).read_text(encoding="utf-8"))
-
-
-def _base64(data: bytes) -> str:
-    return base64.b64encode(data).decode("ascii")
 
 
 def _row(name: str, directory: Path, failure: str, page_folder: Path) -> dict[str, Any]:

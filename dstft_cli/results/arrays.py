@@ -18,6 +18,10 @@ from numpy.typing import DTypeLike, NDArray
 from dstft_cli.errors import InputError, printable, system_reason
 from dstft_cli.results.place import check_readable, disk_errors
 
+KINDS: dict[str, tuple[DTypeLike, ...]] = {
+    "complex": (np.complex64, np.complex128),
+    "real": (np.float16, np.float32, np.float64),
+}
 MOST_CHANNELS = 1024  # of any sound file (libsndfile)
 _REMEDY = "run dstft optimize again with `save_stft`"
 
@@ -178,19 +182,19 @@ class MeanFrames:
 
 
 class StoredTransform:
-    """An open stft.npy or stft.zarr, complex [F, T] or [C, F, T]; made by `open_stft`.
+    """An open stft or spectrogram, .npy or .zarr, [F, T] or [C, F, T]; made by `open_stft`.
 
     `array` gives the array, of which only parts are read: pages of a mapping count as memory until it is
     freed, so each part may have its own.
     """
 
-    def __init__(self, array: Callable[[], Any], place: str) -> None:
+    def __init__(self, array: Callable[[], Any], place: str, kinds: str) -> None:
         self._array = array
         self._place = place
         self.shape, self.dtype = array().shape, array().dtype
-        if self.dtype not in (np.complex64, np.complex128) or len(self.shape) not in (2, 3):
+        if self.dtype not in KINDS[kinds] or len(self.shape) not in (2, 3):
             raise InputError(
-                f"{place} holds {self.dtype} of shape {self.shape}, where complex [F, T] or "
+                f"{place} holds {self.dtype} of shape {self.shape}, where {kinds} [F, T] or "
                 f"[C, F, T] is expected: {_REMEDY}"
             )
         self.channels = self.shape[0] if len(self.shape) == 3 else 1
@@ -200,8 +204,8 @@ class StoredTransform:
                 f"{_REMEDY}"
             )
 
-    def frames(self, start: int, stop: int) -> NDArray[np.complexfloating]:
-        """Frames `start … stop-1`, complex `[C, n, F]`; InputError if a value is NaN or infinite."""
+    def frames(self, start: int, stop: int) -> NDArray[Any]:
+        """Frames `start … stop-1`, `[C, n, F]`; InputError if a value is NaN or infinite."""
         try:
             part = self._array()[..., start:stop]
         except (OSError, ValueError, TypeError, RuntimeError) as error:  # of a damaged chunk
@@ -219,14 +223,17 @@ class StoredTransform:
 
 
 @contextmanager
-def open_stft(path: Path) -> Iterator[StoredTransform]:
-    """Opens stft.npy, without pickle, or stft.zarr; InputError if it is missing or damaged."""
+def open_stft(path: Path, kinds: str = "complex") -> Iterator[StoredTransform]:
+    """Opens stft.npy, without pickle, or stft.zarr; or, with the kind `real`, a spectrogram.
+
+    InputError if it is missing or damaged.
+    """
     place = printable(path)
     if path.suffix == ".zarr":
         from dstft_cli.results.store import open_zarr  # needs no zarr otherwise
 
         array = open_zarr(path)
-        yield StoredTransform(lambda: array, place)
+        yield StoredTransform(lambda: array, place, kinds)
         return
     check_readable(path, remedy=_REMEDY)
     try:
@@ -239,7 +246,7 @@ def open_stft(path: Path) -> Iterator[StoredTransform]:
             order: Any = "F" if fortran else "C"
             options: Any = {"offset": file.tell(), "shape": shape, "order": order}
             # raises if the file is shorter than its header says
-            stored = StoredTransform(lambda: np.memmap(file, dtype, "r", **options), place)
+            stored = StoredTransform(lambda: np.memmap(file, dtype, "r", **options), place, kinds)
         except (ValueError, KeyError, EOFError, OSError, OverflowError, SyntaxError) as error:
             raise InputError(f"{place} is not an .npy of dstft or is damaged: {_REMEDY}") from error
         yield stored

@@ -23,6 +23,7 @@ OURS = {  # first bytes of files that `force` may replace
     "png": rb"\x89PNG\r\n|%PDF-|<\?xml[^>]*>\s*<!DOCTYPE svg",
     "csv": rb"criterion,direction,phase,",
     "audio": rb"RIFF|RF64|fLaC",
+    "view": rb'<!DOCTYPE html>\s+<html lang="en">\s+<head>\s+<meta[^>]*>\s+<meta[^>]*"dstft view ',
 }
 
 

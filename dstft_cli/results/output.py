@@ -24,6 +24,7 @@ class Output:
         self.directory = directory
         self.draws = settings.draws
         self.holds_figures = directory is not None and settings.figures
+        self.holds_view = directory is not None and settings.view
         self._json, self._products = settings.json, products
         targets = {name: getattr(settings, name) for name in products.singles}
         self._targets = {name: str(to) for name, to in targets.items() if to is not None}

@@ -44,6 +44,7 @@ from dstft_cli.records import (
 from dstft_cli.results.place import check_readable, disk_errors, size_of
 from dstft_cli.settings import FIGURE_FORMATS, STORES
 
+VIEW = "view.html"
 LARGEST_RECORD = 32 * 2**20  # bytes; a record has about three thousand
 STAGES = ("load", "search", "descent", "write", "total")
 TRAJECTORY_COLUMNS = (
@@ -77,7 +78,7 @@ TRANSFORM = Products(
     "result.json",
     _figures("spectrogram", "comparison", "trajectory")
     | {f"{name}.{store}" for name in ("spectrogram", "stft") for store in STORES}
-    | {"parameters.npz", "trajectory.csv", "result.json"},
+    | {"parameters.npz", "trajectory.csv", "result.json", VIEW},
     ("npy", "png"),
 )
 SWEEP = Products(

@@ -19,6 +19,7 @@ from dstft_cli.errors import InputError
 from dstft_cli.plot import PixelPool
 from dstft_cli.records import Progress, Result
 from dstft_cli.results import (
+    VIEW,
     MeanFrames,
     NpyStream,
     Output,
@@ -35,7 +36,9 @@ from dstft_cli.settings import Settings
 from dstft_cli.stft import Frames, Samples, Transform, map_spectra, spectra
 
 if TYPE_CHECKING:
+    from dstft_cli.plot.pictures import Frames as PictureFrames
     from dstft_cli.plot.pictures import Pictures
+    from dstft_cli.view.page import View
 
 Block = NDArray[np.complexfloating]  # [C, n, F]
 Taker = Callable[[int, Block], None]
@@ -57,31 +60,27 @@ def write_result(
     passes = Passes(signal.samples, result, device, dtype, progress, exact)
     step = step_of(settings, result)
     pictures: Pictures | None = None
+    view: View | None = None
     with ExitStack() as stack:
         takers = _array_takers(stack, output, settings, signal, result, step)
         finer: list[Taker] = []  # of a picture with frames of its own
         if output.draws:
-            from dstft_cli.plot.pictures import Pictures
-
-            names = ("freq_scale", "fmin", "fmax", "db_range", "cmap", "format")
-            look: dict[str, Any] = {name: getattr(settings, name) for name in names}
-            pictures = Pictures(
-                result,
-                title=picture_title(signal, settings),
-                criterion_band=(settings.criterion_fmin, settings.criterion_fmax),
-                channels=signal.samples.shape[0],
-                offset=signal.offset,
-                **look,
-            )
+            pictures = pictures_of(result, signal, settings)
+            pools = [pictures.learned.pool]
+            if output.holds_view:
+                view, pool = view_of(pictures, signal, settings)
+                pools.append(pool)
             same = pictures.learned.centers is result.frame_centers
-            (takers if same else finer).append(to_pool(pictures.learned.pool, signal.peak))
+            (takers if same else finer).append(to_pools(pools, signal.peak))
         passes.run(result.frame_centers, None, result.n_fft, takers, "spectrogram")
         if pictures is not None:
             passes.run(pictures.learned.centers, None, result.n_fft, finer, "spectrogram")
     if settings.emit != "none":
         text = emitted_call(result, settings.emit, settings, signal)
         output.to_stdout(text.encode("utf-8"), "the emitted call")
-    picture = b"" if pictures is None else pictures.spectrogram()
+    picture = b""
+    if pictures is not None and (output.holds_figures or "png" in output.singles):
+        picture = pictures.spectrogram()
     output.send("png", picture)
     if output.directory is None:
         return
@@ -89,17 +88,24 @@ def write_result(
         output.write(f"spectrogram.{settings.format}", picture)
     if "parameters" in settings.save:
         write_parameters(output.path("parameters.npz"), result, step, signal.offset)
+    plain: Sequence[PictureFrames] = ()
+    if pictures is not None and (view is not None or (learned and output.holds_figures)):
+        plain = pictures.plain()
+        draw_plain(passes, pictures, plain, view, signal.peak)
+    if pictures is not None and view is not None:
+        from dstft_cli.view.sound import sound_of
+
+        sound = sound_of(signal, settings.audio, output.directory)
+        output.write(VIEW, view.page(pictures.frequencies_shown, sound))
     if not learned:
         return
     if output.holds_figures:
         assert pictures is not None
-        panels = []
-        for wanted in (pictures.plain, pictures.zoomed):  # the latter looks at the learned picture
-            panels.append(wanted())
-            for frames in panels[-1]:
-                taker = to_pool(frames.pool, signal.peak)
-                passes.run(frames.centers, frames.length, frames.n_fft, [taker], "comparison")
-        output.write(f"comparison.{settings.format}", pictures.comparison(*panels))
+        zoomed = pictures.zoomed()  # looks at the learned picture
+        for frames in zoomed:
+            taker = to_pools([frames.pool], signal.peak)
+            passes.run(frames.centers, frames.length, frames.n_fft, [taker], "comparison")
+        output.write(f"comparison.{settings.format}", pictures.comparison(plain, zoomed))
         output.write(f"trajectory.{settings.format}", pictures.trajectory())
     write_trajectory(output.path("trajectory.csv"), result.trajectory)
 
@@ -108,6 +114,46 @@ def step_of(settings: Settings, result: Result) -> int:
     """`array_step` for the mean hop of a result."""
     hop = float(np.mean(result.hop_lengths)) if result.frames > 1 else result.hop_length
     return array_step(settings, result.sample_rate, result.n_fft, hop)
+
+
+def pictures_of(result: Result, signal: Signal, settings: Settings) -> Pictures:
+    from dstft_cli.plot.pictures import Pictures
+
+    names = ("freq_scale", "fmin", "fmax", "db_range", "cmap", "format")
+    look: dict[str, Any] = {name: getattr(settings, name) for name in names}
+    return Pictures(
+        result,
+        title=picture_title(signal, settings),
+        criterion_band=(settings.criterion_fmin, settings.criterion_fmax),
+        channels=signal.samples.shape[0],
+        offset=signal.offset,
+        **look,
+    )
+
+
+def view_of(pictures: Pictures, signal: Signal, settings: Settings) -> tuple[View, PixelPool]:
+    """The page of a result, and the pool of its learned layer."""
+    from dstft_cli.view.page import View
+
+    learned = pictures.learned
+    view = View(pictures.result, signal.length, signal.offset, pictures.title, settings)
+    return view, view.layer(pictures.labels[-1], learned.centers, learned.n_fft)
+
+
+def draw_plain(
+    passes: Passes,
+    pictures: Pictures,
+    plain: Sequence[PictureFrames],
+    view: View | None,
+    peak: float,
+) -> None:
+    """Fills the pools of single windows, and those of their layers in the page."""
+    for label, frames in zip(pictures.labels, plain, strict=False):
+        pools = [frames.pool]
+        if view is not None:
+            pools.append(view.layer(label, frames.centers, frames.n_fft, frames.length))
+        taker = to_pools(pools, peak)
+        passes.run(frames.centers, frames.length, frames.n_fft, [taker], "comparison")
 
 
 def _array_takers(
@@ -216,15 +262,14 @@ def to_stream(stream: Stream, means: MeanFrames | None) -> Taker:
     return take
 
 
-def to_pool(pool: PixelPool, peak: float) -> Taker:
+def to_pools(pools: Sequence[PixelPool], peak: float) -> Taker:
     """Pools the magnitude of blocks relative to `peak`, the root mean square over channels."""
     scale = np.float32(1 / peak) if 1e-30 < peak < 1e30 else np.float64(1 / (peak or 1))
 
     def take(start: int, block: Block) -> None:
         magnitude = np.abs(block) * scale
-        if len(magnitude) == 1:
-            pool.add(start, magnitude[0])
-        else:
-            pool.add(start, np.sqrt(np.mean(np.square(magnitude), axis=0)))
+        mean = magnitude[0] if len(magnitude) == 1 else np.sqrt(np.mean(magnitude**2, axis=0))
+        for pool in pools:
+            pool.add(start, mean)
 
     return take

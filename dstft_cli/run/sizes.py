@@ -15,6 +15,7 @@ from dstft_cli.settings.rules import PRESET, TYPED
 BYTES_PER_SAMPLE = 32  # of sound and channel, which the float32 spectrogram takes by default
 TOLD_FROM = 200e6  # bytes; less is written without a word
 _OF_PICTURES, _OF_MAP = 3e6, 1.2  # bytes: of all pictures; of lengths per cell, per sample
+_OF_VIEW, _MOST_OF_VIEW = 6.0, 10e6  # bytes of the page, per sample and at most
 
 
 def array_step(settings: Settings, sample_rate: float, n_fft: int, hop: float) -> int:
@@ -73,7 +74,8 @@ def planned_bytes(
         of_stft = 8 * (n_fft / 2) / hop
     arrays = of_array * ("spectrogram" in s.save) + of_stft * s.save_stft
     of_map = _OF_MAP * ("parameters" in s.save and s.window_mode == "time-frequency")
-    return (arrays * channels + of_map) * samples + _OF_PICTURES * s.figures
+    of_view = min(_OF_VIEW * samples, _MOST_OF_VIEW) * s.view
+    return (arrays * channels + of_map) * samples + _OF_PICTURES * s.figures + of_view
 
 
 def size_note(

@@ -20,7 +20,7 @@ from typer.models import OptionInfo
 from dstft_cli.errors import UsageError
 
 # what a run may write; no word is in another
-SAVED = ("spectrogram", "stft", "parameters", "pictures")
+SAVED = ("spectrogram", "stft", "parameters", "pictures", "view")
 _RANGES = ((Gt, "above", "gt"), (Ge, "at least", "ge"), (Le, "at most", "le"))
 _KINDS = (
     ("HZ", "a frequency (80, 80Hz, 1kHz)"),

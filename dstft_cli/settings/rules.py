@@ -91,6 +91,13 @@ def _shorthand(name: str, word: str) -> Contradiction:
 CONTRADICTIONS = (
     _shorthand("save_stft", "stft"),
     _shorthand("figures", "pictures"),
+    Contradiction(  # no pictures, no page, unless it is asked for
+        ("figures", "view"),
+        lambda s, rate: not s.figures and s.view and s.ranks.get("save", PRESET) == PRESET,
+        "",
+        {"view": False},
+    ),
+    _shorthand("view", "view"),
     _ordered("win_length_min", "win_length_max"),
     _ordered("win_length_min", "n_fft"),
     _ordered("win_length_max", "n_fft"),
@@ -167,6 +174,12 @@ def _no_pictures(s: Any) -> tuple[str, ...]:
     return (max("figures", "save", key=lambda name: s.ranks.get(name, -1)),)
 
 
+def _no_view(s: Any) -> tuple[str, ...]:
+    if s.view:
+        return _first_stream(s)
+    return (max("view", "figures", "save", key=lambda name: s.ranks.get(name, -1)),)
+
+
 # names without effect, when, and because of which (called with the settings)
 WITHOUT_EFFECT: tuple[tuple[tuple[str, ...], Callable[[Any], bool], Any], ...] = (
     (("smoothness",), lambda s: s.window_mode in ONE_LENGTH, ("window_mode",)),
@@ -197,6 +210,7 @@ WITHOUT_EFFECT: tuple[tuple[tuple[str, ...], Callable[[Any], bool], Any], ...] =
     (("npy_dtype",), lambda s: s.npy is None and "spectrogram" not in s.save, ("save",)),
     (("store",), lambda s: "spectrogram" not in s.save and not s.save_stft, ("save",)),
     (("npy_hop",), lambda s: not s.writes_directory and s.npy is None, _first_stream),
+    (("audio",), lambda s: not (s.view and s.writes_directory), _no_view),
     (_PICTURES, lambda s: not s.draws, _no_pictures),
 )
 

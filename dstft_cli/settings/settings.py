@@ -269,10 +269,10 @@ class Settings:
         Saved,
         _output(
             f"What to write, words with commas: {', '.join(SAVED)}. result.json and trajectory.csv are "
-            "always written. --save-stft and --no-figures change one word.",
+            "always written. --save-stft, --no-figures and --no-view change it.",
             "LIST",
         ),
-    ] = "spectrogram,parameters,pictures"
+    ] = "spectrogram,parameters,pictures,view"
     save_stft: Annotated[
         bool, _output("Also write stft.npy, the complex transform.", flags=("--save-stft",))
     ] = False
@@ -298,6 +298,19 @@ class Settings:
             "NAME",
         ),
     ] = "npy"
+    view: Annotated[
+        bool,
+        _output(
+            "Write view.html, to zoom, compare and listen. --no-figures alone leaves it out, too."
+        ),
+    ] = True
+    audio: Annotated[
+        Literal["embed", "link", "none"],
+        _output(
+            "Sound of view.html. embed: within the page, up to 10 minutes; link: the recording itself.",
+            "NAME",
+        ),
+    ] = "embed"
     npy_hop: Annotated[
         Length | Literal["auto", "full"],
         _output(
@@ -366,7 +379,7 @@ class Settings:
     @property
     def draws(self) -> bool:
         """Whether any picture is written."""
-        return self.png is not None or (self.figures and self.writes_directory)
+        return self.png is not None or (self.writes_directory and (self.figures or self.view))
 
     def as_dict(self) -> dict[str, Any]:
         """All settings as JSON values: lengths are numbers of samples or text such as `23ms`."""

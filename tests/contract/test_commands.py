@@ -18,13 +18,14 @@ OPTIONS = {
     "--hop-length-min --hop-length-max --smoothness --overlap --criterion --order "
     "--criterion-fmin --criterion-fmax --optimizer --search --no-search --lr --max-steps "
     "--tolerance --seed --device --dtype --threads --output --png --npy --json --save-stft "
-    "--force --freq-scale --fmin --fmax --db-range --cmap --format --config --set --quiet "
-    "--verbose --version --help",
+    "--force --view --no-view --audio --freq-scale --fmin --fmax --db-range --cmap --format "
+    "--config --set --quiet --verbose --version --help",
     "sweep": "--channel --n-fft --win-length-min --win-length-max --hop-length --window "
     "--criterion --output --png --json --csv --force --config --set",
     "batch": "--set --output --force --json --dry-run --workers --scheduler --fail-fast --no-report",
     "apply": "--channel --sr --offset --duration --output --png --npy --json --save-stft --force",
     "reconstruct": "--output --subtype --force",
+    "view": "--audio --open --no-open",
     "report": "--output --title --force",
     "reproduce": "--output --seed --threads --force",
 }

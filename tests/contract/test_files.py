@@ -18,6 +18,7 @@ FILES = {
     "spectrogram.png",
     "comparison.png",
     "trajectory.png",
+    "view.html",
     "result.json",
 }
 

@@ -106,7 +106,7 @@ def _left_behind(folder: Path, code: int, kind: str) -> Iterator[str]:
 def check_result(folder: Path) -> None:
     """All files of a result are there, can be read, fit each other and hold finite numbers."""
     names = {path.name for path in folder.iterdir()}
-    assert names in (RESULT, APPLIED, RESULT | PICTURES), sorted(names)
+    assert names in (RESULT, APPLIED, RESULT | PICTURES | {"view.html"}), sorted(names)
     record = json.loads((folder / "result.json").read_text())
     stored = read_parameters(folder / "parameters.npz")
     magnitude = np.load(folder / "spectrogram.npy", allow_pickle=False)

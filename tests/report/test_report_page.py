@@ -21,7 +21,7 @@ from dstft_cli.batch import plan
 from dstft_cli.errors import InputError, UsageError
 from dstft_cli.report import build_report, entry, write_report
 from dstft_cli.report.entry import LARGEST, SIZES, axes_box, thumbnail
-from dstft_cli.report.report import displayed, relative_url
+from dstft_cli.view.html import displayed, relative_url
 from report.report_example import (
     BOX,
     HOSTILE,

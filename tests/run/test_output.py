@@ -23,7 +23,7 @@ from dstft_cli.settings import Settings
 
 SAMPLES = Path(__file__).parents[2] / "sample_audio"
 DATA = {"parameters.npz", "result.json", "spectrogram.npy", "trajectory.csv"}
-PICTURES = {"comparison.png", "spectrogram.png", "trajectory.png"}
+PICTURES = {"comparison.png", "spectrogram.png", "trajectory.png", "view.html"}
 FIXED = ["--window-mode", "fixed", "--n-fft", "256"]
 
 

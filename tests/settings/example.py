@@ -51,6 +51,8 @@ EXAMPLES = {
     "figures": ("false", False),
     "npy_dtype": ("float16", "float16"),
     "store": ("zarr", "zarr"),
+    "view": ("false", False),
+    "audio": ("embed", "embed"),
     "npy_hop": ("full", "full"),
     "freq_scale": ("mel", "mel"),
     "fmin": ("20", 20.0),

@@ -111,13 +111,17 @@ def test_without_effect_in_a_file_is_silent(tmp_path):
     text = "smoothness: 1\norder: 2\nfigures: false\nfreq_scale: log\n"
     settings, notes = read(text=text, folder=tmp_path)
     assert notes == []
-    assert settings == Settings(figures=False, save="spectrogram,parameters")
+    assert settings == Settings(figures=False, view=False, save="spectrogram,parameters")
 
 
 def test_shorthands_and_what_is_saved_follow_each_other(tmp_path):
-    every = "spectrogram,stft,parameters,pictures"
+    every = "spectrogram,stft,parameters,pictures,view"
     for typed, text, saved in (
-        ({}, "", "spectrogram,parameters,pictures"),
+        ({}, "", "spectrogram,parameters,pictures,view"),
+        ({"view": False}, "", "spectrogram,parameters,pictures"),
+        ({"view": True, "figures": False}, "", "spectrogram,parameters,view"),
+        ({"figures": False}, "", "spectrogram,parameters"),
+        ({"save": "view"}, "", "view"),
         ({"save_stft": True}, "", every),
         ({"save_stft": True, "figures": False}, "", "spectrogram,stft,parameters"),
         ({"save": "stft"}, "figures: true", "stft"),
@@ -129,6 +133,7 @@ def test_shorthands_and_what_is_saved_follow_each_other(tmp_path):
         assert (settings.save, notes) == (saved, [])
         assert settings.save_stft == ("stft" in saved)
         assert settings.figures == ("pictures" in saved)
+        assert settings.view == ("view" in saved)
         assert merge(settings.as_dict()).as_dict() == settings.as_dict()  # as a batch sends them
     for wrong in ("sound", "stft,", "", "stft;parameters"):
         with pytest.raises(UsageError, match=r"`save`.*(parameters|empty)"):

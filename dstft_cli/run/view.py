@@ -1,0 +1,182 @@
+"""`dstft view`: the interactive page of a result, made again."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath
+from typing import Literal
+
+import numpy as np
+
+from dstft_cli.audio import Signal
+from dstft_cli.errors import InputError, printable
+from dstft_cli.plot import frequency_range, scale_for
+from dstft_cli.records import Progress, StopReason
+from dstft_cli.results import (
+    VIEW,
+    StoredParameters,
+    StoredRecord,
+    atomic_file,
+    open_stft,
+    read_record,
+    read_result,
+    write_json,
+)
+from dstft_cli.run.apply import read_learned
+from dstft_cli.run.optimize import request_of
+from dstft_cli.run.recording import load_recording
+from dstft_cli.settings import OPTIONS, Settings, settings_in_record
+from dstft_cli.view.page import View
+from dstft_cli.view.sound import Sound, sound_of
+
+_BLOCK = 1 << 24  # values of an array that are read at a time
+
+
+Audio = Literal["embed", "link", "none"]
+
+
+@dataclass(frozen=True)
+class Viewed:
+    page: Path
+    layers: list[str]  # their labels
+    warnings: tuple[str, ...] = ()
+
+
+def run_view(directory: Path, audio: Audio, *, progress: Progress | None = None) -> Viewed:
+    """Writes `view.html` into a directory of results, and its size into `result.json`.
+
+    The layers are computed from the recording. Where it is gone or has changed, the page shows
+    `spectrogram.npy`, without sound.
+    """
+    stored = read_learned(directory)
+    record = read_result(directory / "result.json")
+    settings = replace(_settings_of(record, directory), audio=audio)
+    warnings: tuple[str, ...] = ()
+    with ExitStack() as stack:
+        try:
+            signal = stack.enter_context(_recording(record, settings))
+        except InputError as error:
+            warnings = (f"{error}: {VIEW} shows spectrogram.npy alone, without sound",)
+            view, content = _of_array(directory, stored, record, settings, progress)
+        else:
+            view, content = _of_recording(directory, stored, record, settings, signal, progress)
+    page = directory / VIEW
+    with atomic_file(page, force=True, kind="view") as file:
+        file.write(content)
+    changed = read_record(directory / "result.json")
+    changed["outputs"] = {**record.outputs, VIEW: str(page)}
+    changed["sizes"] = {**record.sizes, VIEW: len(content)}
+    if (changed["outputs"], changed["sizes"]) != (record.outputs, record.sizes):
+        with atomic_file(directory / "result.json", force=True) as file:
+            write_json(file, changed)
+    return Viewed(page, [label for label, *_ in view.layers], warnings)
+
+
+def _settings_of(record: StoredRecord, directory: Path) -> Settings:
+    place = printable(directory / "result.json")
+    there = OPTIONS.keys() & record.settings.keys() - {"preset", "output"}
+    try:
+        settings = settings_in_record({name: record.settings[name] for name in there})
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{place} is damaged: run dstft optimize again") from error
+    if settings.hop_length is None or settings.win_length is None:
+        raise InputError(f"{place} lacks the settings of a run: run dstft optimize again")
+    return settings
+
+
+@contextmanager
+def _recording(record: StoredRecord, settings: Settings) -> Iterator[Signal]:
+    """The recording of a result; InputError if it is no longer the same."""
+    path = record.input.path
+    if path == "-":
+        raise InputError("the recording came from standard input")
+    if not os.path.isfile(path):  # nor a pipe, which may block
+        raise InputError(f"{printable(path)} is not there")
+    with load_recording(path, replace(settings, on_silence="write"), learns=False) as signal:
+        if signal.sha256 != record.input.sha256:
+            raise InputError(f"{printable(path)} has changed")
+        yield signal
+
+
+def _of_recording(
+    directory: Path,
+    stored: StoredParameters,
+    record: StoredRecord,
+    settings: Settings,
+    signal: Signal,
+    progress: Progress | None,
+) -> tuple[View, bytes]:
+    import torch
+
+    from dstft_cli.fit import resolve_device
+    from dstft_cli.fit.transfer import apply_learned
+    from dstft_cli.run.output import Passes, draw_plain, pictures_of, to_pools, view_of
+
+    device = resolve_device("auto", settings.dtype)
+    request = request_of(settings, signal.sample_rate, device=device.type)
+    result = apply_learned(signal.samples, stored, request, peak=signal.peak, evaluate=False)
+    assert settings.win_length is not None
+    best = record.best_fixed.win_length
+    start = settings.win_length.samples(signal.sample_rate) if best is None else 0.0
+    result = replace(  # for the names of layers, as after the fit
+        result,
+        criterion=replace(
+            result.criterion, best_fixed_win_length=math.nan if best is None else best
+        ),
+        start_window_length=np.array([[start]]),
+        stop_reason=StopReason.SEARCH,
+        hop_bounds=None if settings.hop_mode == "fixed" else (0.0, math.inf),
+    )
+    passes = Passes(signal.samples, result, device, getattr(torch, settings.dtype), progress)
+    pictures = pictures_of(result, signal, settings)
+    view, pool = view_of(pictures, signal, settings)
+    taker = to_pools([pictures.learned.pool, pool], signal.peak)
+    passes.run(pictures.learned.centers, None, result.n_fft, [taker], "spectrogram")
+    draw_plain(passes, pictures, pictures.plain(), view, signal.peak)
+    sound = sound_of(signal, settings.audio, directory)
+    return view, view.page(pictures.frequencies_shown, sound)
+
+
+def _of_array(
+    directory: Path,
+    stored: StoredParameters,
+    record: StoredRecord,
+    settings: Settings,
+    progress: Progress | None,
+) -> tuple[View, bytes]:
+    from dstft_cli.plot.axes import describe_length
+    from dstft_cli.run.output import to_pools
+
+    path, rate = directory / "spectrogram.npy", stored.sample_rate
+    if not path.exists():
+        path = directory / "spectrogram.zarr"
+    with open_stft(path, "real") as array:
+        frames, bins = array.shape[-1], array.shape[-2]
+        step = (len(stored.frame_centers) - 1) // (frames - 1) if frames > 1 else 0
+        centers = stored.frame_centers[:: max(step, 1)][:frames]
+        if bins != len(stored.frequencies) or len(centers) != frames:
+            raise InputError(
+                f"{printable(path)} does not fit parameters.npz: run dstft optimize again"
+            )
+        low, high = float(stored.window_length.min()), float(stored.window_length.max())
+        lengths = describe_length(low, rate, high if high > low else None)
+        view = View(
+            stored, stored.samples, stored.offset, PurePath(record.input.path).name, settings
+        )
+        pool = view.layer(f"Learned: {lengths}", centers, stored.n_fft, top=0.0)
+        block = max(_BLOCK // (bins * array.channels), 1)
+        starts = range(0, frames, block)
+        peak = max(float(array.frames(start, start + block).max()) for start in starts)
+        take = to_pools([pool], peak)
+        for start in starts:
+            take(start, array.frames(start, start + block))
+            if progress is not None:
+                progress("spectrogram", min(start + block, frames), frames)
+    scale = scale_for(settings.freq_scale, rate)
+    fmax = settings.fmax if isinstance(settings.fmax, float) else None
+    shown = frequency_range(rate / 2, rate / stored.n_fft, scale, settings.fmin, fmax)
+    return view, view.page(shown, Sound(words="No sound: the recording is not there."))
