@@ -68,17 +68,8 @@ class LeastSquaresInverse(BlockInverse):
         converged: whether every segment converged before `MOST_ITERATIONS`.
     """
 
-    def __init__(
-        self,
-        transform: Transform,
-        centers: FloatArray,
-        lengths: FloatArray,
-        length: int,
-        *,
-        length_of: LengthOf | None = None,
-        **options: Any,
-    ) -> None:
-        super().__init__(transform, centers, lengths, length, **options)
+    def __init__(self, *given: Any, length_of: LengthOf | None = None, **options: Any) -> None:
+        super().__init__(*given, **options)
         self._length_of = length_of
         dense = length_of is not None and self._dtype == torch.float32
         self._margin = _DENSE_MARGIN if dense else _MARGIN[self._dtype]
