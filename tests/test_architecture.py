@@ -29,6 +29,7 @@ ONLY_IN = {
     "PIL": {"report", "view"},
 }
 ONLY_IN |= {"librosa": {"audio", "plot"}, "typer": {"cli", "settings"}, "rich": {"cli"}}
+ONLY_IN |= {"zarr": {"results"}, "xarray": {"results"}}
 UNKNOWN_TO_CORE = {"typer", "yaml", "pydantic", "pathlib", "os", "sys", "argparse", "rich"}
 FILES = [path for path in sorted(ROOT.rglob("*.py")) if not path.name.startswith("__main__")]
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}

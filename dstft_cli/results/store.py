@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +28,13 @@ _CODECS = {"bytes", "blosc", "zstd", "gzip"}  # a result of dstft needs no other
 def zarr_library() -> Any:
     """The module zarr; UsageError if it is not installed, or xarray is not."""
     try:
-        import_module("xarray")
-        return import_module("zarr")
+        import xarray  # noqa: F401
+        import zarr
     except ImportError:
         raise UsageError(
             "`store` zarr needs zarr and xarray: pip install 'dstft-cli[store]', with Python 3.11 or later"
         ) from None
+    return zarr
 
 
 class ZarrStream(Stream):
