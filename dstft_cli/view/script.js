@@ -50,7 +50,7 @@
         order.push([level, number]);
         if (order.length > MOST_TILES) order.splice(0, 1).forEach(([of, old]) => of.kept.delete(old));
         waiting--;
-        request();
+        if (!waiting || layers[view.layer].levels.includes(level)) request();
       });
     }
     return found;

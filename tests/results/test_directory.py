@@ -139,6 +139,10 @@ def test_a_file_is_ours_by_how_it_begins(tmp_path):
         "png": [b"\x89PNG\r\n\x1a\n", b"%PDF-1.4", b'<?xml version="1.0"?>\n<!DOCTYPE svg PUBLIC'],
         "csv": [b"criterion,direction,phase,window"],
         "audio": [b"RIFF....WAVE", b"fLaC"],
+        "view": [
+            b'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+            b'<meta name="generator" content="dstft view 1">'
+        ],
     }
     assert set(own) == set(OURS)
     place = tmp_path / "x"

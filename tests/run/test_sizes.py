@@ -109,6 +109,7 @@ def test_commands_read_every_store(recording):
             f"stft.{store}",
             f"spectrogram.{store}",
             "parameters.npz",
+            "view.html",
         }
         assert main(["reconstruct", store, "-o", f"{store}.wav", "-q"]) == 0
         sounds.append(soundfile.read(f"{store}.wav")[0])

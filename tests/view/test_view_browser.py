@@ -5,7 +5,6 @@ import re
 import numpy as np
 import pytest
 from report.browser import chromium, find_chromium
-from report.test_report_browser import contrast
 
 from view.view_example import CLICK, TONE, make_result, page_of
 
@@ -223,3 +222,11 @@ def test_it_fits_and_can_be_read(page, width, scheme):
     named += "!(e.labels?.length || e.textContent.trim() || e.getAttribute('aria-label')"
     named += " || e.getAttribute('aria-hidden'))).map(e => e.id)"
     assert page.run(named) == []
+
+
+def contrast(*colours):
+    """Contrast ratio of two colours, sRGB, 1 to 21 (WCAG 2.2)."""
+    parts = np.array(colours) / 255
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    low, high = sorted(linear @ [0.2126, 0.7152, 0.0722])
+    return (high + 0.05) / (low + 0.05)
