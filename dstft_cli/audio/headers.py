@@ -39,7 +39,7 @@ class _Form(NamedTuple):
     first: int
 
 
-_FORMS = {
+FORMS = {
     b"RIFF": _Form(struct.Struct("<4sI"), 0, 2, 12),
     b"RF64": _Form(struct.Struct("<4sI"), 0, 2, 12),
     b"riff": _Form(struct.Struct("<4s12xQ"), 24, 8, 40),  # W64: names are GUIDs
@@ -114,10 +114,10 @@ def _layout(file: io.RawIOBase | io.BytesIO) -> _Layout | None:
     total = file.seek(0, os.SEEK_END)
     file.seek(0)
     kind = (file.read(4) or b"")[:4]
-    if kind not in _FORMS:
+    if kind not in FORMS:
         return None
     found: dict[bytes, tuple[int, int, bytes]] = {}
-    for name, place, size in _chunks(file, kind, _FORMS[kind].first, total):
+    for name, place, size in chunks(file, kind, FORMS[kind].first, total):
         name = name.strip() if kind != b"FORM" else name
         body = (file.read(min(max(size, 0), 64)) or b"") if name not in (b"data", b"SSND") else b""
         found.setdefault(name, (place, max(size, 0), body))
@@ -162,11 +162,11 @@ def _aiff_layout(
     return _Layout(b"FORM", start, declared, rate, frame, bits, code, ">", b"", (comm, ssnd))
 
 
-def _chunks(
+def chunks(
     file: io.RawIOBase | io.BytesIO, kind: bytes, position: int, total: int
 ) -> Iterator[tuple[bytes, int, int]]:
     """Name, first byte and size of the body of each chunk; the file is left at the body."""
-    form = _FORMS[kind]
+    form = FORMS[kind]
     while position + form.head.size <= total:
         file.seek(position)
         name, size = form.head.unpack(file.read(form.head.size) or bytes(form.head.size))
@@ -180,13 +180,13 @@ def _chunks(
 
 def _only_chunks(file: io.RawIOBase, kind: bytes, position: int, total: int) -> bool:
     """Whether only whole chunks or the tags of a music player follow."""
-    form = _FORMS[kind]
+    form = FORMS[kind]
     file.seek(position)
     if total - position < form.head.size or (file.read(8) or b"").startswith(TAGS):
         return True
     for begin in {position, position + -(position - form.first) % form.align}:
         end = begin
-        for name, place, size in _chunks(file, kind, begin, total):
+        for name, place, size in chunks(file, kind, begin, total):
             end = place + size
             if size < 0 or end > total or not all(32 <= byte < 127 for byte in name):
                 break

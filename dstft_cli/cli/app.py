@@ -25,6 +25,7 @@ COMMANDS = {
     "batch": "Run many recordings and settings. Resumes after a stop.",
     "reconstruct": "Compute the audio from a saved transform.",
     "view": "Open the interactive page of a result.",
+    "plot": "Draw pictures of a result again: range, size, fonts, format.",
     "report": "Show all results below a directory on one HTML page.",
     "reproduce": "Run the experiments of the method; write tables and pictures.",
 }

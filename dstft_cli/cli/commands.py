@@ -1,4 +1,4 @@
-"""The commands `dstft optimize`, `sweep`, `apply`, `reconstruct`, `view`, `report` and `reproduce`.
+"""The commands `optimize`, `sweep`, `apply`, `plot`, `reconstruct`, `view`, `report` and `reproduce`.
 
 What they run imports torch, NumPy or Pillow: later than errors of the command line, and not for `--help`.
 """
@@ -31,6 +31,7 @@ from dstft_cli.errors import UsageError, counted, shortened
 from dstft_cli.settings import (
     EXPERIMENTS,
     OPTIONS,
+    PICTURE_OPTIONS,
     RUN_OPTIONS,
     SUBTYPES,
     SWEEP_OPTIONS,
@@ -49,6 +50,12 @@ _APPLY["criterion"] = OPTIONS["criterion"].varied(
     show_default="that of DIR, unless it is module:object",
 )
 
+_PLOT = {name: OPTIONS[name] for name in (*PICTURE_OPTIONS, "force")}
+_PLOT["panels"] = OPTIONS["panels"].varied(
+    help="Panels, downwards: learned, plain (46 ms), best (single window), map and curve of the window "
+    "lengths, hops. plain and best need the recording.",
+    show_default="learned",
+)
 
 _output = partial(option, "Output")
 _place = partial(_output, flags=("-o", "--output"))
@@ -175,6 +182,48 @@ apply = command(
     "dstft apply speech-dstft other.wav -o other --freq-scale mel\n\n"
     "dstft apply speech-dstft other.wav --json",
     options=_APPLY,
+)
+
+
+def _plot(
+    directory: Directory,
+    typed: Mapping[str, Any],
+    output: Annotated[
+        str | None,
+        _place(
+            "Picture to write; its ending sets the format. -: standard output.",
+            "PATH|-",
+            default="NAME.png here",
+            parser=some_text,
+        ),
+    ] = None,
+    config: Config = None,
+    quiet: bool = False,
+    verbose: bool = False,
+) -> None:
+    # imports matplotlib: errors of the command line come first
+    from dstft_cli.run.plot import drawn_with, format_of, run_plot
+
+    format = format_of(output, typed.get("format"))
+    typed = typed if format is None else {**typed, "format": format}
+    stdout = console.data_output("`output` -") if output == "-" else None
+    own: Any = {"only": _PLOT, "below": drawn_with(directory), "note": _note(quiet)}
+    settings = merge(typed, (), config, **own)
+    with console.progress_bar(quiet) as progress:
+        line = run_plot(directory, settings, output, stdout=stdout, progress=progress)
+    if not quiet and output != "-":
+        console.print_outcome([], [line])
+
+
+plot = command(
+    _plot,
+    help="Draw a picture of the result in DIR again, without learning.\n\n"
+    "Options that are not given are those that DIR was drawn with. They may also stand in the section "
+    "plot of a YAML file.",
+    examples="dstft plot speech-dstft --tmin 1s --tmax 2s\n\n"
+    "dstft plot speech-dstft --panels plain,learned,map --size 90mm -o figure.pdf\n\n"
+    "dstft plot speech-dstft --freq-scale note --no-title --format svg -o - > notes.svg",
+    options=_PLOT,
 )
 
 

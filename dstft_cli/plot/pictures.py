@@ -1,15 +1,16 @@
-"""The three pictures of one result."""
+"""The three pictures of one result, and any choice of their panels."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import cached_property
 
 import numpy as np
 
-from dstft_cli.plot.axes import describe_length, render
+from dstft_cli.plot.axes import describe_length
 from dstft_cli.plot.pixels import (
     AUDIO_RATE,
     FloatArray,
@@ -17,11 +18,14 @@ from dstft_cli.plot.pixels import (
     PixelPool,
     frequency_range,
     scale_for,
+    time_range,
 )
-from dstft_cli.plot.spectrogram import Band, Comparison, comparison_figure, spectrogram_figure
+from dstft_cli.plot.spectrogram import Band, Comparison, Panel, comparison_figure
+from dstft_cli.plot.style import is_narrow, render
 from dstft_cli.plot.trajectory import trajectory_figure
 from dstft_cli.records import Result, StopReason
-from dstft_cli.settings.option import time_text
+from dstft_cli.settings import Settings
+from dstft_cli.settings.option import inches, time_text
 
 PLAIN_SECONDS, PLAIN_SAMPLES = 46e-3, 256  # the window that people use: of audio, and below 2 kHz
 ZOOM_SECONDS, ZOOM_WINDOWS = 1.0, 4  # duration of the enlarged part; in usual windows, if longer
@@ -31,6 +35,7 @@ COLUMNS, ZOOM_COLUMNS = 1400, 700
 FINE = 700  # learned frames that look smooth; twice as many would take as long as the rest of a picture
 ROWS, FINE_ROWS = 512, 2048  # of a picture, and of one whose frequencies are not known yet
 EDGE, RISE = 0.15, 0.02  # of the part: both ends, where no onset is looked for; the rise of one
+LENGTHS: dict[str, Panel] = {"map": "map", "curve": "curve", "hops": "hops"}
 # of the highest and of the lowest frequency there is: nearer to it, pictures show all
 NEAR_TOP, NEAR_BOTTOM = 0.85, 1.5
 FLOOR = 50.0  # dB below the loudest pixel: levels in which onsets are looked for
@@ -52,73 +57,85 @@ class Pictures:
     """
 
     result: Result
-    title: str
-    freq_scale: str = "auto"  # `auto`, `linear`, `log` or `mel`
-    fmin: float | None = None  # Hz; None: 0, on the log scale where the learned sound begins
-    fmax: float | str = "auto"  # Hz; `auto`: where the learned picture's sound ends; `none`: all
-    criterion_band: Band = (None, None)  # that the criterion looked at, Hz; None: no end
-    db_range: float = 80.0  # of the colours
-    cmap: str = "magma"
-    format: str = "png"  # `png`, `svg` or `pdf`
+    settings: Settings  # the options of pictures, and the band of the criterion
+    title: str = ""  # none: no title
     channels: int = 1  # in the mean power
-    offset: float = 0.0  # s, where the samples begin in the recording; time axes count from there
+    offset: float = 0.0  # s, where the samples begin in the recording
+    recorded: datetime | None = None  # when that began; times are then those of a clock
+    stored: bool = False  # whether all frames are those of the result, read from a file
 
     # frames of the result, or more where these are few and lengths are known at every time
     learned: Frames = field(init=False)
 
     def __post_init__(self) -> None:
-        centers = self.result.frame_centers
-        if self._known_everywhere and centers.size < FINE:
-            step = math.ceil(self.result.length / FINE)
-            centers = self._dense(0.0, self.result.length, step)
-        learned = self._frames(centers, None, self.result.n_fft)
-        object.__setattr__(self, "learned", learned)
+        object.__setattr__(self, "learned", self._learned(self._span, COLUMNS))
 
     def plain(self) -> tuple[Frames, ...]:
-        """Frames of the panels above the learned one: a column holds the mean level of its time."""
+        """Frames of the panels of one window: a column holds the mean level of its time."""
         columns = self.learned.pool.grid.shape[1]
         found = []
         for length in self.plain_lengths:
-            step = min(length / 8, self.result.length / COLUMNS)
-            centers = self._dense(0.0, self.result.length, step)
-            found.append(self._frames(centers, length, _n_fft_for(length), columns=columns))
+            step = min(length / 8, self._seconds * self.result.sample_rate / COLUMNS)
+            centers = self._dense(self._span, step)
+            found.append(self._frames(centers, length, _n_fft_for(length), self._span, columns))
         return tuple(found)
 
     def zoomed(self) -> tuple[Frames, ...]:
         """Frames of a part around the strongest onset of the filled `learned`, if there is more."""
-        rate, usual = self.result.sample_rate, self._usual_length
-        seconds = self._zoom
-        if self._seconds < ZOOM_FROM * seconds or usual not in self.plain_lengths:
+        usual, seconds, (first, last) = self._usual_length, self._zoom, self._span
+        if self.settings.panels or is_narrow(self.settings) or usual not in self.plain_lengths:
+            return ()
+        if self._seconds < ZOOM_FROM * seconds:
             return ()
         begin = self._onset() - AHEAD * seconds
-        begin = min(max(begin, 0.0), self._seconds - seconds)
+        begin = min(max(begin, first), last - seconds)
         span = begin, begin + seconds
-        low, high = (edge * rate for edge in span)
-        centers = self._dense(low, high, seconds * rate / ZOOM_COLUMNS)
-        every, reach = self.result.frame_centers, 2 * self.result.hop_length
-        own = every[(every >= low - reach) & (every <= high + reach)]
-        if self._known_everywhere and own.size < ZOOM_COLUMNS:
-            own = self._dense(low, high, math.ceil(seconds * rate / ZOOM_COLUMNS))
-        if own.size < 2:
+        learned = self._learned(span, ZOOM_COLUMNS)
+        if learned.centers.size < 2:
             return ()
-        learned = self._frames(own, None, self.result.n_fft, span, ZOOM_COLUMNS)
+        centers = self._dense(span, seconds * self.result.sample_rate / ZOOM_COLUMNS)
         columns = learned.pool.grid.shape[1]
         return self._frames(centers, usual, _n_fft_for(usual), span, columns), learned
+
+    @cached_property
+    def _span(self) -> tuple[float, float]:
+        """Beginning and end of pictures, s from the first sample."""
+        seconds, s = self.result.length / self.result.sample_rate, self.settings
+        return time_range(self.offset, seconds, s.tmin, s.tmax)
+
+    @property
+    def _origin(self) -> float:
+        """Time of the first sample on time axes, s."""
+        return -self._span[0] if self.settings.time == "part" else self.offset
+
+    @property
+    def _seconds(self) -> float:
+        return self._span[1] - self._span[0]
 
     @property
     def _zoom(self) -> float:
         """Duration of the enlarged part, s."""
         return max(ZOOM_SECONDS, ZOOM_WINDOWS * self._usual_length / self.result.sample_rate)
 
-    @property
-    def _known_everywhere(self) -> bool:
-        """Whether window lengths are known at every time, not only at the frames."""
-        return self.result.hop_bounds is None and (
-            self.result.length_map is not None or self.result.lengths.shape[1] == 1
-        )
+    def _learned(self, span: tuple[float, float], columns: int) -> Frames:
+        """The frames of the result in a span, or more if these are few and lengths known at every time."""
+        result = self.result
+        centers = result.frame_centers[self._part(span)]
+        known = result.length_map is not None or result.lengths.shape[1] == 1
+        if known and not self.stored and result.hop_bounds is None and centers.size < FINE:
+            seconds = span[1] - span[0]
+            centers = self._dense(span, math.ceil(seconds * result.sample_rate / FINE))
+        return self._frames(centers, None, result.n_fft, span, columns)
 
-    def _dense(self, start: float, stop: float, step: float) -> FloatArray:
-        """Whole numbers of samples from `start` to `stop`, at most about `step` apart."""
+    def _part(self, span: tuple[float, float]) -> slice:
+        """The frames of the result in a span, and two more at both sides."""
+        centers, rate = self.result.frame_centers, self.result.sample_rate
+        first, last = np.searchsorted(centers, [span[0] * rate, span[1] * rate + 1])
+        return slice(max(int(first) - 2, 0), int(last) + 2)
+
+    def _dense(self, span: tuple[float, float], step: float) -> FloatArray:
+        """Whole numbers of samples in a span, at most about `step` apart."""
+        start, stop = (edge * self.result.sample_rate for edge in span)
         stop = min(stop, self.result.length - 1)
         return np.arange(math.ceil(start), stop + 1, max(int(step), 1), dtype=float)
 
@@ -127,16 +144,16 @@ class Pictures:
         centers: FloatArray,
         length: float | None,
         n_fft: int,
-        span: tuple[float, float] | None = None,
-        columns: int = COLUMNS,
+        span: tuple[float, float],
+        columns: int,
     ) -> Frames:
-        rate, begin = self.result.sample_rate, self.offset
-        start, stop = span or (0.0, self._seconds)
+        rate, begin = self.result.sample_rate, self._origin
+        start, stop = span
         low, high = self._range
         grid = PixelGrid(
             times=begin + centers / rate,
             frequencies=np.arange(n_fft // 2 + 1) * (rate / n_fft),
-            freq_scale=scale_for(self.freq_scale, rate),
+            freq_scale="note" if self.settings.freq_scale == "note" else self._scale,
             fmin=low,
             fmax=min(high, n_fft // 2 * rate / n_fft),
             span=(begin + start, begin + stop),
@@ -146,28 +163,27 @@ class Pictures:
         return Frames(centers, length, n_fft, PixelPool(grid))
 
     @property
-    def _seconds(self) -> float:
-        return self.result.length / self.result.sample_rate
+    def _scale(self) -> str:
+        return scale_for(self.settings.freq_scale, self.result.sample_rate)
 
     @cached_property
     def _range(self) -> tuple[float, float]:
         rate, n_fft = self.result.sample_rate, self.result.n_fft
-        given = self.fmax if isinstance(self.fmax, (int, float)) else None
-        scale = scale_for(self.freq_scale, rate)
-        return frequency_range(n_fft // 2 * rate / n_fft, rate / n_fft, scale, self.fmin, given)
+        given = self.settings.fmax if isinstance(self.settings.fmax, (int, float)) else None
+        top, spacing = n_fft // 2 * rate / n_fft, rate / n_fft
+        return frequency_range(top, spacing, self._scale, self.settings.fmin, given)
 
     @property
     def _open_ends(self) -> tuple[bool, bool]:
         """Whether the lowest and the highest frequency of pictures follow the sound."""
-        scale = scale_for(self.freq_scale, self.result.sample_rate)
-        return self.fmin is None and scale == "log", self.fmax == "auto"
+        return self.settings.fmin is None and self._scale == "log", self.settings.fmax == "auto"
 
     @cached_property
     def _crop(self) -> Band:
         """Where pictures begin and end, Hz, if sound and the criterion's band leave much out."""
         low, high = self._range
-        first, last = self.learned.pool.sound_range(self.db_range)
-        band = [end for end in self.criterion_band if end]
+        first, last = self.learned.pool.sound_range(self.settings.db_range)
+        band = [end for end in (self.settings.criterion_fmin, self.settings.criterion_fmax) if end]
         last = max(last, 2 * low, *(1.05 * end for end in band))
         first = min(first, last / 4, *(end / 1.05 for end in band))
         from_sound, to_sound = self._open_ends
@@ -189,7 +205,7 @@ class Pictures:
         # a recording that is cut off has a step there
         cut = math.ceil(EDGE * self._zoom / self._seconds * columns)
         rise[:cut], rise[rise.size - cut :] = 0, 0
-        at: float = (int(np.argmax(rise)) + lag) / columns * self._seconds
+        at: float = self._span[0] + (int(np.argmax(rise)) + lag) / columns * self._seconds
         return at
 
     @property
@@ -201,15 +217,15 @@ class Pictures:
 
     @property
     def plain_lengths(self) -> tuple[float, ...]:
-        """Window lengths of the comparison's panels above the learned one, samples."""
-        return tuple(self._names[0])
+        """Window lengths of the comparison's panels of one window, samples."""
+        return tuple(length for _, length in self._planes if length is not None)
 
     @property
     def labels(self) -> tuple[str, ...]:
         """Those of the panels of a comparison: of `plain`, then of the learned one."""
-        plain = (self._label(name, np.array([length])) for length, name in self._names[0].items())
-        learned = self._label(self._names[1], self.result.lengths, self.result.frame_centers)
-        return (*plain, learned)
+        plain = [self._label(name, length) for name, length in self._planes if length is not None]
+        learned = "Learned" if self.settings.panels else self._names[1]
+        return (*plain, self._label(learned, None))
 
     @property
     def frequencies_shown(self) -> tuple[float, float]:
@@ -259,45 +275,75 @@ class Pictures:
         names = {length: ", ".join(of).capitalize() for length, of in plain.items()}
         return names, ", ".join(learned).capitalize()
 
+    @cached_property
+    def _planes(self) -> list[tuple[str, float | None]]:
+        """Names of the spectrograms, downwards, and their window lengths; None: learned."""
+        if self.settings.panels is None:
+            names, learned = self._names
+            return [*((name, length) for length, name in names.items()), (learned, None)]
+        best = self._best_fixed_length
+        known = {
+            "plain": ("Plain", self._usual_length),
+            "best": ("Start", self._start_length) if best is None else ("Best single window", best),
+            "learned": ("Learned", None),
+        }
+        return [known[word] for word in self._words if word in known]
+
+    @property
+    def _words(self) -> list[str]:
+        return [word.strip() for word in (self.settings.panels or "").split(",")]
+
     def spectrogram(self) -> bytes:
-        figure = spectrogram_figure(
-            self._shown(self.learned.pool),
-            title=self.title,
-            band=self.criterion_band,
-            db_range=self.db_range,
-            cmap=self.cmap,
-            channels=self.channels,
-        )
-        return render(figure, self.format)
+        pool = self._shown(self.learned.pool)
+        return self._rendered(Comparison([("", pool)], pool), self.settings)
 
     def comparison(self, plain: Sequence[Frames], zoomed: Sequence[Frames] = ()) -> bytes:
         """Plain, best single and learned, what was learned, and a second of it; both arguments filled."""
-        result, (names, learned) = self.result, self._names
-        panels = [
-            (self._label(name, np.array([length])), self._shown(frames.pool))
-            for (length, name), frames in zip(names.items(), plain, strict=True)
-        ]
-        label = self._label(learned, result.lengths, result.frame_centers)
-        lengths = result.lengths if result.length_map is None else result.length_map
+        result, part, look = self.result, self._part(self._span), self.settings
+        learned, single = self._shown(self.learned.pool), iter(plain)
+        panels: list[Panel] = []
+        for name, length in self._planes:
+            pool = learned if length is None else self._shown(next(single).pool)
+            panels.append((self._label(name, length), pool))
+        if look.panels is not None:
+            planes = iter(panels)
+            panels = [LENGTHS[word] if word in LENGTHS else next(planes) for word in self._words]
+        else:
+            look = replace(look, size=f"{inches(look.size)[0]}in")  # as high as the panels need
+            if self._lengths_learned:
+                varied = result.length_map is not None or min(result.lengths.shape) > 1
+                panels.append("map" if varied else "curve")
+            if result.hop_bounds is not None:
+                panels.append("hops")
+        lengths = result.lengths
+        if lengths.shape[1] > 1:
+            lengths = lengths[:, part]
         shown = Comparison(
-            panels=[*panels, (label, self._shown(self.learned.pool))],
-            times=self.offset + np.asarray(result.times),
-            window_lengths=lengths if self._lengths_learned else None,
+            panels=panels,
+            learned=learned,
+            times=self._origin + np.asarray(result.times[part]),
+            window_lengths=lengths if result.length_map is None else result.length_map,
             sample_rate=result.sample_rate,
             start_length=self._start_length,
             best_fixed_length=self._best_fixed_length,
             length_bounds=result.length_bounds,
-            start_hop=None if result.hop_bounds is None else result.hop_length,
-            band=self.criterion_band,
-            channels=self.channels,
-            offset=self.offset,
+            start_hop=result.hop_length,
+            offset=self._origin,
             zoom=[
                 (f"{name}, the strongest onset", self._shown(frames.pool))
                 for name, frames in zip(("Plain", "Learned"), zoomed, strict=False)
             ],
         )
-        figure = comparison_figure(shown, title=self.title, db_range=self.db_range, cmap=self.cmap)
-        return render(figure, self.format)
+        return self._rendered(shown, look)
+
+    def _rendered(self, shown: Comparison, look: Settings) -> bytes:
+        shown = replace(
+            shown,
+            band=(look.criterion_fmin, look.criterion_fmax),
+            channels=self.channels,
+            recorded=self.recorded,
+        )
+        return render(comparison_figure(shown, title=self.title, look=look), look=look)
 
     def trajectory(self) -> bytes:
         figure = trajectory_figure(
@@ -306,14 +352,17 @@ class Pictures:
             sample_rate=self.result.sample_rate,
             title=self.title,
             best_fixed=self._best_fixed_length is not None,
+            look=self.settings,
         )
-        return render(figure, self.format)
+        return render(figure, look=self.settings)
 
-    def _label(self, name: str, lengths: FloatArray, centers: FloatArray | None = None) -> str:
-        low, high = float(lengths.min()), float(lengths.max())
-        windows = describe_length(low, self.result.sample_rate, high if high != low else None)
-        hops = np.diff([] if centers is None else centers) / self.result.sample_rate
-        if self.result.hop_bounds is None or not hops.size:
+    def _label(self, name: str, length: float | None) -> str:
+        """The name with its window length, and, of what was learned, its hop."""
+        rate, short = self.result.sample_rate, is_narrow(self.settings)
+        low, high = self._ends_of_lengths if length is None else (length, length)
+        windows = describe_length(low, rate, high if high != low else None, short)
+        hops = np.diff(self.result.frame_centers) / rate
+        if self.result.hop_bounds is None or length is not None or short or not hops.size:
             return f"{name}: {windows}"
         ends = dict.fromkeys(time_text(float(hop)) for hop in (hops.min(), hops.max()))
         return f"{name}: {windows}, hop {' to '.join(ends)}"

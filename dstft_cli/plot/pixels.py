@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dstft_cli.errors import UsageError
+from dstft_cli.errors import InputError, UsageError
 
 FloatArray = NDArray[np.floating[Any]]
 IntArray = NDArray[np.integer[Any]]
@@ -50,10 +50,32 @@ def scale_to_hz(y: ArrayLike, scale: str) -> FloatArray:
 
 
 def scale_for(scale: str, sample_rate: float) -> str:
-    """The frequency scale of pictures: `auto` is `log` for audio, `linear` below 2 kHz sample rate."""
+    """The frequency scale of pictures: `auto` is `log` for audio, `linear` below 2 kHz sample rate.
+
+    `note` is `log`, too.
+    """
+    if scale == "note":
+        return "log"
     if scale != "auto":
         return scale
     return "log" if sample_rate >= AUDIO_RATE else "linear"
+
+
+def time_range(
+    offset: float, seconds: float, tmin: float | None, tmax: float | None
+) -> tuple[float, float]:
+    """Begin and end of a picture, s from the first sample, which lies at `offset` s.
+
+    `tmin` and `tmax` count as `offset` does. InputError if nothing lies between them.
+    """
+    begin = 0.0 if tmin is None else max(tmin - offset, 0.0)
+    end = seconds if tmax is None else min(tmax - offset, seconds)
+    if begin >= end:
+        raise InputError(
+            f"nothing lies between `tmin` and `tmax`: the recording spans {offset:g} to "
+            f"{offset + seconds:g} s"
+        )
+    return begin, end
 
 
 def frequency_range(
@@ -97,6 +119,7 @@ class PixelGrid:
     Args:
         times: frame centres, s, [T], strictly increasing, T >= 1.
         frequencies: bin centres, Hz, [F], uniform, F >= 1; an attribute, too, like `freq_scale`.
+        freq_scale: `linear`, `log`, `mel`, or `note`: `log` with the names of notes.
         fmin, fmax: lowest and highest frequency, Hz; None: see `frequency_range`.
         span: beginning and end of the recording, s; None for those of the frames.
     """
@@ -121,10 +144,9 @@ class PixelGrid:
             raise ValueError(f"frequencies of shape {f.shape} are not a vector of one bin or more")
         if width < 1 or height < 1:
             raise ValueError(f"an image of {width} x {height} pixels has no pixel")
-        self.freq_scale = freq_scale
-        self.cropped = (
-            False  # at an end of `freq_range` sound begins or ends, which the axis then says
-        )
+        self.notes = freq_scale == "note"  # on the axis, which is logarithmic
+        self.freq_scale = freq_scale = "log" if self.notes else freq_scale
+        self.cropped = False  # at an end of `freq_range` sound begins or ends, which a picture says
         self.frequencies: FloatArray = f
         self.frames = t.size
         self._spacing = float(f[1] - f[0]) if f.size > 1 else 1.0

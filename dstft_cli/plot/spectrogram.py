@@ -1,10 +1,11 @@
-"""Images of the time-frequency plane: one spectrogram, and several above their window and hop lengths."""
+"""Images of the time-frequency plane, and the window and hop lengths, in panels on one time axis."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
 from typing import Any, Literal
 
 import numpy as np
@@ -15,91 +16,93 @@ from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike, NDArray
 
-from dstft_cli.errors import UsageError
 from dstft_cli.plot.axes import (
-    COLOURS,
-    INK,
     LOG_ABOVE,
-    MARKERS,
-    WIDTH,
-    axes_at,
-    check_cmap,
     describe_length,
     frequency_axis,
     length_axis,
     length_ticks,
     length_unit,
-    panel_title,
-    put_legend,
     put_ticks,
-    put_title,
     samples_axis,
-    styled,
     time_axis,
 )
 from dstft_cli.plot.pixels import FloatArray, PixelGrid, PixelPool, pool_curve
+from dstft_cli.plot.style import (
+    BOTTOM,
+    COLOURS,
+    INK,
+    LEFT,
+    MARKERS,
+    PLAIN,
+    RIGHT,
+    TOP,
+    axes_at,
+    check_look,
+    is_narrow,
+    new_page,
+    page_of,
+    page_size,
+    panel_title,
+    put_legend,
+    put_title,
+    styled,
+)
 from dstft_cli.records import LengthMap
+from dstft_cli.settings import Settings
 
-HEIGHT = 5.0  # of the picture, inches
-LEFT, RIGHT, TOP, BOTTOM = 0.8, 0.95, 0.5, 0.58  # margins, inches
+BARE_RIGHT, BARE_TOP = 0.3, 0.1  # margins without bars, without a title
 BAR_GAP, BAR_WIDTH = 0.14, 0.16
 COLUMNS = 1400  # of an image as it is given to matplotlib, at least half as many
 
 Band = tuple[float | None, float | None]
-PLANE, CURVE, HOPS, ZOOM = 2.0, 1.6, 1.1, 3.0  # heights of the panels, inches
-ALONE = 3.8  # of a spectrogram without another
+PLANE, CURVE, HOPS, ZOOM = 2.0, 1.6, 1.1, 3.0  # heights of the panels, inches of the page
+ALONE = 3.92  # of a spectrogram without another
+HIGHEST = 0.75  # of its width: height of a panel
 FIRST_GAP, GAP, LEGEND_GAP = 0.24, 0.36, 0.46  # above the first, another, one with a legend
 LABELS = 0.45  # more above a panel that stands under an axis with labels
 MAP_RIGHT, MAP_BAR_GAP = 1.52, 0.66  # margin and gap of a bar with labels on both sides
 ZOOM_GAP, BESIDE = 0.92, 0.3  # above the zoomed second, and between its two panels
+LETTER = 0.08  # width of a letter of a label
 EQUAL = 1e-6  # hops that differ by no more than this share of the longest are one hop
+QUARTILES = (0.25, 0.5, 0.75)
 FEW = 250  # frames up to which each centre has a mark, and each hop its exact span
+SHORT_TITLE = 60  # characters, beside which there is room for
+REMARK = "Frequencies without sound are not shown"
 Over = Literal["time", "frequency", "plane"]  # dimensions over which window lengths vary
+Panel = tuple[str, PixelPool] | Literal["map", "curve", "hops"]  # a spectrogram has a label
 
 
-@styled
 def spectrogram_figure(
     pool: PixelPool,
     *,
     title: str,
-    db_range: float = 80.0,
-    cmap: str = "magma",
+    look: Settings = PLAIN,
     band: Band = (None, None),
     channels: int = 1,
 ) -> Figure:
     """A spectrogram in dB below its maximum, over seconds and Hz; axes 1 hold the colour bar."""
-    check_look(db_range, cmap)
-    figure = Figure(figsize=(WIDTH, HEIGHT))
-    axes = axes_at(figure, LEFT, BOTTOM, WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM)
-    shown = draw_levels(axes, pool, float(pool.image.max()), db_range, cmap, band)
-    time_axis(axes, *pool.grid.time_limits)
-    colour_bar(shown, [axes], level_label(channels))
-    put_title(figure, title, LEFT)
-    return figure
+    shown = Comparison([("", pool)], pool, band=band, channels=channels)
+    return comparison_figure(shown, title=title, look=look)
 
 
-def check_look(db_range: float, cmap: str) -> None:
-    check_cmap(cmap)
-    if not (math.isfinite(db_range) and db_range > 0):
-        raise UsageError(f"dB range {db_range:g} is not above 0: raise `db_range`")
-
-
-def level_label(channels: int) -> str:
+def level_label(channels: int, height: float) -> str:
     what = "Level" if channels == 1 else f"Mean power of {channels} channels"
-    return f"{what} (dB below the maximum)"
+    text = f"{what} (dB below the maximum)"
+    return text if LETTER * len(text) <= height else "Level (dB)"
 
 
 def draw_levels(
-    axes: Axes, pool: PixelPool, reference: float, db_range: float, cmap: str, band: Band
+    axes: Axes, pool: PixelPool, reference: float, look: Settings, band: Band
 ) -> AxesImage:
     """Fill `axes` with levels relative to `reference`, a magnitude, and lines at the band's ends."""
-    db = to_db(pool.image, reference, db_range)
+    db = to_db(pool.image, reference, look.db_range)
     low, high = pool.grid.freq_range
     for end in band:
         if end is not None and low < end < high:
             dashes = (0, (6, 4))
             axes.axhline(end, lw=1.0, ls=dashes, color="white", alpha=0.8, gid="criterion band")
-    return plane_image(axes, pool.grid, db, cmap=cmap, vmin=-db_range, vmax=0.0)
+    return plane_image(axes, pool.grid, db, cmap=look.cmap, vmin=-look.db_range, vmax=0.0)
 
 
 def to_db(magnitude: NDArray[Any], reference: float, db_range: float) -> NDArray[np.float32]:
@@ -122,11 +125,12 @@ def plane_image(axes: Axes, grid: PixelGrid, pixels: ArrayLike, **look: Any) -> 
 def colour_bar(
     shown: AxesImage, panels: Sequence[Axes], label: str, gap: float = BAR_GAP, **bar: Any
 ) -> Axes:
-    """The axes of a colour bar, `gap` inches beside panels, from top to bottom, and as tall as they."""
+    """The axes of a colour bar, `gap` beside panels, from top to bottom, and as tall as they."""
     figure = panels[0].get_figure(root=True)
-    assert figure is not None
+    assert isinstance(figure, Figure)
+    width, _ = page_size(figure)
     top, bottom = panels[0].get_position(), panels[-1].get_position()
-    place = (top.x1 + gap / WIDTH, bottom.y0, BAR_WIDTH / WIDTH, top.y1 - bottom.y0)
+    place = (top.x1 + gap / width, bottom.y0, BAR_WIDTH / width, top.y1 - bottom.y0)
     axes = figure.add_axes(place)
     drawn = figure.colorbar(shown, cax=axes, **bar)
     drawn.set_label(label)
@@ -136,29 +140,29 @@ def colour_bar(
 
 @dataclass(frozen=True)
 class Comparison:
-    """The content of a comparison; window lengths are drawn over `over`."""
+    """The content of a figure; window lengths are drawn over `over`."""
 
-    panels: Sequence[tuple[str, PixelPool]]  # label and pixels, downwards, the learned last
-    times: ArrayLike  # frame centres of the learned transform, s, [T]
-    window_lengths: ArrayLike | LengthMap | None  # samples: one, [T], [F, 1] or [F, T]
-    sample_rate: float
-    start_length: float  # samples
-    best_fixed_length: float | None  # samples
+    panels: Sequence[Panel]  # downwards
+    learned: PixelPool  # its maximum is the level 0 of all, its grid that of the map
+    times: ArrayLike = ()  # frame centres of the learned transform, s, [T]
+    window_lengths: ArrayLike | LengthMap = 1.0  # samples: one, [T], [F, 1] or [F, T]
+    sample_rate: float = 1.0
+    start_length: float = 1.0  # samples
+    best_fixed_length: float | None = None  # samples
     length_bounds: tuple[float, float] | None = None  # samples; drawn beside curves
-    start_hop: float | None = None  # samples, where hops were learned and are to be drawn
+    start_hop: float = 1.0  # samples
     band: Band = (None, None)  # ends of the criterion's band, Hz, drawn as lines; None: no end
     channels: int = 1  # whose mean power the panels show
     offset: float = 0.0  # s, where the samples begin in the recording, and a `LengthMap` too
+    recorded: datetime | None = None  # when second 0 was, if times are to be those of a clock
     zoom: Sequence[tuple[str, PixelPool]] = ()  # two spectrograms of a short part, or none
 
     @property
-    def over(self) -> Over | None:
+    def over(self) -> Over:
         """The dimensions over which window lengths vary; ValueError for another shape."""
-        if self.window_lengths is None:
-            return None
         if isinstance(self.window_lengths, LengthMap):
             return "plane"
-        bins, frames = self.panels[-1][1].grid.frequencies.size, np.size(self.times)
+        bins, frames = self.learned.grid.frequencies.size, np.size(self.times)
         shape = np.shape(self.window_lengths)
         if shape in ((), (1,), (1, 1), (frames,), (1, frames)):
             return "time"
@@ -179,154 +183,217 @@ class Comparison:
             named.append((self.best_fixed_length, "best single", "table"))
         return named
 
+    def lengths_at_pixels(self) -> FloatArray:
+        """Window lengths at the pixels of the learned panel, samples."""
+        grid, learned = self.learned.grid, self.window_lengths
+        if isinstance(learned, LengthMap):
+            since = (grid.column_times - self.offset) * self.sample_rate
+            return learned.at(grid.row_frequencies, since)
+        row, column = (
+            np.searchsorted((known[1:] + known[:-1]) / 2, wanted)
+            for known, wanted in (
+                (grid.frequencies, grid.row_frequencies),
+                (np.asarray(self.times), grid.column_times),
+            )
+        )
+        whole = grid.frequencies.size, np.size(self.times)
+        return np.asarray(np.broadcast_to(np.asarray(learned), whole)[np.ix_(row, column)])
+
 
 @styled
 def comparison_figure(
-    shown: Comparison, *, title: str, db_range: float = 80.0, cmap: str = "magma"
+    shown: Comparison,
+    *,
+    title: str,
+    look: Settings = PLAIN,
 ) -> Figure:
-    """Spectrograms on one colour scale above the learned lengths, on one time axis.
+    """Spectrograms on one colour scale, and learned lengths, on one time axis.
 
-    Axes: spectrograms, window lengths, hop lengths where learned, the zoomed part, the bar of levels, and
-    that of lengths where there is a map. The lowest level is `db_range` dB below the learned maximum.
+    Axes: the panels downwards, the zoomed part, the bars: of levels beside spectrograms that stand
+    together, and of lengths beside a map. The lowest level is `db_range` dB below the learned maximum.
     """
-    check_look(db_range, cmap)
-    over, spectrograms = shown.over, len(shown.panels)
-    tall = PLANE if spectrograms > 1 else ALONE
-    apart = LEGEND_GAP + (LABELS if over == "frequency" else 0.0)
-    rows = [(FIRST_GAP, tall), *[(GAP, tall)] * (spectrograms - 1)]
-    if over is not None:
-        rows.append((apart, PLANE if over == "plane" else CURVE))
-    if shown.start_hop is not None:
-        rows.append((apart, HOPS))
-    right = MAP_RIGHT if over == "plane" else RIGHT
-    under = ZOOM_GAP + ZOOM if shown.zoom else 0.0
-    top = sum(gap + height for gap, height in rows) + under + BOTTOM
-    figure = Figure(figsize=(WIDTH, top + TOP))
-    axes = []
-    for gap, height in rows:
-        top -= gap + height
-        axes.append(axes_at(figure, LEFT, top, WIDTH - LEFT - right, height))
-    zoomed = []
-    if shown.zoom:
-        half = (WIDTH - LEFT - min(right, RIGHT) - BESIDE) / 2
-        zoomed = [axes_at(figure, LEFT + x, BOTTOM, half, ZOOM) for x in (0.0, half + BESIDE)]
-    planes = axes[:spectrograms]
-    below = axes[spectrograms] if over is not None else None
-
+    check_look(look)
+    # panels over frequency; and those with labels below: these, and the last of those over time
+    across = [panel == "curve" and shown.over == "frequency" for panel in shown.panels]
+    labelled = [own or below for own, below in zip(across, [*across[1:], True], strict=True)]
+    figure, axes, zoomed = _page(shown, look, labelled, bool(title))
     # of the learned panel: a constant offset leaks into short plain windows, and would darken all
-    reference = float(shown.panels[-1][1].image.max())
-    for panel, (label, pool) in zip((*planes, *zoomed), (*shown.panels, *shown.zoom), strict=True):
-        image = draw_levels(panel, pool, reference, db_range, cmap, shown.band)
-        panel_title(panel, label)
-    colour_bar(image, planes, level_label(shown.channels))
-    limits = [pool.grid.time_limits for _, pool in shown.panels]
-    span = min(t0 for t0, _ in limits), max(t1 for _, t1 in limits)
-    if below is not None and over == "plane":
-        _draw_map(below, shown, cmap)
-    elif below is not None:
-        _draw_lengths(below, shown, span)
-    if shown.start_hop is not None:
-        _draw_hops(axes[-1], shown, shown.start_hop)
-    for panel in axes:
-        if over == "frequency" and panel is below:
-            continue
-        above_other = over == "frequency" and panel is planes[-1]
-        time_axis(panel, *span, label=above_other or panel is axes[-1])
-        if panel is not axes[0]:
-            panel.sharex(axes[0])
-    for panel in zoomed:
-        part = shown.zoom[0][1].grid.time_limits
-        time_axis(panel, *part)
-        if panel is not zoomed[0]:
-            panel.tick_params(axis="y", labelleft=False)
-            panel.set_ylabel("")
+    reference, span = float(shown.learned.image.max()), shown.learned.grid.time_limits
+
+    def draw_plane(axes: Axes, label: str, pool: PixelPool) -> AxesImage:
+        if title or len(shown.panels) > 1:
+            panel_title(axes, label)
+        return draw_levels(axes, pool, reference, look, shown.band)
+
+    planes = []
+    pairs = zip(axes, shown.panels, strict=True)
+    for _, group in groupby(pairs, lambda pair: isinstance(pair[1], str)):
+        together = []
+        for one, panel in group:
+            if panel == "map":
+                _draw_map(one, shown, look)
+            elif panel == "curve":
+                _draw_lengths(one, shown, span, look)
+            elif panel == "hops":
+                _draw_hops(one, shown, look)
+            else:
+                image = draw_plane(one, *panel)
+                together.append(one)
+        if together and look.colorbar:
+            top, bottom = together[0].get_position().y1, together[-1].get_position().y0
+            label = level_label(shown.channels, (top - bottom) * page_size(figure)[1])
+            colour_bar(image, together, label)
+        planes += together
+    clock: dict[str, Any] = {"unit": look.time_unit, "recorded": shown.recorded}
+    first: Axes | None = None
+    for one, below, not_time in zip(axes, labelled, across, strict=True):
+        if not not_time:
+            time_axis(one, *span, below, **clock)
+            first = first or one
+            if one is not first:
+                one.sharex(first)
+    for one, part in zip(zoomed, shown.zoom, strict=True):
+        draw_plane(one, *part)
+        begin, end = part[1].grid.time_limits
+        time_axis(one, begin, end, **clock)
+        if one is not zoomed[0]:
+            one.tick_params(axis="y", labelleft=False)
+            one.set_ylabel("")
             continue
         for plane in planes:
-            for edge in part:
+            for edge in (begin, end):
                 plane.axvline(edge, lw=0.8, color="white", alpha=0.7, gid="zoom")
     put_title(figure, title, LEFT)
+    if shown.learned.grid.cropped and not is_narrow(look) and 0 < len(title) <= SHORT_TITLE:
+        at = axes[0].get_position().x1, 1 - 0.16 / page_size(figure)[1]
+        figure.text(*at, REMARK, ha="right", va="top", color="#666666", fontsize="small")
     return figure
 
 
-def _draw_lengths(axes: Axes, shown: Comparison, span: tuple[float, float]) -> None:
-    """Window lengths over time or frequency, or one for all; outer frames reach to the ends of the span."""
-    lengths = np.asarray(shown.window_lengths, dtype=np.float64).reshape(-1)
+def _page(
+    shown: Comparison, look: Settings, labelled: Sequence[bool], titled: bool
+) -> tuple[Figure, list[Axes], list[Axes]]:
+    """A figure with the axes of the panels and of the zoomed part, empty."""
+    panels, right, narrow = shown.panels, BARE_RIGHT, is_narrow(look)
+    width, height = page_of(look)
+    if "map" in panels and look.colorbar and not narrow:
+        right = MAP_RIGHT
+    elif look.colorbar or (not narrow and {"curve", "hops"} & {*panels}):
+        right = RIGHT
+    wide = width - LEFT - right
+    planes = sum(isinstance(panel, tuple) for panel in panels)
+    sizes = {"map": PLANE, "curve": CURVE, "hops": HOPS}
+    gaps, heights = [], []
+    for number, panel in enumerate(panels):
+        own = sizes[panel] if isinstance(panel, str) else PLANE if planes > 1 else ALONE
+        heights.append(min(own, HIGHEST * wide))
+        apart = LEGEND_GAP if isinstance(panel, str) else GAP
+        gaps.append(apart + LABELS * labelled[number - 1])
+    gaps[0] = FIRST_GAP
+    if isinstance(panels[0], tuple) and len(panels) == 1 and not (titled and panels[0][0]):
+        gaps[0] = 0.0  # it has no label
+    above = TOP if titled else BARE_TOP
+    around = above + sum(gaps) + (ZOOM_GAP + ZOOM if shown.zoom else 0.0) + BOTTOM
+    if height is not None:
+        stretch = (height - around) / sum(heights)
+        heights = [own * stretch for own in heights]
+    top = around + sum(heights)
+    figure = new_page(width, top)
+    top -= above
+    axes = []
+    for gap, height in zip(gaps, heights, strict=True):
+        top -= gap + height
+        axes.append(axes_at(figure, LEFT, top, wide, height))
+    half = (width - LEFT - min(right, RIGHT) - BESIDE) / 2
+    places = (LEFT, LEFT + half + BESIDE) if shown.zoom else ()
+    return figure, axes, [axes_at(figure, left, BOTTOM, half, ZOOM) for left in places]
+
+
+def _draw_lengths(axes: Axes, shown: Comparison, span: tuple[float, float], look: Settings) -> None:
+    """Window lengths over time or frequency, or one for all; outer frames reach to the ends of the span.
+
+    Those of a map are drawn over time, by their quartiles over frequency.
+    """
     positions: FloatArray = np.asarray(shown.times, dtype=np.float64)
-    grid = shown.panels[-1][1].grid
-    if shown.over == "frequency":
+    grid, over = shown.learned.grid, shown.over
+    if over == "plane":
+        positions = grid.column_times
+        lengths = np.quantile(shown.lengths_at_pixels(), QUARTILES, axis=0)
+    else:
+        lengths = np.asarray(shown.window_lengths, dtype=np.float64).reshape(1, -1)
+    if over == "frequency":
         bins = grid.bins_shown()
-        positions, lengths = grid.frequencies[bins], lengths[bins]
-    elif lengths.size > 1:
-        positions = np.pad(positions, 1, constant_values=span)
-        lengths = np.pad(lengths, 1, mode="edge")
+        positions, lengths = grid.frequencies[bins], lengths[:, bins]
+    elif lengths.shape[1] > 1:
+        positions = np.clip(np.pad(positions, 1, constant_values=span), *span)
+        lengths = np.pad(lengths, ((0, 0), (1, 1)), mode="edge")
     bounds = shown.length_bounds or ()
     marks = [*(length for length, _, _ in shown.named_lengths), *bounds]
     low, high = float(lengths.min()), float(lengths.max())
-    unit = length_axis(axes, min(*marks, low), max(*marks, high), shown.sample_rate, "Length")
+    unit = _length_axis(axes, min(*marks, low), max(*marks, high), shown, look, "Window length")
     for length, label, phase in shown.named_lengths:
         axes.axhline(length * unit, lw=1.0, ls="--", color=COLOURS[phase], label=label)
     for bound in bounds:
         axes.axhline(bound * unit, lw=0.8, ls=":", color=COLOURS["start"])
     if lengths.size == 1:
-        _draw_one(axes, low, unit, shown.sample_rate)
+        _draw_one(axes, low, unit, shown.sample_rate, look)
     else:
-        _draw_curve(axes, positions, lengths * unit)
-    if shown.over == "frequency":
+        _draw_curve(axes, positions, lengths * unit, look)
+    if over == "frequency":
         frequency_axis(axes, grid, "x")
-    panel_title(axes, "Window length")
     put_legend(axes)
 
 
-def _draw_hops(axes: Axes, shown: Comparison, start_hop: float) -> None:
+def _length_axis(
+    axes: Axes, low: float, high: float, shown: Comparison, look: Settings, name: str
+) -> float:
+    """As `length_axis`; the name stands above the axes, or, if there is no room, beside them."""
+    if not is_narrow(look):
+        panel_title(axes, name)
+        name = name.removeprefix("Window ").removesuffix(" length").capitalize()
+    return length_axis(axes, low, high, shown.sample_rate, name, samples=not is_narrow(look))
+
+
+def _draw_hops(axes: Axes, shown: Comparison, look: Settings) -> None:
     times = np.asarray(shown.times, dtype=np.float64)
     hops = np.diff(times) * shown.sample_rate
-    drawn = np.append(hops, start_hop)
-    unit = length_axis(axes, float(drawn.min()), float(drawn.max()), shown.sample_rate, "Hop")
-    axes.axhline(start_hop * unit, lw=1.0, ls="--", color=COLOURS["start"], label="start")
+    drawn = np.append(hops, shown.start_hop)
+    unit = _length_axis(axes, float(drawn.min()), float(drawn.max()), shown, look, "Hop length")
+    axes.axhline(shown.start_hop * unit, lw=1.0, ls="--", color=COLOURS["start"], label="start")
     colour = COLOURS["descent"]
     if hops.size and np.ptp(hops) <= EQUAL * hops.max():
-        _draw_one(axes, float(hops.mean()), unit, shown.sample_rate)
+        _draw_one(axes, float(hops.mean()), unit, shown.sample_rate, look)
     elif 0 < hops.size < FEW:
         spans = np.append(hops, hops[-1]) * unit
         axes.plot(times, spans, drawstyle="steps-post", lw=1.4, color=colour, label="learned")
     elif hops.size:
-        _draw_curve(axes, (times[:-1] + times[1:]) / 2, hops * unit)
+        _draw_curve(axes, (times[:-1] + times[1:]) / 2, hops[None] * unit, look)
     if times.size <= FEW:
         place: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "label": "frame centres"}
         axes.plot(times, np.full(times.size, 0.03), "|", ms=4, mew=0.7, color=INK, **place)
-    panel_title(axes, "Hop length")
     put_legend(axes)
 
 
-def _draw_one(axes: Axes, length: float, unit: float, sample_rate: float) -> None:
-    label = f"learned: {describe_length(length, sample_rate)}"
+def _draw_one(axes: Axes, length: float, unit: float, sample_rate: float, look: Settings) -> None:
+    label = f"learned: {describe_length(length, sample_rate, short=is_narrow(look))}"
     axes.axhline(length * unit, lw=1.8, color=COLOURS["descent"], label=label)
 
 
-def _draw_curve(axes: Axes, positions: FloatArray, values: FloatArray) -> None:
-    """Values of any unit, one for each of increasing positions; many of them as an envelope."""
-    (x, low, high, median), colour = pool_curve(positions, values), COLOURS["descent"]
-    label = "learned"
-    if x.size < positions.size:
-        label = "learned: median and range"
+def _draw_curve(axes: Axes, positions: FloatArray, values: FloatArray, look: Settings) -> None:
+    """Values of any unit at increasing positions, [T]: one each, [1, T], or their quartiles, [3, T]."""
+    label, colour = "learned", COLOURS["descent"]
+    if len(values) == len(QUARTILES):
+        x, (low, median, high), what = positions, values, "median and middle half"
+    else:
+        (x, low, high, median), what = pool_curve(positions, values[0]), "median and range"
+    if x.size < positions.size or len(values) > 1:
+        label = label if is_narrow(look) else f"{label}: {what}"
         axes.fill_between(x, low, high, step="mid", color=colour, alpha=0.25, lw=0)
     axes.plot(x, median, drawstyle="steps-mid", lw=1.4, color=colour, label=label)
 
 
-def _draw_map(axes: Axes, shown: Comparison, cmap: str) -> None:
-    grid, learned = shown.panels[-1][1].grid, shown.window_lengths
-    if isinstance(learned, LengthMap):
-        since = (grid.column_times - shown.offset) * shown.sample_rate
-        lengths: FloatArray = learned.at(grid.row_frequencies, since)
-    else:
-        row, column = (
-            np.searchsorted((known[1:] + known[:-1]) / 2, wanted)
-            for known, wanted in (
-                (grid.frequencies, grid.row_frequencies),
-                (np.asarray(shown.times), grid.column_times),
-            )
-        )
-        lengths = np.asarray(learned)[np.ix_(row, column)]
+def _draw_map(axes: Axes, shown: Comparison, look: Settings) -> None:
+    lengths = shown.lengths_at_pixels()
     marks = [length for length, _, _ in shown.named_lengths]
     low, high = min(*marks, float(lengths.min())), max(*marks, float(lengths.max()))
     log = high > LOG_ABOVE * low
@@ -337,13 +404,19 @@ def _draw_map(axes: Axes, shown: Comparison, cmap: str) -> None:
     norm = (LogNorm if log else Normalize)(low * unit, high * unit)
     # exp(log(x)) may leave the range by a rounding error
     pixels = np.clip(lengths * unit, low * unit, high * unit)
-    look: dict[str, Any] = {"cmap": map_colours(cmap), "norm": norm, "interpolation": "nearest"}
-    image = plane_image(axes, grid, pixels, **look)
-    panel_title(axes, "Window length")
-
-    bar = colour_bar(image, [axes], f"Length ({name})", MAP_BAR_GAP, ticklocation="left")
+    colours: dict[str, Any] = {"cmap": map_colours(look.cmap), "norm": norm}
+    image = plane_image(axes, shown.learned.grid, pixels, interpolation="nearest", **colours)
+    if not (is_narrow(look) and look.colorbar):
+        panel_title(axes, "Window length")
+    if not look.colorbar:
+        return
+    label = f"Window length ({name})" if is_narrow(look) else f"Length ({name})"
+    if is_narrow(look):
+        bar = colour_bar(image, [axes], label)
+    else:
+        bar = colour_bar(image, [axes], label, MAP_BAR_GAP, ticklocation="left")
+        samples_axis(bar, low, high, unit, log, "Length")
     put_ticks(bar.yaxis, length_ticks(low * unit, high * unit, log))
-    samples_axis(bar, low, high, unit, log, "Length")
     handles = []
     for length, label, phase in shown.named_lengths:
         mark = Line2D([0.5], [length * unit], ls="", marker=MARKERS[phase], label=label)

@@ -15,23 +15,28 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from dstft_cli.plot.axes import (
-    COLOURS,
-    INK,
-    WIDTH,
-    axes_at,
     describe_length,
-    heading_legend,
     length_ticks,
     length_unit,
-    panel_title,
     put_ticks,
-    put_title,
-    render,
     sample_ticks,
-    styled,
     time_axis,
 )
+from dstft_cli.plot.style import (
+    COLOURS,
+    INK,
+    PLAIN,
+    WIDTH,
+    axes_at,
+    heading_legend,
+    new_page,
+    panel_title,
+    put_title,
+    render,
+    styled,
+)
 from dstft_cli.records import GOOD_ENOUGH, USUAL_LENGTH, Sweep, SweepCurve
+from dstft_cli.settings import Settings
 
 LEFT, RIGHT, BOTTOM = 0.8, 0.2, 0.62  # margins, inches
 ABOVE, ROW_APART, BETWEEN = 1.42, 0.42, 0.5  # top margin, between rows, between columns of a sweep
@@ -52,18 +57,18 @@ FOUND = {
 CROWDED = (24, 96, 192)  # lengths of a grid without a label
 
 
-def draw_sweep(sweep: Sweep, *, title: str, format: str = "png") -> bytes:
-    return render(sweep_figure(sweep, title=title), format)
+def draw_sweep(sweep: Sweep, *, title: str, look: Settings) -> bytes:
+    return render(sweep_figure(sweep, title=title, look=look), look=look)
 
 
 @styled
-def sweep_figure(sweep: Sweep, *, title: str) -> Figure:
+def sweep_figure(sweep: Sweep, *, title: str, look: Settings = PLAIN) -> Figure:
     """Loss against window length, in samples and time, a panel for each criterion, on shared axes."""
     columns = 1 if len(sweep.curves) == 1 else 2
     rows = -(-len(sweep.curves) // columns)
     tall = TALL if rows == 1 else SHORT
     height = ABOVE + rows * tall + (rows - 1) * ROW_APART + BOTTOM
-    figure = Figure(figsize=(WIDTH, height))
+    figure = new_page(WIDTH, height)
     width = (WIDTH - LEFT - RIGHT - (columns - 1) * BETWEEN) / columns
     highest = max((c.spread for c in sweep.curves if c.in_nats), default=0.0)
     for number, curve in enumerate(sweep.curves):
@@ -133,7 +138,7 @@ def grid_figure(
     logarithmic: bool,
 ) -> bytes:
     """One column per title: scores over window lengths above, learned lengths over steps below."""
-    figure = Figure(figsize=(WIDTH, BOTTOM + LOWER + GAP + UPPER + TOP))
+    figure = new_page(WIDTH, BOTTOM + LOWER + GAP + UPPER + TOP)
     for (name, figures), (left, width) in zip(panels.items(), _columns(len(panels)), strict=True):
         upper = axes_at(figure, left, BOTTOM + LOWER + GAP, width, UPPER)
         panel_title(upper, name)
@@ -151,7 +156,7 @@ def windows_figure(
     panels: Mapping[str, tuple[Mapping[int, float], Mapping[str, float]]],
 ) -> bytes:
     """One column per title: the criterion by window length, samples, and a line for each window mode."""
-    figure = Figure(figsize=(WIDTH, BOTTOM + ALONE + TOP))
+    figure = new_page(WIDTH, BOTTOM + ALONE + TOP)
     columns = _columns(len(panels))
     for (name, (values, finals)), (left, width) in zip(panels.items(), columns, strict=True):
         axes = axes_at(figure, left, BOTTOM, width, ALONE)
@@ -179,7 +184,7 @@ def hops_figure(
     """The signal, and below it the windows of each case; lines mark the transitions."""
     left, wide, top = 0.4, WIDTH - 0.6, 0.5
     bottom = BOTTOM + len(rows) * (ROW + ROW_GAP)
-    figure = Figure(figsize=(WIDTH, bottom + SIGNAL + top))
+    figure = new_page(WIDTH, bottom + SIGNAL + top)
     axes = axes_at(figure, left, bottom, wide, SIGNAL)
     axes.plot(np.arange(len(signal)) / sample_rate, signal, color=INK, lw=0.3)
     u = np.linspace(-0.5, 0.5, 61)

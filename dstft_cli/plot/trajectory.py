@@ -12,24 +12,30 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from dstft_cli.plot.axes import (
-    COLOURS,
     FEWEST_TICKS,
-    INK,
     LOG_ABOVE,
-    MARKERS,
-    WIDTH,
-    axes_at,
     describe_length,
-    heading_legend,
+    length_axis,
     length_ticks,
     length_unit,
-    panel_title,
     put_ticks,
+)
+from dstft_cli.plot.pixels import FloatArray, IntArray
+from dstft_cli.plot.style import (
+    COLOURS,
+    INK,
+    MARKERS,
+    PLAIN,
+    WIDTH,
+    axes_at,
+    heading_legend,
+    new_page,
+    panel_title,
     put_title,
     styled,
 )
-from dstft_cli.plot.pixels import FloatArray, IntArray
 from dstft_cli.records import CriterionSummary, Trajectory
+from dstft_cli.settings import Settings
 from dstft_cli.settings.option import number_text
 
 Phases = NDArray[np.str_]
@@ -81,6 +87,7 @@ def trajectory_figure(
     sample_rate: float,
     title: str,
     best_fixed: bool = True,
+    look: Settings = PLAIN,
 ) -> Figure:
     """Criterion against one length for all frames (left); criterion and lengths by step (right).
 
@@ -100,7 +107,7 @@ def trajectory_figure(
     upper = ALONE if curve is None or not panels else STEPS
     tall = upper + sum(GAP + LENGTHS + LABELS * bool(panel.of) for panel in panels)
     top = TOP + (LEGEND if curve is not None else 0.0)
-    figure = Figure(figsize=(WIDTH, BOTTOM + tall + top))
+    figure = new_page(WIDTH, BOTTOM + tall + top)
     lines = []  # values to compare with: the best fixed window or the start, and the bound
     started = value[(phase == "start") & np.isfinite(value)]
     if best_fixed and np.isfinite(criterion.best_fixed):
@@ -128,8 +135,8 @@ def trajectory_figure(
         first = lowest = axes_at(figure, left, bottom, wide, upper)
         first.set_ylabel(better if curve is None else criterion.name, parse_math=False)
         gains = _gains(phase, value, criterion, lines[0] if lines else None)
-        unnamed = [line._replace(label="") for line in lines]
-        _draw_criterion(first, phase, value, gains, lines if curve is None else unnamed)
+        # beside the curve, whose lines they are, they would flatten the steps
+        _draw_criterion(first, phase, value, gains, lines if curve is None else [])
         for panel in panels:
             bottom -= GAP + LENGTHS + LABELS * bool(panel.of)
             axes = axes_at(figure, left, bottom, wide, LENGTHS)
@@ -244,8 +251,8 @@ def _draw_criterion(
     if high - low < least:  # otherwise the axis shows rounding errors
         axes.set_ylim((low + high - least) / 2, (low + high + least) / 2)
     place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.01)}
-    columns = 2 if any(line.label for line in lines) else 1
-    axes.legend(**place, ncols=columns, borderaxespad=0, borderpad=0, labelspacing=0.3)
+    place |= {"borderaxespad": 0, "borderpad": 0.1, "labelspacing": 0.3, "handletextpad": 0.5}
+    axes.legend(ncols=2 if lines else 1, handlelength=1.6 if lines else 0.8, **place)
     first, last = float(steps[0]), float(steps[-1])
     room = 1.0 if last - first < 2 else 0.04 * (last - first)
     axes.set_xlim(first - room, last + room)
@@ -277,24 +284,14 @@ def _gains(
 def _draw_spread(
     axes: Axes, x: IntArray, steps: Sequence[FloatArray], sample_rate: float, name: str
 ) -> None:
-    spread = _spread(steps)
-    unit, unit_name = length_unit(float(spread.max()), sample_rate)
-    low, median, high = spread * unit
-    colour = COLOURS["descent"]
+    low, median, high = _spread(steps)
+    ends, colour = (float(low.min()), float(high.max())), COLOURS["descent"]
+    unit = length_axis(axes, *ends, sample_rate, name, samples=False)
     if x.size > 1:
-        axes.fill_between(x, low, high, color=colour, alpha=0.2, lw=0)
+        axes.fill_between(x, low * unit, high * unit, color=colour, alpha=0.2, lw=0)
     if x.size <= FEW:
-        axes.vlines(x, low, high, color=colour, lw=1.0, alpha=0.5)
-    axes.plot(x, median, "-o", ms=4 if x.size <= FEW else 0, lw=1.2, color=colour)
-    first, last = float(low.min()), float(high.max())
-    log = last > LOG_ABOVE * first
-    if log:
-        axes.set_yscale("log")
-    first, last = (first / 1.2, last * 1.2) if log else (first * 0.95, last * 1.05)
-    axes.set_ylim(first, last)
-    put_ticks(axes.yaxis, length_ticks(first, last, log))
-    axes.set_ylabel(f"{name} ({unit_name})")
-    axes.grid(axis="y")
+        axes.vlines(x, low * unit, high * unit, color=colour, lw=1.0, alpha=0.5)
+    axes.plot(x, median * unit, "-o", ms=4 if x.size <= FEW else 0, lw=1.2, color=colour)
 
 
 def _draw_distribution(axes: Axes, lengths: FloatArray, sample_rate: float, of: str) -> None:
@@ -330,7 +327,7 @@ def _value_axis(axes: Axes) -> None:
 def _nothing_learned(
     trajectory: Trajectory, criterion_name: str, sample_rate: float, title: str
 ) -> Figure:
-    figure = Figure(figsize=(WIDTH, 1.2))
+    figure = new_page(WIDTH, 1.2)
     lengths, value = trajectory.window_lengths[-1], float(trajectory.criterion[-1])
     window = describe_length(float(lengths.min()), sample_rate)
     said = (

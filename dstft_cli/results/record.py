@@ -236,6 +236,7 @@ class StoredInput(_Stored):
     sha256: str
     sample_rate: PositiveFloat
     seconds: NonNegativeFloat
+    channels: PositiveInt = 1
 
 
 class StoredBatch(_Stored):

@@ -4,6 +4,7 @@
 |---|---|
 | `optimize` | `dstft optimize` in eight steps, `dstft_cli.optimize`, and `dstft sweep` |
 | `apply` | `dstft apply` and `dstft reconstruct` |
+| `plot` | `dstft plot` |
 | `recording` | loads the recording; warnings and text about it |
 | `output` | arrays, parameters and pictures of a transform |
 | `emit` | code for another library |

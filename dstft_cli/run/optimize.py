@@ -269,7 +269,7 @@ def run_sweep(
                 from dstft_cli.plot.sweep import draw_sweep
 
                 title = picture_title(signal, settings)
-                picture = draw_sweep(found, title=title, format=settings.format)
+                picture = draw_sweep(found, title=title, look=settings)
                 output.send("png", picture)
                 if output.holds_figures:
                     output.write(f"sweep.{settings.format}", picture)

@@ -30,7 +30,7 @@ from dstft_cli.results import (
 )
 from dstft_cli.results.store import ATTRIBUTES, ZarrStream
 from dstft_cli.run.emit import emitted_call
-from dstft_cli.run.recording import picture_title
+from dstft_cli.run.recording import clock_of, picture_title
 from dstft_cli.run.sizes import array_step
 from dstft_cli.settings import Settings
 from dstft_cli.stft import Frames, Samples, Transform, map_spectra, spectra
@@ -70,7 +70,7 @@ def write_result(
             if output.holds_view:
                 view, pool = view_of(pictures, signal, settings)
                 pools.append(pool)
-            same = pictures.learned.centers is result.frame_centers
+            same = np.array_equal(pictures.learned.centers, result.frame_centers)
             (takers if same else finer).append(to_pools(pools, signal.peak))
         passes.run(result.frame_centers, None, result.n_fft, takers, "spectrogram")
         if pictures is not None:
@@ -119,15 +119,13 @@ def step_of(settings: Settings, result: Result) -> int:
 def pictures_of(result: Result, signal: Signal, settings: Settings) -> Pictures:
     from dstft_cli.plot.pictures import Pictures
 
-    names = ("freq_scale", "fmin", "fmax", "db_range", "cmap", "format")
-    look: dict[str, Any] = {name: getattr(settings, name) for name in names}
     return Pictures(
         result,
+        settings,
         title=picture_title(signal, settings),
-        criterion_band=(settings.criterion_fmin, settings.criterion_fmax),
         channels=signal.samples.shape[0],
         offset=signal.offset,
-        **look,
+        recorded=clock_of(signal.path, settings),
     )
 
 

@@ -6,15 +6,17 @@ import logging
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dstft_cli.audio import Signal, load, probe
+from dstft_cli.audio import Signal, load, probe, recorded_at
 from dstft_cli.audio.blocks import percent
 from dstft_cli.errors import InputError, SkippedError, band_text, counted, printable
 from dstft_cli.records import Note
+from dstft_cli.results.record import StoredInput
 from dstft_cli.results.store import zarr_library
 from dstft_cli.settings import OPTIONS, Settings, SweepSettings
 
@@ -36,6 +38,7 @@ def check_recording(source: str, settings: Settings) -> None:
     s = settings
     seen = probe(source, channel=s.channel, sample_rate=s.sr, highpass=s.highpass)
     check_pictures(settings, None if seen is None else seen.sample_rate)
+    clock_of(source, settings)
     if s.store == "zarr":
         zarr_library()
 
@@ -43,10 +46,11 @@ def check_recording(source: str, settings: Settings) -> None:
 def check_pictures(settings: Settings, sample_rate: float | None) -> None:
     if not settings.draws:
         return
-    if settings.cmap != OPTIONS["cmap"].default:  # else no import of matplotlib yet
-        from dstft_cli.plot.axes import check_cmap
+    looks = ("cmap", "font", "font_size", "size", "dpi")
+    if any(getattr(settings, name) != OPTIONS[name].default for name in looks):
+        from dstft_cli.plot.style import check_look  # imports matplotlib
 
-        check_cmap(settings.cmap)
+        check_look(settings)
     if sample_rate is not None:
         from dstft_cli.plot import frequency_range, scale_for
 
@@ -78,6 +82,11 @@ def load_recording(source: str, settings: Settings, *, learns: bool = True) -> I
                 "`on_silence` write or skip"
             )
         check_pictures(settings, signal.sample_rate)
+        if settings.draws:
+            from dstft_cli.plot import time_range
+
+            with naming(signal):
+                time_range(signal.offset, signal.seconds, settings.tmin, settings.tmax)
         of = counted(signal.channels, "channel")
         if signal.channels > 1:
             used = {"mix": "their mean", "all": "all, with one set of parameters"}
@@ -182,7 +191,22 @@ def input_record(signal: Signal) -> dict[str, Any]:
     }
 
 
-def picture_title(signal: Signal, settings: Settings) -> str:
+def clock_of(path: str, settings: Settings) -> datetime | None:
+    """When the recording began, if times of day are to be drawn; InputError if that is not known."""
+    if not settings.draws or settings.time != "clock":
+        return None
+    recorded = recorded_at(path)
+    if recorded is None:
+        raise InputError(
+            f"{printable(path)}: neither its name (such as 20230131_235900.wav) nor its header has a date "
+            "and time: use `time` recording"
+        )
+    return recorded
+
+
+def picture_title(signal: Signal | StoredInput, settings: Settings) -> str:
+    if not settings.title:
+        return ""
     name = "standard input" if signal.path == "-" else Path(signal.path).name
     if signal.channels > 1:
         all_of_them = f"{signal.channels} channels"
@@ -199,7 +223,7 @@ def picture_notes(signal: Signal, settings: Settings) -> tuple[Note, ...]:
     """A note if pictures are drawn and no installed font has the characters of the recording's name."""
     if not settings.draws:
         return ()
-    from dstft_cli.plot.axes import can_draw
+    from dstft_cli.plot.style import can_draw
 
     drawn = can_draw(picture_title(signal, settings))
     return () if drawn else (Note("name_not_drawn", detail=printable(Path(signal.path).name)),)

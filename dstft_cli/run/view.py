@@ -54,11 +54,11 @@ def run_view(directory: Path, audio: Audio, *, progress: Progress | None = None)
     """
     stored = read_learned(directory)
     record = read_result(directory / "result.json")
-    settings = replace(_settings_of(record, directory), audio=audio)
+    settings = replace(settings_of(record, directory), audio=audio)
     warnings: tuple[str, ...] = ()
     with ExitStack() as stack:
         try:
-            signal = stack.enter_context(_recording(record, settings))
+            signal = stack.enter_context(recording_of(record, settings))
         except InputError as error:
             warnings = (f"{error}: {VIEW} shows spectrogram.npy alone, without sound",)
             view, content = _of_array(directory, stored, record, settings, progress)
@@ -76,7 +76,7 @@ def run_view(directory: Path, audio: Audio, *, progress: Progress | None = None)
     return Viewed(page, [label for label, *_ in view.layers], warnings)
 
 
-def _settings_of(record: StoredRecord, directory: Path) -> Settings:
+def settings_of(record: StoredRecord, directory: Path) -> Settings:
     place = printable(directory / "result.json")
     there = OPTIONS.keys() & record.settings.keys() - {"preset", "output"}
     try:
@@ -89,7 +89,7 @@ def _settings_of(record: StoredRecord, directory: Path) -> Settings:
 
 
 @contextmanager
-def _recording(record: StoredRecord, settings: Settings) -> Iterator[Signal]:
+def recording_of(record: StoredRecord, settings: Settings) -> Iterator[Signal]:
     """The recording of a result; InputError if it is no longer the same."""
     path = record.input.path
     if path == "-":

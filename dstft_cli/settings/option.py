@@ -27,6 +27,8 @@ _KINDS = (
     ("S", "a time (0.5, 0.5s, 500ms)"),
     ("L", "a length: samples (1024) or a time (23ms, 0.02s)"),
     ("LIST", f"one or more of {', '.join(SAVED)}, with commas between them"),
+    ("SIZE", "a width or WIDTHxHEIGHT (90mm, 7in, 180x120mm)"),
+    ("PANELS", "panels (learned, plain, best, map, curve, hops) with commas between them"),
 )
 _NUMBER = r"\s*([0-9]+\.?[0-9]*(?:e[+-]?[0-9]+)?|\.[0-9]+)\s*"
 _LENGTH = re.compile(_NUMBER + r"(ms|s|)\s*", re.IGNORECASE)
@@ -34,7 +36,11 @@ _PER_SECOND = {"s": 1.0, "ms": 1000.0}
 _UNITS: Mapping[str, tuple[re.Pattern[str], Mapping[str, float]]] = {
     "S": (re.compile(_NUMBER + r"(ms|s)\s*", re.IGNORECASE), _PER_SECOND),
     "HZ": (re.compile(_NUMBER + r"(k?hz)\s*", re.IGNORECASE), {"hz": 1.0, "khz": 1e-3}),
+    "PT": (re.compile(_NUMBER + r"(pt)\s*", re.IGNORECASE), {"pt": 1.0}),
 }
+_UNIT = r"(mm|cm|in|)\s*"
+_SIZE = re.compile(f"{_NUMBER}{_UNIT}(?:x{_NUMBER}{_UNIT})?", re.IGNORECASE)
+_PER_INCH = {"mm": 25.4, "cm": 2.54, "in": 1.0}
 NOT_A_LENGTH = "is not a length: use samples (1024) or a time (23ms, 0.02s)"
 
 
@@ -262,6 +268,25 @@ def _validate(value: Any) -> Length:
 
         reason = str(error).split(" is not a length", 1)[1]
         raise PydanticCustomError("setting", "not a length{reason}", {"reason": reason}) from None
+
+
+def inches(size: str) -> tuple[float, float | None]:
+    """Width and, if given, height of `90mm`, `7in` or `180x120mm`, inches; ValueError for other text."""
+    match = _SIZE.fullmatch(size)
+    if match is None or not (match[4] or match[2]):
+        raise ValueError(f"{size!r} is not a size")
+    width, height = float(match[1]), float(match[3] or 0)
+    last = (match[4] or match[2]).lower()
+    wide = width / _PER_INCH[match[2].lower() or last]
+    return wide, height / _PER_INCH[last] if match[3] else None
+
+
+def is_size(text: str) -> bool:
+    try:
+        width, height = inches(text)
+    except ValueError:
+        return False
+    return width > 0 and height != 0
 
 
 def number_text(value: float, digits: int) -> str:

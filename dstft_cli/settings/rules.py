@@ -22,7 +22,10 @@ _LEVELS = {PRESET: 0, IN_FILE: 1, OF_JOB: 1, IN_MATRIX: 1, TYPED: 2}
 
 ONE_LENGTH = ("fixed", "constant")  # window modes without lengths that vary
 _DESCENT = ("lr", "optimizer", "search", "max_steps", "tolerance")
-_PICTURES = ("freq_scale", "fmin", "fmax", "db_range", "cmap", "format")
+_PICTURES = (
+    *("freq_scale", "fmin", "fmax", "tmin", "tmax", "time", "time_unit", "db_range", "cmap"),
+    *("colorbar", "panels", "title", "size", "dpi", "font", "font_size", "format"),
+)
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,7 @@ CONTRADICTIONS = (
     _ordered("hop_length", "hop_length_max"),
     *map(_overlapping, ("win_length_min", "win_length_max", "n_fft")),
     _ordered("fmin", "fmax"),
+    _ordered("tmin", "tmax"),
     _ordered("criterion_fmin", "criterion_fmax"),
     _ordered("highpass", "criterion_fmax"),
     Contradiction(

@@ -21,12 +21,14 @@ from dstft_cli.settings.option import (
     annotations_of,
     check_text,
     declarations_of,
+    is_size,
     option,
 )
 
 INPUT, TRANSFORM, LEARNED, CRITERION = "Input", "Transform", "Learned", "Criterion"
 OPTIMIZER, COMPUTE, OUTPUT, GENERAL = "Optimizer", "Compute", "Output", "General"
-RUN_PANELS = (INPUT, COMPUTE, OUTPUT)  # options of one recording or machine
+PICTURES = "Pictures"
+RUN_PANELS = (INPUT, COMPUTE, OUTPUT, PICTURES)  # options of one recording or machine
 ALL = "all"  # criteria of a sweep
 NONE = "not written"  # a further file
 SHORT = {  # what --help shows; --help-all shows the options for experts too
@@ -45,11 +47,12 @@ _ONE = f"({'|'.join(SAVED)})"
 Saved = Annotated[str, Predicate(re.compile(rf"{_ONE}(\s*,\s*{_ONE})*").fullmatch)]
 Preset = Literal["music", "speech", "bioacoustics", "vibration"]
 Format = Literal["png", "svg", "pdf"]
-
+_PANEL = r"\s*(plain|best|learned|map|curve|hops)\s*"
 
 _input, _transform, _learned = (partial(option, p) for p in (INPUT, TRANSFORM, LEARNED))
 _criterion, _optimizer = partial(option, CRITERION), partial(option, OPTIMIZER)
 _compute, _output = partial(option, COMPUTE), partial(option, OUTPUT)
+_picture = partial(option, PICTURES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -319,33 +322,85 @@ class Settings:
             "L",
         ),
     ] = "auto"
+    # pictures
     freq_scale: Annotated[
-        Literal["auto", "linear", "log", "mel"],
-        _output("Frequency axis of pictures. auto: log, below 2 kHz sample rate linear.", "NAME"),
+        Literal["auto", "linear", "log", "mel", "note"],
+        _picture(
+            "Frequency axis. auto: log, below 2 kHz sample rate linear. note: log, with names of notes.",
+            "NAME",
+        ),
     ] = "auto"
     fmin: Annotated[
         float | None,
         Ge(0),
-        _output(
-            "Lowest frequency in pictures.", "HZ", default="0; on a log axis where sound begins"
-        ),
+        _picture("Lowest frequency.", "HZ", default="0; on a log axis where sound begins"),
     ] = None
     fmax: Annotated[
         Annotated[float, Gt(0)] | Literal["auto", "none"],
-        _output(
-            "Highest frequency in pictures. auto: where sound ends, with 99.9 % of the energy above "
-            "the noise below it; none: half the sample rate.",
+        _picture(
+            "Highest frequency. auto: where sound ends, with 99.9 % of the energy above the noise "
+            "below it; none: half the sample rate.",
             "HZ",
         ),
+    ] = "auto"
+    tmin: Annotated[
+        float | None,
+        Ge(0),
+        _picture("First time, from the start of the recording.", "S", default="where it begins"),
+    ] = None
+    tmax: Annotated[
+        float | None,
+        Gt(0),
+        _picture("Last time, from the start of the recording.", "S", default="where it ends"),
+    ] = None
+    time: Annotated[
+        Literal["recording", "part", "clock"],
+        _picture(
+            "Where times count from: the start of the recording, or of the picture (part). clock: time of "
+            "day, from a file name such as 20230131_235900.wav or the file's header.",
+            "NAME",
+        ),
+    ] = "recording"
+    time_unit: Annotated[
+        Literal["auto", "s", "min", "h"],
+        _picture("Unit of times. auto: min from 10 minutes on, h from 2 hours on.", "NAME"),
     ] = "auto"
     db_range: Annotated[
         float,
         Gt(0),
         Le(1000),
-        _output("Range of the colours, in dB below the loudest point.", "DB"),
+        _picture("Range of the colours, in dB below the loudest point.", "DB"),
     ] = 80.0
-    cmap: Annotated[str, _output("Matplotlib colour map.", "NAME")] = "magma"
-    format: Annotated[Format, _output("Format of pictures.", "NAME")] = "png"
+    cmap: Annotated[str, _picture("Matplotlib colour map.", "NAME")] = "magma"
+    colorbar: Annotated[bool, _picture("Draw the colour bars.")] = True
+    panels: Annotated[
+        Annotated[str, Predicate(re.compile(f"{_PANEL}(,{_PANEL})*").fullmatch)] | None,
+        _picture(
+            "Panels of the comparison, downwards: learned, plain (46 ms), best (single window), map and "
+            "curve of the window lengths, hops.",
+            "PANELS",
+            default="what differs",
+        ),
+    ] = None
+    title: Annotated[bool, _picture("Draw the title.")] = True
+    size: Annotated[
+        Annotated[str, Predicate(is_size)],
+        _picture("Width, or WIDTHxHEIGHT: 90mm, 7in, 180x120mm.", "SIZE"),
+    ] = "10in"
+    dpi: Annotated[
+        int | None,
+        Ge(30),
+        Le(2400),
+        _picture("Pixels per inch.", "N", default="130; 220 for images in svg and pdf"),
+    ] = None
+    font: Annotated[str, _picture("Font family.", "NAME")] = "DejaVu Sans"
+    font_size: Annotated[
+        float | None,
+        Ge(4),
+        Le(40),
+        _picture("Size of the type, points.", "PT", default="10; 8 in pictures below 5in"),
+    ] = None
+    format: Annotated[Format, _picture("Format of the file.", "NAME")] = "png"
 
     # general
     preset: Annotated[
@@ -405,6 +460,7 @@ CRITERIA, FIGURE_FORMATS, STORES = (
     OPTIONS[name].choices for name in ("criterion", "format", "store")
 )
 RUN_OPTIONS = tuple(name for name in OPTIONS if OPTIONS[name].panel in RUN_PANELS)
+PICTURE_OPTIONS = tuple(name for name in OPTIONS if OPTIONS[name].panel == PICTURES)
 _REQUEST_PANELS = (TRANSFORM, LEARNED, CRITERION, OPTIMIZER, COMPUTE)
 
 

@@ -14,12 +14,19 @@ from dstft_cli.errors import UsageError, shortened, system_reason
 from dstft_cli.settings import rules
 from dstft_cli.settings.option import Declaration, did_you_mean
 from dstft_cli.settings.rules import IN_FILE, IN_MATRIX, PRESET, TYPED
-from dstft_cli.settings.settings import OPTIONS, SWEEP_OPTIONS, Settings, SweepSettings
+from dstft_cli.settings.settings import (
+    OPTIONS,
+    PICTURE_OPTIONS,
+    SWEEP_OPTIONS,
+    Settings,
+    SweepSettings,
+)
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
 BATCH_KEYS = ("defaults", "output_folder", "jobs")
+PLOT = "plot"  # the key of a section with options of pictures, which may also stand outside it
 _MEBIBYTE = 1 << 20
 _LARGEST = 1  # MiB; a longer file is a recording given by mistake
 _SLOW_FROM = 1 << 16  # characters; above it libyaml: faster, with poorer messages
@@ -46,19 +53,24 @@ def merge(
     kind: type[Settings] = Settings,
     *,
     only: Collection[str] | None = None,
+    below: Mapping[str, Any] | None = None,
     note: Callable[[str], None] = lambda text: None,
 ) -> Settings:
     """The settings of a run; UsageError, in one line with place and value, for a wrong one.
 
     Args:
         typed: field name -> text or value, only of options that were given.
+        below: name -> value, overridden by all that is given.
         set_pairs: `key=value` texts, values as in YAML; the last one for a key counts.
         only: names that the command uses; None: all of `kind`.
         note: called with a sentence for each typed option without effect.
     """
     options = options_of(kind)
     names = set(options if only is None else only)
-    given = {}
+    given = {
+        name: Given(value, f"{name} = {value}", f"{name} = {value}", PRESET)
+        for name, value in (below or {}).items()
+    }
     for item in read_items(config) if config is not None else ():
         where = f"{config}:{item.line}"
         if item.key in BATCH_KEYS:
@@ -232,6 +244,7 @@ def read_items(path: Path, *, option: str = "config", largest: int = _LARGEST) -
 
 
 def items(mapping: Any, path: Path) -> list[Item]:
+    """The entries of a mapping, in order; those of a section `plot` in place of it."""
     found: dict[str, Item] = {}
     for key_node, value_node in mapping.value:
         line = line_of(key_node)
@@ -239,11 +252,25 @@ def items(mapping: Any, path: Path) -> list[Item]:
         key = scalar(key_node, where)
         if key is None:
             raise UsageError(f"{where}: a key is missing: write 'key: value'")
-        if key in found:
-            raise UsageError(
-                f"{where}: {key} is given twice, first on line {found[key].line}: keep one"
-            )
-        found[key] = Item(key, value_node, line)
+        inside = [Item(key, value_node, line)]
+        if key == PLOT and value_node.id == "mapping":
+            inside = items(value_node, path)
+        elif key == PLOT:
+            raise UsageError(f"{where}: {key} must be a mapping: write 'key: value' lines below it")
+        for item in inside:
+            if key == PLOT and item.key not in PICTURE_OPTIONS:
+                hint = (
+                    did_you_mean(item.key, PICTURE_OPTIONS) or f": use {', '.join(PICTURE_OPTIONS)}"
+                )
+                raise UsageError(
+                    f"{path}:{item.line}: {shortened(item.key)} is no option of pictures{hint}"
+                )
+            if item.key in found:
+                first = found[item.key].line
+                raise UsageError(
+                    f"{path}:{item.line}: {item.key} is given twice, first on line {first}: keep one"
+                )
+            found[item.key] = item
     return list(found.values())
 
 

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from dstft_cli.plot.axes import colour_table
 from dstft_cli.plot.pixels import AUDIO_RATE, FloatArray, PixelGrid, frequency_range, scale_for
+from dstft_cli.plot.style import colour_table
 from dstft_cli.records import LengthMap
 from dstft_cli.settings import Settings
 from dstft_cli.settings.option import time_text

@@ -26,7 +26,7 @@ def test_every_option_reaches_the_job(calls, dstft):
     for name, (text, value) in EXAMPLES.items():
         if not OPTIONS[name].is_flag:
             arguments += [flag(name), text]
-        elif value or name in ("search", "figures"):
+        elif value != OPTIONS[name].default:
             arguments.append(flag(name) if value else f"--no-{name}")
     dstft("optimize", "a.wav", *arguments)
     expected = {name: value for name, (_, value) in EXAMPLES.items()}

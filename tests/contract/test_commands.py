@@ -24,6 +24,8 @@ OPTIONS = {
     "--criterion --output --png --json --csv --force --config --set",
     "batch": "--set --output --force --json --dry-run --workers --scheduler --fail-fast --no-report",
     "apply": "--channel --sr --offset --duration --output --png --npy --json --save-stft --force",
+    "plot": "--tmin --tmax --fmin --fmax --size --dpi --font --font-size --no-title --time --time-unit "
+    "--no-colorbar --panels --format --freq-scale --db-range --cmap --output --force --config",
     "reconstruct": "--output --subtype --force",
     "view": "--audio --open --no-open",
     "report": "--output --title --force",

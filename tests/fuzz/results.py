@@ -20,6 +20,7 @@ from .mutate import cut, flip_bits, recording, write_over
 COMMANDS = {
     "apply": ["apply", "learned", "a.wav", "-o", "out", "--no-figures"],
     "reconstruct": ["reconstruct", "learned", "-o", "out.wav"],
+    "plot": ["plot", "learned", "-o", "out.svg", "--panels", "learned,plain,map,curve"],
     "report": ["report", "learned", "-o", "out.html"],
     "batch": ["batch", "b.yaml", "--workers", "1", "--json"],
 }
@@ -71,11 +72,13 @@ def _batched(folder: Path) -> Path:
 
 def _run(number: int, chance: Random, base: Path, batched: Path, scratch: Path) -> Run:
     folder = scratch / f"case-{number}"
-    command = chance.choice(("apply", "apply", "reconstruct", "reconstruct", "report", "batch"))
+    often = ("apply", "apply", "reconstruct", "reconstruct", "plot", "report", "batch")
+    command = chance.choice(often)
     shutil.copytree(batched if command == "batch" else base, folder)
     below = {
         "apply": ("learned/parameters.npz", "learned/result.json"),
         "reconstruct": ("learned/parameters.npz", "learned/stft.npy"),
+        "plot": ("learned/parameters.npz", "learned/result.json", "learned/spectrogram.npy"),
         "report": ("learned/result.json",),
         "batch": ("batch-journal.jsonl", "a/result.json", "a/parameters.npz", "b/spectrogram.npy"),
     }[command]
@@ -193,7 +196,7 @@ def _problems(outcome: Outcome) -> Iterator[str]:
         yield f"exit code {code}: {lines[-1:]}"
     if len([line for line in lines if line.startswith("dstft: ")]) != (code != 0):
         yield f"exit code {code}, and on standard error: {lines}"
-    there = {path.name for path in folder.iterdir()} & {"out", "out.wav", "out.html"}
+    there = {path.name for path in folder.iterdir()} & {"out", "out.wav", "out.html", "out.svg"}
     if bool(there) != (code == 0):
         yield f"exit code {code}, and there is {sorted(there)}"
     if "out.html" in there and "<script>alert" in (folder / "out.html").read_text():

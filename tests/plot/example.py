@@ -12,6 +12,7 @@ from matplotlib.text import Text
 
 from dstft_cli.plot.pixels import PixelGrid, PixelPool
 from dstft_cli.plot.spectrogram import Comparison, comparison_figure
+from dstft_cli.settings import Settings
 
 RATE = 8000.0
 FRAMES, BINS = 40, 65
@@ -35,21 +36,28 @@ def pool_of(level: float = 1.0, times: Any = TIMES, bins: int = BINS, **grid: An
 def comparison(
     lengths: Any = 300.0, *, pool: dict[str, Any] | None = None, cmap: str = "magma", **shown: Any
 ) -> Figure:
-    """Three panels of levels 0.1, 1 and 2; `pool` goes to them, `shown` to the comparison."""
+    """Three panels of levels 0.1, 1 and 2, then lengths, then hops; `pool` goes to them."""
     times = shown.get("times", TIMES)
     panels = [
         (label, pool_of(level, **({"times": times} | (pool or {}))))
         for label, level in (("Start", 0.1), ("Best fixed", 1.0), ("Learned", 2.0))
     ]
+    panels = shown.pop("panels", panels)
+    below = (
+        [] if lengths is None else ["map" if min((1, 1, *np.shape(lengths))[-2:]) > 1 else "curve"]
+    )
+    below += ["hops"] if shown.get("start_hop") else []
     given: dict[str, Any] = {
-        "panels": panels,
+        "panels": [*panels, *below],
+        "learned": panels[-1][1],
         "times": TIMES,
-        "window_lengths": lengths,
+        "window_lengths": 300.0 if lengths is None else lengths,
         "sample_rate": RATE,
         "start_length": 512.0,
         "best_fixed_length": 400.0,
     }
-    return comparison_figure(Comparison(**(given | shown)), title="a.wav", cmap=cmap)
+    given |= {name: value for name, value in shown.items() if value is not None}
+    return comparison_figure(Comparison(**given), title="a.wav", look=Settings(cmap=cmap))
 
 
 def y_ticks(axes: Axes) -> list[str]:

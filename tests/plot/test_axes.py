@@ -9,28 +9,33 @@ from matplotlib.font_manager import findfont, get_font
 from matplotlib.text import Text
 
 from dstft_cli.errors import UsageError
-from dstft_cli.plot import axes as module
 from dstft_cli.plot import frequency_range
+from dstft_cli.plot import style as module
 from dstft_cli.plot.axes import (
-    can_draw,
-    check_cmap,
-    clean_title,
     describe_length,
     frequency_ticks,
     length_ticks,
     length_unit,
-    panel_title,
-    put_title,
-    render,
     sample_ticks,
 )
 from dstft_cli.plot.pixels import hz_to_scale, scale_to_hz
+from dstft_cli.plot.style import (
+    can_draw,
+    check_cmap,
+    clean_title,
+    panel_title,
+    put_title,
+    render,
+    styled,
+)
+from dstft_cli.settings import Settings
 
 SCALES = ["linear", "log", "mel"]
 
 
+@styled
 def titled(title: str) -> Figure:
-    figure = Figure(figsize=(4.0, 2.0))
+    figure = Figure(figsize=(9.0, 2.0))
     put_title(figure, title, 0.5)
     panel_title(figure.add_subplot(), title)
     return figure
@@ -140,7 +145,7 @@ def test_titles_are_one_printable_line():
     texts = [t for t in titled("$x$").findobj(Text) if t.get_text() == "$x$"]
     assert [t.get_parse_math() for t in texts] == [False, False]
     for title in ("$\\frac{$ a\nb \udcff <b>&amp;</b>", "🎵 鳥 ܐ.wav", ""):
-        assert render(titled(title), "svg").startswith(b"<?xml")
+        assert render(titled(title), look=Settings(format="svg")).startswith(b"<?xml")
 
 
 def test_a_name_in_another_script_falls_back_to_a_font_that_has_it():

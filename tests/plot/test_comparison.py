@@ -120,8 +120,8 @@ def test_silence_and_very_short_inputs_draw(shape, scale):
     times = np.cumsum(np.arange(shape[1]) * 0.1 + 0.1)
     pool = pool_on(times=times, frequencies=np.arange(3) * 50.0, freq_scale=scale)
     pool.add(0, np.zeros((len(times), 3), np.float32))
-    panels = [("a", pool), ("b", pool)]
-    shown = Comparison(panels, times, np.full(shape, 8.0), 100.0, 8.0, 8.0, start_hop=10.0)
+    panels: list[Any] = [("a", pool), ("b", pool), "map", "curve", "hops"]
+    shown = Comparison(panels, pool, times, np.full(shape, 8.0), 100.0, 8.0, 8.0, start_hop=10.0)
     figure = comparison_figure(shown, title="t")
     check_layout(figure)
     assert figure.axes[0].images[0].get_array().max() == -80.0

@@ -7,7 +7,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from dstft_cli.plot.axes import render
+from dstft_cli.plot.style import render
 from dstft_cli.plot.trajectory import trajectory_figure
 from dstft_cli.records import CriterionSummary, Trajectory
 

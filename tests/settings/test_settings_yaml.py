@@ -107,3 +107,20 @@ def test_pairs_that_are_refused():
         assert words in message, message
         assert len(message) < 400
     assert merge({}, ["power= "]) == Settings()  # nothing is YAML's null
+
+
+def test_a_section_holds_options_of_pictures(tmp_path):
+    config = tmp_path / "c.yaml"
+    config.write_text("seed: 3\nplot:\n  size: 90mm\n  freq_scale: mel\n")
+    settings = merge({"freq_scale": "log"}, (), config)
+    assert (settings.seed, settings.size, settings.freq_scale) == (3, "90mm", "log")
+    for text, line, words in (
+        ("plot:\n  n_fft: 512\n", 2, "n_fft is no option of pictures"),
+        ("plot:\n  sise: 90mm\n", 2, "did you mean 'size'"),
+        ("plot: 90mm\n", 1, "must be a mapping"),
+        ("size: 90mm\nplot:\n  size: 7in\n", 3, "twice, first on line 1"),
+    ):
+        config.write_text(text)
+        message = refused(config)
+        assert message.startswith(f"{config}:{line}: "), message
+        assert words in message, message

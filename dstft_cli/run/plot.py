@@ -1,0 +1,199 @@
+"""`dstft plot`: a picture drawn from the files of a result, without learning."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from dstft_cli.audio import Signal
+from dstft_cli.errors import InputError, UsageError, printable
+from dstft_cli.plot.pictures import FINE, Frames, Pictures
+from dstft_cli.plot.style import check_look
+from dstft_cli.records import CriterionSummary, Progress, Result, StopReason, Trajectory
+from dstft_cli.results import (
+    StoredRecord,
+    StoredTransform,
+    atomic_file,
+    disk_errors,
+    open_stft,
+    read_result,
+)
+from dstft_cli.results.load import StoredResult, load
+from dstft_cli.results.output import PICTURE_ENDINGS
+from dstft_cli.run.recording import clock_of, picture_title
+from dstft_cli.run.view import recording_of, settings_of
+from dstft_cli.settings import FIGURE_FORMATS, PICTURE_OPTIONS, Settings
+
+BLOCK = 1 << 22  # values of an array, read at a time
+LOUDEST = 1e18  # magnitude, whose power single precision can hold
+
+
+def drawn_with(directory: Path) -> Mapping[str, Any]:
+    """The options of pictures that a result was drawn with; `panels` are the learned one by default."""
+    used = settings_of(read_result(directory / "result.json"), directory).as_dict()
+    return {"panels": "learned"} | {n: used[n] for n in PICTURE_OPTIONS if used[n] is not None}
+
+
+def format_of(output: str | None, given: str | None) -> str | None:
+    """The format that the ending of a file name asks for; UsageError if another one was given."""
+    ending = Path(output or "").suffix.lower().removeprefix(".")
+    if ending not in PICTURE_ENDINGS:
+        return given
+    if ending not in FIGURE_FORMATS or given not in (None, ending):
+        held = given or FIGURE_FORMATS[0]
+        raise UsageError(
+            f"`output` {printable(output or '')} would hold a picture in {held}: choose a name that "
+            f"ends in .{held}, or another `format`"
+        )
+    return ending
+
+
+def run_plot(
+    directory: Path,
+    settings: Settings,
+    output: str | None = None,
+    *,
+    stdout: BinaryIO | None = None,
+    progress: Progress | None = None,
+) -> str:
+    """Draws a result into a file, by default NAME.FORMAT, or standard output; a line that tells from what.
+
+    Spectrograms are those of the array, or, in a range that has few of its frames, of the recording.
+    """
+    record = read_result(directory / "result.json")
+    learned = settings_of(record, directory)
+    look = replace(learned, **{name: getattr(settings, name) for name in PICTURE_OPTIONS})
+    check_look(look)
+    recorded = clock_of(record.input.path, settings)
+    name = output or f"{Path(os.path.realpath(directory)).name}.{look.format}"
+    with ExitStack() as stack:
+        file = stdout
+        if name != "-":
+            place = atomic_file(Path(name), force=settings.force, kind="png")
+            file = stack.enter_context(place)
+        assert file is not None
+        stored = load(directory)
+        path, kinds = directory / "spectrogram.npy", "real"
+        for ending in ("npy", "zarr"):
+            if stored.spectrogram is None and (directory / f"stft.{ending}").exists():
+                path, kinds = directory / f"stft.{ending}", "complex"
+            elif (directory / f"spectrogram.{ending}").exists():
+                path = directory / f"spectrogram.{ending}"
+        array = stack.enter_context(open_stft(path, kinds))
+        own: dict[str, Any] = {"title": picture_title(record.input, look), "recorded": recorded}
+        own |= {"offset": stored.parameters.offset, "channels": array.channels}
+        fine = _result(stored, learned, record, directory, fine=True)
+        pictures = Pictures(fine, look, **own)
+        result = _result(stored, learned, record, directory)
+        coarse = Pictures(result, look, stored=True, **own)
+        signal, plain = None, pictures.plain()
+        if plain or coarse.learned.centers.size < FINE:
+            try:
+                signal = stack.enter_context(recording_of(record, learned))
+            except InputError as error:
+                if plain:
+                    raise InputError(f"{error}: leave plain and best out of `panels`") from error
+        if signal is not None:
+            _compute((pictures.learned, *plain), signal, fine, learned, progress)
+        elif array.shape[-2:] != (len(stored.frequencies), result.frames):
+            raise _damaged(directory, "has a spectrogram that does not fit parameters.npz")
+        else:
+            pictures = coarse
+            _fill(coarse.learned, array, result, progress)
+        with disk_errors("standard output" if name == "-" else name):
+            file.write(pictures.comparison(plain))
+            file.flush()
+    source = "its array" if signal is None else printable(record.input.path)
+    return f"picture  {name}, drawn from {source}"
+
+
+def _damaged(directory: Path, what: str) -> InputError:
+    return InputError(f"{printable(directory)} {what}: run dstft optimize again")
+
+
+def _result(
+    stored: StoredResult,
+    learned: Settings,
+    record: StoredRecord,
+    directory: Path,
+    *,
+    fine: bool = False,
+) -> Result:
+    """What was learned, without the trajectory and values of the criterion.
+
+    Frames are those of the transform (`fine`), or of the array.
+    """
+    p, nan, empty = stored.parameters, float("nan"), np.zeros(0)
+    centers, lengths = (stored.times - p.offset) * p.sample_rate, stored.window_length
+    if fine or stored.spectrogram is None:
+        centers, lengths = p.frame_centers, p.window_length
+    if not (np.diff(centers) > 0).all() or not ((lengths >= 1) & (lengths <= p.n_fft)).all():
+        raise _damaged(directory, "has a damaged parameters.npz")
+    ends = float(lengths.min()), float(lengths.max())
+    given = learned.win_length, learned.win_length_min, learned.win_length_max, learned.hop_length
+    start, low, high, hop = (
+        default if length is None else min(length.samples(p.sample_rate), float(p.n_fft))
+        for length, default in zip(given, (ends[1], *ends, 1.0), strict=True)
+    )
+    best = record.best_fixed.win_length or nan
+    return Result(
+        sample_rate=p.sample_rate,
+        length=p.samples,
+        n_fft=p.n_fft,
+        start_window_length=np.array([[start]]),
+        lengths=lengths,
+        hop_length=hop,
+        length_bounds=(low, high),
+        frame_centers=centers,
+        window=p.window,
+        normalization=p.normalization,
+        power=learned.power,
+        criterion=CriterionSummary(learned.criterion, "", nan, best, nan, nan, None),
+        trajectory=Trajectory((), empty, empty.astype(int), empty, (), ()),
+        stop_reason=StopReason.SEARCH,
+        evaluations=0,
+        seconds={},
+        notes=(),
+        hop_bounds=None if learned.hop_mode == "fixed" else (hop, hop),
+        length_map=p.length_map,
+    )
+
+
+def _fill(
+    frames: Frames, array: StoredTransform, result: Result, progress: Progress | None
+) -> None:
+    """Pools the frames of the array, some at a time."""
+    first = int(np.searchsorted(result.frame_centers, frames.centers[0]))
+    size = max(BLOCK // (array.channels * array.shape[-2]), 1)
+    for start in range(0, frames.centers.size, size):
+        stop = min(start + size, frames.centers.size)
+        block = np.abs(array.frames(first + start, first + stop)).astype(np.float64)
+        power = np.square(np.minimum(block, LOUDEST))
+        frames.pool.add(start, np.sqrt(power.mean(axis=0)))
+        if progress is not None:
+            progress("spectrogram", stop, frames.centers.size)
+
+
+def _compute(
+    every: Sequence[Frames],
+    signal: Signal,
+    result: Result,
+    settings: Settings,
+    progress: Progress | None,
+) -> None:
+    """Pools spectrograms of the recording, as `dstft optimize` does."""
+    import torch  # only here: most pictures need none
+
+    from dstft_cli.run.output import Passes, to_pools
+
+    dtype: torch.dtype = getattr(torch, settings.dtype)
+    passes = Passes(signal.samples, result, torch.device("cpu"), dtype, progress)
+    for frames in every:
+        taker = to_pools([frames.pool], signal.peak)
+        passes.run(frames.centers, frames.length, frames.n_fft, [taker], "comparison")
