@@ -80,6 +80,8 @@ def write_result(
         output.to_stdout(text.encode("utf-8"), "the emitted call")
     picture = b""
     if pictures is not None and (output.holds_figures or "png" in output.singles):
+        if progress is not None:
+            progress("pictures", 0, 0)
         picture = pictures.spectrogram()
     output.send("png", picture)
     if output.directory is None:
@@ -105,6 +107,8 @@ def write_result(
         for frames in zoomed:
             taker = to_pools([frames.pool], signal.peak)
             passes.run(frames.centers, frames.length, frames.n_fft, [taker], "comparison")
+        if progress is not None:
+            progress("pictures", 0, 0)
         output.write(f"comparison.{settings.format}", pictures.comparison(plain, zoomed))
         output.write(f"trajectory.{settings.format}", pictures.trajectory())
     write_trajectory(output.path("trajectory.csv"), result.trajectory)
