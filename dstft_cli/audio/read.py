@@ -124,8 +124,8 @@ def load(
         limit = None
         if duration is not None:
             limit = max(1, round(min(duration * reader.sample_rate, MOST_FRAMES)))
-        known = round((reader.seconds or 0.0) * reader.sample_rate) - start
-        total = min(max(known, 0), limit or MOST_FRAMES)
+        known = max(round((reader.seconds or 0.0) * reader.sample_rate) - start, 0)
+        total = min(known, limit or known)
         checks = BlockChecks(reader.name, reader.sample_rate, start, picked.start)
         mix = channel == "mix" and reader.channels > 1
         store = SampleStore(1 if mix else picked.stop - picked.start, memory_limit)
