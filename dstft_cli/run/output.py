@@ -97,6 +97,8 @@ def write_result(
     if pictures is not None and view is not None:
         from dstft_cli.view.sound import sound_of
 
+        if progress is not None:
+            progress("view", 0, 0)
         sound = sound_of(signal, settings.audio, output.directory)
         output.write(VIEW, view.page(pictures.frequencies_shown, sound))
     if not learned:
