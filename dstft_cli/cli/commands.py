@@ -242,10 +242,10 @@ def _view(
     verbose: bool = False,
 ) -> None:
     audio = merge(typed).audio
-    # imports torch: errors of the command line come first
-    from dstft_cli.run.view import run_view
+    with console.progress_bar(quiet, directory.name) as progress:
+        # imports torch: errors of the command line come first
+        from dstft_cli.run.view import run_view
 
-    with console.progress_bar(quiet) as progress:
         done = run_view(directory, audio, progress=progress)
     if not quiet:
         lines = [f"layer  {label}" for label in done.layers]
