@@ -5,11 +5,12 @@ Only this room imports soundfile (libsndfile), audioread (ffmpeg) and soxr.
 
 from dstft_cli.audio.blocks import filtered
 from dstft_cli.audio.clock import recorded_at
-from dstft_cli.audio.read import Samples, Signal, load, probe
+from dstft_cli.audio.read import ONLY_DC, Samples, Signal, load, probe
 from dstft_cli.audio.spool import SpooledSamples
 from dstft_cli.audio.write import audio_format, opus, write_audio
 
 __all__ = [
+    "ONLY_DC",
     "Samples",
     "Signal",
     "SpooledSamples",

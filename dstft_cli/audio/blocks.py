@@ -31,16 +31,18 @@ class BlockChecks:
     def __init__(self, name: str, sample_rate: int, start: int, first_channel: int) -> None:
         self._name = name
         self._sample_rate = sample_rate
-        self._position = self._start = start
+        self.position = self._start = start
         self._first_channel = first_channel
         self._seen = 0
         self._clipped = 0
         self._silent = 0
         self._sums: NDArray[np.float64] | float = 0.0  # per channel
         self._energy = 0.0
+        self._first: NDArray[np.float32] | None = None
         self._mixed_energy: float | None = None
         self._mixed_sum = 0.0
         self.peak = 0.0
+        self.flat = True  # every channel is one value (DC)
 
     def block(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
         """The same block [n, C], checked."""
@@ -48,7 +50,7 @@ class BlockChecks:
         peak = float(magnitude.max(initial=0.0))
         if not np.isfinite(peak):
             row, column = np.argwhere(~np.isfinite(block))[0]
-            sample = self._position + int(row)
+            sample = self.position + int(row)
             raise InputError(
                 f"{self._name}: sample {sample} ({sample / self._sample_rate:.3f} s) of channel"
                 f" {self._first_channel + int(column)} is {block[row, column]}: repair or scale it"
@@ -56,11 +58,14 @@ class BlockChecks:
         if peak >= FULL_SCALE:
             self._clipped += _count_in_runs(magnitude >= FULL_SCALE)
         self.peak = max(self.peak, peak)
+        if self.flat and len(block):
+            self._first = block[0].copy() if self._first is None else self._first
+            self.flat = bool((block == self._first).all())
         self._silent += len(block) - int(np.count_nonzero(block.any(axis=1)))
         self._sums = self._sums + block.sum(axis=0, dtype=np.float64)
         self._energy += _energy(block)
         self._seen += block.size
-        self._position += len(block)
+        self.position += len(block)
         return block
 
     def mix(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -77,7 +82,7 @@ class BlockChecks:
                 f"{percent(share)} of samples are at full scale (clipping), and their edges favour short "
                 "windows: record at a lower level, or choose a part with `offset` and `duration`"
             )
-        share = self._silent / max(self._position - self._start, 1)
+        share = self._silent / max(self.position - self._start, 1)
         if share > SILENT_SHARE and self.peak > 0:  # of silence there is a note
             found.append(
                 f"{percent(share)} of samples are exactly zero (digital silence) and teach nothing: "

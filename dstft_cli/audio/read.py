@@ -16,10 +16,12 @@ from dstft_cli.audio.decode import Reader, open_reader
 from dstft_cli.audio.source import glance, open_source
 from dstft_cli.audio.spool import SampleStore, SpooledSamples
 from dstft_cli.errors import InputError, UsageError
+from dstft_cli.records import Progress
 
 Block = NDArray[np.float32]
 MAX_RATE_RATIO = 256  # beyond it soxr's filters are longer than a typical recording
 MOST_FRAMES = 2.0**62  # samples; limit of a duration
+ONLY_DC = "every sample is the same, silence apart from its offset (DC)"
 
 
 class Samples(Protocol):
@@ -46,6 +48,7 @@ class Signal:
     warnings: tuple[str, ...] = ()  # one line each
     dc_share: float = 0.0  # energy of a constant offset before resampling, in [0, 1]; filtered: 0
     offset: float = 0.0  # where the samples begin in the recording, s
+    flat: bool = False  # whether every channel of the recording is one value (DC)
 
     @property
     def length(self) -> int:
@@ -88,6 +91,7 @@ def load(
     memory_limit: int = 64 * 2**20,
     allow_silence: bool = False,
     stdin: BinaryIO | None = None,
+    progress: Progress | None = None,
 ) -> Signal:
     """Decode a recording to float32 samples [C, N]; integers become [-1, 1) as in libsndfile.
 
@@ -105,6 +109,7 @@ def load(
         memory_limit: bytes; above it samples are kept in a temporary file.
         allow_silence: accept a recording of zeros, with a peak of 0.
         stdin: binary stream that `-` reads; None for the process's.
+        progress: called as `progress("load", done, total)` with samples of the file; total 0: unknown.
 
     Raises:
         InputError: the recording cannot be read, ends before `offset`, holds no samples, NaN or
@@ -119,6 +124,8 @@ def load(
         limit = None
         if duration is not None:
             limit = max(1, round(min(duration * reader.sample_rate, MOST_FRAMES)))
+        known = max(round((reader.seconds or 0.0) * reader.sample_rate) - start, 0)
+        total = min(known, limit or known)
         checks = BlockChecks(reader.name, reader.sample_rate, start, picked.start)
         mix = channel == "mix" and reader.channels > 1
         store = SampleStore(1 if mix else picked.stop - picked.start, memory_limit)
@@ -136,7 +143,10 @@ def load(
             for block in resampled(blocks, reader.sample_rate, rate):
                 peak = max(peak, float(np.abs(block).max(initial=0.0)))
                 store.append(block)
-            if high_pass is not None and high_pass.left_nothing:
+                if progress is not None:
+                    progress("load", checks.position - start, total)
+            flat = checks.flat and (checks.peak == 0 or store.length > 1)
+            if high_pass is not None and high_pass.left_nothing and not flat:
                 raise InputError(
                     f"{reader.name}: above {highpass:g} Hz only rounding errors are left: lower `highpass`"
                 )
@@ -148,9 +158,10 @@ def load(
                 raise InputError(
                     f"{reader.name}: its samples overflow float32: scale the recording down"
                 )
-            if checks.peak == 0 and not allow_silence:
-                raise InputError(f"{reader.name}: every sample is zero: silence has no best window")
-            if peak == 0 and checks.peak > 0:
+            if flat and not allow_silence:
+                what = ONLY_DC if checks.peak else "every sample is zero"
+                raise InputError(f"{reader.name}: {what}: silence has no best window")
+            if peak == 0 and not flat:
                 raise InputError(
                     f"{reader.name}: the channels cancel each other: choose one with `channel`"
                 )
@@ -164,6 +175,7 @@ def load(
                 warnings=(*reader.warnings, *checks.warnings()),
                 dc_share=checks.dc_share() if highpass is None else 0.0,
                 offset=start / reader.sample_rate,
+                flat=flat,
             )
         except BaseException:
             store.close()

@@ -95,6 +95,7 @@ class LocalExecutor:
             while self._waiting and self._idle:
                 pool = self._idle.pop()
                 future, fn, args = self._waiting.popleft()
+                future.set_running_or_notify_cancel()
                 try:
                     inner = pool.schedule(fn, args)
                 except RuntimeError:  # the idle process was lost

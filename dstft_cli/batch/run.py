@@ -48,6 +48,7 @@ _LENGTHS = {"window_length": "median", "window_length_min": "min", "window_lengt
 class Watch:
     checked: Callable[[int, int], None] = lambda done, total: None  # earlier results
     begun: Callable[[int, int], None] = lambda kept, total: None  # jobs done earlier, jobs to run
+    running: Callable[[Collection[str]], None] = lambda what: None  # now, on this machine
     ended: Callable[[dict[str, Any]], None] = lambda row: None
     note: Callable[[str], None] = lambda line: None  # for `--verbose`
     warn: Callable[[str], None] = lambda line: None
@@ -140,6 +141,7 @@ class _Run:
         workers = start(len(todo))
         try:
             values = [dict(self.plan.variants[n].values) for n in sorted({j.variant for j in todo})]
+            self.watch.running(["starting the workers"])
             future = workers.submit(check_settings, values)
             while not self._ended(workers, [future]):
                 pass
@@ -174,6 +176,7 @@ class _Run:
                     ours=line is not None and line.status == "done",
                 )
                 running[workers.submit(run_task, task)] = job
+            self.watch.running([job.output for f, job in running.items() if f.running()])
             ended = self._ended(workers, running)
             for future in sorted(ended, key=Future.cancelled):
                 job = running[future]

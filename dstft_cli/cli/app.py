@@ -156,11 +156,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the command line without the program's name; None: `sys.argv`.
     """
     console.occupy_closed_streams()
+    words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        _run(list(sys.argv[1:] if arguments is None else arguments))
+        _run(words)
         return 0
     except BaseException as error:
-        return console.report_error(error)
+        return console.report_error(error, words)
     finally:
         console.hide_log()
 

@@ -16,15 +16,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dstft_cli.cli.console import Terminated, data_output, print_error, say, table
+from dstft_cli.cli.console import (
+    Activity,
+    Terminated,
+    data_output,
+    print_error,
+    progress_bar,
+    say,
+    table,
+)
 from dstft_cli.cli.options import command, some_path, some_text
 from dstft_cli.errors import DstftError, UsageError, counted, printable, shortened, system_reason
 from dstft_cli.settings import OPTIONS
 from dstft_cli.settings.option import option
+from dstft_cli.settings.sources import read_bytes
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
-
     from dstft_cli.batch import Plan
     from dstft_cli.batch.run import Watch
 
@@ -111,7 +118,8 @@ def run(options: BatchOptions, quiet: bool = False, verbose: bool = False) -> No
         raise UsageError(
             "`output` - is not possible, a batch writes directories: use `json` for standard output"
         )
-    plan = _plan(options)
+    with progress_bar(quiet, "list of jobs"):
+        plan = _plan(options)
     if options.dry_run:
         print_plan(plan, as_json=options.as_json)
         return
@@ -139,9 +147,11 @@ def run(options: BatchOptions, quiet: bool = False, verbose: bool = False) -> No
             rows = run_batch(plan, start, watch=watch.watch, **how)
         watch.close(rows)
         if not options.no_report and any(row["status"] != "failed" for row in rows.values()):
-            from dstft_cli.report import write_report
+            from dstft_cli.report import build_report
 
-            watch.line(f"report         {printable(write_report(plan.folder, force=True))}")
+            with progress_bar(quiet, "report.html") as progress:
+                page = build_report(plan.folder, force=True, progress=progress).output
+            watch.line(f"report         {printable(page)}")
     except (KeyboardInterrupt, Terminated) as error:
         interrupted = isinstance(error, KeyboardInterrupt)
         stopped = DstftError(watch.stopped("interrupted" if interrupted else "terminated"))
@@ -178,8 +188,7 @@ def _read_list(path: str, end: bytes) -> list[str]:
         if path == "-":
             data = sys.stdin.buffer.read(LARGEST_LIST + 1)
         else:
-            with open(path, "rb") as file:
-                data = file.read(LARGEST_LIST + 1)
+            data = read_bytes(path, LARGEST_LIST + 1)
     except (OSError, ValueError) as error:
         reason = system_reason(error) if isinstance(error, OSError) else error
         raise UsageError(f"{shortened(path)}: cannot be read: {reason}: check the path") from None
@@ -196,20 +205,16 @@ def _read_list(path: str, end: bytes) -> list[str]:
 
 
 class BatchWatch:
-    """Shows the progress of a batch: a bar on a terminal, lines elsewhere, JSON with `--json`.
-
-    A context manager: the bar shows while its block runs.
-    """
+    """Shows the progress of a batch while its block runs; JSON with `--json`."""
 
     def __init__(
         self, plan: Plan, *, as_json: bool, quiet: bool, verbose: bool, force: bool = False
     ) -> None:
         self._plan, self._as_json = plan, as_json
         self._quiet, self._verbose, self._force = quiet, verbose, force
-        self._bars: Progress | None = None
-        self._task: Any = None
+        self._activity = Activity()  # not shown if quiet
         self._stack = ExitStack()
-        self._ended = 0
+        self._ended = self._todo = 0
         self._standing = 0  # jobs with a finished result
         self._began = time.perf_counter()
         if as_json:
@@ -219,25 +224,22 @@ class BatchWatch:
     def watch(self) -> Watch:
         from dstft_cli.batch.run import Watch
 
-        return Watch(self._on_checked, self._on_begun, self._on_ended, self._on_note, print_error)
+        return Watch(
+            partial(self._activity, "checking earlier results"),
+            self._on_begun,
+            self._activity.run,
+            self._on_ended,
+            self._on_note,
+            print_error,
+        )
 
     def __enter__(self) -> BatchWatch:
-        if sys.stderr is not None and sys.stderr.isatty() and not self._quiet:
-            from rich import progress
-            from rich.console import Console
-
-            name, rate = map(progress.TextColumn, ("{task.description}", "{task.fields[rate]}"))
-            bar, count = progress.BarColumn(), progress.MofNCompleteColumn()
-            options: Any = {"transient": True, "redirect_stdout": False}
-            options |= {"console": Console(stderr=True), "speed_estimate_period": 600}
-            left = progress.TimeRemainingColumn()
-            bars = progress.Progress(name, bar, count, rate, left, **options)
-            self._bars = self._stack.enter_context(bars)
+        shown = self._stack.enter_context(progress_bar(self._quiet))
+        self._activity = shown or self._activity
         return self
 
     def __exit__(self, *error: object) -> None:
         self._stack.close()
-        self._bars = None
 
     def stopped(self, how: str) -> str:
         remedy = "run the same command again to resume"
@@ -278,15 +280,10 @@ class BatchWatch:
         if not self._quiet:
             (print_error if self._as_json else say)(text)
 
-    def _on_checked(self, done: int, total: int) -> None:
-        if self._bars is not None:
-            if done == 1:
-                self._bar("checking", total)
-            self._bars.update(self._task, completed=done)
-
     def _on_begun(self, kept: int, total: int) -> None:
-        self._bar("jobs", total)
-        if self._bars is None and kept and not self._quiet:
+        self._todo = total
+        self._activity("jobs", 0, total)
+        if kept and not (self._activity.live or self._quiet):
             print_error(f"{counted(kept, 'job')} done earlier, {total} to run")
 
     def _on_ended(self, row: dict[str, Any]) -> None:
@@ -299,14 +296,10 @@ class BatchWatch:
             with suppress(BrokenPipeError):  # its reader has left; the jobs go on
                 print_json({**row, **places})
                 sys.stdout.flush()
-        if self._bars is not None:
-            if not kept:
-                rate = self._ended / (time.perf_counter() - self._began)
-                shown = f"{rate:.1f} jobs/s" if rate >= 1 else f"{60 * rate:.1f} jobs/min"
-                self._bars.update(self._task, completed=self._ended, rate=shown)
-            if failed:
-                print_error(f"failed: {row['input']}: {row['error']}")
-        elif not self._quiet and not kept:
+        if self._quiet or kept:
+            return
+        self._activity("jobs", self._ended, self._todo)
+        if not self._activity.live:
             told = str(row["error"])
             if failed:
                 told = f"{row['input']}: failed: {told}"
@@ -315,17 +308,13 @@ class BatchWatch:
                 values = "" if None in (start, final) else f", {start:.5g} to {final:.5g}"
                 told = f"{row['output']}: {row['seconds']:.1f} s{values}"
             print_error(f"[{row['index']}/{len(self._plan.jobs)}] {told}")
+        elif failed:
+            print_error(f"failed: {row['input']}: {row['error']}")
 
     def _on_note(self, text: str) -> None:
         if self._verbose:
             for line in text.splitlines():
                 print_error(line)
-
-    def _bar(self, stage: str, total: int) -> None:
-        if self._bars is not None:
-            if self._task is not None:
-                self._bars.remove_task(self._task)
-            self._task = self._bars.add_task(stage, total=total, rate="")
 
 
 def print_plan(plan: Plan, *, as_json: bool) -> None:

@@ -65,17 +65,19 @@ def _run_job(
     job: Callable[..., JobOutcome],
     settings: Settings,
     lines: Callable[[Mapping[str, Any], Path | None], list[str]],
+    source: str,
     *,
     quiet: bool,
 ) -> None:
-    """Runs a job with its streams and prints what `lines` makes of the record and its directory.
+    """Runs a job on `source` and prints what `lines` makes of the record and its directory.
 
     The job imports torch when it is called, so that errors of the command line come first.
     """
     carrier = next(iter(settings.streams), "")  # the option that sends data to standard output
     binary = f"`{carrier}` -" if carrier in ("png", "npy") else ""
     stdout = console.data_output(binary) if carrier else None
-    with console.progress_bar(quiet) as progress:
+    name = "standard input" if source == "-" else Path(source).name
+    with console.progress_bar(quiet, name) as progress:
         outcome = job(stdout=stdout, progress=progress)
     if not quiet:
         found = [] if carrier else lines(outcome.result_json, outcome.output)
@@ -101,7 +103,7 @@ def _optimize(
 
         return run_optimize(source, settings, note=_note(quiet), **streams)
 
-    _run_job(job, settings, summary.result_lines, quiet=quiet)
+    _run_job(job, settings, summary.result_lines, source, quiet=quiet)
 
 
 optimize = command(
@@ -134,7 +136,7 @@ def _sweep(
 
         return run_sweep(source, settings, **streams)
 
-    _run_job(job, settings, summary.sweep_lines, quiet=quiet)
+    _run_job(job, settings, summary.sweep_lines, source, quiet=quiet)
 
 
 sweep = command(
@@ -169,7 +171,7 @@ def _apply(
 
         return run_apply(directory, source, settings, note=_note(quiet), **streams)
 
-    _run_job(job, settings, summary.result_lines, quiet=quiet)
+    _run_job(job, settings, summary.result_lines, source, quiet=quiet)
 
 
 apply = command(
@@ -255,10 +257,10 @@ def _reconstruct(
         check_choice("`subtype`", subtype, SUBTYPES)
     to_stdout = output == "-"
     stdout = console.data_output("`output` -") if to_stdout else None
-    # imports torch: errors of the command line come first
-    from dstft_cli.run.apply import run_reconstruct
+    with console.progress_bar(quiet, directory.name) as progress:
+        # imports torch: errors of the command line come first
+        from dstft_cli.run.apply import run_reconstruct
 
-    with console.progress_bar(quiet) as progress:
         lines, warnings = run_reconstruct(
             directory, output, subtype=subtype, force=force, stdout=stdout, progress=progress
         )
@@ -289,10 +291,10 @@ def _view(
     verbose: bool = False,
 ) -> None:
     audio = merge(typed).audio
-    # imports torch: errors of the command line come first
-    from dstft_cli.run.view import run_view
+    with console.progress_bar(quiet, directory.name) as progress:
+        # imports torch: errors of the command line come first
+        from dstft_cli.run.view import run_view
 
-    with console.progress_bar(quiet) as progress:
         done = run_view(directory, audio, progress=progress)
     if not quiet:
         lines = [f"layer  {label}" for label in done.layers]
@@ -326,10 +328,10 @@ def _report(
     quiet: bool = False,
     verbose: bool = False,
 ) -> None:
-    # --help must not import NumPy or Pillow
-    from dstft_cli.report import build_report
+    with console.progress_bar(quiet, directory.name) as progress:
+        # --help must not import NumPy or Pillow
+        from dstft_cli.report import build_report
 
-    with console.progress_bar(quiet) as progress:
         done = build_report(directory, output=output, title=title, force=force, progress=progress)
     if not quiet:
         console.print_outcome(done.warnings, done.summary)
@@ -379,10 +381,10 @@ def _reproduce(
 ) -> None:
     settings = merge(typed)
     check_choice("experiment", name, EXPERIMENTS)
-    # imports torch: errors of the command line come first
-    from dstft_cli.experiments import run_experiments
+    with console.progress_bar(quiet, name) as progress:
+        # imports torch: errors of the command line come first
+        from dstft_cli.experiments import run_experiments
 
-    with console.progress_bar(quiet) as progress:
         done = run_experiments(
             name,
             output=output,

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import signal
 import sys
+import threading
+import time
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import timedelta
+from itertools import pairwise
 from types import FrameType
-from typing import TYPE_CHECKING, BinaryIO
+from typing import Any, BinaryIO
 
 import typer
 
@@ -24,20 +29,20 @@ from dstft_cli.errors import (
     shortened,
 )
 
-if TYPE_CHECKING:
-    from dstft_cli.records import Progress
-
 LOGGER = logging.getLogger("dstft_cli")
 _NOTHING_WRITTEN = "nothing was written"
+_EVERY = 30.0  # s between two lines about progress
+_UNIT = re.compile("ms|s|k?hz", re.IGNORECASE)
+_MOST_NAMES = 8  # of what runs side by side
 
 
 class Terminated(BaseException):
     """SIGTERM arrived. Like KeyboardInterrupt, it runs every cleanup."""
 
 
-def report_error(error: BaseException) -> int:
+def report_error(error: BaseException, arguments: Sequence[str] = ()) -> int:
     """Prints an error in one line, with `-v` after its traceback; returns the exit code."""
-    code, text = explain(error)
+    code, text = explain(error, arguments)
     with suppress(OSError):  # standard error itself may be closed or full
         if text and _is_verbose():
             traceback.print_exception(error)
@@ -54,11 +59,13 @@ def report_error(error: BaseException) -> int:
     return code
 
 
-def explain(error: BaseException) -> tuple[int, str]:
+def explain(error: BaseException, arguments: Sequence[str] = ()) -> tuple[int, str]:
     """Exit code and one line of text for `error`; the line may be empty."""
     if isinstance(error, typer.Exit):
         return error.exit_code, ""
     if isinstance(error, SystemExit):
+        if isinstance(error.__context__, BrokenPipeError):  # rich makes 1 of it
+            return 0, ""
         return (error.code, "") if isinstance(error.code, int) else (1, str(error.code or ""))
     if isinstance(error, (KeyboardInterrupt, typer.Abort)):
         return 130, f"interrupted; {_NOTHING_WRITTEN}"
@@ -67,12 +74,17 @@ def explain(error: BaseException) -> tuple[int, str]:
     if isinstance(error, BrokenPipeError):
         return 0, ""  # the reader closed the pipe
     if isinstance(error, typer.TyperException):
-        return error.exit_code, _usage(error)
+        return error.exit_code, _usage(error, arguments)
     code = error.exit_code if isinstance(error, DstftError) else 1
     return code, in_words(error, retry="run again with -v and report it")
 
 
-def _usage(error: typer.TyperException) -> str:
+def _usage(error: typer.TyperException, arguments: Sequence[str]) -> str:
+    for before, text in pairwise(("", *arguments)):
+        if text.startswith("-") and os.path.isfile(text):
+            return f"'{shortened(text)}' looks like an option: write './{shortened(text)}'"
+        if _UNIT.fullmatch(text) and before[-1:].isdigit():
+            return f"'{shortened(before)} {text}' is two words: write '{shortened(before)}{text}'"
     option = getattr(error, "option_name", "")
     near = getattr(error, "possibilities", None)
     text = one_line(error.format_message()).rstrip(".")
@@ -195,26 +207,93 @@ def print_outcome(warnings: Iterable[str], summary: Iterable[str]) -> None:
         say(printable(line))
 
 
+class Activity:
+    """What runs now and since when, called as `records.Progress`: shown by rich, told in a line."""
+
+    def __init__(self, name: str = "", clock: Callable[[], float] = time.monotonic) -> None:
+        self.live = False  # on a terminal
+        self._name, self._clock, self._began = name, clock, clock()
+        self._running: dict[str, float] = {}
+        # stage, its passes, what is done of the last one (total 0: unknown), its start, last news
+        self._state = ("starting", 1, 0, 0, self._began, self._began)
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        before, passes, done_before, _, since, last = self._state
+        if stage != before:
+            passes, since = 1, last  # the first part of a stage is reported when it is done
+        elif done <= done_before:
+            passes, since = passes + 1, last
+        self._state = (stage, passes, done, total, since, self._clock())
+
+    def run(self, names: Iterable[str]) -> None:
+        """These run now, side by side."""
+        now, before = self._clock(), self._running
+        self._running = {name: before.get(name, now) for name in names}
+
+    def _rows(self) -> list[tuple[str, str]]:
+        """Times and what runs: the stage, with the time left if that can be known, and the names."""
+        stage, passes, done, total, since, last = self._state
+        now, running = self._clock(), list(self._running.items())
+        text = f"{self._name}: {stage}" if self._name else stage
+        text += f", pass {passes}" if passes > 1 else ""
+        if done < total:
+            text += f", {done} of {total}" if total < 1000 else f", {100 * done // total} %"
+            left = (last - since) * total / done - (now - since) if done else 0.0
+            text += f", about {_clock(left)} left" if left > 0 else ""
+        elif total:
+            text += " done"
+        rows = [(_clock(now - self._began), text)]
+        rows += [(_clock(now - began), name) for name, began in running[:_MOST_NAMES]]
+        more = len(running) - _MOST_NAMES
+        return rows + [("", f"and {more} more")] * (more > 0)
+
+    def log(self, wait: Callable[[float], bool]) -> None:
+        """Prints a line from time to time until `wait` returns True."""
+        while not wait(_EVERY):
+            print_error("; ".join(" ".join(row).strip() for row in self._rows()))
+
+    def __rich__(self) -> Any:
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        grid, (_, _, done, total, *_) = Table.grid(padding=(0, 2, 0, 0)), self._state
+        bar = ProgressBar(total if 0 < done < total else None, done, width=20)
+        for number, (seconds, text) in enumerate(self._rows()):
+            grid.add_row(seconds, "" if number else bar, Text(printable(text)))
+        return grid
+
+
+def _clock(seconds: float) -> str:
+    return str(timedelta(seconds=int(seconds)))
+
+
 @contextmanager
-def progress_bar(quiet: bool) -> Iterator[Progress | None]:
-    """A function (stage, done, total) that draws one bar per stage; None without a terminal."""
-    if quiet or sys.stderr is None or not sys.stderr.isatty():
+def progress_bar(quiet: bool, name: str = "") -> Iterator[Activity | None]:
+    """Shows what runs: live on a terminal, elsewhere in a line every 30 s; None if quiet."""
+    if quiet or sys.stderr is None:
         yield None
         return
-    from rich.console import Console
-    from rich.progress import Progress as Bars
-    from rich.progress import TaskID
+    activity = Activity(name)
+    with ExitStack() as stack:
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.live import Live
 
-    tasks: dict[str, TaskID] = {}
-    # rich must not redirect standard output: it may carry data
-    with Bars(console=Console(stderr=True), transient=True, redirect_stdout=False) as bars:
-
-        def show(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = bars.add_task(stage, total=None)
-            bars.update(tasks[stage], completed=done, total=total or None)
-
-        yield show
+            file: Any = sys.stderr
+            with suppress(OSError):  # a copy: decoders are silenced by closing descriptor 2
+                copy = os.dup(sys.stderr.fileno())
+                file = stack.enter_context(open(copy, "w", errors="backslashreplace"))
+            terminal = Console(file=file)
+            activity.live = not terminal.is_dumb_terminal
+            if activity.live:  # rich must not redirect standard output: it may carry data
+                live = Live(activity, console=terminal, transient=True, redirect_stdout=False)
+                stack.enter_context(live)
+        if not activity.live:
+            stop = threading.Event()
+            stack.callback(stop.set)
+            threading.Thread(target=activity.log, args=(stop.wait,), daemon=True).start()
+        yield activity
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -67,6 +67,8 @@ def run_experiments(
             findings, seconds = {}, {}
             for one in chosen:
                 began = time.perf_counter()
+                if progress is not None:
+                    progress(one, 0, 0)
                 run = partial(RUN[one], folder=data) if data is not None else RUN[one]
                 findings[one] = run(seed, count, progress)
                 seconds[one] = time.perf_counter() - began

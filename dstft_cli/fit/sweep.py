@@ -201,6 +201,8 @@ def _notes(
 ) -> list[Note]:
     """A note for each best length at an end of the range, unless all lengths are equally good."""
     shortest, longest = float(grids[0].lengths[0]), float(grids[-1].lengths[-1])
+    if shortest > length:
+        return [Note("recording_short", "", shortest, detail=str(length))]
     widest = LARGEST_FFT if len(grids) == 1 else LARGEST_FFT // 2
     most = min(math.floor(length * LONGEST_SHARE), widest)
     shorter = grids[0].bounds.low_option

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
-from dstft_cli.errors import InputError, UsageError, printable, system_reason
+from dstft_cli.errors import InputError, UsageError, printable, shortened, system_reason
 from dstft_cli.records import Progress
 from dstft_cli.report.entry import (
     RECORD,
@@ -33,6 +33,9 @@ _AT_ONCE = 64  # rows in memory
 _THREADS = 8  # at most; reading a PNG takes most of the time and releases the interpreter lock
 _KINDS = 8  # of warnings that are counted above the table
 _LITTLE = 1e-3  # gains of a smaller share of the reference are none
+# settings that must be equal for values of a criterion, or gains in it, to compare
+_OF_GAINS = ("scope", "order", "power", "criterion_fmin", "criterion_fmax")
+_OF_VALUES = (*_OF_GAINS, "normalization", "n_fft")
 _GAP = "\u00a0"  # non-breaking space between a number and its unit
 _NUMBER = re.compile(r"\d[\d.]*(e[+-]?\d+)?")
 
@@ -72,13 +75,14 @@ NONE = Cell("–")
 
 
 class Column(NamedTuple):
-    """A column; `best_first` sorts downwards at the first click."""
+    """A column; `best_first` sorts downwards at the first click, within rows of one `group`."""
 
     label: str
     cell: Callable[[Summary], Cell] = lambda summary: NONE
     detail: str = ""
     numeric: bool = True
     best_first: bool = False
+    group: str = ""
 
 
 def write_report(
@@ -127,7 +131,7 @@ def build_report(
         atomic_file(place, force=force) as file,
         ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as threads,
     ):
-        overview, kinds = _overview(found, counts)
+        overview, kinds = _overview(found, counts, progress)
         environment = page_environment(__package__)
         for piece in environment.get_template("page.html.j2").generate(
             title=title or f"Results in {top.name or top}",
@@ -143,10 +147,14 @@ def build_report(
     return counts
 
 
-def _overview(found: list[tuple[Path, str]], counts: Report) -> tuple[str, list[str]]:
+def _overview(
+    found: list[tuple[Path, str]], counts: Report, progress: Progress | None
+) -> tuple[str, list[str]]:
     """All results in one line, and the kinds of warnings (by first words); counts the broken ones."""
     seconds, lengths, kinds = 0.0, [], Counter[str]()
-    for directory, failure in found:
+    for done, (directory, failure) in enumerate(found):
+        if progress is not None:
+            progress("reading", done, len(found))
         summary, broken = _read(directory, failure)
         counts.broken += summary is None
         texts = [broken] if summary is None else [*[failure] * bool(failure), *summary.warnings]
@@ -160,6 +168,8 @@ def _overview(found: list[tuple[Path, str]], counts: Report) -> tuple[str, list[
     if lengths:
         ends_text = dict.fromkeys(time_text(end) for end in (min(lengths), max(lengths)))
         line += f", windows of {' to '.join(ends_text)}"
+    if counts.broken:
+        line += f", {counts.broken:,} broken or failed"
     most = [f"{count} × {kind}" for kind, count in kinds.most_common(_KINDS)]
     return line, most + [f"{len(kinds) - _KINDS} other kinds"] * (len(kinds) > _KINDS)
 
@@ -192,7 +202,8 @@ def _row(name: str, directory: Path, failure: str, page_folder: Path) -> dict[st
         warnings += summary.warnings
         cells = [column.cell(summary) for column in COLUMNS]
     plain = _picture(directory, "spectrogram")
-    full = _picture(directory, "comparison") or plain
+    view = directory / "view.html"
+    full = view if os.path.isfile(view) else _picture(directory, "comparison") or plain
     image = None
     reason = "no picture" if plain is None else f"no thumbnail of {plain.suffix[1:]}"
     if plain is not None and plain.suffix == ".png":
@@ -206,11 +217,20 @@ def _row(name: str, directory: Path, failure: str, page_folder: Path) -> dict[st
         "image": image,
         "reason": reason,
         "cells": cells,
+        "values_of": "" if summary is None else _alike(summary, _OF_VALUES),
+        "gains_of": "" if summary is None else _alike(summary, _OF_GAINS),
         "broken": broken,
         "broken_as": "Failed" if broken == failure and "failed" in failure else "Broken",
         "warnings": warnings,
         "weight": 10**6 if broken else len(warnings),  # higher than any number of warnings
     }
+
+
+def _alike(summary: Summary, names: tuple[str, ...]) -> str:
+    """Equal for results whose values compare."""
+    given = {**summary.settings, "n_fft": f"{summary.n_fft:.10g}"}
+    found = (f"{name} {given[name]}" for name in names if given.get(name) is not None)
+    return ", ".join(map(shortened, (summary.criterion.name, *found)))
 
 
 def _read(directory: Path, failure: str) -> tuple[Summary | None, str]:
@@ -236,6 +256,13 @@ def _source(summary: Summary) -> Cell:
 
 def _text(value: object) -> Cell:
     return Cell(value, key=value) if isinstance(value, str) else NONE
+
+
+def _criterion(summary: Summary) -> Cell:
+    scope = summary.settings.get("scope")
+    return Cell(
+        summary.criterion.name, scope if isinstance(scope, str) else "", summary.criterion.name
+    )
 
 
 def _number(value: float | None, detail: str = "") -> Cell:
@@ -295,12 +322,19 @@ def _duration(summary: Summary) -> Cell:
 COLUMNS = (
     Column("Input", _source, numeric=False),
     Column("Mode", lambda s: _text(s.settings.get("window_mode")), numeric=False),
-    Column("Criterion", lambda s: _text(s.criterion.name), numeric=False),
-    Column("Start", lambda s: _number(s.criterion.start)),
-    Column("Best fixed", lambda s: _number(s.best_fixed.value, _at(s))),
-    Column("Final", lambda s: _number(s.criterion.final)),
-    Column("Gain over start", lambda s: _gain(s, s.criterion.start), best_first=True),
-    Column("Gain over best fixed", lambda s: _gain(s, s.best_fixed.value), best_first=True),
+    Column("Criterion", _criterion, numeric=False),
+    Column("Start", lambda s: _number(s.criterion.start), group="values"),
+    Column("Best fixed", lambda s: _number(s.best_fixed.value, _at(s)), group="values"),
+    Column("Final", lambda s: _number(s.criterion.final), group="values"),
+    Column(
+        "Gain over start", lambda s: _gain(s, s.criterion.start), best_first=True, group="gains"
+    ),
+    Column(
+        "Gain over best fixed",
+        lambda s: _gain(s, s.best_fixed.value),
+        best_first=True,
+        group="gains",
+    ),
     Column("Window length", lambda s: _lengths(s, s.window_length), "min / median / max"),
     Column("Hop", lambda s: _lengths(s, s.hop_length)),
     Column("n_fft", lambda s: Cell(f"{s.n_fft:.10g}", key=s.n_fft)),

@@ -20,12 +20,15 @@
     const sign = order === "ascending" ? 1 : -1;
     const keyed = rows.map((row, place) => {
       const value = row.cells[column].dataset.sort;
-      return { row, place, key: value !== undefined && numeric ? Number(value) : value };
+      const key = value !== undefined && numeric ? Number(value) : value;
+      return { row, place, key, group: row.dataset[headings[column].dataset.group] ?? "" };
     });
     keyed.sort((a, b) => {
       if (a.key === undefined || b.key === undefined) { // rows without a value stay last
         return (a.key === undefined) - (b.key === undefined) || a.place - b.place;
       }
+      const groups = collator.compare(a.group, b.group); // values of two groups do not compare
+      if (groups) return groups;
       const difference = numeric ? a.key - b.key : collator.compare(a.key, b.key);
       return sign * difference || a.place - b.place;
     });
@@ -36,6 +39,21 @@
       heading.setAttribute("aria-sort", place === column ? order : "none");
     });
     Object.assign(state, { column, order });
+    mark();
+  }
+
+  // A line above each group, if several are shown.
+  function mark() {
+    const name = headings[state.column].dataset.group;
+    let before = null;
+    const first = Array.from(body.rows).filter((row) => {
+      const of = name && !row.hidden && row.cells[state.column].dataset.sort && row.dataset[name];
+      const begins = of && of !== before;
+      before = of || before;
+      return begins;
+    });
+    rows.forEach((row) => delete row.dataset.group);
+    if (first.length > 1) for (const row of first) row.dataset.group = row.dataset[name];
   }
 
   function filter(query) {
@@ -55,6 +73,7 @@
     count.textContent = words.length
       ? `${found.toLocaleString("en")} of ${all} ${noun}` : `${all} ${noun}`;
     state.query = query;
+    mark();
   }
 
   // The way back from a picture leads to the page as it was.

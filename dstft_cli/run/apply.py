@@ -76,7 +76,7 @@ def run_apply(
         device = resolve_device(own.device, own.dtype)
         with (
             cpu_threads(own.threads) as threads,
-            load_recording(source, own, learns=False) as signal,
+            load_recording(source, own, progress, learns=False) as signal,
         ):
             watch.lap("load")
             request = request_of(under, signal.sample_rate, device=device.type, threads=threads)
@@ -188,6 +188,8 @@ def run_reconstruct(
     path = None if output == "-" else Path(output)
     container, subtype = audio_format(path, subtype)
     stored = read_learned(directory)
+    if progress is not None:
+        progress("reconstruct", 0, 0)
     with ExitStack() as stack:
         transform = stack.enter_context(open_stft(stft_in(directory)))
         inverse = _inverse(stored, transform, directory)

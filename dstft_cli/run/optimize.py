@@ -93,7 +93,7 @@ def run_optimize(
         learns = not settings.window_mode == settings.hop_mode == "fixed"
         with (
             cpu_threads(settings.threads) as threads,
-            load_recording(source, settings, learns=learns) as signal,
+            load_recording(source, settings, progress, learns=learns) as signal,
         ):
             watch.lap("load")
             if text := size_note(settings, signal):
@@ -251,7 +251,10 @@ def run_sweep(
         device = resolve_device(settings.device, settings.dtype)  # before a long file is read
         names = CRITERIA if settings.criterion == ALL else (settings.criterion,)
         criteria = [resolve(name, settings.order) for name in names]
-        with cpu_threads(settings.threads) as threads, load_recording(source, settings) as signal:
+        with (
+            cpu_threads(settings.threads) as threads,
+            load_recording(source, settings, progress) as signal,
+        ):
             watch.lap("load")
             own = {"device": device.type, "threads": threads, "criterion": names[0]}
             request = request_of(settings, signal.sample_rate, **own)
@@ -268,6 +271,8 @@ def run_sweep(
             if output.draws:
                 from dstft_cli.plot.sweep import draw_sweep
 
+                if progress is not None:
+                    progress("picture", 0, 0)
                 title = picture_title(signal, settings)
                 picture = draw_sweep(found, title=title, look=settings)
                 output.send("png", picture)

@@ -80,6 +80,8 @@ def write_result(
         output.to_stdout(text.encode("utf-8"), "the emitted call")
     picture = b""
     if pictures is not None and (output.holds_figures or "png" in output.singles):
+        if progress is not None:
+            progress("pictures", 0, 0)
         picture = pictures.spectrogram()
     output.send("png", picture)
     if output.directory is None:
@@ -95,6 +97,8 @@ def write_result(
     if pictures is not None and view is not None:
         from dstft_cli.view.sound import sound_of
 
+        if progress is not None:
+            progress("view", 0, 0)
         sound = sound_of(signal, settings.audio, output.directory)
         output.write(VIEW, view.page(pictures.frequencies_shown, sound))
     if not learned:
@@ -105,6 +109,8 @@ def write_result(
         for frames in zoomed:
             taker = to_pools([frames.pool], signal.peak)
             passes.run(frames.centers, frames.length, frames.n_fft, [taker], "comparison")
+        if progress is not None:
+            progress("pictures", 0, 0)
         output.write(f"comparison.{settings.format}", pictures.comparison(plain, zoomed))
         output.write(f"trajectory.{settings.format}", pictures.trajectory())
     write_trajectory(output.path("trajectory.csv"), result.trajectory)

@@ -6,16 +6,17 @@ import logging
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dstft_cli.audio import Signal, load, probe, recorded_at
+from dstft_cli.audio import ONLY_DC, Signal, load, probe, recorded_at
 from dstft_cli.audio.blocks import percent
 from dstft_cli.errors import InputError, SkippedError, band_text, counted, printable
-from dstft_cli.records import Note
+from dstft_cli.records import Note, Progress
 from dstft_cli.results.record import StoredInput
 from dstft_cli.results.store import zarr_library
 from dstft_cli.settings import OPTIONS, Settings, SweepSettings
@@ -61,8 +62,12 @@ def check_pictures(settings: Settings, sample_rate: float | None) -> None:
 
 
 @contextmanager
-def load_recording(source: str, settings: Settings, *, learns: bool = True) -> Iterator[Signal]:
+def load_recording(
+    source: str, settings: Settings, progress: Progress | None = None, *, learns: bool = True
+) -> Iterator[Signal]:
     s = settings
+    if progress is not None:
+        progress("load", 0, 0)
     with load(
         source,
         channel=s.channel,
@@ -71,15 +76,19 @@ def load_recording(source: str, settings: Settings, *, learns: bool = True) -> I
         duration=s.duration,
         highpass=s.highpass,
         allow_silence=not isinstance(s, SweepSettings),
+        progress=progress,
     ) as signal:
+        what = "every sample is zero"
+        if signal.flat and signal.peak > 0 and (learns or s.highpass is not None):
+            what = ONLY_DC
+            nothing = np.broadcast_to(np.float32(0), signal.samples.shape)
+            warnings = (*signal.warnings, f"{what}, which is taken off")
+            signal = replace(signal, samples=nothing, peak=0.0, dc_share=0.0, warnings=warnings)
         if signal.peak == 0 and s.on_silence == "skip":
-            raise SkippedError(
-                f"{printable(source)}: every sample is zero: skipped, nothing is written"
-            )
+            raise SkippedError(f"{printable(source)}: {what}: skipped, nothing is written")
         if signal.peak == 0 and learns and s.on_silence == "fail":
             raise InputError(
-                f"{printable(source)}: every sample is zero: silence has no best window: use "
-                "`on_silence` write or skip"
+                f"{printable(source)}: {what}: it has no best window: use `on_silence` write or skip"
             )
         check_pictures(settings, signal.sample_rate)
         if settings.draws:
@@ -97,6 +106,8 @@ def load_recording(source: str, settings: Settings, *, learns: bool = True) -> I
             f"loaded {signal.seconds:.3f} s from {signal.offset:g} s on, {signal.length} samples at "
             f"{signal.sample_rate} Hz{resampled}, {of}, peak {signal.peak:.3g}{filtered}"
         )
+        if progress is not None:
+            progress("analysis", 0, 0)
         yield signal
 
 

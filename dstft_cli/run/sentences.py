@@ -116,7 +116,9 @@ def _best_is_longest(note: Note) -> str:
         return found + "raise {names} to look further, to {limit} at most"
     if note.limit is None:
         return found + "a longer one is not possible"
-    return found + ("a longer window would be above a quarter of the recording")
+    if (note.value or 0.0) > note.limit:
+        return found + "a quarter of the recording is {limit}, and no longer window tells more"
+    return found + "a longer window would be above a quarter of the recording"
 
 
 _SENTENCES: dict[str, str | Callable[[Note], str]] = {

@@ -283,7 +283,7 @@ class Settings:
     on_silence: Annotated[
         Literal["fail", "skip", "write"],
         _output(
-            "For a recording of zeros: fail, write nothing (skip), or write its spectrogram at the start "
+            "For silence, or DC alone: fail, write nothing (skip), or write its spectrogram at the start "
             "parameters. Where nothing is learned, fail writes too.",
             "WHAT",
         ),

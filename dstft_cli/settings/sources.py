@@ -5,6 +5,9 @@ An error names the place, in one line.
 
 from __future__ import annotations
 
+import errno
+import os
+import stat
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -295,12 +298,21 @@ def _parse_scalar(text: str, where: str) -> str | None:
     return None if node is None else scalar(node, where)
 
 
+def read_bytes(path: Path | str, most: int) -> bytes:
+    """The first bytes of a file; OSError for a pipe without a writer, on which `open` would wait."""
+    with open(path, "rb", opener=lambda p, flags: os.open(p, flags | os.O_NONBLOCK)) as file:
+        os.set_blocking(file.fileno(), True)
+        data = file.read(most)
+        if not data and stat.S_ISFIFO(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.ENXIO, "a pipe without a writer")
+        return data
+
+
 def _read_text(path: Path, option: str, largest: int) -> str:
     named = option if option.isupper() else f"`{option}`"
     yaml_file = f"give {named} a YAML file"
     try:
-        with path.open("rb") as file:
-            data = file.read(largest * _MEBIBYTE + 1)
+        data = read_bytes(path, largest * _MEBIBYTE + 1)
         if len(data) <= largest * _MEBIBYTE:
             return data.decode("utf-8-sig")
         problem = f"is above {largest} MiB, too large for settings: {yaml_file}"

@@ -148,6 +148,29 @@ def test_a_word_where_there_is_no_worker(run, monkeypatch):
     assert set(lines) == {"no Dask worker has joined"}
 
 
+def test_what_runs_now_is_told_and_what_waits_is_not(run, monkeypatch):
+    class One(Scripted):
+        def submit(self, fn, /, *args):
+            if fn is check_settings:
+                return super().submit(fn, *args)
+            self.tasks.append(args[0])
+            futures.append(Future())
+            return futures[-1]
+
+    def told(names):
+        """Ends the job that runs, and starts the next."""
+        seen.append(list(names))
+        if futures and futures[0].running():
+            futures.pop(0).set_result(Ending(None, "key", 0.5, FOUND))
+        if futures:
+            futures[0].set_running_or_notify_cancel()
+
+    monkeypatch.setattr(batch_run, "_LOOK_AGAIN", 0.0)
+    seen, futures, workers = [], [], One()
+    run(workers, watch=Watch(running=told))
+    assert seen[1:] == [[], ["a"], ["b"], ["c"]]
+
+
 def test_leftovers_of_jobs_that_are_run_or_kept_are_removed(run, tmp_path):
     for name in (".a.01234567.partial", ".b.89abcdef.partial", ".other.01234567.partial"):
         (tmp_path / "out" / name).mkdir(parents=True)

@@ -11,7 +11,7 @@ import pytest
 import typer
 
 from dstft_cli.cli import console, main
-from dstft_cli.cli.console import explain, progress_bar
+from dstft_cli.cli.console import Activity, explain, progress_bar
 from dstft_cli.errors import InputError, OutputError, UsageError
 
 from .conftest import ENGINE, Terminal
@@ -83,19 +83,79 @@ def test_verbose_shows_the_log(calls, capsys, monkeypatch):
     assert "raise --n-fft" not in capsys.readouterr().err
 
 
-def test_progress_bar_only_on_a_terminal(calls, monkeypatch):
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setattr(sys, "stderr", Terminal())
-    assert main(["optimize", "a.wav"]) == 0
+def test_progress_is_drawn_on_a_terminal_alone(calls, monkeypatch, capsys):
+    assert main(["optimize", "a.wav"]) == 0  # a short run
     assert calls[0].progress is not None
+    assert capsys.readouterr().err.startswith("warning: ")
     assert main(["optimize", "a.wav", "-q"]) == 0
     assert calls[1].progress is None
-    with progress_bar(quiet=False) as show:
-        show("search", 0, 0)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with progress_bar(quiet=False, name="[a]\n.wav") as show:
         show("search", 3, 4)
-        show("descent", 1, 200)
+        show.run(["one", "two"])
     text = sys.stderr.text()
-    assert all(part in text for part in ("search", "75%", "descent"))
+    assert all(part in text for part in ("[a]\\n.wav: search, 3 of 4", "one", "two")), text
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with progress_bar(quiet=False):
+        pass
+    assert sys.stderr.text() == ""
+
+
+def test_a_log_tells_what_runs_and_what_can_be_known(capsys):
+    now = 0.0
+    show = Activity("a.wav", lambda: now)
+    news = [
+        None,
+        ("load", 0, 0),
+        ("search", 1, 4),  # it took a minute
+        None,
+        ("search", 1, 4),  # once more
+        ("search", 3, 2000),
+        ("search", 2000, 2000),
+        ["x", "y", *"abcdefg"],
+        ["y"],
+    ]
+
+    def wait(seconds):
+        nonlocal now
+        assert seconds == 30
+        step = news.pop(0) if news else ""
+        now += 30
+        if isinstance(step, list):
+            show.run(step)
+        elif step:
+            show(*step)
+        return step == ""
+
+    show.log(wait)
+    lines = capsys.readouterr().err.splitlines()
+    assert [
+        line.removeprefix(f"0:0{n // 2}:{n % 2 * 3}0 a.wav: ") for n, line in enumerate(lines, 1)
+    ] == [
+        "starting",
+        "load",
+        "search, 1 of 4, about 0:01:30 left",
+        "search, 1 of 4, about 0:01:00 left",
+        "search, pass 2, 1 of 4, about 0:03:00 left",
+        "search, pass 2, 0 %, about 16:38:30 left",
+        "search, pass 2 done",
+        "search, pass 2 done; "
+        + "; ".join(f"0:00:00 {name}" for name in "xyabcdef")
+        + "; and 1 more",
+        "search, pass 2 done; 0:00:30 y",
+    ]
+
+
+def test_slips_of_the_command_line_are_named(calls, refused, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("-dash.wav").touch()
+    assert "./-dash.wav" in refused("optimize", "-dash.wav")
+    for words in ("25 ms", "0.5 s", "1 kHz"):
+        message = refused("optimize", "a.wav", "--win-length", *words.split())
+        assert words.replace(" ", "") in message
+    assert calls == []
 
 
 def test_data_and_terminals(calls, monkeypatch, capsys):

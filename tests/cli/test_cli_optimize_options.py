@@ -18,7 +18,6 @@ def test_summary_on_stdout_and_warnings_on_stderr(calls, dstft):
     assert lines[-1].split() == ["results", "a-dstft"]
     assert calls[0].source == "a.wav"
     assert calls[0].settings == Settings()
-    assert calls[0].progress is None
 
 
 def test_every_option_reaches_the_job(calls, dstft):

@@ -136,6 +136,8 @@ def test_notes_of_an_optimum_on_an_end():
     (note,) = sweep(TONE, RATE).notes
     assert (note.kind, note.parameter, note.limit) == ("best_is_longest", "", 3000)
     assert "a quarter of the recording" in sentence(note)
+    (note,) = sweep(NOISE[:100], 44100.0, scope="local").notes
+    assert (note.kind, note.value, note.detail) == ("recording_short", 128, "100")
 
 
 def test_noise_has_no_best_window(chirp):

@@ -18,7 +18,7 @@ RESULT = {"spectrogram.npy", "parameters.npz", "trajectory.csv", "result.json"}
 APPLIED = RESULT - {"trajectory.csv"}
 PICTURES = {"spectrogram.png", "comparison.png", "trajectory.png"}
 OURS = {"stdout.txt", "stderr.txt", "a.wav", "a.yaml"}
-_LINE = re.compile(r"(dstft|warning): .+|.*\b(done|failed)\b.*")
+_LINE = re.compile(r"(dstft|warning): .+|.*\b(done|failed)\b.*|\d+:\d\d:\d\d .+")
 
 
 def run_files(cases: int, *, seed: int, workers: int, scratch: Path, first: int = 0) -> list[str]:

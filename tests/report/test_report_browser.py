@@ -83,6 +83,25 @@ def test_every_heading_sorts_both_ways_and_missing_values_come_last(page):
     assert page.run(NAMES) == ["a10", "a2", "b", "c", "d"]
 
 
+def test_values_that_do_not_compare_stand_apart(browser, tmp_path):
+    for name, n_fft, final in (("a", 64, 0.3), ("b", 64, 0.1), ("c", 128, 0.2), ("d", 64, None)):
+        make_result(tmp_path / name, a_record(n_fft=n_fft, criterion__final=final))
+    browser.open(write_report(tmp_path).as_uri())
+    groups = (
+        "Array.from(document.querySelectorAll('tr[data-group]'),"
+        " r => r.querySelector('.folder').textContent + ': ' + r.dataset.group)"
+    )
+    click(browser, "Final")
+    assert browser.run(NAMES) == ["b", "a", "c", "d"]
+    assert browser.run(groups) == ["b: entropy, n_fft 64", "c: entropy, n_fft 128"]
+    search(browser, "a entropy")
+    click(browser, "Final")
+    assert browser.run(NAMES) == ["a", "b", "c", "d"]
+    click(browser, "Gain over start")
+    assert browser.run(NAMES) == ["b", "c", "a", "d"]
+    assert browser.run(groups) == []
+
+
 def test_search_takes_every_word_whatever_its_case_and_accents(page):
     assert page.run(COUNT) == "5 results"
     search(page, "ECHO time")

@@ -116,6 +116,40 @@ def test_cells_of_other_results(tmp_path):
         assert (plain(row[label]), row[label].attributes.get("data-sort")) == (text, key), changes
 
 
+def test_only_values_that_compare_are_sorted_together(tmp_path):
+    settings = {"scope": "local", "normalization": "energy"}
+    for name, changes in (
+        ("a", {}),
+        ("b", {"criterion__final": 9.0}),
+        ("c", {"n_fft": 128}),
+        ("d", {"criterion__name": "gini"}),
+        ("e", {"settings": {**settings, "order": 3.0}}),
+    ):
+        make_result(tmp_path / name, a_record(**{"settings": settings, **changes}), pictures=False)
+    make_result(tmp_path / "f", "{")
+    page = page_of(tmp_path)
+    of = {
+        cell.one("button").text: cell.attributes.get("data-group")
+        for cell in page.one("thead").all("th")
+    }
+    assert [of[name] for name in ("Start", "Final", "Gain over start", "Input")] == [
+        "values",
+        "values",
+        "gains",
+        None,
+    ]
+    a, b, c, d, e, broken = (row.attributes for row in page.one("tbody").all("tr"))
+    assert (
+        a["data-values"]
+        == b["data-values"]
+        == "entropy, scope local, normalization energy, n_fft 64"
+    )
+    assert len({row["data-values"] for row in (a, c, d, e)}) == 4
+    assert a["data-gains"] == c["data-gains"]
+    assert len({row["data-gains"] for row in (a, d, e)}) == 3
+    assert "data-values" not in broken
+
+
 def test_nothing_runs_or_loads_but_the_pages_own(tmp_path):
     make_result(tmp_path / "a")
     page = page_of(tmp_path)
@@ -308,16 +342,17 @@ def test_a_summary_stands_above_the_table(tmp_path):
     make_result(tmp_path / "a", a_record(warnings=warnings), pictures=False)
     changes = {"window_length": 0.5, "input__seconds": 3525.0, "input__sample_rate": 1000}
     make_result(tmp_path / "b", a_record(warnings=warnings[1:2], **changes), pictures=False)
+    make_result(tmp_path / "c", "{")
     header = page_of(tmp_path).one("header")
     assert [plain(p) for p in header.all("p")] == [
-        "2 results",
-        "1 h 00 min of sound, windows of 0.5 ms to 8 ms",
+        "3 results",
+        "1 h 00 min of sound, windows of 0.5 ms to 8 ms, 1 broken or failed",
         "Sorting and searching need JavaScript.",
     ]
-    assert [li.text for li in header.all("li")] == ["3 × the length is … samples", "1 × other"]
+    assert [li.text for li in header.all("li")][:2] == ["3 × the length is … samples", "1 × other"]
     many = [f"kind {chr(97 + kind)}" for kind in range(10)]
-    make_result(tmp_path / "c" / "d", a_record(warnings=many), pictures=False)
-    items = page_of(tmp_path / "c").one("header").all("li")
+    make_result(tmp_path / "g" / "d", a_record(warnings=many), pictures=False)
+    items = page_of(tmp_path / "g").one("header").all("li")
     assert [li.text for li in items[-2:]] == ["1 × kind h", "2 other kinds"]
     make_result(tmp_path / "e" / "f", a_record(warnings=[]), pictures=False)
     assert page_of(tmp_path / "e").one("header").all("ul") == []
@@ -329,12 +364,17 @@ def test_links_titles_and_counts_of_a_page_elsewhere(tmp_path):
     output = tmp_path / "pages" / "deep" / "all.html"
     calls = []
     build_report(tmp_path / "link", output=output, progress=lambda *call: calls.append(call))
-    assert calls == [("report", 1, 1)]
+    assert calls == [("reading", 0, 1), ("report", 1, 1)]
     page = read_page(output)
     (row,) = table(page)
     link = row["Result"].all("a")[0]["href"]
     assert link == "../../owls%20%26%20co/a%20b/comparison.png"
     assert followed(output, link) == os.fsencode(folder / "comparison.png")
+    (folder / "view.html").touch()  # the interactive page
+    build_report(tmp_path / "link", output=output, force=True)
+    (row,) = table(read_page(output))
+    link = row["Result"].all("a")[0]["href"]
+    assert followed(output, link) == os.fsencode(folder / "view.html")
     assert page.one("title").text == page.one("h1").text == "Results in owls & co"
     status = next(p for p in page.all("p") if p.attributes.get("role") == "status")
     assert status.text == "1 result"

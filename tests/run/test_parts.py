@@ -26,6 +26,7 @@ def folder(tmp_path_factory):
         x[round(at * RATE)] = 0.9
     soundfile.write(place / "long.wav", x, RATE, subtype="FLOAT")
     soundfile.write(place / "zero.wav", np.zeros(RATE), RATE)
+    soundfile.write(place / "dc.wav", np.full((RATE, 2), (0.25, 0.1)), RATE)
     soundfile.write(place / "short.wav", x[-RATE:], RATE, subtype="FLOAT")
     (place / "stranger.py").write_text(
         "open('imported', 'w').close()\n"
@@ -97,16 +98,20 @@ def test_silence_is_drawn_where_nothing_is_learned(capsys):
             optimize(np.zeros(RATE), RATE, scope=scope)
 
 
-def test_silence_from_which_is_learned(capsys):
-    learn = ["optimize", "zero.wav", "-o", "learned", "--win-length", "300", "--n-fft", "512"]
-    assert main(learn) == 1
+@pytest.mark.parametrize("name", ["zero.wav", "dc.wav"])
+def test_silence_from_which_is_learned(capsys, name):
+    learn = ["optimize", name, "-o", "learned", "--win-length", "300", "--n-fft", "512"]
+    assert main([*learn, "--force"]) == 1
     assert "--on-silence" in capsys.readouterr().err
-    assert main([*learn, "--on-silence", "skip"]) == 0
-    assert not Path("learned").exists()
+    assert main([*learn, "--on-silence", "skip", "--highpass", "20", "-o", "skipped"]) == 0
+    assert not Path("skipped").exists()
+    assert main(["sweep", name]) == 1
+    assert "silence" in capsys.readouterr().err
     for scope in ("local", "plane"):
         assert main([*learn, "--scope", scope, "--on-silence", "write", "-q", "--force"]) == 0
         assert (record("learned")["window_length"], record("learned")["n_fft"]) == (300, 512)
         assert not np.load("learned/spectrogram.npy").any()
+    assert ("DC" in " ".join(record("learned")["warnings"])) == (name == "dc.wav")
     assert {"spectrogram.png", "parameters.npz"} <= {
         path.name for path in Path("learned").iterdir()
     }
