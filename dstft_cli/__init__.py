@@ -22,15 +22,16 @@ from dstft_cli._version import __version__
 if TYPE_CHECKING:
     from dstft_cli.criteria import Criterion
     from dstft_cli.errors import DstftError, InputError, OutputError, UsageError
+    from dstft_cli.layer import DSTFT
     from dstft_cli.records import Result, StopReason, Trajectory
     from dstft_cli.results.load import StoredResult, load
     from dstft_cli.run.optimize import optimize
-    from dstft_cli.stft import DSTFT, istft, stft_derivatives, window
+    from dstft_cli.stft import istft, stft_derivatives, window
 
 _WHERE = {
     name: module
     for module, names in {
-        "stft.layer": "DSTFT",
+        "layer": "DSTFT",
         "stft.functional": "istft stft_derivatives",
         "stft.transform": "window",
         "criteria": "Criterion",

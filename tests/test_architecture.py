@@ -13,6 +13,8 @@ FLOORS: list[set[str]] = [  # from top to bottom; rooms of one floor do not know
     {"cli"},
     {"batch"},
     {"report", "experiments"},
+    {"labels"},
+    {"layer"},
     {"run"},
     {"view"},
     {"results", "plot"},

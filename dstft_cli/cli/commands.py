@@ -88,15 +88,42 @@ def _note(quiet: bool) -> Callable[[str], None]:
     return (lambda text: None) if quiet else console.note
 
 
+# settings that have an effect with --labels
+_LABELS = (
+    *("sr", "highpass", "n_fft", "criterion", "scope", "order", "seed", "threads"),
+    *("output", "json", "figures", "force", "preset"),
+)
+Labels = Annotated[
+    bool,
+    option(
+        "Input",
+        "INPUT is a folder with one of recordings for each class: learn the window with a small network "
+        "that tells them apart, and say whether it matters.",
+        flags=("--labels",),
+    ),
+]
+
+
 def _optimize(
     source: Input,
     typed: Mapping[str, Any],
+    labels: Labels = False,
     config: Config = None,
     set_pairs: SetPairs = None,
     quiet: bool = False,
     verbose: bool = False,
 ) -> None:
-    settings = merge(typed, set_pairs or (), config, note=_note(quiet))
+    only = _LABELS if labels else None
+    settings = merge(typed, set_pairs or (), config, only=only, note=_note(quiet))
+    if labels:
+
+        def compare(**streams: Any) -> JobOutcome:
+            from dstft_cli.labels import run_labels
+
+            return run_labels([source], settings, **streams)
+
+        _run_job(compare, settings, summary.labels_lines, quiet=quiet)
+        return
 
     def job(**streams: Any) -> JobOutcome:
         from dstft_cli.run.optimize import run_optimize

@@ -90,6 +90,22 @@ def sweep_lines(record: Mapping[str, Any], directory: Path | None) -> list[str]:
     return lines
 
 
+def labels_lines(record: Mapping[str, Any], directory: Path | None) -> list[str]:
+    rate, rows = record["input"]["sample_rate"], []
+    for row in record["windows"]:
+        ends = dict.fromkeys(time_text(row[f"win_length_{end}"] / rate) for end in ("min", "max"))
+        low, high = row["accuracy_from"], row["accuracy_to"]
+        gains = (100 * row[f"over_best_fixed{end}"] for end in ("", "_from", "_to"))
+        over = (
+            "" if row["window"] == "best fixed" else "{:+.1f} ({:+.1f} to {:+.1f})".format(*gains)
+        )
+        told = f"{row['accuracy']:.1%}", f"{low:.1%} to {high:.1%}"
+        rows.append([row["window"], " to ".join(ends), *told, over])
+    header = "window", "length", "accuracy", "95 % interval", "points over the best fixed"
+    lines = [*table(header, rows), "", record["verdict"]]
+    return lines if directory is None else [*lines, f"results in {printable(directory)}"]
+
+
 def _row(entry: Mapping[str, Any], rate: float) -> list[str]:
     best, good, usual = entry["best"], entry["good_enough"], entry["usual"]
     return [

@@ -3,33 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor, nn
 
-from dstft_cli.experiments.signals import CLASSES, read_classes, sounds
+from dstft_cli.experiments.signals import CLASSES, sounds
 from dstft_cli.experiments.training import (
     WORDS,
     Bench,
     Cell,
     Compared,
-    Data,
     Findings,
     Spread,
     Table,
-    Task,
     Trainings,
 )
+from dstft_cli.labels.recordings import read_classes
+from dstft_cli.labels.training import GRID, START, Data, classifier
 from dstft_cli.plot.sweep import grid_figure
 from dstft_cli.records import Progress
 
 SAMPLE_RATE = 4000.0  # Hz, of the synthetic sounds
 N_FFT = 256  # of the synthetic sounds, samples
-HOPS, GRID = 8, (1 / 8, 1 / 4, 3 / 8, 1 / 2, 3 / 4, 1.0)  # frames, window lengths, in n_fft
 
 
 @dataclass(frozen=True)
@@ -37,7 +33,7 @@ class Size:
     """Size of the experiment; lengths in n_fft."""
 
     grid: tuple[float, ...] = GRID
-    start: float = 8**-0.5  # of the learned window: the middle of the grid on a logarithmic scale
+    start: float = START  # of the learned window
     repetitions: int = 5  # seeds
     train: int = 60  # synthetic sounds of each class
     held_out: int = 60
@@ -50,24 +46,6 @@ class Size:
 FULL = Size()
 
 
-class Patches(nn.Module):
-    """Scores `[B, C]` of powers `[B, F, T]`: patches of 9 bins by 7 frames, one layer, mean and maximum."""
-
-    def __init__(self, classes: int, n_fft: int, channels: int = 16) -> None:
-        super().__init__()
-        self.bins_apart = max(n_fft // 64, 1)
-        self.inner = nn.Linear(9 * 7, channels)
-        self.outer = nn.Linear(2 * channels, classes)
-
-    def forward(self, power: Tensor) -> Tensor:
-        levels = torch.log(power + 0.1)
-        levels = levels - levels.mean((1, 2), keepdim=True)
-        patches = levels.unfold(1, 9, self.bins_apart).unfold(2, 7, 2).flatten(-2).flatten(1, 2)
-        found = torch.relu(self.inner(patches))
-        scored: Tensor = self.outer(torch.cat([found.mean(1), found.amax(1)], -1))
-        return scored
-
-
 def run(
     seed: int,
     threads: int,
@@ -78,26 +56,17 @@ def run(
     """Trains for every window and seed, on synthetic sounds or recordings in `folder`, by class."""
     seeds = [seed + index for index in range(size.repetitions)]
     source: dict[str, Any] = {"data": "synthetic"}
+    left_out: tuple[str, ...] = ()
     if folder is None:
         n_fft, names, sample_rate = N_FFT, CLASSES, SAMPLE_RATE
         datasets = [data(size, one) for one in seeds]
     else:
-        recordings = read_classes(folder, size.pieces)
+        recordings = read_classes([folder], size.pieces, progress=progress)
         n_fft, names, sample_rate = recordings.n_fft, recordings.classes, recordings.sample_rate
         datasets = [recordings.split(one) for one in seeds]
         source = {"data": str(folder), "recordings": recordings.counts}
-    task = Task(
-        n_fft=n_fft,
-        hop_length=n_fft // HOPS,
-        network=partial(Patches, len(names), n_fft),
-        loss=nn.functional.cross_entropy,
-        score=accuracy,
-        lower_is_better=False,
-        steps=size.steps,
-        batch=size.batch,
-        lr=0.01,
-        length_lr=0.1,
-    )
+        left_out = recordings.warnings
+    task = classifier(len(names), n_fft, size.steps, size.batch)
     grid = [n_fft * share for share in size.grid]
     bench = Bench(task, datasets, seeds, threads, progress)
     compared = bench.compare(grid, n_fft * size.start, "classification")
@@ -108,12 +77,12 @@ def run(
         return of.mean, max(of.mean - of.half_width, 0.0), min(of.mean + of.half_width, 1.0)
 
     columns = ("window", "length", "accuracy", "95 % from", "to", "trainings", "CPU s", "note")
-    figures = compared.figures() | {"frozen": frozen.figures()}
+    figures = compared.figures() | {"frozen": frozen.learned_figures}
     return Findings(
         title="Sounds classified by a network",
         settings=source | settings | asdict(size),
         table=Table(columns, tuple(compared.rows(interval, **{"optimize, frozen": frozen}))),
-        notes=_notes(compared, frozen),
+        notes=(*_notes(compared, frozen), *left_out),
         figures=figures,
         picture=grid_figure(
             {f"{len(names)} classes": figures},
@@ -130,10 +99,6 @@ def data(size: Size, seed: int) -> Data:
     length, noise = size.pieces * N_FFT, size.noise
     learned = sounds(size.train, length, SAMPLE_RATE, noise, generator)
     return Data(*learned, *sounds(size.held_out, length, SAMPLE_RATE, noise, generator))
-
-
-def accuracy(found: Tensor, truth: Tensor) -> float:
-    return float(np.mean((found.argmax(-1) == truth).numpy()))
 
 
 def _text(of: Spread) -> str:

@@ -12,10 +12,11 @@ import torch
 
 from dstft_cli.experiments.signals import SIX_LENGTHS, FloatArray, six_tones
 from dstft_cli.experiments.training import Cell, Findings, Table
+from dstft_cli.layer import DSTFT
 from dstft_cli.plot.sweep import FramesRow, hops_figure
 from dstft_cli.records import Progress
 from dstft_cli.run.optimize import optimize
-from dstft_cli.stft import DSTFT, istft, stft
+from dstft_cli.stft import istft, stft
 
 CHANGES = np.cumsum(SIX_LENGTHS)[:-1]  # first samples of the second to the last tone
 UNIT = 250.0  # samples: entropies count cells as long as this, whatever the hop

@@ -9,14 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
-
 from dstft_cli._version import __version__
 from dstft_cli.errors import UsageError
 from dstft_cli.experiments import classification, hops, tracking, windows
 from dstft_cli.experiments.training import Findings
 from dstft_cli.records import Progress
 from dstft_cli.results import OutputDirectory, disk_errors, write_json
+from dstft_cli.run.optimize import cpu_threads
+from dstft_cli.settings import ALL, EXPERIMENTS
 
 RUN: Mapping[str, Callable[..., Findings]] = {
     "windows": windows.run,
@@ -24,8 +24,6 @@ RUN: Mapping[str, Callable[..., Findings]] = {
     "tracking": tracking.run,
     "classification": classification.run,
 }
-ALL = "all"
-EXPERIMENTS = (*RUN, ALL)
 
 
 class Reproduced(NamedTuple):
@@ -59,32 +57,29 @@ def run_experiments(
     directory = Path(f"{name}-dstft") if output is None else output
     pictures = {one: f"{one}.png" for one in chosen}
     known = {f"{one}.{ending}" for one in EXPERIMENTS for ending in ("json", "png")}
-    before = torch.get_num_threads()
-    count = threads or before
-    torch.set_num_threads(count)
-    try:
-        with OutputDirectory(directory, force=force, known=known) as folder:
-            findings, seconds = {}, {}
-            for one in chosen:
-                began = time.perf_counter()
-                if progress is not None:
-                    progress(one, 0, 0)
-                run = partial(RUN[one], folder=data) if data is not None else RUN[one]
-                findings[one] = run(seed, count, progress)
-                seconds[one] = time.perf_counter() - began
-                place = folder.path(pictures[one])
-                with disk_errors(place.name):
-                    place.write_bytes(findings[one].picture)
-            record = {
-                "version": __version__,
-                "seed": seed,
-                "threads": count,
-                "experiments": {
-                    one: asdict(found) | {"seconds": seconds[one], "picture": pictures[one]}
-                    for one, found in findings.items()
-                },
-            }
-            write_json(folder.path(f"{name}.json"), record)
-    finally:
-        torch.set_num_threads(before)
+    findings, seconds = {}, {}
+    with (
+        OutputDirectory(directory, force=force, known=known) as folder,
+        cpu_threads(threads) as count,
+    ):
+        for one in chosen:
+            began = time.perf_counter()
+            if progress is not None:
+                progress(one, 0, 0)
+            run = partial(RUN[one], folder=data) if data is not None else RUN[one]
+            findings[one] = run(seed, count, progress)
+            seconds[one] = time.perf_counter() - began
+            place = folder.path(pictures[one])
+            with disk_errors(place.name):
+                place.write_bytes(findings[one].picture)
+        record = {
+            "version": __version__,
+            "seed": seed,
+            "threads": count,
+            "experiments": {
+                one: asdict(found) | {"seconds": seconds[one], "picture": pictures[one]}
+                for one, found in findings.items()
+            },
+        }
+        write_json(folder.path(f"{name}.json"), record)
     return Reproduced(findings, directory, seconds, count)

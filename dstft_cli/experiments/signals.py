@@ -1,28 +1,15 @@
-"""The signals of the experiments: made from a seed, or cut from recordings."""
+"""The signals of the experiments, made from a seed."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dstft_cli.audio import load, probe
-from dstft_cli.errors import InputError, printable
-from dstft_cli.experiments.training import Data
-
 FloatArray = NDArray[np.float64]
-
-HIGHEST_RATE = 16_000  # Hz; recordings at a higher one are resampled
-N_FFT_SECONDS = 0.064
-SMALLEST_N_FFT = 16  # samples: the network sees nine bins at a time
-MOST_PIECES = 8  # of one recording
-HELD_OUT = 0.3  # of the recordings of a class
 
 SIX_LENGTHS = (1484, 1153, 635, 361, 1796, 1207)  # samples
 SIX_FREQUENCIES = (50, 228, 65, 171, 30, 144)  # Hz
@@ -115,86 +102,3 @@ def _tone(cycles: Tensor, generator: torch.Generator) -> Tensor:
     """Sines of `cycles` per sample, `[B, N]`, from random phases, float32."""
     start = _uniform(len(cycles), 0.0, 2 * math.pi, generator)
     return torch.sin(2 * math.pi * cycles.double().cumsum(-1) + start).float()
-
-
-class Recordings(NamedTuple):
-    classes: tuple[str, ...]  # names of the folders, sorted
-    sample_rate: float  # Hz
-    n_fft: int  # the power of two nearest to 64 ms, samples
-    pieces: Sequence[Sequence[Tensor]]  # `[P, N]` of each recording of each class
-
-    @property
-    def counts(self) -> Mapping[str, int]:
-        return {name: len(own) for name, own in zip(self.classes, self.pieces, strict=True)}
-
-    def split(self, seed: int) -> Data:
-        """Three of ten recordings of every class held out, at least one; no recording on both sides."""
-        generator = torch.Generator().manual_seed(seed)
-        parts: list[list[Tensor]] = [[], [], [], []]  # signals and classes of the two sides
-        for label, own in enumerate(self.pieces):
-            order = torch.randperm(len(own), generator=generator).tolist()
-            held_out = min(max(round(HELD_OUT * len(own)), 1), len(own) - 1)
-            for rank, index in enumerate(order):
-                side = 2 if rank < held_out else 0
-                parts[side].append(own[index])
-                parts[side + 1].append(torch.full((len(own[index]),), label))
-        return Data(*map(torch.cat, parts))
-
-
-def read_classes(folder: Path, pieces: int) -> Recordings:
-    """Reads every file in every folder below `folder`, except names that begin with a dot.
-
-    Each recording is mixed to one channel, resampled to the lowest rate of all, at most 16 kHz, and cut
-    into up to eight pieces of `pieces` n_fft, evenly spread, of unit power; zeros follow a shorter one.
-    """
-    files = _files(folder)
-    headers = [probe(path) for own in files.values() for path in own]
-    rate = min([HIGHEST_RATE, *(seen.sample_rate for seen in headers if seen is not None)])
-    n_fft = 2 ** round(float(np.log2(N_FFT_SECONDS * rate)))
-    if n_fft < SMALLEST_N_FFT:
-        raise InputError(
-            f"{printable(folder)}: a recording has {rate:g} Hz, too low for the network: "
-            f"at least {SMALLEST_N_FFT / N_FFT_SECONDS / 2**0.5:.0f} Hz are needed"
-        )
-    cut = [[_pieces(path, rate, n_fft, pieces * n_fft) for path in own] for own in files.values()]
-    return Recordings(tuple(files), float(rate), n_fft, cut)
-
-
-def _files(folder: Path) -> dict[str, list[Path]]:
-    def visible(place: Path) -> list[Path]:
-        return sorted(path for path in place.iterdir() if not path.name.startswith("."))
-
-    if not folder.is_dir():
-        raise InputError(f"{printable(folder)}: no such folder: `data` needs one folder per class")
-    classes = [path for path in visible(folder) if path.is_dir()]
-    if len(classes) < 2:
-        raise InputError(
-            f"{printable(folder)} holds {len(classes)} folders: `data` needs at least two "
-            "classes, one folder of recordings each"
-        )
-    files = {}
-    for path in classes:
-        files[printable(path.name)] = own = [file for file in visible(path) if file.is_file()]
-        if len(own) < 2:
-            raise InputError(
-                f"{printable(path)} holds {len(own)} recordings: at least two are needed, "
-                "one to learn from and one held out"
-            )
-    return files
-
-
-def _pieces(path: Path, rate: int, n_fft: int, length: int) -> Tensor:
-    with load(path, sample_rate=rate) as signal:
-        if signal.length < n_fft:
-            raise InputError(
-                f"{printable(path)}: {signal.length} samples at {rate} Hz are too short: "
-                f"at least {n_fft} are needed, remove it"
-            )
-        count = min(max(signal.length // length, 1), MOST_PIECES)
-        starts = np.linspace(0, max(signal.length - length, 0), count).astype(int)
-        cut = np.zeros((count, length), np.float32)
-        for row, start in zip(cut, starts, strict=True):
-            part = signal.samples[:, int(start) : int(start) + length][0]
-            row[: len(part)] = part
-        level = np.sqrt(np.mean(np.square(cut), axis=1, keepdims=True))
-        return torch.from_numpy(cut / np.maximum(level, 1e-6 * signal.peak))

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from dstft_cli.experiments.signals import wandering_tones
-from dstft_cli.experiments.training import Bench, Compared, Data, Findings, Table, Task
+from dstft_cli.experiments.training import Bench, Compared, Findings, Table
+from dstft_cli.labels.training import Data, Task
 from dstft_cli.plot.sweep import grid_figure
 from dstft_cli.records import Progress
 

@@ -1,4 +1,4 @@
-"""The result of an experiment; training of a network with a learned window, or with each of a grid."""
+"""The result of an experiment; trainings with a learned window, or with each of a grid, compared."""
 
 from __future__ import annotations
 
@@ -9,17 +9,14 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from scipy import stats
-from torch import Tensor, nn
 
+from dstft_cli.labels.training import Data, Task, Trained, sparsest, train
 from dstft_cli.records import Progress
-from dstft_cli.run.optimize import optimize
-from dstft_cli.stft import DSTFT, map_in_order
+from dstft_cli.stft import map_in_order
 
 Cell = str | int | float | None
 CONFIDENCE = 0.95
-MOST_SIGNALS = 256  # of those that `optimize` learns a window from; every k-th
 WORDS = {
     "better": "better than the grid's best",
     "equal": "equal to the grid's best, within its deviation",
@@ -84,78 +81,6 @@ def verdict(ours: Spread, best: Spread, *, lower_is_better: bool) -> str:
     return "better" if gain > 0 else "worse"
 
 
-class Data(NamedTuple):
-    """Signals `[B, N]` with targets, for training and held out."""
-
-    signals: Tensor
-    targets: Tensor
-    held_out: Tensor
-    held_out_targets: Tensor
-
-
-@dataclass(frozen=True)
-class Task:
-    """A network, its loss and score, and settings of Adam; lengths in samples."""
-
-    n_fft: int
-    hop_length: int
-    network: Callable[[], nn.Module]  # makes a new one, which takes powers `[B, F, T]`
-    loss: Callable[[Tensor, Tensor], Tensor]  # of outputs and targets
-    score: Callable[[Tensor, Tensor], float]  # likewise; what is reported
-    lower_is_better: bool  # of the score
-    steps: int  # in which the learning rates fall to zero by a cosine
-    batch: int
-    lr: float  # of the network's weights
-    length_lr: float  # of the logarithm of the window length
-
-
-class Trained(NamedTuple):
-    score: float  # on the signals held out
-    win_length: float  # at the end, samples
-    seconds: float  # processor time, without the evaluation
-    lengths: tuple[float, ...]  # window length at the start and after every step, samples
-
-
-def train(task: Task, data: Data, win_length: float, seed: int, *, learned: bool) -> Trained:
-    """Trains on random batches, which like the first weights depend on the seed only, not on the window."""
-    began = time.thread_time()
-    layer = DSTFT(
-        task.n_fft, task.hop_length, win_length, window_mode="constant" if learned else "fixed"
-    )
-    network, generator = task.network(), torch.Generator().manual_seed(seed)
-    with torch.no_grad():  # with a generator of its own, because threads share the global one
-        for weight in network.parameters():
-            bound = max(weight.shape[-1], 1) ** -0.5
-            weight.uniform_(-bound, bound, generator=generator)
-    groups = [{"params": network.parameters(), "lr": task.lr}]
-    if learned:
-        groups.append({"params": layer.parameters(), "lr": task.length_lr})
-    optimizer = torch.optim.Adam(groups)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, task.steps)
-    generator = torch.Generator().manual_seed(seed)
-
-    def power(signals: Tensor) -> Tensor:
-        X: Tensor = layer(signals)
-        return X.abs().square()
-
-    still = None if learned else power(data.signals).detach()
-    lengths = [win_length]
-    with torch.enable_grad():
-        for _ in range(task.steps):
-            batch = torch.randint(0, len(data.signals), (task.batch,), generator=generator)
-            seen = power(data.signals[batch]) if still is None else still[batch]
-            loss = task.loss(network(seen), data.targets[batch])
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            schedule.step()
-            lengths.append(float(layer.window_length.detach()))
-    seconds = time.thread_time() - began
-    with torch.no_grad():
-        score = task.score(network(power(data.held_out)), data.held_out_targets)
-    return Trained(score, lengths[-1], seconds, tuple(lengths))
-
-
 @dataclass(frozen=True)
 class Trainings:
     """The same training with several seeds."""
@@ -177,18 +102,20 @@ class Trainings:
         low, high = min(found), max(found)
         return f"{low:.1f}" if len(found) == 1 else f"{low:.1f}…{high:.1f}"
 
-    def figures(self, *, learned: bool = True) -> dict[str, Any]:
-        """Scores and times in plain types; learned lengths, and the time of finding them before."""
-        mean, deviation, half_width = self.score
-        found: dict[str, Any] = {"scores": [one.score for one in self.runs], "mean": mean}
-        found |= {"deviation": deviation, "confidence_half_width": half_width}
-        found["seconds"] = [one.seconds for one in self.runs]
-        if not learned:
-            return found
-        found["win_lengths"] = [one.win_length for one in self.runs]
-        if self.search_seconds:
-            return found | {"search_seconds": list(self.search_seconds)}
-        return found | {"trajectories": [list(one.lengths) for one in self.runs]}
+    @property
+    def figures(self) -> dict[str, Any]:
+        """Scores and times in plain types."""
+        of, names = self.score, ("mean", "deviation", "confidence_half_width")
+        scores, seconds = ([getattr(one, of) for one in self.runs] for of in ("score", "seconds"))
+        return {"scores": scores, **dict(zip(names, of, strict=True)), "seconds": seconds}
+
+    @property
+    def learned_figures(self) -> dict[str, Any]:
+        """The same with the lengths learned, their way, or the time of finding them before."""
+        lengths = {"win_lengths": [one.win_length for one in self.runs]}
+        way = {"trajectories": [list(one.lengths) for one in self.runs]}
+        before = {"search_seconds": list(self.search_seconds)}
+        return self.figures | lengths | (before if self.search_seconds else way)
 
 
 @dataclass(frozen=True)
@@ -215,8 +142,8 @@ class Compared:
     def figures(self) -> dict[str, Any]:
         fixed = self.fixed.items()
         return {
-            "fixed": [{"win_length": n} | of.figures(learned=False) for n, of in fixed],
-            "joint": self.joint.figures(),
+            "fixed": [{"win_length": n} | of.figures for n, of in fixed],
+            "joint": self.joint.learned_figures,
             "best_fixed_win_length": self.best_length,
             "verdict": self.verdict(self.joint),
             "grid_seconds": self.grid_seconds,
@@ -281,23 +208,10 @@ class Bench:
         task = self.task
 
         def work(index: int) -> tuple[Trained, float]:
-            began = time.thread_time()
-            signals = self.datasets[index].signals
-            with torch.enable_grad():  # which `map_in_order` switches off
-                found = optimize(
-                    signals[:: -(-len(signals) // MOST_SIGNALS)],
-                    sample_rate,
-                    n_fft=task.n_fft,
-                    hop_length=task.hop_length,
-                    win_length_min=shortest,
-                    window_mode="constant",
-                    scope="plane",
-                    overlap=1.0,
-                    threads=1,
-                )
-            seconds, length = time.thread_time() - began, float(found.window_length.item())
-            seed = self.seeds[index]
-            return train(task, self.datasets[index], length, seed, learned=False), seconds
+            began, data, rate = time.thread_time(), self.datasets[index], sample_rate
+            length = sparsest(task, data.signals, rate, shortest, scope="plane", threads=1)
+            seconds = time.thread_time() - began
+            return train(task, data, length, self.seeds[index], learned=False), seconds
 
         done = self._each(work, range(len(self.seeds)), "learned by optimize")
         return Trainings([trained for trained, _ in done], [seconds for _, seconds in done])

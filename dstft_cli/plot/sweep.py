@@ -216,7 +216,8 @@ def _scores(axes: Axes, figures: Mapping[str, Any], spread: str, logarithmic: bo
 
     def plot(at: Sequence[float], entries: Sequence[Mapping[str, Any]], **look: Any) -> None:
         """With error bars; none for a single seed."""
-        bars = [entry[spread] if np.isfinite(entry[spread]) else 0.0 for entry in entries]
+        bars = np.transpose([np.broadcast_to(entry[spread], 2) for entry in entries])
+        bars = np.where(np.isfinite(bars), bars, 0.0)  # below and above
         means = [entry["mean"] for entry in entries]
         axes.errorbar(at, means, yerr=bars, lw=1.2, capsize=3, **look)
 

@@ -26,6 +26,7 @@ from dstft_cli.results.output import Output
 from dstft_cli.results.parameters import StoredParameters, read_parameters, write_parameters
 from dstft_cli.results.place import clear_leftovers, disk_errors
 from dstft_cli.results.record import (
+    LABELS,
     PRODUCTS,
     SWEEP,
     TRANSFORM,
@@ -44,6 +45,7 @@ from dstft_cli.results.record import (
 )
 
 __all__ = [
+    "LABELS",
     "PRODUCTS",
     "SWEEP",
     "TRANSFORM",

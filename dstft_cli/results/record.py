@@ -84,7 +84,10 @@ TRANSFORM = Products(
 SWEEP = Products(
     "sweep", "sweep.json", _figures("sweep") | {"sweep.csv", "sweep.json"}, ("png", "csv")
 )
-PRODUCTS = {products.ending: products for products in (TRANSFORM, SWEEP)}
+LABELS = Products(  # of `dstft optimize --labels`
+    "labels", "labels.json", frozenset({"labels.json", "labels.csv", "labels.png"}), ()
+)
+PRODUCTS = {products.ending: products for products in (TRANSFORM, SWEEP, LABELS)}
 
 
 def result_record(

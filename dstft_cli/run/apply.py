@@ -94,10 +94,11 @@ def run_apply(
                 learned_hop = result.hop_length * stored.sample_rate / result.sample_rate
                 moved = result.sample_rate != stored.sample_rate
                 check_emitted(
+                    own.emit,
                     result.hop_length,
                     result.n_fft,
                     result.length,
-                    own.emit,
+                    result.window,
                     again="run dstft optimize again with",
                     whole_at=stored.sample_rate if moved and learned_hop % 1 == 0 else None,
                 )

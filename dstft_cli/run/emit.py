@@ -2,20 +2,21 @@
 
 The window is a formula of its real-valued length, as in `stft.transform`. Frames lie at whole multiples
 of the hop, from the first sample on, with zeros around the signal. The result equals `stft.npy` up to
-rounding.
+rounding. For Raven it is what to enter into its dialog, with the window in whole samples.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from dstft_cli._version import __version__
 from dstft_cli.audio import Signal
 from dstft_cli.errors import UsageError
-from dstft_cli.records import FloatArray, Result
+from dstft_cli.records import FloatArray, Result, Sweep
 from dstft_cli.settings import Settings
 
 
@@ -25,9 +26,10 @@ class _Dialect:
 
     distance: str  # of n_fft samples from the centre, in window lengths, within [-0.5, 0.5]
     of: str  # before the name of a function
-    bessel: str  # I₀
+    bessel: str  # I₀ of {}
     square: str
     norms: dict[str, str]
+    becomes: str = "="
     end: str = ""
     comment: str = "#"
 
@@ -35,25 +37,33 @@ class _Dialect:
 _NUMPY = _Dialect(
     "np.clip((np.arange({n_fft}) - {half}) / {length!r}, -0.5, 0.5)",
     "np.",
-    "np.i0(",
+    "np.i0({})",
     "v**2",
     {"energy": "np.linalg.norm(w)", "amplitude": "w.sum()"},
 )
 _TORCH = _Dialect(
     "((torch.arange({n_fft}, dtype=torch.float64) - {half}) / {length!r}).clamp(-0.5, 0.5)",
     "torch.",
-    "torch.special.i0(",
+    "torch.special.i0({})",
     "v**2",
     {"energy": "torch.linalg.norm(w)", "amplitude": "w.sum()"},
 )
 _MATLAB = _Dialect(
     "min(max(((0:{last})' - {half}) / {length!r}, -0.5), 0.5)",
     "",
-    "besseli(0, ",
+    "besseli(0, {})",
     "v.^2",
     {"energy": "norm(w)", "amplitude": "sum(w)"},
-    ";",
-    "%",
+    end=";",
+    comment="%",
+)
+_R = _Dialect(
+    "pmin(pmax((0:{last} - {half}) / {length!r}, -0.5), 0.5)",
+    "",
+    "besselI({}, 0)",
+    "v^2",
+    {"energy": "sqrt(sum(w^2))", "amplitude": "sum(w)"},
+    becomes="<-",
 )
 # by library: the language, what is imported, and the call
 _LIBRARIES = {
@@ -75,6 +85,19 @@ _LIBRARIES = {
         "X = torch.stft(x, n_fft={n_fft}, hop_length={hop}, win_length={n_fft}, window=w.to(x), "
         'center=True, pad_mode="constant", return_complex=True)',
     ),
+    "torchaudio": (
+        _TORCH,
+        ("import torch", "import torchaudio", ""),
+        "X = torchaudio.transforms.Spectrogram(n_fft={n_fft}, hop_length={hop}, window_fn=lambda n: "
+        'w.to(x), power=None, center=True, pad_mode="constant")(x)',
+    ),
+    "r": (
+        _R,
+        (),
+        "padded <- c(numeric({half}), x, numeric({n_fft}))\n"
+        "X <- sapply(seq(0, length(x), by = {hop}), function(start) "
+        "fft(w * padded[start + 1:{n_fft}])[1:{bins}])",
+    ),
     "matlab": (
         _MATLAB,
         (),
@@ -84,16 +107,36 @@ _LIBRARIES = {
 }
 
 
+ODD_TOO = ("scipy", "r", "raven")  # do not centre frames of an odd n_fft differently
+_RAVEN = {"hann": "Hann", "blackman": "Blackman"}
+
+
+class Plain(NamedTuple):
+    """A transform with one window; lengths in samples."""
+
+    win_length: float
+    n_fft: int
+    hop_length: float
+    window: str
+    normalization: str
+    sample_rate: float  # Hz
+    samples: int | None = None  # of the signal; None: of any
+
+
 def check_emitted(
+    library: str,
     hop_length: float,
     n_fft: int,
-    samples: int,
-    library: str,
+    samples: int | None,
+    window: str,
     *,
     again: str = "",
     whole_at: float | None = None,
 ) -> None:
-    """Raises UsageError if `library` cannot place the frames of such a transform."""
+    """Raises UsageError if `library` lacks the window or cannot place the frames of such a transform.
+
+    A hop or an n_fft of 0 is not known yet.
+    """
     if hop_length != round(hop_length):
         remedy = f"{again or 'use'} `hop_length` {max(int(hop_length), 1)}"
         if whole_at is not None:
@@ -102,15 +145,25 @@ def check_emitted(
             f"`emit` {library}: hop length {hop_length:g} samples is not a whole number, as "
             f"{library} needs: {remedy}"
         )
-    if n_fft % 2 and library != "scipy":
+    if n_fft % 2 and library not in ODD_TOO:
         raise UsageError(
             f"`emit` {library}: n_fft {n_fft} is odd, and {library} centres odd frames differently: "
             f"use `emit` scipy, or {again or 'use'} an even `n_fft`"
         )
-    if library == "scipy" and samples < n_fft - n_fft // 2:
+    if library == "scipy" and samples is not None and samples < n_fft - n_fft // 2:
         raise UsageError(
             f"`emit` scipy: a signal of {samples} samples is shorter than half of n_fft {n_fft}, "
             f"too short for scipy: use `emit` torch, or {again or 'use'} a lower `n_fft`"
+        )
+    if library == "raven" and window not in _RAVEN:
+        raise UsageError(
+            f"`emit` raven: Raven has no {window} window that ends at zero: "
+            f"{again or 'use'} `window` {' or '.join(_RAVEN)}"
+        )
+    if library == "raven" and n_fft & (n_fft - 1):
+        raise UsageError(
+            f"`emit` raven: n_fft {n_fft} is no power of two, as Raven needs: "
+            f"{again or 'use'} `n_fft` {1 << n_fft.bit_length()}"
         )
 
 
@@ -128,34 +181,83 @@ def check_global(window_length: FloatArray, frame_centers: FloatArray, library: 
 def emitted_call(
     result: Result, library: str, settings: Settings | None = None, signal: Signal | None = None
 ) -> str:
-    """The imports, the window and the call, as lines of Python or MATLAB."""
-    settings = settings or Settings()
+    """The imports, the window and the call, as lines of Python, MATLAB or R; or settings of Raven."""
     check_global(result.window_length, result.frame_centers, library)
-    check_emitted(result.hop_length, result.n_fft, result.length, library)
-    n_fft, hop, length = result.n_fft, round(result.hop_length), float(result.window_length.flat[0])
+    length, hop = float(result.window_length.flat[0]), result.hop_length
+    kind = result.window, result.normalization
+    plain = Plain(length, result.n_fft, hop, *kind, result.sample_rate, result.length)
+    note = "all frames, as spectrogram.npy has with --npy-hop full"
+    return emitted(plain, library, note, settings or Settings(), signal)
+
+
+def emitted_verdict(
+    sweep: Sweep, library: str, settings: Settings, signal: Signal | None = None
+) -> str:
+    """`emitted_call` for the best length of a sweep, of one recording or (None) of several.
+
+    The hop is a quarter of it where none is given.
+    """
+    curve = sweep.curves[0]
+    hop = max(float(curve.best_length // 4), 1.0)
+    if settings.hop_length is not None:
+        hop = settings.hop_length.samples(sweep.sample_rate)
+    lengths, kind = (curve.best_length, sweep.n_fft_of(curve), hop), settings.window
+    samples = None if signal is None else sweep.length
+    plain = Plain(*lengths, kind, settings.normalization, sweep.sample_rate, samples)
+    note = f"the best of a sweep by {curve.name}, where the length matters {curve.matters}"
+    return emitted(plain, library, note, settings, signal)
+
+
+def emitted(
+    plain: Plain, library: str, note: str, settings: Settings, signal: Signal | None = None
+) -> str:
+    """The lines for one transform, with a note in the first comment."""
+    length, n_fft, rate = plain.win_length, plain.n_fft, plain.sample_rate
+    check_emitted(library, plain.hop_length, n_fft, plain.samples, plain.window)
+    hop = round(plain.hop_length)
+    comments = (
+        f"dstft {__version__}: {plain.window} window of {length:.6g} samples "
+        f"({length / rate * 1000:.4g} ms), normalization {plain.normalization}; {note}",
+        _signal(plain, library, settings, signal),
+    )
+    if library == "raven":
+        return _raven(plain, comments[0])
     language, imports, call = _LIBRARIES[library]
     values = {"n_fft": n_fft, "half": n_fft // 2, "last": n_fft - 1, "hop": hop, "length": length}
-    values |= {"overlapping": n_fft - hop, "rate": result.sample_rate}
-    window = [f"v = {language.distance.format(**values)}", f"w = {_shape(result.window, language)}"]
-    if result.normalization in language.norms:
-        window.append(f"w = w / {language.norms[result.normalization]}")
-    comments = (
-        f"dstft {__version__}: {result.window} window of {length:.6g} samples "
-        f"({length / result.sample_rate * 1000:.4g} ms), normalization {result.normalization}; "
-        "all frames, as spectrogram.npy has with --npy-hop full",
-        _signal(result, library, settings, signal),
-    )
-    reading = _reading(result, library, settings, signal)
+    values |= {"overlapping": n_fft - hop, "rate": rate, "bins": n_fft // 2 + 1}
+    window = [f"v = {language.distance.format(**values)}", f"w = {_shape(plain.window, language)}"]
+    if plain.normalization in language.norms:
+        window.append(f"w = w / {language.norms[plain.normalization]}")
+    reading = _reading(plain, library, settings, signal)
     more = ["import soundfile"] if reading.count("soundfile") else []
     lines = [
         *more,
         *imports,
         *(f"{language.comment} {text}" for text in comments),
         *([reading + language.end] if reading else []),
-        *(line + language.end for line in window),
+        *(line.replace("=", language.becomes, 1) + language.end for line in window),
         call.format(**values),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _raven(plain: Plain, comment: str) -> str:
+    """What to enter into Configure Spectrogram of Raven."""
+    size, hop = round(plain.win_length), round(plain.hop_length)
+    if hop > size:
+        raise UsageError(
+            f"`emit` raven: hop {hop} samples is longer than the window, {size} samples, as Raven "
+            "does not allow: use a lower `hop_length`"
+        )
+    return (
+        f"# {comment}\n"
+        f"# Raven Pro, Configure Spectrogram; at {plain.sample_rate:g} Hz\n"
+        f"Window Type: {_RAVEN[plain.window]}\n"
+        f"Window Size: {size} samples\n"
+        f"Overlap: {100 * (1 - hop / size):.4g} %\n"
+        f"Hop Size: {hop} samples\n"
+        f"DFT Size: {plain.n_fft} samples\n"
+    )
 
 
 def _shape(window: str, d: _Dialect) -> str:
@@ -173,20 +275,23 @@ def _shape(window: str, d: _Dialect) -> str:
         g, end, slope = f"{d.of}exp(-18 * {d.square})", math.exp(-4.5), -18 * math.exp(-4.5)
     elif window == "kaiser":  # β = 8.6
         peak = float(np.i0(8.6))
-        g = f"{d.bessel}8.6 * {d.of}sqrt(1 - 4 * {d.square})) / {peak!r}"
+        g = d.bessel.format(f"8.6 * {d.of}sqrt(1 - 4 * {d.square})") + f" / {peak!r}"
         end, slope = 1 / peak, -(8.6**2) / peak
     else:
         raise UsageError(f"`emit` has no window {window}: use hann")
     return f"({g} - {end!r} + {-slope!r} * ({d.square} - 0.25)) / {1 - end + slope / 4!r}"
 
 
-def _signal(result: Result, library: str, settings: Settings, signal: Signal | None) -> str:
-    kind = {"torch": "tensor", "matlab": "column"}.get(library, "array")
+def _signal(plain: Plain, library: str, settings: Settings, signal: Signal | None) -> str:
+    kinds = {"torch": "tensor", "torchaudio": "tensor", "matlab": "column", "r": "vector"}
+    kind = kinds.get(library, "array")
     channels, highpass = settings.channel, settings.highpass
     of = "the mean of the channels" if channels == "mix" else f"channel {channels}"
     if channels == "all":
         kind, of = "columns" if library == "matlab" else kind, "all channels"
-    text = f"x: {kind} of {of} at {result.sample_rate:g} Hz, {result.length} samples"
+        of = "each channel in turn" if library == "r" else of
+    text = f"x: {kind} of {of} at {plain.sample_rate:g} Hz"
+    text += "" if plain.samples is None else f", {plain.samples} samples"
     if signal is not None and signal.offset:
         text += f" from {signal.offset:g} s on"
     if highpass is None:
@@ -197,14 +302,15 @@ def _signal(result: Result, library: str, settings: Settings, signal: Signal | N
     )
 
 
-def _reading(result: Result, library: str, settings: Settings, signal: Signal | None) -> str:
+def _reading(plain: Plain, library: str, settings: Settings, signal: Signal | None) -> str:
     """The line that reads a part of a file as `x`; empty where all is used, or it is changed."""
-    if signal is None or signal.path == "-" or not signal.path.isprintable():
+    if signal is None or signal.path == "-" or not signal.path.isprintable() or library == "r":
         return ""
+    assert plain.samples is not None
     part = signal.offset > 0 or settings.duration is not None
     if not part or settings.sr is not None or settings.highpass is not None:
         return ""
-    rate, count, channel, path = result.sample_rate, result.length, settings.channel, signal.path
+    rate, count, channel, path = plain.sample_rate, plain.samples, settings.channel, signal.path
     start = round(signal.offset * rate)
     if library == "matlab":
         quoted = path.replace("'", "''")
@@ -225,4 +331,4 @@ def _reading(result: Result, library: str, settings: Settings, signal: Signal | 
         return f"x = {samples}" + ("" if mono or channel == "all" else f"[{channel}]")
     samples = f'soundfile.read({path!r}, {count}, {start}, dtype="float32", always_2d=True)[0]'
     samples += {"mix": ".mean(axis=1)", "all": ".T"}.get(str(channel), f"[:, {channel}]")
-    return f"x = torch.from_numpy({samples})" if library == "torch" else f"x = {samples}"
+    return f"x = torch.from_numpy({samples})" if "torch" in library else f"x = {samples}"

@@ -21,7 +21,7 @@ from dstft_cli.audio import Signal, filtered
 from dstft_cli.errors import UsageError, as_flags
 from dstft_cli.records import Progress, Result
 from dstft_cli.results import SWEEP, Output, peak_memory_mb, result_record, sweep_csv, sweep_record
-from dstft_cli.run.emit import check_emitted
+from dstft_cli.run.emit import check_emitted, emitted_verdict
 from dstft_cli.run.recording import (
     check_recording,
     input_record,
@@ -106,8 +106,8 @@ def run_optimize(
                 if hop is None and request.n_fft is not None:
                     shortest = request.win_length_min
                     hop = default_hop_length(request.n_fft, request.overlap, shortest)
-                if hop is not None:
-                    check_emitted(hop, request.n_fft or 0, signal.length, settings.emit)
+                known = hop or 0.0, request.n_fft or 0, signal.length, request.window
+                check_emitted(settings.emit, *known)
             torch.manual_seed(settings.seed)  # for criteria of the user; nothing else is random
             with naming(signal):
                 result = fit(
@@ -257,7 +257,11 @@ def run_sweep(
         ):
             watch.lap("load")
             own = {"device": device.type, "threads": threads, "criterion": names[0]}
+            own["window_mode"] = OPTIONS["window_mode"].default  # with or without `emit`
             request = request_of(settings, signal.sample_rate, **own)
+            if settings.emit != "none":  # as far as known before the sweep
+                known = request.hop_length or 0.0, request.n_fft or 0, None, request.window
+                check_emitted(settings.emit, *known)
             with naming(signal):
                 found = sweep(
                     signal.samples, request, criteria=criteria, peak=signal.peak, progress=progress
@@ -278,6 +282,9 @@ def run_sweep(
                 output.send("png", picture)
                 if output.holds_figures:
                     output.write(f"sweep.{settings.format}", picture)
+            if settings.emit != "none":
+                text = emitted_verdict(found, settings.emit, settings, signal)
+                output.to_stdout(text.encode("utf-8"), "the emitted call")
             curves = sweep_csv(found)
             output.send("csv", curves)
             if output.directory is not None:

@@ -153,8 +153,15 @@ CONTRADICTIONS = (
         "{emit} needs a fixed hop, not {hop_mode}: use `hop_mode` fixed, or drop `emit`",
     ),
     Contradiction(
+        ("emit", "criterion"),
+        lambda s, rate: s.emit != "none" and s.criterion == "all",
+        "{emit} is for one length, not one for each criterion: name one `criterion`",
+    ),
+    Contradiction(
         ("n_fft", "emit"),
-        lambda s, rate: s.emit not in ("none", "scipy") and s.n_fft != "auto" and s.n_fft % 2 == 1,
+        lambda s, rate: (
+            s.emit not in ("none", "scipy", "r", "raven") and s.n_fft != "auto" and s.n_fft % 2 == 1
+        ),
         "{n_fft} is odd, and {emit} centres odd frames differently: use an even n_fft, or `emit` scipy",
     ),
 )

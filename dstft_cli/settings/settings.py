@@ -263,9 +263,11 @@ class Settings:
         False
     )
     emit: Annotated[
-        Literal["none", "librosa", "torch", "scipy", "matlab"],
+        Literal["none", "librosa", "torch", "torchaudio", "scipy", "matlab", "raven", "r"],
         _output(
-            "Print code for the same transform in another library: one length is learned.", "NAME"
+            "Print code for the same transform in another library, or settings for Raven: one length "
+            "is learned.",
+            "NAME",
         ),
     ] = "none"
     save: Annotated[
@@ -515,6 +517,7 @@ _SWEEP: Mapping[str, Mapping[str, str]] = {  # what differs from `dstft optimize
     },
     "output": {"show_default": "STEM-sweep"},
     "json": {"help": "Write sweep.json to standard output."},
+    "emit": {"help": "Print code for the best length in another library, or settings for Raven."},
 }
 _SWEEP_TOO = (
     *("window", "normalization", "power", "criterion", "scope", "order", "criterion_fmin", "csv"),

@@ -1,4 +1,4 @@
-"""Windows, the transform and its derivatives, its inverse, and the layer."""
+"""Windows, the transform and its derivatives, its inverse, and the local criterion as a loss."""
 
 from dstft_cli.stft.autograd import differentiable_stft
 from dstft_cli.stft.bank import CellOperator, MatrixBank, few_lengths
@@ -11,13 +11,12 @@ from dstft_cli.stft.functional import (
     stft,
     stft_derivatives,
 )
-from dstft_cli.stft.layer import DSTFT, local_criterion
 from dstft_cli.stft.least_squares import LeastSquaresInverse
+from dstft_cli.stft.local_criterion import local_criterion
 from dstft_cli.stft.overlap_add import Inverse
 from dstft_cli.stft.transform import Transform, window
 
 __all__ = [
-    "DSTFT",
     "CellOperator",
     "Frames",
     "Inverse",

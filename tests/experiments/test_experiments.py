@@ -8,12 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 import torch
 
 from dstft_cli.experiments import classification, hops, tracking, windows
 from dstft_cli.experiments.hops import CASES, Placed
-from dstft_cli.experiments.signals import CLASSES, read_classes, swinging_tone, wandering_tones
+from dstft_cli.experiments.signals import CLASSES, swinging_tone, wandering_tones
 from dstft_cli.experiments.training import Spread, shown, spread, verdict
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -155,25 +154,6 @@ def test_wandering_tones_have_their_frequency_and_their_noise():
     )
     ratio = clean.square().mean() / (noisy - clean).square().mean()
     assert 10 * math.log10(ratio) == pytest.approx(3.0, abs=0.2)
-
-
-def test_recordings_become_pieces_of_unit_power_on_one_side_each(tmp_path):
-    rng = np.random.default_rng(0)
-    for name, rate in (("high", 8000), ("low", 16000)):
-        (tmp_path / name).mkdir()
-        for index in range(5):
-            samples = 0.1 * rng.standard_normal(round(1.7 * rate))
-            soundfile.write(tmp_path / name / f"{index}.wav", samples, rate)
-    (tmp_path / ".hidden").mkdir()
-    data = read_classes(tmp_path, 8)
-    assert (data.classes, data.sample_rate, data.n_fft) == (("high", "low"), 8000, 512)
-    assert data.counts == {"high": 5, "low": 5}
-    parts = data.split(3)
-    assert (len(parts.signals), len(parts.held_out)) == (2 * 3 * 3, 2 * 2 * 3)
-    torch.testing.assert_close(parts.signals.square().mean(-1), torch.ones(18))
-    known = {tuple(row[:8].tolist()) for row in parts.signals}
-    assert not known & {tuple(row[:8].tolist()) for row in parts.held_out}
-    assert parts.targets.tolist() == [0] * 9 + [1] * 9
 
 
 def test_verdicts_and_intervals():

@@ -3,8 +3,12 @@
 import importlib.util
 import json
 import re
+import shutil
+import subprocess
+import sys
 from itertools import product
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,7 +22,7 @@ from dstft_cli.run.emit import emitted_call
 from dstft_cli.stft import stft
 
 RATE = 8000
-PYTHON = ("scipy", "torch", "librosa")
+PYTHON = ("scipy", "torch", "librosa", "torchaudio")
 WINDOWS = ("hann", "blackman", "nuttall", "gaussian", "kaiser")
 SMALL = ["--n-fft", "128", "--window-mode", "fixed", "--win-length", "61.3"]
 
@@ -49,9 +53,28 @@ def emit(capsys):
     return run
 
 
+class Spectrogram:
+    """What torchaudio's documentation says of `transforms.Spectrogram`, as far as it is used here."""
+
+    def __init__(self, *, n_fft, hop_length, window_fn, power, center, pad_mode):
+        assert power is None, "the complex transform"
+        self.lengths, self.window = (n_fft, hop_length, n_fft), window_fn(n_fft)
+        self.options = {"center": center, "pad_mode": pad_mode, "return_complex": True}
+
+    def __call__(self, x):
+        return torch.stft(x, *self.lengths, self.window, **self.options)
+
+
+@pytest.fixture(autouse=True)
+def torchaudio(monkeypatch):
+    if importlib.util.find_spec("torchaudio") is None:
+        stand_in = SimpleNamespace(transforms=SimpleNamespace(Spectrogram=Spectrogram))
+        monkeypatch.setitem(sys.modules, "torchaudio", stand_in)
+
+
 def computed(text, library, x):
     """`X` after running the text as it is printed, with `x [N]` or `[C, N]` given."""
-    scope = {"x": torch.from_numpy(x) if library == "torch" else x}
+    scope = {"x": torch.from_numpy(x) if "torch" in library else x}
     exec(text, scope)
     return np.asarray(scope["X"])
 
@@ -76,16 +99,20 @@ def test_every_window_and_normalization(recording):
         result = optimize(x, RATE, **asked, **kind)
         centers, lengths = map(torch.from_numpy, (result.frame_centers, result.window_length))
         X = stft(torch.from_numpy(x), centers, lengths, 256, **kind).numpy()
-        for library in ("scipy", "torch"):
+        for library in ("scipy", "torch", "torchaudio"):
             Y = computed(emitted_call(result, library), library, x)
             np.testing.assert_allclose(Y, X, atol=1e-9 * np.abs(X).max())
-        formulas = [
-            re.findall(r"^w = (.*v.*?);?$", emitted_call(result, library), re.MULTILINE)[0]
-            for library in ("scipy", "matlab")
-        ]
-        for old, new in (("np.i0(", "besseli(0, "), ("np.", ""), ("v**2", "v.^2")):
-            formulas[0] = formulas[0].replace(old, new)
-        assert formulas[0] == formulas[1]
+        numpy, matlab, r = (
+            re.findall(r"^w (?:=|<-) (.*v.*?);?$", emitted_call(result, library), re.MULTILINE)[0]
+            for library in ("scipy", "matlab", "r")
+        )
+        bessel = r"np\.i0\((.*?v\*\*2\))\)"
+        for found, call, square in (
+            (matlab, r"besseli(0, \1)", "v.^2"),
+            (r, r"besselI(\1, 0)", "v^2"),
+        ):
+            expected = re.sub(bessel, call, numpy).replace("np.", "").replace("v**2", square)
+            assert found == expected
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of librosa's imports
@@ -125,6 +152,65 @@ def test_matlab_by_its_shape(recording, emit):
     ]
 
 
+def test_r_by_its_shape(recording, emit):
+    text = emit("r", *SMALL, "--n-fft", "101", "--hop-length", "29")
+    assert text.splitlines()[2:] == [
+        "v <- pmin(pmax((0:100 - 50) / 61.3, -0.5), 0.5)",
+        "w <- 0.5 + 0.5 * cos(2 * pi * v)",
+        "w <- w / sqrt(sum(w^2))",
+        "padded <- c(numeric(50), x, numeric(101))",
+        "X <- sapply(seq(0, length(x), by = 29), function(start) "
+        "fft(w * padded[start + 1:101])[1:51])",
+    ]
+
+
+@pytest.mark.skipif(shutil.which("Rscript") is None, reason="R is not installed: code not run")
+def test_r_runs(recording, emit):
+    x = recording.mean(1)
+    for options in ([], ["--n-fft", "101", "--hop-length", "29"], ["--window", "kaiser"]):
+        text = emit("r", *SMALL, *options)
+        np.savetxt("x.txt", x, "%.9g")
+        shown = "write.table(cbind(c(Re(X)), c(Im(X))), row.names = FALSE, col.names = FALSE)"
+        Path("x.R").write_text(f'x <- scan("x.txt", quiet = TRUE)\n{text}{shown}\n')
+        done = subprocess.run(["Rscript", "x.R"], capture_output=True, text=True, check=True)
+        parts = np.array(done.stdout.split(), float).reshape(-1, 2) @ [1, 1j]
+        written = np.load("out/stft.npy")
+        X = parts.reshape(written.shape[::-1]).T
+        np.testing.assert_allclose(X, written, atol=2e-6 * np.abs(written).max())
+
+
+def test_raven_is_told_what_to_enter(recording, emit):
+    text = emit("raven", *SMALL, "--hop-length", "16")
+    fields = dict(line.split(": ") for line in text.splitlines() if line[0] != "#")
+    assert fields == {
+        "Window Type": "Hann",
+        "Window Size": "61 samples",
+        "Overlap": "73.77 %",
+        "Hop Size": "16 samples",
+        "DFT Size": "128 samples",
+    }
+    assert emit("raven", *SMALL, "--window", "blackman").count("Window Type: Blackman") == 1
+
+
+def test_the_verdict_of_a_sweep(recording, capsys):
+    sweep = ["sweep", "a.wav", "-q", "--no-figures", "--force", "-o", "swept"]
+    for options, hop in (([], None), (["--hop-length", "24"], 24)):
+        assert main([*sweep, "--emit", "scipy", *options]) == 0
+        text = capsys.readouterr().out
+        best = json.loads(Path("swept/sweep.json").read_text())["criteria"][0]["best"]
+        assert f"/ {best['win_length']!r}, -0.5, 0.5)" in text
+        assert f"mfft={best['n_fft']}," in text
+        hop = hop or int(best["win_length"] // 4)
+        X = computed(text, "scipy", recording.mean(1))
+        assert X.shape == (best["n_fft"] // 2 + 1, 1 + 4003 // hop)
+    assert main(sweep) == 0
+    plain = json.loads(Path("swept/sweep.json").read_text())
+    assert main([*sweep, "--emit", "r"]) == 0
+    assert json.loads(Path("swept/sweep.json").read_text())["criteria"] == plain["criteria"]
+    for options in (["scipy", "--criterion", "all"], ["raven", "--window", "kaiser"]):
+        assert main([*sweep, "--emit", *options]) == 2
+
+
 def test_what_no_call_can_tell_is_refused(recording, emit):
     for library, options, needed in (
         ("torch", ["--window-mode", "time"], "--window-mode"),
@@ -135,6 +221,10 @@ def test_what_no_call_can_tell_is_refused(recording, emit):
         ("torch", ["--n-fft", "101", "--hop-length", "29", "--window-mode", "fixed"], "n-fft"),
         ("scipy", ["--n-fft", "256", "--duration", "0.012"], "--n-fft"),
         ("octave", [], "octave"),
+        ("raven", [*SMALL, "--window", "gaussian"], "--window hann or blackman"),
+        ("raven", [*SMALL, "--n-fft", "100", "--hop-length", "5"], "--n-fft 128"),
+        ("raven", [*SMALL, "--hop-length", "62"], "--hop-length"),
+        ("r", ["--hop-length", "1.3ms"], "--hop-length 10"),
     ):
         line = emit(library, *options, code=2)
         assert needed in line

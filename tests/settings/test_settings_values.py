@@ -167,7 +167,7 @@ def test_choices_are_those_of_the_core():
         ("criterion", _BY_NAME),
         ("dtype", DTYPES),
         ("scope", SCOPES),
-        ("emit", ("none", *_LIBRARIES)),
+        ("emit", ("none", "raven", *_LIBRARIES)),
     ):
         assert set(OPTIONS[name].choices) == set(words), name
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 from fit.cases import HOP_MODES, WINDOW_MODES, each
+from stft.reference import noise as double_noise
 
 from dstft_cli import DSTFT, UsageError
 from dstft_cli.stft import stft
-from stft.reference import noise as double_noise
 
 N = 410
 PAGE = (Path(__file__).parents[2] / "docs" / "layer.md").read_text(encoding="utf-8")

@@ -1,24 +1,27 @@
-"""The transform as a layer of a neural network, and the local criterion of it as a loss."""
+"""The transform as a layer of a neural network."""
 
 from __future__ import annotations
 
 import math
+from os import PathLike
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dstft_cli.criteria import Criterion, resolve
-from dstft_cli.criteria.local import LEAKAGE, TINY, Tiling, check_local, tile_score, tile_weights
 from dstft_cli.errors import UsageError
-from dstft_cli.records import HOP_MODES, NORMALIZATIONS, SHORTEST_WINDOW, WINDOW_MODES, WINDOWS
-from dstft_cli.stft.autograd import differentiable_stft
+from dstft_cli.layer.frozen import FrozenSTFT
+from dstft_cli.layer.result import options_of
+from dstft_cli.records import (
+    HOP_MODES,
+    NORMALIZATIONS,
+    SHORTEST_WINDOW,
+    WINDOW_MODES,
+    WINDOWS,
+    Result,
+)
+from dstft_cli.stft import Transform, differentiable_stft
 from dstft_cli.stft.frames import center_dtype
-
-_REACH = 3.0  # σ of a tile over time on either side
-_TILES = 64  # in time, at once
-_FLOOR = 1e-12  # of the mean power, added to every cell: silence has the sums of noise
 
 
 class DSTFT(nn.Module):
@@ -34,6 +37,8 @@ class DSTFT(nn.Module):
     Args:
         n_fft: FFT size K, samples, >= 2.
         hop_length: H, samples, > 0, real; None: n_fft // 4. Frames stand at `t_i = i·H`, at the start.
+        frame_centers: of the start instead, samples, increasing, within `[0, signal_length]`, `[T]`;
+            H is then the shortest distance of two.
         win_length: of the start, samples: one for all, or a tensor that broadcasts to the shape of
             the window mode; None: n_fft.
         window_mode: which lengths are learned: `constant`, one, `[1, 1]`; `time`, one per frame,
@@ -71,6 +76,9 @@ class DSTFT(nn.Module):
 
     length_start: Tensor
     hop_start: Tensor
+    center_floor: Tensor | None
+    center_part: Tensor | None
+    kind: Tensor
 
     def __init__(
         self,
@@ -86,6 +94,7 @@ class DSTFT(nn.Module):
         hop_length_min: float | None = None,
         hop_length_max: float | None = None,
         center_reach: float = 0.4,
+        frame_centers: Tensor | None = None,
         window: str = "hann",
         normalization: str = "energy",
         device: torch.device | str | None = None,
@@ -101,6 +110,9 @@ class DSTFT(nn.Module):
             if value not in allowed:
                 raise UsageError(f"unknown `{name}` {value!r}: use {', '.join(allowed)}")
         hop = float(n_fft // 4 if hop_length is None else hop_length)
+        if frame_centers is not None:
+            frame_centers = torch.as_tensor(frame_centers).detach().to("cpu", torch.float64)
+            hop = _shortest_gap(frame_centers, signal_length, hop_mode)
         _needed(n_fft >= 2, f"`n_fft` {n_fft} samples: at least 2 are needed")
         _needed(hop > 0 and math.isfinite(hop), f"`hop_length` {hop:g} samples is not above 0")
         _needed(
@@ -122,9 +134,59 @@ class DSTFT(nn.Module):
             f"`win_length_min` {self.win_length_min:g} and `win_length_max` {self.win_length_max:g} "
             f"samples: {SHORTEST_WINDOW:g} ≤ min ≤ max ≤ `n_fft` {n_fft} is needed",
         )
-        place = {"device": device, "dtype": dtype or torch.get_default_dtype()}
+        place: Any = {"device": device, "dtype": dtype or torch.get_default_dtype()}
+        self.register_buffer("center_floor", None)
+        self.register_buffer("center_part", None)
+        if frame_centers is not None:  # in two parts, for float32 does not hold the sum
+            floor = frame_centers.floor()
+            self.center_floor = floor.to(device, torch.int64)
+            self.center_part = (frame_centers - floor).to(**place)
+        self.log_hop: nn.Parameter | None = None
+        self.center_shift: nn.Parameter | None = None
         self._start_lengths(n_fft if win_length is None else win_length, place)
         self._start_positions(hop_length_min, hop_length_max, place)
+        kind = n_fft, WINDOWS.index(window), NORMALIZATIONS.index(normalization)
+        self.register_buffer("kind", torch.tensor(kind, device=device))
+
+    @classmethod
+    def from_result(cls, result: Result | str | PathLike[str], **options: Any) -> DSTFT:
+        """The layer that computes the transform of a result, to be learned further.
+
+        A single window on a whole hop fits any signal; lengths per frame and learned centres fit
+        signals of the length of the recording.
+
+        Args:
+            result: of `optimize`, or a directory that `dstft optimize` or `dstft apply` wrote. Its files
+                are read as data: nothing in them is run.
+            **options: of the constructor, which override, such as `window_mode`.
+
+        Raises:
+            InputError: there is no such result, or it is damaged.
+        """
+        return cls(**(options_of(result) | options))
+
+    def freeze(self) -> FrozenSTFT:
+        """A plain module of one `torch.stft` with the window and the hop learned so far.
+
+        Raises:
+            UsageError: it has not a single window, a whole hop and frames a hop apart.
+        """
+        with torch.no_grad():
+            theta, hop = self.window_length.double().cpu(), float(self.hop_length)
+            apart = torch.zeros(1)
+            if self.signal_length is not None and self.log_hop is None:
+                centers = self.frame_centers.cpu()
+                apart = centers - torch.arange(len(centers), dtype=centers.dtype) * hop
+        single = float(theta.min()) == float(theta.max())
+        for right, reason in (
+            (single, f"lengths are {_span(theta)} samples (`window_mode` {self.window_mode})"),
+            (hop == round(hop), f"the hop is {hop:g} samples"),
+            (not apart.any(), f"frames are not one hop apart (`hop_mode` {self.hop_mode})"),
+        ):
+            _needed(right, f"torch.stft has one window and one whole hop; here {reason}")
+        kind = Transform(self.n_fft, self.window, self.normalization)
+        window = kind.windows(None, theta.flatten()[:1])[0]
+        return FrozenSTFT(window.to(self.log_length), self.n_fft, round(hop))
 
     @property
     def bins(self) -> int:
@@ -163,6 +225,8 @@ class DSTFT(nn.Module):
         if self.log_hop is not None:
             return index * self.hop_length.to(kind)
         start = index * self.hop_length_start
+        if self.center_floor is not None and self.center_part is not None:
+            start = self.center_floor.to(kind) + self.center_part.to(kind)
         if self.center_shift is None:
             return start
         reach = self.center_reach
@@ -181,7 +245,11 @@ class DSTFT(nn.Module):
             f"signal of {length} samples has {frames} frames, the layer {wanted} window lengths: "
             f"give signals of `signal_length` {self.signal_length}",
         )
-        moving = self.log_hop is not None or self.center_shift is not None
+        moving = (
+            self.log_hop is not None
+            or self.center_shift is not None
+            or self.center_floor is not None
+        )
         return differentiable_stft(
             signal,
             self.window_length,
@@ -206,12 +274,19 @@ class DSTFT(nn.Module):
     def _frames(self, length: int) -> int:
         """T for a signal of `length` samples."""
         learned = {"constant": "hop", "time": "centres"}.get(self.hop_mode)
-        fixed = self.center_shift is not None or (learned and self.signal_length is not None)
+        given = self.center_floor
+        fixed = (
+            given is not None
+            or self.center_shift is not None
+            or (learned and self.signal_length is not None)
+        )
         _needed(
             not fixed or length == self.signal_length,
-            f"signal of {length} samples: the {learned} were learned for `signal_length` "
+            f"signal of {length} samples: the {learned or 'centres'} were learned for `signal_length` "
             f"{self.signal_length}, give signals of that length",
         )
+        if given is not None:
+            return len(given)
         hop = self.hop_length_start
         if self.log_hop is not None and not fixed:
             hop = float(self.hop_length.detach())
@@ -253,8 +328,6 @@ class DSTFT(nn.Module):
             "samples: 0 < min ≤ hop ≤ max is needed",
         )
         self.register_buffer("hop_start", torch.tensor(hop, **place))
-        self.log_hop: nn.Parameter | None = None
-        self.center_shift: nn.Parameter | None = None
         if self.hop_mode == "constant":
             self.log_hop = nn.Parameter(torch.zeros((), **place))
             if self.signal_length is not None:
@@ -272,7 +345,21 @@ class DSTFT(nn.Module):
                 f"`{option}` {mode!r} has a parameter for every frame: give `signal_length` above 0 "
                 f"samples, not {self.signal_length}"
             )
-        return 1 + int(self.signal_length // self.hop_length_start)
+        return self._frames(self.signal_length)
+
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, *rest: Any, **named: Any
+    ) -> None:
+        """Loads weights of the same transform; others are an error that names both."""
+        # weights of earlier versions do not say their kind
+        kind = state_dict.setdefault(f"{prefix}kind", self.kind)
+        hop = state_dict.get(f"{prefix}hop_start", self.hop_start)
+        theirs, ours = _described(kind, hop), _described(self.kind, self.hop_start)
+        if theirs == ours:
+            super()._load_from_state_dict(state_dict, prefix, *rest, **named)
+        else:
+            errors: list[str] = rest[-1]
+            errors.append(f"weights of a layer of {theirs}, where this one has {ours}")
 
 
 class _Bound(torch.autograd.Function):
@@ -305,106 +392,24 @@ def _needed(right: bool, message: str) -> None:
         raise UsageError(message)
 
 
+def _described(kind: Tensor, hop: Tensor) -> str:
+    """`n_fft`, hop, window and normalization in words."""
+    n_fft, window, normalization = kind.tolist()
+    words = f"{WINDOWS[window]} windows, normalization {NORMALIZATIONS[normalization]}"
+    return f"n_fft {n_fft}, hop {float(hop):g}, {words}"
+
+
+def _shortest_gap(centers: Tensor, length: int | None, hop_mode: str) -> float:
+    gaps = centers.diff() if centers.dim() == 1 else centers[:0]
+    inside = len(gaps) > 0 and float(centers[0]) >= 0 and float(centers[-1]) <= (length or 0)
+    _needed(
+        inside and float(gaps.min()) > 0 and hop_mode != "constant",
+        "`frame_centers` needs two or more, increasing, within `signal_length`, and a `hop_mode` other "
+        "than constant",
+    )
+    return float(gaps.min())
+
+
 def _span(values: Tensor) -> str:
     low, high = float(values.min()), float(values.max())
     return f"{low:.6g}" if low == high else f"{low:.6g}…{high:.6g}"
-
-
-def local_criterion(
-    X: Tensor,
-    frequencies: Tensor | Any,
-    frame_centers: Tensor | Any,
-    sample_rate: float,
-    criterion: str | Criterion | Any = "entropy",
-    *,
-    order: float | None = None,
-    shortest: float | None = None,
-    longest: float | None = None,
-    power: float = 2.0,
-    reference: Tensor | None = None,
-) -> Tensor:
-    """`J = Σ_τ ω_τ·cost_τ / Σ_τ ω_τ` of a transform, to be lowered: every tile of it counts by itself.
-
-        layer = dstft_cli.DSTFT(n_fft=1024, hop_length=64, win_length=512)
-        X = layer(signal)
-        loss = local_criterion(X, frequencies, layer.centers_of(len(signal)), sample_rate)
-
-    Tiles and score are those of a fit with `scope` local. Gradients reach X, and so the lengths,
-    and the frame centres, by which frames weigh their share of time. Weights ω are held.
-
-    Args:
-        X: complex, `[F, T]` or `[C, F, T]`, windows of unit energy; channels are added.
-        frequencies: of the bins, Hz, evenly spaced from 0, `[F]`.
-        frame_centers: samples, `[T]`.
-        sample_rate: Hz.
-        criterion: made of sums: a name, `module:object`, or an object (not `gini`).
-        order: of `renyi` and `lp`.
-        shortest, longest: window lengths to which bands and tiles belong, samples; None: 1/64 of the
-            FFT size, at least 16, and the FFT size.
-        power: the criterion sees `|X| ** power`.
-        reference: transforms of the same signal with other windows, `[R, F, T]` or `[R, C, F, T]`: energy
-            above the median of theirs is charged as leakage. None: it is not charged.
-
-    Returns:
-        J, nats for the built-in criteria.
-
-    Raises:
-        UsageError: the criterion is unknown, or not made of sums.
-    """
-    found = resolve(criterion, order)
-    check_local(found)
-    bins = np.asarray(torch.as_tensor(frequencies).detach().cpu(), np.float64)
-    n_fft = 2 * (len(bins) - 1)
-    high = float(longest or n_fft)
-    tiling = Tiling(sample_rate, np.array([min(shortest or max(n_fft / 64, 16.0), high), high]))
-    areas = torch.from_numpy(tiling.bin_weights(n_fft)).to(X.device, X.real.dtype)
-    centers = torch.as_tensor(frame_centers, dtype=X.real.dtype, device=X.device)
-    squared = _squared(X)
-    level = squared.detach().mean().clamp_min(TINY)
-    cells = squared / level + _FLOOR if found.scale_invariant else squared
-    a = cells if power == 2 else cells.pow(power / 2)
-    moments = torch.stack([m.sum(0).T @ areas for m in (cells, *found.moments(a))])  # [1+J, T, B]
-    maps = _over_time(moments, centers, tiling)
-    energy, sums = maps[0], maps[1:].movedim(0, -1)
-    cost = tile_score(tiling, found, sums)
-    held = energy.detach()
-    if reference is not None:
-        plain = _squared(reference.detach().reshape(-1, *X.shape[-2:]))
-        plain = plain.reshape(len(reference), -1, *X.shape[-2:]).sum(1) / level
-        others = _over_time(plain.mT @ areas, centers.detach(), tiling)
-        held = others.median(0).values
-        cost = cost + LEAKAGE * (energy.clamp_min(TINY) / held.clamp_min(TINY)).log().clamp_min(0)
-    shares = torch.from_numpy(tiling.shares).to(held)[:, None]
-    mean = held / shares
-    weight = tile_weights(mean, float(mean.sqrt().mean()) ** 2 or 1.0)
-    return (weight * cost).sum() / weight.sum().clamp_min(TINY)
-
-
-def _squared(X: Tensor) -> Tensor:
-    squared = X.real.square() + X.imag.square()
-    return squared if squared.dim() == 3 else squared[None]
-
-
-def _over_time(rows: Tensor, centers: Tensor, tiling: Tiling) -> Tensor:
-    """Gaussian means over time of the tiles, `[..., T, B]` → `[..., B, U]`.
-
-    Each frame weighs its share of time. Tiles lie between the first frame and the last.
-    """
-    T = len(centers)
-    gaps = centers.diff()
-    gaps = torch.cat([gaps[:1], gaps, gaps[-1:]]) if T > 1 else centers.new_ones(2)
-    shares = (gaps[:-1] + gaps[1:]) / 2
-    at = centers.detach()
-    first, last = float(at[0]), float(at[-1])
-    spacing = max(float(tiling.step), float(gaps.detach().mean()))
-    times = first + spacing * np.arange(int((last - first) / spacing) + 1)
-    sigma = max(tiling.sigma, float(gaps.detach().mean()) / 2)  # frames too far apart for a tile
-    parts = []
-    for start in range(0, len(times), _TILES):
-        tiles = torch.as_tensor(times[start : start + _TILES]).to(centers)
-        left = int(torch.searchsorted(at, tiles[:1] - _REACH * sigma - spacing))
-        right = int(torch.searchsorted(at, tiles[-1:] + _REACH * sigma + spacing, right=True))
-        here = slice(max(left - 1, 0), min(right + 1, T))
-        kernel = torch.exp(-0.5 * ((tiles[:, None] - centers[here]) / sigma) ** 2) * shares[here]
-        parts.append((kernel / kernel.sum(1, keepdim=True)) @ rows[..., here, :])
-    return torch.cat(parts, -2).mT

@@ -1,0 +1,56 @@
+"""The layer of a result: what the constructor takes."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from dstft_cli.records import SHORTEST_WINDOW, FloatArray, Result
+
+if TYPE_CHECKING:
+    from dstft_cli.results import StoredParameters
+
+MODES = ("constant", "time"), ("frequency", "time-frequency")  # by several bins, several frames
+
+
+def options_of(result: Result | str | PathLike[str]) -> dict[str, Any]:
+    """The options of the layer that computes the transform of a result, or of a directory of one."""
+    samples, lengths, found = _transform(result)
+    centers, count = found.frame_centers, len(found.frame_centers)
+    hop = float(centers[-1] - centers[0]) / (count - 1) if count > 1 else samples + 1.0
+    per_bin, per_frame = (size > 1 for size in lengths.shape)
+    uniform = np.allclose(centers, np.arange(count) * hop, rtol=0, atol=1e-6)
+    frames: dict[str, Any] = {"frame_centers": torch.tensor(centers), "signal_length": samples}
+    if uniform and count == 1 + int(samples // hop):
+        frames = {"hop_length": hop, "signal_length": samples if per_frame else None}
+    shortest = min(found.n_fft / 32, float(lengths.min()) * (1 - 1e-6))  # as float32 it is another
+    return frames | {
+        "n_fft": found.n_fft,
+        "win_length": torch.tensor(lengths),
+        "win_length_min": max(shortest, SHORTEST_WINDOW),
+        "window_mode": MODES[per_bin][per_frame],
+        "window": found.window,
+        "normalization": found.normalization,
+    }
+
+
+def _transform(
+    result: Result | str | PathLike[str],
+) -> tuple[int, FloatArray, Result | StoredParameters]:
+    """Samples N, window lengths `[1 or F, 1 or T]`, and the record with the rest."""
+    if isinstance(result, Result):
+        return result.length, result.window_length, result
+    from dstft_cli.results import read_result  # a network without a result needs neither
+    from dstft_cli.run.apply import read_learned
+
+    directory = Path(result)
+    stored = read_learned(directory)
+    read_result(directory / "result.json")  # an error where it is that of no run
+    tiles, lengths = stored.length_map, stored.window_length
+    if tiles is not None:
+        lengths = tiles.at(stored.frequencies, stored.frame_centers)
+    return stored.samples, lengths, stored
