@@ -19,7 +19,7 @@ LOUDEST = 240  # grey level of the loudest pixel of the reference; other layers 
 TILE = 1024  # columns
 RATIO = 4  # columns that make one of the next coarser level
 COARSEST = 2 * TILE  # columns from which on there is a coarser level
-QUALITY, METHOD = 90, 2  # of WebP: levels to 1 dB (root mean square), 1 to 1.6 bits a pixel
+QUALITY, METHOD = 88, 2  # of WebP: levels to 1 dB (root mean square), 1 to 1.6 bits a pixel
 
 
 class LevelPool(PixelPool):

@@ -19,7 +19,7 @@ from dstft_cli.view.sound import LONGEST, Sound
 
 ROWS = 640  # of all layers
 # of a layer at most, and in recordings without sound in the page; of the learned one twice as many
-PIXELS, MORE_PIXELS, LEARNED = 5e6, 8e6, 2.0
+PIXELS, MORE_PIXELS, LEARNED = 4e6, 8e6, 2.0
 MOST_LENGTHS = {1: 16000, ROWS: 4000}  # times, of a curve and of a map; WebP allows 16383 pixels
 COLOURS = ("magma", "viridis", "cividis", "gray")
 TOP = {"energy": 10.0, "amplitude": 0.0, "none": 20.0}  # dB per factor of ten in n_fft
