@@ -375,3 +375,39 @@ class Sweep:
         """FFT size for the best window of a curve: that of all lengths where they share one."""
         first = int(self.n_ffts[0])
         return first if (self.n_ffts == first).all() else curve.n_fft
+
+
+@dataclass(frozen=True)
+class RecordingTable:
+    """What a collection keeps of a recording: costs of its rows, one for all or one per band."""
+
+    sample_rate: float  # Hz
+    samples: int  # per channel
+    heard: float  # seconds, silence left out
+    costs: FloatArray  # of K criteria at M lengths, which add up to J, [K, R, M]
+    shares: FloatArray  # of the rows in J, [K, R]
+
+    @property
+    def seconds(self) -> float:
+        return self.samples / self.sample_rate
+
+
+@dataclass(frozen=True)
+class CollectionSweep:
+    """One verdict for many recordings: criteria against window length, at one sample rate."""
+
+    sweep: Sweep  # its curves are means over recordings
+    best: FloatArray  # best length of each recording, samples at that rate, [K, N]
+    losses: FloatArray  # of each recording with the best length of all, [K, N]
+    quartiles: FloatArray  # of the losses of recordings at each length, [K, 3, M]
+
+    def spread(self, number: int) -> tuple[float, float, float]:
+        """Quartiles of the best lengths under a criterion, samples."""
+        low, middle, high = np.exp(np.percentile(np.log(self.best[number]), [25, 50, 75])).tolist()
+        return low, middle, high
+
+    def outliers(self, number: int) -> list[int]:
+        """Recordings that lose `SOMEWHAT` or more with the best length of all, most first."""
+        losses = self.losses[number]
+        worst = np.argsort(-losses, kind="stable")
+        return [int(r) for r in worst if losses[r] >= SOMEWHAT]

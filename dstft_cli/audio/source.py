@@ -21,7 +21,16 @@ from dstft_cli.errors import InputError, printable
 
 BLOCK_BYTES = 2**20
 STDIN_NAME = "standard input"
+ENDINGS = (  # of sound files in a folder
+    *(".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au"),
+    *(".snd", ".caf", ".w64", ".rf64", ".m4a", ".aac", ".wma", ".mp4", ".webm", ".mkv"),
+)
 WAIT = 3.0  # s, waiting for the writer of a named pipe
+
+
+def is_sound(path: str) -> bool:
+    """Whether the name ends like that of a sound file."""
+    return path.lower().endswith(ENDINGS)
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,14 @@ import itertools
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from dstft_cli.errors import UsageError, shortened
-from dstft_cli.settings import OPTIONS, Settings
+from dstft_cli.settings import OPTIONS, Settings, SweepSettings
 from dstft_cli.settings.option import did_you_mean
-from dstft_cli.settings.rules import IN_FILE, IN_MATRIX, OF_JOB
+from dstft_cli.settings.rules import IN_FILE, IN_MATRIX, OF_JOB, PRESET
 from dstft_cli.settings.sources import (
     Given,
     Item,
@@ -32,12 +32,16 @@ from dstft_cli.settings.sources import (
     settings_of,
 )
 
+AnySettings = TypeVar("AnySettings", bound=Settings)
+
 DEFAULT_OUTPUT = "{stem}-dstft"
 LARGEST_CONFIG = 64  # MiB; enough for a hundred thousand jobs
 MOST_JOBS = 10**6
 MOST_COMBINATIONS = 100_000  # of one matrix
 TOP_KEYS = ("defaults", "output", "output_folder", "jobs")
-JOB_KEYS = ("input", "name", "matrix")
+JOB_KEYS = ("input", "name", "matrix", "shared", "weigh")
+WEIGHTS = ("recordings", "duration")  # of the recordings of a collection
+SHARED_MODES = ("constant", "frequency")  # of windows that recordings can share
 # keys that are not allowed for single jobs, and why
 NOT_PER_JOB = {
     "output": "is allowed at the top only: use {name} in it for each job",
@@ -58,15 +62,42 @@ class Variant:
     settings: Settings
     values: Mapping[str, Any]  # the same as JSON values
     digest: str  # SHA-256 of all settings that change the result
+    weigh: str | None = None  # of the recordings that share one result; None: each has its own
 
     @classmethod
-    def of(cls, given: Mapping[str, Given]) -> Variant:
+    def of(cls, given: Mapping[str, Given], weigh: str | None = None) -> Variant:
         """The variant of these settings; UsageError names the place of a wrong one."""
         settings = settings_of(given)
+        if weigh is not None:
+            settings = check_collection(settings)
         values = settings.as_dict()
         decide = {n: v for n, v in values.items() if n not in NOT_PER_JOB and n != "threads"}
+        decide |= {} if weigh is None else {"weigh": weigh}
         text = json.dumps(decide, sort_keys=True)
-        return cls(settings, values, hashlib.sha256(text.encode()).hexdigest())
+        return cls(settings, values, hashlib.sha256(text.encode()).hexdigest(), weigh)
+
+
+def check_collection(settings: AnySettings) -> AnySettings:
+    """The settings for recordings that share one result; UsageError for what only one recording has."""
+    if settings.scope == "plane":
+        raise UsageError(
+            "`scope` plane lets the loudest recording decide for all: use `scope` local for a collection"
+        )
+    if isinstance(settings, SweepSettings):
+        return settings
+    if settings.ranks.get("window_mode", PRESET) <= PRESET:  # the default is for one recording
+        settings = replace(settings, window_mode="constant")
+    for name, allowed in (("window_mode", SHARED_MODES), ("hop_mode", ("fixed",))):
+        value = getattr(settings, name)
+        if value not in allowed:
+            raise UsageError(
+                f"`{name}` {value} cannot be shared by recordings: use {' or '.join(allowed)}, or "
+                "dstft batch for parameters of each"
+            )
+    for name in ("npy", "png"):
+        if getattr(settings, name) is not None:
+            raise UsageError(f"`{name}` is of one recording: drop it, and use dstft apply on each")
+    return settings
 
 
 @dataclass(frozen=True)
@@ -75,6 +106,7 @@ class Entry:
     patterns: bool  # whether an input may be a pattern
     name: str  # of the jobs; empty: the file name of each input
     variants: Sequence[Variant]  # one per combination of the matrix; every input is run with each
+    shared: bool = False  # whether the inputs are one collection, with one result
 
 
 @dataclass(frozen=True)
@@ -184,12 +216,23 @@ def _entry(
             f"{path}:{job['name'].line}: name '{shortened(name)}' is not a directory name: "
             "write it without '/'"
         )
+    shared = _text(job, "shared", path, "false").lower()
+    weigh = _text(job, "weigh", path, WEIGHTS[0])
+    for key, chosen, known in (("shared", shared, ("true", "false")), ("weigh", weigh, WEIGHTS)):
+        if chosen not in known:
+            where = f"{path}:{job[key].line}"
+            raise UsageError(f"{where}: {key} {shortened(chosen)}: must be {' or '.join(known)}")
     variants = []
     for combination in _matrix(job.get("matrix"), path, overrides):
         given = {**defaults, **own, **combination, **overrides}
-        key = json.dumps({n: (e.value, e.rank) for n, e in given.items()}, sort_keys=True)
+        own_weigh = weigh if shared == "true" else None
+        values = {n: (e.value, e.rank) for n, e in given.items()}
+        key = json.dumps([values, own_weigh], sort_keys=True)
         if key not in seen:
-            seen[key] = Variant.of(given)
+            try:
+                seen[key] = Variant.of(given, own_weigh)
+            except UsageError as error:
+                raise error if own_weigh is None else UsageError(f"{where}: {error}") from None
         variants.append(seen[key])
     inputs, item = [], job["input"]
     nodes = item.node.value if item.node.id == "sequence" else [item.node]
@@ -200,7 +243,7 @@ def _entry(
             inputs.append((text, where))
     if not inputs or len(inputs) < len(nodes):
         raise UsageError(f"{path}:{item.line}: input is empty: write a path, a list or a pattern")
-    return Entry(inputs, True, name, variants)
+    return Entry(inputs, True, name, variants, shared == "true")
 
 
 def _matrix(

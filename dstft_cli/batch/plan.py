@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from dstft_cli.batch.config import FIELDS, MOST_JOBS, BatchConfig, Entry, Variant
-from dstft_cli.errors import UsageError, printable, shortened
+from dstft_cli.errors import InputError, UsageError, printable, shortened
 from dstft_cli.settings.option import did_you_mean
 
 JOURNAL, SUMMARY, REPORT = "batch-journal.jsonl", "summary.csv", "report.html"
@@ -32,6 +32,7 @@ class PlannedJob:
     input: str  # path as written or found, relative to the plan's inputs
     output: str  # directory below the plan's folder, `/` between its names
     variant: int  # index of its settings in the variants of the plan
+    shared: tuple[str, ...] = ()  # paths of the recordings that share this one result
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,9 @@ class Plan:
 
     def source(self, job: PlannedJob) -> str:
         return os.path.join(self.inputs, job.input)
+
+    def sources(self, job: PlannedJob) -> list[str]:
+        return [os.path.join(self.inputs, path) for path in job.shared or (job.input,)]
 
     def place(self, job: PlannedJob) -> Path:
         return self.folder / job.output
@@ -73,6 +77,10 @@ def make_plan(config: BatchConfig) -> Plan:
     below = len(template.fixed) + 1 if template.fixed else 0
     for entry in config.entries:
         files = list(input_files(entry, inputs, skipped))
+        shared = tuple(path for path, _ in files) if entry.shared else ()
+        if shared:  # one job, named after the folder of its first recording
+            folder_of = os.path.dirname(shared[0]) or inputs
+            files = [(os.path.join(folder_of, entry.name or os.path.basename(folder_of)), "")]
         if len(jobs) + len(files) * len(entry.variants) > MOST_JOBS:
             raise UsageError(f"{entry.inputs[0][1]}: more than {MOST_JOBS} jobs: split the batch")
         prepared = []
@@ -81,19 +89,28 @@ def make_plan(config: BatchConfig) -> Plan:
             if number == len(variants):
                 variants.append(variant)
             prepared.append((number, {k: setting_text(v) for k, v in variant.values.items()}))
+        shown = entry.inputs[0][0] if shared else ""
         for path, tree in files:
             head, base = os.path.split(path)
             parent = os.path.basename(head) or os.path.basename(inputs)
-            stem, name = os.path.splitext(base)[0], entry.name or base
+            stem, name = base if shared else os.path.splitext(base)[0], entry.name or base
             fields = {"stem": stem, "name": name, "parent": parent, "folder": tree}
             for number, values in prepared:
                 index = len(jobs) + 1
                 output = template.expand({**values, **fields, "index": index})[below:]
-                jobs.append(PlannedJob(index, name, path, output, number))
+                jobs.append(PlannedJob(index, name, shown or path, output, number, shared))
     plan = Plan(inputs, folder, jobs, variants)
     _refuse_shared_places(plan, template)
     _refuse_other_folders(plan, root, template)
     return plan
+
+
+def find_inputs(texts: Sequence[str], where: str, patterns: bool) -> list[str]:
+    """The recordings that paths name, each once; with `patterns` also folders and patterns of names."""
+    if not texts:
+        raise UsageError(f"{where} names no inputs: write one path a line, or NUL after each")
+    entry = Entry([(text, where) for text in texts], patterns, "", ())
+    return [path for path, _ in input_files(entry, os.getcwd(), None)]
 
 
 def setting_text(value: Any) -> str:
@@ -188,8 +205,16 @@ def input_files(entry: Entry, inputs: str, skipped: Path | None) -> Iterator[tup
     seen = set()
     for text, where in entry.inputs:
         text = os.path.expanduser(text) if entry.patterns else text
-        there = os.path.lexists(os.path.join(inputs, text))
-        if entry.patterns and glob.has_magic(text) and not there:
+        full = os.path.join(inputs, text)
+        there = os.path.lexists(full)
+        if entry.patterns and os.path.isdir(full):
+            from dstft_cli.audio import is_sound  # imports NumPy
+
+            tree = os.path.join(glob.escape(text.rstrip("/") or "/"), "**", "*")
+            found = [(path, own) for path, own in _matches(tree, inputs, skipped) if is_sound(path)]
+            if not found:
+                raise InputError(f"{where}: no sound file in '{shortened(text)}': check the folder")
+        elif entry.patterns and glob.has_magic(text) and not there:
             found = _matches(text, inputs, skipped)
             if not found:
                 raise UsageError(

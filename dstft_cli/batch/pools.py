@@ -9,18 +9,22 @@ import re
 import signal
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import BrokenExecutor, Future
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future
+from concurrent.futures import wait as futures_wait
 from contextlib import contextmanager, suppress
 from functools import partial
 from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from typing import Any
 
-from dstft_cli.errors import UsageError, shortened
+from dstft_cli.errors import DstftError, InputError, OutputError, UsageError, shortened
 
 RETRIES = 2  # of a job that loses its Dask worker
+ATTEMPTS = 2  # of a call that loses its worker
+_LOOK_AGAIN = 2.0  # s; the size of a cluster may change
+_SAY_AGAIN = 30.0  # s between two warnings that no worker is there
 _QUEUED = 2  # calls per worker, so that none is idle
 _LIBRARIES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _FRESH = 2.0  # s; the count of Dask's threads is then renewed
@@ -243,3 +247,75 @@ class ClusterExecutor:
 Workers = (
     LocalExecutor | ClusterExecutor
 )  # a future of `submit` raises `BrokenExecutor` without a worker
+
+
+def start_workers(
+    jobs: int,
+    prepare: Callable[[], None],
+    *,
+    workers: int | None,
+    scheduler: str | None,
+    silent: bool,
+) -> Workers:
+    """Those of a scheduler, or so many processes (None: one per core), no more than there are jobs."""
+    if scheduler is not None:
+        return ClusterExecutor(scheduler)
+    return LocalExecutor(min(jobs, workers or cores()), prepare, silent=silent)
+
+
+def each(
+    workers: Workers,
+    fn: Callable[..., Any],
+    count: int,
+    call: Callable[[int], tuple[Any, ...]],
+    warn: Callable[[str], None] = lambda line: None,
+    note: Callable[[int, str], None] = lambda number, line: None,
+    watch: Callable[[list[int]], None] = lambda numbers: None,
+) -> Iterator[tuple[int, Any]]:
+    """Number and result of `fn(*call(number))` for numbers below `count`, as they end.
+
+    A call that loses its worker is repeated. InputError is yielded in place of a result that was lost;
+    OutputError is raised where no worker can answer any more. `warn` hears now and then that none is there,
+    `watch` the numbers that run now.
+    """
+    waiting, running = deque(range(count)), dict[Future[Any], int]()
+    attempts, said = Counter[int](), -_SAY_AGAIN
+    while waiting or running:
+        while waiting and len(running) < workers.capacity():
+            number = waiting.popleft()
+            attempts[number] += 1
+            running[workers.submit(fn, *call(number))] = number
+        watch([number for future, number in running.items() if future.running()])
+        ended = futures_wait(running, timeout=_LOOK_AGAIN, return_when=FIRST_COMPLETED).done
+        if not ended and workers.gone() is not None:
+            raise _lost(workers, len(running) + len(waiting))
+        line, now = workers.missing(), time.monotonic()
+        if line is None:
+            said = now - _SAY_AGAIN
+        elif now - said >= _SAY_AGAIN:
+            warn(line)
+            said = now
+        for future in sorted(ended, key=Future.cancelled):
+            number = running[future]
+            try:
+                found = future.result()
+            except CancelledError as error:
+                raise _lost(workers, len(running) + len(waiting)) from error
+            except BrokenExecutor as error:
+                if attempts[number] < ATTEMPTS:
+                    note(number, f"{error}: trying again")
+                    waiting.appendleft(running.pop(future))
+                    continue
+                found = InputError(f"{error}, in {ATTEMPTS} attempts")
+            except DstftError as error:
+                found = error
+            except Exception as error:
+                text = " ".join(str(error).split())
+                found = InputError(f"lost with its worker: {type(error).__name__}: {text}")
+            del running[future]
+            yield number, found
+
+
+def _lost(workers: Workers, left: int) -> OutputError:
+    why = workers.gone() or "the cluster has cancelled the jobs"
+    return OutputError(f"{why}, then run the same command again: {left} jobs are left")

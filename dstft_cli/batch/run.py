@@ -6,39 +6,40 @@ import csv
 import io
 import threading
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from concurrent.futures import (
-    FIRST_COMPLETED,
-    BrokenExecutor,
-    CancelledError,
-    Future,
-    ThreadPoolExecutor,
-    wait,
-)
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
 from dstft_cli.batch.journal import Journal
 from dstft_cli.batch.plan import SUMMARY, Plan, PlannedJob
-from dstft_cli.batch.pools import Workers
+from dstft_cli.batch.pools import Workers, each
 from dstft_cli.batch.worker import (
+    ENTRY,
     NOTHING_FOUND,
     Ending,
     Task,
     check_settings,
     content_digest,
+    digest_of_all,
     job_key,
     read_standing,
     run_task,
 )
-from dstft_cli.errors import InputError, OutputError, UsageError, printable
+from dstft_cli.errors import (
+    DstftError,
+    InputError,
+    OutputError,
+    UsageError,
+    as_flags,
+    in_words,
+    printable,
+)
 from dstft_cli.results import atomic_file, clear_leftovers
+from dstft_cli.settings import merge
 
-ATTEMPTS = 2  # of a job that loses its worker
-_LOOK_AGAIN = 2.0  # s; the size of a cluster may change
-_SAY_AGAIN = 30.0  # s between two warnings that no worker is there
 _READERS = 4  # hashing releases the interpreter lock
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _LENGTHS = {"window_length": "median", "window_length_min": "min", "window_length_max": "max"}
@@ -103,7 +104,8 @@ def kept_rows(plan: Plan, journal: Journal, watch: Watch) -> dict[int, dict[str,
             return error
         if standing is None or not standing.whole:
             return None
-        found, line = content(plan.source(job)), lines[job.output]
+        parts, line = [content(source) for source in plan.sources(job)], lines[job.output]
+        found = digest_of_all(parts) if job.shared else parts[0]
         key = found and job_key(found, plan.variants[job.variant].digest)
         if not key == standing.key == line.key:
             return None
@@ -132,97 +134,102 @@ class _Run:
     rows: dict[int, dict[str, Any]]
     watch: Watch
     force: bool
-    attempts: Counter[int] = field(default_factory=Counter)
-    said: float = -_SAY_AGAIN  # time of the last warning about waiting
 
     def all(
         self, todo: Sequence[PlannedJob], start: Callable[[int], Workers], fail_fast: bool
     ) -> None:
-        workers = start(len(todo))
+        workers = start(sum(len(self.plan.sources(job)) for job in todo))
         try:
             values = [dict(self.plan.variants[n].values) for n in sorted({j.variant for j in todo})]
             self.watch.running(["starting the workers"])
-            future = workers.submit(check_settings, values)
-            while not self._ended(workers, [future]):
-                pass
-            try:
-                complaint = future.result()
-            except BrokenExecutor as error:
-                raise OutputError(f"no job can be run: {error}: check the installation") from error
-            except CancelledError as error:
-                raise _gone(workers, len(todo)) from error
+            ((_, complaint),) = each(workers, check_settings, 1, lambda _: (values,))
+            if isinstance(complaint, Exception):
+                raise OutputError(
+                    f"no job can be run: {complaint}: check the installation"
+                ) from complaint
             if complaint is not None:
                 raise UsageError(complaint)
-            self._loop(workers, deque(todo), fail_fast)
+            go_on = self._loop(workers, [job for job in todo if not job.shared], fail_fast)
+            for job in todo:
+                if go_on and job.shared:
+                    go_on = self._keep(job, self._share(workers, job, fail_fast), fail_fast)
         finally:
             workers.abandon()  # idle, except after a stop or an interrupt
             clear_leftovers(map(self.plan.place, todo))
 
-    def _loop(self, workers: Workers, waiting: deque[PlannedJob], fail_fast: bool) -> None:
-        running: dict[Future[Ending], PlannedJob] = {}
-        while waiting or running:
-            while waiting and len(running) < workers.capacity():
-                job = waiting.popleft()
-                self.attempts[job.index] += 1
-                variant = self.plan.variants[job.variant]
-                line = self.journal.entries.get(job.output)
-                task = Task(
-                    source=self.plan.source(job),
-                    place=str(self.plan.place(job)),
-                    settings=dict(variant.values),
-                    digest=variant.digest,
-                    threads=variant.settings.threads or workers.threads,
-                    again=self.force,
-                    ours=line is not None and line.status == "done",
-                )
-                running[workers.submit(run_task, task)] = job
-            self.watch.running([job.output for f, job in running.items() if f.running()])
-            ended = self._ended(workers, running)
-            for future in sorted(ended, key=Future.cancelled):
-                job = running[future]
-                try:
-                    ending = future.result()
-                except CancelledError as error:
-                    raise _gone(workers, len(waiting) + len(running)) from error
-                except BrokenExecutor as error:
-                    if self.attempts[job.index] < ATTEMPTS:
-                        self.watch.note(f"{job.input}: {error}: trying again")
-                        waiting.appendleft(running.pop(future))
-                        continue
-                    ending = Ending(f"{error}, in {ATTEMPTS} attempts")
-                except Exception as error:
-                    text = " ".join(str(error).split())
-                    ending = Ending(f"lost with its worker: {type(error).__name__}: {text}")
-                del running[future]
-                status = "skipped" if ending.skipped else "failed" if ending.error else "done"
-                seconds = round(ending.seconds, 3)
-                row = _row(self.plan, job, status, ending.key, seconds, ending.found, ending.error)
-                self.journal.append(row)
-                self.rows[job.index] = row
-                self.watch.ended(row)
-                if ending.detail:
-                    self.watch.note(ending.detail)
-                if ending.error is not None and fail_fast and not ending.skipped:
-                    return
+    def _loop(self, workers: Workers, jobs: Sequence[PlannedJob], fail_fast: bool) -> bool:
+        """Runs jobs of one recording each; False after a failure that ends the batch."""
 
-    def _ended(self, workers: Workers, futures: Collection[Future[Any]]) -> Iterable[Future[Any]]:
-        """The jobs that ended within some seconds; warns from time to time if none can progress."""
-        ended, waiting = wait(futures, timeout=_LOOK_AGAIN, return_when=FIRST_COMPLETED)
-        if not ended and workers.gone() is not None:
-            raise _gone(workers, len(waiting))
-        line = workers.missing()
-        now = time.monotonic()
-        if line is None:
-            self.said = now - _SAY_AGAIN
-        elif now - self.said >= _SAY_AGAIN:
-            self.watch.warn(line)
-            self.said = now
-        return ended
+        def task(number: int) -> tuple[Task]:
+            job = jobs[number]
+            variant, line = self.plan.variants[job.variant], self.journal.entries.get(job.output)
+            own = Task(
+                source=self.plan.source(job),
+                place=str(self.plan.place(job)),
+                settings=dict(variant.values),
+                digest=variant.digest,
+                threads=variant.settings.threads or workers.threads,
+                again=self.force,
+                ours=line is not None and line.status == "done",
+            )
+            return (own,)
 
+        def note(number: int, text: str) -> None:
+            self.watch.note(f"{jobs[number].input}: {text}")
 
-def _gone(workers: Workers, left: int) -> OutputError:
-    why = workers.gone() or "the cluster has cancelled the jobs"
-    return OutputError(f"{why}, then run the same command again: {left} jobs are left")
+        def running(numbers: list[int]) -> None:
+            self.watch.running([jobs[number].output for number in numbers])
+
+        told = self.watch.warn, note, running
+        for number, ended in each(workers, run_task, len(jobs), task, *told):
+            ending = Ending(str(ended)) if isinstance(ended, Exception) else ended
+            if not self._keep(jobs[number], ending, fail_fast):
+                return False
+        return True
+
+    def _keep(self, job: PlannedJob, ending: Ending, fail_fast: bool) -> bool:
+        """Writes and shows how a job ended; False if that ends the batch."""
+        status = "skipped" if ending.skipped else "failed" if ending.error else "done"
+        seconds = round(ending.seconds, 3)
+        row = _row(self.plan, job, status, ending.key, seconds, ending.found, ending.error)
+        self.journal.append(row)
+        self.rows[job.index] = row
+        self.watch.ended(row)
+        if ending.detail:
+            self.watch.note(ending.detail)
+        return ending.error is None or ending.skipped or not fail_fast
+
+    def _share(self, workers: Workers, job: PlannedJob, fail_fast: bool) -> Ending:
+        """Runs a job whose recordings share one result; their tables are work for all workers."""
+        from dstft_cli.batch.collection import Way, run_shared
+
+        began, place = time.perf_counter(), self.plan.place(job)
+        variant, line = self.plan.variants[job.variant], self.journal.entries.get(job.output)
+        ours, standing = self.force or (line is not None and line.status == "done"), None
+        with suppress(InputError):  # damaged
+            standing = read_standing(place)
+        own = {"output": place, "force": ours or standing is not None}
+        way = Way(
+            lambda count: nullcontext(workers),
+            str(variant.weigh),
+            fail_fast,
+            again=self.force,
+            warn=self.watch.warn,
+        )
+        try:
+            run_shared(
+                self.plan.sources(job),
+                (),
+                merge({**variant.values, **own}),
+                way,
+                extra={ENTRY: {"settings": variant.digest}},
+                ours=ours,
+            )
+            done = read_standing(place)
+        except DstftError as error:
+            return Ending(as_flags(in_words(error)), seconds=time.perf_counter() - began)
+        assert done is not None
+        return Ending(None, done.key, time.perf_counter() - began, done.found)
 
 
 def _row(
@@ -253,18 +260,22 @@ def write_summary(plan: Plan, rows: Mapping[int, Mapping[str, Any]]) -> None:
     """Writes `summary.csv` into the plan's folder, over an earlier one; columns are those of `_cells`."""
     files = sorted({name for row in rows.values() for name in row["files"]})
     table = [_cells(plan, job, rows.get(job.index, {}), files) for job in plan.jobs]
+    with atomic_file(plan.folder / SUMMARY, force=True) as file:
+        file.write(table_csv(table))
+
+
+def table_csv(rows: Sequence[Mapping[str, Any]]) -> bytes:
+    """Rows as CSV under the names of the longest; what a spreadsheet would take for a formula is quoted."""
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, list(table[0]), lineterminator="\n")
+    writer = csv.DictWriter(text, max(map(list, rows), key=len), lineterminator="\n")
     writer.writeheader()
-    for cells in table:
+    for cells in rows:
         risky = (n for n, v in cells.items() if isinstance(v, str) and v.startswith(_FORMULA))
         writer.writerow({**cells, **{name: f"'{cells[name]}" for name in risky}})
     try:
-        data = text.getvalue().encode("utf-8", "surrogateescape")
+        return text.getvalue().encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:  # from a damaged result
-        data = text.getvalue().encode("utf-8", "backslashreplace")
-    with atomic_file(plan.folder / SUMMARY, force=True) as file:
-        file.write(data)
+        return text.getvalue().encode("utf-8", "backslashreplace")
 
 
 def _cells(plan: Plan, job: PlannedJob, row: Mapping[str, Any], files: list[str]) -> dict[str, Any]:

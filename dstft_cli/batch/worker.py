@@ -29,7 +29,7 @@ from dstft_cli.settings import merge
 
 ENTRY = "batch"  # key of result.json: the settings of the batch
 _BLOCK = 1 << 20  # bytes
-_one_at_a_time = threading.Lock()  # torch's threads and matplotlib's are those of the process
+one_at_a_time = threading.Lock()  # torch's threads and matplotlib's are those of the process
 
 
 # what a row holds of a job without a result
@@ -83,6 +83,11 @@ def content_digest(path: str, stop: threading.Event | None = None) -> str | None
     except (OSError, ValueError):
         return None
     return digest.hexdigest()
+
+
+def digest_of_all(digests: Sequence[str | None]) -> str:
+    """SHA-256 of the contents of several recordings, from those of each; None: it could not be read."""
+    return hashlib.sha256(" ".join(map(str, digests)).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -140,7 +145,7 @@ def check_settings(variants: Sequence[Mapping[str, Any]]) -> str | None:
 
 def run_task(task: Task) -> Ending:
     """Runs a job; errors are returned, not raised, so that every executor can send them."""
-    with _one_at_a_time:
+    with one_at_a_time:
         began = time.perf_counter()
         try:
             done = _run(task)

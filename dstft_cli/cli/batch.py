@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from collections import Counter
@@ -25,20 +24,24 @@ from dstft_cli.cli.console import (
     say,
     table,
 )
-from dstft_cli.cli.options import command, some_path, some_text
-from dstft_cli.errors import DstftError, UsageError, counted, printable, shortened, system_reason
+from dstft_cli.cli.inputs import (
+    FromLines,
+    FromNul,
+    Scheduler,
+    WorkerCount,
+    check_workers,
+    read_lists,
+)
+from dstft_cli.cli.options import command, some_path
+from dstft_cli.errors import DstftError, UsageError, counted, printable, shortened
 from dstft_cli.settings import OPTIONS
 from dstft_cli.settings.option import option
-from dstft_cli.settings.sources import read_bytes
 
 if TYPE_CHECKING:
     from dstft_cli.batch import Plan
     from dstft_cli.batch.run import Watch
 
-MOST_WORKERS = 4096
-LARGEST_LIST = 1 << 28  # bytes: a million paths, and some
 _input, _output, _run = (partial(option, panel) for panel in ("Input", "Output", "Run"))
-_listed = partial(_input, metavar="FILE|-", parser=some_text)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,16 +50,8 @@ class BatchOptions:
         Path | None,
         typer.Argument(metavar="CONFIG", parser=some_path, help="YAML file with the jobs."),
     ] = None
-    from_lines: Annotated[
-        str | None,
-        _listed("Inputs from a list, one path a line. -: from standard input.", flags=("--from",)),
-    ] = None
-    from_nul: Annotated[
-        str | None,
-        _listed(
-            "The same with NUL after each path, as find -print0 writes it.", flags=("--from0",)
-        ),
-    ] = None
+    from_lines: FromLines = None
+    from_nul: FromNul = None
     set_pairs: Annotated[
         list[str] | None,
         _input(
@@ -89,32 +84,16 @@ class BatchOptions:
         _output("Write a line of JSON to standard output per finished job.", flags=("--json",)),
     ] = False
     dry_run: Annotated[bool, _run("Print the plan and run nothing.", flags=("--dry-run",))] = False
-    workers: Annotated[
-        int | None,
-        _run(
-            f"Processes, which share the cores. At least 1 and at most {MOST_WORKERS}.",
-            "N",
-            default="number of cores",
-        ),
-    ] = None
-    scheduler: Annotated[
-        str | None,
-        _run("Run on the Dask cluster of this scheduler, such as tcp://host:8786.", "ADDRESS"),
-    ] = None
+    workers: WorkerCount = None
+    scheduler: Scheduler = None
     fail_fast: Annotated[
         bool, _run("Stop at the first job that fails.", flags=("--fail-fast",))
     ] = False
 
 
 def run(options: BatchOptions, quiet: bool = False, verbose: bool = False) -> None:
-    workers, output = options.workers, options.output
-    if workers is not None and options.scheduler is not None:
-        raise UsageError(
-            "`workers` and `scheduler` exclude each other: a cluster has its own workers; drop one"
-        )
-    if workers is not None and not 1 <= workers <= MOST_WORKERS:
-        raise UsageError(f"`workers` {workers}: must be at least 1 and at most {MOST_WORKERS}")
-    if output == "-":
+    check_workers(options.workers, options.scheduler)
+    if options.output == "-":
         raise UsageError(
             "`output` - is not possible, a batch writes directories: use `json` for standard output"
         )
@@ -132,16 +111,14 @@ def run(options: BatchOptions, quiet: bool = False, verbose: bool = False) -> No
     )
     try:
         with watch:
-            from dstft_cli.batch.pools import ClusterExecutor, LocalExecutor, Workers, cores
+            from dstft_cli.batch.pools import Workers, start_workers
             from dstft_cli.batch.run import run_batch
             from dstft_cli.batch.worker import prepare
 
             def start(jobs: int) -> Workers:
-                if options.scheduler is not None:
-                    return ClusterExecutor(options.scheduler)
-                count = min(jobs, workers or cores())
                 figures = any(variant.settings.figures for variant in plan.variants)
-                return LocalExecutor(count, partial(prepare, figures), silent=not verbose)
+                chosen: Any = {"workers": options.workers, "scheduler": options.scheduler}
+                return start_workers(jobs, partial(prepare, figures), silent=not verbose, **chosen)
 
             how: Any = {"force": options.force, "fail_fast": options.fail_fast}
             rows = run_batch(plan, start, watch=watch.watch, **how)
@@ -174,34 +151,9 @@ def _plan(options: BatchOptions) -> Plan:
         raise UsageError(f"{found}: give one of CONFIG, --from FILE and --from0 FILE")
     if options.config is not None:
         return make_plan(read_config(options.config, pairs, options.output, typed))
-    path = options.from_lines or options.from_nul or ""
-    inputs = _read_list(path, b"\n" if options.from_lines else b"\0")
-    where = f"{given[0]} {shortened(path)}"
+    inputs = read_lists(options.from_lines, options.from_nul)
+    where = f"{given[0]} {shortened(options.from_lines or options.from_nul or '')}"
     return make_plan(from_list(inputs, where, pairs, options.output, typed))
-
-
-def _read_list(path: str, end: bytes) -> list[str]:
-    """The paths in a file (`-`: standard input), each followed by `end`."""
-    if path == "-" and sys.stdin is None:
-        raise UsageError("standard input is closed: pipe a list of inputs into it")
-    try:
-        if path == "-":
-            data = sys.stdin.buffer.read(LARGEST_LIST + 1)
-        else:
-            data = read_bytes(path, LARGEST_LIST + 1)
-    except (OSError, ValueError) as error:
-        reason = system_reason(error) if isinstance(error, OSError) else error
-        raise UsageError(f"{shortened(path)}: cannot be read: {reason}: check the path") from None
-    if len(data) > LARGEST_LIST:
-        raise UsageError(
-            f"{shortened(path)}: is above {LARGEST_LIST >> 20} MiB, too large for a list: check the path"
-        )
-    entries = data.split(end)
-    if end == b"\n":
-        entries = [entry.removesuffix(b"\r") for entry in entries]
-        if any(b"\0" in entry for entry in entries):
-            raise UsageError(f"{shortened(path)}: holds NUL characters: use --from0")
-    return [os.fsdecode(entry) for entry in entries if entry]
 
 
 class BatchWatch:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,18 +18,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dstft_cli.cli import console, summary
+from dstft_cli.cli.inputs import Inputs, Several, find_recordings
 from dstft_cli.cli.options import (
     Config,
     Directory,
     Force,
-    Input,
     SetPairs,
     check_choice,
     command,
     some_path,
     some_text,
 )
-from dstft_cli.errors import UsageError, counted, shortened
+from dstft_cli.errors import InputError, UsageError, counted, shortened
 from dstft_cli.settings import (
     EXPERIMENTS,
     OPTIONS,
@@ -82,6 +84,8 @@ def _run_job(
     if not quiet:
         found = [] if carrier else lines(outcome.result_json, outcome.output)
         console.print_outcome(outcome.result_json.get("warnings", []), found)
+    if outcome.result_json.get("collection", {}).get("failed"):
+        raise typer.Exit(1)
 
 
 def _note(quiet: bool) -> Callable[[str], None]:
@@ -104,9 +108,24 @@ Labels = Annotated[
 ]
 
 
+def _named(sources: list[str]) -> str:
+    """What a progress bar calls the recordings."""
+    return sources[0] if len(sources) == 1 else counted(len(sources), "recording")
+
+
+def _note_unused(several: Several, quiet: bool) -> None:
+    for name in several.without_effect():
+        _note(quiet)(f"`{name}` has no effect on one recording")
+
+
 def _optimize(
-    source: Input,
     typed: Mapping[str, Any],
+    several: Several,
+    inputs: Inputs = None,
+    shared: Annotated[
+        bool,
+        option("Input", "Learn one set of parameters for all INPUTs.", flags=("--shared",)),
+    ] = False,
     labels: Labels = False,
     config: Config = None,
     set_pairs: SetPairs = None,
@@ -116,26 +135,44 @@ def _optimize(
     only = _LABELS if labels else None
     settings = merge(typed, set_pairs or (), config, only=only, note=_note(quiet))
     if labels:
+        folders = list(inputs or ())
+        if not folders:
+            raise UsageError(
+                "`labels` needs a folder with one of recordings for each class: name it"
+            )
 
         def compare(**streams: Any) -> JobOutcome:
             from dstft_cli.labels import run_labels
 
-            return run_labels([source], settings, **streams)
+            return run_labels(folders, settings, **streams)
 
-        _run_job(compare, settings, summary.labels_lines, source, quiet=quiet)
+        _run_job(compare, settings, summary.labels_lines, folders[0], quiet=quiet)
         return
+    sources = several.recordings(inputs)
+    if len(sources) > 1 and not shared:
+        raise UsageError(
+            f"optimize learns from one recording, {len(sources)} are given: use `shared` for one set of "
+            "parameters for all, or dstft batch for a set of each"
+        )
 
-    def job(**streams: Any) -> JobOutcome:
+    def job(progress: Any, **streams: Any) -> JobOutcome:
+        if shared:
+            from dstft_cli.batch.collection import run_shared
+
+            way = several.way(verbose=verbose, progress=progress)
+            return run_shared(sources, inputs or (), settings, way, **streams)
+        _note_unused(several, quiet)
         from dstft_cli.run.optimize import run_optimize
 
-        return run_optimize(source, settings, note=_note(quiet), **streams)
+        return run_optimize(sources[0], settings, note=_note(quiet), progress=progress, **streams)
 
-    _run_job(job, settings, summary.result_lines, source, quiet=quiet)
+    _run_job(job, settings, summary.result_lines, _named(sources), quiet=quiet)
 
 
 optimize = command(
     _optimize,
-    help="Learn the best window length for the recording INPUT and write its spectrogram.\n\n"
+    help="Learn the best window length for the recording INPUT and write its spectrogram; with --shared "
+    "one for many recordings.\n\n"
     "L is a length: samples (1024) or a time (23ms). HZ takes units too (1kHz). Options override "
     "--set, --set overrides --config, --config overrides --preset.",
     examples="dstft optimize speech.wav --preset speech\n\n"
@@ -147,8 +184,9 @@ optimize = command(
 
 
 def _sweep(
-    source: Input,
     typed: Mapping[str, Any],
+    several: Several,
+    inputs: Inputs = None,
     config: Config = None,
     set_pairs: SetPairs = None,
     quiet: bool = False,
@@ -157,53 +195,92 @@ def _sweep(
     own: Any = {"kind": SweepSettings, "only": SWEEP_OPTIONS, "note": _note(quiet)}
     settings = merge(typed, set_pairs or (), config, **own)
     assert isinstance(settings, SweepSettings)
+    sources = several.recordings(inputs)
 
-    def job(**streams: Any) -> JobOutcome:
+    def job(progress: Any, **streams: Any) -> JobOutcome:
+        if len(sources) > 1:
+            from dstft_cli.batch.collection import run_collection_sweep
+
+            way = several.way(verbose=verbose, progress=progress)
+            return run_collection_sweep(sources, inputs or (), settings, way, **streams)
+        _note_unused(several, quiet)
         from dstft_cli.run.optimize import run_sweep
 
-        return run_sweep(source, settings, **streams)
+        return run_sweep(sources[0], settings, progress=progress, **streams)
 
-    _run_job(job, settings, summary.sweep_lines, source, quiet=quiet)
+    _run_job(job, settings, summary.sweep_lines, _named(sources), quiet=quiet)
 
 
 sweep = command(
     _sweep,
-    help="Show a criterion against the window length for the recording INPUT: which n_fft to use, and "
-    "whether it matters.\n\n"
+    help="Show a criterion against the window length for the recording INPUT, or one curve for many: "
+    "which n_fft to use, and whether it matters.\n\n"
     "Only the optimum of each curve is learned. Losses are in nats: 0.7 means twice as many "
     "occupied cells as with the best length.",
     examples="dstft sweep speech.wav\n\n"
     "dstft sweep speech.wav --criterion all --csv curves.csv\n\n"
-    "dstft sweep speech.wav --n-fft 2048 --json",
+    "dstft sweep speech.wav --n-fft 2048 --json\n\n"
+    "dstft sweep recordings --workers 8",
     options=SWEEP_OPTIONS,
 )
 
 
 def _apply(
     directory: Directory,
-    source: Input,
+    inputs: Inputs,
     typed: Mapping[str, Any],
     quiet: bool = False,
     verbose: bool = False,
 ) -> None:
     settings = merge(typed, only=_APPLY, note=_note(quiet))
-    if directory.is_file() and Path(source).is_dir():
+    if directory.is_file() and inputs and Path(inputs[0]).is_dir():
         raise UsageError(
-            f"{shortened(directory)} is a file and {shortened(source)} a directory: "
+            f"{shortened(directory)} is a file and {shortened(inputs[0])} a directory: "
             "the order is dstft apply DIR INPUT"
         )
+    sources, failed = find_recordings(inputs or ()), 0
+    for source, own in _places(sources, settings):
 
-    def job(**streams: Any) -> JobOutcome:
-        from dstft_cli.run.apply import run_apply
+        def job(source: str = source, own: Settings = own, **streams: Any) -> JobOutcome:
+            from dstft_cli.run.apply import run_apply
 
-        return run_apply(directory, source, settings, note=_note(quiet), **streams)
+            return run_apply(directory, source, own, note=_note(quiet), **streams)
 
-    _run_job(job, settings, summary.result_lines, source, quiet=quiet)
+        try:
+            _run_job(job, own, summary.result_lines, source, quiet=quiet)
+        except InputError as error:
+            if len(sources) == 1:
+                raise
+            failed += 1
+            console.print_error(f"failed: {error}")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _places(sources: list[str], settings: Settings) -> list[tuple[str, Settings]]:
+    """Each recording with its settings: several have places of their own, named as in a batch."""
+    if len(sources) == 1:
+        return [(sources[0], settings)]
+    from dstft_cli.batch import from_list, make_plan
+
+    for name in ("png", "npy"):
+        if getattr(settings, name) is not None:
+            raise UsageError(f"`{name}` is one file, for {len(sources)} recordings: drop it")
+    place = settings.output or Path()
+    if "{" not in str(place):
+        place /= "{stem}-dstft"
+    template, folder = str(place.relative_to(place.anchor)), Path(place.anchor)
+    plan = make_plan(from_list(sources, "INPUT", (), template, output_folder=folder))
+    return [
+        (job.input, replace(settings, output=Path(os.path.relpath(plan.place(job)))))
+        for job in plan.jobs
+    ]
 
 
 apply = command(
     _apply,
-    help="Write the spectrogram of INPUT with the window learned in DIR.\n\n"
+    help="Write the spectrogram of INPUT with the window learned in DIR; of several, each into a "
+    "directory named as by dstft batch.\n\n"
     "DIR was written by dstft optimize. A single window length fits any "
     "recording; at another sample rate it keeps its duration. Window lengths per frame need a recording "
     "of the same sample rate and duration.",

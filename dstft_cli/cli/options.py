@@ -83,13 +83,6 @@ SetPairs = Annotated[
         flags=("--set",),
     ),
 ]
-Input = Annotated[
-    str,
-    typer.Argument(
-        metavar="INPUT",
-        help="Sound file (WAV, FLAC, OGG, MP3, ...), or -: a WAV on standard input.",
-    ),
-]
 Directory = Annotated[
     Path, typer.Argument(metavar="DIR", parser=some_path, help="Directory written by dstft.")
 ]

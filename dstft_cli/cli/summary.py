@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from dstft_cli.cli.console import table
-from dstft_cli.errors import band_text, printable
+from dstft_cli.errors import band_text, counted, printable
 from dstft_cli.settings.option import number_text, time_text
 
 _HEADER = "criterion", "best length", "n_fft", "value", "at 2048", "as good", "off by 2", "matters"
+_MOST_SHOWN = 5  # recordings that want another length
 _NOTHING = 5e-4  # a loss below this is shown as "nothing"
 
 
@@ -37,9 +38,15 @@ def result_lines(record: Mapping[str, Any], directory: Path | None) -> list[str]
         f"window length  {_length(record['window_length'], rate)}",
         f"{criterion['name']:<13}  {_number(criterion['final'])} "
         f"({over}{compared}{direction} is sparser)",
-        f"transform      n_fft {record['n_fft']}, {_frames(record.get('transform', record), rate)}",
     ]
-    if record.get("transform", record)["frames"] != record["frames"]:
+    collection, transform = record.get("collection"), record.get("transform", record)
+    frames = _frames(transform, rate)
+    if collection is not None:  # frames are those of each recording
+        frames = f"hop {_length(record['hop_length'], rate)}"
+    lines.append(f"transform      n_fft {record['n_fft']}, {frames}")
+    if collection is not None:
+        lines.append(f"collection     {_count(collection, record['input']['seconds'])}")
+    elif transform["frames"] != record["frames"]:
         lines.append(f"array          {_frames(record, rate)} (all with --npy-hop full)")
     if directory is not None:
         lines.append(f"results        {printable(directory)}")
@@ -85,6 +92,8 @@ def sweep_lines(record: Mapping[str, Any], directory: Path | None) -> list[str]:
         "",
         _verdict(criteria[0], record["window_length"], rate) if one else _verdicts(criteria),
     ]
+    if (collection := record.get("collection")) is not None:
+        lines += _collection_lines(criteria, collection, rate, record["input"]["seconds"])
     if directory is not None:
         lines.append(f"results in {printable(directory)}")
     return lines
@@ -104,6 +113,46 @@ def labels_lines(record: Mapping[str, Any], directory: Path | None) -> list[str]
     header = "window", "length", "accuracy", "95 % interval", "points over the best fixed"
     lines = [*table(header, rows), "", record["verdict"]]
     return lines if directory is None else [*lines, f"results in {printable(directory)}"]
+
+
+def _collection_lines(
+    criteria: list[Mapping[str, Any]], collection: Mapping[str, Any], rate: float, seconds: float
+) -> list[str]:
+    """The hop, the spread over recordings, and the recordings that want something else."""
+    used, rates = collection["used"], collection["sample_rates"]
+    lines = [_count(collection, seconds)]
+    if len(rates) > 1:
+        own = rates[f"{rate:g}"]
+        lines.append(f"samples are at {rate:g} Hz, the rate of {own} of {sum(rates.values())}")
+    for entry in criteria:
+        name = f"{entry['name']}: " if len(criteria) > 1 else ""
+        low, middle, high = (
+            time_text(entry["recordings"]["best"][q] / rate) for q in ("q1", "median", "q3")
+        )
+        hop = max(int(entry["best"]["win_length"] // 4), 1)
+        others = entry["recordings"]["want_else"]
+        lines += [
+            f"{name}hop {hop} samples ({time_text(hop / rate)}), a quarter of the window",
+            f"{name}best of each: median {middle}, half of them {low} to {high}",
+        ]
+        if others:
+            shown = ", ".join(
+                f"{printable(o['recording'])} ({time_text(o['win_length'] / rate)}, "
+                f"{_loss(entry, o['loss'])})"
+                for o in others[:_MOST_SHOWN]
+            )
+            more = f", and {len(others) - _MOST_SHOWN} more" * (len(others) > _MOST_SHOWN)
+            lines.append(f"{name}{len(others)} of {used} want another: {shown}{more}")
+    return lines
+
+
+def _count(collection: Mapping[str, Any], seconds: float) -> str:
+    left = ", ".join(f"{collection[n]} {n}" for n in ("silent", "failed") if collection[n])
+    alike = {"recordings": "all count alike", "duration": "long ones count more"}
+    return (
+        f"{collection['used']} of {counted(collection['recordings'], 'recording')}"
+        f"{left and f' ({left})'}, {time_text(seconds)} in all; {alike[collection['weigh']]}"
+    )
 
 
 def _row(entry: Mapping[str, Any], rate: float) -> list[str]:

@@ -11,6 +11,7 @@
 `objective`, `descent`: the function to minimise, and its minimisation
 `notes`: notes about the result
 `sweep`, `sweep_grids`: criteria against one window length
+`collection`: one sweep or fit for many recordings
 `transfer`: the learned parameters on another recording
 """
 

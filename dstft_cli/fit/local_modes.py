@@ -106,9 +106,14 @@ class Learned:
 
 def learn_rows(task: LocalTask, record: Record) -> Learned:
     """One length for all, per frame or per band: table, exact path, descent."""
+    over_time = task.problem.request.window_mode == "time"
+    frames = len(task.tiling.times(task.sound.length)) if over_time else 0
+    return learn_table(task, record, task.filled(Rows(frames), record))
+
+
+def learn_table(task: LocalTask, record: Record, rows: Rows) -> Learned:
+    """`learn_rows` from the sums of all tiles."""
     asked, logs, mode = task.problem.request, task.logs, task.problem.request.window_mode
-    frames = len(task.tiling.times(task.sound.length)) if mode == "time" else 0
-    rows = task.filled(Rows(frames), record)
     table, shares = rows.table(mode)
     constant = rows.table("constant")[0][0]
     begin = np.array([math.log(task.plan.start)])

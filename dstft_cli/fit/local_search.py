@@ -101,6 +101,11 @@ class Rows:
             self._time_weight[part] = costs.weight.sum(0, dtype=torch.float64).numpy()
             self._done = part.stop
 
+    @classmethod
+    def of(cls, table: Array, shares: Array) -> Rows:
+        """With costs of bands, or of one row for all, `[R, M]`, and their weights `[R]`."""
+        return cls(_band=table, _band_weight=shares)
+
     @property
     def total(self) -> float:
         """Σ ω; 1 where nothing is heard."""
@@ -115,6 +120,14 @@ class Rows:
             if mode != "frequency":
                 table, share = table.sum(0, keepdims=True), share.sum(keepdims=True)
         return table / self.total, share / self.total
+
+
+def summed(sound: Sound, tiling: Tiling) -> Rows:
+    """The sums of all tiles, from one pass over the signal."""
+    rows = Rows()
+    for costs in costs_of(sound, tiling, reference_level(sound, tiling)):
+        rows.add(costs)
+    return rows
 
 
 @dataclass(frozen=True)

@@ -154,6 +154,12 @@ def fit_local(problem: Problem, began: float) -> Result:
     _log.info(text, plan.n_fft, plan.hop_length, low, high, len(tiling.centers), tiling.step)
     record = Record(evaluations=1)
     learned = (learn_tiles if asked.window_mode == "time-frequency" else learn_rows)(task, record)
+    return local_result(task, learned, record, began)
+
+
+def local_result(task: LocalTask, learned: Learned, record: Record, began: float) -> Result:
+    """The result of what was learned under the local criterion, and learned positions with it."""
+    problem, plan, tiling, asked = task.problem, task.plan, task.tiling, task.problem.request
     _log.info("local criterion: J %.5g, at the start %.5g", learned.value, learned.start)
     best = int(learned.constant.argmin())
     fixed, value = float(tiling.lengths[best]), float(learned.constant[best])

@@ -19,7 +19,7 @@ from dstft_cli.criteria.local import Tiling, check_local, default_range
 from dstft_cli.errors import UsageError
 from dstft_cli.fit.centers import spread_segments
 from dstft_cli.fit.descent import Evaluated, Schedule, Variables, descend
-from dstft_cli.fit.local_search import Rows, costs_of, reference_level
+from dstft_cli.fit.local_search import summed
 from dstft_cli.fit.plan import LONGEST_SHARE
 from dstft_cli.fit.problem import Problem
 from dstft_cli.fit.request import Band, Request
@@ -232,7 +232,24 @@ def _local(
     problem: Problem, criteria: Sequence[Criterion], left: list[Note], progress: Progress | None
 ) -> Sweep:
     """`sweep` under the local criterion: J of one length for all, from the sums of the tiles."""
-    asked, band = problem.request, problem.band
+    band, grids = problem.band, local_grids(problem)
+    began = time.perf_counter()
+    lengths = np.concatenate([grid.lengths for grid in grids])
+    samples = stretches(problem.samples, int(lengths[-1]))
+    tiling = Tiling(problem.sample_rate, lengths, band.low, band.high)
+    tables = []
+    for number, criterion in enumerate(criteria, start=1):
+        sound = Sound.of(problem, samples=samples, criterion=criterion)
+        tables.append(summed(sound, tiling).table("constant")[0][0])
+        if progress is not None:
+            progress("sweep", number, len(criteria))
+    share, seconds = samples.shape[-1] / problem.length, time.perf_counter() - began
+    return local_sweep(problem, grids, criteria, tables, left, share, seconds)
+
+
+def local_grids(problem: Problem) -> list[SweepGrid]:
+    """The grids of a sweep under the local criterion."""
+    asked = problem.request
     if asked.n_fft is None:  # the range in which `fit` looks, as far as none is given
         low, high = default_range(asked.sample_rate, problem.length)
         shortest, longest = asked.win_length_min, asked.win_length_max
@@ -241,26 +258,27 @@ def _local(
         if longest is None:
             longest = max(high, 4 * shortest)
         asked = replace(asked, win_length_min=shortest, win_length_max=longest)
-    grids = sweep_grids(problem.length, asked)
-    began = time.perf_counter()
+    return sweep_grids(problem.length, asked)
+
+
+def local_sweep(
+    problem: Problem,
+    grids: Sequence[SweepGrid],
+    criteria: Sequence[Criterion],
+    tables: Sequence[Array],
+    left: list[Note],
+    share: float,
+    seconds: float,
+) -> Sweep:
+    """The curves through tables `[M]`, one a criterion."""
     lengths = np.concatenate([grid.lengths for grid in grids])
-    samples = _stretches(problem.samples, int(lengths[-1]))
-    tiling = Tiling(problem.sample_rate, lengths, band.low, band.high)
-    curves = []
-    for number, criterion in enumerate(criteria, start=1):
-        sound = Sound.of(problem, samples=samples, criterion=criterion)
-        rows = Rows()
-        for costs in costs_of(sound, tiling, reference_level(sound, tiling)):
-            rows.add(costs)
-        curves.append(_local_curve(criterion, lengths, rows.table("constant")[0][0]))
-        if progress is not None:
-            progress("sweep", number, len(criteria))
-    share, seconds = samples.shape[-1] / problem.length, time.perf_counter() - began
+    pairs = zip(criteria, tables, strict=True)
+    curves = [local_curve(criterion, lengths, table) for criterion, table in pairs]
     found = left + _notes(curves, grids, problem.length, 0.0)
     return _result(problem, grids, curves, share, (seconds, 0.0), found)
 
 
-def _local_curve(criterion: Criterion, lengths: Array, values: Array) -> SweepCurve:
+def local_curve(criterion: Criterion, lengths: Array, values: Array) -> SweepCurve:
     """The curve, and its least value, on a spline through the table."""
     if not np.isfinite(values).all():
         raise UsageError(
@@ -281,7 +299,7 @@ def _local_curve(criterion: Criterion, lengths: Array, values: Array) -> SweepCu
     return SweepCurve(*of, lengths, values, losses, length, value)
 
 
-def _stretches(samples: Samples, fade: int) -> Samples:
+def stretches(samples: Samples, fade: int) -> Samples:
     """The signal, or stretches spread evenly over a long one, faded where they meet, `[C, n]`."""
     length = int(samples.shape[-1])
     if length <= MOST_SAMPLES:

@@ -35,7 +35,7 @@ from dstft_cli.plot.style import (
     render,
     styled,
 )
-from dstft_cli.records import GOOD_ENOUGH, USUAL_LENGTH, Sweep, SweepCurve
+from dstft_cli.records import GOOD_ENOUGH, USUAL_LENGTH, FloatArray, Sweep, SweepCurve
 from dstft_cli.settings import Settings
 
 LEFT, RIGHT, BOTTOM = 0.8, 0.2, 0.62  # margins, inches
@@ -57,25 +57,39 @@ FOUND = {
 CROWDED = (24, 96, 192)  # lengths of a grid without a label
 
 
-def draw_sweep(sweep: Sweep, *, title: str, look: Settings) -> bytes:
-    return render(sweep_figure(sweep, title=title, look=look), look=look)
+def draw_sweep(
+    sweep: Sweep, *, title: str, look: Settings, quartiles: FloatArray | None = None
+) -> bytes:
+    return render(sweep_figure(sweep, title=title, look=look, quartiles=quartiles), look=look)
 
 
 @styled
-def sweep_figure(sweep: Sweep, *, title: str, look: Settings = PLAIN) -> Figure:
-    """Loss against window length, in samples and time, a panel for each criterion, on shared axes."""
+def sweep_figure(
+    sweep: Sweep, *, title: str, look: Settings = PLAIN, quartiles: FloatArray | None = None
+) -> Figure:
+    """Loss against window length, in samples and time, a panel for each criterion, on shared axes.
+
+    `quartiles` `[K, 3, M]` of the losses of several recordings, whose mean the curves are, lie behind.
+    """
     columns = 1 if len(sweep.curves) == 1 else 2
     rows = -(-len(sweep.curves) // columns)
     tall = TALL if rows == 1 else SHORT
     height = ABOVE + rows * tall + (rows - 1) * ROW_APART + BOTTOM
     figure = new_page(WIDTH, height)
     width = (WIDTH - LEFT - RIGHT - (columns - 1) * BETWEEN) / columns
-    highest = max((c.spread for c in sweep.curves if c.in_nats), default=0.0)
+    tops = [c.spread for c in sweep.curves]
+    if quartiles is not None:
+        tops = [max(top, float(own[2].max())) for top, own in zip(tops, quartiles, strict=True)]
+    highest = max((t for c, t in zip(sweep.curves, tops, strict=True) if c.in_nats), default=0.0)
     for number, curve in enumerate(sweep.curves):
         row, column = divmod(number, columns)
         bottom = height - ABOVE - (row + 1) * tall - row * ROW_APART
         axes = axes_at(figure, LEFT + column * (width + BETWEEN), bottom, width, tall)
-        _draw_curve(axes, curve, highest if curve.in_nats else curve.spread)
+        if quartiles is not None:
+            low, _, high = quartiles[number]
+            look: dict[str, Any] = {"color": COLOURS["table"], "alpha": 0.2, "lw": 0}
+            axes.fill_between(curve.lengths, low, high, label="half of the recordings", **look)
+        _draw_curve(axes, curve, highest if curve.in_nats else tops[number])
         best = describe_length(curve.best_length, sweep.sample_rate)
         panel_title(axes, f"{curve.name}: {best}", pad=4 if row else UNDER_AXIS)
         last = number + columns >= len(sweep.curves)

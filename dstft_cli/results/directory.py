@@ -21,7 +21,7 @@ REPORT = "report.html"  # written by `dstft report`, which can write it again
 OURS = {  # first bytes of files that `force` may replace
     "npy": rb"\x93NUMPY",
     "png": rb"\x89PNG\r\n|%PDF-|<\?xml[^>]*>\s*<!DOCTYPE svg",
-    "csv": rb"criterion,direction,phase,",
+    "csv": rb"criterion,direction,phase,|recording,status,",
     "audio": rb"RIFF|RF64|fLaC",
     "view": rb'<!DOCTYPE html>\s+<html lang="en">\s+<head>\s+<meta[^>]*>\s+<meta[^>]*"dstft view ',
 }

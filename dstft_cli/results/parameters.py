@@ -170,7 +170,7 @@ def read_parameters(path: Path) -> StoredParameters:
         raise InputError(f"{place}: {error}: run dstft optimize again") from None
     except OSError as error:
         raise InputError(f"cannot read {place}: {system_reason(error)}") from error
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise InputError(
             f"{place} is not an .npz of dstft or is damaged: run dstft optimize again"
         ) from error
@@ -181,7 +181,7 @@ class _WrongError(Exception):
 
 
 # what NumPy and zipfile raise for damaged, encrypted and exotic archives
-_DAMAGE = (
+DAMAGE = (
     *(ValueError, KeyError, EOFError, RuntimeError, MemoryError, OverflowError, SyntaxError),
     *(zipfile.BadZipFile, zlib.error),
 )

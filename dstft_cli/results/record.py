@@ -72,17 +72,21 @@ def _figures(*names: str) -> frozenset[str]:
     return frozenset(f"{name}.{ending}" for name in names for ending in FIGURE_FORMATS)
 
 
+COLLECTED = "recordings.csv"  # of several recordings: a row each
 # files of `dstft optimize` and `dstft apply`, and those of `dstft sweep`
 TRANSFORM = Products(
     "dstft",
     "result.json",
     _figures("spectrogram", "comparison", "trajectory")
     | {f"{name}.{store}" for name in ("spectrogram", "stft") for store in STORES}
-    | {"parameters.npz", "trajectory.csv", "result.json", VIEW},
+    | {"parameters.npz", "trajectory.csv", "result.json", VIEW, COLLECTED},
     ("npy", "png"),
 )
 SWEEP = Products(
-    "sweep", "sweep.json", _figures("sweep") | {"sweep.csv", "sweep.json"}, ("png", "csv")
+    "sweep",
+    "sweep.json",
+    _figures("sweep") | {"sweep.csv", "sweep.json", COLLECTED},
+    ("png", "csv"),
 )
 LABELS = Products(  # of `dstft optimize --labels`
     "labels", "labels.json", frozenset({"labels.json", "labels.csv", "labels.png"}), ()

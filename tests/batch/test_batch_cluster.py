@@ -1,5 +1,6 @@
 """A batch on a Dask cluster: a scheduler and two workers on loopback, one of them killed."""
 
+import json
 import re
 import signal
 import subprocess
@@ -7,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from contract.support import run as dstft
 
 from batch.batch_example import (
     PATIENCE,
@@ -120,3 +122,23 @@ def test_errors_come_back_from_the_cluster_and_a_scheduler_that_is_none(cluster,
         done = batch(path, "--scheduler", address, "--set", option)
         assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
         assert words in done.stderr
+
+
+def test_a_collection_loses_a_worker_and_nothing_else(cluster, tmp_path):
+    clips(tmp_path / "in", JOBS)
+    inputs = ("sweep", str(tmp_path / "in"), "--no-figures")
+    gated = ("--criterion", "batch_criteria:Gated", "--scheduler", cluster.address)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dstft_cli", *inputs, "-o", str(tmp_path / "out"), *gated],
+        env=cluster.gate.environment,
+    )
+    tables = tmp_path / "out-tables"
+    cluster.gate.let_pass(2)
+    wait_for(lambda: (tables.is_dir() and any(tables.glob("*.npz"))) or process.poll() is not None)
+    cluster.workers[0].send_signal(signal.SIGKILL)
+    cluster.gate.open()
+    assert process.wait(PATIENCE) == 0
+    found = json.loads((tmp_path / "out" / "sweep.json").read_text())
+    assert found["collection"]["used"] == JOBS
+    here = dstft(*inputs, "--json", "--workers", "1").json
+    assert here["criteria"][0]["best"] == found["criteria"][0]["best"]

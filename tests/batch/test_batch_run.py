@@ -5,8 +5,7 @@ from concurrent.futures import BrokenExecutor, Future
 
 import pytest
 
-from dstft_cli.batch import from_list, make_plan
-from dstft_cli.batch import run as batch_run
+from dstft_cli.batch import from_list, make_plan, pools
 from dstft_cli.batch.run import Watch, run_batch
 from dstft_cli.batch.worker import Ending, check_settings, run_task
 from dstft_cli.errors import OutputError, UsageError
@@ -142,8 +141,8 @@ def test_a_word_where_there_is_no_worker(run, monkeypatch):
     lines = []
     workers = Scripted()
     workers.absent = "no Dask worker has joined"
-    monkeypatch.setattr(batch_run, "_SAY_AGAIN", 0.0)
-    monkeypatch.setattr(batch_run, "_LOOK_AGAIN", 0.0)
+    monkeypatch.setattr(pools, "_SAY_AGAIN", 0.0)
+    monkeypatch.setattr(pools, "_LOOK_AGAIN", 0.0)
     run(workers, watch=Watch(warn=lines.append))
     assert set(lines) == {"no Dask worker has joined"}
 
@@ -165,7 +164,7 @@ def test_what_runs_now_is_told_and_what_waits_is_not(run, monkeypatch):
         if futures:
             futures[0].set_running_or_notify_cancel()
 
-    monkeypatch.setattr(batch_run, "_LOOK_AGAIN", 0.0)
+    monkeypatch.setattr(pools, "_LOOK_AGAIN", 0.0)
     seen, futures, workers = [], [], One()
     run(workers, watch=Watch(running=told))
     assert seen[1:] == [[], ["a"], ["b"], ["c"]]

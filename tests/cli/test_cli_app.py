@@ -68,7 +68,7 @@ def test_unknown_commands_and_options(dstft, refused):
         (["nonsuch"], "nonsuch"),
         (["optimize", "a.wav", "--win-lenght", "3"], "did you mean '--win-length'?"),
         (["sweep", "a.wav", "--window-mode", "time"], "no such option '--window-mode': see"),
-        (["optimize", "a.wav", "b.wav"], "b.wav"),
+        (["optimize", "a.wav", "b.wav"], "dstft batch"),
         (["optimize"], "INPUT"),
         (["optimize", "a.wav", "--png"], "--png"),
         (["batch", "c.yaml", "--workers", "many"], "--workers"),

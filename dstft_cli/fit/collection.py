@@ -1,0 +1,162 @@
+"""One transform for many recordings, from a small table of each.
+
+Under the local criterion J of a recording is a sum over rows, one for all or one per band, each with a
+cost of its own length (`local_search.Rows`). Between tabulated lengths a cost is a natural cubic
+spline in ln θ, and a spline is linear in its values. So the criterion of a collection,
+
+    J(θ) = Σ_r w_r J_r(θ) / Σ_r w_r,
+
+is the spline through the weighted mean of the tables, value and gradient: every recording is transformed
+once, and search and descent need only the mean. Weights are 1, or the seconds that are heard of each
+recording, as if they were joined.
+
+Lengths are tabulated in seconds, the same for all sample rates.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.interpolate import CubicSpline
+
+from dstft_cli.criteria import Criterion, resolve
+from dstft_cli.criteria.local import Tiling, check_local
+from dstft_cli.errors import InputError
+from dstft_cli.fit.local_modes import LocalTask, Record, learn_table
+from dstft_cli.fit.local_search import Rows, summed
+from dstft_cli.fit.n_fft import local_plan, tiling_of
+from dstft_cli.fit.optimize import local_result
+from dstft_cli.fit.problem import Problem
+from dstft_cli.fit.request import Request
+from dstft_cli.fit.sweep import local_curve, local_grids, local_sweep, stretches
+from dstft_cli.fit.tiles import Sound
+from dstft_cli.records import CollectionSweep, RecordingTable, Result
+from dstft_cli.stft import Samples
+
+Array = NDArray[np.float64]
+
+LONGEST = 1 << 30  # samples of a stand-in for all recordings: the range suits a long one
+MOST_SHOWN = (
+    1 << 22
+)  # samples whose frames a shared result has; each recording gets its own from the hop
+
+
+def grid_of(request: Request, *, swept: bool) -> Array:
+    """The lengths that are tabulated, seconds, `[M]`: those of a sweep, or of a fit."""
+    problem = _stand_in(request, LONGEST)
+    if swept:
+        lengths = np.concatenate([grid.lengths for grid in local_grids(problem)])
+    else:
+        lengths = tiling_of(problem, local_plan(problem)).lengths
+    return np.asarray(lengths / request.sample_rate)
+
+
+def table_of(
+    samples: Samples | Array,
+    request: Request,
+    seconds: Array,
+    *,
+    swept: bool,
+    peak: float | None = None,
+    criteria: Sequence[str | Criterion | Any] = (),
+) -> RecordingTable:
+    """The table of one recording at its own sample rate.
+
+    Args:
+        samples: signal, `[N]` or `[C, N]`.
+        request: its sample rate is that of the samples; `window_mode` constant or frequency.
+        seconds: window lengths, `[M]`.
+        swept: whether of a long recording only stretches are looked at, as `sweep` does.
+        peak: largest absolute sample, if known.
+        criteria: names or objects; none: that of the request.
+
+    Raises:
+        InputError: the signal is too short or silent, or a criterion is not finite.
+        UsageError: the band of the criterion does not lie within its frequencies.
+    """
+    problem = Problem.of(samples, request, peak, None)
+    lengths = np.asarray(seconds) * problem.sample_rate
+    tiling = Tiling(problem.sample_rate, lengths, problem.band.low, problem.band.high)
+    used = stretches(problem.samples, math.ceil(lengths[-1])) if swept else problem.samples
+    chosen = [resolve(name, request.order) for name in criteria] or [problem.criterion]
+    costs, shares, heard = [], [], 0.0
+    for criterion in chosen:
+        check_local(criterion)
+        rows = summed(Sound.of(problem, samples=used, criterion=criterion), tiling)
+        table, share = rows.table(request.window_mode)
+        if not np.isfinite(table).all():
+            raise InputError(f"criterion {criterion.name} is not finite: lower `order` or `power`")
+        costs.append(table)
+        shares.append(share)
+        heard = rows.total / len(tiling.centers) * tiling.step / problem.sample_rate
+    heard *= problem.length / used.shape[-1]
+    rate, length = problem.sample_rate, problem.length
+    return RecordingTable(rate, length, heard, np.stack(costs), np.stack(shares))
+
+
+def judge(
+    request: Request,
+    criteria: Sequence[str | Criterion | Any],
+    mean: Array,
+    tables: Array,
+) -> CollectionSweep:
+    """The verdict of a sweep: curves of all, and what each recording wants and loses.
+
+    Args:
+        request: at the sample rate of the verdict.
+        criteria: names or objects, K of them.
+        mean: costs of the collection, `[K, M]`.
+        tables: costs of the recordings, `[N, K, M]`.
+    """
+    problem = _stand_in(request, LONGEST)
+    chosen = [resolve(criterion, request.order) for criterion in criteria]
+    found = local_sweep(problem, local_grids(problem), chosen, list(mean), [], 1.0, 0.0)
+    lengths = np.asarray(found.lengths, np.float64)
+    logs = np.log(lengths)
+    best, losses, spread = [], [], []
+    for curve, criterion, values in zip(
+        found.curves, chosen, np.moveaxis(tables, 1, 0), strict=True
+    ):
+        own = [local_curve(criterion, lengths, row) for row in values]
+        at = CubicSpline(logs, values, axis=1, bc_type="natural")(math.log(curve.best_length))
+        lowest = np.array([one.best_value for one in own])
+        unit = 1.0 if curve.in_nats else np.where(lowest == 0, 1.0, np.abs(lowest))
+        best.append([one.best_length for one in own])
+        losses.append(((at - lowest) / unit).clip(0))
+        spread.append(np.percentile([one.losses for one in own], [25, 50, 75], axis=0))
+    return CollectionSweep(found, *map(np.array, (best, losses, spread)))
+
+
+def fit_table(request: Request, table: Array, shares: Array, samples: int) -> tuple[Result, Array]:
+    """The result of `fit` for a collection, from the mean of its tables; and ln θ of the rows, ln s, `[R]`.
+
+    Args:
+        request: at the sample rate of the result; `window_mode` constant or frequency.
+        table: mean costs of the rows `[R, M]`, at the lengths of `grid_of`, which add up to J.
+        shares: of the rows in J, `[R]`.
+        samples: of the longest recording; the frames of the result cover it, up to `MOST_SHOWN`.
+    """
+    began = time.perf_counter()
+    problem = _stand_in(request, LONGEST)
+    plan = local_plan(problem)
+    problem = replace(problem, samples=_silence(max(plan.n_fft, min(samples, MOST_SHOWN))))
+    tiling = tiling_of(problem, plan)
+    task = LocalTask(problem, plan, tiling, Sound.of(problem), 1.0)
+    record = Record(evaluations=len(tiling.lengths) + 1)
+    learned = learn_table(task, record, Rows.of(table, shares))
+    logs = np.asarray(learned.logs, np.float64) - math.log(problem.sample_rate)
+    return local_result(task, learned, record, began), logs
+
+
+def _stand_in(request: Request, length: int) -> Problem:
+    return Problem.of(_silence(length), request, 1.0, None)
+
+
+def _silence(length: int) -> NDArray[np.float32]:
+    return np.broadcast_to(np.float32(0), (1, length))

@@ -1,0 +1,155 @@
+"""One criterion for many recordings: what its sums and its gradient must be."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from dstft_cli.batch.tables import mean_of
+from dstft_cli.criteria.local import Tiling
+from dstft_cli.errors import UsageError
+from dstft_cli.fit import fit
+from dstft_cli.fit.collection import fit_table, grid_of, judge, table_of
+from dstft_cli.fit.local_descent import spline_costs
+from dstft_cli.fit.local_search import Rows, costs_of, reference_level
+from dstft_cli.fit.problem import Problem
+from dstft_cli.fit.sweep import sweep
+from dstft_cli.fit.tiles import Sound
+
+from .cases import request
+
+RATE = 8000
+MODES = ("constant", "frequency")
+
+
+def asked(mode="constant", **values):
+    given = {"scope": "local", "window_mode": mode, "dtype": "float64", "threads": 1}
+    return request(RATE, **{**given, **values})
+
+
+def sound(kind, rate=RATE, seconds=0.8):
+    """Close tones, or one of quick vibrato, between silences of a fifth of the time."""
+    t = np.arange(round(seconds * rate)) / rate
+    x = np.sin(2 * np.pi * 1000 * t) + np.sin(2 * np.pi * 1015 * t)
+    if kind == "vibrato":
+        x = np.sin(2 * np.pi * 2000 * t + 150 * np.sin(2 * np.pi * 10 * t))
+    x = x * ((t > seconds / 5) & (t < seconds * 4 / 5))
+    return x - x[::-1]  # no offset, which would be taken off
+
+
+def tabulated(sounds, wanted, *, swept=False):
+    grid = grid_of(wanted, swept=swept)
+    return [table_of(x, wanted, grid, swept=swept) for x in sounds]
+
+
+def mean(tables, weights):
+    return (
+        mean_of([table.costs[0] for table in tables], weights),
+        mean_of([table.shares[0] for table in tables], weights),
+    )
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_copies_of_a_recording_want_what_it_wants(mode):
+    wanted, x = asked(mode), sound("tones") + 0.3 * sound("vibrato")
+    own = fit(x, wanted)
+    tables = tabulated([x] * 3, wanted)
+    found, logs = fit_table(wanted, *mean(tables, [1.0, 2.0, 0.5]), len(x))
+    np.testing.assert_allclose(found.window_length, own.window_length, rtol=1e-6)
+    assert found.criterion.final == pytest.approx(own.criterion.final, rel=1e-9)
+    assert (found.n_fft, found.hop_length) == (own.n_fft, own.hop_length)
+    assert len(logs) == len(tables[0].costs[0])
+    assert found.trajectory.phase == own.trajectory.phase
+
+
+def test_the_verdict_on_copies_is_that_of_the_sweep_and_another_kind_stands_out():
+    wanted, x = asked(), sound("tones")
+    own = sweep(x, wanted, criteria=["entropy"])
+    grid = grid_of(wanted, swept=True)
+    tables = [table_of(y, wanted, grid, swept=True) for y in (x, x, x, x, sound("vibrato"))]
+    values = np.stack([table.costs[:, 0] for table in tables])
+    alike = judge(wanted, ["entropy"], mean_of(list(values[:4]), [1.0] * 4), values[:4])
+    assert alike.sweep.curves[0].best_length == pytest.approx(own.curves[0].best_length, rel=1e-9)
+    np.testing.assert_allclose(alike.sweep.lengths, own.lengths)
+    np.testing.assert_allclose(alike.losses, 0, atol=1e-9)
+    mixed = judge(wanted, ["entropy"], mean_of(list(values), [1.0] * 5), values)
+    assert mixed.outliers(0) == [4]
+    assert mixed.best[0, 4] < mixed.best[0, 0] / 2
+    assert mixed.spread(0) == pytest.approx([own.curves[0].best_length] * 3, rel=1e-9)
+    low, _, high = mixed.quartiles[0]
+    assert (low <= high).all()
+
+
+def test_sums_of_two_recordings_are_those_of_their_concatenation():
+    wanted = asked("frequency")
+    first, second = sound("tones", seconds=2.048), sound("vibrato", seconds=1.024)
+    grid = grid_of(wanted, swept=False)
+    tiling = Tiling(RATE, grid * RATE)
+
+    def heard(x):
+        return Sound.of(Problem.of(x, wanted, None, None))
+
+    # alike in level, for each recording is taken relative to its own
+    second = second * np.sqrt(np.mean(first**2) / np.mean(second**2))
+    reference = reference_level(heard(first), tiling)
+    sums, weights = [], []
+    for x in (first, second, np.concatenate([first, second])):
+        rows = Rows()
+        for costs in costs_of(heard(x), tiling, reference):
+            rows.add(costs)
+        table, shares = rows.table("frequency")
+        sums.append(table * rows.total)
+        weights.append(shares * rows.total)
+    np.testing.assert_allclose(sums[0] + sums[1], sums[2], rtol=1e-7)
+    np.testing.assert_allclose(weights[0] + weights[1], weights[2], rtol=1e-7)
+    *parts, whole = tabulated([first, second, np.concatenate([first, second])], wanted)
+    both, _ = mean(parts, [part.heard for part in parts])
+    assert sum(part.heard for part in parts) == pytest.approx(whole.heard, rel=0.05)
+    np.testing.assert_allclose(both.sum(0), whole.costs[0].sum(0), atol=0.1)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_gradient_is_that_of_the_sum_of_the_recordings(mode):
+    wanted, weights = asked(mode), [1.0, 0.3]
+    tables = tabulated([sound("tones"), sound("vibrato")], wanted)
+    logs = np.log(grid_of(wanted, swept=False) * RATE)
+    table, _ = mean(tables, weights)
+    z = np.random.default_rng(0).uniform(logs[0], logs[-1], len(table))
+
+    def objective(at):
+        values = [spline_costs(torch.from_numpy(t.costs[0].T.copy()), logs) for t in tables]
+        parts = [float(own(torch.from_numpy(at))[0].sum()) for own in values]
+        return np.dot(weights, parts) / sum(weights)
+
+    value, slope = spline_costs(torch.from_numpy(table.T.copy()), logs)(torch.from_numpy(z))
+    assert float(value.sum()) == pytest.approx(objective(z), abs=1e-12)
+    for row in range(0, len(z), 3):
+        step = np.zeros_like(z)
+        step[row] = 1e-5
+        difference = (objective(z + step) - objective(z - step)) / 2e-5
+        assert float(slope[row]) == pytest.approx(difference, abs=1e-8)
+
+
+def test_no_order_of_recordings_changes_a_bit():
+    random = np.random.default_rng(1)
+    tables = list(random.standard_normal((50, 3, 7)) * 10 ** random.uniform(-8, 8, (50, 1, 1)))
+    weights = random.uniform(0.1, 9, 50).tolist()
+    order = random.permutation(50)
+    one = mean_of(tables, weights)
+    other = mean_of([tables[k] for k in order], [weights[k] for k in order])
+    assert one.tobytes() == other.tobytes()
+
+
+def test_sample_rates_compare_in_seconds():
+    wanted = asked()
+    grid = grid_of(wanted, swept=True)
+    tables = [
+        table_of(sound("tones", rate), replace(wanted, sample_rate=rate), grid, swept=True)
+        for rate in (RATE, 2 * RATE)
+    ]
+    best = [grid[table.costs[0, 0].argmin()] for table in tables]
+    assert best[0] == pytest.approx(best[1], rel=0.2)
+    assert tables[0].seconds == tables[1].seconds
+    with pytest.raises(UsageError, match="6000 Hz"):
+        table_of(sound("tones"), replace(wanted, criterion_fmax=6000.0), grid, swept=True)
