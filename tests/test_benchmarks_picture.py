@@ -34,6 +34,14 @@ def test_each_question_has_a_window_that_answers_it(sound):
     assert all(errors.sum == errors.time + errors.freq for errors in found.values())
 
 
+def test_every_plain_window_has_the_energy_of_the_sound(sound):
+    rumble = np.hanning(len(sound)) * np.sin(2 * np.pi * 3 * np.arange(len(sound)) / RATE)
+    whole = np.pad(sound + rumble, 2048)
+    for length in (32, 512, 2048):
+        energy = 2 * picture._energy(plain(whole, length, 2048, 16))
+        assert np.isclose(energy, np.square(whole).sum(), rtol=0.01), length
+
+
 def test_every_recording_has_a_row(sound, tmp_path, monkeypatch, capsys):
     soundfile.write(tmp_path / "a.wav", sound, RATE)
     soundfile.write(tmp_path / "short.wav", sound[:900], RATE)
