@@ -135,8 +135,9 @@ def _measure(signal: Array, rate: int) -> tuple[dict[str, Errors], dict[str, flo
 
 
 def _energy(plane: Plane) -> float:
-    """Sum over cells, each as wide as the hop and a bin."""
-    return float(plane.power.sum(dtype=np.float64)) * plane.hop / plane.n_fft
+    """Sum over cells as wide as the hop and a bin, at 0 and half the sample rate half a bin (Parseval)."""
+    total = plane.power.sum(dtype=np.float64) - plane.power[[0, -1]].sum(dtype=np.float64) / 2
+    return float(total) * plane.hop / plane.n_fft
 
 
 def learned(signal: Array, result: Result) -> Plane:

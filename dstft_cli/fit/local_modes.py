@@ -183,9 +183,6 @@ def learn_tiles(task: LocalTask, record: Record) -> Learned:
     start = start_cost(task, constant, begin)
     best = int(constant.argmin())
     single, at = min((float(constant[best]), float(logs[best])), (start, float(begin[0])))
-    if asked.search and single < tiles.values[-1]:  # each tile keeps to the one that costs less
-        del tiles  # of an hour, a fifth of a gigabyte
-        tiles = task.filled(_Tiles(task, together, at), record, noise)
     if asked.search:
         record.add("start", start, begin)
         record_table(record, constant, logs)
@@ -193,8 +190,10 @@ def learn_tiles(task: LocalTask, record: Record) -> Learned:
     for number in range(1, len(tiles.values)):
         record.add("descent", tiles.values[number], tiles.step(number))
     value, z = tiles.values[-1], tiles.logs
-    if single < value:  # without a search, or by rounding
+    if single < value:  # as for a steady tone, or without a search
         value, z = single, np.maximum(np.full_like(z, at), task.least.numpy())
+        if asked.search:
+            record.add(record.steps[-1].phase, value, np.array([at]))
     searched, reason = time.perf_counter() - tiles.seconds, tiles.stop_reason
     bound = tiles.bound / tiles.rows.total if asked.search else None
     # in J, of the tiles with each tabulated length
@@ -217,12 +216,12 @@ def _descend_together(task: LocalTask, record: Record, begin: Array) -> Array:
 class _Tiles:
     """Lengths of tiles, chunk after chunk."""
 
-    def __init__(self, task: LocalTask, together: Array, single: float | None = None) -> None:
-        """`together`: ln θ `[1]` without a search. `single`: ln θ that no tile's choice may exceed."""
+    def __init__(self, task: LocalTask, together: Array) -> None:
+        """`together`: ln θ `[1]` without a search."""
         self.rows = Rows()
         self.stop_reason = StopReason.SEARCH
         self.seconds = 0.0
-        self._task, self._together, self._single = task, float(together[0]), single
+        self._task, self._together = task, float(together[0])
         self._done = 0  # tiles in time
         self._sums: list[float] = []
         self.bound = 0.0  # `Σ ω·cost` of the best tabulated length of each tile
@@ -254,9 +253,6 @@ class _Tiles:
         task = self._task
         schedule, least = task.schedule("tiles"), task.least.to(start)
         objective, most = spline_costs(costs.cost, task.logs), float(task.logs[-1])
-        if self._single is not None:
-            single = torch.full_like(start, self._single).maximum(least)
-            start = torch.where(objective(single)[0] < objective(start)[0], single, start)
         if schedule.max_steps == 0 or len(task.logs) < 2 or schedule.optimizer == "tiles":
             steps = min(schedule.max_steps, CELL_STEPS if task.problem.request.search else 50)
             if len(task.logs) < 2:
