@@ -122,7 +122,7 @@ def _optimize(
 
             return run_labels([source], settings, **streams)
 
-        _run_job(compare, settings, summary.labels_lines, quiet=quiet)
+        _run_job(compare, settings, summary.labels_lines, source, quiet=quiet)
         return
 
     def job(**streams: Any) -> JobOutcome:
