@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from benchmarks import picture
 from benchmarks.picture_error import Reference, plain, table
 
 RATE = 8000
@@ -29,3 +30,11 @@ def test_each_question_has_a_window_that_answers_it(sound):
     assert found[2048].freq < 0.5
     assert found[2048].pre > 3 > 1 > found[sharp].pre
     assert all(errors.sum == errors.time + errors.freq for errors in found.values())
+
+
+def test_every_plain_window_has_the_energy_of_the_sound(sound):
+    rumble = np.hanning(len(sound)) * np.sin(2 * np.pi * 3 * np.arange(len(sound)) / RATE)
+    whole = np.pad(sound + rumble, 2048)
+    for length in (32, 512, 2048):
+        energy = 2 * picture._energy(plain(whole, length, 2048, 16))
+        assert np.isclose(energy, np.square(whole).sum(), rtol=0.01), length

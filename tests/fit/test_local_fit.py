@@ -177,6 +177,20 @@ def test_no_steps_is_the_search_alone():
         assert "descent" not in result.trajectory.phase
 
 
+def test_a_single_window_is_kept_where_it_costs_less_than_tiles(monkeypatch):
+    from dstft_cli.fit import local_modes
+
+    def shortest(cost, tiling):
+        return torch.full_like(cost[0], float(np.log(tiling.lengths[0])))
+
+    monkeypatch.setattr(local_modes, "soft_choice", shortest)
+    result = local(chirp(), 8000.0, max_steps=0)
+    best = result.criterion.best_fixed_win_length
+    assert result.criterion.final == result.criterion.best_fixed == result.trajectory.criterion[-1]
+    assert result.trajectory.phase[-1] == "search"
+    assert np.isclose(np.median(result.lengths), best)
+
+
 def test_every_criterion_of_sums_and_ones_own():
     class Own:
         direction = "maximize"
