@@ -174,7 +174,11 @@ def _interrupts_held() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
+    given = os.environ.get("PYTHONWARNINGS")
+    os.environ["PYTHONWARNINGS"] = "ignore"  # of the tracker: it clears what killed workers leave
     resource_tracker.ensure_running()  # started later, it would reset this mask
+    del os.environ["PYTHONWARNINGS"]
+    os.environ.update({} if given is None else {"PYTHONWARNINGS": given})
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -22,7 +22,7 @@ from dstft_cli.results.place import disk_errors
 CHUNK_BYTES = 1 << 23  # of a chunk before compression
 ATTRIBUTES = ("sample_rate", "n_fft", "window", "normalization")  # of the transform
 UNITS = {"channel": "1", "frequency": "Hz", "time": "s"}
-_CODECS = {"bytes", "blosc", "zstd", "gzip"}  # a result of dstft needs no others
+_CODECS = {"transpose", "bytes", "blosc", "zstd", "gzip"}  # a result of dstft needs no others
 
 
 def zarr_library() -> Any:
@@ -68,7 +68,8 @@ class ZarrStream(Stream):
                 shape=self.shape,
                 dtype=self.dtype,
                 chunks=(*plane, frames),
-                compressors=codec,
+                filters=zarr.codecs.TransposeCodec(order=tuple(range(len(shape)))[::-1]),
+                compressors=codec,  # frame by frame, as neighbouring frequencies are alike
                 fill_value=np.nan,
                 dimension_names=tuple(UNITS)[-len(shape) :],
             )
