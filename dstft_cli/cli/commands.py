@@ -315,7 +315,7 @@ def _plot(
     stdout = console.data_output("`output` -") if output == "-" else None
     own: Any = {"only": _PLOT, "below": drawn_with(directory), "note": _note(quiet)}
     settings = merge(typed, (), config, **own)
-    with console.progress_bar(quiet) as progress:
+    with console.progress_bar(quiet, directory.name) as progress:
         line = run_plot(directory, settings, output, stdout=stdout, progress=progress)
     if not quiet and output != "-":
         console.print_outcome([], [line])

@@ -74,17 +74,25 @@ def explain(error: BaseException, arguments: Sequence[str] = ()) -> tuple[int, s
     if isinstance(error, BrokenPipeError):
         return 0, ""  # the reader closed the pipe
     if isinstance(error, typer.TyperException):
-        return error.exit_code, _usage(error, arguments)
+        return error.exit_code, _parted(arguments) or _usage(error, arguments)
+    if isinstance(error, UsageError) and (slip := _parted(arguments)):
+        return error.exit_code, slip
     code = error.exit_code if isinstance(error, DstftError) else 1
     return code, in_words(error, retry="run again with -v and report it")
 
 
+def _parted(arguments: Sequence[str]) -> str:
+    """The remedy for a space before a unit, or nothing."""
+    for before, text in pairwise(arguments):
+        if _UNIT.fullmatch(text) and before[-1:].isdigit() and not os.path.exists(text):
+            return f"'{shortened(before)} {text}' is two words: write '{shortened(before)}{text}'"
+    return ""
+
+
 def _usage(error: typer.TyperException, arguments: Sequence[str]) -> str:
-    for before, text in pairwise(("", *arguments)):
+    for text in arguments:
         if text.startswith("-") and os.path.isfile(text):
             return f"'{shortened(text)}' looks like an option: write './{shortened(text)}'"
-        if _UNIT.fullmatch(text) and before[-1:].isdigit():
-            return f"'{shortened(before)} {text}' is two words: write '{shortened(before)}{text}'"
     option = getattr(error, "option_name", "")
     near = getattr(error, "possibilities", None)
     text = one_line(error.format_message()).rstrip(".")
