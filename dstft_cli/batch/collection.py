@@ -127,7 +127,6 @@ class Collection:
             "path": self.sources[0] if count == 1 else f"{count} recordings",
             "sha256": digest_of_all([a.sha256 or content_digest(s) for s, a in pairs]),
             "sample_rate": self.sample_rate,
-            "channels": None,
             "samples": max(table.samples for table in self.tables),
             "seconds": math.fsum(table.seconds for table in self.tables),
             "offset": settings.offset,
