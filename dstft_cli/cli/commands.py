@@ -239,6 +239,10 @@ def _apply(
             "the order is dstft apply DIR INPUT"
         )
     sources, failed = find_recordings(inputs or ()), 0
+    if len(sources) > 1:
+        from dstft_cli.run.apply import read_learned
+
+        read_learned(directory)  # its faults are not those of a recording
     for source, own in _places(sources, settings):
 
         def job(source: str = source, own: Settings = own, **streams: Any) -> JobOutcome:
