@@ -93,6 +93,7 @@ def sweep_figure(
                 color=COLOURS["table"],
                 alpha=0.2,
                 lw=0,
+                zorder=1.5,  # above the range that is as good
             )
         _draw_curve(axes, curve, highest if curve.in_nats else tops[number])
         best = describe_length(curve.best_length, sweep.sample_rate)
