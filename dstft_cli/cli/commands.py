@@ -240,7 +240,7 @@ def _apply(
         )
     sources, failed = find_recordings(inputs or ()), 0
     if len(sources) > 1:
-        from dstft_cli.run.apply import read_learned
+        from dstft_cli.run.stored import read_learned
 
         read_learned(directory)  # its faults are not those of a recording
     for source, own in _places(sources, settings):

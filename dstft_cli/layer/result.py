@@ -45,7 +45,7 @@ def _transform(
     if isinstance(result, Result):
         return result.length, result.window_length, result
     from dstft_cli.results import read_result  # a network without a result needs neither
-    from dstft_cli.run.apply import read_learned
+    from dstft_cli.run.stored import read_learned
 
     directory = Path(result)
     stored = read_learned(directory)

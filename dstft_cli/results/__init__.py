@@ -18,6 +18,7 @@ from dstft_cli.results.arrays import (
     NpyStream,
     StoredTransform,
     Stream,
+    array_in,
     mean_frames,
     open_stft,
 )
@@ -60,6 +61,7 @@ __all__ = [
     "StoredRecord",
     "StoredTransform",
     "Stream",
+    "array_in",
     "atomic_file",
     "clear_leftovers",
     "disk_errors",

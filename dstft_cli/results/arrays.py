@@ -181,6 +181,12 @@ class MeanFrames:
         return np.arange(first, min(last, self._count - 1)) * self._step + half
 
 
+def array_in(directory: Path, name: str) -> Path:
+    """The path of an array of a result, a zarr folder or, where there is none, an .npy file."""
+    chunks = directory / f"{name}.zarr"
+    return chunks if chunks.is_dir() else directory / f"{name}.npy"
+
+
 class StoredTransform:
     """An open stft or spectrogram, .npy or .zarr, [F, T] or [C, F, T]; made by `open_stft`.
 

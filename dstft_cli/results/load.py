@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from dstft_cli.errors import InputError, printable
 from dstft_cli.records import FloatArray
+from dstft_cli.results.arrays import array_in
 from dstft_cli.results.parameters import StoredParameters, read_parameters
 from dstft_cli.results.place import check_readable
 from dstft_cli.results.record import read_record
@@ -97,9 +98,9 @@ def load(directory: str | os.PathLike[str]) -> StoredResult:
 
 
 def _array(place: Path, name: str) -> Any:
-    path, chunks = place / f"{name}.npy", place / f"{name}.zarr"
-    if chunks.is_dir():
-        return open_zarr(chunks)
+    path = array_in(place, name)
+    if path.suffix == ".zarr":
+        return open_zarr(path)
     if not os.path.lexists(path):
         return None
     check_readable(path)

@@ -20,16 +20,17 @@ from dstft_cli.results import (
     StoredParameters,
     StoredRecord,
     StoredTransform,
+    array_in,
     atomic_file,
     disk_errors,
     open_stft,
-    read_parameters,
     read_result,
 )
 from dstft_cli.run.emit import check_emitted, check_global
 from dstft_cli.run.optimize import JobOutcome, Stopwatch, cpu_threads, log, request_of, write_record
 from dstft_cli.run.recording import check_recording, load_recording, naming
 from dstft_cli.run.sizes import size_note
+from dstft_cli.run.stored import read_learned
 from dstft_cli.settings import OPTIONS, RUN_OPTIONS, Settings, settings_in_record
 from dstft_cli.settings.rules import TYPED
 
@@ -134,22 +135,6 @@ def _filter_notes(record: StoredRecord, own: Settings, directory: Path) -> Itera
         yield Note("learned_elsewhere", detail=text)
 
 
-def read_learned(directory: Path) -> StoredParameters:
-    """The parameters in `DIR/parameters.npz`, as `dstft optimize` or `dstft apply` wrote it."""
-    place = printable(directory)
-    if not directory.exists():
-        raise InputError(f"{place}: no such directory: check the path")
-    if not directory.is_dir():
-        raise InputError(f"{place} is not a directory: name one that dstft optimize has written")
-    return read_parameters(directory / "parameters.npz")
-
-
-def stft_in(directory: Path) -> Path:
-    """The path of the transform, a zarr folder or, where there is none, `stft.npy`."""
-    chunks = directory / "stft.zarr"
-    return chunks if chunks.is_dir() else directory / "stft.npy"
-
-
 def _settings_of(record: StoredRecord, own: Settings, directory: Path) -> Settings:
     place = printable(directory / "result.json")
     try:
@@ -192,7 +177,7 @@ def run_reconstruct(
     if progress is not None:
         progress("reconstruct", 0, 0)
     with ExitStack() as stack:
-        transform = stack.enter_context(open_stft(stft_in(directory)))
+        transform = stack.enter_context(open_stft(array_in(directory, "stft")))
         inverse = _inverse(stored, transform, directory)
         file = stdout
         if path is not None:
@@ -270,7 +255,7 @@ def _inverse(
     expected = (len(stored.frequencies), len(stored.frame_centers))
     if transform.shape[-2:] != expected:
         raise InputError(
-            f"{printable(stft_in(directory))} has shape {transform.shape}, where parameters.npz "
+            f"{printable(array_in(directory, 'stft'))} has shape {transform.shape}, where parameters.npz "
             f"has {expected[0]} frequencies and {expected[1]} frames: run dstft optimize again"
         )
     options: dict[str, Any] = {

@@ -140,7 +140,7 @@ def view_of(pictures: Pictures, signal: Signal, settings: Settings) -> tuple[Vie
     from dstft_cli.view.page import View
 
     learned = pictures.learned
-    view = View(pictures.result, signal.length, signal.offset, pictures.title, settings)
+    view = View(pictures.result, signal.offset, pictures.title, settings)
     return view, view.layer(pictures.labels[-1], learned.centers, learned.n_fft)
 
 

@@ -15,19 +15,19 @@ from dstft_cli.audio import Signal
 from dstft_cli.errors import InputError, UsageError, printable
 from dstft_cli.plot.pictures import FINE, Frames, Pictures
 from dstft_cli.plot.style import check_look
-from dstft_cli.records import CriterionSummary, Progress, Result, StopReason, Trajectory
+from dstft_cli.records import Progress, Result
 from dstft_cli.results import (
-    StoredRecord,
     StoredTransform,
+    array_in,
     atomic_file,
     disk_errors,
     open_stft,
     read_result,
 )
-from dstft_cli.results.load import StoredResult, load
+from dstft_cli.results.load import load
 from dstft_cli.results.output import PICTURE_ENDINGS
 from dstft_cli.run.recording import clock_of, picture_title
-from dstft_cli.run.view import recording_of, settings_of
+from dstft_cli.run.stored import recording_of, result_of, settings_of
 from dstft_cli.settings import FIGURE_FORMATS, PICTURE_OPTIONS, Settings
 
 BLOCK = 1 << 22  # values of an array, read at a time
@@ -79,18 +79,19 @@ def run_plot(
             file = stack.enter_context(place)
         assert file is not None
         stored = load(directory)
-        path, kinds = directory / "spectrogram.npy", "real"
-        for ending in ("npy", "zarr"):
-            if stored.spectrogram is None and (directory / f"stft.{ending}").exists():
-                path, kinds = directory / f"stft.{ending}", "complex"
-            elif (directory / f"spectrogram.{ending}").exists():
-                path = directory / f"spectrogram.{ending}"
-        array = stack.enter_context(open_stft(path, kinds))
+        p, of_stft = stored.parameters, stored.spectrogram is None and stored.stft is not None
+        name_of, kinds = ("stft", "complex") if of_stft else ("spectrogram", "real")
+        array = stack.enter_context(open_stft(array_in(directory, name_of), kinds))
         own: dict[str, Any] = {"title": picture_title(record.input, look), "recorded": recorded}
-        own |= {"offset": stored.parameters.offset, "channels": array.channels}
-        fine = _result(stored, learned, record, directory, fine=True)
+        own |= {"offset": p.offset, "channels": array.channels}
+        result = fine = result_of(p, learned, record)
         pictures = Pictures(fine, look, **own)
-        result = _result(stored, learned, record, directory)
+        if stored.spectrogram is not None:
+            centers, lengths = (stored.times - p.offset) * p.sample_rate, stored.window_length
+            within = (lengths >= 1) & (lengths <= p.n_fft)
+            if not (np.diff(centers) > 0).all() or not within.all():
+                raise _damaged(directory, "has a damaged parameters.npz")
+            result = replace(fine, frame_centers=centers, lengths=lengths)
         coarse = Pictures(result, look, stored=True, **own)
         signal, plain = None, pictures.plain()
         if plain or coarse.learned.centers.size < FINE:
@@ -115,54 +116,6 @@ def run_plot(
 
 def _damaged(directory: Path, what: str) -> InputError:
     return InputError(f"{printable(directory)} {what}: run dstft optimize again")
-
-
-def _result(
-    stored: StoredResult,
-    learned: Settings,
-    record: StoredRecord,
-    directory: Path,
-    *,
-    fine: bool = False,
-) -> Result:
-    """What was learned, without the trajectory and values of the criterion.
-
-    Frames are those of the transform (`fine`), or of the array.
-    """
-    p, nan, empty = stored.parameters, float("nan"), np.zeros(0)
-    centers, lengths = (stored.times - p.offset) * p.sample_rate, stored.window_length
-    if fine or stored.spectrogram is None:
-        centers, lengths = p.frame_centers, p.window_length
-    if not (np.diff(centers) > 0).all() or not ((lengths >= 1) & (lengths <= p.n_fft)).all():
-        raise _damaged(directory, "has a damaged parameters.npz")
-    ends = float(lengths.min()), float(lengths.max())
-    given = learned.win_length, learned.win_length_min, learned.win_length_max, learned.hop_length
-    start, low, high, hop = (
-        default if length is None else min(length.samples(p.sample_rate), float(p.n_fft))
-        for length, default in zip(given, (ends[1], *ends, 1.0), strict=True)
-    )
-    best = record.best_fixed.win_length or nan
-    return Result(
-        sample_rate=p.sample_rate,
-        length=p.samples,
-        n_fft=p.n_fft,
-        start_window_length=np.array([[start]]),
-        lengths=lengths,
-        hop_length=hop,
-        length_bounds=(low, high),
-        frame_centers=centers,
-        window=p.window,
-        normalization=p.normalization,
-        power=learned.power,
-        criterion=CriterionSummary(learned.criterion, "", nan, best, nan, nan, None),
-        trajectory=Trajectory((), empty, empty.astype(int), empty, (), ()),
-        stop_reason=StopReason.SEARCH,
-        evaluations=0,
-        seconds={},
-        notes=(),
-        hop_bounds=None if learned.hop_mode == "fixed" else (hop, hop),
-        length_map=p.length_map,
-    )
 
 
 def _fill(

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import math
-import os
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import Literal
@@ -15,21 +12,20 @@ import numpy as np
 from dstft_cli.audio import Signal
 from dstft_cli.errors import InputError, printable
 from dstft_cli.plot import frequency_range, scale_for
-from dstft_cli.records import Progress, StopReason
+from dstft_cli.records import Progress
 from dstft_cli.results import (
     VIEW,
     StoredParameters,
     StoredRecord,
+    array_in,
     atomic_file,
     open_stft,
     read_record,
     read_result,
     write_json,
 )
-from dstft_cli.run.apply import read_learned
-from dstft_cli.run.optimize import request_of
-from dstft_cli.run.recording import load_recording
-from dstft_cli.settings import OPTIONS, Settings, settings_in_record
+from dstft_cli.run.stored import read_learned, recording_of, result_of, settings_of
+from dstft_cli.settings import Settings
 from dstft_cli.view.page import View
 from dstft_cli.view.sound import Sound, sound_of
 
@@ -76,32 +72,6 @@ def run_view(directory: Path, audio: Audio, *, progress: Progress | None = None)
     return Viewed(page, [label for label, *_ in view.layers], warnings)
 
 
-def settings_of(record: StoredRecord, directory: Path) -> Settings:
-    place = printable(directory / "result.json")
-    there = OPTIONS.keys() & record.settings.keys() - {"preset", "output"}
-    try:
-        settings = settings_in_record({name: record.settings[name] for name in there})
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{place} is damaged: run dstft optimize again") from error
-    if settings.hop_length is None or settings.win_length is None:
-        raise InputError(f"{place} lacks the settings of a run: run dstft optimize again")
-    return settings
-
-
-@contextmanager
-def recording_of(record: StoredRecord, settings: Settings) -> Iterator[Signal]:
-    """The recording of a result; InputError if it is no longer the same."""
-    path = record.input.path
-    if path == "-":
-        raise InputError("the recording came from standard input")
-    if not os.path.isfile(path):  # nor a pipe, which may block
-        raise InputError(f"{printable(path)} is not there")
-    with load_recording(path, replace(settings, on_silence="write"), learns=False) as signal:
-        if signal.sha256 != record.input.sha256:
-            raise InputError(f"{printable(path)} has changed")
-        yield signal
-
-
 def _of_recording(
     directory: Path,
     stored: StoredParameters,
@@ -113,24 +83,12 @@ def _of_recording(
     import torch
 
     from dstft_cli.fit import resolve_device
-    from dstft_cli.fit.transfer import apply_learned
     from dstft_cli.run.output import Passes, draw_plain, pictures_of, to_pools, view_of
 
     device = resolve_device("auto", settings.dtype)
-    request = request_of(settings, signal.sample_rate, device=device.type)
-    result = apply_learned(signal.samples, stored, request, peak=signal.peak, evaluate=False)
-    assert settings.win_length is not None
-    best = record.best_fixed.win_length
-    start = settings.win_length.samples(signal.sample_rate) if best is None else 0.0
-    result = replace(  # for the names of layers, as after the fit
-        result,
-        criterion=replace(
-            result.criterion, best_fixed_win_length=math.nan if best is None else best
-        ),
-        start_window_length=np.array([[start]]),
-        stop_reason=StopReason.SEARCH,
-        hop_bounds=None if settings.hop_mode == "fixed" else (0.0, math.inf),
-    )
+    result = result_of(stored, settings, record)
+    if record.best_fixed.win_length is not None:  # for the names of layers, as after the fit
+        result = replace(result, start_window_length=np.zeros((1, 1)))
     passes = Passes(signal.samples, result, device, getattr(torch, settings.dtype), progress)
     pictures = pictures_of(result, signal, settings)
     view, pool = view_of(pictures, signal, settings)
@@ -151,9 +109,7 @@ def _of_array(
     from dstft_cli.plot.axes import describe_length
     from dstft_cli.run.output import to_pools
 
-    path, rate = directory / "spectrogram.npy", stored.sample_rate
-    if not path.exists():
-        path = directory / "spectrogram.zarr"
+    path, rate = array_in(directory, "spectrogram"), stored.sample_rate
     with open_stft(path, "real") as array:
         frames, bins = array.shape[-1], array.shape[-2]
         step = (len(stored.frame_centers) - 1) // (frames - 1) if frames > 1 else 0
@@ -164,9 +120,8 @@ def _of_array(
             )
         low, high = float(stored.window_length.min()), float(stored.window_length.max())
         lengths = describe_length(low, rate, high if high > low else None)
-        view = View(
-            stored, stored.samples, stored.offset, PurePath(record.input.path).name, settings
-        )
+        learned, name = result_of(stored, settings, record), PurePath(record.input.path).name
+        view = View(learned, stored.offset, name, settings)
         pool = view.layer(f"Learned: {lengths}", centers, stored.n_fft, top=0.0)
         block = max(_BLOCK // (bins * array.channels), 1)
         starts = range(0, frames, block)

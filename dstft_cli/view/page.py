@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from dstft_cli.plot.pixels import AUDIO_RATE, FloatArray, PixelGrid, frequency_range, scale_for
 from dstft_cli.plot.style import colour_table
-from dstft_cli.records import LengthMap
+from dstft_cli.records import Result
 from dstft_cli.settings import Settings
 from dstft_cli.settings.option import time_text
 from dstft_cli.view.html import as_base64, page_environment
@@ -44,31 +44,11 @@ HELP = (
 )
 
 
-class Learned(Protocol):
-    """What was learned: `records.Result` or `results.StoredParameters`."""
-
-    @property
-    def sample_rate(self) -> float: ...
-    @property
-    def n_fft(self) -> int: ...
-    @property
-    def window_length(self) -> FloatArray: ...
-    @property
-    def length_map(self) -> LengthMap | None: ...
-    @property
-    def frame_centers(self) -> FloatArray: ...
-    @property
-    def frequencies(self) -> FloatArray: ...
-    @property
-    def normalization(self) -> str: ...
-
-
 @dataclass
 class View:
     """A page in the making: the caller adds layers, the learned one first, and fills their pools."""
 
-    learned: Learned
-    samples: int  # of the signal
+    learned: Result
     offset: float  # s, where they begin in the recording
     title: str
     settings: Settings  # for how pictures look
@@ -90,7 +70,7 @@ class View:
         """
         if top is None:
             top = TOP[self.learned.normalization] * math.log10(n_fft)
-        long = self.samples > LONGEST * self.learned.sample_rate
+        long = self.learned.length > LONGEST * self.learned.sample_rate
         pixels = MORE_PIXELS if long else PIXELS
         grid = PixelGrid(
             times=self.offset + centers / self.learned.sample_rate,
@@ -107,7 +87,7 @@ class View:
     @property
     def span(self) -> tuple[float, float]:
         """Begin and end of the signal in the recording, s."""
-        return self.offset, self.offset + self.samples / self.learned.sample_rate
+        return self.offset, self.offset + self.learned.length / self.learned.sample_rate
 
     @property
     def _top(self) -> float:
@@ -152,7 +132,7 @@ class View:
             "audible": rate >= AUDIO_RATE,
             "sound": sound.begin,
         }
-        seconds = time_text(self.samples / rate)
+        seconds = time_text(self.learned.length / rate)
         template = page_environment(__package__).get_template("page.html.j2")
         text = template.render(
             title=self.title,
@@ -172,7 +152,7 @@ class View:
             columns = min(lengths.shape[1], MOST_LENGTHS[1 if len(lengths) == 1 else ROWS])
         else:
             columns = min(2 * len(tiles.times), MOST_LENGTHS[ROWS])
-        centers = (np.arange(columns) + 0.5) * (self.samples / columns)
+        centers = (np.arange(columns) + 0.5) * (self.learned.length / columns)
         if tiles is None:
             row = _nearest(
                 learned.frequencies[: len(lengths)], rows if len(lengths) > 1 else rows[:1]

@@ -90,6 +90,7 @@ def shown(lengths: dict) -> np.ndarray:
 def a_view(lengths=None, length_map=None, seconds=2.0) -> View:
     learned = SimpleNamespace(
         sample_rate=float(RATE),
+        length=round(seconds * RATE),
         n_fft=256,
         normalization="energy",
         window_length=lengths,
@@ -97,7 +98,7 @@ def a_view(lengths=None, length_map=None, seconds=2.0) -> View:
         frame_centers=np.arange(0.0, seconds * RATE, 40),
         frequencies=np.arange(129) * RATE / 256,
     )
-    return View(learned, round(seconds * RATE), 10.0, "a.wav", Settings())
+    return View(learned, 10.0, "a.wav", Settings())
 
 
 @pytest.mark.parametrize("kind", ["one", "frequency", "plane", "map"])
