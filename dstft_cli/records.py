@@ -411,3 +411,25 @@ class CollectionSweep:
         losses = self.losses[number]
         worst = np.argsort(-losses, kind="stable")
         return [int(r) for r in worst if losses[r] >= SOMEWHAT]
+
+
+@dataclass(frozen=True)
+class StoredParameters:
+    """The transform that a result holds, as it was learned.
+
+    Where there is a `length_map`, of lengths that vary with time and frequency on tiles, `window_length` is
+    that of the tiles, [B, U].
+    """
+
+    window_length: FloatArray  # samples, [1, 1], [1, T], [F, 1] or [F, T], from 2 to n_fft
+    frame_centers: FloatArray  # samples, [T], strictly increasing
+    hop_lengths: FloatArray  # samples, [T-1]
+    times: FloatArray  # seconds, [T]
+    frequencies: FloatArray  # Hz, [F]
+    sample_rate: float  # Hz
+    n_fft: int  # FFT size K, F = K // 2 + 1
+    samples: int  # per channel N, >= 1; all frame centres lie within [0, N]
+    window: str
+    normalization: str
+    length_map: LengthMap | None = None
+    offset: float = 0.0

@@ -40,15 +40,13 @@ from dstft_cli.results import (
     SWEEP,
     TRANSFORM,
     Output,
-    peak_memory_mb,
     result_record,
-    sweep_csv,
     sweep_record,
     write_parameters,
     write_trajectory,
 )
-from dstft_cli.run.emit import emitted_call, emitted_verdict
-from dstft_cli.run.optimize import JobOutcome, Stopwatch
+from dstft_cli.run.emit import emitted_call
+from dstft_cli.run.optimize import JobOutcome, Stopwatch, write_sweep
 from dstft_cli.run.sentences import warnings_of
 from dstft_cli.settings import SWEEP_OPTIONS, Settings, SweepSettings
 
@@ -246,22 +244,11 @@ def run_collection_sweep(
             verdict: CollectionSweep = _one(workers, way, judge_tables, question, mean, tables)
         swept = verdict.sweep
         title = f"{counted(len(found.used), 'recording')}, each with its own best at 0"
-        if output.draws:
-            from dstft_cli.plot.sweep import draw_sweep
-
-            band = verdict.quartiles
-            picture = draw_sweep(swept, title=title, look=settings, quartiles=band)
-            output.send("png", picture)
-            if output.holds_figures:
-                output.write(f"sweep.{settings.format}", picture)
+        write_sweep(output, settings, swept, title, quartiles=verdict.quartiles)
         rows = found.rows(lambda number: _sweep_rows(found, verdict, number))
         output.send("csv", rows)
         if output.directory is not None:
             output.write("recordings.csv", rows)
-            output.write("sweep.csv", sweep_csv(swept))
-        if settings.emit != "none":
-            text = emitted_verdict(swept, settings.emit, settings)
-            output.to_stdout(text.encode("utf-8"), "the emitted call")
         watch.lap("write")
         values = settings.as_dict()
         record = sweep_record(
@@ -269,7 +256,6 @@ def run_collection_sweep(
             settings={name: values[name] for name in SWEEP_OPTIONS},
             signal_info=found.input_record(settings),
             seconds=watch.times("sweep", "write"),
-            peak_memory_mb=peak_memory_mb(),
             warnings=[*found.warnings(), *warnings_of(swept.notes)],
         )
         record["collection"] = found.record()
@@ -350,16 +336,13 @@ def run_shared(
             )
             output.write(f"trajectory.{settings.format}", render(figure, look=settings))
         if settings.emit != "none":
-            output.to_stdout(
-                emitted_call(result, settings.emit, settings).encode(), "the emitted call"
-            )
+            output.emit(emitted_call(result, settings.emit, settings))
         watch.lap("write")
         record = result_record(
             result,
             settings={**settings.as_dict(), **result.resolved},
             signal_info=found.input_record(settings),
             seconds=watch.times("load", "write"),
-            peak_memory_mb=peak_memory_mb(),
             warnings=[*found.warnings(), *warnings_of(result.notes)],
         )
         record["collection"] = found.record()

@@ -140,22 +140,14 @@ def _kept_or_computed(source: str, question: Question) -> Answer:
 
 
 def compute_table(source: str, question: Question) -> Answer:
-    from dstft_cli.audio import load
     from dstft_cli.fit.collection import table_of
     from dstft_cli.run.optimize import cpu_threads
+    from dstft_cli.run.recording import read_signal
 
     s = question.read()
     with (
         cpu_threads(s.threads or 1) as threads,
-        load(
-            source,
-            channel=s.channel,
-            sample_rate=s.sr,
-            offset=s.offset,
-            duration=s.duration,
-            highpass=s.highpass,
-            allow_silence=True,
-        ) as signal,
+        read_signal(source, s, allow_silence=True) as signal,
     ):
         if signal.peak == 0:
             return Answer(signal.sha256)

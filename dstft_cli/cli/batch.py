@@ -30,6 +30,7 @@ from dstft_cli.cli.inputs import (
     Scheduler,
     WorkerCount,
     check_workers,
+    one_of,
     read_lists,
 )
 from dstft_cli.cli.options import command, some_path
@@ -145,14 +146,11 @@ def _plan(options: BatchOptions) -> Plan:
     typed = {name: value for name, value in own.items() if value is not None}
     pairs = options.set_pairs or ()
     ways = {"CONFIG": options.config, "--from": options.from_lines, "--from0": options.from_nul}
-    given = [name for name, value in ways.items() if value is not None]
-    if len(given) != 1:
-        found = " and ".join(given) + " exclude each other" if given else "no jobs"
-        raise UsageError(f"{found}: give one of CONFIG, --from FILE and --from0 FILE")
+    given = one_of(ways, "no jobs")
     if options.config is not None:
         return make_plan(read_config(options.config, pairs, options.output, typed))
     inputs = read_lists(options.from_lines, options.from_nul)
-    where = f"{given[0]} {shortened(options.from_lines or options.from_nul or '')}"
+    where = f"{given} {shortened(options.from_lines or options.from_nul or '')}"
     return make_plan(from_list(inputs, where, pairs, options.output, typed))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import partial
@@ -82,19 +82,14 @@ class Several:
     def recordings(self, inputs: Sequence[str] | None) -> list[str]:
         """The recordings that INPUT... or a list names; a single INPUT that is a file, as it is."""
         ways = {"INPUT": inputs or None, "--from": self.from_lines, "--from0": self.from_nul}
-        given = [name for name, value in ways.items() if value is not None]
-        if len(given) != 1:
-            found = (
-                " and ".join(given) + " exclude each other" if given else "missing argument INPUT"
-            )
-            raise UsageError(f"{found}: give one of INPUT, --from FILE and --from0 FILE")
+        given = one_of(ways, "missing argument INPUT")
         check_choice("`weigh`", self.weigh, WEIGHTS)
         check_workers(self.workers, self.scheduler)
         if inputs:
             return find_recordings(inputs)
         from dstft_cli.batch.plan import find_inputs
 
-        return find_inputs(read_lists(self.from_lines, self.from_nul), given[0], patterns=False)
+        return find_inputs(read_lists(self.from_lines, self.from_nul), given, patterns=False)
 
     def way(self, *, verbose: bool, progress: Progress | None) -> Way:
         from dstft_cli.batch.collection import Way
@@ -121,6 +116,15 @@ class Several:
             for part in fields(self)
             if not part.name.startswith("from_") and getattr(self, part.name) != part.default
         ]
+
+
+def one_of(ways: Mapping[str, Any], none: str) -> str:
+    """The name of the only way that was given: an argument, `--from` or `--from0`."""
+    given = [name for name, value in ways.items() if value is not None]
+    if len(given) != 1:
+        found = " and ".join(given) + " exclude each other" if given else none
+        raise UsageError(f"{found}: give one of {next(iter(ways))}, --from FILE and --from0 FILE")
+    return given[0]
 
 
 def find_recordings(inputs: Sequence[str]) -> list[str]:

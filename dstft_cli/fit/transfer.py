@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -34,33 +34,13 @@ from dstft_cli.records import (
     Progress,
     Result,
     StopReason,
+    StoredParameters,
     Trajectory,
 )
 from dstft_cli.stft import Samples, Transform
 
 FloatArray = NDArray[np.floating[Any]]
 log = logging.getLogger("dstft_cli")
-
-
-class Learned(Protocol):
-    """Parameters learned before, as `results.StoredParameters` holds them."""
-
-    @property
-    def window_length(self) -> FloatArray: ...
-    @property
-    def frame_centers(self) -> FloatArray: ...
-    @property
-    def sample_rate(self) -> float: ...
-    @property
-    def n_fft(self) -> int: ...
-    @property
-    def samples(self) -> int: ...
-    @property
-    def window(self) -> str: ...
-    @property
-    def normalization(self) -> str: ...
-    @property
-    def length_map(self) -> LengthMap | None: ...
 
 
 @dataclass(frozen=True)
@@ -77,7 +57,7 @@ class Transferred:
 
 def apply_learned(
     samples: Samples,
-    learned: Learned,
+    learned: StoredParameters,
     request: Request,
     *,
     peak: float | None = None,
@@ -160,7 +140,7 @@ def unlearned(problem: Problem) -> Result:
 
 def _one_step(
     fitting: Transferred,
-    learned: Learned | Request,
+    learned: StoredParameters | Request,
     request: Request,
     length: int,
     found: tuple[str, str, float],
@@ -211,7 +191,9 @@ def _one_step(
     )
 
 
-def transfer(learned: Learned, hop_length: float, samples: int, sample_rate: float) -> Transferred:
+def transfer(
+    learned: StoredParameters, hop_length: float, samples: int, sample_rate: float
+) -> Transferred:
     """The parameters for a recording of another length or sample rate.
 
     Lengths that do not vary with time, on frames of one hop, fit any recording: at another sample
@@ -250,7 +232,9 @@ def transfer(learned: Learned, hop_length: float, samples: int, sample_rate: flo
     return Transferred(learned.n_fft, lengths, hop_length, centers, length_map=tiles)
 
 
-def _check_alike(learned: Learned, hop_length: float, samples: int, sample_rate: float) -> None:
+def _check_alike(
+    learned: StoredParameters, hop_length: float, samples: int, sample_rate: float
+) -> None:
     """InputError if parameters that vary from frame to frame do not fit, with all that is wrong."""
     seconds, lasts = learned.samples / learned.sample_rate, samples / sample_rate
     remedies = []
@@ -281,7 +265,7 @@ def _check_frames(samples: float, hop_length: float) -> None:
         )
 
 
-def _uniform_hop(learned: Learned, hop_length: float) -> float | None:
+def _uniform_hop(learned: StoredParameters, hop_length: float) -> float | None:
     """The hop of all frames, samples, or None where it varies."""
     centers = learned.frame_centers
     if len(centers) == 1:
@@ -293,7 +277,9 @@ def _uniform_hop(learned: Learned, hop_length: float) -> float | None:
     return hop_length if abs(hop - hop_length) <= 1e-9 * hop_length else hop
 
 
-def _global(learned: Learned, hop_length: float, samples: int, sample_rate: float) -> Transferred:
+def _global(
+    learned: StoredParameters, hop_length: float, samples: int, sample_rate: float
+) -> Transferred:
     """Lengths that do not vary with time, at any sample rate."""
     scale = sample_rate / learned.sample_rate
     _check_frames(samples, hop_length * scale)

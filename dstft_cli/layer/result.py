@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 
-from dstft_cli.records import SHORTEST_WINDOW, FloatArray, Result
-
-if TYPE_CHECKING:
-    from dstft_cli.results import StoredParameters
+from dstft_cli.records import SHORTEST_WINDOW, FloatArray, Result, StoredParameters
 
 MODES = ("constant", "time"), ("frequency", "time-frequency")  # by several bins, several frames
 

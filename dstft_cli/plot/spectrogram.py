@@ -73,19 +73,6 @@ Over = Literal["time", "frequency", "plane"]  # dimensions over which window len
 Panel = tuple[str, PixelPool] | Literal["map", "curve", "hops"]  # a spectrogram has a label
 
 
-def spectrogram_figure(
-    pool: PixelPool,
-    *,
-    title: str,
-    look: Settings = PLAIN,
-    band: Band = (None, None),
-    channels: int = 1,
-) -> Figure:
-    """A spectrogram in dB below its maximum, over seconds and Hz; axes 1 hold the colour bar."""
-    shown = Comparison([("", pool)], pool, band=band, channels=channels)
-    return comparison_figure(shown, title=title, look=look)
-
-
 def level_label(channels: int, height: float) -> str:
     what = "Level" if channels == 1 else f"Mean power of {channels} channels"
     text = f"{what} (dB below the maximum)"

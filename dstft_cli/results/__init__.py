@@ -24,7 +24,7 @@ from dstft_cli.results.arrays import (
 )
 from dstft_cli.results.directory import OutputDirectory, atomic_file
 from dstft_cli.results.output import Output
-from dstft_cli.results.parameters import StoredParameters, read_parameters, write_parameters
+from dstft_cli.results.parameters import read_parameters, write_parameters
 from dstft_cli.results.place import clear_leftovers, disk_errors
 from dstft_cli.results.record import (
     LABELS,
@@ -57,7 +57,6 @@ __all__ = [
     "OutputDirectory",
     "Products",
     "Spread",
-    "StoredParameters",
     "StoredRecord",
     "StoredTransform",
     "Stream",

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dstft_cli.errors import InputError, printable
-from dstft_cli.records import FloatArray
+from dstft_cli.records import FloatArray, StoredParameters
 from dstft_cli.results.arrays import array_in
-from dstft_cli.results.parameters import StoredParameters, read_parameters
+from dstft_cli.results.parameters import read_parameters
 from dstft_cli.results.place import check_readable
 from dstft_cli.results.record import read_record
 from dstft_cli.results.store import ATTRIBUTES, UNITS, open_zarr

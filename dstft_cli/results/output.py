@@ -82,8 +82,9 @@ class Output:
             target = self._targets[option]
             _send(self.singles[option], content, "standard output" if target == "-" else target)
 
-    def to_stdout(self, content: bytes, what: str) -> None:
-        _send(self._stdout, content, what)
+    def emit(self, text: str) -> None:
+        """Code for another library, to standard output."""
+        _send(self._stdout, text.encode(), "the emitted call")
 
     def write_record(self, record: dict[str, Any]) -> None:
         """The record, with paths and sizes, to the directory and with `--json` to standard output."""

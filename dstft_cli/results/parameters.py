@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import zipfile
 import zlib
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from dstft_cli.records import (
     FloatArray,
     LengthMap,
     Result,
+    StoredParameters,
 )
 from dstft_cli.results.arrays import read_header, write_header
 from dstft_cli.results.place import check_readable, disk_errors
@@ -31,28 +32,6 @@ RISING = ("frame_centers", "times")
 LARGEST_SINGLE = 256  # bytes of one number or word
 MOST_PACKED = 200  # largest compression of values that all differ
 MOST_GAPS = 1000  # a recording longer than this many times its frames is damaged
-
-
-@dataclass(frozen=True)
-class StoredParameters:
-    """The transform that parameters.npz holds.
-
-    Where there is a `length_map`, of lengths that vary with time and frequency on tiles, `window_length` is
-    that of the tiles, [B, U].
-    """
-
-    window_length: FloatArray  # samples, [1, 1], [1, T], [F, 1] or [F, T], from 2 to n_fft
-    frame_centers: FloatArray  # samples, [T], strictly increasing
-    hop_lengths: FloatArray  # samples, [T-1]
-    times: FloatArray  # seconds, [T]
-    frequencies: FloatArray  # Hz, [F]
-    sample_rate: float  # Hz
-    n_fft: int  # FFT size K, F = K // 2 + 1
-    samples: int  # per channel N, >= 1; all frame centres lie within [0, N]
-    window: str
-    normalization: str
-    length_map: LengthMap | None = None
-    offset: float = 0.0
 
 
 OFFSET = "offset"  # missing in files of earlier versions

@@ -100,9 +100,7 @@ def result_record(
     settings: Mapping[str, Any],
     signal_info: Mapping[str, Any],
     seconds: Mapping[str, float],
-    peak_memory_mb: float | None,
     warnings: Iterable[str],
-    outputs: Mapping[str, str] | None = None,
     array_step: int = 1,
 ) -> dict[str, Any]:
     """The record of a run in plain JSON types; None replaces NaN and infinity.
@@ -137,9 +135,9 @@ def result_record(
         "stop_reason": result.stop_reason,
         "evaluations": result.evaluations,
         "seconds": {**dict.fromkeys(STAGES), **result.seconds, **seconds},
-        "peak_memory_mb": peak_memory_mb,
+        "peak_memory_mb": peak_memory_mb(),
         "warnings": list(dict.fromkeys(warnings)),
-        "outputs": outputs or {},
+        "outputs": {},
     }
     return {key: _plain(value) for key, value in record.items()}
 
@@ -167,7 +165,6 @@ def sweep_record(
     settings: Mapping[str, Any],
     signal_info: Mapping[str, Any],
     seconds: Mapping[str, float],
-    peak_memory_mb: float | None,
     warnings: Iterable[str],
 ) -> dict[str, Any]:
     """sweep.json: per criterion its best length and how much that matters; else as `result_record`."""
@@ -180,7 +177,7 @@ def sweep_record(
         "window_length": {"min": low, "max": high, "count": count},
         "criteria": [_summary(curve, sweep.n_fft_of(curve)) for curve in sweep.curves],
         "seconds": {**sweep.seconds, **seconds},
-        "peak_memory_mb": peak_memory_mb,
+        "peak_memory_mb": peak_memory_mb(),
         "warnings": list(warnings),
     }
 

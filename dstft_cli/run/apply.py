@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 
 from dstft_cli.audio import audio_format, write_audio
 from dstft_cli.errors import InputError, UsageError, counted, printable
-from dstft_cli.records import Note, Progress
+from dstft_cli.records import Note, Progress, StoredParameters
 from dstft_cli.results import (
     Output,
-    StoredParameters,
     StoredRecord,
     StoredTransform,
     array_in,

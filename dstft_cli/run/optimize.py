@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, get_type_hints
 
 from dstft_cli.audio import Signal, filtered
 from dstft_cli.errors import UsageError, as_flags
-from dstft_cli.records import Progress, Result
-from dstft_cli.results import SWEEP, Output, peak_memory_mb, result_record, sweep_csv, sweep_record
+from dstft_cli.records import FloatArray, Progress, Result, Sweep
+from dstft_cli.results import SWEEP, Output, result_record, sweep_csv, sweep_record
 from dstft_cli.run.emit import check_emitted, emitted_verdict
 from dstft_cli.run.recording import (
     check_recording,
@@ -140,7 +140,6 @@ def write_record(
         settings={**resolved, "sr": int(result.sample_rate), **result.resolved},
         signal_info=input_record(signal),
         seconds=watch.times("load", "write"),
-        peak_memory_mb=peak_memory_mb(),
         warnings=[
             *map(as_flags, (*warnings, *precision_warnings(signal, settings))),
             *warnings_of((*result.notes, *picture_notes(signal, settings))),
@@ -272,23 +271,10 @@ def run_sweep(
                 f"{found.seconds['descent']:.2f} s"
             )
             watch.lap("sweep")
-            if output.draws:
-                from dstft_cli.plot.sweep import draw_sweep
-
-                if progress is not None:
-                    progress("picture", 0, 0)
-                title = picture_title(signal, settings)
-                picture = draw_sweep(found, title=title, look=settings)
-                output.send("png", picture)
-                if output.holds_figures:
-                    output.write(f"sweep.{settings.format}", picture)
-            if settings.emit != "none":
-                text = emitted_verdict(found, settings.emit, settings, signal)
-                output.to_stdout(text.encode("utf-8"), "the emitted call")
-            curves = sweep_csv(found)
-            output.send("csv", curves)
-            if output.directory is not None:
-                output.write("sweep.csv", curves)
+            if progress is not None and output.draws:
+                progress("picture", 0, 0)
+            write_sweep(output, settings, found, picture_title(signal, settings), signal)
+            output.send("csv", sweep_csv(found))
             watch.lap("write")
             warnings = recording_warnings(signal, settings, float(found.lengths.min()))
             resolved = {name: settings.as_dict()[name] for name in SWEEP_OPTIONS}
@@ -297,11 +283,32 @@ def run_sweep(
                 settings={**resolved, "device": device.type},
                 signal_info=input_record(signal),
                 seconds=watch.times("load", "write"),
-                peak_memory_mb=peak_memory_mb(),
-                warnings=[
+                        warnings=[
                     *map(as_flags, warnings),
                     *warnings_of((*found.notes, *picture_notes(signal, settings))),
                 ],
             )
             output.write_record(record)
     return JobOutcome(record, output.directory)
+
+
+def write_sweep(
+    output: Output,
+    settings: SweepSettings,
+    found: Sweep,
+    title: str,
+    signal: Signal | None = None,
+    quartiles: FloatArray | None = None,
+) -> None:
+    """Picture, verdict as code and curves of a sweep, of one recording or (None) of several."""
+    if output.draws:
+        from dstft_cli.plot.sweep import draw_sweep
+
+        picture = draw_sweep(found, title=title, look=settings, quartiles=quartiles)
+        output.send("png", picture)
+        if output.holds_figures:
+            output.write(f"sweep.{settings.format}", picture)
+    if settings.emit != "none":
+        output.emit(emitted_verdict(found, settings.emit, settings, signal))
+    if output.directory is not None:
+        output.write("sweep.csv", sweep_csv(found))

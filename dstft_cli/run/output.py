@@ -76,8 +76,7 @@ def write_result(
         if pictures is not None:
             passes.run(pictures.learned.centers, None, result.n_fft, finer, "spectrogram")
     if settings.emit != "none":
-        text = emitted_call(result, settings.emit, settings, signal)
-        output.to_stdout(text.encode("utf-8"), "the emitted call")
+        output.emit(emitted_call(result, settings.emit, settings, signal))
     picture = b""
     if pictures is not None and (output.holds_figures or "png" in output.singles):
         if progress is not None:

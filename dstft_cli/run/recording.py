@@ -61,6 +61,12 @@ def check_pictures(settings: Settings, sample_rate: float | None) -> None:
         frequency_range(top, spacing, scale_for(s.freq_scale, sample_rate), s.fmin, fmax)
 
 
+def read_signal(source: str, settings: Settings, **how: Any) -> Signal:
+    s = settings
+    part: dict[str, Any] = {"offset": s.offset, "duration": s.duration}
+    return load(source, channel=s.channel, sample_rate=s.sr, highpass=s.highpass, **part, **how)
+
+
 @contextmanager
 def load_recording(
     source: str, settings: Settings, progress: Progress | None = None, *, learns: bool = True
@@ -68,16 +74,8 @@ def load_recording(
     s = settings
     if progress is not None:
         progress("load", 0, 0)
-    with load(
-        source,
-        channel=s.channel,
-        sample_rate=s.sr,
-        offset=s.offset,
-        duration=s.duration,
-        highpass=s.highpass,
-        allow_silence=not isinstance(s, SweepSettings),
-        progress=progress,
-    ) as signal:
+    silence = not isinstance(s, SweepSettings)
+    with read_signal(source, s, allow_silence=silence, progress=progress) as signal:
         what = "every sample is zero"
         if signal.flat and signal.peak > 0 and (learns or s.highpass is not None):
             what = ONLY_DC

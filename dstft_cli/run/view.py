@@ -12,10 +12,9 @@ import numpy as np
 from dstft_cli.audio import Signal
 from dstft_cli.errors import InputError, printable
 from dstft_cli.plot import frequency_range, scale_for
-from dstft_cli.records import Progress
+from dstft_cli.records import Progress, StoredParameters
 from dstft_cli.results import (
     VIEW,
-    StoredParameters,
     StoredRecord,
     array_in,
     atomic_file,

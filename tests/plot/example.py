@@ -12,6 +12,7 @@ from matplotlib.text import Text
 
 from dstft_cli.plot.pixels import PixelGrid, PixelPool
 from dstft_cli.plot.spectrogram import Comparison, comparison_figure
+from dstft_cli.plot.style import PLAIN
 from dstft_cli.settings import Settings
 
 RATE = 8000.0
@@ -58,6 +59,13 @@ def comparison(
     }
     given |= {name: value for name, value in shown.items() if value is not None}
     return comparison_figure(Comparison(**given), title="a.wav", look=Settings(cmap=cmap))
+
+
+def spectrogram_figure(
+    pool: PixelPool, *, title: str = "", look: Settings = PLAIN, **shown: Any
+) -> Figure:
+    """A spectrogram alone; axes 1 hold the colour bar."""
+    return comparison_figure(Comparison([("", pool)], pool, **shown), title=title, look=look)
 
 
 def y_ticks(axes: Axes) -> list[str]:

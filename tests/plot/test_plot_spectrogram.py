@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from dstft_cli.errors import UsageError
-from dstft_cli.plot.spectrogram import spectrogram_figure, to_db
+from dstft_cli.plot.spectrogram import to_db
 from dstft_cli.plot.style import render
 from dstft_cli.plot.sweep import draw_sweep, sweep_figure
 from dstft_cli.records import Sweep, SweepCurve
 from dstft_cli.settings import Settings
 
-from .example import check_layout, labelled, pool_of, pool_on, y_ticks
+from .example import check_layout, labelled, pool_of, pool_on, spectrogram_figure, y_ticks
 
 
 def drawn(format: str) -> bytes:

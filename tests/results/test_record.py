@@ -29,14 +29,14 @@ def record_of(result: Result, **changes: Any) -> dict[str, Any]:
         "settings": {"win_length": None, "power": np.float32(2)},
         "signal_info": {"path": Path("a.wav"), "samples": np.int64(20), "sample_rate": 8000},
         "seconds": {"load": 0.5, "write": 0.25, "total": 2.0},
-        "peak_memory_mb": 100.5,
         "warnings": [],
         **changes,
     }
     return result_record(result, **given)
 
 
-def test_record_in_full(tmp_path):
+def test_record_in_full(tmp_path, monkeypatch):
+    monkeypatch.setattr("dstft_cli.results.record.peak_memory_mb", lambda: 100.5)
     write_json(tmp_path / "result.json", record_of(a_result(VARYING), warnings=["silence"]))
     assert json.loads((tmp_path / "result.json").read_text(encoding="utf-8")) == {
         "version": __version__,

@@ -5,7 +5,7 @@ import pytest
 
 from dstft_cli.errors import InputError
 from dstft_cli.fit.transfer import transfer
-from dstft_cli.results import StoredParameters
+from dstft_cli.records import StoredParameters
 
 
 def stored(lengths, *, samples=1000, hop=100.0, n_fft=256, rate=8000.0, centers=None):
