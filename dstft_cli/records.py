@@ -35,6 +35,11 @@ class StopReason(str, Enum):
     NON_FINITE = "non_finite"  # the criterion became NaN or infinite; the best finite step is kept
 
 
+def tell(progress: Progress | None, stage: str, done: int = 0, total: int = 0) -> None:
+    if progress is not None:
+        progress(stage, done, total)
+
+
 @dataclass(frozen=True)
 class Note:
     """A note about a result, as data; `run.sentences` has the words."""

@@ -16,7 +16,7 @@ from dstft_cli.audio.decode import Reader, open_reader
 from dstft_cli.audio.source import glance, open_source
 from dstft_cli.audio.spool import SampleStore, SpooledSamples
 from dstft_cli.errors import InputError, UsageError
-from dstft_cli.records import Progress
+from dstft_cli.records import Progress, tell
 
 Block = NDArray[np.float32]
 MAX_RATE_RATIO = 256  # beyond it soxr's filters are longer than a typical recording
@@ -143,8 +143,7 @@ def load(
             for block in resampled(blocks, reader.sample_rate, rate):
                 peak = max(peak, float(np.abs(block).max(initial=0.0)))
                 store.append(block)
-                if progress is not None:
-                    progress("load", checks.position - start, total)
+                tell(progress, "load", checks.position - start, total)
             flat = checks.flat and (checks.peak == 0 or store.length > 1)
             if high_pass is not None and high_pass.left_nothing and not flat:
                 raise InputError(

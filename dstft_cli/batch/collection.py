@@ -35,7 +35,7 @@ from dstft_cli.batch.tables import (
 )
 from dstft_cli.batch.worker import content_digest, digest_of_all
 from dstft_cli.errors import DstftError, InputError, UsageError, as_flags, counted, printable
-from dstft_cli.records import CollectionSweep, Progress, RecordingTable, Result
+from dstft_cli.records import CollectionSweep, Progress, RecordingTable, Result, tell
 from dstft_cli.results import (
     SWEEP,
     TRANSFORM,
@@ -204,8 +204,7 @@ def collect(
             if way.fail_fast:
                 raise InputError(answer.error)
         answers[numbers[place]] = answer
-        if way.progress is not None:
-            way.progress("recordings", done, len(read))
+        tell(way.progress, "recordings", done, len(read))
     ordered = [answers[k] for k in range(len(sources))]
     if not any(answer.table is not None for answer in ordered):
         errors = (answer.error for answer in ordered if answer.error is not None)

@@ -230,7 +230,6 @@ def _apply(
     inputs: Inputs,
     typed: Mapping[str, Any],
     quiet: bool = False,
-    verbose: bool = False,
 ) -> None:
     settings = merge(typed, only=_APPLY, note=_note(quiet))
     if directory.is_file() and inputs and Path(inputs[0]).is_dir():
@@ -309,7 +308,6 @@ def _plot(
     ] = None,
     config: Config = None,
     quiet: bool = False,
-    verbose: bool = False,
 ) -> None:
     # imports matplotlib: errors of the command line come first
     from dstft_cli.run.plot import drawn_with, format_of, run_plot
@@ -359,7 +357,6 @@ def _reconstruct(
     ] = None,
     force: Force = False,
     quiet: bool = False,
-    verbose: bool = False,
 ) -> None:
     if subtype is not None:
         check_choice("`subtype`", subtype, SUBTYPES)
@@ -396,7 +393,6 @@ def _view(
         ),
     ] = True,
     quiet: bool = False,
-    verbose: bool = False,
 ) -> None:
     audio = merge(typed).audio
     with console.progress_bar(quiet, directory.name) as progress:
@@ -434,7 +430,6 @@ def _report(
     ] = None,
     force: Force = False,
     quiet: bool = False,
-    verbose: bool = False,
 ) -> None:
     with console.progress_bar(quiet, directory.name) as progress:
         # --help must not import NumPy or Pillow
@@ -485,7 +480,6 @@ def _reproduce(
         ),
     ] = False,
     quiet: bool = False,
-    verbose: bool = False,
 ) -> None:
     settings = merge(typed)
     check_choice("experiment", name, EXPERIMENTS)

@@ -99,14 +99,13 @@ def command(
 ) -> typer.Typer:
     """The Typer app of one command, which takes the settings `options`.
 
-    The body gets its own parameters, `typed` (settings that were typed, by name), `quiet` and `verbose`.
+    The body gets its own parameters, of `typed` (settings that were typed, by name), `quiet` and `verbose`
+    those that it has.
     With `short`, `--help` hides expert options, and `--help-all` shows them.
     """
-    options = options or {}
+    options, asked = options or {}, inspect.signature(body).parameters
 
     def run(ctx: typer.Context, **values: Any) -> None:
-        del values["version"]
-        values.pop("help_all", None)
         if values["quiet"] and values["verbose"]:
             raise UsageError("`quiet` and `verbose` exclude each other: drop one")
         given = {name: values.pop(name) for name in options}
@@ -116,7 +115,7 @@ def command(
             values["typed"] = {name: given[name] for name in options if name in typed}
         for name, group in groups.items():
             values[name] = group(**{part.name: values.pop(part.name) for part in fields(group)})
-        body(**values)
+        body(**{name: values[name] for name in asked if name in values})
 
     own, groups = _own_parameters(body)
     everywhere = _EVERYWHERE | ({"help_all": HelpAll} if short else {})

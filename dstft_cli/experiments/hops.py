@@ -14,7 +14,7 @@ from dstft_cli.experiments.signals import SIX_LENGTHS, FloatArray, six_tones
 from dstft_cli.experiments.training import Cell, Findings, Table
 from dstft_cli.layer import DSTFT
 from dstft_cli.plot.sweep import FramesRow, hops_figure
-from dstft_cli.records import Progress
+from dstft_cli.records import Progress, tell
 from dstft_cli.run.optimize import optimize
 from dstft_cli.stft import istft, stft
 
@@ -113,8 +113,7 @@ def run(seed: int, threads: int, progress: Progress | None, size: Size = FULL) -
         arrays = {"frame_centers": placed.centers, "window_length": placed.lengths}
         figures[label] = found | {key: values.tolist() for key, values in arrays.items()}
         drawn.append(FramesRow(label, placed.centers, placed.lengths))
-        if progress is not None:
-            progress("hops", done, len(size.cases))
+        tell(progress, "hops", done, len(size.cases))
     columns = (
         *("learned", "coverage", "frames on transitions", "entropy, nats", "reconstruction error"),
         *("frames", "hop from", "to", "transforms", "s"),

@@ -13,7 +13,7 @@ from dstft_cli._version import __version__
 from dstft_cli.errors import UsageError
 from dstft_cli.experiments import classification, hops, tracking, windows
 from dstft_cli.experiments.training import Findings
-from dstft_cli.records import Progress
+from dstft_cli.records import Progress, tell
 from dstft_cli.results import OutputDirectory, disk_errors, write_json
 from dstft_cli.run.optimize import cpu_threads
 from dstft_cli.settings import ALL, EXPERIMENTS
@@ -64,8 +64,7 @@ def run_experiments(
     ):
         for one in chosen:
             began = time.perf_counter()
-            if progress is not None:
-                progress(one, 0, 0)
+            tell(progress, one)
             run = partial(RUN[one], folder=data) if data is not None else RUN[one]
             findings[one] = run(seed, count, progress)
             seconds[one] = time.perf_counter() - began

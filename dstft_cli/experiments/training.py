@@ -12,7 +12,7 @@ import numpy as np
 from scipy import stats
 
 from dstft_cli.labels.training import Data, Task, Trained, sparsest, train
-from dstft_cli.records import Progress
+from dstft_cli.records import Progress, tell
 from dstft_cli.stft import map_in_order
 
 Cell = str | int | float | None
@@ -220,6 +220,5 @@ class Bench:
         done = []
         for found in map_in_order(work, jobs, self.threads):
             done.append(found)
-            if self.progress is not None:
-                self.progress(stage, len(done), len(jobs))
+            tell(self.progress, stage, len(done), len(jobs))
         return done

@@ -12,7 +12,7 @@ from dstft_cli.criteria import resolve
 from dstft_cli.experiments.signals import FloatArray, swinging_tone
 from dstft_cli.experiments.training import Cell, Findings, Table
 from dstft_cli.plot.sweep import windows_figure
-from dstft_cli.records import ONE_LENGTH, WINDOW_MODES, Progress, Result
+from dstft_cli.records import ONE_LENGTH, WINDOW_MODES, Progress, Result, tell
 from dstft_cli.run.optimize import optimize
 from dstft_cli.stft import map_in_order, stft
 
@@ -54,8 +54,7 @@ def run(seed: int, threads: int, progress: Progress | None, size: Size = FULL) -
         figures[name] = found = {"search": {"values": values, "seconds": seconds}}
         results = {}
         for done, mode in enumerate(WINDOW_MODES, start=number * (len(WINDOW_MODES) + 1) + 1):
-            if progress is not None:
-                progress("windows", done, total)
+            tell(progress, "windows", done, total)
             began = time.perf_counter()
             results[mode] = result = optimize(  # over the same lengths, from half of n_fft on
                 signal,
@@ -76,8 +75,7 @@ def run(seed: int, threads: int, progress: Progress | None, size: Size = FULL) -
             rows.append((name, mode, of.final, of.table_bound, text, result.evaluations, seconds))
         notes.append(_note(name, best, len(values), results))
         panels[name] = values, {mode: found.criterion.final for mode, found in results.items()}
-    if progress is not None:
-        progress("windows", total, total)
+    tell(progress, "windows", total, total)
     columns = ("criterion", "window", "entropy, nats", "bound", "length", "transforms", "s")
     return Findings(
         title="A swinging tone beside a steady one: learned windows and every whole length",

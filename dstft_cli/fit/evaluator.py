@@ -21,7 +21,7 @@ from torch import Tensor
 from dstft_cli.criteria import Criterion, Gini
 from dstft_cli.fit.centers import quadrature_weights
 from dstft_cli.fit.path import Neighbours
-from dstft_cli.records import Progress
+from dstft_cli.records import Progress, tell
 from dstft_cli.stft import Frames, Samples, Transform, map_in_order
 
 FloatArray = NDArray[np.float64]
@@ -240,8 +240,7 @@ class Evaluator:
         """`work(job)` of all jobs in order, with progress."""
         for count, done in enumerate(map_in_order(work, jobs, self._threads), start=1):
             yield done
-            if self._progress is not None:
-                self._progress(stage, count, len(jobs))
+            tell(self._progress, stage, count, len(jobs))
 
     def _windows_of_all(self, lengths: FloatArray) -> list[Tensor] | None:
         """One row per length where all centres are whole, so that no block computes it again."""

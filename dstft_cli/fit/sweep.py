@@ -26,7 +26,7 @@ from dstft_cli.fit.request import Band, Request
 from dstft_cli.fit.sweep_grids import SweepEvaluator, SweepGrid, sweep_grids
 from dstft_cli.fit.table import unusable_last
 from dstft_cli.fit.tiles import Sound
-from dstft_cli.records import LARGEST_FFT, SHORTEST_WINDOW, Note, Progress, Sweep, SweepCurve
+from dstft_cli.records import LARGEST_FFT, SHORTEST_WINDOW, Note, Progress, Sweep, SweepCurve, tell
 from dstft_cli.stft import Samples
 
 Array = NDArray[np.float64]
@@ -96,8 +96,7 @@ def sweep(
     curves = []
     for number, (criterion, table) in enumerate(zip(chosen, tables, strict=True), start=1):
         curves.append(_curve(evaluator_of, grids, criterion, *table))
-        if progress is not None:
-            progress("descent", number, len(chosen))
+        tell(progress, "descent", number, len(chosen))
     resolved = 0.0 if problem.band == Band() else resolved
     notes = _notes(curves, grids, problem.length, resolved)
     seconds = searched - began, time.perf_counter() - searched
@@ -144,8 +143,7 @@ def _tables(
             values[k].append(criteria[k].value(*given).numpy())
             scores[k].append(criteria[k].score(*given).numpy())
         done += len(grid.lengths)
-        if progress is not None:
-            progress("sweep", done, total)
+        tell(progress, "sweep", done, total)
     return [
         (np.concatenate(v), unusable_last(np.concatenate(s)))
         for v, s in zip(values, scores, strict=True)
@@ -241,8 +239,7 @@ def _local(
     for number, criterion in enumerate(criteria, start=1):
         sound = Sound.of(problem, samples=samples, criterion=criterion)
         tables.append(summed(sound, tiling).table("constant")[0][0])
-        if progress is not None:
-            progress("sweep", number, len(criteria))
+        tell(progress, "sweep", number, len(criteria))
     share, seconds = samples.shape[-1] / problem.length, time.perf_counter() - began
     return local_sweep(problem, grids, criteria, tables, left, share, seconds)
 

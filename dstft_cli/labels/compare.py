@@ -26,7 +26,7 @@ from dstft_cli._version import __version__
 from dstft_cli.labels.recordings import Recordings, read_classes
 from dstft_cli.labels.training import GRID, START, Task, Trained, classifier, sparsest, train
 from dstft_cli.plot.sweep import grid_figure
-from dstft_cli.records import Progress
+from dstft_cli.records import Progress, tell
 from dstft_cli.results import LABELS, Output, peak_memory_mb
 from dstft_cli.run.optimize import JobOutcome, Stopwatch, cpu_threads
 from dstft_cli.settings import Settings
@@ -139,8 +139,7 @@ class Trials(NamedTuple):
         jobs = [(window, fold) for window in windows for fold in folds]
         for trained in map_in_order(work, jobs, threads):
             done.append(trained)
-            if progress is not None:
-                progress("trainings", len(done), len(jobs))
+            tell(progress, "trainings", len(done), len(jobs))
         answers = np.zeros((len(windows), REPEATS, len(found.all)))
         for number, trained in enumerate(done):
             repeat, _, held = folds[number % len(folds)]

@@ -15,7 +15,7 @@ from torch import Tensor
 from dstft_cli.audio import load, probe
 from dstft_cli.errors import InputError, printable
 from dstft_cli.labels.training import Data
-from dstft_cli.records import Progress
+from dstft_cli.records import Progress, tell
 
 HIGHEST_RATE = 16_000  # Hz; recordings at a higher one are resampled
 N_FFT_SECONDS = 0.064
@@ -122,8 +122,7 @@ def read_classes(
             found.append(Recording(path, label, cut))
         except InputError as error:
             warnings.append(f"left out: {error}")
-        if progress is not None:
-            progress("read", done, len(paths))
+        tell(progress, "read", done, len(paths))
     recordings = Recordings(tuple(files), float(rate), size, found, tuple(warnings))
     for name, count in recordings.counts.items():
         if count < 2:

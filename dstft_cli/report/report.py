@@ -16,7 +16,7 @@ from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
 from dstft_cli.errors import InputError, UsageError, printable, shortened, system_reason
-from dstft_cli.records import Progress
+from dstft_cli.records import Progress, tell
 from dstft_cli.report.entry import (
     RECORD,
     read_summary,
@@ -124,8 +124,7 @@ def build_report(
             some = threads.map(row, found[start : start + _AT_ONCE])
             for done, content in enumerate(some, start=start + 1):
                 yield content
-                if progress is not None:
-                    progress("report", done, len(found))
+                tell(progress, "report", done, len(found))
 
     with (
         atomic_file(place, force=force) as file,
@@ -153,8 +152,7 @@ def _overview(
     """All results in one line, and the kinds of warnings (by first words); counts the broken ones."""
     seconds, lengths, kinds = 0.0, [], Counter[str]()
     for done, (directory, failure) in enumerate(found):
-        if progress is not None:
-            progress("reading", done, len(found))
+        tell(progress, "reading", done, len(found))
         summary, broken = _read(directory, failure)
         counts.broken += summary is None
         texts = [broken] if summary is None else [*[failure] * bool(failure), *summary.warnings]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dstft_cli.audio import audio_format, write_audio
 from dstft_cli.errors import InputError, UsageError, counted, printable
-from dstft_cli.records import Note, Progress, StoredParameters
+from dstft_cli.records import Note, Progress, StoredParameters, tell
 from dstft_cli.results import (
     Output,
     StoredRecord,
@@ -173,8 +173,7 @@ def run_reconstruct(
     path = None if output == "-" else Path(output)
     container, subtype = audio_format(path, subtype)
     stored = read_learned(directory)
-    if progress is not None:
-        progress("reconstruct", 0, 0)
+    tell(progress, "reconstruct")
     with ExitStack() as stack:
         transform = stack.enter_context(open_stft(array_in(directory, "stft")))
         inverse = _inverse(stored, transform, directory)
@@ -195,8 +194,7 @@ def run_reconstruct(
                 if subtype != "FLOAT":
                     beyond += int(np.count_nonzero(np.abs(block) > _FULL_SCALE))
                 done += block.shape[1]
-                if progress is not None:
-                    progress("reconstruct", done, stored.samples)
+                tell(progress, "reconstruct", done, stored.samples)
                 yield block
 
         with disk_errors(path or "standard output"):

@@ -283,7 +283,7 @@ def run_sweep(
                 settings={**resolved, "device": device.type},
                 signal_info=input_record(signal),
                 seconds=watch.times("load", "write"),
-                        warnings=[
+                warnings=[
                     *map(as_flags, warnings),
                     *warnings_of((*found.notes, *picture_notes(signal, settings))),
                 ],

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from dstft_cli.audio import Signal
 from dstft_cli.errors import InputError
 from dstft_cli.plot import PixelPool
-from dstft_cli.records import Progress, Result
+from dstft_cli.records import Progress, Result, tell
 from dstft_cli.results import (
     VIEW,
     MeanFrames,
@@ -79,8 +79,7 @@ def write_result(
         output.emit(emitted_call(result, settings.emit, settings, signal))
     picture = b""
     if pictures is not None and (output.holds_figures or "png" in output.singles):
-        if progress is not None:
-            progress("pictures", 0, 0)
+        tell(progress, "pictures")
         picture = pictures.spectrogram()
     output.send("png", picture)
     if output.directory is None:
@@ -96,8 +95,7 @@ def write_result(
     if pictures is not None and view is not None:
         from dstft_cli.view.sound import sound_of
 
-        if progress is not None:
-            progress("view", 0, 0)
+        tell(progress, "view")
         sound = sound_of(signal, settings.audio, output.directory)
         output.write(VIEW, view.page(pictures.frequencies_shown, sound))
     if not learned:
@@ -108,8 +106,7 @@ def write_result(
         for frames in zoomed:
             taker = to_pools([frames.pool], signal.peak)
             passes.run(frames.centers, frames.length, frames.n_fft, [taker], "comparison")
-        if progress is not None:
-            progress("pictures", 0, 0)
+        tell(progress, "pictures")
         output.write(f"comparison.{settings.format}", pictures.comparison(plain, zoomed))
         output.write(f"trajectory.{settings.format}", pictures.trajectory())
     write_trajectory(output.path("trajectory.csv"), result.trajectory)
@@ -220,8 +217,7 @@ class Passes:
             block: Block = X.to("cpu", None if self.exact else torch.complex64).numpy()
             for take in takers:
                 take(start, block)
-            if self.progress is not None:
-                self.progress(stage, start + block.shape[1], len(frames))
+            tell(self.progress, stage, start + block.shape[1], len(frames))
 
     def _spectra(
         self,

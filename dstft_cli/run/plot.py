@@ -15,7 +15,7 @@ from dstft_cli.audio import Signal
 from dstft_cli.errors import InputError, UsageError, printable
 from dstft_cli.plot.pictures import FINE, Frames, Pictures
 from dstft_cli.plot.style import check_look
-from dstft_cli.records import Progress, Result
+from dstft_cli.records import Progress, Result, tell
 from dstft_cli.results import (
     StoredTransform,
     array_in,
@@ -129,8 +129,7 @@ def _fill(
         block = np.abs(array.frames(first + start, first + stop)).astype(np.float64)
         power = np.square(np.minimum(block, LOUDEST))
         frames.pool.add(start, np.sqrt(power.mean(axis=0)))
-        if progress is not None:
-            progress("spectrogram", stop, frames.centers.size)
+        tell(progress, "spectrogram", stop, frames.centers.size)
 
 
 def _compute(

@@ -16,7 +16,7 @@ import numpy as np
 from dstft_cli.audio import ONLY_DC, Signal, load, probe, recorded_at
 from dstft_cli.audio.blocks import percent
 from dstft_cli.errors import InputError, SkippedError, band_text, counted, printable
-from dstft_cli.records import Note, Progress
+from dstft_cli.records import Note, Progress, tell
 from dstft_cli.results.record import StoredInput
 from dstft_cli.results.store import zarr_library
 from dstft_cli.settings import OPTIONS, Settings, SweepSettings
@@ -72,8 +72,7 @@ def load_recording(
     source: str, settings: Settings, progress: Progress | None = None, *, learns: bool = True
 ) -> Iterator[Signal]:
     s = settings
-    if progress is not None:
-        progress("load", 0, 0)
+    tell(progress, "load")
     silence = not isinstance(s, SweepSettings)
     with read_signal(source, s, allow_silence=silence, progress=progress) as signal:
         what = "every sample is zero"
@@ -104,8 +103,7 @@ def load_recording(
             f"loaded {signal.seconds:.3f} s from {signal.offset:g} s on, {signal.length} samples at "
             f"{signal.sample_rate} Hz{resampled}, {of}, peak {signal.peak:.3g}{filtered}"
         )
-        if progress is not None:
-            progress("analysis", 0, 0)
+        tell(progress, "analysis")
         yield signal
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from dstft_cli.audio import Signal
 from dstft_cli.errors import InputError, printable
 from dstft_cli.plot import frequency_range, scale_for
-from dstft_cli.records import Progress, StoredParameters
+from dstft_cli.records import Progress, StoredParameters, tell
 from dstft_cli.results import (
     VIEW,
     StoredRecord,
@@ -128,8 +128,7 @@ def _of_array(
         take = to_pools([pool], peak)
         for start in starts:
             take(start, array.frames(start, start + block))
-            if progress is not None:
-                progress("spectrogram", min(start + block, frames), frames)
+            tell(progress, "spectrogram", min(start + block, frames), frames)
     scale = scale_for(settings.freq_scale, rate)
     fmax = settings.fmax if isinstance(settings.fmax, float) else None
     shown = frequency_range(rate / 2, rate / stored.n_fft, scale, settings.fmin, fmax)

@@ -1,18 +1,9 @@
-"""A folder with recordings, and results that several tests look at."""
+"""Samples and results that several tests look at."""
 
 import numpy as np
 import pytest
 
 from .support import TIME, run, sound, write_sound
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """The current folder: `a.wav` with one channel, `ab.wav` with two."""
-    monkeypatch.chdir(tmp_path)
-    write_sound(tmp_path / "a.wav", sound()[:, 0])
-    write_sound(tmp_path / "ab.wav", sound())
-    return tmp_path
 
 
 @pytest.fixture

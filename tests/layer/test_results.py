@@ -7,25 +7,19 @@ from itertools import product
 
 import numpy as np
 import pytest
-import soundfile
 import torch
+from contract.support import RATE, N, sound
 from stft.reference import noise
 
 from dstft_cli import DSTFT, InputError, UsageError, optimize
 from dstft_cli.cli import main
 from dstft_cli.records import NORMALIZATIONS, WINDOWS
 
-RATE, N = 8000, 1501
-
 
 @pytest.fixture
-def recording(tmp_path, monkeypatch):
-    """Samples of `a.wav`, a chirp and a click, in the current directory."""
-    monkeypatch.chdir(tmp_path)
-    n = np.arange(N)
-    x = 0.4 * np.sin(n * (0.2 + 5e-4 * n)) + 0.5 * (n == 700)
-    soundfile.write("a.wav", x, RATE, subtype="FLOAT")
-    return torch.from_numpy(x).float()
+def recording(folder):
+    """Samples of `a.wav` in the current directory."""
+    return torch.from_numpy(sound()[:, 0])
 
 
 @pytest.mark.parametrize(

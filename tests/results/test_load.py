@@ -5,21 +5,14 @@ import pytest
 
 import dstft_cli
 from dstft_cli.errors import InputError
-from tests.contract.support import RATE, run, sound, write_sound
+from tests.contract.support import RATE, run, write_sound
 from tests.docs.pages import blocks
 
 TIME = ("--window-mode", "time", "--n-fft", "256", "--no-figures", "-q")
 
 
-@pytest.fixture
-def place(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    write_sound(tmp_path / "ab.wav", sound())
-    return tmp_path
-
-
 @pytest.mark.parametrize("store", ["npy", "zarr"])
-def test_arrays_have_the_axes_of_the_recording(place, store):
+def test_arrays_have_the_axes_of_the_recording(folder, store):
     xarray = pytest.importorskip("xarray")
     pytest.importorskip("zarr")
     options = ["--store", store, "--channel", "all", "--offset", "0.1", "--no-figures", "-q"]
@@ -48,32 +41,32 @@ def test_arrays_have_the_axes_of_the_recording(place, store):
         assert alone.attrs["n_fft"] == found.parameters.n_fft
 
 
-def test_what_was_not_saved_is_none_or_told(place):
+def test_what_was_not_saved_is_none_or_told(folder):
     run("optimize", "ab.wav", *TIME, "--save", "parameters", "-o", "few")
-    found = dstft_cli.load(place / "few")
+    found = dstft_cli.load(folder / "few")
     assert (found.spectrogram, found.stft) == (None, None)
     assert found.window_length.shape[1] == len(found.times) > 1
     run("optimize", "ab.wav", *TIME, "--save", "spectrogram", "-o", "bare")
-    for folder, message in (
+    for name, message in (
         ("bare", "parameters.npz does not exist"),
         ("gone", "result.json does"),
     ):
         with pytest.raises(InputError, match=message):
-            dstft_cli.load(place / folder)
-    (place / "few/spectrogram.npy").write_bytes(b"text")
+            dstft_cli.load(folder / name)
+    (folder / "few/spectrogram.npy").write_bytes(b"text")
     with pytest.raises(InputError, match=r"spectrogram\.npy is not"):
-        dstft_cli.load(place / "few")
+        dstft_cli.load(folder / "few")
 
 
-def test_the_examples_of_the_docs_run(place):
+def test_the_examples_of_the_docs_run(folder):
     burst = 0.01 * np.random.default_rng(0).standard_normal(RATE)
     burst[3000:4000] *= 50
-    write_sound(place / "c.wav", burst.astype(np.float32))
+    write_sound(folder / "c.wav", burst.astype(np.float32))
     run("optimize", "c.wav", *TIME, "-o", "c-dstft")
     scope: dict[str, object] = {}
     for example in blocks("python", "settings.md"):
         exec(example, scope)
-    lines = (place / "c.selections.txt").read_text().splitlines()
+    lines = (folder / "c.selections.txt").read_text().splitlines()
     assert lines[0].split("\t")[3] == "Begin Time (s)"
     (row,) = (line.split("\t") for line in lines[1:])
     assert [float(cell) for cell in row[3:5]] == pytest.approx([3000 / RATE, 4000 / RATE], abs=0.03)

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from contract.support import N, sound, write_sound
 from scipy.signal import butter, sosfilt
 
 from dstft_cli import optimize
@@ -28,15 +29,10 @@ SMALL = ["--n-fft", "128", "--window-mode", "fixed", "--win-length", "61.3"]
 
 
 @pytest.fixture
-def recording(tmp_path, monkeypatch):
-    """A stereo file of a chirp, a click and noise, in the current directory; its samples `[N, 2]`."""
-    monkeypatch.chdir(tmp_path)
-    rng = np.random.default_rng(1)
-    n = np.arange(4003)
-    x = 0.4 * np.sin(n * (0.2 + 3.5e-4 * n)) + 0.5 * (n == 1700)
-    x = np.stack([x, 0.5 * x], 1) + 0.01 * rng.standard_normal((len(n), 2))
-    soundfile.write("a.wav", x, RATE, subtype="FLOAT")
-    return soundfile.read("a.wav", dtype="float32")[0]
+def recording(folder):
+    """The samples `[N, 2]` of `a.wav`, a stereo file in the current directory."""
+    write_sound(folder / "a.wav", sound())
+    return sound()
 
 
 @pytest.fixture
@@ -121,7 +117,7 @@ def test_lengths_hops_and_channels(recording, emit, library):
     mix = recording.mean(1)
     for options, x in (
         ([*SMALL, "--n-fft", "100", "--hop-length", "7"], mix),
-        ([*SMALL, "--hop-length", "4003", "--channel", "1"], recording[:, 1]),
+        ([*SMALL, "--hop-length", str(N), "--channel", "1"], recording[:, 1]),
         ([*SMALL, "--channel", "all"], recording.T.copy()),
         ([*SMALL, "--offset", "0.1", "--duration", "0.2"], mix[800:2400]),
         (["--n-fft", "256", "--max-steps", "5"], mix),
@@ -133,7 +129,7 @@ def test_lengths_hops_and_channels(recording, emit, library):
 
 def test_a_high_pass_filter_is_told_beside_the_signal(recording, emit):
     text = emit("scipy", *SMALL, "--highpass", "90")
-    told = re.search(r"4003 samples, after scipy\.signal\.(.*) at the file's RATE", text)[1]
+    told = re.search(rf"{N} samples, after scipy\.signal\.(.*) at the file's RATE", text)[1]
     scope = {"sosfilt": sosfilt, "butter": butter, "RATE": RATE, "x": recording.mean(1)}
     check(text, "scipy", eval(told, scope).astype(np.float32))
 
@@ -202,7 +198,7 @@ def test_the_verdict_of_a_sweep(recording, capsys):
         assert f"mfft={best['n_fft']}," in text
         hop = hop or int(best["win_length"] // 4)
         X = computed(text, "scipy", recording.mean(1))
-        assert X.shape == (best["n_fft"] // 2 + 1, 1 + 4003 // hop)
+        assert X.shape == (best["n_fft"] // 2 + 1, 1 + N // hop)
     assert main(sweep) == 0
     plain = json.loads(Path("swept/sweep.json").read_text())
     assert main([*sweep, "--emit", "r"]) == 0
