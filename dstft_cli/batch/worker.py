@@ -24,7 +24,6 @@ from dstft_cli.errors import (
     is_out_of_memory,
 )
 from dstft_cli.results import StoredRecord, read_result
-from dstft_cli.results.store import zarr_library
 from dstft_cli.settings import merge
 
 ENTRY = "batch"  # key of result.json: the settings of the batch
@@ -128,16 +127,14 @@ def check_settings(variants: Sequence[Mapping[str, Any]]) -> str | None:
     """Errors of settings on this machine: devices, criteria and colour maps."""
     from dstft_cli.criteria import resolve
     from dstft_cli.fit import resolve_device
-    from dstft_cli.run.recording import check_pictures
+    from dstft_cli.run.recording import check_outputs
 
     try:
         for values in variants:
             settings = merge(values)
             resolve_device(settings.device, settings.dtype)
             resolve(settings.criterion, settings.order)
-            check_pictures(settings, None)
-            if settings.store == "zarr":
-                zarr_library()
+            check_outputs(settings, None)
     except DstftError as error:
         return str(error)
     return None

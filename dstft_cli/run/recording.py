@@ -38,13 +38,13 @@ def check_recording(source: str, settings: Settings) -> None:
     """Checks the header; does not read from a pipe or import torch."""
     s = settings
     seen = probe(source, channel=s.channel, sample_rate=s.sr, highpass=s.highpass)
-    check_pictures(settings, None if seen is None else seen.sample_rate)
+    check_outputs(settings, None if seen is None else seen.sample_rate)
     clock_of(source, settings)
-    if s.store == "zarr":
+
+
+def check_outputs(settings: Settings, sample_rate: float | None) -> None:
+    if settings.store == "zarr":
         zarr_library()
-
-
-def check_pictures(settings: Settings, sample_rate: float | None) -> None:
     if not settings.draws:
         return
     looks = ("cmap", "font", "font_size", "size", "dpi")
@@ -87,7 +87,7 @@ def load_recording(
             raise InputError(
                 f"{printable(source)}: {what}: it has no best window: use `on_silence` write or skip"
             )
-        check_pictures(settings, signal.sample_rate)
+        check_outputs(settings, signal.sample_rate)
         if settings.draws:
             from dstft_cli.plot import time_range
 
