@@ -238,11 +238,12 @@ def _apply(
             "the order is dstft apply DIR INPUT"
         )
     sources, failed = find_recordings(inputs or ()), 0
+    places = _places(sources, settings)
     if len(sources) > 1:
         from dstft_cli.run.stored import read_learned
 
         read_learned(directory)  # its faults are not those of a recording
-    for source, own in _places(sources, settings):
+    for source, own in places:
 
         def job(source: str = source, own: Settings = own, **streams: Any) -> JobOutcome:
             from dstft_cli.run.apply import run_apply
