@@ -99,7 +99,7 @@ class Collection:
         for source, answer in zip(self.sources, self.answers, strict=True):
             name = printable(source)
             if answer.table is None:
-                error = answer.error or "every sample is zero"
+                error = answer.error or "every sample is the same"
                 lines.append(f"left out: {error if error.startswith(name) else f'{name}: {error}'}")
             lines += [f"{name}: {text}" for text in answer.warnings]
         more = len(lines) - _MOST_NAMED
@@ -208,7 +208,7 @@ def collect(
     ordered = [answers[k] for k in range(len(sources))]
     if not any(answer.table is not None for answer in ordered):
         errors = (answer.error for answer in ordered if answer.error is not None)
-        why = next(errors, "every sample is zero")
+        why = next(errors, "every sample is the same")
         raise InputError(f"none of {counted(len(sources), 'recording')} can be used: {why}")
     return Collection(sources, ordered, way.weigh, common, counts, question.seconds), question
 

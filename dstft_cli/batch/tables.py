@@ -149,7 +149,7 @@ def compute_table(source: str, question: Question) -> Answer:
         cpu_threads(s.threads or 1) as threads,
         read_signal(source, s, allow_silence=True) as signal,
     ):
-        if signal.peak == 0:
+        if signal.peak == 0 or signal.flat:
             return Answer(signal.sha256)
         table = table_of(
             signal.samples,

@@ -21,6 +21,7 @@ from dstft_cli.results.arrays import (
     array_in,
     mean_frames,
     open_stft,
+    saved_array,
 )
 from dstft_cli.results.directory import OutputDirectory, atomic_file
 from dstft_cli.results.output import Output
@@ -71,6 +72,7 @@ __all__ = [
     "read_record",
     "read_result",
     "result_record",
+    "saved_array",
     "sweep_csv",
     "sweep_record",
     "write_json",

@@ -23,7 +23,8 @@ KINDS: dict[str, tuple[DTypeLike, ...]] = {
     "real": (np.float16, np.float32, np.float64),
 }
 MOST_CHANNELS = 1024  # of any sound file (libsndfile)
-_REMEDY = "run dstft optimize again with `save_stft`"
+_REMEDIES = {"real": "run dstft optimize again"}
+_REMEDIES["complex"] = _REMEDIES["real"] + " with `save_stft`"
 
 
 def write_header(
@@ -196,18 +197,18 @@ class StoredTransform:
 
     def __init__(self, array: Callable[[], Any], place: str, kinds: str) -> None:
         self._array = array
-        self._place = place
+        self._place, self._remedy = place, _REMEDIES[kinds]
         self.shape, self.dtype = array().shape, array().dtype
-        if self.dtype not in KINDS[kinds] or len(self.shape) not in (2, 3):
+        if self.dtype not in KINDS[kinds] or len(self.shape) not in (2, 3) or 0 in self.shape:
             raise InputError(
                 f"{place} holds {self.dtype} of shape {self.shape}, where {kinds} [F, T] or "
-                f"[C, F, T] is expected: {_REMEDY}"
+                f"[C, F, T] is expected: {self._remedy}"
             )
         self.channels = self.shape[0] if len(self.shape) == 3 else 1
         if not 0 < self.channels <= MOST_CHANNELS:
             raise InputError(
                 f"{place} has {self.channels} channels, where 1 to {MOST_CHANNELS} are possible: "
-                f"{_REMEDY}"
+                f"{self._remedy}"
             )
 
     def frames(self, start: int, stop: int) -> NDArray[Any]:
@@ -215,7 +216,7 @@ class StoredTransform:
         try:
             part = self._array()[..., start:stop]
         except (OSError, ValueError, TypeError, RuntimeError) as error:  # of a damaged chunk
-            raise InputError(f"{self._place} is damaged: {_REMEDY}") from error
+            raise InputError(f"{self._place} is damaged: {self._remedy}") from error
         part = part if part.ndim == 3 else part[None]
         # a copy, so that the mapping can be freed
         block = np.array(np.moveaxis(part, -1, -2), order="C")
@@ -226,6 +227,17 @@ class StoredTransform:
                 f"{self._place}: frame {frame} holds NaN or infinity: run dstft optimize again"
             )
         return block
+
+
+def saved_array(directory: Path) -> tuple[Path, str]:
+    """The spectrogram of a result, or else its transform, and the kind for `open_stft`; InputError if neither."""
+    for name, kinds in (("spectrogram", "real"), ("stft", "complex")):
+        for ending in ("zarr", "npy"):
+            if (path := directory / f"{name}.{ending}").exists():
+                return path, kinds
+    raise InputError(
+        f"{printable(directory)} holds no spectrogram: run dstft optimize again with `save` spectrogram"
+    )
 
 
 @contextmanager
@@ -241,7 +253,8 @@ def open_stft(path: Path, kinds: str = "complex") -> Iterator[StoredTransform]:
         array = open_zarr(path)
         yield StoredTransform(lambda: array, place, kinds)
         return
-    check_readable(path, remedy=_REMEDY)
+    remedy = _REMEDIES[kinds]
+    check_readable(path, remedy=remedy)
     try:
         file = open(path, "rb")  # noqa: SIM115, the errors of the block are not those of opening
     except OSError as error:
@@ -254,5 +267,5 @@ def open_stft(path: Path, kinds: str = "complex") -> Iterator[StoredTransform]:
             # raises if the file is shorter than its header says
             stored = StoredTransform(lambda: np.memmap(file, dtype, "r", **options), place, kinds)
         except (ValueError, KeyError, EOFError, OSError, OverflowError, SyntaxError) as error:
-            raise InputError(f"{place} is not an .npy of dstft or is damaged: {_REMEDY}") from error
+            raise InputError(f"{place} is not an .npy of dstft or is damaged: {remedy}") from error
         yield stored

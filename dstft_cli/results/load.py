@@ -93,20 +93,28 @@ def load(directory: str | os.PathLike[str]) -> StoredResult:
     with np.load(place / "parameters.npz", allow_pickle=False) as stored:
         times = stored["times"]
         lengths = stored["window_length"] if p.length_map is None else p.length_map.lengths
-    spectrogram, stft = (_array(place, name) for name in ("spectrogram", "stft"))
+    spectrogram, stft = (
+        _array(place, name, (len(p.frequencies), frames))
+        for name, frames in (("spectrogram", len(times)), ("stft", len(p.times)))
+    )
     return StoredResult(spectrogram, stft, times, p.frequencies, lengths, p, attrs)
 
 
-def _array(place: Path, name: str) -> Any:
+def _array(place: Path, name: str, plane: tuple[int, int]) -> Any:
+    """An array of `[F, T]` or `[C, F, T]`; None if it was not saved."""
     path = array_in(place, name)
     if path.suffix == ".zarr":
-        return open_zarr(path)
-    if not os.path.lexists(path):
+        array = open_zarr(path)
+    elif not os.path.lexists(path):
         return None
-    check_readable(path)
-    try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise InputError(
-            f"{printable(path)} is not an .npy of dstft or is damaged: run dstft optimize again"
-        ) from error
+    else:
+        check_readable(path)
+        try:
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (ValueError, OSError, EOFError) as error:
+            raise InputError(
+                f"{printable(path)} is not an .npy of dstft or is damaged: run dstft optimize again"
+            ) from error
+    if array.shape[-2:] != plane or array.ndim not in (2, 3):
+        raise InputError(f"{printable(path)} does not fit parameters.npz: run dstft optimize again")
+    return array

@@ -18,11 +18,11 @@ from dstft_cli.plot.style import check_look
 from dstft_cli.records import Progress, Result, tell
 from dstft_cli.results import (
     StoredTransform,
-    array_in,
     atomic_file,
     disk_errors,
     open_stft,
     read_result,
+    saved_array,
 )
 from dstft_cli.results.load import load
 from dstft_cli.results.output import PICTURE_ENDINGS
@@ -79,9 +79,8 @@ def run_plot(
             file = stack.enter_context(place)
         assert file is not None
         stored = load(directory)
-        p, of_stft = stored.parameters, stored.spectrogram is None and stored.stft is not None
-        name_of, kinds = ("stft", "complex") if of_stft else ("spectrogram", "real")
-        array = stack.enter_context(open_stft(array_in(directory, name_of), kinds))
+        p = stored.parameters
+        array = stack.enter_context(open_stft(*saved_array(directory)))
         own: dict[str, Any] = {"title": picture_title(record.input, look), "recorded": recorded}
         own |= {"offset": p.offset, "channels": array.channels}
         result = fine = result_of(p, learned, record)

@@ -16,11 +16,11 @@ from dstft_cli.records import Progress, StoredParameters, tell
 from dstft_cli.results import (
     VIEW,
     StoredRecord,
-    array_in,
     atomic_file,
     open_stft,
     read_record,
     read_result,
+    saved_array,
     write_json,
 )
 from dstft_cli.run.stored import read_learned, recording_of, result_of, settings_of
@@ -55,7 +55,7 @@ def run_view(directory: Path, audio: Audio, *, progress: Progress | None = None)
         try:
             signal = stack.enter_context(recording_of(record, settings))
         except InputError as error:
-            warnings = (f"{error}: {VIEW} shows spectrogram.npy alone, without sound",)
+            warnings = (f"{error}: {VIEW} shows the saved array alone, without sound",)
             view, content = _of_array(directory, stored, record, settings, progress)
         else:
             view, content = _of_recording(directory, stored, record, settings, signal, progress)
@@ -108,8 +108,8 @@ def _of_array(
     from dstft_cli.plot.axes import describe_length
     from dstft_cli.run.output import to_pools
 
-    path, rate = array_in(directory, "spectrogram"), stored.sample_rate
-    with open_stft(path, "real") as array:
+    (path, kinds), rate = saved_array(directory), stored.sample_rate
+    with open_stft(path, kinds) as array:
         frames, bins = array.shape[-1], array.shape[-2]
         step = (len(stored.frame_centers) - 1) // (frames - 1) if frames > 1 else 0
         centers = stored.frame_centers[:: max(step, 1)][:frames]
@@ -124,10 +124,10 @@ def _of_array(
         pool = view.layer(f"Learned: {lengths}", centers, stored.n_fft, top=0.0)
         block = max(_BLOCK // (bins * array.channels), 1)
         starts = range(0, frames, block)
-        peak = max(float(array.frames(start, start + block).max()) for start in starts)
+        peak = max(float(np.abs(array.frames(start, start + block)).max()) for start in starts)
         take = to_pools([pool], peak)
         for start in starts:
-            take(start, array.frames(start, start + block))
+            take(start, np.abs(array.frames(start, start + block)))
             tell(progress, "spectrogram", min(start + block, frames), frames)
     scale = scale_for(settings.freq_scale, rate)
     fmax = settings.fmax if isinstance(settings.fmax, float) else None

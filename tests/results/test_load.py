@@ -56,6 +56,10 @@ def test_what_was_not_saved_is_none_or_told(folder):
     (folder / "few/spectrogram.npy").write_bytes(b"text")
     with pytest.raises(InputError, match=r"spectrogram\.npy is not"):
         dstft_cli.load(folder / "few")
+    for shape in ((5,), (7, 9), (len(found.frequencies), 0)):
+        np.save(folder / "few/spectrogram.npy", np.zeros(shape, np.float32))
+        with pytest.raises(InputError, match=r"spectrogram\.npy does not fit"):
+            dstft_cli.load(folder / "few")
 
 
 def test_the_examples_of_the_docs_run(folder):

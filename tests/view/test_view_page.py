@@ -201,8 +201,16 @@ def test_without_its_recording_the_array_is_shown(copy, capsys):
         assert len(data["layers"]) == 1
         assert data["lengths"] == before["lengths"]
         assert level_at(data, 0, 0.6, TONE) == pytest.approx(level_at(before, 0, 0.6, TONE), abs=2)
-    np.save(copy / "spectrogram.npy", np.ones((3, 3), np.float32))
+    array = np.load(copy / "spectrogram.npy")
+    for broken in (np.ones((3, 3), np.float32), array[:, :0]):
+        np.save(copy / "spectrogram.npy", broken)
+        assert main(["view", str(copy), "--no-open"]) == 1
+    (copy / "spectrogram.npy").unlink()
     assert main(["view", str(copy), "--no-open"]) == 1
+    assert "holds no spectrogram" in capsys.readouterr().err
+    np.save(copy / "stft.npy", (array * 1j).astype(np.complex64))
+    assert main(["view", str(copy), "--no-open"]) == 0
+    assert page_of(copy)[1]["layers"] == data["layers"]
 
 
 def test_what_dstft_did_not_write_is_kept(copy, capsys):
