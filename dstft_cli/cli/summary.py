@@ -46,7 +46,9 @@ def result_lines(record: Mapping[str, Any], directory: Path | None) -> list[str]
     lines.append(f"transform      n_fft {record['n_fft']}, {frames}")
     if collection is not None:
         lines.append(f"collection     {_count(collection, record['input']['seconds'])}")
-    elif transform["frames"] != record["frames"]:
+    elif transform["frames"] != record["frames"] and (
+        settings["npy"] or record["outputs"].keys() & {"spectrogram.npy", "spectrogram.zarr"}
+    ):
         lines.append(f"array          {_frames(record, rate)} (all with --npy-hop full)")
     if directory is not None:
         lines.append(f"results        {printable(directory)}")

@@ -230,7 +230,7 @@ class StoredTransform:
 
 
 def saved_array(directory: Path) -> tuple[Path, str]:
-    """The spectrogram of a result, or else its transform, and the kind for `open_stft`; InputError if neither."""
+    """The spectrogram of a result, else its transform, and the kind for `open_stft`."""
     for name, kinds in (("spectrogram", "real"), ("stft", "complex")):
         for ending in ("zarr", "npy"):
             if (path := directory / f"{name}.{ending}").exists():

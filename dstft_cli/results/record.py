@@ -303,6 +303,23 @@ def read_record(path: Path) -> dict[str, Any]:
     return record
 
 
+def check_kind(directory: Path, *, array: bool = False) -> None:
+    """InputError for a directory of another command, or with `array` for one of many recordings."""
+    place, record = printable(directory), directory / TRANSFORM.record
+    if not os.path.exists(record):
+        for products in PRODUCTS.values():
+            if os.path.exists(directory / products.record):
+                raise InputError(
+                    f"{place} holds {products.record} and no {TRANSFORM.record}: name a directory "
+                    "that dstft optimize has written"
+                )
+    elif array and "collection" in read_record(record):
+        raise InputError(
+            f"{place} holds parameters for many recordings and no spectrogram: write one with "
+            "dstft apply DIR INPUT"
+        )
+
+
 def is_record(path: Path) -> bool:
     try:
         record = read_record(path)

@@ -21,6 +21,7 @@ from dstft_cli.results import (
     StoredTransform,
     array_in,
     atomic_file,
+    check_kind,
     disk_errors,
     open_stft,
     read_result,
@@ -172,7 +173,7 @@ def run_reconstruct(
         output = f"{Path(os.path.realpath(directory)).name}-reconstructed.wav"
     path = None if output == "-" else Path(output)
     container, subtype = audio_format(path, subtype)
-    stored = read_learned(directory)
+    stored = read_learned(directory, array=True)
     tell(progress, "reconstruct")
     with ExitStack() as stack:
         transform = stack.enter_context(open_stft(array_in(directory, "stft")))

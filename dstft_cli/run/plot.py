@@ -19,6 +19,7 @@ from dstft_cli.records import Progress, Result, tell
 from dstft_cli.results import (
     StoredTransform,
     atomic_file,
+    check_kind,
     disk_errors,
     open_stft,
     read_result,
@@ -36,6 +37,7 @@ LOUDEST = 1e18  # magnitude, whose power single precision can hold
 
 def drawn_with(directory: Path) -> Mapping[str, Any]:
     """The options of pictures that a result was drawn with; `panels` are the learned one by default."""
+    check_kind(directory, array=True)
     used = settings_of(read_result(directory / "result.json"), directory).as_dict()
     return {"panels": "learned"} | {n: used[n] for n in PICTURE_OPTIONS if used[n] is not None}
 

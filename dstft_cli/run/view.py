@@ -47,7 +47,7 @@ def run_view(directory: Path, audio: Audio, *, progress: Progress | None = None)
     The layers are computed from the recording. Where it is gone or has changed, the page shows
     `spectrogram.npy`, without sound.
     """
-    stored = read_learned(directory)
+    stored = read_learned(directory, array=True)
     record = read_result(directory / "result.json")
     settings = replace(settings_of(record, directory), audio=audio)
     warnings: tuple[str, ...] = ()

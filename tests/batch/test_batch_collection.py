@@ -78,6 +78,8 @@ def test_a_sweep_over_a_folder_has_one_verdict_a_row_each_and_names_what_is_left
     best = [float(row["best_ms"]) for row in table if row["status"] == "used"]
     spread = found["criteria"][0]["recordings"]["best"]
     assert min(best) <= 1000 * spread["median"] / RATE <= max(best)
+    for command in (("apply", "out", "in/none.wav"), ("plot", "out"), ("view", "out", "--no-open")):
+        assert "out holds sweep.json and no result.json" in run(*command, code=1).err
 
 
 def test_one_recording_is_swept_as_before_however_it_is_named():
@@ -105,6 +107,8 @@ def test_shared_parameters_fit_every_recording(mode):
         own = read_parameters(Path("each") / path.stem / "parameters.npz")
         np.testing.assert_array_equal(own.window_length, stored.window_length)
         assert own.samples == soundfile.info(path).frames
+    for command in (("plot", "out"), ("view", "out", "--no-open"), ("reconstruct", "out")):
+        assert "dstft apply DIR INPUT" in run(*command, code=1).err
     Path("in/bad.wav").write_bytes(b"")
     done = run("apply", "out", "in", "-o", "more", *SMALL[2:], code=1)
     assert "bad.wav" in done.err
