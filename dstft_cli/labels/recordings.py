@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from dstft_cli.audio import load, probe
-from dstft_cli.errors import InputError, printable
+from dstft_cli.errors import InputError, counted, printable
 from dstft_cli.labels.training import Data
 from dstft_cli.records import Progress, tell
 
@@ -127,7 +127,7 @@ def read_classes(
     for name, count in recordings.counts.items():
         if count < 2:
             raise InputError(
-                f"{name} has {count} recordings that can be used: at least two are needed, one to "
+                f"{name} has {counted(count, 'recording')} that can be used: at least two are needed, one to "
                 f"learn from and one held out{''.join(f'; {text}' for text in warnings[:1])}"
             )
     return recordings
@@ -141,11 +141,13 @@ def _files(folders: Sequence[Path]) -> dict[str, list[Path]]:
                 f"{printable(folder)} is no folder: give one of recordings for each class"
             )
     if len(folders) == 1:
+        place = printable(folders[0])
         folders = [path for path in _visible(folders[0].iterdir()) if path.is_dir()]
-    if len(folders) < 2:
-        raise InputError(
-            f"{len(folders)} folders of recordings: at least two classes are needed, one folder each"
-        )
+        if len(folders) < 2:
+            raise InputError(
+                f"{place} holds {counted(len(folders), 'folder')}: at least two classes are needed, a "
+                "folder of recordings each"
+            )
     names = [printable(folder.resolve().name) for folder in folders]
     if len(set(names)) < len(names):  # such as one/train and two/train
         names = [printable(folder) for folder in folders]
