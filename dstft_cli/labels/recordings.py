@@ -127,8 +127,8 @@ def read_classes(
     for name, count in recordings.counts.items():
         if count < 2:
             raise InputError(
-                f"{name} has {counted(count, 'recording')} that can be used: at least two are needed, one to "
-                f"learn from and one held out{''.join(f'; {text}' for text in warnings[:1])}"
+                f"{name} has {counted(count, 'recording')} that can be used: at least two are needed, "
+                f"one to learn from and one held out{''.join(f'; {text}' for text in warnings[:1])}"
             )
     return recordings
 
