@@ -21,7 +21,6 @@ from dstft_cli.results import (
     StoredTransform,
     array_in,
     atomic_file,
-    check_kind,
     disk_errors,
     open_stft,
     read_result,

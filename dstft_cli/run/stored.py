@@ -19,18 +19,19 @@ from dstft_cli.records import (
     StoredParameters,
     Trajectory,
 )
-from dstft_cli.results import StoredRecord, read_parameters
+from dstft_cli.results import StoredRecord, check_kind, read_parameters
 from dstft_cli.run.recording import load_recording
 from dstft_cli.settings import OPTIONS, Settings, settings_in_record
 
 
-def read_learned(directory: Path) -> StoredParameters:
+def read_learned(directory: Path, *, array: bool = False) -> StoredParameters:
     """The parameters in `DIR/parameters.npz`, as `dstft optimize` or `dstft apply` wrote it."""
     place = printable(directory)
     if not directory.exists():
         raise InputError(f"{place}: no such directory: check the path")
     if not directory.is_dir():
         raise InputError(f"{place} is not a directory: name one that dstft optimize has written")
+    check_kind(directory, array=array)
     return read_parameters(directory / "parameters.npz")
 
 
