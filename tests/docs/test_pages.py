@@ -86,7 +86,7 @@ def test_the_tutorial_runs_and_prints_what_it_shows(tmp_path):
 def test_the_emitted_call_on_the_sweep_page_gives_the_spectrogram(tmp_path):
     folder = furnish(tmp_path)
     (example,) = blocks("python", "sweep.md")
-    (emit,) = [block for block in commands("sweep.md") if "--emit torch" in block]
+    (emit,) = [block for block in commands("sweep.md") if "--emit torch " in block]
     run(emit.replace(" > learned.py", " --npy-hop full -o out"), folder)
     scope = {"x": torch.from_numpy(soundfile.read(folder / "sample_audio/speech.wav")[0])}
     exec(example, scope)
