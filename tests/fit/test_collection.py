@@ -50,6 +50,15 @@ def mean(tables, weights):
     )
 
 
+def test_a_long_recording_of_which_stretches_are_swept_counts_as_a_whole(monkeypatch):
+    noise = np.random.default_rng(0).standard_normal(16 * RATE)
+    (whole,) = tabulated([noise], asked(), swept=True)
+    monkeypatch.setattr("dstft_cli.fit.sweep.MOST_SAMPLES", 8 * RATE)
+    (part,) = tabulated([noise], asked(), swept=True)
+    assert part.seconds == whole.seconds == 16.0
+    assert part.heard == pytest.approx(whole.heard, rel=0.1)
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_copies_of_a_recording_want_what_it_wants(mode):
     wanted, x = asked(mode), sound("tones") + 0.3 * sound("vibrato")

@@ -183,7 +183,12 @@ def test_sound_as_asked(copy, how, source):
 def test_the_page_is_made_again_as_it_was(copy):
     before, data = page_of(copy)
     (copy / "view.html").unlink()
+    record = record_of(copy)  # as of a run with --no-view
+    for part in ("outputs", "sizes"):
+        del record[part]["view.html"]
+    (copy / "result.json").write_text(json.dumps(record))
     assert main(["view", str(copy), "--no-open", "-q"]) == 0
+    assert record_of(copy)["sizes"]["view.html"] == (copy / "view.html").stat().st_size
     after, again = page_of(copy)
     assert again == data
     assert [e.text for e in after.all("label")] == [e.text for e in before.all("label")]
