@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import Bounds, OptimizeResult, minimize
 
 from dstft_cli.records import StopReason
+
+if TYPE_CHECKING:
+    from scipy.optimize import OptimizeResult
 
 Array = NDArray[np.float64]
 Found = TypeVar("Found")
@@ -102,6 +104,8 @@ class _Watched(Generic[Found]):
 def _lbfgs(
     objective: _Watched[Found], variables: Variables, schedule: Schedule, on_step: OnStep[Found]
 ) -> StopReason:
+    from scipy.optimize import Bounds, minimize  # half a second, which a descent of tiles saves
+
     scale = variables.scale
 
     def scaled(y: Array) -> tuple[float, Array]:

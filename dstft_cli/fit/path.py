@@ -19,8 +19,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 Array = NDArray[np.float64]
 Pairs = NDArray[np.int64]
@@ -97,6 +95,9 @@ class FreeLengths:
         pairs, prices = neighbours.pairs()
         if every_row:
             return cls(np.arange(rows), pairs, prices)
+        from scipy.sparse import coo_array  # slow to import, and most runs do not need it
+        from scipy.sparse.csgraph import connected_components
+
         a, b = pairs[lengths[pairs[:, 0]] == lengths[pairs[:, 1]]].T
         links = coo_array((np.ones(len(a), dtype=bool), (a, b)), shape=(rows, rows))
         _, labels = connected_components(links, directed=False)

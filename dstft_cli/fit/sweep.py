@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.interpolate import CubicSpline
 
 from dstft_cli.criteria import Criterion, resolve
 from dstft_cli.criteria.local import Tiling, check_local, default_range
@@ -285,6 +284,8 @@ def local_curve(criterion: Criterion, lengths: Array, values: Array) -> SweepCur
     k = int(values.argmin())
     length, value = float(lengths[k]), float(values[k])
     if len(lengths) > 2:
+        from scipy.interpolate import CubicSpline  # slow to import, and most runs do not need it
+
         logs = np.log(lengths)
         ends = logs[[max(k - 1, 0), min(k + 1, len(logs) - 1)]]
         between = np.linspace(float(ends[0]), float(ends[1]), _BETWEEN + 1)
