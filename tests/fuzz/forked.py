@@ -113,7 +113,7 @@ def _beyond_limits(outcome: Outcome) -> Iterator[str]:
         yield f"{outcome.computing:.0f} s of computing"
     if outcome.peak_mb > LARGEST_MB:
         yield f"{outcome.peak_mb:.0f} MB of memory"
-    for word in ("Traceback", "internal error", "out of memory"):
+    for word in ("Traceback", "internal error: ", "out of memory"):
         if word in outcome.stderr:
             yield f"{word!r} on standard error: {outcome.stderr.splitlines()[-1]}"
     for path in outcome.run.folder.rglob(".*"):
