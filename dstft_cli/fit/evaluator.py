@@ -299,10 +299,10 @@ def powers(power: float, squared: Tensor, *inner: Tensor) -> tuple[Tensor, ...]:
 
 
 def spectrum_powers(power: float, X: Tensor, *changes: Tensor) -> tuple[Tensor, ...]:
-    """`a` of a complex spectrum, and `∂a` for each `∂X`."""
+    """`a` of a complex spectrum, and `∂a` for each `∂X`; overwrites them."""
     parts = torch.view_as_real(X)
-    inner = [_pair_sum(parts * torch.view_as_real(dX)) for dX in changes]
-    return powers(power, _pair_sum(parts * parts), *inner)
+    inner = [_pair_sum(torch.view_as_real(dX).mul_(parts)) for dX in changes]
+    return powers(power, _pair_sum(parts.square_()), *inner)
 
 
 def _pair_sum(products: Tensor) -> Tensor:
