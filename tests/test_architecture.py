@@ -21,7 +21,7 @@ FLOORS: list[set[str]] = [  # from top to bottom; rooms of one floor do not know
     {"audio"},
     {"settings"},
     *({room} for room in CORE),
-    {"errors", "_version"},
+    {"errors", "stage", "_version"},
 ]
 LEVEL = {room: level for level, floor in enumerate(FLOORS) for room in floor}
 ONLY_IN = {

@@ -49,6 +49,7 @@ from dstft_cli.run.emit import emitted_call
 from dstft_cli.run.optimize import JobOutcome, Stopwatch, write_sweep
 from dstft_cli.run.sentences import warnings_of
 from dstft_cli.settings import SWEEP_OPTIONS, Settings, SweepSettings
+from dstft_cli.stage import Stage
 
 Array = NDArray[np.float64]
 log = logging.getLogger("dstft_cli")
@@ -66,6 +67,7 @@ class Way:
     fail_fast: bool = False
     again: bool = False  # tables that are kept are not used
     progress: Progress | None = None
+    running: Callable[[Mapping[str, Stage | None]], None] = lambda what: None  # now
     warn: Callable[[str], None] = lambda line: None
 
 
@@ -192,7 +194,10 @@ def collect(
     def call(place: int) -> tuple[str, Question]:  # workers of a cluster have folders of their own
         return os.path.abspath(read[place]), question
 
-    ended = each(workers, find_table, len(read), call, way.warn)
+    def running(stages: dict[int, Stage | None]) -> None:
+        way.running({read[place]: stage for place, stage in stages.items()})
+
+    ended = each(workers, find_table, len(read), call, way.warn, watch=running)
     for done, (place, answer) in enumerate(ended, start=1):
         if isinstance(answer, Exception):
             answer = Answer(error=str(answer))

@@ -20,6 +20,7 @@ from multiprocessing.connection import wait
 from typing import Any
 
 from dstft_cli.errors import DstftError, InputError, OutputError, UsageError, shortened
+from dstft_cli.stage import SIZE, Stage
 
 RETRIES = 2  # of a job that loses its Dask worker
 ATTEMPTS = 2  # of a call that loses its worker
@@ -29,6 +30,14 @@ _QUEUED = 2  # calls per worker, so that none is idle
 _LIBRARIES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _FRESH = 2.0  # s; the count of Dask's threads is then renewed
 _ADDRESS = re.compile(r"((tcp|tls|ucx|ws|wss)://)?[^/\s]+:[0-9]+/?")
+
+
+_stage = Stage()  # of this process
+
+
+def report(stage: str, done: int, total: int) -> None:
+    """Tells where the call of this process stands, as `records.Progress`; its executor may show it."""
+    _stage(stage, done, total)
 
 
 def cores() -> int:
@@ -51,7 +60,8 @@ class LocalExecutor:
         self._begin = (prepare, silent)
         self._lock = threading.RLock()
         self._waiting: deque[tuple[Future[Any], Callable[..., Any], tuple[Any, ...]]] = deque()
-        self._pools: list[Any] = []
+        self._pools: dict[Any, Stage] = {}
+        self._stages: dict[Future[Any], Stage] = {}
         self._idle: list[Any] = []
         self._closing: list[threading.Thread] = []
         self._environment: list[str] = []
@@ -65,6 +75,10 @@ class LocalExecutor:
 
     gone = missing
 
+    def stage(self, future: Future[Any]) -> Stage | None:
+        """Where a call stands that runs."""
+        return self._stages.get(future)
+
     def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]:
         """Runs `fn(*args)` in one of the processes; `fn` is at module level."""
         future: Future[Any] = Future()
@@ -77,7 +91,7 @@ class LocalExecutor:
         with self._lock:
             self._workers = 0
             self._waiting.clear()
-            pools, self._pools, self._idle = self._pools, [], []
+            pools, self._pools, self._idle = self._pools, {}, []
         for pool in pools:
             pool.stop()
         for process in multiprocessing.active_children():
@@ -94,11 +108,14 @@ class LocalExecutor:
         """Starts missing processes, and gives a call to each idle one."""
         with self._lock, _interrupts_held():
             while len(self._pools) < self._workers:
-                self._idle.append(self._start())
-                self._pools.append(self._idle[-1])
+                pool, stage = self._start()
+                self._idle.append(pool)
+                self._pools[pool] = stage
             while self._waiting and self._idle:
                 pool = self._idle.pop()
                 future, fn, args = self._waiting.popleft()
+                self._stages[future] = self._pools[pool]
+                self._stages[future].begin()
                 future.set_running_or_notify_cancel()
                 try:
                     inner = pool.schedule(fn, args)
@@ -115,10 +132,10 @@ class LocalExecutor:
         if isinstance(error, ProcessExpired):
             error = BrokenExecutor(_cause(error.exitcode))
         with self._lock:
+            del self._stages[future]
             if pool in self._pools and not lost:
                 self._idle.append(pool)
-            elif pool in self._pools:
-                self._pools.remove(pool)
+            elif self._pools.pop(pool, None) is not None:
                 pool.stop()
                 # a thread of the pool itself cannot wait for its end
                 self._closing.append(threading.Thread(target=pool.join, daemon=True))
@@ -129,19 +146,22 @@ class LocalExecutor:
             future.set_result(inner.result())
         self._feed()
 
-    def _start(self) -> Any:
+    def _start(self) -> tuple[Any, Stage]:
         from pebble import ProcessPool
 
         # libraries read it when they are loaded; values set by the user are kept
         self._environment += [name for name in _LIBRARIES if name not in os.environ]
         os.environ.update(dict.fromkeys(self._environment, str(self.threads)))
         context = multiprocessing.get_context("spawn")
-        pool: Any = ProcessPool(1, 0, _begin, self._begin, context)
+        memory = context.RawArray("b", SIZE)
+        pool: Any = ProcessPool(1, 0, _begin, (*self._begin, memory), context)
         assert pool.active  # reading this property starts it
-        return pool
+        return pool, Stage(memory)
 
 
-def _begin(prepare: Callable[[], None], silent: bool) -> None:
+def _begin(prepare: Callable[[], None], silent: bool, memory: Any) -> None:
+    global _stage
+    _stage = Stage(memory)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.dup2(2, 1)  # standard output is for results of the parent
     prepare()
@@ -231,6 +251,9 @@ class ClusterExecutor:
             return None
         return f"the Dask scheduler at {self._address} is gone: start it again"
 
+    def stage(self, future: Future[Any]) -> None:
+        """Nothing: where a call stands that runs."""
+
     def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]:
         future: Future[Any] = self._executor.submit(fn, *args)
         return future
@@ -274,13 +297,13 @@ def each(
     call: Callable[[int], tuple[Any, ...]],
     warn: Callable[[str], None] = lambda line: None,
     note: Callable[[int, str], None] = lambda number, line: None,
-    watch: Callable[[list[int]], None] = lambda numbers: None,
+    watch: Callable[[dict[int, Stage | None]], None] = lambda running: None,
 ) -> Iterator[tuple[int, Any]]:
     """Number and result of `fn(*call(number))` for numbers below `count`, as they end.
 
     A call that loses its worker is repeated. InputError is yielded in place of a result that was lost;
     OutputError is raised where no worker can answer any more. `warn` hears now and then that none is there,
-    `watch` the numbers that run now.
+    `watch` the numbers that run now, with the stages of those on this machine.
     """
     waiting, running = deque(range(count)), dict[Future[Any], int]()
     attempts, said = Counter[int](), -_SAY_AGAIN
@@ -289,7 +312,7 @@ def each(
             number = waiting.popleft()
             attempts[number] += 1
             running[workers.submit(fn, *call(number))] = number
-        watch([number for future, number in running.items() if future.running()])
+        watch({n: workers.stage(future) for future, n in running.items() if future.running()})
         ended = futures_wait(running, timeout=_LOOK_AGAIN, return_when=FIRST_COMPLETED).done
         if not ended and workers.gone() is not None:
             raise _lost(workers, len(running) + len(waiting))

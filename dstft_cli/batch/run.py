@@ -6,7 +6,7 @@ import csv
 import io
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
@@ -39,6 +39,7 @@ from dstft_cli.errors import (
 )
 from dstft_cli.results import atomic_file, clear_leftovers
 from dstft_cli.settings import merge
+from dstft_cli.stage import Stage
 
 _READERS = 4  # hashing releases the interpreter lock
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -49,7 +50,7 @@ _LENGTHS = {"window_length": "median", "window_length_min": "min", "window_lengt
 class Watch:
     checked: Callable[[int, int], None] = lambda done, total: None  # earlier results
     begun: Callable[[int, int], None] = lambda kept, total: None  # jobs done earlier, jobs to run
-    running: Callable[[Collection[str]], None] = lambda what: None  # now, on this machine
+    running: Callable[[Mapping[str, Stage | None]], None] = lambda what: None  # now
     ended: Callable[[dict[str, Any]], None] = lambda row: None
     note: Callable[[str], None] = lambda line: None  # for `--verbose`
     warn: Callable[[str], None] = lambda line: None
@@ -141,7 +142,7 @@ class _Run:
         workers = start(sum(len(self.plan.sources(job)) for job in todo))
         try:
             values = [dict(self.plan.variants[n].values) for n in sorted({j.variant for j in todo})]
-            self.watch.running(["starting the workers"])
+            self.watch.running({"starting the workers": None})
             ((_, complaint),) = each(workers, check_settings, 1, lambda _: (values,))
             if isinstance(complaint, Exception):
                 raise OutputError(
@@ -177,8 +178,8 @@ class _Run:
         def note(number: int, text: str) -> None:
             self.watch.note(f"{jobs[number].input}: {text}")
 
-        def running(numbers: list[int]) -> None:
-            self.watch.running([jobs[number].output for number in numbers])
+        def running(stages: dict[int, Stage | None]) -> None:
+            self.watch.running({jobs[number].output: stage for number, stage in stages.items()})
 
         told = self.watch.warn, note, running
         for number, ended in each(workers, run_task, len(jobs), task, *told):
@@ -203,7 +204,7 @@ class _Run:
         """Runs a job whose recordings share one result; their tables are work for all workers."""
         from dstft_cli.batch.collection import Way, run_shared
 
-        began, place = time.perf_counter(), self.plan.place(job)
+        began, place, stage = time.perf_counter(), self.plan.place(job), Stage()
         variant, line = self.plan.variants[job.variant], self.journal.entries.get(job.output)
         ours, standing = self.force or (line is not None and line.status == "done"), None
         with suppress(InputError):  # damaged
@@ -214,8 +215,10 @@ class _Run:
             str(variant.weigh),
             fail_fast,
             again=self.force,
+            progress=stage,
             warn=self.watch.warn,
         )
+        self.watch.running({job.output: stage})
         try:
             run_shared(
                 self.plan.sources(job),

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dstft_cli._version import __version__
+from dstft_cli.batch.pools import report
 from dstft_cli.batch.worker import content_digest, job_key, one_at_a_time
 from dstft_cli.errors import DstftError, InputError, as_flags, in_words
 from dstft_cli.records import CollectionSweep, RecordingTable, Result
@@ -147,10 +148,11 @@ def compute_table(source: str, question: Question) -> Answer:
     s = question.read()
     with (
         cpu_threads(s.threads or 1) as threads,
-        read_signal(source, s, allow_silence=True) as signal,
+        read_signal(source, s, allow_silence=True, progress=report) as signal,
     ):
         if signal.peak == 0 or signal.flat:
             return Answer(signal.sha256)
+        report("window lengths", 0, 0)
         table = table_of(
             signal.samples,
             replace(question.request(threads), sample_rate=signal.sample_rate),

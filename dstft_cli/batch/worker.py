@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dstft_cli._version import __version__
+from dstft_cli.batch.pools import report
 from dstft_cli.errors import (
     DstftError,
     InputError,
@@ -178,7 +179,7 @@ def _run(task: Task) -> Standing:
     changes = {"output": place, "force": ours or standing is not None, "threads": task.threads}
     settings = merge({**task.settings, **changes})
     extra = {ENTRY: {"settings": task.digest}}
-    outcome = run_optimize(task.source, settings, extra=extra, ours=ours)
+    outcome = run_optimize(task.source, settings, extra=extra, ours=ours, progress=report)
     standing = _standing(StoredRecord.model_validate(outcome.result_json), place)
     assert standing is not None
     return standing

@@ -10,9 +10,8 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from datetime import timedelta
 from itertools import pairwise
 from types import FrameType
 from typing import Any, BinaryIO
@@ -28,6 +27,7 @@ from dstft_cli.errors import (
     printable,
     shortened,
 )
+from dstft_cli.stage import Stage, clock
 
 LOGGER = logging.getLogger("dstft_cli")
 _NOTHING_WRITTEN = "nothing was written"
@@ -221,37 +221,24 @@ class Activity:
     def __init__(self, name: str = "", clock: Callable[[], float] = time.monotonic) -> None:
         self.live = False  # on a terminal
         self._name, self._clock, self._began = name, clock, clock()
-        self._running: dict[str, float] = {}
-        # stage, its passes, what is done of the last one (total 0: unknown), its start, last news
-        self._state = ("starting", 1, 0, 0, self._began, self._began)
+        self._stage = Stage(clock=clock)
+        self._running: dict[str, tuple[float, Stage | None]] = {}
 
     def __call__(self, stage: str, done: int, total: int) -> None:
-        before, passes, done_before, _, since, last = self._state
-        if stage != before:
-            passes, since = 1, last  # the first part of a stage is reported when it is done
-        elif done <= done_before:
-            passes, since = passes + 1, last
-        self._state = (stage, passes, done, total, since, self._clock())
+        self._stage(stage, done, total)
 
-    def run(self, names: Iterable[str]) -> None:
-        """These run now, side by side."""
-        now, before = self._clock(), self._running
-        self._running = {name: before.get(name, now) for name in names}
+    def run(self, running: Mapping[str, Stage | None]) -> None:
+        """These run now, side by side, with their stages where these are known."""
+        new, before = (self._clock(), None), self._running
+        self._running = {n: (before.get(n, new)[0], stage) for n, stage in running.items()}
 
     def _rows(self) -> list[tuple[str, str]]:
-        """Times and what runs: the stage, with the time left if that can be known, and the names."""
-        stage, passes, done, total, since, last = self._state
+        """Times and what runs."""
         now, running = self._clock(), list(self._running.items())
-        text = f"{self._name}: {stage}" if self._name else stage
-        text += f", pass {passes}" if passes > 1 else ""
-        if done < total:
-            text += f", {done} of {total}" if total < 1000 else f", {100 * done // total} %"
-            left = (last - since) * total / done - (now - since) if done else 0.0
-            text += f", about {_clock(left)} left" if left > 0 else ""
-        elif total:
-            text += " done"
-        rows = [(_clock(now - self._began), text)]
-        rows += [(_clock(now - began), name) for name, began in running[:_MOST_NAMES]]
+        text = self._stage.words()
+        rows = [(clock(now - self._began), f"{self._name}: {text}" if self._name else text)]
+        for name, (began, stage) in running[:_MOST_NAMES]:
+            rows.append((clock(now - began), f"{name}: {stage.words()}" if stage else name))
         more = len(running) - _MOST_NAMES
         return rows + [("", f"and {more} more")] * (more > 0)
 
@@ -265,15 +252,11 @@ class Activity:
         from rich.table import Table
         from rich.text import Text
 
-        grid, (_, _, done, total, *_) = Table.grid(padding=(0, 2, 0, 0)), self._state
+        grid, (done, total) = Table.grid(padding=(0, 2, 0, 0)), self._stage.share
         bar = ProgressBar(total if 0 < done < total else None, done, width=20)
         for number, (seconds, text) in enumerate(self._rows()):
             grid.add_row(seconds, "" if number else bar, Text(printable(text)))
         return grid
-
-
-def _clock(seconds: float) -> str:
-    return str(timedelta(seconds=int(seconds)))
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from dstft_cli.settings.sources import read_bytes
 
 if TYPE_CHECKING:
     from dstft_cli.batch.collection import Way
-    from dstft_cli.records import Progress
+    from dstft_cli.cli.console import Activity
 
 MOST_WORKERS = 4096
 LARGEST_LIST = 1 << 28  # bytes: a million paths, and some
@@ -91,7 +91,7 @@ class Several:
 
         return find_inputs(read_lists(self.from_lines, self.from_nul), given, patterns=False)
 
-    def way(self, *, verbose: bool, progress: Progress | None) -> Way:
+    def way(self, *, verbose: bool, progress: Activity | None) -> Way:
         from dstft_cli.batch.collection import Way
         from dstft_cli.batch.pools import Workers, start_workers
         from dstft_cli.batch.tables import prepare_tables
@@ -106,7 +106,8 @@ class Several:
             finally:
                 started.abandon()
 
-        own: Any = {"progress": progress, "warn": print_error}
+        own: dict[str, Any] = {"progress": progress, "warn": print_error}
+        own |= {} if progress is None else {"running": progress.run}
         return Way(workers, self.weigh, self.fail_fast, **own)
 
     def without_effect(self) -> list[str]:

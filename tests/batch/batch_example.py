@@ -83,6 +83,9 @@ class InProcess:
 
     gone = abandon = missing
 
+    def stage(self, future: Any) -> None:
+        return None
+
     def submit(self, fn: Callable[..., Any], /, *args: Any) -> "Future[Any]":
         future: Future[Any] = Future()
         future.set_result(fn(*args))

@@ -10,8 +10,11 @@ from concurrent.futures import BrokenExecutor
 
 import pytest
 
+from batch.batch_calls import told
 from batch.batch_example import PATIENCE
-from dstft_cli.batch.pools import LocalExecutor, cores
+from dstft_cli.batch import pools
+from dstft_cli.batch.pools import LocalExecutor, cores, each
+from dstft_cli.errors import InputError
 
 
 @pytest.fixture
@@ -39,6 +42,28 @@ def test_calls_run_in_processes_that_stay_until_abandoned_and_errors_come_back(e
     assert multiprocessing.active_children() == []
     executor.submit(operator.neg, 1)
     assert multiprocessing.active_children() == []
+
+
+def test_it_is_known_where_each_call_stands_and_a_killed_one_blocks_none(
+    executor, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(pools, "_LOOK_AGAIN", 0.05)
+    seen, place = [], tmp_path / "go"
+
+    def watch(stages):
+        seen.append({number: stage.words() for number, stage in stages.items()})
+        if {0, 2} <= stages.keys() and "pass 2, 2 of 4" in seen[-1][0]:
+            assert seen[-1][2] == "starting"  # the next call in a process starts anew
+            place.touch()
+
+    def call(number):
+        return (number, str(place))
+
+    ended = dict(each(executor, told, 4, call, watch=watch))
+    assert place.exists()
+    assert [ended[0], ended[2], ended[3]] == [0, 2, 3]
+    assert isinstance(ended[1], InputError)
+    assert not any("pass" in words for at in seen for n, words in at.items() if n)
 
 
 def test_a_lost_process_costs_its_call_alone_and_is_replaced(executor):

@@ -46,6 +46,9 @@ class Scripted:
     def gone(self):
         return self.reason
 
+    def stage(self, future):
+        return "search" if future.running() else None
+
     @property
     def seen(self):
         return [task.source.rpartition("/")[2] for task in self.tasks]
@@ -158,7 +161,7 @@ def test_what_runs_now_is_told_and_what_waits_is_not(run, monkeypatch):
 
     def told(names):
         """Ends the job that runs, and starts the next."""
-        seen.append(list(names))
+        seen.append(names)
         if futures and futures[0].running():
             futures.pop(0).set_result(Ending(None, "key", 0.5, FOUND))
         if futures:
@@ -167,7 +170,7 @@ def test_what_runs_now_is_told_and_what_waits_is_not(run, monkeypatch):
     monkeypatch.setattr(pools, "_LOOK_AGAIN", 0.0)
     seen, futures, workers = [], [], One()
     run(workers, watch=Watch(running=told))
-    assert seen[1:] == [[], ["a"], ["b"], ["c"]]
+    assert seen[1:] == [{}, {"a": "search"}, {"b": "search"}, {"c": "search"}]
 
 
 def test_leftovers_of_jobs_that_are_run_or_kept_are_removed(run, tmp_path):

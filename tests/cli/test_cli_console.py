@@ -13,6 +13,7 @@ import typer
 from dstft_cli.cli import console, main
 from dstft_cli.cli.console import Activity, explain, progress_bar
 from dstft_cli.errors import InputError, OutputError, UsageError
+from dstft_cli.stage import Stage
 
 from .conftest import Terminal
 
@@ -90,11 +91,13 @@ def test_progress_is_drawn_on_a_terminal_alone(calls, monkeypatch, capsys):
     assert calls[1].progress is None
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(sys, "stderr", Terminal())
+    stage = Stage()
+    stage("load", 0, 0)
     with progress_bar(quiet=False, name="[a]\n.wav") as show:
         show("search", 3, 4)
-        show.run(["one", "two"])
+        show.run({"one": None, "[b]": stage})
     text = sys.stderr.text()
-    assert all(part in text for part in ("[a]\\n.wav: search, 3 of 4", "one", "two")), text
+    assert all(part in text for part in ("[a]\\n.wav: search, 3 of 4", "one", "[b]: load")), text
     monkeypatch.setenv("TERM", "dumb")
     monkeypatch.setattr(sys, "stderr", Terminal())
     with progress_bar(quiet=False):
@@ -104,7 +107,7 @@ def test_progress_is_drawn_on_a_terminal_alone(calls, monkeypatch, capsys):
 
 def test_a_log_tells_what_runs_and_what_can_be_known(capsys):
     now = 0.0
-    show = Activity("a.wav", lambda: now)
+    show, job = Activity("a.wav", lambda: now), Stage(clock=lambda: now)
     news = [
         None,
         ("load", 0, 0),
@@ -115,6 +118,7 @@ def test_a_log_tells_what_runs_and_what_can_be_known(capsys):
         ("search", 2000, 2000),
         ["x", "y", *"abcdefg"],
         ["y"],
+        {"y": job},
     ]
 
     def wait(seconds):
@@ -122,8 +126,9 @@ def test_a_log_tells_what_runs_and_what_can_be_known(capsys):
         assert seconds == 30
         step = news.pop(0) if news else ""
         now += 30
-        if isinstance(step, list):
-            show.run(step)
+        if isinstance(step, (list, dict)):
+            show.run(dict.fromkeys(step) if isinstance(step, list) else step)
+            job("descent", 1, 3)
         elif step:
             show(*step)
         return step == ""
@@ -144,6 +149,7 @@ def test_a_log_tells_what_runs_and_what_can_be_known(capsys):
         + "; ".join(f"0:00:00 {name}" for name in "xyabcdef")
         + "; and 1 more",
         "search, pass 2 done; 0:00:30 y",
+        "search, pass 2 done; 0:01:00 y: descent, pass 3, 1 of 3, about 0:01:00 left",
     ]
 
 
