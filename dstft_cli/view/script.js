@@ -451,7 +451,10 @@
       seek(cursor.t);
     });
   }
-  marks.addEventListener("pointerleave", () => { shown = false; mark(); });
+  marks.addEventListener("pointerleave", (event) => { // a finger leaves with every tap
+    if (event.pointerType === "mouse") shown = false;
+    mark();
+  });
   marks.addEventListener("dblclick", everything);
 
   function everything() {
@@ -495,10 +498,13 @@
       if (on) follow();
     });
   }
-  sound.addEventListener("error", () => {
+  function silent() {
+    if (!sound.error) return;
     $("play").disabled = true;
-    $("silent").textContent = "This browser cannot play the sound.";
-  });
+    $("silent").textContent = "No sound: it is not there, or this browser cannot play it.";
+  }
+  sound.addEventListener("error", silent);
+  silent();
   $("play").addEventListener("click", play);
 
   // ---- controls and keys ----

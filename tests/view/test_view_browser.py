@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from report.browser import chromium, find_chromium
 
-from view.view_example import CLICK, TONE, make_result, page_of
+from dstft_cli.cli import main
+from view.view_example import CLICK, OFFSET, OPTIONS, TONE, make_recording, make_result, page_of
 
 CHROMIUM = find_chromium()
 pytestmark = [
@@ -192,6 +193,81 @@ def test_the_sound_plays_and_the_mark_moves(page):
     page.wait(f"{state}[1] > {start} + 0.1")
     assert page.run("document.querySelector('#play').getAttribute('aria-pressed')") == "true"
     page.wait(f"{state}[0]")
+
+
+@pytest.fixture
+def phone(page):
+    """The page at 390 px, where fingers touch it."""
+    size = {"width": 390, "height": 800, "deviceScaleFactor": 2, "mobile": True}
+    page.call("Emulation.setDeviceMetricsOverride", **size)
+    page.call("Emulation.setTouchEmulationEnabled", enabled=True, maxTouchPoints=2)
+    settle(page)
+    yield page
+    page.call("Emulation.setTouchEmulationEnabled", enabled=False)
+
+
+def touch(page, kind, *points):
+    fingers = [{"x": x, "y": y, "id": n} for n, (x, y) in enumerate(points)]
+    page.call("Input.dispatchTouchEvent", type=kind, touchPoints=fingers)
+
+
+def tap(page, x, y):
+    """What the page says of a place that is tapped."""
+    touch(page, "touchStart", (x, y))
+    touch(page, "touchEnd")
+    seconds, hz = page.run(TEXT).split("  ·  ")[:2]
+    return float(seconds.split()[0]), float(hz.split()[0].replace(",", ""))
+
+
+def test_two_fingers_zoom_both_axes_and_one_moves_them(phone):
+    left, top, width, height = plane(phone)
+    x, y = left + width / 2, top + height / 2
+    near, far = [[(x - d, y + d), (x + d, y - d)] for d in (25, 75)]
+    before = [tap(phone, *place) for place in near]
+    sound = "document.querySelector('#sound').currentTime"
+    assert OFFSET + phone.run(sound) == pytest.approx(before[1][0], abs=0.01)
+    phone.press("0", "0")
+    drawn = phone.run(SUM)
+    touch(phone, "touchStart", near[0])
+    touch(phone, "touchStart", *near)
+    for d in range(30, 80, 5):
+        touch(phone, "touchMove", (x - d, y + d), (x + d, y - d))
+    touch(phone, "touchEnd", far[0])
+    touch(phone, "touchEnd")
+    settle(phone)
+    assert phone.run(SUM) != drawn
+    assert phone.run("visualViewport.scale") == 1  # the page itself is not zoomed
+    assert OFFSET + phone.run(sound) == pytest.approx(before[1][0], abs=0.01)  # was no tap
+    after = [tap(phone, *place) for place in far]
+    assert np.ravel(after) == pytest.approx(np.ravel(before), rel=0.02)
+    touch(phone, "touchStart", far[0])
+    for d in range(5, 55, 5):
+        touch(phone, "touchMove", (far[0][0] + d, far[0][1] - d))
+    touch(phone, "touchEnd")
+    assert tap(phone, far[0][0] + 50, far[0][1] - 50) == pytest.approx(before[0], rel=0.02)
+    marks = "document.querySelector('#marks')"
+    row = f"2 * ({far[0][1] - 50} - {marks}.getBoundingClientRect().y)"
+    drawn = f"{marks}.getContext('2d').getImageData(0, {row}, 780, 1).data.filter(v => v).length"
+    assert phone.run(drawn) > 200  # the cursor stays where it was tapped
+
+
+@pytest.mark.parametrize("name", ["a b#c?d'\"é&日.wav", "100%25 \\:<i>.wav"])
+def test_a_linked_recording_plays_and_moves_with_its_result(browser, tmp_path, name):
+    folder = tmp_path / "fo#o ?"
+    folder.mkdir()
+    make_recording(folder / name)
+    more = ["--window-mode", "fixed", "--n-fft", "256", "--audio", "link", "-o"]
+    assert main(["optimize", str(folder / name), *OPTIONS, *more, str(folder / "out")]) == 0
+    state = "(s => [s.readyState > 0, s.duration])(document.querySelector('#sound'))"
+    for _ in range(2):
+        browser.open((folder / "out/view.html").as_uri())
+        browser.wait(f"{state}[0]")
+        assert browser.run(state)[1] == pytest.approx(1.5)
+        folder = folder.rename(tmp_path / "moved")
+    (folder / name).unlink()
+    browser.open((folder / "out/view.html").as_uri())
+    browser.wait("document.querySelector('#silent').textContent !== ''")
+    assert browser.run("document.querySelector('#play').disabled")
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark"), (390, "light")])
