@@ -60,7 +60,7 @@ class StoredResult:
             if isinstance(array, np.ndarray):
                 variables[name] = ("channel", "frequency", time)[-array.ndim :], array
             elif array is not None:  # a zarr array, which would be read as a whole
-                stored = xarray.open_zarr(array.store.root)[name]
+                stored = xarray.open_zarr(array.store.root, drop_variables=list(UNITS))[name]
                 variables[name] = stored.rename({"time": time}).variable
         if self.stft is not None:
             coords[frames_of_stft] = p.times

@@ -7,8 +7,10 @@ holds all frequencies of some frames. A missing chunk reads as NaN.
 from __future__ import annotations
 
 import math
+import stat
+import struct
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,9 @@ from dstft_cli.results.place import disk_errors
 CHUNK_BYTES = 1 << 23  # of a chunk before compression
 ATTRIBUTES = ("sample_rate", "n_fft", "window", "normalization")  # of the transform
 UNITS = {"channel": "1", "frequency": "Hz", "time": "s"}
-_CODECS = {"transpose", "bytes", "blosc", "zstd", "gzip"}  # a result of dstft needs no others
+_CODECS = ("transpose", "bytes", "blosc", "crc32c")
+_LARGEST_METADATA = 1 << 20  # bytes
+_BLOSC = struct.Struct("<4x3I")  # the head of a chunk: its bytes, those of a block, and compressed
 
 
 def zarr_library() -> Any:
@@ -69,7 +73,8 @@ class ZarrStream(Stream):
                 dtype=self.dtype,
                 chunks=(*plane, frames),
                 filters=zarr.codecs.TransposeCodec(order=tuple(range(len(shape)))[::-1]),
-                compressors=codec,  # frame by frame, as neighbouring frequencies are alike
+                # frame by frame, as neighbouring frequencies are alike; Blosc does not see damage
+                compressors=(codec, zarr.codecs.Crc32cCodec()),
                 fill_value=np.nan,
                 dimension_names=tuple(UNITS)[-len(shape) :],
             )
@@ -97,12 +102,39 @@ def open_zarr(path: Path) -> Any:
     """The array in a zarr folder of dstft, read in parts as they are sliced; InputError if damaged."""
     zarr = zarr_library()
     try:
+        files = list(_files(path))
         array = zarr.open_group(path, mode="r", zarr_format=3)[path.stem]
-        codecs = {codec.to_dict()["name"] for codec in array.metadata.codecs}
-        if not codecs <= _CODECS:
-            raise ValueError(f"codecs {codecs}")
+        if tuple(codec.to_dict()["name"] for codec in array.metadata.codecs) != _CODECS:
+            raise ValueError("other codecs than dstft writes")
+        *plane, frames = array.chunks
+        frame = math.prod(plane) * array.dtype.itemsize
+        if array.shape[:-1] != tuple(plane) or frames * frame > max(CHUNK_BYTES, frame):
+            raise ValueError(f"chunks {array.chunks}")
+        for file, size in files:
+            if file.name != "zarr.json" and file.is_relative_to(path / path.stem):
+                _check_chunk(file, size, frames * frame)
     except Exception as error:  # of a damaged one zarr raises many kinds
         raise InputError(
             f"{printable(path)} is not a zarr folder of dstft or is damaged: run dstft optimize again"
         ) from error
     return array
+
+
+def _files(folder: Path) -> Iterator[tuple[Path, int]]:
+    """Files and their bytes; ValueError for links and pipes, of which zarr would read without end."""
+    for path in folder.rglob("*"):
+        status = path.lstat()
+        if stat.S_ISREG(status.st_mode):
+            if path.name == "zarr.json" and status.st_size > _LARGEST_METADATA:
+                raise ValueError(f"{path.name} of {status.st_size} bytes")
+            yield path, status.st_size
+        elif not stat.S_ISDIR(status.st_mode):
+            raise ValueError(f"{path.name} is not a file")
+
+
+def _check_chunk(path: Path, size: int, expected: int) -> None:
+    """ValueError unless Blosc will read just the file, and write just the bytes of a chunk."""
+    with open(path, "rb") as file:
+        found, _, compressed = _BLOSC.unpack(file.read(_BLOSC.size).ljust(_BLOSC.size))
+    if found != expected or compressed != size - 4:  # of the checksum
+        raise ValueError(f"{path.name} would have {found} bytes")

@@ -16,7 +16,7 @@ COMPUTING = 20  # s of processor time
 TIMEOUT = 120.0  # s of waiting; more than computing takes, for the machine may be busy
 LARGEST_MB = 2000
 MEMORY = 2 << 30  # bytes, above what the imports have mapped
-WARMED = ("run.output", "run.apply", "report", "plot.pictures", "cli.commands",
+WARMED = ("run.output", "run.apply", "run.view", "report", "plot.pictures", "cli.commands",
           "cli.batch")  # fmt: skip
 
 

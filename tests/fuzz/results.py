@@ -7,11 +7,14 @@ import re
 import shutil
 import zipfile
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import numpy as np
+
+from dstft_cli.results import store
 
 from .files import check_result
 from .forked import Outcome, Run, campaign, outcomes, warm_up
@@ -21,6 +24,7 @@ COMMANDS = {
     "apply": ["apply", "learned", "a.wav", "-o", "out", "--no-figures"],
     "reconstruct": ["reconstruct", "learned", "-o", "out.wav"],
     "plot": ["plot", "learned", "-o", "out.svg", "--panels", "learned,plain,map,curve"],
+    "view": ["view", "learned", "--no-open"],
     "report": ["report", "learned", "-o", "out.html"],
     "batch": ["batch", "b.yaml", "--workers", "1", "--json"],
 }
@@ -28,6 +32,7 @@ BATCH = """defaults: {n_fft: 64, hop_length: 32, window_mode: constant, figures:
 output: results/{stem}
 jobs: [{input: a.wav}, {input: b.wav}]
 """
+STORES = ("npy", "zarr")[: 1 if find_spec("zarr") is None else 2]
 MODES = ("constant", "time", "frequency", "time-frequency")
 NUMBERS = (0, -1, 1, 2, 3, 1e-300, 1e-9, 0.5, 1e9, 2**31, 2**63, 1e300, np.nan, np.inf, -np.inf)
 SIZES = (0, -1, 1, 2, 10**6, 10**12, 2**62, 2**63, 10**30)
@@ -41,7 +46,9 @@ VALUES: tuple[Any, ...] = (
 def run_results(cases: int, *, seed: int, workers: int, scratch: Path, first: int = 0) -> list[str]:
     """The campaign; prints counts and returns a line for each case that failed."""
     warm_up()
-    bases = [_learned(scratch / f"base-{mode}", mode) for mode in MODES]
+    store.CHUNK_BYTES = 1 << 13  # so that arrays have several chunks
+    kinds = [(mode, kind) for mode in MODES for kind in STORES]
+    bases = [_learned(scratch / f"base-{mode}-{kind}", mode, kind) for mode, kind in kinds]
     batched = _batched(scratch / "base-batch")
     runs = (
         _run(number, Random(f"{seed} {number}"), bases[number % len(bases)], batched, scratch)
@@ -50,10 +57,11 @@ def run_results(cases: int, *, seed: int, workers: int, scratch: Path, first: in
     return campaign(runs, workers, _problems, lambda run: run.arguments[0])
 
 
-def _learned(folder: Path, mode: str) -> Path:
+def _learned(folder: Path, mode: str, store: str) -> Path:
     folder.mkdir(parents=True)
     (folder / "a.wav").write_bytes(recording("WAV"))
     arguments = ["optimize", "a.wav", "--window-mode", mode, "--n-fft", "64", "--save-stft"]
+    arguments += ["--store", store]
     run = Run(0, folder, [*arguments, "--hop-length", "32", "--no-figures", "-o", "learned"])
     (outcome,) = outcomes([run], 1)
     assert outcome.code == 0, outcome.stderr
@@ -72,18 +80,26 @@ def _batched(folder: Path) -> Path:
 
 def _run(number: int, chance: Random, base: Path, batched: Path, scratch: Path) -> Run:
     folder = scratch / f"case-{number}"
+    chunked = base.name.endswith("zarr")
     often = ("apply", "apply", "reconstruct", "reconstruct", "plot", "report", "batch")
-    command = chance.choice(often)
+    command = chance.choice(("reconstruct", "plot", "view") if chunked else often)
     shutil.copytree(batched if command == "batch" else base, folder)
     below = {
         "apply": ("learned/parameters.npz", "learned/result.json"),
         "reconstruct": ("learned/parameters.npz", "learned/stft.npy"),
         "plot": ("learned/parameters.npz", "learned/result.json", "learned/spectrogram.npy"),
+        "view": ("learned/parameters.npz", "learned/result.json"),
         "report": ("learned/result.json",),
         "batch": ("batch-journal.jsonl", "a/result.json", "a/parameters.npz", "b/spectrogram.npy"),
     }[command]
     targets = [folder / ("results" if command == "batch" else "") / name for name in below]
-    for path in chance.sample(targets, chance.randrange(1, len(targets) + 1)):
+    if command == "view":
+        (folder / "a.wav").unlink()  # so that the array is shown
+    if chunked:
+        array = "stft" if command == "reconstruct" else "spectrogram"
+        _damage_zarr(folder / "learned" / f"{array}.zarr", array, chance)
+        targets = targets[:2] if chance.random() < 0.1 and command != "reconstruct" else []
+    for path in chance.sample(targets, chance.randrange(bool(targets), len(targets) + 1)):
         damage(path, chance)
     return Run(number, folder, COMMANDS[command])
 
@@ -108,8 +124,40 @@ def damage(path: Path, chance: Random) -> None:
             path.write_text(json.dumps(_other_leaf(json.loads(data), chance)))
         case ".npz":
             _damage_archive(path, chance)
+        case "":
+            path.write_bytes(chance.choice((flip_bits, cut, write_over))(data, chance, "result"))
         case _:
             path.write_bytes(_other_array(data, chance))
+
+
+def _damage_zarr(folder: Path, array: str, chance: Random) -> None:
+    """Changes a chunk of a zarr folder, or its metadata."""
+    chunk = chance.choice(sorted(p for p in (folder / array).rglob("*") if p.name.isdigit()))
+    while chunk.is_dir():
+        chunk = chance.choice(sorted(chunk.iterdir()))
+    meta, data = folder / "zarr.json", chunk.read_bytes()
+    match chance.randrange(8):
+        case 0:  # of another place
+            chunk.rename(folder.parents[1] / "outside")
+            chunk.symlink_to(chance.choice((folder.parents[1] / "outside", "/dev/zero")))
+        case 1:  # another size in the head of Blosc
+            at = chance.choice((4, 8, 12))
+            size = chance.choice((0, 1, 2**20, 2**31 - 1, 2**32 - 1)).to_bytes(4, "little")
+            chunk.write_bytes(data[:at] + size + data[at + 4 :])
+        case 2 | 3:  # of the array, the chunks, or an axis
+            wrong = f"[{chance.choice((33, 1, *SIZES))}, {chance.choice((251, *SIZES))}]"
+            key = chance.choice(("shape", "chunk_shape"))
+            there = rf'"{key}": \[\s*\d+,\s*\d+\s*\]'
+            meta.write_text(re.sub(there, f'"{key}": {wrong}', meta.read_text()))
+        case 4:
+            damage(meta, chance)
+        case 5:  # without the metadata of all: that of the array counts
+            record = json.loads(meta.read_text())
+            del record["consolidated_metadata"]
+            meta.write_text(json.dumps(record))
+            damage(folder / array / "zarr.json", chance)
+        case _:
+            damage(chunk, chance)
 
 
 def _other_leaf(record: Any, chance: Random) -> Any:
@@ -196,7 +244,10 @@ def _problems(outcome: Outcome) -> Iterator[str]:
         yield f"exit code {code}: {lines[-1:]}"
     if len([line for line in lines if line.startswith("dstft: ")]) != (code != 0):
         yield f"exit code {code}, and on standard error: {lines}"
-    there = {path.name for path in folder.iterdir()} & {"out", "out.wav", "out.html", "out.svg"}
+    if code == 0 and (folder / "outside").exists():
+        yield "read what lies outside"
+    outputs = {"out", "out.wav", "out.html", "out.svg", "learned/view.html"}
+    there = {name for name in outputs if (folder / name).exists()}
     if bool(there) != (code == 0):
         yield f"exit code {code}, and there is {sorted(there)}"
     if "out.html" in there and "<script>alert" in (folder / "out.html").read_text():

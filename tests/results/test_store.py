@@ -1,6 +1,7 @@
 """Zarr folders: frames in, [F, T] out, for xarray too; and what is damaged or foreign in them."""
 
 import json
+import os
 import shutil
 import sys
 
@@ -58,17 +59,35 @@ def test_damaged_folders(tmp_path, monkeypatch):
     whole = write(tmp_path / "whole" / "stft.zarr", example((5, 23)))
     chunks = whole / "stft" / "c" / "0"
 
-    def edit(path):
+    def edit(path, key, value):
         meta = json.loads((path / "zarr.json").read_text())  # of all arrays
-        codecs = meta["consolidated_metadata"]["metadata"]["stft"]["codecs"]
-        codecs[-1] = {"name": "numcodecs.zlib", "configuration": {"level": 1}}
+        of = meta["consolidated_metadata"]["metadata"]["stft"]
+        of[key] = value(of[key])
         (path / "zarr.json").write_text(json.dumps(meta))
 
+    def chunk(path, change):
+        place = path / "stft" / "c" / "0" / "2"
+        data = place.read_bytes()
+        place.unlink()
+        place.write_bytes(change(data)) if callable(change) else change[0](*change[1:], place)
+
+    (tmp_path / "outside").write_bytes((chunks / "2").read_bytes())
+    zlib = {"name": "numcodecs.zlib", "configuration": {"level": 1}}
+    grid = {"name": "regular", "configuration": {"chunk_shape": [5, 1 << 40]}}
     for damage, message in (
         (lambda path: shutil.rmtree(path / "stft"), "frame 0 holds NaN"),
         (lambda path: (path / "zarr.json").write_text("{"), "is damaged"),
-        (edit, "is damaged"),
-        (lambda path: (path / "stft" / "c" / "0" / "2").write_bytes(b"cut"), "is damaged"),
+        (lambda path: (path / "zarr.json").write_text(" " * (1 << 20) + "{}"), "is damaged"),
+        (lambda path: edit(path, "codecs", lambda codecs: [*codecs[:-1], zlib]), "is damaged"),
+        (lambda path: edit(path, "codecs", lambda codecs: codecs[:-1]), "is damaged"),
+        (lambda path: edit(path, "chunk_grid", lambda _: grid), "is damaged"),
+        (lambda path: edit(path, "shape", lambda _: [1 << 40, 23]), "is damaged"),
+        (lambda path: chunk(path, lambda data: b"cut"), "is damaged"),
+        (lambda path: chunk(path, lambda data: data[:-1]), "is damaged"),
+        (lambda path: chunk(path, lambda data: data[:4] + b"\0\0\0\x7f" + data[8:]), "is damaged"),
+        (lambda path: chunk(path, lambda data: data[:-9] + b"\0" + data[-8:]), "is damaged"),
+        (lambda path: chunk(path, (os.symlink, tmp_path / "outside")), "is damaged"),
+        (lambda path: chunk(path, (os.mkfifo,)), "is damaged"),
         (lambda path: (path / "stft" / "c" / "0" / "2").unlink(), "frame 8 holds NaN"),
     ):
         path = tmp_path / "stft.zarr"
