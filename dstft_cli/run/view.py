@@ -44,8 +44,8 @@ class Viewed:
 def run_view(directory: Path, audio: Audio, *, progress: Progress | None = None) -> Viewed:
     """Writes `view.html` into a directory of results, and its size into `result.json`.
 
-    The layers are computed from the recording. Where it is gone or has changed, the page shows
-    `spectrogram.npy`, without sound.
+    The layers are computed from the recording. Where it is gone or has changed, the page shows the saved
+    array alone, the spectrogram or else the transform, without sound.
     """
     stored = read_learned(directory, array=True)
     record = read_result(directory / "result.json")

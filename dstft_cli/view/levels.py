@@ -50,12 +50,12 @@ def levels_of(pool: LevelPool, shift: int) -> Iterator[dict[str, Any]]:
 
     Coarser columns hold the maximum of `RATIO` finer ones. `shift` is added to all grey levels.
     """
-    grey, (left, right) = pool.grey, pool.grid.extent[:2]
+    grey = (pool.grey.astype(np.int16) + shift).clip(0, 255).astype(np.uint8)
+    left, right = pool.grid.extent[:2]
     step = (right - left) / len(grey)
     while True:
         tiles = [
-            as_base64(picture(shifted(grey[start : start + TILE], shift)))
-            for start in range(0, len(grey), TILE)
+            as_base64(picture(grey[start : start + TILE])) for start in range(0, len(grey), TILE)
         ]
         yield {"begin": left, "step": step, "columns": len(grey), "tiles": tiles}
         if len(grey) <= COARSEST:
@@ -63,11 +63,6 @@ def levels_of(pool: LevelPool, shift: int) -> Iterator[dict[str, Any]]:
         rest = -len(grey) % RATIO
         grey = np.pad(grey, ((0, rest), (0, 0))).reshape(-1, RATIO, grey.shape[1]).max(1)
         step *= RATIO
-
-
-def shifted(grey: Grey, shift: int) -> Grey:
-    """Grey levels with `shift` added, within 0 to 255."""
-    return (grey.astype(np.int16) + shift).clip(0, 255).astype(np.uint8)
 
 
 def picture(grey: Grey, *, exact: bool = False) -> bytes:

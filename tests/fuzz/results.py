@@ -47,6 +47,8 @@ def run_results(cases: int, *, seed: int, workers: int, scratch: Path, first: in
     """The campaign; prints counts and returns a line for each case that failed."""
     warm_up()
     store.CHUNK_BYTES = 1 << 13  # so that arrays have several chunks
+    if "zarr" in STORES:
+        store.zarr_library()
     kinds = [(mode, kind) for mode in MODES for kind in STORES]
     bases = [_learned(scratch / f"base-{mode}-{kind}", mode, kind) for mode, kind in kinds]
     batched = _batched(scratch / "base-batch")

@@ -220,14 +220,14 @@ def test_without_its_recording_the_array_is_shown(copy, capsys):
 
 def test_what_dstft_did_not_write_is_kept(copy, capsys):
     (copy / "view.html").write_text("<!DOCTYPE html>\n<html><p>mine")
-    assert main(["view", str(copy), "--no-open"]) == 2
+    assert main(["view", str(copy), "--no-open", "-q"]) == 2
     assert (copy / "view.html").read_text().endswith("mine")
     (copy / "view.html").unlink()
     (copy.parent / "other").write_text("kept")
     (copy / "view.html").symlink_to(copy.parent / "other")
-    assert main(["view", str(copy), "--no-open"]) == 2
+    assert main(["view", str(copy), "--no-open", "-q"]) == 2
     assert (copy.parent / "other").read_text() == "kept"
-    assert main(["view", str(copy.parent), "--no-open"]) == 1
+    assert main(["view", str(copy.parent), "--no-open", "-q"]) == 1
     assert capsys.readouterr().err.count("\n") == 3
 
 
