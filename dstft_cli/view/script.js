@@ -113,7 +113,7 @@
   const overFrequency = lengths.rows > 1;
   const tinted = () => $("lengths").checked && overFrequency;
   let lengthGrey = new Uint8Array(lengths.rows * lengths.columns);
-  if (lengths.image) decoded(lengths.image).then((grey) => { lengthGrey = grey; request(); });
+  if (lengths.image) decoded(lengths.image).then((grey) => { lengthGrey = grey; if ($("lengths").checked) request(); });
   const lengthColumn = (t) =>
     lengths.rows * within(Math.floor((t - lengths.begin) / lengths.step), 0, lengths.columns - 1);
   const lengthOf = (share) => lengths.low * (lengths.high / lengths.low) ** share;
@@ -149,9 +149,13 @@
     const [t0, t1] = view.t, second = (t1 - t0) / W, [low, high] = view.f.map(unit);
     const bounds = Array.from({ length: H + 1 }, (_, y) => rowAt(hertz(high - (high - low) * y / H)));
     const usable = levelFor(layers[view.layer], second), one = new Float32Array(rows);
+    let whole = true;
     for (let x = 0; x < W; x++) {
       const from = t0 + x * second;
-      if (!usable.some((level) => profile(level, from, from + second, one))) continue;
+      if (!usable.some((level) => profile(level, from, from + second, one))) {
+        whole = false;
+        continue;
+      }
       const at = lengthColumn(from + second / 2);
       for (let y = 0; y < H; y++) {
         const a = bounds[y + 1], b = bounds[y], middle = Math.max((a + b) / 2 - 0.5, 0);
@@ -163,7 +167,7 @@
       }
     }
     pen.putImageData(image, Math.round(inner.x * ratio), Math.round(inner.y * ratio));
-    for (const layer of layers) { // so that the first change of layers is quick
+    if (whole) for (const layer of layers) { // so that the first change of layers is quick
       const [level] = levelFor(layer, second);
       const [first, last] = view.t.map((t) =>
         Math.floor(within((t - level.begin) / level.step, 0, level.columns - 1) / data.tile));

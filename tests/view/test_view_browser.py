@@ -104,6 +104,23 @@ def test_the_cursor_reads_what_the_array_holds(page, place):
     page.wait("document.querySelector('#spoken').textContent.includes('Hz')")  # at rest
 
 
+def test_other_layers_are_decoded_once_the_picture_is_there(page, place):
+    watch = """window.asked = [0, 0];
+    const [make, Pen] = [createImageBitmap, CanvasRenderingContext2D.prototype], put = Pen.putImageData;
+    let drawn = 0;
+    window.createImageBitmap = (...all) => { asked[drawn]++; return make(...all); };
+    Pen.putImageData = function (image, ...at) {
+      if (image.data.some((v) => v)) drawn = 1;
+      put.call(this, image, ...at);
+    };"""
+    name = page.call("Page.addScriptToEvaluateOnNewDocument", source=watch)["identifier"]
+    page.open((place / "view.html").as_uri())
+    settle(page)
+    page.call("Page.removeScriptToEvaluateOnNewDocument", identifier=name)
+    first, *others = [len(level["levels"][0]["tiles"]) for level in page_of(place)[1]["layers"]]
+    assert page.run("asked") == [first + 1, sum(others)]  # with the window lengths
+
+
 def test_one_key_changes_layers_at_the_same_zoom(page, place):
     layers = len(page_of(place)[1]["layers"])
     for key in "+++":
