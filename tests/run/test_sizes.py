@@ -60,6 +60,14 @@ def test_what_is_told_is_what_is_written(recording, options):
     assert told == pytest.approx(written, rel=0.12)  # frames are a whole number of hops apart
 
 
+def test_pictures_page_and_map_are_told_too(recording):
+    folder = run("optimize", "in.wav", "--max-steps", "0", "-o", "d")
+    for part, files in (("pictures", "*.png"), ("view", "view.html"), ("parameters", "*.npz")):
+        told = planned_bytes(merge({"save": part, "output": "d"}), RATE, 1, N)
+        written = sum(path.stat().st_size for path in folder.glob(files))
+        assert written / 6 < told < 6 * written, part  # of a minute and more it is close
+
+
 def test_presets_keep_to_32_bytes_per_sample():
     for name in ("music", "speech", "bioacoustics", "vibration"):
         for rate in (8000, 44100, 384000):
