@@ -1,5 +1,6 @@
 """How much is written: what is told before, what is saved, in which dtype and store."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -72,7 +73,10 @@ def test_presets_keep_to_32_bytes_per_sample():
     for name in ("music", "speech", "bioacoustics", "vibration"):
         for rate in (8000, 44100, 384000):
             settings = merge({"preset": name, "save": "spectrogram", "output": "d"})
-            assert (planned_bytes(settings, rate, 1, 60 * rate) or 1e9) <= 32.1 * 60 * rate
+            told = planned_bytes(settings, rate, 1, 60 * rate) or 1e9
+            assert told <= 32.1 * 60 * rate
+            half = dataclasses.replace(settings, npy_dtype="float16")
+            assert planned_bytes(half, rate, 1, 60 * rate) == told / 2
     typed = merge({"preset": "vibration", "hop_length": "20ms", "save": "spectrogram"})
     assert (planned_bytes(typed, 44100, 1, 44100) or 0) > 33 * 44100  # what is typed is kept
 
