@@ -7,7 +7,6 @@ import shutil
 import numpy as np
 import pytest
 
-from dstft_cli.cli import main
 from tests.docs.pages import PAGES, ROOT, blocks, check_written, commands, furnish, run
 
 README = PAGES["README.md"]
@@ -56,13 +55,3 @@ def test_every_command_and_example_runs(folder):
     check_written(folder)
     for example in blocks("python", "README.md"):
         run(example, folder, "python")
-
-
-def test_options_named_in_prose_exist(monkeypatch, capsys):
-    monkeypatch.setenv("COLUMNS", "200")
-    assert main(["--help"]) == main(["optimize", "--help-all"]) == 0
-    offered = set(re.findall(r"--[a-z][a-z-]*", capsys.readouterr().out))
-    prose = re.sub(r"^```.*?^```$", "", README, flags=re.DOTALL | re.MULTILINE)
-    named = set(re.findall(r"`(?:dstft )?(--[a-z][a-z-]*)", prose))
-    assert named
-    assert named - offered == set()

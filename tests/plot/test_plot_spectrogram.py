@@ -12,7 +12,7 @@ from dstft_cli.plot.sweep import draw_sweep, sweep_figure
 from dstft_cli.records import Sweep, SweepCurve
 from dstft_cli.settings import Settings
 
-from .example import check_layout, labelled, pool_of, pool_on, spectrogram_figure, y_ticks
+from .example import check_layout, labelled, pool_of, spectrogram_figure, y_ticks
 
 
 def drawn(format: str) -> bytes:
@@ -53,21 +53,6 @@ def test_scaled_axes_are_labelled_in_hz():
         assert axes.get_ylabel() == "Frequency (Hz)"
         assert y_ticks(axes) == [str(label) for label in labels]
         assert axes.get_ylim() == pytest.approx(pool.grid.freq_range)
-
-
-def test_long_times_are_clock_times():
-    for seconds, label, ticks in (
-        (40.0, "Time (s)", [f"{s}" for s in range(0, 41, 5)]),
-        (1800.0, "Time (min:s)", [f"{m}:00" for m in range(0, 31, 5)]),
-        (10800.0, "Time (h:min:s)", [f"{m // 60}:{m % 60:02}:00" for m in range(0, 181, 30)]),
-    ):
-        pool = pool_on(times=np.linspace(0, seconds, 50), frequencies=np.arange(5) * 100.0)
-        pool.add(0, np.ones((50, 5), np.float32))
-        axes = spectrogram_figure(pool, title="").axes[0]
-        low, high = axes.get_xlim()
-        labels = zip(axes.get_xticklabels(), axes.get_xticks(), strict=True)
-        assert axes.get_xlabel() == label
-        assert [text.get_text() for text, at in labels if low <= at <= high] == ticks
 
 
 def test_svg_and_pdf_carry_no_date_and_repeat_themselves():
