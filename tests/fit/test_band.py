@@ -66,8 +66,8 @@ def test_the_value_is_that_of_the_bins_within(criterion, mode):
 
 @each("hop_mode", ["constant", "time"])
 def test_moved_frames_are_judged_within_the_band(hop_mode):
-    x = np.random.default_rng(3).standard_normal((1, 700))
-    options = {**OPTIONS, "hop_length": 32, "window_mode": "fixed", **INSIDE}
+    x = np.random.default_rng(3).standard_normal((1, 1500))
+    options = {**OPTIONS, "n_fft": 256, "hop_length": 64, "window_mode": "fixed", **INSIDE}
     found = optimize(x, RATE, hop_mode=hop_mode, **options)
     assert found.criterion.final < found.criterion.start
     a = in_band(found, x)[0]
