@@ -88,7 +88,7 @@ def explicit(
     block=st.integers(1, 70),
     scale=st.sampled_from(SCALES),
 )
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=30, deadline=None, derandomize=True)
 def test_frames_need_not_be_uniform_in_time(gaps, width, block, scale):
     times, frequencies = np.cumsum(gaps), np.arange(9) * 50.0
     pool = pool_on(times=times, frequencies=frequencies, freq_scale=scale, width=width, height=12)
