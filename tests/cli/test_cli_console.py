@@ -108,13 +108,9 @@ def test_a_log_tells_what_runs_and_what_can_be_known(capsys):
     news = [
         None,
         ("load", 0, 0),
-        ("search", 1, 4),  # it took a minute
-        None,
-        ("search", 1, 4),  # once more
-        ("search", 3, 2000),
-        ("search", 2000, 2000),
-        ["x", "y", *"abcdefg"],
-        ["y"],
+        ("search", 2, 4),
+        ("search", 1, 2000),  # once more
+        [*"abcdefghi"],
     ]
 
     def wait(seconds):
@@ -130,21 +126,12 @@ def test_a_log_tells_what_runs_and_what_can_be_known(capsys):
 
     show.log(wait)
     lines = capsys.readouterr().err.splitlines()
-    assert [
-        line.removeprefix(f"0:0{n // 2}:{n % 2 * 3}0 a.wav: ") for n, line in enumerate(lines, 1)
-    ] == [
-        "starting",
-        "load",
-        "search, 1 of 4, about 0:01:30 left",
-        "search, 1 of 4, about 0:01:00 left",
-        "search, pass 2, 1 of 4, about 0:03:00 left",
-        "search, pass 2, 0 %, about 16:38:30 left",
-        "search, pass 2 done",
-        "search, pass 2 done; "
-        + "; ".join(f"0:00:00 {name}" for name in "xyabcdef")
-        + "; and 1 more",
-        "search, pass 2 done; 0:00:30 y",
-    ]
+    assert [line.partition(" a.wav: ")[0] for line in lines[:2]] == ["0:00:30", "0:01:00"]
+    told = [line.partition(" a.wav: ")[2] for line in lines]
+    assert told[:3] == ["starting", "load", "search, 2 of 4, about 0:00:30 left"]
+    assert told[3].startswith("search, pass 2, 0 %, about ")
+    assert told[4].count("; 0:00:00 ") == 8
+    assert told[4].endswith("; and 1 more")
 
 
 def test_slips_of_the_command_line_are_named(calls, refused, tmp_path, monkeypatch):

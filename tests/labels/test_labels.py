@@ -136,7 +136,7 @@ def test_the_answer_follows_the_intervals():
 
 
 def test_the_command(folders, monkeypatch, capsys):
-    for name, value in (("REPEATS", 1), ("FOLDS", 2), ("STEPS", 25)):
+    for name, value in (("REPEATS", 1), ("FOLDS", 2), ("STEPS", 12)):
         monkeypatch.setattr(compare, name, value)
     monkeypatch.setattr(compare, "GRID", (1 / 4, 1.0))
     Path("data/low/notes.txt").write_text("not a sound")
