@@ -127,7 +127,7 @@ def test_notes_of_an_optimum_on_an_end():
 
 
 def test_noise_has_no_best_window(chirp):
-    for curve in sweep(NOISE, 44100.0, criteria=("entropy", "lp", "gini")).curves:
+    for curve in sweep(NOISE[:40_000], 44100.0, criteria=("entropy", "lp", "gini")).curves:
         assert curve.spread < 0.03, curve.name
         assert curve.matters == "not at all"
     assert all(curve.spread > 0.5 for curve in chirp.curves if curve.name != "kurtosis")
