@@ -13,10 +13,12 @@ import pytest
 import soundfile
 
 import dstft_cli
+from dstft_cli.audio import Signal
 from dstft_cli.cli import main
 from dstft_cli.errors import InputError, UsageError
 from dstft_cli.plot import pictures
 from dstft_cli.run.optimize import cpu_threads
+from dstft_cli.run.recording import picture_title
 from dstft_cli.settings import Settings
 
 SAMPLES = Path(__file__).parents[2] / "sample_audio"
@@ -108,6 +110,17 @@ def test_all_channels_are_pooled_and_the_picture_says_so(recording, monkeypatch)
     power = np.square(np.load("out/spectrogram.npy")).mean(axis=0)
     loudest = np.sqrt(power.max()) / np.abs(recording).max()
     assert drawn.learned.pool.image.max() == pytest.approx(loudest, rel=1e-3)
+
+
+def test_titles_tell_the_channels_the_filter_and_the_band():
+    for path, channels, settings, title in (
+        ("in/a.wav", 2, {"channel": "mix"}, "a.wav (mean of 2 channels)"),
+        ("-", 3, {"channel": "all"}, "standard input (all 3 channels)"),
+        ("a.wav", 1, {"criterion_fmax": 900.5}, "a.wav, criterion over 0 to 900.5 Hz"),
+        ("a.wav", 1, {"highpass": 20}, "a.wav, high-pass 20 Hz"),
+    ):
+        signal = Signal(np.zeros((1, 9)), 8000, path, "", channels, 1.0)
+        assert picture_title(signal, Settings(**settings)) == title
 
 
 def test_the_python_function_reads_the_settings(recording):
