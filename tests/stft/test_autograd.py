@@ -189,6 +189,7 @@ def test_signals_of_any_shape_and_length():
     assert torch.equal(theta.grad, torch.zeros_like(theta))  # silence
 
 
+@pytest.mark.slow
 def test_the_operators_obey_what_torch_asks_of_them():
     f, (x, theta, centers) = problem("time", 12, "centres")
     given = x, centers, theta, 0, 12, "hann", "energy"
