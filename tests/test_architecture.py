@@ -24,14 +24,9 @@ FLOORS: list[set[str]] = [  # from top to bottom; rooms of one floor do not know
     {"errors", "stage", "_version"},
 ]
 LEVEL = {room: level for level, floor in enumerate(FLOORS) for room in floor}
-ONLY_IN = {
-    "matplotlib": {"plot"},
-    "soundfile": {"audio"},
-    "soxr": {"audio"},
-    "PIL": {"report", "view"},
-}
+ONLY_IN = {"matplotlib": {"plot"}, "soundfile": {"audio"}, "soxr": {"audio"}}
 ONLY_IN |= {"librosa": {"audio", "plot"}, "typer": {"cli", "settings"}, "rich": {"cli"}}
-ONLY_IN |= {"zarr": {"results"}, "xarray": {"results"}}
+ONLY_IN |= {"PIL": {"report", "view"}, "zarr": {"results"}, "xarray": {"results"}}
 UNKNOWN_TO_CORE = {"typer", "yaml", "pydantic", "pathlib", "os", "sys", "argparse", "rich"}
 FILES = [path for path in sorted(ROOT.rglob("*.py")) if not path.name.startswith("__main__")]
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}

@@ -344,9 +344,7 @@ class PixelPool:
         own = np.arange(rows.size)
         first = np.minimum(np.searchsorted(rows, rows / 2 ** (1 / 3)), own)
         last = np.maximum(np.searchsorted(rows, rows * 2 ** (1 / 3), side="right"), own + 1)
-        noise = np.array(
-            [np.quantile(calm[a:b], 0.25) for a, b in zip(first, last, strict=True)], np.float64
-        )
+        noise = np.array([_quartile(calm[a:b]) for a, b in zip(first, last, strict=True)])
         above = np.maximum(power.mean(0, dtype=np.float64) - noise, 0) * np.diff(edges)
         total = np.cumsum(above)
         if not total[-1] > 0:
@@ -363,6 +361,13 @@ class PixelPool:
         top = max([top, *heard(SELDOM, db_range)])
         low, high = grid.freq_range
         return max(float(edges[bottom]), low), min(float(edges[top + 1]), high)
+
+
+def _quartile(values: FloatArray) -> float:
+    """The lower quartile, as `np.quantile` has it, in a tenth of its time for a few values."""
+    ordered, at = np.sort(values), (values.size - 1) / 4
+    low, high = ordered[int(at)], ordered[min(int(at) + 1, values.size - 1)]
+    return float(low + (at - int(at)) * (high - low))
 
 
 def pool_curve(

@@ -18,14 +18,9 @@ from contract.support import Ran, run
 RATE = 8000  # Hz
 SETTINGS = ("n_fft=256", "hop_length=64", "figures=false", "threads=1")  # some 20 ms per clip
 COMMAND = [sys.executable, "-m", "dstft_cli"]
-# with the folder of `batch_criteria` to import from
-ENVIRONMENT = {
-    **os.environ,
-    "OMP_NUM_THREADS": "1",
-    "PYTHONPATH": os.pathsep.join(
-        filter(None, [str(Path(__file__).parent), os.environ.get("PYTHONPATH")])
-    ),
-}
+_PATHS = str(Path(__file__).parent), os.environ.get("PYTHONPATH")  # `batch_criteria`, the rest
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, _PATHS))}
+ENVIRONMENT["OMP_NUM_THREADS"] = "1"
 PATIENCE = 300.0  # s: what hangs is ended then; a loaded machine may need most of it
 
 

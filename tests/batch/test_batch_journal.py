@@ -5,6 +5,7 @@ import os
 import shutil
 
 import pytest
+from report.report_example import a_record
 
 from batch.batch_example import clip
 from dstft_cli._version import __version__
@@ -116,25 +117,8 @@ def done(tmp_path):
     place = tmp_path / "results" / "a"
     place.mkdir(parents=True)
     outputs = {name: str(place / name) for name in ("spectrogram.npy", "result.json")}
-    record = {
-        "version": __version__,
-        "settings": {},
-        "input": {"path": "a.wav", "sha256": content, "sample_rate": 8000, "seconds": 1},
-        ENTRY: {"settings": digest},
-        "criterion": {
-            "name": "entropy",
-            "scope": "plane",
-            "direction": "minimize",
-            **dict.fromkeys(("start", "final", "table_bound"), 1.5),
-            "best_fixed": {"win_length": None, "value": 2},
-        },
-        "window_length": {"min": 1.5, "median": 2, "max": 3},
-        "hop_length": None,
-        "n_fft": 256,
-        "warnings": ["w"],
-        "outputs": outputs,
-        "sizes": {"spectrogram.npy": 5},
-    }
+    own = {ENTRY: {"settings": digest}, "outputs": outputs, "sizes": {"spectrogram.npy": 5}}
+    record = a_record(version=__version__, input__sha256=content, **own)
     (place / "spectrogram.npy").write_bytes(b"12345")
     line = entry("a", key=job_key(content, digest))
     warned = []

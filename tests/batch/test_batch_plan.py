@@ -95,11 +95,7 @@ def test_places_that_are_shared_or_taken(tree):
         ("[{input: [a.wav, b.wav], name: x}]", "{name}", "add {index}"),
         ("[{input: a.wav}, {input: a.wav}]", "{stem}", "twice"),
         ("[{input: a.wav, name: summary.csv}]", "{name}", "a file of its own"),
-        (
-            "[{input: ['field/*.wav', 'field/**/a.wav']}]",
-            "x/{folder}/{stem}",
-            "into the directory of job 1",
-        ),
+        ("[{input: ['field/*.wav', 'field/**/a.wav']}]", "x/{folder}/{stem}", "directory of job 1"),
     ):
         assert part in refused(tree, jobs, output)
 

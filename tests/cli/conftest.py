@@ -16,13 +16,8 @@ from dstft_cli.cli import main
 RATE = 8000
 RECORD = {
     "warnings": ["at the upper bound: raise `win_length_max`"],
-    "criterion": {
-        "name": "entropy",
-        "direction": "minimize",
-        "start": 9.5,
-        "final": 9.0,
-        "best_fixed": {"win_length": 256.0, "value": 9.25},
-    },
+    "criterion": {"name": "entropy", "direction": "minimize", "start": 9.5, "final": 9.0}
+    | {"best_fixed": {"win_length": 256.0, "value": 9.25}},
     "input": {"sample_rate": RATE},
     "settings": {"search": True, "window_mode": "constant"},
     "window_length": 512.0,

@@ -78,10 +78,7 @@ def test_sweep_takes_what_concerns_it(folder, dstft, refused):
     for arguments, words in (
         (["--json", "--csv", "-"], "--csv - and --json"),
         (["--criterion", "giny"], "did you mean 'gini'?"),
-        (
-            ["--win-length-min", "0.1s", "--win-length-max", "50ms"],
-            "--win-length-min 0.1s is above",
-        ),
+        (["--win-length-min", "1s", "--win-length-max", "50ms"], "--win-length-min 1s is above"),
         (["--csv", "a.wav"], "a.wav"),
         (["-o", "out"], "--force"),
     ):

@@ -14,17 +14,10 @@ from dstft_cli.fit.centers import (
 )
 from fit.cases import each
 
+UNIFORM = [(10, 5.0, [0, 5, 10]), (10, 4.0, [0, 4, 8]), (10, 2.5, [0, 2.5, 5, 7.5, 10])]
 
-@each(
-    ("length", "hop", "expected"),
-    [
-        (10, 5.0, [0, 5, 10]),
-        (10, 4.0, [0, 4, 8]),
-        (10, 2.5, [0, 2.5, 5, 7.5, 10]),
-        (10, 11.0, [0]),
-        (1, 1.0, [0, 1]),
-    ],
-)
+
+@each(("length", "hop", "expected"), [*UNIFORM, (10, 11.0, [0]), (1, 1.0, [0, 1])])
 def test_uniform_centers(length, hop, expected):
     assert uniform_centers(length, hop).tolist() == expected
     centers = uniform_centers(10_000_000, 12.7)  # no drift
@@ -37,11 +30,7 @@ def test_quadrature_weights():
     uneven, shares = np.array([0.0, 10.0, 12.0, 14.0, 50.0]), np.array([10, 6, 2, 19, 36])
     np.testing.assert_allclose(quadrature_weights(uneven), shares / 14.6)
     np.testing.assert_allclose(quadrature_weights(uneven, 2.0), shares / 2)  # in hops
-    for centers, shares in (
-        ([10.0, 20, 60], [15, 25, 59]),
-        ([0.0, 99], [49.5] * 2),
-        ([40.0], [99]),
-    ):
+    for centers, shares in (([10.0, 20, 60], [15, 25, 59]), ([0.0, 99], [49.5] * 2), ([40], [99])):
         weights = quadrature_weights(np.array(centers), 3.0, 100)  # learned ones share the signal
         assert weights == pytest.approx(np.array(shares) / 3)
         assert quadrature_weights(np.array(centers), None, 100).mean() == pytest.approx(1)

@@ -4,14 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
 from dstft_cli.batch.tables import mean_of
 from dstft_cli.criteria.local import Tiling
 from dstft_cli.errors import UsageError
 from dstft_cli.fit import fit
 from dstft_cli.fit.collection import fit_table, grid_of, judge, table_of
-from dstft_cli.fit.local_descent import spline_costs
 from dstft_cli.fit.local_search import Rows, costs_of, reference_level
 from dstft_cli.fit.problem import Problem
 from dstft_cli.fit.sweep import sweep
@@ -114,28 +112,6 @@ def test_sums_of_two_recordings_are_those_of_their_concatenation():
     np.testing.assert_allclose(weights[0] + weights[1], weights[2], rtol=1e-7)
     *parts, whole = tabulated([first, second, np.concatenate([first, second])], wanted)
     assert sum(part.heard for part in parts) == pytest.approx(whole.heard, rel=0.05)
-
-
-@pytest.mark.parametrize("mode", MODES)
-def test_the_gradient_is_that_of_the_sum_of_the_recordings(mode):
-    wanted, weights = asked(mode), [1.0, 0.3]
-    tables = tabulated([sound("tones"), sound("vibrato")], wanted)
-    logs = np.log(grid_of(wanted, swept=False) * RATE)
-    table, _ = mean(tables, weights)
-    z = np.random.default_rng(0).uniform(logs[0], logs[-1], len(table))
-
-    def objective(at):
-        values = [spline_costs(torch.from_numpy(t.costs[0].T.copy()), logs) for t in tables]
-        parts = [float(own(torch.from_numpy(at))[0].sum()) for own in values]
-        return np.dot(weights, parts) / sum(weights)
-
-    value, slope = spline_costs(torch.from_numpy(table.T.copy()), logs)(torch.from_numpy(z))
-    assert float(value.sum()) == pytest.approx(objective(z), abs=1e-12)
-    for row in range(0, len(z), 3):
-        step = np.zeros_like(z)
-        step[row] = 1e-5
-        difference = (objective(z + step) - objective(z - step)) / 2e-5
-        assert float(slope[row]) == pytest.approx(difference, abs=1e-8)
 
 
 def test_no_order_of_recordings_changes_a_bit():

@@ -43,7 +43,7 @@ def random_row(at: Evaluator) -> np.ndarray:
 
 
 @each("kind", KINDS)
-@each("power", [2.0, 1.0, 0.5])
+@each("power", [2.0, 0.5])
 def test_gradient_is_the_difference_quotient(kind, power):
     """Along a random direction; windows, normalizations, bands and places by turns."""
     for i, criterion in enumerate(criteria_of(kind)):

@@ -32,7 +32,7 @@ def clicks() -> np.ndarray:
 @each("window_mode", ["time", "frequency"])
 def test_auto_n_fft_does_not_grow_with_the_recording_for_a_given_hop(window_mode):
     asked = request(RATE, hop_length=64.0, window_mode=window_mode, threads=1)
-    short, long = (choose_n_fft(Problem.of(warble(s), asked, None, None)).n_fft for s in (2, 6))
+    short, long = (choose_n_fft(Problem.of(warble(s), asked, None, None)).n_fft for s in (1, 3))
     assert long <= short
 
 
@@ -77,11 +77,11 @@ def test_normalizations_that_reward_quiet_frames_are_told():
 def test_every_combination_is_refused_or_keeps_what_is_promised():
     fitted = []
 
-    @settings(max_examples=70, deadline=None, derandomize=True, database=None)
+    @settings(max_examples=40, deadline=None, derandomize=True, database=None)
     @given(cases())
     def one(case):
         fitted.append(check(*case))
 
     one()
-    assert len(fitted) >= 70
+    assert len(fitted) >= 40
     assert sum(fitted) > len(fitted) / 2

@@ -62,18 +62,10 @@ def test_tabulated_lengths():
 
 def test_what_is_resolved():
     found = optimize(NOISE, 1000, n_fft=128, window_mode="time", hop_mode="constant", max_steps=0)
-    assert found.resolved | {"threads": 1} == {
-        "n_fft": 128,
-        "win_length": 64,
-        "win_length_min": 32,
-        "win_length_max": 128,
-        "hop_length": 8,
-        "hop_length_min": 4,
-        "hop_length_max": 16,
-        "smoothness": 0.1,
-        "device": "cpu",
-        "threads": 1,
-    }
+    lengths = {"n_fft": 128, "win_length": 64, "win_length_min": 32, "win_length_max": 128}
+    hops = {"hop_length": 8, "hop_length_min": 4, "hop_length_max": 16}
+    rest = {"smoothness": 0.1, "device": "cpu", "threads": 1}
+    assert found.resolved | {"threads": 1} == lengths | hops | rest
     assert Problem.of(NOISE, request(window_mode="frequency"), None, None).smoothness == 0.5
 
 

@@ -123,14 +123,7 @@ def row(window, mean, over):
 
 def test_the_answer_follows_the_intervals():
     for best, worst, learned, guess, matters, words in (
-        (
-            0.9,
-            0.6,
-            0.91,
-            0.5,
-            True,
-            ["matters", "learned, 100 ms: 91% (86% to 96%), no difference shown"],
-        ),
+        (0.9, 0.6, 0.91, 0.5, True, ["matters", "100 ms: 91% (86% to 96%), no difference shown"]),
         (0.9, 0.88, 0.95, 0.5, False, ["not shown to matter", "100%), better"]),
         (0.9, 0.6, 0.8, 0.5, True, ["85%), worse"]),
         (0.52, 0.5, 0.5, 0.5, False, ["guessing, 50%"]),
@@ -143,7 +136,7 @@ def test_the_answer_follows_the_intervals():
 
 
 def test_the_command(folders, monkeypatch, capsys):
-    for name, value in (("REPEATS", 1), ("FOLDS", 2), ("STEPS", 25)):
+    for name, value in (("REPEATS", 1), ("FOLDS", 2), ("STEPS", 12)):
         monkeypatch.setattr(compare, name, value)
     monkeypatch.setattr(compare, "GRID", (1 / 4, 1.0))
     Path("data/low/notes.txt").write_text("not a sound")

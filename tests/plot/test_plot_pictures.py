@@ -4,11 +4,12 @@ from typing import Any
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from results.example import a_result
 
 from dstft_cli.plot import pictures as module
 from dstft_cli.plot.pictures import Frames, Pictures
 from dstft_cli.plot.spectrogram import REMARK
-from dstft_cli.records import CriterionSummary, LengthMap, Result, StopReason, Trajectory
+from dstft_cli.records import CriterionSummary, LengthMap, Result
 from dstft_cli.settings import Settings
 
 from .example import RATE, check_layout, labelled, titled
@@ -27,35 +28,17 @@ def result_of(
     tables: int = 1,
 ) -> Result:
     """From a start of 100 samples, over `tables` fixed windows of `best` samples."""
-    hops = np.diff(centers)
-    return Result(
-        sample_rate=RATE,
+    start, lengths = np.array([[100.0]]), np.asarray(window_length)
+    hops = *[np.array([HOP])] * (1 + tables), np.diff(centers)
+    steps = start, *[np.array([[best]])] * tables, lengths
+    return replace(
+        a_result(lengths, centers=centers, steps=steps, hops=hops),
         length=LENGTH,
         n_fft=N_FFT,
-        start_window_length=np.array([[100.0]]),
-        lengths=np.asarray(window_length),
+        start_window_length=start,
         hop_length=HOP,
         length_bounds=(16.0, 128.0),
-        frame_centers=centers,
-        window="hann",
-        normalization="energy",
-        power=2.0,
         criterion=CriterionSummary("entropy", "minimize", 9.5, best, 9.2, 8.0, None),
-        trajectory=Trajectory(
-            phase=("start", *["table"] * tables, "search"),
-            seconds=np.arange(2.0 + tables),
-            evaluations=np.arange(1, 3 + tables),
-            criterion=np.array([9.5, *[9.2] * tables, 8.0]),
-            window_lengths=(
-                np.array([[100.0]]),
-                *[np.array([[best]])] * tables,
-                np.asarray(window_length),
-            ),
-            hop_lengths=(np.array([HOP]), *[np.array([HOP])] * tables, hops),
-        ),
-        stop_reason=StopReason.SEARCH,
-        evaluations=3,
-        seconds={"search": 1.0, "descent": 0.0},
         notes=(),
         hop_bounds=(100.0, 1500.0) if hops_learned else None,
         start_centers=EVEN if hops_learned else None,
@@ -195,15 +178,11 @@ def test_a_map_of_lengths_is_drawn_at_the_pixels(figures):
     assert pixels[-1, [0, -1]] * 8 == pytest.approx([20.0, 40.0], rel=0.05)
 
 
-@pytest.mark.parametrize(
-    ("shape", "centers", "learned"),
-    [
-        ((1, 41), EVEN, False),
-        ((65, 1), UNEVEN, True),
-        ((65, 25), UNEVEN, True),
-        ((1, 1), HOP / 3 + np.arange(30) * 500.0, True),
-    ],
-)
+LATE = HOP / 3 + np.arange(30) * 500.0
+SHOWN = [((1, 41), EVEN, False), ((65, 25), UNEVEN, True)]
+
+
+@pytest.mark.parametrize(("shape", "centers", "learned"), [*SHOWN, ((1, 1), LATE, True)])
 def test_a_comparison_shows_what_was_learned(shape, centers, learned, figures):
     lengths = np.geomspace(20.0, 125.0, shape[0] * shape[1]).reshape(shape)
     pictures = pictures_of(result_of(lengths, centers, hops_learned=learned), title="a.wav")
@@ -241,9 +220,3 @@ def test_what_is_the_same_is_drawn_once(learned, best, tables, names, figures):
     drawn(pictures_of(result_of([[learned]], best=best, tables=tables), title="a.wav"))
     found = [name.split(":")[0] for name in titled(figures[0]) if "onset" not in name]
     assert found == names
-
-
-def test_all_three_pictures_have_the_format_asked_for(monkeypatch):
-    monkeypatch.setattr(module, "render", lambda figure, look: look.format)
-    pictures = pictures_of(result_of([[80.0]]), title="a.wav", format="svg")
-    assert [drawn(pictures), pictures.spectrogram(), pictures.trajectory()] == ["svg"] * 3

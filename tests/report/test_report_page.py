@@ -75,7 +75,7 @@ def test_one_result_with_all_its_figures(tmp_path):
     }
     assert headings(page) == list(cells)
     assert {c: (plain(row[c]), row[c].attributes.get("data-sort")) for c in cells} == cells
-    assert row["Input"]["title"] == "/recordings/owl.wav"
+    assert row["Input"]["title"] == "/sounds/owl.wav"
     heads = page.one("thead").all("th")
     assert [cell["aria-sort"] for cell in heads] == ["ascending"] + ["none"] * 13
     assert [cell.one("button")["type"] for cell in heads] == ["button"] * 14
@@ -86,24 +86,17 @@ def test_one_result_with_all_its_figures(tmp_path):
 
 
 def test_cells_of_other_results(tmp_path):
+    def gain(start: float) -> str:
+        return repr(100 * (start - 0.25) / start)
+
     for changes, label, text, key in (
         ({"input__path": "-"}, "Input", "standard input", "standard input"),
         ({"window_length": 48.5}, "Window length", "6.06 ms48.5 samples", repr(48.5 / 8000)),
         ({"hop_length": None}, "Hop", "–", None),
         ({"criterion__start": float("nan")}, "Start", "–", None),
         ({"criterion__start": 0.0}, "Gain over start", "-0.25", None),
-        (
-            {"criterion__start": 0.2502},
-            "Gain over start",
-            "none",
-            repr(100 * (0.2502 - 0.25) / 0.2502),
-        ),
-        (
-            {"criterion__start": 0.2503},
-            "Gain over start",
-            "+0.12 %+0.0003",
-            repr(100 * (0.2503 - 0.25) / 0.2503),
-        ),
+        ({"criterion__start": 0.2502}, "Gain over start", "none", gain(0.2502)),
+        ({"criterion__start": 0.2503}, "Gain over start", "+0.12 %+0.0003", gain(0.2503)),
         ({"criterion__direction": "maximize"}, "Gain over start", "-92.9 %-3.25", repr(-325 / 3.5)),
         ({"criterion__best_fixed": None}, "Gain over best fixed", "–", None),
         ({"input__seconds": 7260.0}, "Duration", "2 h 01 min8 kHz", "7260.0"),
@@ -128,22 +121,13 @@ def test_only_values_that_compare_are_sorted_together(tmp_path):
         make_result(tmp_path / name, a_record(**{"settings": settings, **changes}), pictures=False)
     make_result(tmp_path / "f", "{")
     page = page_of(tmp_path)
-    of = {
-        cell.one("button").text: cell.attributes.get("data-group")
-        for cell in page.one("thead").all("th")
-    }
-    assert [of[name] for name in ("Start", "Final", "Gain over start", "Input")] == [
-        "values",
-        "values",
-        "gains",
-        None,
-    ]
+    heads = page.one("thead").all("th")
+    of = {head.one("button").text: head.attributes.get("data-group") for head in heads}
+    labels = "Start", "Final", "Gain over start", "Input"
+    assert [of[label] for label in labels] == ["values", "values", "gains", None]
     a, b, c, d, e, broken = (row.attributes for row in page.one("tbody").all("tr"))
-    assert (
-        a["data-values"]
-        == b["data-values"]
-        == "entropy, scope local, normalization energy, n_fft 64"
-    )
+    assert a["data-values"] == b["data-values"]
+    assert a["data-values"] == "entropy, scope local, normalization energy, n_fft 64"
     assert len({row["data-values"] for row in (a, c, d, e)}) == 4
     assert a["data-gains"] == c["data-gains"]
     assert len({row["data-gains"] for row in (a, d, e)}) == 3
@@ -334,11 +318,7 @@ def test_an_existing_page_is_kept_and_no_link_is_followed(tmp_path):
 
 
 def test_a_summary_stands_above_the_table(tmp_path):
-    warnings = [
-        "the length is 64.5 samples: raise it",
-        "the length is 7 samples: lower it",
-        "other",
-    ]
+    warnings = ["the length is 64.5 samples: raise", "the length is 7 samples: lower it", "other"]
     make_result(tmp_path / "a", a_record(warnings=warnings), pictures=False)
     changes = {"window_length": 0.5, "input__seconds": 3525.0, "input__sample_rate": 1000}
     make_result(tmp_path / "b", a_record(warnings=warnings[1:2], **changes), pictures=False)

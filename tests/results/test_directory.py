@@ -171,10 +171,7 @@ def test_places_that_are_refused(tmp_path, monkeypatch):
         (fill, tmp_path / "d" / "deep" / "d", "not a directory"),
         (put, tmp_path / "d" / "x.npy", "not a directory"),
         (put, tmp_path, "is a directory: name a file in it"),
-        *(
-            (fill, Path(place), "is the current directory or holds it")
-            for place in (".", "..", "/")
-        ),
+        *((fill, Path(p), "is the current directory or holds it") for p in (".", "..", "/")),
         *[(fill, Path("/proc"), "/proc is a mount point")] * os.path.ismount("/proc"),
     ):
         for force in (False, True):

@@ -13,13 +13,7 @@ import pytest
 from dstft_cli._version import __version__
 from dstft_cli.errors import InputError, OutputError
 from dstft_cli.records import Result
-from dstft_cli.results import (
-    read_record,
-    read_result,
-    result_record,
-    write_json,
-    write_trajectory,
-)
+from dstft_cli.results import read_record, read_result, result_record, write_json, write_trajectory
 from dstft_cli.results.record import is_record
 from results.example import CONSTANT, VARYING, a_result
 

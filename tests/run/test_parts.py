@@ -64,10 +64,11 @@ def test_times_are_those_of_the_recording(more):
         loudest = found["times"][near][X[:, near].sum(0).argmax()]
         assert loudest == pytest.approx(at, abs=0.02)
     applied = ["--offset", "100.25", "--duration", "0.5"]
-    assert main(["apply", "part", "long.wav", *applied, "-q", "--force", "-o", "again"]) == 0
+    quick = ["--no-figures", "-q", "--force"]
+    assert main(["apply", "part", "long.wav", *applied, *quick, "-o", "again"]) == 0
     times = parameters("again")["times"]
     assert (times[0], times[-1]) == pytest.approx((100.25, 100.75), abs=0.02)
-    assert main(["sweep", "long.wav", *PART, "-q", "--force", "-o", "swept"]) == 0
+    assert main(["sweep", "long.wav", *PART, *quick, "-o", "swept"]) == 0
     assert json.loads(Path("swept/sweep.json").read_text())["input"]["offset"] == 100.5
 
 
@@ -107,8 +108,8 @@ def test_silence_from_which_is_learned(capsys, name):
     assert not Path("skipped").exists()
     assert main(["sweep", name]) == 1
     assert "silence" in capsys.readouterr().err
-    for scope in ("local", "plane"):
-        assert main([*learn, "--scope", scope, "--on-silence", "write", "-q", "--force"]) == 0
+    for options in (["--scope", "local", "--no-figures"], ["--scope", "plane", "--no-view"]):
+        assert main([*learn, *options, "--on-silence", "write", "-q", "--force"]) == 0
         assert (record("learned")["window_length"], record("learned")["n_fft"]) == (300, 512)
         assert not np.load("learned/spectrogram.npy").any()
     assert ("DC" in " ".join(record("learned")["warnings"])) == (name == "dc.wav")
@@ -119,10 +120,8 @@ def test_silence_from_which_is_learned(capsys, name):
 
 def test_code_named_in_a_result_runs_only_if_it_is_named_again(capsys):
     own = ["--criterion", "stranger:Criterion"]
-    assert (
-        main(["optimize", "short.wav", "--window-mode", "constant", *own, *PLAIN[2:], "-o", "s"])
-        == 0
-    )
+    learn = ["optimize", "short.wav", "--window-mode", "constant", *own, *PLAIN[2:], "-o", "s"]
+    assert main(learn) == 0
     import sys
 
     del sys.modules["stranger"]
@@ -141,16 +140,11 @@ def test_code_named_in_a_result_runs_only_if_it_is_named_again(capsys):
 
 
 def test_numbers_beyond_all_bounds_give_one_line(capsys):
-    for options, code in (
-        (["--duration", "1e308"], 0),
-        (["--offset", "1e308"], 1),
-        (["--hop-length", "1e-320"], 2),
-        (["--overlap", "1e-9"], 2),
-        (["--power", "1e308"], 2),
-        (["--criterion", "lp", "--order", "1e-320"], 2),
-        (["-o", "/proc/x"], 1),
-    ):
-        given = ["optimize", "short.wav", "-q", "--no-figures", "--force", "-o", "far", *options]
+    ends = {"--duration 1e308": 0, "--offset 1e308": 1, "--hop-length 1e-320": 2, "-o /proc/x": 1}
+    ends |= {"--overlap 1e-9": 2, "--power 1e308": 2, "--criterion lp --order 1e-320": 2}
+    for options, code in ends.items():
+        given = ["optimize", "short.wav", "-q", "--no-figures", "--force", "-o", "far"]
+        given += options.split()
         assert main(given) == code, options
         err = capsys.readouterr().err
         assert err.count("\n") == (code > 0)

@@ -111,10 +111,8 @@ def test_a_map_fades_between_its_tiles_in_few_steps():
     assert np.isclose(np.log(between), around, atol=1e-3)
     outside = fine.at(np.array([4000.0]), np.array([1e6]))
     assert np.isclose(outside[0, 0], 256, rtol=1e-3)
-    assert (
-        LengthMap(np.zeros(1), np.zeros(1), np.full((1, 1), 64, np.float32), 2).at(bins, bins).max()
-        == 64
-    )
+    single = LengthMap(np.zeros(1), np.zeros(1), np.full((1, 1), 64, np.float32), 2)
+    assert single.at(bins, bins).max() == 64
 
 
 @pytest.mark.parametrize(
