@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ from dstft_cli.batch.tables import (
     Answer,
     Question,
     find_grid,
+    find_hops,
     find_table,
     fit_mean,
     judge_tables,
@@ -49,6 +50,9 @@ from dstft_cli.run.emit import emitted_call
 from dstft_cli.run.optimize import JobOutcome, Stopwatch, write_sweep
 from dstft_cli.run.sentences import warnings_of
 from dstft_cli.settings import SWEEP_OPTIONS, Settings, SweepSettings
+
+if TYPE_CHECKING:
+    from dstft_cli.fit.optimize import Positioned
 
 Array = NDArray[np.float64]
 log = logging.getLogger("dstft_cli")
@@ -314,7 +318,11 @@ def run_shared(
             mean = mean_of(costs, found.weights)
             shares = mean_of([table.shares[0] for table in found.tables], found.weights)
             longest = max(table.seconds for table in found.tables) * found.sample_rate
-            call = question, mean, shares, round(longest)
+            moved = None
+            if settings.hop_mode == "constant":
+                window = found.seconds[int(mean.sum(0).argmin())]
+                moved = _hop_of_all(found, question, window, round(longest), workers, way)
+            call = question, mean, shares, round(longest), moved
             learned: tuple[Result, Array] = _one(workers, way, fit_mean, *call)
         watch.lap("fit")
         result, final = learned
@@ -348,6 +356,26 @@ def run_shared(
         record.update(extra or {})
         output.write_record(record)
     return JobOutcome(record, output.directory)
+
+
+def _hop_of_all(
+    found: Collection, question: Question, window: float, samples: int, workers: Workers, way: Way
+) -> Positioned:
+    """The hop under a window of so many seconds; each evaluation is a map over the recordings."""
+    from dstft_cli.fit.collection import hop_request, learn_hop
+
+    sources = [os.path.abspath(source) for source, _ in found.used]
+
+    def scores(hops: Array) -> Array:
+        own: list[Any] = [None] * len(sources)
+        ask = lambda place: (sources[place], question, window, hops)  # noqa: E731
+        for place, values in each(workers, find_hops, len(sources), ask, way.warn):
+            if isinstance(values, Exception):
+                raise values
+            own[place] = values
+        return mean_of(own, found.weights)
+
+    return learn_hop(hop_request(question.request(), window, found.sample_rate), samples, scores)
 
 
 def _losses(found: Collection, final: Array) -> Callable[[int], list[dict[str, Any]]]:

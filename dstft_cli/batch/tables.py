@@ -30,6 +30,7 @@ from dstft_cli.settings import CRITERIA, Settings, SweepSettings
 
 if TYPE_CHECKING:
     from dstft_cli.fit import Request
+    from dstft_cli.fit.optimize import Positioned
 
 Array = NDArray[np.float64]
 
@@ -192,10 +193,32 @@ def judge_tables(question: Question, mean: Array, tables: Array) -> CollectionSw
     return judge(question.request(), question.criteria, mean, tables)
 
 
-def fit_mean(question: Question, table: Array, shares: Array, samples: int) -> tuple[Result, Array]:
+def find_hops(source: str, question: Question, window: float, hops: Array) -> Array:
+    """Scores and slopes of a recording at each hop under one window, all in seconds, `[2, K]`."""
+    from dstft_cli.fit.collection import hop_request, hop_scores
+    from dstft_cli.run.optimize import cpu_threads
+    from dstft_cli.run.recording import read_signal
+
+    s = question.read()
+    with (
+        one_at_a_time,
+        cpu_threads(s.threads or 1) as threads,
+        read_signal(source, s) as signal,
+    ):
+        held = hop_request(question.request(threads), window, signal.sample_rate)
+        return hop_scores(signal.samples, held, hops, signal.peak)
+
+
+def fit_mean(
+    question: Question,
+    table: Array,
+    shares: Array,
+    samples: int,
+    moved: Positioned | None,
+) -> tuple[Result, Array]:
     from dstft_cli.fit.collection import fit_table
 
-    return fit_table(question.request(), table, shares, samples)
+    return fit_table(question.request(), table, shares, samples, moved)
 
 
 def mean_of(tables: Sequence[Array], weights: Sequence[float]) -> Array:

@@ -242,11 +242,18 @@ def test_a_killed_worker_costs_its_own_call_again(tmp_path):
     assert (tmp_path / "died").exists()
 
 
-def test_processes_find_what_one_process_finds(monkeypatch):
-    clips(Path("in"), 3)
-    run("optimize", "in", "--shared", "-o", "one", *SMALL)
+def test_processes_find_what_one_process_finds_and_a_shared_hop_is_applied(monkeypatch):
+    paths, asked = clips(Path("in"), 3), ("--shared", "--hop-mode", "constant", *SMALL)
+    run("optimize", "in", *asked, "-o", "one")
     monkeypatch.setattr("dstft_cli.batch.pools.LocalExecutor", LocalExecutor)
-    run("optimize", "in", "--shared", "-o", "two", "--workers", "2", *SMALL)
+    run("optimize", *reversed(paths), *asked, "-o", "two", "--workers", "2")
     with np.load("one/parameters.npz") as one, np.load("two/parameters.npz") as two:
         for name in one.files:
             np.testing.assert_array_equal(one[name], two[name])
+    found = record("one/result.json")
+    (warning,) = [text for text in found["warnings"] if "plane" in text]
+    assert "--scope" not in warning
+    run("apply", "one", paths[0], "-o", "applied", "--no-figures", "-q")
+    for name in ("one", "applied"):
+        centers = read_parameters(Path(name) / "parameters.npz").frame_centers
+        assert np.diff(centers) == pytest.approx(found["hop_length"])

@@ -1,5 +1,6 @@
 """One criterion for many recordings: what its sums and its gradient must be."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,15 @@ from dstft_cli.batch.tables import mean_of
 from dstft_cli.criteria.local import Tiling
 from dstft_cli.errors import UsageError
 from dstft_cli.fit import fit
-from dstft_cli.fit.collection import fit_table, grid_of, judge, table_of
+from dstft_cli.fit.collection import (
+    fit_table,
+    grid_of,
+    hop_request,
+    hop_scores,
+    judge,
+    learn_hop,
+    table_of,
+)
 from dstft_cli.fit.local_descent import spline_costs
 from dstft_cli.fit.local_search import Rows, costs_of, reference_level
 from dstft_cli.fit.problem import Problem
@@ -160,3 +169,30 @@ def test_sample_rates_compare_in_seconds():
     assert tables[0].seconds == tables[1].seconds
     with pytest.raises(UsageError, match="6000 Hz"):
         table_of(sound("tones"), replace(wanted, criterion_fmax=6000.0), grid, swept=True)
+
+
+@pytest.mark.parametrize("rates", [(RATE,) * 3, (RATE, 2 * RATE)])
+def test_copies_want_the_hop_of_one_and_others_the_mean(rates):
+    wanted, x = asked(hop_mode="constant", n_fft=512, max_steps=2), sound("vibrato")
+    own = fit(x, wanted)
+    window = own.criterion.best_fixed_win_length / RATE
+    sounds = [sound("vibrato", rate) for rate in rates]
+    helds = [hop_request(wanted, window, rate) for rate in rates]
+
+    def scores(hops):
+        pairs = zip(sounds, helds, strict=True)
+        return mean_of(
+            [hop_scores(y, held, hops) for y, held in pairs], [1.0, 2.0, 0.5][: len(rates)]
+        )
+
+    moved = learn_hop(helds[0], len(x), scores)
+    tables = tabulated([x], wanted)
+    found, _ = fit_table(wanted, *mean(tables, [1.0]), len(x), moved)
+    hops = [np.diff(one.frame_centers).mean() for one in (found, own)]
+    assert found.hop_bounds == own.hop_bounds
+    if rates[0] == rates[-1]:
+        assert hops[0] == pytest.approx(hops[1], rel=1e-9)
+        np.testing.assert_allclose(found.window_length, own.window_length, rtol=1e-6)
+    at, step = np.array([1.1 * hops[0]]) / RATE, 1e-6
+    value = [scores(at * math.exp(way))[0, 0] for way in (-step, step)]
+    assert scores(at)[1, 0] == pytest.approx((value[1] - value[0]) / (2 * step), rel=1e-4)
