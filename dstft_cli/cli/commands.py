@@ -140,9 +140,12 @@ def _optimize(
             raise UsageError(
                 "`labels` needs a folder with one of recordings for each class: name it"
             )
+        from dstft_cli.labels.folders import class_files
+
+        class_files([Path(folder) for folder in folders])  # its errors come before torch
 
         def compare(**streams: Any) -> JobOutcome:
-            from dstft_cli.labels import run_labels
+            from dstft_cli.labels.compare import run_labels
 
             return run_labels(folders, settings, **streams)
 
