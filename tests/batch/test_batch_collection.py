@@ -185,6 +185,24 @@ def test_wrong_usage_is_one_line(arguments, words):
     assert done.out == b""
 
 
+@pytest.mark.parametrize(
+    ("option", "noted"),
+    [
+        (["--save-stft"], ["--save-stft"]),
+        (["--save", "stft,pictures"], ["--save stft"]),
+        (["--set", "npy_dtype=float64", "--on-silence", "skip"], ["--npy-dtype", "--on-silence"]),
+        (["--config", "own.yaml", "--no-figures"], []),
+    ],
+)
+def test_what_one_recording_has_is_noted_if_it_was_typed(option, noted):
+    Path("own.yaml").write_text("save_stft: true\nstore: zarr\n")
+    clips(Path("in"), 2)
+    done = run("optimize", "in", "--shared", *option, "--win-length-max", "64ms", "-o", "out")
+    lines = [line for line in done.err.splitlines() if "--shared" in line]
+    assert len(lines) == len(noted)
+    assert all(name in line for name, line in zip(noted, lines, strict=True)), lines
+
+
 def test_a_broken_recording_ends_the_run_if_asked_and_nothing_is_written():
     clips(Path("in"), 2)
     Path("in/bad.wav").write_bytes(b"RIFF")
