@@ -97,6 +97,11 @@ class Collection:
     def weights(self) -> list[float]:
         return [t.heard if self.weigh == "duration" else 1.0 for t in self.tables]
 
+    @property
+    def longest(self) -> int:
+        """Samples of the longest recording at the common rate."""
+        return round(max(table.seconds for table in self.tables) * self.sample_rate)
+
     def warnings(self) -> list[str]:
         """A line for each recording that was left out, and for what was read only in part."""
         lines = []
@@ -244,7 +249,8 @@ def run_collection_sweep(
             watch.lap("sweep")
             tables = np.stack([table.costs[:, 0] for table in found.tables])
             mean = mean_of(list(tables), found.weights)
-            verdict: CollectionSweep = _one(workers, way, judge_tables, question, mean, tables)
+            call = question, mean, tables, found.longest
+            verdict: CollectionSweep = _one(workers, way, judge_tables, *call)
         swept = verdict.sweep
         title = f"{counted(len(found.used), 'recording')}, each with its own best at 0"
         write_sweep(output, settings, swept, title, quartiles=verdict.quartiles)
@@ -317,12 +323,11 @@ def run_shared(
             costs = [table.costs[0] for table in found.tables]
             mean = mean_of(costs, found.weights)
             shares = mean_of([table.shares[0] for table in found.tables], found.weights)
-            longest = max(table.seconds for table in found.tables) * found.sample_rate
             moved = None
             if settings.hop_mode == "constant":
                 window = found.seconds[int(mean.sum(0).argmin())]
-                moved = _hop_of_all(found, question, window, round(longest), workers, way)
-            call = question, mean, shares, round(longest), moved
+                moved = _hop_of_all(found, question, window, found.longest, workers, way)
+            call = question, mean, shares, found.longest, moved
             learned: tuple[Result, Array] = _one(workers, way, fit_mean, *call)
         watch.lap("fit")
         result, final = learned

@@ -187,10 +187,10 @@ def read_table(place: Path) -> Answer | None:
         return None
 
 
-def judge_tables(question: Question, mean: Array, tables: Array) -> CollectionSweep:
+def judge_tables(question: Question, mean: Array, tables: Array, samples: int) -> CollectionSweep:
     from dstft_cli.fit.collection import judge
 
-    return judge(question.request(), question.criteria, mean, tables)
+    return judge(question.request(), question.criteria, mean, tables, samples)
 
 
 def find_hops(source: str, question: Question, window: float, hops: Array) -> Array:

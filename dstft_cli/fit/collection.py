@@ -113,6 +113,7 @@ def judge(
     criteria: Sequence[str | Criterion | Any],
     mean: Array,
     tables: Array,
+    samples: int,
 ) -> CollectionSweep:
     """The verdict of a sweep: curves of all, and what each recording wants and loses.
 
@@ -121,10 +122,13 @@ def judge(
         criteria: names or objects, K of them.
         mean: costs of the collection, `[K, M]`.
         tables: costs of the recordings, `[N, K, M]`.
+        samples: of the longest recording, which bounds the lengths that notes name.
     """
     problem = _stand_in(request, LONGEST)
     chosen = [resolve(criterion, request.order) for criterion in criteria]
-    found = local_sweep(problem, local_grids(problem), chosen, list(mean), [], 1.0, 0.0)
+    grids = local_grids(problem)
+    problem = replace(problem, samples=_silence(samples))
+    found = local_sweep(problem, grids, chosen, list(mean), [], 1.0, 0.0)
     lengths = np.asarray(found.lengths, np.float64)
     logs = np.log(lengths)
     best, losses, spread = [], [], []
@@ -177,7 +181,7 @@ def learn_hop(held: Request, samples: int, scores: Callable[[Array], Array]) -> 
         scores: the weighted means of `hop_scores`.
     """
     check_criterion(resolve(held.criterion, held.order), held.window_mode, held.hop_mode)
-    rate, length = held.sample_rate, max(int(held.n_fft or 0), min(samples, MOST_SHOWN))
+    rate, length = held.sample_rate, min(samples, MOST_SHOWN)
     plan = _stand_in(held, length).plan(int(held.n_fft or 0))
     assert plan.hops is not None
     tried = tried_hops(plan.hops) if held.search else np.array([])
@@ -227,7 +231,7 @@ def fit_table(
     began = time.perf_counter()
     problem = _stand_in(request, LONGEST)
     plan = local_plan(problem)
-    problem = replace(problem, samples=_silence(max(plan.n_fft, min(samples, MOST_SHOWN))))
+    problem = replace(problem, samples=_silence(min(samples, MOST_SHOWN)))
     if plan.hops is not None:
         plan = replace(plan, hops=replace(plan.hops, length=problem.length))
     tiling = tiling_of(problem, plan)

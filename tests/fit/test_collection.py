@@ -87,11 +87,11 @@ def test_the_verdict_on_copies_is_that_of_the_sweep_and_another_kind_stands_out(
     grid = grid_of(wanted, swept=True)
     tables = [table_of(y, wanted, grid, swept=True) for y in (x, x, x, x, sound("vibrato"))]
     values = np.stack([table.costs[:, 0] for table in tables])
-    alike = judge(wanted, ["entropy"], mean_of(list(values[:4]), [1.0] * 4), values[:4])
+    alike = judge(wanted, ["entropy"], mean_of(list(values[:4]), [1.0] * 4), values[:4], len(x))
     assert alike.sweep.curves[0].best_length == pytest.approx(own.curves[0].best_length, rel=1e-9)
     np.testing.assert_allclose(alike.sweep.lengths, own.lengths)
     np.testing.assert_allclose(alike.losses, 0, atol=1e-9)
-    mixed = judge(wanted, ["entropy"], mean_of(list(values), [1.0] * 5), values)
+    mixed = judge(wanted, ["entropy"], mean_of(list(values), [1.0] * 5), values, len(x))
     assert mixed.outliers(0) == [4]
     assert mixed.best[0, 4] < mixed.best[0, 0] / 2
     assert mixed.spread(0) == pytest.approx([own.curves[0].best_length] * 3, rel=1e-9)
@@ -196,3 +196,15 @@ def test_copies_want_the_hop_of_one_and_others_the_mean(rates):
     at, step = np.array([1.1 * hops[0]]) / RATE, 1e-6
     value = [scores(at * math.exp(way))[0, 0] for way in (-step, step)]
     assert scores(at)[1, 0] == pytest.approx((value[1] - value[0]) / (2 * step), rel=1e-4)
+
+
+def test_notes_name_lengths_that_suit_the_longest_recording():
+    x = sound("tones", seconds=1.2)[2000:7000]  # the tones alone
+    limited = asked(win_length_max=256.0, n_fft=65536)
+    swept = asked(win_length_max=256.0)
+    curve = tabulated([x], swept, swept=True)[0].costs[:, 0]
+    verdict = judge(swept, ["entropy"], curve, curve[None], len(x))
+    found, _ = fit_table(limited, *mean(tabulated([x], limited), [1.0]), len(x))
+    noted = {note.kind: note.limit for note in (*verdict.sweep.notes, *found.notes)}
+    most = len(x) // 4
+    assert noted == {"best_is_longest": most, "length_on_upper_bound": most}
