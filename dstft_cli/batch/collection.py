@@ -373,11 +373,14 @@ def _hop_of_all(
 
     def scores(hops: Array) -> Array:
         own: list[Any] = [None] * len(sources)
-        ask = lambda place: (sources[place], question, window, hops)  # noqa: E731
-        for place, values in each(workers, find_hops, len(sources), ask, way.warn):
+        ended = each(
+            workers, find_hops, len(own), lambda at: (sources[at], question, window, hops), way.warn
+        )
+        for done, (at, values) in enumerate(ended, start=1):
             if isinstance(values, Exception):
                 raise values
-            own[place] = values
+            own[at] = values
+            tell(way.progress, "hops", done, len(own))
         return mean_of(own, found.weights)
 
     return learn_hop(hop_request(question.request(), window, found.sample_rate), samples, scores)
