@@ -22,9 +22,8 @@ from numpy.typing import NDArray
 
 from dstft_cli._version import __version__
 from dstft_cli.batch.worker import content_digest, job_key, one_at_a_time
-from dstft_cli.errors import DstftError, InputError, as_flags, in_words
+from dstft_cli.errors import InputError, as_flags, in_words
 from dstft_cli.records import CollectionSweep, RecordingTable, Result
-from dstft_cli.results import atomic_file
 from dstft_cli.results.parameters import DAMAGE
 from dstft_cli.settings import CRITERIA, Settings, SweepSettings
 
@@ -135,7 +134,7 @@ def _kept_or_computed(source: str, question: Question) -> Answer:
             return found
     found = compute_table(source, question)
     if place is not None:
-        with suppress(OSError, DstftError):  # a full disk costs the next run time, and nothing else
+        with suppress(OSError):  # a full disk costs the next run time, and nothing else
             write_table(place, found)
     return found
 
@@ -164,11 +163,12 @@ def compute_table(source: str, question: Question) -> Answer:
 
 
 def write_table(place: Path, answer: Answer) -> None:
+    """Plainly, for a lock and a look for leftovers would cost more with every table in the folder."""
     numbers = {} if answer.table is None else asdict(answer.table)
     file = io.BytesIO()
     np.savez(file, sha256=str(answer.sha256), warnings=np.array(answer.warnings, str), **numbers)
-    with atomic_file(place, force=True) as out:
-        out.write(file.getbuffer())
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(file.getbuffer())
 
 
 def read_table(place: Path) -> Answer | None:

@@ -15,6 +15,7 @@ from contract.support import run
 from batch.batch_example import RATE, InProcess, clip, clips, config, in_process
 from dstft_cli.batch import tables
 from dstft_cli.batch.pools import LocalExecutor, each
+from dstft_cli.records import RecordingTable
 from dstft_cli.results import read_parameters
 
 SMALL = ("--win-length-max", "64ms", "--no-figures", "-q")
@@ -144,6 +145,15 @@ def test_only_new_and_damaged_tables_are_computed_and_orders_are_alike(computed)
     changed = (*SMALL, "--order", "2.5", "--criterion", "renyi")
     run("optimize", *paths, "--shared", "-o", "out", "--force", *changed)
     assert len(computed) == 4
+
+
+def test_a_table_is_written_without_a_look_through_the_folder(tmp_path, monkeypatch):
+    table = RecordingTable(8000.0, 800, 0.1, np.ones((1, 1, 3)), np.ones((1, 1)))
+    for name in ("scandir", "listdir"):
+        monkeypatch.setattr(os, name, None)
+    place = tmp_path / "new" / "key.npz"
+    tables.write_table(place, tables.Answer("digest", table))
+    assert tables.read_table(place).table.samples == 800
 
 
 def test_weights_of_long_recordings():
