@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ from dstft_cli.batch.tables import (
     Answer,
     Question,
     find_grid,
+    find_hops,
     find_table,
     fit_mean,
     judge_tables,
@@ -50,6 +51,9 @@ from dstft_cli.run.optimize import JobOutcome, Stopwatch, write_sweep
 from dstft_cli.run.sentences import warnings_of
 from dstft_cli.settings import SWEEP_OPTIONS, Settings, SweepSettings
 from dstft_cli.stage import Stage
+
+if TYPE_CHECKING:
+    from dstft_cli.fit.optimize import Positioned
 
 Array = NDArray[np.float64]
 log = logging.getLogger("dstft_cli")
@@ -94,6 +98,11 @@ class Collection:
     @cached_property
     def weights(self) -> list[float]:
         return [t.heard if self.weigh == "duration" else 1.0 for t in self.tables]
+
+    @property
+    def longest(self) -> int:
+        """Samples of the longest recording at the common rate."""
+        return round(max(table.seconds for table in self.tables) * self.sample_rate)
 
     def warnings(self) -> list[str]:
         """A line for each recording that was left out, and for what was read only in part."""
@@ -245,7 +254,8 @@ def run_collection_sweep(
             watch.lap("sweep")
             tables = np.stack([table.costs[:, 0] for table in found.tables])
             mean = mean_of(list(tables), found.weights)
-            verdict: CollectionSweep = _one(workers, way, judge_tables, question, mean, tables)
+            call = question, mean, tables, found.longest
+            verdict: CollectionSweep = _one(workers, way, judge_tables, *call)
         swept = verdict.sweep
         title = f"{counted(len(found.used), 'recording')}, each with its own best at 0"
         write_sweep(output, settings, swept, title, quartiles=verdict.quartiles)
@@ -318,8 +328,11 @@ def run_shared(
             costs = [table.costs[0] for table in found.tables]
             mean = mean_of(costs, found.weights)
             shares = mean_of([table.shares[0] for table in found.tables], found.weights)
-            longest = max(table.seconds for table in found.tables) * found.sample_rate
-            call = question, mean, shares, round(longest)
+            moved = None
+            if settings.hop_mode == "constant":
+                window = found.seconds[int(mean.sum(0).argmin())]
+                moved = _hop_of_all(found, question, window, found.longest, workers, way)
+            call = question, mean, shares, found.longest, moved
             learned: tuple[Result, Array] = _one(workers, way, fit_mean, *call)
         watch.lap("fit")
         result, final = learned
@@ -353,6 +366,29 @@ def run_shared(
         record.update(extra or {})
         output.write_record(record)
     return JobOutcome(record, output.directory)
+
+
+def _hop_of_all(
+    found: Collection, question: Question, window: float, samples: int, workers: Workers, way: Way
+) -> Positioned:
+    """The hop under a window of so many seconds; each evaluation is a map over the recordings."""
+    from dstft_cli.fit.collection import hop_request, learn_hop
+
+    sources = [os.path.abspath(source) for source, _ in found.used]
+
+    def scores(hops: Array) -> Array:
+        own: list[Any] = [None] * len(sources)
+        ended = each(
+            workers, find_hops, len(own), lambda at: (sources[at], question, window, hops), way.warn
+        )
+        for done, (at, values) in enumerate(ended, start=1):
+            if isinstance(values, Exception):
+                raise values
+            own[at] = values
+            tell(way.progress, "hops", done, len(own))
+        return mean_of(own, found.weights)
+
+    return learn_hop(hop_request(question.request(), window, found.sample_rate), samples, scores)
 
 
 def _losses(found: Collection, final: Array) -> Callable[[int], list[dict[str, Any]]]:

@@ -42,6 +42,7 @@ TOP_KEYS = ("defaults", "output", "output_folder", "jobs")
 JOB_KEYS = ("input", "name", "matrix", "shared", "weigh")
 WEIGHTS = ("recordings", "duration")  # of the recordings of a collection
 SHARED_MODES = ("constant", "frequency")  # of windows that recordings can share
+SHARED_HOPS = ("fixed", "constant")
 # keys that are not allowed for single jobs, and why
 NOT_PER_JOB = {
     "output": "is allowed at the top only: use {name} in it for each job",
@@ -87,7 +88,7 @@ def check_collection(settings: AnySettings) -> AnySettings:
         return settings
     if settings.ranks.get("window_mode", PRESET) <= PRESET:  # the default is for one recording
         settings = replace(settings, window_mode="constant")
-    for name, allowed in (("window_mode", SHARED_MODES), ("hop_mode", ("fixed",))):
+    for name, allowed in (("window_mode", SHARED_MODES), ("hop_mode", SHARED_HOPS)):
         value = getattr(settings, name)
         if value not in allowed:
             raise UsageError(

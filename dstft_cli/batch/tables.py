@@ -23,14 +23,14 @@ from numpy.typing import NDArray
 from dstft_cli._version import __version__
 from dstft_cli.batch.pools import report
 from dstft_cli.batch.worker import content_digest, job_key, one_at_a_time
-from dstft_cli.errors import DstftError, InputError, as_flags, in_words
+from dstft_cli.errors import InputError, as_flags, in_words
 from dstft_cli.records import CollectionSweep, RecordingTable, Result
-from dstft_cli.results import atomic_file
 from dstft_cli.results.parameters import DAMAGE
 from dstft_cli.settings import CRITERIA, Settings, SweepSettings
 
 if TYPE_CHECKING:
     from dstft_cli.fit import Request
+    from dstft_cli.fit.optimize import Positioned
 
 Array = NDArray[np.float64]
 
@@ -135,7 +135,7 @@ def _kept_or_computed(source: str, question: Question) -> Answer:
             return found
     found = compute_table(source, question)
     if place is not None:
-        with suppress(OSError, DstftError):  # a full disk costs the next run time, and nothing else
+        with suppress(OSError):  # a full disk costs the next run time, and nothing else
             write_table(place, found)
     return found
 
@@ -165,11 +165,12 @@ def compute_table(source: str, question: Question) -> Answer:
 
 
 def write_table(place: Path, answer: Answer) -> None:
+    """Plainly, for a lock and a look for leftovers would cost more with every table in the folder."""
     numbers = {} if answer.table is None else asdict(answer.table)
     file = io.BytesIO()
     np.savez(file, sha256=str(answer.sha256), warnings=np.array(answer.warnings, str), **numbers)
-    with atomic_file(place, force=True) as out:
-        out.write(file.getbuffer())
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(file.getbuffer())
 
 
 def read_table(place: Path) -> Answer | None:
@@ -188,16 +189,38 @@ def read_table(place: Path) -> Answer | None:
         return None
 
 
-def judge_tables(question: Question, mean: Array, tables: Array) -> CollectionSweep:
+def judge_tables(question: Question, mean: Array, tables: Array, samples: int) -> CollectionSweep:
     from dstft_cli.fit.collection import judge
 
-    return judge(question.request(), question.criteria, mean, tables)
+    return judge(question.request(), question.criteria, mean, tables, samples)
 
 
-def fit_mean(question: Question, table: Array, shares: Array, samples: int) -> tuple[Result, Array]:
+def find_hops(source: str, question: Question, window: float, hops: Array) -> Array:
+    """Scores and slopes of a recording at each hop under one window, all in seconds, `[2, K]`."""
+    from dstft_cli.fit.collection import hop_request, hop_scores
+    from dstft_cli.run.optimize import cpu_threads
+    from dstft_cli.run.recording import read_signal
+
+    s = question.read()
+    with (
+        one_at_a_time,
+        cpu_threads(s.threads or 1) as threads,
+        read_signal(source, s) as signal,
+    ):
+        held = hop_request(question.request(threads), window, signal.sample_rate)
+        return hop_scores(signal.samples, held, hops, signal.peak)
+
+
+def fit_mean(
+    question: Question,
+    table: Array,
+    shares: Array,
+    samples: int,
+    moved: Positioned | None,
+) -> tuple[Result, Array]:
     from dstft_cli.fit.collection import fit_table
 
-    return fit_table(question.request(), table, shares, samples)
+    return fit_table(question.request(), table, shares, samples, moved)
 
 
 def mean_of(tables: Sequence[Array], weights: Sequence[float]) -> Array:

@@ -42,6 +42,7 @@ from dstft_cli.settings import (
     merge,
 )
 from dstft_cli.settings.option import option
+from dstft_cli.settings.rules import TYPED
 
 if TYPE_CHECKING:
     from dstft_cli.run.optimize import JobOutcome
@@ -118,6 +119,19 @@ def _note_unused(several: Several, quiet: bool) -> None:
         _note(quiet)(f"`{name}` has no effect on one recording")
 
 
+# settings, and words of `save`, for what one recording has
+_OF_ONE = ("save_stft", "store", "npy_dtype", "npy_hop", "audio", "on_silence")
+_SAVED_OF_ONE = ("spectrogram", "stft", "view")
+
+
+def _note_of_one(settings: Settings, quiet: bool) -> None:
+    words = [word for word in settings.save.split(",") if word in _SAVED_OF_ONE]
+    told = dict.fromkeys(_OF_ONE, "") | ({"save": " " + ",".join(words)} if words else {})
+    for name, value in told.items():
+        if settings.ranks.get(name) == TYPED:
+            _note(quiet)(f"`{name}`{value} has no effect with `shared`")
+
+
 def _optimize(
     typed: Mapping[str, Any],
     several: Several,
@@ -140,9 +154,12 @@ def _optimize(
             raise UsageError(
                 "`labels` needs a folder with one of recordings for each class: name it"
             )
+        from dstft_cli.labels.folders import class_files
+
+        class_files([Path(folder) for folder in folders])  # its errors come before torch
 
         def compare(**streams: Any) -> JobOutcome:
-            from dstft_cli.labels import run_labels
+            from dstft_cli.labels.compare import run_labels
 
             return run_labels(folders, settings, **streams)
 
@@ -154,6 +171,9 @@ def _optimize(
             f"optimize learns from one recording, {len(sources)} are given: use `shared` for one set of "
             "parameters for all, or dstft batch for a set of each"
         )
+
+    if shared:
+        _note_of_one(settings, quiet)
 
     def job(progress: Any, **streams: Any) -> JobOutcome:
         if shared:

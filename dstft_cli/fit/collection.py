@@ -11,13 +11,17 @@ once, and search and descent need only the mean. Weights are 1, or the seconds t
 recording, as if they were joined.
 
 Lengths are tabulated in seconds, the same for all sample rates.
+
+One hop is that of the criterion of the plane under the best single window, as for one recording. It does
+not add up: in the sums over a concatenation the loudest recording would decide. So the score of a hop is
+the weighted mean of the scores of the recordings, each evaluated anew for each step of a descent.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -28,12 +32,16 @@ from scipy.interpolate import CubicSpline
 from dstft_cli.criteria import Criterion, resolve
 from dstft_cli.criteria.local import Tiling, check_local
 from dstft_cli.errors import InputError
+from dstft_cli.fit.centers import FreeHop, centered_centers
+from dstft_cli.fit.descent import Evaluated, Schedule, Variables, descend
 from dstft_cli.fit.local_modes import LocalTask, Record, learn_table
 from dstft_cli.fit.local_search import Rows, summed
 from dstft_cli.fit.n_fft import local_plan, tiling_of
-from dstft_cli.fit.optimize import local_result
+from dstft_cli.fit.notes import Outcome, notes
+from dstft_cli.fit.optimize import Positioned, local_result, under_one_window
 from dstft_cli.fit.problem import Problem
-from dstft_cli.fit.request import Request
+from dstft_cli.fit.request import LENGTHS, Request, check_criterion
+from dstft_cli.fit.stages import Task, longest_good_hop, position_objective, start, tried_hops
 from dstft_cli.fit.sweep import local_curve, local_grids, local_sweep, stretches
 from dstft_cli.fit.tiles import Sound
 from dstft_cli.records import CollectionSweep, RecordingTable, Result
@@ -105,6 +113,7 @@ def judge(
     criteria: Sequence[str | Criterion | Any],
     mean: Array,
     tables: Array,
+    samples: int,
 ) -> CollectionSweep:
     """The verdict of a sweep: curves of all, and what each recording wants and loses.
 
@@ -113,10 +122,13 @@ def judge(
         criteria: names or objects, K of them.
         mean: costs of the collection, `[K, M]`.
         tables: costs of the recordings, `[N, K, M]`.
+        samples: of the longest recording, which bounds the lengths that notes name.
     """
     problem = _stand_in(request, LONGEST)
     chosen = [resolve(criterion, request.order) for criterion in criteria]
-    found = local_sweep(problem, local_grids(problem), chosen, list(mean), [], 1.0, 0.0)
+    grids = local_grids(problem)
+    problem = replace(problem, samples=_silence(samples))
+    found = local_sweep(problem, grids, chosen, list(mean), [], 1.0, 0.0)
     lengths = np.asarray(found.lengths, np.float64)
     logs = np.log(lengths)
     best, losses, spread = [], [], []
@@ -133,7 +145,80 @@ def judge(
     return CollectionSweep(found, *map(np.array, (best, losses, spread)))
 
 
-def fit_table(request: Request, table: Array, shares: Array, samples: int) -> tuple[Result, Array]:
+def hop_request(request: Request, seconds: float, sample_rate: float) -> Request:
+    """The request for one hop under a window of so many seconds, at another sample rate, Hz."""
+    scale = sample_rate / request.sample_rate
+    length = seconds * request.sample_rate
+    held = under_one_window(request, local_plan(_stand_in(request, LONGEST)), length)
+    given = {name: getattr(held, name) for name in LENGTHS}
+    scaled: Any = {name: value and value * scale for name, value in given.items()}
+    n_fft = 2 * math.ceil((held.n_fft or 0) * scale / 2 - 1e-9)
+    return replace(held, sample_rate=sample_rate, n_fft=n_fft, **scaled)
+
+
+def hop_scores(
+    samples: Samples | Array, held: Request, hops: Array, peak: float | None = None
+) -> Array:
+    """Scores of a recording at each hop, seconds `[K]`, and their derivatives by ln H, `[2, K]`.
+
+    Args:
+        held: of `hop_request` at the sample rate of the samples.
+    """
+    problem = Problem.of(samples, held, peak, None)
+    task = Task(problem, problem.plan(int(held.n_fft or 0)))
+    now = start(task)
+    objective = position_objective(task, now, now.best)
+    points = [objective(np.log([hop * held.sample_rate])) for hop in hops]
+    return np.array([[p.value for p in points], [p.gradient[0] for p in points]])
+
+
+def learn_hop(held: Request, samples: int, scores: Callable[[Array], Array]) -> Positioned:
+    """One hop for a collection: search, then descent, as for one recording.
+
+    Args:
+        held: of `hop_request` at the sample rate of the result.
+        samples: of the longest recording.
+        scores: the weighted means of `hop_scores`.
+    """
+    check_criterion(resolve(held.criterion, held.order), held.window_mode, held.hop_mode)
+    rate, length = held.sample_rate, min(samples, MOST_SHOWN)
+    plan = _stand_in(held, length).plan(int(held.n_fft or 0))
+    assert plan.hops is not None
+    tried = tried_hops(plan.hops) if held.search else np.array([])
+    best, *totals = scores(np.array([plan.hop_length, *tried]) / rate)[0].tolist()
+    hop, chosen = plan.hop_length, longest_good_hop(tried, totals, plan.hop_length, best)
+    if chosen is not None:
+        hop, best = float(tried[chosen]), totals[chosen]
+    where = FreeHop(plan.hops, plan.hop_length, centered_centers(length, hop), kept=False)
+    count = 1 + len(tried)
+
+    def objective(z: Array) -> Evaluated[float]:
+        nonlocal count
+        count += 1
+        found = math.exp(float(z[0]))
+        value, slope = scores(np.array([found / rate]))[:, 0].tolist()
+        return Evaluated(value, np.array([slope]), found)
+
+    optimizer = "lbfgs" if held.optimizer == "auto" else held.optimizer
+    schedule = Schedule(optimizer, held.lr, held.max_steps, held.tolerance)
+    variables = Variables(where.start, where.low, where.high, where.scale)
+    ended = descend(objective, variables, schedule, lambda found: None)
+    if ended.best is not None and ended.best.value < best:
+        hop = ended.best.found
+    centers, one = centered_centers(length, hop), np.ones(1)
+    of = Outcome(held, plan, one * plan.start, one, np.diff(centers), plan.start, length)
+    of = replace(of, stop_reason=ended.stop_reason)
+    bounds, first = (plan.hops.low, plan.hops.high), centered_centers(length, plan.hop_length)
+    return Positioned(centers, first, bounds, tuple(notes(of)), count)
+
+
+def fit_table(
+    request: Request,
+    table: Array,
+    shares: Array,
+    samples: int,
+    moved: Positioned | None = None,
+) -> tuple[Result, Array]:
     """The result of `fit` for a collection, from the mean of its tables; and ln θ of the rows, ln s, `[R]`.
 
     Args:
@@ -141,17 +226,20 @@ def fit_table(request: Request, table: Array, shares: Array, samples: int) -> tu
         table: mean costs of the rows `[R, M]`, at the lengths of `grid_of`, which add up to J.
         shares: of the rows in J, `[R]`.
         samples: of the longest recording; the frames of the result cover it, up to `MOST_SHOWN`.
+        moved: of `learn_hop`, where the hop is learned.
     """
     began = time.perf_counter()
     problem = _stand_in(request, LONGEST)
     plan = local_plan(problem)
-    problem = replace(problem, samples=_silence(max(plan.n_fft, min(samples, MOST_SHOWN))))
+    problem = replace(problem, samples=_silence(min(samples, MOST_SHOWN)))
+    if plan.hops is not None:
+        plan = replace(plan, hops=replace(plan.hops, length=problem.length))
     tiling = tiling_of(problem, plan)
     task = LocalTask(problem, plan, tiling, Sound.of(problem), 1.0)
     record = Record(evaluations=len(tiling.lengths) + 1)
     learned = learn_table(task, record, Rows.of(table, shares))
     logs = np.asarray(learned.logs, np.float64) - math.log(problem.sample_rate)
-    return local_result(task, learned, record, began), logs
+    return local_result(task, learned, record, began, moved), logs
 
 
 def _stand_in(request: Request, length: int) -> Problem:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -157,13 +157,24 @@ def fit_local(problem: Problem, began: float) -> Result:
     return local_result(task, learned, record, began)
 
 
-def local_result(task: LocalTask, learned: Learned, record: Record, began: float) -> Result:
-    """The result of what was learned under the local criterion, and learned positions with it."""
+def local_result(
+    task: LocalTask,
+    learned: Learned,
+    record: Record,
+    began: float,
+    moved: Positioned | None = None,
+) -> Result:
+    """The result of what was learned under the local criterion, and learned positions with it.
+
+    Positions are learned here unless they are given.
+    """
     problem, plan, tiling, asked = task.problem, task.plan, task.tiling, task.problem.request
     _log.info("local criterion: J %.5g, at the start %.5g", learned.value, learned.start)
     best = int(learned.constant.argmin())
     fixed, value = float(tiling.lengths[best]), float(learned.constant[best])
-    moved = _positions(task, fixed) if asked.learns_positions else None
+    remedy = "" if moved else "scope"
+    if asked.learns_positions and moved is None:
+        moved = _positions(task, fixed)
     centers = plan.start_centers(problem.length, "fixed") if moved is None else moved.frame_centers
     lengths, length_map = lengths_of(task, learned.logs, centers)
     trajectory = _trajectory(task, record, centers, began, moved is not None)
@@ -171,7 +182,7 @@ def local_result(task: LocalTask, learned: Learned, record: Record, began: float
     if moved is not None:
         record.evaluations += moved.evaluations
         found = [note for note in found if not note.kind.startswith("hop_")]  # not moved here
-        found.insert(0, Note("positions_by_plane", "scope"))
+        found.insert(0, Note("positions_by_plane", remedy))
         found += [note for note in moved.notes if note.kind.startswith("hop_")]
     seconds, resolved = time.perf_counter() - learned.searched, problem.resolved(plan)
     if asked.window_mode not in ("time", "frequency"):
@@ -189,30 +200,48 @@ def local_result(task: LocalTask, learned: Learned, record: Record, began: float
         seconds={"search": learned.searched - began, "descent": seconds},
         notes=tuple(found),
         hop_bounds=None if moved is None else moved.hop_bounds,
-        start_centers=None if moved is None else moved.start_frame_centers,
+        start_centers=None if moved is None else moved.start_centers,
         resolved=resolved,
         length_map=length_map,
     )
 
 
-def _positions(task: LocalTask, best: float) -> Result:
+@dataclass(frozen=True)
+class Positioned:
+    """Learned positions of frames."""
+
+    frame_centers: NDArray[np.floating]  # samples, `[T]`
+    start_centers: NDArray[np.floating] | None
+    hop_bounds: tuple[float, float] | None
+    notes: tuple[Note, ...]
+    evaluations: int
+
+
+def _positions(task: LocalTask, best: float) -> Positioned:
     """Frame positions under the best single window, by the criterion of the whole plane.
 
     Tiles stand still while frames move, so the local criterion does not tell where frames belong.
     """
     asked, plan = task.problem.request, task.plan
-    held = replace(
+    held = under_one_window(asked, plan, best if asked.learns_lengths else plan.start)
+    check_criterion(task.problem.criterion, held.window_mode, held.hop_mode)
+    found = fit_plane(replace(task.problem, request=held), time.perf_counter())
+    start, bounds = found.start_frame_centers, found.hop_bounds
+    return Positioned(found.frame_centers, start, bounds, found.notes, found.evaluations)
+
+
+def under_one_window(asked: Request, plan: Plan, length: float) -> Request:
+    """The request for positions alone, under a window of this length, samples."""
+    return replace(
         asked,
         scope="plane",
         window_mode="fixed",
         n_fft=plan.n_fft,
         hop_length=plan.hop_length,
-        win_length=best if asked.learns_lengths else plan.start,
+        win_length=length,
         win_length_min=None,
         win_length_max=None,
     )
-    check_criterion(task.problem.criterion, held.window_mode, held.hop_mode)
-    return fit_plane(replace(task.problem, request=held), time.perf_counter())
 
 
 def lengths_of(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -162,23 +163,37 @@ def tabulate(task: Task, now: State) -> tuple[State, Tables]:
 def search_hop(task: Task, now: State) -> State:
     """The longest hop that is about as good as the best."""
     hops, row, found = task.hops, now.best.row, []
-    tried = np.array([])
-    if hops.low < hops.high:
-        count = 1 + math.ceil(_HOPS_PER_OCTAVE * math.log2(hops.high / hops.low))
-        tried = np.geomspace(hops.low, hops.high, count)
+    tried = tried_hops(hops)
     for hop in tried:
         centers = centered_centers(hops.length, hop)
         now, sums = _at_centers(task, now, centers, row)
         found.append(task.candidate(now.evaluator, row, sums))
         now = now.noted("search", found[-1])
-    enough = min((one.total for one in found), default=math.inf) + _WORTH_DENSER_FRAMES
-    for hop, candidate in zip(tried[::-1], found[::-1], strict=True):
-        if hop < task.plan.hop_length and now.best.total <= enough:
-            break
-        if candidate.total <= enough and candidate.total < now.best.total:
-            now = replace(now, best=candidate)
-            break
+    totals = [one.total for one in found]
+    best = longest_good_hop(tried, totals, task.plan.hop_length, now.best.total)
+    now = now if best is None else replace(now, best=found[best])
     return _at_centers(task, now, now.best.centers, row)[0]
+
+
+def tried_hops(hops: HopRange) -> Array:
+    """Log-spaced hops over the whole range, samples; none where there is one."""
+    if hops.low == hops.high:
+        return np.array([])
+    count = 1 + math.ceil(_HOPS_PER_OCTAVE * math.log2(hops.high / hops.low))
+    return np.geomspace(hops.low, hops.high, count)
+
+
+def longest_good_hop(
+    tried: Array, totals: Sequence[float], start: float, at_start: float
+) -> int | None:
+    """Number of the longest hop that is about as good as the best, and better than the start, if any."""
+    enough = min(totals, default=math.inf) + _WORTH_DENSER_FRAMES
+    for number in reversed(range(len(tried))):
+        if tried[number] < start and at_start <= enough:
+            break
+        if totals[number] <= enough and totals[number] < at_start:
+            return number
+    return None
 
 
 def search_rows(task: Task, now: State, table: Table | None) -> State:
@@ -345,26 +360,34 @@ def descend_positions(
     task: Task, now: State, start: Candidate, *, lengths_move: bool = True
 ) -> tuple[State, Array]:
     """State and centres `[T]` after a descent of positions, and of lengths unless they are fixed."""
-    evaluator = task.moved(now.evaluator, start.centers)
-    now = replace(now, evaluator=evaluator)
+    now = replace(now, evaluator=task.moved(now.evaluator, start.centers))
+    asked = task.problem.request
+    objective = position_objective(task, now, start, lengths_move=lengths_move)
+    auto = "adam" if asked.hop_mode == "time" else "lbfgs"
+    now, found = _descend(task, now, objective, auto, asked.max_steps)
+    return now, start.centers if found is None else found.centers
+
+
+def position_objective(
+    task: Task, now: State, start: Candidate, *, lengths_move: bool = True
+) -> Objective:
+    """The objective of positions, and of lengths unless they are fixed."""
+    evaluator, asked = now.evaluator, task.problem.request
 
     def evaluate(row: Array, centers: Array) -> Slopes:
         moved = task.problem.evaluator(task.plan, centers)
         evaluator.evaluations += 1
         return moved.slopes(moved.arrange(row))
 
-    frames = evaluate(start.row, start.centers).frames
-    assert frames is not None
-    asked = task.problem.request
-    where, importance = (task.hops, task.plan.hop_length, start.centers), evaluator.frame_weights
-    positions: Positions = FreeCenters(*where, shares_of(importance, frames))
+    where = task.hops, task.plan.hop_length, start.centers
     if asked.hop_mode == "constant":  # the number of frames stays where lengths belong to them
-        positions = FreeHop(*where, kept=asked.window_mode in ("time", "time-frequency"))
+        positions: Positions = FreeHop(*where, kept=asked.window_mode in ("time", "time-frequency"))
+    else:
+        frames = evaluate(start.row, start.centers).frames
+        assert frames is not None
+        positions = FreeCenters(*where, shares_of(evaluator.frame_weights, frames))
     lengths = _lengths(task, now) if lengths_move and asked.learns_lengths else None
-    objective = Objective(evaluator, evaluate, start, lengths, positions)
-    auto = "adam" if asked.hop_mode == "time" else "lbfgs"
-    now, found = _descend(task, now, objective, auto, asked.max_steps)
-    return now, start.centers if found is None else found.centers
+    return Objective(evaluator, evaluate, start, lengths, positions)
 
 
 def _lengths(task: Task, now: State) -> Lengths:

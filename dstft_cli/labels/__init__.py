@@ -2,11 +2,8 @@
 
 | file | what is in it |
 |---|---|
+| `folders` | the folders of the classes, and whether they will do |
 | `recordings` | recordings in a folder for each class, cut into pieces, and who is held out |
 | `training` | the network, and its training with a window that is learned or fixed |
 | `compare` | `dstft optimize --labels`: does the window matter for telling the classes apart? |
 """
-
-from dstft_cli.labels.compare import run_labels
-
-__all__ = ["run_labels"]

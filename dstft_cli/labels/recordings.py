@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from dstft_cli.audio import load, probe
-from dstft_cli.errors import InputError, counted, printable
+from dstft_cli.errors import InputError, printable
+from dstft_cli.labels.folders import check_count, class_files
 from dstft_cli.labels.training import Data
 from dstft_cli.records import Progress, tell
 
@@ -101,7 +102,7 @@ def read_classes(
     Raises:
         InputError: there are not two classes of two recordings each, or the rate is too low.
     """
-    files = _files(folders)
+    files = class_files(folders)
     paths = [(path, label) for label, own in enumerate(files.values()) for path in own]
     headers, warnings, found = [], list[str](), list[Recording]()
     for path, _ in paths:
@@ -125,40 +126,8 @@ def read_classes(
         tell(progress, "read", done, len(paths))
     recordings = Recordings(tuple(files), float(rate), size, found, tuple(warnings))
     for name, count in recordings.counts.items():
-        if count < 2:
-            raise InputError(
-                f"{name} has {counted(count, 'recording')} that can be used: at least two are needed, "
-                f"one to learn from and one held out{''.join(f'; {text}' for text in warnings[:1])}"
-            )
+        check_count(name, count, warnings)
     return recordings
-
-
-def _files(folders: Sequence[Path]) -> dict[str, list[Path]]:
-    """All files of each class, by its name."""
-    for folder in folders:
-        if not folder.is_dir():
-            raise InputError(
-                f"{printable(folder)} is no folder: give one of recordings for each class"
-            )
-    if len(folders) == 1:
-        place = printable(folders[0])
-        folders = [path for path in _visible(folders[0].iterdir()) if path.is_dir()]
-        if len(folders) < 2:
-            raise InputError(
-                f"{place} holds {counted(len(folders), 'folder')}: at least two classes are needed, a "
-                "folder of recordings each"
-            )
-    names = [printable(folder.resolve().name) for folder in folders]
-    if len(set(names)) < len(names):  # such as one/train and two/train
-        names = [printable(folder) for folder in folders]
-    return {
-        name: [path for path in _visible(folder.rglob("*")) if path.is_file()]
-        for name, folder in zip(names, folders, strict=True)
-    }
-
-
-def _visible(paths: Iterable[Path]) -> list[Path]:
-    return sorted(path for path in paths if not path.name.startswith("."))
 
 
 def _pieces(

@@ -213,7 +213,10 @@ def partial_name(final: Path) -> Path:
 def _hidden_in(folder: Path) -> list[tuple[Path, re.Match[str]]]:
     try:
         with os.scandir(folder) as entries:
-            found = [(Path(entry.path), _LEFTOVER.fullmatch(entry.name)) for entry in entries]
+            return [
+                (Path(entry.path), match)
+                for entry in entries
+                if (match := _LEFTOVER.fullmatch(entry.name)) is not None
+            ]
     except OSError:
         return []
-    return [(path, match) for path, match in found if match is not None]

@@ -121,6 +121,11 @@ def _best_is_longest(note: Note) -> str:
     return found + "a longer window would be above a quarter of the recording"
 
 
+def _positions_by_plane(note: Note) -> str:
+    found = "hops are learned by the criterion of the whole plane, after the lengths"
+    return found + ": {names} plane learns both together" * bool(note.parameter)
+
+
 _SENTENCES: dict[str, str | Callable[[Note], str]] = {
     "band_too_narrow": (
         "the criterion's band needs n_fft {value}, too long for this signal: widen it {limit} times "
@@ -165,10 +170,7 @@ _SENTENCES: dict[str, str | Callable[[Note], str]] = {
     "overlap_too_wide": (
         "overlap {value} is above {limit}, so the signal may not be reconstructed: lower {names}"
     ),
-    "positions_by_plane": (
-        "hops are learned by the criterion of the whole plane, after the lengths: {names} plane learns "
-        "both together"
-    ),
+    "positions_by_plane": _positions_by_plane,
     "quiet_frames_rewarded": (
         "with normalization {detail} the criterion may reward windows that make frames quiet: use "
         "{names} energy"

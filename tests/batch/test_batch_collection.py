@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,8 @@ from contract.support import run
 
 from batch.batch_example import RATE, InProcess, clip, clips, config, in_process
 from dstft_cli.batch import tables
-from dstft_cli.batch.pools import LocalExecutor
+from dstft_cli.batch.pools import LocalExecutor, each
+from dstft_cli.records import RecordingTable
 from dstft_cli.results import read_parameters
 
 SMALL = ("--win-length-max", "64ms", "--no-figures", "-q")
@@ -137,6 +140,15 @@ def test_only_new_and_damaged_tables_are_computed_and_orders_are_alike(computed)
     assert len(computed) == 4
 
 
+def test_a_table_is_written_without_a_look_through_the_folder(tmp_path, monkeypatch):
+    table = RecordingTable(8000.0, 800, 0.1, np.ones((1, 1, 3)), np.ones((1, 1)))
+    for name in ("scandir", "listdir"):
+        monkeypatch.setattr(os, name, None)
+    place = tmp_path / "new" / "key.npz"
+    tables.write_table(place, tables.Answer("digest", table))
+    assert tables.read_table(place).table.samples == 800
+
+
 def test_weights_of_long_recordings():
     clip(Path("in/short.wav"), 0, 0.2)
     soundfile.write("in/long.wav", np.sin(np.arange(8 * RATE)), RATE)
@@ -176,6 +188,24 @@ def test_wrong_usage_is_one_line(arguments, words):
     assert done.out == b""
 
 
+@pytest.mark.parametrize(
+    ("option", "noted"),
+    [
+        (["--save-stft"], ["--save-stft"]),
+        (["--save", "stft,pictures"], ["--save stft"]),
+        (["--set", "npy_dtype=float64", "--on-silence", "skip"], ["--npy-dtype", "--on-silence"]),
+        (["--config", "own.yaml", "--no-figures"], []),
+    ],
+)
+def test_what_one_recording_has_is_noted_if_it_was_typed(option, noted):
+    Path("own.yaml").write_text("save_stft: true\nstore: zarr\n")
+    clips(Path("in"), 2)
+    done = run("optimize", "in", "--shared", *option, "--win-length-max", "64ms", "-o", "out")
+    lines = [line for line in done.err.splitlines() if "--shared" in line]
+    assert len(lines) == len(noted)
+    assert all(name in line for name, line in zip(noted, lines, strict=True)), lines
+
+
 def test_a_broken_recording_ends_the_run_if_asked_and_nothing_is_written():
     clips(Path("in"), 2)
     Path("in/bad.wav").write_bytes(b"RIFF")
@@ -212,11 +242,39 @@ def test_a_batch_keeps_a_shared_result_until_its_recordings_change(computed):
         assert words in in_process(config(Path(), f"jobs: [{text}]\n"), code=2).err
 
 
-def test_a_worker_process_finds_what_this_process_finds(monkeypatch):
-    clips(Path("in"), 2)
-    run("optimize", "in", "--shared", "-o", "one", *SMALL)
+def die_once(folder, number):
+    """Kills its process the first time that it is called with 1."""
+    marker = Path(folder) / "died"
+    if number == 1 and not marker.exists():
+        marker.touch()
+        signal.raise_signal(signal.SIGKILL)
+    return 10 * number
+
+
+def test_a_killed_worker_costs_its_own_call_again(tmp_path):
+    workers = LocalExecutor(2, os.getpid, silent=True)
+    try:
+        found = dict(each(workers, die_once, 6, lambda number: (str(tmp_path), number)))
+        assert found == {k: 10 * k for k in range(6)}
+        ((_, error),) = each(workers, os._exit, 1, lambda number: (3,))
+        assert "2 attempts" in str(error)
+    finally:
+        workers.abandon()
+    assert (tmp_path / "died").exists()
+
+
+def test_processes_find_what_one_process_finds_and_a_shared_hop_is_applied(monkeypatch):
+    paths, asked = clips(Path("in"), 3), ("--shared", "--hop-mode", "constant", *SMALL)
+    run("optimize", "in", *asked, "-o", "one")
     monkeypatch.setattr("dstft_cli.batch.pools.LocalExecutor", LocalExecutor)
-    run("optimize", "in", "--shared", "-o", "two", "--workers", "1", *SMALL)
+    run("optimize", *reversed(paths), *asked, "-o", "two", "--workers", "2")
     with np.load("one/parameters.npz") as one, np.load("two/parameters.npz") as two:
         for name in one.files:
             np.testing.assert_array_equal(one[name], two[name])
+    found = record("one/result.json")
+    (warning,) = [text for text in found["warnings"] if "plane" in text]
+    assert "--scope" not in warning
+    run("apply", "one", paths[0], "-o", "applied", "--no-figures", "-q")
+    for name in ("one", "applied"):
+        centers = read_parameters(Path(name) / "parameters.npz").frame_centers
+        assert np.diff(centers) == pytest.approx(found["hop_length"])

@@ -1,5 +1,6 @@
 """One criterion for many recordings: what its sums and its gradient must be."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,15 @@ from dstft_cli.batch.tables import mean_of
 from dstft_cli.criteria.local import Tiling
 from dstft_cli.errors import UsageError
 from dstft_cli.fit import fit
-from dstft_cli.fit.collection import fit_table, grid_of, judge, table_of
+from dstft_cli.fit.collection import (
+    fit_table,
+    grid_of,
+    hop_request,
+    hop_scores,
+    judge,
+    learn_hop,
+    table_of,
+)
 from dstft_cli.fit.local_search import Rows, costs_of, reference_level
 from dstft_cli.fit.problem import Problem
 from dstft_cli.fit.sweep import sweep
@@ -76,11 +85,11 @@ def test_the_verdict_on_copies_is_that_of_the_sweep_and_another_kind_stands_out(
     grid = grid_of(wanted, swept=True)
     tables = [table_of(y, wanted, grid, swept=True) for y in (x, x, x, x, sound("vibrato"))]
     values = np.stack([table.costs[:, 0] for table in tables])
-    alike = judge(wanted, ["entropy"], mean_of(list(values[:4]), [1.0] * 4), values[:4])
+    alike = judge(wanted, ["entropy"], mean_of(list(values[:4]), [1.0] * 4), values[:4], len(x))
     assert alike.sweep.curves[0].best_length == pytest.approx(own.curves[0].best_length, rel=1e-9)
     np.testing.assert_allclose(alike.sweep.lengths, own.lengths)
     np.testing.assert_allclose(alike.losses, 0, atol=1e-9)
-    mixed = judge(wanted, ["entropy"], mean_of(list(values), [1.0] * 5), values)
+    mixed = judge(wanted, ["entropy"], mean_of(list(values), [1.0] * 5), values, len(x))
     assert mixed.outliers(0) == [4]
     assert mixed.best[0, 4] < mixed.best[0, 0] / 2
     assert mixed.spread(0) == pytest.approx([own.curves[0].best_length] * 3, rel=1e-9)
@@ -136,3 +145,42 @@ def test_sample_rates_compare_in_seconds():
     assert tables[0].seconds == tables[1].seconds
     with pytest.raises(UsageError, match="6000 Hz"):
         table_of(sound("tones"), replace(wanted, criterion_fmax=6000.0), grid, swept=True)
+
+
+@pytest.mark.parametrize("rates", [(RATE,) * 3, (RATE, 2 * RATE)])
+def test_copies_want_the_hop_of_one_and_others_the_mean(rates):
+    wanted, x = asked(hop_mode="constant", n_fft=512, max_steps=2), sound("vibrato")
+    own = fit(x, wanted)
+    window = own.criterion.best_fixed_win_length / RATE
+    sounds = [sound("vibrato", rate) for rate in rates]
+    helds = [hop_request(wanted, window, rate) for rate in rates]
+
+    def scores(hops):
+        pairs = zip(sounds, helds, strict=True)
+        return mean_of(
+            [hop_scores(y, held, hops) for y, held in pairs], [1.0, 2.0, 0.5][: len(rates)]
+        )
+
+    moved = learn_hop(helds[0], len(x), scores)
+    tables = tabulated([x], wanted)
+    found, _ = fit_table(wanted, *mean(tables, [1.0]), len(x), moved)
+    hops = [np.diff(one.frame_centers).mean() for one in (found, own)]
+    assert found.hop_bounds == own.hop_bounds
+    if rates[0] == rates[-1]:
+        assert hops[0] == pytest.approx(hops[1], rel=1e-9)
+        np.testing.assert_allclose(found.window_length, own.window_length, rtol=1e-6)
+    at, step = np.array([1.1 * hops[0]]) / RATE, 1e-6
+    value = [scores(at * math.exp(way))[0, 0] for way in (-step, step)]
+    assert scores(at)[1, 0] == pytest.approx((value[1] - value[0]) / (2 * step), rel=1e-4)
+
+
+def test_notes_name_lengths_that_suit_the_longest_recording():
+    x = sound("tones", seconds=1.2)[2000:7000]  # the tones alone
+    limited = asked(win_length_max=256.0, n_fft=65536)
+    swept = asked(win_length_max=256.0)
+    curve = tabulated([x], swept, swept=True)[0].costs[:, 0]
+    verdict = judge(swept, ["entropy"], curve, curve[None], len(x))
+    found, _ = fit_table(limited, *mean(tabulated([x], limited), [1.0]), len(x))
+    noted = {note.kind: note.limit for note in (*verdict.sweep.notes, *found.notes)}
+    most = len(x) // 4
+    assert noted == {"best_is_longest": most, "length_on_upper_bound": most}

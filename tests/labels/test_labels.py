@@ -2,6 +2,8 @@
 
 import csv
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +88,22 @@ def test_files_that_cannot_be_read_are_left_out(folders):
     ):
         with pytest.raises(InputError, match=words):
             read_classes(places, 8)
+
+
+def test_folders_that_will_not_do_are_named_without_torch(folders):
+    Path("words/one").mkdir(parents=True)
+    Path("words/two").mkdir()
+    for k in range(2):
+        Path(f"words/one/{k}.txt").write_text("no sound")
+    for named, *places in (["low", "data/low"], ["one", "words"], ["two", "data/low", "words/two"]):
+        code = (
+            "import sys; from dstft_cli.cli import main\n"
+            f"code = main(['optimize', '--labels', *{places}])\n"
+            "sys.exit(9 if 'torch' in sys.modules else code)"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert done.returncode == 1, done.stderr
+        assert named in done.stderr
 
 
 def test_intervals():
