@@ -2,7 +2,7 @@
 
 python docs/collection_table.py sweeps NAME=SWEEP.JSON ...
 python docs/collection_table.py labels NAME=LABELS.JSON ...
-python docs/collection_table.py growth FOLDER [COUNTS [WORKERS]]    on Linux; such as 10,1000 1,2
+python docs/collection_table.py growth FOLDER COUNTS WORKERS    on Linux; such as 10,1000 1,2
 """
 
 from __future__ import annotations
@@ -109,17 +109,17 @@ def _peak(process: int) -> float:
 
 def main(kind: str, *arguments: str) -> None:
     if kind == "growth":
-        folder, counts, workers = (*arguments, "10,100,1000,3000", "1")[:3]
-        numbers = [[int(number) for number in text.split(",")] for text in (counts, workers)]
+        folder, *texts = arguments
+        numbers = [[int(number) for number in text.split(",")] for text in texts]
         rows = list(growth_cells(Path(folder), *numbers))
     else:
         cells = {"sweeps": sweep_cells, "labels": label_cells}[kind]
         pairs = [argument.split("=", 1) for argument in arguments]
         rows = [[name, *cells(json.loads(Path(path).read_text("utf-8")))] for name, path in pairs]
     head, start = HEADS[kind], f"<!-- written by docs/collection_table.py {kind} -->\n"
-    lines = [head, "|".join(["---"] * (head.count("|") + 1)), *map(" | ".join, rows)]
+    lines = [head, " | ".join(["---"] * (head.count("|") + 1)), *map(" | ".join, rows)]
     before, _, rest = PAGE.read_text("utf-8").partition(start)
-    table = "".join(f"| {line} |\n" if "---" not in line else f"|{line}|\n" for line in lines)
+    table = "".join(f"| {line} |\n" for line in lines)
     PAGE.write_text(before + start + table + rest[rest.index("<!-- end -->") :], "utf-8")
 
 

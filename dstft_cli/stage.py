@@ -52,7 +52,8 @@ class Stage:
         text += f", pass {passes}" if passes > 1 else ""
         if done < total:
             text += f", {done} of {total}" if total < 1000 else f", {100 * done // total} %"
-            left = (last - since) * total / done - (self._clock() - since) if done else 0.0
+            known = done and since  # a state that is just being written has zeros
+            left = (last - since) * total / done - (self._clock() - since) if known else 0.0
             return text + (f", about {clock(left)} left" if left > 0 else "")
         return text + (" done" if total else "")
 

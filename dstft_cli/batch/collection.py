@@ -1,7 +1,8 @@
 """One verdict, or one set of parameters, for many recordings: `dstft sweep` and `optimize --shared`.
 
 This process reads headers, hands out recordings, adds what comes back and writes: everything that needs
-torch runs in the workers. Tables are a map over recordings; what travels is a few kilobytes of each.
+torch runs in the workers, but for the choice of a hop from the scores that they send. Tables are a map over
+recordings; what travels is a few kilobytes of each.
 """
 
 from __future__ import annotations
@@ -219,6 +220,7 @@ def collect(
                 raise InputError(answer.error)
         answers[numbers[place]] = answer
         tell(way.progress, "recordings", done, len(read))
+    way.running({})
     ordered = [answers[k] for k in range(len(sources))]
     if not any(answer.table is not None for answer in ordered):
         errors = (answer.error for answer in ordered if answer.error is not None)
@@ -328,10 +330,11 @@ def run_shared(
             costs = [table.costs[0] for table in found.tables]
             mean = mean_of(costs, found.weights)
             shares = mean_of([table.shares[0] for table in found.tables], found.weights)
-            moved = None
+            moved, left_out = None, dict[int, str]()
             if settings.hop_mode == "constant":
                 window = found.seconds[int(mean.sum(0).argmin())]
-                moved = _hop_of_all(found, question, window, found.longest, workers, way)
+                moved = _hop_of_all(found, question, window, workers, way, left_out)
+                watch.lap("hops")
             call = question, mean, shares, found.longest, moved
             learned: tuple[Result, Array] = _one(workers, way, fit_mean, *call)
         watch.lap("fit")
@@ -359,36 +362,60 @@ def run_shared(
             result,
             settings={**settings.as_dict(), **result.resolved},
             signal_info=found.input_record(settings),
-            seconds=watch.times("load", "write"),
-            warnings=[*found.warnings(), *warnings_of(result.notes)],
+            seconds=watch.times(*(stage for stage in watch.seconds if stage != "fit")),
+            warnings=[*found.warnings(), *left_out.values(), *warnings_of(result.notes)],
         )
         record["collection"] = found.record()
+        record["collection"]["failed"] += len(left_out)
         record.update(extra or {})
         output.write_record(record)
     return JobOutcome(record, output.directory)
 
 
 def _hop_of_all(
-    found: Collection, question: Question, window: float, samples: int, workers: Workers, way: Way
+    found: Collection,
+    question: Question,
+    window: float,
+    workers: Workers,
+    way: Way,
+    left_out: dict[int, str],
 ) -> Positioned:
-    """The hop under a window of so many seconds; each evaluation is a map over the recordings."""
+    """The hop under a window of so many seconds; each evaluation is a map over the recordings.
+
+    `left_out` takes a line for each recording that cannot be evaluated, by its number among those used.
+    """
     from dstft_cli.fit.collection import hop_request, learn_hop
 
-    sources = [os.path.abspath(source) for source, _ in found.used]
+    sources = [source for source, _ in found.used]
 
     def scores(hops: Array) -> Array:
-        own: list[Any] = [None] * len(sources)
-        ended = each(
-            workers, find_hops, len(own), lambda at: (sources[at], question, window, hops), way.warn
-        )
-        for done, (at, values) in enumerate(ended, start=1):
-            if isinstance(values, Exception):
-                raise values
-            own[at] = values
-            tell(way.progress, "hops", done, len(own))
-        return mean_of(own, found.weights)
+        left, own = [n for n in range(len(sources)) if n not in left_out], dict[int, Array]()
 
-    return learn_hop(hop_request(question.request(), window, found.sample_rate), samples, scores)
+        def call(place: int) -> tuple[str, Question, float, Array]:
+            return os.path.abspath(sources[left[place]]), question, window, hops
+
+        def running(stages: dict[int, Stage | None]) -> None:
+            way.running({sources[left[place]]: stage for place, stage in stages.items()})
+
+        ended = each(workers, find_hops, len(left), call, way.warn, watch=running)
+        for done, (place, values) in enumerate(ended, start=1):
+            number = left[place]
+            if not isinstance(values, Exception):
+                own[number] = values
+            elif way.fail_fast:
+                raise values
+            else:
+                left_out[number] = f"left out for the hop: {printable(sources[number])}: {values}"
+            tell(way.progress, "hops", done, len(left))
+        way.running({})
+        if not own:
+            raise InputError(f"no recording can be used: {next(iter(left_out.values()))}")
+        order = sorted(own)
+        return mean_of([own[n] for n in order], [found.weights[n] for n in order])
+
+    here = replace(question, settings={**question.settings, "device": "cpu"})  # only plans are made
+    held = hop_request(here.request(), window, found.sample_rate)
+    return learn_hop(held, found.longest, scores)
 
 
 def _losses(found: Collection, final: Array) -> Callable[[int], list[dict[str, Any]]]:

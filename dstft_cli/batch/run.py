@@ -231,6 +231,8 @@ class _Run:
             done = read_standing(place)
         except DstftError as error:
             return Ending(as_flags(in_words(error)), seconds=time.perf_counter() - began)
+        finally:
+            self.watch.running({})
         assert done is not None
         return Ending(None, done.key, time.perf_counter() - began, done.found)
 

@@ -165,7 +165,10 @@ def compute_table(source: str, question: Question) -> Answer:
 
 
 def write_table(place: Path, answer: Answer) -> None:
-    """Plainly, for a lock and a look for leftovers would cost more with every table in the folder."""
+    """Writes without an atomic rename, whose look for leftovers grows with the folder.
+
+    A table that is damaged is computed again.
+    """
     numbers = {} if answer.table is None else asdict(answer.table)
     file = io.BytesIO()
     np.savez(file, sha256=str(answer.sha256), warnings=np.array(answer.warnings, str), **numbers)
@@ -205,7 +208,7 @@ def find_hops(source: str, question: Question, window: float, hops: Array) -> Ar
     with (
         one_at_a_time,
         cpu_threads(s.threads or 1) as threads,
-        read_signal(source, s) as signal,
+        read_signal(source, s, progress=report) as signal,
     ):
         held = hop_request(question.request(threads), window, signal.sample_rate)
         return hop_scores(signal.samples, held, hops, signal.peak)

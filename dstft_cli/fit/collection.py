@@ -38,10 +38,11 @@ from dstft_cli.fit.local_modes import LocalTask, Record, learn_table
 from dstft_cli.fit.local_search import Rows, summed
 from dstft_cli.fit.n_fft import local_plan, tiling_of
 from dstft_cli.fit.notes import Outcome, notes
+from dstft_cli.fit.objective import Candidate
 from dstft_cli.fit.optimize import Positioned, local_result, under_one_window
 from dstft_cli.fit.problem import Problem
-from dstft_cli.fit.request import LENGTHS, Request, check_criterion
-from dstft_cli.fit.stages import Task, longest_good_hop, position_objective, start, tried_hops
+from dstft_cli.fit.request import LENGTHS, Request
+from dstft_cli.fit.stages import Task, longest_good_hop, position_objective, tried_hops
 from dstft_cli.fit.sweep import local_curve, local_grids, local_sweep, stretches
 from dstft_cli.fit.tiles import Sound
 from dstft_cli.records import CollectionSweep, RecordingTable, Result
@@ -166,8 +167,10 @@ def hop_scores(
     """
     problem = Problem.of(samples, held, peak, None)
     task = Task(problem, problem.plan(int(held.n_fft or 0)))
-    now = start(task)
-    objective = position_objective(task, now, now.best)
+    evaluator = problem.evaluator(task.plan, task.plan.start_centers(problem.length, "constant"))
+    row, unknown = np.array([task.plan.start]), np.zeros(0)
+    held_at = Candidate(row, evaluator.centers, unknown, evaluator.cells, math.inf)
+    objective = position_objective(task, evaluator, held_at)
     points = [objective(np.log([hop * held.sample_rate])) for hop in hops]
     return np.array([[p.value for p in points], [p.gradient[0] for p in points]])
 
@@ -180,7 +183,6 @@ def learn_hop(held: Request, samples: int, scores: Callable[[Array], Array]) -> 
         samples: of the longest recording.
         scores: the weighted means of `hop_scores`.
     """
-    check_criterion(resolve(held.criterion, held.order), held.window_mode, held.hop_mode)
     rate, length = held.sample_rate, min(samples, MOST_SHOWN)
     plan = _stand_in(held, length).plan(int(held.n_fft or 0))
     assert plan.hops is not None
@@ -206,8 +208,11 @@ def learn_hop(held: Request, samples: int, scores: Callable[[Array], Array]) -> 
     if ended.best is not None and ended.best.value < best:
         hop = ended.best.found
     centers, one = centered_centers(length, hop), np.ones(1)
-    of = Outcome(held, plan, one * plan.start, one, np.diff(centers), plan.start, length)
-    of = replace(of, stop_reason=ended.stop_reason)
+    hops = np.diff(centers)
+    of = Outcome(
+        *(held, plan, one * plan.start, one, hops, plan.start, length),
+        stop_reason=ended.stop_reason,
+    )
     bounds, first = (plan.hops.low, plan.hops.high), centered_centers(length, plan.hop_length)
     return Positioned(centers, first, bounds, tuple(notes(of)), count)
 

@@ -104,7 +104,7 @@ class _Watched(Generic[Found]):
 def _lbfgs(
     objective: _Watched[Found], variables: Variables, schedule: Schedule, on_step: OnStep[Found]
 ) -> StopReason:
-    from scipy.optimize import Bounds, minimize  # half a second, which a descent of tiles saves
+    from scipy.optimize import Bounds, minimize  # slow to import, and most runs do not need it
 
     scale = variables.scale
 

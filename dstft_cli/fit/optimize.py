@@ -183,7 +183,7 @@ def local_result(
         record.evaluations += moved.evaluations
         found = [note for note in found if not note.kind.startswith("hop_")]  # not moved here
         found.insert(0, Note("positions_by_plane", remedy))
-        found += [note for note in moved.notes if note.kind.startswith("hop_")]
+        found += [note for note in moved.notes if note.kind.startswith(("hop_", "non_finite"))]
     seconds, resolved = time.perf_counter() - learned.searched, problem.resolved(plan)
     if asked.window_mode not in ("time", "frequency"):
         resolved["smoothness"] = None

@@ -362,17 +362,18 @@ def descend_positions(
     """State and centres `[T]` after a descent of positions, and of lengths unless they are fixed."""
     now = replace(now, evaluator=task.moved(now.evaluator, start.centers))
     asked = task.problem.request
-    objective = position_objective(task, now, start, lengths_move=lengths_move)
+    lengths = _lengths(task, now) if lengths_move and asked.learns_lengths else None
+    objective = position_objective(task, now.evaluator, start, lengths)
     auto = "adam" if asked.hop_mode == "time" else "lbfgs"
     now, found = _descend(task, now, objective, auto, asked.max_steps)
     return now, start.centers if found is None else found.centers
 
 
 def position_objective(
-    task: Task, now: State, start: Candidate, *, lengths_move: bool = True
+    task: Task, evaluator: Evaluator, start: Candidate, lengths: Lengths | None = None
 ) -> Objective:
     """The objective of positions, and of lengths unless they are fixed."""
-    evaluator, asked = now.evaluator, task.problem.request
+    asked = task.problem.request
 
     def evaluate(row: Array, centers: Array) -> Slopes:
         moved = task.problem.evaluator(task.plan, centers)
@@ -386,7 +387,6 @@ def position_objective(
         frames = evaluate(start.row, start.centers).frames
         assert frames is not None
         positions = FreeCenters(*where, shares_of(evaluator.frame_weights, frames))
-    lengths = _lengths(task, now) if lengths_move and asked.learns_lengths else None
     return Objective(evaluator, evaluate, start, lengths, positions)
 
 

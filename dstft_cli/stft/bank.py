@@ -41,7 +41,8 @@ from torch import Tensor
 from dstft_cli.stft.frames import Given, Gradients, Needs, joined_halves, split_halves
 from dstft_cli.stft.transform import Transform
 
-_BINS_PER_FFT = 20  # a matrix product for so many bins costs about as much as one FFT
+_BINS_PER_FFT = 120  # a matrix product for so many bins costs about as much as one FFT
+_BINS_IN_PARTS = 30  # the same of a matrix that is built in parts
 _MATRIX_BYTES = 1 << 27  # a larger matrix is built in parts, again for each block of frames
 _LARGE_BLOCK = 1 << 23  # samples in a block of frames that pays for building a matrix
 _SQUARE_VALUES = 1 << 22  # of squared windows at a time
@@ -52,7 +53,9 @@ _BAND_VALUES = 1 << 16  # of bins times places, to stay in the cache over severa
 
 def few_lengths(lengths: NDArray[np.floating[Any]]) -> bool:
     """Whether one FFT for each distinct length of bins `[F, 1]` costs less than a matrix."""
-    return len(np.unique(lengths)) * _BINS_PER_FFT <= len(lengths)
+    whole = 8 * len(lengths) ** 2 <= _MATRIX_BYTES
+    bins = _BINS_PER_FFT if whole else _BINS_IN_PARTS
+    return len(np.unique(lengths)) * bins <= len(lengths)
 
 
 class MatrixBank:

@@ -456,7 +456,7 @@
     });
   }
   marks.addEventListener("pointerleave", (event) => { // a finger leaves with every tap
-    if (event.pointerType === "mouse") shown = false;
+    if (event.pointerType !== "touch") shown = false;
     mark();
   });
   marks.addEventListener("dblclick", everything);

@@ -83,7 +83,10 @@ class InProcess:
 
     def submit(self, fn: Callable[..., Any], /, *args: Any) -> "Future[Any]":
         future: Future[Any] = Future()
-        future.set_result(fn(*args))
+        try:
+            future.set_result(fn(*args))
+        except Exception as error:
+            future.set_exception(error)
         return future
 
 

@@ -15,6 +15,7 @@ from contract.support import run
 from batch.batch_example import RATE, InProcess, clip, clips, config, in_process
 from dstft_cli.batch import tables
 from dstft_cli.batch.pools import LocalExecutor, each
+from dstft_cli.errors import InputError
 from dstft_cli.records import RecordingTable
 from dstft_cli.results import read_parameters
 
@@ -278,3 +279,22 @@ def test_processes_find_what_one_process_finds_and_a_shared_hop_is_applied(monke
     for name in ("one", "applied"):
         centers = read_parameters(Path(name) / "parameters.npz").frame_centers
         assert np.diff(centers) == pytest.approx(found["hop_length"])
+
+
+def test_a_recording_without_a_hop_is_left_out_of_it(monkeypatch):
+    asked = ("--shared", "--hop-mode", "constant", *SMALL)
+    clips(Path("in"), 3)
+
+    def without_the_first(source, *rest):
+        if source.endswith("clip00.wav"):
+            raise InputError("it is gone")
+        return tables.find_hops(source, *rest)
+
+    monkeypatch.setattr("dstft_cli.batch.collection.find_hops", without_the_first)
+    run("optimize", "in", *asked, "-o", "two", code=1)
+    found = record("two/result.json")
+    assert [text for text in found["warnings"] if "clip00.wav" in text and "it is gone" in text]
+    assert (found["collection"]["used"], found["collection"]["failed"]) == (3, 1)
+    assert found["seconds"]["hops"] > 0
+    assert "it is gone" in run("optimize", "in", *asked, "-o", "no", "--fail-fast", code=1).err
+    assert not Path("no").exists()
