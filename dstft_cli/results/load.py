@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dstft_cli.errors import InputError, printable
 from dstft_cli.records import FloatArray, StoredParameters
 from dstft_cli.results.arrays import array_in
-from dstft_cli.results.parameters import read_parameters
+from dstft_cli.results.parameters import DAMAGE, read_parameters
 from dstft_cli.results.place import check_readable
 from dstft_cli.results.record import read_record
 from dstft_cli.results.store import ATTRIBUTES, UNITS, open_zarr
@@ -111,7 +111,7 @@ def _array(place: Path, name: str, plane: tuple[int, int]) -> Any:
         check_readable(path)
         try:
             array = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (ValueError, OSError, EOFError) as error:
+        except (OSError, *DAMAGE) as error:
             raise InputError(
                 f"{printable(path)} is not an .npy of dstft or is damaged: run dstft optimize again"
             ) from error

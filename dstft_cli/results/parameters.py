@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tokenize
 import zipfile
 import zlib
 from dataclasses import fields
@@ -162,7 +163,7 @@ class _WrongError(Exception):
 # what NumPy and zipfile raise for damaged, encrypted and exotic archives
 DAMAGE = (
     *(ValueError, KeyError, EOFError, RuntimeError, MemoryError, OverflowError, SyntaxError),
-    *(zipfile.BadZipFile, zlib.error),
+    *(zipfile.BadZipFile, zlib.error, tokenize.TokenError),  # the last of headers of NumPy
 )
 
 

@@ -50,9 +50,12 @@ def test_what_was_not_saved_is_none_or_told(folder):
     for name, message in (("bare", "parameters.npz does not exist"), ("gone", "result.json does")):
         with pytest.raises(InputError, match=message):
             dstft_cli.load(folder / name)
-    (folder / "few/spectrogram.npy").write_bytes(b"text")
-    with pytest.raises(InputError, match=r"spectrogram\.npy is not"):
-        dstft_cli.load(folder / "few")
+    path = folder / "few/spectrogram.npy"
+    np.save(path, np.zeros((7, 9), np.float32))
+    for damaged in (b"text", path.read_bytes().replace(b"9)", b"9 ")):
+        path.write_bytes(damaged)
+        with pytest.raises(InputError, match=r"spectrogram\.npy is not"):
+            dstft_cli.load(folder / "few")
     for shape in ((5,), (7, 9), (len(found.frequencies), 0)):
         np.save(folder / "few/spectrogram.npy", np.zeros(shape, np.float32))
         with pytest.raises(InputError, match=r"spectrogram\.npy does not fit"):
