@@ -400,12 +400,13 @@ def _hop_of_all(
         ended = each(workers, find_hops, len(left), call, way.warn, watch=running)
         for done, (place, values) in enumerate(ended, start=1):
             number = left[place]
-            if not isinstance(values, Exception):
-                own[number] = values
-            elif way.fail_fast:
-                raise values
+            if isinstance(values, Exception):
+                error = f"{printable(sources[number])}: {values}"
+                if way.fail_fast:
+                    raise InputError(error)
+                left_out[number] = f"left out for the hop: {error}"
             else:
-                left_out[number] = f"left out for the hop: {printable(sources[number])}: {values}"
+                own[number] = values
             tell(way.progress, "hops", done, len(left))
         way.running({})
         if not own:
