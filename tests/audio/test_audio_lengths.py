@@ -145,6 +145,18 @@ def test_a_named_pipe_without_a_writer_is_refused(tmp_path, monkeypatch):
         load(tmp_path / "fifo")
 
 
+def test_times_beyond_all_bounds_give_one_line(wav):
+    for kind in ("WAV", "FLAC", "OGG", "MP3"):
+        path = wav.with_suffix(".any")
+        soundfile.write(path, stereo(), RATE, format=kind)
+        with pytest.raises(InputError, match=r"offset 1e\+308 s is not before its end"):
+            load(path, offset=1e308)
+        with load(path, duration=1e308) as signal, load(path) as whole:
+            np.testing.assert_array_equal(signal.samples[:, :], whole.samples[:, :])
+    with load("-", stdin=io.BytesIO(wav.read_bytes()), offset=0.5, duration=1e308) as signal:
+        assert signal.length == RATE // 2
+
+
 @pytest.fixture
 def ffmpeg(tmp_path, monkeypatch):
     """A stand-in that writes the samples of a file behind eight bytes, as ffmpeg would."""

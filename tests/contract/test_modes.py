@@ -50,3 +50,21 @@ def test_every_criterion(folder, x):
         sign = -1 if criterion in highest else 1
         assert sign * told["final"] <= sign * told["start"] + 1e-9, criterion
         assert sign * told["final"] <= sign * told["best_fixed"]["value"] + 1e-6, criterion
+
+
+def test_options_of_the_criterion(folder, x):
+    for line in (
+        "--criterion renyi --order 2",
+        "--criterion renyi --order 0.5 --power 1",
+        "--criterion lp --order 0.8",
+        "--power 1.5",
+        "--criterion-fmin 500 --criterion-fmax 2000",
+        "--window-mode fixed",
+    ):
+        run("optimize", "a.wav", *CONSTANT, *SMALL[4:], *line.split())
+        written = read("out")
+        assert written.final == pytest.approx(recomputed(written, x)[1], rel=1e-4), line
+        if "fixed" in line:
+            told = written.record
+            assert told["stop_reason"] == "fixed"
+            assert told["criterion"]["start"] == pytest.approx(written.final, rel=1e-6)

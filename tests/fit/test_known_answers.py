@@ -38,6 +38,12 @@ def test_a_steady_tone_wants_the_longest_window(window_mode):
     assert note.parameter.split()[0] == "n_fft"
 
 
+def test_a_tone_wants_an_n_fft_beyond_the_automatic_one():
+    result = optimize(tone(), RATE)
+    assert result.n_fft == 1024  # the power of two up to a quarter of the signal
+    assert result.notes == (Note("length_on_upper_bound", "n_fft", 1024.0, 2000.0),)
+
+
 @each(
     ("options", "shortest", "names", "limit"),
     [
@@ -50,6 +56,16 @@ def test_clicks_want_the_shortest_window(options, shortest, names, limit):
     result = optimize(clicks(), RATE, n_fft=512, **options)
     np.testing.assert_allclose(result.window_length, [[shortest]], rtol=1e-12)
     assert result.notes == (Note("length_on_lower_bound", names, shortest, limit),)
+
+
+def test_clicks_and_tone_get_a_window_each():
+    x = np.concatenate([tone(), clicks()])
+    result = optimize(x, RATE, n_fft=512, window_mode="time")
+    lengths = result.window_length[0]
+    at_tone = result.times < 0.9
+    assert lengths[at_tone].min() > 400
+    for click in np.arange(RATE + 500, 2 * RATE, 1000):
+        assert lengths[np.abs(result.frame_centers - click).argmin()] < 100
 
 
 def test_best_length_for_a_chirp_scales_as_one_over_the_root_of_its_rate():
