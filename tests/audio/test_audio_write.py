@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from dstft_cli.audio import write_audio
+from dstft_cli.audio import audio_format, write_audio
 from dstft_cli.errors import InputError, UsageError
 
 X = np.random.default_rng(0).uniform(-0.9, 0.9, (2, 5000)).astype(np.float32)
@@ -51,6 +51,16 @@ def test_a_pipe_gets_the_whole_file():
         data = reader.read()
     np.testing.assert_array_equal(soundfile.read(io.BytesIO(data))[0].T, X[:, :900])
     assert data[4:8] == (len(data) - 8).to_bytes(4, "little")  # a length, not a placeholder
+
+
+def test_format_by_name():
+    for name, subtype, expected in (
+        ("a.wav", None, ("WAV", "FLOAT")),
+        ("A.WAV", "PCM_16", ("WAV", "PCM_16")),
+        ("a.b.flac", None, ("FLAC", "PCM_24")),
+    ):
+        assert audio_format(Path(name), subtype) == expected
+    assert audio_format(None, None) == ("WAV", "FLOAT")
 
 
 def test_what_a_container_does_not_hold(tmp_path):

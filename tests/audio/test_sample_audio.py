@@ -20,6 +20,13 @@ def test_make_reproduces_the_synthetic_files(tmp_path):
             np.testing.assert_allclose(new.samples[:, :], old.samples[:, :], rtol=0, atol=2**-23)
 
 
+def test_every_file_is_described_in_the_readme():
+    readme = (FOLDER / "README.md").read_text(encoding="utf-8")
+    names = {p.name for p in FOLDER.iterdir() if p.is_file()} - {"README.md"}
+    assert len(names) >= 7
+    assert [name for name in sorted(names) if f"{name}`" not in readme] == []
+
+
 def test_every_recording_loads_without_a_warning_and_the_folder_is_small():
     for path in RECORDINGS:
         with load(path) as signal:

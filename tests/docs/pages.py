@@ -48,8 +48,14 @@ def run(block: str, folder: Path, language: str = "sh") -> subprocess.CompletedP
     if language == "python":
         program = [sys.executable, "-W", "error", "-c"]
     path = f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}"
-    options = {"cwd": folder, "env": {**os.environ, "PATH": path}, "timeout": 600}
-    done = subprocess.run([*program, block], text=True, capture_output=True, **options)
+    done = subprocess.run(
+        [*program, block],
+        cwd=folder,
+        env={**os.environ, "PATH": path},
+        text=True,
+        capture_output=True,
+        timeout=600,
+    )
     assert done.returncode == 0, f"{block}\nexit code {done.returncode}\n{done.stderr}"
     return done
 

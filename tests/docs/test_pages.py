@@ -32,6 +32,14 @@ def test_links_lead_somewhere():
                 assert anchor in anchors, f"{page}: {target}"
 
 
+def test_pictures_are_small_and_have_text_beside_them():
+    for page, text in PAGES.items():
+        folder = ROOT if page == "README.md" else ROOT / "docs"
+        for words, target in re.findall(r"!\[([^\]]*)\]\(([^)]+\.png)\)", text):
+            assert len(words.split()) >= 4, f"{page}: {target}"
+            assert (folder / target).stat().st_size < 400_000, target
+
+
 def test_the_command_reference_is_fresh(monkeypatch):
     script = runpy.run_path(str(ROOT / "docs" / "commands.py"))
     for columns in ("40", "200"):

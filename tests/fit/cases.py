@@ -12,14 +12,33 @@ from dstft_cli.records import HOP_MODES, WINDOW_MODES, Result, Sweep
 CRITERIA = ("entropy", "renyi", "kurtosis", "concentration", "l1l2", "hoyer", "lp", "gini")
 
 MODES = [(window_mode, hop_mode) for window_mode in WINDOW_MODES for hop_mode in HOP_MODES]
-DEFAULTS: dict[str, Any] = dict.fromkeys(Request.__dataclass_fields__)
-DEFAULTS |= {"window": "hann", "normalization": "energy", "power": 2.0, "window_mode": "constant"}
-DEFAULTS |= {"hop_mode": "fixed", "overlap": 0.5, "criterion": "entropy", "scope": "plane"}
-DEFAULTS |= {"optimizer": "auto", "search": True, "max_steps": 200, "tolerance": 1e-6}
-DEFAULTS |= {"device": "cpu", "dtype": "float32"}
-# the settings of the published comparison
-PEER = {"n_fft": 512, "hop_length": 32, "win_length_min": 32, "win_length_max": 512}
-PEER |= {"power": 1, "normalization": "none", "overlap": 1, "smoothness": 0}
+DEFAULTS: dict[str, Any] = {
+    **dict.fromkeys(Request.__dataclass_fields__),
+    "window": "hann",
+    "normalization": "energy",
+    "power": 2.0,
+    "window_mode": "constant",
+    "hop_mode": "fixed",
+    "overlap": 0.5,
+    "criterion": "entropy",
+    "scope": "plane",
+    "optimizer": "auto",
+    "search": True,
+    "max_steps": 200,
+    "tolerance": 1e-6,
+    "device": "cpu",
+    "dtype": "float32",
+}
+PEER = {  # the settings of the published comparison
+    "n_fft": 512,
+    "hop_length": 32,
+    "win_length_min": 32,
+    "win_length_max": 512,
+    "power": 1,
+    "normalization": "none",
+    "overlap": 1,
+    "smoothness": 0,
+}
 
 
 def request(sample_rate: float = 8000.0, **values: Any) -> Request:

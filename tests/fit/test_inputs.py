@@ -123,12 +123,14 @@ def test_stop_reasons(options, reason):
     assert np.isfinite(result.criterion.final)
 
 
-def test_threads_change_nothing():
+@each("criterion", ["entropy", "kurtosis"])
+def test_threads_change_nothing(criterion):
     x = signal(n=9000)
     options = {"n_fft": 256, "hop_length": 4, "window_mode": "time", "max_steps": 3}
-    one, two = (optimize(x, RATE, threads=n, **options) for n in (1, 2))
+    one, two = (optimize(x, RATE, criterion=criterion, threads=n, **options) for n in (1, 2))
     assert one.frames == 2251  # several blocks
     assert same(one, two)
+    assert same(optimize(x, RATE, criterion=criterion, threads=2, **options), two)
 
 
 def test_long_signals_are_read_in_pieces():

@@ -113,7 +113,7 @@ def every_price(cost, positions, neighbours) -> np.ndarray:
     return total
 
 
-@each("stiffness", [0.3, 1.0, 3.0])
+@each("stiffness", [0.1, 0.3, 1.0, 3.0])
 @each(("shape", "positions"), [((2, 3), 3), ((3, 3), 2), ((5, 2), 2)])
 def test_nine_of_ten_small_grids_are_solved_exactly(shape, positions, stiffness):
     exact, lost = 0, 0.0
@@ -144,6 +144,15 @@ def test_a_start_is_only_improved(shape, stiffness):
         assert after < before
         again = cheapest_assignment(cost, where, neighbours, found)
         assert price(cost, where, neighbours, again) <= after + 1e-9
+
+
+@each("shape", [(1, 1), (1, 2), (2, 2), (4, 5), (17, 9)])
+def test_free_and_forbidden_changes(shape):
+    cost, positions, _ = random_case(shape, 5, 1.0, 4)
+    free = cheapest_assignment(cost, positions, Neighbours(shape, (0.0, 0.0)))
+    assert free.tolist() == cost.argmin(1).tolist()
+    stiff = cheapest_assignment(cost, positions, Neighbours(shape, (1e6, 1e6)))
+    assert stiff.tolist() == [int(cost.sum(0).argmin())] * len(cost)
 
 
 @each("shape", [(32, 32), (40, 24)])

@@ -90,8 +90,11 @@ def test_a_frozen_layer_gives_the_same():
         frozen = layer.freeze()
         assert not list(frozen.parameters())
         X = layer(x).detach()
-        pairs = (frozen(x), X), (frozen(x[0, 0]), X[0, 0]), (frozen.double()(x), X)
-        for found, expected in pairs:
+        for found, expected in (
+            (frozen(x), X),
+            (frozen(x[0, 0]), X[0, 0]),
+            (frozen.double()(x), X),
+        ):
             assert found.shape == expected.shape
             assert (found - expected).abs().max() <= 1e-5 * expected.abs().max()
 
@@ -135,7 +138,6 @@ class Power(torch.nn.Module):
         return self.frozen(x).abs().square()
 
 
-@pytest.mark.slow
 def test_a_frozen_layer_runs_in_onnx_runtime(tmp_path):
     runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: not run")
     pytest.importorskip("onnxscript", reason="onnxscript is not installed: not exported")
@@ -173,3 +175,12 @@ def test_weights_of_another_transform_are_an_error(other, words):
     del earlier["0.kind"]
     network.load_state_dict(earlier)
     assert network[0].window_length.item() == 50
+
+
+def test_autocast_and_data_parallel():
+    layer, x = DSTFT(64, 16, 40.3), noise(2, 410, dtype=torch.float32)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(layer(x), layer(x.float()))
+        assert layer(x.bfloat16()).dtype == torch.complex64
+        assert layer.freeze()(x.bfloat16()).dtype == torch.complex64
+    assert torch.equal(torch.nn.DataParallel(layer)(x), layer(x))

@@ -21,6 +21,7 @@ from dstft_cli.plot.axes import (
 from dstft_cli.plot.pixels import hz_to_scale, scale_to_hz
 from dstft_cli.plot.style import (
     can_draw,
+    check_cmap,
     clean_title,
     panel_title,
     put_title,
@@ -66,9 +67,14 @@ def test_the_range_shown():
 
 
 def test_empty_and_impossible_ranges_are_refused():
-    ranges = [(4000.0, 4000.0, "fmin"), (9000.0, None, "fmin"), (None, 9000.0, "fmax")]
-    ranges += [(-1.0, None, "fmin"), (None, np.nan, "fmax"), (None, 0.0, "fmin")]
-    for fmin, fmax, name in ranges:
+    for fmin, fmax, name in (
+        (4000.0, 4000.0, "fmin"),
+        (9000.0, None, "fmin"),
+        (None, 9000.0, "fmax"),
+        (-1.0, None, "fmin"),
+        (None, float("nan"), "fmax"),
+        (None, 0.0, "fmin"),
+    ):
         for scale in SCALES:
             with pytest.raises(UsageError, match=f"^`{name}`"):
                 frequency_range(8000.0, 10.0, scale, fmin, fmax)
@@ -116,6 +122,14 @@ def test_every_axis_has_three_ticks(low, octaves):
         for places in (length_ticks(low, high, log), sample_ticks(low, high, log)):
             assert places.size >= 3
             assert low * (1 - 1e-6) <= places[0] < places[-1] <= high * (1 + 1e-6)
+
+
+def test_colour_maps_are_known_or_the_nearest_are_named():
+    for name in ("magma", "gray_r", "Blues"):
+        assert check_cmap(name) == name
+    for name, near in (("Magma", "magma"), ("virids", "viridis"), ("zzz", "magma, viridis, gray")):
+        with pytest.raises(UsageError, match=f"'{name}'.*`cmap`.*{near}"):
+            check_cmap(name)
 
 
 def test_titles_are_one_printable_line():

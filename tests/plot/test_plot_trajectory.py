@@ -119,6 +119,17 @@ def test_one_or_two_steps_draw():
     assert imread(io.BytesIO(render(alone))).shape[1:] == (1300, 4)
 
 
+def test_steps_without_a_table_have_the_whole_width_and_are_compared_with_the_start():
+    figure = figure_of(trajectory("start", "search", "descent"), compared=False)
+    steps = figure.axes[0]
+    assert labelled(steps)["start"].get_ydata()[0] == 9.5
+    assert steps.get_ylabel() == "entropy (lower is better)"
+    assert steps.get_position().width > 0.8
+    gains = ["search: 1.1 below start", "descent: 1.4 below the search"]
+    assert legend(steps) == [*gains, "start", "best of the table, each part free"]
+    check_layout(figure)
+
+
 def test_plain_hops_take_the_place_of_plain_windows_that_are_fixed():
     phases = ("start", "table", "search", "search", "search", "descent")
     hops = (64.0, 64.0, 32.0, 64.0, 128.0, 120.0)
@@ -191,3 +202,19 @@ def test_hops_that_change_have_a_panel():
     assert steps.get_xlim() == lengths.get_xlim() == (2, 9)
     check_layout(figure)
     assert figure.get_size_inches()[1] > figure_of(FULL).get_size_inches()[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({}, GAINS),
+        ({"final": 8.1}, [GAINS[0], "descent: equal to the search"]),
+        (
+            {"best_fixed": 8.1, "final": 8.2},
+            ["search: equal to best single", "descent: 0.1 above the search"],
+        ),
+        ({"compared": False}, ["search: 1.4 below start", GAINS[1]]),
+    ],
+)
+def test_gains_are_told_in_words(options, told):
+    assert legend(figure_of(FULL, **options).axes[1]) == told

@@ -61,9 +61,16 @@ def test_each_kind(tmp_path, capsys):
 
 def test_no_false_alarm_on_the_sample_recordings(tmp_path, capsys):
     for path, criterion in zip(SAMPLES, ["entropy", "renyi"] * len(SAMPLES), strict=False):
-        options = ["--criterion", criterion, "--duration", "1"]
+        options = ["--criterion", criterion, "--duration", "2"]
         warnings = run(path, tmp_path / path.name, capsys, *options)
         assert not [text for text in warnings if any(w in text for w in OF_RECORDINGS.values())]
+
+
+def test_noise_is_told_once_and_not_as_a_bound(tmp_path, capsys):
+    path = write(tmp_path / "noise.wav", NOISE[:RATE])
+    for mode in ("constant", "time", "frequency"):
+        (warning,) = run(path, tmp_path / mode, capsys, "--window-mode", mode)
+        assert "score alike" in warning
 
 
 def test_an_offset_is_told_first_with_an_option_that_removes_it(tmp_path, capsys):

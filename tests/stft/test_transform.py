@@ -11,7 +11,7 @@ from torch.autograd.gradcheck import GradcheckError
 
 from dstft_cli.errors import UsageError
 from dstft_cli.records import NORMALIZATIONS, WINDOWS
-from dstft_cli.stft import differentiable_stft, stft, stft_derivatives
+from dstft_cli.stft import differentiable_stft, stft, stft_derivatives, window
 from dstft_cli.stft.transform import window_and_slopes
 from stft.reference import explicit_stft, noise
 
@@ -91,6 +91,23 @@ def test_no_derivative_of_the_phase_where_the_centre_is_whole():
     torch.autograd.gradcheck(lambda t: differentiable_stft(x, lengths, 16, centers=t), centers)
 
 
+@pytest.mark.xfail(strict=True, raises=AssertionError)
+def test_no_derivative_of_the_magnitude_where_the_transform_vanishes():
+    """|X| has a kink where X passes zero; only powers above 1 are differentiable there."""
+    x = torch.zeros(40, dtype=torch.float64)
+    x[20], x[22] = -0.5, 1.0  # Hann of 8 samples: w(0) = 1, w(2) = 1/2, so X[0] = 0
+
+    def magnitude(length: float) -> torch.Tensor:
+        lengths = torch.tensor([[length]], dtype=torch.float64)
+        centers = torch.tensor([20.0], dtype=torch.float64)
+        return stft(x, centers, lengths, 16, normalization="none")[0].abs()
+
+    assert float(magnitude(8.0)) < 1e-15
+    before = (magnitude(8.0) - magnitude(8 - 1e-5)) / 1e-5
+    after = (magnitude(8 + 1e-5) - magnitude(8.0)) / 1e-5
+    torch.testing.assert_close(before, after, rtol=0, atol=1e-3)
+
+
 def test_refused_arguments():
     for signal, lengths, message in (
         (torch.zeros(1, 2, 3), LENGTHS, r"signal of shape \(1, 2, 3\): give a real \[N\]"),
@@ -111,3 +128,10 @@ def test_one_at_the_centre_and_nothing_from_the_end_on():
         assert w.tolist() == pytest.approx([1, 0, 0, 0, 0], abs=1e-15)
         assert len(slopes) == 2
         assert all(slope.abs().max() < 1e-15 for slope in slopes)
+
+
+def test_unknown_names_list_the_valid_ones():
+    with pytest.raises(UsageError, match=r"`window` 'han': use hann, blackman, nuttall"):
+        window(torch.zeros(1), torch.ones(1), "han")
+    with pytest.raises(UsageError, match=r"`normalization` 'rms': use energy, amplitude, none"):
+        window(torch.zeros(1), torch.ones(1), "hann", "rms")
