@@ -53,6 +53,16 @@ def test_the_test_command_is_that_of_the_ci_script():
         assert f".venv-test/bin/{tool}" in SET_UP[1]
 
 
+def test_options_named_in_prose_exist(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "200")
+    assert main(["--help"]) == main(["optimize", "--help-all"]) == 0
+    offered = set(re.findall(r"--[a-z][a-z-]*", capsys.readouterr().out))
+    prose = re.sub(r"^```.*?^```$", "", README, flags=re.DOTALL | re.MULTILINE)
+    named = set(re.findall(r"`(?:dstft )?(--[a-z][a-z-]*)", prose))
+    assert named
+    assert named - offered == set()
+
+
 @pytest.mark.slow
 def test_every_command_and_example_runs(folder):
     for block in commands("README.md"):

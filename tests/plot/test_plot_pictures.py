@@ -220,3 +220,9 @@ def test_what_is_the_same_is_drawn_once(learned, best, tables, names, figures):
     drawn(pictures_of(result_of([[learned]], best=best, tables=tables), title="a.wav"))
     found = [name.split(":")[0] for name in titled(figures[0]) if "onset" not in name]
     assert found == names
+
+
+def test_all_three_pictures_have_the_format_asked_for(monkeypatch):
+    monkeypatch.setattr(module, "render", lambda figure, look: look.format)
+    pictures = pictures_of(result_of([[80.0]]), title="a.wav", format="svg")
+    assert [drawn(pictures), pictures.spectrogram(), pictures.trajectory()] == ["svg"] * 3

@@ -43,6 +43,18 @@ def test_a_spectrogram_shows_the_pool_in_decibels():
     assert [t.get_text() for t in figure.texts] == ["bell.wav"]
 
 
+def test_scaled_axes_are_labelled_in_hz():
+    for scale, labels in (
+        ("log", [80, 100, 150, 200, 300, 400, 500, 600, 800, 1000, 1500, 2000, 3000, 4000]),
+        ("mel", [0, 200, 500, 1000, 2000, 3000]),
+    ):
+        pool = pool_of(freq_scale=scale)
+        axes = spectrogram_figure(pool, title="").axes[0]
+        assert axes.get_ylabel() == "Frequency (Hz)"
+        assert y_ticks(axes) == [str(label) for label in labels]
+        assert axes.get_ylim() == pytest.approx(pool.grid.freq_range)
+
+
 def test_svg_and_pdf_carry_no_date_and_repeat_themselves():
     pdf = drawn("pdf")
     assert pdf.startswith(b"%PDF-")
