@@ -2,11 +2,17 @@
 
 In tile τ, under window length θ, with the criterion's sums S_τ and the energy E_τ,
 
-    cost_τ(θ) = score(S_τ(θ)) + γ · max(ln E_τ(θ) − median_m ln E_τ(θ_m), 0)          [nats]
-    J(θ)      = Σ_τ ω_τ cost_τ(θ_τ) / Σ_τ ω_τ,      ω_τ = (median_m E_τ(θ_m))^⅛
+    cost_τ(θ) = score(S_τ(θ)) + γ₁ · max(e_τ(θ), 0) + γ₂ · max(−e_τ(θ), 0) + γ₃ · q_τ · d_τ(θ)      [nats]
+    e_τ(θ)    = ln E_τ(θ) − ln E_τ(short),    d_τ(θ) = mean over f of |ln P_τ(f, θ) − ln P_τ(f, long)|
+    J(θ)      = Σ_τ ω_τ cost_τ(θ_τ) / Σ_τ ω_τ,      ω_τ = (median_m E_τ(θ_m))^(1/16)
 
-The second term charges leakage: a window too long or too short carries energy into tiles where none
-is. ω does not depend on θ, so nothing is gained by making the loud quiet. Its exponent lets soft sounds
+Sparsity does not tell where energy belongs, but two windows do. A short one says when it is there: what a
+tile holds above that is pre-echo or a neighbour's, what it lacks was drawn elsewhere. A long one says at which
+frequencies: P is the mean spectrum of the stretch of a longest window around the tile, and a tile
+answers for it by its share q_τ of the energy in the stretch, at most one. So what is soft beside a loud moment
+is free to be sharp in time.
+
+ω does not depend on θ, so nothing is gained by making the loud quiet. Its exponent lets soft sounds
 speak: loud ones weigh more, but do not decide for the rest.
 
 Tiles overlap. A tile is a band of frequencies times a stretch of time. Bands are triangles that add up
@@ -47,8 +53,12 @@ _SHORTEST_RANGE = (16, 256)  # samples: below a Hann window is coarse, above bat
 _LONGEST_RANGE = (512, 32768)  # samples
 _LEAST_RANGE = 4  # longest over shortest window, at least
 
-LEAKAGE = 2.0  # γ: nats charged per neper of leaked energy
-EXPONENT = 0.125  # of a tile's level in its weight
+ABOVE, BELOW = 2.0, 1.0  # γ₁, γ₂: nats per neper of energy above and below what the short window shows
+SPREAD = 1.0  # γ₃: nats per neper between the spectrum and that of the long window
+OCTAVES_OF_SHORT = 1  # above the shortest window: the short one
+DYNAMIC = 1e-3  # spectra are compared down to this part of a band's mean power (−30 dB)
+STRETCH = 32  # tiles between the stretches whose spectra are compared; each is twice as long
+EXPONENT = 0.0625  # of a tile's level in its weight
 DEPTH = 1e-5  # tiles below this part of the reference level fade out of J (−50 dB)
 STEEP = 2.0  # price of a length that a band may not take, per unit of ln θ: finite, so costs stay smooth
 TINY = 1e-37  # least value of a sum: so that silence has a finite score, the same for all windows
@@ -121,6 +131,13 @@ class Tiling:
         allowed: NDArray[np.bool_] = self.lengths[:, None] >= 0.99 * least
         allowed[-1] = True
         return allowed
+
+    @cached_property
+    def short(self) -> NDArray[np.int64]:
+        """Number of the length that tells each band when energy is there, `[B]`."""
+        long_enough = self.lengths >= self.lengths[0] * 2**OCTAVES_OF_SHORT * 0.99
+        first = long_enough.argmax() if long_enough.any() else 0
+        return np.asarray(np.maximum(self.allowed.argmax(0), first), np.int64)
 
     @cached_property
     def shares(self) -> Array:
@@ -204,28 +221,54 @@ def tile_score(tiling: Tiling, criterion: Criterion, sums: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
+class TileSums:
+    """What is known of tiles under each tabulated length."""
+
+    energy: Tensor  # integral of |X|², `[M, B, U]`
+    sums: Tensor  # of the criterion's moments, `[M, B, U, J]`
+    around: Tensor  # mean energy in the stretch around each tile, `[M, B, U]`
+    spread: Tensor  # d: distance of the stretch's spectrum from that of the longest window, `[M, B, U]`
+
+
+@dataclass(frozen=True)
 class TileCost:
     cost: Tensor  # under each tabulated length, nats, `[M, B, U]`
     level: Tensor  # mean power in each, `[B, U]`
 
 
-def tile_cost(tiling: Tiling, criterion: Criterion, energy: Tensor, sums: Tensor) -> TileCost:
-    """The costs of tiles under all tabulated lengths, from energy `[M, B, U]` and sums `[M, B, U, J]`.
+def tile_cost(tiling: Tiling, criterion: Criterion, of: TileSums) -> TileCost:
+    """The costs of tiles under all tabulated lengths."""
+    allowed = torch.from_numpy(tiling.allowed)
+    cells = torch.from_numpy(tiling.shares).to(of.energy)[:, None]
+    level = of.energy.clamp_min(TINY).log()
+    middle = level.masked_fill(~allowed[:, :, None], torch.nan).nanmedian(0).values
+    short = torch.from_numpy(tiling.short)
+    known = _row_of(level, short)
+    share = (known - _row_of(of.around.clamp_min(TINY).log(), short)).exp().clamp_max(1.0)
+    cost = tile_score(tiling, criterion, of.sums) + charges(level - known, share, of.spread)
+    return TileCost(cost, middle.exp() / cells)
 
-    A length that a band may not take costs what its shortest does, and `STEEP` more per unit of ln θ.
+
+def within_bands(tiling: Tiling, cost: Tensor) -> Tensor:
+    """Costs `[M, B, U]` in which a length that a band may not take costs what its shortest does.
+
+    And `STEEP` more per unit of ln θ.
     """
     allowed = torch.from_numpy(tiling.allowed)
-    cells = torch.from_numpy(tiling.shares).to(energy)[:, None]
-    logs = torch.from_numpy(np.log(tiling.lengths)).to(energy)
-    level = energy.clamp_min(TINY).log()
-    middle = level.masked_fill(~allowed[:, :, None], torch.nan).nanmedian(0).values
-    cost = tile_score(tiling, criterion, sums)
-    cost = cost + LEAKAGE * (level - middle).clamp_min_(0)
+    logs = torch.from_numpy(np.log(tiling.lengths)).to(cost)
     least = allowed.int().argmax(0)  # the shortest length of each band, `[B]`
-    at_least = cost.gather(0, least[None, :, None].expand(1, -1, cost.shape[2]))
     below = (logs[least][None] - logs[:, None]).clamp_min(0)[:, :, None]
-    cost = torch.where(allowed[:, :, None], cost, at_least + STEEP * below)
-    return TileCost(cost, middle.exp() / cells)
+    return torch.where(allowed[:, :, None], cost, _row_of(cost, least) + STEEP * below)
+
+
+def charges(excess: Tensor, share: Tensor, spread: Tensor) -> Tensor:
+    """Nats for energy at the wrong time and at the wrong frequency; see the module."""
+    return ABOVE * excess.clamp_min(0) - BELOW * excess.clamp_max(0) + SPREAD * share * spread
+
+
+def _row_of(values: Tensor, index: Tensor) -> Tensor:
+    """`[M, B, U]` at one length for each band `[B]`: `[1, B, U]`."""
+    return values.gather(0, index[None, :, None].expand(1, -1, values.shape[2]))
 
 
 def tile_weights(level: Tensor, reference: float) -> Tensor:

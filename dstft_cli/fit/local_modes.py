@@ -34,7 +34,7 @@ from dstft_cli.fit.local_search import (
 )
 from dstft_cli.fit.plan import Plan
 from dstft_cli.fit.problem import Problem
-from dstft_cli.fit.tiles import Noise, Sound, noise_in
+from dstft_cli.fit.tiles import Sound
 from dstft_cli.records import StopReason
 
 Array = NDArray[np.float64]
@@ -64,9 +64,9 @@ class LocalTask:
         optimizer = auto if asked.optimizer == "auto" else asked.optimizer
         return Schedule(optimizer, asked.lr, asked.max_steps, asked.tolerance)
 
-    def filled(self, of: Filled, record: Record, noise: Noise | None = None) -> Filled:
+    def filled(self, of: Filled, record: Record, *, settle: bool = False) -> Filled:
         """With the costs of all tiles, from one pass over the signal."""
-        for costs in costs_of(self.sound, self.tiling, self.reference, noise):
+        for costs in costs_of(self.sound, self.tiling, self.reference, settle=settle):
             of.add(costs)
         record.evaluations += len(self.logs)
         return of
@@ -177,8 +177,7 @@ def learn_tiles(task: LocalTask, record: Record) -> Learned:
     together = begin
     if not asked.search:
         together = _descend_together(task, record, begin)
-    noise = noise_in(task.sound, tiling) if asked.search and len(logs) > 1 else None
-    tiles = task.filled(_Tiles(task, together), record, noise)
+    tiles = task.filled(_Tiles(task, together), record, settle=asked.search and len(logs) > 1)
     constant = tiles.rows.table("constant")[0][0]
     start = start_cost(task, constant, begin)
     best = int(constant.argmin())

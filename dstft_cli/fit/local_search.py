@@ -17,22 +17,22 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dstft_cli.criteria.local import Tiling, tile_cost, tile_weights
+from dstft_cli.criteria.local import Tiling, tile_cost, tile_weights, within_bands
 from dstft_cli.fit.path import cheapest_path
-from dstft_cli.fit.tiles import HALO, Noise, Sound, settled, stream
+from dstft_cli.fit.tiles import HALO, Sound, levels, noise_in, settled, stream
 
 Array = NDArray[np.float64]
 FloatArray = NDArray[np.floating[Any]]
 
-SHARPNESS = 30.0  # β of the soft choice, per nat
-TILT = 0.01  # nats per e-fold of length: where nothing tells lengths apart, shorter ones smear less
+SHARPNESS = 20.0  # β of the soft choice, per nat
+TILT = 0.03  # nats per e-fold of length: where nothing tells lengths apart, shorter ones smear less
 
 
 @dataclass(frozen=True)
 class Costs:
     cost: Tensor  # under each tabulated length, nats, `[M, B, U]`
     weight: Tensor  # ω, `[B, U]`
-    settled: Tensor | None = None  # costs without chance, `[M, B, U]`; None: noise not asked for
+    settled: Tensor | None = None  # costs without chance, `[M, B, U]`; None: not asked for
     trust: Tensor | None = None  # in their finest part, `[B, U]`
 
 
@@ -41,25 +41,27 @@ def reference_level(sound: Sound, tiling: Tiling) -> float:
     total = count = 0.0
     heard = torch.from_numpy(tiling.heard)
     shares = torch.from_numpy(tiling.shares)[:, None]
-    for chunk in stream(sound, tiling, only=[len(tiling.lengths) // 2]):
-        level = (chunk.energy[0, :, chunk.own].double() / shares)[heard]
+    for energy in levels(sound, tiling):
+        level = (energy.double() / shares)[heard]
         total += float(level.sqrt().sum())
         count += level.numel()
     return (total / max(count, 1)) ** 2 or 1.0
 
 
 def costs_of(
-    sound: Sound, tiling: Tiling, reference: float, noise: Noise | None = None
+    sound: Sound, tiling: Tiling, reference: float, *, settle: bool = False
 ) -> Iterator[Costs]:
-    """Costs of all tiles, chunk by chunk; without `noise` chance is not taken off."""
-    for chunk in stream(sound, tiling, halo=0 if noise is None else HALO):
-        found = tile_cost(tiling, sound.criterion, chunk.energy, chunk.sums)
+    """Costs of all tiles above those of white noise, chunk by chunk; `settle`: also without chance."""
+    noise = noise_in(sound, tiling)
+    for chunk in stream(sound, tiling, halo=HALO if settle else 0):
+        found = tile_cost(tiling, sound.criterion, chunk.of)
         weight = tile_weights(found.level, reference)[:, chunk.own]
-        own = found.cost[..., chunk.own]
-        if noise is None:
+        cost = found.cost - noise.mean
+        own = within_bands(tiling, cost[..., chunk.own])
+        if not settle:
             yield Costs(own, weight)
         else:
-            kept, trust = settled(found.cost, tiling, noise)
+            kept, trust = settled(cost, tiling, noise)
             yield Costs(own, weight, kept[..., chunk.own], trust[:, chunk.own])
 
 

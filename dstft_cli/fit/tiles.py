@@ -33,7 +33,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
 from dstft_cli.criteria import Criterion
-from dstft_cli.criteria.local import Tiling, tile_cost
+from dstft_cli.criteria.local import DYNAMIC, STRETCH, TINY, Tiling, TileSums, tile_cost
 from dstft_cli.fit.evaluator import Compute
 from dstft_cli.fit.problem import Problem
 from dstft_cli.stft import Frames, Samples, Transform, map_in_order
@@ -48,7 +48,7 @@ _LEAST_REST = 1e-9  # of the power: a signal with less beside its mean is consta
 _REACH = 3  # σ of the Gaussian over time on either side
 SCALES = (4, 16)  # σ of the averages over time, in tiles, each on top of the one before
 HALO = sum(3 * sigma for sigma in SCALES)  # tiles that a chunk needs on either side
-_KEEP, _FLAT = 1.6, 2.2  # K for the parts, and for the longest average
+_KEEP, _FLAT = 1.4, 2.6  # K for the parts, and for the longest average
 _TILES = 1500  # of noise, in time
 _SEED = 0
 
@@ -123,37 +123,90 @@ def moments_of(samples: Samples) -> tuple[Array, float]:
 
 @dataclass(frozen=True)
 class Chunk:
-    """Sums of the tiles `first … first + U − 1`."""
+    """The tiles `first … first + U − 1`."""
 
     first: int
     own: slice  # those of U that are this chunk's; the others belong to its neighbours
-    energy: Tensor  # integral of |X|², `[M, B, U]`
-    sums: Tensor  # of the criterion's moments, `[M, B, U, J]`
+    of: TileSums
 
 
-def stream(
-    sound: Sound, tiling: Tiling, *, halo: int = 0, only: Sequence[int] | None = None
-) -> Iterator[Chunk]:
+def stream(sound: Sound, tiling: Tiling, *, halo: int = 0) -> Iterator[Chunk]:
     """Sums of all tiles, chunk by chunk."""
-    count, step = len(tiling.times(sound.length)), tiling.step
-    lengths = tiling.lengths if only is None else tiling.lengths[list(only)]
-    grids = [_Grid(sound, tiling, float(length)) for length in lengths]
-    coarsest = max(max(grid.hop for grid in grids) // step, 1)
-    margin = coarsest * math.ceil((_REACH * tiling.sigma / step + coarsest) / coarsest)
+    count = len(tiling.times(sound.length))
+    grids = [_Grid(sound, tiling, float(length)) for length in tiling.lengths]
+    margin = _margin(tiling)
     chunks = range(0, count, CHUNK)
     for number, own in enumerate(chunks, start=1):
         end = min(own + CHUNK, count)
         first, last = max(own - halo, 0), min(end + halo, count)
-        start = max((first - margin) // coarsest * coarsest, 0)
+        start = max((first - margin) // STRETCH * STRETCH, 0)
 
-        def maps(grid: _Grid, place: tuple[int, int, int] = (start, first, last)) -> Tensor:
-            return grid.maps(*place, margin)
+        def seen(grid: _Grid, place: tuple[int, int, int] = (start, first, last)) -> _Seen:
+            return grid.seen(*place, margin)
 
-        found = torch.stack(list(map_in_order(maps, grids, sound.compute.threads)))
-        sums = found[:, 1:].permute(0, 2, 3, 1)
-        yield Chunk(first, slice(own - first, end - first), found[:, 0], sums)
+        found = list(map_in_order(seen, grids, sound.compute.threads))
+        maps = torch.stack([one.maps for one in found])
+        around, spread = _stretches(found, grids, sound, tiling, first - start, last - start)
+        sums = maps[:, 1:].permute(0, 2, 3, 1)
+        own_tiles = slice(own - first, end - first)
+        yield Chunk(first, own_tiles, TileSums(maps[:, 0], sums, around, spread))
         if sound.compute.progress is not None:
             sound.compute.progress("tiles", number, len(chunks))
+
+
+def _margin(tiling: Tiling) -> int:
+    """Tiles on either side of a chunk that its frames have to cover."""
+    return STRETCH * math.ceil(_REACH * tiling.sigma / tiling.step / STRETCH + 2)
+
+
+def levels(sound: Sound, tiling: Tiling) -> Iterator[Tensor]:
+    """Energy of all tiles under the middle length, `[B, U]`, chunk by chunk."""
+    count = len(tiling.times(sound.length))
+    grid = _Grid(sound, tiling, float(tiling.lengths[len(tiling.lengths) // 2]))
+    margin = _margin(tiling)
+    for first in range(0, count, CHUNK):
+        start = max((first - margin) // STRETCH * STRETCH, 0)
+        yield grid.seen(start, first, min(first + CHUNK, count), margin).maps[0]
+
+
+def _stretches(
+    found: Sequence[_Seen],
+    grids: Sequence[_Grid],
+    sound: Sound,
+    tiling: Tiling,
+    first: int,
+    last: int,
+) -> tuple[Tensor, Tensor]:
+    """Energy around tiles, and how far spectra are from the longest window's, `[M, B, U]` each.
+
+    Tiles `first … last − 1` are counted from the first of the stretches.
+    """
+    bins = found[-1].spectra.shape[1]
+    weights = torch.from_numpy(tiling.bin_weights(grids[-1].n_fft)).to(found[-1].spectra)
+    width = weights.sum(0).clamp_min(TINY)
+
+    def on_bins(spectra: Tensor) -> Tensor:
+        if spectra.shape[1] == bins:
+            return spectra
+        return interpolate(spectra[None], size=bins, mode="linear", align_corners=True)[0]
+
+    long = found[-1].spectra
+    triangles = torch.from_numpy(tiling.triangles(np.linspace(0, tiling.sample_rate / 2, bins)))
+    floor = (long @ weights / width) @ triangles.to(long) * DYNAMIC + TINY
+    known = torch.maximum(long, floor).log()
+
+    def compared(one: _Seen) -> Tensor:
+        apart = torch.maximum(on_bins(one.spectra), floor).log_().sub_(known).abs_()
+        return torch.stack([one.energy, apart @ weights / width])
+
+    rows = torch.stack(list(map_in_order(compared, found, sound.compute.threads)))
+    place = torch.arange(first, last) / STRETCH
+    before = place.long()
+    tiles = torch.lerp(
+        rows[:, :, before], rows[:, :, before + 1], (place - before)[:, None].to(rows)
+    )
+    around, spread = tiles.movedim(1, 0).mT
+    return around, spread
 
 
 def smooth(rows: Tensor, kernel: Tensor, stride: int = 1) -> Tensor:
@@ -187,13 +240,16 @@ class _Grid:
         kernel = torch.exp(-0.5 * (offsets / tiling.sigma) ** 2)
         self._kernel = (kernel / kernel.sum()).to(torch.empty(0, dtype=sound.compute.dtype))
 
-    def maps(self, start: int, first: int, last: int, margin: int) -> Tensor:
-        """Energy and sums of tiles `first … last − 1`, `[1 + J, B, U]`; frames begin at tile `start`."""
+    def seen(self, start: int, first: int, last: int, margin: int) -> _Seen:
+        """Of tiles `first … last − 1`; frames and stretches begin at tile `start`."""
         step, hop, length = self._step, self.hop, self._sound.length
         begin = start * step // hop
         end = min(math.ceil((last - 1 + margin) * step / hop), math.ceil(length / hop)) + 1
-        rows = self._rows(begin, end)
+        rows, spectra = self._rows(begin, end)
         bands = rows.shape[1]
+        stretches = torch.arange((last - 1 - start) // STRETCH + 2)
+        spectra = spectra[stretches.clamp_max(len(spectra) - 1)]
+        energy = spectra @ self._weights.cpu()
         rows = rows.flatten(0, 1)
         ratio = hop // step
         if ratio > 1:
@@ -206,17 +262,31 @@ class _Grid:
         missing = max(right - max(left, 0) - rows.shape[1], 0)
         rows = pad(rows[None], (max(-left, 0), missing), mode="replicate")[0]
         maps = smooth(rows, self._kernel, per)
-        return maps.reshape(-1, bands, maps.shape[1])
+        return _Seen(maps.reshape(-1, bands, maps.shape[1]), spectra, energy)
 
-    def _rows(self, begin: int, end: int) -> Tensor:
-        """Energy and sums in the bands of frames `begin … end − 1`, `[1 + J, B, n]`, on the CPU."""
+    def _rows(self, begin: int, end: int) -> tuple[Tensor, Tensor]:
+        """Energy and sums in the bands of frames `begin … end − 1`, `[1 + J, B, n]`, and mean spectra.
+
+        The spectra `[V, F]` are those of the stretches, which lie around every `STRETCH`-th tile.
+        """
         size, parts = max(1, _BLOCK // (self.n_fft * self._sound.samples.shape[0])), []
+        per = STRETCH * self._step // self.hop  # frames between stretches, >= 1
+        halves = -(-(end - begin) // per)
+        spectra = self._like.new_zeros(halves, self.n_fft // 2 + 1)
         for i in range(begin, end, size):
             frames = np.arange(i, min(i + size, end), dtype=np.float64)
-            parts.append(self._block(frames * self.hop))
-        return torch.cat(parts, 1).cpu().permute(0, 2, 1)
+            rows, squared = self._block(frames * self.hop)
+            parts.append(rows)
+            place = torch.arange(i - begin, i - begin + len(frames), device=squared.device) // per
+            spectra.index_add_(0, place, squared)
+        counts = torch.full((halves, 1), float(per)).to(spectra)
+        counts[-1] = end - begin - (halves - 1) * per
+        spectra, counts = pad(spectra, (0, 0, 1, 1)), pad(counts, (0, 0, 1, 1))
+        means = (spectra[:-1] + spectra[1:]) / (counts[:-1] + counts[1:])
+        return torch.cat(parts, 1).cpu().permute(0, 2, 1), means.cpu()
 
-    def _block(self, centers: NDArray[np.float64]) -> Tensor:
+    def _block(self, centers: NDArray[np.float64]) -> tuple[Tensor, Tensor]:
+        """Energy and sums in the bands `[1 + J, n, B]`, and `|X|²`, `[n, F]`."""
         sound, device, dtype = self._sound, self._like.device, self._like.dtype
         scale, K = 1 / math.sqrt(sound.level), self.n_fft
         frames = Frames(sound.samples, centers, K, scale=scale, device=device, dtype=dtype)
@@ -226,7 +296,16 @@ class _Grid:
         if not sound.criterion.scale_invariant:
             a = a * sound.level ** (sound.power / 2)
         moments = (squared, *sound.criterion.moments(a))
-        return torch.stack([(m @ self._weights).sum(0) for m in moments])
+        return torch.stack([(m @ self._weights).sum(0) for m in moments]), squared.sum(0)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What one length says of a chunk."""
+
+    maps: Tensor  # energy and sums of the tiles, `[1 + J, B, U]`
+    spectra: Tensor  # mean of |X|² over each stretch, `[V, F]`
+    energy: Tensor  # of the stretches in the bands, `[V, B]`
 
 
 @dataclass(frozen=True)
@@ -236,17 +315,13 @@ class Noise:
 
 
 def noise_in(sound: Sound, tiling: Tiling) -> Noise:
-    """Costs of white noise in these tiles, always the same noise."""
+    """Costs of white noise in these tiles, always the same noise, as loud as the sound."""
     edge = HALO + int(tiling.lengths[-1] // tiling.step)
     generator = torch.Generator().manual_seed(_SEED)
     samples = torch.randn(1, (_TILES + 2 * edge) * tiling.step, generator=generator)
-    white = replace(
-        sound, samples=samples, level=1.0, compute=replace(sound.compute, progress=None)
-    )
-    parts = [
-        tile_cost(tiling, sound.criterion, chunk.energy, chunk.sums).cost
-        for chunk in stream(white, tiling)
-    ]
+    compute = replace(sound.compute, progress=None)
+    white = replace(sound, samples=samples * math.sqrt(sound.level), compute=compute)
+    parts = [tile_cost(tiling, sound.criterion, chunk.of).cost for chunk in stream(white, tiling)]
     cost = torch.cat(parts, 2)[:, :, edge:-edge]
     mean = cost.mean(2, keepdim=True)
     allowed = _allowed(tiling, cost)
@@ -256,7 +331,7 @@ def noise_in(sound: Sound, tiling: Tiling) -> Noise:
 
 def settled(cost: Tensor, tiling: Tiling, noise: Noise) -> tuple[Tensor, Tensor]:
     """Costs without chance `[M, B, U]`, and the share of the finest part that is kept `[B, U]`."""
-    allowed, parts = _allowed(tiling, cost), _parts(cost - noise.mean)
+    allowed, parts = _allowed(tiling, cost), _parts(cost)
     total, finest = torch.zeros_like(cost), torch.zeros_like(cost[0])
     for number, (part, sigma) in enumerate(zip(parts, noise.spread, strict=True)):
         strict = _FLAT if number == len(SCALES) else _KEEP

@@ -9,7 +9,17 @@ import torch
 from torch import Tensor
 
 from dstft_cli.criteria import Criterion, resolve
-from dstft_cli.criteria.local import LEAKAGE, TINY, Tiling, check_local, tile_score, tile_weights
+from dstft_cli.criteria.local import (
+    DYNAMIC,
+    STRETCH,
+    TINY,
+    Tiling,
+    charges,
+    check_local,
+    tile_score,
+    tile_weights,
+)
+from dstft_cli.errors import UsageError
 
 _REACH = 3.0  # σ of a tile over time on either side
 _TILES = 64  # in time, at once
@@ -48,14 +58,15 @@ def local_criterion(
         shortest, longest: window lengths to which bands and tiles belong, samples; None: 1/64 of the
             FFT size, at least 16, and the FFT size.
         power: the criterion sees `|X| ** power`.
-        reference: transforms of the same signal with other windows, `[R, F, T]` or `[R, C, F, T]`: energy
-            above the median of theirs is charged as leakage. None: it is not charged.
+        reference: transforms of the same signal with a short window and a long one, `[2, F, T]` or
+            `[2, C, F, T]`: energy at another time than in the first, and at another frequency than in the
+            second, is charged. None: it is not. Stretches are Gaussians here.
 
     Returns:
         J, nats for the built-in criteria.
 
     Raises:
-        UsageError: the criterion is unknown, or not made of sums.
+        UsageError: the criterion is unknown, or not made of sums; `reference` is not two transforms.
     """
     found = resolve(criterion, order)
     check_local(found)
@@ -70,20 +81,41 @@ def local_criterion(
     cells = squared / level + _FLOOR if found.scale_invariant else squared
     a = cells if power == 2 else cells.pow(power / 2)
     moments = torch.stack([m.sum(0).T @ areas for m in (cells, *found.moments(a))])  # [1+J, T, B]
-    maps = _over_time(moments, centers, tiling)
+    tiles = _Times(centers, tiling.step, tiling.sigma)
+    maps = tiles.mean(moments)
     energy, sums = maps[0], maps[1:].movedim(0, -1)
     cost = tile_score(tiling, found, sums)
     held = energy.detach()
     if reference is not None:
-        plain = _squared(reference.detach().reshape(-1, *X.shape[-2:]))
-        plain = plain.reshape(len(reference), -1, *X.shape[-2:]).sum(1) / level
-        others = _over_time(plain.mT @ areas, centers.detach(), tiling)
-        held = others.median(0).values
-        cost = cost + LEAKAGE * (energy.clamp_min(TINY) / held.clamp_min(TINY)).log().clamp_min(0)
+        if reference.dim() != X.dim() + 1 or len(reference) != 2:
+            raise UsageError(
+                "`reference` is not two transforms of the signal, with a short window and a long one: "
+                f"its shape is {tuple(reference.shape)}"
+            )
+        short, long = reference.detach().reshape(2, -1, *X.shape[-2:]) / level.sqrt()
+        short, long = (_squared(other).sum(0).mT + _FLOOR for other in (short, long))
+        held = tiles.mean(short @ areas)
+        width = STRETCH * tiling.step
+        stretches = _Times(centers, width, 2 * width / 12**0.5)  # the deviation of a box of 2 widths
+        around = stretches.at(tiles, stretches.mean(short @ areas))
+        seen = stretches.mean((squared / level + _FLOOR).sum(0).mT)
+        spread = _spread(seen, stretches.mean(long), areas, tiling.triangles(bins))
+        excess = (energy.clamp_min(TINY) / held.clamp_min(TINY)).log()
+        share = (held / around.clamp_min(TINY)).clamp_max(1)
+        cost = cost + charges(excess, share, stretches.at(tiles, spread))
     shares = torch.from_numpy(tiling.shares).to(held)[:, None]
     mean = held / shares
     weight = tile_weights(mean, float(mean.sqrt().mean()) ** 2 or 1.0)
     return (weight * cost).sum() / weight.sum().clamp_min(TINY)
+
+
+def _spread(seen: Tensor, long: Tensor, areas: Tensor, triangles: Any) -> Tensor:
+    """Mean of |ln| between spectra `[F, V]` in each band, `[B, V]`."""
+    width = areas.sum(0)[:, None].clamp_min(TINY)
+    levels = (areas.T @ long) / width
+    floor = torch.from_numpy(triangles).to(long).T @ levels * DYNAMIC + TINY
+    apart = torch.maximum(seen, floor).log() - torch.maximum(long, floor).log()
+    return areas.T @ apart.abs() / width
 
 
 def _squared(X: Tensor) -> Tensor:
@@ -91,26 +123,38 @@ def _squared(X: Tensor) -> Tensor:
     return squared if squared.dim() == 3 else squared[None]
 
 
-def _over_time(rows: Tensor, centers: Tensor, tiling: Tiling) -> Tensor:
-    """Gaussian means over time of the tiles, `[..., T, B]` → `[..., B, U]`.
+class _Times:
+    """Gaussians over time between the first frame and the last; each frame weighs its share of time."""
 
-    Each frame weighs its share of time. Tiles lie between the first frame and the last.
-    """
-    T = len(centers)
-    gaps = centers.diff()
-    gaps = torch.cat([gaps[:1], gaps, gaps[-1:]]) if T > 1 else centers.new_ones(2)
-    shares = (gaps[:-1] + gaps[1:]) / 2
-    at = centers.detach()
-    first, last = float(at[0]), float(at[-1])
-    spacing = max(float(tiling.step), float(gaps.detach().mean()))
-    times = first + spacing * np.arange(int((last - first) / spacing) + 1)
-    sigma = max(tiling.sigma, float(gaps.detach().mean()) / 2)  # frames too far apart for a tile
-    parts = []
-    for start in range(0, len(times), _TILES):
-        tiles = torch.as_tensor(times[start : start + _TILES]).to(centers)
-        left = int(torch.searchsorted(at, tiles[:1] - _REACH * sigma - spacing))
-        right = int(torch.searchsorted(at, tiles[-1:] + _REACH * sigma + spacing, right=True))
-        here = slice(max(left - 1, 0), min(right + 1, T))
-        kernel = torch.exp(-0.5 * ((tiles[:, None] - centers[here]) / sigma) ** 2) * shares[here]
-        parts.append((kernel / kernel.sum(1, keepdim=True)) @ rows[..., here, :])
-    return torch.cat(parts, -2).mT
+    def __init__(self, centers: Tensor, step: float, sigma: float) -> None:
+        """Frames at `centers`, `[T]`; Gaussians every `step` samples, or as far apart as the frames."""
+        gaps = centers.diff()
+        gaps = torch.cat([gaps[:1], gaps, gaps[-1:]]) if len(centers) > 1 else centers.new_ones(2)
+        self._centers, self._shares = centers, (gaps[:-1] + gaps[1:]) / 2
+        mean = float(gaps.detach().mean())
+        self._sigma, self._spacing = max(sigma, mean / 2), max(float(step), mean)
+        self._first, last = float(centers[0].detach()), float(centers[-1].detach())
+        self._count = int((last - self._first) / self._spacing) + 1
+
+    def mean(self, rows: Tensor) -> Tensor:
+        """`[..., T, B]` → `[..., B, U]`."""
+        at, parts = self._centers.detach(), []
+        for start in range(0, self._count, _TILES):
+            index = np.arange(start, min(start + _TILES, self._count))
+            places = torch.as_tensor(self._first + self._spacing * index).to(at)
+            reach = _REACH * self._sigma + self._spacing
+            left = int(torch.searchsorted(at, places[:1] - reach))
+            right = int(torch.searchsorted(at, places[-1:] + reach, right=True))
+            here = slice(max(left - 1, 0), min(right + 1, len(at)))
+            distance = (places[:, None] - self._centers[here]) / self._sigma
+            kernel = torch.exp(-0.5 * distance**2) * self._shares[here]
+            parts.append((kernel / kernel.sum(1, keepdim=True)) @ rows[..., here, :])
+        return torch.cat(parts, -2).mT
+
+    def at(self, finer: _Times, values: Tensor) -> Tensor:
+        """Values of these `[..., U]` at the times of others."""
+        place = torch.arange(finer._count) * (finer._spacing / self._spacing)
+        place = place.clamp_max(self._count - 1).to(values)
+        before = place.long()
+        after = (before + 1).clamp_max(self._count - 1)
+        return torch.lerp(values[..., before], values[..., after], place - before)

@@ -93,7 +93,7 @@ def test_the_verdict_on_copies_is_that_of_the_sweep_and_another_kind_stands_out(
     np.testing.assert_allclose(alike.losses, 0, atol=1e-9)
     mixed = judge(wanted, ["entropy"], mean_of(list(values), [1.0] * 5), values, len(x))
     assert mixed.outliers(0) == [4]
-    assert mixed.best[0, 4] < mixed.best[0, 0] / 2
+    assert mixed.best[0, 4] < 0.7 * mixed.best[0, 0]
     assert mixed.spread(0) == pytest.approx([own.curves[0].best_length] * 3, rel=1e-9)
     low, _, high = mixed.quartiles[0]
     assert (low <= high).all()
@@ -167,7 +167,7 @@ def test_copies_want_the_hop_of_one_and_others_the_mean(rates):
     tables = tabulated([x], wanted)
     found, _ = fit_table(wanted, *mean(tables, [1.0]), len(x), moved)
     hops = [np.diff(one.frame_centers).mean() for one in (found, own)]
-    assert found.hop_bounds == own.hop_bounds
+    assert found.hop_bounds == pytest.approx(own.hop_bounds, rel=1e-12)
     if rates[0] == rates[-1]:
         assert hops[0] == pytest.approx(hops[1], rel=1e-9)
         np.testing.assert_allclose(found.window_length, own.window_length, rtol=1e-6)
