@@ -2,15 +2,16 @@
 
 In tile τ, under window length θ, with the criterion's sums S_τ and the energy E_τ,
 
-    cost_τ(θ) = score(S_τ(θ)) + γ₁ · max(e_τ(θ), 0) + γ₂ · max(−e_τ(θ), 0) + γ₃ · q_τ · d_τ(θ)      [nats]
-    e_τ(θ)    = ln E_τ(θ) − ln E_τ(short),    d_τ(θ) = mean over f of |ln P_τ(f, θ) − ln P_τ(f, long)|
+    cost_τ(θ) = score(S_τ(θ)) + γ₁ · max(e_τ(θ), 0) + γ₂ · max(−e_τ(θ), 0) + γ₃ · q_τ · d_τ(θ)
+    e_τ(θ)    = ln E_τ(θ) − ln E_τ(short), within ±3
+    d_τ(θ) = mean over f of |ln P_τ(f, θ) − ln P_τ(f, long)|
     J(θ)      = Σ_τ ω_τ cost_τ(θ_τ) / Σ_τ ω_τ,      ω_τ = (median_m E_τ(θ_m))^(1/16)
 
 Sparsity does not tell where energy belongs, but two windows do. A short one says when it is there: what a
 tile holds above that is pre-echo or a neighbour's, what it lacks was drawn elsewhere. A long one says at which
 frequencies: P is the mean spectrum of the stretch of a longest window around the tile, and a tile
 answers for it by its share q_τ of the energy in the stretch, at most one. So what is soft beside a loud moment
-is free to be sharp in time.
+is free to be sharp in time. All in nats.
 
 ω does not depend on θ, so nothing is gained by making the loud quiet. Its exponent lets soft sounds
 speak: loud ones weigh more, but do not decide for the rest.
@@ -53,8 +54,9 @@ _SHORTEST_RANGE = (16, 256)  # samples: below a Hann window is coarse, above bat
 _LONGEST_RANGE = (512, 32768)  # samples
 _LEAST_RANGE = 4  # longest over shortest window, at least
 
-ABOVE, BELOW = 2.0, 1.0  # γ₁, γ₂: nats per neper of energy above and below what the short window shows
-SPREAD = 1.0  # γ₃: nats per neper between the spectrum and that of the long window
+ABOVE, BELOW = 3.0, 1.5  # γ₁, γ₂: nats per neper of energy above and below what the short window shows
+SPREAD = 2.5  # γ₃: nats per neper between the spectrum and that of the long window
+MOST = 3.0  # nepers (13 dB) of energy that are charged: a knock does not decide for the rest
 OCTAVES_OF_SHORT = 1  # above the shortest window: the short one
 DYNAMIC = 1e-3  # spectra are compared down to this part of a band's mean power (−30 dB)
 STRETCH = 32  # tiles between the stretches whose spectra are compared; each is twice as long
@@ -263,6 +265,7 @@ def within_bands(tiling: Tiling, cost: Tensor) -> Tensor:
 
 def charges(excess: Tensor, share: Tensor, spread: Tensor) -> Tensor:
     """Nats for energy at the wrong time and at the wrong frequency; see the module."""
+    excess = excess.clamp(-MOST, MOST)
     return ABOVE * excess.clamp_min(0) - BELOW * excess.clamp_max(0) + SPREAD * share * spread
 
 

@@ -24,8 +24,8 @@ from dstft_cli.fit.tiles import HALO, Sound, levels, noise_in, settled, stream
 Array = NDArray[np.float64]
 FloatArray = NDArray[np.floating[Any]]
 
-SHARPNESS = 20.0  # β of the soft choice, per nat
-TILT = 0.03  # nats per e-fold of length: where nothing tells lengths apart, shorter ones smear less
+SHARPNESS = 10.0  # β of the soft choice, per nat
+TILT = 0.1  # nats per e-fold of length: where nothing tells lengths apart, shorter ones smear less
 
 
 @dataclass(frozen=True)

@@ -82,10 +82,10 @@ def test_copies_of_a_recording_want_what_it_wants(mode):
 
 
 def test_the_verdict_on_copies_is_that_of_the_sweep_and_another_kind_stands_out():
-    wanted, x = asked(), sound("tones")
+    wanted, x = asked(), sound("vibrato")
     own = sweep(x, wanted, criteria=["entropy"])
     grid = grid_of(wanted, swept=True)
-    tables = [table_of(y, wanted, grid, swept=True) for y in (x, x, x, x, sound("vibrato"))]
+    tables = [table_of(y, wanted, grid, swept=True) for y in (x, x, x, x, sound("tones"))]
     values = np.stack([table.costs[:, 0] for table in tables])
     alike = judge(wanted, ["entropy"], mean_of(list(values[:4]), [1.0] * 4), values[:4], len(x))
     assert alike.sweep.curves[0].best_length == pytest.approx(own.curves[0].best_length, rel=1e-9)
@@ -93,7 +93,7 @@ def test_the_verdict_on_copies_is_that_of_the_sweep_and_another_kind_stands_out(
     np.testing.assert_allclose(alike.losses, 0, atol=1e-9)
     mixed = judge(wanted, ["entropy"], mean_of(list(values), [1.0] * 5), values, len(x))
     assert mixed.outliers(0) == [4]
-    assert mixed.best[0, 4] < 0.7 * mixed.best[0, 0]
+    assert mixed.best[0, 4] > 2 * mixed.best[0, 0]
     assert mixed.spread(0) == pytest.approx([own.curves[0].best_length] * 3, rel=1e-9)
     low, _, high = mixed.quartiles[0]
     assert (low <= high).all()
@@ -119,7 +119,7 @@ def test_sums_of_two_recordings_are_those_of_their_concatenation():
         table, shares = rows.table("frequency")
         sums.append(table * rows.total)
         weights.append(shares * rows.total)
-    np.testing.assert_allclose(sums[0] + sums[1], sums[2], rtol=1e-7)
+    np.testing.assert_allclose(sums[0] + sums[1], sums[2], rtol=1e-6, atol=1e-5)
     np.testing.assert_allclose(weights[0] + weights[1], weights[2], rtol=1e-7)
     *parts, whole = tabulated([first, second, np.concatenate([first, second])], wanted)
     assert sum(part.heard for part in parts) == pytest.approx(whole.heard, rel=0.05)
@@ -139,7 +139,7 @@ def test_sample_rates_compare_in_seconds():
     wanted = asked()
     grid = grid_of(wanted, swept=True)
     tables = [
-        table_of(sound("tones", rate), replace(wanted, sample_rate=rate), grid, swept=True)
+        table_of(sound("vibrato", rate), replace(wanted, sample_rate=rate), grid, swept=True)
         for rate in (RATE, 2 * RATE)
     ]
     best = [grid[table.costs[0, 0].argmin()] for table in tables]
