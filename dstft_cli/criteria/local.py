@@ -5,7 +5,7 @@ In tile τ, under window length θ, with the criterion's sums S_τ and the energ
     cost_τ(θ) = score(S_τ(θ)) + γ₁ · max(e_τ(θ), 0) + γ₂ · max(−e_τ(θ), 0) + γ₃ · q_τ · d_τ(θ)
     e_τ(θ)    = ln E_τ(θ) − ln E_τ(short), within ±3
     d_τ(θ) = mean over f of |ln P_τ(f, θ) − ln P_τ(f, long)|
-    J(θ)      = Σ_τ ω_τ cost_τ(θ_τ) / Σ_τ ω_τ,      ω_τ = (median_m E_τ(θ_m))^(1/16)
+    J(θ)      = Σ_τ ω_τ cost_τ(θ_τ) / Σ_τ ω_τ,      ω_τ = E_τ(short)^(1/16)
 
 Sparsity does not tell where energy belongs, but two windows do. A short one says when it is there: what a
 tile holds above that is pre-echo or a neighbour's, what it lacks was drawn elsewhere. A long one says at which
@@ -58,6 +58,7 @@ ABOVE, BELOW = 3.0, 1.5  # γ₁, γ₂: nats per neper of energy above and belo
 SPREAD = 2.5  # γ₃: nats per neper between the spectrum and that of the long window
 MOST = 3.0  # nepers (13 dB) of energy that are charged: a knock does not decide for the rest
 OCTAVES_OF_SHORT = 1  # above the shortest window: the short one
+SHORT_PERIODS = 8.0  # of its frequency: the short window of a band
 DYNAMIC = 1e-3  # spectra are compared down to this part of a band's mean power (−30 dB)
 STRETCH = 32  # tiles between the stretches whose spectra are compared; each is twice as long
 EXPONENT = 0.0625  # of a tile's level in its weight
@@ -137,9 +138,10 @@ class Tiling:
     @cached_property
     def short(self) -> NDArray[np.int64]:
         """Number of the length that tells each band when energy is there, `[B]`."""
-        long_enough = self.lengths >= self.lengths[0] * 2**OCTAVES_OF_SHORT * 0.99
-        first = long_enough.argmax() if long_enough.any() else 0
-        return np.asarray(np.maximum(self.allowed.argmax(0), first), np.int64)
+        periods = SHORT_PERIODS * self.sample_rate / np.maximum(self.centers, 1e-9)
+        wanted = np.maximum(self.lengths[0] * 2**OCTAVES_OF_SHORT, periods)
+        enough = np.searchsorted(self.lengths, 0.99 * wanted)
+        return np.asarray(np.minimum(enough, len(self.lengths) - 1), np.int64)
 
     @cached_property
     def shares(self) -> Array:
@@ -240,15 +242,13 @@ class TileCost:
 
 def tile_cost(tiling: Tiling, criterion: Criterion, of: TileSums) -> TileCost:
     """The costs of tiles under all tabulated lengths."""
-    allowed = torch.from_numpy(tiling.allowed)
     cells = torch.from_numpy(tiling.shares).to(of.energy)[:, None]
     level = of.energy.clamp_min(TINY).log()
-    middle = level.masked_fill(~allowed[:, :, None], torch.nan).nanmedian(0).values
     short = torch.from_numpy(tiling.short)
     known = _row_of(level, short)
     share = (known - _row_of(of.around.clamp_min(TINY).log(), short)).exp().clamp_max(1.0)
     cost = tile_score(tiling, criterion, of.sums) + charges(level - known, share, of.spread)
-    return TileCost(cost, middle.exp() / cells)
+    return TileCost(cost, known[0].exp() / cells)
 
 
 def within_bands(tiling: Tiling, cost: Tensor) -> Tensor:

@@ -200,12 +200,10 @@ def _stretches(
         return torch.stack([one.energy, apart @ weights / width])
 
     rows = torch.stack(list(map_in_order(compared, found, sound.compute.threads)))
-    place = torch.arange(first, last) / STRETCH
-    before = place.long()
-    tiles = torch.lerp(
-        rows[:, :, before], rows[:, :, before + 1], (place - before)[:, None].to(rows)
-    )
-    around, spread = tiles.movedim(1, 0).mT
+    size = (rows.shape[2] - 1) * STRETCH + 1
+    rows = rows.mT.reshape(1, -1, rows.shape[2])
+    tiles = interpolate(rows, size=size, mode="linear", align_corners=True)[0, :, first:last]
+    around, spread = tiles.reshape(len(found), 2, -1, last - first).unbind(1)
     return around, spread
 
 
