@@ -7,11 +7,11 @@ In tile τ, under window length θ, with the criterion's sums S_τ and the energ
     d_τ(θ) = mean over f of |ln P_τ(f, θ) − ln P_τ(f, long)|
     J(θ)      = Σ_τ ω_τ cost_τ(θ_τ) / Σ_τ ω_τ,      ω_τ = E_τ(short)^(1/16)
 
-Sparsity does not tell where energy belongs, but two windows do. A short one says when it is there: what a
-tile holds above that is pre-echo or a neighbour's, what it lacks was drawn elsewhere. A long one says at which
-frequencies: P is the mean spectrum of the stretch of a longest window around the tile, and a tile
-answers for it by its share q_τ of the energy in the stretch, at most one. So what is soft beside a loud moment
-is free to be sharp in time. All in nats.
+Sparsity does not tell where energy belongs, but two windows do. A short one says when it is there: what
+a tile holds above that is pre-echo or a neighbour's, what it lacks was drawn elsewhere. A long one says at
+which frequencies: P is the mean spectrum over a longest window of time around the tile, and a tile answers
+for it by its share q_τ of the energy in that time, at most one. So what is soft beside a loud moment is
+free to be sharp in time. All in nats, above what white noise costs in the same tile under the same window.
 
 ω does not depend on θ, so nothing is gained by making the loud quiet. Its exponent lets soft sounds
 speak: loud ones weigh more, but do not decide for the rest.
@@ -54,7 +54,10 @@ _SHORTEST_RANGE = (16, 256)  # samples: below a Hann window is coarse, above bat
 _LONGEST_RANGE = (512, 32768)  # samples
 _LEAST_RANGE = 4  # longest over shortest window, at least
 
-ABOVE, BELOW = 3.0, 1.5  # γ₁, γ₂: nats per neper of energy above and below what the short window shows
+ABOVE, BELOW = (
+    3.0,
+    0.75,
+)  # γ₁, γ₂: nats per neper of energy above and below what the short window shows
 SPREAD = 2.5  # γ₃: nats per neper between the spectrum and that of the long window
 MOST = 3.0  # nepers (13 dB) of energy that are charged: a knock does not decide for the rest
 OCTAVES_OF_SHORT = 1  # above the shortest window: the short one
@@ -231,7 +234,9 @@ class TileSums:
     energy: Tensor  # integral of |X|², `[M, B, U]`
     sums: Tensor  # of the criterion's moments, `[M, B, U, J]`
     around: Tensor  # mean energy in the stretch around each tile, `[M, B, U]`
-    spread: Tensor  # d: distance of the stretch's spectrum from that of the longest window, `[M, B, U]`
+    spread: (
+        Tensor  # d: distance of the stretch's spectrum from that of the longest window, `[M, B, U]`
+    )
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ Array = NDArray[np.float64]
 FloatArray = NDArray[np.floating[Any]]
 
 SHARPNESS = 10.0  # β of the soft choice, per nat
-TILT = 0.1  # nats per e-fold of length: where nothing tells lengths apart, shorter ones smear less
+TILT = 0.06  # nats per e-fold of length: where nothing tells lengths apart, shorter ones smear less
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
 from dstft_cli.criteria import Criterion
-from dstft_cli.criteria.local import DYNAMIC, STRETCH, TINY, Tiling, TileSums, tile_cost
+from dstft_cli.criteria.local import DYNAMIC, STRETCH, TINY, TileSums, Tiling, tile_cost
 from dstft_cli.fit.evaluator import Compute
 from dstft_cli.fit.problem import Problem
 from dstft_cli.stft import Frames, Samples, Transform, map_in_order
@@ -146,7 +146,8 @@ def stream(sound: Sound, tiling: Tiling, *, halo: int = 0) -> Iterator[Chunk]:
 
         found = list(map_in_order(seen, grids, sound.compute.threads))
         maps = torch.stack([one.maps for one in found])
-        around, spread = _stretches(found, grids, sound, tiling, first - start, last - start)
+        here = first - start, last - start
+        around, spread = _stretches(found, grids, tiling, *here, sound.compute.threads)
         sums = maps[:, 1:].permute(0, 2, 3, 1)
         own_tiles = slice(own - first, end - first)
         yield Chunk(first, own_tiles, TileSums(maps[:, 0], sums, around, spread))
@@ -172,34 +173,32 @@ def levels(sound: Sound, tiling: Tiling) -> Iterator[Tensor]:
 def _stretches(
     found: Sequence[_Seen],
     grids: Sequence[_Grid],
-    sound: Sound,
     tiling: Tiling,
     first: int,
     last: int,
+    threads: int,
 ) -> tuple[Tensor, Tensor]:
     """Energy around tiles, and how far spectra are from the longest window's, `[M, B, U]` each.
 
     Tiles `first … last − 1` are counted from the first of the stretches.
     """
-    bins = found[-1].spectra.shape[1]
-    weights = torch.from_numpy(tiling.bin_weights(grids[-1].n_fft)).to(found[-1].spectra)
-    width = weights.sum(0).clamp_min(TINY)
-
-    def on_bins(spectra: Tensor) -> Tensor:
-        if spectra.shape[1] == bins:
-            return spectra
-        return interpolate(spectra[None], size=bins, mode="linear", align_corners=True)[0]
-
-    long = found[-1].spectra
-    triangles = torch.from_numpy(tiling.triangles(np.linspace(0, tiling.sample_rate / 2, bins)))
-    floor = (long @ weights / width) @ triangles.to(long) * DYNAMIC + TINY
+    long, grid = found[-1].spectra, grids[-1]
+    triangles = torch.from_numpy(
+        tiling.triangles(np.linspace(0, tiling.sample_rate / 2, long.shape[1]))
+    )
+    width = grid.weights.sum(0).clamp_min(TINY)
+    floor = (found[-1].energy / width) @ triangles.to(long) * DYNAMIC + TINY
     known = torch.maximum(long, floor).log()
 
-    def compared(one: _Seen) -> Tensor:
-        apart = torch.maximum(on_bins(one.spectra), floor).log_().sub_(known).abs_()
-        return torch.stack([one.energy, apart @ weights / width])
+    def compared(pair: tuple[_Seen, _Grid]) -> Tensor:
+        one, own = pair
+        every = slice(None, None, grid.n_fft // own.n_fft)  # the bins that both have
+        apart = torch.maximum(one.spectra, floor[:, every]).log_().sub_(known[:, every]).abs_()
+        spread = apart @ own.weights / own.weights.sum(0).clamp_min(TINY)
+        return torch.stack([one.energy, spread])
 
-    rows = torch.stack(list(map_in_order(compared, found, sound.compute.threads)))
+    pairs = list(zip(found, grids, strict=True))
+    rows = torch.stack(list(map_in_order(compared, pairs, threads)))
     size = (rows.shape[2] - 1) * STRETCH + 1
     rows = rows.mT.reshape(1, -1, rows.shape[2])
     tiles = interpolate(rows, size=size, mode="linear", align_corners=True)[0, :, first:last]
@@ -232,6 +231,7 @@ class _Grid:
         window = Transform(self.n_fft, sound.window).windows(None, theta)
         self._window = window.to(self._like)
         self._weights = torch.from_numpy(tiling.bin_weights(self.n_fft)).to(self._like)
+        self.weights = self._weights.cpu()  # area of the bins in each band, `[F, B]`
         self._fine = min(self.hop, self._step)  # distance of the values that are smoothed, samples
         self._reach = math.ceil(_REACH * tiling.sigma / self._fine)
         offsets = torch.arange(-self._reach, self._reach + 1, dtype=torch.float64) * self._fine
@@ -247,7 +247,7 @@ class _Grid:
         bands = rows.shape[1]
         stretches = torch.arange((last - 1 - start) // STRETCH + 2)
         spectra = spectra[stretches.clamp_max(len(spectra) - 1)]
-        energy = spectra @ self._weights.cpu()
+        energy = spectra @ self.weights
         rows = rows.flatten(0, 1)
         ratio = hop // step
         if ratio > 1:

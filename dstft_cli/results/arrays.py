@@ -23,6 +23,7 @@ KINDS: dict[str, tuple[DTypeLike, ...]] = {
     "real": (np.float16, np.float32, np.float64),
 }
 MOST_CHANNELS = 1024  # of any sound file (libsndfile)
+_LARGEST = 1e35  # magnitude: sums of larger ones do not fit float32
 _REMEDIES = {"real": "run dstft optimize again"}
 _REMEDIES["complex"] = _REMEDIES["real"] + " with `save_stft`"
 
@@ -212,7 +213,7 @@ class StoredTransform:
             )
 
     def frames(self, start: int, stop: int) -> NDArray[Any]:
-        """Frames `start … stop-1`, `[C, n, F]`; InputError if a value is NaN or infinite."""
+        """Frames `start … stop-1`, `[C, n, F]`; InputError if a value is NaN or beyond any sound."""
         try:
             part = self._array()[..., start:stop]
         except (OSError, ValueError, TypeError, RuntimeError) as error:  # of a damaged chunk
@@ -220,11 +221,13 @@ class StoredTransform:
         part = part if part.ndim == 3 else part[None]
         # a copy, so that the mapping can be freed
         block = np.array(np.moveaxis(part, -1, -2), order="C")
-        finite = np.isfinite(block)
-        if not finite.all():
-            frame = start + int(np.argwhere(~finite)[:, 1].min())
+        with np.errstate(over="ignore", invalid="ignore"):
+            sound = np.abs(block) < _LARGEST
+        if not sound.all():
+            frame = start + int(np.argwhere(~sound)[:, 1].min())
             raise InputError(
-                f"{self._place}: frame {frame} holds NaN or infinity: run dstft optimize again"
+                f"{self._place}: frame {frame} holds NaN, infinity or a value beyond any sound: "
+                "run dstft optimize again"
             )
         return block
 
@@ -265,7 +268,10 @@ def open_stft(path: Path, kinds: str = "complex") -> Iterator[StoredTransform]:
             order: Any = "F" if fortran else "C"
             options: Any = {"offset": file.tell(), "shape": shape, "order": order}
             # raises if the file is shorter than its header says
-            stored = StoredTransform(lambda: np.memmap(file, dtype, "r", **options), place, kinds)
+            with np.errstate(over="ignore"):  # sizes of a damaged header
+                stored = StoredTransform(
+                    lambda: np.memmap(file, dtype, "r", **options), place, kinds
+                )
         except (ValueError, KeyError, EOFError, OSError, OverflowError, SyntaxError) as error:
             raise InputError(f"{place} is not an .npy of dstft or is damaged: {remedy}") from error
         yield stored

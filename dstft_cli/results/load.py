@@ -110,7 +110,8 @@ def _array(place: Path, name: str, plane: tuple[int, int]) -> Any:
     else:
         check_readable(path)
         try:
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
+            with np.errstate(over="ignore"):  # sizes of a damaged header
+                array = np.load(path, mmap_mode="r", allow_pickle=False)
         except (OSError, *DAMAGE) as error:
             raise InputError(
                 f"{printable(path)} is not an .npy of dstft or is damaged: run dstft optimize again"

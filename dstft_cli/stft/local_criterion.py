@@ -96,7 +96,9 @@ def local_criterion(
         short, long = (_squared(other).sum(0).mT + _FLOOR for other in (short, long))
         held = tiles.mean(short @ areas)
         width = STRETCH * tiling.step
-        stretches = _Times(centers, width, 2 * width / 12**0.5)  # the deviation of a box of 2 widths
+        stretches = _Times(
+            centers, width, 2 * width / 12**0.5
+        )  # the deviation of a box of 2 widths
         around = stretches.at(tiles, stretches.mean(short @ areas))
         seen = stretches.mean((squared / level + _FLOOR).sum(0).mT)
         spread = _spread(seen, stretches.mean(long), areas, tiling.triangles(bins))

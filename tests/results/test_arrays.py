@@ -111,14 +111,15 @@ def test_transforms_that_lie(tmp_path):
             pass
 
 
-def test_frames_that_are_not_finite(tmp_path):
-    array = example((3, 4), "complex64")
-    array[1, 2] = np.nan
-    np.save(tmp_path / "stft.npy", array)
-    with open_stft(tmp_path / "stft.npy") as stored:
-        stored.frames(0, 2)
-        with pytest.raises(InputError, match="frame 2 holds NaN"):
-            stored.frames(1, 4)
+def test_frames_that_are_no_sound(tmp_path):
+    for value, dtype in ((np.nan, "complex64"), (-np.inf, "complex64"), (1e300j, "complex128")):
+        array = example((3, 4), dtype)
+        array[1, 2] = value
+        np.save(tmp_path / "stft.npy", array)
+        with open_stft(tmp_path / "stft.npy") as stored:
+            stored.frames(0, 2)
+            with pytest.raises(InputError, match="frame 2 holds NaN"):
+                stored.frames(1, 4)
 
 
 @pytest.mark.parametrize("step", [1, 2, 3, 4, 7, 40])
