@@ -91,7 +91,8 @@ def test_the_verdict_on_copies_is_that_of_the_sweep_and_another_kind_stands_out(
     assert alike.sweep.curves[0].best_length == pytest.approx(own.curves[0].best_length, rel=1e-9)
     np.testing.assert_allclose(alike.sweep.lengths, own.lengths)
     np.testing.assert_allclose(alike.losses, 0, atol=1e-9)
-    mixed = judge(wanted, ["entropy"], mean_of(list(values), [1.0] * 5), values, len(x))
+    weights = [1.0, 1.0, 1.0, 1.0, 0.1]  # one of another kind, and short
+    mixed = judge(wanted, ["entropy"], mean_of(list(values), weights), values, len(x))
     assert mixed.outliers(0) == [4]
     assert mixed.best[0, 4] > 2 * mixed.best[0, 0]
     assert mixed.spread(0) == pytest.approx([own.curves[0].best_length] * 3, rel=1e-9)

@@ -88,6 +88,18 @@ def test_noise_keeps_its_energy_and_nearly_one_length():
     assert abs(10 * np.log10(learned / plain)) < 0.1
 
 
+def test_white_noise_costs_nothing_under_windows_that_every_band_may_take():
+    steps = local(noise(4 * RATE, 5), window_mode="constant").trajectory
+    table = [value for phase, value in zip(steps.phase, steps.criterion) if phase == "table"]
+    assert np.abs(table[-3:]).max() < 0.05
+
+
+def test_a_quiet_moment_before_a_loud_one_is_short_in_time_beside_a_line():
+    x = np.where(AT > 1, 1.0, 1e-3) * np.sin(2 * np.pi * 2000 * AT) + 1e-5 * noise()
+    before, after = (milliseconds(local(x), 2000, at) for at in (0.98, 1.1))
+    assert before < 20 < 100 < after
+
+
 def test_a_soft_call_keeps_its_own_length_beside_a_loud_one():
     loud = np.exp(-(((AT - 0.5) / 0.1) ** 2)) * np.sin(2 * np.pi * 1000 * AT)
     shape = sum(np.exp(-(((AT - at) / 0.004) ** 2)) for at in (0.5, 0.8, 1.5))
