@@ -4,7 +4,7 @@ In tile τ, under window length θ, with the criterion's sums S_τ and the energ
 
     cost_τ(θ) = score(S_τ(θ)) + γ₁ · max(e_τ(θ), 0) + γ₂ · max(−e_τ(θ), 0) + γ₃ · q_τ · d_τ(θ)
     e_τ(θ)    = ln E_τ(θ) − ln E_τ(short), within ±3
-    d_τ(θ) = mean over f of |ln P_τ(f, θ) − ln P_τ(f, long)|
+    d_τ(θ) = mean over f of max(ln P_τ(f, θ) − ln P_τ(f, long), 0)
     J(θ)      = Σ_τ ω_τ cost_τ(θ_τ) / Σ_τ ω_τ,      ω_τ = E_τ(short)^(1/16)
 
 Sparsity does not tell where energy belongs, but two windows do. A short one says when it is there: what
@@ -54,11 +54,9 @@ _SHORTEST_RANGE = (16, 256)  # samples: below a Hann window is coarse, above bat
 _LONGEST_RANGE = (512, 32768)  # samples
 _LEAST_RANGE = 4  # longest over shortest window, at least
 
-ABOVE, BELOW = (
-    3.0,
-    0.75,
-)  # γ₁, γ₂: nats per neper of energy above and below what the short window shows
-SPREAD = 2.5  # γ₃: nats per neper between the spectrum and that of the long window
+# γ₁, γ₂: nats per neper of energy above and below what the short window shows
+ABOVE, BELOW = 3.0, 0.75
+SPREAD = 2.5  # γ₃: nats per neper of the spectrum above that of the long window
 MOST = 3.0  # nepers (13 dB) of energy that are charged: a knock does not decide for the rest
 OCTAVES_OF_SHORT = 1  # above the shortest window: the short one
 SHORT_PERIODS = 8.0  # of its frequency: the short window of a band

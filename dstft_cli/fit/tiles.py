@@ -178,7 +178,7 @@ def _stretches(
     last: int,
     threads: int,
 ) -> tuple[Tensor, Tensor]:
-    """Energy around tiles, and how far spectra are from the longest window's, `[M, B, U]` each.
+    """Energy around tiles, and how far spectra are above the longest window's, `[M, B, U]` each.
 
     Tiles `first … last − 1` are counted from the first of the stretches.
     """
@@ -193,7 +193,9 @@ def _stretches(
     def compared(pair: tuple[_Seen, _Grid]) -> Tensor:
         one, own = pair
         every = slice(None, None, grid.n_fft // own.n_fft)  # the bins that both have
-        apart = torch.maximum(one.spectra, floor[:, every]).log_().sub_(known[:, every]).abs_()
+        apart = (
+            torch.maximum(one.spectra, floor[:, every]).log_().sub_(known[:, every]).clamp_min_(0)
+        )
         spread = apart @ own.weights / own.weights.sum(0).clamp_min(TINY)
         return torch.stack([one.energy, spread])
 

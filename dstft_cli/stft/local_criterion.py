@@ -112,12 +112,12 @@ def local_criterion(
 
 
 def _spread(seen: Tensor, long: Tensor, areas: Tensor, triangles: Any) -> Tensor:
-    """Mean of |ln| between spectra `[F, V]` in each band, `[B, V]`."""
+    """How far spectra `[F, V]` are above the long ones, nepers, mean of each band, `[B, V]`."""
     width = areas.sum(0)[:, None].clamp_min(TINY)
     levels = (areas.T @ long) / width
     floor = torch.from_numpy(triangles).to(long).T @ levels * DYNAMIC + TINY
     apart = torch.maximum(seen, floor).log() - torch.maximum(long, floor).log()
-    return areas.T @ apart.abs() / width
+    return areas.T @ apart.clamp_min(0) / width
 
 
 def _squared(X: Tensor) -> Tensor:

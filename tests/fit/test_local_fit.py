@@ -90,7 +90,8 @@ def test_noise_keeps_its_energy_and_nearly_one_length():
 
 def test_white_noise_costs_nothing_under_windows_that_every_band_may_take():
     steps = local(noise(4 * RATE, 5), window_mode="constant").trajectory
-    table = [value for phase, value in zip(steps.phase, steps.criterion) if phase == "table"]
+    pairs = steps.phase, steps.criterion
+    table = [value for phase, value in zip(*pairs, strict=True) if phase == "table"]
     assert np.abs(table[-3:]).max() < 0.05
 
 
