@@ -4,9 +4,11 @@ For length θ_m, in the tile of band b around time u, the sums are integrals
 
     S_j[m, b, u] = ∫∫ k(t − u) · v_b(f) · ψ_j(|X_m(f, t)|^p) df dt
 
-with the bands v_b of `criteria.local` and a Gaussian k over time. Each length is transformed on its own
-grid, for a coarser one shows all that its window sees: an FFT of about its own size, a hop of a third
-of it or half. Everything streams over chunks of time, so memory does not grow with the signal.
+with the bands v_b of `criteria.local` and a Gaussian k over time. The mean spectra of stretches as long
+as the longest window are kept too: they say at which frequencies a length shows energy. Each length is
+transformed on its own grid, for a coarser one shows all that its window sees: an FFT of about its own
+size, a hop of a third of it or half. Everything streams over chunks of time, so memory does not grow with
+the signal.
 
 A tile holds few independent cells, so in noise its costs scatter, and lengths chosen by them would be
 restless. White noise through the same tiles tells how much. With costs c and ever longer averages over
