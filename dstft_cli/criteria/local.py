@@ -227,14 +227,19 @@ def tile_score(tiling: Tiling, criterion: Criterion, sums: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class TileSums:
-    """What is known of tiles under each tabulated length."""
+    """What is known of tiles under each tabulated length.
 
-    energy: Tensor  # integral of |X|², `[M, B, U]`
-    sums: Tensor  # of the criterion's moments, `[M, B, U, J]`
-    around: Tensor  # mean energy in the stretch around each tile, `[M, B, U]`
-    spread: (
-        Tensor  # d: distance of the stretch's spectrum from that of the longest window, `[M, B, U]`
-    )
+    Attributes:
+        energy: integral of |X|², `[M, B, U]`.
+        sums: of the criterion's moments, `[M, B, U, J]`.
+        around: mean energy in the stretch around each tile, `[M, B, U]`.
+        spread: d, how far the stretch's spectrum is above the longest window's, nepers, `[M, B, U]`.
+    """
+
+    energy: Tensor
+    sums: Tensor
+    around: Tensor
+    spread: Tensor
 
 
 @dataclass(frozen=True)

@@ -45,8 +45,9 @@ def local_criterion(
         X = layer(signal)
         loss = local_criterion(X, frequencies, layer.centers_of(len(signal)), sample_rate)
 
-    Tiles and score are those of a fit with `scope` local. Gradients reach X, and so the lengths,
-    and the frame centres, by which frames weigh their share of time. Weights ω are held.
+    Tiles, score and charges are those of a fit with `scope` local; what white noise costs is not taken
+    off. Gradients reach X, and so the lengths, and the frame centres, by which frames weigh their share of
+    time. Weights ω are held.
 
     Args:
         X: complex, `[F, T]` or `[C, F, T]`, windows of unit energy; channels are added.
@@ -96,9 +97,8 @@ def local_criterion(
         short, long = (_squared(other).sum(0).mT + _FLOOR for other in (short, long))
         held = tiles.mean(short @ areas)
         width = STRETCH * tiling.step
-        stretches = _Times(
-            centers, width, 2 * width / 12**0.5
-        )  # the deviation of a box of 2 widths
+        deviation = 2 * width / 12**0.5  # that of a box of two widths
+        stretches = _Times(centers, width, deviation)
         around = stretches.at(tiles, stretches.mean(short @ areas))
         seen = stretches.mean((squared / level + _FLOOR).sum(0).mT)
         spread = _spread(seen, stretches.mean(long), areas, tiling.triangles(bins))

@@ -120,7 +120,7 @@ def test_sums_of_two_recordings_are_those_of_their_concatenation():
         table, shares = rows.table("frequency")
         sums.append(table * rows.total)
         weights.append(shares * rows.total)
-    np.testing.assert_allclose(sums[0] + sums[1], sums[2], rtol=1e-6, atol=1e-5)
+    np.testing.assert_allclose(sums[0] + sums[1], sums[2], rtol=1e-7, atol=2e-6)
     np.testing.assert_allclose(weights[0] + weights[1], weights[2], rtol=1e-7)
     *parts, whole = tabulated([first, second, np.concatenate([first, second])], wanted)
     assert sum(part.heard for part in parts) == pytest.approx(whole.heard, rel=0.05)

@@ -165,6 +165,10 @@ def test_lengths_have_the_shape_of_their_mode_and_more_freedom_never_loses():
             assert of.table_bound <= min(of.best_fixed, searched) + 1e-9, mode
             assert {"start", "table", "search", "descent"} == set(steps.phase)
             assert np.isclose(steps.criterion[-1], of.final, atol=1e-6)
+    # in the same range: that of a fixed window is the default one
+    kept, moved = (local(chirp(), 8000.0, window_mode=m, win_length=300) for m in WINDOW_MODES[:2])
+    assert kept.criterion.final == pytest.approx(moved.criterion.start, rel=1e-6)
+    assert moved.criterion.final <= kept.criterion.final
     assert final["time"] <= final["constant"]
     assert final["frequency"] <= final["constant"]
     assert final["time-frequency"] < min(final["time"], final["frequency"])

@@ -91,9 +91,8 @@ def test_a_map_is_applied_and_inverted(recording):
     learned = run("optimize", "in.wav", "--save-stft", "-o", "d")
     applied = run("apply", "d", "in.wav", "-o", "again")
     assert applied["criterion"]["scope"] == "local"
-    final = learned["criterion"][
-        "final"
-    ]  # before the last windows were made to reach the last sample
+    # the last windows were made to reach the last sample after that
+    final = learned["criterion"]["final"]
     assert applied["criterion"]["final"] == pytest.approx(final, rel=1e-3)
     np.testing.assert_allclose(
         np.load("again/parameters.npz")["tile_window_length"],
