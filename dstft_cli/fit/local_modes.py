@@ -38,6 +38,7 @@ from dstft_cli.fit.tiles import Sound
 from dstft_cli.records import StopReason
 
 Array = NDArray[np.float64]
+_NEAR = 0.02  # nats that a length between two tabulated ones may gain, with room
 Filled = TypeVar("Filled", Rows, "_Tiles")
 
 
@@ -170,7 +171,8 @@ def record_table(record: Record, constant: Array, logs: Array) -> None:
 def learn_tiles(task: LocalTask, record: Record) -> Learned:
     """One length per tile: soft choice, and from there a descent, chunk by chunk of the signal.
 
-    Without a search all tiles begin at the start, descend together first, and then part.
+    Without a search all tiles begin at the start, descend together first, and then part. Never worse than
+    one length for each band, or for each time.
     """
     asked, logs, tiling = task.problem.request, task.logs, task.tiling
     begin = np.array([math.log(task.plan.start)])
@@ -180,24 +182,31 @@ def learn_tiles(task: LocalTask, record: Record) -> Learned:
     tiles = task.filled(_Tiles(task, together), record, settle=asked.search and len(logs) > 1)
     constant = tiles.rows.table("constant")[0][0]
     start = start_cost(task, constant, begin)
-    best = int(constant.argmin())
-    single, at = min((float(constant[best]), float(logs[best])), (start, float(begin[0])))
     if asked.search:
         record.add("start", start, begin)
         record_table(record, constant, logs)
         record.add("search", tiles.values[0], tiles.step(0))
     for number in range(1, len(tiles.values)):
         record.add("descent", tiles.values[number], tiles.step(number))
-    value, z = tiles.values[-1], tiles.logs
-    if single < value:  # as for a steady tone, or without a search
-        value, z = single, np.maximum(np.full_like(z, at), task.least.numpy())
-        if asked.search:
-            record.add(record.steps[-1].phase, value, np.array([at]))
+    bands = learn_table(_in_mode(task, "frequency"), Record(), tiles.rows)
+    value = min(tiles.take_bands(bands.logs.astype(np.float64)), bands.value)  # but for rounding
+    shares = tiles.shares
+    if tiles.rows.least_over_time < value + _NEAR:  # rare, so the costs of each time are not kept
+        rows = task.filled(Rows(tiles.logs.shape[1]), record)
+        found = learn_table(_in_mode(task, "time"), Record(), rows)
+        if found.value < value:
+            value, shares = found.value, tiles.shares_of(found.logs, found.importance)
+            tiles.logs[:] = found.logs
+    if value < tiles.values[-1]:
+        record.add(record.steps[-1].phase, value, tiles.shown(tiles.logs))
+    z = tiles.everywhere()
     searched, reason = time.perf_counter() - tiles.seconds, tiles.stop_reason
     bound = tiles.bound / tiles.rows.total if asked.search else None
-    # in J, of the tiles with each tabulated length
-    shares = tiles.weights / max(float(tiles.weights.sum()), 1e-300)
     return Learned(z, constant, start, value, bound, tiling.lengths, shares, reason, searched)
+
+
+def _in_mode(task: LocalTask, mode: str) -> LocalTask:
+    return replace(task, problem=task.problem.in_mode(mode))
 
 
 def _descend_together(task: LocalTask, record: Record, begin: Array) -> Array:
@@ -224,9 +233,10 @@ class _Tiles:
         self._done = 0  # tiles in time
         self._sums: list[float] = []
         self.bound = 0.0  # `Σ ω·cost` of the best tabulated length of each tile
-        self.weights = np.zeros(len(task.logs))
         bands, tiles = len(task.tiling.centers), len(task.tiling.times(task.sound.length))
-        self._logs = np.empty((bands, tiles), np.float32)
+        self.logs = np.empty((bands, tiles), np.float32)
+        self._bands = np.zeros(bands)  # `Σ ω·cost` of each at the end
+        self._weights = np.zeros((bands, len(task.logs)))  # `Σ ω` of its tiles with each length
         self._whole = bands * tiles * (CELL_STEPS + 1) <= MOST_SHOWN
         self._steps: list[NDArray[np.float32]] = []  # ln θ `[B, tiles so far]`, or sums `[B, 1]`
 
@@ -247,6 +257,8 @@ class _Tiles:
         found = self._descend(costs, start, trust)
         self.seconds += time.perf_counter() - began
         self._merge(found, costs.weight)
+        ended = spline_costs(costs.cost, task.logs)(found.logs)[0]
+        self._bands += (costs.weight * ended).sum(1, dtype=torch.float64).numpy()
 
     def _descend(self, costs: Costs, start: Tensor, trust: Tensor) -> Descended:
         task = self._task
@@ -278,29 +290,59 @@ class _Tiles:
         pairs = zip(before, parts, strict=True) if before else ()
         self._steps = [np.hstack((a, b)) if self._whole else a + b for a, b in pairs] or parts
         end = self._done + shape[1]
-        self._logs[:, self._done : end] = found.logs.numpy()
+        self.logs[:, self._done : end] = found.logs.numpy()
         self._done = end
-        logs, last = self._task.logs, len(self.weights) - 1
-        width = max(float(logs[-1] - logs[0]) / max(last, 1), 1e-9)
-        place = (found.logs.double() - logs[0]) / width
-        index = place.round().long().clamp(0, last).flatten()
-        self.weights += np.bincount(index.numpy(), weight.double().flatten().numpy(), last + 1)
+        for band, (own, share) in enumerate(zip(found.logs, weight, strict=True)):
+            self._weights[band] += self.shares_of(own.numpy(), share.numpy())
+
+    def take_bands(self, bands: Array) -> float:
+        """J where the lowest bands have one length each, of ln θ `[B]`: as many as make it least.
+
+        Low bands have few independent cells, so their tiles tell less.
+        """
+        table, importance = self.rows.table("frequency")
+        costs = spline_costs(torch.from_numpy(table.T.copy()), self._task.logs)
+        own, single = self._bands / self.rows.total, costs(torch.from_numpy(bands))[0].numpy()
+        values = np.concatenate([[0.0], np.cumsum(single - own)]) + own.sum()
+        count = int(values.argmin())
+        if count == 0:
+            return self.values[-1]
+        self.logs[:count] = bands[:count, None]
+        for band in range(count):
+            share = importance[band] * self.rows.total
+            self._weights[band] = self.shares_of(bands[[band]], np.array([share]))
+        return float(values[count])
+
+    def shares_of(self, logs: NDArray[np.floating], weights: NDArray[np.floating]) -> Array:
+        """Sum of the weights at each tabulated length, `[M]`."""
+        known = self._task.logs
+        width = max(float(known[-1] - known[0]) / max(len(known) - 1, 1), 1e-9)
+        index = np.rint((logs - known[0]) / width).astype(int).clip(0, len(known) - 1)
+        return np.bincount(index, weights, len(known)).astype(np.float64)
+
+    @property
+    def shares(self) -> Array:
+        """In J, of the tiles with each tabulated length, `[M]`."""
+        return np.asarray(self._weights.sum(0) / self.rows.total)
 
     @property
     def values(self) -> list[float]:
         """J of each step so far, of all chunks together."""
         return [value / self.rows.total for value in self._sums]
 
-    @property
-    def logs(self) -> NDArray[np.float32]:
+    def everywhere(self) -> NDArray[np.float32]:
         """ln θ of all tiles `[B, U]`; bands that do not count take those of the nearest that does."""
-        logs, heard = self._logs, self._task.tiling.heard
+        logs, heard = self.logs, self._task.tiling.heard
         if not heard.all() and heard.any():
             known = np.flatnonzero(heard)
             nearest = np.abs(np.arange(len(heard))[:, None] - known).argmin(1)
             logs = np.maximum(logs[known[nearest]], self._task.least.numpy()).astype(np.float32)
         return logs
 
+    def shown(self, logs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What the record keeps of ln θ `[B, U]`: all, or their mean over time `[B, 1]`."""
+        return logs if self._whole else logs.mean(1, keepdims=True)
+
     def step(self, number: int) -> NDArray[np.float32]:
-        """ln θ of the tiles at a step, `[B, U]`, or their mean over time, `[B, 1]`."""
+        """The same of a step."""
         return self._steps[number] if self._whole else self._steps[number] / np.float32(self._done)

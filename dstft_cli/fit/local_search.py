@@ -86,6 +86,7 @@ class Rows:
     _time: Array = field(default_factory=lambda: np.empty((0, 0)))
     _time_weight: Array = field(default_factory=lambda: np.empty(0))
     _done: int = 0
+    _least: float = 0.0
     _band: Array | float = 0.0
     _band_weight: Array | float = 0.0
 
@@ -94,12 +95,14 @@ class Rows:
         self._band = self._band + weighted.sum(2, dtype=torch.float64).T.numpy()
         weight: Array = costs.weight.sum(1, dtype=torch.float64).numpy()
         self._band_weight = self._band_weight + weight
+        over_bands = weighted.sum(1, dtype=torch.float64)  # `[M, U]`
+        self._least += float(over_bands.amin(0).sum())
         if self.frames:
             if not self._done:
                 self._time = np.empty((self.frames, len(costs.cost)))
                 self._time_weight = np.empty(self.frames)
             part = slice(self._done, self._done + weighted.shape[2])
-            self._time[part] = weighted.sum(1, dtype=torch.float64).T.numpy()
+            self._time[part] = over_bands.T.numpy()
             self._time_weight[part] = costs.weight.sum(0, dtype=torch.float64).numpy()
             self._done = part.stop
 
@@ -112,6 +115,11 @@ class Rows:
     def total(self) -> float:
         """Σ ω; 1 where nothing is heard."""
         return float(np.sum(self._band_weight)) or 1.0
+
+    @property
+    def least_over_time(self) -> float:
+        """J where each time has its best tabulated length."""
+        return self._least / self.total
 
     def table(self, mode: str) -> tuple[Array, Array]:
         """Costs of the rows at the tabulated lengths `[R, M]`, which add up to J; their shares `[R]`."""

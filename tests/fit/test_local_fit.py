@@ -194,18 +194,25 @@ def test_no_steps_is_the_search_alone():
         assert "descent" not in result.trajectory.phase
 
 
-def test_a_single_window_is_kept_where_it_costs_less_than_tiles(monkeypatch):
+def test_tiles_end_no_worse_than_rows_whatever_they_chose(monkeypatch):
     from dstft_cli.fit import local_modes
 
-    def shortest(cost, tiling):
-        return torch.full_like(cost[0], float(np.log(tiling.lengths[0])))
+    def longest(cost, tiling):
+        return torch.full_like(cost[0], float(np.log(tiling.lengths[-1])))
 
-    monkeypatch.setattr(local_modes, "soft_choice", shortest)
-    result = local(chirp(), 8000.0, max_steps=0)
-    best = result.criterion.best_fixed_win_length
-    assert result.criterion.final == result.criterion.best_fixed == result.trajectory.criterion[-1]
-    assert result.trajectory.phase[-1] == "search"
-    assert np.isclose(np.median(result.lengths), best)
+    monkeypatch.setattr(local_modes, "soft_choice", longest)
+    t = np.arange(16000) / 8000
+    lines = sum(np.sin(2 * np.pi * f * t) for f in range(250, 4000, 250))
+    clicks = np.where(np.arange(16000) % 800 == 400, 100.0, 0.0)
+    beside = noise(16000) + 3 * np.sin(2 * np.pi * 100 * t)
+    for mode, signal in {"frequency": beside, "time": np.where(t < 1, clicks, lines)}.items():
+        rows = local(signal, 8000.0, window_mode=mode, max_steps=0)
+        tiles = local(signal, 8000.0, max_steps=0)
+        assert tiles.criterion.final <= rows.criterion.final + 1e-12, mode
+        assert tiles.criterion.final == tiles.trajectory.criterion[-1]
+        assert tiles.trajectory.phase[-1] == "search"
+        along = 0 if mode == "time" else 1
+        assert np.ptp(tiles.lengths, axis=along).max() == 0 < np.ptp(tiles.lengths), mode
 
 
 def test_every_criterion_of_sums_and_ones_own():
