@@ -19,7 +19,9 @@ from dstft_cli.records import StopReason
 
 Array = NDArray[np.float64]
 Found = tuple[float, Tensor]  # objective and ln θ of the rows
-Costs = Callable[[Tensor], tuple[Tensor, Tensor]]  # ln θ [...] → costs [...] and their slopes [...]
+CostsAt = Callable[
+    [Tensor], tuple[Tensor, Tensor]
+]  # ln θ [...] → costs [...] and their slopes [...]
 
 CELL_STEPS = 4  # of the default descent of tiles: what more gain does not pay
 _FIRST = 0.3  # first step of a tile, (ln θ)² per nat
@@ -31,7 +33,7 @@ _USUAL_STEPS = 50
 _EQUAL = 1e-9  # ln θ of neighbouring rows that move together
 
 
-def spline_costs(table: Tensor, logs: Array) -> Costs:
+def spline_costs(table: Tensor, logs: Array) -> CostsAt:
     """Natural cubic spline through costs `[M, ...]` at evenly spaced ln θ: value and slope."""
     count = len(logs)
     if count < 2:
@@ -67,7 +69,7 @@ class Descended:
 
 
 def descend_tiles(
-    costs: Costs,
+    costs: CostsAt,
     start: Tensor,
     weight: Tensor,
     least: Tensor,
@@ -97,7 +99,7 @@ def descend_tiles(
 
 
 def descend_freely(
-    costs: Costs, start: Tensor, weight: Tensor, least: Tensor, most: float, schedule: Schedule
+    costs: CostsAt, start: Tensor, weight: Tensor, least: Tensor, most: float, schedule: Schedule
 ) -> Descended:
     """The same by L-BFGS, Adam, or gradient steps whose slopes are those of a tile's own cost."""
     shape, share = start.shape, weight.double().flatten().numpy()

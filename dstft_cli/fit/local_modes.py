@@ -18,6 +18,7 @@ from dstft_cli.fit.descent import Schedule
 from dstft_cli.fit.local_descent import (
     CELL_STEPS,
     MOST_SHOWN,
+    CostsAt,
     Descended,
     descend_freely,
     descend_rows,
@@ -254,25 +255,27 @@ class _Tiles:
         if not bool(start.isfinite().all()):
             raise _without_value(task, math.nan)
         began = time.perf_counter()
-        found = self._descend(costs, start, trust)
+        objective = spline_costs(costs.cost, task.logs)
+        found = self._descend(objective, costs.weight, start, trust)
         self.seconds += time.perf_counter() - began
         self._merge(found, costs.weight)
-        ended = spline_costs(costs.cost, task.logs)(found.logs)[0]
-        self._bands += (costs.weight * ended).sum(1, dtype=torch.float64).numpy()
+        self._bands += (costs.weight * objective(found.logs)[0]).sum(1, dtype=torch.float64).numpy()
 
-    def _descend(self, costs: Costs, start: Tensor, trust: Tensor) -> Descended:
+    def _descend(
+        self, objective: CostsAt, weight: Tensor, start: Tensor, trust: Tensor
+    ) -> Descended:
         task = self._task
         schedule, least = task.schedule("tiles"), task.least.to(start)
-        objective, most = spline_costs(costs.cost, task.logs), float(task.logs[-1])
+        most = float(task.logs[-1])
         if schedule.max_steps == 0 or len(task.logs) < 2 or schedule.optimizer == "tiles":
             steps = min(schedule.max_steps, CELL_STEPS if task.problem.request.search else 50)
             if len(task.logs) < 2:
                 steps = 0
-            found = descend_tiles(objective, start, costs.weight, least, most, trust, steps)
+            found = descend_tiles(objective, start, weight, least, most, trust, steps)
             if steps < schedule.max_steps:  # more would gain nothing that is seen
                 found = replace(found, stop_reason=StopReason.CONVERGED)
             return found
-        return descend_freely(objective, start, costs.weight, least, most, schedule)
+        return descend_freely(objective, start, weight, least, most, schedule)
 
     def _merge(self, found: Descended, weight: Tensor) -> None:
         """Adds a chunk's steps to those of the chunks before; who ended early stays where it is."""
@@ -292,8 +295,7 @@ class _Tiles:
         end = self._done + shape[1]
         self.logs[:, self._done : end] = found.logs.numpy()
         self._done = end
-        for band, (own, share) in enumerate(zip(found.logs, weight, strict=True)):
-            self._weights[band] += self.shares_of(own.numpy(), share.numpy())
+        self._weights += self.shares_of(found.logs.numpy(), weight.numpy())
 
     def take_bands(self, bands: Array) -> float:
         """J where the lowest bands have one length each, of ln θ `[B]`: as many as make it least.
@@ -308,17 +310,19 @@ class _Tiles:
         if count == 0:
             return self.values[-1]
         self.logs[:count] = bands[:count, None]
-        for band in range(count):
-            share = importance[band] * self.rows.total
-            self._weights[band] = self.shares_of(bands[[band]], np.array([share]))
+        share = importance[:count, None] * self.rows.total
+        self._weights[:count] = self.shares_of(bands[:count, None], share)
         return float(values[count])
 
     def shares_of(self, logs: NDArray[np.floating], weights: NDArray[np.floating]) -> Array:
-        """Sum of the weights at each tabulated length, `[M]`."""
-        known = self._task.logs
-        width = max(float(known[-1] - known[0]) / max(len(known) - 1, 1), 1e-9)
-        index = np.rint((logs - known[0]) / width).astype(int).clip(0, len(known) - 1)
-        return np.bincount(index, weights, len(known)).astype(np.float64)
+        """Sums of weights at each tabulated length, `[..., M]`; of ln θ `[..., U]`."""
+        known, count = self._task.logs, len(self._task.logs)
+        width = max(float(known[-1] - known[0]) / max(count - 1, 1), 1e-9)
+        index = np.rint((logs - np.float32(known[0])) / np.float32(width)).astype(np.int32)
+        rows = np.arange(logs[..., 0].size).reshape(*logs.shape[:-1], 1) * count
+        places = (rows + index.clip(0, count - 1)).ravel()
+        sums = np.bincount(places, weights.ravel(), logs[..., 0].size * count)
+        return sums.reshape(*logs.shape[:-1], count).astype(np.float64)
 
     @property
     def shares(self) -> Array:
