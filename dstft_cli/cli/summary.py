@@ -92,7 +92,7 @@ def sweep_lines(record: Mapping[str, Any], directory: Path | None) -> list[str]:
     one = len(criteria) == 1
     lines += [
         "",
-        _verdict(criteria[0], record["window_length"], rate) if one else _verdicts(criteria),
+        _verdict(criteria[0], record, rate) if one else _verdicts(criteria),
     ]
     if (collection := record.get("collection")) is not None:
         lines += _collection_lines(criteria, collection, rate, record["input"]["seconds"])
@@ -171,7 +171,8 @@ def _row(entry: Mapping[str, Any], rate: float) -> list[str]:
     ]
 
 
-def _verdict(entry: Mapping[str, Any], swept: Mapping[str, Any], rate: float) -> str:
+def _verdict(entry: Mapping[str, Any], record: Mapping[str, Any], rate: float) -> str:
+    swept, plane = record["window_length"], record["settings"]["scope"] == "plane"
     if entry["matters"] == "not at all":
         return (
             "The window length does not matter: the worst loses "
@@ -183,7 +184,8 @@ def _verdict(entry: Mapping[str, Any], swept: Mapping[str, Any], rate: float) ->
         reasons.append((usual["loss"], "the usual 2048 loses"))
     reasons.sort(key=lambda reason: -math.inf if reason[0] is None else -reason[0])
     text = f"The window length matters {entry['matters']}: " + "; ".join(
-        f"{words} {_loss(entry, loss)}{_in_cells(entry, loss)}" for loss, words in reasons
+        f"{words} {_loss(entry, loss)}{_in_cells(entry, loss) if plane else ''}"
+        for loss, words in reasons
     )
     further = ""
     if math.isclose(best["win_length"], swept["max"], rel_tol=1e-6):

@@ -189,7 +189,9 @@ def learn_tiles(task: LocalTask, record: Record) -> Learned:
         record.add("search", tiles.values[0], tiles.step(0))
     for number in range(1, len(tiles.values)):
         record.add("descent", tiles.values[number], tiles.step(number))
-    bands = learn_table(_in_mode(task, "frequency"), Record(), tiles.rows)
+    bands = learn_table(_in_mode(task, "frequency", steps=not asked.search), Record(), tiles.rows)
+    if asked.search and bands.value < tiles.values[-1] + _NEAR:  # rare: SciPy is slow to import
+        bands = learn_table(_in_mode(task, "frequency"), Record(), tiles.rows)
     value = min(tiles.take_bands(bands.logs.astype(np.float64)), bands.value)  # but for rounding
     shares = tiles.shares
     if tiles.rows.least_over_time < value + _NEAR:  # rare, so the costs of each time are not kept
@@ -206,8 +208,12 @@ def learn_tiles(task: LocalTask, record: Record) -> Learned:
     return Learned(z, constant, start, value, bound, tiling.lengths, shares, reason, searched)
 
 
-def _in_mode(task: LocalTask, mode: str) -> LocalTask:
-    return replace(task, problem=task.problem.in_mode(mode))
+def _in_mode(task: LocalTask, mode: str, *, steps: bool = True) -> LocalTask:
+    """With other rows, and without a descent if there are to be no steps."""
+    problem = task.problem.in_mode(mode)
+    if not steps:
+        problem = replace(problem, request=replace(problem.request, max_steps=0))
+    return replace(task, problem=problem)
 
 
 def _descend_together(task: LocalTask, record: Record, begin: Array) -> Array:

@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
-from dstft_cli.criteria import Criterion
+from dstft_cli.criteria import Criterion, UserCriterion
 from dstft_cli.criteria.local import DYNAMIC, STRETCH, TINY, TileSums, Tiling, tile_cost
 from dstft_cli.fit.evaluator import Compute
 from dstft_cli.fit.problem import Problem
@@ -53,6 +53,7 @@ HALO = sum(3 * sigma for sigma in SCALES)  # tiles that a chunk needs on either 
 _KEEP, _FLAT = 1.4, 2.6  # K for the parts, and for the longest average
 _TILES = 1500  # of noise, in time
 _SEED = 0
+_MOST_KNOWN = 8  # tilings of which noise is kept: 100 KB each
 
 
 @dataclass(frozen=True)
@@ -317,7 +318,30 @@ class Noise:
 
 
 def noise_in(sound: Sound, tiling: Tiling) -> Noise:
-    """Costs of white noise in these tiles, always the same noise, as loud as the sound."""
+    """Costs of white noise in these tiles, always the same noise, as loud as the sound.
+
+    It is kept for the next recording with the same tiles: of a clip of one second it is half the search.
+    """
+    criterion, compute = sound.criterion, sound.compute
+    if isinstance(criterion, UserCriterion):
+        return _noise(sound, tiling)
+    key = (
+        (type(criterion), *sorted(vars(criterion).items()), sound.power, sound.window),
+        1.0 if criterion.scale_invariant else sound.level,
+        (tiling.lengths.tobytes(), tiling.sample_rate, tiling.low, tiling.high),
+        (compute.dtype, str(compute.device)),
+    )
+    if key not in _known:
+        if len(_known) >= _MOST_KNOWN:
+            _known.clear()
+        _known[key] = _noise(sound, tiling)
+    return _known[key]
+
+
+_known: dict[tuple[Any, ...], Noise] = {}
+
+
+def _noise(sound: Sound, tiling: Tiling) -> Noise:
     edge = HALO + int(tiling.lengths[-1] // tiling.step)
     generator = torch.Generator().manual_seed(_SEED)
     samples = torch.randn(1, (_TILES + 2 * edge) * tiling.step, generator=generator)

@@ -33,9 +33,9 @@ def hz_to_scale(hz: ArrayLike, scale: str) -> FloatArray:
     """Frequencies in Hz to the units of a scale: Hz (`linear`), log10 of Hz (`log`) or `mel` (HTK)."""
     f = np.asarray(hz, dtype=np.float64)
     if scale == "mel":
-        import librosa  # half a second, for this scale only
-
-        return np.asarray(librosa.hz_to_mel(f, htk=True))
+        return np.asarray(
+            2595.0 * np.log10(1.0 + f / 700.0)
+        )  # librosa's takes half a second to import
     return np.log10(f) if scale == "log" else f
 
 
@@ -43,9 +43,7 @@ def scale_to_hz(y: ArrayLike, scale: str) -> FloatArray:
     """Units of a scale back to Hz, the inverse of `hz_to_scale`."""
     v = np.asarray(y, dtype=np.float64)
     if scale == "mel":
-        import librosa
-
-        return np.asarray(librosa.mel_to_hz(v, htk=True))
+        return np.asarray(700.0 * (10.0 ** (v / 2595.0) - 1.0))
     return np.asarray(10.0**v) if scale == "log" else v
 
 

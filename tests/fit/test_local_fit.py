@@ -11,6 +11,7 @@ import torch
 
 from dstft_cli.criteria.local import Tiling, log_lengths
 from dstft_cli.errors import UsageError
+from dstft_cli.fit import tiles
 from dstft_cli.fit.local_descent import spline_costs
 from dstft_cli.fit.local_search import exact_path
 from dstft_cli.records import StopReason
@@ -86,6 +87,19 @@ def test_noise_keeps_its_energy_and_nearly_one_length():
     learned = energy(lambda a, b: lengths_at(result.frame_centers[a:b]))
     plain = energy(lambda a, b: (np.array([1024.0]), np.zeros((b - a, len(bins)), np.uint8)))
     assert abs(10 * np.log10(learned / plain)) < 0.1
+
+
+def test_noise_that_is_kept_for_the_next_recording_is_that_of_its_tiles():
+    ways = ({"order": 2.0}, {"order": 3.0}, {"criterion_fmin": 500.0}, {"window": "blackman"})
+    ways += ({"power": 1.0}, {"dtype": "float64"}, {"win_length_max": 500}, {"criterion": "lp"})
+
+    def ends(given):
+        return local(chirp(), 8000.0, **{"criterion": "renyi", **given}).criterion.final
+
+    after_others = [ends(given) for given in ways]
+    for given, value in zip(ways, after_others, strict=True):
+        tiles._known.clear()
+        assert ends(given) == value, given
 
 
 def test_white_noise_costs_nothing_under_windows_that_every_band_may_take():

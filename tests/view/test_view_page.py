@@ -63,9 +63,12 @@ def test_levels_are_those_of_the_array_at_the_times_of_the_recording(made):
     times, hz = (np.load(made / "parameters.npz")[name] for name in ("times", "frequencies"))
     assert data["span"] == pytest.approx([OFFSET, 1.5])
     dB = 20 * np.log10(X / X.max())
-    for seconds, f in ((0.6, TONE), (1.3, TONE), (CLICK, TONE)):
-        frame, bin_ = np.abs(times - seconds).argmin(), np.abs(hz - f).argmin()
-        assert level_at(data, 0, times[frame], hz[bin_]) == pytest.approx(dB[bin_, frame], abs=1.5)
+    bin_ = np.abs(hz - TONE).argmin()
+    for begin, end in ((0.5, 0.7), (1.2, 1.4), (CLICK - 0.05, CLICK + 0.05)):
+        # one pixel is up to some dB off, for the picture is compressed
+        levels = [level_at(data, 0, at, hz[bin_]) for at in np.arange(begin, end, 0.002)]
+        inside = (times >= begin) & (times < end)
+        assert np.mean(levels) == pytest.approx(dB[bin_, inside].mean(), abs=1.0)
     assert level_at(data, 0, 0.6, 3000.0) < -60
 
 
