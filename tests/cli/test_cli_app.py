@@ -110,6 +110,15 @@ def complete(dstft, monkeypatch, line: str) -> list[str]:
     return dstft().out.split()
 
 
+def test_waiting_threads_do_not_spin_unless_asked(dstft, monkeypatch):
+    for given, found in ((None, "PASSIVE"), ("ACTIVE", "ACTIVE")):
+        monkeypatch.setenv("OMP_WAIT_POLICY", given or "")
+        if given is None:
+            monkeypatch.delenv("OMP_WAIT_POLICY")
+        dstft("--version")
+        assert os.environ["OMP_WAIT_POLICY"] == found
+
+
 def test_completion(dstft, monkeypatch):
     assert complete(dstft, monkeypatch, "dstft ") == list(COMMANDS)
     assert complete(dstft, monkeypatch, "dstft op") == ["optimize"]
