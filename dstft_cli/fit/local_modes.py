@@ -189,23 +189,30 @@ def learn_tiles(task: LocalTask, record: Record) -> Learned:
         record.add("search", tiles.values[0], tiles.step(0))
     for number in range(1, len(tiles.values)):
         record.add("descent", tiles.values[number], tiles.step(number))
-    bands = learn_table(_in_mode(task, "frequency", steps=not asked.search), Record(), tiles.rows)
-    if asked.search and bands.value < tiles.values[-1] + _NEAR:  # rare: SciPy is slow to import
-        bands = learn_table(_in_mode(task, "frequency"), Record(), tiles.rows)
-    value = min(tiles.take_bands(bands.logs.astype(np.float64)), bands.value)  # but for rounding
-    shares = tiles.shares
-    if tiles.rows.least_over_time < value + _NEAR:  # rare, so the costs of each time are not kept
-        rows = task.filled(Rows(tiles.logs.shape[1]), record)
-        found = learn_table(_in_mode(task, "time"), Record(), rows)
-        if found.value < value:
-            value, shares = found.value, tiles.shares_of(found.logs, found.importance)
-            tiles.logs[:] = found.logs
+    value, shares = _or_rows(task, record, tiles)
     if value < tiles.values[-1]:
         record.add(record.steps[-1].phase, value, tiles.shown(tiles.logs))
     z = tiles.everywhere()
     searched, reason = time.perf_counter() - tiles.seconds, tiles.stop_reason
     bound = tiles.bound / tiles.rows.total if asked.search else None
     return Learned(z, constant, start, value, bound, tiling.lengths, shares, reason, searched)
+
+
+def _or_rows(task: LocalTask, record: Record, tiles: _Tiles) -> tuple[float, Array]:
+    """J and the shares of lengths, where tiles take those of `frequency` or `time` if that is better."""
+    asked, own = task.problem.request, tiles.values[-1]
+    bands = learn_table(_in_mode(task, "frequency", steps=not asked.search), Record(), tiles.rows)
+    if asked.search and bands.value < own + _NEAR:  # rare; a descent here imports SciPy, slowly
+        bands = learn_table(_in_mode(task, "frequency"), Record(), tiles.rows)
+    value = min(tiles.take_bands(bands.logs.astype(np.float64)), bands.value)  # but for rounding
+    if tiles.rows.least_over_time > value + _NEAR:  # usual, so the costs of each time are not kept
+        return value, tiles.shares
+    rows = task.filled(Rows(tiles.logs.shape[1]), record)
+    times = learn_table(_in_mode(task, "time"), Record(), rows)
+    if times.value >= value:
+        return value, tiles.shares
+    tiles.logs[:] = times.logs
+    return times.value, tiles.shares_of(times.logs, times.importance)
 
 
 def _in_mode(task: LocalTask, mode: str, *, steps: bool = True) -> LocalTask:
