@@ -325,9 +325,10 @@ def noise_in(sound: Sound, tiling: Tiling) -> Noise:
     criterion, compute = sound.criterion, sound.compute
     if isinstance(criterion, UserCriterion):
         return _noise(sound, tiling)
+    if criterion.scale_invariant:  # and what is kept does not depend on who came first
+        sound = replace(sound, level=1.0)
     key = (
-        (type(criterion), *sorted(vars(criterion).items()), sound.power, sound.window),
-        1.0 if criterion.scale_invariant else sound.level,
+        (type(criterion), *sorted(vars(criterion).items()), sound.power, sound.window, sound.level),
         (tiling.lengths.tobytes(), tiling.sample_rate, tiling.low, tiling.high),
         (compute.dtype, str(compute.device)),
     )
