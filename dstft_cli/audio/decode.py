@@ -218,8 +218,9 @@ def open_reader(source: Source) -> Iterator[Reader]:
     except (soundfile.LibsndfileError, TypeError, ValueError) as error:
         sound = _by_ffmpeg(source, error)
     with closing(sound):
-        if sound.samplerate <= 0 or sound.channels <= 0:
-            raise InputError(f"{source.name}: has no sample rate in its header: repair the file")
+        for count, what in ((sound.samplerate, "sample rate"), (sound.channels, "channels")):
+            if count <= 0:
+                raise InputError(f"{source.name}: has no {what} in its header: repair the file")
         yield Reader(source.name, sound, warning, source.cut)
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import errno
-import io
 import os
 import shutil
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -26,6 +26,7 @@ _BYTES = {"FLOAT": 4, "PCM_16": 2, "PCM_24": 3}
 _LARGEST_WAV = 2**32 - 2**16  # bytes of samples; the header counts in 32 bits
 _OPUS_RATES = (8000, 12000, 16000, 24000, 48000)  # Hz
 _BLOCK = 1 << 16  # samples
+Blocks = Iterable[NDArray[np.floating[Any]]]  # `[C, m]` each
 
 
 def opus(samples: Samples, sample_rate: int, peak: float) -> bytes | None:
@@ -39,14 +40,17 @@ def opus(samples: Samples, sample_rate: int, peak: float) -> bytes | None:
     )
     if not soundfile.check_format("OGG", "OPUS"):
         return None
-    file = io.BytesIO()
     stream = soxr.ResampleStream(sample_rate, rate, channels, dtype="float32")
-    with soundfile.SoundFile(file, "w", rate, channels, "OPUS", format="OGG") as sound:
+
+    def blocks() -> Iterator[NDArray[np.float32]]:
         for start in range(0, samples.shape[1], _BLOCK):
-            block = samples[:channels, start : start + _BLOCK].T * np.float32(0.9 / peak)
+            part = np.asarray(samples[:channels, start : start + _BLOCK], np.float64)
+            block = (part * (0.9 / peak)).astype(np.float32).T
             last = start + _BLOCK >= samples.shape[1]
-            sound.write(stream.resample_chunk(np.ascontiguousarray(block), last=last))
-    return file.getvalue()
+            yield stream.resample_chunk(np.ascontiguousarray(block), last=last).T
+
+    with _spooled(blocks(), rate, channels, "OGG", "OPUS") as written:
+        return written.read()
 
 
 def audio_format(path: Path | None, subtype: str | None) -> tuple[str, str]:
@@ -65,7 +69,7 @@ def audio_format(path: Path | None, subtype: str | None) -> tuple[str, str]:
 
 def write_audio(
     file: BinaryIO,
-    blocks: Iterable[NDArray[np.floating[Any]]],
+    blocks: Blocks,
     *,
     samples: int,
     sample_rate: float,
@@ -87,29 +91,29 @@ def write_audio(
     if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         _write(file.fileno(), blocks, rate, channels, container, subtype)
         return
+    with _spooled(blocks, rate, channels, container, subtype) as written:
+        shutil.copyfileobj(written, file)
+    file.flush()
+
+
+@contextmanager
+def _spooled(blocks: Blocks, *form: Any) -> Iterator[BinaryIO]:
+    """A temporary file with these blocks, to be read; `form` as for `_write`."""
     spool = SpoolFile()
     try:
         try:
-            _write(spool.fd, blocks, rate, channels, container, subtype)
+            _write(spool.fd, blocks, *form)
         except OSError as error:
             raise no_room(os.fstat(spool.fd).st_size, error) from error
         with open(spool.fd, "rb", closefd=False) as written:
             written.seek(0)
-            shutil.copyfileobj(written, file)
-        file.flush()
+            yield written
     finally:
         spool.close()
 
 
-def _write(
-    fd: int,
-    blocks: Iterable[NDArray[np.floating[Any]]],
-    rate: int,
-    channels: int,
-    container: str,
-    subtype: str,
-) -> None:
-    # by descriptor: libsndfile's callbacks lose errors of Python's file objects
+def _write(fd: int, blocks: Blocks, rate: int, channels: int, container: str, subtype: str) -> None:
+    # by descriptor: callbacks of libsndfile lose the errors and interrupts of Python's file objects
     try:
         sound = soundfile.SoundFile(
             fd, "w", rate, channels, subtype, format=container, closefd=False

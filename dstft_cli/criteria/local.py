@@ -21,8 +21,9 @@ to one. Two neighbours are half a main lobe apart, `2·sr/θ_least(f)`, where
 
     θ_least(f) = max(shortest window, 3 periods of f)
 
-is the shortest length that a band may take. So a line's energy stays in its band, and bands narrow
-towards low frequencies, as hearing does. Over time a tile is a Gaussian with σ = longest window / 64.
+is the shortest length that a band may take, or f/32 where that is more: long windows at high sample rates
+would have thousands. So a line's energy stays in its band, and bands narrow towards low frequencies, as
+hearing does. Over time a tile is a Gaussian with σ = longest window / 64.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ from dstft_cli.errors import UsageError
 
 Array = NDArray[np.float64]
 
+WIDTH = 1 / 32  # of its frequency: least distance of a band from the one before
 PERIODS = 3.0  # of its frequency: the shortest window of a band
 NARROWEST = 0.4  # of the longest window: least of the lowest bands, so that they have a choice
 SPAN = 1 / 64  # σ of a tile in time, in longest windows
@@ -123,7 +125,8 @@ class Tiling:
         """Centre frequencies of the bands, from 0 to half the sample rate, `[B]`."""
         half, found = self.sample_rate / 2, [0.0]
         while found[-1] < half:
-            found.append(min(found[-1] + 2 * self.sample_rate / self.least(found[-1]), half))
+            apart = max(2 * self.sample_rate / self.least(found[-1]), WIDTH * found[-1])
+            found.append(min(found[-1] + apart, half))
         if len(found) > 2 and found[-1] - found[-2] < _NARROW_REST * (found[-2] - found[-3]):
             del found[-2]
         return np.array(found)

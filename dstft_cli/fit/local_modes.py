@@ -39,7 +39,8 @@ from dstft_cli.fit.tiles import Sound
 from dstft_cli.records import StopReason
 
 Array = NDArray[np.float64]
-_NEAR = 0.02  # nats that a length between two tabulated ones may gain, with room
+_NEAR = 0.1  # nats that a length between two tabulated ones may gain, with room
+_FEW = 64  # tiles in time, less than a longest window: there lengths between may gain more
 Filled = TypeVar("Filled", Rows, "_Tiles")
 
 
@@ -202,7 +203,8 @@ def _or_rows(task: LocalTask, record: Record, tiles: _Tiles) -> tuple[float, Arr
     """J and the shares of lengths, where tiles take those of `frequency` or `time` if that is better."""
     asked, own = task.problem.request, tiles.values[-1]
     bands = learn_table(_in_mode(task, "frequency", steps=not asked.search), Record(), tiles.rows)
-    if asked.search and bands.value < own + _NEAR:  # rare; a descent here imports SciPy, slowly
+    short = tiles.logs.shape[1] < _FEW
+    if asked.search and (short or bands.value < own + _NEAR):  # rare: it imports SciPy, slowly
         bands = learn_table(_in_mode(task, "frequency"), Record(), tiles.rows)
     value = min(tiles.take_bands(bands.logs.astype(np.float64)), bands.value)  # but for rounding
     if tiles.rows.least_over_time > value + _NEAR:  # usual, so the costs of each time are not kept

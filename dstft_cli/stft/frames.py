@@ -26,6 +26,7 @@ Gradients = tuple[Tensor | None, Tensor | None, Tensor | None]
 Needs = tuple[bool, bool, bool]  # gradients with respect to signal, centres, lengths
 
 _MOST_FRACTIONS = 8  # fractional positions; for more, one matrix each does not pay
+_LARGEST = 1e38  # scale that a float32 holds
 _WORTH_SKIPPING = 1 << 16  # samples; longer gaps between frames are not read
 Job = TypeVar("Job")
 Done = TypeVar("Done")
@@ -117,6 +118,8 @@ class Frames:
         a, b = max(first, 0), max(min(last, self.length), 0)
         part = self.samples[:, min(a, b) : b]
         if self.scale != 1.0:
+            if self.scale > _LARGEST and isinstance(part, np.ndarray):
+                part = part.astype(np.float64)
             part = part * self.scale  # before the cast: 1e-46 is not a float32
         if isinstance(part, np.ndarray):  # a copy: it may be read-only, reversed or big-endian
             part = torch.from_numpy(part.astype(np.dtype(str(self.dtype).removeprefix("torch."))))
