@@ -88,15 +88,25 @@ class BlockChecks:
                 f"{percent(share)} of samples are exactly zero (digital silence) and teach nothing: "
                 "choose a part that sounds with `offset` and `duration`"
             )
-        if self._mixed_energy is not None and FAINT < self._energy < np.inf:
-            share = self._mixed_energy / self._energy  # 1 / C² where channels are unrelated
-            channels = np.size(self._sums)
-            if share * channels**2 < LEFT_BY_MIX:
-                found.append(
-                    "the channels are of opposite phase and cancel in the mix, which keeps "
-                    f"{100 * share * channels:.2g} % of their energy: use `channel` all, or `channel` 0"
-                )
+        if self.cancels:
+            share = 100 * self._left / np.size(self._sums)
+            found.append(
+                "the channels are of opposite phase and cancel in the mix, which keeps "
+                f"{share:.2g} % of their energy: use `channel` all, or `channel` 0"
+            )
         return tuple(found)
+
+    @property
+    def cancels(self) -> bool:
+        """Whether little is left of the channels in their mix."""
+        return self._left < LEFT_BY_MIX
+
+    @property
+    def _left(self) -> float:
+        """Energy of the mix of channels, in that of a mix of unrelated ones; 1 without a mix."""
+        if self._mixed_energy is None or not FAINT < self._energy < np.inf:
+            return 1.0
+        return self._mixed_energy / self._energy * float(np.size(self._sums) ** 2)
 
     def dc_share(self) -> float:
         """Share of the energy that is a constant offset, in [0, 1]: of the mix where there is one."""

@@ -136,6 +136,7 @@ def _layout(file: io.RawIOBase | io.BytesIO) -> _Layout | None:
         (declared,) = struct.unpack_from(
             "<8xQ", found.get(b"ds64", (0, 0, b""))[2].ljust(16, b"\0")
         )
+        declared = 0 if declared >> 63 else declared  # never filled in
     plain = frame > 0 and rate > 0 and bits % 8 == 0 and bits > 0
     code = {1: "i", 3: "f"}.get(tag, "") if plain else ""
     return _Layout(kind, start, declared, rate, frame, bits, code, "<", fmt, (0, 0))

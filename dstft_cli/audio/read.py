@@ -48,6 +48,7 @@ class Signal:
     warnings: tuple[str, ...] = ()  # one line each
     dc_share: float = 0.0  # energy of a constant offset before resampling, in [0, 1]; filtered: 0
     offset: float = 0.0  # where the samples begin in the recording, s
+    cancels: bool = False  # whether channels of opposite phase leave little in the mix
     flat: bool = False  # whether every channel of the recording is one value (DC)
 
     @property
@@ -173,6 +174,7 @@ def load(
                 peak=peak,
                 warnings=(*reader.warnings, *checks.warnings()),
                 dc_share=checks.dc_share() if highpass is None else 0.0,
+                cancels=checks.cancels,
                 offset=start / reader.sample_rate,
                 flat=flat,
             )

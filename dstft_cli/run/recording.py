@@ -110,7 +110,7 @@ def load_recording(
 def recording_warnings(signal: Signal, settings: Settings, shortest: float) -> tuple[str, ...]:
     """Warnings about an offset in the recording, one line each."""
     plain = settings.window_mode == settings.hop_mode == "fixed"  # nothing is led anywhere
-    if plain:
+    if plain or signal.cancels:  # what is left is rounding
         return signal.warnings
     ignored = settings.scope == "local" and signal.dc_share < _ALL_DC
     if ignored or signal.dc_share <= _DC_SHARE:

@@ -96,6 +96,16 @@ def test_the_share_of_a_constant_offset(tmp_path):
         assert both.dc_share == pytest.approx(1 / 2, abs=1e-2)
 
 
+def test_a_header_without_channels_is_told(tmp_path):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, stereo(100), 8000, subtype="PCM_16")
+    data = bytearray(path.read_bytes())
+    data[22:24] = bytes(2)
+    path.write_bytes(data)
+    with pytest.raises(InputError, match="channels"):
+        load(path)
+
+
 def test_channels_that_cancel_in_the_mix_are_warned_of(tmp_path):
     path, samples = tmp_path / "antiphase.wav", stereo(80000)
     assert warnings_of(path, samples) == ()

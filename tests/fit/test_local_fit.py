@@ -349,6 +349,21 @@ def test_splines_pass_through_the_table_and_their_slope_is_the_gradient():
         torch.testing.assert_close(costs(z)[1], quotient, rtol=1e-5, atol=1e-9)
 
 
+def test_long_windows_at_a_high_rate_have_no_thousands_of_bands():
+    tiling = Tiling(384000.0, log_lengths(38400.0, 384000.0))
+    assert len(tiling.centers) < 300
+    apart = np.diff(tiling.centers)
+    assert apart[1] < 30, "low ones stay narrow"
+    assert (apart[1:-1] < 0.05 * tiling.centers[1:-2] + 30).all()
+
+
+def test_the_shortest_clips_end_no_worse_than_over_frequency():
+    for count in (2, 3, 5, 8, 16, 31):
+        x = noise(count, 3)
+        rows = local(x, 8000.0, window_mode="frequency").criterion.final
+        assert local(x, 8000.0).criterion.final <= rows + 1e-12, count
+
+
 def test_bands_add_up_to_one_and_narrow_towards_low_frequencies():
     for rate, low, high in ((44100.0, 128, 8192), (20.0, 16, 512), (8000.0, 2, 4)):
         tiling = Tiling(rate, log_lengths(low, high))
