@@ -21,9 +21,9 @@ to one. Two neighbours are half a main lobe apart, `2·sr/θ_least(f)`, where
 
     θ_least(f) = max(shortest window, 3 periods of f)
 
-is the shortest length that a band may take, or f/32 where that is more: long windows at high sample rates
-would have thousands. So a line's energy stays in its band, and bands narrow towards low frequencies, as
-hearing does. Over time a tile is a Gaussian with σ = longest window / 64.
+is the shortest length that a band may take. So a line's energy stays in its band, and bands narrow towards
+low frequencies, as hearing does. They are at least f/32 apart: long windows at high sample rates would have
+thousands. Over time a tile is a Gaussian with σ = longest window / 64.
 """
 
 from __future__ import annotations
