@@ -19,9 +19,7 @@ from dstft_cli.records import StopReason
 
 Array = NDArray[np.float64]
 Found = tuple[float, Tensor]  # objective and ln θ of the rows
-CostsAt = Callable[
-    [Tensor], tuple[Tensor, Tensor]
-]  # ln θ [...] → costs [...] and their slopes [...]
+CostsAt = Callable[[Tensor], tuple[Tensor, Tensor]]  # ln θ → costs and their slopes, all [...]
 
 CELL_STEPS = 4  # of the default descent of tiles: what more gain does not pay
 _FIRST = 0.3  # first step of a tile, (ln θ)² per nat

@@ -53,7 +53,7 @@ HALO = sum(3 * sigma for sigma in SCALES)  # tiles that a chunk needs on either 
 _KEEP, _FLAT = 1.4, 2.6  # K for the parts, and for the longest average
 _TILES = 1500  # of noise, in time
 _SEED = 0
-_MOST_KNOWN = 8  # tilings of which noise is kept: 100 KB each
+_MOST_KNOWN = 8  # tilings of which noise is kept: a few kilobytes each
 
 
 @dataclass(frozen=True)
