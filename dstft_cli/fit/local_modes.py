@@ -313,15 +313,16 @@ class _Tiles:
         self._weights += self.shares_of(found.logs.numpy(), weight.numpy())
 
     def take_bands(self, bands: Array) -> float:
-        """J where the lowest bands have one length each, of ln θ `[B]`: as many as make it least.
+        """J where the lowest bands have one length each, of ln θ `[B]`, so that it is no higher than theirs.
 
-        Low bands have few independent cells, so their tiles tell less.
+        As few bands as that takes, for the picture's sake: in noise one length smears what the tiles
+        show. The lowest, for they have few independent cells, so their tiles tell less.
         """
         table, importance = self.rows.table("frequency")
         costs = spline_costs(torch.from_numpy(table.T.copy()), self._task.logs)
         own, single = self._bands / self.rows.total, costs(torch.from_numpy(bands))[0].numpy()
         values = np.concatenate([[0.0], np.cumsum(single - own)]) + own.sum()
-        count = int(values.argmin())
+        count = int(np.argmax(values <= max(values.min(), single.sum())))
         if count == 0:
             return self.values[-1]
         self.logs[:count] = bands[:count, None]
