@@ -47,6 +47,11 @@ def as_flags(text: str) -> str:
     return _PARAMETER.sub(lambda found: "--" + found[1].replace("_", "-"), text)
 
 
+def parameters_in(text: str) -> list[str]:
+    """The names in backticks."""
+    return _PARAMETER.findall(text)
+
+
 def printable(text: Path | str) -> str:
     """`text` in one line, unprintable characters escaped."""
     return "".join(

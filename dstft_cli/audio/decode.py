@@ -255,8 +255,8 @@ def _promised_frames(log: str, found: int) -> int:
         r"frame count (\d+) does not match value from 'ds64' chunk of (\d+)", log
     ):
         return int(match[2])
-    # the last one is of the data; RIFF sizes come first
-    sizes = re.findall(r"(\d+) \(should be (\d+)\)", log)
+    # the last size is of the data; RIFF sizes come first
+    sizes = re.findall(r"^(?! *Bytes/sec).*?(\d+) \(should be (\d+)\)", log, re.MULTILINE)
     if not sizes or int(sizes[-1][0]) in UNKNOWN_LENGTHS:
         return found
     said, there = map(int, sizes[-1])

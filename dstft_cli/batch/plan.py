@@ -190,9 +190,14 @@ def _parts(component: str, start: str) -> tuple[_Part, ...]:
             known = ": use {stem}, {name}, {parent}, {folder}, {index} or a setting"
             hint = did_you_mean(field, FIELDS) or known
             raise UsageError(f"{start}: no field {{{shortened(field)}}}{hint}")
-        if conversion or (spec and (field != "index" or not _INDEX_FORMAT.fullmatch(spec))):
+        if conversion or (spec and field != "index"):
             raise UsageError(
                 f"{start}: {{{field}}} takes no format: only {{index}} does, such as {{index:04d}}"
+            )
+        if spec and not _INDEX_FORMAT.fullmatch(spec):
+            raise UsageError(
+                f"{start}: {{index:{shortened(spec)}}} is not possible: use two digits at most, as "
+                "{index:04d}"
             )
         found.append((field, spec or ""))
     if len(found) > 1 and ("folder", "") in found:

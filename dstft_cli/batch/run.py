@@ -117,7 +117,7 @@ def kept_rows(plan: Plan, journal: Journal, watch: Watch) -> dict[int, dict[str,
         try:
             for count, (job, row) in enumerate(zip(done, threads.map(kept, done), strict=True)):
                 if isinstance(row, InputError):
-                    watch.warn(f"{row}: the job is run again")
+                    watch.warn(f"{str(row).rsplit(': ', 1)[0]}: the job is run again")
                 elif row is not None:
                     rows[job.index] = row
                 watch.checked(count + 1, len(done))

@@ -27,6 +27,7 @@ from dstft_cli.run.recording import (
     input_record,
     load_recording,
     naming,
+    of_preset,
     picture_notes,
     picture_title,
     precision_warnings,
@@ -80,7 +81,10 @@ def run_optimize(
     `note` is called, before the fit, with a line about outputs that are large.
     """
     watch = Stopwatch()
-    with Output.open(source, settings, stdout=stdout, ours=ours) as output:
+    with (
+        of_preset(settings),
+        Output.open(source, settings, stdout=stdout, ours=ours) as output,
+    ):
         check_recording(source, settings)
         import torch
 
@@ -241,7 +245,10 @@ def run_sweep(
     progress: Progress | None = None,
 ) -> JobOutcome:
     watch = Stopwatch()
-    with Output.open(source, settings, stdout=stdout, products=SWEEP) as output:
+    with (
+        of_preset(settings),
+        Output.open(source, settings, stdout=stdout, products=SWEEP) as output,
+    ):
         check_recording(source, settings)
         from dstft_cli.criteria import resolve  # these import torch
         from dstft_cli.fit import resolve_device

@@ -15,11 +15,19 @@ import numpy as np
 
 from dstft_cli.audio import ONLY_DC, Signal, load, probe, recorded_at
 from dstft_cli.audio.blocks import percent
-from dstft_cli.errors import InputError, SkippedError, band_text, counted, printable
+from dstft_cli.errors import (
+    InputError,
+    SkippedError,
+    UsageError,
+    band_text,
+    counted,
+    parameters_in,
+    printable,
+)
 from dstft_cli.records import Note, Progress, tell
 from dstft_cli.results.record import StoredInput
 from dstft_cli.results.store import zarr_library
-from dstft_cli.settings import OPTIONS, Settings, SweepSettings
+from dstft_cli.settings import OPTIONS, PRESET, Settings, SweepSettings
 
 log = logging.getLogger("dstft_cli")
 
@@ -237,10 +245,25 @@ def picture_notes(signal: Signal, settings: Settings) -> tuple[Note, ...]:
 
 
 @contextmanager
+def of_preset(settings: Settings) -> Iterator[None]:
+    """Within the block an error about a value that the preset set says so: nobody typed it."""
+    try:
+        yield
+    except UsageError as error:
+        named = parameters_in(str(error))
+        if settings.preset is None or not any(settings.ranks.get(n) == PRESET for n in named):
+            raise
+        raise UsageError(f"{error} (`preset` {settings.preset} set it)") from error
+
+
+@contextmanager
 def naming(signal: Signal) -> Iterator[None]:
-    """Within the block an InputError names the recording, and the part of it."""
+    """Within the block an error names the recording, and the part or the sample rate that decides."""
+    name = "standard input" if signal.path == "-" else printable(signal.path)
     try:
         yield
     except InputError as error:
         part = f" from {signal.offset:g} s on" if signal.offset else ""
-        raise InputError(f"{printable(signal.path)}{part}: {error}") from error
+        raise InputError(f"{name}{part}: {error}") from error
+    except UsageError as error:
+        raise UsageError(f"{name} at {signal.sample_rate} Hz: {error}") from error

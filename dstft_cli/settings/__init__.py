@@ -1,6 +1,7 @@
 """All options, each declared once, and how they are read: command line, YAML, `--set`, Python."""
 
 from dstft_cli.settings.option import Declaration, Length
+from dstft_cli.settings.rules import PRESET
 from dstft_cli.settings.settings import (
     ALL,
     CRITERIA,
@@ -24,6 +25,7 @@ __all__ = [
     "FIGURE_FORMATS",
     "OPTIONS",
     "PICTURE_OPTIONS",
+    "PRESET",
     "RUN_OPTIONS",
     "STORES",
     "SUBTYPES",

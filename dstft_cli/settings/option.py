@@ -109,6 +109,8 @@ class Declaration:
         """The values allowed, e.g. `a whole number, at least 0`."""
         kinds = {int: "a whole number", bool: "true or false", float: "a number", Path: "a path"}
         named = dict(_KINDS).get(str(self.option.metavar))
+        if named and self.option.metavar == "HZ" and int in self.members:
+            named = "a whole number of Hz (44100, 44100Hz, 44.1kHz)"
         found = [named] if named else [kinds[part] for part in self.members if part in kinds][:1]
         if self.choices:
             words = ", ".join(self.choices)

@@ -40,6 +40,14 @@ def test_samples_beyond_the_size_in_a_wav_header_are_read(tmp_path):
         assert warnings == ()
 
 
+def test_other_wrong_numbers_in_a_header_say_nothing_of_the_length(tmp_path):
+    data = bytearray(pcm_wav(PCM.tobytes()))
+    data[28:32] = (7).to_bytes(4, "little")  # bytes per second
+    samples, warnings = read(tmp_path / "a.wav", bytes(data))
+    np.testing.assert_array_equal(samples, EXPECTED)
+    assert warnings == ()
+
+
 def test_sizes_modulo_two_to_the_32_are_read_whatever_follows(tmp_path):
     path, end = tmp_path / "long.wav", 2**32 + 2 * len(PCM)
     with path.open("wb") as file:  # a sparse file: takes no room

@@ -129,7 +129,7 @@ def test_templates_that_are_refused(tmp_path):
         ("{stem.__class__}", "no field {stem.__class__}"),
         ("{}", "no field {}"),
         ("{stem!r}", "takes no format"),
-        ("{index:99999d}", "takes no format"),
+        ("{index:99999d}", "two digits"),
         ("{stem", "not a template"),
         (".", "names no directory"),
         ("x{folder}", "several folders"),

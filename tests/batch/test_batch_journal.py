@@ -159,6 +159,13 @@ def test_only_a_result_of_the_same_content_settings_and_version_is_kept(done):
     assert warned == []
 
 
+def test_a_damaged_record_is_told_with_one_remedy(done):
+    _, kept, warned = done
+    assert not kept("{")
+    (warning,) = warned
+    assert warning.endswith("result.json is not JSON or is damaged: the job is run again")
+
+
 def test_a_result_with_a_file_missing_empty_or_cut_is_not_kept(done):
     plan, kept, _ = done
     array = plan.folder / "a" / "spectrogram.npy"

@@ -96,7 +96,7 @@ def test_values_out_of_range_name_place_and_range(tmp_path):
         ("channel", "left", "mix, all"),
         ("channel", "-1", "at least 0"),
         ("sr", "0", "at least 1"),
-        ("sr", "8000.5", "frequency"),
+        ("sr", "8000.5", "whole number of Hz"),
         ("offset", "-0.1", "at least 0"),
         ("duration", "5 min", "a time"),
         ("highpass", "1MHz", "a frequency"),
