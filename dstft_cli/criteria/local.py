@@ -2,27 +2,29 @@
 
 In tile τ, under window length θ, with the criterion's sums S_τ and the energy E_τ,
 
-    cost_τ(θ) = score(S_τ(θ)) + γ₁ · max(e_τ(θ), 0) + γ₂ · max(−e_τ(θ), 0) + γ₃ · q_τ · d_τ(θ)
+    cost_τ(θ) = score(S_τ(θ)) + γ₁ · max(e_τ(θ), 0) + γ₂ · max(−e_τ(θ), 0)
+                + γ₃ · ln(1 + q_τ · (exp d_τ(θ) − 1))
     e_τ(θ)    = ln E_τ(θ) − ln E_τ(short), within ±3
     d_τ(θ) = mean over f of max(ln P_τ(f, θ) − ln P_τ(f, long), 0)
     J(θ)      = Σ_τ ω_τ cost_τ(θ_τ) / Σ_τ ω_τ,      ω_τ = E_τ(short)^(1/16)
 
 Sparsity does not tell where energy belongs, but two windows do. A short one says when it is there: what
 a tile holds above that is pre-echo or a neighbour's, what it lacks was drawn elsewhere. A long one says at
-which frequencies: P is the mean spectrum over a longest window of time around the tile, and a tile answers
-for it by its share q_τ of the energy in that time, at most one. So what is soft beside a loud moment is
-free to be sharp in time. All in nats, above what white noise costs in the same tile under the same window.
+which frequencies: P is the mean spectrum over a longest window of time around the tile, and a tile adds to
+it by its share q_τ of the energy in that time, at most one. So what is soft beside a loud moment is free
+to be sharp in time, as far as it stays below the loud one's spectrum. All in nats, above what white noise
+costs in the same tile under the same window.
 
 ω does not depend on θ, so nothing is gained by making the loud quiet. Its exponent lets soft sounds
 speak: loud ones weigh more, but do not decide for the rest.
 
 Tiles overlap. A tile is a band of frequencies times a stretch of time. Bands are triangles that add up
-to one. Two neighbours are half a main lobe apart, `2·sr/θ_least(f)`, where
+to one. Two neighbours are half a main lobe apart, `2·sr/θ_n(f)` with n = 6, where
 
-    θ_least(f) = max(shortest window, 3 periods of f)
+    θ_n(f) = max(shortest window, n periods of f)
 
-is the shortest length that a band may take. So a line's energy stays in its band, and bands narrow towards
-low frequencies, as hearing does. They are at least f/32 apart: long windows at high sample rates would have
+So a gliding line is seen to leave its band, and bands narrow towards low frequencies, as hearing does. A
+band may take θ₃(f) and longer. Bands are at least f/32 apart: long windows at high sample rates would have
 thousands. Over time a tile is a Gaussian with σ = longest window / 64.
 """
 
@@ -45,6 +47,7 @@ Array = NDArray[np.float64]
 
 WIDTH = 1 / 32  # of its frequency: least distance of a band from the one before
 PERIODS = 3.0  # of its frequency: the shortest window of a band
+BAND_PERIODS = 6.0  # of its frequency, in the window whose main lobe is two bands wide
 NARROWEST = 0.4  # of the longest window: least of the lowest bands, so that they have a choice
 SPAN = 1 / 64  # σ of a tile in time, in longest windows
 STEP = 1 / 64  # distance of tiles in time, in longest windows
@@ -57,9 +60,10 @@ _LONGEST_RANGE = (512, 32768)  # samples
 _LEAST_RANGE = 4  # longest over shortest window, at least
 
 # γ₁, γ₂: nats per neper of energy above and below what the short window shows
-ABOVE, BELOW = 3.0, 0.75
+ABOVE, BELOW = 3.0, 1.0
 SPREAD = 2.5  # γ₃: nats per neper of the spectrum above that of the long window
 MOST = 3.0  # nepers (13 dB) of energy that are charged: a knock does not decide for the rest
+_FAR = 30.0  # nepers (130 dB) of the spectrum: no more is seen, and its exponential is finite
 OCTAVES_OF_SHORT = 1  # above the shortest window: the short one
 SHORT_PERIODS = 8.0  # of its frequency: the short window of a band
 DYNAMIC = 1e-3  # spectra are compared down to this part of a band's mean power (−30 dB)
@@ -115,17 +119,18 @@ class Tiling:
         """σ of a tile in time, samples."""
         return float(self.lengths[-1]) * SPAN
 
-    def least(self, frequency: float) -> float:
-        """Shortest length that a tile at this frequency may take."""
-        periods = PERIODS * self.sample_rate / max(frequency, 1e-9)
-        return max(float(self.lengths[0]), min(periods, NARROWEST * float(self.lengths[-1])))
+    def least(self, frequency: float, periods: float = PERIODS) -> float:
+        """Shortest length that a tile at this frequency may take, or one with so many periods."""
+        length = periods * self.sample_rate / max(frequency, 1e-9)
+        return max(float(self.lengths[0]), min(length, NARROWEST * float(self.lengths[-1])))
 
     @cached_property
     def centers(self) -> Array:
         """Centre frequencies of the bands, from 0 to half the sample rate, `[B]`."""
         half, found = self.sample_rate / 2, [0.0]
         while found[-1] < half:
-            apart = max(2 * self.sample_rate / self.least(found[-1]), WIDTH * found[-1])
+            lobe = 4 * self.sample_rate / self.least(found[-1], BAND_PERIODS)
+            apart = max(lobe / 2, WIDTH * found[-1])
             found.append(min(found[-1] + apart, half))
         if len(found) > 2 and found[-1] - found[-2] < _NARROW_REST * (found[-2] - found[-3]):
             del found[-2]
@@ -277,7 +282,8 @@ def within_bands(tiling: Tiling, cost: Tensor) -> Tensor:
 def charges(excess: Tensor, share: Tensor, spread: Tensor) -> Tensor:
     """Nats for energy at the wrong time and at the wrong frequency; see the module."""
     excess = excess.clamp(-MOST, MOST)
-    return ABOVE * excess.clamp_min(0) - BELOW * excess.clamp_max(0) + SPREAD * share * spread
+    added = torch.log1p(share * torch.expm1(spread.clamp_max(_FAR)))
+    return ABOVE * excess.clamp_min(0) - BELOW * excess.clamp_max(0) + SPREAD * added
 
 
 def _row_of(values: Tensor, index: Tensor) -> Tensor:

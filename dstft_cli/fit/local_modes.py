@@ -313,7 +313,7 @@ class _Tiles:
         self._weights += self.shares_of(found.logs.numpy(), weight.numpy())
 
     def take_bands(self, bands: Array) -> float:
-        """J where the lowest bands have one length each, of ln θ `[B]`, so that it is no higher than theirs.
+        """J where the lowest bands have one length each, of ln θ `[B]`; no higher than if all have.
 
         As few bands as that takes, for the picture's sake: in noise one length smears what the tiles
         show. The lowest, for they have few independent cells, so their tiles tell less.

@@ -215,9 +215,10 @@ def smooth(rows: Tensor, kernel: Tensor, stride: int = 1) -> Tensor:
     """Correlation of the last axis with a kernel `[k]`, every `stride`-th value, as matrix products."""
     count = (rows.shape[-1] - len(kernel)) // stride + 1
     block = min(64, count)
-    matrix = kernel.new_zeros((block - 1) * stride + len(kernel), block)
-    for i in range(block):
-        matrix[i * stride : i * stride + len(kernel), i] = kernel
+    height = (block - 1) * stride + len(kernel)
+    place = torch.arange(height)[:, None] - stride * torch.arange(block)
+    inside = (place >= 0) & (place < len(kernel))
+    matrix = kernel[place.clamp(0, len(kernel) - 1)] * inside
     blocks = -(-count // block)
     missing = (blocks * block - 1) * stride + len(kernel) - rows.shape[-1]
     rows = pad(rows, (0, max(missing, 0)))
