@@ -6,7 +6,7 @@ In tile τ, under window length θ, with the criterion's sums S_τ and the energ
                 + γ₃ · ln(1 + q_τ · (exp d_τ(θ) − 1))
     e_τ(θ)    = ln E_τ(θ) − ln E_τ(short), within ±3
     d_τ(θ) = mean over f of max(ln P_τ(f, θ) − ln P_τ(f, long), 0)
-    J(θ)      = Σ_τ ω_τ cost_τ(θ_τ) / Σ_τ ω_τ,      ω_τ = E_τ(short)^(1/16)
+    J(θ)      = Σ_τ ω_τ cost_τ(θ_τ) / Σ_τ ω_τ,      ω_τ = (least E_τ)^(1/16)
 
 Sparsity does not tell where energy belongs, but two windows do. A short one says when it is there: what
 a tile holds above that is pre-echo or a neighbour's, what it lacks was drawn elsewhere. A long one says at
@@ -15,8 +15,9 @@ it by its share q_τ of the energy in that time, at most one. So what is soft be
 to be sharp in time, as far as it stays below the loud one's spectrum. All in nats, above what white noise
 costs in the same tile under the same window.
 
-ω does not depend on θ, so nothing is gained by making the loud quiet. Its exponent lets soft sounds
-speak: loud ones weigh more, but do not decide for the rest.
+ω does not depend on θ, so nothing is gained by making the loud quiet: it is the least energy under any
+length that the band may take, for in silence a click fills as many tiles as a window is long. Its exponent
+lets soft sounds speak: loud ones weigh more, but do not decide for the rest.
 
 Tiles overlap. A tile is a band of frequencies times a stretch of time. Bands are triangles that add up
 to one. Two neighbours are half a main lobe apart, `2·sr/θ_n(f)` with n = 6, where
@@ -253,7 +254,7 @@ class TileSums:
 @dataclass(frozen=True)
 class TileCost:
     cost: Tensor  # under each tabulated length, nats, `[M, B, U]`
-    level: Tensor  # mean power in each, `[B, U]`
+    level: Tensor  # mean power in each, the least of those lengths, `[B, U]`
 
 
 def tile_cost(tiling: Tiling, criterion: Criterion, of: TileSums) -> TileCost:
@@ -264,7 +265,9 @@ def tile_cost(tiling: Tiling, criterion: Criterion, of: TileSums) -> TileCost:
     known = _row_of(level, short)
     share = (known - _row_of(of.around.clamp_min(TINY).log(), short)).exp().clamp_max(1.0)
     cost = tile_score(tiling, criterion, of.sums) + charges(level - known, share, of.spread)
-    return TileCost(cost, known[0].exp() / cells)
+    allowed = torch.from_numpy(tiling.allowed)[:, :, None]
+    least = of.energy.masked_fill(~allowed, torch.inf).amin(0)
+    return TileCost(cost, least / cells)
 
 
 def within_bands(tiling: Tiling, cost: Tensor) -> Tensor:

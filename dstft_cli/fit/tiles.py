@@ -105,19 +105,23 @@ class _Centred:
 
 
 def moments_of(samples: Samples) -> tuple[Array, float]:
-    """Mean of each channel `[C, 1]`, 0 where nothing else is there, and power of the rest, 1 in silence."""
+    """Mean of each channel `[C, 1]`, and power of the rest, 1 in silence.
+
+    The mean is 0 where nothing else is there, or where most samples are zero: they have no offset.
+    """
     count, scale = max(samples.shape[-1], 1), 0.0
-    sums, squares = np.zeros((samples.shape[0], 1)), np.zeros((samples.shape[0], 1))
+    sums, squares, zeros = (np.zeros((samples.shape[0], 1)) for _ in range(3))
     for start in range(0, samples.shape[-1], _PART):
         part = np.asarray(samples[:, start : start + _PART], dtype=np.float64)
         peak = float(np.abs(part).max(initial=0.0))
         if peak > scale:  # squares of the smallest numbers are zero
             squares *= (scale / peak) ** 2
             scale = peak
+        zeros += (part == 0).sum(1, keepdims=True)
         if peak > 0:
             sums += part.sum(1, keepdims=True)
             squares += np.square(part / scale).sum(1, keepdims=True)
-    means, powers = sums / count, squares / count * scale**2
+    means, powers = np.where(2 * zeros > count, 0.0, sums / count), squares / count * scale**2
     left = powers - means**2
     constant = left < _LEAST_REST * powers
     means, left = np.where(constant, 0.0, means), np.where(constant, powers, left)

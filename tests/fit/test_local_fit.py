@@ -56,6 +56,14 @@ def test_two_tones_have_long_windows_and_a_click_short_ones():
     assert milliseconds(result, 1000, 1.5) > 150
 
 
+def test_a_click_in_silence_wants_a_short_window():
+    x = np.zeros(2 * 44100)
+    x[44100] = 0.5  # its mean is no offset
+    assert local(x, 44100.0, window_mode="constant").lengths.item() < 0.02 * 44100
+    assert np.median(local(x, 44100.0, window_mode="frequency").lengths) < 0.008 * 44100
+    assert milliseconds(local(x, 44100.0), 5000, 1.0) < 8
+
+
 def test_a_chirp_has_the_window_that_its_rate_asks_for():
     for rate in (1000, 4000, 16000):  # Hz per second; best near 2/√rate for a Hann window
         duration = min(2, 6000 / rate)
@@ -217,7 +225,7 @@ def test_tiles_end_no_worse_than_rows_whatever_they_chose(monkeypatch):
     monkeypatch.setattr(local_modes, "soft_choice", longest)
     t = np.arange(16000) / 8000
     lines = sum(np.sin(2 * np.pi * f * t) for f in range(250, 4000, 250))
-    clicks = np.where(np.arange(16000) % 800 == 400, 100.0, 0.0)
+    clicks = np.where(np.arange(16000) % 800 == 400, 100.0, 0.0) + 0.1 * noise(16000)
     beside = noise(16000) + 3 * np.sin(2 * np.pi * 100 * t)
     for mode, signal in {"frequency": beside, "time": np.where(t < 1, clicks, lines)}.items():
         rows = local(signal, 8000.0, window_mode=mode, max_steps=0)
