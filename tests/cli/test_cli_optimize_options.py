@@ -2,7 +2,10 @@
 
 from settings.example import EXAMPLES
 
+from dstft_cli.cli.summary import result_lines
 from dstft_cli.settings import OPTIONS, Length, Settings
+
+from .conftest import RECORD
 
 
 def flag(name: str) -> str:
@@ -18,6 +21,13 @@ def test_summary_on_stdout_and_warnings_on_stderr(calls, dstft):
     assert lines[-1].split() == ["results", "a-dstft"]
     assert calls[0].source == "a.wav"
     assert calls[0].settings == Settings()
+
+
+def test_fixed_windows_are_compared_with_the_start_alone():
+    for mode, compared in (("fixed", False), ("constant", True)):
+        lines = result_lines(RECORD | {"settings": RECORD["settings"] | {"window_mode": mode}}, None)
+        assert ("best fixed window" in lines[1]) == compared
+        assert "start 9.5" in lines[1]
 
 
 def test_every_option_reaches_the_job(calls, dstft):

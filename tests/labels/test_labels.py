@@ -55,6 +55,12 @@ def test_recordings_become_pieces_of_unit_power_on_one_side_each(tmp_path):
     assert parts.targets.tolist() == [0] * 9 + [1] * 9
 
 
+def test_a_rate_too_low_for_the_network_is_refused(folders):
+    soundfile.write("data/low/slow.wav", np.ones(200), 100)
+    with pytest.raises(InputError, match="100 Hz, too low"):
+        read_classes([Path("data")], 8)
+
+
 def test_every_recording_is_held_out_once(folders):
     data = read_classes([Path("data/low"), Path("data/high")], 8)
     assert data.classes == ("low", "high")

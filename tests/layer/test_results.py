@@ -59,6 +59,12 @@ def test_a_layer_of_a_result_in_memory(recording):
     assert not any(value.requires_grad for value in layer.parameters())
     assert layer.window_length.item() == result.window_length.item()
     assert layer.hop_length.item() == result.hop_length
+    learned = {"scope": "plane", "hop_mode": "constant", "hop_length": 24, "max_steps": 3}
+    result = optimize(recording.numpy(), RATE, n_fft=128, window_mode="fixed", **learned)
+    layer = DSTFT.from_result(result)
+    (hop,) = set(np.diff(result.frame_centers).round(6))
+    assert hop != result.hop_length == 24  # the learned one, and the start
+    assert layer.hop_length.item() == pytest.approx(hop)
     for place, words in (("none", "no such directory"), ("a.wav", "is not a directory")):
         with pytest.raises(InputError, match=words):
             DSTFT.from_result(place)

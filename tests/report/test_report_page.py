@@ -392,6 +392,8 @@ def test_no_thumbnail_of_what_cannot_be_read(tmp_path):
     png = path.read_bytes()
     a_picture().save(path, "JPEG")
     jpeg = path.read_bytes()
+    Image.new("1", (2**14, 2**11)).save(path, "PNG")  # four kilobytes, and right
+    large = path.read_bytes()
     second = png[8:33]  # its header once more, and larger
     second = second[:8] + struct.pack(">2I", 20_000, 20_000) + second[16:21]
     second += struct.pack(">I", zlib.crc32(second[4:]))
@@ -403,6 +405,7 @@ def test_no_thumbnail_of_what_cannot_be_read(tmp_path):
         png[:33] + second + png[33:],
         png[:40] + bytes(50) + png[90:],
         jpeg,
+        large,
         b"P6\n60 30\n255\n" + bytes(60 * 30 * 3),
     ):
         path.write_bytes(content)
