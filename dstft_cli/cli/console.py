@@ -133,6 +133,8 @@ def occupy_closed_streams() -> None:
         except OSError:
             with suppress(OSError):  # the lowest free number: this one
                 os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+    if sys.stderr is None:  # else `print` takes standard output for it
+        sys.stderr = open(os.devnull, "w")
 
 
 def tolerate_any_text() -> None:
@@ -262,7 +264,7 @@ class Activity:
 @contextmanager
 def progress_bar(quiet: bool, name: str = "") -> Iterator[Activity | None]:
     """Shows what runs: live on a terminal, elsewhere in a line every 30 s; None if quiet."""
-    if quiet or sys.stderr is None:
+    if quiet:
         yield None
         return
     activity = Activity(name)

@@ -276,3 +276,11 @@ def test_closed_standard_streams_are_not_taken_for_files(tmp_path):
     command = f'exec "{sys.executable}" run.py <&- >&- 2>&-'
     done = subprocess.run(["sh", "-c", command], cwd=tmp_path, env=ENVIRONMENT, check=False)
     assert done.returncode == 0
+
+
+@posix
+def test_messages_do_not_go_to_standard_output_where_standard_error_is_closed(tmp_path):
+    command = f'exec "{sys.executable}" -m dstft_cli optimize none.wav 2>&-'
+    arguments = ["sh", "-c", command]
+    done = subprocess.run(arguments, cwd=tmp_path, env=ENVIRONMENT, check=False, stdout=-1)
+    assert (done.returncode, done.stdout) == (1, b"")
