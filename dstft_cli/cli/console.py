@@ -134,7 +134,7 @@ def occupy_closed_streams() -> None:
             with suppress(OSError):  # the lowest free number: this one
                 os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
     if sys.stderr is None:  # else `print` takes standard output for it
-        sys.stderr = open(os.devnull, "w")
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
 
 
 def tolerate_any_text() -> None:

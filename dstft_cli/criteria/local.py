@@ -2,18 +2,18 @@
 
 In tile τ, under window length θ, with the criterion's sums S_τ and the energy E_τ,
 
-    cost_τ(θ) = score(S_τ(θ)) + γ₁ · max(e_τ(θ), 0) + γ₂ · max(−e_τ(θ), 0)
-                + γ₃ · ln(1 + q_τ · (exp d_τ(θ) − 1))
-    e_τ(θ)    = ln E_τ(θ) − ln E_τ(short), within ±3
-    d_τ(θ) = mean over f of max(ln P_τ(f, θ) − ln P_τ(f, long), 0)
+    cost_τ(θ) = score(S_τ(θ)) + γ₁ · a_τ(θ) + γ₂ · b_τ(θ) + γ₃ · ln(1 + q_τ · (exp d_τ(θ) − 1))
+    a_τ(θ)    = ln E_τ(θ) − min ln E_τ(up to short)     within 0 and 3
+    b_τ(θ)    = ln E_τ(short) − ln E_τ(θ)               within 0 and 3
+    d_τ(θ)    = mean over f of max(ln P_τ(f, θ) − ln P_τ(f, long), 0)
     J(θ)      = Σ_τ ω_τ cost_τ(θ_τ) / Σ_τ ω_τ,      ω_τ = (least E_τ)^(1/16)
 
-Sparsity does not tell where energy belongs, but two windows do. A short one says when it is there: what
-a tile holds above that is pre-echo or a neighbour's, what it lacks was drawn elsewhere. A long one says at
-which frequencies: P is the mean spectrum over a longest window of time around the tile, and a tile adds to
-it by its share q_τ of the energy in that time, at most one. So what is soft beside a loud moment is free
-to be sharp in time, as far as it stays below the loud one's spectrum. All in nats, above what white noise
-costs in the same tile under the same window.
+Sparsity does not tell where energy belongs, but other windows do. Short ones say when it is there: what a
+tile holds above the least of them is pre-echo or a neighbour's, what it lacks was drawn elsewhere. The
+longest says at which frequencies: P is the mean spectrum over a longest window of time around the tile, and
+a tile adds to it by its share q_τ of the energy in that time, at most one. So what is soft beside a loud
+moment is free to be sharp in time, as far as it stays below the loud one's spectrum. All in nats, above
+what white noise costs in the same tile under the same window.
 
 ω does not depend on θ, so nothing is gained by making the loud quiet: it is the least energy under any
 length that the band may take, for in silence a click fills as many tiles as a window is long. Its exponent
@@ -49,7 +49,7 @@ Array = NDArray[np.float64]
 WIDTH = 1 / 32  # of its frequency: least distance of a band from the one before
 PERIODS = 3.0  # of its frequency: the shortest window of a band
 BAND_PERIODS = 6.0  # of its frequency, in the window whose main lobe is two bands wide
-NARROWEST = 0.4  # of the longest window: least of the lowest bands, so that they have a choice
+NARROWEST = 0.25  # of the longest window: least of the lowest bands; 46 ms of 186, as people use
 SPAN = 1 / 64  # σ of a tile in time, in longest windows
 STEP = 1 / 64  # distance of tiles in time, in longest windows
 LENGTHS_PER_OCTAVE = 2  # a spline through their costs gives those between
@@ -60,8 +60,8 @@ _SHORTEST_RANGE = (16, 256)  # samples: below a Hann window is coarse, above bat
 _LONGEST_RANGE = (512, 32768)  # samples
 _LEAST_RANGE = 4  # longest over shortest window, at least
 
-# γ₁, γ₂: nats per neper of energy above and below what the short window shows
-ABOVE, BELOW = 3.0, 1.0
+# γ₁, γ₂: nats per neper of energy above and below what short windows show
+ABOVE, BELOW = 2.5, 1.6
 SPREAD = 2.5  # γ₃: nats per neper of the spectrum above that of the long window
 MOST = 3.0  # nepers (13 dB) of energy that are charged: a knock does not decide for the rest
 _FAR = 30.0  # nepers (130 dB) of the spectrum: no more is seen, and its exponential is finite
@@ -261,13 +261,18 @@ def tile_cost(tiling: Tiling, criterion: Criterion, of: TileSums) -> TileCost:
     """The costs of tiles under all tabulated lengths."""
     cells = torch.from_numpy(tiling.shares).to(of.energy)[:, None]
     level = of.energy.clamp_min(TINY).log()
-    short = torch.from_numpy(tiling.short)
+    short, allowed = (torch.from_numpy(of_bands) for of_bands in (tiling.short, tiling.allowed))
     known = _row_of(level, short)
+    least = _least_of(level, allowed & (torch.arange(len(level))[:, None] <= short))
     share = (known - _row_of(of.around.clamp_min(TINY).log(), short)).exp().clamp_max(1.0)
-    cost = tile_score(tiling, criterion, of.sums) + charges(level - known, share, of.spread)
-    allowed = torch.from_numpy(tiling.allowed)[:, :, None]
-    least = of.energy.masked_fill(~allowed, torch.inf).amin(0)
-    return TileCost(cost, least / cells)
+    charged = charges(level - torch.minimum(least, known), known - level, share, of.spread)
+    cost = tile_score(tiling, criterion, of.sums) + charged
+    return TileCost(cost, _least_of(of.energy, allowed)[0] / cells)
+
+
+def _least_of(values: Tensor, chosen: Tensor) -> Tensor:
+    """Least value under the lengths `[M, B]` that are chosen, `[1, B, U]`; infinite where none is."""
+    return values.masked_fill(~chosen[:, :, None], torch.inf).amin(0, keepdim=True)
 
 
 def within_bands(tiling: Tiling, cost: Tensor) -> Tensor:
@@ -282,11 +287,10 @@ def within_bands(tiling: Tiling, cost: Tensor) -> Tensor:
     return torch.where(allowed[:, :, None], cost, _row_of(cost, least) + STEEP * below)
 
 
-def charges(excess: Tensor, share: Tensor, spread: Tensor) -> Tensor:
-    """Nats for energy at the wrong time and at the wrong frequency; see the module."""
-    excess = excess.clamp(-MOST, MOST)
+def charges(above: Tensor, below: Tensor, share: Tensor, spread: Tensor) -> Tensor:
+    """Nats for energy at the wrong time, nepers above and below, and at the wrong frequency."""
     added = torch.log1p(share * torch.expm1(spread.clamp_max(_FAR)))
-    return ABOVE * excess.clamp_min(0) - BELOW * excess.clamp_max(0) + SPREAD * added
+    return ABOVE * above.clamp(0, MOST) + BELOW * below.clamp(0, MOST) + SPREAD * added
 
 
 def _row_of(values: Tensor, index: Tensor) -> Tensor:

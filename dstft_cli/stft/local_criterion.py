@@ -104,7 +104,7 @@ def local_criterion(
         spread = _spread(seen, stretches.mean(long), areas, tiling.triangles(bins))
         excess = (energy.clamp_min(TINY) / held.clamp_min(TINY)).log()
         share = (held / around.clamp_min(TINY)).clamp_max(1)
-        cost = cost + charges(excess, share, stretches.at(tiles, spread))
+        cost = cost + charges(excess, -excess, share, stretches.at(tiles, spread))
     shares = torch.from_numpy(tiling.shares).to(held)[:, None]
     mean = held / shares
     weight = tile_weights(mean, float(mean.sqrt().mean()) ** 2 or 1.0)

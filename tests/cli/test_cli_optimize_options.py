@@ -25,7 +25,9 @@ def test_summary_on_stdout_and_warnings_on_stderr(calls, dstft):
 
 def test_fixed_windows_are_compared_with_the_start_alone():
     for mode, compared in (("fixed", False), ("constant", True)):
-        lines = result_lines(RECORD | {"settings": RECORD["settings"] | {"window_mode": mode}}, None)
+        lines = result_lines(
+            RECORD | {"settings": RECORD["settings"] | {"window_mode": mode}}, None
+        )
         assert ("best fixed window" in lines[1]) == compared
         assert "start 9.5" in lines[1]
 
