@@ -2,9 +2,9 @@
 
 In tile τ, under window length θ, with the criterion's sums S_τ and the energy E_τ,
 
-    cost_τ(θ) = score(S_τ(θ)) + γ₁ · a_τ(θ) + γ₂ · b_τ(θ) + γ₃ · ln(1 + q_τ · (exp d_τ(θ) − 1))
-    a_τ(θ)    = ln E_τ(θ) − min ln E_τ(up to short)     within 0 and 3
-    b_τ(θ)    = ln E_τ(short) − ln E_τ(θ)               within 0 and 3
+    cost_τ(θ) = score(S_τ(θ)) + γ₁ · above + γ₂ · below + γ₃ · ln(1 + q_τ · (exp d_τ(θ) − 1))
+    above     = ln E_τ(θ) − min ln E_τ(up to short)     within 0 and 3
+    below     = ln E_τ(short) − ln E_τ(θ)               within 0 and 3
     d_τ(θ)    = mean over f of max(ln P_τ(f, θ) − ln P_τ(f, long), 0)
     J(θ)      = Σ_τ ω_τ cost_τ(θ_τ) / Σ_τ ω_τ,      ω_τ = (least E_τ)^(1/16)
 
