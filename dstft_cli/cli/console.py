@@ -156,7 +156,11 @@ def flush() -> None:
     """Flushes both streams, so that a closed pipe or a full disk raises OSError here."""
     for stream in (sys.stdout, sys.stderr):
         if stream is not None and not stream.closed:
-            stream.flush()
+            try:
+                stream.flush()
+            except OSError as error:
+                error.filename = "standard output" if stream is sys.stdout else "standard error"
+                raise
 
 
 def data_output(binary: str = "") -> BinaryIO:

@@ -193,8 +193,8 @@ def _run(
     ended = descend(objective, variables, schedule, note)
     if ended.best is not None and ended.best.value < value:
         value, logs = ended.best.found
-        if values[-1] > value:
-            note((value, logs))
+    if not values[-1] <= value:  # steps led nowhere, or beyond
+        note((value, logs))
     return Descended(logs, steps, values, ended.stop_reason)
 
 

@@ -167,7 +167,8 @@ def _unreliable(fit: Outcome) -> list[Note]:
     if asked.normalization != "energy":
         found.append(Note("quiet_frames_rewarded", "normalization", detail=asked.normalization))
     heard = np.broadcast_to(fit.row, fit.importance.shape)[fit.importance > 0]
-    shortest = float(is_at(heard, bounds.low).mean()) if bounds.low < bounds.high else 0.0
+    learned = heard.size > 0 and bounds.low < bounds.high
+    shortest = float(is_at(heard, bounds.low).mean()) if learned else 0.0
     if fit.rewards_spread and shortest > _MOSTLY and not fit.featureless:
         found.append(Note("spread_rewarded", "criterion", shortest, detail=fit.rewards_spread))
     return found

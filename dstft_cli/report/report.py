@@ -109,6 +109,8 @@ def build_report(
         raise UsageError(
             "a report on standard output could not link to its pictures: name a file with -o"
         )
+    if place.suffix.lower() not in (".html", ".htm", ""):
+        raise UsageError(f"{printable(place)}: a report is HTML: name a file that ends in .html")
     found = _find(directory)
     if output is None and place.is_symlink():  # shared results must not overwrite other files
         raise UsageError(f"{printable(place)} is a link: remove it, or name a file with -o")

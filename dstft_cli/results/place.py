@@ -64,6 +64,9 @@ def check_readable(path: Path, *, remedy: str = "run dstft optimize again") -> i
     try:
         status = path.stat()
     except FileNotFoundError as error:
+        if not path.parent.exists():
+            folder = printable(path.parent)
+            raise InputError(f"{folder}: no such directory: check its name") from error
         raise InputError(f"{place} does not exist: {remedy}") from error
     except OSError as error:
         raise InputError(f"cannot read {place}: {system_reason(error)}: {remedy}") from error

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -173,6 +175,12 @@ def run_reconstruct(
     path = None if output == "-" else Path(output)
     container, subtype = audio_format(path, subtype)
     stored = read_learned(directory, array=True)
+    record = directory / "result.json"
+    if path is not None and path.is_file() and path.stat().st_size and record.exists():
+        with path.open("rb") as old, mmap(old.fileno(), 0, access=ACCESS_READ) as content:
+            known = hashlib.sha256(content).hexdigest()
+        if known == read_result(record).input.sha256:
+            raise UsageError(f"{printable(path)} is the recording itself: name another file")
     tell(progress, "reconstruct")
     with ExitStack() as stack:
         transform = stack.enter_context(open_stft(array_in(directory, "stft")))

@@ -206,6 +206,10 @@ def optimize(
     """
     from dstft_cli.fit import fit
 
+    try:
+        sample_rate = float(sample_rate)
+    except (TypeError, ValueError):
+        raise UsageError(f"`sample_rate` {sample_rate!r} is no number of Hz") from None
     criterion, changes = settings.get("criterion"), {}
     if criterion is not None and not isinstance(criterion, str):
         changes["criterion"] = settings.pop("criterion")

@@ -142,6 +142,7 @@ def test_reconstruct_refuses(place, dstft, refused, monkeypatch):
         (["-o", ""], "'--output': must not be empty"),
         (["--subtype", "PCM_8"], "--subtype PCM_8: must be one of PCM_16"),
         (["-o", "x.flac", "--subtype", "FLOAT"], "FLOAT"),
+        (["-o", "a.wav", "--force"], "the recording itself"),
     ):
         assert words in refused("reconstruct", "time", *options), options
     assert listing(place) == before

@@ -68,6 +68,13 @@ def test_channels_share_one_set_of_lengths():
     np.testing.assert_allclose(twice.window_length, once.window_length, rtol=1e-5)
 
 
+def test_a_sample_rate_that_is_no_number():
+    from dstft_cli import optimize as public
+
+    with pytest.raises(UsageError, match="8k"):
+        public(signal(2), "8k")
+
+
 @each("window_mode", ["constant", "time"])
 @each("criterion", ["entropy", "gini"])
 def test_trajectory_records_every_step(window_mode, criterion):

@@ -220,6 +220,19 @@ def test_no_steps_is_the_search_alone():
         assert "descent" not in result.trajectory.phase
 
 
+def test_a_descent_that_leads_nowhere_keeps_what_the_search_found():
+    searched = local(chirp(), 8000.0, max_steps=0).criterion.final
+    for optimizer in ("adam", "sgd"):
+        result = local(chirp(), 8000.0, optimizer=optimizer, lr=1000.0, max_steps=5)
+        assert result.criterion.final <= searched + 1e-9
+        assert result.trajectory.criterion[-1] == result.criterion.final
+
+
+def test_a_band_without_tiles_brings_no_warning_of_numpy(recwarn):
+    local(chirp(), 8000.0, criterion_fmin=100.0, criterion_fmax=101.0, window_mode="time")
+    assert not [one for one in recwarn if issubclass(one.category, RuntimeWarning)]
+
+
 def test_tiles_end_no_worse_than_rows_whatever_they_chose(monkeypatch):
     from dstft_cli.fit import local_modes
 

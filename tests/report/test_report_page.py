@@ -306,6 +306,8 @@ def test_an_existing_page_is_kept_and_no_link_is_followed(tmp_path):
     with pytest.raises(InputError, match=r"holds no result\.json"):
         write_report(tmp_path)
     make_result(tmp_path / "a", pictures=False)
+    with pytest.raises(UsageError, match="is HTML"):
+        write_report(tmp_path, output=tmp_path / "song.wav", force=True)
     page = tmp_path / "report.html"
     page.write_text("mine")
     with pytest.raises(UsageError, match=r"report\.html exists"):
