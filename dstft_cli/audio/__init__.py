@@ -6,7 +6,7 @@ Only this room imports soundfile (libsndfile), audioread (ffmpeg) and soxr.
 from dstft_cli.audio.blocks import filtered
 from dstft_cli.audio.clock import recorded_at
 from dstft_cli.audio.read import ONLY_DC, Samples, Signal, load, probe
-from dstft_cli.audio.source import is_sound
+from dstft_cli.audio.source import content_digest, is_sound
 from dstft_cli.audio.spool import SpooledSamples
 from dstft_cli.audio.write import audio_format, opus, write_audio
 
@@ -16,6 +16,7 @@ __all__ = [
     "Signal",
     "SpooledSamples",
     "audio_format",
+    "content_digest",
     "filtered",
     "is_sound",
     "load",

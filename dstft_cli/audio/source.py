@@ -8,6 +8,7 @@ import itertools
 import os
 import stat
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +32,22 @@ WAIT = 3.0  # s, waiting for the writer of a named pipe
 def is_sound(path: str) -> bool:
     """Whether the name ends like that of a sound file."""
     return path.lower().endswith(ENDINGS)
+
+
+def content_digest(path: str | Path, stop: threading.Event | None = None) -> str | None:
+    """SHA-256 of a regular file; None if it cannot be read, or after `stop` is set."""
+    digest = hashlib.sha256()
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe may block
+            return None
+        with open(path, "rb", buffering=0) as file:
+            while block := file.read(BLOCK_BYTES):
+                if stop is not None and stop.is_set():
+                    return None
+                digest.update(block)
+    except (OSError, ValueError):
+        return None
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True)

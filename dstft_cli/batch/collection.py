@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from dstft_cli.audio import probe
+from dstft_cli.audio import content_digest, probe
 from dstft_cli.batch.config import AnySettings, check_collection
 from dstft_cli.batch.pools import Workers, each
 from dstft_cli.batch.run import table_csv
@@ -35,7 +35,7 @@ from dstft_cli.batch.tables import (
     judge_tables,
     mean_of,
 )
-from dstft_cli.batch.worker import content_digest, digest_of_all
+from dstft_cli.batch.worker import digest_of_all
 from dstft_cli.errors import DstftError, InputError, UsageError, as_flags, counted, printable
 from dstft_cli.records import CollectionSweep, Progress, RecordingTable, Result, tell
 from dstft_cli.results import (

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
+from dstft_cli.audio import content_digest
 from dstft_cli.batch.journal import Journal
 from dstft_cli.batch.plan import SUMMARY, Plan, PlannedJob
 from dstft_cli.batch.pools import Workers, each
@@ -22,7 +23,6 @@ from dstft_cli.batch.worker import (
     Ending,
     Task,
     check_settings,
-    content_digest,
     digest_of_all,
     job_key,
     read_standing,

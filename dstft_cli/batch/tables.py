@@ -21,8 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dstft_cli._version import __version__
+from dstft_cli.audio import content_digest
 from dstft_cli.batch.pools import report
-from dstft_cli.batch.worker import content_digest, job_key, one_at_a_time
+from dstft_cli.batch.worker import job_key, one_at_a_time
 from dstft_cli.errors import InputError, as_flags, in_words
 from dstft_cli.records import CollectionSweep, RecordingTable, Result
 from dstft_cli.results.parameters import DAMAGE

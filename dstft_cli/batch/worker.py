@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import hashlib
 import os
-import stat
 import threading
 import time
 import traceback
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dstft_cli._version import __version__
+from dstft_cli.audio import content_digest
 from dstft_cli.batch.pools import report
 from dstft_cli.errors import (
     DstftError,
@@ -28,7 +28,6 @@ from dstft_cli.results import StoredRecord, read_result
 from dstft_cli.settings import merge
 
 ENTRY = "batch"  # key of result.json: the settings of the batch
-_BLOCK = 1 << 20  # bytes
 one_at_a_time = threading.Lock()  # torch's threads and matplotlib's are those of the process
 
 
@@ -67,22 +66,6 @@ def _standing(record: StoredRecord, place: Path) -> Standing | None:
     found = NOTHING_FOUND | record.model_dump(include=NOTHING_FOUND.keys() - {"sample_rate"})
     found |= {"sample_rate": record.input.sample_rate, "files": sorted(record.outputs)}
     return Standing(key, found, record.is_whole(place))
-
-
-def content_digest(path: str, stop: threading.Event | None = None) -> str | None:
-    """SHA-256 of a regular file; None if it cannot be read, or after `stop` is set."""
-    digest = hashlib.sha256()
-    try:
-        if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe may block
-            return None
-        with open(path, "rb", buffering=0) as file:
-            while block := file.read(_BLOCK):
-                if stop is not None and stop.is_set():
-                    return None
-                digest.update(block)
-    except (OSError, ValueError):
-        return None
-    return digest.hexdigest()
 
 
 def digest_of_all(digests: Sequence[str | None]) -> str:

@@ -22,7 +22,7 @@ lets soft sounds speak: loud ones weigh more, but do not decide for the rest.
 Tiles overlap. A tile is a band of frequencies times a stretch of time. Bands are triangles that add up
 to one. Two neighbours are half a main lobe apart, `2·sr/θ_n(f)` with n = 6, where
 
-    θ_n(f) = max(shortest window, n periods of f)
+    θ_n(f) = max(shortest window, min(n periods of f, longest window / 4))
 
 So a gliding line is seen to leave its band, and bands narrow towards low frequencies, as hearing does. A
 band may take θ₃(f) and longer. Bands are at least f/32 apart: long windows at high sample rates would have

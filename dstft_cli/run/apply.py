@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
-from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dstft_cli.audio import audio_format, write_audio
+from dstft_cli.audio import audio_format, content_digest, write_audio
 from dstft_cli.errors import InputError, UsageError, counted, printable
 from dstft_cli.records import Note, Progress, StoredParameters, tell
 from dstft_cli.results import (
@@ -175,12 +173,9 @@ def run_reconstruct(
     path = None if output == "-" else Path(output)
     container, subtype = audio_format(path, subtype)
     stored = read_learned(directory, array=True)
-    record = directory / "result.json"
-    if path is not None and path.is_file() and path.stat().st_size and record.exists():
-        with path.open("rb") as old, mmap(old.fileno(), 0, access=ACCESS_READ) as content:
-            known = hashlib.sha256(content).hexdigest()
-        if known == read_result(record).input.sha256:
-            raise UsageError(f"{printable(path)} is the recording itself: name another file")
+    record, known = directory / "result.json", None if path is None else content_digest(path)
+    if known and record.exists() and known == read_result(record).input.sha256:
+        raise UsageError(f"{printable(path or '')} is the recording itself: name another file")
     tell(progress, "reconstruct")
     with ExitStack() as stack:
         transform = stack.enter_context(open_stft(array_in(directory, "stft")))

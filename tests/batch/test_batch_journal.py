@@ -9,10 +9,11 @@ from report.report_example import a_record
 
 from batch.batch_example import clip
 from dstft_cli._version import __version__
+from dstft_cli.audio import content_digest
 from dstft_cli.batch import from_list, make_plan
 from dstft_cli.batch.journal import Journal
 from dstft_cli.batch.run import Watch, kept_rows, write_summary
-from dstft_cli.batch.worker import ENTRY, content_digest, job_key
+from dstft_cli.batch.worker import ENTRY, job_key
 from dstft_cli.errors import OutputError, UsageError
 
 

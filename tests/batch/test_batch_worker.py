@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from batch.batch_example import SETTINGS, clip
+from dstft_cli.audio import content_digest
 from dstft_cli.batch import from_list, make_plan
-from dstft_cli.batch.worker import Task, check_settings, content_digest, job_key, run_task
+from dstft_cli.batch.worker import Task, check_settings, job_key, run_task
 
 
 @pytest.fixture
