@@ -47,6 +47,7 @@ CHUNK = 3072  # tiles in time that are worked on at once: a quarter of a gigabyt
 _BLOCK = 1 << 18  # samples of frames transformed at once
 _PART = 1 << 20  # samples read at once where there is no transform
 _LEAST_REST = 1e-9  # of the power: a signal with less beside its mean is constant
+TOGETHER = 64  # tiles that are averaged at once: in more, most products are with zeros
 _REACH = 3  # σ of the Gaussian over time on either side
 SCALES = (4, 16)  # σ of the averages over time, in tiles, each on top of the one before
 HALO = sum(3 * sigma for sigma in SCALES)  # tiles that a chunk needs on either side
@@ -141,55 +142,97 @@ def stream(sound: Sound, tiling: Tiling, *, halo: int = 0) -> Iterator[Chunk]:
     """Sums of all tiles, chunk by chunk."""
     count = len(tiling.times(sound.length))
     grids = [_Grid(sound, tiling, float(length)) for length in tiling.lengths]
-    margin = _margin(tiling)
     chunks = range(0, count, CHUNK)
     for number, own in enumerate(chunks, start=1):
         end = min(own + CHUNK, count)
-        first, last = max(own - halo, 0), min(end + halo, count)
-        start = max((first - margin) // STRETCH * STRETCH, 0)
+        span = _Span.of(sound, tiling, max(own - halo, 0), min(end + halo, count))
+        maps = span.empty(grids)
 
-        def seen(grid: _Grid, place: tuple[int, int, int] = (start, first, last)) -> _Seen:
-            return grid.seen(*place, margin)
+        def seen(pair: tuple[_Grid, Tensor], span: _Span = span) -> _Seen:
+            return pair[0].seen(span, pair[1])
 
-        found = list(map_in_order(seen, grids, sound.compute.threads))
-        maps = torch.stack([one.maps for one in found])
-        here = first - start, last - start
-        around, spread = _stretches(found, grids, tiling, *here, sound.compute.threads)
-        sums = maps[:, 1:].permute(0, 2, 3, 1)
-        own_tiles = slice(own - first, end - first)
-        yield Chunk(first, own_tiles, TileSums(maps[:, 0], sums, around, spread))
+        pairs = zip(grids, maps, strict=True)
+        found = list(map_in_order(seen, pairs, sound.compute.threads))
+        around, spread = _stretches(found, grids, span, sound.compute.threads)
+        maps = span.cut(maps)
+        sums = maps[:, grids[0].other :].permute(0, 2, 3, 1)
+        own_tiles = slice(own - span.first, end - span.first)
+        yield Chunk(span.first, own_tiles, TileSums(maps[:, 0], sums, around, spread))
         if sound.compute.progress is not None:
             sound.compute.progress("tiles", number, len(chunks))
-
-
-def _margin(tiling: Tiling) -> int:
-    """Tiles on either side of a chunk that its frames have to cover."""
-    return STRETCH * math.ceil(_REACH * tiling.sigma / tiling.step / STRETCH + 2)
 
 
 def levels(sound: Sound, tiling: Tiling) -> Iterator[Tensor]:
     """Energy of all tiles under the middle length, `[B, U]`, chunk by chunk."""
     count = len(tiling.times(sound.length))
     grid = _Grid(sound, tiling, float(tiling.lengths[len(tiling.lengths) // 2]))
-    margin = _margin(tiling)
     for first in range(0, count, CHUNK):
+        span = _Span.of(sound, tiling, first, min(first + CHUNK, count))
+        maps = span.empty([grid])
+        grid.seen(span, maps[0])
+        yield span.cut(maps)[0, 0]
+
+
+@dataclass(frozen=True)
+class _Span:
+    """The tiles `first … last − 1`, and the samples that they see."""
+
+    tiling: Tiling
+    start: int  # tile at which frames and stretches begin, a multiple of `STRETCH`
+    first: int
+    last: int
+    end: int  # samples up to the last centre of a frame
+    before: int  # samples before the first centre
+    samples: Tensor  # `[C, n]`
+
+    @classmethod
+    def of(cls, sound: Sound, tiling: Tiling, first: int, last: int) -> _Span:
+        margin = STRETCH * math.ceil(_REACH * tiling.sigma / tiling.step / STRETCH + 2)
         start = max((first - margin) // STRETCH * STRETCH, 0)
-        yield grid.seen(start, first, min(first + CHUNK, count), margin).maps[0]
+        n_fft, hop = tiling.grid(float(tiling.lengths[-1]))
+        end = min((last - 1 + margin) * tiling.step, sound.length)
+        begin, half = start * tiling.step, n_fft // 2
+        whole = 2 * (half + (end - begin + hop) // 2 + 1)
+        frame = Frames(  # one, that holds all
+            sound.samples,
+            np.array([begin - half + whole // 2], np.float64),
+            whole,
+            scale=1 / math.sqrt(sound.level),
+            device=sound.compute.device,
+            dtype=sound.compute.dtype,
+        )
+        return cls(tiling, start, first, last, end, half, frame.block(0, 1)[:, 0])
+
+    @property
+    def _place(self) -> int:
+        """Tiles between the first of a block and `first`."""
+        return (self.first - self.start) % STRETCH
+
+    @property
+    def begin(self) -> int:
+        """Tiles from `start` to the first block."""
+        return self.first - self.start - self._place
+
+    @property
+    def blocks(self) -> int:
+        """Of `TOGETHER` tiles, from the last stretch up to `first`."""
+        return -(-(self.last - self.first + self._place) // TOGETHER)
+
+    def empty(self, grids: Sequence[_Grid]) -> Tensor:
+        """For the sums of all blocks, `[M, R, B, TOGETHER · blocks]`."""
+        shape = len(grids), grids[0].rows, len(self.tiling.centers), self.blocks * TOGETHER
+        return torch.empty(shape, dtype=self.samples.dtype)
+
+    def cut(self, maps: Tensor) -> Tensor:
+        """Of the tiles, from those of all blocks."""
+        return maps[..., self._place : self._place + self.last - self.first]
 
 
 def _stretches(
-    found: Sequence[_Seen],
-    grids: Sequence[_Grid],
-    tiling: Tiling,
-    first: int,
-    last: int,
-    threads: int,
+    found: Sequence[_Seen], grids: Sequence[_Grid], span: _Span, threads: int
 ) -> tuple[Tensor, Tensor]:
-    """Energy around tiles, and how far spectra are above the longest window's, `[M, B, U]` each.
-
-    Tiles `first … last − 1` are counted from the first of the stretches.
-    """
-    long, grid = found[-1].spectra, grids[-1]
+    """Energy around tiles, and how far spectra are above the longest window's, `[M, B, U]` each."""
+    long, grid, tiling = found[-1].spectra, grids[-1], span.tiling
     triangles = torch.from_numpy(
         tiling.triangles(np.linspace(0, tiling.sample_rate / 2, long.shape[1]))
     )
@@ -210,8 +253,9 @@ def _stretches(
     rows = torch.stack(list(map_in_order(compared, pairs, threads)))
     size = (rows.shape[2] - 1) * STRETCH + 1
     rows = rows.mT.reshape(1, -1, rows.shape[2])
-    tiles = interpolate(rows, size=size, mode="linear", align_corners=True)[0, :, first:last]
-    around, spread = tiles.reshape(len(found), 2, -1, last - first).unbind(1)
+    tiles = interpolate(rows, size=size, mode="linear", align_corners=True)[0]
+    tiles = tiles[:, span.first - span.start : span.last - span.start]
+    around, spread = tiles.reshape(len(found), 2, -1, tiles.shape[1]).unbind(1)
     return around, spread
 
 
@@ -242,76 +286,108 @@ class _Grid:
         self._window = window.to(self._like)
         self._weights = torch.from_numpy(tiling.bin_weights(self.n_fft)).to(self._like)
         self.weights = self._weights.cpu()  # area of the bins in each band, `[F, B]`
-        self._fine = min(self.hop, self._step)  # distance of the values that are smoothed, samples
-        self._reach = math.ceil(_REACH * tiling.sigma / self._fine)
-        offsets = torch.arange(-self._reach, self._reach + 1, dtype=torch.float64) * self._fine
-        kernel = torch.exp(-0.5 * (offsets / tiling.sigma) ** 2)
-        self._kernel = (kernel / kernel.sum()).to(torch.empty(0, dtype=sound.compute.dtype))
+        self._smoothing, self._ahead = self._smoother(tiling.sigma)
+        moments = self._moments(torch.fft.rfft(self._like.new_zeros(1, 1, 2)))
+        self.other = int(moments[1] is not moments[0])  # 0: the first sum is the energy
+        self.rows = len(moments) - 1 + self.other
 
-    def seen(self, start: int, first: int, last: int, margin: int) -> _Seen:
-        """Of tiles `first … last − 1`; frames and stretches begin at tile `start`."""
-        step, hop, length = self._step, self.hop, self._sound.length
-        begin = start * step // hop
-        end = min(math.ceil((last - 1 + margin) * step / hop), math.ceil(length / hop)) + 1
-        rows, spectra = self._rows(begin, end)
-        bands = rows.shape[1]
-        stretches = torch.arange((last - 1 - start) // STRETCH + 2)
+    def _smoother(self, sigma: float) -> tuple[Tensor, int]:
+        """Weights of frames in `TOGETHER` tiles `[n, TOGETHER]`, and frames before the first of them.
+
+        Between frames, sums are interpolated.
+        """
+        fine = min(self.hop, self._step)
+        reach = math.ceil(_REACH * sigma / fine)
+        offsets = torch.arange(-reach, reach + 1, dtype=torch.float64) * fine
+        kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)
+        ahead = -(-reach * fine // self.hop)
+        places = (torch.arange(TOGETHER)[:, None] * self._step + offsets) / self.hop + ahead
+        below = places.long()
+        kernel = (kernel / kernel.sum()).expand_as(places)
+        matrix = torch.zeros(TOGETHER, int(below.max()) + 2, dtype=torch.float64)
+        matrix.scatter_add_(1, below, kernel * (1 - places + below))
+        matrix.scatter_add_(1, below + 1, kernel * (places - below))
+        return matrix.T.to(torch.empty(0, dtype=self._like.dtype)), ahead
+
+    def seen(self, span: _Span, maps: Tensor) -> _Seen:
+        """Mean spectra, and the sums of tiles, written to maps `[R, B, TOGETHER · blocks]`."""
+        step, hop = self._step, self.hop
+        begin = span.start * step // hop
+        rows, spectra = self._rows(span, math.ceil(span.end / hop) + 1 - begin)
+        stretches = torch.arange((span.last - 1 - span.start) // STRETCH + 2)
         spectra = spectra[stretches.clamp_max(len(spectra) - 1)]
-        energy = spectra @ self.weights
-        rows = rows.flatten(0, 1)
-        ratio = hop // step
-        if ratio > 1:
-            size = (rows.shape[1] - 1) * ratio + 1
-            rows = interpolate(rows[None], size=size, mode="linear", align_corners=True)[0]
-        per = step // self._fine  # smoothed values per tile
-        left = (first - start) * per - self._reach
-        right = left + (last - 1 - first) * per + 2 * self._reach + 1
-        rows = rows[:, max(left, 0) : right]
-        missing = max(right - max(left, 0) - rows.shape[1], 0)
-        rows = pad(rows[None], (max(-left, 0), missing), mode="replicate")[0]
-        maps = smooth(rows, self._kernel, per)
-        return _Seen(maps.reshape(-1, bands, maps.shape[1]), spectra, energy)
+        self._smooth(rows, span, maps)
+        return _Seen(spectra, spectra @ self.weights)
 
-    def _rows(self, begin: int, end: int) -> tuple[Tensor, Tensor]:
-        """Energy and sums in the bands of frames `begin … end − 1`, `[1 + J, B, n]`, and mean spectra.
+    def _smooth(self, rows: Tensor, span: _Span, maps: Tensor) -> None:
+        """Averages of frames `[R, n, B]`; those at the ends stand for all beyond."""
+        (size, _), apart = self._smoothing.shape, TOGETHER * self._step // self.hop
+        first = span.begin * self._step // self.hop - self._ahead
+        missing = first + (span.blocks - 1) * apart + size - rows.shape[1]
+        if first < 0 or missing > 0:
+            ends = (
+                rows[:, :1].expand(-1, max(-first, 0), -1),
+                rows[:, -1:].expand(-1, max(missing, 0), -1),
+            )
+            rows, first = torch.cat([ends[0], rows, ends[1]], 1), max(first, 0)
+        smoothing = self._smoothing.expand(span.blocks, -1, -1)
+        for row, own in zip(rows[:, first:], maps, strict=True):
+            parts = row.unfold(0, size, apart)[: span.blocks]  # [blocks, B, n]
+            own.unflatten(1, (span.blocks, -1)).copy_(torch.bmm(parts, smoothing).permute(1, 0, 2))
+
+    def _rows(self, span: _Span, count: int) -> tuple[Tensor, Tensor]:
+        """Energy and sums in the bands of so many frames, `[R, n, B]`, and mean spectra.
 
         The spectra `[V, F]` are those of the stretches, which lie around every `STRETCH`-th tile.
         """
-        size, parts = max(1, _BLOCK // (self.n_fft * self._sound.samples.shape[0])), []
+        frames = span.samples[:, span.before - self.n_fft // 2 :].unfold(1, self.n_fft, self.hop)
+        size = max(1, _BLOCK // (self.n_fft * len(frames)))
         per = STRETCH * self._step // self.hop  # frames between stretches, >= 1
-        halves = -(-(end - begin) // per)
+        halves = -(-count // per)
         spectra = self._like.new_zeros(halves, self.n_fft // 2 + 1)
-        for i in range(begin, end, size):
-            frames = np.arange(i, min(i + size, end), dtype=np.float64)
-            rows, squared = self._block(frames * self.hop)
-            parts.append(rows)
-            place = torch.arange(i - begin, i - begin + len(frames), device=squared.device) // per
-            spectra.index_add_(0, place, squared)
+        rows = self._like.new_empty(self.rows, count, self._weights.shape[1])
+        place = torch.arange(count, device=spectra.device) // per
+        for i in range(0, count, size):
+            part = slice(i, min(i + size, count))
+            moments = self._moments(torch.fft.rfft(frames[:, part] * self._window))
+            for row, moment in zip(rows, moments[1 - self.other :], strict=True):
+                row[part] = moment @ self._weights
+            spectra.index_add_(0, place[part], moments[0])
         counts = torch.full((halves, 1), float(per)).to(spectra)
-        counts[-1] = end - begin - (halves - 1) * per
+        counts[-1] = count - (halves - 1) * per
         spectra, counts = pad(spectra, (0, 0, 1, 1)), pad(counts, (0, 0, 1, 1))
         means = (spectra[:-1] + spectra[1:]) / (counts[:-1] + counts[1:])
-        return torch.cat(parts, 1).cpu().permute(0, 2, 1), means.cpu()
+        return rows.cpu(), means.cpu()
 
-    def _block(self, centers: NDArray[np.float64]) -> tuple[Tensor, Tensor]:
-        """Energy and sums in the bands `[1 + J, n, B]`, and `|X|²`, `[n, F]`."""
-        sound, device, dtype = self._sound, self._like.device, self._like.dtype
-        scale, K = 1 / math.sqrt(sound.level), self.n_fft
-        frames = Frames(sound.samples, centers, K, scale=scale, device=device, dtype=dtype)
-        spectrum = torch.fft.rfft(frames.block(0, len(centers)) * self._window)
-        squared = (spectrum.real.square() + spectrum.imag.square()).add_(FLOOR)
+    def _moments(self, spectrum: Tensor) -> tuple[Tensor, ...]:
+        """`|X|²` and the criterion's moments, summed over channels, `[n, F]` each."""
+        sound = self._sound
+        squared = squared_modulus(spectrum).add_(FLOOR)
         a = squared if sound.power == 2 else squared.pow(sound.power / 2)
         if not sound.criterion.scale_invariant:
             a = a * sound.level ** (sound.power / 2)
-        moments = (squared, *sound.criterion.moments(a))
-        return torch.stack([(m @ self._weights).sum(0) for m in moments]), squared.sum(0)
+        moments = sound.criterion.moments(a)
+        energy = _over_channels(squared)
+        first = energy if moments[0] is squared else _over_channels(moments[0])
+        return (energy, first, *(_over_channels(moment) for moment in moments[1:]))
+
+
+def squared_modulus(spectrum: Tensor) -> Tensor:
+    """`|X|²`; on the CPU by NumPy, whose modulus takes half the time."""
+    if spectrum.device.type == "cpu":
+        return torch.from_numpy(np.abs(spectrum.numpy())).square_()
+    return spectrum.real.square() + spectrum.imag.square()
+
+
+def _over_channels(values: Tensor) -> Tensor:
+    """Sum of `[C, n, F]`, which for one channel is a view."""
+    return values[0] if len(values) == 1 else values.sum(0)
 
 
 @dataclass(frozen=True)
 class _Seen:
-    """What one length says of a chunk."""
+    """What one length says of a span."""
 
-    maps: Tensor  # energy and sums of the tiles, `[1 + J, B, U]`
     spectra: Tensor  # mean of |X|² over each stretch, `[V, F]`
     energy: Tensor  # of the stretches in the bands, `[V, B]`
 
