@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -142,19 +142,21 @@ def _energy(plane: Plane) -> float:
 
 def learned(signal: Array, result: Result) -> Plane:
     """The transform of a result; frames at multiples of one hop."""
-    transform = Transform(result.n_fft, result.window, result.normalization)
-    centers, frequencies, tiles = result.frame_centers, result.frequencies, result.length_map
-    frames = Frames(signal[None, :], centers, result.n_fft, dtype=torch.float32)
-    lengths_at = None if tiles is None else tiles.on(frequencies)
-    blocks = (
-        spectra(frames, transform, result.lengths)
-        if lengths_at is None
-        else map_spectra(frames, transform, lambda a, b: lengths_at(centers[a:b]))
-    )
-    power = np.empty((len(frequencies), len(centers)), np.float32)
-    for start, X in blocks:
+    power = np.empty((len(result.frequencies), len(result.frame_centers)), np.float32)
+    for start, X in blocks(signal, result):
         power[:, start : start + X.shape[1]] = X[0].abs().square().T.numpy()
     return Plane(power, result.n_fft, result.hop_length)
+
+
+def blocks(signal: Array, result: Result, threads: int = 1) -> Iterator[tuple[int, torch.Tensor]]:
+    """Number of the first frame, and the transform `[1, n, F]`, of some frames after others."""
+    transform = Transform(result.n_fft, result.window, result.normalization)
+    centers, tiles = result.frame_centers, result.length_map
+    frames = Frames(signal[None, :], centers, result.n_fft, dtype=torch.float32)
+    if tiles is None:
+        return spectra(frames, transform, result.lengths, threads)
+    lengths_at = tiles.on(result.frequencies)
+    return map_spectra(frames, transform, lambda a, b: lengths_at(centers[a:b]), threads)
 
 
 def reassigned(signal: Array, rate: int, n_fft: int, hop: int) -> Plane:

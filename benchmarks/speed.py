@@ -12,6 +12,7 @@ import torch
 
 from benchmarks.machine import machine
 from benchmarks.measure import Claim, in_turns, median_ratio
+from benchmarks.picture import blocks
 from benchmarks.report import Report
 from benchmarks.signals import music
 from dstft_cli import optimize
@@ -64,6 +65,7 @@ def run(report: Report, seconds: float, rounds: int) -> None:
     fewer = max(rounds // 2, 1)
     claims = _gradient(report, signal, rounds) + _fits(report, signal, seconds, _LENGTHS, fewer)
     claims += _fits(report, signal, min(seconds, _HOP_SECONDS), _HOPS, fewer)
+    claims += _defaults(report, signal, fewer)
     report.claims(claims)
 
 
@@ -111,6 +113,34 @@ def _gradient(report: Report, signal: np.ndarray, rounds: int) -> list[Claim]:
         rows.append([name, f"{median(seconds[name]) * 1e3:.0f}", f"{ratio:.2f}"])
     report.table(f"median of {rounds}", ["work", "ms", "passes"], rows)
     return [Claim(name, r, 2, "passes") for name, r in zip(names, ratios, strict=True)]
+
+
+def _defaults(report: Report, signal: np.ndarray, rounds: int) -> list[Claim]:
+    """`optimize` without options: the search, and the transform with the lengths that it found."""
+    threads, found = torch.get_num_threads(), [optimize(signal, SAMPLE_RATE)]
+
+    def search() -> None:
+        found[0] = optimize(signal, SAMPLE_RATE, threads=threads)
+
+    def transform() -> None:
+        for _ in blocks(signal, found[0], threads):
+            pass
+
+    plain = forward_pass(torch.from_numpy(signal))
+    measured = in_turns({_PASS: plain, "search": search, "transform": transform}, rounds)
+    both = [sum(of) for of in zip(measured["search"], measured["transform"], strict=True)]
+    measured["search and transform"] = both
+    ratios = {name: median_ratio(of, measured[_PASS]) for name, of in measured.items()}
+    report.table(
+        f"defaults: a length per cell, n_fft {found[0].n_fft}, hop {found[0].hop_length}, "
+        f"{threads} threads, median of {rounds}",
+        ["work", "s", "passes"],
+        [[name, f"{median(of):.2f}", f"{ratios[name]:.1f}"] for name, of in measured.items()],
+    )
+    limits = {"search": 40.0, "search and transform": 200.0}
+    return [
+        Claim(f"defaults, {name}", ratios[name], most, "passes") for name, most in limits.items()
+    ]
 
 
 def _fits(
