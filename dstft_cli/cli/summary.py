@@ -10,7 +10,7 @@ from typing import Any
 
 from dstft_cli.cli.console import table
 from dstft_cli.errors import band_text, counted, printable
-from dstft_cli.settings.option import number_text, time_text
+from dstft_cli.settings.option import number_text, samples_text, time_text
 
 _HEADER = "criterion", "best length", "n_fft", "value", "at 2048", "as good", "off by 2", "matters"
 _MOST_SHOWN = 5  # recordings that want another length
@@ -73,7 +73,7 @@ def _length(length: Any, rate: float) -> str:
 
 
 def _one_length(samples: float, rate: float) -> str:
-    return f"{time_text(samples / rate)} ({number_text(samples, 6)} samples)"
+    return f"{time_text(samples / rate)} ({samples_text(samples)} samples)"
 
 
 def sweep_lines(record: Mapping[str, Any], directory: Path | None) -> list[str]:

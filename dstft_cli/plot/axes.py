@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 
 from dstft_cli.plot.pixels import FloatArray, PixelGrid, hz_to_scale, scale_to_hz
 from dstft_cli.plot.style import page_size
-from dstft_cli.settings.option import time_text
+from dstft_cli.settings.option import samples_text, time_text
 
 FEWEST_TICKS = 3  # for a readable scale
 STEPS = [1, 2, 2.5, 5, 10]  # between even ticks, times a power of ten
@@ -211,7 +211,7 @@ def describe_length(
     """Window lengths as text: `1024 samples (23.2 ms)`, `128 to 1024 samples (2.9 ms to 23.2 ms)`."""
     ends = [low] if high is None else [low, high]
     times = " to ".join(time_text(end / sample_rate) for end in ends)
-    samples = " to ".join(f"{round(end, 1):.10g}" for end in ends)
+    samples = " to ".join(map(samples_text, ends))
     return times if short else f"{samples} samples ({times})"
 
 

@@ -330,7 +330,7 @@ class Pictures:
             start_hop=result.hop_length,
             offset=self._origin,
             zoom=[
-                (f"{name}, the strongest onset", self._shown(frames.pool))
+                (f"{name}, between the white lines", self._shown(frames.pool))
                 for name, frames in zip(("Plain", "Learned"), zoomed, strict=False)
             ],
         )

@@ -300,3 +300,8 @@ def time_text(seconds: float) -> str:
     """A time in three digits, in ms or from 1 s on in s: `23.2 ms`, `3.56 s`."""
     value, unit = (seconds, "s") if seconds >= 0.9995 else (seconds * 1000, "ms")
     return f"{number_text(value, 3)} {unit}"
+
+
+def samples_text(samples: float) -> str:
+    """A number of samples, below 1000 to a tenth: `512`, `663.9`, `1235`."""
+    return f"{round(samples, 1 if samples < 1000 else None):.10g}"

@@ -114,7 +114,7 @@ def test_the_zoomed_second_lies_around_the_strongest_onset(lengths, columns, fig
     pictures.comparison([fill(f) for f in pictures.plain()], [fill(plain), fill(learned)])
     check_layout(figures[0])
     panels = titled(figures[0])
-    zoom = panels["Plain, the strongest onset"], panels["Learned, the strongest onset"]
+    zoom = panels["Plain, between the white lines"], panels["Learned, between the white lines"]
     assert {axes.get_xlim() for axes in zoom} == {(begin, end)}
     marks = [
         line for line in panels["Plain: 512 samples (64 ms)"].lines if line.get_gid() == "zoom"
@@ -218,7 +218,7 @@ def test_a_comparison_shows_what_was_learned(shape, centers, learned, figures):
 )
 def test_what_is_the_same_is_drawn_once(learned, best, tables, names, figures):
     drawn(pictures_of(result_of([[learned]], best=best, tables=tables), title="a.wav"))
-    found = [name.split(":")[0] for name in titled(figures[0]) if "onset" not in name]
+    found = [name.split(":")[0] for name in titled(figures[0]) if "lines" not in name]
     assert found == names
 
 
