@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from dstft_cli.audio.headers import UNKNOWN_LENGTHS, with_true_length
 from dstft_cli.audio.source import Source
 from dstft_cli.errors import InputError
+from dstft_cli.settings.option import time_text
 
 BLOCK_SAMPLES = 2**18  # of all channels together: 1 MiB of float32
 UNKNOWN_FRAMES = 2**62  # libsndfile says 2^63 - 1 for a FLAC stream of unknown length
@@ -116,7 +117,7 @@ class Reader:
                 self._warn_short(promised, self._found)
             if re.search("lacks an end-of-stream bit|Junk after the last page", sound.extra_info):
                 self.warnings.append(
-                    f"the OGG stream cannot be read after {self._found / self.sample_rate:.1f} s:"
+                    f"the OGG stream cannot be read after {time_text(self._found / self.sample_rate)}:"
                     " read up to there"
                 )
 
@@ -168,7 +169,7 @@ class Reader:
                     raise self._undecodable(error) from error
                 reached = (self._start + read + len(block)) / self.sample_rate
                 self.warnings.append(
-                    f"decoding failed at {reached:.1f} s ({_reason(error)}): read up to there"
+                    f"decoding failed at {time_text(reached)} ({_reason(error)}): read up to there"
                 )
                 yield block
                 return
@@ -189,8 +190,8 @@ class Reader:
 
     def _warn_short(self, promised: int, held: int) -> None:
         self.warnings.append(
-            f"the header says {promised / self.sample_rate:.1f} s, the file holds"
-            f" {held / self.sample_rate:.1f} s: read what is there"
+            f"the header says {time_text(promised / self.sample_rate)}, the file holds"
+            f" {time_text(held / self.sample_rate)}: read what is there"
         )
 
     def _ends_at(self, frames: int) -> InputError:

@@ -18,6 +18,8 @@ import numpy as np
 import soundfile  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
+from dstft_cli.settings.option import time_text
+
 HEAD_BYTES = 2**20  # bytes of a stream that show its format
 # sox rounds 0x7FFFF000 (WAV) down to whole frames, its AIFF says 0x7F000008; others say 2^31.
 UNKNOWN_LENGTHS = frozenset({0, 0x7F000000, 0x7F000008, 0xFFFFFFFF, *range(0x7FFFE000, 0x80000001)})
@@ -98,12 +100,13 @@ def with_true_length(file: io.RawIOBase) -> tuple[io.RawIOBase | None, str]:
         if not whole or not layout.code:
             left = (rest - layout.declared) / max(layout.frame * layout.rate, 1)
             return None, (
-                f"{rest - layout.declared} bytes ({left:.1f} s) follow the samples of the header "
+                f"{rest - layout.declared} bytes ({time_text(left)}) follow the samples of the header "
                 "but do not look like samples: left out"
             )
         promised, held = (n / (layout.frame * layout.rate) for n in (layout.declared, rest))
         warning = (
-            f"the header says {promised:.1f} s, the file holds {held:.1f} s: read what is there"
+            f"the header says {time_text(promised)}, the file holds {time_text(held)}: "
+            "read what is there"
         )
     header = _aiff_header(file, layout, rest) if layout.kind == b"FORM" else _rf64(layout, rest)
     return _Reheaded(file, header, layout.start), warning

@@ -160,7 +160,9 @@ def load(
                 )
             if flat and not allow_silence:
                 what = ONLY_DC if checks.peak else "every sample is zero"
-                raise InputError(f"{reader.name}: {what}: silence has no best window")
+                raise InputError(
+                    f"{reader.name}: {what}: silence has no best window, choose another part"
+                )
             if peak == 0 and not flat:
                 raise InputError(
                     f"{reader.name}: the channels cancel each other: choose one with `channel`"

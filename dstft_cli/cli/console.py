@@ -94,15 +94,17 @@ def _usage(error: typer.TyperException, arguments: Sequence[str]) -> str:
         if text.startswith("-") and os.path.isfile(text):
             return f"'{shortened(text)}' looks like an option: write './{shortened(text)}'"
     option = getattr(error, "option_name", "")
-    near = getattr(error, "possibilities", None)
+    near, context = getattr(error, "possibilities", None), getattr(error, "ctx", None)
     text = one_line(error.format_message()).rstrip(".")
     if option and near is not None:
         from dstft_cli.settings import OPTIONS
 
         text = f"no such option '{shortened(option)}'"
         other = option.lstrip("-").replace("-", "_") in OPTIONS  # an option of another command
-        text += f": did you mean '{near[0]}'?" if near and not other else ""
-    context = getattr(error, "ctx", None)
+        known = [] if context is None else context.command.params
+        ends = [name for one in known for name in one.opts if name.endswith(option[1:])]
+        meant = "' or '".join(ends[:2] or near[:1])  # --mode: --window-mode or --hop-mode
+        text += f": did you mean '{meant}'?" if meant and not other else ""
     command = "dstft" if context is None else context.command_path
     text = text[:1].lower() + text[1:]
     return text if text.endswith("?") else f"{text}: see '{command} --help'"

@@ -69,7 +69,7 @@ def choose_n_fft(problem: Problem) -> Choice:
     if asked.n_fft is not None:
         return Choice(int(asked.n_fft))
     band = 0.0 if problem.band == Band() else problem.band.least_n_fft(problem.sample_rate)
-    floor = max(_power_of_two_above(least_n_fft(asked, band)), SMALLEST_AUTO_N_FFT)
+    floor = max(_power_of_two_above(least_n_fft(asked, band, problem.length)), SMALLEST_AUTO_N_FFT)
     limit = largest_auto_n_fft(problem.length)
     most = most_n_fft(asked) if asked.learns_lengths else math.inf
     if most < limit:
@@ -132,8 +132,17 @@ def of_best_score(
         scores |= {size: score(size) for size in beyond}
 
 
-def least_n_fft(asked: Request, band: float) -> float:
-    """Lower limit of `n_fft auto` for the given lengths and the criterion's band, samples."""
+def least_n_fft(asked: Request, band: float, length: int = 0) -> float:
+    """Lower limit of `n_fft auto` for the given lengths and the criterion's band, samples.
+
+    UsageError where they need more than can be had, or of a signal of some `length` more than a half.
+    """
+    hop = asked.hop_length or 0.0
+    if length and hop / asked.overlap > max(length / 2, SMALLEST_FFT):
+        raise UsageError(
+            f"hop length {hop:.10g} needs windows of {hop / asked.overlap:.10g} samples or more, too "
+            f"long for {length} samples: lower `hop_length`, or raise `overlap`"
+        )
     needed = {
         "win_length": asked.win_length or 0.0,
         "win_length_min": (asked.win_length_min or 0.0) * 2,
@@ -288,9 +297,11 @@ def local_plan(problem: Problem) -> Plan:
         high = float(n_fft)
     else:
         band = 0.0 if problem.band == Band() else problem.band.least_n_fft(problem.sample_rate)
-        high = max(high, least_n_fft(asked, band), asked.win_length or 0.0)
+        high = max(high, least_n_fft(asked, band, problem.length), asked.win_length or 0.0)
         high = float(min(1 << math.ceil(math.log2(high)), LARGEST_FFT))
-        needed = max(least_n_fft(asked, band), asked.win_length_max or high, SMALLEST_FFT)
+        needed = max(
+            least_n_fft(asked, band, problem.length), asked.win_length_max or high, SMALLEST_FFT
+        )
         n_fft = 1 << math.ceil(math.log2(needed))
     high = asked.win_length_max or high
     hop = asked.hop_length

@@ -240,7 +240,7 @@ def usable_peak(samples: Samples, known: float | None, *, silence: bool = False)
             raise InputError(f"sample {at} is not finite: repair the signal")
         peak = max(peak, level)
     if not (peak > 0 or silence):
-        raise InputError("every sample is zero: silence has no best window")
+        raise InputError("every sample is zero: silence has no best window, choose another part")
     return peak
 
 

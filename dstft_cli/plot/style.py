@@ -116,8 +116,11 @@ def check_cmap(name: str) -> str:
         return name
     by_lower = {k.lower(): k for k in known if not k.endswith("_r")}
     near = difflib.get_close_matches(name.lower(), by_lower, n=3)
-    choices = [by_lower[k] for k in near] or ["magma", "viridis", "gray"]
-    raise UsageError(f"colour map {name!r} is unknown: choose `cmap` from {', '.join(choices)} …")
+    choices = [*(by_lower[k] for k in near), "magma", "viridis"]
+    raise UsageError(
+        f"colour map {name!r} is unknown: set `cmap` to {', '.join(dict.fromkeys(choices))} or another "
+        "of matplotlib's"
+    )
 
 
 def colour_table(name: str) -> bytes:

@@ -165,16 +165,17 @@ def concentrated(signal: Signal, criterion_fmin: float | None) -> Iterator[str]:
             f"{share:.0%} of the energy lies in a hundredth of the time, around {at:.4g} s: if that is a "
             "knock, leave it out with `offset` or `duration`"
         )
-    edge, where = _BASS, ""
+    edge, where, otherwise = _BASS, "", ""
     if criterion_fmin:
         edge, where = criterion_fmin, ", outside the criterion's band"
+        otherwise = ", else lower `criterion_fmin`"
     elif signal.sample_rate < _SOUND:
         return
     below = _share_below(signal, edge)
     if below > _RUMBLE:
         yield (
             f"{below:.0%} of the energy lies below {edge:g} Hz{where}: if that is rumble, remove it "
-            f"with `highpass` {edge:g}"
+            f"with `highpass` {edge:g}{otherwise}"
         )
 
 

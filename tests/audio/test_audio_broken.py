@@ -24,7 +24,7 @@ def test_a_truncated_file_is_read_as_far_as_it_goes(tmp_path):
         soundfile.write(path, samples, RATE, format=kind, subtype="PCM_16")
         path.write_bytes(path.read_bytes()[: 62 * 3200])
         with load(path, channel="all") as signal:
-            assert "10.0 s, the file holds 6.2 s" in signal.warnings[0], kind
+            assert "10 s, the file holds 6.2 s" in signal.warnings[0], kind
             assert signal.seconds == pytest.approx(6.2, abs=0.01)
             expected = samples.T[:, : signal.length]
             np.testing.assert_allclose(signal.samples[:, :], expected, atol=2**-15)
@@ -32,7 +32,7 @@ def test_a_truncated_file_is_read_as_far_as_it_goes(tmp_path):
 
 def test_a_truncated_compressed_file_keeps_its_beginning(tmp_path):
     path = tmp_path / "cut"
-    for kind, words in (("FLAC", "decoding failed"), ("OGG", "OGG"), ("MP3", "10.0 s")):
+    for kind, words in (("FLAC", "decoding failed"), ("OGG", "OGG"), ("MP3", "10 s")):
         soundfile.write(path, stereo(80000), RATE, format=kind)
         with load(path, channel="all") as whole:
             path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])

@@ -15,6 +15,7 @@ import soundfile
 
 from dstft_cli.audio import load
 from dstft_cli.errors import InputError
+from dstft_cli.settings.option import time_text
 
 from .recordings import LIST, PCM, RATE, pcm_wav, stereo
 
@@ -33,7 +34,7 @@ def test_samples_beyond_the_size_in_a_wav_header_are_read(tmp_path):
         samples, warnings = read(tmp_path / "a.wav", pcm_wav(PCM.tobytes(), size=promised))
         np.testing.assert_array_equal(samples, EXPECTED)
         (warning,) = warnings
-        assert f"{promised / 2 / RATE:.1f} s, the file holds 1.0 s" in warning
+        assert f"{time_text(promised / 2 / RATE)}, the file holds 1 s" in warning
     for size in (0, 0xFFFFFFFF):  # unknown lengths, behind more than the first bytes of the file
         samples, warnings = read(tmp_path / "a.wav", pcm_wav(PCM.tobytes(), size=size, extra=JUNK))
         np.testing.assert_array_equal(samples, EXPECTED)
@@ -61,7 +62,7 @@ def test_sizes_modulo_two_to_the_32_are_read_whatever_follows(tmp_path):
         mended, warning = with_true_length(raw)
         with soundfile.SoundFile(mended) as sound:
             assert sound.frames == end // 2
-    assert "1.0 s, the file holds" in warning
+    assert "1 s, the file holds" in warning
 
 
 def test_what_is_no_samples_is_left_out_and_told(tmp_path):
@@ -201,7 +202,7 @@ def test_what_libsndfile_does_not_read_is_read_by_ffmpeg(ffmpeg, tmp_path):
         np.testing.assert_array_equal(signal.samples[:, :], EXPECTED)
     half, warnings = read(path, M4A + PCM[: RATE // 2].tobytes())
     assert half.shape[1] == RATE // 2
-    assert "1.0 s, the file holds" in warnings[0]
+    assert "1 s, the file holds" in warnings[0]
     many = np.tile(PCM, 400)  # more than waits in memory: ffmpeg is ended in the middle
     assert read(path, M4A + many.tobytes(), duration=0.5)[0].shape[1] == RATE // 2
 

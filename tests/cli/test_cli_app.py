@@ -73,6 +73,7 @@ def test_unknown_commands_and_options(dstft, refused):
         (["optimize", "a.wav", "--png"], "--png"),
         (["batch", "c.yaml", "--workers", "many"], "--workers"),
         (["optimize", "a.wav", "--\n"], "no such option"),
+        (["optimize", "a.wav", "--mode", "time"], "'--window-mode' or '--hop-mode'?"),
         (["optimize", "-x"], "-x"),
     ):
         message = refused(*arguments)

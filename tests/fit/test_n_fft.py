@@ -1,7 +1,9 @@
 """`n_fft auto`: the FFT size that is found."""
 
 import numpy as np
+import pytest
 
+from dstft_cli.errors import UsageError
 from dstft_cli.fit.n_fft import Choice, choose_n_fft, largest_auto_n_fft
 from dstft_cli.fit.problem import Problem
 from fit.cases import optimize, request, sweep
@@ -21,6 +23,13 @@ def test_n_fft_starts_at_64_ms_within_its_limits():
     assert choose(window_mode="time", win_length_max=700.0).n_fft == 1024
     assert choose(window_mode="time", win_length_max=700.0, win_length_min=600.0).n_fft == 2048
     assert choose(n_fft=333) == Choice(333)
+
+
+def test_a_hop_that_needs_windows_of_half_the_recording_is_refused():
+    assert choose(hop_length=249_000.0).n_fft == 1 << 20
+    for scope in ("local", "plane"):
+        with pytest.raises(UsageError, match="`hop_length`"):
+            optimize(np.ones(1000), 8000, hop_length=300, scope=scope)
 
 
 def test_n_fft_finds_the_deeper_of_two_valleys():

@@ -26,7 +26,7 @@ Array = NDArray[np.float64]
 RATE = 100
 SMALLEST_INVERTIBLE = 40  # n_fft from which on `istft` promises its precision
 REFUSALS = re.compile(
-    "every sample is zero|at least 2 are needed|is above n_fft|needs windows of at least"
+    r"every sample is zero|at least 2 are needed|is above n_fft|needs windows of (at least|\S+ samples or)"
     "|is below hop length / overlap|ranks all cells|has no value per frequency"
     "|above overlap × window length|lies outside|a shorter window holds no sample|is above the max"
     r"|is below the min|frames of this signal, above|criterion \w+ is \S+ at the start: change `order`"

@@ -127,7 +127,7 @@ def test_every_axis_has_three_ticks(low, octaves):
 def test_colour_maps_are_known_or_the_nearest_are_named():
     for name in ("magma", "gray_r", "Blues"):
         assert check_cmap(name) == name
-    for name, near in (("Magma", "magma"), ("virids", "viridis"), ("zzz", "magma, viridis, gray")):
+    for name, near in (("Magma", "magma"), ("virids", "viridis"), ("zzz", "magma, viridis")):
         with pytest.raises(UsageError, match=f"'{name}'.*`cmap`.*{near}"):
             check_cmap(name)
 

@@ -200,7 +200,11 @@ def test_without_its_recording_the_array_is_shown(copy, capsys):
         assert found.one("audio").attributes.get("src") is None
         assert len(data["layers"]) == 1
         assert data["lengths"] == before["lengths"]
-        assert level_at(data, 0, 0.6, TONE) == pytest.approx(level_at(before, 0, 0.6, TONE), abs=2)
+        levels = [
+            [level_at(shown, 0, at, TONE) for at in np.arange(0.4, 0.8, 0.01)]
+            for shown in (data, before)
+        ]
+        assert np.mean(levels[0]) == pytest.approx(np.mean(levels[1]), abs=1)
     array = np.load(copy / "spectrogram.npy")
     for broken in (np.ones((3, 3), np.float32), array[:, :0]):
         np.save(copy / "spectrogram.npy", broken)
