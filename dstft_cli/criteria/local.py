@@ -6,7 +6,7 @@ In tile τ, under window length θ, with the criterion's sums S_τ and the energ
     above     = ln E_τ(θ) − min ln E_τ(up to short)     within 0 and 3
     below     = ln E_τ(short) − ln E_τ(θ)               within 0 and 3
     d_τ(θ)    = mean over f of max(ln P_τ(f, θ) − ln P_τ(f, long), 0)
-    J(θ)      = Σ_τ ω_τ cost_τ(θ_τ) / Σ_τ ω_τ,      ω_τ = (least E_τ)^(1/16)
+    J(θ)      = Σ_τ ω_τ cost_τ(θ_τ) / Σ_τ ω_τ,      ω_τ = √width · (least E_τ / width)^(1/16)
 
 Sparsity does not tell where energy belongs, but other windows do. Short ones say when it is there: what a
 tile holds above the least of them is pre-echo or a neighbour's, what it lacks was drawn elsewhere. The
@@ -17,7 +17,9 @@ what white noise costs in the same tile under the same window.
 
 ω does not depend on θ, so nothing is gained by making the loud quiet: it is the least energy under any
 length that the band may take, for in silence a click fills as many tiles as a window is long. Its exponent
-lets soft sounds speak: loud ones weigh more, but do not decide for the rest.
+lets soft sounds speak: loud ones weigh more, but do not decide for the rest. Bands are narrow at low
+frequencies. Alike, the many below 1 kHz would choose the one length of all; by their width, the few above.
+So ω grows with the root of a band's width.
 
 Tiles overlap. A tile is a band of frequencies times a stretch of time. Bands are triangles that add up
 to one. Two neighbours are half a main lobe apart, `2·sr/θ_n(f)` with n = 6, where
@@ -71,7 +73,7 @@ DYNAMIC = 1e-3  # spectra are compared down to this part of a band's mean power 
 STRETCH = 32  # tiles between the stretches whose spectra are compared; each is twice as long
 EXPONENT = 0.0625  # of a tile's level in its weight
 DEPTH = 1e-5  # tiles below this part of the reference level fade out of J (−50 dB)
-STEEP = 2.0  # price of a length that a band may not take, per unit of ln θ: finite, so costs stay smooth
+STEEP = 1.0  # price of a length that a band may not take, per unit of ln θ: finite, so costs stay smooth
 TINY = 1e-37  # least value of a sum: so that silence has a finite score, the same for all windows
 
 
@@ -298,7 +300,7 @@ def _row_of(values: Tensor, index: Tensor) -> Tensor:
     return values.gather(0, index[None, :, None].expand(1, -1, values.shape[2]))
 
 
-def tile_weights(level: Tensor, reference: float) -> Tensor:
+def tile_weights(tiling: Tiling, level: Tensor, reference: float) -> Tensor:
     """ω of tiles from their level, `[B, U]`; `reference` is that of the recording."""
-    relative = level / reference
-    return relative.pow(EXPONENT) * (relative / (relative + DEPTH))
+    relative, shares = level / reference, torch.from_numpy(tiling.shares).to(level)[:, None]
+    return shares.sqrt() * relative.pow(EXPONENT) * (relative / (relative + DEPTH))

@@ -55,7 +55,7 @@ def costs_of(
     noise = noise_in(sound, tiling)
     for chunk in stream(sound, tiling, halo=HALO if settle else 0):
         found = tile_cost(tiling, sound.criterion, chunk.of)
-        weight = tile_weights(found.level, reference)[:, chunk.own]
+        weight = tile_weights(tiling, found.level, reference)[:, chunk.own]
         cost = found.cost - noise.mean
         own = within_bands(tiling, cost[..., chunk.own])
         if not settle:

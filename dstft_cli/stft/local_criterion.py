@@ -107,7 +107,7 @@ def local_criterion(
         cost = cost + charges(excess, -excess, share, stretches.at(tiles, spread))
     shares = torch.from_numpy(tiling.shares).to(held)[:, None]
     mean = held / shares
-    weight = tile_weights(mean, float(mean.sqrt().mean()) ** 2 or 1.0)
+    weight = tile_weights(tiling, mean, float(mean.sqrt().mean()) ** 2 or 1.0)
     return (weight * cost).sum() / weight.sum().clamp_min(TINY)
 
 

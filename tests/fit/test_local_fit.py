@@ -243,7 +243,8 @@ def test_tiles_end_no_worse_than_rows_whatever_they_chose(monkeypatch):
     t = np.arange(16000) / 8000
     lines = sum(np.sin(2 * np.pi * f * t) for f in range(250, 4000, 250))
     clicks = np.where(np.arange(16000) % 800 == 400, 100.0, 0.0) + 0.1 * noise(16000)
-    beside = noise(16000) + 3 * np.sin(2 * np.pi * 100 * t)
+    bursts = noise(16000) * np.where(np.arange(16000) % 800 < 40, 10, 1)
+    beside = bursts + 3 * np.sin(2 * np.pi * 100 * t)
     for mode, signal in {"frequency": beside, "time": np.where(t < 1, clicks, lines)}.items():
         rows = local(signal, 8000.0, window_mode=mode, max_steps=0)
         tiles = local(signal, 8000.0, max_steps=0)
