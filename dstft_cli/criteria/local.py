@@ -160,6 +160,12 @@ class Tiling:
         """Width of each band as a share of all, `[B]`."""
         return np.asarray(np.gradient(self.centers) / (self.sample_rate / 2))
 
+    @cached_property
+    def importance(self) -> Array:
+        """What a tile of each band counts beside its level: root of its width, 1 on average, `[B]`."""
+        roots = np.sqrt(self.shares)
+        return np.asarray(roots / roots.mean())
+
     @property
     def area(self) -> float:
         """Cells of a tile that has all frequencies."""
@@ -302,5 +308,5 @@ def _row_of(values: Tensor, index: Tensor) -> Tensor:
 
 def tile_weights(tiling: Tiling, level: Tensor, reference: float) -> Tensor:
     """ω of tiles from their level, `[B, U]`; `reference` is that of the recording."""
-    relative, shares = level / reference, torch.from_numpy(tiling.shares).to(level)[:, None]
-    return shares.sqrt() * relative.pow(EXPONENT) * (relative / (relative + DEPTH))
+    relative, of_band = level / reference, torch.from_numpy(tiling.importance).to(level)[:, None]
+    return of_band * relative.pow(EXPONENT) * (relative / (relative + DEPTH))

@@ -40,6 +40,7 @@ from dstft_cli.fit.n_fft import local_plan, tiling_of
 from dstft_cli.fit.notes import Outcome, notes
 from dstft_cli.fit.objective import Candidate
 from dstft_cli.fit.optimize import Positioned, local_result, under_one_window
+from dstft_cli.fit.plan import SMALLEST_FFT
 from dstft_cli.fit.problem import Problem
 from dstft_cli.fit.request import LENGTHS, Request
 from dstft_cli.fit.stages import Task, longest_good_hop, position_objective, tried_hops
@@ -91,6 +92,10 @@ def table_of(
     """
     problem = Problem.of(samples, request, peak, None)
     lengths = np.asarray(seconds) * problem.sample_rate
+    if lengths[0] < SMALLEST_FFT:
+        raise InputError(
+            f"{problem.sample_rate:g} Hz is too low for windows of {1000 * seconds[0]:.3g} ms: leave it out"
+        )
     tiling = Tiling(problem.sample_rate, lengths, problem.band.low, problem.band.high)
     used = stretches(problem.samples, math.ceil(lengths[-1])) if swept else problem.samples
     chosen = [resolve(name, request.order) for name in criteria] or [problem.criterion]

@@ -9,7 +9,7 @@ import torch
 
 from dstft_cli.batch.tables import mean_of
 from dstft_cli.criteria.local import Tiling
-from dstft_cli.errors import UsageError
+from dstft_cli.errors import InputError, UsageError
 from dstft_cli.fit import fit
 from dstft_cli.fit.collection import (
     fit_table,
@@ -209,3 +209,14 @@ def test_the_gradient_is_that_of_the_sum_of_the_recordings(mode):
         step[row] = 1e-5
         difference = (objective(z + step) - objective(z - step)) / 2e-5
         assert float(slope[row]) == pytest.approx(difference, abs=1e-8)
+
+
+def test_a_rate_too_low_for_the_windows_of_all_is_refused():
+    wanted = asked()
+    with pytest.raises(InputError, match="50 Hz"):
+        table_of(
+            sound("tones", 50, 60),
+            replace(wanted, sample_rate=50.0),
+            grid_of(wanted, swept=True),
+            swept=True,
+        )
