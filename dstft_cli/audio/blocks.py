@@ -53,7 +53,8 @@ class BlockChecks:
             sample = self.position + int(row)
             raise InputError(
                 f"{self._name}: sample {sample} ({sample / self._sample_rate:.3f} s) of channel"
-                f" {self._first_channel + int(column)} is {block[row, column]}: repair or scale it"
+                f" {self._first_channel + int(column)} is {block[row, column]}, or too large for float32: "
+                "repair or scale it"
             )
         if peak >= FULL_SCALE:
             self._clipped += _count_in_runs(magnitude >= FULL_SCALE)

@@ -71,8 +71,11 @@ def _run_job(
     source: str,
     *,
     quiet: bool,
+    named: bool = False,
 ) -> None:
     """Runs a job on `source` and prints what `lines` makes of the record and its directory.
+
+    Warnings begin with the source if they are to be `named`.
 
     The job imports torch when it is called, so that errors of the command line come first.
     """
@@ -84,7 +87,8 @@ def _run_job(
         outcome = job(stdout=stdout, progress=progress)
     if not quiet:
         found = [] if carrier else lines(outcome.result_json, outcome.output)
-        console.print_outcome(outcome.result_json.get("warnings", []), found)
+        about = f"{source}: " if named else ""
+        console.print_outcome(outcome.result_json.get("warnings", []), found, about)
     if outcome.result_json.get("collection", {}).get("failed"):
         raise typer.Exit(1)
 
@@ -150,6 +154,8 @@ def _optimize(
     settings = merge(typed, set_pairs or (), config, only=only, note=_note(quiet))
     if labels:
         folders = list(inputs or ())
+        for name in ["shared"] * shared + several.without_effect():
+            _note(quiet)(f"`{name}` has no effect with `labels`")
         if not folders:
             raise UsageError(
                 "`labels` needs a folder with one of recordings for each class: name it"
@@ -271,7 +277,7 @@ def _apply(
             return run_apply(directory, source, own, note=_note(quiet), **streams)
 
         try:
-            _run_job(job, own, summary.result_lines, source, quiet=quiet)
+            _run_job(job, own, summary.result_lines, source, quiet=quiet, named=len(sources) > 1)
         except InputError as error:
             if len(sources) == 1:
                 raise

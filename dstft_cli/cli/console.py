@@ -179,7 +179,8 @@ def data_output(binary: str = "") -> BinaryIO:
 
 class _LogHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        print_error(record.getMessage())
+        for line in record.getMessage().splitlines():
+            print_error(line)
 
 
 def show_log() -> None:
@@ -215,10 +216,10 @@ def note(text: str) -> None:
     print_error(f"note: {text}")
 
 
-def print_outcome(warnings: Iterable[str], summary: Iterable[str]) -> None:
-    """Prints warnings on standard error, the summary on standard output."""
+def print_outcome(warnings: Iterable[str], summary: Iterable[str], about: str = "") -> None:
+    """Prints warnings on standard error, with what they are about, and the summary on standard output."""
     for text in warnings:
-        print_error(f"warning: {text}")
+        print_error(f"warning: {about}{text}")
     for line in summary:
         say(printable(line))
 

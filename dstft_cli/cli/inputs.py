@@ -130,6 +130,8 @@ def one_of(ways: Mapping[str, Any], none: str) -> str:
 
 def find_recordings(inputs: Sequence[str]) -> list[str]:
     """The files that INPUT... names, which may be folders and patterns; a single name as it is."""
+    if "" in inputs:
+        raise UsageError("INPUT must not be empty: name a recording")
     single = len(inputs) == 1 and not os.path.isdir(inputs[0])
     if single and (os.path.lexists(inputs[0]) or not any(c in inputs[0] for c in "*?[")):
         return list(inputs)

@@ -35,6 +35,7 @@ Array = NDArray[np.float64]
 # Penalty on an e-fold change of window length per n_fft of time, or per bin, in nats of the score.
 # With it lengths follow notes, syllables and partials, not single frames, bins or cells.
 SMOOTHNESS, SMOOTHNESS_ALONG_FREQUENCY = 0.1, 0.5  # there are far more bins than partials
+LARGEST = 1e150  # of a sample, whose square is finite
 SMOOTHNESS_OF_TILES = 0.05  # under the local criterion, per longest window or per band
 # neighbours are 3.5 % apart; entropies of recordings are 2e-4 nats below those with 10, 1e-4 above 40
 _FINE_LENGTHS_PER_OCTAVE = 20
@@ -239,6 +240,8 @@ def usable_peak(samples: Samples, known: float | None, *, silence: bool = False)
             at = start + int(np.flatnonzero(~np.isfinite(part).all(axis=0))[0])
             raise InputError(f"sample {at} is not finite: repair the signal")
         peak = max(peak, level)
+    if peak > LARGEST:
+        raise InputError(f"samples reach {peak:.3g}: scale the signal down")
     if not (peak > 0 or silence):
         raise InputError("every sample is zero: silence has no best window, choose another part")
     return peak
@@ -248,6 +251,8 @@ def as_channels(samples: Any) -> Samples:
     """`[C, N]`; UsageError if it is not a real signal."""
     if isinstance(samples, (list, tuple)):
         samples = np.asarray(samples)
+    if isinstance(samples, torch.Tensor):
+        samples = samples.detach()
     if not hasattr(samples, "shape"):
         raise UsageError(f"samples are a {type(samples).__name__}: give an array or a tensor")
     if isinstance(samples, (np.ndarray, torch.Tensor)):

@@ -328,6 +328,7 @@ class Pictures:
             best_fixed_length=self._best_fixed_length,
             length_bounds=result.length_bounds,
             start_hop=result.hop_length,
+            hops_learned=result.hop_bounds is not None,
             offset=self._origin,
             zoom=[
                 (f"{name}, between the white lines", self._shown(frames.pool))

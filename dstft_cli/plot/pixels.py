@@ -22,6 +22,7 @@ IntArray = NDArray[np.integer[Any]]
 UNIFORM = 1e-3  # of a hop: how far frame centres may lie from a uniform grid and count as one
 CURVE_COLUMNS = 1400  # of a curve; more points are drawn as an envelope
 AUDIO_RATE = 2000.0  # Hz: sample rates from here on are those of sound
+MARGIN = 2 ** (1 / 12)  # in frequency, around the sound that pictures show
 ENERGY_SHARE = 0.999  # of the energy above the noise that pictures show at least
 AUDIBLE = 100.0  # times the calm level of noise, whose peaks reach 20: power that shows a sound
 SELDOM = 0.01  # of the time: sound that lasts so long is not cut off above
@@ -69,9 +70,10 @@ def time_range(
     begin = 0.0 if tmin is None else max(tmin - offset, 0.0)
     end = seconds if tmax is None else min(tmax - offset, seconds)
     if begin >= end:
+        asked = [f"`{n}` {at:g}" for n, at in (("tmin", tmin), ("tmax", tmax)) if at is not None]
         raise InputError(
-            f"nothing lies between `tmin` and `tmax`: the recording spans {offset:g} to "
-            f"{offset + seconds:g} s"
+            f"{' and '.join(asked)} leave nothing of the recording, which spans {offset:g} to "
+            f"{offset + seconds:g} s: choose within it"
         )
     return begin, end
 
@@ -358,7 +360,7 @@ class PixelPool:
         bottom = min([bottom, *heard(SELDOM_LOW, min(db_range, LOW_RANGE))])
         top = max([top, *heard(SELDOM, db_range)])
         low, high = grid.freq_range
-        return max(float(edges[bottom]), low), min(float(edges[top + 1]), high)
+        return max(float(edges[bottom]) / MARGIN, low), min(float(edges[top + 1]) * MARGIN, high)
 
 
 def _quartile(values: FloatArray) -> float:

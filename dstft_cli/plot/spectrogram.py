@@ -68,6 +68,7 @@ EQUAL = 1e-6  # hops that differ by no more than this share of the longest are o
 QUARTILES = (0.25, 0.5, 0.75)
 FEW = 250  # frames up to which each centre has a mark, and each hop its exact span
 SHORT_TITLE = 60  # characters, beside which there is room for
+WITHIN = 3e-3  # of its width: distance of the lines of the zoomed part from the frame
 REMARK = "Frequencies without sound are not shown"
 Over = Literal["time", "frequency", "plane"]  # dimensions over which window lengths vary
 Panel = tuple[str, PixelPool] | Literal["map", "curve", "hops"]  # a spectrogram has a label
@@ -138,6 +139,7 @@ class Comparison:
     best_fixed_length: float | None = None  # samples
     length_bounds: tuple[float, float] | None = None  # samples; drawn beside curves
     start_hop: float = 1.0  # samples
+    hops_learned: bool = True
     band: Band = (None, None)  # ends of the criterion's band, Hz, drawn as lines; None: no end
     channels: int = 1  # whose mean power the panels show
     offset: float = 0.0  # s, where the samples begin in the recording, and a `LengthMap` too
@@ -248,7 +250,9 @@ def comparison_figure(
             one.set_ylabel("")
             continue
         for plane in planes:
-            for edge in (begin, end):
+            left, right = plane.get_xlim()
+            inside = WITHIN * (right - left)  # a line on the frame would not be seen
+            for edge in (max(begin, left + inside), min(end, right - inside)):
                 plane.axvline(edge, lw=0.8, color="white", alpha=0.7, gid="zoom")
     put_title(figure, title, LEFT)
     if shown.learned.grid.cropped and not is_narrow(look) and 0 < len(title) <= SHORT_TITLE:
@@ -349,7 +353,8 @@ def _draw_hops(axes: Axes, shown: Comparison, look: Settings) -> None:
     axes.axhline(shown.start_hop * unit, lw=1.0, ls="--", color=COLOURS["start"], label="start")
     colour = COLOURS["descent"]
     if hops.size and np.ptp(hops) <= EQUAL * hops.max():
-        _draw_one(axes, float(hops.mean()), unit, shown.sample_rate, look)
+        name = "learned" if shown.hops_learned else "fixed"
+        _draw_one(axes, float(hops.mean()), unit, shown.sample_rate, look, name)
     elif 0 < hops.size < FEW:
         spans = np.append(hops, hops[-1]) * unit
         axes.plot(times, spans, drawstyle="steps-post", lw=1.4, color=colour, label="learned")
@@ -361,8 +366,15 @@ def _draw_hops(axes: Axes, shown: Comparison, look: Settings) -> None:
     put_legend(axes)
 
 
-def _draw_one(axes: Axes, length: float, unit: float, sample_rate: float, look: Settings) -> None:
-    label = f"learned: {describe_length(length, sample_rate, short=is_narrow(look))}"
+def _draw_one(
+    axes: Axes,
+    length: float,
+    unit: float,
+    sample_rate: float,
+    look: Settings,
+    name: str = "learned",
+) -> None:
+    label = f"{name}: {describe_length(length, sample_rate, short=is_narrow(look))}"
     axes.axhline(length * unit, lw=1.8, color=COLOURS["descent"], label=label)
 
 

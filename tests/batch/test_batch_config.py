@@ -86,7 +86,7 @@ def test_what_is_refused_names_file_line_and_value(tmp_path):
     for text, start, *parts in (
         ("", "FILE: ", "jobs"),
         ("- a", "FILE: ", "no settings"),
-        ("jobs: []", "FILE:1: ", "list"),
+        ("jobs: []", "FILE:1: ", "empty"),
         ("jobs: [a.wav]", "FILE:1: ", "mapping"),
         ("jobs: [{name: x}]", "FILE:1: ", "no input"),
         (JOBS + "output: [x]", "FILE:2: ", "output", "single value"),

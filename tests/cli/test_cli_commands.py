@@ -109,6 +109,13 @@ def test_apply_keeps_what_was_learned(place, dstft):
     assert (settings["window_mode"], settings["hop_length"]) == ("constant", 32)
 
 
+def test_warnings_of_several_recordings_name_them(place, dstft):
+    err = dstft("apply", "constant", "a.wav", "other.wav", "--no-figures").err.splitlines()
+    warnings = [line for line in err if line.startswith("warning: ")]
+    assert warnings
+    assert all(line.split(": ")[1] in ("a.wav", "other.wav") for line in warnings)
+
+
 def test_apply_refuses(place, dstft, refused):
     before = listing(place)
     for arguments, code, words in (

@@ -72,7 +72,7 @@ def test_verbose_shows_the_log(calls, capsys, monkeypatch):
     run_optimize = engine.run_optimize
 
     def telling(*arguments, **options):
-        log.info("raise `n_fft` to %d", 512)
+        log.info("raise `n_fft` to %d\nat once", 512)
         log.debug("details of details")
         return run_optimize(*arguments, **options)
 

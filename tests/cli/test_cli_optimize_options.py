@@ -72,6 +72,11 @@ def test_an_option_without_effect_is_one_note(calls, dstft):
     assert len(calls) == 4
 
 
+def test_an_empty_name_is_wrong_usage(calls, refused):
+    assert "empty" in refused("optimize", "")
+    assert calls == []
+
+
 def test_a_preset_that_was_overruled_is_silent(calls, dstft, refused):
     arguments = ["optimize", "a.wav", "--preset", "music", "--n-fft", "512"]
     assert dstft(*arguments, "--window-mode", "fixed").err.startswith("warning: ")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from dstft_cli.errors import UsageError
+from dstft_cli.errors import InputError, UsageError
 from dstft_cli.records import Result, StopReason
 from fit.cases import each, optimize
 
@@ -73,6 +73,14 @@ def test_a_sample_rate_that_is_no_number():
 
     with pytest.raises(UsageError, match="8k"):
         public(signal(2), "8k")
+
+
+def test_a_tensor_with_gradients_and_numbers_beyond_all_sound():
+    x = torch.from_numpy(np.random.default_rng(0).standard_normal(4000))
+    plain = optimize(x, RATE)
+    assert optimize(x.requires_grad_(), RATE).criterion == plain.criterion
+    with pytest.raises(InputError, match="1e\\+200"):
+        optimize(np.full(4000, 1e200), RATE, dtype="float64")
 
 
 @each("window_mode", ["constant", "time"])

@@ -141,10 +141,10 @@ def test_all_times_count_from_the_offset(figures):
 @pytest.mark.parametrize(
     ("options", "low", "high", "said"),
     [
-        ({"freq_scale": "linear"}, 0.0, 1531.0, True),
-        ({}, 131.0, 1531.0, True),
-        ({"fmax": "none"}, 131.0, 4000.0, True),
-        ({"fmin": 70.0}, 70.0, 1531.0, True),
+        ({"freq_scale": "linear"}, 0.0, 1622.0, True),
+        ({}, 124.0, 1655.0, True),
+        ({"fmax": "none"}, 124.0, 4000.0, True),
+        ({"fmin": 70.0}, 70.0, 1655.0, True),
         ({"fmin": 70.0, "fmax": 4000.0}, 70.0, 4000.0, False),
         ({"freq_scale": "linear", "fmax": "none"}, 0.0, 4000.0, False),
         ({"criterion_fmin": 100.0, "criterion_fmax": 3500.0}, 100.0 / 1.05, 4000.0, True),
