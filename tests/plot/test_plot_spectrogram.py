@@ -71,7 +71,7 @@ def test_bad_looks_are_refused():
     for options, message in (
         ({"cmap": "virids"}, "'virids' .*viridis"),
         ({"font": "DejaVu Sand"}, "'DejaVu Sand' .*`font`.*DejaVu Sans"),
-        ({"size": "50mm"}, "`size` 50mm .*8 pt.* 60mm wide"),
+        ({"size": "50mm"}, "`size` 50mm .*8 pt.* 77mm wide"),
         ({"size": "90x20mm", "panels": "learned"}, "`size` 90x20mm .* high"),
         ({"size": "10in", "dpi": 2400}, "pixels.*`dpi`"),
     ):
