@@ -168,7 +168,7 @@ class Settings:
             "Keeps the length from jumping. 0: free, 0.1: smooth, 1: nearly constant. It means the "
             "same for any hop or FFT size. Without effect on cells, unless scope is plane.",
             "MU",
-            default="0.05; scope plane: 0.1, over frequency 0.5",
+            default="0.05, over frequency 0.3; scope plane: 0.1 and 0.5",
         ),
     ] = None
     overlap: Annotated[

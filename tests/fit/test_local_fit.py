@@ -401,3 +401,12 @@ def test_bands_add_up_to_one_and_narrow_towards_low_frequencies():
         assert tiling.allowed.any(0).all()
         whole = tiling.bin_weights(512).sum()
         assert np.isclose(whole, 1), "cells cover the plane once"
+
+
+def test_lengths_of_bands_do_not_wander_in_noise():
+    def octaves(seed, **values):
+        lengths = local(noise(16000, seed), window_mode="frequency", **values).lengths
+        return np.abs(np.diff(np.log2(lengths[:, 0]))).sum()
+
+    for seed in (1, 2, 3):
+        assert octaves(seed) < 0.5 * octaves(seed, smoothness=0.0)
