@@ -259,19 +259,16 @@ def _stretches(
     return around, spread
 
 
-def smooth(rows: Tensor, kernel: Tensor, stride: int = 1) -> Tensor:
-    """Correlation of the last axis with a kernel `[k]`, every `stride`-th value, as matrix products."""
-    count = (rows.shape[-1] - len(kernel)) // stride + 1
-    block = min(64, count)
-    height = (block - 1) * stride + len(kernel)
-    place = torch.arange(height)[:, None] - stride * torch.arange(block)
+def smooth(rows: Tensor, kernel: Tensor) -> Tensor:
+    """Correlation of the last axis with a kernel `[k]`, as matrix products of `TOGETHER` values."""
+    count = rows.shape[-1] - len(kernel) + 1
+    block = min(TOGETHER, count)
+    place = torch.arange(block + len(kernel) - 1)[:, None] - torch.arange(block)
     inside = (place >= 0) & (place < len(kernel))
     matrix = kernel[place.clamp(0, len(kernel) - 1)] * inside
     blocks = -(-count // block)
-    missing = (blocks * block - 1) * stride + len(kernel) - rows.shape[-1]
-    rows = pad(rows, (0, max(missing, 0)))
-    parts = rows.unfold(-1, len(matrix), block * stride)[..., :blocks, :]
-    return (parts @ matrix).flatten(-2)[..., :count]
+    rows = pad(rows, (0, blocks * block - count))
+    return (rows.unfold(-1, len(matrix), block) @ matrix).flatten(-2)[..., :count]
 
 
 class _Grid:
