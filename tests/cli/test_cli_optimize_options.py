@@ -72,6 +72,12 @@ def test_an_option_without_effect_is_one_note(calls, dstft):
     assert len(calls) == 4
 
 
+def test_options_without_effect_on_labels_are_noted(folder, dstft):
+    err = dstft("optimize", "none", "--labels", "--shared", "--workers", "2", code=1).err
+    notes = [line.split()[1] for line in err.splitlines() if line.startswith("note: ")]
+    assert notes == ["--shared", "--workers"]
+
+
 def test_an_empty_name_is_wrong_usage(calls, refused):
     assert "empty" in refused("optimize", "")
     assert calls == []

@@ -222,6 +222,13 @@ def test_what_is_the_same_is_drawn_once(learned, best, tables, names, figures):
     assert found == names
 
 
+def test_a_hop_that_was_not_learned_is_not_called_so(figures):
+    drawn(pictures_of(result_of([[80.0]]), panels="learned,hops"))
+    labels = labelled(titled(figures[0])["Hop length"])
+    assert any(label.startswith("fixed: ") for label in labels)
+    assert not any(label.startswith("learned") for label in labels)
+
+
 def test_all_three_pictures_have_the_format_asked_for(monkeypatch):
     monkeypatch.setattr(module, "render", lambda figure, look: look.format)
     pictures = pictures_of(result_of([[80.0]]), title="a.wav", format="svg")
