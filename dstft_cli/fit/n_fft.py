@@ -297,11 +297,10 @@ def local_plan(problem: Problem) -> Plan:
         high = float(n_fft)
     else:
         band = 0.0 if problem.band == Band() else problem.band.least_n_fft(problem.sample_rate)
-        high = max(high, least_n_fft(asked, band, problem.length), asked.win_length or 0.0)
+        least = least_n_fft(asked, band, problem.length)
+        high = max(high, least, asked.win_length or 0.0)
         high = float(min(1 << math.ceil(math.log2(high)), LARGEST_FFT))
-        needed = max(
-            least_n_fft(asked, band, problem.length), asked.win_length_max or high, SMALLEST_FFT
-        )
+        needed = max(least, asked.win_length_max or high, SMALLEST_FFT)
         n_fft = 1 << math.ceil(math.log2(needed))
     high = asked.win_length_max or high
     hop = asked.hop_length

@@ -35,9 +35,9 @@ Array = NDArray[np.float64]
 # Penalty on an e-fold change of window length per n_fft of time, or per bin, in nats of the score.
 # With it lengths follow notes, syllables and partials, not single frames, bins or cells.
 SMOOTHNESS, SMOOTHNESS_ALONG_FREQUENCY = 0.1, 0.5  # there are far more bins than partials
-LARGEST = 1e150  # of a sample, whose square is finite
 SMOOTHNESS_OF_TILES = 0.05  # under the local criterion, per longest window
 SMOOTHNESS_OF_BANDS = 0.3  # likewise, per band: with less, lengths wander in noise
+LARGEST = 1e150  # of a sample, whose square is finite
 # neighbours are 3.5 % apart; entropies of recordings are 2e-4 nats below those with 10, 1e-4 above 40
 _FINE_LENGTHS_PER_OCTAVE = 20
 _MOST_CELLS = 1 << 21  # with a window length of their own, where change is free

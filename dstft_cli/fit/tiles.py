@@ -359,7 +359,7 @@ class _Grid:
     def _moments(self, spectrum: Tensor) -> tuple[Tensor, ...]:
         """`|X|²` and the criterion's moments, summed over channels, `[n, F]` each."""
         sound = self._sound
-        squared = squared_modulus(spectrum).add_(FLOOR)
+        squared = _squared_modulus(spectrum).add_(FLOOR)
         a = squared if sound.power == 2 else squared.pow(sound.power / 2)
         if not sound.criterion.scale_invariant:
             a = a * sound.level ** (sound.power / 2)
@@ -369,7 +369,7 @@ class _Grid:
         return (energy, first, *(_over_channels(moment) for moment in moments[1:]))
 
 
-def squared_modulus(spectrum: Tensor) -> Tensor:
+def _squared_modulus(spectrum: Tensor) -> Tensor:
     """`|X|²`; on the CPU by NumPy, whose modulus takes half the time."""
     if spectrum.device.type == "cpu":
         return torch.from_numpy(np.abs(spectrum.numpy())).square_()
