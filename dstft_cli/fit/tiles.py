@@ -131,9 +131,8 @@ def moments_of(samples: Samples) -> tuple[Array, float]:
 
 @dataclass(frozen=True)
 class Chunk:
-    """The tiles `first … first + U − 1`."""
+    """Some tiles after others, `[U]`."""
 
-    first: int
     own: slice  # those of U that are this chunk's; the others belong to its neighbours
     of: TileSums
 
@@ -157,7 +156,7 @@ def stream(sound: Sound, tiling: Tiling, *, halo: int = 0) -> Iterator[Chunk]:
         maps = span.cut(maps)
         sums = maps[:, grids[0].other :].permute(0, 2, 3, 1)
         own_tiles = slice(own - span.first, end - span.first)
-        yield Chunk(span.first, own_tiles, TileSums(maps[:, 0], sums, around, spread))
+        yield Chunk(own_tiles, TileSums(maps[:, 0], sums, around, spread))
         if sound.compute.progress is not None:
             sound.compute.progress("tiles", number, len(chunks))
 
