@@ -38,8 +38,6 @@ class Outcome:
     last: float  # shortest length of the last frame, samples
     length: int  # of the signal, samples
     featureless: bool = False  # all tabulated lengths are equally good, so bounds mean nothing
-    others_differ: bool = False  # lengths at other FFT sizes are not equally good
-    larger_is_worse: bool = False  # n_fft auto tried twice this size, and found it no better
     band: float = 0.0  # least FFT size of n_fft auto for a band of the criterion, samples
     rewards_spread: str = ""  # name of a criterion that may reward sound spread out of its band
     stop_reason: StopReason = StopReason.SEARCH  # why the descent ended
@@ -67,9 +65,8 @@ def notes(fit: Outcome) -> list[Note]:
     if fit.request.overlap > POOR_OVERLAP:
         found.append(Note("overlap_too_wide", "overlap", fit.request.overlap, POOR_OVERLAP))
     if fit.featureless and asked.learns_lengths:
-        remedy = "" if fit.others_differ else "window_mode"
         bounds = fit.plan.bounds
-        found.append(Note("lengths_alike", remedy, bounds.low, bounds.high))
+        found.append(Note("lengths_alike", "window_mode", bounds.low, bounds.high))
     else:
         found += [] if too_long else _on_hop_bounds(fit)
         found += _on_length_bounds(fit, too_long) if asked.learns_lengths else []
@@ -149,7 +146,7 @@ def _on_length_bounds(fit: Outcome, too_long: bool) -> list[Note]:
     if on_low > _BOUND_SHARE and not held and not (too_long and bounds.low > most):
         which, limit = _shorter(fit)
         found.append(_on("length_on_lower_bound", which, bounds.low, limit, on_low))
-    if on_high > _BOUND_SHARE and not too_long and not fit.larger_is_worse:
+    if on_high > _BOUND_SHARE and not too_long:
         which, limit = _longer(fit)
         found.append(_on("length_on_upper_bound", which, bounds.high, limit, on_high))
     return found

@@ -16,7 +16,7 @@ from dstft_cli.criteria import Ratio
 from dstft_cli.fit.local_descent import MOST_SHOWN
 from dstft_cli.fit.local_modes import Learned, LocalTask, Record, learn_rows, learn_tiles
 from dstft_cli.fit.local_search import reference_level
-from dstft_cli.fit.n_fft import choose_n_fft, local_plan, tiling_of
+from dstft_cli.fit.n_fft import choose_n_fft, local_plan, needed_by_band, tiling_of
 from dstft_cli.fit.notes import Outcome, notes
 from dstft_cli.fit.plan import REACH, Plan
 from dstft_cli.fit.problem import Problem
@@ -75,8 +75,7 @@ def fit(
 def fit_plane(problem: Problem, began: float) -> Result:
     """`fit` under the criterion of the whole plane."""
     request = problem.request
-    choice = choose_n_fft(problem)
-    plan = problem.plan(choice.n_fft)
+    plan = problem.plan(choose_n_fft(problem))
     hops, low, high = plan.hops, plan.bounds.low, plan.bounds.high
     text = "plan: n_fft %d, hop %g, windows of %g to %g samples, %g at the start"
     _log.info(text, plan.n_fft, plan.hop_length, low, high, plan.start)
@@ -102,9 +101,7 @@ def fit_plane(problem: Problem, began: float) -> Result:
         last=float(lengths[:, -1].min()),
         length=problem.length,
         featureless=end.featureless,
-        others_differ=choice.structured,
-        larger_is_worse=choice.larger_is_worse,
-        band=choice.needed_by_band,
+        band=needed_by_band(problem),
         rewards_spread=problem.criterion.name if in_band else "",
         stop_reason=end.stop_reason,
         stuck=end.stuck,

@@ -41,14 +41,14 @@ class Band:
             )
         return slice(first, last + 1)
 
-    def covered(self, n_fft: int, sample_rate: float, *, half_ends: bool = False) -> float:
-        """Ratio of the band covered by its whole bins, above or below 1; without a band 1."""
+    def covered(self, n_fft: int, sample_rate: float) -> float:
+        """Ratio of the band covered by its bins, above or below 1; the first and last count half."""
         if self == Band():
             return 1.0
         bins = self.bins(n_fft, sample_rate)
         count: int = bins.stop - bins.start
         width = min(self.high, sample_rate / 2) - self.low
-        return (count - (half_ends and count > 1)) * sample_rate / n_fft / width
+        return (count - (count > 1)) * sample_rate / n_fft / width
 
     def least_n_fft(self, sample_rate: float) -> float:
         """The smallest FFT size with a few bins in the band, samples.

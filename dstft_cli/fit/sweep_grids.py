@@ -167,7 +167,7 @@ class SweepEvaluator(Evaluator):
         self._weight = grid.area / segments.share(grid.hop_length)
         if grid.half_ends:
             rate = problem.sample_rate
-            self._weight /= problem.band.covered(grid.n_fft, rate, half_ends=True)
+            self._weight /= problem.band.covered(grid.n_fft, rate)
         self.cells = self.cells_per_frame * len(self.frames) * self._weight
 
     def sums_of(self, criteria: Sequence[Criterion], lengths: Array) -> list[Array]:

@@ -129,7 +129,7 @@ def unlearned(problem: Problem) -> Result:
     if request.scope == "local":
         plan = local_plan(replace(problem, peak=1.0))
     else:
-        plan = problem.plan(choose_n_fft(replace(problem, peak=1.0)).n_fft)
+        plan = problem.plan(choose_n_fft(replace(problem, peak=1.0)))
     centers = plan.start_centers(problem.length, "fixed")
     start, notes = np.array([[plan.start]]), (Note("silent"),)
     fitting = Transferred(plan.n_fft, start, plan.hop_length, centers, notes)

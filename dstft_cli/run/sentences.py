@@ -94,13 +94,6 @@ def _hop_unmoved(note: Note) -> str:
     return found + "`hop_mode` fixed is as good"
 
 
-def _lengths_alike(note: Note) -> str:
-    found = "all window lengths from {value} to {limit} samples score alike, "
-    if note.parameter:
-        return found + "as in noise: set `window_mode` fixed, or choose `offset` and `duration`"
-    return found + "but other FFT sizes differ: the window length hardly matters"
-
-
 def _best_is_shortest(note: Note) -> str:
     found = "{detail}: the best window length is the shortest of the sweep, {value} samples: "
     if not note.parameter:
@@ -148,7 +141,10 @@ _SENTENCES: dict[str, str | Callable[[Note], str]] = {
     "learned_elsewhere": "{detail}",
     "length_on_lower_bound": _length_on_lower_bound,
     "length_on_upper_bound": _length_on_upper_bound,
-    "lengths_alike": _lengths_alike,
+    "lengths_alike": (
+        "all window lengths from {value} to {limit} samples score alike, as in noise: set {names} "
+        "fixed, or choose `offset` and `duration`"
+    ),
     "lost_tail": (
         "no window covers the last {value} samples (the last one ends at {limit}): lower {names} to "
         "reconstruct them"

@@ -17,9 +17,8 @@ UPPER = {"length_on_upper_bound", "hop_on_upper_bound", "hop_unmoved"}
 
 
 def told(
-    row, hops=(), n_fft=1024, *, length=LENGTH, automatic=False, featureless=False,
-    larger_is_worse=False, **options,
-) -> list[Note]:  # fmt: skip
+    row, hops=(), n_fft=1024, *, length=LENGTH, automatic=False, featureless=False, **options
+) -> list[Note]:
     """Notes on rows that weigh alike, learned under such a plan."""
     asked = request(n_fft=None if automatic else n_fft, **options)
     names = inspect.signature(make_plan).parameters
@@ -37,7 +36,6 @@ def told(
         last=float(row.min()),
         length=length,
         featureless=featureless,
-        larger_is_worse=larger_is_worse,
     )
     found = notes(outcome)
     for note in found:
@@ -89,9 +87,6 @@ def test_what_is_noted_of_a_bound_in_part_and_of_a_range_of_one_length():
     (note,) = told([1024, 1024, 500, 500, 500], window_mode="time")
     assert (note.kind, note.detail) == (HIGH, "40%")
     assert told([1024, 500, 500, 500], window_mode="time") == []
-    beyond = {"window_mode": "time", "automatic": True, "larger_is_worse": True}
-    assert told([1024, 1024], **beyond) == []  # n_fft auto has looked there
-    assert [note.kind for note in told([128, 1024], **beyond)] == [LOW]
     options = {"n_fft": 32, "win_length_max": 4}
     both, alone = "hop_length win_length_max", "hop_length"
     assert told([4], **options) == [Note("nothing_to_learn", both, 4.0)]
