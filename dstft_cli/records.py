@@ -373,7 +373,7 @@ class Sweep:
     hop_lengths: FloatArray  # distance of frame centres likewise, samples, [M]
     curves: tuple[SweepCurve, ...]  # one per criterion
     looked_at: float  # share of the signal that was analysed, in (0, 1]
-    seconds: Mapping[str, float]  # wall time per stage: `search`, `descent`
+    seconds: Mapping[str, float]  # wall time of the `search`
     notes: tuple[Note, ...]  # see `Note`
 
     def n_fft_of(self, curve: SweepCurve) -> int:

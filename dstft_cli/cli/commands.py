@@ -241,8 +241,8 @@ sweep = command(
     _sweep,
     help="Show a criterion against the window length for the recording INPUT, or one curve for many: "
     "which n_fft to use, and whether it matters.\n\n"
-    "Only the optimum of each curve is learned. Losses are in nats: below 0.1 matters little, above "
-    "0.3 a lot. With --scope plane 0.7 means twice as many occupied cells as with the best length.",
+    "Losses are in nats: below 0.1 matters little, above 0.3 a lot. With "
+    "--scope plane 0.7 means twice as many occupied cells as with the best length.",
     examples="dstft sweep speech.wav\n\n"
     "dstft sweep speech.wav --criterion all --csv curves.csv\n\n"
     "dstft sweep speech.wav --n-fft 2048 --json\n\n"

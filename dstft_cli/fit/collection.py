@@ -44,7 +44,7 @@ from dstft_cli.fit.plan import SMALLEST_FFT
 from dstft_cli.fit.problem import Problem
 from dstft_cli.fit.request import LENGTHS, Request
 from dstft_cli.fit.stages import Task, longest_good_hop, position_objective, tried_hops
-from dstft_cli.fit.sweep import local_curve, local_grids, local_sweep, stretches
+from dstft_cli.fit.sweep import curve_of, local_grids, local_sweep, stretches
 from dstft_cli.fit.tiles import Sound
 from dstft_cli.records import CollectionSweep, RecordingTable, Result
 from dstft_cli.stft import Samples
@@ -141,7 +141,7 @@ def judge(
     for curve, criterion, values in zip(
         found.curves, chosen, np.moveaxis(tables, 1, 0), strict=True
     ):
-        own = [local_curve(criterion, lengths, row) for row in values]
+        own = [curve_of(criterion, lengths, row) for row in values]
         at = CubicSpline(logs, values, axis=1, bc_type="natural")(math.log(curve.best_length))
         lowest = np.array([one.best_value for one in own])
         unit = 1.0 if curve.in_nats else np.where(lowest == 0, 1.0, np.abs(lowest))

@@ -13,7 +13,6 @@ import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 import torch
@@ -144,15 +143,13 @@ class SweepEvaluator(Evaluator):
     so that they compare with those of other grids.
     """
 
-    def __init__(
-        self, problem: Problem, segments: Segments, grid: SweepGrid, criterion: Criterion
-    ) -> None:
+    def __init__(self, problem: Problem, segments: Segments, grid: SweepGrid) -> None:
         asked, centers = problem.request, segments.centers(grid.hop_length)
         super().__init__(
             problem.samples,
             centers,
             Transform(grid.n_fft, asked.window, asked.normalization),
-            criterion,
+            problem.criterion,
             power=asked.power,
             bins=problem.band.bins(grid.n_fft, problem.sample_rate),
             hop_length=grid.hop_length,
@@ -202,31 +199,6 @@ class SweepEvaluator(Evaluator):
         of_plain = iter(totals)
         of_each = [ranked if criterion.ranked else next(of_plain) for criterion in criteria]
         return [self._weight * sums for sums in of_each]
-
-    def sums_and_slopes(self, length: float) -> tuple[Array, Array]:
-        """Sums `[J]` of the evaluator's criterion and their derivatives by the length, per sample."""
-        lengths = np.array([[length]])
-        if self.criterion.ranked:  # the ranks are those at this length
-            histogram = Gini.empty_histogram(self.device, COARSE)
-            for (a,) in self._drain("rank", partial(self._powers, lengths=lengths)):
-                self._count(histogram, a)
-            self.criterion = Gini.from_histogram(histogram)[0]
-        sums = np.zeros((2, self._moments))
-
-        def work(start: int, stop: int) -> Array:
-            given = self._powers(start, stop, lengths, 1)
-            if self.criterion.per_frame:
-                rows, slopes = self.criterion.rows(*given)
-            else:
-                a, da = given
-                rows, slopes = self.criterion.pooled(a, self._pool, da)
-            assert slopes is not None
-            return np.asarray(torch.stack([rows.sum(0), slopes.sum(0)]).cpu().double().numpy())
-
-        for part in self._drain("descent", work):
-            sums += part
-        self.evaluations += 1
-        return self._weight * sums[0], self._weight * sums[1]
 
     def _pool(self, cells: Tensor) -> Tensor:
         """Sum of the cells of each frame, those at the ends by half, `[n]`."""

@@ -117,7 +117,7 @@ def _draw_curve(axes: Axes, curve: SweepCurve, highest: float) -> None:
     at = curve.lengths[m], curve.losses[m]
     axes.plot(*at, "o", ms=7, mfc="none", mew=1.4, color=blue, label="minimum")
     look: dict[str, Any] = {"ms": 6, "color": COLOURS["descent"], "clip_on": False}
-    axes.plot(curve.best_length, 0.0, "D", label="learned", **look)
+    axes.plot(curve.best_length, 0.0, "D", label="best length", **look)
     top = max(highest, 1e-3) * 1.08
     axes.set_ylim(-0.06 * top, top)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=4))

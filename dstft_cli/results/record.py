@@ -398,7 +398,7 @@ def write_trajectory(path: Path, trajectory: Trajectory) -> None:
 
 
 def sweep_csv(sweep: Sweep) -> bytes:
-    """A line per criterion and length (`phase` is `table`), and one per learned optimum (`descent`)."""
+    """A line per criterion and length (`phase` is `table`), and one per best length (`descent`)."""
     text = io.StringIO(newline="")
     lines = csv.writer(text)
     lines.writerow(SWEEP_COLUMNS)

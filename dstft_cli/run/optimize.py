@@ -278,8 +278,7 @@ def run_sweep(
                 )
             log.info(
                 f"swept {len(found.lengths)} window lengths in {found.seconds['search']:.2f} s over "
-                f"{found.looked_at:.0%} of the signal, learned the optima in "
-                f"{found.seconds['descent']:.2f} s"
+                f"{found.looked_at:.0%} of the signal"
             )
             watch.lap("sweep")
             if progress is not None and output.draws:

@@ -93,7 +93,8 @@ def test_with_an_fft_size_it_agrees_with_a_fit():
         np.testing.assert_allclose(curve.values, table, rtol=1e-6)
         assert curve.lengths[curve.minimum] == learned.criterion.best_fixed_win_length
         assert curve.best_length == pytest.approx(float(learned.window_length[0, 0]), rel=2e-2)
-        assert curve.best_value == pytest.approx(learned.criterion.final, rel=1e-5)
+        # interpolated between tabulated lengths
+        assert curve.best_value == pytest.approx(learned.criterion.final, rel=1e-4)
 
 
 def test_curves_do_not_jump_where_the_fft_size_changes():
@@ -154,7 +155,7 @@ def test_noise_has_no_best_window(chirp):
 
 def test_losses_are_in_nats_of_the_score(chirp):
     curves = {curve.name: curve for curve in chirp.curves}
-    for curve in chirp.curves:  # the learned optimum is no worse than any length
+    for curve in chirp.curves:  # the optimum is no worse than any length
         m = curve.minimum
         assert 0 <= curve.losses.min() <= curve.losses[m] < 0.03
         assert curve.lengths[max(m - 1, 0)] <= curve.best_length <= curve.lengths[m + 1]
@@ -167,7 +168,7 @@ def test_losses_are_in_nats_of_the_score(chirp):
     }.items():
         curve = curves[name]
         expected = score(curve.values) - score(curve.best_value)
-        np.testing.assert_allclose(curve.losses, expected, atol=2e-5)
+        np.testing.assert_allclose(curve.losses, expected, atol=3e-4)  # interpolated
     np.testing.assert_allclose(curves["hoyer"].losses, curves["l1l2"].losses, atol=1e-5)
 
 

@@ -116,7 +116,7 @@ def test_a_panel_holds_the_curve_its_minimum_and_the_learned_optimum():
     np.testing.assert_allclose(lines["fixed windows"].get_ydata(), losses)
     np.testing.assert_allclose(lines["minimum"].get_xydata(), [[2**8, losses.min()]], rtol=0.5)
     assert lines["minimum"].get_ydata()[0] == losses.min()
-    np.testing.assert_allclose(lines["learned"].get_xydata(), [[300.0, 0.0]])
+    np.testing.assert_allclose(lines["best length"].get_xydata(), [[300.0, 0.0]])
     assert lines["2048, the usual"].get_xdata()[0] == 2048
     assert axes.get_xscale() == "log"
     assert axes.get_xlabel() == "Window length (samples)"
