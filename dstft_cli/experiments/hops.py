@@ -13,7 +13,7 @@ import torch
 from dstft_cli.experiments.signals import SIX_LENGTHS, FloatArray, six_tones
 from dstft_cli.experiments.training import Cell, Findings, Table
 from dstft_cli.layer import DSTFT
-from dstft_cli.plot.sweep import FramesRow, hops_figure
+from dstft_cli.plot.sweep import hops_figure
 from dstft_cli.records import Progress, tell
 from dstft_cli.run.optimize import optimize
 from dstft_cli.stft import istft, stft
@@ -73,7 +73,7 @@ def run(seed: int, threads: int, progress: Progress | None, size: Size = FULL) -
     signal, sample_rate = six_tones(seed)
     rows: list[tuple[Cell, ...]] = []
     figures: dict[str, Any] = {}
-    drawn = []
+    drawn = {}
     for done, case in enumerate(size.cases, start=1):
         began = time.perf_counter()
         if case.overlap is None:
@@ -112,7 +112,7 @@ def run(seed: int, threads: int, progress: Progress | None, size: Size = FULL) -
         label = f"{case.name}, {'no coverage' if case.overlap is None else coverage}"
         arrays = {"frame_centers": placed.centers, "window_length": placed.lengths}
         figures[label] = found | {key: values.tolist() for key, values in arrays.items()}
-        drawn.append(FramesRow(label, placed.centers, placed.lengths))
+        drawn[label] = placed.centers, placed.lengths
         tell(progress, "hops", done, len(size.cases))
     columns = (
         *("learned", "coverage", "frames on transitions", "entropy, nats", "reconstruction error"),

@@ -148,7 +148,6 @@ class Pictures:
         columns: int,
     ) -> Frames:
         rate, begin = self.result.sample_rate, self._origin
-        start, stop = span
         low, high = self._range
         grid = PixelGrid(
             times=begin + centers / rate,
@@ -156,7 +155,7 @@ class Pictures:
             freq_scale="note" if self.settings.freq_scale == "note" else self._scale,
             fmin=low,
             fmax=min(high, n_fft // 2 * rate / n_fft),
-            span=(begin + start, begin + stop),
+            span=(begin + span[0], begin + span[1]),
             width=columns,
             height=FINE_ROWS if any(self._open_ends) else ROWS,
         )
@@ -169,9 +168,8 @@ class Pictures:
     @cached_property
     def _range(self) -> tuple[float, float]:
         rate, n_fft = self.result.sample_rate, self.result.n_fft
-        given = self.settings.fmax if isinstance(self.settings.fmax, (int, float)) else None
         top, spacing = n_fft // 2 * rate / n_fft, rate / n_fft
-        return frequency_range(top, spacing, self._scale, self.settings.fmin, given)
+        return frequency_range(top, spacing, self._scale, self.settings.fmin, self.settings.fmax)
 
     @property
     def _open_ends(self) -> tuple[bool, bool]:
@@ -276,9 +274,15 @@ class Pictures:
         return names, ", ".join(learned).capitalize()
 
     @cached_property
+    def _words(self) -> list[str]:
+        """The panels asked for, none by default."""
+        panels = self.settings.panels
+        return [] if panels is None else [word.strip() for word in panels.split(",")]
+
+    @cached_property
     def _planes(self) -> list[tuple[str, float | None]]:
         """Names of the spectrograms, downwards, and their window lengths; None: learned."""
-        if self.settings.panels is None:
+        if not self._words:
             names, learned = self._names
             return [*((name, length) for length, name in names.items()), (learned, None)]
         best = self._best_fixed_length
@@ -288,10 +292,6 @@ class Pictures:
             "learned": ("Learned", None),
         }
         return [known[word] for word in self._words if word in known]
-
-    @property
-    def _words(self) -> list[str]:
-        return [word.strip() for word in (self.settings.panels or "").split(",")]
 
     def spectrogram(self) -> bytes:
         pool = self._shown(self.learned.pool)

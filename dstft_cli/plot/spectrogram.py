@@ -148,21 +148,11 @@ class Comparison:
 
     @property
     def over(self) -> Over:
-        """The dimensions over which window lengths vary; ValueError for another shape."""
+        """The dimensions over which window lengths vary; `time` also for one length."""
         if isinstance(self.window_lengths, LengthMap):
             return "plane"
-        bins, frames = self.learned.grid.frequencies.size, np.size(self.times)
-        shape = np.shape(self.window_lengths)
-        if shape in ((), (1,), (1, 1), (frames,), (1, frames)):
-            return "time"
-        if shape == (bins, 1):
-            return "frequency"
-        if shape == (bins, frames):
-            return "plane"
-        raise ValueError(
-            f"window lengths of shape {shape} are neither one nor one for each of "
-            f"{frames} frames, of {bins} bins or of both"
-        )
+        bins, frames = np.atleast_2d(self.window_lengths).shape
+        return "time" if bins == 1 else "frequency" if frames == 1 else "plane"
 
     @property
     def named_lengths(self) -> list[tuple[float, str, str]]:
@@ -190,12 +180,7 @@ class Comparison:
 
 
 @styled
-def comparison_figure(
-    shown: Comparison,
-    *,
-    title: str,
-    look: Settings = PLAIN,
-) -> Figure:
+def comparison_figure(shown: Comparison, *, title: str, look: Settings = PLAIN) -> Figure:
     """Spectrograms on one colour scale, and learned lengths, on one time axis.
 
     Axes: the panels downwards, the zoomed part, the bars: of levels beside spectrograms that stand

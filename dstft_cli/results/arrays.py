@@ -143,37 +143,30 @@ class MeanFrames:
         self._frames, self._step = frames, step
         self._count = mean_frames(frames, step)
         self._next = 0
-        self._open: NDArray[np.float64] | None = None  # sum of squares of the mean not finished
+        self._open: NDArray[np.float64] | float = 0.0  # sum of squares of the mean not finished
         self._weight = 0.0  # of it
 
     def add(self, block: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
         """The means that are complete with a block of frames, `[n, ...]`: `[m, ...]` of its dtype."""
         if self._step == 1:
             return block
-        start, stop = self._next, self._next + len(block)
-        self._next = stop
+        start, self._next = self._next, self._next + len(block)
         power = np.square(block, dtype=np.float64)
-        ends = self._ends(start, stop)
-        found = np.zeros((len(ends) + 1, *block.shape[1:]))
-        weights = np.zeros(len(ends) + 1)
-        if self._open is not None:
-            found[0], weights[0] = self._open, self._weight
-        begin = start
-        for number, end in enumerate([*ends.tolist(), float(stop - 1)]):
-            last = int(end)  # with all of it, or, where it is shared, with half
-            share = 0.5 if self._step % 2 == 0 and number < len(ends) else 1.0
-            part = power[begin - start : last + 1 - start]
-            found[number] += part.sum(0)
-            weights[number] += len(part)
-            if share < 1:
-                found[number] -= 0.5 * power[last - start]
-                weights[number] -= 0.5
-                found[number + 1] += 0.5 * power[last - start]
-                weights[number + 1] += 0.5
-            begin = last + 1
-        complete = len(ends) + (stop == self._frames)
-        self._open, self._weight = found[-1], weights[-1]
-        means = found[:complete] / weights[:complete].reshape(-1, *[1] * (block.ndim - 1))
+        ends = self._ends(start, self._next) - start
+        begins = np.append(0, ends + 1)  # of each mean; the last may have no frame in the block
+        some = begins < len(block)
+        sums = np.zeros((len(begins), *block.shape[1:]))
+        sums[some] = np.add.reduceat(power, begins[some], axis=0)
+        weights = np.diff(begins, append=len(block)).astype(np.float64)
+        sums[0] += self._open
+        weights[0] += self._weight
+        if self._step % 2 == 0:  # half of a frame at an end belongs to the next mean
+            for values, halves in ((sums, 0.5 * power[ends]), (weights, np.full(len(ends), 0.5))):
+                values[:-1] -= halves
+                values[1:] += halves
+        complete = len(ends) + (self._next == self._frames)
+        self._open, self._weight = sums[-1], weights[-1]
+        means = sums[:complete] / weights[:complete].reshape(-1, *[1] * (block.ndim - 1))
         return np.sqrt(means, out=means).astype(block.dtype)
 
     def _ends(self, start: int, stop: int) -> NDArray[np.int64]:

@@ -63,10 +63,9 @@ def check_outputs(settings: Settings, sample_rate: float | None) -> None:
     if sample_rate is not None:
         from dstft_cli.plot import frequency_range, scale_for
 
-        s, top = settings, sample_rate / 2
+        scale = scale_for(settings.freq_scale, sample_rate)
         spacing = 0.0  # of bins: not known before the fit, and no reason to refuse
-        fmax = s.fmax if isinstance(s.fmax, float) else None
-        frequency_range(top, spacing, scale_for(s.freq_scale, sample_rate), s.fmin, fmax)
+        frequency_range(sample_rate / 2, spacing, scale, settings.fmin, settings.fmax)
 
 
 def read_signal(source: str, settings: Settings, **how: Any) -> Signal:

@@ -12,13 +12,7 @@ import numpy as np
 
 from dstft_cli.audio import Signal
 from dstft_cli.errors import InputError, printable
-from dstft_cli.records import (
-    CriterionSummary,
-    Result,
-    StopReason,
-    StoredParameters,
-    Trajectory,
-)
+from dstft_cli.records import CriterionSummary, Result, StopReason, StoredParameters, Trajectory
 from dstft_cli.results import StoredRecord, check_kind, read_parameters
 from dstft_cli.run.recording import load_recording
 from dstft_cli.settings import OPTIONS, Settings, settings_in_record

@@ -130,6 +130,5 @@ def _of_array(
             take(start, np.abs(array.frames(start, start + block)))
             tell(progress, "spectrogram", min(start + block, frames), frames)
     scale = scale_for(settings.freq_scale, rate)
-    fmax = settings.fmax if isinstance(settings.fmax, float) else None
-    shown = frequency_range(rate / 2, rate / stored.n_fft, scale, settings.fmin, fmax)
+    shown = frequency_range(rate / 2, rate / stored.n_fft, scale, settings.fmin, settings.fmax)
     return view, view.page(shown, Sound(words="No sound: the recording is not there."))
