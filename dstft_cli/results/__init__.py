@@ -29,11 +29,9 @@ from dstft_cli.results.parameters import read_parameters, write_parameters
 from dstft_cli.results.place import clear_leftovers, disk_errors
 from dstft_cli.results.record import (
     LABELS,
-    PRODUCTS,
     SWEEP,
     TRANSFORM,
     VIEW,
-    Products,
     Spread,
     StoredRecord,
     check_kind,
@@ -49,7 +47,6 @@ from dstft_cli.results.record import (
 
 __all__ = [
     "LABELS",
-    "PRODUCTS",
     "SWEEP",
     "TRANSFORM",
     "VIEW",
@@ -57,7 +54,6 @@ __all__ = [
     "NpyStream",
     "Output",
     "OutputDirectory",
-    "Products",
     "Spread",
     "StoredRecord",
     "StoredTransform",
