@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import itertools
@@ -108,15 +109,14 @@ def _opened(path: str, name: str) -> io.FileIO:
     try:
         # a named pipe without a writer would block
         return open(path, "rb", buffering=0, opener=lambda p, f: os.open(p, f | os.O_NONBLOCK))
-    except FileNotFoundError as error:
-        raise InputError(f"{name}: no such file: check the path") from error
-    except IsADirectoryError as error:
-        raise InputError(f"{name}: is a directory: name a recording in it") from error
-    except PermissionError as error:
-        raise InputError(f"{name}: no permission to read it: check its mode and owner") from error
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{name}: cannot be opened ({reason}): check the path") from error
+        known = {
+            errno.ENOENT: "no such file: check the path",
+            errno.EISDIR: "is a directory: name a recording in it",
+            errno.EACCES: "no permission to read it: check its mode and owner",
+        }
+        other = f"cannot be opened ({getattr(error, 'strerror', None) or error}): check the path"
+        raise InputError(f"{name}: {known.get(getattr(error, 'errno', 0), other)}") from error
 
 
 def _from_pipe(file: io.FileIO, name: str) -> bytes:

@@ -38,15 +38,14 @@ def _number(value: float | None) -> str:
 
 
 def _window(note: Note, which: str) -> str:
-    if note.detail:
-        return f"{note.detail} of the sound's energy chose the {which} window allowed, {{value}} samples: "
-    return f"the learned window is the {which} allowed, {{value}} samples: "
+    share = f"{note.detail} of the sound's energy chose the {which} window"
+    one = f"the learned window is the {which}"
+    return f"{share if note.detail else one} allowed, {{value}} samples: "
 
 
 def _hops(note: Note, which: str) -> str:
-    if note.detail:
-        return f"{note.detail} of the learned hops are the {which} allowed, {{value}} samples: "
-    return f"the learned hop is the {which} allowed, {{value}} samples: "
+    found = f"{note.detail} of the learned hops are" if note.detail else "the learned hop is"
+    return f"{found} the {which} allowed, {{value}} samples: "
 
 
 def _length_on_lower_bound(note: Note) -> str:
