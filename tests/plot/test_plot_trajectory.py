@@ -110,8 +110,7 @@ def test_a_step_that_is_not_finite_is_left_out():
 
 def test_one_or_two_steps_draw():
     for phases in (["start", "table"], ["start", "search"], ["descent"]):
-        figure = figure_of(trajectory(*phases), table_bound=None)
-        check_layout(figure)
+        check_layout(figure_of(trajectory(*phases), table_bound=None))
     alone = figure_of(trajectory("start"), compared=False, table_bound=None)
     assert alone.axes == []
     said = "Nothing was learned: entropy 9.5 with a window of 512 samples (64 ms)."
@@ -207,7 +206,6 @@ def test_hops_that_change_have_a_panel():
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({}, GAINS),
         ({"final": 8.1}, [GAINS[0], "descent: equal to the search"]),
         (
             {"best_fixed": 8.1, "final": 8.2},
