@@ -77,7 +77,7 @@ class Pictures:
         for length in self.plain_lengths:
             step = min(length / 8, self._seconds * self.result.sample_rate / COLUMNS)
             centers = self._dense(self._span, step)
-            found.append(self._frames(centers, length, _n_fft_for(length), self._span, columns))
+            found.append(self._frames(centers, length, self._span, columns))
         return tuple(found)
 
     def zoomed(self) -> tuple[Frames, ...]:
@@ -95,7 +95,7 @@ class Pictures:
             return ()
         centers = self._dense(span, seconds * self.result.sample_rate / ZOOM_COLUMNS)
         columns = learned.pool.grid.shape[1]
-        return self._frames(centers, usual, _n_fft_for(usual), span, columns), learned
+        return self._frames(centers, usual, span, columns), learned
 
     @cached_property
     def _span(self) -> tuple[float, float]:
@@ -125,7 +125,7 @@ class Pictures:
         if known and not self.stored and result.hop_bounds is None and centers.size < FINE:
             seconds = span[1] - span[0]
             centers = self._dense(span, math.ceil(seconds * result.sample_rate / FINE))
-        return self._frames(centers, None, result.n_fft, span, columns)
+        return self._frames(centers, None, span, columns)
 
     def _part(self, span: tuple[float, float]) -> slice:
         """The frames of the result in a span, and two more at both sides."""
@@ -140,14 +140,12 @@ class Pictures:
         return np.arange(math.ceil(start), stop + 1, max(int(step), 1), dtype=float)
 
     def _frames(
-        self,
-        centers: FloatArray,
-        length: float | None,
-        n_fft: int,
-        span: tuple[float, float],
-        columns: int,
+        self, centers: FloatArray, length: float | None, span: tuple[float, float], columns: int
     ) -> Frames:
         rate, begin = self.result.sample_rate, self._origin
+        n_fft = self.result.n_fft
+        if length is not None:
+            n_fft = max(1024, 1 << math.ceil(math.log2(2 * length)))
         low, high = self._range
         grid = PixelGrid(
             times=begin + centers / rate,
@@ -367,7 +365,3 @@ class Pictures:
             return f"{name}: {windows}"
         ends = dict.fromkeys(time_text(float(hop)) for hop in (hops.min(), hops.max()))
         return f"{name}: {windows}, hop {' to '.join(ends)}"
-
-
-def _n_fft_for(length: float) -> int:
-    return max(1024, 1 << math.ceil(math.log2(2 * length)))

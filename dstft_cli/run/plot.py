@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +11,6 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from dstft_cli.audio import Signal
 from dstft_cli.errors import InputError, UsageError, printable
 from dstft_cli.plot.pictures import FINE, Frames, Pictures
 from dstft_cli.plot.style import check_look
@@ -102,7 +101,13 @@ def run_plot(
                 if plain:
                     raise InputError(f"{error}: leave plain and best out of `panels`") from error
         if signal is not None:
-            _compute((pictures.learned, *plain), signal, fine, learned, progress)
+            import torch  # only here: most pictures need none
+
+            from dstft_cli.run.output import Passes
+
+            passes = Passes(signal, fine, learned, torch.device("cpu"), progress)
+            for frames in (pictures.learned, *plain):
+                passes.fill(frames)
         elif array.shape[-2:] != (len(stored.frequencies), result.frames):
             raise _damaged(directory, "has a spectrogram that does not fit parameters.npz")
         else:
@@ -131,22 +136,3 @@ def _fill(
         power = np.square(np.minimum(block, LOUDEST))
         frames.pool.add(start, np.sqrt(power.mean(axis=0)))
         tell(progress, "spectrogram", stop, frames.centers.size)
-
-
-def _compute(
-    every: Sequence[Frames],
-    signal: Signal,
-    result: Result,
-    settings: Settings,
-    progress: Progress | None,
-) -> None:
-    """Pools spectrograms of the recording, as `dstft optimize` does."""
-    import torch  # only here: most pictures need none
-
-    from dstft_cli.run.output import Passes, to_pools
-
-    dtype: torch.dtype = getattr(torch, settings.dtype)
-    passes = Passes(signal.samples, result, torch.device("cpu"), dtype, progress)
-    for frames in every:
-        taker = to_pools([frames.pool], signal.peak)
-        passes.run(frames.centers, frames.length, frames.n_fft, [taker], "comparison")

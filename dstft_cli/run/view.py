@@ -79,21 +79,18 @@ def _of_recording(
     signal: Signal,
     progress: Progress | None,
 ) -> tuple[View, bytes]:
-    import torch
-
     from dstft_cli.fit import resolve_device
-    from dstft_cli.run.output import Passes, draw_plain, pictures_of, to_pools, view_of
+    from dstft_cli.run.output import Passes, draw_plain, pictures_of, view_of
 
     device = resolve_device("auto", settings.dtype)
     result = result_of(stored, settings, record)
     if record.best_fixed.win_length is not None:  # for the names of layers, as after the fit
         result = replace(result, start_window_length=np.zeros((1, 1)))
-    passes = Passes(signal.samples, result, device, getattr(torch, settings.dtype), progress)
+    passes = Passes(signal, result, settings, device, progress)
     pictures = pictures_of(result, signal, settings)
     view, pool = view_of(pictures, signal, settings)
-    taker = to_pools([pictures.learned.pool, pool], signal.peak)
-    passes.run(pictures.learned.centers, None, result.n_fft, [taker], "spectrogram")
-    draw_plain(passes, pictures, pictures.plain(), view, signal.peak)
+    passes.fill(pictures.learned, pool, stage="spectrogram")
+    draw_plain(passes, pictures, view)
     sound = sound_of(signal, settings.audio, directory)
     return view, view.page(pictures.frequencies_shown, sound)
 
