@@ -58,28 +58,17 @@ class Stream:
     """
 
     def __init__(self, shape: tuple[int, ...], dtype: DTypeLike, name: str) -> None:
-        if len(shape) not in (2, 3) or min(shape) < 0:
-            raise ValueError(f"shape {shape} is neither (F, T) nor (C, F, T)")
         self.name = name
         self.shape = tuple(int(size) for size in shape)
         self.dtype = np.dtype(dtype)
-        if self.dtype.hasobject:
-            raise ValueError(f"dtype {self.dtype} holds Python objects: use a numeric one")
         self.frames_written = 0
 
     def write(self, block: NDArray[Any]) -> None:
-        """Appends frames, [n, F] or [n, F, C]; ValueError, and nothing written, if they do not fit."""
-        expected = self.shape[-2::-1]
-        if block.ndim != len(self.shape) or block.shape[1:] != expected:
-            raise ValueError(f"block of shape {block.shape} does not fit (n, *{expected})")
-        if block.dtype != self.dtype:
-            raise ValueError(f"block of dtype {block.dtype} in a stream of {self.dtype}")
-        frames = self.frames_written + len(block)
-        if frames > self.shape[-1]:
-            raise ValueError(f"{frames} frames written to an array of {self.shape[-1]}")
+        """Appends frames, [n, F] or [n, F, C], of the dtype of the stream."""
+        assert (block.shape[1:], block.dtype) == (self.shape[-2::-1], self.dtype)
         with disk_errors(self.name):
             self._append(block)
-        self.frames_written = frames
+        self.frames_written += len(block)
 
     def close(self) -> None:
         """Flushes, and raises ValueError unless all T frames have arrived."""

@@ -59,11 +59,9 @@ class OutputDirectory:
         self._replaced: tuple[int, int] | None = None
 
     def path(self, name: str) -> Path:
-        """The path to write file `name` to; ValueError for an unknown name."""
-        if name not in self.known:
-            raise ValueError(f"{name!r} is not among the files of this directory")
-        if self._work is None:
-            raise ValueError(f"{self.place} is not open for writing")
+        """The path to write file `name` to, one of `known`, until the block ends."""
+        assert name in self.known
+        assert self._work is not None
         return self._work / "new" / name
 
     def __enter__(self) -> OutputDirectory:
