@@ -27,6 +27,7 @@ from dstft_cli.results.output import Output as Output
 from dstft_cli.results.parameters import read_parameters as read_parameters
 from dstft_cli.results.parameters import write_parameters as write_parameters
 from dstft_cli.results.place import clear_leftovers as clear_leftovers
+from dstft_cli.results.place import damaged as damaged
 from dstft_cli.results.place import disk_errors as disk_errors
 from dstft_cli.results.record import LABELS as LABELS
 from dstft_cli.results.record import SWEEP as SWEEP

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from dstft_cli.errors import InputError, printable, system_reason
-from dstft_cli.results.place import check_readable, disk_errors
+from dstft_cli.results.place import AGAIN, check_readable, damaged, disk_errors
 
 KINDS: dict[str, tuple[DTypeLike, ...]] = {
     "complex": (np.complex64, np.complex128),
@@ -24,8 +24,7 @@ KINDS: dict[str, tuple[DTypeLike, ...]] = {
 }
 MOST_CHANNELS = 1024  # of any sound file (libsndfile)
 _LARGEST = 1e35  # magnitude: sums of larger ones do not fit float32
-_REMEDIES = {"real": "run dstft optimize again"}
-_REMEDIES["complex"] = _REMEDIES["real"] + " with `save_stft`"
+_REMEDIES = {"real": AGAIN, "complex": f"{AGAIN} with `save_stft`"}
 
 
 def write_header(
@@ -178,28 +177,23 @@ class StoredTransform:
     freed, so each part may have its own.
     """
 
-    def __init__(self, array: Callable[[], Any], place: str, kinds: str) -> None:
-        self._array = array
-        self._place, self._remedy = place, _REMEDIES[kinds]
+    def __init__(self, array: Callable[[], Any], path: Path, kinds: str) -> None:
+        self._array, self._path, self._remedy = array, path, _REMEDIES[kinds]
         self.shape, self.dtype = array().shape, array().dtype
+        what = f"holds {self.dtype} of shape {self.shape}, where {kinds} [F, T] or [C, F, T]"
         if self.dtype not in KINDS[kinds] or len(self.shape) not in (2, 3) or 0 in self.shape:
-            raise InputError(
-                f"{place} holds {self.dtype} of shape {self.shape}, where {kinds} [F, T] or "
-                f"[C, F, T] is expected: {self._remedy}"
-            )
+            raise damaged(path, f"{what} is expected", self._remedy)
         self.channels = self.shape[0] if len(self.shape) == 3 else 1
-        if not 0 < self.channels <= MOST_CHANNELS:
-            raise InputError(
-                f"{place} has {self.channels} channels, where 1 to {MOST_CHANNELS} are possible: "
-                f"{self._remedy}"
-            )
+        if self.channels > MOST_CHANNELS:
+            what += f" of {MOST_CHANNELS} channels at most is expected"
+            raise damaged(path, what, self._remedy)
 
     def frames(self, start: int, stop: int) -> NDArray[Any]:
         """Frames `start … stop-1`, `[C, n, F]`; InputError if a value is NaN or beyond any sound."""
         try:
             part = self._array()[..., start:stop]
         except (OSError, ValueError, TypeError, RuntimeError) as error:  # of a damaged chunk
-            raise InputError(f"{self._place} is damaged: {self._remedy}") from error
+            raise damaged(self._path, "is damaged", self._remedy) from error
         part = part if part.ndim == 3 else part[None]
         # a copy, so that the mapping can be freed
         block = np.array(np.moveaxis(part, -1, -2), order="C")
@@ -207,10 +201,8 @@ class StoredTransform:
             sound = np.abs(block) < _LARGEST
         if not sound.all():
             frame = start + int(np.argwhere(~sound)[:, 1].min())
-            raise InputError(
-                f"{self._place}: frame {frame} holds NaN, infinity or a value beyond any sound: "
-                "run dstft optimize again"
-            )
+            what = f"is damaged: frame {frame} holds NaN, infinity or a value beyond any sound"
+            raise damaged(self._path, what)
         return block
 
 
@@ -220,9 +212,7 @@ def saved_array(directory: Path) -> tuple[Path, str]:
         for ending in ("zarr", "npy"):
             if (path := directory / f"{name}.{ending}").exists():
                 return path, kinds
-    raise InputError(
-        f"{printable(directory)} holds no spectrogram: run dstft optimize again with `save` spectrogram"
-    )
+    raise damaged(directory, "holds no spectrogram", f"{AGAIN} with `save` spectrogram")
 
 
 @contextmanager
@@ -231,19 +221,18 @@ def open_stft(path: Path, kinds: str = "complex") -> Iterator[StoredTransform]:
 
     InputError if it is missing or damaged.
     """
-    place = printable(path)
     if path.suffix == ".zarr":
         from dstft_cli.results.store import open_zarr  # needs no zarr otherwise
 
         array = open_zarr(path)
-        yield StoredTransform(lambda: array, place, kinds)
+        yield StoredTransform(lambda: array, path, kinds)
         return
     remedy = _REMEDIES[kinds]
     check_readable(path, remedy=remedy)
     try:
         file = open(path, "rb")  # noqa: SIM115, the errors of the block are not those of opening
     except OSError as error:
-        raise InputError(f"cannot read {place}: {system_reason(error)}") from error
+        raise InputError(f"cannot read {printable(path)}: {system_reason(error)}") from error
     with file:
         try:
             shape, fortran, dtype = read_header(file)
@@ -252,8 +241,8 @@ def open_stft(path: Path, kinds: str = "complex") -> Iterator[StoredTransform]:
             # raises if the file is shorter than its header says
             with np.errstate(over="ignore"):  # sizes of a damaged header
                 stored = StoredTransform(
-                    lambda: np.memmap(file, dtype, "r", **options), place, kinds
+                    lambda: np.memmap(file, dtype, "r", **options), path, kinds
                 )
         except (ValueError, KeyError, EOFError, OSError, OverflowError, SyntaxError) as error:
-            raise InputError(f"{place} is not an .npy of dstft or is damaged: {remedy}") from error
+            raise damaged(path, "is not an .npy of dstft or is damaged", remedy) from error
         yield stored

@@ -25,7 +25,7 @@ from dstft_cli.records import (
     StoredParameters,
 )
 from dstft_cli.results.arrays import read_header, write_header
-from dstft_cli.results.place import check_readable, disk_errors
+from dstft_cli.results.place import AGAIN, check_readable, damaged, disk_errors
 
 WORDS = {"window": WINDOWS, "normalization": NORMALIZATIONS}
 SINGLE = ("window", "normalization", "sample_rate", "n_fft", "samples")
@@ -132,8 +132,7 @@ def read_parameters(path: Path) -> StoredParameters:
 
     An array is read only if its size in the header fits the others and the file; InputError otherwise.
     """
-    place = printable(path)
-    check_readable(path, remedy="run dstft optimize again with parameters in `save`")
+    check_readable(path, remedy=f"{AGAIN} with parameters in `save`")
     try:
         with open(path, "rb") as file:
             if file.read(4) != b"PK\x03\x04":  # otherwise np.load tries other formats
@@ -142,13 +141,11 @@ def read_parameters(path: Path) -> StoredParameters:
             with np.load(file, allow_pickle=False) as stored:
                 return _read(stored)
     except _WrongError as error:
-        raise InputError(f"{place}: {error}: run dstft optimize again") from None
+        raise InputError(f"{printable(path)}: {error}: {AGAIN}") from None
     except OSError as error:
-        raise InputError(f"cannot read {place}: {system_reason(error)}") from error
+        raise InputError(f"cannot read {printable(path)}: {system_reason(error)}") from error
     except DAMAGE as error:
-        raise InputError(
-            f"{place} is not an .npz of dstft or is damaged: run dstft optimize again"
-        ) from error
+        raise damaged(path, "is not an .npz of dstft or is damaged") from error
 
 
 class _WrongError(Exception):

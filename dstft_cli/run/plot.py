@@ -19,6 +19,7 @@ from dstft_cli.results import (
     StoredTransform,
     atomic_file,
     check_kind,
+    damaged,
     disk_errors,
     open_stft,
     read_result,
@@ -90,7 +91,7 @@ def run_plot(
             centers, lengths = (stored.times - p.offset) * p.sample_rate, stored.window_length
             within = (lengths >= 1) & (lengths <= p.n_fft)
             if not (np.diff(centers) > 0).all() or not within.all():
-                raise _damaged(directory, "has a damaged parameters.npz")
+                raise damaged(directory, "has a damaged parameters.npz")
             result = replace(fine, frame_centers=centers, lengths=lengths)
         coarse = Pictures(result, look, stored=True, **own)
         signal, plain = None, pictures.plain()
@@ -109,7 +110,7 @@ def run_plot(
             for frames in (pictures.learned, *plain):
                 passes.fill(frames)
         elif array.shape[-2:] != (len(stored.frequencies), result.frames):
-            raise _damaged(directory, "has a spectrogram that does not fit parameters.npz")
+            raise damaged(directory, "has a spectrogram that does not fit parameters.npz")
         else:
             pictures = coarse
             _fill(coarse.learned, array, result, progress)
@@ -118,10 +119,6 @@ def run_plot(
             file.flush()
     source = "its array" if signal is None else printable(record.input.path)
     return f"picture  {name}, drawn from {source}"
-
-
-def _damaged(directory: Path, what: str) -> InputError:
-    return InputError(f"{printable(directory)} {what}: run dstft optimize again")
 
 
 def _fill(

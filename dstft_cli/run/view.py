@@ -10,13 +10,14 @@ from typing import Literal
 import numpy as np
 
 from dstft_cli.audio import Signal
-from dstft_cli.errors import InputError, printable
+from dstft_cli.errors import InputError
 from dstft_cli.plot import frequency_range, scale_for
 from dstft_cli.records import Progress, StoredParameters, tell
 from dstft_cli.results import (
     VIEW,
     StoredRecord,
     atomic_file,
+    damaged,
     open_stft,
     read_record,
     read_result,
@@ -111,9 +112,7 @@ def _of_array(
         step = (len(stored.frame_centers) - 1) // (frames - 1) if frames > 1 else 0
         centers = stored.frame_centers[:: max(step, 1)][:frames]
         if bins != len(stored.frequencies) or len(centers) != frames:
-            raise InputError(
-                f"{printable(path)} does not fit parameters.npz: run dstft optimize again"
-            )
+            raise damaged(path, "does not fit parameters.npz")
         low, high = float(stored.window_length.min()), float(stored.window_length.max())
         lengths = describe_length(low, rate, high if high > low else None)
         learned, name = result_of(stored, settings, record), PurePath(record.input.path).name
