@@ -57,7 +57,10 @@ class BlockChecks:
                 "repair or scale it"
             )
         if peak >= FULL_SCALE:
-            self._clipped += _count_in_runs(magnitude >= FULL_SCALE)
+            from scipy.ndimage import binary_opening  # slow to import, and most do not clip
+
+            in_runs = binary_opening(magnitude >= FULL_SCALE, np.ones((CLIPPED_RUN, 1), bool))
+            self._clipped += int(np.count_nonzero(in_runs))
         self.peak = max(self.peak, peak)
         if self.flat and len(block):
             self._first = block[0].copy() if self._first is None else self._first
@@ -128,13 +131,6 @@ def percent(share: float) -> str:
 def _energy(block: NDArray[np.float32]) -> float:
     """Sum of squares; infinite where float32 overflows."""
     return float(np.vdot(block, block))
-
-
-def _count_in_runs(full: NDArray[np.bool_]) -> int:
-    """Number of marked samples [n, C] in runs of at least CLIPPED_RUN along a column."""
-    from scipy.ndimage import binary_opening  # slow to import, and most recordings do not clip
-
-    return int(np.count_nonzero(binary_opening(full, np.ones((CLIPPED_RUN, 1), bool))))
 
 
 class HighPass:

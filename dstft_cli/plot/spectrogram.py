@@ -388,8 +388,10 @@ def _draw_map(axes: Axes, shown: Comparison, look: Settings) -> None:
     norm = (LogNorm if log else Normalize)(low * unit, high * unit)
     # exp(log(x)) may leave the range by a rounding error
     pixels = np.clip(lengths * unit, low * unit, high * unit)
-    colours: dict[str, Any] = {"cmap": map_colours(look.cmap), "norm": norm}
-    image = plane_image(axes, shown.learned.grid, pixels, interpolation="nearest", **colours)
+    # of evenly rising lightness, and not that of the spectrograms
+    cmap = "cividis" if look.cmap.removesuffix("_r") == "viridis" else "viridis"
+    colours: dict[str, Any] = {"cmap": cmap, "norm": norm, "interpolation": "nearest"}
+    image = plane_image(axes, shown.learned.grid, pixels, **colours)
     if not (is_narrow(look) and look.colorbar):
         panel_title(axes, "Window length")
     if not look.colorbar:
@@ -409,8 +411,3 @@ def _draw_map(axes: Axes, shown: Comparison, look: Settings) -> None:
         bar.add_artist(mark)
         handles.append(mark)
     put_legend(axes, handles)
-
-
-def map_colours(cmap: str) -> str:
-    """A map of evenly rising lightness that is not the spectrogram's, `cmap`."""
-    return "cividis" if cmap.removesuffix("_r") == "viridis" else "viridis"

@@ -21,7 +21,9 @@ def warnings_of(notes: Iterable[Note]) -> tuple[str, ...]:
 def sentence(note: Note) -> str:
     """The text of a note, in one line; parameters in backticks."""
     text = _SENTENCES[note.kind]
-    if not isinstance(text, str):
+    if isinstance(text, tuple):
+        text = text[0] + text[1 if note.parameter else 2]
+    elif not isinstance(text, str):
         text = text(note)
     names = " and ".join(f"`{name}`" for name in note.parameter.split())
     return text.format(
@@ -71,10 +73,10 @@ def _length_on_upper_bound(note: Note) -> str:
 
 
 def _hop_on_lower_bound(note: Note) -> str:
-    found = _hops(note, "shortest")
-    if not note.parameter:
-        return found + "closer frames show nothing new, so no option helps"
-    return found + "lower {names}"
+    remedy = (
+        "lower {names}" if note.parameter else "closer frames show nothing new, so no option helps"
+    )
+    return _hops(note, "shortest") + remedy
 
 
 def _hop_on_upper_bound(note: Note) -> str:
@@ -90,14 +92,7 @@ def _hop_unmoved(note: Note) -> str:
     found = "the learned frames are no better than the start, hop {value} samples: "
     if note.parameter == "hop_length":
         return found + "raise {names}, to {limit} at most: sparse frames gain more"
-    return found + "`hop_mode` fixed is as good"
-
-
-def _lengths_alike(note: Note) -> str:
-    found = "all window lengths from {value} to {limit} samples score alike, "
-    if note.parameter:
-        return found + "as in noise: set `window_mode` fixed, or choose `offset` and `duration`"
-    return found + "but other FFT sizes differ: the window length hardly matters"
+    return found + "{names} fixed is as good"
 
 
 def _best_is_shortest(note: Note) -> str:
@@ -120,12 +115,8 @@ def _best_is_longest(note: Note) -> str:
     return found + "a longer window would be above a quarter of the recording"
 
 
-def _positions_by_plane(note: Note) -> str:
-    found = "hops are learned by the criterion of the whole plane, after the lengths"
-    return found + ": {names} plane learns both together" * bool(note.parameter)
-
-
-_SENTENCES: dict[str, str | Callable[[Note], str]] = {
+# three texts: the beginning, then the end with and without a parameter
+_SENTENCES: dict[str, str | tuple[str, str, str] | Callable[[Note], str]] = {
     "band_too_narrow": (
         "the criterion's band needs n_fft {value}, too long for this signal: widen it {limit} times "
         "with {names}"
@@ -147,7 +138,11 @@ _SENTENCES: dict[str, str | Callable[[Note], str]] = {
     "learned_elsewhere": "{detail}",
     "length_on_lower_bound": _length_on_lower_bound,
     "length_on_upper_bound": _length_on_upper_bound,
-    "lengths_alike": _lengths_alike,
+    "lengths_alike": (
+        "all window lengths from {value} to {limit} samples score alike, ",
+        "as in noise: set `window_mode` fixed, or choose `offset` and `duration`",
+        "but other FFT sizes differ: the window length hardly matters",
+    ),
     "lost_tail": (
         "no window covers the last {value} samples (the last one ends at {limit}): lower {names} to "
         "reconstruct them"
@@ -169,7 +164,11 @@ _SENTENCES: dict[str, str | Callable[[Note], str]] = {
     "overlap_too_wide": (
         "overlap {value} is above {limit}, so the signal may not be reconstructed: lower {names}"
     ),
-    "positions_by_plane": _positions_by_plane,
+    "positions_by_plane": (
+        "hops are learned by the criterion of the whole plane, after the lengths",
+        ": {names} plane learns both together",
+        "",
+    ),
     "quiet_frames_rewarded": (
         "with normalization {detail} the criterion may reward windows that make frames quiet: use "
         "{names} energy"
