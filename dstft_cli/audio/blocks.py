@@ -174,14 +174,10 @@ def check_highpass(cutoff: float | None, sample_rate: float, name: str) -> None:
     if cutoff is None:
         return
     low, top = _LOWEST * sample_rate, sample_rate / 2
-    if cutoff >= top:
+    if not low <= cutoff < top:
         raise UsageError(
-            f"{name}: `highpass` {cutoff:g} Hz is not below {top:g} Hz, half the sample rate: lower it"
-        )
-    if cutoff < low:
-        raise UsageError(
-            f"{name}: `highpass` {cutoff:g} Hz is below {low:.3g} Hz, a millionth of the sample rate: "
-            "raise it"
+            f"{name}: `highpass` {cutoff:g} Hz is not from {low:.3g} Hz to below {top:g} Hz, half the "
+            "sample rate: change it"
         )
 
 

@@ -207,16 +207,9 @@ def put_legend(axes: Axes, handles: Sequence[Artist] | None = None) -> None:
 
 def heading_legend(figure: Figure, axes: Axes, left: float) -> None:
     w, h = page_size(figure)
-    figure.legend(
-        *axes.get_legend_handles_labels(),
-        loc="upper left",
-        bbox_to_anchor=(left / w, 1 - 0.4 / h),
-        borderaxespad=0.0,
-        borderpad=0.0,
-        ncols=7,
-        columnspacing=1.4,
-        handletextpad=0.5,
-    )
+    near: dict[str, Any] = {"borderaxespad": 0.0, "borderpad": 0.0, "columnspacing": 1.4}
+    near |= {"handletextpad": 0.5, "ncols": 7, "bbox_to_anchor": (left / w, 1 - 0.4 / h)}
+    figure.legend(*axes.get_legend_handles_labels(), loc="upper left", **near)
 
 
 def clean_title(text: str, longest: int = 80) -> str:

@@ -87,14 +87,9 @@ def sweep_figure(
         axes = axes_at(figure, LEFT + column * (width + BETWEEN), bottom, width, tall)
         if quartiles is not None:
             low, _, high = quartiles[number]
-            axes.fill_between(
-                *(curve.lengths, low, high),
-                label="half of the recordings",
-                color=COLOURS["table"],
-                alpha=0.2,
-                lw=0,
-                zorder=1.5,  # above the range that is as good
-            )
+            behind: dict[str, Any] = {"color": COLOURS["table"], "alpha": 0.2, "lw": 0}
+            behind |= {"label": "half of the recordings", "zorder": 1.5}  # above what is as good
+            axes.fill_between(curve.lengths, low, high, **behind)
         _draw_curve(axes, curve, highest if curve.in_nats else tops[number])
         best = describe_length(curve.best_length, sweep.sample_rate)
         panel_title(axes, f"{curve.name}: {best}", pad=4 if row else UNDER_AXIS)

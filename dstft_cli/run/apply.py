@@ -93,7 +93,6 @@ def run_apply(
                 )
             if own.emit != "none":
                 learned_hop = result.hop_length * stored.sample_rate / result.sample_rate
-                moved = result.sample_rate != stored.sample_rate
                 check_emitted(
                     own.emit,
                     result.hop_length,
@@ -101,7 +100,7 @@ def run_apply(
                     result.length,
                     result.window,
                     again="run dstft optimize again with",
-                    whole_at=stored.sample_rate if moved and learned_hop % 1 == 0 else None,
+                    whole_at=stored.sample_rate if learned_hop % 1 == 0 else None,
                 )
             watch.lap("fit")
             notes = [*result.notes, *_filter_notes(record, own, directory)]

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from dstft_cli.errors import InputError, UsageError, printable
+from dstft_cli.errors import InputError, printable
 from dstft_cli.plot.pictures import FINE, Frames, Pictures
 from dstft_cli.plot.style import check_look
 from dstft_cli.records import Progress, Result, tell
@@ -26,7 +26,7 @@ from dstft_cli.results import (
     saved_array,
 )
 from dstft_cli.results.load import load
-from dstft_cli.results.output import PICTURE_ENDINGS
+from dstft_cli.results.output import check_ending
 from dstft_cli.run.recording import clock_of, picture_title
 from dstft_cli.run.stored import recording_of, result_of, settings_of
 from dstft_cli.settings import FIGURE_FORMATS, PICTURE_OPTIONS, Settings
@@ -44,16 +44,12 @@ def drawn_with(directory: Path) -> Mapping[str, Any]:
 
 def format_of(output: str | None, given: str | None) -> str | None:
     """The format that the ending of a file name asks for; UsageError if another one was given."""
-    ending = Path(output or "").suffix.lower().removeprefix(".")
-    if ending not in PICTURE_ENDINGS:
-        return given
-    if ending not in FIGURE_FORMATS or given not in (None, ending):
-        held = given or FIGURE_FORMATS[0]
-        raise UsageError(
-            f"`output` {printable(output or '')} would hold a picture in {held}: choose a name that "
-            f"ends in .{held}, or another `format`"
-        )
-    return ending
+    path = Path(output or "")
+    ending = path.suffix.lower().removeprefix(".")
+    if given is None and ending in FIGURE_FORMATS:
+        return ending
+    check_ending(f"`output` {printable(path)}", path, given or FIGURE_FORMATS[0])
+    return given
 
 
 def run_plot(
