@@ -1,4 +1,4 @@
-"""What the benchmarks compare with is right itself: references, grids, exponents, the measure of pictures."""
+"""What the benchmarks compare with is right itself: references, grids, exponents, the error of pictures."""
 
 import numpy as np
 import pytest
