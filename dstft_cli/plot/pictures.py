@@ -226,8 +226,7 @@ class Pictures:
     @property
     def frequencies_shown(self) -> tuple[float, float]:
         """The lowest and the highest frequency, Hz, once `learned.pool` is filled."""
-        grid = self.learned.pool.grid
-        return (grid.cropped_to(*self._crop) if any(self._open_ends) else grid).freq_range
+        return self._shown(self.learned.pool).grid.freq_range
 
     @property
     def _start_length(self) -> float:

@@ -217,7 +217,7 @@ class PixelGrid:
         """Rows and columns of the image."""
         return self.row_frequencies.size, self.first_frame.size - 1
 
-    def cropped_to(self, fmin: float | None, fmax: float | None, height: int = 512) -> PixelGrid:
+    def cropped_to(self, fmin: float | None, fmax: float | None, height: int) -> PixelGrid:
         """The same columns with at most `height` rows from `fmin` to `fmax`, Hz; None: as it is."""
         grid, (low, high) = copy(self), self.freq_range
         grid.cropped = fmin is not None or fmax is not None
