@@ -41,7 +41,7 @@ from dstft_cli.records import (
     SweepCurve,
     Trajectory,
 )
-from dstft_cli.results.place import check_readable, damaged, disk_errors, size_of
+from dstft_cli.results.place import AGAIN, check_readable, damaged, disk_errors, size_of
 from dstft_cli.settings import FIGURE_FORMATS, STORES
 
 VIEW = "view.html"
@@ -282,7 +282,8 @@ def read_result(path: Path) -> StoredRecord:
         return StoredRecord.model_validate(read_record(path))
     except ValidationError as error:
         where = ".".join(part for part in map(str, error.errors()[0]["loc"]) if part.isidentifier())
-        raise damaged(path, f"is damaged: {where} is missing or wrong") from error
+        what = f"{where} is missing or damaged"
+        raise InputError(f"{printable(path)}: {what}: {AGAIN}") from error
 
 
 def read_record(path: Path) -> dict[str, Any]:

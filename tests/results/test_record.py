@@ -115,7 +115,7 @@ def test_what_was_written_is_read(tmp_path):
     assert is_record(place)
     for name in ("version", "settings", "input", "outputs"):
         write_json(place, {key: value for key, value in record.items() if key != name})
-        with pytest.raises(InputError, match=f"result.json is damaged: {name} is missing"):
+        with pytest.raises(InputError, match=f"result.json: {name} is missing or damaged"):
             read_result(place)
 
 
