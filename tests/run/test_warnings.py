@@ -68,7 +68,7 @@ def test_noise_is_told_once_and_not_as_a_bound(tmp_path):
     path = write(tmp_path / "noise.wav", NOISE[:RATE])
     for mode in ("constant", "time", "frequency"):
         (warning,) = run(path, tmp_path / mode, "--window-mode", mode)
-        assert "score alike" in warning
+        assert "score alike, as in noise: set --window-mode fixed" in warning
 
 
 def test_an_offset_is_told_first_with_an_option_that_removes_it(tmp_path):
