@@ -72,19 +72,18 @@ def open_source(
         return
     name = printable(path)
     with _opened(path, name) as file:
-        mode = os.fstat(file.fileno()).st_mode
-        if not stat.S_ISREG(mode):
-            first = _from_pipe(file, name) if stat.S_ISFIFO(mode) else b""
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            first = _from_pipe(file, name) if stat.S_ISFIFO(status.st_mode) else b""
             os.set_blocking(file.fileno(), True)
             blocks = itertools.chain([first] if first else [], _blocks(file, name))
             with _spooled(blocks, name, seconds) as opened:
                 yield opened
             return
-        digest, size = hashlib.sha256(), 0
+        _check_size(status.st_size, name)
+        digest = hashlib.sha256()
         for block in _blocks(file, name):
             digest.update(block)
-            size += len(block)
-        _check_size(size, name)
         yield Source(name, file, digest.hexdigest(), os.path.abspath(path))
 
 

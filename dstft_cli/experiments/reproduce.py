@@ -53,7 +53,6 @@ def run_experiments(
         raise UsageError("`output` - is not a directory: for standard output use `csv`")
     chosen = list(RUN) if name == ALL else [name]
     directory = Path(f"{name}-dstft") if output is None else output
-    pictures = {one: f"{one}.png" for one in chosen}
     known = {f"{one}.{ending}" for one in EXPERIMENTS for ending in ("json", "png")}
     findings, seconds = {}, {}
     with (
@@ -66,7 +65,7 @@ def run_experiments(
             run = partial(RUN[one], folder=data) if data is not None else RUN[one]
             findings[one] = run(seed, count, progress)
             seconds[one] = time.perf_counter() - began
-            place = folder.path(pictures[one])
+            place = folder.path(f"{one}.png")
             with disk_errors(place.name):
                 place.write_bytes(findings[one].picture)
         record = {
@@ -74,7 +73,7 @@ def run_experiments(
             "seed": seed,
             "threads": count,
             "experiments": {
-                one: asdict(found) | {"seconds": seconds[one], "picture": pictures[one]}
+                one: asdict(found) | {"seconds": seconds[one], "picture": f"{one}.png"}
                 for one, found in findings.items()
             },
         }
