@@ -15,7 +15,7 @@ from dstft_cli.audio.blocks import BlockChecks, HighPass, check_highpass, resamp
 from dstft_cli.audio.decode import Reader, open_reader
 from dstft_cli.audio.source import glance, open_source
 from dstft_cli.audio.spool import SampleStore, SpooledSamples
-from dstft_cli.errors import InputError, UsageError
+from dstft_cli.errors import InputError, UsageError, counted
 from dstft_cli.records import Progress, tell
 
 Block = NDArray[np.float32]
@@ -146,27 +146,20 @@ def load(
                 store.append(block)
                 tell(progress, "load", checks.position - start, total)
             flat = checks.flat and (checks.peak == 0 or store.length > 1)
+            wrong = ""
             if high_pass is not None and high_pass.left_nothing and not flat:
-                raise InputError(
-                    f"{reader.name}: above {highpass:g} Hz only rounding errors are left: lower `highpass`"
-                )
-            if store.length == 0:
-                raise InputError(
-                    f"{reader.name}: less than one sample is left at {rate} Hz: raise `sr`"
-                )
-            if not math.isfinite(peak):
-                raise InputError(
-                    f"{reader.name}: its samples overflow float32: scale the recording down"
-                )
-            if flat and not allow_silence:
+                wrong = f"above {highpass:g} Hz only rounding errors are left: lower `highpass`"
+            elif store.length == 0:
+                wrong = f"less than one sample is left at {rate} Hz: raise `sr`"
+            elif not math.isfinite(peak):
+                wrong = "its samples overflow float32: scale the recording down"
+            elif flat and not allow_silence:
                 what = ONLY_DC if checks.peak else "every sample is zero"
-                raise InputError(
-                    f"{reader.name}: {what}: silence has no best window, choose another part"
-                )
-            if peak == 0 and not flat:
-                raise InputError(
-                    f"{reader.name}: the channels cancel each other: choose one with `channel`"
-                )
+                wrong = f"{what}: silence has no best window, choose another part"
+            elif peak == 0 and not flat:
+                wrong = "the channels cancel each other: choose one with `channel`"
+            if wrong:
+                raise InputError(f"{reader.name}: {wrong}")
             return Signal(
                 samples=store.finish(),
                 sample_rate=rate,
@@ -213,8 +206,8 @@ def _picked(
     else:
         known = f"0..{reader.channels - 1}" if reader.channels > 1 else "0"
         raise UsageError(
-            f"{reader.name}: channel {channel} of a file with {reader.channels}"
-            f" channel{'s' * (reader.channels > 1)}: use {known}, mix or all"
+            f"{reader.name}: channel {channel} of a file with {counted(reader.channels, 'channel')}: "
+            f"use {known}, mix or all"
         )
     low, high = reader.sample_rate / MAX_RATE_RATIO, reader.sample_rate * MAX_RATE_RATIO
     if not low <= rate <= high:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import itertools
@@ -71,19 +72,18 @@ def open_source(
         return
     name = printable(path)
     with _opened(path, name) as file:
-        mode = os.fstat(file.fileno()).st_mode
-        if not stat.S_ISREG(mode):
-            first = _from_pipe(file, name) if stat.S_ISFIFO(mode) else b""
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            first = _from_pipe(file, name) if stat.S_ISFIFO(status.st_mode) else b""
             os.set_blocking(file.fileno(), True)
             blocks = itertools.chain([first] if first else [], _blocks(file, name))
             with _spooled(blocks, name, seconds) as opened:
                 yield opened
             return
-        digest, size = hashlib.sha256(), 0
+        _check_size(status.st_size, name)
+        digest = hashlib.sha256()
         for block in _blocks(file, name):
             digest.update(block)
-            size += len(block)
-        _check_size(size, name)
         yield Source(name, file, digest.hexdigest(), os.path.abspath(path))
 
 
@@ -108,15 +108,14 @@ def _opened(path: str, name: str) -> io.FileIO:
     try:
         # a named pipe without a writer would block
         return open(path, "rb", buffering=0, opener=lambda p, f: os.open(p, f | os.O_NONBLOCK))
-    except FileNotFoundError as error:
-        raise InputError(f"{name}: no such file: check the path") from error
-    except IsADirectoryError as error:
-        raise InputError(f"{name}: is a directory: name a recording in it") from error
-    except PermissionError as error:
-        raise InputError(f"{name}: no permission to read it: check its mode and owner") from error
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{name}: cannot be opened ({reason}): check the path") from error
+        known = {
+            errno.ENOENT: "no such file: check the path",
+            errno.EISDIR: "is a directory: name a recording in it",
+            errno.EACCES: "no permission to read it: check its mode and owner",
+        }
+        other = f"cannot be opened ({getattr(error, 'strerror', None) or error}): check the path"
+        raise InputError(f"{name}: {known.get(getattr(error, 'errno', 0), other)}") from error
 
 
 def _from_pipe(file: io.FileIO, name: str) -> bytes:

@@ -71,13 +71,9 @@ class SpooledSamples:
         self.shape = (channels, file.size // (FLOAT_BYTES * channels))
 
     def __getitem__(self, key: tuple[slice, slice], /) -> NDArray[np.float32]:
-        match key:
-            case (slice() as rows, slice() as columns):
-                start, stop, step = columns.indices(self.shape[1])
-            case _:
-                step = 0
-        if step != 1:
-            raise TypeError(f"spooled samples are read as samples[:, a:b], not by {key!r}")
+        rows, columns = key
+        start, stop, step = columns.indices(self.shape[1])
+        assert step == 1
         channels, frame_bytes = self.shape[0], FLOAT_BYTES * self.shape[0]
         data = self._file.read(max(stop - start, 0) * frame_bytes, start * frame_bytes)
         frames = np.frombuffer(data, np.float32).reshape(-1, channels)

@@ -34,10 +34,8 @@ def opus(samples: Samples, sample_rate: int, peak: float) -> bytes | None:
 
     None if the installed libsndfile has no Opus.
     """
-    channels, rate = (
-        min(samples.shape[0], 2),
-        next((rate for rate in _OPUS_RATES if rate >= sample_rate), _OPUS_RATES[-1]),
-    )
+    channels = min(samples.shape[0], 2)
+    rate = next((rate for rate in _OPUS_RATES if rate >= sample_rate), _OPUS_RATES[-1])
     if not soundfile.check_format("OGG", "OPUS"):
         return None
     stream = soxr.ResampleStream(sample_rate, rate, channels, dtype="float32")

@@ -11,7 +11,6 @@
 smaller in tests.
 """
 
-from dstft_cli.experiments.reproduce import Reproduced, run_experiments
-from dstft_cli.experiments.training import Cell, Findings, Table
+from dstft_cli.experiments.reproduce import run_experiments
 
-__all__ = ["Cell", "Findings", "Reproduced", "Table", "run_experiments"]
+__all__ = ["run_experiments"]

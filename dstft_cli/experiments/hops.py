@@ -13,7 +13,7 @@ import torch
 from dstft_cli.experiments.signals import SIX_LENGTHS, FloatArray, six_tones
 from dstft_cli.experiments.training import Cell, Findings, Table
 from dstft_cli.layer import DSTFT
-from dstft_cli.plot.sweep import FramesRow, hops_figure
+from dstft_cli.plot.sweep import hops_figure
 from dstft_cli.records import Progress, tell
 from dstft_cli.run.optimize import optimize
 from dstft_cli.stft import istft, stft
@@ -73,7 +73,7 @@ def run(seed: int, threads: int, progress: Progress | None, size: Size = FULL) -
     signal, sample_rate = six_tones(seed)
     rows: list[tuple[Cell, ...]] = []
     figures: dict[str, Any] = {}
-    drawn = []
+    drawn = {}
     for done, case in enumerate(size.cases, start=1):
         began = time.perf_counter()
         if case.overlap is None:
@@ -97,10 +97,11 @@ def run(seed: int, threads: int, progress: Progress | None, size: Size = FULL) -
             placed = Placed(np.asarray(result.frame_centers), np.array(lengths), result.evaluations)
         seconds = time.perf_counter() - began
         hops = np.diff(placed.centers)
+        entropy, error = entropy_and_error(placed, signal, size.n_fft)
         found = {
             "frames_on_transitions": frames_on_transitions(placed),
-            "entropy": entropy(placed, signal, size.n_fft),
-            "reconstruction_error": reconstruction_error(placed, signal, size.n_fft),
+            "entropy": entropy,
+            "reconstruction_error": error,
             "frames": len(placed.centers),
             "hop_min": float(hops.min()),
             "hop_max": float(hops.max()),
@@ -112,7 +113,7 @@ def run(seed: int, threads: int, progress: Progress | None, size: Size = FULL) -
         label = f"{case.name}, {'no coverage' if case.overlap is None else coverage}"
         arrays = {"frame_centers": placed.centers, "window_length": placed.lengths}
         figures[label] = found | {key: values.tolist() for key, values in arrays.items()}
-        drawn.append(FramesRow(label, placed.centers, placed.lengths))
+        drawn[label] = placed.centers, placed.lengths
         tell(progress, "hops", done, len(size.cases))
     columns = (
         *("learned", "coverage", "frames on transitions", "entropy, nats", "reconstruction error"),
@@ -171,21 +172,20 @@ def hann_energy_below(u: FloatArray) -> FloatArray:
     return share
 
 
-def entropy(placed: Placed, signal: FloatArray, n_fft: int) -> float:
-    """Entropy of |X|², frames weighted by their share of the signal, so that any frames compare."""
-    t = placed.centers
+def entropy_and_error(placed: Placed, signal: FloatArray, n_fft: int) -> tuple[float, float]:
+    """The entropy of |X|², and the relative error of the reconstruction.
+
+    Frames are weighted by their share of the signal, so that any frames compare.
+    """
+    x, t = torch.from_numpy(signal), placed.centers
     edges = np.concatenate([[0.0], (t[:-1] + t[1:]) / 2, [len(signal) - 1.0]])
     weights = torch.from_numpy(np.diff(edges) / UNIT)
     centers, lengths = torch.from_numpy(t), torch.from_numpy(placed.lengths)[None]
-    a = stft(torch.from_numpy(signal), centers, lengths, n_fft).abs().square()
-    return float((weights * torch.special.entr(a / (a * weights).sum())).sum())
-
-
-def reconstruction_error(placed: Placed, signal: FloatArray, n_fft: int) -> float:
-    x = torch.from_numpy(signal)
-    centers, lengths = torch.from_numpy(placed.centers), torch.from_numpy(placed.lengths)[None]
-    back = istft(stft(x, centers, lengths, n_fft), centers, lengths, n_fft, len(x))
-    return float((back - x).norm() / x.norm())
+    X = stft(x, centers, lengths, n_fft)
+    a = X.abs().square()
+    entropy = (weights * torch.special.entr(a / (a * weights).sum())).sum()
+    back = istft(X, centers, lengths, n_fft, len(x))
+    return float(entropy), float((back - x).norm() / x.norm())
 
 
 def _notes(figures: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:

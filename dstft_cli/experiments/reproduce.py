@@ -47,15 +47,12 @@ def run_experiments(
 
     The seed is that of all data and weights. `data` has a folder of recordings a class.
     """
-    if name not in EXPERIMENTS:
-        raise UsageError(f"experiment {name!r} is unknown: use {', '.join(EXPERIMENTS)}")
     if data is not None and name != "classification":
         raise UsageError(f"`data` is for classification; {name} makes its own signals: drop it")
     if output is not None and str(output) == "-":
         raise UsageError("`output` - is not a directory: for standard output use `csv`")
     chosen = list(RUN) if name == ALL else [name]
     directory = Path(f"{name}-dstft") if output is None else output
-    pictures = {one: f"{one}.png" for one in chosen}
     known = {f"{one}.{ending}" for one in EXPERIMENTS for ending in ("json", "png")}
     findings, seconds = {}, {}
     with (
@@ -68,7 +65,7 @@ def run_experiments(
             run = partial(RUN[one], folder=data) if data is not None else RUN[one]
             findings[one] = run(seed, count, progress)
             seconds[one] = time.perf_counter() - began
-            place = folder.path(pictures[one])
+            place = folder.path(f"{one}.png")
             with disk_errors(place.name):
                 place.write_bytes(findings[one].picture)
         record = {
@@ -76,7 +73,7 @@ def run_experiments(
             "seed": seed,
             "threads": count,
             "experiments": {
-                one: asdict(found) | {"seconds": seconds[one], "picture": pictures[one]}
+                one: asdict(found) | {"seconds": seconds[one], "picture": f"{one}.png"}
                 for one, found in findings.items()
             },
         }

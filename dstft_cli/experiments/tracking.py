@@ -15,6 +15,7 @@ from dstft_cli.records import Progress
 
 SAMPLE_RATE = 1000.0  # Hz
 N_FFT, HOP = 256, 64  # samples
+TAPS = 9  # bins of a neighbourhood
 
 
 @dataclass(frozen=True)
@@ -40,17 +41,16 @@ class Scores(nn.Module):
 
     frequencies: Tensor
 
-    def __init__(self, taps: int = 9, channels: int = 8) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.taps = taps
-        self.inner = nn.Linear(taps, channels)
-        self.outer = nn.Linear(channels, 1)
+        self.inner = nn.Linear(TAPS, 8)
+        self.outer = nn.Linear(8, 1)
         self.register_buffer("frequencies", torch.arange(N_FFT // 2 + 1) * (SAMPLE_RATE / N_FFT))
 
     def forward(self, power: Tensor) -> Tensor:
         levels = torch.log(power + 1e-3).transpose(1, 2)
-        around = nn.functional.pad(levels, (self.taps // 2, self.taps // 2))
-        found = self.outer(torch.relu(self.inner(around.unfold(-1, self.taps, 1))))[..., 0]
+        around = nn.functional.pad(levels, (TAPS // 2, TAPS // 2))
+        found = self.outer(torch.relu(self.inner(around.unfold(-1, TAPS, 1))))[..., 0]
         return (torch.softmax(found, -1) * self.frequencies).sum(-1)
 
 

@@ -245,11 +245,7 @@ class DSTFT(nn.Module):
             f"signal of {length} samples has {frames} frames, the layer {wanted} window lengths: "
             f"give signals of `signal_length` {self.signal_length}",
         )
-        moving = (
-            self.log_hop is not None
-            or self.center_shift is not None
-            or self.center_floor is not None
-        )
+        moving = self.hop_mode != "fixed" or self.center_floor is not None
         return differentiable_stft(
             signal,
             self.window_length,
@@ -273,16 +269,12 @@ class DSTFT(nn.Module):
 
     def _frames(self, length: int) -> int:
         """T for a signal of `length` samples."""
-        learned = {"constant": "hop", "time": "centres"}.get(self.hop_mode)
-        given = self.center_floor
-        fixed = (
-            given is not None
-            or self.center_shift is not None
-            or (learned and self.signal_length is not None)
-        )
+        given, what = self.center_floor, "hop" if self.hop_mode == "constant" else "centres"
+        learned = self.hop_mode != "fixed" and self.signal_length is not None
+        fixed = given is not None or learned
         _needed(
             not fixed or length == self.signal_length,
-            f"signal of {length} samples: the {learned or 'centres'} were learned for `signal_length` "
+            f"signal of {length} samples: the {what} were learned for `signal_length` "
             f"{self.signal_length}, give signals of that length",
         )
         if given is not None:

@@ -9,14 +9,25 @@ from typing import Any
 import numpy as np
 import torch
 
-from dstft_cli.records import SHORTEST_WINDOW, FloatArray, Result, StoredParameters
+from dstft_cli.records import SHORTEST_WINDOW, Result, StoredParameters
 
 MODES = ("constant", "time"), ("frequency", "time-frequency")  # by several bins, several frames
 
 
 def options_of(result: Result | str | PathLike[str]) -> dict[str, Any]:
     """The options of the layer that computes the transform of a result, or of a directory of one."""
-    samples, lengths, found = _transform(result)
+    found: Result | StoredParameters
+    if isinstance(result, Result):
+        found, samples, lengths = result, result.length, result.window_length
+    else:
+        from dstft_cli.results import read_result  # a network without a result needs neither
+        from dstft_cli.run.stored import read_learned
+
+        found = stored = read_learned(Path(result))
+        read_result(Path(result) / "result.json")  # an error where it is that of no run
+        samples, lengths, tiles = stored.samples, stored.window_length, stored.length_map
+        if tiles is not None:
+            lengths = tiles.at(stored.frequencies, stored.frame_centers)
     centers, count = found.frame_centers, len(found.frame_centers)
     hop = float(centers[-1] - centers[0]) / (count - 1) if count > 1 else samples + 1.0
     per_bin, per_frame = (size > 1 for size in lengths.shape)
@@ -33,21 +44,3 @@ def options_of(result: Result | str | PathLike[str]) -> dict[str, Any]:
         "window": found.window,
         "normalization": found.normalization,
     }
-
-
-def _transform(
-    result: Result | str | PathLike[str],
-) -> tuple[int, FloatArray, Result | StoredParameters]:
-    """Samples N, window lengths `[1 or F, 1 or T]`, and the record with the rest."""
-    if isinstance(result, Result):
-        return result.length, result.window_length, result
-    from dstft_cli.results import read_result  # a network without a result needs neither
-    from dstft_cli.run.stored import read_learned
-
-    directory = Path(result)
-    stored = read_learned(directory)
-    read_result(directory / "result.json")  # an error where it is that of no run
-    tiles, lengths = stored.length_map, stored.window_length
-    if tiles is not None:
-        lengths = tiles.at(stored.frequencies, stored.frame_centers)
-    return stored.samples, lengths, stored

@@ -153,10 +153,8 @@ def frequency_axis(axes: Axes, grid: PixelGrid, which: str = "y") -> None:
         return
     kilo = scale == "linear" and high >= 2000
     axis.set_label_text(f"Frequency ({'kHz' if kilo else 'Hz'})")
-    if scale == "linear":
-        axis.set_major_locator(_even(6))
-    else:
-        axis.set_major_locator(FixedLocator(frequency_ticks(low, high, scale, most).tolist()))
+    places = FixedLocator(frequency_ticks(low, high, scale, most).tolist())
+    axis.set_major_locator(_even(6) if scale == "linear" else places)
     axis.set_major_formatter(lambda hz, _: f"{hz / (1000 if kilo else 1):.10g}")
 
 

@@ -77,7 +77,7 @@ class Pictures:
         for length in self.plain_lengths:
             step = min(length / 8, self._seconds * self.result.sample_rate / COLUMNS)
             centers = self._dense(self._span, step)
-            found.append(self._frames(centers, length, _n_fft_for(length), self._span, columns))
+            found.append(self._frames(centers, length, self._span, columns))
         return tuple(found)
 
     def zoomed(self) -> tuple[Frames, ...]:
@@ -95,7 +95,7 @@ class Pictures:
             return ()
         centers = self._dense(span, seconds * self.result.sample_rate / ZOOM_COLUMNS)
         columns = learned.pool.grid.shape[1]
-        return self._frames(centers, usual, _n_fft_for(usual), span, columns), learned
+        return self._frames(centers, usual, span, columns), learned
 
     @cached_property
     def _span(self) -> tuple[float, float]:
@@ -125,7 +125,7 @@ class Pictures:
         if known and not self.stored and result.hop_bounds is None and centers.size < FINE:
             seconds = span[1] - span[0]
             centers = self._dense(span, math.ceil(seconds * result.sample_rate / FINE))
-        return self._frames(centers, None, result.n_fft, span, columns)
+        return self._frames(centers, None, span, columns)
 
     def _part(self, span: tuple[float, float]) -> slice:
         """The frames of the result in a span, and two more at both sides."""
@@ -140,15 +140,12 @@ class Pictures:
         return np.arange(math.ceil(start), stop + 1, max(int(step), 1), dtype=float)
 
     def _frames(
-        self,
-        centers: FloatArray,
-        length: float | None,
-        n_fft: int,
-        span: tuple[float, float],
-        columns: int,
+        self, centers: FloatArray, length: float | None, span: tuple[float, float], columns: int
     ) -> Frames:
         rate, begin = self.result.sample_rate, self._origin
-        start, stop = span
+        n_fft = self.result.n_fft
+        if length is not None:
+            n_fft = max(1024, 1 << math.ceil(math.log2(2 * length)))
         low, high = self._range
         grid = PixelGrid(
             times=begin + centers / rate,
@@ -156,7 +153,7 @@ class Pictures:
             freq_scale="note" if self.settings.freq_scale == "note" else self._scale,
             fmin=low,
             fmax=min(high, n_fft // 2 * rate / n_fft),
-            span=(begin + start, begin + stop),
+            span=(begin + span[0], begin + span[1]),
             width=columns,
             height=FINE_ROWS if any(self._open_ends) else ROWS,
         )
@@ -169,9 +166,8 @@ class Pictures:
     @cached_property
     def _range(self) -> tuple[float, float]:
         rate, n_fft = self.result.sample_rate, self.result.n_fft
-        given = self.settings.fmax if isinstance(self.settings.fmax, (int, float)) else None
         top, spacing = n_fft // 2 * rate / n_fft, rate / n_fft
-        return frequency_range(top, spacing, self._scale, self.settings.fmin, given)
+        return frequency_range(top, spacing, self._scale, self.settings.fmin, self.settings.fmax)
 
     @property
     def _open_ends(self) -> tuple[bool, bool]:
@@ -230,8 +226,7 @@ class Pictures:
     @property
     def frequencies_shown(self) -> tuple[float, float]:
         """The lowest and the highest frequency, Hz, once `learned.pool` is filled."""
-        grid = self.learned.pool.grid
-        return (grid.cropped_to(*self._crop) if any(self._open_ends) else grid).freq_range
+        return self._shown(self.learned.pool).grid.freq_range
 
     @property
     def _start_length(self) -> float:
@@ -276,9 +271,15 @@ class Pictures:
         return names, ", ".join(learned).capitalize()
 
     @cached_property
+    def _words(self) -> list[str]:
+        """The panels asked for, none by default."""
+        panels = self.settings.panels
+        return [] if panels is None else [word.strip() for word in panels.split(",")]
+
+    @cached_property
     def _planes(self) -> list[tuple[str, float | None]]:
         """Names of the spectrograms, downwards, and their window lengths; None: learned."""
-        if self.settings.panels is None:
+        if not self._words:
             names, learned = self._names
             return [*((name, length) for length, name in names.items()), (learned, None)]
         best = self._best_fixed_length
@@ -288,10 +289,6 @@ class Pictures:
             "learned": ("Learned", None),
         }
         return [known[word] for word in self._words if word in known]
-
-    @property
-    def _words(self) -> list[str]:
-        return [word.strip() for word in (self.settings.panels or "").split(",")]
 
     def spectrogram(self) -> bytes:
         pool = self._shown(self.learned.pool)
@@ -367,7 +364,3 @@ class Pictures:
             return f"{name}: {windows}"
         ends = dict.fromkeys(time_text(float(hop)) for hop in (hops.min(), hops.max()))
         return f"{name}: {windows}, hop {' to '.join(ends)}"
-
-
-def _n_fft_for(length: float) -> int:
-    return max(1024, 1 << math.ceil(math.log2(2 * length)))

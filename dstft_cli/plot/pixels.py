@@ -34,9 +34,8 @@ def hz_to_scale(hz: ArrayLike, scale: str) -> FloatArray:
     """Frequencies in Hz to the units of a scale: Hz (`linear`), log10 of Hz (`log`) or `mel` (HTK)."""
     f = np.asarray(hz, dtype=np.float64)
     if scale == "mel":
-        return np.asarray(
-            2595.0 * np.log10(1.0 + f / 700.0)
-        )  # librosa's takes half a second to import
+        # librosa's takes half a second to import
+        return np.asarray(2595.0 * np.log10(1.0 + f / 700.0))
     return np.log10(f) if scale == "log" else f
 
 
@@ -53,11 +52,9 @@ def scale_for(scale: str, sample_rate: float) -> str:
 
     `note` is `log`, too.
     """
-    if scale == "note":
-        return "log"
-    if scale != "auto":
-        return scale
-    return "log" if sample_rate >= AUDIO_RATE else "linear"
+    if scale == "auto":
+        return "log" if sample_rate >= AUDIO_RATE else "linear"
+    return "log" if scale == "note" else scale
 
 
 def time_range(
@@ -79,14 +76,16 @@ def time_range(
 
 
 def frequency_range(
-    top: float, spacing: float, scale: str, fmin: float | None, fmax: float | None
+    top: float, spacing: float, scale: str, fmin: float | None, fmax: float | str | None
 ) -> tuple[float, float]:
     """The lowest and the highest frequency of a picture, Hz; UsageError if there is none such.
 
-    `top` is the highest frequency there is, and taken where `fmax` is None; `spacing` is that of the bins.
+    `top` is the highest frequency there is, and taken where `fmax` is no number; `spacing` is that of the
+    bins.
     Without `fmin` it is 0, and on the log scale, which has no zero, 20 Hz (a hundredth of `top` where
     that is below 200 Hz), but not below the first bin.
     """
+    fmax = None if isinstance(fmax, str) else fmax
     for name, value in (("fmin", fmin), ("fmax", fmax)):
         if value is not None and not (math.isfinite(value) and value >= 0):
             raise UsageError(f"`{name}` {value:g} Hz is not a frequency: give 0 Hz or more")
@@ -138,12 +137,6 @@ class PixelGrid:
     ) -> None:
         t = np.asarray(times, dtype=np.float64)
         f = np.asarray(frequencies, dtype=np.float64)
-        if t.ndim != 1 or not t.size or np.any(np.diff(t) <= 0):
-            raise ValueError(f"times of shape {t.shape} are not a strictly increasing vector")
-        if f.ndim != 1 or not f.size:
-            raise ValueError(f"frequencies of shape {f.shape} are not a vector of one bin or more")
-        if width < 1 or height < 1:
-            raise ValueError(f"an image of {width} x {height} pixels has no pixel")
         self.notes = freq_scale == "note"  # on the axis, which is logarithmic
         self.freq_scale = freq_scale = "log" if self.notes else freq_scale
         self.cropped = False  # at an end of `freq_range` sound begins or ends, which a picture says
@@ -224,7 +217,7 @@ class PixelGrid:
         """Rows and columns of the image."""
         return self.row_frequencies.size, self.first_frame.size - 1
 
-    def cropped_to(self, fmin: float | None, fmax: float | None, height: int = 512) -> PixelGrid:
+    def cropped_to(self, fmin: float | None, fmax: float | None, height: int) -> PixelGrid:
         """The same columns with at most `height` rows from `fmin` to `fmax`, Hz; None: as it is."""
         grid, (low, high) = copy(self), self.freq_range
         grid.cropped = fmin is not None or fmax is not None
@@ -260,18 +253,10 @@ class PixelPool:
         self._power: NDArray[Any] = np.zeros(grid.shape[::-1], np.float32)
 
     def add(self, start: int, magnitude: NDArray[np.floating[Any]]) -> None:
-        """Take |X|, [n, F], of frames `start` to `start + n - 1`; ValueError unless they are the next."""
-        grid, n, bins = self.grid, len(magnitude), self.grid.frequencies.size
-        if magnitude.ndim != 2 or magnitude.shape[1] != bins:
-            raise ValueError(f"a block of shape {magnitude.shape} is not [n, {bins}]")
-        if start != self._next or start + n > grid.frames:
-            raise ValueError(
-                f"frames {start} to {start + n - 1} do not follow: "
-                f"expected {self._next} up to at most {grid.frames - 1}"
-            )
-        if n == 0:
-            return
-        stop = self._next = start + n
+        """Take |X|, [n, F], of the next frames, `start` to `start + n - 1`, n >= 1."""
+        assert start == self._next
+        grid, stop = self.grid, start + len(magnitude)
+        self._next = stop
         power = np.square(magnitude)
 
         column = int(np.searchsorted(grid.first_frame, start, side="right")) - 1
@@ -281,7 +266,7 @@ class PixelPool:
         sums = np.add.reduceat(power, begins, axis=0).astype(np.float64)
         sums[0] += self._open
         whole = grid.first_frame[filled + 1] <= stop
-        self._open = np.zeros(bins) if whole[-1] else sums[-1]
+        self._open = np.zeros(sums.shape[1]) if whole[-1] else sums[-1]
         done = filled[whole]
         counts = grid.first_frame[done + 1] - grid.first_frame[done]
         self._put(done, self._rows(sums[whole] / counts[:, None]))
@@ -309,9 +294,8 @@ class PixelPool:
 
     @property
     def image(self) -> NDArray[np.float32]:
-        """|X|, [height', width'], row 0 the lowest frequency; ValueError if frames were not added yet."""
-        if self._next < self.grid.frames:
-            raise ValueError(f"only {self._next} of {self.grid.frames} frames were added")
+        """|X|, [height', width'], row 0 the lowest frequency, once all frames are added."""
+        assert self._next == self.grid.frames
         return np.sqrt(np.asarray(self._power.T, np.float32))
 
     def on(self, grid: PixelGrid) -> PixelPool:

@@ -148,21 +148,11 @@ class Comparison:
 
     @property
     def over(self) -> Over:
-        """The dimensions over which window lengths vary; ValueError for another shape."""
+        """The dimensions over which window lengths vary; `time` also for one length."""
         if isinstance(self.window_lengths, LengthMap):
             return "plane"
-        bins, frames = self.learned.grid.frequencies.size, np.size(self.times)
-        shape = np.shape(self.window_lengths)
-        if shape in ((), (1,), (1, 1), (frames,), (1, frames)):
-            return "time"
-        if shape == (bins, 1):
-            return "frequency"
-        if shape == (bins, frames):
-            return "plane"
-        raise ValueError(
-            f"window lengths of shape {shape} are neither one nor one for each of "
-            f"{frames} frames, of {bins} bins or of both"
-        )
+        bins, frames = np.atleast_2d(self.window_lengths).shape
+        return "time" if bins == 1 else "frequency" if frames == 1 else "plane"
 
     @property
     def named_lengths(self) -> list[tuple[float, str, str]]:
@@ -190,12 +180,7 @@ class Comparison:
 
 
 @styled
-def comparison_figure(
-    shown: Comparison,
-    *,
-    title: str,
-    look: Settings = PLAIN,
-) -> Figure:
+def comparison_figure(shown: Comparison, *, title: str, look: Settings = PLAIN) -> Figure:
     """Spectrograms on one colour scale, and learned lengths, on one time axis.
 
     Axes: the panels downwards, the zoomed part, the bars: of levels beside spectrograms that stand
@@ -403,8 +388,10 @@ def _draw_map(axes: Axes, shown: Comparison, look: Settings) -> None:
     norm = (LogNorm if log else Normalize)(low * unit, high * unit)
     # exp(log(x)) may leave the range by a rounding error
     pixels = np.clip(lengths * unit, low * unit, high * unit)
-    colours: dict[str, Any] = {"cmap": map_colours(look.cmap), "norm": norm}
-    image = plane_image(axes, shown.learned.grid, pixels, interpolation="nearest", **colours)
+    # of evenly rising lightness, and not that of the spectrograms
+    cmap = "cividis" if look.cmap.removesuffix("_r") == "viridis" else "viridis"
+    colours: dict[str, Any] = {"cmap": cmap, "norm": norm, "interpolation": "nearest"}
+    image = plane_image(axes, shown.learned.grid, pixels, **colours)
     if not (is_narrow(look) and look.colorbar):
         panel_title(axes, "Window length")
     if not look.colorbar:
@@ -424,8 +411,3 @@ def _draw_map(axes: Axes, shown: Comparison, look: Settings) -> None:
         bar.add_artist(mark)
         handles.append(mark)
     put_legend(axes, handles)
-
-
-def map_colours(cmap: str) -> str:
-    """A map of evenly rising lightness that is not the spectrogram's, `cmap`."""
-    return "cividis" if cmap.removesuffix("_r") == "viridis" else "viridis"

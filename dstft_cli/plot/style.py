@@ -197,26 +197,19 @@ def panel_title(axes: Axes, text: str, pad: float = 4) -> None:
     axes.set_title(text, loc="left", pad=pad, parse_math=False, fontfamily=fonts)
 
 
-def put_legend(axes: Axes, handles: Sequence[Artist] | None = None, columns: int = 3) -> None:
+def put_legend(axes: Axes, handles: Sequence[Artist] | None = None) -> None:
     """A legend in one line, above the axes at their right; of the axes' own artists by default."""
     own = axes.get_legend_handles_labels()[0] if handles is None else handles
     near: dict[str, Any] = {"borderaxespad": 0.3, "borderpad": 0.1, "columnspacing": 1.4}
-    near |= {"handlelength": 1.6, "handletextpad": 0.5, "ncols": columns}
+    near |= {"handlelength": 1.6, "handletextpad": 0.5, "ncols": 3}
     axes.legend(handles=own, loc="lower right", bbox_to_anchor=(1.0, 1.0), **near)
 
 
 def heading_legend(figure: Figure, axes: Axes, left: float) -> None:
     w, h = page_size(figure)
-    figure.legend(
-        *axes.get_legend_handles_labels(),
-        loc="upper left",
-        bbox_to_anchor=(left / w, 1 - 0.4 / h),
-        borderaxespad=0.0,
-        borderpad=0.0,
-        ncols=7,
-        columnspacing=1.4,
-        handletextpad=0.5,
-    )
+    near: dict[str, Any] = {"borderaxespad": 0.0, "borderpad": 0.0, "columnspacing": 1.4}
+    near |= {"handletextpad": 0.5, "ncols": 7, "bbox_to_anchor": (left / w, 1 - 0.4 / h)}
+    figure.legend(*axes.get_legend_handles_labels(), loc="upper left", **near)
 
 
 def clean_title(text: str, longest: int = 80) -> str:

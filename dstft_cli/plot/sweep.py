@@ -6,7 +6,7 @@ A sweep has one panel a criterion, all on the same axes of window length and los
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -87,14 +87,9 @@ def sweep_figure(
         axes = axes_at(figure, LEFT + column * (width + BETWEEN), bottom, width, tall)
         if quartiles is not None:
             low, _, high = quartiles[number]
-            axes.fill_between(
-                *(curve.lengths, low, high),
-                label="half of the recordings",
-                color=COLOURS["table"],
-                alpha=0.2,
-                lw=0,
-                zorder=1.5,  # above the range that is as good
-            )
+            behind: dict[str, Any] = {"color": COLOURS["table"], "alpha": 0.2, "lw": 0}
+            behind |= {"label": "half of the recordings", "zorder": 1.5}  # above what is as good
+            axes.fill_between(curve.lengths, low, high, **behind)
         _draw_curve(axes, curve, highest if curve.in_nats else tops[number])
         best = describe_length(curve.best_length, sweep.sample_rate)
         panel_title(axes, f"{curve.name}: {best}", pad=4 if row else UNDER_AXIS)
@@ -140,14 +135,6 @@ def _length_axes(axes: Axes, sweep: Sweep, *, first: bool, last: bool) -> None:
         second.set_xlabel(f"Window length ({name})")
 
 
-class FramesRow(NamedTuple):
-    """Centres and window lengths of frames, samples, `[T]`."""
-
-    title: str
-    centers: NDArray[np.floating[Any]]
-    lengths: NDArray[np.floating[Any]]
-
-
 @styled
 def grid_figure(
     panels: Mapping[str, Mapping[str, Any]],
@@ -172,9 +159,7 @@ def grid_figure(
 
 
 @styled
-def windows_figure(
-    panels: Mapping[str, tuple[Mapping[int, float], Mapping[str, float]]],
-) -> bytes:
+def windows_figure(panels: Mapping[str, tuple[Mapping[int, float], Mapping[str, float]]]) -> bytes:
     """One column per title: the criterion by window length, samples, and a line for each window mode."""
     figure = new_page(WIDTH, BOTTOM + ALONE + TOP)
     columns = _columns(len(panels))
@@ -196,12 +181,15 @@ def windows_figure(
 
 @styled
 def hops_figure(
-    rows: Sequence[FramesRow],
+    rows: Mapping[str, tuple[FloatArray, FloatArray]],
     changes: NDArray[np.integer[Any]],
     signal: NDArray[np.floating[Any]],
     sample_rate: float,
 ) -> bytes:
-    """The signal, and below it the windows of each case; lines mark the transitions."""
+    """The signal, and below it the windows of each case; lines mark the transitions.
+
+    A case has the centres and window lengths of its frames, samples, `[T]`.
+    """
     left, wide, top = 0.4, WIDTH - 0.6, 0.5
     bottom = BOTTOM + len(rows) * (ROW + ROW_GAP)
     figure = new_page(WIDTH, bottom + SIGNAL + top)
@@ -209,13 +197,13 @@ def hops_figure(
     axes.plot(np.arange(len(signal)) / sample_rate, signal, color=INK, lw=0.3)
     u = np.linspace(-0.5, 0.5, 61)
     hann = 0.5 + 0.5 * np.cos(2 * np.pi * u)
-    for row in rows:
+    for title, (centers, lengths) in rows.items():
         bottom -= ROW + ROW_GAP
         axes = axes_at(figure, left, bottom, wide, ROW)
-        at = (row.centers + u[:, None] * row.lengths) / sample_rate
+        at = (centers + u[:, None] * lengths) / sample_rate
         axes.plot(at, np.broadcast_to(hann[:, None], at.shape), color=COLOURS["table"], lw=0.8)
         axes.set_ylim(0, 1.05)
-        panel_title(axes, row.title)
+        panel_title(axes, title)
     for axes in figure.axes:
         axes.set_yticks([])
         time_axis(axes, 0.0, len(signal) / sample_rate, label=axes is figure.axes[-1])

@@ -94,8 +94,6 @@ def trajectory_figure(
     The gains of search and descent are in words. Lengths that hardly change are shown as a distribution at
     the last step. An empty side is left out. Steps count from 0, as in `trajectory.csv`.
     """
-    if not len(trajectory):
-        raise ValueError("a trajectory without steps")
     phase = np.array(trajectory.phase)
     value = np.where(np.isfinite(trajectory.criterion), trajectory.criterion, np.nan)
     learned = np.flatnonzero((phase == "search") | (phase == "descent"))

@@ -13,71 +13,34 @@ A full disk raises `OutputError` with one line. A closed pipe raises `BrokenPipe
 line ends quietly.
 """
 
-from dstft_cli.results.arrays import (
-    MeanFrames,
-    NpyStream,
-    StoredTransform,
-    Stream,
-    array_in,
-    mean_frames,
-    open_stft,
-    saved_array,
-)
-from dstft_cli.results.directory import OutputDirectory, atomic_file
-from dstft_cli.results.output import Output
-from dstft_cli.results.parameters import read_parameters, write_parameters
-from dstft_cli.results.place import clear_leftovers, disk_errors
-from dstft_cli.results.record import (
-    LABELS,
-    PRODUCTS,
-    SWEEP,
-    TRANSFORM,
-    VIEW,
-    Products,
-    Spread,
-    StoredRecord,
-    check_kind,
-    peak_memory_mb,
-    read_record,
-    read_result,
-    result_record,
-    sweep_csv,
-    sweep_record,
-    write_json,
-    write_trajectory,
-)
-
-__all__ = [
-    "LABELS",
-    "PRODUCTS",
-    "SWEEP",
-    "TRANSFORM",
-    "VIEW",
-    "MeanFrames",
-    "NpyStream",
-    "Output",
-    "OutputDirectory",
-    "Products",
-    "Spread",
-    "StoredRecord",
-    "StoredTransform",
-    "Stream",
-    "array_in",
-    "atomic_file",
-    "check_kind",
-    "clear_leftovers",
-    "disk_errors",
-    "mean_frames",
-    "open_stft",
-    "peak_memory_mb",
-    "read_parameters",
-    "read_record",
-    "read_result",
-    "result_record",
-    "saved_array",
-    "sweep_csv",
-    "sweep_record",
-    "write_json",
-    "write_parameters",
-    "write_trajectory",
-]
+from dstft_cli.results.arrays import MeanFrames as MeanFrames
+from dstft_cli.results.arrays import NpyStream as NpyStream
+from dstft_cli.results.arrays import StoredTransform as StoredTransform
+from dstft_cli.results.arrays import Stream as Stream
+from dstft_cli.results.arrays import array_in as array_in
+from dstft_cli.results.arrays import mean_frames as mean_frames
+from dstft_cli.results.arrays import open_stft as open_stft
+from dstft_cli.results.arrays import saved_array as saved_array
+from dstft_cli.results.directory import OutputDirectory as OutputDirectory
+from dstft_cli.results.directory import atomic_file as atomic_file
+from dstft_cli.results.output import Output as Output
+from dstft_cli.results.parameters import read_parameters as read_parameters
+from dstft_cli.results.parameters import write_parameters as write_parameters
+from dstft_cli.results.place import clear_leftovers as clear_leftovers
+from dstft_cli.results.place import damaged as damaged
+from dstft_cli.results.place import disk_errors as disk_errors
+from dstft_cli.results.record import LABELS as LABELS
+from dstft_cli.results.record import SWEEP as SWEEP
+from dstft_cli.results.record import TRANSFORM as TRANSFORM
+from dstft_cli.results.record import VIEW as VIEW
+from dstft_cli.results.record import Spread as Spread
+from dstft_cli.results.record import StoredRecord as StoredRecord
+from dstft_cli.results.record import check_kind as check_kind
+from dstft_cli.results.record import peak_memory_mb as peak_memory_mb
+from dstft_cli.results.record import read_record as read_record
+from dstft_cli.results.record import read_result as read_result
+from dstft_cli.results.record import result_record as result_record
+from dstft_cli.results.record import sweep_csv as sweep_csv
+from dstft_cli.results.record import sweep_record as sweep_record
+from dstft_cli.results.record import write_json as write_json
+from dstft_cli.results.record import write_trajectory as write_trajectory

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from dstft_cli.errors import InputError, printable, system_reason
-from dstft_cli.results.place import check_readable, disk_errors
+from dstft_cli.results.place import AGAIN, check_readable, damaged, disk_errors
 
 KINDS: dict[str, tuple[DTypeLike, ...]] = {
     "complex": (np.complex64, np.complex128),
@@ -24,8 +24,7 @@ KINDS: dict[str, tuple[DTypeLike, ...]] = {
 }
 MOST_CHANNELS = 1024  # of any sound file (libsndfile)
 _LARGEST = 1e35  # magnitude: sums of larger ones do not fit float32
-_REMEDIES = {"real": "run dstft optimize again"}
-_REMEDIES["complex"] = _REMEDIES["real"] + " with `save_stft`"
+_REMEDIES = {"real": AGAIN, "complex": f"{AGAIN} with `save_stft`"}
 
 
 def write_header(
@@ -58,28 +57,17 @@ class Stream:
     """
 
     def __init__(self, shape: tuple[int, ...], dtype: DTypeLike, name: str) -> None:
-        if len(shape) not in (2, 3) or min(shape) < 0:
-            raise ValueError(f"shape {shape} is neither (F, T) nor (C, F, T)")
         self.name = name
         self.shape = tuple(int(size) for size in shape)
         self.dtype = np.dtype(dtype)
-        if self.dtype.hasobject:
-            raise ValueError(f"dtype {self.dtype} holds Python objects: use a numeric one")
         self.frames_written = 0
 
     def write(self, block: NDArray[Any]) -> None:
-        """Appends frames, [n, F] or [n, F, C]; ValueError, and nothing written, if they do not fit."""
-        expected = self.shape[-2::-1]
-        if block.ndim != len(self.shape) or block.shape[1:] != expected:
-            raise ValueError(f"block of shape {block.shape} does not fit (n, *{expected})")
-        if block.dtype != self.dtype:
-            raise ValueError(f"block of dtype {block.dtype} in a stream of {self.dtype}")
-        frames = self.frames_written + len(block)
-        if frames > self.shape[-1]:
-            raise ValueError(f"{frames} frames written to an array of {self.shape[-1]}")
+        """Appends frames, [n, F] or [n, F, C], of the dtype of the stream."""
+        assert (block.shape[1:], block.dtype) == (self.shape[-2::-1], self.dtype)
         with disk_errors(self.name):
             self._append(block)
-        self.frames_written = frames
+        self.frames_written += len(block)
 
     def close(self) -> None:
         """Flushes, and raises ValueError unless all T frames have arrived."""
@@ -143,37 +131,30 @@ class MeanFrames:
         self._frames, self._step = frames, step
         self._count = mean_frames(frames, step)
         self._next = 0
-        self._open: NDArray[np.float64] | None = None  # sum of squares of the mean not finished
+        self._open: NDArray[np.float64] | float = 0.0  # sum of squares of the mean not finished
         self._weight = 0.0  # of it
 
     def add(self, block: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
         """The means that are complete with a block of frames, `[n, ...]`: `[m, ...]` of its dtype."""
         if self._step == 1:
             return block
-        start, stop = self._next, self._next + len(block)
-        self._next = stop
+        start, self._next = self._next, self._next + len(block)
         power = np.square(block, dtype=np.float64)
-        ends = self._ends(start, stop)
-        found = np.zeros((len(ends) + 1, *block.shape[1:]))
-        weights = np.zeros(len(ends) + 1)
-        if self._open is not None:
-            found[0], weights[0] = self._open, self._weight
-        begin = start
-        for number, end in enumerate([*ends.tolist(), float(stop - 1)]):
-            last = int(end)  # with all of it, or, where it is shared, with half
-            share = 0.5 if self._step % 2 == 0 and number < len(ends) else 1.0
-            part = power[begin - start : last + 1 - start]
-            found[number] += part.sum(0)
-            weights[number] += len(part)
-            if share < 1:
-                found[number] -= 0.5 * power[last - start]
-                weights[number] -= 0.5
-                found[number + 1] += 0.5 * power[last - start]
-                weights[number + 1] += 0.5
-            begin = last + 1
-        complete = len(ends) + (stop == self._frames)
-        self._open, self._weight = found[-1], weights[-1]
-        means = found[:complete] / weights[:complete].reshape(-1, *[1] * (block.ndim - 1))
+        ends = self._ends(start, self._next) - start
+        begins = np.append(0, ends + 1)  # of each mean; the last may have no frame in the block
+        some = begins < len(block)
+        sums = np.zeros((len(begins), *block.shape[1:]))
+        sums[some] = np.add.reduceat(power, begins[some], axis=0)
+        weights = np.diff(begins, append=len(block)).astype(np.float64)
+        sums[0] += self._open
+        weights[0] += self._weight
+        if self._step % 2 == 0:  # half of a frame at an end belongs to the next mean
+            for values, halves in ((sums, 0.5 * power[ends]), (weights, np.full(len(ends), 0.5))):
+                values[:-1] -= halves
+                values[1:] += halves
+        complete = len(ends) + (self._next == self._frames)
+        self._open, self._weight = sums[-1], weights[-1]
+        means = sums[:complete] / weights[:complete].reshape(-1, *[1] * (block.ndim - 1))
         return np.sqrt(means, out=means).astype(block.dtype)
 
     def _ends(self, start: int, stop: int) -> NDArray[np.int64]:
@@ -196,28 +177,23 @@ class StoredTransform:
     freed, so each part may have its own.
     """
 
-    def __init__(self, array: Callable[[], Any], place: str, kinds: str) -> None:
-        self._array = array
-        self._place, self._remedy = place, _REMEDIES[kinds]
+    def __init__(self, array: Callable[[], Any], path: Path, kinds: str) -> None:
+        self._array, self._path, self._remedy = array, path, _REMEDIES[kinds]
         self.shape, self.dtype = array().shape, array().dtype
+        what = f"holds {self.dtype} of shape {self.shape}, where {kinds} [F, T] or [C, F, T]"
         if self.dtype not in KINDS[kinds] or len(self.shape) not in (2, 3) or 0 in self.shape:
-            raise InputError(
-                f"{place} holds {self.dtype} of shape {self.shape}, where {kinds} [F, T] or "
-                f"[C, F, T] is expected: {self._remedy}"
-            )
+            raise damaged(path, f"{what} is expected", self._remedy)
         self.channels = self.shape[0] if len(self.shape) == 3 else 1
-        if not 0 < self.channels <= MOST_CHANNELS:
-            raise InputError(
-                f"{place} has {self.channels} channels, where 1 to {MOST_CHANNELS} are possible: "
-                f"{self._remedy}"
-            )
+        if self.channels > MOST_CHANNELS:
+            what += f" of {MOST_CHANNELS} channels at most is expected"
+            raise damaged(path, what, self._remedy)
 
     def frames(self, start: int, stop: int) -> NDArray[Any]:
         """Frames `start … stop-1`, `[C, n, F]`; InputError if a value is NaN or beyond any sound."""
         try:
             part = self._array()[..., start:stop]
         except (OSError, ValueError, TypeError, RuntimeError) as error:  # of a damaged chunk
-            raise InputError(f"{self._place} is damaged: {self._remedy}") from error
+            raise damaged(self._path, "is damaged", self._remedy) from error
         part = part if part.ndim == 3 else part[None]
         # a copy, so that the mapping can be freed
         block = np.array(np.moveaxis(part, -1, -2), order="C")
@@ -225,10 +201,8 @@ class StoredTransform:
             sound = np.abs(block) < _LARGEST
         if not sound.all():
             frame = start + int(np.argwhere(~sound)[:, 1].min())
-            raise InputError(
-                f"{self._place}: frame {frame} holds NaN, infinity or a value beyond any sound: "
-                "run dstft optimize again"
-            )
+            what = f"is damaged: frame {frame} holds NaN, infinity or a value beyond any sound"
+            raise damaged(self._path, what)
         return block
 
 
@@ -238,9 +212,7 @@ def saved_array(directory: Path) -> tuple[Path, str]:
         for ending in ("zarr", "npy"):
             if (path := directory / f"{name}.{ending}").exists():
                 return path, kinds
-    raise InputError(
-        f"{printable(directory)} holds no spectrogram: run dstft optimize again with `save` spectrogram"
-    )
+    raise damaged(directory, "holds no spectrogram", f"{AGAIN} with `save` spectrogram")
 
 
 @contextmanager
@@ -249,19 +221,18 @@ def open_stft(path: Path, kinds: str = "complex") -> Iterator[StoredTransform]:
 
     InputError if it is missing or damaged.
     """
-    place = printable(path)
     if path.suffix == ".zarr":
         from dstft_cli.results.store import open_zarr  # needs no zarr otherwise
 
         array = open_zarr(path)
-        yield StoredTransform(lambda: array, place, kinds)
+        yield StoredTransform(lambda: array, path, kinds)
         return
     remedy = _REMEDIES[kinds]
     check_readable(path, remedy=remedy)
     try:
         file = open(path, "rb")  # noqa: SIM115, the errors of the block are not those of opening
     except OSError as error:
-        raise InputError(f"cannot read {place}: {system_reason(error)}") from error
+        raise InputError(f"cannot read {printable(path)}: {system_reason(error)}") from error
     with file:
         try:
             shape, fortran, dtype = read_header(file)
@@ -270,8 +241,8 @@ def open_stft(path: Path, kinds: str = "complex") -> Iterator[StoredTransform]:
             # raises if the file is shorter than its header says
             with np.errstate(over="ignore"):  # sizes of a damaged header
                 stored = StoredTransform(
-                    lambda: np.memmap(file, dtype, "r", **options), place, kinds
+                    lambda: np.memmap(file, dtype, "r", **options), path, kinds
                 )
         except (ValueError, KeyError, EOFError, OSError, OverflowError, SyntaxError) as error:
-            raise InputError(f"{place} is not an .npy of dstft or is damaged: {remedy}") from error
+            raise damaged(path, "is not an .npy of dstft or is damaged", remedy) from error
         yield stored

@@ -17,6 +17,7 @@ from dstft_cli.results.record import TRANSFORM, is_record, records_in
 
 # File browsers put these into folders; they may be removed.
 BROWSER_NAMES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
+ELSEWHERE, UNLINK = "choose another `output`", "remove the link or choose another place"
 REPORT = "report.html"  # written by `dstft report`, which can write it again
 OURS = {  # first bytes of files that `force` may replace
     "npy": rb"\x93NUMPY",
@@ -59,11 +60,9 @@ class OutputDirectory:
         self._replaced: tuple[int, int] | None = None
 
     def path(self, name: str) -> Path:
-        """The path to write file `name` to; ValueError for an unknown name."""
-        if name not in self.known:
-            raise ValueError(f"{name!r} is not among the files of this directory")
-        if self._work is None:
-            raise ValueError(f"{self.place} is not open for writing")
+        """The path to write file `name` to, one of `known`, until the block ends."""
+        assert name in self.known
+        assert self._work is not None
         return self._work / "new" / name
 
     def __enter__(self) -> OutputDirectory:
@@ -102,23 +101,17 @@ class OutputDirectory:
         except (FileNotFoundError, NotADirectoryError):
             return
         if not stat.S_ISDIR(status.st_mode):
-            raise UsageError(f"{printable(place)} is not a directory: choose another `output`")
+            raise _refused(place, "is not a directory")
         here = Path(os.path.realpath(os.curdir))
         if final in (here, *here.parents):
-            raise UsageError(
-                f"{printable(place)} is the current directory or holds it: choose another `output`"
-            )
+            raise _refused(place, "is the current directory or holds it")
         if os.path.ismount(final):
-            raise UsageError(
-                f"{printable(place)} is a mount point: choose an `output` in it, such as "
-                f"{printable(place / 'dstft')}"
-            )
+            inside = printable(place / "dstft")
+            raise _refused(place, "is a mount point", f"choose an `output` in it, such as {inside}")
         if not holds_anything(final):
             return
         if not self.force:
-            raise UsageError(
-                f"{printable(place)} exists: use `force` to replace it or choose another `output`"
-            )
+            raise _refused(place, "exists", f"use `force` to replace it or {ELSEWHERE}")
         if not reserved:
             return  # another run may be replacing it
         self._refuse_foreign(final)
@@ -133,17 +126,13 @@ class OutputDirectory:
         own = self.known | BROWSER_NAMES | {REPORT}
         foreign = sorted(name for name, whole in found.items() if not whole or name not in own)
         if foreign:
-            raise UsageError(
-                f"{printable(self.place)} holds '{printable(foreign[0])}', which dstft did not "
-                "write: choose another `output`"
-            )
+            name = printable(foreign[0])
+            raise _refused(self.place, f"holds '{name}', which dstft did not write")
         if self.ours:
             return
         records = [name for name in self.known if name.endswith(".json")]
         if found.keys() - BROWSER_NAMES and not any(is_record(folder / name) for name in records):
-            raise UsageError(
-                f"{printable(self.place)} holds no valid record: remove it or choose another `output`"
-            )
+            raise _refused(self.place, "holds no valid record", f"remove it or {ELSEWHERE}")
 
     def _commit(self, work: Path) -> None:
         new, old = work / "new", work / "old"
@@ -215,16 +204,11 @@ def atomic_file(path: Path, *, force: bool, kind: str = "") -> Iterator[BinaryIO
 def _real_place(place: Path) -> Path:
     """`place` absolute, links followed, so that they are kept; UsageError for a foreign link."""
     if os.path.islink(place) and not os.path.exists(place):
-        raise UsageError(
-            f"{printable(place)} is a link to {printable(os.readlink(place))}, which does not exist: "
-            "remove the link or choose another place"
-        )
+        target = printable(os.readlink(place))
+        raise _refused(place, f"is a link to {target}, which does not exist", UNLINK)
     for part in (place, *place.parents):
         if os.path.islink(part) and records_in(part.parent):
-            raise UsageError(
-                f"{printable(part)} is a link in a folder of results: remove the link or choose "
-                "another place"
-            )
+            raise _refused(part, "is a link in a folder of results", UNLINK)
     return Path(os.path.realpath(place))
 
 
@@ -235,19 +219,16 @@ def _check_file(place: Path, force: bool, kind: str) -> bool:
     except (FileNotFoundError, NotADirectoryError):
         return False
     if stat.S_ISDIR(status.st_mode):
-        raise UsageError(f"{printable(place)} is a directory: name a file in it")
+        raise _refused(place, "is a directory", "name a file in it")
     if not stat.S_ISREG(status.st_mode):
         return True
     if not force:
-        raise UsageError(
-            f"{printable(place)} exists: use `force` to replace it or choose another name"
-        )
+        raise _refused(place, "exists", "use `force` to replace it or choose another name")
     if kind and status.st_size:
         with open(place, "rb") as file:
             if not re.match(OURS[kind], file.read(512)):
-                raise UsageError(
-                    f"{printable(place)} exists and dstft did not write it: choose another name"
-                )
+                what = "exists and dstft did not write it"
+                raise _refused(place, what, "choose another name")
     return False
 
 
@@ -258,6 +239,10 @@ def _is_whole(entry: os.DirEntry[str]) -> bool:
     chunks = Path(entry.path).rglob("*")
     own = (p.is_dir() or p.name == "zarr.json" or p.name.isdigit() for p in chunks)
     return entry.is_dir(follow_symlinks=False) and all(own)
+
+
+def _refused(place: Path, what: str, remedy: str = ELSEWHERE) -> UsageError:
+    return UsageError(f"{printable(place)} {what}: {remedy}")
 
 
 def _changed(place: Path) -> OutputError:

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dstft_cli.errors import InputError, printable
 from dstft_cli.records import FloatArray, StoredParameters
 from dstft_cli.results.arrays import array_in
 from dstft_cli.results.parameters import DAMAGE, read_parameters
-from dstft_cli.results.place import check_readable
+from dstft_cli.results.place import check_readable, damaged
 from dstft_cli.results.record import read_record
 from dstft_cli.results.store import ATTRIBUTES, UNITS, open_zarr
 
@@ -113,9 +112,7 @@ def _array(place: Path, name: str, plane: tuple[int, int]) -> Any:
             with np.errstate(over="ignore"):  # sizes of a damaged header
                 array = np.load(path, mmap_mode="r", allow_pickle=False)
         except (OSError, *DAMAGE) as error:
-            raise InputError(
-                f"{printable(path)} is not an .npy of dstft or is damaged: run dstft optimize again"
-            ) from error
+            raise damaged(path, "is not an .npy of dstft or is damaged") from error
     if array.shape[-2:] != plane or array.ndim not in (2, 3):
-        raise InputError(f"{printable(path)} does not fit parameters.npz: run dstft optimize again")
+        raise damaged(path, "does not fit parameters.npz")
     return array

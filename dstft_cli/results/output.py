@@ -110,6 +110,8 @@ class Output:
         for named, path in singles.items():
             if source != "-" and path.exists() and Path(source).exists() and path.samefile(source):
                 raise UsageError(f"{named} is the recording itself: name another file")
+            if named.startswith("`png`"):
+                check_ending(named, path, picture_format)
         places = dict(singles)
         if self.directory is not None:
             places[f"`output` {printable(self.directory)}"] = self.directory
@@ -119,14 +121,16 @@ class Output:
                 raise UsageError(
                     f"{one} lies in {other}, which is written as a whole: name another"
                 )
-        for named, path in singles.items():
-            ending = path.suffix.lower().removeprefix(".")
-            wrong = ending in PICTURE_ENDINGS and ending != picture_format
-            if named.startswith("`png`") and wrong:
-                raise UsageError(
-                    f"{named} would hold a picture in {picture_format}: choose a name that ends in "
-                    f".{picture_format}, or another `format`"
-                )
+
+
+def check_ending(named: str, path: Path, picture_format: str) -> None:
+    """Raises UsageError if a picture would have the ending of another format."""
+    ending = path.suffix.lower().removeprefix(".")
+    if ending in PICTURE_ENDINGS and ending != picture_format:
+        raise UsageError(
+            f"{named} would hold a picture in {picture_format}: choose a name that ends in "
+            f".{picture_format}, or another `format`"
+        )
 
 
 class _Optional:

@@ -25,7 +25,7 @@ from dstft_cli.records import (
     StoredParameters,
 )
 from dstft_cli.results.arrays import read_header, write_header
-from dstft_cli.results.place import check_readable, disk_errors
+from dstft_cli.results.place import AGAIN, check_readable, damaged, disk_errors
 
 WORDS = {"window": WINDOWS, "normalization": NORMALIZATIONS}
 SINGLE = ("window", "normalization", "sample_rate", "n_fft", "samples")
@@ -33,8 +33,6 @@ RISING = ("frame_centers", "times")
 LARGEST_SINGLE = 256  # bytes of one number or word
 MOST_PACKED = 200  # largest compression of values that all differ
 MOST_GAPS = 1000  # a recording longer than this many times its frames is damaged
-
-
 OFFSET = "offset"  # missing in files of earlier versions
 NAMES = tuple(
     field.name for field in fields(StoredParameters) if field.name not in ("length_map", OFFSET)
@@ -62,16 +60,13 @@ def write_parameters(path: Path, result: Result, step: int = 1, offset: float = 
 
     `trajectory_window_length` is float32 [S, *window_length.shape], or, where lengths vary with time
     and frequency, [S, R_f, R_t], on the grid of their patches, or of each eighth tile in time, to 1 %;
-    `trajectory_hop_length` is
-    [S, T-1] where any step has a hop length per frame, else [S, 1]; all other reals are float64.
-    `window` and `normalization` are text.
+    `trajectory_hop_length` is [S, T-1] where any step has a hop length per frame, else [S, 1]; all other
+    reals are float64. `window` and `normalization` are text.
     """
     lengths, trajectory, tiles = result.lengths, result.trajectory, result.length_map
-    shown = (
-        trajectory.window_lengths
-        if tiles is None
-        else tuple(map(_thinned, trajectory.window_lengths))
-    )
+    shown = trajectory.window_lengths
+    if tiles is not None:
+        shown = tuple(map(_thinned, shown))
     grid = max((step.shape for step in shown), key=math.prod, default=(1, 1))
     shape = grid if min(lengths.shape) > 1 else lengths.shape
     hops = max((hop.size for hop in trajectory.hop_lengths), default=1) or 1
@@ -137,8 +132,7 @@ def read_parameters(path: Path) -> StoredParameters:
 
     An array is read only if its size in the header fits the others and the file; InputError otherwise.
     """
-    place = printable(path)
-    check_readable(path, remedy="run dstft optimize again with parameters in `save`")
+    check_readable(path, remedy=f"{AGAIN} with parameters in `save`")
     try:
         with open(path, "rb") as file:
             if file.read(4) != b"PK\x03\x04":  # otherwise np.load tries other formats
@@ -147,13 +141,11 @@ def read_parameters(path: Path) -> StoredParameters:
             with np.load(file, allow_pickle=False) as stored:
                 return _read(stored)
     except _WrongError as error:
-        raise InputError(f"{place}: {error}: run dstft optimize again") from None
+        raise InputError(f"{printable(path)}: {error}: {AGAIN}") from None
     except OSError as error:
-        raise InputError(f"cannot read {place}: {system_reason(error)}") from error
+        raise InputError(f"cannot read {printable(path)}: {system_reason(error)}") from error
     except DAMAGE as error:
-        raise InputError(
-            f"{place} is not an .npz of dstft or is damaged: run dstft optimize again"
-        ) from error
+        raise damaged(path, "is not an .npz of dstft or is damaged") from error
 
 
 class _WrongError(Exception):
@@ -226,16 +218,10 @@ def _announced(archive: zipfile.ZipFile, name: str) -> tuple[int, ...]:
         raise ValueError(f"{name} has a compression that NumPy does not use")
     with archive.open(info) as file:
         shape, _, dtype = read_header(file)
-        if info.file_size != file.tell() + math.prod(shape) * dtype.itemsize:
-            raise ValueError(f"{name} has another size than its header says")
-    if dtype.hasobject:
-        raise ValueError(f"{name} holds Python objects")
-    if dtype.kind not in ("U" if name in WORDS else "fiu"):
-        raise _WrongError(
-            f"'{name}' holds {dtype} where {'text' if name in WORDS else 'real numbers'} are expected"
-        )
-    if name in (*SINGLE, STEPS, OFFSET) and dtype.itemsize > LARGEST_SINGLE:
-        raise ValueError(f"{name} is too large")
+        size = file.tell() + math.prod(shape) * dtype.itemsize
+    large = name in (*SINGLE, STEPS, OFFSET) and dtype.itemsize > LARGEST_SINGLE
+    if large or size != info.file_size or dtype.kind not in ("U" if name in WORDS else "fiu"):
+        raise ValueError(f"{name} has another size than its header says, or holds {dtype}")
     if name in RISING and info.file_size > MOST_PACKED * info.compress_size:
         # values that all differ do not compress so well
         raise _WrongError(f"'{name}' does not increase")
@@ -243,20 +229,21 @@ def _announced(archive: zipfile.ZipFile, name: str) -> tuple[int, ...]:
 
 
 def _check_singles(values: dict[str, Any]) -> None:
-    for name, known in WORDS.items():
-        if values[name] not in known:
-            raise _WrongError(f"'{name}' is {values[name]!r}, not one of {', '.join(known)}")
-    for name in ("sample_rate", "n_fft", "samples"):
-        if not (math.isfinite(values[name]) and values[name] > 0):
-            raise _WrongError(f"'{name}' {values[name]:g} is not a number above 0")
-    if not 0 <= values.get(OFFSET, 0.0) < math.inf:
-        raise _WrongError(f"'{OFFSET}' {values[OFFSET]:g} is not a number of at least 0")
-    for name in ("n_fft", "samples"):
-        if values[name] != int(values[name]):
-            raise _WrongError(f"'{name}' {values[name]:g} is not an integer")
-        values[name] = int(values[name])
-    if values["n_fft"] > LARGEST_FFT:
-        raise _WrongError(f"'n_fft' {values['n_fft']} is above {LARGEST_FFT}")
+    """Checks single values, and makes `n_fft` and `samples` integers."""
+    rate, n_fft, samples = (values[name] for name in ("sample_rate", "n_fft", "samples"))
+    for name, right, expected in (
+        *(
+            (name, values[name] in known, f"one of {', '.join(known)}")
+            for name, known in WORDS.items()
+        ),
+        ("sample_rate", 0 < rate < math.inf, "a number above 0"),
+        ("n_fft", 0 < n_fft <= LARGEST_FFT and n_fft % 1 == 0, f"an integer of 1 to {LARGEST_FFT}"),
+        ("samples", samples > 0 and samples % 1 == 0, "an integer above 0"),
+        (OFFSET, 0 <= values.get(OFFSET, 0.0) < math.inf, "a number of at least 0"),
+    ):
+        if not right:
+            raise _WrongError(f"'{name}' {values[name]} is not {expected}")
+    values |= {"n_fft": int(n_fft), "samples": int(samples)}
 
 
 def _check_shapes(

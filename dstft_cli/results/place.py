@@ -31,6 +31,7 @@ from dstft_cli.errors import (
     system_reason,
 )
 
+AGAIN = "run dstft optimize again"
 _NAME_BYTES = 200  # bytes of 255, to leave room for what is added to a name
 _UNLOCKABLE = {errno.ENOLCK, errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
 _LEFTOVER = re.compile(r"\.(.+?)(\.lock|\.[0-9a-f]{8}\.partial)", re.DOTALL)
@@ -58,20 +59,25 @@ def disk_errors(place: Path | str, *, only_full: bool = False) -> Iterator[None]
         ) from error
 
 
-def check_readable(path: Path, *, remedy: str = "run dstft optimize again") -> int:
+def damaged(path: Path, what: str, remedy: str = AGAIN) -> InputError:
+    """The error of a file or folder of results: what is wrong with it, and the remedy."""
+    return InputError(f"{printable(path)} {what}: {remedy}")
+
+
+def check_readable(path: Path, *, remedy: str = AGAIN) -> int:
     """Size of a file of a result, bytes; InputError unless it is a regular file, which ends."""
-    place = printable(path)
     try:
         status = path.stat()
     except FileNotFoundError as error:
         if not path.parent.exists():
             folder = printable(path.parent)
             raise InputError(f"{folder}: no such directory: check its name") from error
-        raise InputError(f"{place} does not exist: {remedy}") from error
+        raise damaged(path, "does not exist", remedy) from error
     except OSError as error:
-        raise InputError(f"cannot read {place}: {system_reason(error)}: {remedy}") from error
+        reason = system_reason(error)
+        raise InputError(f"cannot read {printable(path)}: {reason}: {remedy}") from error
     if not stat.S_ISREG(status.st_mode):
-        raise InputError(f"{place} is not a file: {remedy}")
+        raise damaged(path, "is not a file", remedy)
     return status.st_size
 
 

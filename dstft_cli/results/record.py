@@ -41,7 +41,7 @@ from dstft_cli.records import (
     SweepCurve,
     Trajectory,
 )
-from dstft_cli.results.place import check_readable, disk_errors, size_of
+from dstft_cli.results.place import AGAIN, check_readable, damaged, disk_errors, size_of
 from dstft_cli.settings import FIGURE_FORMATS, STORES
 
 VIEW = "view.html"
@@ -282,42 +282,36 @@ def read_result(path: Path) -> StoredRecord:
         return StoredRecord.model_validate(read_record(path))
     except ValidationError as error:
         where = ".".join(part for part in map(str, error.errors()[0]["loc"]) if part.isidentifier())
-        raise InputError(
-            f"{printable(path)}: {where} is missing or damaged: run dstft optimize again"
-        ) from error
+        what = f"{where} is missing or damaged"
+        raise InputError(f"{printable(path)}: {what}: {AGAIN}") from error
 
 
 def read_record(path: Path) -> dict[str, Any]:
     """The JSON object in a file such as result.json; InputError if there is none."""
-    place = printable(path)
     if check_readable(path) > LARGEST_RECORD:
-        raise InputError(f"{place} is above {LARGEST_RECORD} bytes: run dstft optimize again")
+        raise damaged(path, f"is above {LARGEST_RECORD} bytes")
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(f"cannot read {place}: {system_reason(error)}") from error
+        raise InputError(f"cannot read {printable(path)}: {system_reason(error)}") from error
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{place} is not JSON or is damaged: run dstft optimize again") from error
+        raise damaged(path, "is not JSON or is damaged") from error
     if not isinstance(record, dict):
-        raise InputError(f"{place} holds no record of a run: run dstft optimize again")
+        raise damaged(path, "holds no record of a run")
     return record
 
 
 def check_kind(directory: Path, *, array: bool = False) -> None:
     """InputError for a directory of another command, or with `array` for one of many recordings."""
-    place, record = printable(directory), directory / TRANSFORM.record
+    record = directory / TRANSFORM.record
     if not os.path.exists(record):
         for products in PRODUCTS.values():
             if os.path.exists(directory / products.record):
-                raise InputError(
-                    f"{place} holds {products.record} and no {TRANSFORM.record}: name a directory "
-                    "that dstft optimize has written"
-                )
+                what = f"holds {products.record} and no {TRANSFORM.record}"
+                raise damaged(directory, what, "name a directory that dstft optimize has written")
     elif array and "collection" in read_record(record):
-        raise InputError(
-            f"{place} holds parameters for many recordings and no spectrogram: write one with "
-            "dstft apply DIR INPUT"
-        )
+        what = "holds parameters for many recordings and no spectrogram"
+        raise damaged(directory, what, "write one with dstft apply DIR INPUT")
 
 
 def is_record(path: Path) -> bool:

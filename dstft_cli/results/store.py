@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from dstft_cli.errors import InputError, UsageError, printable
+from dstft_cli.errors import UsageError
 from dstft_cli.results.arrays import Stream
-from dstft_cli.results.place import disk_errors
+from dstft_cli.results.place import damaged, disk_errors
 
 CHUNK_BYTES = 1 << 23  # of a chunk before compression
 ATTRIBUTES = ("sample_rate", "n_fft", "window", "normalization")  # of the transform
@@ -114,9 +114,7 @@ def open_zarr(path: Path) -> Any:
             if file.name.isdigit() and file.is_relative_to(path / path.stem):  # as chunks are named
                 _check_chunk(file, size, frames * frame)
     except Exception as error:  # of a damaged one zarr raises many kinds
-        raise InputError(
-            f"{printable(path)} is not a zarr folder of dstft or is damaged: run dstft optimize again"
-        ) from error
+        raise damaged(path, "is not a zarr folder of dstft or is damaged") from error
     return array
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dstft_cli.audio import audio_format, content_digest, write_audio
-from dstft_cli.errors import InputError, UsageError, counted, printable
+from dstft_cli.errors import UsageError, counted, printable
 from dstft_cli.records import Note, Progress, StoredParameters, tell
 from dstft_cli.results import (
     Output,
@@ -21,6 +21,7 @@ from dstft_cli.results import (
     StoredTransform,
     array_in,
     atomic_file,
+    damaged,
     disk_errors,
     open_stft,
     read_result,
@@ -92,7 +93,6 @@ def run_apply(
                 )
             if own.emit != "none":
                 learned_hop = result.hop_length * stored.sample_rate / result.sample_rate
-                moved = result.sample_rate != stored.sample_rate
                 check_emitted(
                     own.emit,
                     result.hop_length,
@@ -100,7 +100,7 @@ def run_apply(
                     result.length,
                     result.window,
                     again="run dstft optimize again with",
-                    whole_at=stored.sample_rate if moved and learned_hop % 1 == 0 else None,
+                    whole_at=stored.sample_rate if learned_hop % 1 == 0 else None,
                 )
             watch.lap("fit")
             notes = [*result.notes, *_filter_notes(record, own, directory)]
@@ -135,17 +135,15 @@ def _filter_notes(record: StoredRecord, own: Settings, directory: Path) -> Itera
 
 
 def _settings_of(record: StoredRecord, own: Settings, directory: Path) -> Settings:
-    place = printable(directory / "result.json")
+    path = directory / "result.json"
     try:
         learned = settings_in_record(
             {name: record.settings[name] for name in OPTIONS.keys() - {*RUN_OPTIONS, "preset"}}
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(
-            f"{place} lacks the settings of a run or is damaged: run dstft optimize again"
-        ) from error
+        raise damaged(path, "lacks the settings of a run or is damaged") from error
     if learned.hop_length is None:
-        raise InputError(f"{place} holds no hop length: run dstft optimize again")
+        raise damaged(path, "holds no hop length")
     changes = {name: getattr(own, name) for name in RUN_OPTIONS}
     if own.ranks.get("criterion") == TYPED:
         changes["criterion"] = own.criterion
@@ -252,12 +250,8 @@ def _inverse(
 
     from dstft_cli.stft import LeastSquaresInverse, Transform, inverse_of
 
-    expected = (len(stored.frequencies), len(stored.frame_centers))
-    if transform.shape[-2:] != expected:
-        raise InputError(
-            f"{printable(array_in(directory, 'stft'))} has shape {transform.shape}, where parameters.npz "
-            f"has {expected[0]} frequencies and {expected[1]} frames: run dstft optimize again"
-        )
+    if transform.shape[-2:] != (len(stored.frequencies), len(stored.frame_centers)):
+        raise damaged(array_in(directory, "stft"), "does not fit parameters.npz")
     options: dict[str, Any] = {
         "channels": transform.channels,
         "dtype": torch.float64 if transform.dtype == np.complex128 else torch.float32,

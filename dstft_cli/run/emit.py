@@ -137,34 +137,32 @@ def check_emitted(
 
     A hop or an n_fft of 0 is not known yet.
     """
+    use, wrong = again or "use", ""
     if hop_length != round(hop_length):
-        remedy = f"{again or 'use'} `hop_length` {max(int(hop_length), 1)}"
+        remedy = f"{use} `hop_length` {max(int(hop_length), 1)}"
         if whole_at is not None:
             remedy = f"resample with `sr` {whole_at:g}"
-        raise UsageError(
-            f"`emit` {library}: hop length {hop_length:g} samples is not a whole number, as "
-            f"{library} needs: {remedy}"
+        wrong = (
+            f"hop length {hop_length:g} samples is not a whole number, as {library} needs: {remedy}"
         )
-    if n_fft % 2 and library not in ODD_TOO:
-        raise UsageError(
-            f"`emit` {library}: n_fft {n_fft} is odd, and {library} centres odd frames differently: "
-            f"use `emit` scipy, or {again or 'use'} an even `n_fft`"
+    elif n_fft % 2 and library not in ODD_TOO:
+        wrong = (
+            f"n_fft {n_fft} is odd, and {library} centres odd frames differently: use `emit` scipy, or "
+            f"{use} an even `n_fft`"
         )
-    if library == "scipy" and samples is not None and samples < n_fft - n_fft // 2:
-        raise UsageError(
-            f"`emit` scipy: a signal of {samples} samples is shorter than half of n_fft {n_fft}, "
-            f"too short for scipy: use `emit` torch, or {again or 'use'} a lower `n_fft`"
+    elif library == "scipy" and samples is not None and samples < n_fft - n_fft // 2:
+        wrong = (
+            f"a signal of {samples} samples is shorter than half of n_fft {n_fft}, too short for scipy: "
+            f"use `emit` torch, or {use} a lower `n_fft`"
         )
-    if library == "raven" and window not in _RAVEN:
-        raise UsageError(
-            f"`emit` raven: Raven has no {window} window that ends at zero: "
-            f"{again or 'use'} `window` {' or '.join(_RAVEN)}"
-        )
-    if library == "raven" and n_fft & (n_fft - 1):
-        raise UsageError(
-            f"`emit` raven: n_fft {n_fft} is no power of two, as Raven needs: "
-            f"{again or 'use'} `n_fft` {1 << n_fft.bit_length()}"
-        )
+    elif library == "raven" and window not in _RAVEN:
+        known = " or ".join(_RAVEN)
+        wrong = f"Raven has no {window} window that ends at zero: {use} `window` {known}"
+    elif library == "raven" and n_fft & (n_fft - 1):
+        power = 1 << n_fft.bit_length()
+        wrong = f"n_fft {n_fft} is no power of two, as Raven needs: {use} `n_fft` {power}"
+    if wrong:
+        raise UsageError(f"`emit` {library}: {wrong}")
 
 
 def check_global(window_length: FloatArray, frame_centers: FloatArray, library: str) -> None:
@@ -273,12 +271,10 @@ def _shape(window: str, d: _Dialect) -> str:
         return " + ".join([str(first), *terms])
     if window == "gaussian":  # standard deviation θ/6
         g, end, slope = f"{d.of}exp(-18 * {d.square})", math.exp(-4.5), -18 * math.exp(-4.5)
-    elif window == "kaiser":  # β = 8.6
+    else:  # Kaiser, β = 8.6
         peak = float(np.i0(8.6))
         g = d.bessel.format(f"8.6 * {d.of}sqrt(1 - 4 * {d.square})") + f" / {peak!r}"
         end, slope = 1 / peak, -(8.6**2) / peak
-    else:
-        raise UsageError(f"`emit` has no window {window}: use hann")
     return f"({g} - {end!r} + {-slope!r} * ({d.square} - 0.25)) / {1 - end + slope / 4!r}"
 
 

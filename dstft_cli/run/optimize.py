@@ -81,10 +81,7 @@ def run_optimize(
     `note` is called, before the fit, with a line about outputs that are large.
     """
     watch = Stopwatch()
-    with (
-        of_preset(settings),
-        Output.open(source, settings, stdout=stdout, ours=ours) as output,
-    ):
+    with of_preset(settings), Output.open(source, settings, stdout=stdout, ours=ours) as output:
         check_recording(source, settings)
         import torch
 

@@ -33,7 +33,7 @@ from dstft_cli.run.emit import emitted_call
 from dstft_cli.run.recording import clock_of, picture_title
 from dstft_cli.run.sizes import array_step
 from dstft_cli.settings import Settings
-from dstft_cli.stft import Frames, Samples, Transform, map_spectra, spectra
+from dstft_cli.stft import Frames, Transform, map_spectra, spectra
 
 if TYPE_CHECKING:
     from dstft_cli.plot.pictures import Frames as PictureFrames
@@ -55,26 +55,25 @@ def write_result(
     learned: bool = True,
 ) -> None:
     """Arrays, parameters and pictures; without `learned` no comparison and no trajectory."""
-    dtype: torch.dtype = getattr(torch, settings.dtype)
-    exact = settings.npy_dtype == "float64"
-    passes = Passes(signal.samples, result, device, dtype, progress, exact)
-    step = step_of(settings, result)
+    passes, step = Passes(signal, result, settings, device, progress), step_of(settings, result)
     pictures: Pictures | None = None
     view: View | None = None
+    finer: list[PixelPool] = []  # of a picture with frames of its own
     with ExitStack() as stack:
         takers = _array_takers(stack, output, settings, signal, result, step)
-        finer: list[Taker] = []  # of a picture with frames of its own
         if output.draws:
             pictures = pictures_of(result, signal, settings)
             pools = [pictures.learned.pool]
             if output.holds_view:
                 view, pool = view_of(pictures, signal, settings)
                 pools.append(pool)
-            same = np.array_equal(pictures.learned.centers, result.frame_centers)
-            (takers if same else finer).append(to_pools(pools, signal.peak))
+            if np.array_equal(pictures.learned.centers, result.frame_centers):
+                takers.append(to_pools(pools, signal.peak))
+            else:
+                finer = pools
         passes.run(result.frame_centers, None, result.n_fft, takers, "spectrogram")
-        if pictures is not None:
-            passes.run(pictures.learned.centers, None, result.n_fft, finer, "spectrogram")
+        if pictures is not None and finer:
+            passes.fill(pictures.learned, *finer[1:], stage="spectrogram")
     if settings.emit != "none":
         output.emit(emitted_call(result, settings.emit, settings, signal))
     picture = b""
@@ -90,8 +89,7 @@ def write_result(
         write_parameters(output.path("parameters.npz"), result, step, signal.offset)
     plain: Sequence[PictureFrames] = ()
     if pictures is not None and (view is not None or (learned and output.holds_figures)):
-        plain = pictures.plain()
-        draw_plain(passes, pictures, plain, view, signal.peak)
+        plain = draw_plain(passes, pictures, view)
     if pictures is not None and view is not None:
         from dstft_cli.view.sound import sound_of
 
@@ -104,8 +102,7 @@ def write_result(
         assert pictures is not None
         zoomed = pictures.zoomed()  # looks at the learned picture
         for frames in zoomed:
-            taker = to_pools([frames.pool], signal.peak)
-            passes.run(frames.centers, frames.length, frames.n_fft, [taker], "comparison")
+            passes.fill(frames)
         tell(progress, "pictures")
         output.write(f"comparison.{settings.format}", pictures.comparison(plain, zoomed))
         output.write(f"trajectory.{settings.format}", pictures.trajectory())
@@ -140,20 +137,13 @@ def view_of(pictures: Pictures, signal: Signal, settings: Settings) -> tuple[Vie
     return view, view.layer(pictures.labels[-1], learned.centers, learned.n_fft)
 
 
-def draw_plain(
-    passes: Passes,
-    pictures: Pictures,
-    plain: Sequence[PictureFrames],
-    view: View | None,
-    peak: float,
-) -> None:
-    """Fills the pools of single windows, and those of their layers in the page."""
+def draw_plain(passes: Passes, pictures: Pictures, view: View | None) -> Sequence[PictureFrames]:
+    """The filled frames of single windows; their layers in the page are filled too."""
+    plain = pictures.plain()
     for label, frames in zip(pictures.labels, plain, strict=False):
-        pools = [frames.pool]
-        if view is not None:
-            pools.append(view.layer(label, frames.centers, frames.n_fft, frames.length))
-        taker = to_pools(pools, peak)
-        passes.run(frames.centers, frames.length, frames.n_fft, [taker], "comparison")
+        own = frames.centers, frames.n_fft, frames.length
+        passes.fill(frames, *([] if view is None else [view.layer(label, *own)]))
+    return plain
 
 
 def _array_takers(
@@ -191,14 +181,18 @@ def _array_takers(
 
 @dataclass(frozen=True)
 class Passes:
-    """Passes over one signal with the window family and normalization of a result."""
+    """Passes over a recording with the window family and normalization of a result."""
 
-    samples: Samples
+    signal: Signal
     result: Result
+    settings: Settings  # with the dtypes of the computation and of arrays
     device: torch.device
-    dtype: torch.dtype
     progress: Progress | None
-    exact: bool = False  # blocks in complex128 where `dtype` is float64, else in complex64
+
+    def fill(self, frames: PictureFrames, *more: PixelPool, stage: str = "comparison") -> None:
+        """One pass over frames of a picture, into their pool and more."""
+        taker = to_pools([frames.pool, *more], self.signal.peak)
+        self.run(frames.centers, frames.length, frames.n_fft, [taker], stage)
 
     def run(
         self,
@@ -211,10 +205,12 @@ class Passes:
         """One pass; none if there are no `takers`."""
         if not takers:
             return
-        frames = Frames(self.samples, centers, n_fft, device=self.device, dtype=self.dtype)
+        kind: torch.dtype = getattr(torch, self.settings.dtype)
+        frames = Frames(self.signal.samples, centers, n_fft, device=self.device, dtype=kind)
+        exact = self.settings.npy_dtype == "float64"  # complex128 where `dtype` is float64
         threads = torch.get_num_threads() if self.device.type == "cpu" else 1
         for start, X in self._spectra(frames, centers, length, n_fft, threads):
-            block: Block = X.to("cpu", None if self.exact else torch.complex64).numpy()
+            block: Block = X.to("cpu", None if exact else torch.complex64).numpy()
             for take in takers:
                 take(start, block)
             tell(self.progress, stage, start + block.shape[1], len(frames))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +11,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from dstft_cli.audio import Signal
-from dstft_cli.errors import InputError, UsageError, printable
+from dstft_cli.errors import InputError, printable
 from dstft_cli.plot.pictures import FINE, Frames, Pictures
 from dstft_cli.plot.style import check_look
 from dstft_cli.records import Progress, Result, tell
@@ -20,13 +19,14 @@ from dstft_cli.results import (
     StoredTransform,
     atomic_file,
     check_kind,
+    damaged,
     disk_errors,
     open_stft,
     read_result,
     saved_array,
 )
 from dstft_cli.results.load import load
-from dstft_cli.results.output import PICTURE_ENDINGS
+from dstft_cli.results.output import check_ending
 from dstft_cli.run.recording import clock_of, picture_title
 from dstft_cli.run.stored import recording_of, result_of, settings_of
 from dstft_cli.settings import FIGURE_FORMATS, PICTURE_OPTIONS, Settings
@@ -44,16 +44,12 @@ def drawn_with(directory: Path) -> Mapping[str, Any]:
 
 def format_of(output: str | None, given: str | None) -> str | None:
     """The format that the ending of a file name asks for; UsageError if another one was given."""
-    ending = Path(output or "").suffix.lower().removeprefix(".")
-    if ending not in PICTURE_ENDINGS:
-        return given
-    if ending not in FIGURE_FORMATS or given not in (None, ending):
-        held = given or FIGURE_FORMATS[0]
-        raise UsageError(
-            f"`output` {printable(output or '')} would hold a picture in {held}: choose a name that "
-            f"ends in .{held}, or another `format`"
-        )
-    return ending
+    path = Path(output or "")
+    ending = path.suffix.lower().removeprefix(".")
+    if given is None and ending in FIGURE_FORMATS:
+        return ending
+    check_ending(f"`output` {printable(path)}", path, given or FIGURE_FORMATS[0])
+    return given
 
 
 def run_plot(
@@ -91,7 +87,7 @@ def run_plot(
             centers, lengths = (stored.times - p.offset) * p.sample_rate, stored.window_length
             within = (lengths >= 1) & (lengths <= p.n_fft)
             if not (np.diff(centers) > 0).all() or not within.all():
-                raise _damaged(directory, "has a damaged parameters.npz")
+                raise damaged(directory, "has a damaged parameters.npz")
             result = replace(fine, frame_centers=centers, lengths=lengths)
         coarse = Pictures(result, look, stored=True, **own)
         signal, plain = None, pictures.plain()
@@ -102,9 +98,15 @@ def run_plot(
                 if plain:
                     raise InputError(f"{error}: leave plain and best out of `panels`") from error
         if signal is not None:
-            _compute((pictures.learned, *plain), signal, fine, learned, progress)
+            import torch  # only here: most pictures need none
+
+            from dstft_cli.run.output import Passes
+
+            passes = Passes(signal, fine, learned, torch.device("cpu"), progress)
+            for frames in (pictures.learned, *plain):
+                passes.fill(frames)
         elif array.shape[-2:] != (len(stored.frequencies), result.frames):
-            raise _damaged(directory, "has a spectrogram that does not fit parameters.npz")
+            raise damaged(directory, "has a spectrogram that does not fit parameters.npz")
         else:
             pictures = coarse
             _fill(coarse.learned, array, result, progress)
@@ -113,10 +115,6 @@ def run_plot(
             file.flush()
     source = "its array" if signal is None else printable(record.input.path)
     return f"picture  {name}, drawn from {source}"
-
-
-def _damaged(directory: Path, what: str) -> InputError:
-    return InputError(f"{printable(directory)} {what}: run dstft optimize again")
 
 
 def _fill(
@@ -131,22 +129,3 @@ def _fill(
         power = np.square(np.minimum(block, LOUDEST))
         frames.pool.add(start, np.sqrt(power.mean(axis=0)))
         tell(progress, "spectrogram", stop, frames.centers.size)
-
-
-def _compute(
-    every: Sequence[Frames],
-    signal: Signal,
-    result: Result,
-    settings: Settings,
-    progress: Progress | None,
-) -> None:
-    """Pools spectrograms of the recording, as `dstft optimize` does."""
-    import torch  # only here: most pictures need none
-
-    from dstft_cli.run.output import Passes, to_pools
-
-    dtype: torch.dtype = getattr(torch, settings.dtype)
-    passes = Passes(signal.samples, result, torch.device("cpu"), dtype, progress)
-    for frames in every:
-        taker = to_pools([frames.pool], signal.peak)
-        passes.run(frames.centers, frames.length, frames.n_fft, [taker], "comparison")

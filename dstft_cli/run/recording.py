@@ -63,10 +63,9 @@ def check_outputs(settings: Settings, sample_rate: float | None) -> None:
     if sample_rate is not None:
         from dstft_cli.plot import frequency_range, scale_for
 
-        s, top = settings, sample_rate / 2
+        scale = scale_for(settings.freq_scale, sample_rate)
         spacing = 0.0  # of bins: not known before the fit, and no reason to refuse
-        fmax = s.fmax if isinstance(s.fmax, float) else None
-        frequency_range(top, spacing, scale_for(s.freq_scale, sample_rate), s.fmin, fmax)
+        frequency_range(sample_rate / 2, spacing, scale, settings.fmin, settings.fmax)
 
 
 def read_signal(source: str, settings: Settings, **how: Any) -> Signal:
@@ -151,12 +150,8 @@ def precision_warnings(signal: Signal, settings: Settings) -> Iterator[str]:
 def concentrated(signal: Signal, criterion_fmin: float | None) -> Iterator[str]:
     """Where most of the energy lies, if that is one knock, or below what is looked at; a line each."""
     size = max(signal.length // _MOMENTS, 1)
-    moments = np.array(
-        [
-            float(np.square(signal.samples[:, i : i + size], dtype=np.float64).sum())
-            for i in range(0, signal.length, size)
-        ]
-    )
+    parts = (signal.samples[:, i : i + size] for i in range(0, signal.length, size))
+    moments = np.array([np.square(part, dtype=np.float64).sum() for part in parts])
     total, count = float(moments.sum()), max(round(len(moments) / 100), 1)
     share = float(np.sort(moments)[-count:].sum()) / (total or 1.0)
     if share > _KNOCK and len(moments) >= 100:
@@ -186,10 +181,8 @@ def _share_below(signal: Signal, edge: float) -> float:
     window = np.hanning(size)
     power = np.zeros(size // 2 + 1)
     for start in starts.tolist():
-        part = np.asarray(signal.samples[:, start : start + size], np.float64) / (
-            signal.peak or 1.0
-        )
-        spectra = np.fft.rfft(part * window[: part.shape[1]], size)
+        part = np.asarray(signal.samples[:, start : start + size], np.float64)
+        spectra = np.fft.rfft(part * (window[: part.shape[1]] / (signal.peak or 1.0)), size)
         power += np.square(np.abs(spectra)).sum(0)
     bins = np.arange(len(power)) * (signal.sample_rate / size)
     return float(power[bins < edge].sum() / (power.sum() or 1.0))

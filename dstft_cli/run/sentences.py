@@ -21,7 +21,9 @@ def warnings_of(notes: Iterable[Note]) -> tuple[str, ...]:
 def sentence(note: Note) -> str:
     """The text of a note, in one line; parameters in backticks."""
     text = _SENTENCES[note.kind]
-    if not isinstance(text, str):
+    if isinstance(text, tuple):
+        text = text[0] + text[1 if note.parameter else 2]
+    elif not isinstance(text, str):
         text = text(note)
     names = " and ".join(f"`{name}`" for name in note.parameter.split())
     return text.format(
@@ -38,15 +40,14 @@ def _number(value: float | None) -> str:
 
 
 def _window(note: Note, which: str) -> str:
-    if note.detail:
-        return f"{note.detail} of the sound's energy chose the {which} window allowed, {{value}} samples: "
-    return f"the learned window is the {which} allowed, {{value}} samples: "
+    share = f"{note.detail} of the sound's energy chose the {which} window"
+    one = f"the learned window is the {which}"
+    return f"{share if note.detail else one} allowed, {{value}} samples: "
 
 
 def _hops(note: Note, which: str) -> str:
-    if note.detail:
-        return f"{note.detail} of the learned hops are the {which} allowed, {{value}} samples: "
-    return f"the learned hop is the {which} allowed, {{value}} samples: "
+    found = f"{note.detail} of the learned hops are" if note.detail else "the learned hop is"
+    return f"{found} the {which} allowed, {{value}} samples: "
 
 
 def _length_on_lower_bound(note: Note) -> str:
@@ -72,10 +73,10 @@ def _length_on_upper_bound(note: Note) -> str:
 
 
 def _hop_on_lower_bound(note: Note) -> str:
-    found = _hops(note, "shortest")
-    if not note.parameter:
-        return found + "closer frames show nothing new, so no option helps"
-    return found + "lower {names}"
+    remedy = (
+        "lower {names}" if note.parameter else "closer frames show nothing new, so no option helps"
+    )
+    return _hops(note, "shortest") + remedy
 
 
 def _hop_on_upper_bound(note: Note) -> str:
@@ -91,7 +92,7 @@ def _hop_unmoved(note: Note) -> str:
     found = "the learned frames are no better than the start, hop {value} samples: "
     if note.parameter == "hop_length":
         return found + "raise {names}, to {limit} at most: sparse frames gain more"
-    return found + "`hop_mode` fixed is as good"
+    return found + "{names} fixed is as good"
 
 
 def _best_is_shortest(note: Note) -> str:
@@ -114,12 +115,8 @@ def _best_is_longest(note: Note) -> str:
     return found + "a longer window would be above a quarter of the recording"
 
 
-def _positions_by_plane(note: Note) -> str:
-    found = "hops are learned by the criterion of the whole plane, after the lengths"
-    return found + ": {names} plane learns both together" * bool(note.parameter)
-
-
-_SENTENCES: dict[str, str | Callable[[Note], str]] = {
+# three texts: the beginning, then the end with and without a parameter
+_SENTENCES: dict[str, str | tuple[str, str, str] | Callable[[Note], str]] = {
     "band_too_narrow": (
         "the criterion's band needs n_fft {value}, too long for this signal: widen it {limit} times "
         "with {names}"
@@ -166,7 +163,11 @@ _SENTENCES: dict[str, str | Callable[[Note], str]] = {
     "overlap_too_wide": (
         "overlap {value} is above {limit}, so the signal may not be reconstructed: lower {names}"
     ),
-    "positions_by_plane": _positions_by_plane,
+    "positions_by_plane": (
+        "hops are learned by the criterion of the whole plane, after the lengths",
+        ": {names} plane learns both together",
+        "",
+    ),
     "quiet_frames_rewarded": (
         "with normalization {detail} the criterion may reward windows that make frames quiet: use "
         "{names} energy"

@@ -12,38 +12,31 @@ import numpy as np
 
 from dstft_cli.audio import Signal
 from dstft_cli.errors import InputError, printable
-from dstft_cli.records import (
-    CriterionSummary,
-    Result,
-    StopReason,
-    StoredParameters,
-    Trajectory,
-)
-from dstft_cli.results import StoredRecord, check_kind, read_parameters
+from dstft_cli.records import CriterionSummary, Result, StopReason, StoredParameters, Trajectory
+from dstft_cli.results import StoredRecord, check_kind, damaged, read_parameters
 from dstft_cli.run.recording import load_recording
 from dstft_cli.settings import OPTIONS, Settings, settings_in_record
 
 
 def read_learned(directory: Path, *, array: bool = False) -> StoredParameters:
     """The parameters in `DIR/parameters.npz`, as `dstft optimize` or `dstft apply` wrote it."""
-    place = printable(directory)
     if not directory.exists():
-        raise InputError(f"{place}: no such directory: check the path")
+        raise InputError(f"{printable(directory)}: no such directory: check the path")
     if not directory.is_dir():
-        raise InputError(f"{place} is not a directory: name one that dstft optimize has written")
+        raise damaged(directory, "is not a directory", "name one that dstft optimize has written")
     check_kind(directory, array=array)
     return read_parameters(directory / "parameters.npz")
 
 
 def settings_of(record: StoredRecord, directory: Path) -> Settings:
-    place = printable(directory / "result.json")
+    path = directory / "result.json"
     there = OPTIONS.keys() & record.settings.keys() - {"preset", "output"}
     try:
         settings = settings_in_record({name: record.settings[name] for name in there})
     except (TypeError, ValueError) as error:
-        raise InputError(f"{place} is damaged: run dstft optimize again") from error
+        raise damaged(path, "is damaged") from error
     if settings.hop_length is None or settings.win_length is None:
-        raise InputError(f"{place} lacks the settings of a run: run dstft optimize again")
+        raise damaged(path, "lacks the settings of a run")
     return settings
 
 

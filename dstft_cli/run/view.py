@@ -10,13 +10,14 @@ from typing import Literal
 import numpy as np
 
 from dstft_cli.audio import Signal
-from dstft_cli.errors import InputError, printable
+from dstft_cli.errors import InputError
 from dstft_cli.plot import frequency_range, scale_for
 from dstft_cli.records import Progress, StoredParameters, tell
 from dstft_cli.results import (
     VIEW,
     StoredRecord,
     atomic_file,
+    damaged,
     open_stft,
     read_record,
     read_result,
@@ -79,21 +80,18 @@ def _of_recording(
     signal: Signal,
     progress: Progress | None,
 ) -> tuple[View, bytes]:
-    import torch
-
     from dstft_cli.fit import resolve_device
-    from dstft_cli.run.output import Passes, draw_plain, pictures_of, to_pools, view_of
+    from dstft_cli.run.output import Passes, draw_plain, pictures_of, view_of
 
     device = resolve_device("auto", settings.dtype)
     result = result_of(stored, settings, record)
     if record.best_fixed.win_length is not None:  # for the names of layers, as after the fit
         result = replace(result, start_window_length=np.zeros((1, 1)))
-    passes = Passes(signal.samples, result, device, getattr(torch, settings.dtype), progress)
+    passes = Passes(signal, result, settings, device, progress)
     pictures = pictures_of(result, signal, settings)
     view, pool = view_of(pictures, signal, settings)
-    taker = to_pools([pictures.learned.pool, pool], signal.peak)
-    passes.run(pictures.learned.centers, None, result.n_fft, [taker], "spectrogram")
-    draw_plain(passes, pictures, pictures.plain(), view, signal.peak)
+    passes.fill(pictures.learned, pool, stage="spectrogram")
+    draw_plain(passes, pictures, view)
     sound = sound_of(signal, settings.audio, directory)
     return view, view.page(pictures.frequencies_shown, sound)
 
@@ -114,9 +112,7 @@ def _of_array(
         step = (len(stored.frame_centers) - 1) // (frames - 1) if frames > 1 else 0
         centers = stored.frame_centers[:: max(step, 1)][:frames]
         if bins != len(stored.frequencies) or len(centers) != frames:
-            raise InputError(
-                f"{printable(path)} does not fit parameters.npz: run dstft optimize again"
-            )
+            raise damaged(path, "does not fit parameters.npz")
         low, high = float(stored.window_length.min()), float(stored.window_length.max())
         lengths = describe_length(low, rate, high if high > low else None)
         learned, name = result_of(stored, settings, record), PurePath(record.input.path).name
@@ -130,6 +126,5 @@ def _of_array(
             take(start, np.abs(array.frames(start, start + block)))
             tell(progress, "spectrogram", min(start + block, frames), frames)
     scale = scale_for(settings.freq_scale, rate)
-    fmax = settings.fmax if isinstance(settings.fmax, float) else None
-    shown = frequency_range(rate / 2, rate / stored.n_fft, scale, settings.fmin, fmax)
+    shown = frequency_range(rate / 2, rate / stored.n_fft, scale, settings.fmin, settings.fmax)
     return view, view.page(shown, Sound(words="No sound: the recording is not there."))

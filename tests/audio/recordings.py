@@ -1,8 +1,11 @@
 """Recordings that the tests of `dstft_cli.audio` read."""
 
+import io
 import struct
+from typing import Any
 
 import numpy as np
+import soundfile
 from numpy.typing import NDArray
 
 RATE = 8000
@@ -14,6 +17,13 @@ def stereo(n: int = RATE) -> Array:
     noise = np.random.default_rng(1).uniform(-0.05, 0.05, (n, 2))
     t = np.arange(n)[:, None] / RATE
     return (0.4 * np.sin(2 * np.pi * t * [440, 700]) + noise).astype(np.float32)
+
+
+def file_of(kind: str, samples: Any = None, subtype: str | None = None) -> bytearray:
+    """The bytes of a sound file, of `stereo()` by default."""
+    file, samples = io.BytesIO(), stereo() if samples is None else samples
+    soundfile.write(file, samples, RATE, format=kind, subtype=subtype)
+    return bytearray(file.getvalue())
 
 
 def pcm_wav(

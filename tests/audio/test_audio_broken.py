@@ -1,6 +1,5 @@
 """Truncated, damaged, clipping recordings; headers that promise what is not there."""
 
-import io
 import os
 import re
 import struct
@@ -15,14 +14,13 @@ import soundfile
 from dstft_cli.audio import load
 from dstft_cli.errors import InputError
 
-from .recordings import RATE, stereo
+from .recordings import RATE, file_of, stereo
 
 
 def test_a_truncated_file_is_read_as_far_as_it_goes(tmp_path):
     path, samples = tmp_path / "cut", stereo(80000)
     for kind in ("WAV", "AIFF", "AU", "W64", "RF64"):
-        soundfile.write(path, samples, RATE, format=kind, subtype="PCM_16")
-        path.write_bytes(path.read_bytes()[: 62 * 3200])
+        path.write_bytes(file_of(kind, samples, "PCM_16")[: 62 * 3200])
         with load(path, channel="all") as signal:
             assert "10 s, the file holds 6.2 s" in signal.warnings[0], kind
             assert signal.seconds == pytest.approx(6.2, abs=0.01)
@@ -98,8 +96,7 @@ def test_the_share_of_a_constant_offset(tmp_path):
 
 def test_a_header_without_channels_is_told(tmp_path):
     path = tmp_path / "a.wav"
-    soundfile.write(path, stereo(100), 8000, subtype="PCM_16")
-    data = bytearray(path.read_bytes())
+    data = file_of("WAV", stereo(100), "PCM_16")
     data[22:24] = bytes(2)
     path.write_bytes(data)
     with pytest.raises(InputError, match="channels"):
@@ -134,13 +131,6 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
 
-def file_of(kind: str) -> bytearray:
-    file = io.BytesIO()
-    subtype = "PCM_16" if kind not in ("FLAC", "MP3", "OGG") else None
-    soundfile.write(file, stereo()[:, 0], RATE, format=kind, subtype=subtype)
-    return bytearray(file.getvalue())
-
-
 # for each container: behind which bytes a length stands, how far, how it is written, and the lie
 LIES: dict[str, list[tuple[bytes, int, str, int]]] = {
     "WAV": [(b"RIFF", 4, "<I", 0xFFFFFF00), (b"data", 4, "<I", 0xFFFFFFF0)],
@@ -157,7 +147,8 @@ LIES: dict[str, list[tuple[bytes, int, str, int]]] = {
 
 def test_terabytes_promised_allocate_nothing(tmp_path):
     for kind, lies in LIES.items():
-        data = file_of(kind)
+        plain = kind not in ("FLAC", "MP3", "OGG")
+        data = file_of(kind, stereo()[:, 0], "PCM_16" if plain else None)
         for mark, place, form, value in lies:
             at = data.rfind(mark) if kind == "OGG" else data.find(mark)
             struct.pack_into(form, data, max(at, 0) + place, value)
@@ -179,7 +170,7 @@ def test_terabytes_promised_allocate_nothing(tmp_path):
 
 def test_decoders_print_nothing_of_their_own(tmp_path, capfd):
     path = tmp_path / "damaged.mp3"
-    whole = file_of("MP3")
+    whole = file_of("MP3", stereo()[:, 0])
     for start in (200, 1500, 3000):
         data = whole.copy()
         data[start : start + 400] = bytes(400)

@@ -5,6 +5,7 @@ import io
 import os
 import re
 import sys
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,9 @@ import soundfile
 from dstft_cli.audio import load
 from dstft_cli.errors import InputError, UsageError
 
-from .recordings import RATE, stereo
+from .recordings import RATE, file_of, stereo
 
-
-def wav_bytes(samples: Any) -> bytes:
-    file = io.BytesIO()
-    soundfile.write(file, samples, RATE, format="WAV", subtype="FLOAT")
-    return file.getvalue()
+wav_bytes = partial(file_of, "WAV", subtype="FLOAT")
 
 
 def with_sample(value: float) -> Any:
@@ -62,14 +59,13 @@ def test_nan_is_placed_in_the_file_whatever_is_read_of_it(tmp_path):
     path.write_bytes(wav_bytes(with_sample(np.nan)))
     with pytest.raises(InputError, match=r"sample 1234 .* of channel 1 is nan"):
         load(path, channel=1, offset=0.1)
-    late = tmp_path / "late.wav"
     samples = np.full(2**18 + 8, 0.5, np.float32)  # more than one block
     samples[-1] = np.nan
-    soundfile.write(late, samples, RATE, subtype="FLOAT")
-    with pytest.raises(InputError, match=rf"sample {2**18 + 7} \(32\.769 s\) of channel 0 is nan"):
-        load(late)
     with load(path, channel=0) as signal:
         assert signal.length == RATE
+    path.write_bytes(wav_bytes(samples))
+    with pytest.raises(InputError, match=rf"sample {2**18 + 7} \(32\.769 s\) of channel 0 is nan"):
+        load(path)
 
 
 def test_arguments_out_of_range(wav):

@@ -74,7 +74,7 @@ def test_a_cutoff_out_of_range_is_refused_before_and_while_reading(tmp_path):
             with pytest.raises(UsageError, match=f"`highpass` {cutoff:g} Hz .* {limit:g} Hz"):
                 read(path, highpass=cutoff)
     for rate in (200, 10 * RATE):  # the lower one of both
-        with pytest.raises(UsageError, match=f"not below {min(rate, RATE) / 2:g} Hz"):
+        with pytest.raises(UsageError, match=f"to below {min(rate, RATE) / 2:g} Hz"):
             probe(path, sample_rate=rate, highpass=1.5 * RATE)
 
 

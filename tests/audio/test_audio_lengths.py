@@ -17,7 +17,7 @@ from dstft_cli.audio import load
 from dstft_cli.errors import InputError
 from dstft_cli.settings.option import time_text
 
-from .recordings import LIST, PCM, RATE, pcm_wav, stereo
+from .recordings import LIST, PCM, RATE, file_of, pcm_wav, stereo
 
 JUNK = b"JUNK" + struct.pack("<I", 2**17) + bytes(2**17)
 EXPECTED = PCM[None] / np.float32(32768)
@@ -85,10 +85,8 @@ def test_every_container_and_kind_of_samples_is_mended(tmp_path):
         plain = kind != "AIFF" or subtype in ("PCM_S8", "PCM_16", "PCM_24")
         if not plain or not soundfile.check_format(kind, subtype):
             continue
-        soundfile.write(path, stereo(), RATE, format=kind, subtype=subtype)
-        with load(path, channel="all") as whole:
-            expected = np.array(whole.samples[:, :])
-        data = bytearray(path.read_bytes())
+        data = file_of(kind, subtype=subtype)
+        expected, _ = read(path, bytes(data), channel="all")
         bytes_in = RATE // 4 * 2 * sizes[subtype]
         if kind == "AIFF":
             struct.pack_into(">I", data, data.index(b"SSND") + 4, bytes_in + 8)
@@ -105,8 +103,7 @@ def test_every_container_and_kind_of_samples_is_mended(tmp_path):
         if kind == "RF64":  # never filled in
             struct.pack_into("<Q", data, data.index(b"ds64") + 16, 2**64 - 1)
             np.testing.assert_array_equal(read(path, bytes(data), channel="all")[0], expected)
-    soundfile.write(path, stereo(), RATE, format="WAV", subtype="IMA_ADPCM")  # not plain: told
-    data = bytearray(path.read_bytes())
+    data = file_of("WAV", subtype="IMA_ADPCM")  # not plain: told
     at = data.index(b"data") + 4
     (size,) = struct.unpack_from("<I", data, at)
     struct.pack_into("<I", data, at, size // 2 // 512 * 512)
@@ -137,9 +134,7 @@ def test_an_endless_stream_is_read_as_far_as_is_asked_for():
         assert signal.offset == 0.25
         np.testing.assert_array_equal(signal.samples[:, :], EXPECTED[:, 2000:6000])
     assert stream.taken < 2**18
-    flac = io.BytesIO()
-    soundfile.write(flac, stereo(80000), RATE, format="FLAC")
-    stream = Endless(flac.getvalue(), bytes(4096))
+    stream = Endless(bytes(file_of("FLAC", stereo(80000))), bytes(4096))
     with load("-", stdin=stream, duration=0.5) as signal:  # type: ignore[arg-type]
         assert (signal.length, signal.warnings) == (4000, ())
     assert stream.taken < 2**26

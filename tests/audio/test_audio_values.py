@@ -14,7 +14,7 @@ import soundfile
 from dstft_cli.audio import load
 from dstft_cli.errors import InputError
 
-from .recordings import LIST, PCM, RATE, pcm_wav, stereo
+from .recordings import LIST, PCM, RATE, file_of, pcm_wav, stereo
 
 EVERY = """
     WAV/PCM_16 WAV/PCM_24 WAV/FLOAT WAV/DOUBLE WAVEX/PCM_16 FLAC/PCM_16 AIFF/PCM_16 AU/PCM_16
@@ -82,18 +82,16 @@ def test_offset_and_duration_are_times_of_the_file(tmp_path):
 
 def test_offset_in_a_flac_stream_of_unknown_length(tmp_path):
     path = tmp_path / "stream.flac"
-    soundfile.write(path, stereo(), RATE)
-    data = bytearray(path.read_bytes())
+    data = file_of("FLAC")
     data[21] &= 0xF0  # the 36-bit number of samples in STREAMINFO, zeroed as ffmpeg leaves it
     data[22:26] = bytes(4)
     path.write_bytes(data)
     with load(path, channel="all", offset=0.25) as signal:
         np.testing.assert_allclose(signal.samples[:, :], stereo().T[:, 2000:], atol=2**-15)
         assert signal.warnings == ()
-    with pytest.raises(InputError, match=r"offset 1 s is not before its end \(1 s\)"):
-        load(path, offset=1)
-    with pytest.raises(InputError, match=r"offset 3 s is not before its end \(1 s\)"):
-        load(path, offset=3)
+    for offset in (1, 3):
+        with pytest.raises(InputError, match=rf"offset {offset} s is not before its end \(1 s\)"):
+            load(path, offset=offset)
 
 
 def test_resampling_keeps_a_tone_unless_it_is_above_the_new_nyquist(tmp_path):

@@ -96,11 +96,8 @@ def test_a_frozen_layer_gives_the_same():
         frozen = layer.freeze()
         assert not list(frozen.parameters())
         X = layer(x).detach()
-        for found, expected in (
-            (frozen(x), X),
-            (frozen(x[0, 0]), X[0, 0]),
-            (frozen.double()(x), X),
-        ):
+        pairs = (frozen(x), X), (frozen(x[0, 0]), X[0, 0]), (frozen.double()(x), X)
+        for found, expected in pairs:
             assert found.shape == expected.shape
             assert (found - expected).abs().max() <= 1e-5 * expected.abs().max()
 

@@ -44,9 +44,8 @@ def comparison(
         for label, level in (("Start", 0.1), ("Best fixed", 1.0), ("Learned", 2.0))
     ]
     panels = shown.pop("panels", panels)
-    below = (
-        [] if lengths is None else ["map" if min((1, 1, *np.shape(lengths))[-2:]) > 1 else "curve"]
-    )
+    varied = min((1, 1, *np.shape(lengths))[-2:]) > 1
+    below = [] if lengths is None else ["map" if varied else "curve"]
     below += ["hops"] if shown.get("start_hop") else []
     given: dict[str, Any] = {
         "panels": [*panels, *below],
@@ -103,10 +102,9 @@ def check_layout(figure: Figure) -> None:
     over = [(a, b) for (a, one), (b, other) in combinations(boxes, 2) if one.overlaps(other)]
     assert over == []
     boxes += [("axes", axes.get_window_extent()) for axes in figure.axes]
-    assert [text for text, box in boxes if min(box.x0, box.y0) <= 0] == []
-    assert [
-        text for text, box in boxes if box.x1 >= figure.bbox.x1 or box.y1 >= figure.bbox.y1
-    ] == []
+    page = figure.bbox
+    inside = [box.x0 > 0 < box.y0 and box.x1 < page.x1 and box.y1 < page.y1 for _, box in boxes]
+    assert [text for (text, _), within in zip(boxes, inside, strict=True) if not within] == []
 
 
 def legend(axes: Axes) -> list[str]:

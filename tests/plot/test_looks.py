@@ -40,9 +40,8 @@ def ticks(start: float, stop: float, width: float = 8.25, **options: Any) -> tup
     axes = axes_at(new_page(10.0, 2.0), 0.8, 0.5, width, 1.0)
     time_axis(axes, start, stop, **options)
     shown = zip(axes.get_xticks(), axes.xaxis.get_ticklabels(), strict=True)
-    return [
-        text.get_text() for at, text in shown if start - 1e-9 <= at <= stop + 1e-9
-    ], axes.get_xlabel()
+    inside = [text.get_text() for at, text in shown if start - 1e-9 <= at <= stop + 1e-9]
+    return inside, axes.get_xlabel()
 
 
 def test_times_are_whole_numbers_of_what_the_axis_counts():

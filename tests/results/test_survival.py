@@ -116,13 +116,8 @@ def test_the_second_run_is_told_before_it_works(tmp_path):
 
 
 def test_leftovers_of_other_places_stay(tmp_path):
-    names = [
-        ".b.12345678.partial",
-        ".a.12345678.backup",
-        ".a.1234567.partial",
-        ".partial",
-        ".b.lock",
-    ]
+    names = [".b.12345678.partial", ".a.1234567.partial", ".partial"]
+    names += [".a.12345678.backup", ".b.lock"]
     for name in (*names, ".a.12345678.partial", ".a.lock"):
         (tmp_path / name).mkdir() if name.endswith("partial") else (tmp_path / name).touch()
     clear_leftovers([tmp_path / "a", tmp_path / "nowhere" / "else"])

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from contract.support import N, sound, write_sound
+from contract.support import RATE, N, sound
 from scipy.signal import butter, sosfilt
 
 from dstft_cli import optimize
@@ -22,24 +22,18 @@ from dstft_cli.cli import main
 from dstft_cli.run.emit import emitted_call
 from dstft_cli.stft import stft
 
-RATE = 8000
+RECORDING = sound()  # `ab.wav`, `[N, 2]`
+MIX = RECORDING.mean(1)
 PYTHON = ("scipy", "torch", "librosa", "torchaudio")
 WINDOWS = ("hann", "blackman", "nuttall", "gaussian", "kaiser")
 SMALL = ["--n-fft", "128", "--window-mode", "fixed", "--win-length", "61.3"]
 
 
 @pytest.fixture
-def recording(folder):
-    """The samples `[N, 2]` of `a.wav`, a stereo file in the current directory."""
-    write_sound(folder / "a.wav", sound())
-    return sound()
-
-
-@pytest.fixture
-def emit(capsys):
+def emit(folder, capsys):
     """What `dstft COMMAND ... --emit LIBRARY -o out` prints, or its error."""
 
-    def run(library, *options, command=("optimize", "a.wav"), code=0):
+    def run(library, *options, command=("optimize", "ab.wav"), code=0):
         capsys.readouterr()
         given = [*command, "--emit", library, "-o", "out", "--force", "--save-stft", "-q"]
         assert main([*given, "--no-figures", *options]) == code
@@ -104,8 +98,8 @@ def check(text, library, x):
     np.testing.assert_allclose(np.abs(X), magnitude, atol=2e-6 * scale)
 
 
-def test_every_window_and_normalization(recording):
-    x = recording.mean(1).astype(np.float64)
+def test_every_window_and_normalization():
+    x = MIX.astype(np.float64)
     for window, normalization in product(WINDOWS, ("energy", "amplitude", "none")):
         kind = {"window": window, "normalization": normalization}
         asked = {"n_fft": 256, "window_mode": "fixed", "win_length": 101.7, "dtype": "float64"}
@@ -128,28 +122,27 @@ def test_every_window_and_normalization(recording):
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of librosa's imports
 @pytest.mark.parametrize("library", [*PYTHON, pytest.param("librosa", marks=pytest.mark.slow)])
-def test_lengths_hops_and_channels(recording, emit, library):
-    mix = recording.mean(1)
+def test_lengths_hops_and_channels(emit, library):
     for options, x in (
-        ([*SMALL, "--n-fft", "100", "--hop-length", "7"], mix),
-        ([*SMALL, "--hop-length", str(N), "--channel", "1"], recording[:, 1]),
-        ([*SMALL, "--channel", "all"], recording.T.copy()),
-        ([*SMALL, "--offset", "0.1", "--duration", "0.2"], mix[800:2400]),
-        (["--n-fft", "256", "--max-steps", "5"], mix),
+        ([*SMALL, "--n-fft", "100", "--hop-length", "7"], MIX),
+        ([*SMALL, "--hop-length", str(N), "--channel", "1"], RECORDING[:, 1]),
+        ([*SMALL, "--channel", "all"], RECORDING.T.copy()),
+        ([*SMALL, "--offset", "0.1", "--duration", "0.2"], MIX[800:2400]),
+        (["--n-fft", "256", "--max-steps", "5"], MIX),
     ):
         check(emit(library, *options), library, x)
     length = json.loads(Path("out/result.json").read_text())["window_length"]
     assert length != round(length)  # a learned length is no whole number
 
 
-def test_a_high_pass_filter_is_told_beside_the_signal(recording, emit):
+def test_a_high_pass_filter_is_told_beside_the_signal(emit):
     text = emit("scipy", *SMALL, "--highpass", "90")
     told = re.search(rf"{N} samples, after scipy\.signal\.(.*) at the file's RATE", text)[1]
-    scope = {"sosfilt": sosfilt, "butter": butter, "RATE": RATE, "x": recording.mean(1)}
+    scope = {"sosfilt": sosfilt, "butter": butter, "RATE": RATE, "x": MIX}
     check(text, "scipy", eval(told, scope).astype(np.float32))
 
 
-def test_matlab_by_its_shape(recording, emit):
+def test_matlab_by_its_shape(emit):
     text = emit("matlab", "--n-fft", "256", "--hop-length", "32")
     length = json.loads(Path("out/result.json").read_text())["window_length"]
     comments, code = text.splitlines()[:2], text.splitlines()[2:]
@@ -163,7 +156,7 @@ def test_matlab_by_its_shape(recording, emit):
     ]
 
 
-def test_r_by_its_shape(recording, emit):
+def test_r_by_its_shape(emit):
     text = emit("r", *SMALL, "--n-fft", "101", "--hop-length", "29")
     assert text.splitlines()[2:] == [
         "v <- pmin(pmax((0:100 - 50) / 61.3, -0.5), 0.5)",
@@ -176,11 +169,10 @@ def test_r_by_its_shape(recording, emit):
 
 
 @pytest.mark.skipif(shutil.which("Rscript") is None, reason="R is not installed: code not run")
-def test_r_runs(recording, emit):
-    x = recording.mean(1)
+def test_r_runs(emit):
     for options in ([], ["--n-fft", "101", "--hop-length", "29"], ["--window", "kaiser"]):
         text = emit("r", *SMALL, *options)
-        np.savetxt("x.txt", x, "%.9g")
+        np.savetxt("x.txt", MIX, "%.9g")
         shown = "write.table(cbind(c(Re(X)), c(Im(X))), row.names = FALSE, col.names = FALSE)"
         Path("x.R").write_text(f'x <- scan("x.txt", quiet = TRUE)\n{text}{shown}\n')
         done = subprocess.run(["Rscript", "x.R"], capture_output=True, text=True, check=True)
@@ -190,7 +182,7 @@ def test_r_runs(recording, emit):
         np.testing.assert_allclose(X, written, atol=2e-6 * np.abs(written).max())
 
 
-def test_raven_is_told_what_to_enter(recording, emit):
+def test_raven_is_told_what_to_enter(emit):
     text = emit("raven", *SMALL, "--hop-length", "16")
     fields = dict(line.split(": ") for line in text.splitlines() if line[0] != "#")
     assert fields == {
@@ -203,8 +195,8 @@ def test_raven_is_told_what_to_enter(recording, emit):
     assert emit("raven", *SMALL, "--window", "blackman").count("Window Type: Blackman") == 1
 
 
-def test_the_verdict_of_a_sweep(recording, capsys):
-    sweep = ["sweep", "a.wav", "-q", "--no-figures", "--force", "-o", "swept"]
+def test_the_verdict_of_a_sweep(folder, capsys):
+    sweep = ["sweep", "ab.wav", "-q", "--no-figures", "--force", "-o", "swept"]
     for options, hop in (([], None), (["--hop-length", "24"], 24)):
         assert main([*sweep, "--emit", "scipy", *options]) == 0
         text = capsys.readouterr().out
@@ -212,7 +204,7 @@ def test_the_verdict_of_a_sweep(recording, capsys):
         assert f"/ {best['win_length']!r}, -0.5, 0.5)" in text
         assert f"mfft={best['n_fft']}," in text
         hop = hop or int(best["win_length"] // 4)
-        X = computed(text, "scipy", recording.mean(1))
+        X = computed(text, "scipy", MIX)
         assert X.shape == (best["n_fft"] // 2 + 1, 1 + N // hop)
     assert main(sweep) == 0
     plain = json.loads(Path("swept/sweep.json").read_text())
@@ -222,7 +214,7 @@ def test_the_verdict_of_a_sweep(recording, capsys):
         assert main([*sweep, "--emit", *options]) == 2
 
 
-def test_what_no_call_can_tell_is_refused(recording, emit):
+def test_what_no_call_can_tell_is_refused(emit):
     for library, options, needed in (
         ("torch", ["--window-mode", "time"], "--window-mode"),
         ("torch", ["--hop-mode", "constant"], "--hop-mode"),
@@ -241,13 +233,13 @@ def test_what_no_call_can_tell_is_refused(recording, emit):
         assert needed in line
         assert line.count("\n") == 1
         assert not Path("out").exists()
-    check(emit("scipy", *SMALL, "--n-fft", "101", "--hop-length", "29"), "scipy", recording.mean(1))
+    check(emit("scipy", *SMALL, "--n-fft", "101", "--hop-length", "29"), "scipy", MIX)
 
 
-def test_parameters_that_are_applied_to_another_recording(recording, emit):
-    x = recording[::-1, 0].copy()
+def test_parameters_that_are_applied_to_another_recording(emit):
+    x = RECORDING[::-1, 0].copy()
     soundfile.write("b.wav", x, RATE, subtype="FLOAT")
-    learn = ["optimize", "a.wav", "-q", "--no-figures"]
+    learn = ["optimize", "ab.wav", "-q", "--no-figures"]
     assert main([*learn, *SMALL, "--window", "blackman", "-o", "learned"]) == 0
     check(emit("scipy", command=("apply", "learned", "b.wav")), "scipy", x)
     for name, options, given, needed in (
@@ -259,5 +251,5 @@ def test_parameters_that_are_applied_to_another_recording(recording, emit):
     ):
         assert main([*learn, *options, "-o", name]) == 0
         Path("out").is_dir() and [path.unlink() for path in Path("out").iterdir()]
-        assert needed in emit("torch", *given, command=("apply", name, "a.wav"), code=2)
+        assert needed in emit("torch", *given, command=("apply", name, "ab.wav"), code=2)
         assert not list(Path("out").iterdir())

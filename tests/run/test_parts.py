@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from contract.support import RATE, read, refused, run
 
 from dstft_cli import optimize
 from dstft_cli.cli import main
 from dstft_cli.errors import InputError
 
-RATE = 8000
 PLAIN = ["--window-mode", "fixed", "--n-fft", "256", "--no-figures", "-q", "--force"]
 PART = ["--offset", "100.5", "--duration", "0.5"]
 CLICKS = (100.5, 100.75)  # s
@@ -44,19 +44,12 @@ def here(folder, monkeypatch):
     monkeypatch.syspath_prepend(folder)
 
 
-def parameters(place: str) -> dict:
-    return dict(np.load(Path(place) / "parameters.npz", allow_pickle=False))
-
-
-def record(place: str) -> dict:
-    return json.loads((Path(place) / "result.json").read_text())
-
-
 @pytest.mark.parametrize("more", [[], ["--npy-hop", "10ms"]])
 def test_times_are_those_of_the_recording(more):
     assert main(["optimize", "long.wav", *PLAIN, *PART, *more, "-o", "part"]) == 0
-    found, X = parameters("part"), np.load("part/spectrogram.npy")
-    assert found["offset"] == record("part")["input"]["offset"] == 100.5
+    part = read("part")
+    found, X = part.parameters, part.spectrogram
+    assert found["offset"] == part.record["input"]["offset"] == 100.5
     assert found["frame_centers"][0] == 0
     np.testing.assert_allclose(found["times"], 100.5 + found["frame_centers"] / RATE)
     for at in CLICKS:
@@ -66,32 +59,31 @@ def test_times_are_those_of_the_recording(more):
     applied = ["--offset", "100.25", "--duration", "0.5"]
     quick = ["--no-figures", "-q", "--force"]
     assert main(["apply", "part", "long.wav", *applied, *quick, "-o", "again"]) == 0
-    times = parameters("again")["times"]
+    times = read("again").parameters["times"]
     assert (times[0], times[-1]) == pytest.approx((100.25, 100.75), abs=0.02)
     assert main(["sweep", "long.wav", *PART, *quick, "-o", "swept"]) == 0
     assert json.loads(Path("swept/sweep.json").read_text())["input"]["offset"] == 100.5
 
 
-def test_an_offset_in_the_file_that_is_none_is_refused(capsys):
+def test_an_offset_in_the_file_that_is_none_is_refused():
     assert main(["optimize", "long.wav", *PLAIN, *PART, "--save-stft", "-o", "saved"]) == 0
     assert main(["reconstruct", "saved", "-o", "back.wav", "-q", "--force"]) == 0
     assert len(soundfile.read("back.wav")[0]) == RATE // 2
-    good = parameters("saved")
+    good = read("saved").parameters
     np.savez("saved/parameters.npz", **{**good, "offset": np.array(-1.0)})
-    assert main(["reconstruct", "saved", "-o", "bad.wav"]) == 1
-    assert "'offset' -1" in capsys.readouterr().err
+    assert "'offset' -1" in refused("reconstruct", "saved", "-o", "bad.wav", code=1)
     del good["offset"]  # of an earlier version
     np.savez("saved/parameters.npz", **good)
     assert main(["reconstruct", "saved", "-o", "old.wav", "-q"]) == 0
 
 
-def test_silence_is_drawn_where_nothing_is_learned(capsys):
-    assert main(["optimize", "zero.wav", *PLAIN, "-o", "silent"]) == 0
-    assert main(["apply", "silent", "zero.wav", "--no-figures", "-o", "quiet", "--force"]) == 0
-    assert "every sample is zero" in capsys.readouterr().err
+def test_silence_is_drawn_where_nothing_is_learned():
+    run("optimize", "zero.wav", *PLAIN, "-o", "silent")
+    applied = run("apply", "silent", "zero.wav", "--no-figures", "-o", "quiet", "--force")
+    assert "every sample is zero" in applied.err
     for place in ("silent", "quiet"):
-        assert not np.load(f"{place}/spectrogram.npy").any()
-        assert record(place)["criterion"]["final"] is None
+        assert not read(place).spectrogram.any()
+        assert read(place).final is None
     for scope in ("local", "plane"):
         options = {"scope": scope, "window_mode": "fixed", "n_fft": 256}
         assert [note.kind for note in optimize(np.zeros(RATE), RATE, **options).notes] == ["silent"]
@@ -100,22 +92,19 @@ def test_silence_is_drawn_where_nothing_is_learned(capsys):
 
 
 @pytest.mark.parametrize("name", ["zero.wav", "dc.wav"])
-def test_silence_from_which_is_learned(capsys, name):
+def test_silence_from_which_is_learned(name):
     learn = ["optimize", name, "-o", "learned", "--win-length", "300", "--n-fft", "512"]
-    assert main([*learn, "--force"]) == 1
-    assert "--on-silence" in capsys.readouterr().err
+    assert "--on-silence" in refused(*learn, "--force", code=1)
     assert main([*learn, "--on-silence", "skip", "--highpass", "20", "-o", "skipped"]) == 0
     assert not Path("skipped").exists()
-    assert main(["sweep", name]) == 1
-    assert "silence" in capsys.readouterr().err
+    assert "silence" in refused("sweep", name, code=1)
     for options in (["--scope", "local", "--no-figures"], ["--scope", "plane", "--no-view"]):
         assert main([*learn, *options, "--on-silence", "write", "-q", "--force"]) == 0
-        assert (record("learned")["window_length"], record("learned")["n_fft"]) == (300, 512)
-        assert not np.load("learned/spectrogram.npy").any()
-    assert ("DC" in " ".join(record("learned")["warnings"])) == (name == "dc.wav")
-    assert {"spectrogram.png", "parameters.npz"} <= {
-        path.name for path in Path("learned").iterdir()
-    }
+        learned = read("learned")
+        assert (learned.record["window_length"], learned.record["n_fft"]) == (300, 512)
+        assert not learned.spectrogram.any()
+    assert ("DC" in " ".join(learned.record["warnings"])) == (name == "dc.wav")
+    assert Path("learned/spectrogram.png").exists()
 
 
 def test_code_named_in_a_result_runs_only_if_it_is_named_again(capsys):
@@ -130,13 +119,13 @@ def test_code_named_in_a_result_runs_only_if_it_is_named_again(capsys):
     for command in (again, ["report", "s", "--force"], [*again, "--preset", "speech"]):
         assert main(command) == 0
         assert not Path("imported").exists()
-    assert record("t")["criterion"]["final"] is None
+    assert read("t").final is None
     assert "--criterion" in capsys.readouterr().err
     assert main([*again, "-q", *own]) == 0
     assert Path("imported").exists()
-    assert record("t")["criterion"]["final"] == pytest.approx(record("s")["criterion"]["final"])
+    assert read("t").final == pytest.approx(read("s").final)
     assert main([*again, "-q", "--criterion", "kurtosis"]) == 0
-    assert record("t")["criterion"]["name"] == "kurtosis"
+    assert read("t").record["criterion"]["name"] == "kurtosis"
 
 
 def test_numbers_beyond_all_bounds_give_one_line(capsys):

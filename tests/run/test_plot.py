@@ -8,13 +8,13 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 import soundfile
+from contract.support import RATE, refused
 
 from dstft_cli.cli import main
 from dstft_cli.plot import pictures
 from dstft_cli.plot.spectrogram import Comparison
 from dstft_cli.run import plot as module
 
-RATE = 8000
 NAME = "20230131_235900.wav"
 LEARN = ("-q", "--no-view", "--no-search", "--n-fft", "256", "--max-steps", "1", "--offset", "0.25")
 SVG = "{http://www.w3.org/2000/svg}"
@@ -124,31 +124,25 @@ def test_panels_come_from_the_recording_and_from_the_parameters(here, kept):
     assert kept[1][0].panels[1][0].startswith("Best single window: ")
 
 
-def test_what_cannot_be_drawn_is_told_in_one_line(here, results, capsys):
-    def refused(*arguments: str, code: int = 2) -> str:
-        assert main(["plot", *arguments]) == code, arguments
-        err = capsys.readouterr().err
-        assert err.count("\n") == 1, err
-        return err
-
-    assert "absent" in refused("absent", code=1)
-    assert "--tmin" in refused("cells", "--tmin", "5", code=1)
-    assert "spans 0.25 to 2 s" in refused("cells", "--tmax", "0.2", code=1)
-    assert "--tmax" in refused("cells", "--tmin", "2", "--tmax", "1")
-    assert "room" in refused("cells", "--size", "30mm")
-    assert "WIDTHxHEIGHT" in refused("cells", "--size", "90")
-    assert "learned, plain" in refused("cells", "--panels", "map,lernt")
-    assert "--format" in refused("cells", "-o", "a.pdf", "--format", "svg")
-    assert ".png" in refused("cells", "-o", "a.jpg")
+def test_what_cannot_be_drawn_is_told_in_one_line(here):
+    assert "absent" in refused("plot", "absent", code=1)
+    assert "--tmin" in refused("plot", "cells", "--tmin", "5", code=1)
+    assert "spans 0.25 to 2 s" in refused("plot", "cells", "--tmax", "0.2", code=1)
+    assert "--tmax" in refused("plot", "cells", "--tmin", "2", "--tmax", "1")
+    assert "room" in refused("plot", "cells", "--size", "30mm")
+    assert "WIDTHxHEIGHT" in refused("plot", "cells", "--size", "90")
+    assert "learned, plain" in refused("plot", "cells", "--panels", "map,lernt")
+    assert "--format" in refused("plot", "cells", "-o", "a.pdf", "--format", "svg")
+    assert ".png" in refused("plot", "cells", "-o", "a.jpg")
     moved("cells", sha256="0" * 64)
-    assert "has changed" in refused("cells", "--panels", "plain", code=1)
+    assert "has changed" in refused("plot", "cells", "--panels", "plain", code=1)
     moved("cells", path="gone.wav")
-    assert "gone.wav" in refused("cells", "--panels", "plain", "--time", "part", code=1)
-    assert "--time recording" in refused("cells", code=1)
+    assert "gone.wav" in refused("plot", "cells", "--panels", "plain", "--time", "part", code=1)
+    assert "--time recording" in refused("plot", "cells", code=1)
     record = json.loads(Path("cells/result.json").read_text())
     damaged = {**record, "settings": {**record["settings"], "dpi": "many"}}
     Path("cells/result.json").write_text(json.dumps(damaged))
-    assert "damaged" in refused("cells", code=1)
+    assert "damaged" in refused("plot", "cells", code=1)
     assert sorted(path.name for path in here.iterdir()) == ["cells", "frames"]
 
 
