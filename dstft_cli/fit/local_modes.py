@@ -257,16 +257,16 @@ class _Tiles:
         self._steps: list[NDArray[np.float32]] = []  # ln θ `[B, tiles so far]`, or sums `[B, 1]`
 
     def add(self, costs: Costs) -> None:
-        task, asked = self._task, self._task.problem.request
+        task = self._task
         self.rows.add(costs)
         allowed = torch.from_numpy(task.tiling.allowed)[:, :, None]
         best = costs.cost.masked_fill(~allowed, torch.inf).amin(0)
         self.bound += float((costs.weight * best).sum(dtype=torch.float64))
         trust = torch.ones_like(costs.weight) if costs.trust is None else costs.trust
-        if asked.search:
-            start = soft_choice(costs.cost if costs.settled is None else costs.settled, task.tiling)
-        else:
+        if costs.settled is None or costs.path is None:
             start = torch.full_like(costs.weight, self._together)
+        else:
+            start = soft_choice(costs.settled, task.tiling, costs.path)
         if not bool(start.isfinite().all()):
             raise _without_value(task, math.nan)
         began = time.perf_counter()

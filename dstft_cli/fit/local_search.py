@@ -1,9 +1,17 @@
 """The local search: costs of all tiles from one pass over the signal, and the best lengths.
 
 One length for all, per frame or per band: J is a sum over rows, each with a cost of its own, so the
-tabulated problem with its price of change is one cheapest path, and that is exact. A length per tile is
-a soft choice: weights `exp(−β·cost)` average ln θ, so it is the best length in structure, and a little
-below the middle of what is alike in noise; tiles overlap, so there are no blocks and no seams.
+tabulated problem with its price of change is one cheapest path, and that is exact.
+
+A length per tile is chosen in two steps. In each band the cheapest path over time,
+
+    min Σ_u c(u, m_u) + Σ_u |ln θ(m_u) − ln θ(m_{u+1})|
+
+through every second length and pairs of tiles, says about which length: it changes where that gains a nat
+in one tile for each e-fold. So two partials that beat are two lines or pulses, not both in turn. Around
+the path a soft choice says which: weights `exp(−β·cost)` average ln θ, so it is the best length in
+structure, and a little below the middle of what is alike in noise. Tiles overlap, so there are no blocks
+and no seams.
 """
 
 from __future__ import annotations
@@ -16,9 +24,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import pad
 
 from dstft_cli.criteria.local import Tiling, tile_cost, tile_weights, within_bands
-from dstft_cli.fit.path import cheapest_path
+from dstft_cli.fit.path import cheapest_path, cheapest_paths
 from dstft_cli.fit.tiles import HALO, Sound, levels, noise_in, settled, stream
 
 Array = NDArray[np.float64]
@@ -26,6 +35,9 @@ FloatArray = NDArray[np.floating[Any]]
 
 SHARPNESS = 10.0  # β of the soft choice, per nat
 TILT = 0.06  # nats per e-fold of length: where nothing tells lengths apart, shorter ones smear less
+REACH = 2  # tabulated lengths on either side of the path
+_TOGETHER = 192  # tiles of a path, between `HALO` on either side; a part of a chunk
+_FORBIDDEN = 1e4  # nats, of a length that a band may not take
 
 
 @dataclass(frozen=True)
@@ -33,6 +45,7 @@ class Costs:
     cost: Tensor  # under each tabulated length, nats, `[M, B, U]`
     weight: Tensor  # ω, `[B, U]`
     settled: Tensor | None = None  # costs without chance, `[M, B, U]`; None: not asked for
+    path: Tensor | None = None  # lengths of the cheapest path over time, numbers `[B, U]`
     trust: Tensor | None = None  # in their finest part, `[B, U]`
 
 
@@ -62,16 +75,40 @@ def costs_of(
             yield Costs(own, weight)
         else:
             kept, trust = settled(cost, tiling, noise)
-            yield Costs(own, weight, kept[..., chunk.own], trust[:, chunk.own])
+            path = path_over_time(kept, tiling, chunk.own)
+            yield Costs(own, weight, kept[..., chunk.own], path, trust[:, chunk.own])
 
 
-def soft_choice(cost: Tensor, tiling: Tiling) -> Tensor:
-    """ln θ of tiles `[B, U]` from their costs `[M, B, U]`."""
-    allowed = torch.from_numpy(tiling.allowed)[:, :, None]
+def path_over_time(cost: Tensor, tiling: Tiling, own: slice) -> Tensor:
+    """Numbers of the lengths on the cheapest path of each band, `[B, U]` of a chunk's own tiles.
+
+    Costs `[M, B, U']` have those of tiles on either side. Paths begin anew every `_TOGETHER` tiles.
+    """
+    last, bands, count = len(cost) - 1, cost.shape[1], own.stop - own.start
+    every = torch.arange(last % 2, last + 1, 2)
+    allowed = torch.from_numpy(tiling.allowed)[every, :, None]
+    coarse = cost[every].masked_fill(~allowed, _FORBIDDEN)
+    lacking = -count % _TOGETHER + HALO - (cost.shape[2] - own.stop)
+    coarse = pad(coarse, (HALO - own.start, lacking))
+    parts = coarse.unfold(2, _TOGETHER + 2 * HALO, _TOGETHER)  # [M, B, n, W]
+    pairs = parts[..., ::2] + parts[..., 1::2]
+    lines = pairs.permute(3, 0, 1, 2).flatten(2).double().contiguous()
+    found = cheapest_paths(lines.numpy(), np.log(tiling.lengths[every]))
+    middle = torch.from_numpy(found)[HALO // 2 : -HALO // 2].reshape(-1, bands, pairs.shape[2])
+    path = middle.permute(1, 2, 0).repeat_interleave(2, 2).flatten(1)[:, :count]
+    return every[path]
+
+
+def soft_choice(cost: Tensor, tiling: Tiling, path: Tensor) -> Tensor:
+    """ln θ of tiles `[B, U]` from their costs `[M, B, U]`, near the lengths of a path, numbers `[B, U]`."""
     logs = torch.from_numpy(np.log(tiling.lengths)).to(cost)
-    tilted = cost + TILT * logs[:, None, None]
-    weight = torch.softmax((-SHARPNESS * tilted).masked_fill(~allowed, -torch.inf), 0)
-    return torch.einsum("m,mbt->bt", logs, weight)
+    least = torch.from_numpy(tiling.allowed.argmax(0))[:, None]
+    near = path + torch.arange(-REACH, REACH + 1)[:, None, None]
+    outside = (near < least) | (near >= len(logs))
+    near = near.clamp(0, len(logs) - 1)
+    tilted = cost.gather(0, near) + TILT * logs[near]
+    weight = torch.softmax((-SHARPNESS * tilted).masked_fill(outside, -torch.inf), 0)
+    return (weight * logs[near]).sum(0)
 
 
 @dataclass
