@@ -216,11 +216,7 @@ def find_hops(source: str, question: Question, window: float, hops: Array) -> Ar
 
 
 def fit_mean(
-    question: Question,
-    table: Array,
-    shares: Array,
-    samples: int,
-    moved: Positioned | None,
+    question: Question, table: Array, shares: Array, samples: int, moved: Positioned | None
 ) -> tuple[Result, Array]:
     from dstft_cli.fit.collection import fit_table
 

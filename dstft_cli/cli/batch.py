@@ -77,8 +77,7 @@ class BatchOptions:
     ] = None
     force: Annotated[bool, _output("Do again what is done.", flags=("--force",))] = False
     no_report: Annotated[
-        bool,
-        _output("Do not write report.html, the page of all results.", flags=("--no-report",)),
+        bool, _output("Do not write report.html, the page of all results.", flags=("--no-report",))
     ] = False
     as_json: Annotated[
         bool,

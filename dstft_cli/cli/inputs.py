@@ -75,8 +75,7 @@ class Several:
     workers: WorkerCount = None
     scheduler: Scheduler = None
     fail_fast: Annotated[
-        bool,
-        _run("Stop at the first recording that cannot be used.", flags=("--fail-fast",)),
+        bool, _run("Stop at the first recording that cannot be used.", flags=("--fail-fast",))
     ] = False
 
     def recordings(self, inputs: Sequence[str] | None) -> list[str]:

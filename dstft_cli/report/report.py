@@ -17,12 +17,7 @@ from typing import Any, NamedTuple
 
 from dstft_cli.errors import InputError, UsageError, printable, shortened, system_reason
 from dstft_cli.records import Progress, tell
-from dstft_cli.report.entry import (
-    RECORD,
-    read_summary,
-    result_directories,
-    thumbnail,
-)
+from dstft_cli.report.entry import RECORD, read_summary, result_directories, thumbnail
 from dstft_cli.results import Spread, atomic_file
 from dstft_cli.results import StoredRecord as Summary
 from dstft_cli.settings import FIGURE_FORMATS
