@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from dstft_cli.errors import UsageError, shortened
 from dstft_cli.settings import OPTIONS, Settings, SweepSettings
 from dstft_cli.settings.option import did_you_mean
-from dstft_cli.settings.rules import IN_FILE, IN_MATRIX, OF_JOB, PRESET
+from dstft_cli.settings.rules import IN_MATRIX, PRESET
 from dstft_cli.settings.sources import (
     Given,
     Item,
@@ -136,7 +136,7 @@ def read_config(
     overrides = _overrides(set_pairs, typed or {})
     defaults = {}
     if "defaults" in top:
-        defaults = _settings(_mapping(top["defaults"], path), path, (), "defaults", IN_FILE)
+        defaults = _settings(_mapping(top["defaults"], path), path, (), "defaults")
     where = f"`output` {shortened(output or '')}"
     if output is None:
         output = _text(top, "output", path, DEFAULT_OUTPUT)
@@ -209,7 +209,7 @@ def _entry(
         raise UsageError(f"{where}: a job must be a mapping: write '- input: FILE'")
     job = {item.key: item for item in items(node, path)}
     settings = [item for key, item in job.items() if key not in JOB_KEYS]
-    own = _settings(settings, path, JOB_KEYS, "a job", OF_JOB)
+    own = _settings(settings, path, JOB_KEYS, "a job")
     if "input" not in job:
         raise UsageError(f"{where}: a job has no input: write 'input: FILE'")
     name = _text(job, "name", path, "")
@@ -281,14 +281,14 @@ def _matrix(
 
 
 def _settings(
-    entries: Sequence[Item], path: Path, also: tuple[str, ...], what: str, rank: int
+    entries: Sequence[Item], path: Path, also: tuple[str, ...], what: str
 ) -> dict[str, Given]:
     given = {}
     for item in entries:
         where = f"{path}:{item.line}"
         _check_setting(item.key, where, also, what)
         value = scalar(item.node, f"{where}: {item.key}")
-        given[item.key] = from_line(item.key, value, where, rank=rank)
+        given[item.key] = from_line(item.key, value, where)
     return given
 
 

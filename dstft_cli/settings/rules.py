@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from dstft_cli.settings.settings import Settings
 
 # ranks: the higher overrides the lower
-PRESET, IN_FILE, OF_JOB, IN_MATRIX, TYPED = range(5)
-_LEVELS = {PRESET: 0, IN_FILE: 1, OF_JOB: 1, IN_MATRIX: 1, TYPED: 2}
+PRESET, IN_FILE, IN_MATRIX, TYPED = range(4)
+_LEVELS = {PRESET: 0, IN_FILE: 1, IN_MATRIX: 1, TYPED: 2}
 
 ONE_LENGTH = ("fixed", "constant")  # window modes without lengths that vary
 _DESCENT = ("lr", "optimizer", "search", "max_steps", "tolerance")
