@@ -151,12 +151,8 @@ def check_workers(workers: int | None, scheduler: str | None) -> None:
 
 
 def read_lists(from_lines: str | None, from_nul: str | None) -> list[str]:
-    """The paths that `--from` or `--from0` names."""
-    return _read_list(from_lines or from_nul or "", b"\n" if from_lines else b"\0")
-
-
-def _read_list(path: str, end: bytes) -> list[str]:
-    """The paths in a file (`-`: standard input), each followed by `end`."""
+    """The paths in the file (`-`: standard input) that `--from` or `--from0` names."""
+    path, end = from_lines or from_nul or "", b"\n" if from_lines else b"\0"
     if path == "-" and sys.stdin is None:
         raise UsageError("standard input is closed: pipe a list of inputs into it")
     try:
