@@ -3,15 +3,10 @@
 import io
 import sys
 import types
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-import soundfile
-
-from dstft_cli.cli import main
 
 RATE = 8000
 RECORD = {
@@ -40,41 +35,6 @@ class Terminal(io.TextIOWrapper):
         return self.buffer.getvalue().decode()
 
 
-@dataclass
-class Printed:
-    out: str
-    err: str
-
-
-@pytest.fixture
-def dstft(capsys):
-    """`dstft ARGUMENTS` in this process; its exit code is checked."""
-
-    def run(*arguments: Any, code: int = 0) -> Printed:
-        capsys.readouterr()
-        found = main([str(part) for part in arguments])
-        printed = Printed(*capsys.readouterr())
-        assert found == code, (arguments, printed)
-        return printed
-
-    return run
-
-
-@pytest.fixture
-def refused(dstft):
-    """The one line with which `dstft ARGUMENTS` ends."""
-
-    def run(*arguments: Any, code: int = 2) -> str:
-        printed = dstft(*arguments, code=code)
-        assert printed.out == "", arguments
-        assert printed.err.startswith("dstft: "), printed.err
-        assert printed.err.count("\n") == 1, printed.err
-        assert "`" not in printed.err, printed.err
-        return printed.err.removeprefix("dstft: ").rstrip("\n")
-
-    return run
-
-
 @pytest.fixture
 def calls(monkeypatch):
     """Every call of the job, which is replaced by one that writes `data` to its stdout."""
@@ -90,13 +50,3 @@ def calls(monkeypatch):
     module.run_optimize = run_optimize  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)
     return seen
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """The current directory, with `a.wav`, two channels of 9000 samples."""
-    monkeypatch.chdir(tmp_path)
-    n = np.arange(9000)
-    x = 0.5 * np.sin(n * (0.2 + 1e-4 * n)).astype(np.float32)
-    soundfile.write("a.wav", np.stack([x, 0.1 * x], 1), RATE, subtype="FLOAT")
-    return tmp_path

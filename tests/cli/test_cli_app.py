@@ -4,16 +4,16 @@ import os
 import subprocess
 import sys
 from importlib.metadata import version
-from pathlib import Path
 
 import pytest
 import soundfile
+from contract.support import ROOT, refused
+from contract.support import run as dstft
 
 from dstft_cli import __version__
 from dstft_cli.cli.app import COMMANDS, load
 from dstft_cli.settings import OPTIONS
 
-ROOT = Path(__file__).parents[2]
 HEAVY = ("torch", "numpy", "scipy", "librosa", "matplotlib", "soundfile", "soxr", "yaml")
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
 
@@ -48,8 +48,8 @@ def test_help_and_completion_import_nothing_heavy():
         assert done.stderr == "[]\n"
 
 
-def test_short_help_leaves_experts_options_out(dstft):
-    text, everything = dstft("optimize", "--help").out, dstft("optimize", "--help-all").out
+def test_short_help_leaves_experts_options_out():
+    text, everything = dstft("optimize", "--help").text, dstft("optimize", "--help-all").text
     for name, declared in OPTIONS.items():
         flag = "--" + name.replace("_", "-") + " "
         assert (flag in text) is not declared.option.hidden, name
@@ -59,9 +59,9 @@ def test_short_help_leaves_experts_options_out(dstft):
     assert len(text) < 0.7 * len(everything)
 
 
-def test_unknown_commands_and_options(dstft, refused):
+def test_unknown_commands_and_options():
     printed = dstft(code=2)  # no command: help
-    assert printed.out == ""
+    assert printed.text == ""
     assert "optimize" in printed.err
     for arguments, words in (
         (["optimise", "a.wav"], "'optimize'"),
@@ -92,27 +92,27 @@ def test_unknown_commands_and_options(dstft, refused):
         assert len(refused(*arguments)) < 400, arguments
 
 
-def test_version_names_what_results_depend_on(dstft, monkeypatch):
+def test_version_names_what_results_depend_on(monkeypatch):
     for arguments in (["--version"], ["optimize", "--version"], ["batch", "--version"]):
-        text = dstft(*arguments).out
+        text = dstft(*arguments).text
         assert text.count("\n") == 1
         for part in (__version__, version("torch"), soundfile.__libsndfile_version__):
             assert part in text, text
     monkeypatch.setattr("dstft_cli.cli.app.package_version", lambda name: f"no {name}")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     monkeypatch.setattr("ctypes.util.find_library", lambda name: str(ROOT / "README.md"))
-    assert "no torch" in dstft("--version").out
-    assert "no libsndfile" in dstft("--version").out
+    assert "no torch" in dstft("--version").text
+    assert "no libsndfile" in dstft("--version").text
 
 
-def complete(dstft, monkeypatch, line: str) -> list[str]:
+def complete(monkeypatch, line: str) -> list[str]:
     monkeypatch.setenv("_DSTFT_COMPLETE", "complete_bash")
     monkeypatch.setenv("COMP_WORDS", line)
     monkeypatch.setenv("COMP_CWORD", str(len(line.split()) - (not line.endswith(" "))))
-    return dstft().out.split()
+    return dstft().text.split()
 
 
-def test_waiting_threads_do_not_spin_unless_asked(dstft, monkeypatch):
+def test_waiting_threads_do_not_spin_unless_asked(monkeypatch):
     for given, found in ((None, "PASSIVE"), ("ACTIVE", "ACTIVE")):
         monkeypatch.setenv("OMP_WAIT_POLICY", given or "")
         if given is None:
@@ -121,23 +121,23 @@ def test_waiting_threads_do_not_spin_unless_asked(dstft, monkeypatch):
         assert os.environ["OMP_WAIT_POLICY"] == found
 
 
-def test_completion(dstft, monkeypatch):
-    assert complete(dstft, monkeypatch, "dstft ") == list(COMMANDS)
-    assert complete(dstft, monkeypatch, "dstft op") == ["optimize"]
+def test_completion(monkeypatch):
+    assert complete(monkeypatch, "dstft ") == list(COMMANDS)
+    assert complete(monkeypatch, "dstft op") == ["optimize"]
     line = "dstft optimize a.wav --criterion "
-    assert complete(dstft, monkeypatch, line) == list(OPTIONS["criterion"].choices)
+    assert complete(monkeypatch, line) == list(OPTIONS["criterion"].choices)
     line = "dstft optimize --window-mode f"
-    assert complete(dstft, monkeypatch, line) == ["fixed", "frequency"]
-    assert complete(dstft, monkeypatch, "dstft optimize sample") == []  # the shell's own: files
+    assert complete(monkeypatch, line) == ["fixed", "frequency"]
+    assert complete(monkeypatch, "dstft optimize sample") == []  # the shell's own: files
     for name in COMMANDS:
-        offered = complete(dstft, monkeypatch, f"dstft {name} --")
+        offered = complete(monkeypatch, f"dstft {name} --")
         assert set(offered) == flags_of(name) | {"--help"}, name
 
 
-def test_completion_script(dstft, monkeypatch):
+def test_completion_script(monkeypatch):
     for shell in ("bash", "zsh", "fish"):
         monkeypatch.setenv("_DSTFT_COMPLETE", f"source_{shell}")
-        assert f"_DSTFT_COMPLETE=complete_{shell}" in dstft().out
+        assert f"_DSTFT_COMPLETE=complete_{shell}" in dstft().text
 
 
 def test_packages_and_presets_are_all_installed():

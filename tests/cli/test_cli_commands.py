@@ -10,16 +10,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import soundfile
+from contract.support import RATE, listing, refused
+from contract.support import run as dstft
 
 from dstft_cli.cli import main
 
-from .conftest import RATE
+from .conftest import Terminal
 
 QUICK = ("--n-fft", "256", "--hop-length", "32", "--no-figures", "-q")
-
-
-def listing(folder: Path) -> set[Path]:
-    return set(folder.rglob("*"))
 
 
 @pytest.fixture(scope="module")
@@ -49,9 +47,9 @@ def place(results, tmp_path, monkeypatch):
 # sweep
 
 
-def test_sweep_prints_a_table_and_a_verdict(folder, dstft):
+def test_sweep_prints_a_table_and_a_verdict(folder):
     printed = dstft("sweep", "a.wav", "--no-figures")
-    header, row, empty, verdict, place = printed.out.splitlines()
+    header, row, empty, verdict, place = printed.text.splitlines()
     record = json.loads(Path("a-sweep/sweep.json").read_text())
     (entry,) = record["criteria"]
     assert header.split()[0] == "criterion"
@@ -62,10 +60,10 @@ def test_sweep_prints_a_table_and_a_verdict(folder, dstft):
     assert verdict.startswith(f"The window length matters {entry['matters']}: ")
     assert f"Use n_fft {entry['best']['n_fft']} " in verdict
     assert (empty, place, printed.err) == ("", "results in a-sweep", "")
-    assert dstft("sweep", "a.wav", "-q", "--force", "--no-figures").out == ""
+    assert dstft("sweep", "a.wav", "-q", "--force", "--no-figures").text == ""
 
 
-def test_sweep_takes_what_concerns_it(folder, dstft, refused):
+def test_sweep_takes_what_concerns_it(folder):
     Path("c.yaml").write_text(
         "window_mode: time\nsmoothness: 1\ncriterion: all\npower: 1\ncsv: c.csv\n"
     )
@@ -90,11 +88,11 @@ def test_sweep_takes_what_concerns_it(folder, dstft, refused):
 # apply
 
 
-def test_apply_keeps_what_was_learned(place, dstft):
+def test_apply_keeps_what_was_learned(place):
     for name, source in (("time", "a.wav"), ("constant", "other.wav")):
         options = ["--highpass", "20", "--freq-scale", "mel", "--no-figures"]
         printed = dstft("apply", name, source, "-o", f"{name}-{source}", *options)
-        assert printed.out.splitlines()[-1].split() == ["results", f"{name}-{source}"]
+        assert printed.text.splitlines()[-1].split() == ["results", f"{name}-{source}"]
         record = json.loads(Path(f"{name}-{source}/result.json").read_text())
         learned = json.loads(Path(f"{name}/result.json").read_text())
         assert record["settings"]["window_mode"] == learned["settings"]["window_mode"] == name
@@ -102,21 +100,21 @@ def test_apply_keeps_what_was_learned(place, dstft):
         assert record["learned_in"] == name
         assert "note" in printed.err  # --freq-scale without a picture
     again = dstft("apply", "time-a.wav", "a.wav", "--json", "--highpass", "20")
-    assert json.loads(again.out)["settings"]["window_mode"] == "time"
+    assert json.loads(again.text)["settings"]["window_mode"] == "time"
     told = dstft("apply", "constant", "a.wav", "--preset", "speech", "--json")
     assert "--highpass 20" in told.err
-    settings = json.loads(told.out)["settings"]
+    settings = json.loads(told.text)["settings"]
     assert (settings["window_mode"], settings["hop_length"]) == ("constant", 32)
 
 
-def test_warnings_of_several_recordings_name_them(place, dstft):
+def test_warnings_of_several_recordings_name_them(place):
     err = dstft("apply", "constant", "a.wav", "other.wav", "--no-figures").err.splitlines()
     warnings = [line for line in err if line.startswith("warning: ")]
     assert warnings
     assert all(line.split(": ")[1] in ("a.wav", "other.wav") for line in warnings)
 
 
-def test_apply_refuses(place, dstft, refused):
+def test_apply_refuses(place):
     before = listing(place)
     for arguments, code, words in (
         (["time", "longer.wav"], 1, "--duration"),
@@ -138,7 +136,7 @@ def test_apply_refuses(place, dstft, refused):
 # reconstruct
 
 
-def test_reconstruct_refuses(place, dstft, refused, monkeypatch):
+def test_reconstruct_refuses(place, monkeypatch):
     dstft("reconstruct", "time", "-q")
     back, rate = soundfile.read("time-reconstructed.wav")
     assert (back.shape, rate) == ((4000, 2), RATE)
@@ -159,16 +157,17 @@ def test_reconstruct_refuses(place, dstft, refused, monkeypatch):
         assert "time/stft.npy" in refused("reconstruct", "time", "-o", "x.wav", code=1)
     Path("time/stft.npy").unlink()
     assert "--save-stft" in refused("reconstruct", "time", "-o", "x.wav", code=1)
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
-    assert "terminal" in refused("reconstruct", "time", "-o", "-")
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    assert main(["reconstruct", "time", "-o", "-"]) == 2
+    assert sys.stdout.text() == ""
 
 
 # report
 
 
-def test_report(place, dstft, refused):
+def test_report(place):
     printed = dstft("report", ".", "--title", "Owls & co")
-    assert "report.html" in printed.out
+    assert "report.html" in printed.text
     assert "Owls &amp; co" in Path("report.html").read_text()
     before = listing(place)
     for arguments, code, words in (
@@ -181,7 +180,7 @@ def test_report(place, dstft, refused):
     ):
         assert words in refused("report", *arguments, code=code), arguments
     assert listing(place) == before
-    assert dstft("report", ".", "-q", "--force").out == ""
+    assert dstft("report", ".", "-q", "--force").text == ""
 
 
 # reproduce
@@ -208,20 +207,22 @@ def experiments(monkeypatch):
     return seen
 
 
-def test_reproduce(experiments, dstft, refused, monkeypatch):
+def test_reproduce(experiments, monkeypatch):
     printed = dstft("reproduce", "hops", "--seed", "3", "--threads", "1", "--data", "d", "-o", "o")
     call = experiments[0]
     assert (call["seed"], call["threads"], call["force"]) == (3, 1, False)
     assert (call["data"], call["output"]) == (Path("d"), Path("o"))
-    lines = printed.out.splitlines()
+    lines = printed.text.splitlines()
     assert lines[:5] == ["Hops", "x    name", "1.5  a", "2.2  b", "- moved"]
     assert lines[-1].split() == ["output", "hops-dstft"]
     printed = dstft("reproduce", "hops", "--csv", "-v")
-    assert printed.out == "x,name\n1.5,a\n2.25,b\n"
+    assert printed.text == "x,name\n1.5,a\n2.25,b\n"
     assert printed.err == "hops: 1.2 s on 2 threads\n"
-    assert dstft("reproduce", "hops", "-q").out == ""
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
-    assert "┏" in dstft("reproduce", "hops").out
+    assert dstft("reproduce", "hops", "-q").text == ""
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", Terminal())
+        assert main(["reproduce", "hops"]) == 0
+        assert "┏" in sys.stdout.text()
     count = len(experiments)
     for arguments, words in (
         (["nothing"], "windows, hops"),
@@ -235,7 +236,7 @@ def test_reproduce(experiments, dstft, refused, monkeypatch):
     assert len(experiments) == count
 
 
-def test_what_a_sample_rate_forbids_names_the_recording_and_the_preset(folder, refused):
+def test_what_a_sample_rate_forbids_names_the_recording_and_the_preset(folder):
     soundfile.write("slow.wav", np.linspace(-1, 1, 2000), 20)
     message = refused("optimize", "slow.wav", "--preset", "vibration")
     assert message.startswith("slow.wav at 20 Hz: ")
@@ -244,19 +245,19 @@ def test_what_a_sample_rate_forbids_names_the_recording_and_the_preset(folder, r
     message = refused("optimize", "slow.wav", "--preset", "music", "--highpass", "15")
     assert message.startswith("slow.wav: --highpass 15 Hz")
     assert "--preset" not in message
-    assert {path.name for path in listing(folder)} == {"a.wav", "slow.wav"}
+    assert {path.name for path in listing(folder)} == {"a.wav", "ab.wav", "slow.wav"}
 
 
 # batch
 
 
-def test_batch_presets(folder, dstft, refused):
+def test_batch_presets(folder):
     shutil.copy("a.wav", "b.wav")
     text = "defaults: {preset: music, n_fft: 512}\noutput: '{stem}-{fmin}'\n"
     Path("c.yaml").write_text(text + "jobs:\n- {input: a.wav}\n- {input: b.wav, preset: speech}\n")
 
     def planned(*options: str) -> list[dict]:
-        lines = dstft("batch", "c.yaml", "--dry-run", "--json", *options).out.splitlines()
+        lines = dstft("batch", "c.yaml", "--dry-run", "--json", *options).text.splitlines()
         return [json.loads(line)["settings"] for line in lines]
 
     found = planned()
@@ -268,12 +269,12 @@ def test_batch_presets(folder, dstft, refused):
     assert [s["fmin"] for s in planned("--set", "fmin=40")] == [40, 40]
     Path("list").write_text("a.wav\n")
     options = ["--from", "list", "--preset", "bioacoustics", "--dry-run", "--json"]
-    line = json.loads(dstft("batch", *options).out)
+    line = json.loads(dstft("batch", *options).text)
     assert (line["settings"]["fmin"], line["settings"]["window_mode"]) == (500, "time-frequency")
     assert "did you mean 'music'?" in refused("batch", "c.yaml", "--preset", "musik")
 
 
-def test_batch_refuses(folder, refused):
+def test_batch_refuses(folder):
     Path("c.yaml").write_text("jobs: [{input: a.wav}]\n")
     before = listing(folder)
     for arguments, words in (

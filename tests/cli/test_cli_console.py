@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from contract.support import ROOT, refused
 
 from dstft_cli.cli import console, main
 from dstft_cli.cli.console import Activity, explain, progress_bar
@@ -16,8 +17,6 @@ from dstft_cli.errors import InputError, OutputError, UsageError
 from dstft_cli.stage import Stage
 
 from .conftest import Terminal
-
-ROOT = Path(__file__).parents[2]
 
 
 class OutOfMemoryError(RuntimeError):
@@ -153,7 +152,7 @@ def test_a_log_tells_what_runs_and_what_can_be_known(capsys):
     ]
 
 
-def test_slips_of_the_command_line_are_named(calls, refused, tmp_path, monkeypatch):
+def test_slips_of_the_command_line_are_named(calls, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("-dash.wav").touch()
     assert "./-dash.wav" in refused("optimize", "-dash.wav")

@@ -75,7 +75,13 @@ def refused(*arguments: str | Path, code: int = 2, stdin: bytes = b"") -> str:
     assert ran.err.endswith("\n"), f"{arguments}: {ran.err}"
     assert ran.err.count("\n") == 1, f"{arguments}: {ran.err}"
     assert "Traceback" not in ran.err, f"{arguments}: {ran.err}"
+    assert "`" not in ran.err, f"{arguments}: {ran.err}"
     return ran.err[len("dstft: ") : -1]
+
+
+def listing(folder: Path) -> set[Path]:
+    """All that is below it."""
+    return set(folder.rglob("*"))
 
 
 def process(*arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[bytes]:

@@ -4,7 +4,6 @@ import io
 import json
 import os
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,13 +12,9 @@ import soundfile
 from dstft_cli.cli import main
 from tests.batch.batch_example import InProcess
 
-from .support import CONSTANT, FIXED, RATE, N, process, read, refused, run
+from .support import CONSTANT, FIXED, RATE, N, listing, process, read, refused, run
 
 PNG = b"\x89PNG\r\n\x1a\n"
-
-
-def listing(folder: Path) -> set[Path]:
-    return set(folder.rglob("*"))
 
 
 def test_data_is_all_of_stdout(folder):
