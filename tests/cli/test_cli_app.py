@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 import pytest
 import soundfile
-from contract.support import ROOT, refused
+from contract.support import ROOT
 from contract.support import run as dstft
 
 from dstft_cli import __version__
@@ -57,39 +57,6 @@ def test_short_help_leaves_experts_options_out():
         assert declared.default_text in everything or declared.is_flag, name
     assert text.count("dstft optimize ") == 4  # usage and three examples
     assert len(text) < 0.7 * len(everything)
-
-
-def test_unknown_commands_and_options():
-    printed = dstft(code=2)  # no command: help
-    assert printed.text == ""
-    assert "optimize" in printed.err
-    for arguments, words in (
-        (["optimise", "a.wav"], "'optimize'"),
-        (["nonsuch"], "nonsuch"),
-        (["optimize", "a.wav", "--win-lenght", "3"], "did you mean '--win-length'?"),
-        (["sweep", "a.wav", "--window-mode", "time"], "no such option '--window-mode': see"),
-        (["optimize", "a.wav", "b.wav"], "dstft batch"),
-        (["optimize"], "INPUT"),
-        (["optimize", "a.wav", "--png"], "--png"),
-        (["batch", "c.yaml", "--workers", "many"], "--workers"),
-        (["optimize", "a.wav", "--\n"], "no such option"),
-        (["optimize", "a.wav", "--mode", "time"], "'--window-mode' or '--hop-mode'?"),
-        (["optimize", "-x"], "-x"),
-    ):
-        message = refused(*arguments)
-        assert words in message, message
-    assert "did you mean" not in refused("sweep", "a.wav", "--window-mode", "time")
-    long = "x" * 5000
-    for arguments in (
-        [long],
-        ["optimize", f"--{long}"],
-        ["report", "a", long],
-        ["reconstruct", "a", "-o", long],
-        ["reproduce", long],
-        ["batch", "--set", f"criterion={long}:{long}", "--from", "none"],
-        ["batch", "none", "-o", f"{long}/.."],
-    ):
-        assert len(refused(*arguments)) < 400, arguments
 
 
 def test_version_names_what_results_depend_on(monkeypatch):

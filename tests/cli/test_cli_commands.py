@@ -17,33 +17,6 @@ from dstft_cli.cli import main
 
 from .conftest import Terminal
 
-QUICK = ("--n-fft", "256", "--hop-length", "32", "--no-figures", "-q")
-
-
-@pytest.fixture(scope="module")
-def results(tmp_path_factory):
-    """A folder with `a.wav` and what was learned from it, in `constant` and `time`."""
-    folder = tmp_path_factory.mktemp("results")
-    n = np.arange(4000)
-    x = 0.3 * np.sin(0.4 * n) + 0.5 * (n % 1500 == 700)
-    soundfile.write(folder / "a.wav", np.stack([x, 0.5 * x], 1), RATE, subtype="FLOAT")
-    soundfile.write(folder / "longer.wav", np.concatenate([x, x]), RATE, subtype="FLOAT")
-    soundfile.write(folder / "other.wav", np.concatenate([x, x]), 12000, subtype="FLOAT")
-    for mode in ("constant", "time"):
-        options = ["--window-mode", mode, "--save-stft", "--channel", "all", "--highpass", "20Hz"]
-        place = ["-o", str(folder / mode)]
-        assert main(["optimize", str(folder / "a.wav"), *QUICK, *options, *place]) == 0
-    return folder
-
-
-@pytest.fixture
-def place(results, tmp_path, monkeypatch):
-    """A copy of it, as the current directory."""
-    shutil.copytree(results, tmp_path, dirs_exist_ok=True)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 # sweep
 
 
@@ -72,17 +45,6 @@ def test_sweep_takes_what_concerns_it(folder):
     assert printed.err.splitlines()[0].startswith("note: --set smoothness=1 has no effect")
     assert Path("c.csv").exists()
     assert json.loads(Path("out/sweep.json").read_text())["settings"]["power"] == 3
-    before = listing(folder)
-    for arguments, words in (
-        (["--json", "--csv", "-"], "--csv - and --json"),
-        (["--criterion", "giny"], "did you mean 'gini'?"),
-        (["--win-length-min", "1s", "--win-length-max", "50ms"], "--win-length-min 1s is above"),
-        (["--csv", "a.wav"], "a.wav"),
-        (["-o", "out"], "--force"),
-    ):
-        assert words in refused("sweep", "a.wav", *arguments), arguments
-    assert refused("sweep", "none.wav", code=1).startswith("none.wav: no such file")
-    assert listing(folder) == before
 
 
 # apply
@@ -114,25 +76,6 @@ def test_warnings_of_several_recordings_name_them(place):
     assert all(line.split(": ")[1] in ("a.wav", "other.wav") for line in warnings)
 
 
-def test_apply_refuses(place):
-    before = listing(place)
-    for arguments, code, words in (
-        (["time", "longer.wav"], 1, "--duration"),
-        (["time", "other.wav"], 1, "--sr 8000"),
-        (["constant", "none.wav"], 1, "none.wav"),
-        (["none", "a.wav"], 1, "none"),
-        (["constant", "a.wav", "-o", "time"], 2, "--force"),
-        (["constant", "a.wav", "-o", "constant", "--force"], 2, "constant"),
-        (["constant", "a.wav", "--db-range", "0"], 2, "--db-range 0: must be above 0"),
-        (["a.wav", "constant"], 2, "dstft apply DIR INPUT"),
-        (["constant"], 2, "INPUT"),
-        (["constant", "a.wav", "--criterion", "gini"], 2, "--scope plane"),
-        (["constant", "a.wav", "--config", "c.yaml"], 2, "no such option '--config'"),
-    ):
-        assert words in refused("apply", *arguments, code=code), arguments
-    assert listing(place) == before
-
-
 # reconstruct
 
 
@@ -140,17 +83,7 @@ def test_reconstruct_refuses(place, monkeypatch):
     dstft("reconstruct", "time", "-q")
     back, rate = soundfile.read("time-reconstructed.wav")
     assert (back.shape, rate) == ((4000, 2), RATE)
-    before = listing(place)
-    for options, words in (
-        ([], "--force"),
-        (["-o", "x.mp3"], ".flac"),
-        (["-o", ""], "'--output': must not be empty"),
-        (["--subtype", "PCM_8"], "--subtype PCM_8: must be one of PCM_16"),
-        (["-o", "x.flac", "--subtype", "FLOAT"], "FLOAT"),
-        (["-o", "a.wav", "--force"], "the recording itself"),
-    ):
-        assert words in refused("reconstruct", "time", *options), options
-    assert listing(place) == before
+    assert "--force" in refused("reconstruct", "time")
     data = Path("time/stft.npy").read_bytes()
     for broken in (data[:-1], b"This is not an array.\n", b""):
         Path("time/stft.npy").write_bytes(broken)
@@ -169,17 +102,6 @@ def test_report(place):
     printed = dstft("report", ".", "--title", "Owls & co")
     assert "report.html" in printed.text
     assert "Owls &amp; co" in Path("report.html").read_text()
-    before = listing(place)
-    for arguments, code, words in (
-        ([".", "--title", "x"], 2, "--force"),
-        (["none"], 1, "none"),
-        (["a.wav"], 1, "a.wav"),
-        ([".", "-o", "-"], 2, "-o"),
-        ([".", "-o", " "], 2, "must not be empty"),
-        ([], 2, "DIR"),
-    ):
-        assert words in refused("report", *arguments, code=code), arguments
-    assert listing(place) == before
     assert dstft("report", ".", "-q", "--force").text == ""
 
 
@@ -223,17 +145,6 @@ def test_reproduce(experiments, monkeypatch):
         patch.setattr(sys, "stdout", Terminal())
         assert main(["reproduce", "hops"]) == 0
         assert "┏" in sys.stdout.text()
-    count = len(experiments)
-    for arguments, words in (
-        (["nothing"], "windows, hops"),
-        (["hop"], "did you mean 'hops'?"),
-        (["hops", "--seed", "-1"], "--seed -1: must be at least 0"),
-        (["hops", "--threads", "none"], "--threads none: must be"),
-        (["hops", "--data", ""], "must not be empty"),
-        ([], "NAME"),
-    ):
-        assert words in refused("reproduce", *arguments), arguments
-    assert len(experiments) == count
 
 
 def test_what_a_sample_rate_forbids_names_the_recording_and_the_preset(folder):
@@ -271,22 +182,3 @@ def test_batch_presets(folder):
     options = ["--from", "list", "--preset", "bioacoustics", "--dry-run", "--json"]
     line = json.loads(dstft("batch", *options).text)
     assert (line["settings"]["fmin"], line["settings"]["window_mode"]) == (500, "time-frequency")
-    assert "did you mean 'music'?" in refused("batch", "c.yaml", "--preset", "musik")
-
-
-def test_batch_refuses(folder):
-    Path("c.yaml").write_text("jobs: [{input: a.wav}]\n")
-    before = listing(folder)
-    for arguments, words in (
-        ([], "give one of CONFIG, --from FILE and --from0 FILE"),
-        (["c.yaml", "--from", "-"], "CONFIG and --from exclude each other"),
-        (["none.yaml"], "none.yaml: no such file: check CONFIG"),
-        (["--from", "none.txt"], "none.txt: cannot be read"),
-        (["--from", ""], "must not be empty"),
-        (["c.yaml", "--workers", "0"], "--workers 0: must be at least 1"),
-        (["c.yaml", "--workers", "1", "--scheduler", "tcp://x"], "--workers and --scheduler"),
-        (["c.yaml", "-o", "-"], "--json"),
-        (["c.yaml", "--set", "power=0"], "--set power=0: must be above 0"),
-    ):
-        assert words in refused("batch", *arguments), arguments
-    assert listing(folder) == before

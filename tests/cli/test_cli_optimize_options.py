@@ -80,11 +80,6 @@ def test_options_without_effect_on_labels_are_noted(folder):
     assert notes == ["--shared", "--workers"]
 
 
-def test_an_empty_name_is_wrong_usage(calls):
-    assert "empty" in refused("optimize", "")
-    assert calls == []
-
-
 def test_a_preset_that_was_overruled_is_silent(calls):
     arguments = ["optimize", "a.wav", "--preset", "music", "--n-fft", "512"]
     assert dstft(*arguments, "--window-mode", "fixed").err.startswith("warning: ")
@@ -97,23 +92,3 @@ def test_input_with_a_leading_dash(calls):
     dstft("optimize", "-")
     dstft("optimize", "\udcff.wav")  # a name that is not UTF-8
     assert [call.source for call in calls] == ["-a.wav", "-", "\udcff.wav"]
-
-
-def test_wrong_usage(calls):
-    for arguments, words in (
-        (["--power", "-1"], "--power -1: must be above 0"),
-        (["--set", "power=-1"], "--set power=-1: must be above 0"),
-        (["--window", "han"], "did you mean 'hann'?"),
-        (["--preset", "speach"], "did you mean 'speech'?"),
-        (["--config", "none.yaml"], "none.yaml: no such file: check --config"),
-        (["--config", ""], "'--config': must not be empty"),
-        (["-o", ""], "--output '': must not be empty"),
-        (["--png", "-", "--json"], "--png - and --json"),
-        (["--emit", "librosa", "--window-mode", "time"], "--window-mode constant"),
-        (["--n-fft", "512", "--win-length", "1024"], "--win-length 1024 is above --n-fft 512"),
-        (["--set", "power=" + "[" * 70_000], "nested"),
-    ):
-        message = refused("optimize", "a.wav", *arguments)
-        assert words in message, message
-        assert len(message) < 300
-    assert calls == []
