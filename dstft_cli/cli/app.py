@@ -36,10 +36,11 @@ CONTEXT = {"help_option_names": ["-h", "--help"]}
 def _print_version(value: bool) -> None:
     if not value:
         return
-    import platform
+    from importlib.metadata import version
+    from platform import python_version
 
-    parts = [*map(package_version, ("torch", "soundfile")), libsndfile_version()]
-    parts.append(f"Python {platform.python_version()}")
+    parts = [f"{name} {version(name)}" for name in ("torch", "soundfile")]
+    parts += [libsndfile_version(), f"Python {python_version()}"]
     typer.echo(f"dstft {__version__} ({', '.join(parts)})")
     raise typer.Exit
 
@@ -50,15 +51,6 @@ Version = Annotated[
         "--version", is_eager=True, callback=_print_version, help="Show the version and exit."
     ),
 ]
-
-
-def package_version(package: str) -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return f"{package} {version(package)}"
-    except PackageNotFoundError:
-        return f"no {package}"
 
 
 def libsndfile_version() -> str:
