@@ -295,10 +295,7 @@ def _settings(
 def _check_setting(key: str, where: str, also: tuple[str, ...], what: str) -> None:
     if key in NOT_PER_JOB:
         raise UsageError(f"{where}: {key} in {what} {NOT_PER_JOB[key]}")
-    hint = did_you_mean(key, (*also, *SETTING_KEYS))
-    if key not in OPTIONS and hint:
-        raise UsageError(f"{where}: unknown key '{shortened(key)}'{hint}")
-    check_key(key, f"{where}: ")
+    check_key(key, f"{where}: ", also=also)
 
 
 def _mapping(item: Item, path: Path) -> list[Item]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from inspect import get_annotations
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le
 from typer import Option
@@ -71,7 +71,7 @@ class Declaration:
     @cached_property
     def members(self) -> tuple[Any, ...]:
         """The kinds of value: literal words, types."""
-        return tuple(_members(self.type))
+        return tuple(part for part in _parts(self.type) if isinstance(part, (str, type)))
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -98,7 +98,7 @@ class Declaration:
             f"{word} {getattr(limit, key):g}"
             if isinstance(getattr(limit, key), float)
             else f"{word} {getattr(limit, key)}"
-            for limit in (*self.limits, *_limits(self.type))
+            for limit in (*self.limits, *_parts(self.type))
             for kind, word, key in _RANGES
             if isinstance(limit, kind)
         ]
@@ -150,26 +150,13 @@ def annotations_of(kind: type) -> Mapping[str, Any]:
     return ChainMap(*map(get_annotations, kind.__mro__))
 
 
-def _members(kind: Any) -> Iterator[Any]:
-    if get_origin(kind) is Annotated:
-        yield from _members(get_args(kind)[0])
-    elif get_origin(kind) is Literal:
-        yield from get_args(kind)
-    elif get_args(kind):
-        for part in get_args(kind):
-            yield from _members(part)
-    else:
-        yield kind
-
-
-def _limits(kind: Any) -> Iterator[Any]:
-    if get_origin(kind) is Annotated:
-        inner, *extras = get_args(kind)
-        yield from extras
-        yield from _limits(inner)
-    elif get_origin(kind) is not Literal:
-        for part in get_args(kind):
-            yield from _limits(part)
+def _parts(kind: Any) -> Iterator[Any]:
+    """The types, words and limits in the type of a value, however deep."""
+    if get_origin(kind) is Literal or not get_args(kind):
+        yield from get_args(kind) or (kind,)
+        return
+    for part in get_args(kind):
+        yield from _parts(part)
 
 
 def check_text(value: Any, declared: Declaration) -> Any:

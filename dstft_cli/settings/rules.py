@@ -167,53 +167,47 @@ CONTRADICTIONS = (
 )
 
 
+def _of_tiles(s: Any) -> bool:
+    """Whether the lengths are those of the tiles of the local criterion."""
+    return bool(s.scope == "local" and s.window_mode == "time-frequency")
+
+
+def _plain(s: Any) -> bool:
+    return bool(s.optimizer == "auto" and s.search and s.hop_mode == "fixed")
+
+
 def _searched(s: Any) -> bool:
     """Whether all lengths come from the search, without a descent."""
-    plain = s.scope == "plane" and s.optimizer == "auto" and s.search and s.hop_mode == "fixed"
     exact = ":" not in s.criterion and s.criterion != "gini"
-    frequency = s.window_mode == "frequency" and exact
-    return bool(plain and (frequency or s.window_mode == "time-frequency"))
+    modes = ("time-frequency", *["frequency"] * exact)
+    return s.scope == "plane" and _plain(s) and s.window_mode in modes
 
 
 def _first_stream(s: Any) -> tuple[str, ...]:
     return tuple(s.streams[:1])
 
 
-def _no_pictures(s: Any) -> tuple[str, ...]:
-    if s.figures:
-        return _first_stream(s)
-    return (max("figures", "save", key=lambda name: s.ranks.get(name, -1)),)
+def _left_out(*names: str) -> Callable[[Any], tuple[str, ...]]:
+    """Because of the highest of these settings, unless the first is on."""
 
+    def causes(s: Any) -> tuple[str, ...]:
+        highest = max(names, key=lambda name: s.ranks.get(name, -1))
+        return _first_stream(s) if getattr(s, names[0]) else (highest,)
 
-def _no_view(s: Any) -> tuple[str, ...]:
-    if s.view:
-        return _first_stream(s)
-    return (max("view", "figures", "save", key=lambda name: s.ranks.get(name, -1)),)
+    return causes
 
 
 # names without effect, when, and because of which (called with the settings)
 WITHOUT_EFFECT: tuple[tuple[tuple[str, ...], Callable[[Any], bool], Any], ...] = (
     (("smoothness",), lambda s: s.window_mode in ONE_LENGTH, ("window_mode",)),
-    (
-        ("smoothness",),  # the tiles of the local criterion overlap as they are
-        lambda s: s.scope == "local" and s.window_mode == "time-frequency",
-        ("window_mode", "scope"),
-    ),
+    # tiles overlap as they are
+    (("smoothness",), _of_tiles, ("window_mode", "scope")),
     (("win_length_min", "win_length_max"), lambda s: s.window_mode == "fixed", ("window_mode",)),
     (("hop_length_min", "hop_length_max"), lambda s: s.hop_mode == "fixed", ("hop_mode",)),
     (_DESCENT, lambda s: s.window_mode == s.hop_mode == "fixed", ("window_mode", "hop_mode")),
     (("max_steps", "tolerance"), _searched, ("window_mode",)),
-    (
-        ("tolerance",),  # steps of tiles end by their number
-        lambda s: (
-            s.scope == "local"
-            and s.window_mode == "time-frequency"
-            and s.optimizer == "auto"
-            and s.search
-            and s.hop_mode == "fixed"
-        ),
-        ("window_mode", "optimizer"),
-    ),
+    # steps of tiles end by their number
+    (("tolerance",), lambda s: _of_tiles(s) and _plain(s), ("window_mode", "optimizer")),
     (("order",), lambda s: s.criterion not in ("renyi", "lp"), ("criterion",)),
     (("lr",), lambda s: s.optimizer in ("auto", "lbfgs"), ("optimizer",)),
     (("save", "save_stft", "store"), lambda s: not s.writes_directory, _first_stream),
@@ -221,8 +215,12 @@ WITHOUT_EFFECT: tuple[tuple[tuple[str, ...], Callable[[Any], bool], Any], ...] =
     (("npy_dtype",), lambda s: s.npy is None and "spectrogram" not in s.save, ("save",)),
     (("store",), lambda s: "spectrogram" not in s.save and not s.save_stft, ("save",)),
     (("npy_hop",), lambda s: not s.writes_directory and s.npy is None, _first_stream),
-    (("audio",), lambda s: not (s.view and s.writes_directory), _no_view),
-    (_PICTURES, lambda s: not s.draws, _no_pictures),
+    (
+        ("audio",),
+        lambda s: not (s.view and s.writes_directory),
+        _left_out("view", "figures", "save"),
+    ),
+    (_PICTURES, lambda s: not s.draws, _left_out("figures", "save")),
 )
 
 

@@ -197,10 +197,15 @@ def _or_default(value: str | None, declared: Declaration) -> Any:
     return declared.default if value is None else value
 
 
-def check_key(name: str, where: str, options: Mapping[str, Declaration] = OPTIONS) -> None:
+def check_key(
+    name: str,
+    where: str,
+    options: Mapping[str, Declaration] = OPTIONS,
+    also: Sequence[str] = (),  # names that may be meant
+) -> None:
     """Raises UsageError, beginning with `where`, if no setting has this name."""
     if name not in options:
-        hint = did_you_mean(name, tuple(options)) or ": see 'dstft optimize --help-all'"
+        hint = did_you_mean(name, (*also, *options)) or ": see 'dstft optimize --help-all'"
         raise UsageError(f"{where}unknown key '{shortened(name)}'{hint}")
 
 
