@@ -184,8 +184,7 @@ def _entries(
         raise UsageError(f"{path}: has no jobs: write 'jobs:' with '- input: FILE' below it")
     node, line = top["jobs"].node, top["jobs"].line
     if node.id != "sequence" or not node.value:
-        fault = "jobs is empty" if not node.value else "jobs must be a list"
-        raise UsageError(f"{path}:{line}: {fault}: write '- input: FILE' below it")
+        raise UsageError(f"{path}:{line}: jobs is no list of jobs: write '- input: FILE' below it")
     seen: dict[str, Variant] = {}  # settings that jobs share are checked once
     entries: list[Entry] = []
     count = 0

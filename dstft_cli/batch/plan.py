@@ -131,18 +131,14 @@ class Template:
     def parse(cls, text: str, where: str) -> Template:
         """Reads a template; UsageError for an unknown field or a path out of its folder."""
         start = f"{where}: output '{shortened(text)}'"
-        if not text or "\0" in text:
-            raise UsageError(f"{where}: output must name a directory, such as results/{{stem}}")
-        if text.startswith(("/", "~")) or re.match(r"[A-Za-z]:|\\", text):
+        names = [name for name in text.split("/") if name not in ("", ".")]
+        if not names or "\0" in text:
+            raise UsageError(f"{start} names no directory: write one such as results/{{stem}}")
+        if text.startswith(("/", "~")) or re.match(r"[A-Za-z]:|\\", text) or ".." in names:
             raise UsageError(
-                f"{start} leaves the output folder: write a relative path, "
+                f"{start} leaves the output folder: write a relative path without '..', "
                 "and the folder as output_folder"
             )
-        names = [name for name in text.split("/") if name not in ("", ".")]
-        if ".." in names:
-            raise UsageError(f"{start} leaves the output folder: write it without '..'")
-        if not names:
-            raise UsageError(f"{start} names no directory: write {{stem}}")
         return cls(tuple(_parts(name, start) for name in names), start)
 
     @cached_property
@@ -190,14 +186,10 @@ def _parts(component: str, start: str) -> tuple[_Part, ...]:
             known = ": use {stem}, {name}, {parent}, {folder}, {index} or a setting"
             hint = did_you_mean(field, FIELDS) or known
             raise UsageError(f"{start}: no field {{{shortened(field)}}}{hint}")
-        if conversion or (spec and field != "index"):
+        if conversion or (spec and not (field == "index" and _INDEX_FORMAT.fullmatch(spec))):
             raise UsageError(
-                f"{start}: {{{field}}} takes no format: only {{index}} does, such as {{index:04d}}"
-            )
-        if spec and not _INDEX_FORMAT.fullmatch(spec):
-            raise UsageError(
-                f"{start}: {{index:{shortened(spec)}}} is not possible: use two digits at most, as "
-                "{index:04d}"
+                f"{start}: {{{field}}} does not take this format: only {{index}} takes one, of two "
+                "digits at most, such as {index:04d}"
             )
         found.append((field, spec or ""))
     if len(found) > 1 and ("folder", "") in found:

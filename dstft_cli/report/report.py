@@ -100,11 +100,7 @@ def build_report(
     Without `output` it is `report.html` there, and never written through a link.
     """
     place = directory / "report.html" if output is None else output
-    if str(place) == "-":
-        raise UsageError(
-            "a report on standard output could not link to its pictures: name a file with -o"
-        )
-    if place.suffix.lower() not in (".html", ".htm", ""):
+    if str(place) == "-" or place.suffix.lower() not in (".html", ".htm", ""):
         raise UsageError(f"{printable(place)}: a report is HTML: name a file that ends in .html")
     found = _find(directory)
     if output is None and place.is_symlink():  # shared results must not overwrite other files

@@ -321,16 +321,11 @@ def _read_text(path: Path, option: str, largest: int) -> str:
         if len(data) <= largest * _MEBIBYTE:
             return data.decode("utf-8-sig")
         problem = f"is above {largest} MiB, too large for settings: {yaml_file}"
-    except FileNotFoundError:
-        problem = f"no such file: check {named}"
-    except IsADirectoryError:
-        problem = f"is a directory: {yaml_file}{_or_list(option)}"
     except UnicodeDecodeError:
         problem = f"is not UTF-8 text: {yaml_file}{_or_list(option)}"
-    except OSError as error:
-        problem = f"cannot be read: {system_reason(error)}: check {named}"
-    except ValueError as error:  # a NUL in the path
-        problem = f"cannot be read: {error}: check {named}"
+    except (OSError, ValueError) as error:  # the latter for a NUL in the path
+        reason = system_reason(error) if isinstance(error, OSError) else error
+        problem = f"cannot be read: {reason}: check {named}"
     raise UsageError(f"{path}: {problem}")
 
 
