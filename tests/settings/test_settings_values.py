@@ -18,14 +18,7 @@ from dstft_cli.settings import (
     merge,
     settings_in_record,
 )
-from settings.example import EXAMPLES
-
-
-def refused(typed=(), pairs=(), config=None) -> str:
-    with pytest.raises(UsageError) as caught:
-        merge(dict(typed), pairs, config)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
+from settings.example import EXAMPLES, refused
 
 
 def test_examples_cover_every_option():
