@@ -160,8 +160,6 @@ def from_list(
 ) -> BatchConfig:
     """The batch of a list of files, relative to here and taken as they are; `where` names the list."""
     found = tuple((text, where) for text in inputs)
-    if not found:
-        raise UsageError(f"{where} names no inputs: write one path a line, or NUL after each")
     entry = Entry(found, False, "", (Variant.of(_overrides(set_pairs, typed or {})),))
     where = f"`output` {shortened(output or '')}".strip()
     template = DEFAULT_OUTPUT if output is None else output

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -107,8 +107,6 @@ def make_plan(config: BatchConfig) -> Plan:
 
 def find_inputs(texts: Sequence[str], where: str, patterns: bool) -> list[str]:
     """The recordings that paths name, each once; with `patterns` also folders and patterns of names."""
-    if not texts:
-        raise UsageError(f"{where} names no inputs: write one path a line, or NUL after each")
     entry = Entry([(text, where) for text in texts], patterns, "", ())
     return [path for path, _ in input_files(entry, os.getcwd(), None)]
 
@@ -144,12 +142,9 @@ class Template:
     @cached_property
     def fixed(self) -> str:
         """The folders before the first field; the last component is never one of them."""
-        names = []
-        for parts in self.components[:-1]:
-            if not all(isinstance(part, str) for part in parts):
-                break
-            names.append("".join(map(str, parts)))
-        return "/".join(names)
+        folders = self.components[:-1]
+        plain = takewhile(lambda parts: all(isinstance(part, str) for part in parts), folders)
+        return "/".join("".join(map(str, parts)) for parts in plain)
 
     def expand(self, values: Mapping[str, str | int]) -> str:
         """The path for one job; UsageError if a value would change the folder."""
@@ -308,13 +303,12 @@ def _difference(plan: Plan, one: PlannedJob, two: PlannedJob) -> str:
     """The field to add to the template so that two jobs differ."""
     a, b = plan.settings_that_vary(one), plan.settings_that_vary(two)
     differing = [f"{{{name}}}" for name in a if a[name] != b[name]]
-    if not differing and one.name != two.name:
-        differing.append("{name}")
-    if not differing and os.path.dirname(one.input) != os.path.dirname(two.input):
-        differing.append("{parent} or {folder}")
+    differing += ["{name}"] * (one.name != two.name)
+    apart = os.path.dirname(one.input) != os.path.dirname(two.input)
+    differing += ["{parent} or {folder}"] * apart
     if not differing and one.input == two.input:
         return f"'{shortened(one.input)}' is given twice with the same settings: remove one"
-    return f"add {(differing or ['{index}'])[0]} to output"
+    return f"add {[*differing, '{index}'][0]} to output"
 
 
 def _refuse_other_folders(plan: Plan, root: Path, template: Template) -> None:

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from dstft_cli._version import __version__
 from dstft_cli.audio import content_digest
 from dstft_cli.batch.pools import report
-from dstft_cli.batch.worker import job_key, one_at_a_time
-from dstft_cli.errors import InputError, as_flags, in_words
+from dstft_cli.batch.worker import check_version, job_key, one_at_a_time
+from dstft_cli.errors import as_flags, in_words
 from dstft_cli.records import CollectionSweep, RecordingTable, Result
 from dstft_cli.results.parameters import DAMAGE
 from dstft_cli.settings import CRITERIA, Settings, SweepSettings
@@ -76,10 +76,7 @@ class Question:
         from dstft_cli.fit import resolve_device
         from dstft_cli.run.optimize import request_of
 
-        if self.version != __version__:
-            raise InputError(
-                f"the worker has dstft {__version__}, the head {self.version}: install the same version"
-            )
+        check_version(self.version)
         settings = self.read()
         device = resolve_device(settings.device, settings.dtype).type
         own: dict[str, Any] = {"criterion": self.criteria[0], "device": device, "threads": threads}

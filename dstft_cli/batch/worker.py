@@ -9,6 +9,7 @@ import threading
 import time
 import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -43,6 +44,14 @@ def job_key(content: str, digest: str, version: str = __version__) -> str:
     """One digest for the recording's content, the settings and the version: SHA-256."""
     text = f"{content} {digest} {version}"
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def check_version(head: str) -> None:
+    """Raises InputError in a worker of another version than the process that sends it work."""
+    if head != __version__:
+        raise InputError(
+            f"the worker has dstft {__version__}, the head {head}: install the same version"
+        )
 
 
 class Standing(NamedTuple):
@@ -142,18 +151,14 @@ def run_task(task: Task) -> Ending:
 
 
 def _run(task: Task) -> Standing:
-    if task.version != __version__:
-        raise InputError(
-            f"the worker has dstft {__version__}, the batch {task.version}: install the same version"
-        )
+    check_version(task.version)
     from dstft_cli.run.optimize import run_optimize
 
     place = Path(task.place)
     ours = task.again or task.ours
-    try:
+    standing = None
+    with suppress(InputError):  # damaged
         standing = read_standing(place)
-    except InputError:  # damaged
-        standing = None
     if standing is not None and not task.again and standing.whole:
         # an earlier worker may have been lost after finishing the job
         content = content_digest(task.source)

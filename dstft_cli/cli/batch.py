@@ -174,7 +174,7 @@ class BatchWatch:
             self._on_begun,
             self.activity.run,
             self._on_ended,
-            self._on_note,
+            self._on_note if self._verbose else (lambda text: None),
             print_error,
         )
 
@@ -245,9 +245,8 @@ class BatchWatch:
             print_error(f"failed: {row['input']}: {row['error']}")
 
     def _on_note(self, text: str) -> None:
-        if self._verbose:
-            for line in text.splitlines():
-                print_error(line)
+        for line in text.splitlines():
+            print_error(line)
 
 
 def print_plan(plan: Plan, *, as_json: bool) -> None:

@@ -172,4 +172,9 @@ def read_lists(from_lines: str | None, from_nul: str | None) -> list[str]:
         entries = [entry.removesuffix(b"\r") for entry in entries]
         if any(b"\0" in entry for entry in entries):
             raise UsageError(f"{shortened(path)}: holds NUL characters: use --from0")
-    return [os.fsdecode(entry) for entry in entries if entry]
+    found = [os.fsdecode(entry) for entry in entries if entry]
+    if not found:
+        raise UsageError(
+            f"{shortened(path)} names no inputs: write one path a line, or NUL after each"
+        )
+    return found

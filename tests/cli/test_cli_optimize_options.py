@@ -1,6 +1,5 @@
 """`dstft optimize`: what reaches the job, and what goes to which stream."""
 
-from contract.support import refused
 from contract.support import run as dstft
 from settings.example import EXAMPLES
 
@@ -78,13 +77,6 @@ def test_options_without_effect_on_labels_are_noted(folder):
     err = dstft("optimize", "none", "--labels", "--shared", "--workers", "2", code=1).err
     notes = [line.split()[1] for line in err.splitlines() if line.startswith("note: ")]
     assert notes == ["--shared", "--workers"]
-
-
-def test_a_preset_that_was_overruled_is_silent(calls):
-    arguments = ["optimize", "a.wav", "--preset", "music", "--n-fft", "512"]
-    assert dstft(*arguments, "--window-mode", "fixed").err.startswith("warning: ")
-    message = refused(*arguments, "--win-length", "1024")
-    assert message.startswith("--win-length 1024 is above --n-fft 512")
 
 
 def test_input_with_a_leading_dash(calls):

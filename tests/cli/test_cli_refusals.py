@@ -88,6 +88,8 @@ REFUSED = (  # in a folder with results of a.wav in `constant` and `time`
     ("batch none.yaml", 2, "none.yaml: cannot be read: no such file or directory: check CONFIG"),
     ("batch --from none.txt", 2, "none.txt: cannot be read"),
     ("batch --from ''", 2, "must not be empty"),
+    ("batch --from empty", 2, "names no inputs"),
+    ("sweep --from0 empty", 2, "names no inputs"),
     ("batch c.yaml --workers many", 2, "--workers"),
     ("batch c.yaml --workers 0", 2, "--workers 0: must be at least 1"),
     ("batch c.yaml --workers 1 --scheduler tcp://x", 2, "--workers and --scheduler"),
@@ -102,6 +104,7 @@ def test_each_is_one_line_and_nothing_is_written(place):
     Path("c.yaml").write_text("jobs: [{input: a.wav}]\n")
     for name in ("list", "report.html", "-dash.wav"):
         Path(name).write_text("a.wav\n")
+    Path("empty").touch()
     before = listing(place)
     for line, code, words in REFUSED:
         message = refused(*shlex.split(line), code=code)
