@@ -260,18 +260,12 @@ class ClusterExecutor:
         return self._threads
 
 
-Workers = (
-    LocalExecutor | ClusterExecutor
-)  # a future of `submit` raises `BrokenExecutor` without a worker
+# a future of `submit` raises `BrokenExecutor` without a worker
+Workers = LocalExecutor | ClusterExecutor
 
 
 def start_workers(
-    jobs: int,
-    prepare: Callable[[], None],
-    *,
-    workers: int | None,
-    scheduler: str | None,
-    silent: bool,
+    jobs: int, prepare: Callable[[], None], workers: int | None, scheduler: str | None, silent: bool
 ) -> Workers:
     """Those of a scheduler, or so many processes (None: one per core), no more than there are jobs."""
     if scheduler is not None:

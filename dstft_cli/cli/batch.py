@@ -116,8 +116,8 @@ def run(options: BatchOptions, quiet: bool = False, verbose: bool = False) -> No
 
             def start(jobs: int) -> Workers:
                 figures = any(variant.settings.figures for variant in plan.variants)
-                chosen: Any = {"workers": options.workers, "scheduler": options.scheduler}
-                return start_workers(jobs, partial(prepare, figures), silent=not verbose, **chosen)
+                chosen = options.workers, options.scheduler
+                return start_workers(jobs, partial(prepare, figures), *chosen, silent=not verbose)
 
             how: Any = {"force": options.force, "fail_fast": options.fail_fast}
             rows = run_batch(plan, start, watch=watch.watch, **how)

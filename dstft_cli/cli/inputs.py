@@ -98,8 +98,8 @@ class Several:
 
         @contextmanager
         def workers(jobs: int) -> Iterator[Workers]:
-            chosen: Any = {"workers": self.workers, "scheduler": self.scheduler}
-            started = start_workers(jobs, prepare_tables, silent=not verbose, **chosen)
+            chosen = self.workers, self.scheduler
+            started = start_workers(jobs, prepare_tables, *chosen, silent=not verbose)
             try:
                 yield started
             finally:

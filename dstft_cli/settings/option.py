@@ -95,9 +95,7 @@ class Declaration:
     def range(self) -> str:
         """The range in words, e.g. `above 0 and at most 1`; empty where there is none."""
         found = [
-            f"{word} {getattr(limit, key):g}"
-            if isinstance(getattr(limit, key), float)
-            else f"{word} {getattr(limit, key)}"
+            f"{word} {getattr(limit, key):.10g}"
             for limit in (*self.limits, *_parts(self.type))
             for kind, word, key in _RANGES
             if isinstance(limit, kind)
@@ -257,22 +255,13 @@ def _validate(value: Any) -> Length:
 
 
 def inches(size: str) -> tuple[float, float | None]:
-    """Width and, if given, height of `90mm`, `7in` or `180x120mm`, inches; ValueError for other text."""
+    """Width and, if given, height of `90mm`, `7in` or `180x120mm`, above 0 inches; else ValueError."""
     match = _SIZE.fullmatch(size)
-    if match is None or not (match[4] or match[2]):
+    last = (match[4] or match[2]).lower() if match else ""
+    if match is None or not last or 0 in (float(match[1]), float(match[3] or 1)):
         raise ValueError(f"{size!r} is not a size")
-    width, height = float(match[1]), float(match[3] or 0)
-    last = (match[4] or match[2]).lower()
-    wide = width / _PER_INCH[match[2].lower() or last]
-    return wide, height / _PER_INCH[last] if match[3] else None
-
-
-def is_size(text: str) -> bool:
-    try:
-        width, height = inches(text)
-    except ValueError:
-        return False
-    return width > 0 and height != 0
+    wide = float(match[1]) / _PER_INCH[match[2].lower() or last]
+    return wide, float(match[3]) / _PER_INCH[last] if match[3] else None
 
 
 def number_text(value: float, digits: int) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
+from itertools import combinations, starmap
 from typing import TYPE_CHECKING, Any
 
 from dstft_cli.errors import UsageError
@@ -135,12 +136,7 @@ CONTRADICTIONS = (
         lambda s, rate: str(s.output) == "-",
         "{output} is not a directory: for standard output use `json`, `npy` - or `png` -",
     ),
-    *(
-        _streams(first, second)
-        for names in (("png", "npy", "csv", "json", "emit"),)
-        for place, first in enumerate(names)
-        for second in names[place + 1 :]
-    ),
+    *starmap(_streams, combinations(("png", "npy", "csv", "json", "emit"), 2)),
     Contradiction(
         ("emit", "window_mode"),
         lambda s, rate: s.emit != "none" and s.window_mode not in ONE_LENGTH,
