@@ -25,6 +25,7 @@ from multiprocessing.connection import wait
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from dstft_cli._version import __version__
 from dstft_cli.errors import DstftError, InputError, OutputError, UsageError, shortened
 from dstft_cli.stage import SIZE, Stage
 
@@ -244,7 +245,7 @@ class ClusterExecutor:
         """Nothing: where a call stands that runs."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]:
-        future: Future[Any] = self._executor.submit(fn, *args)
+        future: Future[Any] = self._executor.submit(at_version, __version__, fn, *args)
         return future
 
     def abandon(self) -> None:
@@ -258,6 +259,15 @@ class ClusterExecutor:
                 self._threads = sum(self._client.nthreads().values())
             self._counted = time.monotonic()
         return self._threads
+
+
+def at_version(head: str, fn: Callable[..., Any], *args: Any) -> Any:
+    """The result of `fn(*args)`; InputError in a worker of another version than the head."""
+    if head != __version__:
+        raise InputError(
+            f"the worker has dstft {__version__}, the head {head}: install the same version"
+        )
+    return fn(*args)
 
 
 # a future of `submit` raises `BrokenExecutor` without a worker

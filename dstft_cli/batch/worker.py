@@ -46,14 +46,6 @@ def job_key(content: str, digest: str, version: str = __version__) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def check_version(head: str) -> None:
-    """Raises InputError in a worker of another version than the process that sends it work."""
-    if head != __version__:
-        raise InputError(
-            f"the worker has dstft {__version__}, the head {head}: install the same version"
-        )
-
-
 class Standing(NamedTuple):
     """The result of a job."""
 
@@ -91,7 +83,6 @@ class Task:
     threads: int
     again: bool = False  # replace a result of dstft
     ours: bool = False  # the journal shows that a batch wrote the place
-    version: str = __version__  # the same on both sides
 
 
 @dataclass(frozen=True)
@@ -151,7 +142,6 @@ def run_task(task: Task) -> Ending:
 
 
 def _run(task: Task) -> Standing:
-    check_version(task.version)
     from dstft_cli.run.optimize import run_optimize
 
     place = Path(task.place)

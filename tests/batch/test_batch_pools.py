@@ -12,8 +12,9 @@ import pytest
 
 from batch.batch_calls import told
 from batch.batch_example import PATIENCE
+from dstft_cli._version import __version__
 from dstft_cli.batch import pools
-from dstft_cli.batch.pools import LocalExecutor, cores, each
+from dstft_cli.batch.pools import LocalExecutor, at_version, cores, each
 from dstft_cli.errors import InputError
 
 
@@ -86,6 +87,12 @@ def test_a_lost_process_costs_its_call_alone_and_is_replaced(executor):
             break
         assert isinstance(future.exception(), BrokenExecutor)
     assert future.result() == -2
+
+
+def test_a_worker_of_another_version_refuses():
+    assert at_version(__version__, operator.neg, 1) == -1
+    with pytest.raises(InputError, match=r"the head 9\.9"):
+        at_version("9.9", operator.neg, 1)
 
 
 def test_cores_and_threads_of_libraries_are_shared_out(monkeypatch):
