@@ -460,7 +460,8 @@ def _report(
 
         done = build_report(directory, output=output, title=title, force=force, progress=progress)
     if not quiet:
-        console.print_outcome(done.warnings, done.summary)
+        lines = [f"results        {done.results}", f"report         {done.output}"]
+        console.print_outcome(done.warnings, lines)
 
 
 report = command(

@@ -44,10 +44,6 @@ class Report:
     broken: int = 0  # or failed
 
     @property
-    def summary(self) -> list[str]:
-        return [f"results        {self.results}", f"report         {self.output}"]
-
-    @property
     def warnings(self) -> list[str]:
         if not self.broken:
             return []

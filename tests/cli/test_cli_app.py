@@ -97,9 +97,6 @@ def test_completion(monkeypatch):
     for name in COMMANDS:
         offered = complete(monkeypatch, f"dstft {name} --")
         assert set(offered) == flags_of(name) | {"--help"}, name
-
-
-def test_completion_script(monkeypatch):
     for shell in ("bash", "zsh", "fish"):
         monkeypatch.setenv("_DSTFT_COMPLETE", f"source_{shell}")
         assert f"_DSTFT_COMPLETE=complete_{shell}" in dstft().text
