@@ -176,7 +176,7 @@ def from_pairs(
             raise UsageError(f"{where}: not a setting: write `set` key=value")
         check_key(name, f"{where}: ", options)
         value = _parse_scalar(text, where)
-        given[name] = Given(_or_default(value, options[name]), where, where)
+        given[name] = Given(options[name].default if value is None else value, where, where)
     return given
 
 
@@ -190,11 +190,7 @@ def from_line(
     """A setting from YAML; `where` is `FILE:LINE`."""
     text = f"{name} = {'null' if value is None else _quoted(value)}"
     start, within = f"{where}: {text}", f"{text} ({where})"
-    return Given(_or_default(value, options[name]), start, within, rank)
-
-
-def _or_default(value: str | None, declared: Declaration) -> Any:
-    return declared.default if value is None else value
+    return Given(options[name].default if value is None else value, start, within, rank)
 
 
 def check_key(
