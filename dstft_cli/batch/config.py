@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from dstft_cli.errors import UsageError, shortened
 from dstft_cli.settings import OPTIONS, Settings, SweepSettings
 from dstft_cli.settings.option import did_you_mean
-from dstft_cli.settings.rules import IN_FILE, IN_MATRIX, OF_JOB, PRESET
+from dstft_cli.settings.rules import IN_MATRIX, PRESET
 from dstft_cli.settings.sources import (
     Given,
     Item,
@@ -136,7 +136,7 @@ def read_config(
     overrides = _overrides(set_pairs, typed or {})
     defaults = {}
     if "defaults" in top:
-        defaults = _settings(_mapping(top["defaults"], path), path, (), "defaults", IN_FILE)
+        defaults = _settings(_mapping(top["defaults"], path), path, (), "defaults")
     where = f"`output` {shortened(output or '')}"
     if output is None:
         output = _text(top, "output", path, DEFAULT_OUTPUT)
@@ -160,8 +160,6 @@ def from_list(
 ) -> BatchConfig:
     """The batch of a list of files, relative to here and taken as they are; `where` names the list."""
     found = tuple((text, where) for text in inputs)
-    if not found:
-        raise UsageError(f"{where} names no inputs: write one path a line, or NUL after each")
     entry = Entry(found, False, "", (Variant.of(_overrides(set_pairs, typed or {})),))
     where = f"`output` {shortened(output or '')}".strip()
     template = DEFAULT_OUTPUT if output is None else output
@@ -184,8 +182,7 @@ def _entries(
         raise UsageError(f"{path}: has no jobs: write 'jobs:' with '- input: FILE' below it")
     node, line = top["jobs"].node, top["jobs"].line
     if node.id != "sequence" or not node.value:
-        fault = "jobs is empty" if not node.value else "jobs must be a list"
-        raise UsageError(f"{path}:{line}: {fault}: write '- input: FILE' below it")
+        raise UsageError(f"{path}:{line}: jobs is no list of jobs: write '- input: FILE' below it")
     seen: dict[str, Variant] = {}  # settings that jobs share are checked once
     entries: list[Entry] = []
     count = 0
@@ -209,7 +206,7 @@ def _entry(
         raise UsageError(f"{where}: a job must be a mapping: write '- input: FILE'")
     job = {item.key: item for item in items(node, path)}
     settings = [item for key, item in job.items() if key not in JOB_KEYS]
-    own = _settings(settings, path, JOB_KEYS, "a job", OF_JOB)
+    own = _settings(settings, path, JOB_KEYS, "a job")
     if "input" not in job:
         raise UsageError(f"{where}: a job has no input: write 'input: FILE'")
     name = _text(job, "name", path, "")
@@ -281,24 +278,21 @@ def _matrix(
 
 
 def _settings(
-    entries: Sequence[Item], path: Path, also: tuple[str, ...], what: str, rank: int
+    entries: Sequence[Item], path: Path, also: tuple[str, ...], what: str
 ) -> dict[str, Given]:
     given = {}
     for item in entries:
         where = f"{path}:{item.line}"
         _check_setting(item.key, where, also, what)
         value = scalar(item.node, f"{where}: {item.key}")
-        given[item.key] = from_line(item.key, value, where, rank=rank)
+        given[item.key] = from_line(item.key, value, where)
     return given
 
 
 def _check_setting(key: str, where: str, also: tuple[str, ...], what: str) -> None:
     if key in NOT_PER_JOB:
         raise UsageError(f"{where}: {key} in {what} {NOT_PER_JOB[key]}")
-    hint = did_you_mean(key, (*also, *SETTING_KEYS))
-    if key not in OPTIONS and hint:
-        raise UsageError(f"{where}: unknown key '{shortened(key)}'{hint}")
-    check_key(key, f"{where}: ")
+    check_key(key, f"{where}: ", also=also)
 
 
 def _mapping(item: Item, path: Path) -> list[Item]:

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -107,8 +107,6 @@ def make_plan(config: BatchConfig) -> Plan:
 
 def find_inputs(texts: Sequence[str], where: str, patterns: bool) -> list[str]:
     """The recordings that paths name, each once; with `patterns` also folders and patterns of names."""
-    if not texts:
-        raise UsageError(f"{where} names no inputs: write one path a line, or NUL after each")
     entry = Entry([(text, where) for text in texts], patterns, "", ())
     return [path for path, _ in input_files(entry, os.getcwd(), None)]
 
@@ -131,29 +129,22 @@ class Template:
     def parse(cls, text: str, where: str) -> Template:
         """Reads a template; UsageError for an unknown field or a path out of its folder."""
         start = f"{where}: output '{shortened(text)}'"
-        if not text or "\0" in text:
-            raise UsageError(f"{where}: output must name a directory, such as results/{{stem}}")
-        if text.startswith(("/", "~")) or re.match(r"[A-Za-z]:|\\", text):
+        names = [name for name in text.split("/") if name not in ("", ".")]
+        if not names or "\0" in text:
+            raise UsageError(f"{start} names no directory: write one such as results/{{stem}}")
+        if text.startswith(("/", "~")) or re.match(r"[A-Za-z]:|\\", text) or ".." in names:
             raise UsageError(
-                f"{start} leaves the output folder: write a relative path, "
+                f"{start} leaves the output folder: write a relative path without '..', "
                 "and the folder as output_folder"
             )
-        names = [name for name in text.split("/") if name not in ("", ".")]
-        if ".." in names:
-            raise UsageError(f"{start} leaves the output folder: write it without '..'")
-        if not names:
-            raise UsageError(f"{start} names no directory: write {{stem}}")
         return cls(tuple(_parts(name, start) for name in names), start)
 
     @cached_property
     def fixed(self) -> str:
         """The folders before the first field; the last component is never one of them."""
-        names = []
-        for parts in self.components[:-1]:
-            if not all(isinstance(part, str) for part in parts):
-                break
-            names.append("".join(map(str, parts)))
-        return "/".join(names)
+        folders = self.components[:-1]
+        plain = takewhile(lambda parts: all(isinstance(part, str) for part in parts), folders)
+        return "/".join("".join(map(str, parts)) for parts in plain)
 
     def expand(self, values: Mapping[str, str | int]) -> str:
         """The path for one job; UsageError if a value would change the folder."""
@@ -190,14 +181,10 @@ def _parts(component: str, start: str) -> tuple[_Part, ...]:
             known = ": use {stem}, {name}, {parent}, {folder}, {index} or a setting"
             hint = did_you_mean(field, FIELDS) or known
             raise UsageError(f"{start}: no field {{{shortened(field)}}}{hint}")
-        if conversion or (spec and field != "index"):
+        if conversion or (spec and not (field == "index" and _INDEX_FORMAT.fullmatch(spec))):
             raise UsageError(
-                f"{start}: {{{field}}} takes no format: only {{index}} does, such as {{index:04d}}"
-            )
-        if spec and not _INDEX_FORMAT.fullmatch(spec):
-            raise UsageError(
-                f"{start}: {{index:{shortened(spec)}}} is not possible: use two digits at most, as "
-                "{index:04d}"
+                f"{start}: {{{field}}} does not take this format: only {{index}} takes one, of two "
+                "digits at most, such as {index:04d}"
             )
         found.append((field, spec or ""))
     if len(found) > 1 and ("folder", "") in found:
@@ -316,13 +303,12 @@ def _difference(plan: Plan, one: PlannedJob, two: PlannedJob) -> str:
     """The field to add to the template so that two jobs differ."""
     a, b = plan.settings_that_vary(one), plan.settings_that_vary(two)
     differing = [f"{{{name}}}" for name in a if a[name] != b[name]]
-    if not differing and one.name != two.name:
-        differing.append("{name}")
-    if not differing and os.path.dirname(one.input) != os.path.dirname(two.input):
-        differing.append("{parent} or {folder}")
+    differing += ["{name}"] * (one.name != two.name)
+    apart = os.path.dirname(one.input) != os.path.dirname(two.input)
+    differing += ["{parent} or {folder}"] * apart
     if not differing and one.input == two.input:
         return f"'{shortened(one.input)}' is given twice with the same settings: remove one"
-    return f"add {(differing or ['{index}'])[0]} to output"
+    return f"add {[*differing, '{index}'][0]} to output"
 
 
 def _refuse_other_folders(plan: Plan, root: Path, template: Template) -> None:

@@ -11,14 +11,21 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    CancelledError,
+    Future,
+    ThreadPoolExecutor,
+)
 from concurrent.futures import wait as futures_wait
 from contextlib import contextmanager, suppress
-from functools import partial
 from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from typing import Any
+from weakref import WeakKeyDictionary
 
+from dstft_cli._version import __version__
 from dstft_cli.errors import DstftError, InputError, OutputError, UsageError, shortened
 from dstft_cli.stage import SIZE, Stage
 
@@ -49,22 +56,22 @@ def cores() -> int:
 class LocalExecutor:
     """Processes, spawned, each running one call at a time after `prepare`; all end with this one.
 
-    Each is a Pebble pool of its own: in a shared pool a killed process may hold the lock of the common
-    pipe. A process that dies is replaced, and the future of its call raises `BrokenExecutor`. `silent`
-    discards what libraries print in the processes.
+    Each has a thread here and is a Pebble pool of its own: in a shared pool a killed process may hold the
+    lock of the common pipe. A process that dies is replaced, and the future of its call raises
+    `BrokenExecutor`. `silent` discards what libraries print in the processes.
     """
 
     def __init__(self, workers: int, prepare: Callable[[], None], *, silent: bool) -> None:
         self.threads = max(1, cores() // workers)  # of torch, for each worker
-        self._workers = workers
-        self._begin = (prepare, silent)
-        self._lock = threading.RLock()
-        self._waiting: deque[tuple[Future[Any], Callable[..., Any], tuple[Any, ...]]] = deque()
-        self._pools: dict[Any, Stage] = {}
-        self._stages: dict[Future[Any], Stage] = {}
-        self._idle: list[Any] = []
-        self._closing: list[threading.Thread] = []
-        self._environment: list[str] = []
+        self._workers, self._begin = workers, (prepare, silent)
+        self._lock, self._ended = threading.Lock(), False
+        self._own = threading.local()  # pool and stage of a thread
+        self._threads = ThreadPoolExecutor(workers)
+        self._calls: dict[Any, Future[Any]] = {}  # the last one of each pool
+        self._stages = WeakKeyDictionary[Future[Any], list[Stage]]()
+        # libraries read it when they are loaded; values set by the user are kept
+        self._environment = [name for name in _LIBRARIES if name not in os.environ]
+        os.environ.update(dict.fromkeys(self._environment, str(self.threads)))
 
     def capacity(self) -> int:
         """Number of calls that keep all workers busy."""
@@ -76,82 +83,65 @@ class LocalExecutor:
     gone = missing
 
     def stage(self, future: Future[Any]) -> Stage | None:
-        """Where a call stands that runs."""
-        return self._stages.get(future)
+        """Where a call stands that runs; None before it has a process."""
+        return next(iter(self._stages[future]), None)
 
     def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]:
         """Runs `fn(*args)` in one of the processes; `fn` is at module level."""
-        future: Future[Any] = Future()
-        self._waiting.append((future, fn, args))
-        self._feed()
+        stage: list[Stage] = []
+        with self._lock, _interrupts_held():
+            future = self._threads.submit(self._call, stage, fn, args)
+        self._stages[future] = stage
         return future
 
     def abandon(self) -> None:
         """Kills all processes and waits for their end."""
         with self._lock:
-            self._workers = 0
-            self._waiting.clear()
-            pools, self._pools, self._idle = self._pools, {}, []
-        for pool in pools:
-            pool.stop()
-        for process in multiprocessing.active_children():
-            if process.name == "pebble_pool_worker":
-                process.kill()
-        for pool in pools:
+            self._ended = True
+            for pool in self._calls:
+                pool.stop()
+            for process in multiprocessing.active_children():
+                if process.name == "pebble_pool_worker":
+                    process.kill()
+            for call in self._calls.values():  # Pebble ends none of them
+                call.cancel()
+        self._threads.shutdown(cancel_futures=True)
+        for pool in self._calls:
             pool.join()
-        for thread in self._closing:
-            thread.join()
         for name in self._environment:
             os.environ.pop(name, None)
 
-    def _feed(self) -> None:
-        """Starts missing processes, and gives a call to each idle one."""
-        with self._lock, _interrupts_held():
-            while len(self._pools) < self._workers:
-                pool, stage = self._start()
-                self._idle.append(pool)
-                self._pools[pool] = stage
-            while self._waiting and self._idle:
-                pool = self._idle.pop()
-                future, fn, args = self._waiting.popleft()
-                self._stages[future] = self._pools[pool]
-                self._stages[future].begin()
-                future.set_running_or_notify_cancel()
-                try:
-                    inner = pool.schedule(fn, args)
-                except RuntimeError:  # the idle process was lost
-                    inner = Future()
-                    inner.set_exception(BrokenExecutor("its worker process was lost"))
-                inner.add_done_callback(partial(self._finished, pool, future))
-
-    def _finished(self, pool: Any, future: Future[Any], inner: Future[Any]) -> None:
+    def _call(self, stage: list[Stage], fn: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        """The result of `fn(*args)` in the process of this thread, which is started where it has none."""
         from pebble import ProcessExpired
 
-        error = inner.exception()
-        lost = isinstance(error, (ProcessExpired, BrokenExecutor))
-        if isinstance(error, ProcessExpired):
-            error = BrokenExecutor(_cause(error.exitcode))
         with self._lock:
-            del self._stages[future]
-            if pool in self._pools and not lost:
-                self._idle.append(pool)
-            elif self._pools.pop(pool, None) is not None:
-                pool.stop()
-                # a thread of the pool itself cannot wait for its end
-                self._closing.append(threading.Thread(target=pool.join, daemon=True))
-                self._closing[-1].start()
-        if error is not None:
-            future.set_exception(error)
-        else:
-            future.set_result(inner.result())
-        self._feed()
+            if self._ended:
+                raise CancelledError
+            if not hasattr(self._own, "pool"):
+                self._own.pool, self._own.stage = self._start()
+            pool: Any = self._own.pool
+            self._own.stage.begin()
+            stage.append(self._own.stage)
+            try:
+                call = pool.schedule(fn, args)
+            except RuntimeError:  # the idle process was lost
+                call = Future[Any]()
+                call.set_exception(BrokenExecutor("its worker process was lost"))
+            self._calls[pool] = call
+        error = call.exception()
+        if isinstance(error, (ProcessExpired, BrokenExecutor)):
+            with self._lock:
+                del self._own.pool, self._calls[pool]
+            pool.stop()
+            pool.join()
+        if isinstance(error, ProcessExpired):
+            raise BrokenExecutor(_cause(error.exitcode))
+        return call.result()
 
     def _start(self) -> tuple[Any, Stage]:
         from pebble import ProcessPool
 
-        # libraries read it when they are loaded; values set by the user are kept
-        self._environment += [name for name in _LIBRARIES if name not in os.environ]
-        os.environ.update(dict.fromkeys(self._environment, str(self.threads)))
         context = multiprocessing.get_context("spawn")
         memory = context.RawArray("b", SIZE)
         pool: Any = ProcessPool(1, 0, _begin, (*self._begin, memory), context)
@@ -255,7 +245,7 @@ class ClusterExecutor:
         """Nothing: where a call stands that runs."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]:
-        future: Future[Any] = self._executor.submit(fn, *args)
+        future: Future[Any] = self._executor.submit(at_version, __version__, fn, *args)
         return future
 
     def abandon(self) -> None:
@@ -271,18 +261,21 @@ class ClusterExecutor:
         return self._threads
 
 
-Workers = (
-    LocalExecutor | ClusterExecutor
-)  # a future of `submit` raises `BrokenExecutor` without a worker
+def at_version(head: str, fn: Callable[..., Any], *args: Any) -> Any:
+    """The result of `fn(*args)`; InputError in a worker of another version than the head."""
+    if head != __version__:
+        raise InputError(
+            f"the worker has dstft {__version__}, the head {head}: install the same version"
+        )
+    return fn(*args)
+
+
+# a future of `submit` raises `BrokenExecutor` without a worker
+Workers = LocalExecutor | ClusterExecutor
 
 
 def start_workers(
-    jobs: int,
-    prepare: Callable[[], None],
-    *,
-    workers: int | None,
-    scheduler: str | None,
-    silent: bool,
+    jobs: int, prepare: Callable[[], None], workers: int | None, scheduler: str | None, silent: bool
 ) -> Workers:
     """Those of a scheduler, or so many processes (None: one per core), no more than there are jobs."""
     if scheduler is not None:

@@ -247,10 +247,7 @@ def _row(
     error: str | None = None,
 ) -> dict[str, Any]:
     return {
-        "index": job.index,
-        "name": job.name,
-        "input": job.input,
-        "output": job.output,
+        **{name: getattr(job, name) for name in ("index", "name", "input", "output")},
         "settings": plan.settings_that_vary(job),
         "status": status,
         "key": key,

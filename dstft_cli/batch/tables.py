@@ -20,11 +20,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dstft_cli._version import __version__
 from dstft_cli.audio import content_digest
 from dstft_cli.batch.pools import report
 from dstft_cli.batch.worker import job_key, one_at_a_time
-from dstft_cli.errors import InputError, as_flags, in_words
+from dstft_cli.errors import as_flags, in_words
 from dstft_cli.records import CollectionSweep, RecordingTable, Result
 from dstft_cli.results.parameters import DAMAGE
 from dstft_cli.settings import CRITERIA, Settings, SweepSettings
@@ -52,7 +51,6 @@ class Question:
     seconds: tuple[float, ...] = ()  # lengths to tabulate
     cache: str = ""  # folder of the tables; empty: they are not kept
     again: bool = False  # tables are computed even if they are kept
-    version: str = __version__  # the same on both sides
 
     @property
     def criteria(self) -> tuple[str, ...]:
@@ -76,10 +74,6 @@ class Question:
         from dstft_cli.fit import resolve_device
         from dstft_cli.run.optimize import request_of
 
-        if self.version != __version__:
-            raise InputError(
-                f"the worker has dstft {__version__}, the head {self.version}: install the same version"
-            )
         settings = self.read()
         device = resolve_device(settings.device, settings.dtype).type
         own: dict[str, Any] = {"criterion": self.criteria[0], "device": device, "threads": threads}
@@ -216,11 +210,7 @@ def find_hops(source: str, question: Question, window: float, hops: Array) -> Ar
 
 
 def fit_mean(
-    question: Question,
-    table: Array,
-    shares: Array,
-    samples: int,
-    moved: Positioned | None,
+    question: Question, table: Array, shares: Array, samples: int, moved: Positioned | None
 ) -> tuple[Result, Array]:
     from dstft_cli.fit.collection import fit_table
 

@@ -9,6 +9,7 @@ import threading
 import time
 import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -82,7 +83,6 @@ class Task:
     threads: int
     again: bool = False  # replace a result of dstft
     ours: bool = False  # the journal shows that a batch wrote the place
-    version: str = __version__  # the same on both sides
 
 
 @dataclass(frozen=True)
@@ -142,18 +142,13 @@ def run_task(task: Task) -> Ending:
 
 
 def _run(task: Task) -> Standing:
-    if task.version != __version__:
-        raise InputError(
-            f"the worker has dstft {__version__}, the batch {task.version}: install the same version"
-        )
     from dstft_cli.run.optimize import run_optimize
 
     place = Path(task.place)
     ours = task.again or task.ours
-    try:
+    standing = None
+    with suppress(InputError):  # damaged
         standing = read_standing(place)
-    except InputError:  # damaged
-        standing = None
     if standing is not None and not task.again and standing.whole:
         # an earlier worker may have been lost after finishing the job
         content = content_digest(task.source)

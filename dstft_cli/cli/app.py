@@ -36,10 +36,11 @@ CONTEXT = {"help_option_names": ["-h", "--help"]}
 def _print_version(value: bool) -> None:
     if not value:
         return
-    import platform
+    from importlib.metadata import version
+    from platform import python_version
 
-    parts = [*map(package_version, ("torch", "soundfile")), libsndfile_version()]
-    parts.append(f"Python {platform.python_version()}")
+    parts = [f"{name} {version(name)}" for name in ("torch", "soundfile")]
+    parts += [libsndfile_version(), f"Python {python_version()}"]
     typer.echo(f"dstft {__version__} ({', '.join(parts)})")
     raise typer.Exit
 
@@ -52,41 +53,21 @@ Version = Annotated[
 ]
 
 
-def package_version(package: str) -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return f"{package} {version(package)}"
-    except PackageNotFoundError:
-        return f"no {package}"
-
-
 def libsndfile_version() -> str:
     """`libsndfile VERSION`, read from the library itself: soundfile would import NumPy."""
     import ctypes
-
-    library = _library()
-    if library is None:
-        return "no libsndfile"
-    try:
-        ask = ctypes.CDLL(library).sf_version_string
-    except (OSError, AttributeError):
-        return "no libsndfile"
-    ask.restype = ctypes.c_char_p
-    answer = ask() or b"libsndfile"
-    return str(answer.decode("ascii", "replace").replace("-", " ", 1))
-
-
-def _library() -> str | None:
-    """The library in soundfile's wheel, or that of the system."""
     from ctypes.util import find_library
     from importlib.util import find_spec
 
-    spec = find_spec("_soundfile_data")
-    folder = Path(spec.origin).parent if spec is not None and spec.origin else None
-    bundled = [] if folder is None else sorted(folder.glob("libsndfile*.*"))
+    spec = find_spec("_soundfile_data")  # of soundfile's wheel; else the system has the library
+    bundled = Path(spec.origin).parent.glob("libsndfile*.*") if spec and spec.origin else ()
     known = [str(path) for path in bundled if path.suffix in (".so", ".dylib", ".dll")]
-    return known[0] if known else find_library("sndfile")
+    try:
+        ask = ctypes.CDLL(min(known) if known else find_library("sndfile") or "").sf_version_string
+    except (OSError, AttributeError):
+        return "no libsndfile"
+    ask.restype = ctypes.c_char_p
+    return str(ask().decode().replace("-", " ", 1))
 
 
 def bare_flags(params: list[Any]) -> list[Any]:

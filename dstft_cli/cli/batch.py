@@ -7,7 +7,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -77,8 +77,7 @@ class BatchOptions:
     ] = None
     force: Annotated[bool, _output("Do again what is done.", flags=("--force",))] = False
     no_report: Annotated[
-        bool,
-        _output("Do not write report.html, the page of all results.", flags=("--no-report",)),
+        bool, _output("Do not write report.html, the page of all results.", flags=("--no-report",))
     ] = False
     as_json: Annotated[
         bool,
@@ -107,19 +106,18 @@ def run(options: BatchOptions, quiet: bool = False, verbose: bool = False) -> No
         from dstft_cli.batch.extent import extents, total_text
 
         print_error(f"{counted(len(plan.jobs), 'job')}, {total_text(extents(plan))}")
-    watch = BatchWatch(
-        plan, as_json=options.as_json, quiet=quiet, verbose=verbose, force=options.force
-    )
+    watch = BatchWatch(plan, options, quiet, verbose)
     try:
-        with watch:
+        with progress_bar(quiet) as shown:
+            watch.activity = shown or watch.activity
             from dstft_cli.batch.pools import Workers, start_workers
             from dstft_cli.batch.run import run_batch
             from dstft_cli.batch.worker import prepare
 
             def start(jobs: int) -> Workers:
                 figures = any(variant.settings.figures for variant in plan.variants)
-                chosen: Any = {"workers": options.workers, "scheduler": options.scheduler}
-                return start_workers(jobs, partial(prepare, figures), silent=not verbose, **chosen)
+                chosen = options.workers, options.scheduler
+                return start_workers(jobs, partial(prepare, figures), *chosen, silent=not verbose)
 
             how: Any = {"force": options.force, "fail_fast": options.fail_fast}
             rows = run_batch(plan, start, watch=watch.watch, **how)
@@ -155,19 +153,16 @@ def _plan(options: BatchOptions) -> Plan:
 
 
 class BatchWatch:
-    """Shows the progress of a batch while its block runs; JSON with `--json`."""
+    """Shows the progress of a batch; JSON with `--json`."""
 
-    def __init__(
-        self, plan: Plan, *, as_json: bool, quiet: bool, verbose: bool, force: bool = False
-    ) -> None:
-        self._plan, self._as_json = plan, as_json
-        self._quiet, self._verbose, self._force = quiet, verbose, force
-        self._activity = Activity()  # not shown if quiet
-        self._stack = ExitStack()
+    def __init__(self, plan: Plan, options: BatchOptions, quiet: bool, verbose: bool) -> None:
+        self._plan, self._as_json, self._force = plan, options.as_json, options.force
+        self._quiet, self._verbose = quiet, verbose
+        self.activity = Activity()  # not shown if quiet
         self._ended = self._todo = 0
         self._standing = 0  # jobs with a finished result
         self._began = time.perf_counter()
-        if as_json:
+        if self._as_json:
             data_output()  # a closed one is an error before any work
 
     @property
@@ -175,21 +170,13 @@ class BatchWatch:
         from dstft_cli.batch.run import Watch
 
         return Watch(
-            partial(self._activity, "checking earlier results"),
+            partial(self.activity, "checking earlier results"),
             self._on_begun,
-            self._activity.run,
+            self.activity.run,
             self._on_ended,
-            self._on_note,
+            self._on_note if self._verbose else (lambda text: None),
             print_error,
         )
-
-    def __enter__(self) -> BatchWatch:
-        shown = self._stack.enter_context(progress_bar(self._quiet))
-        self._activity = shown or self._activity
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._stack.close()
 
     def stopped(self, how: str) -> str:
         remedy = "run the same command again to resume"
@@ -209,12 +196,8 @@ class BatchWatch:
         jobs = len(self._plan.jobs)
         counts = Counter(row["status"] for row in rows.values())
         counts["not run"] = jobs - len(rows)
-        parts = [f"{counts['done']} done"]
-        parts += [
-            f"{counts[what]} {what}"
-            for what in ("kept", "skipped", "failed", "not run")
-            if counts[what]
-        ]
+        told = ("done", *filter(counts.get, ("kept", "skipped", "failed", "not run")))
+        parts = [f"{counts[what]} {what}" for what in told]
         seconds = time.perf_counter() - self._began
         self.line(f"{counted(jobs, 'job'):<13}  {', '.join(parts)} in {seconds:.1f} s")
         warned = [len(row["warnings"]) for row in rows.values() if row["warnings"]]
@@ -232,8 +215,8 @@ class BatchWatch:
 
     def _on_begun(self, kept: int, total: int) -> None:
         self._todo = total
-        self._activity("jobs", 0, total)
-        if kept and not (self._activity.live or self._quiet):
+        self.activity("jobs", 0, total)
+        if kept and not (self.activity.live or self._quiet):
             print_error(f"{counted(kept, 'job')} done earlier, {total} to run")
 
     def _on_ended(self, row: dict[str, Any]) -> None:
@@ -248,8 +231,8 @@ class BatchWatch:
                 sys.stdout.flush()
         if self._quiet or kept:
             return
-        self._activity("jobs", self._ended, self._todo)
-        if not self._activity.live:
+        self.activity("jobs", self._ended, self._todo)
+        if not self.activity.live:
             told = str(row["error"])
             if failed:
                 told = f"{row['input']}: failed: {told}"
@@ -262,9 +245,8 @@ class BatchWatch:
             print_error(f"failed: {row['input']}: {row['error']}")
 
     def _on_note(self, text: str) -> None:
-        if self._verbose:
-            for line in text.splitlines():
-                print_error(line)
+        for line in text.splitlines():
+            print_error(line)
 
 
 def print_plan(plan: Plan, *, as_json: bool) -> None:

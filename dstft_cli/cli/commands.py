@@ -141,8 +141,7 @@ def _optimize(
     several: Several,
     inputs: Inputs = None,
     shared: Annotated[
-        bool,
-        option("Input", "Learn one set of parameters for all INPUTs.", flags=("--shared",)),
+        bool, option("Input", "Learn one set of parameters for all INPUTs.", flags=("--shared",))
     ] = False,
     labels: Labels = False,
     config: Config = None,
@@ -252,10 +251,7 @@ sweep = command(
 
 
 def _apply(
-    directory: Directory,
-    inputs: Inputs,
-    typed: Mapping[str, Any],
-    quiet: bool = False,
+    directory: Directory, inputs: Inputs, typed: Mapping[str, Any], quiet: bool = False
 ) -> None:
     settings = merge(typed, only=_APPLY, note=_note(quiet))
     if directory.is_file() and inputs and Path(inputs[0]).is_dir():
@@ -464,7 +460,8 @@ def _report(
 
         done = build_report(directory, output=output, title=title, force=force, progress=progress)
     if not quiet:
-        console.print_outcome(done.warnings, done.summary)
+        lines = [f"results        {done.results}", f"report         {done.output}"]
+        console.print_outcome(done.warnings, lines)
 
 
 report = command(

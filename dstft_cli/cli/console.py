@@ -44,7 +44,7 @@ def report_error(error: BaseException, arguments: Sequence[str] = ()) -> int:
     """Prints an error in one line, with `-v` after its traceback; returns the exit code."""
     code, text = explain(error, arguments)
     with suppress(OSError):  # standard error itself may be closed or full
-        if text and _is_verbose():
+        if text and _HANDLER in LOGGER.handlers:
             traceback.print_exception(error)
         if text:
             print(f"dstft: {as_flags(text)}", file=sys.stderr)
@@ -183,21 +183,18 @@ class _LogHandler(logging.Handler):
             print_error(line)
 
 
+_HANDLER = _LogHandler(logging.INFO)
+
+
 def show_log() -> None:
     """Sends the log to standard error; errors then show a traceback."""
-    if not _is_verbose():
-        LOGGER.addHandler(_LogHandler(logging.INFO))
-        LOGGER.setLevel(logging.INFO)
+    LOGGER.addHandler(_HANDLER)
+    LOGGER.setLevel(logging.INFO)
 
 
 def hide_log() -> None:
-    for handler in [handler for handler in LOGGER.handlers if isinstance(handler, _LogHandler)]:
-        LOGGER.removeHandler(handler)
-        LOGGER.setLevel(logging.NOTSET)
-
-
-def _is_verbose() -> bool:
-    return any(isinstance(handler, _LogHandler) for handler in LOGGER.handlers)
+    LOGGER.removeHandler(_HANDLER)
+    LOGGER.setLevel(logging.NOTSET)
 
 
 def print_error(text: str) -> None:

@@ -75,8 +75,7 @@ class Several:
     workers: WorkerCount = None
     scheduler: Scheduler = None
     fail_fast: Annotated[
-        bool,
-        _run("Stop at the first recording that cannot be used.", flags=("--fail-fast",)),
+        bool, _run("Stop at the first recording that cannot be used.", flags=("--fail-fast",))
     ] = False
 
     def recordings(self, inputs: Sequence[str] | None) -> list[str]:
@@ -99,8 +98,8 @@ class Several:
 
         @contextmanager
         def workers(jobs: int) -> Iterator[Workers]:
-            chosen: Any = {"workers": self.workers, "scheduler": self.scheduler}
-            started = start_workers(jobs, prepare_tables, silent=not verbose, **chosen)
+            chosen = self.workers, self.scheduler
+            started = start_workers(jobs, prepare_tables, *chosen, silent=not verbose)
             try:
                 yield started
             finally:
@@ -152,12 +151,8 @@ def check_workers(workers: int | None, scheduler: str | None) -> None:
 
 
 def read_lists(from_lines: str | None, from_nul: str | None) -> list[str]:
-    """The paths that `--from` or `--from0` names."""
-    return _read_list(from_lines or from_nul or "", b"\n" if from_lines else b"\0")
-
-
-def _read_list(path: str, end: bytes) -> list[str]:
-    """The paths in a file (`-`: standard input), each followed by `end`."""
+    """The paths in the file (`-`: standard input) that `--from` or `--from0` names."""
+    path, end = from_lines or from_nul or "", b"\n" if from_lines else b"\0"
     if path == "-" and sys.stdin is None:
         raise UsageError("standard input is closed: pipe a list of inputs into it")
     try:
@@ -177,4 +172,9 @@ def _read_list(path: str, end: bytes) -> list[str]:
         entries = [entry.removesuffix(b"\r") for entry in entries]
         if any(b"\0" in entry for entry in entries):
             raise UsageError(f"{shortened(path)}: holds NUL characters: use --from0")
-    return [os.fsdecode(entry) for entry in entries if entry]
+    found = [os.fsdecode(entry) for entry in entries if entry]
+    if not found:
+        raise UsageError(
+            f"{shortened(path)} names no inputs: write one path a line, or NUL after each"
+        )
+    return found

@@ -171,9 +171,8 @@ def _parameter(declared: Declaration, hide: bool) -> inspect.Parameter:
     words = declared.choices
     if words:
         shown.autocompletion = lambda incomplete: [w for w in words if w.startswith(incomplete)]
-    kind, default = (bool, declared.default) if declared.is_flag else (str, None)
-    if not declared.is_flag and declared.default is not None:
-        default = declared.default_text
+    text = None if declared.default is None else declared.default_text
+    kind, default = (bool, declared.default) if declared.is_flag else (str, text)
     return _keyword(declared.name, Annotated[kind, shown], default)
 
 

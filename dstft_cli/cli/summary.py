@@ -90,10 +90,7 @@ def sweep_lines(record: Mapping[str, Any], directory: Path | None) -> list[str]:
     if band := band_text(settings["criterion_fmin"], settings["criterion_fmax"]):
         lines.append(f"criterion {band}")
     one = len(criteria) == 1
-    lines += [
-        "",
-        _verdict(criteria[0], record, rate) if one else _verdicts(criteria),
-    ]
+    lines += ["", _verdict(criteria[0], record, rate) if one else _verdicts(criteria)]
     if (collection := record.get("collection")) is not None:
         lines += _collection_lines(criteria, collection, rate, record["input"]["seconds"])
     if directory is not None:

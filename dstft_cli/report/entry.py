@@ -1,4 +1,4 @@
-"""One directory on the page: its `result.json`, validated, or why there is none; its small picture."""
+"""The directories on the page, or why one has no result; and their small pictures."""
 
 from __future__ import annotations
 
@@ -6,16 +6,14 @@ import io
 import json
 import os
 import stat
-from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-from dstft_cli.errors import InputError, printable, system_reason
-from dstft_cli.results import StoredRecord, read_result
+from dstft_cli.errors import system_reason
 
 RECORD = "result.json"
 JOURNAL = "batch-journal.jsonl"  # of `dstft batch`
@@ -28,16 +26,7 @@ SIZES = ((320, 160), (200, 100), (120, 60))  # pixels; the first with a small en
 QUALITIES = (75, 60, 45, 30)
 
 
-def read_summary(directory: Path) -> StoredRecord:
-    """The result in a directory; InputError, which names the field, if there is none or a damaged one."""
-    path = directory / RECORD
-    try:
-        return read_result(path)
-    except InputError as error:
-        raise InputError(str(error).replace(printable(path), RECORD)) from error
-
-
-def result_directories(top: Path) -> Iterator[tuple[Path, str]]:
+def result_directories(top: Path) -> list[tuple[Path, str]]:
     """Directories with a `result.json` or a failed job of a batch, `top` too, each with its error."""
     found: dict[Path, str] = {}
     failed: dict[Path, str] = {}
@@ -55,7 +44,7 @@ def result_directories(top: Path) -> Iterator[tuple[Path, str]]:
         below[:] = [n for n in below if not (n.startswith(".") and n.endswith(_LEFTOVERS))]
     for place, reason in failed.items():
         found[place] = found.get(place) or reason
-    yield from sorted(found.items(), key=lambda item: [*map(os.fsencode, item[0].parts)])
+    return sorted(found.items(), key=lambda item: [*map(os.fsencode, item[0].parts)])
 
 
 def _failed_jobs(folder: Path) -> dict[Path, str]:
@@ -74,8 +63,7 @@ def _failed_jobs(folder: Path) -> dict[Path, str]:
     return found
 
 
-@dataclass(frozen=True)
-class Thumbnail:
+class Thumbnail(NamedTuple):
     """A JPEG file of at most `LARGEST` bytes, and its size in pixels."""
 
     jpeg: bytes

@@ -17,13 +17,8 @@ from typing import Any, NamedTuple
 
 from dstft_cli.errors import InputError, UsageError, printable, shortened, system_reason
 from dstft_cli.records import Progress, tell
-from dstft_cli.report.entry import (
-    RECORD,
-    read_summary,
-    result_directories,
-    thumbnail,
-)
-from dstft_cli.results import Spread, atomic_file
+from dstft_cli.report.entry import RECORD, result_directories, thumbnail
+from dstft_cli.results import Spread, atomic_file, read_result
 from dstft_cli.results import StoredRecord as Summary
 from dstft_cli.settings import FIGURE_FORMATS
 from dstft_cli.settings.option import number_text, time_text
@@ -47,10 +42,6 @@ class Report:
     output: Path
     results: int
     broken: int = 0  # or failed
-
-    @property
-    def summary(self) -> list[str]:
-        return [f"results        {self.results}", f"report         {self.output}"]
 
     @property
     def warnings(self) -> list[str]:
@@ -105,11 +96,7 @@ def build_report(
     Without `output` it is `report.html` there, and never written through a link.
     """
     place = directory / "report.html" if output is None else output
-    if str(place) == "-":
-        raise UsageError(
-            "a report on standard output could not link to its pictures: name a file with -o"
-        )
-    if place.suffix.lower() not in (".html", ".htm", ""):
+    if str(place) == "-" or place.suffix.lower() not in (".html", ".htm", ""):
         raise UsageError(f"{printable(place)}: a report is HTML: name a file that ends in .html")
     found = _find(directory)
     if output is None and place.is_symlink():  # shared results must not overwrite other files
@@ -183,7 +170,7 @@ def _find(directory: Path) -> list[tuple[Path, str]]:
         missing = isinstance(error, FileNotFoundError)
         reason = "no such directory" if missing else system_reason(error)
         raise InputError(f"{named}: {reason}: check the path") from error
-    found = list(result_directories(directory))
+    found = result_directories(directory)
     if found and found[0][0] == directory and found[0][1]:
         raise InputError(f"cannot read {named}: {found[0][1]}: check its permissions")
     if not found:
@@ -236,10 +223,11 @@ def _alike(summary: Summary, names: tuple[str, ...]) -> str:
 def _read(directory: Path, failure: str) -> tuple[Summary | None, str]:
     if failure and not os.path.lexists(directory / RECORD):
         return None, failure
+    path = directory / RECORD
     try:
-        return read_summary(directory), ""
+        return read_result(path), ""
     except InputError as error:
-        return None, str(error)
+        return None, str(error).replace(printable(path), RECORD)
 
 
 def _picture(directory: Path, name: str) -> Path | None:

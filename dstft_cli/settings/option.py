@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from inspect import get_annotations
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le
 from typer import Option
@@ -71,7 +71,7 @@ class Declaration:
     @cached_property
     def members(self) -> tuple[Any, ...]:
         """The kinds of value: literal words, types."""
-        return tuple(_members(self.type))
+        return tuple(part for part in _parts(self.type) if isinstance(part, (str, type)))
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -95,10 +95,8 @@ class Declaration:
     def range(self) -> str:
         """The range in words, e.g. `above 0 and at most 1`; empty where there is none."""
         found = [
-            f"{word} {getattr(limit, key):g}"
-            if isinstance(getattr(limit, key), float)
-            else f"{word} {getattr(limit, key)}"
-            for limit in (*self.limits, *_limits(self.type))
+            f"{word} {getattr(limit, key):.10g}"
+            for limit in (*self.limits, *_parts(self.type))
             for kind, word, key in _RANGES
             if isinstance(limit, kind)
         ]
@@ -150,38 +148,26 @@ def annotations_of(kind: type) -> Mapping[str, Any]:
     return ChainMap(*map(get_annotations, kind.__mro__))
 
 
-def _members(kind: Any) -> Iterator[Any]:
-    if get_origin(kind) is Annotated:
-        yield from _members(get_args(kind)[0])
-    elif get_origin(kind) is Literal:
-        yield from get_args(kind)
-    elif get_args(kind):
-        for part in get_args(kind):
-            yield from _members(part)
-    else:
-        yield kind
-
-
-def _limits(kind: Any) -> Iterator[Any]:
-    if get_origin(kind) is Annotated:
-        inner, *extras = get_args(kind)
-        yield from extras
-        yield from _limits(inner)
-    elif get_origin(kind) is not Literal:
-        for part in get_args(kind):
-            yield from _limits(part)
+def _parts(kind: Any) -> Iterator[Any]:
+    """The types, words and limits in the type of a value, however deep."""
+    if get_origin(kind) is Literal or not get_args(kind):
+        yield from get_args(kind) or (kind,)
+        return
+    for part in get_args(kind):
+        yield from _parts(part)
 
 
 def check_text(value: Any, declared: Declaration) -> Any:
     """`value` without its unit of time or frequency, `auto` as None; empty text is an error."""
     from pydantic_core import PydanticCustomError  # not for --help
 
-    if isinstance(value, str) and not value.strip():
-        raise PydanticCustomError("setting", "must not be empty")
-    if isinstance(value, str) and "\0" in value:
-        raise PydanticCustomError("setting", "must not hold a NUL character")
-    if isinstance(value, str) and value == "auto" and declared.auto_is_none:
-        return None
+    if isinstance(value, str):
+        if not value.strip():
+            raise PydanticCustomError("setting", "must not be empty")
+        if "\0" in value:
+            raise PydanticCustomError("setting", "must not hold a NUL character")
+        if value == "auto" and declared.auto_is_none:
+            return None
     if isinstance(value, bool) and not declared.is_flag:
         return str(value).lower()
     return in_base_unit(value, str(declared.option.metavar))
@@ -207,16 +193,12 @@ class Length:
             raise UsageError(f"length {self.value:g} {self.unit} {NOT_A_LENGTH}, above 0")
 
     @classmethod
-    def parse(cls, text: str | float, name: str = "length") -> Length:
+    def parse(cls, text: str | float) -> Length:
         """Reads `1024`, `1024.5`, `23ms` or `0.02s`."""
         match = None if isinstance(text, bool) else _LENGTH.fullmatch(str(text))
         if match is None:
-            raise UsageError(f"{name} '{text}' {NOT_A_LENGTH}")
-        value = float(match[1])
-        if not (math.isfinite(value) and value > 0):
-            raise UsageError(f"{name} '{text}' {NOT_A_LENGTH}, above 0")
-        unit = match[2].lower()
-        return cls(value, "ms" if unit == "ms" else "s" if unit == "s" else "samples")
+            raise UsageError(f"length '{text}' {NOT_A_LENGTH}")
+        return cls(float(match[1]), match[2].lower() or "samples")  # type: ignore[arg-type]
 
     @property
     def is_time(self) -> bool:
@@ -273,22 +255,13 @@ def _validate(value: Any) -> Length:
 
 
 def inches(size: str) -> tuple[float, float | None]:
-    """Width and, if given, height of `90mm`, `7in` or `180x120mm`, inches; ValueError for other text."""
+    """Width and, if given, height of `90mm`, `7in` or `180x120mm`, above 0 inches; else ValueError."""
     match = _SIZE.fullmatch(size)
-    if match is None or not (match[4] or match[2]):
+    last = (match[4] or match[2]).lower() if match else ""
+    if match is None or not last or 0 in (float(match[1]), float(match[3] or 1)):
         raise ValueError(f"{size!r} is not a size")
-    width, height = float(match[1]), float(match[3] or 0)
-    last = (match[4] or match[2]).lower()
-    wide = width / _PER_INCH[match[2].lower() or last]
-    return wide, height / _PER_INCH[last] if match[3] else None
-
-
-def is_size(text: str) -> bool:
-    try:
-        width, height = inches(text)
-    except ValueError:
-        return False
-    return width > 0 and height != 0
+    wide = float(match[1]) / _PER_INCH[match[2].lower() or last]
+    return wide, float(match[3]) / _PER_INCH[last] if match[3] else None
 
 
 def number_text(value: float, digits: int) -> str:

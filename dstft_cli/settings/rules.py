@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
+from itertools import combinations, starmap
 from typing import TYPE_CHECKING, Any
 
 from dstft_cli.errors import UsageError
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from dstft_cli.settings.settings import Settings
 
 # ranks: the higher overrides the lower
-PRESET, IN_FILE, OF_JOB, IN_MATRIX, TYPED = range(5)
-_LEVELS = {PRESET: 0, IN_FILE: 1, OF_JOB: 1, IN_MATRIX: 1, TYPED: 2}
+PRESET, IN_FILE, IN_MATRIX, TYPED = range(4)
+_LEVELS = {PRESET: 0, IN_FILE: 1, IN_MATRIX: 1, TYPED: 2}
 
 ONE_LENGTH = ("fixed", "constant")  # window modes without lengths that vary
 _DESCENT = ("lr", "optimizer", "search", "max_steps", "tolerance")
@@ -135,12 +136,7 @@ CONTRADICTIONS = (
         lambda s, rate: str(s.output) == "-",
         "{output} is not a directory: for standard output use `json`, `npy` - or `png` -",
     ),
-    *(
-        _streams(first, second)
-        for names in (("png", "npy", "csv", "json", "emit"),)
-        for place, first in enumerate(names)
-        for second in names[place + 1 :]
-    ),
+    *starmap(_streams, combinations(("png", "npy", "csv", "json", "emit"), 2)),
     Contradiction(
         ("emit", "window_mode"),
         lambda s, rate: s.emit != "none" and s.window_mode not in ONE_LENGTH,
@@ -167,53 +163,47 @@ CONTRADICTIONS = (
 )
 
 
+def _of_tiles(s: Any) -> bool:
+    """Whether the lengths are those of the tiles of the local criterion."""
+    return bool(s.scope == "local" and s.window_mode == "time-frequency")
+
+
+def _plain(s: Any) -> bool:
+    return bool(s.optimizer == "auto" and s.search and s.hop_mode == "fixed")
+
+
 def _searched(s: Any) -> bool:
     """Whether all lengths come from the search, without a descent."""
-    plain = s.scope == "plane" and s.optimizer == "auto" and s.search and s.hop_mode == "fixed"
     exact = ":" not in s.criterion and s.criterion != "gini"
-    frequency = s.window_mode == "frequency" and exact
-    return bool(plain and (frequency or s.window_mode == "time-frequency"))
+    modes = ("time-frequency", *["frequency"] * exact)
+    return s.scope == "plane" and _plain(s) and s.window_mode in modes
 
 
 def _first_stream(s: Any) -> tuple[str, ...]:
     return tuple(s.streams[:1])
 
 
-def _no_pictures(s: Any) -> tuple[str, ...]:
-    if s.figures:
-        return _first_stream(s)
-    return (max("figures", "save", key=lambda name: s.ranks.get(name, -1)),)
+def _left_out(*names: str) -> Callable[[Any], tuple[str, ...]]:
+    """Because of the highest of these settings, unless the first is on."""
 
+    def causes(s: Any) -> tuple[str, ...]:
+        highest = max(names, key=lambda name: s.ranks.get(name, -1))
+        return _first_stream(s) if getattr(s, names[0]) else (highest,)
 
-def _no_view(s: Any) -> tuple[str, ...]:
-    if s.view:
-        return _first_stream(s)
-    return (max("view", "figures", "save", key=lambda name: s.ranks.get(name, -1)),)
+    return causes
 
 
 # names without effect, when, and because of which (called with the settings)
 WITHOUT_EFFECT: tuple[tuple[tuple[str, ...], Callable[[Any], bool], Any], ...] = (
     (("smoothness",), lambda s: s.window_mode in ONE_LENGTH, ("window_mode",)),
-    (
-        ("smoothness",),  # the tiles of the local criterion overlap as they are
-        lambda s: s.scope == "local" and s.window_mode == "time-frequency",
-        ("window_mode", "scope"),
-    ),
+    # tiles overlap as they are
+    (("smoothness",), _of_tiles, ("window_mode", "scope")),
     (("win_length_min", "win_length_max"), lambda s: s.window_mode == "fixed", ("window_mode",)),
     (("hop_length_min", "hop_length_max"), lambda s: s.hop_mode == "fixed", ("hop_mode",)),
     (_DESCENT, lambda s: s.window_mode == s.hop_mode == "fixed", ("window_mode", "hop_mode")),
     (("max_steps", "tolerance"), _searched, ("window_mode",)),
-    (
-        ("tolerance",),  # steps of tiles end by their number
-        lambda s: (
-            s.scope == "local"
-            and s.window_mode == "time-frequency"
-            and s.optimizer == "auto"
-            and s.search
-            and s.hop_mode == "fixed"
-        ),
-        ("window_mode", "optimizer"),
-    ),
+    # steps of tiles end by their number
+    (("tolerance",), lambda s: _of_tiles(s) and _plain(s), ("window_mode", "optimizer")),
     (("order",), lambda s: s.criterion not in ("renyi", "lp"), ("criterion",)),
     (("lr",), lambda s: s.optimizer in ("auto", "lbfgs"), ("optimizer",)),
     (("save", "save_stft", "store"), lambda s: not s.writes_directory, _first_stream),
@@ -221,8 +211,12 @@ WITHOUT_EFFECT: tuple[tuple[tuple[str, ...], Callable[[Any], bool], Any], ...] =
     (("npy_dtype",), lambda s: s.npy is None and "spectrogram" not in s.save, ("save",)),
     (("store",), lambda s: "spectrogram" not in s.save and not s.save_stft, ("save",)),
     (("npy_hop",), lambda s: not s.writes_directory and s.npy is None, _first_stream),
-    (("audio",), lambda s: not (s.view and s.writes_directory), _no_view),
-    (_PICTURES, lambda s: not s.draws, _no_pictures),
+    (
+        ("audio",),
+        lambda s: not (s.view and s.writes_directory),
+        _left_out("view", "figures", "save"),
+    ),
+    (_PICTURES, lambda s: not s.draws, _left_out("figures", "save")),
 )
 
 

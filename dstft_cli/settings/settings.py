@@ -21,7 +21,7 @@ from dstft_cli.settings.option import (
     annotations_of,
     check_text,
     declarations_of,
-    is_size,
+    inches,
     option,
 )
 
@@ -386,7 +386,7 @@ class Settings:
     ] = None
     title: Annotated[bool, _picture("Draw the title.")] = True
     size: Annotated[
-        Annotated[str, Predicate(is_size)],
+        Annotated[str, Predicate(inches)],
         _picture("Width, or WIDTHxHEIGHT: 90mm, 7in, 180x120mm.", "SIZE"),
     ] = "10in"
     dpi: Annotated[

@@ -176,7 +176,7 @@ def from_pairs(
             raise UsageError(f"{where}: not a setting: write `set` key=value")
         check_key(name, f"{where}: ", options)
         value = _parse_scalar(text, where)
-        given[name] = Given(_or_default(value, options[name]), where, where)
+        given[name] = Given(options[name].default if value is None else value, where, where)
     return given
 
 
@@ -190,17 +190,18 @@ def from_line(
     """A setting from YAML; `where` is `FILE:LINE`."""
     text = f"{name} = {'null' if value is None else _quoted(value)}"
     start, within = f"{where}: {text}", f"{text} ({where})"
-    return Given(_or_default(value, options[name]), start, within, rank)
+    return Given(options[name].default if value is None else value, start, within, rank)
 
 
-def _or_default(value: str | None, declared: Declaration) -> Any:
-    return declared.default if value is None else value
-
-
-def check_key(name: str, where: str, options: Mapping[str, Declaration] = OPTIONS) -> None:
+def check_key(
+    name: str,
+    where: str,
+    options: Mapping[str, Declaration] = OPTIONS,
+    also: Sequence[str] = (),  # names that may be meant
+) -> None:
     """Raises UsageError, beginning with `where`, if no setting has this name."""
     if name not in options:
-        hint = did_you_mean(name, tuple(options)) or ": see 'dstft optimize --help-all'"
+        hint = did_you_mean(name, (*also, *options)) or ": see 'dstft optimize --help-all'"
         raise UsageError(f"{where}unknown key '{shortened(name)}'{hint}")
 
 
@@ -316,16 +317,11 @@ def _read_text(path: Path, option: str, largest: int) -> str:
         if len(data) <= largest * _MEBIBYTE:
             return data.decode("utf-8-sig")
         problem = f"is above {largest} MiB, too large for settings: {yaml_file}"
-    except FileNotFoundError:
-        problem = f"no such file: check {named}"
-    except IsADirectoryError:
-        problem = f"is a directory: {yaml_file}{_or_list(option)}"
     except UnicodeDecodeError:
         problem = f"is not UTF-8 text: {yaml_file}{_or_list(option)}"
-    except OSError as error:
-        problem = f"cannot be read: {system_reason(error)}: check {named}"
-    except ValueError as error:  # a NUL in the path
-        problem = f"cannot be read: {error}: check {named}"
+    except (OSError, ValueError) as error:  # the latter for a NUL in the path
+        reason = system_reason(error) if isinstance(error, OSError) else error
+        problem = f"cannot be read: {reason}: check {named}"
     raise UsageError(f"{path}: {problem}")
 
 

@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import os
-import signal
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from contract.support import run
 
 from batch.batch_example import RATE, InProcess, clip, clips, config, in_process
 from dstft_cli.batch import tables
-from dstft_cli.batch.pools import LocalExecutor, each
+from dstft_cli.batch.pools import LocalExecutor
 from dstft_cli.errors import InputError
 from dstft_cli.records import RecordingTable
 from dstft_cli.results import read_parameters
@@ -163,33 +162,6 @@ def test_weights_of_long_recordings():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["optimize", "a.wav", "b.wav"], "--shared"),
-        (["optimize", "a.wav", "b.wav", "--shared", "--window-mode", "time"], "constant"),
-        (["optimize", "a.wav", "b.wav", "--shared", "--hop-mode", "time"], "hop-mode"),
-        (["optimize", "a.wav", "b.wav", "--shared", "--npy", "x.npy"], "--npy"),
-        (["sweep", "a.wav", "b.wav", "--scope", "plane"], "--scope"),
-        (["sweep", "a.wav", "b.wav", "--weigh", "energy"], "--weigh"),
-        (["sweep", "a.wav", "b.wav", "--workers", "0"], "--workers"),
-        (["sweep", "a.wav", "--from", "list"], "--from"),
-        (["sweep", "a.wav", "-"], "INPUT -"),
-        (["sweep"], "INPUT"),
-        (["sweep", "*.flac"], "*.flac"),
-        (["apply", "a", "a.wav", "b.wav", "--png", "x.png"], "--png"),
-    ],
-)
-def test_wrong_usage_is_one_line(arguments, words):
-    for name in ("a.wav", "b.wav"):
-        clip(Path(name))
-    Path("list").write_text("a.wav\n")
-    done = run(*arguments, code=2)
-    assert done.err.count("\n") == 1
-    assert words in done.err
-    assert done.out == b""
-
-
-@pytest.mark.parametrize(
     ("option", "noted"),
     [
         (["--save-stft"], ["--save-stft"]),
@@ -241,27 +213,6 @@ def test_a_batch_keeps_a_shared_result_until_its_recordings_change(computed):
         ("{input: in/birds, shared: true, window_mode: time}", "constant"),
     ):
         assert words in in_process(config(Path(), f"jobs: [{text}]\n"), code=2).err
-
-
-def die_once(folder, number):
-    """Kills its process the first time that it is called with 1."""
-    marker = Path(folder) / "died"
-    if number == 1 and not marker.exists():
-        marker.touch()
-        signal.raise_signal(signal.SIGKILL)
-    return 10 * number
-
-
-def test_a_killed_worker_costs_its_own_call_again(tmp_path):
-    workers = LocalExecutor(2, os.getpid, silent=True)
-    try:
-        found = dict(each(workers, die_once, 6, lambda number: (str(tmp_path), number)))
-        assert found == {k: 10 * k for k in range(6)}
-        ((_, error),) = each(workers, os._exit, 1, lambda number: (3,))
-        assert "2 attempts" in str(error)
-    finally:
-        workers.abandon()
-    assert (tmp_path / "died").exists()
 
 
 def test_processes_find_what_one_process_finds_and_a_shared_hop_is_applied(monkeypatch):

@@ -53,11 +53,8 @@ def test_patterns_are_sorted_recursive_and_match_files_alone(tree):
         ("field/two/deep/c.wav", "two/deep/deep-c"),
     ]
     assert plan_of(tree, "[{input: a.wav}]", "{parent}").jobs[0].output == tree.name
-
-
-def test_results_of_earlier_runs_are_no_inputs(tree):
     (tree / "results" / "x").mkdir(parents=True)
-    (tree / "results" / "x" / "sound.wav").touch()
+    (tree / "results" / "x" / "sound.wav").touch()  # a result is no input
     plan = plan_of(tree, "[{input: '**/*.wav'}]", "results/{folder}/{stem}")
     assert [job.input for job in plan.jobs] == [
         *("a.wav", "b.wav", "field/one/a.wav", "field/two/deep/c.wav")

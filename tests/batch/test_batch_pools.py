@@ -12,8 +12,9 @@ import pytest
 
 from batch.batch_calls import told
 from batch.batch_example import PATIENCE
+from dstft_cli._version import __version__
 from dstft_cli.batch import pools
-from dstft_cli.batch.pools import LocalExecutor, cores, each
+from dstft_cli.batch.pools import LocalExecutor, at_version, cores, each
 from dstft_cli.errors import InputError
 
 
@@ -40,8 +41,8 @@ def test_calls_run_in_processes_that_stay_until_abandoned_and_errors_come_back(e
         executor.submit(time.sleep, 60)
     executor.abandon()  # kills what runs and starts nothing more
     assert multiprocessing.active_children() == []
-    executor.submit(operator.neg, 1)
-    assert multiprocessing.active_children() == []
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        executor.submit(operator.neg, 1)
 
 
 def test_it_is_known_where_each_call_stands_and_a_killed_one_blocks_none(
@@ -88,10 +89,19 @@ def test_a_lost_process_costs_its_call_alone_and_is_replaced(executor):
     assert future.result() == -2
 
 
+def test_a_worker_of_another_version_refuses():
+    assert at_version(__version__, operator.neg, 1) == -1
+    with pytest.raises(InputError, match=r"the head 9\.9"):
+        at_version("9.9", operator.neg, 1)
+
+
 def test_cores_and_threads_of_libraries_are_shared_out(monkeypatch):
     assert 1 <= cores() <= (os.cpu_count() or 1)
     monkeypatch.setattr("dstft_cli.batch.pools.cores", lambda: 6)
-    assert [LocalExecutor(n, os.getpid, silent=True).threads for n in (1, 4, 16)] == [6, 1, 1]
+    for workers, threads in ((1, 6), (4, 1), (16, 1)):
+        executor = LocalExecutor(workers, os.getpid, silent=True)
+        assert executor.threads == threads
+        executor.abandon()
     monkeypatch.setenv("OMP_NUM_THREADS", "5")
     monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
     before = dict(os.environ)

@@ -90,10 +90,6 @@ def test_what_others_wrote_is_left_alone(task):
         (place / name).unlink()
 
 
-def test_a_worker_of_another_version_refuses(task):
-    assert "9.9" in run_task(replace(task, version="9.9")).error
-
-
 def test_every_error_becomes_a_line_of_its_job(task, monkeypatch):
     for error, text in (
         (OSError(errno.ENOSPC, "No space left", "x"), "disk full: x: free some space"),

@@ -1,19 +1,20 @@
 """`dstft` in this process, with and without its engine."""
 
 import io
+import shutil
 import sys
 import types
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
+from contract.support import RATE
 
 from dstft_cli.cli import main
 
-RATE = 8000
+QUICK = ("--n-fft", "256", "--hop-length", "32", "--no-figures", "-q")
 RECORD = {
     "warnings": ["at the upper bound: raise `win_length_max`"],
     "criterion": {"name": "entropy", "direction": "minimize", "start": 9.5, "final": 9.0}
@@ -40,41 +41,6 @@ class Terminal(io.TextIOWrapper):
         return self.buffer.getvalue().decode()
 
 
-@dataclass
-class Printed:
-    out: str
-    err: str
-
-
-@pytest.fixture
-def dstft(capsys):
-    """`dstft ARGUMENTS` in this process; its exit code is checked."""
-
-    def run(*arguments: Any, code: int = 0) -> Printed:
-        capsys.readouterr()
-        found = main([str(part) for part in arguments])
-        printed = Printed(*capsys.readouterr())
-        assert found == code, (arguments, printed)
-        return printed
-
-    return run
-
-
-@pytest.fixture
-def refused(dstft):
-    """The one line with which `dstft ARGUMENTS` ends."""
-
-    def run(*arguments: Any, code: int = 2) -> str:
-        printed = dstft(*arguments, code=code)
-        assert printed.out == "", arguments
-        assert printed.err.startswith("dstft: "), printed.err
-        assert printed.err.count("\n") == 1, printed.err
-        assert "`" not in printed.err, printed.err
-        return printed.err.removeprefix("dstft: ").rstrip("\n")
-
-    return run
-
-
 @pytest.fixture
 def calls(monkeypatch):
     """Every call of the job, which is replaced by one that writes `data` to its stdout."""
@@ -92,11 +58,25 @@ def calls(monkeypatch):
     return seen
 
 
+@pytest.fixture(scope="package")
+def results(tmp_path_factory):
+    """A folder with `a.wav` and what was learned from it, in `constant` and `time`."""
+    folder = tmp_path_factory.mktemp("results")
+    n = np.arange(4000)
+    x = 0.3 * np.sin(0.4 * n) + 0.5 * (n % 1500 == 700)
+    soundfile.write(folder / "a.wav", np.stack([x, 0.5 * x], 1), RATE, subtype="FLOAT")
+    soundfile.write(folder / "longer.wav", np.concatenate([x, x]), RATE, subtype="FLOAT")
+    soundfile.write(folder / "other.wav", np.concatenate([x, x]), 12000, subtype="FLOAT")
+    for mode in ("constant", "time"):
+        options = ["--window-mode", mode, "--save-stft", "--channel", "all", "--highpass", "20Hz"]
+        place = ["-o", str(folder / mode)]
+        assert main(["optimize", str(folder / "a.wav"), *QUICK, *options, *place]) == 0
+    return folder
+
+
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """The current directory, with `a.wav`, two channels of 9000 samples."""
+def place(results, tmp_path, monkeypatch):
+    """A copy of it, as the current directory."""
+    shutil.copytree(results, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
-    n = np.arange(9000)
-    x = 0.5 * np.sin(n * (0.2 + 1e-4 * n)).astype(np.float32)
-    soundfile.write("a.wav", np.stack([x, 0.1 * x], 1), RATE, subtype="FLOAT")
     return tmp_path

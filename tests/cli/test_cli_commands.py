@@ -10,48 +10,19 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import soundfile
+from contract.support import RATE, listing, refused
+from contract.support import run as dstft
 
 from dstft_cli.cli import main
 
-from .conftest import RATE
-
-QUICK = ("--n-fft", "256", "--hop-length", "32", "--no-figures", "-q")
-
-
-def listing(folder: Path) -> set[Path]:
-    return set(folder.rglob("*"))
-
-
-@pytest.fixture(scope="module")
-def results(tmp_path_factory):
-    """A folder with `a.wav` and what was learned from it, in `constant` and `time`."""
-    folder = tmp_path_factory.mktemp("results")
-    n = np.arange(4000)
-    x = 0.3 * np.sin(0.4 * n) + 0.5 * (n % 1500 == 700)
-    soundfile.write(folder / "a.wav", np.stack([x, 0.5 * x], 1), RATE, subtype="FLOAT")
-    soundfile.write(folder / "longer.wav", np.concatenate([x, x]), RATE, subtype="FLOAT")
-    soundfile.write(folder / "other.wav", np.concatenate([x, x]), 12000, subtype="FLOAT")
-    for mode in ("constant", "time"):
-        options = ["--window-mode", mode, "--save-stft", "--channel", "all", "--highpass", "20Hz"]
-        place = ["-o", str(folder / mode)]
-        assert main(["optimize", str(folder / "a.wav"), *QUICK, *options, *place]) == 0
-    return folder
-
-
-@pytest.fixture
-def place(results, tmp_path, monkeypatch):
-    """A copy of it, as the current directory."""
-    shutil.copytree(results, tmp_path, dirs_exist_ok=True)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
+from .conftest import Terminal
 
 # sweep
 
 
-def test_sweep_prints_a_table_and_a_verdict(folder, dstft):
+def test_sweep_prints_a_table_and_a_verdict(folder):
     printed = dstft("sweep", "a.wav", "--no-figures")
-    header, row, empty, verdict, place = printed.out.splitlines()
+    header, row, empty, verdict, place = printed.text.splitlines()
     record = json.loads(Path("a-sweep/sweep.json").read_text())
     (entry,) = record["criteria"]
     assert header.split()[0] == "criterion"
@@ -62,10 +33,10 @@ def test_sweep_prints_a_table_and_a_verdict(folder, dstft):
     assert verdict.startswith(f"The window length matters {entry['matters']}: ")
     assert f"Use n_fft {entry['best']['n_fft']} " in verdict
     assert (empty, place, printed.err) == ("", "results in a-sweep", "")
-    assert dstft("sweep", "a.wav", "-q", "--force", "--no-figures").out == ""
+    assert dstft("sweep", "a.wav", "-q", "--force", "--no-figures").text == ""
 
 
-def test_sweep_takes_what_concerns_it(folder, dstft, refused):
+def test_sweep_takes_what_concerns_it(folder):
     Path("c.yaml").write_text(
         "window_mode: time\nsmoothness: 1\ncriterion: all\npower: 1\ncsv: c.csv\n"
     )
@@ -74,27 +45,16 @@ def test_sweep_takes_what_concerns_it(folder, dstft, refused):
     assert printed.err.splitlines()[0].startswith("note: --set smoothness=1 has no effect")
     assert Path("c.csv").exists()
     assert json.loads(Path("out/sweep.json").read_text())["settings"]["power"] == 3
-    before = listing(folder)
-    for arguments, words in (
-        (["--json", "--csv", "-"], "--csv - and --json"),
-        (["--criterion", "giny"], "did you mean 'gini'?"),
-        (["--win-length-min", "1s", "--win-length-max", "50ms"], "--win-length-min 1s is above"),
-        (["--csv", "a.wav"], "a.wav"),
-        (["-o", "out"], "--force"),
-    ):
-        assert words in refused("sweep", "a.wav", *arguments), arguments
-    assert refused("sweep", "none.wav", code=1).startswith("none.wav: no such file")
-    assert listing(folder) == before
 
 
 # apply
 
 
-def test_apply_keeps_what_was_learned(place, dstft):
+def test_apply_keeps_what_was_learned(place):
     for name, source in (("time", "a.wav"), ("constant", "other.wav")):
         options = ["--highpass", "20", "--freq-scale", "mel", "--no-figures"]
         printed = dstft("apply", name, source, "-o", f"{name}-{source}", *options)
-        assert printed.out.splitlines()[-1].split() == ["results", f"{name}-{source}"]
+        assert printed.text.splitlines()[-1].split() == ["results", f"{name}-{source}"]
         record = json.loads(Path(f"{name}-{source}/result.json").read_text())
         learned = json.loads(Path(f"{name}/result.json").read_text())
         assert record["settings"]["window_mode"] == learned["settings"]["window_mode"] == name
@@ -102,86 +62,47 @@ def test_apply_keeps_what_was_learned(place, dstft):
         assert record["learned_in"] == name
         assert "note" in printed.err  # --freq-scale without a picture
     again = dstft("apply", "time-a.wav", "a.wav", "--json", "--highpass", "20")
-    assert json.loads(again.out)["settings"]["window_mode"] == "time"
+    assert json.loads(again.text)["settings"]["window_mode"] == "time"
     told = dstft("apply", "constant", "a.wav", "--preset", "speech", "--json")
     assert "--highpass 20" in told.err
-    settings = json.loads(told.out)["settings"]
+    settings = json.loads(told.text)["settings"]
     assert (settings["window_mode"], settings["hop_length"]) == ("constant", 32)
 
 
-def test_warnings_of_several_recordings_name_them(place, dstft):
+def test_warnings_of_several_recordings_name_them(place):
     err = dstft("apply", "constant", "a.wav", "other.wav", "--no-figures").err.splitlines()
     warnings = [line for line in err if line.startswith("warning: ")]
     assert warnings
     assert all(line.split(": ")[1] in ("a.wav", "other.wav") for line in warnings)
 
 
-def test_apply_refuses(place, dstft, refused):
-    before = listing(place)
-    for arguments, code, words in (
-        (["time", "longer.wav"], 1, "--duration"),
-        (["time", "other.wav"], 1, "--sr 8000"),
-        (["constant", "none.wav"], 1, "none.wav"),
-        (["none", "a.wav"], 1, "none"),
-        (["constant", "a.wav", "-o", "time"], 2, "--force"),
-        (["constant", "a.wav", "-o", "constant", "--force"], 2, "constant"),
-        (["constant", "a.wav", "--db-range", "0"], 2, "--db-range 0: must be above 0"),
-        (["a.wav", "constant"], 2, "dstft apply DIR INPUT"),
-        (["constant"], 2, "INPUT"),
-        (["constant", "a.wav", "--criterion", "gini"], 2, "--scope plane"),
-        (["constant", "a.wav", "--config", "c.yaml"], 2, "no such option '--config'"),
-    ):
-        assert words in refused("apply", *arguments, code=code), arguments
-    assert listing(place) == before
-
-
 # reconstruct
 
 
-def test_reconstruct_refuses(place, dstft, refused, monkeypatch):
+def test_reconstruct_refuses(place, monkeypatch):
     dstft("reconstruct", "time", "-q")
     back, rate = soundfile.read("time-reconstructed.wav")
     assert (back.shape, rate) == ((4000, 2), RATE)
-    before = listing(place)
-    for options, words in (
-        ([], "--force"),
-        (["-o", "x.mp3"], ".flac"),
-        (["-o", ""], "'--output': must not be empty"),
-        (["--subtype", "PCM_8"], "--subtype PCM_8: must be one of PCM_16"),
-        (["-o", "x.flac", "--subtype", "FLOAT"], "FLOAT"),
-        (["-o", "a.wav", "--force"], "the recording itself"),
-    ):
-        assert words in refused("reconstruct", "time", *options), options
-    assert listing(place) == before
+    assert "--force" in refused("reconstruct", "time")
     data = Path("time/stft.npy").read_bytes()
     for broken in (data[:-1], b"This is not an array.\n", b""):
         Path("time/stft.npy").write_bytes(broken)
         assert "time/stft.npy" in refused("reconstruct", "time", "-o", "x.wav", code=1)
     Path("time/stft.npy").unlink()
     assert "--save-stft" in refused("reconstruct", "time", "-o", "x.wav", code=1)
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
-    assert "terminal" in refused("reconstruct", "time", "-o", "-")
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    assert main(["reconstruct", "time", "-o", "-"]) == 2
+    assert sys.stdout.text() == ""
 
 
 # report
 
 
-def test_report(place, dstft, refused):
+def test_report(place):
     printed = dstft("report", ".", "--title", "Owls & co")
-    assert "report.html" in printed.out
+    assert "report.html" in printed.text
     assert "Owls &amp; co" in Path("report.html").read_text()
-    before = listing(place)
-    for arguments, code, words in (
-        ([".", "--title", "x"], 2, "--force"),
-        (["none"], 1, "none"),
-        (["a.wav"], 1, "a.wav"),
-        ([".", "-o", "-"], 2, "-o"),
-        ([".", "-o", " "], 2, "must not be empty"),
-        ([], 2, "DIR"),
-    ):
-        assert words in refused("report", *arguments, code=code), arguments
-    assert listing(place) == before
-    assert dstft("report", ".", "-q", "--force").out == ""
+    assert dstft("report", ".", "-q", "--force").text == ""
 
 
 # reproduce
@@ -208,34 +129,25 @@ def experiments(monkeypatch):
     return seen
 
 
-def test_reproduce(experiments, dstft, refused, monkeypatch):
+def test_reproduce(experiments, monkeypatch):
     printed = dstft("reproduce", "hops", "--seed", "3", "--threads", "1", "--data", "d", "-o", "o")
     call = experiments[0]
     assert (call["seed"], call["threads"], call["force"]) == (3, 1, False)
     assert (call["data"], call["output"]) == (Path("d"), Path("o"))
-    lines = printed.out.splitlines()
+    lines = printed.text.splitlines()
     assert lines[:5] == ["Hops", "x    name", "1.5  a", "2.2  b", "- moved"]
     assert lines[-1].split() == ["output", "hops-dstft"]
     printed = dstft("reproduce", "hops", "--csv", "-v")
-    assert printed.out == "x,name\n1.5,a\n2.25,b\n"
+    assert printed.text == "x,name\n1.5,a\n2.25,b\n"
     assert printed.err == "hops: 1.2 s on 2 threads\n"
-    assert dstft("reproduce", "hops", "-q").out == ""
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
-    assert "┏" in dstft("reproduce", "hops").out
-    count = len(experiments)
-    for arguments, words in (
-        (["nothing"], "windows, hops"),
-        (["hop"], "did you mean 'hops'?"),
-        (["hops", "--seed", "-1"], "--seed -1: must be at least 0"),
-        (["hops", "--threads", "none"], "--threads none: must be"),
-        (["hops", "--data", ""], "must not be empty"),
-        ([], "NAME"),
-    ):
-        assert words in refused("reproduce", *arguments), arguments
-    assert len(experiments) == count
+    assert dstft("reproduce", "hops", "-q").text == ""
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", Terminal())
+        assert main(["reproduce", "hops"]) == 0
+        assert "┏" in sys.stdout.text()
 
 
-def test_what_a_sample_rate_forbids_names_the_recording_and_the_preset(folder, refused):
+def test_what_a_sample_rate_forbids_names_the_recording_and_the_preset(folder):
     soundfile.write("slow.wav", np.linspace(-1, 1, 2000), 20)
     message = refused("optimize", "slow.wav", "--preset", "vibration")
     assert message.startswith("slow.wav at 20 Hz: ")
@@ -244,19 +156,19 @@ def test_what_a_sample_rate_forbids_names_the_recording_and_the_preset(folder, r
     message = refused("optimize", "slow.wav", "--preset", "music", "--highpass", "15")
     assert message.startswith("slow.wav: --highpass 15 Hz")
     assert "--preset" not in message
-    assert {path.name for path in listing(folder)} == {"a.wav", "slow.wav"}
+    assert {path.name for path in listing(folder)} == {"a.wav", "ab.wav", "slow.wav"}
 
 
 # batch
 
 
-def test_batch_presets(folder, dstft, refused):
+def test_batch_presets(folder):
     shutil.copy("a.wav", "b.wav")
     text = "defaults: {preset: music, n_fft: 512}\noutput: '{stem}-{fmin}'\n"
     Path("c.yaml").write_text(text + "jobs:\n- {input: a.wav}\n- {input: b.wav, preset: speech}\n")
 
     def planned(*options: str) -> list[dict]:
-        lines = dstft("batch", "c.yaml", "--dry-run", "--json", *options).out.splitlines()
+        lines = dstft("batch", "c.yaml", "--dry-run", "--json", *options).text.splitlines()
         return [json.loads(line)["settings"] for line in lines]
 
     found = planned()
@@ -268,24 +180,5 @@ def test_batch_presets(folder, dstft, refused):
     assert [s["fmin"] for s in planned("--set", "fmin=40")] == [40, 40]
     Path("list").write_text("a.wav\n")
     options = ["--from", "list", "--preset", "bioacoustics", "--dry-run", "--json"]
-    line = json.loads(dstft("batch", *options).out)
+    line = json.loads(dstft("batch", *options).text)
     assert (line["settings"]["fmin"], line["settings"]["window_mode"]) == (500, "time-frequency")
-    assert "did you mean 'music'?" in refused("batch", "c.yaml", "--preset", "musik")
-
-
-def test_batch_refuses(folder, refused):
-    Path("c.yaml").write_text("jobs: [{input: a.wav}]\n")
-    before = listing(folder)
-    for arguments, words in (
-        ([], "give one of CONFIG, --from FILE and --from0 FILE"),
-        (["c.yaml", "--from", "-"], "CONFIG and --from exclude each other"),
-        (["none.yaml"], "none.yaml: no such file: check CONFIG"),
-        (["--from", "none.txt"], "none.txt: cannot be read"),
-        (["--from", ""], "must not be empty"),
-        (["c.yaml", "--workers", "0"], "--workers 0: must be at least 1"),
-        (["c.yaml", "--workers", "1", "--scheduler", "tcp://x"], "--workers and --scheduler"),
-        (["c.yaml", "-o", "-"], "--json"),
-        (["c.yaml", "--set", "power=0"], "--set power=0: must be above 0"),
-    ):
-        assert words in refused("batch", *arguments), arguments
-    assert listing(folder) == before

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from contract.support import ROOT
 
 from dstft_cli.cli import console, main
 from dstft_cli.cli.console import Activity, explain, progress_bar
@@ -16,8 +17,6 @@ from dstft_cli.errors import InputError, OutputError, UsageError
 from dstft_cli.stage import Stage
 
 from .conftest import Terminal
-
-ROOT = Path(__file__).parents[2]
 
 
 class OutOfMemoryError(RuntimeError):
@@ -151,16 +150,6 @@ def test_a_log_tells_what_runs_and_what_can_be_known(capsys):
         "search, pass 2 done; 0:00:30 y",
         "search, pass 2 done; 0:01:00 y: descent, pass 3, 1 of 3, about 0:01:00 left",
     ]
-
-
-def test_slips_of_the_command_line_are_named(calls, refused, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    Path("-dash.wav").touch()
-    assert "./-dash.wav" in refused("optimize", "-dash.wav")
-    for words in ("25 ms", "0.5 s", "1 kHz"):
-        message = refused("optimize", "a.wav", "--win-length", *words.split())
-        assert words.replace(" ", "") in message
-    assert calls == []
 
 
 def test_data_and_terminals(calls, monkeypatch, capsys):

@@ -75,23 +75,21 @@ def refused(*arguments: str | Path, code: int = 2, stdin: bytes = b"") -> str:
     assert ran.err.endswith("\n"), f"{arguments}: {ran.err}"
     assert ran.err.count("\n") == 1, f"{arguments}: {ran.err}"
     assert "Traceback" not in ran.err, f"{arguments}: {ran.err}"
+    assert "`" not in ran.err, f"{arguments}: {ran.err}"
     return ran.err[len("dstft: ") : -1]
 
 
+def listing(folder: Path) -> set[Path]:
+    """All that is below it."""
+    return set(folder.rglob("*"))
+
+
 def process(*arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[bytes]:
-    """`dstft ARGUMENTS` as a process of its own."""
-    defaults: dict[str, Any] = {"capture_output": True, "timeout": 300, "check": False}
-    return subprocess.run(command(*arguments), env=environment(), **{**defaults, **options})
-
-
-def command(*arguments: str | Path) -> list[str]:
-    return [sys.executable, "-W", "error", "-m", "dstft_cli", *map(str, arguments)]
-
-
-def environment() -> dict[str, str]:
-    """This package, whatever is installed, and wide lines."""
+    """`dstft ARGUMENTS` as a process of its own, of this package whatever is installed."""
+    line = [sys.executable, "-W", "error", "-m", "dstft_cli", *map(str, arguments)]
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    return {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    own = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(line, env=own, capture_output=True, timeout=300, check=False, **options)
 
 
 def sound() -> np.ndarray:

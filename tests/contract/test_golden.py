@@ -63,14 +63,21 @@ SWEEPS = {
 }
 
 
-def json_of(command: str, arguments: str) -> dict[str, Any]:
-    name, *options = arguments.split()
-    return run(command, SAMPLES / name, *options, *ALWAYS, *PLANE).json
-
-
 def computed(name: str) -> dict[str, Any]:
-    """Values of one case of `optimize`."""
-    record = json_of("optimize", CASES[name])
+    """Values of one case."""
+    command = "sweep" if name in SWEEPS else "optimize"
+    recording, *options = (CASES | SWEEPS)[name].split()
+    record = run(command, SAMPLES / recording, *options, *ALWAYS, *PLANE).json
+    if command == "sweep":
+        (curve,) = record["criteria"]
+        return {
+            "best_length": curve["best"]["win_length"],
+            "n_fft": curve["best"]["n_fft"],
+            "value": curve["best"]["value"],
+            "spread": curve["spread"],
+            "off_by_two": curve["off_by_two"],
+            "count": record["window_length"]["count"],
+        }
     criterion, lengths = record["criterion"], record["window_length"]
     if not isinstance(lengths, dict):
         lengths = dict.fromkeys(("min", "median", "max"), lengths)
@@ -85,18 +92,13 @@ def computed(name: str) -> dict[str, Any]:
     }
 
 
-def swept(name: str) -> dict[str, Any]:
-    """Values of one case of `sweep`."""
-    record = json_of("sweep", SWEEPS[name])
-    (curve,) = record["criteria"]
-    return {
-        "best_length": curve["best"]["win_length"],
-        "n_fft": curve["best"]["n_fft"],
-        "value": curve["best"]["value"],
-        "spread": curve["spread"],
-        "off_by_two": curve["off_by_two"],
-        "count": record["window_length"]["count"],
-    }
+@pytest.mark.parametrize("kind", sorted({name.split()[0] for name in CASES | SWEEPS}))
+def test_values_are_what_they_were(kind):
+    stored = json.loads(STORED.read_text(encoding="utf-8"))
+    assert set(stored) == set(CASES | SWEEPS)
+    names = [name for name in stored if name.split()[0] == kind]
+    found = [line for name in names for line in differences(name, computed(name), stored[name])]
+    assert found == []
 
 
 VALUES, LENGTHS = 1e-6, 1e-4  # relative: criteria; window lengths, where an optimum is flat
@@ -113,31 +115,8 @@ def differences(name: str, got: dict[str, Any], wanted: dict[str, Any]) -> list[
     return found
 
 
-def stored() -> dict[str, Any]:
-    return json.loads(STORED.read_text(encoding="utf-8"))
-
-
-def test_every_case_is_stored():
-    assert set(stored()) == set(CASES) | set(SWEEPS)
-
-
-@pytest.mark.parametrize("recording", sorted({name.split()[0] for name in CASES}))
-def test_optimize(recording):
-    names = [name for name in CASES if name.startswith(recording)]
-    wanted = stored()
-    found = [line for name in names for line in differences(name, computed(name), wanted[name])]
-    assert found == []
-
-
-def test_sweep():
-    wanted = stored()
-    found = [line for name in SWEEPS for line in differences(name, swept(name), wanted[name])]
-    assert found == []
-
-
 def main() -> None:
-    values = {name: computed(name) for name in CASES} | {name: swept(name) for name in SWEEPS}
-    lines = (f"{json.dumps(name)}: {json.dumps(value)}" for name, value in values.items())
+    lines = (f"{json.dumps(name)}: {json.dumps(computed(name))}" for name in CASES | SWEEPS)
     STORED.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 
 

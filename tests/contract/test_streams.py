@@ -4,7 +4,6 @@ import io
 import json
 import os
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,13 +12,9 @@ import soundfile
 from dstft_cli.cli import main
 from tests.batch.batch_example import InProcess
 
-from .support import CONSTANT, FIXED, RATE, N, process, read, refused, run
+from .support import CONSTANT, FIXED, RATE, N, listing, read, refused, run
 
 PNG = b"\x89PNG\r\n\x1a\n"
-
-
-def listing(folder: Path) -> set[Path]:
-    return set(folder.rglob("*"))
 
 
 def test_data_is_all_of_stdout(folder):
@@ -92,16 +87,6 @@ def test_what_exists_is_kept(folder):
         refused("optimize", "a.wav", *FIXED, option, "mine", "-o", "new")
         assert (folder / "mine").read_text() == "mine"
         assert not (folder / "new").exists()
-
-
-def test_process_streams(folder):
-    with open("a.wav", "rb") as source:
-        done = process("optimize", "-", *CONSTANT, "--npy", "-", cwd=folder, stdin=source)
-    assert done.returncode == 0
-    assert np.load(io.BytesIO(done.stdout)).shape == (129, 1 + N // 32)
-    assert b"Traceback" not in done.stderr
-    done = process("optimize", "gone.wav", cwd=folder)
-    assert (done.returncode, done.stdout, done.stderr.count(b"\n")) == (1, b"", 1)
 
 
 BATCH = """\

@@ -16,7 +16,6 @@ def main() -> int:
     parser.add_argument("campaign", choices=("files", "results", "kills", "fits", "all"))
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--cases", type=int, default=2000, help="of files and of results")
-    parser.add_argument("--first", type=int, default=0, help="number of the first case")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--keep", type=Path, help="new folder for the cases that failed")
     parser.add_argument("--kills", type=int, default=100)
@@ -32,8 +31,8 @@ def main() -> int:
         scratch = given.keep or Path(temporary)
         for name, run in (("files", run_files), ("results", run_results)):
             if given.campaign in (name, "all"):
-                options = {"workers": given.workers, "first": given.first}
-                failures += run(given.cases, seed=given.seed, scratch=scratch / name, **options)
+                options = {"seed": given.seed, "workers": given.workers}
+                failures += run(given.cases, scratch=scratch / name, **options)
         if given.campaign in ("kills", "all"):
             failures += run_kills(given.kills, seed=given.seed, scratch=scratch / "kills")
         if given.campaign in ("fits", "all"):

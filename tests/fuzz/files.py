@@ -21,15 +21,15 @@ OURS = {"stdout.txt", "stderr.txt", "a.wav", "a.yaml"}
 _LINE = re.compile(r"(dstft|warning): .+|.*\b(done|failed)\b.*|\d+:\d\d:\d\d .+")
 
 
-def run_files(cases: int, *, seed: int, workers: int, scratch: Path, first: int = 0) -> list[str]:
+def run_files(cases: int, *, seed: int, workers: int, scratch: Path) -> list[str]:
     """The campaign; prints counts and returns a line for each case that failed."""
     warm_up()
-    runs = _runs(cases, seed, scratch, first)
+    runs = _runs(cases, seed, scratch)
     return campaign(runs, workers, _problems, lambda run: KINDS[run.number % len(KINDS)])
 
 
-def _runs(cases: int, seed: int, scratch: Path, first: int) -> Iterator[Run]:
-    for number in (*range(-len(KINDS), 0), *range(first, first + cases)):
+def _runs(cases: int, seed: int, scratch: Path) -> Iterator[Run]:
+    for number in range(-len(KINDS), cases):
         chance = Random(f"{seed} {number}")
         folder = scratch / f"case-{number}"
         folder.mkdir(parents=True)

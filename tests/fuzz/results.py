@@ -28,6 +28,8 @@ COMMANDS = {
     "report": ["report", "learned", "-o", "out.html"],
     "batch": ["batch", "b.yaml", "--workers", "1", "--json"],
 }
+LEARN = ["optimize", "a.wav", "--n-fft", "64", "--hop-length", "32", "--save-stft", "--no-figures"]
+LEARN += ["-o", "learned"]
 BATCH = """defaults: {n_fft: 64, hop_length: 32, window_mode: constant, figures: false}
 output: results/{stem}
 jobs: [{input: a.wav}, {input: b.wav}]
@@ -43,39 +45,32 @@ VALUES: tuple[Any, ...] = (
 )  # fmt: skip
 
 
-def run_results(cases: int, *, seed: int, workers: int, scratch: Path, first: int = 0) -> list[str]:
+def run_results(cases: int, *, seed: int, workers: int, scratch: Path) -> list[str]:
     """The campaign; prints counts and returns a line for each case that failed."""
     warm_up()
     store.CHUNK_BYTES = 1 << 13  # so that arrays have several chunks
     if "zarr" in STORES:
         store.zarr_library()
     kinds = [(mode, kind) for mode in MODES for kind in STORES]
-    bases = [_learned(scratch / f"base-{mode}-{kind}", mode, kind) for mode, kind in kinds]
-    batched = _batched(scratch / "base-batch")
+    bases = [
+        _base(scratch / f"base-{mode}-{kind}", [*LEARN, "--window-mode", mode, "--store", kind])
+        for mode, kind in kinds
+    ]
+    batched = _base(scratch / "base-batch", COMMANDS["batch"])
     runs = (
         _run(number, Random(f"{seed} {number}"), bases[number % len(bases)], batched, scratch)
-        for number in range(first, first + cases)
+        for number in range(cases)
     )
     return campaign(runs, workers, _problems, lambda run: run.arguments[0])
 
 
-def _learned(folder: Path, mode: str, store: str) -> Path:
-    folder.mkdir(parents=True)
-    (folder / "a.wav").write_bytes(recording("WAV"))
-    arguments = ["optimize", "a.wav", "--window-mode", mode, "--n-fft", "64", "--save-stft"]
-    arguments += ["--store", store]
-    run = Run(0, folder, [*arguments, "--hop-length", "32", "--no-figures", "-o", "learned"])
-    (outcome,) = outcomes([run], 1)
-    assert outcome.code == 0, outcome.stderr
-    return folder
-
-
-def _batched(folder: Path) -> Path:
+def _base(folder: Path, arguments: list[str]) -> Path:
+    """A folder with two recordings, and what a command has written."""
     folder.mkdir(parents=True)
     for name in ("a.wav", "b.wav"):
         (folder / name).write_bytes(recording("WAV"))
     (folder / "b.yaml").write_text(BATCH)
-    (outcome,) = outcomes([Run(0, folder, COMMANDS["batch"])], 1)
+    (outcome,) = outcomes([Run(0, folder, arguments)], 1)
     assert outcome.code == 0, outcome.stderr
     return folder
 

@@ -1,6 +1,5 @@
 """Chromium without a window, driven over its debugging pipe; for the tests of what pages do."""
 
-import base64
 import json
 import os
 import select
@@ -12,11 +11,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pytest
+
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-
-
-def find_chromium() -> str | None:
-    return next((path for name in NAMES if (path := shutil.which(name))), None)
+CHROMIUM = next((path for name in NAMES if (path := shutil.which(name))), "")
+MARKS = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not CHROMIUM, reason="NOT TESTED: no Chromium, so no page was opened in it"),
+]
 
 
 class Page:
@@ -90,33 +93,38 @@ class Page:
         self.call("Emulation.setEmulatedMedia", features=features)
 
     def size(self, width: int, height: int) -> None:
-        self.call(
-            "Emulation.setDeviceMetricsOverride",
-            width=width,
-            height=height,
-            deviceScaleFactor=1,
-            mobile=False,
-        )
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self.call("Emulation.setDeviceMetricsOverride", **size)
 
-    def picture(self) -> bytes:
-        return base64.b64decode(self.call("Page.captureScreenshot")["data"])
+    def contrast(self, ink: str, ground: str) -> float:
+        """Contrast ratio of the text of one element and the ground of another, 1 to 21 (WCAG 2.2)."""
+        numbers = "(c => c.match(/[\\d.]+/g).slice(0, 3).map(Number))"
+        places = (ink, "color"), (ground, "backgroundColor")
+        parts = np.array(
+            [
+                self.run(f"{numbers}(getComputedStyle(document.querySelector('{at}')).{what})")
+                for at, what in places
+            ]
+        )
+        parts = parts / 255
+        linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+        low, high = sorted(linear @ [0.2126, 0.7152, 0.0722])
+        return (high + 0.05) / (low + 0.05)
+
+    def faults(self) -> list[Any]:
+        """Exceptions in the page, and what it logs."""
+        bad = ("Runtime.exceptionThrown", "Log.entryAdded")
+        return [event["params"] for event in self.events if event["method"] in bad]
 
 
 @contextmanager
-def chromium(path: str, profile: Path) -> Iterator[Page]:
-    """Starts the browser at `path` with a fresh profile, and ends it."""
+def chromium(profile: Path) -> Iterator[Page]:
+    """Starts the browser with a fresh profile, and ends it."""
     commands, to_browser = os.pipe()
     from_browser, answers = os.pipe()
     arguments = [
-        path,
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-dev-shm-usage",
-        "--no-first-run",
-        "--lang=en",
-        f"--user-data-dir={profile}",
-        "--remote-debugging-pipe",
+        *(CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"),
+        *("--no-first-run", "--lang=en", f"--user-data-dir={profile}", "--remote-debugging-pipe"),
     ]
     # the pipe is expected as descriptors 3 and 4
     script = f'exec "$@" 3<&{commands} 4>&{answers}'

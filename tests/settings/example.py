@@ -2,7 +2,19 @@
 
 from pathlib import Path
 
-from dstft_cli.settings import Length
+import pytest
+
+from dstft_cli.errors import UsageError
+from dstft_cli.settings import Length, merge
+
+
+def refused(typed=(), pairs=(), config: Path | None = None) -> str:
+    """The one line with which these settings are refused."""
+    with pytest.raises(UsageError) as caught:
+        merge(dict(typed), pairs, config)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
 
 # one value per option that is not its default, as text, and what it becomes
 EXAMPLES = {

@@ -7,7 +7,7 @@ import pytest
 
 from dstft_cli.errors import UsageError
 from dstft_cli.settings import OPTIONS, SWEEP_OPTIONS, Length, Settings, SweepSettings, merge
-from dstft_cli.settings.rules import IN_FILE, IN_MATRIX, OF_JOB
+from dstft_cli.settings.rules import IN_FILE, IN_MATRIX
 from dstft_cli.settings.settings import Preset
 from dstft_cli.settings.sources import from_line, settings_of
 
@@ -194,7 +194,7 @@ def test_a_typed_value_overrules_a_file_and_only_typed_names_are_told(tmp_path):
 
 def test_a_matrix_keeps_what_has_no_effect():
     given = {
-        "window_mode": from_line("window_mode", "constant", "b.yaml:1", rank=OF_JOB),
+        "window_mode": from_line("window_mode", "constant", "b.yaml:1"),
         "smoothness": from_line("smoothness", "1", "b.yaml:2", rank=IN_MATRIX),
         "order": from_line("order", "2", "b.yaml:3", rank=IN_FILE),
     }

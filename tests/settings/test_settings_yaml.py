@@ -2,19 +2,10 @@
 
 from pathlib import Path
 
-import pytest
-
-from dstft_cli.errors import UsageError
 from dstft_cli.settings import Settings, merge
+from settings.example import refused
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-
-
-def refused(config: Path | None, pairs=()) -> str:
-    with pytest.raises(UsageError) as caught:
-        merge({}, pairs, config)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 def test_files_that_are_refused(tmp_path):
@@ -43,10 +34,10 @@ def test_files_that_are_refused(tmp_path):
         ("[" * 51, 1, "nested"),
     ):
         config.write_text(text)
-        message = refused(config)
+        message = refused(config=config)
         assert message.startswith(f"{config}:{line}: " if line else f"{config}: "), message
         assert words in message, message
-    assert "belongs to a batch" in refused(CONFIGS / "batch.yaml")
+    assert "belongs to a batch" in refused(config=CONFIGS / "batch.yaml")
 
 
 def test_bytes_that_are_refused(tmp_path):
@@ -60,7 +51,7 @@ def test_bytes_that_are_refused(tmp_path):
         (b"- " * 70_000, "nested"),
     ):
         config.write_bytes(data)
-        message = refused(config)
+        message = refused(config=config)
         assert message.startswith(str(config)), message
         assert words in message, message
 
@@ -74,7 +65,7 @@ def test_places_that_are_no_files(tmp_path):
         (config / "x.yaml", "cannot be read"),
         (tmp_path / "a\0b", "cannot be read"),
     ):
-        assert words in refused(path), path
+        assert words in refused(config=path), path
 
 
 def test_empty_files_are_all_defaults(tmp_path):
@@ -102,7 +93,7 @@ def test_pairs_that_are_refused():
         ("power='1", "not valid YAML"),
         ("power=" + "[" * 70_000, "nested"),
     ):
-        message = refused(None, [pair])
+        message = refused(pairs=[pair])
         assert message.startswith("`set` "), message
         assert words in message, message
         assert len(message) < 400
@@ -121,6 +112,6 @@ def test_a_section_holds_options_of_pictures(tmp_path):
         ("size: 90mm\nplot:\n  size: 7in\n", 3, "twice, first on line 1"),
     ):
         config.write_text(text)
-        message = refused(config)
+        message = refused(config=config)
         assert message.startswith(f"{config}:{line}: "), message
         assert words in message, message
