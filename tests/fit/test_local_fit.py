@@ -236,7 +236,7 @@ def test_a_band_without_tiles_brings_no_warning_of_numpy(recwarn):
 def test_tiles_end_no_worse_than_rows_whatever_they_chose(monkeypatch):
     from dstft_cli.fit import local_modes
 
-    def longest(cost, tiling):
+    def longest(cost, tiling, path):
         return torch.full_like(cost[0], float(np.log(tiling.lengths[-1])))
 
     monkeypatch.setattr(local_modes, "soft_choice", longest)
