@@ -34,10 +34,9 @@ Array = NDArray[np.float64]
 FloatArray = NDArray[np.floating[Any]]
 
 SHARPNESS = 10.0  # β of the soft choice, per nat
-TILT = 0.06  # nats per e-fold of length: where nothing tells lengths apart, shorter ones smear less
+TILT = 0.03  # nats per e-fold of length: where nothing tells lengths apart, shorter ones smear less
 REACH = 2  # tabulated lengths on either side of the path
 _TOGETHER = 192  # tiles of a path, between `HALO` on either side; a part of a chunk
-_FORBIDDEN = 1e4  # nats, of a length that a band may not take
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ def path_over_time(cost: Tensor, tiling: Tiling, own: slice) -> Tensor:
     last, bands, count = len(cost) - 1, cost.shape[1], own.stop - own.start
     every = torch.arange(last % 2, last + 1, 2)
     allowed = torch.from_numpy(tiling.allowed)[every, :, None]
-    coarse = cost[every].masked_fill(~allowed, _FORBIDDEN)
+    coarse = cost[every].masked_fill(~allowed, torch.inf)
     lacking = -count % _TOGETHER + HALO - (cost.shape[2] - own.stop)
     coarse = pad(coarse, (HALO - own.start, lacking))
     parts = coarse.unfold(2, _TOGETHER + 2 * HALO, _TOGETHER)  # [M, B, n, W]

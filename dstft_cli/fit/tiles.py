@@ -51,7 +51,7 @@ TOGETHER = 64  # tiles that are averaged at once: in more, most products are wit
 _REACH = 3  # σ of the Gaussian over time on either side
 SCALES = (4, 16)  # σ of the averages over time, in tiles, each on top of the one before
 HALO = sum(3 * sigma for sigma in SCALES)  # tiles that a chunk needs on either side
-_KEEP, _FLAT = 1.4, 2.6  # K for the parts, and for the longest average
+_KEEP, _FLAT = 1.2, 2.2  # K for the parts, and for the longest average
 _TILES = 1500  # of noise, in time
 _SEED = 0
 _MOST_KNOWN = 8  # tilings of which noise is kept: a few kilobytes each
@@ -441,7 +441,7 @@ def settled(cost: Tensor, tiling: Tiling, noise: Noise) -> tuple[Tensor, Tensor]
         strict = _FLAT if number == len(SCALES) else _KEEP
         kept = 1 - (strict * sigma / _spread(part, allowed).clamp_min(1e-9)).square()
         kept = kept.clamp_min(0)
-        total += kept * part
+        total.addcmul_(kept, part)
         finest = kept if number == 0 else finest
     return total, finest
 
@@ -465,6 +465,6 @@ def _parts(cost: Tensor) -> list[Tensor]:
 
 def _spread(part: Tensor, allowed: Tensor) -> Tensor:
     """Standard deviation over the lengths that a band may take, `[B, U]`."""
-    count = allowed.sum(0)
-    mean = (part * allowed).sum(0) / count
-    return (((part - mean).square() * allowed).sum(0) / count).sqrt()
+    share = (allowed / allowed.sum(0)).squeeze(-1)
+    mean = torch.einsum("mb,mbu->bu", share, part)
+    return (torch.einsum("mb,mbu->bu", share, part.square()) - mean.square()).clamp_min(0).sqrt()
