@@ -7,11 +7,10 @@ A length per tile is chosen in two steps. In each band the cheapest path over ti
 
     min Σ_u c(u, m_u) + Σ_u |ln θ(m_u) − ln θ(m_{u+1})|
 
-through every second length and pairs of tiles, says about which length: it changes where that gains a nat
-in one tile for each e-fold. So two partials that beat are two lines or pulses, not both in turn. Around
-the path a soft choice says which: weights `exp(−β·cost)` average ln θ, so it is the best length in
-structure, and a little below the middle of what is alike in noise. Tiles overlap, so there are no blocks
-and no seams.
+through every second length and pairs of tiles, says about which length: a change must gain a nat in one
+tile, or in several together, for each e-fold. So single tiles do not move it. Around the path a soft
+choice says which: weights `exp(−β·cost)` average ln θ, so it is the best length in structure, and a little
+below the middle of what is alike in noise. Tiles overlap, so there are no blocks and no seams.
 """
 
 from __future__ import annotations

@@ -13,7 +13,8 @@ from dstft_cli.criteria.local import Tiling, log_lengths
 from dstft_cli.errors import UsageError
 from dstft_cli.fit import tiles
 from dstft_cli.fit.local_descent import spline_costs
-from dstft_cli.fit.local_search import exact_path
+from dstft_cli.fit.local_search import exact_path, path_over_time
+from dstft_cli.fit.path import cheapest_path
 from dstft_cli.records import StopReason
 from dstft_cli.stft import Frames, Transform, map_spectra
 
@@ -231,6 +232,34 @@ def test_a_descent_that_leads_nowhere_keeps_what_the_search_found():
 def test_a_band_without_tiles_brings_no_warning_of_numpy(recwarn):
     local(chirp(), 8000.0, criterion_fmin=100.0, criterion_fmax=101.0, window_mode="time")
     assert not [one for one in recwarn if issubclass(one.category, RuntimeWarning)]
+
+
+def no_costs(tiles: int) -> tuple[torch.Tensor, Tiling, np.ndarray]:
+    """Costs of 7 lengths, the tiles, and the bands that may take all lengths."""
+    tiling = Tiling(8000.0, np.geomspace(256, 2048, 7))
+    return torch.zeros(7, len(tiling.centers), tiles), tiling, tiling.allowed.all(0)
+
+
+def test_a_path_over_time_is_the_cheapest_through_pairs_of_tiles():
+    cost, tiling, free = no_costs(150)
+    cost += torch.from_numpy(np.random.default_rng(0).exponential(1.0, cost.shape)).float()
+    cost[3:, :, 40:90] += 2  # there shorter ones are better
+    path = path_over_time(cost, tiling, slice(0, 150))
+    assert path.shape == cost.shape[1:]
+    pairs = (cost[::2, :, ::2] + cost[::2, :, 1::2]).double().numpy()
+    for band in np.flatnonzero(free):
+        best = cheapest_path(pairs[:, band].T, np.log(tiling.lengths[::2]))
+        np.testing.assert_array_equal(path[band], 2 * best.repeat(2))
+
+
+def test_a_path_leaves_single_tiles_and_follows_what_lasts_beyond_its_parts():
+    cost, tiling, free = no_costs(60 + 700 + 60)
+    cost[1:, :, 260:] += 0.5  # from there on the shortest
+    cost[:6, :, :260] += 0.5  # before the longest
+    cost[1:, :, 100] += 2  # for one tile: less than a change there and back costs
+    path = path_over_time(cost, tiling, slice(60, 760))[free]
+    assert (path[:, :200] == 6).all()
+    assert (path[:, 200:] == 0).all()
 
 
 def test_tiles_end_no_worse_than_rows_whatever_they_chose(monkeypatch):
