@@ -19,7 +19,6 @@ from dstft_cli.criteria import Criterion, resolve
 from dstft_cli.criteria.local import Tiling, check_local, default_range
 from dstft_cli.errors import UsageError
 from dstft_cli.fit.centers import Segments, spread_segments
-from dstft_cli.fit.descent import Schedule
 from dstft_cli.fit.local_search import summed
 from dstft_cli.fit.plan import LONGEST_SHARE
 from dstft_cli.fit.problem import Problem
@@ -35,8 +34,7 @@ Array = NDArray[np.float64]
 MOST_POINTS = 1 << 24  # frames × n_fft × channels per length: of longer signals a part is analysed
 MOST_SAMPLES = 1 << 22  # per channel, under the local criterion: likewise, in stretches
 _STRETCHES = 8
-_SCHEDULE = Schedule("lbfgs", None, max_steps=20, tolerance=1e-6)
-_BETWEEN = 64  # points around the least of the table, for the least J between its lengths
+_BETWEEN = 64  # points around the least of the table, for the least between its lengths
 
 
 def sweep(

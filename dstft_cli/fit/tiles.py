@@ -467,4 +467,4 @@ def _spread(part: Tensor, allowed: Tensor) -> Tensor:
     """Standard deviation over the lengths that a band may take, `[B, U]`."""
     share = (allowed / allowed.sum(0)).squeeze(-1)
     mean = torch.einsum("mb,mbu->bu", share, part)
-    return (torch.einsum("mb,mbu->bu", share, part.square()) - mean.square()).clamp_min(0).sqrt()
+    return torch.einsum("mb,mbu->bu", share, (part - mean).square_()).sqrt()
