@@ -9,8 +9,9 @@ A length per tile is chosen in two steps. In each band the cheapest path over ti
 
 through every second length and pairs of tiles, says about which length: a change must gain a nat in one
 tile, or in several together, for each e-fold. So single tiles do not move it. Around the path a soft
-choice says which: weights `exp(−β·cost)` average ln θ, so it is the best length in structure, and a little
-below the middle of what is alike in noise. Tiles overlap, so there are no blocks and no seams.
+choice says which: weights `exp(−β·cost)` average ln θ. Where nothing tells lengths apart, as in noise, a
+slight tilt of the costs leads to a few times the shortest length. Tiles overlap, so there are no blocks
+and no seams.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ Array = NDArray[np.float64]
 FloatArray = NDArray[np.floating[Any]]
 
 SHARPNESS = 10.0  # β of the soft choice, per nat
-TILT = 0.03  # nats per e-fold of length: where nothing tells lengths apart, shorter ones smear less
+TILT = 0.03  # nats per e-fold away from the length of what nothing tells apart,
+MODERATE = 4.0  # which is so many times a band's shortest: grain of noise as wide as it is high
 REACH = 2  # tabulated lengths on either side of the path
 _TOGETHER = 192  # tiles of a path, between `HALO` on either side; a part of a chunk
 
@@ -73,8 +75,16 @@ def costs_of(
             yield Costs(own, weight)
         else:
             kept, trust = settled(cost, tiling, noise)
+            kept += tilt(tiling).to(kept)
             path = path_over_time(kept, tiling, chunk.own)
             yield Costs(own, weight, kept[..., chunk.own], path, trust[:, chunk.own])
+
+
+def tilt(tiling: Tiling) -> Tensor:
+    """Nats of each length in each band beside its cost, `[M, B, 1]`."""
+    wanted = np.minimum(MODERATE * tiling.lengths[tiling.allowed.argmax(0)], tiling.lengths[-1])
+    away = np.abs(np.log(tiling.lengths[:, None] / wanted))
+    return torch.from_numpy(TILT * away)[:, :, None]
 
 
 def path_over_time(cost: Tensor, tiling: Tiling, own: slice) -> Tensor:
@@ -104,8 +114,8 @@ def soft_choice(cost: Tensor, tiling: Tiling, path: Tensor) -> Tensor:
     near = path + torch.arange(-REACH, REACH + 1)[:, None, None]
     outside = (near < least) | (near >= len(logs))
     near = near.clamp(0, len(logs) - 1)
-    tilted = cost.gather(0, near) + TILT * logs[near]
-    weight = torch.softmax((-SHARPNESS * tilted).masked_fill(outside, -torch.inf), 0)
+    scores = (-SHARPNESS * cost.gather(0, near)).masked_fill(outside, -torch.inf)
+    weight = torch.softmax(scores, 0)
     return (weight * logs[near]).sum(0)
 
 

@@ -85,6 +85,8 @@ def test_noise_keeps_its_energy_and_nearly_one_length():
     result = local(noise(4 * RATE))
     inner = np.log2(result.lengths)[:, 80:-80]
     assert inner.std(1).mean() < 0.6
+    high = result.lengths[2 * len(result.lengths) // 3 :]
+    assert np.median(high) == pytest.approx(4 * 64, rel=0.2)  # 64 samples: the shortest
     frames = Frames(noise(4 * RATE)[None], result.frame_centers, result.n_fft)
     transform, bins = Transform(result.n_fft), result.frequencies
 
