@@ -46,6 +46,8 @@ def as_base64(data: bytes) -> str:
 
 def displayed(text: str) -> str:
     """`text` on one line that can be encoded, invisible characters escaped."""
+    if text.isprintable():  # as the address of sound within a page, of megabytes
+        return text
     return "".join(
         c if c in _JOINERS or unicodedata.category(c) == "Zs" else printable(c) for c in text
     )
