@@ -141,11 +141,9 @@ class MeanFrames:
         start, self._next = self._next, self._next + len(block)
         power = np.square(block, dtype=np.float64)
         ends = self._ends(start, self._next) - start
-        begins = np.append(0, ends + 1)  # of each mean; the last may have no frame in the block
-        some = begins < len(block)
-        sums = np.zeros((len(begins), *block.shape[1:]))
-        sums[some] = np.add.reduceat(power, begins[some], axis=0)
-        weights = np.diff(begins, append=len(block)).astype(np.float64)
+        parts = np.split(power, ends + 1)  # of each mean; the last may have no frame in the block
+        sums = np.array([part.sum(0) for part in parts])  # much faster than `reduceat`
+        weights = np.array([len(part) for part in parts], np.float64)
         sums[0] += self._open
         weights[0] += self._weight
         if self._step % 2 == 0:  # half of a frame at an end belongs to the next mean
