@@ -93,7 +93,7 @@ def path_over_time(cost: Tensor, tiling: Tiling, own: slice) -> Tensor:
     Costs `[M, B, U']` have those of tiles on either side. Paths begin anew every `_TOGETHER` tiles.
     """
     last, bands, count = len(cost) - 1, cost.shape[1], own.stop - own.start
-    every = torch.arange(last % 2, last + 1, 2)
+    every = np.arange(last % 2, last + 1, 2)
     allowed = torch.from_numpy(tiling.allowed)[every, :, None]
     coarse = cost[every].masked_fill(~allowed, torch.inf)
     lacking = -count % _TOGETHER + HALO - (cost.shape[2] - own.stop)
@@ -104,7 +104,7 @@ def path_over_time(cost: Tensor, tiling: Tiling, own: slice) -> Tensor:
     found = cheapest_paths(lines.numpy(), np.log(tiling.lengths[every]))
     middle = torch.from_numpy(found)[HALO // 2 : -HALO // 2].reshape(-1, bands, pairs.shape[2])
     path = middle.permute(1, 2, 0).repeat_interleave(2, 2).flatten(1)[:, :count]
-    return every[path]
+    return torch.from_numpy(every)[path]
 
 
 def soft_choice(cost: Tensor, tiling: Tiling, path: Tensor) -> Tensor:

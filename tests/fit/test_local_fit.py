@@ -100,6 +100,13 @@ def test_noise_keeps_its_energy_and_nearly_one_length():
     assert abs(10 * np.log10(learned / plain)) < 0.1
 
 
+def test_a_narrow_range_has_lengths_within_it():
+    for shortest, longest in ((320, 320), (320, 322), (320, 400), (320, 700)):
+        result = local(noise(RATE), win_length_min=shortest, win_length_max=longest)
+        low, high = float(result.lengths.min()), float(result.lengths.max())
+        assert shortest * 0.9999 <= low <= high <= longest * 1.0001
+
+
 def test_noise_that_is_kept_for_the_next_recording_is_that_of_its_tiles():
     ways = ({"order": 2.0}, {"order": 3.0}, {"criterion_fmin": 500.0}, {"window": "blackman"})
     ways += ({"power": 1.0}, {"dtype": "float64"}, {"win_length_max": 500}, {"criterion": "lp"})
