@@ -285,14 +285,12 @@ class CellOperator:
                 np.broadcast_to(share[bins, band], pair.shape).reshape(-1),
                 number * bands,
             )
-            factor = torch.from_numpy(factors).to(w.dtype).reshape(number, bands, 1)
+            frame = self._of[members] - rows.start
+            factor = w.new_zeros((count, bands, number))  # zero for pairs of other frames
+            factor[frame, :, torch.arange(number)] = torch.from_numpy(factors).to(w).view(number, -1)
             squared = w.square()
             squared /= squared.sum(-1, keepdim=True).clamp_min_(torch.finfo(w.dtype).tiny)
-            frame = self._of[members] - rows.start
-            sums = w.new_zeros((count, bands, w.shape[-1]))
-            sums.index_add_(0, frame, squared[:, None] * factor)
-            tops = w.new_zeros((count, bands))
-            tops.index_add_(0, frame, squared.amax(-1, keepdim=True) * factor[..., 0])
+            sums, tops = factor @ squared, factor @ squared.amax(-1)
             yield rows, sums, tops
 
     def _batches(
