@@ -287,7 +287,9 @@ class CellOperator:
             )
             frame = self._of[members] - rows.start
             factor = w.new_zeros((count, bands, number))  # zero for pairs of other frames
-            factor[frame, :, torch.arange(number)] = torch.from_numpy(factors).to(w).view(number, -1)
+            factor[frame, :, torch.arange(number)] = (
+                torch.from_numpy(factors).to(w).view(number, -1)
+            )
             squared = w.square()
             squared /= squared.sum(-1, keepdim=True).clamp_min_(torch.finfo(w.dtype).tiny)
             sums, tops = factor @ squared, factor @ squared.amax(-1)
