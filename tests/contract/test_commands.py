@@ -1,7 +1,6 @@
-"""Commands, help, version, exit codes; the public Python names; the examples of settings."""
+"""The module as a command, exit codes; the public Python names; the examples of settings."""
 
 import io
-import re
 
 import numpy as np
 import pytest
@@ -11,40 +10,7 @@ from dstft_cli import Result, StopReason, optimize
 from tests.criteria.reference import criterion_value
 from tests.stft.reference import explicit_stft
 
-from .support import COMMANDS, RATE, ROOT, process, read, run
-
-OPTIONS = {
-    "optimize": "--channel --sr --offset --duration --n-fft --win-length --win-length-min "
-    "--win-length-max --hop-length --window --normalization --power --window-mode --hop-mode "
-    "--hop-length-min --hop-length-max --smoothness --overlap --criterion --order "
-    "--criterion-fmin --criterion-fmax --optimizer --search --no-search --lr --max-steps "
-    "--tolerance --seed --device --dtype --threads --output --png --npy --json --save-stft "
-    "--force --view --no-view --audio --freq-scale --fmin --fmax --db-range --cmap --format "
-    "--config --set --quiet --verbose --version --help",
-    "sweep": "--channel --n-fft --win-length-min --win-length-max --hop-length --window "
-    "--criterion --output --png --json --csv --force --config --set",
-    "batch": "--set --output --force --json --dry-run --workers --scheduler --fail-fast --no-report",
-    "apply": "--channel --sr --offset --duration --output --png --npy --json --save-stft --force",
-    "plot": "--tmin --tmax --fmin --fmax --size --dpi --font --font-size --no-title --time --time-unit "
-    "--no-colorbar --panels --format --freq-scale --db-range --cmap --output --force --config",
-    "reconstruct": "--output --subtype --force",
-    "view": "--audio --open --no-open",
-    "report": "--output --title --force",
-    "reproduce": "--output --seed --threads --force",
-}
-
-
-def plain(text):
-    """Without the codes of colours."""
-    return re.sub(r"\x1b\[[0-9;]*m", "", text)
-
-
-def test_help_names_every_command_and_option(monkeypatch):
-    monkeypatch.setenv("COLUMNS", "200")
-    assert [name for name in COMMANDS if name not in plain(run("--help").text)] == []
-    for name in COMMANDS:
-        text = plain(run(name, "--help-all" if name == "optimize" else "--help").text)
-        assert [option for option in OPTIONS[name].split() if option not in text] == [], name
+from .support import RATE, ROOT, process, read, run
 
 
 def test_the_module_is_the_command(folder):

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
 from dstft_cli.batch.tables import mean_of
 from dstft_cli.criteria.local import Tiling
@@ -20,7 +19,6 @@ from dstft_cli.fit.collection import (
     learn_hop,
     table_of,
 )
-from dstft_cli.fit.local_descent import spline_costs
 from dstft_cli.fit.local_search import Rows, costs_of, reference_level
 from dstft_cli.fit.problem import Problem
 from dstft_cli.fit.sweep import sweep
@@ -187,28 +185,6 @@ def test_notes_name_lengths_that_suit_the_longest_recording():
     noted = {note.kind: note.limit for note in (*verdict.sweep.notes, *found.notes)}
     most = len(x) // 4
     assert noted == {"best_is_longest": most, "length_on_upper_bound": most}
-
-
-@pytest.mark.parametrize("mode", MODES)
-def test_the_gradient_is_that_of_the_sum_of_the_recordings(mode):
-    wanted, weights = asked(mode), [1.0, 0.3]
-    tables = tabulated([sound("tones"), sound("vibrato")], wanted)
-    logs = np.log(grid_of(wanted, swept=False) * RATE)
-    table, _ = mean(tables, weights)
-    z = np.random.default_rng(0).uniform(logs[0], logs[-1], len(table))
-
-    def objective(at):
-        values = [spline_costs(torch.from_numpy(t.costs[0].T.copy()), logs) for t in tables]
-        parts = [float(own(torch.from_numpy(at))[0].sum()) for own in values]
-        return np.dot(weights, parts) / sum(weights)
-
-    value, slope = spline_costs(torch.from_numpy(table.T.copy()), logs)(torch.from_numpy(z))
-    assert float(value.sum()) == pytest.approx(objective(z), abs=1e-12)
-    for row in range(0, len(z), 3):
-        step = np.zeros_like(z)
-        step[row] = 1e-5
-        difference = (objective(z + step) - objective(z - step)) / 2e-5
-        assert float(slope[row]) == pytest.approx(difference, abs=1e-8)
 
 
 def test_a_rate_too_low_for_the_windows_of_all_is_refused():
