@@ -124,16 +124,6 @@ def test_sums_of_two_recordings_are_those_of_their_concatenation():
     assert sum(part.heard for part in parts) == pytest.approx(whole.heard, rel=0.05)
 
 
-def test_no_order_of_recordings_changes_a_bit():
-    random = np.random.default_rng(1)
-    tables = list(random.standard_normal((50, 3, 7)) * 10 ** random.uniform(-8, 8, (50, 1, 1)))
-    weights = random.uniform(0.1, 9, 50).tolist()
-    order = random.permutation(50)
-    one = mean_of(tables, weights)
-    other = mean_of([tables[k] for k in order], [weights[k] for k in order])
-    assert one.tobytes() == other.tobytes()
-
-
 def test_sample_rates_compare_in_seconds():
     wanted = asked()
     grid = grid_of(wanted, swept=True)

@@ -225,9 +225,8 @@ def test_a_descent_that_leads_nowhere_keeps_what_the_search_found():
         assert result.trajectory.criterion[-1] == result.criterion.final
 
 
-def test_a_band_without_tiles_brings_no_warning_of_numpy(recwarn):
+def test_a_band_without_tiles_brings_no_warning_of_numpy():  # which would be an error here
     local(chirp(), 8000.0, criterion_fmin=100.0, criterion_fmax=101.0, window_mode="time")
-    assert not [one for one in recwarn if issubclass(one.category, RuntimeWarning)]
 
 
 def no_costs(tiles: int) -> tuple[torch.Tensor, Tiling, np.ndarray]:
