@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from dstft_cli.batch.tables import mean_of
-from dstft_cli.criteria.local import Tiling
 from dstft_cli.errors import InputError, UsageError
 from dstft_cli.fit import fit
 from dstft_cli.fit.collection import (
@@ -19,10 +18,7 @@ from dstft_cli.fit.collection import (
     learn_hop,
     table_of,
 )
-from dstft_cli.fit.local_search import Rows, costs_of, reference_level
-from dstft_cli.fit.problem import Problem
 from dstft_cli.fit.sweep import sweep
-from dstft_cli.fit.tiles import Sound
 
 from .cases import request
 
@@ -96,32 +92,6 @@ def test_the_verdict_on_copies_is_that_of_the_sweep_and_another_kind_stands_out(
     assert mixed.spread(0) == pytest.approx([own.curves[0].best_length] * 3, rel=1e-9)
     low, _, high = mixed.quartiles[0]
     assert (low <= high).all()
-
-
-def test_sums_of_two_recordings_are_those_of_their_concatenation():
-    wanted = asked("frequency")
-    first, second = sound("tones", seconds=2.048), sound("vibrato", seconds=1.024)
-    grid = grid_of(wanted, swept=False)
-    tiling = Tiling(RATE, grid * RATE)
-
-    def heard(x):
-        return Sound.of(Problem.of(x, wanted, None, None))
-
-    # alike in level, for each recording is taken relative to its own
-    second = second * np.sqrt(np.mean(first**2) / np.mean(second**2))
-    reference = reference_level(heard(first), tiling)
-    sums, weights = [], []
-    for x in (first, second, np.concatenate([first, second])):
-        rows = Rows()
-        for costs in costs_of(heard(x), tiling, reference):
-            rows.add(costs)
-        table, shares = rows.table("frequency")
-        sums.append(table * rows.total)
-        weights.append(shares * rows.total)
-    np.testing.assert_allclose(sums[0] + sums[1], sums[2], rtol=1e-7, atol=2e-6)
-    np.testing.assert_allclose(weights[0] + weights[1], weights[2], rtol=1e-7)
-    *parts, whole = tabulated([first, second, np.concatenate([first, second])], wanted)
-    assert sum(part.heard for part in parts) == pytest.approx(whole.heard, rel=0.05)
 
 
 def test_sample_rates_compare_in_seconds():

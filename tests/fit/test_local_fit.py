@@ -360,12 +360,12 @@ def test_the_same_in_double_precision_and_on_two_channels():
 
 
 def test_chunks_leave_no_seams(monkeypatch):
-    from dstft_cli.fit import tiles
-
-    whole = local(chirp(), 8000.0, max_steps=0)
-    monkeypatch.setattr(tiles, "CHUNK", 100)
-    parts = local(chirp(), 8000.0, max_steps=0)
-    np.testing.assert_allclose(parts.lengths, whole.lengths, rtol=1e-3)
+    for mode in WINDOW_MODES[1:]:
+        whole = local(chirp(), 8000.0, max_steps=0, window_mode=mode)
+        with monkeypatch.context() as patch:
+            patch.setattr(tiles, "CHUNK", 100)
+            parts = local(chirp(), 8000.0, max_steps=0, window_mode=mode)
+        np.testing.assert_allclose(parts.lengths, whole.lengths, rtol=1e-3, err_msg=mode)
 
 
 LOGS = np.log(log_lengths(16, 512))
