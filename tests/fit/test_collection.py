@@ -148,11 +148,6 @@ def test_notes_name_lengths_that_suit_the_longest_recording():
 
 
 def test_a_rate_too_low_for_the_windows_of_all_is_refused():
-    wanted = asked()
+    grid, slow = grid_of(asked(), swept=True), replace(asked(), sample_rate=50.0)
     with pytest.raises(InputError, match="50 Hz"):
-        table_of(
-            sound("tones", 50, 60),
-            replace(wanted, sample_rate=50.0),
-            grid_of(wanted, swept=True),
-            swept=True,
-        )
+        table_of(sound("tones", 50, 60), slow, grid, swept=True)

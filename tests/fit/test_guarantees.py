@@ -54,12 +54,8 @@ def snare(seed: int) -> np.ndarray:
 )
 def test_time_frequency_is_no_worse_than_the_simpler_modes(hop_length, criterion, smoothness):
     """Patches of the plane are coarser than frames: their answer must not be worse for that."""
-    more = {
-        "n_fft": 256,
-        "hop_length": hop_length,
-        "criterion": criterion,
-        "smoothness": smoothness,
-    }
+    more = {"n_fft": 256, "hop_length": hop_length}
+    more |= {"criterion": criterion, "smoothness": smoothness}
     ends = {mode: optimize(snare(1), 8000, window_mode=mode, **more) for mode in WINDOW_MODES[1:]}
     sign = 1 if ends["time"].criterion.direction == "minimize" else -1
     finals = {mode: sign * end.criterion.final for mode, end in ends.items()}

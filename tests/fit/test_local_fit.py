@@ -297,9 +297,8 @@ def test_every_criterion_of_sums_and_ones_own():
 
 
 def test_what_is_given_is_kept():
-    result = local(
-        chirp(), 8000.0, n_fft=512, hop_length=40, win_length_min=100, win_length_max=400
-    )
+    given = {"n_fft": 512, "hop_length": 40, "win_length_min": 100, "win_length_max": 400}
+    result = local(chirp(), 8000.0, **given)
     assert (result.n_fft, result.hop_length, result.length_bounds) == (512, 40, (100, 400))
     result = local(chirp(), 8000.0, window_mode="constant", hop_length=100, overlap=0.4)
     assert result.hop_length == 100
@@ -322,18 +321,11 @@ def test_a_band_leaves_the_rest_to_its_nearest_neighbour():
 
 
 def test_any_sample_rate_and_any_duration():
-    for rate, count in (
-        (20, 600),
-        (384000, 30000),
-        (44100, 2205),
-        (8000, 3),
-        (8000, 2),
-        (1000, 400),
-    ):
-        for mode in ("constant", "time-frequency"):
-            result = local(noise(count), rate, window_mode=mode)
-            assert np.isfinite(result.window_length).all()
-            assert result.window_length.max() <= result.n_fft
+    counts = (20, 600), (384000, 30000), (44100, 2205), (8000, 3), (8000, 2), (1000, 400)
+    for (rate, count), mode in itertools.product(counts, ("constant", "time-frequency")):
+        result = local(noise(count), rate, window_mode=mode)
+        assert np.isfinite(result.window_length).all()
+        assert result.window_length.max() <= result.n_fft
 
 
 def test_positions_are_learned_by_the_plane_and_said_so():
