@@ -31,3 +31,11 @@ def folder(tmp_path, monkeypatch):
     write_sound(tmp_path / "a.wav", sound()[:, 0])
     write_sound(tmp_path / "ab.wav", sound())
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    from report.browser import chromium
+
+    with chromium(tmp_path_factory.mktemp("profile")) as page:
+        yield page

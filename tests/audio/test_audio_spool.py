@@ -10,11 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from dstft_cli.audio import SpooledSamples, load, spool
+from dstft_cli.audio import SpooledSamples, load
 from dstft_cli.errors import InputError, OutputError
 
 from .recordings import RATE, stereo
@@ -24,18 +22,6 @@ from .recordings import RATE, stereo
 def spooled(wav):
     with load(wav, channel="all", memory_limit=1000) as signal:
         yield signal.samples
-
-
-@given(st.integers(-9000, 9000) | st.none(), st.integers(-9000, 9000) | st.none())
-def test_spooled_slices_equal_those_of_an_array(start, stop):
-    file = spool.SpoolFile()
-    file.write(stereo().data)
-    samples = SpooledSamples(file, 2)
-    piece = samples[:, start:stop]
-    np.testing.assert_array_equal(piece, stereo().T[:, start:stop])
-    assert piece.flags.c_contiguous
-    assert piece.flags.writeable
-    samples.close()
 
 
 def test_above_the_limit_samples_are_spooled(wav):

@@ -26,15 +26,6 @@ def write(path: Path, **options) -> None:
         )
 
 
-def test_blocks_become_one_file(tmp_path):
-    write(tmp_path / "a.wav")
-    back, rate = soundfile.read(tmp_path / "a.wav", dtype="float32")
-    assert rate == 8000
-    np.testing.assert_array_equal(back.T, X)
-    info = soundfile.info(tmp_path / "a.wav")
-    assert (info.format, info.subtype) == ("WAV", "FLOAT")
-
-
 def test_a_wav_above_four_gigabytes_becomes_rf64(tmp_path, monkeypatch):
     write(tmp_path / "largest.wav", samples=(2**32 - 2**16) // 8)
     assert soundfile.info(tmp_path / "largest.wav").format == "WAV"

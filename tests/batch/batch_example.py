@@ -120,11 +120,9 @@ def results(folder: Path) -> dict[str, Any]:
         for name in ("output", "force"):
             record["settings"][name] = None
         record["input"]["path"] = None
-        found[str(path.parent.relative_to(folder))] = (
-            record,
-            np.load(path.parent / "spectrogram.npy").tobytes(),
-            sorted(entry.name for entry in path.parent.iterdir()),
-        )
+        array = np.load(path.parent / "spectrogram.npy").tobytes()
+        names = sorted(entry.name for entry in path.parent.iterdir())
+        found[str(path.parent.relative_to(folder))] = (record, array, names)
     return found
 
 

@@ -53,13 +53,9 @@ class Cluster:
         ]
 
     def _run(self, *arguments: str, log: Path) -> "subprocess.Popen[bytes]":
+        line, env = [sys.executable, "-m", "dask", *arguments], self.gate.environment
         with open(log, "wb") as file:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "dask", *arguments],
-                stdout=file,
-                stderr=file,
-                env=self.gate.environment,
-            )
+            process = subprocess.Popen(line, stdout=file, stderr=file, env=env)
         self.processes.append(process)
         return process
 
@@ -128,10 +124,8 @@ def test_a_collection_loses_a_worker_and_nothing_else(cluster, tmp_path):
     clips(tmp_path / "in", JOBS)
     inputs = ("sweep", str(tmp_path / "in"), "--no-figures")
     gated = ("--criterion", "batch_criteria:Gated", "--scheduler", cluster.address)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dstft_cli", *inputs, "-o", str(tmp_path / "out"), *gated],
-        env=cluster.gate.environment,
-    )
+    line = [sys.executable, "-m", "dstft_cli", *inputs, "-o", str(tmp_path / "out"), *gated]
+    process = subprocess.Popen(line, env=cluster.gate.environment)
     tables = tmp_path / "out-tables"
     cluster.gate.let_pass(2)
     wait_for(lambda: (tables.is_dir() and any(tables.glob("*.npz"))) or process.poll() is not None)

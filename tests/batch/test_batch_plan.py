@@ -120,12 +120,9 @@ def test_ten_thousand_jobs_stay_small_and_need_no_torch():
         "peak = re.search('VmHWM:\\s*(\\d+)', open('/proc/self/status').read())[1];"
         "print(code, int(peak) // 1000, 'torch' in sys.modules, file=sys.stderr)"
     )
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code, "batch", "--from", "-", "--dry-run"],
-        input="".join(f"x/{number}.wav\n" for number in range(MANY)),
-        capture_output=True,
-        text=True,
-    )
+    line = [sys.executable, "-W", "ignore", "-c", code, "batch", "--from", "-", "--dry-run"]
+    names = "".join(f"x/{number}.wav\n" for number in range(MANY))
+    done = subprocess.run(line, input=names, capture_output=True, text=True)
     code, peak, torch = done.stderr.split()
     assert (code, torch) == ("0", "False")
     assert int(peak) < 500  # MB

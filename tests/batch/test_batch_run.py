@@ -96,11 +96,8 @@ def run(tmp_path, monkeypatch):
 
 def test_all_are_run_in_order_and_a_failure_stops_no_other(run, tmp_path):
     workers = Scripted({"b.wav": [Ending("b.wav: is empty")]})
-    assert run(workers) == {
-        "a.wav": ("done", None),
-        "b.wav": ("failed", "b.wav: is empty"),
-        "c.wav": ("done", None),
-    }
+    done = ("done", None)
+    assert run(workers) == {"a.wav": done, "b.wav": ("failed", "b.wav: is empty"), "c.wav": done}
     assert workers.seen == ["a.wav", "b.wav", "c.wav"]
     assert (workers.tasks[0].place, workers.tasks[0].threads) == (str(tmp_path / "out" / "a"), 3)
     assert not workers.tasks[0].ours

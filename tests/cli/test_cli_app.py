@@ -38,13 +38,8 @@ def test_help_and_completion_import_nothing_heavy():
     every = [["--version"], ["-h"], *([name, "--help"] for name in COMMANDS)]
     every.append(["optimize", "--help-all"])
     for heavy, arguments in ((HEAVY, every), ((*HEAVY, "pydantic"), [["--help"], ["--version"]])):
-        done = subprocess.run(
-            [sys.executable, "-c", code.format(arguments, heavy)],
-            capture_output=True,
-            text=True,
-            env=ENVIRONMENT,
-            check=False,
-        )
+        line = [sys.executable, "-c", code.format(arguments, heavy)]
+        done = subprocess.run(line, capture_output=True, text=True, env=ENVIRONMENT, check=False)
         assert done.stderr == "[]\n"
 
 

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import soundfile
-from contract.support import RATE, listing, refused
+from contract.support import listing, refused
 from contract.support import run as dstft
 
 from dstft_cli.cli import main
@@ -80,10 +80,6 @@ def test_warnings_of_several_recordings_name_them(place):
 
 
 def test_reconstruct_refuses(place, monkeypatch):
-    dstft("reconstruct", "time", "-q")
-    back, rate = soundfile.read("time-reconstructed.wav")
-    assert (back.shape, rate) == ((4000, 2), RATE)
-    assert "--force" in refused("reconstruct", "time")
     data = Path("time/stft.npy").read_bytes()
     for broken in (data[:-1], b"This is not an array.\n", b""):
         Path("time/stft.npy").write_bytes(broken)
@@ -172,10 +168,8 @@ def test_batch_presets(folder):
         return [json.loads(line)["settings"] for line in lines]
 
     found = planned()
-    assert [(s["fmin"], s["freq_scale"], s["n_fft"]) for s in found] == [
-        (30, "log", 512),
-        (50, "mel", 512),
-    ]
+    shown = [(s["fmin"], s["freq_scale"], s["n_fft"]) for s in found]
+    assert shown == [(30, "log", 512), (50, "mel", 512)]
     assert [s["db_range"] for s in planned("--preset", "vibration")] == [90, 90]
     assert [s["fmin"] for s in planned("--set", "fmin=40")] == [40, 40]
     Path("list").write_text("a.wav\n")

@@ -192,21 +192,16 @@ posix = pytest.mark.skipif(os.name != "posix", reason="signals and pipes are tho
 
 
 def start(body: str, *options: str, **streams):
-    code = FAKE_JOB.format(body=body)
-    return subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", code, "optimize", "a.wav", *options],
-        cwd=ROOT,
-        env=ENVIRONMENT,
-        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams},
-    )
+    command = [sys.executable, "-W", "error", "-c", FAKE_JOB.format(body=body)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
+    line = [*command, "optimize", "a.wav", *options]
+    return subprocess.Popen(line, cwd=ROOT, env=ENVIRONMENT, **pipes)
 
 
 @posix
 def test_signals_unwind():
-    for number, code, word in (
-        (signal.SIGINT, 130, "interrupted"),
-        (signal.SIGTERM, 143, "terminated"),
-    ):
+    ends = (signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")
+    for number, code, word in ends:
         process = start("print('ready', flush=True); time.sleep(60)")
         assert process.stdout.readline() == b"ready\n"
         process.send_signal(number)

@@ -21,9 +21,6 @@ ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "sample_audio"
 RATE = 8000
 N = 3200  # samples of `sound`, 0.4 s
-COMMANDS = (
-    *("optimize", "batch", "sweep", "apply", "reconstruct", "view", "plot", "report", "reproduce"),
-)
 CRITERIA = ("entropy", "renyi", "kurtosis", "concentration", "l1l2", "hoyer", "lp", "gini")
 WINDOW_MODES = ("fixed", "constant", "time", "frequency", "time-frequency")
 HOP_MODES = ("fixed", "constant", "time")

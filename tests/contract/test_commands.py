@@ -1,50 +1,14 @@
-"""Commands, help, version, exit codes; the public Python names; the examples of settings."""
+"""The module as a command, exit codes; the public Python names; the examples of settings."""
 
 import io
-import re
 
 import numpy as np
 import pytest
 
 import dstft_cli
 from dstft_cli import Result, StopReason, optimize
-from tests.criteria.reference import criterion_value
-from tests.stft.reference import explicit_stft
 
-from .support import COMMANDS, RATE, ROOT, process, read, run
-
-OPTIONS = {
-    "optimize": "--channel --sr --offset --duration --n-fft --win-length --win-length-min "
-    "--win-length-max --hop-length --window --normalization --power --window-mode --hop-mode "
-    "--hop-length-min --hop-length-max --smoothness --overlap --criterion --order "
-    "--criterion-fmin --criterion-fmax --optimizer --search --no-search --lr --max-steps "
-    "--tolerance --seed --device --dtype --threads --output --png --npy --json --save-stft "
-    "--force --view --no-view --audio --freq-scale --fmin --fmax --db-range --cmap --format "
-    "--config --set --quiet --verbose --version --help",
-    "sweep": "--channel --n-fft --win-length-min --win-length-max --hop-length --window "
-    "--criterion --output --png --json --csv --force --config --set",
-    "batch": "--set --output --force --json --dry-run --workers --scheduler --fail-fast --no-report",
-    "apply": "--channel --sr --offset --duration --output --png --npy --json --save-stft --force",
-    "plot": "--tmin --tmax --fmin --fmax --size --dpi --font --font-size --no-title --time --time-unit "
-    "--no-colorbar --panels --format --freq-scale --db-range --cmap --output --force --config",
-    "reconstruct": "--output --subtype --force",
-    "view": "--audio --open --no-open",
-    "report": "--output --title --force",
-    "reproduce": "--output --seed --threads --force",
-}
-
-
-def plain(text):
-    """Without the codes of colours."""
-    return re.sub(r"\x1b\[[0-9;]*m", "", text)
-
-
-def test_help_names_every_command_and_option(monkeypatch):
-    monkeypatch.setenv("COLUMNS", "200")
-    assert [name for name in COMMANDS if name not in plain(run("--help").text)] == []
-    for name in COMMANDS:
-        text = plain(run(name, "--help-all" if name == "optimize" else "--help").text)
-        assert [option for option in OPTIONS[name].split() if option not in text] == [], name
+from .support import RATE, ROOT, process, read, run
 
 
 def test_the_module_is_the_command(folder):
@@ -65,15 +29,10 @@ def test_public_names_and_the_python_function(x):
     assert issubclass(dstft_cli.UsageError, dstft_cli.DstftError)
     assert issubclass(dstft_cli.InputError, dstft_cli.DstftError)
     assert {reason.value for reason in StopReason} >= {"fixed", "search", "converged", "step_limit"}
-    for mode, shape in (("constant", (1, 1)), ("time", (1, 101)), ("frequency", (129, 1))):
-        result = optimize(x, RATE, window_mode=mode, n_fft=256, hop_length=32, scope="plane")
-        assert isinstance(result, Result)
-        assert result.window_length.shape == shape, mode
-        assert result.frame_centers.shape == (101,), mode
-        X = explicit_stft(x, result.frame_centers, result.window_length, 256)
-        value = criterion_value("entropy", np.abs(X.T[None]) ** 2)
-        assert result.criterion.final == pytest.approx(value, rel=1e-4)
-        assert result.stop_reason in set(StopReason)
+    result = optimize(x, RATE, window_mode="time", n_fft=256, hop_length=32, scope="plane")
+    assert isinstance(result, Result)
+    assert (result.window_length.shape, result.frame_centers.shape) == ((1, 101), (101,))
+    assert result.stop_reason in set(StopReason)
     with pytest.raises(AttributeError):
         result.n_fft = 3
 

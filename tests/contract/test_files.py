@@ -40,14 +40,9 @@ def test_result_json(learned):
     keys = "version settings input criterion window_length hop_length n_fft frames stop_reason "
     keys += "evaluations seconds peak_memory_mb warnings outputs"
     assert set(keys.split()) <= set(record)
-    told = {
-        "path": str(learned / "a.wav"),
-        "sha256": hashlib.sha256((learned / "a.wav").read_bytes()).hexdigest(),
-        "sample_rate": RATE,
-        "channels": 1,
-        "samples": N,
-        "seconds": N / RATE,
-    }
+    path = learned / "a.wav"
+    told = {"path": str(path), "sample_rate": RATE, "channels": 1, "samples": N}
+    told |= {"seconds": N / RATE, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
     assert {key: record["input"][key] for key in told} == told
     criterion = record["criterion"]
     assert (criterion["name"], criterion["direction"]) == ("entropy", "minimize")
@@ -111,10 +106,8 @@ def test_start_value_comes_back(folder):
         assert written.record["window_length"] == pytest.approx(samples, rel=1e-12), text
     run("optimize", "a.wav", *TIME[:4], "--hop-length", "5ms", "--no-figures", "-o", "hop", "-q")
     assert read("hop").record["hop_length"] == 40
-    run(
-        *("optimize", "a.wav", *TIME, "--win-length-min", "12ms", "--win-length-max", "200"),
-        *("--no-figures", "-o", "bounds", "-q"),
-    )
+    bounds = ["--win-length-min", "12ms", "--win-length-max", "200", "--no-figures", "-q"]
+    run("optimize", "a.wav", *TIME, *bounds, "-o", "bounds")
     lengths = read("bounds").parameters["window_length"]
     assert 96 <= lengths.min() <= lengths.max() <= 200
 

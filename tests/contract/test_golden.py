@@ -70,14 +70,10 @@ def computed(name: str) -> dict[str, Any]:
     record = run(command, SAMPLES / recording, *options, *ALWAYS, *PLANE).json
     if command == "sweep":
         (curve,) = record["criteria"]
-        return {
-            "best_length": curve["best"]["win_length"],
-            "n_fft": curve["best"]["n_fft"],
-            "value": curve["best"]["value"],
-            "spread": curve["spread"],
-            "off_by_two": curve["off_by_two"],
-            "count": record["window_length"]["count"],
-        }
+        best = curve["best"]
+        found = {"best_length": best["win_length"], "n_fft": best["n_fft"], "value": best["value"]}
+        found |= {"spread": curve["spread"], "off_by_two": curve["off_by_two"]}
+        return found | {"count": record["window_length"]["count"]}
     criterion, lengths = record["criterion"], record["window_length"]
     if not isinstance(lengths, dict):
         lengths = dict.fromkeys(("min", "median", "max"), lengths)

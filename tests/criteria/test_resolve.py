@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from dstft_cli.criteria import Criterion, resolve
+from dstft_cli.criteria import resolve
 from dstft_cli.errors import UsageError
 
 MODULE = '''
@@ -79,14 +79,6 @@ def refused(*arguments):
     text = str(error.value)
     assert "\n" not in text
     return text
-
-
-def test_names():
-    for name in ("entropy", "renyi", "kurtosis", "concentration", "l1l2", "hoyer", "lp", "gini"):
-        criterion = resolve(name)
-        assert isinstance(criterion, Criterion)
-        assert criterion.name == name
-        assert resolve(criterion) is criterion
 
 
 def test_refused_names_and_orders():

@@ -48,14 +48,8 @@ def run(block: str, folder: Path, language: str = "sh") -> subprocess.CompletedP
     if language == "python":
         program = [sys.executable, "-W", "error", "-c"]
     path = f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        [*program, block],
-        cwd=folder,
-        env={**os.environ, "PATH": path},
-        text=True,
-        capture_output=True,
-        timeout=600,
-    )
+    options = {"env": {**os.environ, "PATH": path}, "text": True, "capture_output": True}
+    done = subprocess.run([*program, block], cwd=folder, timeout=600, **options)
     assert done.returncode == 0, f"{block}\nexit code {done.returncode}\n{done.stderr}"
     return done
 

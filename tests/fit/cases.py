@@ -29,16 +29,9 @@ DEFAULTS: dict[str, Any] = {
     "device": "cpu",
     "dtype": "float32",
 }
-PEER = {  # the settings of the published comparison
-    "n_fft": 512,
-    "hop_length": 32,
-    "win_length_min": 32,
-    "win_length_max": 512,
-    "power": 1,
-    "normalization": "none",
-    "overlap": 1,
-    "smoothness": 0,
-}
+# the settings of the published comparison
+PEER = {"n_fft": 512, "hop_length": 32, "win_length_min": 32, "win_length_max": 512}
+PEER |= {"power": 1, "normalization": "none", "overlap": 1, "smoothness": 0}
 
 
 def request(sample_rate: float = 8000.0, **values: Any) -> Request:

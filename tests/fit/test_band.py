@@ -25,13 +25,8 @@ INSIDE = dict(zip(("criterion_fmin", "criterion_fmax"), BAND, strict=True))
 
 def in_band(result, samples) -> np.ndarray:
     """`a = |X|²` of the learned transform within the band, `[C, T, B]`, of the bins by their Hz."""
-    X = stft(
-        torch.from_numpy(samples),
-        torch.from_numpy(result.frame_centers),
-        torch.from_numpy(result.window_length),
-        result.n_fft,
-        normalization="energy",
-    )
+    given = map(torch.from_numpy, (samples, result.frame_centers, result.window_length))
+    X = stft(*given, result.n_fft, normalization="energy")
     hertz = np.arange(result.n_fft // 2 + 1) * RATE / result.n_fft
     inside = (hertz >= BAND[0]) & (hertz <= BAND[1])
     return X.abs().numpy()[:, inside].transpose(0, 2, 1) ** 2

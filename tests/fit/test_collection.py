@@ -5,10 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
 from dstft_cli.batch.tables import mean_of
-from dstft_cli.criteria.local import Tiling
 from dstft_cli.errors import InputError, UsageError
 from dstft_cli.fit import fit
 from dstft_cli.fit.collection import (
@@ -20,11 +18,7 @@ from dstft_cli.fit.collection import (
     learn_hop,
     table_of,
 )
-from dstft_cli.fit.local_descent import spline_costs
-from dstft_cli.fit.local_search import Rows, costs_of, reference_level
-from dstft_cli.fit.problem import Problem
 from dstft_cli.fit.sweep import sweep
-from dstft_cli.fit.tiles import Sound
 
 from .cases import request
 
@@ -100,42 +94,6 @@ def test_the_verdict_on_copies_is_that_of_the_sweep_and_another_kind_stands_out(
     assert (low <= high).all()
 
 
-def test_sums_of_two_recordings_are_those_of_their_concatenation():
-    wanted = asked("frequency")
-    first, second = sound("tones", seconds=2.048), sound("vibrato", seconds=1.024)
-    grid = grid_of(wanted, swept=False)
-    tiling = Tiling(RATE, grid * RATE)
-
-    def heard(x):
-        return Sound.of(Problem.of(x, wanted, None, None))
-
-    # alike in level, for each recording is taken relative to its own
-    second = second * np.sqrt(np.mean(first**2) / np.mean(second**2))
-    reference = reference_level(heard(first), tiling)
-    sums, weights = [], []
-    for x in (first, second, np.concatenate([first, second])):
-        rows = Rows()
-        for costs in costs_of(heard(x), tiling, reference):
-            rows.add(costs)
-        table, shares = rows.table("frequency")
-        sums.append(table * rows.total)
-        weights.append(shares * rows.total)
-    np.testing.assert_allclose(sums[0] + sums[1], sums[2], rtol=1e-7, atol=2e-6)
-    np.testing.assert_allclose(weights[0] + weights[1], weights[2], rtol=1e-7)
-    *parts, whole = tabulated([first, second, np.concatenate([first, second])], wanted)
-    assert sum(part.heard for part in parts) == pytest.approx(whole.heard, rel=0.05)
-
-
-def test_no_order_of_recordings_changes_a_bit():
-    random = np.random.default_rng(1)
-    tables = list(random.standard_normal((50, 3, 7)) * 10 ** random.uniform(-8, 8, (50, 1, 1)))
-    weights = random.uniform(0.1, 9, 50).tolist()
-    order = random.permutation(50)
-    one = mean_of(tables, weights)
-    other = mean_of([tables[k] for k in order], [weights[k] for k in order])
-    assert one.tobytes() == other.tobytes()
-
-
 def test_sample_rates_compare_in_seconds():
     wanted = asked()
     grid = grid_of(wanted, swept=True)
@@ -189,34 +147,7 @@ def test_notes_name_lengths_that_suit_the_longest_recording():
     assert noted == {"best_is_longest": most, "length_on_upper_bound": most}
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_the_gradient_is_that_of_the_sum_of_the_recordings(mode):
-    wanted, weights = asked(mode), [1.0, 0.3]
-    tables = tabulated([sound("tones"), sound("vibrato")], wanted)
-    logs = np.log(grid_of(wanted, swept=False) * RATE)
-    table, _ = mean(tables, weights)
-    z = np.random.default_rng(0).uniform(logs[0], logs[-1], len(table))
-
-    def objective(at):
-        values = [spline_costs(torch.from_numpy(t.costs[0].T.copy()), logs) for t in tables]
-        parts = [float(own(torch.from_numpy(at))[0].sum()) for own in values]
-        return np.dot(weights, parts) / sum(weights)
-
-    value, slope = spline_costs(torch.from_numpy(table.T.copy()), logs)(torch.from_numpy(z))
-    assert float(value.sum()) == pytest.approx(objective(z), abs=1e-12)
-    for row in range(0, len(z), 3):
-        step = np.zeros_like(z)
-        step[row] = 1e-5
-        difference = (objective(z + step) - objective(z - step)) / 2e-5
-        assert float(slope[row]) == pytest.approx(difference, abs=1e-8)
-
-
 def test_a_rate_too_low_for_the_windows_of_all_is_refused():
-    wanted = asked()
+    grid, slow = grid_of(asked(), swept=True), replace(asked(), sample_rate=50.0)
     with pytest.raises(InputError, match="50 Hz"):
-        table_of(
-            sound("tones", 50, 60),
-            replace(wanted, sample_rate=50.0),
-            grid_of(wanted, swept=True),
-            swept=True,
-        )
+        table_of(sound("tones", 50, 60), slow, grid, swept=True)

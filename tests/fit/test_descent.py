@@ -112,12 +112,7 @@ def test_a_plateau_lowers_the_rate_and_ends_the_descent(optimizer):
     moved = -np.diff([z[0] for z in steps])
     assert moved[-1] == pytest.approx(moved[0] / 4, rel=1e-3)
     for gain, ends in ((2e-4, False), (0.5e-4, True)):  # while it gains what is asked of a step
-        values = iter(5.0 - gain * np.arange(1000))
-        ended, steps = run(
-            lambda z, values=values: (next(values), np.full(3, 1e-9)),
-            [4.0, 4.0, 4.0],
-            optimizer,
-            tolerance=2e-5,
-            max_steps=60,
-        )
+        values = iter((5.0 - gain * step, np.full(3, 1e-9)) for step in range(1000))
+        how = {"tolerance": 2e-5, "max_steps": 60}
+        ended, steps = run(lambda z, values=values: next(values), [4.0] * 3, optimizer, **how)
         assert (len(steps) < 60) == ends == (ended.stop_reason is StopReason.CONVERGED)

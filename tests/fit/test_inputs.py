@@ -56,18 +56,6 @@ def test_arrays_tensors_and_slices_are_the_same_signal(channels):
     assert finals == pytest.approx([finals[0]] * len(finals), rel=1e-9)
 
 
-def test_channels_share_one_set_of_lengths():
-    x = signal(2)
-    both = optimize(x, RATE, **OPTIONS)
-    assert both.window_length.shape == (1, 376)
-    assert both.criterion.start != optimize(x[:1], RATE, **OPTIONS).criterion.start
-    twice = optimize(np.stack([x[0], x[0]]), RATE, dtype="float64", **OPTIONS)
-    once = optimize(x[0], RATE, dtype="float64", **OPTIONS)
-    # the same cells twice: entropy rises by ln 2, the lengths stay
-    assert twice.criterion.final == pytest.approx(once.criterion.final + np.log(2), abs=1e-9)
-    np.testing.assert_allclose(twice.window_length, once.window_length, rtol=1e-5)
-
-
 def test_a_sample_rate_that_is_no_number():
     from dstft_cli import optimize as public
 

@@ -38,12 +38,6 @@ def test_a_steady_tone_wants_the_longest_window(window_mode):
     assert note.parameter.split()[0] == "n_fft"
 
 
-def test_a_tone_wants_an_n_fft_beyond_the_automatic_one():
-    result = optimize(tone(), RATE)
-    assert result.n_fft == 1024  # the power of two up to a quarter of the signal
-    assert result.notes == (Note("length_on_upper_bound", "n_fft", 1024.0, 2000.0),)
-
-
 @each(
     ("options", "shortest", "names", "limit"),
     [

@@ -89,10 +89,7 @@ def check_gradient(objective: Objective, z: np.ndarray) -> np.ndarray:
     return gradient
 
 
-@each(
-    ("criterion", "power", "smoothness"),
-    [("entropy", 2.0, 0.3), ("renyi", 1.0, 0.0)],
-)
+@each(("criterion", "power", "smoothness"), [("entropy", 2.0, 0.3), ("renyi", 1.0, 0.0)])
 @each(("window_mode", "hop_mode"), LEARNED)
 def test_gradient_is_the_difference_quotient(window_mode, hop_mode, **options):
     """The start of the descent is the candidate, within its bounds."""

@@ -9,32 +9,12 @@ from hypothesis import strategies as st
 
 from dstft_cli.fit import path as module
 from dstft_cli.fit.path import (
-    FreeLengths,
     Neighbours,
     cheapest_assignment,
     cheapest_path,
     cheapest_paths,
 )
 from fit.cases import each
-
-
-@settings(max_examples=30, deadline=None)
-@given(
-    shape=st.tuples(st.integers(1, 5), st.integers(1, 5)),
-    seed=st.integers(0, 2**32 - 1),
-    every_row=st.booleans(),
-)
-def test_the_price_of_change_is_that_between_neighbouring_cells(shape, seed, every_row):
-    rng = np.random.default_rng(seed)
-    grid = rng.choice([100.0, 200.0, 400.0], shape)
-    neighbours = Neighbours(shape, (0.5, 0.125))
-    z = np.log(grid)
-    expected = 0.5 * np.abs(np.diff(z, axis=0)).sum() + 0.125 * np.abs(np.diff(z, axis=1)).sum()
-    assert neighbours.change(z.ravel()) == pytest.approx(expected)
-    free = FreeLengths.runs(grid.ravel(), neighbours, every_row=every_row)
-    at = free.variables(grid.ravel())
-    assert np.allclose(free.lengths(at), grid.ravel())
-    assert free.smoothness(at)[0] == pytest.approx(expected)
 
 
 def chain_price(cost: np.ndarray, positions: np.ndarray, path: np.ndarray) -> float:
@@ -153,15 +133,3 @@ def test_free_and_forbidden_changes(shape):
     assert free.tolist() == cost.argmin(1).tolist()
     stiff = cheapest_assignment(cost, positions, Neighbours(shape, (1e6, 1e6)))
     assert stiff.tolist() == [int(cost.sum(0).argmin())] * len(cost)
-
-
-@each("shape", [(32, 32), (40, 24)])
-def test_a_region_whose_lines_would_not_pay_alone(shape):
-    """Each of its lines gains less than its borders cost; all together gain more."""
-    excess = np.full(shape, 100)
-    excess[7:23, 5:20] = -100
-    cost = np.stack([np.zeros(excess.size), excess.ravel()], axis=1)
-    positions, neighbours = np.array([0.0, 1.0]), Neighbours(shape, (150, 150))
-    found = cheapest_assignment(cost, positions, neighbours)
-    best = price(cost, positions, neighbours, (excess.ravel() < 0).astype(int))
-    assert price(cost, positions, neighbours, found) == best < 0

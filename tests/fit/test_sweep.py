@@ -80,13 +80,8 @@ def test_values_are_those_of_the_definition():
 def test_with_an_fft_size_it_agrees_with_a_fit():
     band = {"criterion_fmin": 500.0, "criterion_fmax": 2500.0}
     options = {"n_fft": 1024, "dtype": "float64"}
-    for criterion, more in (
-        ("renyi", {}),
-        ("kurtosis", {}),
-        ("gini", {}),
-        ("lp", {}),
-        ("entropy", band),
-    ):
+    cases = {name: {} for name in ("renyi", "kurtosis", "gini", "lp")} | {"entropy": band}
+    for criterion, more in cases.items():
         (curve,) = sweep(CHIRP, RATE, criteria=[criterion], **options, **more).curves
         learned = optimize(CHIRP, RATE, criterion=criterion, **options, **more)
         table = learned.trajectory.criterion[np.array(learned.trajectory.phase) == "table"]
@@ -271,14 +266,8 @@ def test_good_lengths_end_where_the_loss_passes_a_hundredth():
 
 
 def test_how_much_it_matters():
-    for loss, matters in (
-        (0.029, "not at all"),
-        (0.031, "little"),
-        (0.09, "little"),
-        (0.11, "somewhat"),
-        (0.29, "somewhat"),
-        (0.31, "a lot"),
-    ):
+    known = {0.029: "not at all", 0.031: "little", 0.09: "little", 0.11: "somewhat"}
+    for loss, matters in (known | {0.29: "somewhat", 0.31: "a lot"}).items():
         assert curve([loss, 0.0, np.inf]).matters == matters
         further = "little" if loss < 0.03 else matters
         assert curve([3.0, loss, 0.0, np.inf], best=400.0).matters == further

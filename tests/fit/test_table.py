@@ -13,16 +13,9 @@ from dstft_cli.fit.path import Neighbours
 from dstft_cli.fit.table import TabulatedProblem
 from fit.cases import CRITERIA, each
 
-QUASI_CONVEX = [
-    *((name, None) for name in CRITERIA if isinstance(resolve(name), QuasiConvex)),
-    ("renyi", 0.5),
-    ("renyi", 2.0),
-    ("lp", 1.0),
-]
+QUASI_CONVEX = [(name, None) for name in CRITERIA if isinstance(resolve(name), QuasiConvex)]
+SEARCHED = [*QUASI_CONVEX, ("renyi", 0.5), ("renyi", 2.0), ("lp", 1.0), ("kurtosis", None)]
 BINS = 9
-
-
-SEARCHED = [*QUASI_CONVEX, ("kurtosis", None)]
 
 
 def small_problem(

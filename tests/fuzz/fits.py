@@ -177,14 +177,9 @@ def check_values(result: Result, x: Array, options: dict[str, Any]) -> None:
 def defined(result: Result, x: Array, options: dict[str, Any]) -> float:
     """The criterion by its formula, in float64, from the parameters alone."""
     t = result.frame_centers
-    X = stft(
-        torch.from_numpy(x / np.abs(x).max()),
-        torch.from_numpy(t),
-        torch.from_numpy(np.ascontiguousarray(result.window_length)),
-        result.n_fft,
-        window=result.window,
-        normalization=result.normalization,
-    )
+    arrays = map(torch.from_numpy, (x / np.abs(x).max(), t, result.window_length.copy()))
+    how = {"window": result.window, "normalization": result.normalization}
+    X = stft(*arrays, result.n_fft, **how)
     a = X.abs().numpy().swapaxes(1, 2) ** result.power  # [C, T, F]
     weights = None if result.hop_bounds is None else frame_weights(t, result.length)
     return criterion_value(options["criterion"], a / (a.max() or 1), options.get("order"), weights)
@@ -252,13 +247,8 @@ def run_fits(seconds: float, *, seed: int) -> list[str]:
     warnings.simplefilter("error")
     while time.monotonic() < end:
         seed += 1
-        strict = settings(
-            max_examples=300,
-            deadline=None,
-            database=None,
-            suppress_health_check=list(HealthCheck),
-            phases=(Phase.generate,),
-        )
+        free = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
+        strict = settings(max_examples=300, phases=(Phase.generate,), **free)
         try:
             strict(hypothesis.seed(seed)(given(cases())(one)))()
         except Exception as error:

@@ -1,7 +1,6 @@
 """`dstft optimize` killed at random moments: what has a final name is whole."""
 
 import hashlib
-import io
 import shutil
 import time
 from collections import Counter
@@ -9,22 +8,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
-import numpy as np
-
 from dstft_cli.results import clear_leftovers
 
 from .files import check_result
 from .forked import Outcome, Run, outcomes, warm_up
 from .mutate import recording
 
-SINGLES = ["--npy", "single.npy", "--png", "single.png"]
-KNOWN = {"a.wav", "out", "single.npy", "single.png", "stdout.txt", "stderr.txt"}
+KNOWN = {"a.wav", "out", "stdout.txt", "stderr.txt"}
 
 
 def run_kills(kills: int, *, seed: int, scratch: Path) -> list[str]:
     """The campaign; prints counts and returns a line for each kill that did harm.
 
-    Every other run is to replace an earlier result; two of four also write single files.
+    Every other run is to replace an earlier result.
     """
     warm_up()
     chance, counts, failures = Random(seed), Counter[str](), []
@@ -32,7 +28,7 @@ def run_kills(kills: int, *, seed: int, scratch: Path) -> list[str]:
     earlier.mkdir(parents=True)
     (earlier / "a.wav").write_bytes(recording("WAV"))
     began = time.monotonic()
-    usual = max(_run(earlier, "hann", ["--force", *SINGLES]).seconds for _ in range(2))
+    usual = max(_run(earlier, "hann").seconds for _ in range(2))
     for number in range(kills):
         folder = scratch / f"kill-{number}"
         if number % 2:
@@ -40,8 +36,7 @@ def run_kills(kills: int, *, seed: int, scratch: Path) -> list[str]:
         else:
             folder.mkdir()
             (folder / "a.wav").write_bytes(recording("WAV"))
-        singles = SINGLES if number % 4 > 1 else []
-        problems = [*_kill(folder, singles, chance.uniform(0, usual), counts)]
+        problems = [*_kill(folder, chance.uniform(0, usual), counts)]
         failures += [f"kill {number}: {problem}" for problem in problems]
         if not problems:
             shutil.rmtree(folder)
@@ -50,10 +45,10 @@ def run_kills(kills: int, *, seed: int, scratch: Path) -> list[str]:
     return failures
 
 
-def _kill(folder: Path, singles: list[str], after: float, counts: Counter[str]) -> Iterator[str]:
+def _kill(folder: Path, after: float, counts: Counter[str]) -> Iterator[str]:
     place = folder / "out"
     before = digest(place) if place.exists() else None
-    outcome = _run(folder, "blackman", ["--force", *singles], after)
+    outcome = _run(folder, "blackman", after)
     counts["killed in time" if outcome.code < 0 else "ended before"] += 1
     if not place.exists():
         clear_leftovers([place])  # as the next run does: an old result that is set aside comes back
@@ -67,12 +62,7 @@ def _kill(folder: Path, singles: list[str], after: float, counts: Counter[str]) 
     for path in sorted(folder.iterdir()):
         if path.name not in KNOWN and not path.name.startswith("."):
             yield f"there is a stray {path.name}"
-    if (folder / "single.npy").exists() and not _fits_its_header(folder / "single.npy"):
-        yield "single.npy is cut short"
-    picture = folder / "single.png"
-    if picture.exists() and not picture.read_bytes().endswith(b"IEND\xaeB`\x82"):
-        yield "single.png is cut short"
-    again = _run(folder, "nuttall", ["--force", *singles])
+    again = _run(folder, "nuttall")
     if again.code != 0:
         yield f"the next run ends with {again.code}: {again.stderr}"
     yield from _broken(place)
@@ -80,9 +70,9 @@ def _kill(folder: Path, singles: list[str], after: float, counts: Counter[str]) 
         yield "the next run has changed nothing"
 
 
-def _run(folder: Path, window: str, extra: list[str], after: float | None = None) -> Outcome:
+def _run(folder: Path, window: str, after: float | None = None) -> Outcome:
     arguments = ["optimize", "a.wav", "-o", "out", "--n-fft", "256", "--window-mode", "time"]
-    run = Run(0, folder, [*arguments, "--window", window, *extra], killed_after=after)
+    run = Run(0, folder, [*arguments, "--window", window, "--force"], killed_after=after)
     (outcome,) = outcomes([run], 1)
     return outcome
 
@@ -92,13 +82,6 @@ def _broken(place: Path) -> Iterator[str]:
         check_result(place)
     except Exception as error:
         yield f"broken result: {type(error).__name__}: {error}"
-
-
-def _fits_its_header(path: Path) -> bool:
-    file = io.BytesIO(path.read_bytes())
-    np.lib.format.read_magic(file)
-    shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-    return len(file.getvalue()) == file.tell() + np.prod(shape) * dtype.itemsize
 
 
 def digest(folder: Path) -> str:

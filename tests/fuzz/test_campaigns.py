@@ -17,14 +17,9 @@ pytestmark = [
 
 def campaign(*arguments: str) -> str:
     """Its report; fails where a case did."""
-    ended = subprocess.run(
-        [sys.executable, "-m", "tests.fuzz", *arguments],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONWARNINGS": "error"},
-        capture_output=True,
-        text=True,
-        timeout=3000,
-    )
+    line, env = [sys.executable, "-m", "tests.fuzz"], {**os.environ, "PYTHONWARNINGS": "error"}
+    options = {"capture_output": True, "text": True, "timeout": 3000}
+    ended = subprocess.run([*line, *arguments], cwd=ROOT, env=env, **options)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout
 

@@ -1,6 +1,5 @@
 """A layer from a result, and a plain module from a layer."""
 
-import copy
 import io
 import warnings
 from itertools import product
@@ -44,12 +43,6 @@ def test_a_layer_computes_the_transform_of_the_result(recording, options, frames
     assert X.shape == written.shape
     assert (X - written).abs().max() <= 1e-5 * written.abs().max()
     assert layer.log_length.requires_grad
-    again = copy.deepcopy(layer)
-    with torch.no_grad():
-        for value in again.parameters():
-            value += 0.1
-    layer.load_state_dict(again.state_dict())
-    assert torch.equal(layer(recording), again(recording))
     assert bool((layer.centers_of(N).diff() > 0).all())
 
 

@@ -47,15 +47,9 @@ def comparison(
     varied = min((1, 1, *np.shape(lengths))[-2:]) > 1
     below = [] if lengths is None else ["map" if varied else "curve"]
     below += ["hops"] if shown.get("start_hop") else []
-    given: dict[str, Any] = {
-        "panels": [*panels, *below],
-        "learned": panels[-1][1],
-        "times": TIMES,
-        "window_lengths": 300.0 if lengths is None else lengths,
-        "sample_rate": RATE,
-        "start_length": 512.0,
-        "best_fixed_length": 400.0,
-    }
+    given: dict[str, Any] = {"panels": [*panels, *below], "learned": panels[-1][1]}
+    given |= {"window_lengths": 300.0 if lengths is None else lengths, "times": TIMES}
+    given |= {"sample_rate": RATE, "start_length": 512.0, "best_fixed_length": 400.0}
     given |= {name: value for name, value in shown.items() if value is not None}
     return comparison_figure(Comparison(**given), title="a.wav", look=Settings(cmap=cmap))
 

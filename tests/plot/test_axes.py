@@ -81,12 +81,6 @@ def test_empty_and_impossible_ranges_are_refused():
 
 
 def test_frequency_ticks_are_few_and_apart():
-    log = [50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000]
-    np.testing.assert_allclose(frequency_ticks(43.0, 22050.0, "log"), log)
-    mel = frequency_ticks(0.0, 22050.0, "mel")
-    assert {0.0, 1000.0, 10000.0, 20000.0} <= set(mel.tolist())
-    gaps = np.diff(hz_to_scale(mel, "mel"))
-    assert gaps.min() >= float(hz_to_scale(22050.0, "mel")) / 20
     for low, high in [(0.5, 8.0), (1000.0, 1100.0), (20.0, 96000.0), (0.001, 1e6), (440.0, 441.0)]:
         for scale in ("log", "mel"):
             places = frequency_ticks(low, high, scale)

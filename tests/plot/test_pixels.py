@@ -106,19 +106,6 @@ def test_frames_need_not_be_uniform_in_time(gaps, width, block, scale):
         )
 
 
-def test_a_click_is_brightest_in_its_column_and_stays_above_the_noise():
-    magnitude = np.sqrt(np.random.default_rng(0).exponential(1.0, (100_000, 5)))
-    magnitude[43_210] = 30.0
-    times = np.arange(100_000) * 0.004
-    pool = pool_on(times=times, frequencies=np.arange(5) * 100.0, width=1000)
-    image = filled(pool, magnitude, 4096)
-    assert image.shape == (5, 1000)
-    assert set(image.argmax(axis=1)) == {432}
-    assert image[:, 432].min() > 2 * np.delete(image, 432, axis=1).max()
-    # the noise floor is its mean power, not the largest of a hundred frames
-    assert np.mean(image[:, :400] ** 2) == pytest.approx(1.0, rel=0.02)
-
-
 def test_one_frame_of_one_bin():
     for scale in SCALES:
         pool = pool_on(times=[2.0], frequencies=[0.0], freq_scale=scale, height=4)

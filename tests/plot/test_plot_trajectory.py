@@ -100,10 +100,8 @@ def test_a_step_that_is_not_finite_is_left_out():
     figure = figure_of(steps)
     lines = labelled(figure.axes[0])
     np.testing.assert_allclose(lines["descent: 1.4 below the search"].get_xydata(), [[2, 8.3]])
-    assert legend(figure_of(steps, compared=False, final=np.nan).axes[0])[:2] == [
-        "search: 1.1 below start",
-        "descent: 0.1 below the search",
-    ]
+    gains = ["search: 1.1 below start", "descent: 0.1 below the search"]
+    assert legend(figure_of(steps, compared=False, final=np.nan).axes[0])[:2] == gains
 
 
 def test_one_or_two_steps_draw():
@@ -177,14 +175,9 @@ def test_every_axis_has_three_ticks_of_plain_numbers(value):
     check_layout(figure)
 
 
-def with_hops(*hops: Any) -> Trajectory:
-    """FULL with hops of its own in the last steps."""
-    start = (np.array([64.0]),) * (len(FULL) - len(hops))
-    return replace(FULL, hop_lengths=start + tuple(np.asarray(h, dtype=float) for h in hops))
-
-
 def test_hops_that_change_have_a_panel():
-    figure = figure_of(with_hops([64, 64, 64], [60, 70, 90], [50, 80, 400]))
+    last = map(np.array, ([64.0, 64, 64], [60.0, 70, 90], [50.0, 80, 400]))
+    figure = figure_of(replace(FULL, hop_lengths=(np.array([64.0]),) * 4 + tuple(last)))
     _, steps, lengths, hops = figure.axes
     assert hops.get_title(loc="left") == "Hop length: median and range over frames"
     assert hops.get_ylabel() == "Hop (ms)"

@@ -100,13 +100,8 @@ class Page:
         """Contrast ratio of the text of one element and the ground of another, 1 to 21 (WCAG 2.2)."""
         numbers = "(c => c.match(/[\\d.]+/g).slice(0, 3).map(Number))"
         places = (ink, "color"), (ground, "backgroundColor")
-        parts = np.array(
-            [
-                self.run(f"{numbers}(getComputedStyle(document.querySelector('{at}')).{what})")
-                for at, what in places
-            ]
-        )
-        parts = parts / 255
+        styles = (f"getComputedStyle(document.querySelector('{at}')).{what}" for at, what in places)
+        parts = np.array([self.run(f"{numbers}({style})") for style in styles]) / 255
         linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
         low, high = sorted(linear @ [0.2126, 0.7152, 0.0722])
         return (high + 0.05) / (low + 0.05)
@@ -128,12 +123,8 @@ def chromium(profile: Path) -> Iterator[Page]:
     ]
     # the pipe is expected as descriptors 3 and 4
     script = f'exec "$@" 3<&{commands} 4>&{answers}'
-    process = subprocess.Popen(
-        ["bash", "-c", script, "bash", *arguments],
-        pass_fds=(commands, answers),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    line, silent = ["bash", "-c", script, "bash", *arguments], subprocess.DEVNULL
+    process = subprocess.Popen(line, pass_fds=(commands, answers), stdout=silent, stderr=silent)
     os.close(commands)
     os.close(answers)
     try:

@@ -3,7 +3,7 @@
 import pytest
 
 from dstft_cli.report import write_report
-from report.browser import MARKS, chromium
+from report.browser import MARKS
 from report.report_example import a_record, make_result
 
 pytestmark = MARKS
@@ -14,12 +14,6 @@ SHOWN = NAMES.replace("tbody tr", "tbody tr:not([hidden])")
 SORTED = "Array.from(document.querySelectorAll('thead th'), h => h.getAttribute('aria-sort'))"
 COUNT = "document.querySelector('[role=status]').textContent"
 FOCUS = "document.activeElement.textContent || document.activeElement.id"
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    with chromium(tmp_path_factory.mktemp("profile")) as page:
-        yield page
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import os
 import re
 import stat
 import threading
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -56,23 +57,17 @@ def test_a_directory_appears_at_the_end_and_nothing_else_stays(tmp_path):
 
 
 def test_nothing_stays_after_an_exception(tmp_path):
-    for error in BOOM:
-        for folder in ("new/deep", "old"):
-            (tmp_path / "old").mkdir(exist_ok=True)
-            with (
-                pytest.raises(type(error), match="boom"),
-                OutputDirectory(tmp_path / folder / "d", force=False) as out,
-            ):
-                out.path("result.json").write_text("half")
-                raise error
-            with (
-                pytest.raises(type(error), match="boom"),
-                atomic_file(tmp_path / folder / "x.png", force=True) as file,
-            ):
-                file.write(b"half")
-                raise error
-            assert listing(tmp_path) == ["old"]
-            assert listing(tmp_path / "old") == []
+    for error, folder in product(BOOM, ("new/deep", "old")):
+        (tmp_path / "old").mkdir(exist_ok=True)
+        whole = OutputDirectory(tmp_path / folder / "d", force=False)
+        with pytest.raises(type(error), match="boom"), whole as out:
+            out.path("result.json").write_text("half")
+            raise error
+        one = atomic_file(tmp_path / folder / "x.png", force=True)
+        with pytest.raises(type(error), match="boom"), one as file:
+            file.write(b"half")
+            raise error
+        assert (listing(tmp_path), listing(tmp_path / "old")) == (["old"], [])
 
 
 def test_what_exists_needs_force(tmp_path):

@@ -82,10 +82,8 @@ def test_a_map_is_applied_and_inverted():
     # the last windows were made to reach the last sample after that
     final = learned["criterion"]["final"]
     assert applied["criterion"]["final"] == pytest.approx(final, rel=1e-3)
-    np.testing.assert_allclose(
-        np.load("again/parameters.npz")["tile_window_length"],
-        np.load("d/parameters.npz")["tile_window_length"],
-    )
+    tiles = (np.load(f"{name}/parameters.npz")["tile_window_length"] for name in ("again", "d"))
+    np.testing.assert_allclose(*tiles)
     dstft("reconstruct", "d", "-o", "back.wav", "-q")
     back, x = soundfile.read("back.wav")[0], sound()[:, 0]
     assert np.linalg.norm(back - x) < 1e-4 * np.linalg.norm(x)

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from report.browser import MARKS, chromium
+from report.browser import MARKS
 
 from dstft_cli.cli import main
 from view.view_example import CLICK, OFFSET, OPTIONS, TONE, make_recording, make_result, page_of
@@ -25,12 +25,6 @@ IDLE = "document.querySelector('#plot').getAttribute('aria-busy') === 'false'"
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     return make_result(tmp_path_factory.mktemp("made"), "--window-mode", "time-frequency")
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    with chromium(tmp_path_factory.mktemp("profile")) as page:
-        yield page
 
 
 @pytest.fixture
