@@ -159,7 +159,10 @@ def check_values(result: Result, x: Array, options: dict[str, Any]) -> None:
     phases, steps = np.array(trajectory.phase), sign * trajectory.criterion
     tabulated = steps[phases == "table"]
     if summary.table_bound is not None:
-        searched = steps[(phases == "table") | (phases == "search")]
+        # the bound is of the tabulated lengths: a simpler mode may have found others between them
+        known = np.concatenate(trajectory.window_lengths[phases == "table"], axis=None)
+        of_table = [np.isin(found, known).all() for found in trajectory.window_lengths]
+        searched = steps[of_table & ((phases == "table") | (phases == "search"))]
         assert sign * summary.table_bound <= searched.min(initial=math.inf) + slack
     mu = options["smoothness"]
     mu = (0.5 if "frequency" in options["window_mode"] else 0.1) if mu is None else mu
