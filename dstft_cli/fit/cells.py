@@ -111,7 +111,7 @@ class CellEvaluator(Evaluator):
         by_frequency = smoothness / self.transform.bins / wide
         if wide == 1:
             return Neighbours((high,), (by_frequency,))
-        by_time = over_time * self.transform.n_fft / self.duration / high
+        by_time = over_time * self.transform.n_fft / self.frames.length / high
         return Neighbours((high, wide), (by_frequency, by_time))
 
     def shortest(self, row: FloatArray) -> NDArray[np.int64]:

@@ -63,9 +63,7 @@ def quadrature_weights(
     elif len(centers) == 1:
         return np.ones(1)
     else:
-        gaps = np.diff(centers)
-        gaps = np.concatenate([gaps[:1], gaps, gaps[-1:]])
-        shares = (gaps[:-1] + gaps[1:]) / 2
+        shares = np.gradient(centers)
     return np.asarray(shares / (shares.mean() if hop_length is None else hop_length))
 
 
@@ -245,10 +243,6 @@ class Segments:
     def share(self, hop_length: float) -> float:
         """Share of the signal that is analysed, in (0, 1]."""
         return min(len(self.centers(hop_length)) * hop_length / self.length, 1.0)
-
-    def weights(self, frames: int) -> NDArray[np.float64] | None:
-        """Equal weights of frames, `[T]`; None for all frames of the signal."""
-        return np.ones(frames) if self.starts else None
 
 
 def spread_segments(samples: Samples, most: int, *, longest_hop: float, peak: float) -> Segments:

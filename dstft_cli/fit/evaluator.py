@@ -86,13 +86,10 @@ class Evaluator:
             samples, centers, transform.n_fft, scale=scale, device=self.device, dtype=self.dtype
         )
         self.centers = centers
-        self.duration = float(self.frames.length)  # of the analysed signal, samples
         if frame_weights is None:
             frame_weights = quadrature_weights(
                 centers, hop_length, self.frames.length if learned_positions else None
             )
-        elif hop_length is not None:
-            self.duration = hop_length * float(frame_weights.sum())
         self.frame_weights = self.weights = frame_weights  # [T], and of the rows in the sums, [R]
         self.cells_per_frame = self.frames.channels * len(range(transform.bins)[bins])
         self.cells = self.cells_per_frame * float(self.weights.sum())  # weighted
@@ -114,7 +111,7 @@ class Evaluator:
 
     def neighbours(self, smoothness: float, over_time: float) -> Neighbours:
         """The penalty on change: μ per e-fold and n_fft of signal, for any hop and duration."""
-        price = smoothness * self.transform.n_fft / self.duration
+        price = smoothness * self.transform.n_fft / self.frames.length
         return Neighbours((len(self.frames),), (price,))
 
     def shortest(self, row: FloatArray) -> NDArray[np.int64]:

@@ -177,10 +177,10 @@ def learn_tiles(task: LocalTask, record: Record) -> Learned:
     one length for each band, or for each time.
     """
     asked, logs, tiling = task.problem.request, task.logs, task.tiling
-    begin = np.array([math.log(task.plan.start)])
-    together = begin
+    begin = together = np.array([math.log(task.plan.start)])
     if not asked.search:
-        together = _descend_together(task, record, begin)
+        rows = task.filled(Rows(), record)
+        together = learn_table(_in_mode(task, "constant"), record, rows).logs.astype(np.float64)
     tiles = task.filled(_Tiles(task, together), record, settle=asked.search and len(logs) > 1)
     constant = tiles.rows.table("constant")[0][0]
     start = start_cost(task, constant, begin)
@@ -223,18 +223,6 @@ def _in_mode(task: LocalTask, mode: str, *, steps: bool = True) -> LocalTask:
     if not steps:
         problem = replace(problem, request=replace(problem.request, max_steps=0))
     return replace(task, problem=problem)
-
-
-def _descend_together(task: LocalTask, record: Record, begin: Array) -> Array:
-    """ln θ `[1]` at which one length for all ends from the start."""
-    table, shares = task.filled(Rows(), record).table("constant")
-    record.add("start", start_cost(task, table[0], begin), begin)
-    if len(task.logs) < 2 or task.problem.request.max_steps == 0:
-        return begin
-    found = descend_rows(table, shares, task.logs, begin, 0.0, task.schedule())
-    for value, step in zip(found.values[1:], found.steps[1:], strict=True):
-        record.add("descent", value, step.numpy())
-    return found.logs.numpy()
 
 
 class _Tiles:
