@@ -44,7 +44,7 @@ from dstft_cli.fit.plan import SMALLEST_FFT
 from dstft_cli.fit.problem import Problem
 from dstft_cli.fit.request import LENGTHS, Request
 from dstft_cli.fit.stages import Task, longest_good_hop, position_objective, tried_hops
-from dstft_cli.fit.sweep import curve_of, local_grids, local_sweep, stretches
+from dstft_cli.fit.sweep import curve_of, local_grids, stretches, sweep_of
 from dstft_cli.fit.tiles import Sound
 from dstft_cli.records import CollectionSweep, RecordingTable, Result
 from dstft_cli.stft import Samples
@@ -134,7 +134,7 @@ def judge(
     chosen = [resolve(criterion, request.order) for criterion in criteria]
     grids = local_grids(problem)
     problem = replace(problem, samples=_silence(samples))
-    found = local_sweep(problem, grids, chosen, list(mean), [], 1.0, 0.0)
+    found = sweep_of(problem, grids, chosen, [(values,) for values in mean])
     lengths = np.asarray(found.lengths, np.float64)
     logs = np.log(lengths)
     best, losses, spread = [], [], []
@@ -206,10 +206,8 @@ def learn_hop(held: Request, samples: int, scores: Callable[[Array], Array]) -> 
         value, slope = scores(np.array([found / rate]))[:, 0].tolist()
         return Evaluated(value, np.array([slope]), found)
 
-    optimizer = "lbfgs" if held.optimizer == "auto" else held.optimizer
-    schedule = Schedule(optimizer, held.lr, held.max_steps, held.tolerance)
     variables = Variables(where.start, where.low, where.high, where.scale)
-    ended = descend(objective, variables, schedule, lambda found: None)
+    ended = descend(objective, variables, Schedule.of(held), lambda found: None)
     if ended.best is not None and ended.best.value < best:
         hop = ended.best.found
     centers, one = centered_centers(length, hop), np.ones(1)

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from dstft_cli.fit.request import Request
 from dstft_cli.records import StopReason
 
 if TYPE_CHECKING:
@@ -61,6 +62,12 @@ class Schedule:
     lr: float | None  # of `adam` (None: 0.05) or `sgd` (None: 1), in e-folds of length, or hops
     max_steps: int  # largest number of steps; 0: no evaluation
     tolerance: float  # relative gain of a step of `lbfgs`, or on average over 25 of the others
+
+    @classmethod
+    def of(cls, asked: Request, auto: str = "lbfgs") -> Schedule:
+        """As requested; `auto`: the optimizer that is taken where none is named."""
+        optimizer = auto if asked.optimizer == "auto" else asked.optimizer
+        return cls(optimizer, asked.lr, asked.max_steps, asked.tolerance)
 
 
 class _NonFiniteError(Exception):
