@@ -104,7 +104,6 @@ class LengthMap:
     def at(self, frequencies: FloatArray, centers: FloatArray) -> NDArray[np.float64]:
         """Window lengths, samples, `[F, n]`, all within those of the tiles.
 
-
         Frequencies, Hz, `[F]`, increase; the centres of frames are samples, `[n]`.
         """
         lengths, index = self.on(frequencies)(centers)
@@ -298,8 +297,7 @@ class SweepCurve:
     @property
     def spread(self) -> float:
         """Loss of the worst length."""
-        finite: float = self.losses[np.isfinite(self.losses)].max()
-        return float(finite)
+        return float(self.losses[np.isfinite(self.losses)].max())
 
     @property
     def loss_off_by_two(self) -> float:

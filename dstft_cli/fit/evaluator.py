@@ -25,6 +25,7 @@ from dstft_cli.records import Progress, tell
 from dstft_cli.stft import Frames, Samples, Transform, map_in_order
 
 FloatArray = NDArray[np.float64]
+Moments = tuple[Tensor, Tensor | None]  # and their derivatives
 Job = TypeVar("Job")
 Done = TypeVar("Done")
 
@@ -143,9 +144,7 @@ class Evaluator:
 
     def rows_and_slopes(self, lengths: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Moments and their derivative with respect to each row's length, both `[R, J]`."""
-        rows, slopes = self._rows(lengths, slopes=True)
-        assert slopes is not None
-        return rows, slopes
+        return self._rows(lengths, slopes=True)
 
     def slopes(self, lengths: FloatArray) -> Slopes:
         """Sums and their derivatives with respect to lengths and centres; not for ranked criteria."""
@@ -155,10 +154,8 @@ class Evaluator:
 
         def work(start: int, stop: int) -> tuple[int, FloatArray]:
             a, by_theta, by_t = self._powers(start, stop, lengths, 2)
-            moments, derivatives = self.criterion.rows(a, by_t)
-            frames[start:stop] = moments.cpu().numpy()
-            by_center[start:stop] = _numbers(derivatives)
-            return start, _numbers(self._pooled(start, stop, a, by_theta)[1])
+            frames[start:stop], by_center[start:stop] = numbers(self.criterion.rows(a, by_t))
+            return start, numbers(self._pooled(start, stop, a, by_theta))[1]
 
         for start, part in self._drain("descent", work):
             self._place(by_length, start, part)
@@ -197,25 +194,21 @@ class Evaluator:
             total += self.weights[start:stop] @ flat[start:stop].astype(np.float64)
         return total.reshape(rows.shape[1:])
 
-    def _rows(self, lengths: FloatArray, *, slopes: bool) -> tuple[FloatArray, FloatArray | None]:
-        shape = (len(self.weights), self._moments)
-        rows, gradients = np.zeros(shape), np.zeros(shape)
+    def _rows(self, lengths: FloatArray, *, slopes: bool) -> tuple[FloatArray, FloatArray]:
+        """Moments and, with slopes, their derivatives, both `[R, J]`."""
+        rows, gradients = np.zeros((2, len(self.weights), self._moments))
 
-        def work(start: int, stop: int) -> tuple[int, FloatArray, FloatArray | None]:
+        def work(start: int, stop: int) -> tuple[int, list[FloatArray]]:
             found = self._powers(start, stop, lengths, int(slopes))
-            moments, derivatives = self._pooled(start, stop, *found[: 1 + slopes])
-            return start, moments.cpu().numpy(), _numbers(derivatives) if slopes else None
+            return start, numbers(self._pooled(start, stop, *found[: 1 + slopes]))
 
-        for start, part, derivatives in self._drain("descent" if slopes else "evaluate", work):
-            self._place(rows, start, part)
-            if derivatives is not None:
-                self._place(gradients, start, derivatives)
+        for start, parts in self._drain("descent" if slopes else "evaluate", work):
+            for total, part in zip((rows, gradients), parts, strict=False):
+                self._place(total, start, part)
         self.evaluations += 1
-        return rows, gradients if slopes else None
+        return rows, gradients
 
-    def _pooled(
-        self, start: int, stop: int, a: Tensor, da: Tensor | None = None
-    ) -> tuple[Tensor, Tensor | None]:
+    def _pooled(self, start: int, stop: int, a: Tensor, da: Tensor | None = None) -> Moments:
         """Moments of the rows of a block and their derivatives, each `[n, J]`."""
         return self.criterion.rows(a, da)
 
@@ -269,9 +262,9 @@ class Evaluator:
         return spectrum[..., self.bins]
 
 
-def _numbers(tensor: Tensor | None) -> FloatArray:
-    assert tensor is not None
-    return np.asarray(tensor.cpu().numpy())
+def numbers(moments: Moments) -> list[FloatArray]:
+    """Of moments and, if there are any, their derivatives."""
+    return [part.cpu().numpy() for part in moments if part is not None]
 
 
 def _largest_gain(transform: Transform) -> float:

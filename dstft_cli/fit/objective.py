@@ -131,7 +131,7 @@ class Step:
     sums: Array  # as in `Candidate`
     cells: float
     lengths: NDArray[np.float32]  # in the shape in which the trajectory holds them, samples
-    hops: NDArray[np.floating[Any]]  # samples: one where they are equal, none of a single frame
+    hops: NDArray[np.floating[Any]]  # of `hops_of`, samples
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ class State:
     def log_text(self, candidate: Candidate) -> str:
         """The value of a candidate, and whether it was kept, for the log."""
         criterion = self.evaluator.criterion
-        value = float(criterion.value(torch.from_numpy(candidate.sums), candidate.cells))
+        value = value_of(criterion, candidate.sums, candidate.cells)
         return f"{criterion.name} {value:.5g}, {'kept' if self.best is candidate else 'not kept'}"
 
     def trajectory(
@@ -205,15 +205,19 @@ class State:
 def step_of(
     phase: str, evaluator: Evaluator, candidate: Candidate, evaluations: int | None = None
 ) -> Step:
-    hops = np.diff(candidate.centers)
-    if len(hops) and np.allclose(hops, hops[0], rtol=1e-9, atol=1e-6):
-        hops = np.array([hops.mean()])
-    shown = hops.astype(np.float32) if len(hops) > 1 else hops
     count = evaluator.evaluations if evaluations is None else evaluations
-    lengths = evaluator.shown(candidate.row).astype(np.float32)
-    return Step(phase, time.perf_counter(), count, candidate.sums, candidate.cells, lengths, shown)
+    lengths, hops = evaluator.shown(candidate.row).astype(np.float32), hops_of(candidate.centers)
+    return Step(phase, time.perf_counter(), count, candidate.sums, candidate.cells, lengths, hops)
 
 
-def value_of(criterion: Criterion, sums: Array, cells: float, density: float) -> float:
+def hops_of(centers: NDArray[Any]) -> NDArray[np.floating[Any]]:
+    """Distances of frames as steps hold them: one where all are alike, none of a single frame."""
+    hops = np.diff(centers)
+    if len(hops) and np.allclose(hops, hops[0], rtol=1e-9, atol=1e-6):
+        return np.array([hops.mean()])
+    return hops.astype(np.float32)
+
+
+def value_of(criterion: Criterion, sums: Array, cells: float, density: float = 1.0) -> float:
     """In the criterion's own direction, as if there were `density` times as many frames."""
     return float(criterion.value(torch.from_numpy(sums * density), cells * density))

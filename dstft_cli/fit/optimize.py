@@ -18,6 +18,7 @@ from dstft_cli.fit.local_modes import Learned, LocalTask, Record, learn_rows, le
 from dstft_cli.fit.local_search import reference_level
 from dstft_cli.fit.n_fft import choose_n_fft, local_plan, needed_by_band, tiling_of
 from dstft_cli.fit.notes import Outcome, notes
+from dstft_cli.fit.objective import hops_of
 from dstft_cli.fit.plan import REACH, Plan
 from dstft_cli.fit.problem import Problem
 from dstft_cli.fit.request import Band, Request, check_criterion
@@ -285,9 +286,8 @@ def _trajectory(
     whole = len(steps) * len(centers) <= MOST_SHOWN
     hops: list[NDArray[Any]] = [np.array([task.plan.hop_length])] * len(steps)
     if moved:
-        gaps = np.diff(centers)
-        alike = len(gaps) and np.allclose(gaps, gaps[0], rtol=1e-9, atol=1e-6)
-        hops.append(gaps.astype(np.float32)[: 1 if alike else None] if len(gaps) else hops[0])
+        last = hops_of(centers)
+        hops.append(last if len(last) else hops[0])
         steps = [*steps, replace(steps[-1], phase="descent")]
     times, bands = task.tiling.times(task.problem.length), task.tiling.centers
     bins = np.arange(task.plan.n_fft // 2 + 1) * (task.problem.sample_rate / task.plan.n_fft)

@@ -22,7 +22,7 @@ from dstft_cli.fit.cells import CellEvaluator
 from dstft_cli.fit.centers import FreeCenters, FreeHop, HopRange, Positions, centered_centers
 from dstft_cli.fit.descent import Schedule, descend
 from dstft_cli.fit.evaluator import Evaluator, Slopes
-from dstft_cli.fit.objective import Candidate, Lengths, Objective, State, Step, step_of
+from dstft_cli.fit.objective import Candidate, Lengths, Objective, State, Step, step_of, value_of
 from dstft_cli.fit.path import FreeLengths
 from dstft_cli.fit.plan import LENGTHS_PER_OCTAVE, Plan
 from dstft_cli.fit.problem import Problem
@@ -108,7 +108,7 @@ def start(task: Task) -> State:
     sums, importance = sums_and_shares(evaluator, row, even)
     found = task.candidate(evaluator, row, sums)
     criterion = evaluator.criterion
-    value = float(criterion.value(torch.from_numpy(sums), found.cells))
+    value = value_of(criterion, sums, found.cells)
     if not (math.isfinite(value) and math.isfinite(found.total)):
         raise UsageError(
             f"criterion {criterion.name} is {value:g} at the start: "
