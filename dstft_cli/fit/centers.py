@@ -19,6 +19,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from dstft_cli.fit.descent import Variables
 from dstft_cli.stft import Samples
 
 Array = NDArray[np.float64]
@@ -148,17 +149,9 @@ class HopRange:
 
 
 class Positions:
-    """Positions of the frames as variables `z` of a descent.
+    """Positions of the frames as variables `z` of a descent."""
 
-    Attributes:
-        start, low, high: of the variables, `[V]`.
-        scale: root of their shares in the objective, `[V]`.
-    """
-
-    start: Array
-    low: Array
-    high: Array
-    scale: Array
+    variables: Variables
 
     def __init__(self, hops: HopRange, hop_length: float) -> None:
         """`hop_length`: of the start, samples, in which frames weigh their share of time."""
@@ -190,10 +183,10 @@ class FreeHop(Positions):
         if kept:
             low = max(low, (hops.length - 1) / len(start) * (1 + 1e-9))
             high = max(min(high, (hops.length - 1) / last), low)
-        self.low, self.high = np.log([low]), np.log([high])
-        self.start = np.log([(start[-1] - start[0]) / last or hop_length])
-        self.start = self.start.clip(self.low, self.high)
-        self.scale = np.array([max((len(start) - 1) / 2, 1.0)])
+        bottom, top = np.log([low]), np.log([high])
+        begin = np.log([(start[-1] - start[0]) / last or hop_length]).clip(bottom, top)
+        scale = np.array([max((len(start) - 1) / 2, 1.0)])
+        self.variables = Variables(begin, bottom, top, scale)
 
     def centers(self, z: Array, shortest: Array) -> Array:
         return centered_centers(self._hops.length, math.exp(float(z[0])), self._frames)
@@ -209,10 +202,9 @@ class FreeCenters(Positions):
 
     def __init__(self, hops: HopRange, hop_length: float, start: Array, importance: Array) -> None:
         super().__init__(hops, hop_length)
-        self.start = start / hop_length
-        self.low = np.zeros(len(start))
-        self.high = np.full(len(start), (hops.length - 1) / hop_length)
-        self.scale = np.sqrt(importance + LEAST_IMPORTANCE)
+        high = np.full(len(start), (hops.length - 1) / hop_length)
+        scale = np.sqrt(importance + LEAST_IMPORTANCE)
+        self.variables = Variables(start / hop_length, np.zeros(len(start)), high, scale)
 
     def centers(self, z: Array, shortest: Array) -> Array:
         return self._hops.place(z * self._hop, shortest).centers

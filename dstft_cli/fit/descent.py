@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -25,8 +25,7 @@ _SETTLED = 25  # steps over which the gain of `adam` and `sgd` is averaged
 DEFAULT_LEARNING_RATE = {"adam": 0.05, "sgd": 1.0}
 
 
-@dataclass(frozen=True)
-class Variables:
+class Variables(NamedTuple):
     """The variables of a descent, `[V]` each."""
 
     start: Array  # natural logarithms of lengths in samples, positions in hops

@@ -187,12 +187,7 @@ class Evaluator:
 
     def sums(self, rows: NDArray[np.floating[Any]]) -> FloatArray:
         """Quadrature over rows: `[R, ..., J]` → `[..., J]`, float64."""
-        flat = rows.reshape(len(rows), -1)
-        total = np.zeros(flat.shape[1])
-        for start in range(0, len(flat), 4096):
-            stop = start + 4096
-            total += self.weights[start:stop] @ flat[start:stop].astype(np.float64)
-        return total.reshape(rows.shape[1:])
+        return weighted_sum(self.weights, rows)
 
     def _rows(self, lengths: FloatArray, *, slopes: bool) -> tuple[FloatArray, FloatArray]:
         """Moments and, with slopes, their derivatives, both `[R, J]`."""
@@ -260,6 +255,16 @@ class Evaluator:
         """The transform of a block in the bins of the criterion, up to phase, `[C, n, B]`."""
         spectrum: Tensor = torch.fft.rfft(block * w)
         return spectrum[..., self.bins]
+
+
+def weighted_sum(weights: FloatArray, rows: NDArray[np.floating[Any]]) -> FloatArray:
+    """Sum over the first axis, float64, in parts, so that little is in memory twice."""
+    flat = rows.reshape(len(rows), -1)
+    total = np.zeros(flat.shape[1])
+    for start in range(0, len(flat), 4096):
+        part = slice(start, start + 4096)
+        total += weights[part] @ flat[part].astype(np.float64)
+    return total.reshape(rows.shape[1:])
 
 
 def numbers(moments: Moments) -> list[FloatArray]:

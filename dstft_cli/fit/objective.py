@@ -42,14 +42,17 @@ class Lengths:
 
     def __init__(self, free: FreeLengths, bounds: LengthBounds, importance: Array) -> None:
         self.free = free
-        self._bounds = bounds
-        self.scale = np.sqrt(free.total(importance) + LEAST_IMPORTANCE)
-        self.low = np.full(len(self.scale), math.log(bounds.low))
-        self.high = np.full(len(self.scale), math.log(bounds.high))
+        self._ends = bounds.low, bounds.high
+        self._scale = np.sqrt(free.total(importance) + LEAST_IMPORTANCE)
+
+    def variables(self, row: Array) -> Variables:
+        """From lengths `[R]` or `[1]`, samples, at the start."""
+        low, high = (np.full(len(self._scale), math.log(end)) for end in self._ends)
+        return Variables(self.free.variables(row), low, high, self._scale)
 
     def row(self, z: Array) -> Array:
         """Lengths `[R]` or `[1]`, samples."""
-        return np.clip(self.free.lengths(z), self._bounds.low, self._bounds.high)
+        return np.clip(self.free.lengths(z), *self._ends)
 
 
 class Objective:
@@ -65,17 +68,10 @@ class Objective:
     ) -> None:
         self._evaluator, self._evaluate, self._candidate = evaluator, evaluate, candidate
         self._lengths, self._positions = lengths, positions
-        parts = [part for part in (lengths, positions) if part is not None]
-        starts = [] if lengths is None else [lengths.free.variables(candidate.row)]
-        starts += [] if positions is None else [positions.start]
-        self.variables = Variables(
-            np.concatenate(starts),
-            *(
-                np.concatenate([getattr(part, of) for part in parts])
-                for of in ("low", "high", "scale")
-            ),
-        )
-        self._split = 0 if lengths is None else len(lengths.low)
+        parts = [] if lengths is None else [lengths.variables(candidate.row)]
+        self._split = sum(len(part.start) for part in parts)  # between lengths and positions
+        parts += [] if positions is None else [positions.variables]
+        self.variables = Variables(*map(np.concatenate, zip(*parts, strict=True)))
 
     def __call__(self, z: Array) -> Evaluated[Candidate]:
         row, centers = self._parameters(z)

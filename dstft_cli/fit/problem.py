@@ -102,6 +102,11 @@ class Problem:
             ),
         )
 
+    @classmethod
+    def unread(cls, request: Request, length: int) -> Problem:
+        """For plans of a signal of so many samples that is not known."""
+        return cls.of(np.broadcast_to(np.float32(0), (1, length)), request, 1.0, None)
+
     @property
     def length(self) -> int:
         return int(self.samples.shape[-1])
