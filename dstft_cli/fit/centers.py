@@ -220,14 +220,12 @@ class Segments:
     """The samples that are analysed, the same for every hop, so that values compare."""
 
     length: int  # of the signal, samples
-    starts: tuple[int, ...] = ()  # of the segments, samples, increasing; empty for the whole signal
-    size: int = 0  # of each segment, samples
+    starts: tuple[int, ...]  # of the segments, samples, increasing
+    size: int  # of each segment, samples
 
     def centers(self, hop_length: float) -> NDArray[np.float64]:
         """Centres of the frames a hop apart in the segments, beyond which windows may reach, `[T]`."""
         centers = uniform_centers(self.length, hop_length)
-        if not self.starts:
-            return centers
         starts = np.array(self.starts)
         nearest = starts[np.maximum(np.searchsorted(starts, centers, side="right") - 1, 0)]
         return centers[(centers >= nearest) & (centers < nearest + self.size)]
@@ -242,7 +240,7 @@ def spread_segments(samples: Samples, most: int, *, longest_hop: float, peak: fl
     length = int(samples.shape[-1])
     most = max(most, math.ceil(_FEW_FRAMES * _COUNT * longest_hop))
     if length <= most:
-        return Segments(length)
+        return Segments(length, (0,), length + 1)  # the last centre may be N
     size = most // _COUNT
     ends = [number * length // _COUNT for number in range(_COUNT + 1)]
     starts = []

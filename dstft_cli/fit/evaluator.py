@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
@@ -47,8 +47,9 @@ class Slopes:
     sums: FloatArray
     cells: float  # weighted number of cells
     by_length: FloatArray  # of the sums, with respect to the length of each row, `[R, J]`
-    frames: FloatArray | None = None  # where positions move: moments, not weighted, `[T, J]`
-    by_center: FloatArray | None = None  # and their derivative by the centre, `[T, J]`
+    # where positions move: moments, not weighted, and their derivative by the centre, `[T, J]`
+    frames: FloatArray = field(default_factory=lambda: np.empty((0, 0)))
+    by_center: FloatArray = field(default_factory=lambda: np.empty((0, 0)))
 
 
 class Evaluator:
@@ -117,8 +118,7 @@ class Evaluator:
 
     def shortest(self, row: FloatArray) -> NDArray[np.int64]:
         """Index of the row with the shortest length of each frame, `[T]`."""
-        T = len(self.frames)
-        return np.zeros(T, dtype=np.int64) if len(row) == 1 else np.arange(T)
+        return np.arange(len(self.frames))
 
     def table(self, lengths: FloatArray) -> NDArray[np.floating[Any]]:
         """Moments per row for M fixed lengths, `[R, M, J]`, float64 sums in the dtype of the transform."""

@@ -81,8 +81,6 @@ class Objective:
         by_row = point.by_length @ outer
         gradients = []
         if self._positions is not None:
-            assert point.frames is not None
-            assert point.by_center is not None
             step = _CELLS_STEP * point.cells
             above, _ = criterion.score_gradient(point.sums, point.cells + step)
             below, _ = criterion.score_gradient(point.sums, point.cells - step)

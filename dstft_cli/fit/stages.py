@@ -384,9 +384,8 @@ def position_objective(
     if asked.hop_mode == "constant":  # the number of frames stays where lengths belong to them
         positions: Positions = FreeHop(*where, kept=asked.window_mode in ("time", "time-frequency"))
     else:
-        frames = evaluate(start.row, start.centers).frames
-        assert frames is not None
-        positions = FreeCenters(*where, shares_of(evaluator.frame_weights, frames))
+        moments = evaluate(start.row, start.centers).frames
+        positions = FreeCenters(*where, shares_of(evaluator.frame_weights, moments))
     return Objective(evaluator, evaluate, start, lengths, positions)
 
 
