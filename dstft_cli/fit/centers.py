@@ -68,15 +68,8 @@ def quadrature_weights(
     return np.asarray(shares / (shares.mean() if hop_length is None else hop_length))
 
 
-@dataclass(frozen=True)
-class Placed:
-    """Centres, with the active constraint of each."""
-
-    centers: Array  # samples, `[T]`
-    held: NDArray[np.int8]  # one of the following, per frame
-
-
-# at the least or the greatest hop from the frame before; as far as the frames to come allow
+# active constraint of a frame: at the least or the greatest hop from the one before; as far as the
+# frames to come allow
 FREE, LEAST, MOST, LEFTMOST, RIGHTMOST = range(5)
 
 
@@ -93,8 +86,10 @@ class HopRange:
         gaps = np.concatenate([ends[0], np.diff(centers), ends[1]])
         return np.asarray(np.maximum(gaps[:-1], gaps[1:]) / self.overlap)
 
-    def place(self, wishes: Array, lengths: Array) -> Placed:
+    def place(self, wishes: Array, lengths: Array) -> tuple[Array, list[int]]:
         """Centres nearest to the targets `[T]`, samples, under windows of these lengths `[T]`.
+
+        With the active constraint of each.
 
         From left to right, `t_i` is the target `y_i`, clipped to the hops allowed from `t_{i−1}` and to
         positions from which the later frames can reach the end of the signal. Without an active
@@ -122,12 +117,12 @@ class HopRange:
             if at > rightmost[i]:
                 at, by = rightmost[i], RIGHTMOST
             placed[i], held[i] = at, by
-        return Placed(np.array(placed), np.array(held, dtype=np.int8))
+        return np.array(placed), held
 
-    def pull_back(self, placed: Placed, lengths: Array, gradient: Array) -> tuple[Array, Array]:
+    def pull_back(self, wishes: Array, lengths: Array, gradient: Array) -> tuple[Array, Array]:
         """Gradients with respect to targets and lengths, each `[T]`, from that of the centres."""
-        T = len(gradient)
-        carried, held = gradient.tolist(), placed.held.tolist()
+        T, (_, held) = len(gradient), self.place(wishes, lengths)
+        carried = gradient.tolist()
         by_wish, by_cap = [0.0] * T, [0.0] * (T + 1)
         to_come = [0.0] * T  # gradient of the places as far left as the frames to come allow
         for i in range(T - 1, -1, -1):
@@ -207,11 +202,10 @@ class FreeCenters(Positions):
         self.variables = Variables(start / hop_length, np.zeros(len(start)), high, scale)
 
     def centers(self, z: Array, shortest: Array) -> Array:
-        return self._hops.place(z * self._hop, shortest).centers
+        return self._hops.place(z * self._hop, shortest)[0]
 
     def pull_back(self, z: Array, shortest: Array, gradient: Array) -> tuple[Array, Array]:
-        placed = self._hops.place(z * self._hop, shortest)
-        by_wish, by_length = self._hops.pull_back(placed, shortest, gradient)
+        by_wish, by_length = self._hops.pull_back(z * self._hop, shortest, gradient)
         return by_wish * self._hop, by_length
 
 

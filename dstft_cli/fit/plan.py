@@ -64,7 +64,7 @@ class Plan:
             return centered_centers(length, self.hop_length)
         wishes = uniform_centers(length - 1, self.hop_length)
         shortest = np.full(len(wishes), self.bounds.low)
-        return self.hops.place(wishes, shortest).centers
+        return self.hops.place(wishes, shortest)[0]
 
     def tabulated_lengths(self, per_octave: int = LENGTHS_PER_OCTAVE) -> NDArray[np.float64]:
         """Log-spaced lengths over the whole range, `[M]`: so many per octave, fewer over many octaves."""

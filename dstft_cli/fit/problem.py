@@ -181,18 +181,21 @@ class Problem:
             kind = partial(FrequencyEvaluator, patches=Patches(plane, band, len(centers)))
         elif self.request.window_mode == "time-frequency":
             kind = partial(CellEvaluator, patches=self._patches(plane, n_fft, hop, band))
-        return kind(
-            self.samples,
-            centers,
-            Transform(n_fft, self.request.window, self.request.normalization),
-            self.criterion,
-            power=self.request.power,
-            bins=self.band.bins(n_fft, self.sample_rate),
-            hop_length=hop,
-            learned_positions=self.request.learns_positions,
-            peak=self.peak,
-            compute=self.compute,
-        )
+        return kind(centers=centers, hop_length=hop, **self.evaluated(n_fft))
+
+    def evaluated(self, n_fft: int) -> dict[str, Any]:
+        """What every evaluator takes from a problem."""
+        asked = self.request
+        return {
+            "samples": self.samples,
+            "transform": Transform(n_fft, asked.window, asked.normalization),
+            "criterion": self.criterion,
+            "power": asked.power,
+            "bins": self.band.bins(n_fft, self.sample_rate),
+            "learned_positions": asked.learns_positions,
+            "peak": self.peak,
+            "compute": self.compute,
+        }
 
     def _band_bins(self, n_fft: int, shortest: float) -> int:
         """Bins that share a length, where it varies with frequency: one where change is free.

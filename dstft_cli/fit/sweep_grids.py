@@ -35,7 +35,6 @@ from dstft_cli.fit.plan import (
 from dstft_cli.fit.problem import Problem
 from dstft_cli.fit.request import Request
 from dstft_cli.records import LARGEST_FFT, USUAL_LENGTH
-from dstft_cli.stft import Transform
 
 Array = NDArray[np.float64]
 
@@ -135,18 +134,9 @@ class SweepEvaluator(Evaluator):
     """
 
     def __init__(self, problem: Problem, segments: Segments, grid: SweepGrid) -> None:
-        asked, centers = problem.request, segments.centers(grid.hop_length)
-        super().__init__(
-            problem.samples,
-            centers,
-            Transform(grid.n_fft, asked.window, asked.normalization),
-            problem.criterion,
-            power=asked.power,
-            bins=problem.band.bins(grid.n_fft, problem.sample_rate),
-            frame_weights=np.ones(len(centers)),
-            peak=problem.peak,
-            compute=problem.compute,
-        )
+        centers = segments.centers(grid.hop_length)
+        weights = np.ones(len(centers))
+        super().__init__(centers=centers, frame_weights=weights, **problem.evaluated(grid.n_fft))
         self.half_ends = grid.half_ends and self.cells_per_frame > self.frames.channels
         if self.half_ends:
             self.cells_per_frame -= self.frames.channels
