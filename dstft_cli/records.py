@@ -132,8 +132,6 @@ class LengthMap:
             centers: FloatArray,
         ) -> tuple[NDArray[np.float64], NDArray[np.unsignedinteger[Any]]]:
             tile, share = _places(self.times, np.asarray(centers, np.float64))
-            if tile.size == 0:
-                return table, np.zeros((0, len(band)), kind)
             # only the tiles at these centres: pixels may lie far apart
             ends = np.concatenate([tile, np.minimum(tile + 1, last_tile)])
             near, at = np.unique(ends, return_inverse=True)

@@ -69,11 +69,9 @@ class CellEvaluator(Evaluator):
     weigh 1.
     """
 
-    def __init__(self, *args: Any, patches: Patches | None = None, **options: Any) -> None:
-        """Without patches: each bin, as long as the signal."""
+    def __init__(self, *args: Any, patches: Patches, **options: Any) -> None:
         super().__init__(*args, **options)
-        plane = self.transform.bins, len(self.frames)
-        self.patches = patches = patches or Patches(plane, 1, plane[1])
+        self.patches = patches
         self._frame_weights = torch.from_numpy(self.weights).to(self.dtype).to(self.device)
         self.weights = np.ones(int(np.prod(patches.shape)))
         self._of_frames: Table | None = None

@@ -118,24 +118,23 @@ class TabulatedProblem:
         assert best is not None
         gap = best.score - bound_score
         starts = sides.values() if gap > _WIDE_GAP else [best.assignment]
-        found = [Found(start, self.score(self.sums(start)), None) for start in starts]
-        best = min((self._exchange(start) for start in found), key=lambda one: one.score)
+        best = min(map(self._exchange, starts), key=lambda one: one.score)
         if bound_score > best.score:  # by rounding an optimum may lie below its bound
             bound = self.sums(best.assignment)
         return Found(best.assignment, best.score, bound)
 
-    def _exchange(self, found: Found) -> Found:
+    def _exchange(self, start: Assignment) -> Found:
         """Changes the length of one row at a time while that improves the score.
 
         The relaxed optimum may mix two lengths in a row that ties; this decides such rows.
         """
-        assignment, score = found.assignment.copy(), found.score
+        assignment = start.copy()
         for _ in range(_EXCHANGES):
             sums = self.sums(assignment)
             reached, row, m = self._best_change(self.table, self.weights, assignment, sums)
-            if not reached < score - _WORTH_EXCHANGING:
+            if not reached < self.score(sums) - _WORTH_EXCHANGING:
                 break
-            score, assignment[row] = reached, m
+            assignment[row] = m
         return Found(assignment, self.score(self.sums(assignment)), None)
 
     def _exchange_runs(self, found: Found, positions: Array, neighbours: Neighbours) -> Found:
