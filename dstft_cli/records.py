@@ -332,13 +332,11 @@ class SweepCurve:
 
         Between two lengths the loss is taken as linear in the logarithm of the length.
         """
-        at = int(np.searchsorted(self.lengths, self.best_length))
-        own = at < len(self.lengths) and self.lengths[at] == self.best_length
-        lower = np.append(self.best_length, self.lengths[:at][::-1])
-        upper = np.append(self.best_length, self.lengths[at + own :])
-        below = np.append(0.0, self.losses[:at][::-1])
-        above = np.append(0.0, self.losses[at + own :])
-        return _good_until(lower, below), _good_until(upper, above)
+        lengths, losses = self.lengths, self.losses
+        k = int(np.searchsorted(lengths, self.best_length))
+        if k == len(lengths) or lengths[k] != self.best_length:
+            lengths, losses = np.insert(lengths, k, self.best_length), np.insert(losses, k, 0.0)
+        return _good_until(lengths[k::-1], losses[k::-1]), _good_until(lengths[k:], losses[k:])
 
     def at(self, length: float) -> int | None:
         """Index of this length in `lengths`, or None."""

@@ -126,11 +126,8 @@ class Evaluator:
         windows = self._windows_of_all(lengths)
 
         def work(start: int, stop: int) -> tuple[int, FloatArray]:
-            block, fractions = self.frames.block(start, stop), self.frames.fractions(start, stop)
-            parts = []
-            for m, length in enumerate(lengths):
-                w = windows[m] if windows is not None else self._row(fractions, length)
-                parts.append(self._tabulated(start, stop, m, self._cells(block, w)))
+            cells = enumerate(self._cells(start, stop, lengths, windows))
+            parts = [self._tabulated(start, stop, m, a) for m, a in cells]
             return start, torch.stack(parts, dim=-2).cpu().numpy()
 
         for start, part in self._drain("search", work):
@@ -227,6 +224,15 @@ class Evaluator:
             yield done
             tell(self._progress, stage, count, len(jobs))
 
+    def _cells(
+        self, start: int, stop: int, lengths: FloatArray, windows: list[Tensor] | None
+    ) -> Iterator[Tensor]:
+        """`a` of a block under one length after another, `[C, n, B]` each."""
+        block, fractions = self.frames.block(start, stop), self.frames.fractions(start, stop)
+        for m, length in enumerate(lengths):
+            w = windows[m] if windows is not None else self._row(fractions, length)
+            yield spectrum_powers(self.power, self._spectrum(block, w))[0]
+
     def _windows_of_all(self, lengths: FloatArray) -> list[Tensor] | None:
         """One row per length where all centres are whole, so that no block computes it again."""
         fractions = self.frames.fractions(0, len(self.frames))
@@ -246,10 +252,6 @@ class Evaluator:
         windows = self.transform.rows(fractions, row.to(self.dtype).to(self.device), derivatives)
         block = self.frames.block(start, stop)
         return spectrum_powers(self.power, *(self._spectrum(block, w) for w in windows))
-
-    def _cells(self, block: Tensor, w: Tensor) -> Tensor:
-        """`a = |X|^p`, `[C, n, B]`."""
-        return spectrum_powers(self.power, self._spectrum(block, w))[0]
 
     def _spectrum(self, block: Tensor, w: Tensor) -> Tensor:
         """The transform of a block in the bins of the criterion, up to phase, `[C, n, B]`."""

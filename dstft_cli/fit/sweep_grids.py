@@ -157,12 +157,8 @@ class SweepEvaluator(Evaluator):
         locks = [threading.Lock() for _ in lengths]
 
         def work(start: int, stop: int) -> list[list[Array]]:
-            block = self.frames.block(start, stop)
-            fractions = self.frames.fractions(start, stop)
             found = []
-            for m, length in enumerate(lengths):
-                w = windows[m] if windows is not None else self._row(fractions, length)
-                a = self._cells(block, w)
+            for m, a in enumerate(self._cells(start, stop, lengths, windows)):
                 rows = rows_together(plain, a, self._pool)
                 found.append([row.sum(0).cpu().double().numpy() for row in rows])
                 if ranking:
