@@ -47,8 +47,9 @@ def ours(signal: Signal, mode: str, n_fft: int, hop_length: int, lengths: Array)
         "time-frequency": CellEvaluator,
     }
     options: dict[str, Any] = {}
-    if mode == "time-frequency":
-        options["patches"] = Patches((n_fft // 2 + 1, len(centers)), 1, 1)
+    if mode in kinds:
+        frames = len(centers) if mode == "frequency" else 1
+        options["patches"] = Patches((n_fft // 2 + 1, len(centers)), 1, frames)
     evaluator = kinds.get(mode, Evaluator)(
         signal[None, :],
         centers,

@@ -104,7 +104,6 @@ class LengthMap:
     def at(self, frequencies: FloatArray, centers: FloatArray) -> NDArray[np.float64]:
         """Window lengths, samples, `[F, n]`, all within those of the tiles.
 
-
         Frequencies, Hz, `[F]`, increase; the centres of frames are samples, `[n]`.
         """
         lengths, index = self.on(frequencies)(centers)
@@ -133,8 +132,6 @@ class LengthMap:
             centers: FloatArray,
         ) -> tuple[NDArray[np.float64], NDArray[np.unsignedinteger[Any]]]:
             tile, share = _places(self.times, np.asarray(centers, np.float64))
-            if tile.size == 0:
-                return table, np.zeros((0, len(band)), kind)
             # only the tiles at these centres: pixels may lie far apart
             ends = np.concatenate([tile, np.minimum(tile + 1, last_tile)])
             near, at = np.unique(ends, return_inverse=True)
@@ -298,8 +295,7 @@ class SweepCurve:
     @property
     def spread(self) -> float:
         """Loss of the worst length."""
-        finite: float = self.losses[np.isfinite(self.losses)].max()
-        return float(finite)
+        return float(self.losses[np.isfinite(self.losses)].max())
 
     @property
     def loss_off_by_two(self) -> float:
@@ -336,13 +332,11 @@ class SweepCurve:
 
         Between two lengths the loss is taken as linear in the logarithm of the length.
         """
-        at = int(np.searchsorted(self.lengths, self.best_length))
-        own = at < len(self.lengths) and self.lengths[at] == self.best_length
-        lower = np.append(self.best_length, self.lengths[:at][::-1])
-        upper = np.append(self.best_length, self.lengths[at + own :])
-        below = np.append(0.0, self.losses[:at][::-1])
-        above = np.append(0.0, self.losses[at + own :])
-        return _good_until(lower, below), _good_until(upper, above)
+        lengths, losses = self.lengths, self.losses
+        k = int(np.searchsorted(lengths, self.best_length))
+        if k == len(lengths) or lengths[k] != self.best_length:
+            lengths, losses = np.insert(lengths, k, self.best_length), np.insert(losses, k, 0.0)
+        return _good_until(lengths[k::-1], losses[k::-1]), _good_until(lengths[k:], losses[k:])
 
     def at(self, length: float) -> int | None:
         """Index of this length in `lengths`, or None."""

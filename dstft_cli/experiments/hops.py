@@ -12,6 +12,7 @@ import torch
 
 from dstft_cli.experiments.signals import SIX_LENGTHS, FloatArray, six_tones
 from dstft_cli.experiments.training import Cell, Findings, Table
+from dstft_cli.fit.centers import quadrature_weights
 from dstft_cli.layer import DSTFT
 from dstft_cli.plot.sweep import hops_figure
 from dstft_cli.records import Progress, tell
@@ -178,8 +179,7 @@ def entropy_and_error(placed: Placed, signal: FloatArray, n_fft: int) -> tuple[f
     Frames are weighted by their share of the signal, so that any frames compare.
     """
     x, t = torch.from_numpy(signal), placed.centers
-    edges = np.concatenate([[0.0], (t[:-1] + t[1:]) / 2, [len(signal) - 1.0]])
-    weights = torch.from_numpy(np.diff(edges) / UNIT)
+    weights = torch.from_numpy(quadrature_weights(t, UNIT, len(signal)))
     centers, lengths = torch.from_numpy(t), torch.from_numpy(placed.lengths)[None]
     X = stft(x, centers, lengths, n_fft)
     a = X.abs().square()

@@ -73,14 +73,6 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(mean, deviation, quantile * deviation / math.sqrt(count))
 
 
-def verdict(ours: Spread, best: Spread, *, lower_is_better: bool) -> str:
-    """`better`, `equal` or `worse` than `best`; `equal` is within the latter's deviation."""
-    gain = best.mean - ours.mean if lower_is_better else ours.mean - best.mean
-    if abs(gain) <= best.deviation:
-        return "equal"
-    return "better" if gain > 0 else "worse"
-
-
 @dataclass(frozen=True)
 class Trainings:
     """The same training with several seeds."""
@@ -132,8 +124,12 @@ class Compared:
         return min(self.fixed, key=lambda length: sign * self.fixed[length].score.mean)
 
     def verdict(self, ours: Trainings) -> str:
+        """`better`, `equal` or `worse` than the grid's best; `equal` is within the latter's deviation."""
         best = self.fixed[self.best_length].score
-        return verdict(ours.score, best, lower_is_better=self.lower_is_better)
+        gain = (best.mean - ours.score.mean) * (1 if self.lower_is_better else -1)
+        if abs(gain) <= best.deviation:
+            return "equal"
+        return "better" if gain > 0 else "worse"
 
     @property
     def grid_seconds(self) -> float:

@@ -17,13 +17,12 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from dstft_cli.criteria import bin_sum, frame_sum, sum_dtype
-from dstft_cli.fit.evaluator import Evaluator, powers, spectrum_powers
+from dstft_cli.fit.evaluator import Evaluator, Moments, numbers, powers, spectrum_powers
 from dstft_cli.fit.path import Neighbours
 from dstft_cli.stft import CellOperator, MatrixBank, few_lengths
 
 FloatArray = NDArray[np.float64]
 Table = NDArray[np.floating[Any]]
-Moments = tuple[Tensor, Tensor | None]
 
 
 @dataclass(frozen=True)
@@ -70,11 +69,9 @@ class CellEvaluator(Evaluator):
     weigh 1.
     """
 
-    def __init__(self, *args: Any, patches: Patches | None = None, **options: Any) -> None:
-        """Without patches: each bin, as long as the signal."""
+    def __init__(self, *args: Any, patches: Patches, **options: Any) -> None:
         super().__init__(*args, **options)
-        plane = self.transform.bins, len(self.frames)
-        self.patches = patches = patches or Patches(plane, 1, plane[1])
+        self.patches = patches
         self._frame_weights = torch.from_numpy(self.weights).to(self.dtype).to(self.device)
         self.weights = np.ones(int(np.prod(patches.shape)))
         self._of_frames: Table | None = None
@@ -111,7 +108,7 @@ class CellEvaluator(Evaluator):
         by_frequency = smoothness / self.transform.bins / wide
         if wide == 1:
             return Neighbours((high,), (by_frequency,))
-        by_time = over_time * self.transform.n_fft / self.duration / high
+        by_time = over_time * self.transform.n_fft / self.frames.length / high
         return Neighbours((high, wide), (by_frequency, by_time))
 
     def shortest(self, row: FloatArray) -> NDArray[np.int64]:
@@ -127,9 +124,7 @@ class CellEvaluator(Evaluator):
         grid = np.maximum(row.reshape(self.patches.shape), np.maximum.reduceat(least, starts))
         return grid.ravel()
 
-    def _pooled(
-        self, start: int, stop: int, a: Tensor, da: Tensor | None = None
-    ) -> tuple[Tensor, Tensor | None]:
+    def _pooled(self, start: int, stop: int, a: Tensor, da: Tensor | None = None) -> Moments:
         """Moments of the patches of a block and their derivatives, each `[R_f, n / frames, J]`."""
         return self.criterion.pooled(a, self._pool(start, stop), da)
 
@@ -199,22 +194,18 @@ class FrequencyEvaluator(CellEvaluator):
         """Lengths per bin, `[F, 1]`; of all `[1]`, `[1, 1]`."""
         return self.arrange(row)
 
-    def _rows(
-        self, lengths: FloatArray, *, slopes: bool
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+    def _rows(self, lengths: FloatArray, *, slopes: bool) -> tuple[FloatArray, FloatArray]:
         column = np.broadcast_to(lengths, (self.transform.bins, 1))
         if few_lengths(column) or not self.frames.few_fractions:
             return super()._rows(lengths, slopes=slopes)
-        shape = (self.transform.bins, self._moments)
-        rows, gradients = np.zeros(shape), np.zeros(shape)
-        for sums, derivatives in self._banked(column, slopes):
-            rows += sums.cpu().numpy()
-            if derivatives is not None:
-                gradients += derivatives.cpu().numpy()
+        of_bins = np.zeros((2, self.transform.bins, self._moments))
+        for moments in self._banked(column, slopes):
+            for total, part in zip(of_bins, numbers(moments), strict=False):
+                total += part
         self.evaluations += 1
         starts = np.arange(0, self.transform.bins, self.patches.bins)
-        rows, gradients = (np.add.reduceat(of_bins, starts) for of_bins in (rows, gradients))
-        return rows, gradients if slopes else None
+        rows, gradients = np.add.reduceat(of_bins, starts, axis=1)
+        return rows, gradients
 
     def _banked(self, lengths: FloatArray, slopes: bool) -> Iterator[Moments]:
         """Moments of every block of frames, and their derivatives, each `[F, J]`."""

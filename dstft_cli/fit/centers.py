@@ -19,6 +19,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from dstft_cli.fit.descent import Variables
 from dstft_cli.stft import Samples
 
 Array = NDArray[np.float64]
@@ -63,21 +64,12 @@ def quadrature_weights(
     elif len(centers) == 1:
         return np.ones(1)
     else:
-        gaps = np.diff(centers)
-        gaps = np.concatenate([gaps[:1], gaps, gaps[-1:]])
-        shares = (gaps[:-1] + gaps[1:]) / 2
+        shares = np.gradient(centers)
     return np.asarray(shares / (shares.mean() if hop_length is None else hop_length))
 
 
-@dataclass(frozen=True)
-class Placed:
-    """Centres, with the active constraint of each."""
-
-    centers: Array  # samples, `[T]`
-    held: NDArray[np.int8]  # one of the following, per frame
-
-
-# at the least or the greatest hop from the frame before; as far as the frames to come allow
+# active constraint of a frame: at the least or the greatest hop from the one before; as far as the
+# frames to come allow
 FREE, LEAST, MOST, LEFTMOST, RIGHTMOST = range(5)
 
 
@@ -94,8 +86,10 @@ class HopRange:
         gaps = np.concatenate([ends[0], np.diff(centers), ends[1]])
         return np.asarray(np.maximum(gaps[:-1], gaps[1:]) / self.overlap)
 
-    def place(self, wishes: Array, lengths: Array) -> Placed:
+    def place(self, wishes: Array, lengths: Array) -> tuple[Array, list[int]]:
         """Centres nearest to the targets `[T]`, samples, under windows of these lengths `[T]`.
+
+        With the active constraint of each.
 
         From left to right, `t_i` is the target `y_i`, clipped to the hops allowed from `t_{i−1}` and to
         positions from which the later frames can reach the end of the signal. Without an active
@@ -123,12 +117,12 @@ class HopRange:
             if at > rightmost[i]:
                 at, by = rightmost[i], RIGHTMOST
             placed[i], held[i] = at, by
-        return Placed(np.array(placed), np.array(held, dtype=np.int8))
+        return np.array(placed), held
 
-    def pull_back(self, placed: Placed, lengths: Array, gradient: Array) -> tuple[Array, Array]:
+    def pull_back(self, wishes: Array, lengths: Array, gradient: Array) -> tuple[Array, Array]:
         """Gradients with respect to targets and lengths, each `[T]`, from that of the centres."""
-        T = len(gradient)
-        carried, held = gradient.tolist(), placed.held.tolist()
+        T, (_, held) = len(gradient), self.place(wishes, lengths)
+        carried = gradient.tolist()
         by_wish, by_cap = [0.0] * T, [0.0] * (T + 1)
         to_come = [0.0] * T  # gradient of the places as far left as the frames to come allow
         for i in range(T - 1, -1, -1):
@@ -150,17 +144,9 @@ class HopRange:
 
 
 class Positions:
-    """Positions of the frames as variables `z` of a descent.
+    """Positions of the frames as variables `z` of a descent."""
 
-    Attributes:
-        start, low, high: of the variables, `[V]`.
-        scale: root of their shares in the objective, `[V]`.
-    """
-
-    start: Array
-    low: Array
-    high: Array
-    scale: Array
+    variables: Variables
 
     def __init__(self, hops: HopRange, hop_length: float) -> None:
         """`hop_length`: of the start, samples, in which frames weigh their share of time."""
@@ -192,10 +178,10 @@ class FreeHop(Positions):
         if kept:
             low = max(low, (hops.length - 1) / len(start) * (1 + 1e-9))
             high = max(min(high, (hops.length - 1) / last), low)
-        self.low, self.high = np.log([low]), np.log([high])
-        self.start = np.log([(start[-1] - start[0]) / last or hop_length])
-        self.start = self.start.clip(self.low, self.high)
-        self.scale = np.array([max((len(start) - 1) / 2, 1.0)])
+        bottom, top = np.log([low]), np.log([high])
+        begin = np.log([(start[-1] - start[0]) / last or hop_length]).clip(bottom, top)
+        scale = np.array([max((len(start) - 1) / 2, 1.0)])
+        self.variables = Variables(begin, bottom, top, scale)
 
     def centers(self, z: Array, shortest: Array) -> Array:
         return centered_centers(self._hops.length, math.exp(float(z[0])), self._frames)
@@ -211,17 +197,15 @@ class FreeCenters(Positions):
 
     def __init__(self, hops: HopRange, hop_length: float, start: Array, importance: Array) -> None:
         super().__init__(hops, hop_length)
-        self.start = start / hop_length
-        self.low = np.zeros(len(start))
-        self.high = np.full(len(start), (hops.length - 1) / hop_length)
-        self.scale = np.sqrt(importance + LEAST_IMPORTANCE)
+        high = np.full(len(start), (hops.length - 1) / hop_length)
+        scale = np.sqrt(importance + LEAST_IMPORTANCE)
+        self.variables = Variables(start / hop_length, np.zeros(len(start)), high, scale)
 
     def centers(self, z: Array, shortest: Array) -> Array:
-        return self._hops.place(z * self._hop, shortest).centers
+        return self._hops.place(z * self._hop, shortest)[0]
 
     def pull_back(self, z: Array, shortest: Array, gradient: Array) -> tuple[Array, Array]:
-        placed = self._hops.place(z * self._hop, shortest)
-        by_wish, by_length = self._hops.pull_back(placed, shortest, gradient)
+        by_wish, by_length = self._hops.pull_back(z * self._hop, shortest, gradient)
         return by_wish * self._hop, by_length
 
 
@@ -230,14 +214,12 @@ class Segments:
     """The samples that are analysed, the same for every hop, so that values compare."""
 
     length: int  # of the signal, samples
-    starts: tuple[int, ...] = ()  # of the segments, samples, increasing; empty for the whole signal
-    size: int = 0  # of each segment, samples
+    starts: tuple[int, ...]  # of the segments, samples, increasing
+    size: int  # of each segment, samples
 
     def centers(self, hop_length: float) -> NDArray[np.float64]:
         """Centres of the frames a hop apart in the segments, beyond which windows may reach, `[T]`."""
         centers = uniform_centers(self.length, hop_length)
-        if not self.starts:
-            return centers
         starts = np.array(self.starts)
         nearest = starts[np.maximum(np.searchsorted(starts, centers, side="right") - 1, 0)]
         return centers[(centers >= nearest) & (centers < nearest + self.size)]
@@ -246,17 +228,13 @@ class Segments:
         """Share of the signal that is analysed, in (0, 1]."""
         return min(len(self.centers(hop_length)) * hop_length / self.length, 1.0)
 
-    def weights(self, frames: int) -> NDArray[np.float64] | None:
-        """Equal weights of frames, `[T]`; None for all frames of the signal."""
-        return np.ones(frames) if self.starts else None
-
 
 def spread_segments(samples: Samples, most: int, *, longest_hop: float, peak: float) -> Segments:
     """Segments in the middles of equal parts of the signal, or at the loudest sample of a quiet part."""
     length = int(samples.shape[-1])
     most = max(most, math.ceil(_FEW_FRAMES * _COUNT * longest_hop))
     if length <= most:
-        return Segments(length)
+        return Segments(length, (0,), length + 1)  # the last centre may be N
     size = most // _COUNT
     ends = [number * length // _COUNT for number in range(_COUNT + 1)]
     starts = []

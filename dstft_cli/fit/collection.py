@@ -33,7 +33,7 @@ from dstft_cli.criteria import Criterion, resolve
 from dstft_cli.criteria.local import Tiling, check_local
 from dstft_cli.errors import InputError
 from dstft_cli.fit.centers import FreeHop, centered_centers
-from dstft_cli.fit.descent import Evaluated, Schedule, Variables, descend
+from dstft_cli.fit.descent import Evaluated, Schedule, descend
 from dstft_cli.fit.local_modes import LocalTask, Record, learn_table
 from dstft_cli.fit.local_search import Rows, summed
 from dstft_cli.fit.n_fft import local_plan, tiling_of
@@ -44,7 +44,7 @@ from dstft_cli.fit.plan import SMALLEST_FFT
 from dstft_cli.fit.problem import Problem
 from dstft_cli.fit.request import LENGTHS, Request
 from dstft_cli.fit.stages import Task, longest_good_hop, position_objective, tried_hops
-from dstft_cli.fit.sweep import curve_of, local_grids, local_sweep, stretches
+from dstft_cli.fit.sweep import curve_of, local_grids, stretches, sweep_of
 from dstft_cli.fit.tiles import Sound
 from dstft_cli.records import CollectionSweep, RecordingTable, Result
 from dstft_cli.stft import Samples
@@ -52,14 +52,13 @@ from dstft_cli.stft import Samples
 Array = NDArray[np.float64]
 
 LONGEST = 1 << 30  # samples of a stand-in for all recordings: the range suits a long one
-MOST_SHOWN = (
-    1 << 22
-)  # samples whose frames a shared result has; each recording gets its own from the hop
+# samples whose frames a shared result has; each recording gets its own from the hop
+MOST_SHOWN = 1 << 22
 
 
 def grid_of(request: Request, *, swept: bool) -> Array:
     """The lengths that are tabulated, seconds, `[M]`: those of a sweep, or of a fit."""
-    problem = _stand_in(request, LONGEST)
+    problem = Problem.unread(request, LONGEST)
     if swept:
         lengths = np.concatenate([grid.lengths for grid in local_grids(problem)])
     else:
@@ -130,11 +129,11 @@ def judge(
         tables: costs of the recordings, `[N, K, M]`.
         samples: of the longest recording, which bounds the lengths that notes name.
     """
-    problem = _stand_in(request, LONGEST)
+    problem = Problem.unread(request, LONGEST)
     chosen = [resolve(criterion, request.order) for criterion in criteria]
     grids = local_grids(problem)
-    problem = replace(problem, samples=_silence(samples))
-    found = local_sweep(problem, grids, chosen, list(mean), [], 1.0, 0.0)
+    problem = Problem.unread(request, samples)
+    found = sweep_of(problem, grids, chosen, [(values,) for values in mean])
     lengths = np.asarray(found.lengths, np.float64)
     logs = np.log(lengths)
     best, losses, spread = [], [], []
@@ -155,7 +154,7 @@ def hop_request(request: Request, seconds: float, sample_rate: float) -> Request
     """The request for one hop under a window of so many seconds, at another sample rate, Hz."""
     scale = sample_rate / request.sample_rate
     length = seconds * request.sample_rate
-    held = under_one_window(request, local_plan(_stand_in(request, LONGEST)), length)
+    held = under_one_window(request, local_plan(Problem.unread(request, LONGEST)), length)
     given = {name: getattr(held, name) for name in LENGTHS}
     scaled: Any = {name: value and value * scale for name, value in given.items()}
     n_fft = 2 * math.ceil((held.n_fft or 0) * scale / 2 - 1e-9)
@@ -189,7 +188,7 @@ def learn_hop(held: Request, samples: int, scores: Callable[[Array], Array]) -> 
         scores: the weighted means of `hop_scores`.
     """
     rate, length = held.sample_rate, min(samples, MOST_SHOWN)
-    plan = _stand_in(held, length).plan(int(held.n_fft or 0))
+    plan = Problem.unread(held, length).plan(int(held.n_fft or 0))
     assert plan.hops is not None
     tried = tried_hops(plan.hops) if held.search else np.array([])
     best, *totals = scores(np.array([plan.hop_length, *tried]) / rate)[0].tolist()
@@ -206,10 +205,7 @@ def learn_hop(held: Request, samples: int, scores: Callable[[Array], Array]) -> 
         value, slope = scores(np.array([found / rate]))[:, 0].tolist()
         return Evaluated(value, np.array([slope]), found)
 
-    optimizer = "lbfgs" if held.optimizer == "auto" else held.optimizer
-    schedule = Schedule(optimizer, held.lr, held.max_steps, held.tolerance)
-    variables = Variables(where.start, where.low, where.high, where.scale)
-    ended = descend(objective, variables, schedule, lambda found: None)
+    ended = descend(objective, where.variables, Schedule.of(held), lambda found: None)
     if ended.best is not None and ended.best.value < best:
         hop = ended.best.found
     centers, one = centered_centers(length, hop), np.ones(1)
@@ -239,9 +235,9 @@ def fit_table(
         moved: of `learn_hop`, where the hop is learned.
     """
     began = time.perf_counter()
-    problem = _stand_in(request, LONGEST)
+    problem = Problem.unread(request, LONGEST)
     plan = local_plan(problem)
-    problem = replace(problem, samples=_silence(min(samples, MOST_SHOWN)))
+    problem = Problem.unread(request, min(samples, MOST_SHOWN))
     if plan.hops is not None:
         plan = replace(plan, hops=replace(plan.hops, length=problem.length))
     tiling = tiling_of(problem, plan)
@@ -250,11 +246,3 @@ def fit_table(
     learned = learn_table(task, record, Rows.of(table, shares))
     logs = np.asarray(learned.logs, np.float64) - math.log(problem.sample_rate)
     return local_result(task, learned, record, began, moved), logs
-
-
-def _stand_in(request: Request, length: int) -> Problem:
-    return Problem.of(_silence(length), request, 1.0, None)
-
-
-def _silence(length: int) -> NDArray[np.float32]:
-    return np.broadcast_to(np.float32(0), (1, length))

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from dstft_cli.fit.request import Request
 from dstft_cli.records import StopReason
 
 if TYPE_CHECKING:
@@ -24,8 +25,7 @@ _SETTLED = 25  # steps over which the gain of `adam` and `sgd` is averaged
 DEFAULT_LEARNING_RATE = {"adam": 0.05, "sgd": 1.0}
 
 
-@dataclass(frozen=True)
-class Variables:
+class Variables(NamedTuple):
     """The variables of a descent, `[V]` each."""
 
     start: Array  # natural logarithms of lengths in samples, positions in hops
@@ -61,6 +61,12 @@ class Schedule:
     lr: float | None  # of `adam` (None: 0.05) or `sgd` (None: 1), in e-folds of length, or hops
     max_steps: int  # largest number of steps; 0: no evaluation
     tolerance: float  # relative gain of a step of `lbfgs`, or on average over 25 of the others
+
+    @classmethod
+    def of(cls, asked: Request, auto: str = "lbfgs") -> Schedule:
+        """As requested; `auto`: the optimizer that is taken where none is named."""
+        optimizer = auto if asked.optimizer == "auto" else asked.optimizer
+        return cls(optimizer, asked.lr, asked.max_steps, asked.tolerance)
 
 
 class _NonFiniteError(Exception):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
@@ -25,6 +25,7 @@ from dstft_cli.records import Progress, tell
 from dstft_cli.stft import Frames, Samples, Transform, map_in_order
 
 FloatArray = NDArray[np.float64]
+Moments = tuple[Tensor, Tensor | None]  # and their derivatives
 Job = TypeVar("Job")
 Done = TypeVar("Done")
 
@@ -46,8 +47,9 @@ class Slopes:
     sums: FloatArray
     cells: float  # weighted number of cells
     by_length: FloatArray  # of the sums, with respect to the length of each row, `[R, J]`
-    frames: FloatArray | None = None  # where positions move: moments, not weighted, `[T, J]`
-    by_center: FloatArray | None = None  # and their derivative by the centre, `[T, J]`
+    # where positions move: moments, not weighted, and their derivative by the centre, `[T, J]`
+    frames: FloatArray = field(default_factory=lambda: np.empty((0, 0)))
+    by_center: FloatArray = field(default_factory=lambda: np.empty((0, 0)))
 
 
 class Evaluator:
@@ -86,13 +88,10 @@ class Evaluator:
             samples, centers, transform.n_fft, scale=scale, device=self.device, dtype=self.dtype
         )
         self.centers = centers
-        self.duration = float(self.frames.length)  # of the analysed signal, samples
         if frame_weights is None:
             frame_weights = quadrature_weights(
                 centers, hop_length, self.frames.length if learned_positions else None
             )
-        elif hop_length is not None:
-            self.duration = hop_length * float(frame_weights.sum())
         self.frame_weights = self.weights = frame_weights  # [T], and of the rows in the sums, [R]
         self.cells_per_frame = self.frames.channels * len(range(transform.bins)[bins])
         self.cells = self.cells_per_frame * float(self.weights.sum())  # weighted
@@ -114,13 +113,12 @@ class Evaluator:
 
     def neighbours(self, smoothness: float, over_time: float) -> Neighbours:
         """The penalty on change: μ per e-fold and n_fft of signal, for any hop and duration."""
-        price = smoothness * self.transform.n_fft / self.duration
+        price = smoothness * self.transform.n_fft / self.frames.length
         return Neighbours((len(self.frames),), (price,))
 
     def shortest(self, row: FloatArray) -> NDArray[np.int64]:
         """Index of the row with the shortest length of each frame, `[T]`."""
-        T = len(self.frames)
-        return np.zeros(T, dtype=np.int64) if len(row) == 1 else np.arange(T)
+        return np.arange(len(self.frames))
 
     def table(self, lengths: FloatArray) -> NDArray[np.floating[Any]]:
         """Moments per row for M fixed lengths, `[R, M, J]`, float64 sums in the dtype of the transform."""
@@ -128,11 +126,8 @@ class Evaluator:
         windows = self._windows_of_all(lengths)
 
         def work(start: int, stop: int) -> tuple[int, FloatArray]:
-            block, fractions = self.frames.block(start, stop), self.frames.fractions(start, stop)
-            parts = []
-            for m, length in enumerate(lengths):
-                w = windows[m] if windows is not None else self._row(fractions, length)
-                parts.append(self._tabulated(start, stop, m, self._cells(block, w)))
+            cells = enumerate(self._cells(start, stop, lengths, windows))
+            parts = [self._tabulated(start, stop, m, a) for m, a in cells]
             return start, torch.stack(parts, dim=-2).cpu().numpy()
 
         for start, part in self._drain("search", work):
@@ -146,9 +141,7 @@ class Evaluator:
 
     def rows_and_slopes(self, lengths: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Moments and their derivative with respect to each row's length, both `[R, J]`."""
-        rows, slopes = self._rows(lengths, slopes=True)
-        assert slopes is not None
-        return rows, slopes
+        return self._rows(lengths, slopes=True)
 
     def slopes(self, lengths: FloatArray) -> Slopes:
         """Sums and their derivatives with respect to lengths and centres; not for ranked criteria."""
@@ -158,10 +151,8 @@ class Evaluator:
 
         def work(start: int, stop: int) -> tuple[int, FloatArray]:
             a, by_theta, by_t = self._powers(start, stop, lengths, 2)
-            moments, derivatives = self.criterion.rows(a, by_t)
-            frames[start:stop] = moments.cpu().numpy()
-            by_center[start:stop] = _numbers(derivatives)
-            return start, _numbers(self._pooled(start, stop, a, by_theta)[1])
+            frames[start:stop], by_center[start:stop] = numbers(self.criterion.rows(a, by_t))
+            return start, numbers(self._pooled(start, stop, a, by_theta))[1]
 
         for start, part in self._drain("descent", work):
             self._place(by_length, start, part)
@@ -193,32 +184,23 @@ class Evaluator:
 
     def sums(self, rows: NDArray[np.floating[Any]]) -> FloatArray:
         """Quadrature over rows: `[R, ..., J]` → `[..., J]`, float64."""
-        flat = rows.reshape(len(rows), -1)
-        total = np.zeros(flat.shape[1])
-        for start in range(0, len(flat), 4096):
-            stop = start + 4096
-            total += self.weights[start:stop] @ flat[start:stop].astype(np.float64)
-        return total.reshape(rows.shape[1:])
+        return weighted_sum(self.weights, rows)
 
-    def _rows(self, lengths: FloatArray, *, slopes: bool) -> tuple[FloatArray, FloatArray | None]:
-        shape = (len(self.weights), self._moments)
-        rows, gradients = np.zeros(shape), np.zeros(shape)
+    def _rows(self, lengths: FloatArray, *, slopes: bool) -> tuple[FloatArray, FloatArray]:
+        """Moments and, with slopes, their derivatives, both `[R, J]`."""
+        rows, gradients = np.zeros((2, len(self.weights), self._moments))
 
-        def work(start: int, stop: int) -> tuple[int, FloatArray, FloatArray | None]:
+        def work(start: int, stop: int) -> tuple[int, list[FloatArray]]:
             found = self._powers(start, stop, lengths, int(slopes))
-            moments, derivatives = self._pooled(start, stop, *found[: 1 + slopes])
-            return start, moments.cpu().numpy(), _numbers(derivatives) if slopes else None
+            return start, numbers(self._pooled(start, stop, *found[: 1 + slopes]))
 
-        for start, part, derivatives in self._drain("descent" if slopes else "evaluate", work):
-            self._place(rows, start, part)
-            if derivatives is not None:
-                self._place(gradients, start, derivatives)
+        for start, parts in self._drain("descent" if slopes else "evaluate", work):
+            for total, part in zip((rows, gradients), parts, strict=False):
+                self._place(total, start, part)
         self.evaluations += 1
-        return rows, gradients if slopes else None
+        return rows, gradients
 
-    def _pooled(
-        self, start: int, stop: int, a: Tensor, da: Tensor | None = None
-    ) -> tuple[Tensor, Tensor | None]:
+    def _pooled(self, start: int, stop: int, a: Tensor, da: Tensor | None = None) -> Moments:
         """Moments of the rows of a block and their derivatives, each `[n, J]`."""
         return self.criterion.rows(a, da)
 
@@ -242,6 +224,15 @@ class Evaluator:
             yield done
             tell(self._progress, stage, count, len(jobs))
 
+    def _cells(
+        self, start: int, stop: int, lengths: FloatArray, windows: list[Tensor] | None
+    ) -> Iterator[Tensor]:
+        """`a` of a block under one length after another, `[C, n, B]` each."""
+        block, fractions = self.frames.block(start, stop), self.frames.fractions(start, stop)
+        for m, length in enumerate(lengths):
+            w = windows[m] if windows is not None else self._row(fractions, length)
+            yield spectrum_powers(self.power, self._spectrum(block, w))[0]
+
     def _windows_of_all(self, lengths: FloatArray) -> list[Tensor] | None:
         """One row per length where all centres are whole, so that no block computes it again."""
         fractions = self.frames.fractions(0, len(self.frames))
@@ -262,19 +253,25 @@ class Evaluator:
         block = self.frames.block(start, stop)
         return spectrum_powers(self.power, *(self._spectrum(block, w) for w in windows))
 
-    def _cells(self, block: Tensor, w: Tensor) -> Tensor:
-        """`a = |X|^p`, `[C, n, B]`."""
-        return spectrum_powers(self.power, self._spectrum(block, w))[0]
-
     def _spectrum(self, block: Tensor, w: Tensor) -> Tensor:
         """The transform of a block in the bins of the criterion, up to phase, `[C, n, B]`."""
         spectrum: Tensor = torch.fft.rfft(block * w)
         return spectrum[..., self.bins]
 
 
-def _numbers(tensor: Tensor | None) -> FloatArray:
-    assert tensor is not None
-    return np.asarray(tensor.cpu().numpy())
+def weighted_sum(weights: FloatArray, rows: NDArray[np.floating[Any]]) -> FloatArray:
+    """Sum over the first axis, float64, in parts, so that little is in memory twice."""
+    flat = rows.reshape(len(rows), -1)
+    total = np.zeros(flat.shape[1])
+    for start in range(0, len(flat), 4096):
+        part = slice(start, start + 4096)
+        total += weights[part] @ flat[part].astype(np.float64)
+    return total.reshape(rows.shape[1:])
+
+
+def numbers(moments: Moments) -> list[FloatArray]:
+    """Of moments and, if there are any, their derivatives."""
+    return [part.cpu().numpy() for part in moments if part is not None]
 
 
 def _largest_gain(transform: Transform) -> float:

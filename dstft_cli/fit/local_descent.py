@@ -164,9 +164,7 @@ def _descend_runs(
     def objective(z: Array) -> Evaluated[Found]:
         value, slope = costs(torch.from_numpy(z))
         steps = np.diff(z)
-        pull = np.zeros_like(z)
-        pull[:-1] -= np.sign(steps)
-        pull[1:] += np.sign(steps)
+        pull = -np.diff(np.sign(steps), prepend=0, append=0)
         total = float(value.sum()) + price * float(np.abs(steps).sum())
         gradient = slope.numpy() + price * pull
         gradient = _PLAIN * gradient / np.maximum(share, 1e-12) if own else gradient

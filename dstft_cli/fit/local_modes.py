@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -42,6 +43,7 @@ Array = NDArray[np.float64]
 _NEAR = 0.1  # nats that a length between two tabulated ones may gain, with room
 _FEW = 64  # tiles in time, less than a longest window: there lengths between may gain more
 Filled = TypeVar("Filled", Rows, "_Tiles")
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -61,11 +63,6 @@ class LocalTask:
     def least(self) -> Tensor:
         """Least ln θ of the bands, `[B, 1]`."""
         return torch.from_numpy(self.logs[self.tiling.allowed.argmax(0)])[:, None]
-
-    def schedule(self, auto: str = "lbfgs") -> Schedule:
-        asked = self.problem.request
-        optimizer = auto if asked.optimizer == "auto" else asked.optimizer
-        return Schedule(optimizer, asked.lr, asked.max_steps, asked.tolerance)
 
     def filled(self, of: Filled, record: Record, *, settle: bool = False) -> Filled:
         """With the costs of all tiles, from one pass over the signal."""
@@ -134,7 +131,7 @@ def learn_table(task: LocalTask, record: Record, rows: Rows) -> Learned:
         record.add("search", path.cost, z)
     searched = time.perf_counter()
     if asked.learns_lengths and asked.max_steps > 0 and len(logs) > 1:
-        schedule = task.schedule()
+        schedule = Schedule.of(asked)
         found = descend_rows(table, shares, logs, z, price, schedule, split=not asked.search)
         for value, step in zip(found.values[1:], found.steps[1:], strict=True):
             moved = step.numpy().astype(np.float64)
@@ -177,10 +174,10 @@ def learn_tiles(task: LocalTask, record: Record) -> Learned:
     one length for each band, or for each time.
     """
     asked, logs, tiling = task.problem.request, task.logs, task.tiling
-    begin = np.array([math.log(task.plan.start)])
-    together = begin
+    begin = together = np.array([math.log(task.plan.start)])
     if not asked.search:
-        together = _descend_together(task, record, begin)
+        rows = task.filled(Rows(), record)
+        together = learn_table(_in_mode(task, "constant"), record, rows).logs.astype(np.float64)
     tiles = task.filled(_Tiles(task, together), record, settle=asked.search and len(logs) > 1)
     constant = tiles.rows.table("constant")[0][0]
     start = start_cost(task, constant, begin)
@@ -225,16 +222,11 @@ def _in_mode(task: LocalTask, mode: str, *, steps: bool = True) -> LocalTask:
     return replace(task, problem=problem)
 
 
-def _descend_together(task: LocalTask, record: Record, begin: Array) -> Array:
-    """ln θ `[1]` at which one length for all ends from the start."""
-    table, shares = task.filled(Rows(), record).table("constant")
-    record.add("start", start_cost(task, table[0], begin), begin)
-    if len(task.logs) < 2 or task.problem.request.max_steps == 0:
-        return begin
-    found = descend_rows(table, shares, task.logs, begin, 0.0, task.schedule())
-    for value, step in zip(found.values[1:], found.steps[1:], strict=True):
-        record.add("descent", value, step.numpy())
-    return found.logs.numpy()
+def _paired(before: list[Item], now: list[Item]) -> Iterator[tuple[Item, Item]]:
+    """Pairs of both lists, of which the shorter goes on with its last item."""
+    count = max(len(before), len(now))
+    held = (items + items[-1:] * (count - len(items)) for items in (before, now))
+    return zip(*held, strict=True)
 
 
 class _Tiles:
@@ -280,34 +272,30 @@ class _Tiles:
         self, objective: CostsAt, weight: Tensor, start: Tensor, trust: Tensor
     ) -> Descended:
         task = self._task
-        schedule, least = task.schedule("tiles"), task.least.to(start)
+        asked, least = task.problem.request, task.least.to(start)
         most = float(task.logs[-1])
-        if schedule.max_steps == 0 or len(task.logs) < 2 or schedule.optimizer == "tiles":
-            steps = min(schedule.max_steps, CELL_STEPS if task.problem.request.search else 50)
-            if len(task.logs) < 2:
-                steps = 0
-            found = descend_tiles(objective, start, weight, least, most, trust, steps)
-            if steps < schedule.max_steps:  # more would gain nothing that is seen
-                found = replace(found, stop_reason=StopReason.CONVERGED)
-            return found
-        return descend_freely(objective, start, weight, least, most, schedule)
+        moves = asked.max_steps > 0 and len(task.logs) > 1
+        if moves and asked.optimizer != "auto":
+            return descend_freely(objective, start, weight, least, most, Schedule.of(asked))
+        steps = min(asked.max_steps, CELL_STEPS if asked.search else 50) if moves else 0
+        found = descend_tiles(objective, start, weight, least, most, trust, steps)
+        if steps < asked.max_steps:  # more would gain nothing that is seen
+            found = replace(found, stop_reason=StopReason.CONVERGED)
+        return found
 
     def _merge(self, found: Descended, weight: Tensor) -> None:
         """Adds a chunk's steps to those of the chunks before; who ended early stays where it is."""
         if len(found.values) > 1:
             self.stop_reason = found.stop_reason
-        count = max(len(found.values), len(self._sums))
-        sums = self._sums + self._sums[-1:] * (count - len(self._sums))
-        own = found.values + found.values[-1:] * (count - len(found.values))
-        self._sums = [a + b for a, b in zip(sums, own, strict=True)] if sums else own
-        shape = found.logs.shape
-        shown = [step.broadcast_to(shape) for step in found.steps]
-        shown += shown[-1:] * (count - len(shown))
-        before = self._steps + self._steps[-1:] * (count - len(self._steps))
-        parts = [(step if self._whole else step.sum(1, keepdim=True)).numpy() for step in shown]
-        pairs = zip(before, parts, strict=True) if before else ()
-        self._steps = [np.hstack((a, b)) if self._whole else a + b for a, b in pairs] or parts
-        end = self._done + shape[1]
+        shown = [step.broadcast_to(found.logs.shape) for step in found.steps]
+        steps = [(step if self._whole else step.sum(1, keepdim=True)).numpy() for step in shown]
+        if self._done == 0:
+            self._sums, self._steps = found.values, steps
+        else:
+            self._sums = [a + b for a, b in _paired(self._sums, found.values)]
+            pairs = _paired(self._steps, steps)
+            self._steps = [np.hstack((a, b)) if self._whole else a + b for a, b in pairs]
+        end = self._done + found.logs.shape[1]
         self.logs[:, self._done : end] = found.logs.numpy()
         self._done = end
         self._weights += self.shares_of(found.logs.numpy(), weight.numpy())

@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import math
 from dataclasses import replace
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -186,12 +184,11 @@ def lengths_before(request: Request, samples: int) -> tuple[int, float]:
 
     The FFT size that `auto` will choose by the signal is guessed; UsageError as in `make_plan`.
     """
-    unread: Any = SimpleNamespace(shape=(1, samples))
     asked = replace(request, criterion="entropy")  # the user's own is not run here
     if request.scope == "plane" and request.n_fft is None:
         first = 1 << round(math.log2(max(request.sample_rate * _SECONDS, SMALLEST_FFT)))
         asked = replace(asked, n_fft=max(first, _power_of_two_above(least_n_fft(request, 0.0))))
-    problem = Problem.of(unread, asked, 1.0, None)
+    problem = Problem.unread(asked, samples)
     plan = local_plan(problem) if request.scope == "local" else problem.plan(int(asked.n_fft or 0))
     return plan.n_fft, plan.hop_length
 

@@ -42,14 +42,17 @@ class Lengths:
 
     def __init__(self, free: FreeLengths, bounds: LengthBounds, importance: Array) -> None:
         self.free = free
-        self._bounds = bounds
-        self.scale = np.sqrt(free.total(importance) + LEAST_IMPORTANCE)
-        self.low = np.full(len(self.scale), math.log(bounds.low))
-        self.high = np.full(len(self.scale), math.log(bounds.high))
+        self._ends = bounds.low, bounds.high
+        self._scale = np.sqrt(free.total(importance) + LEAST_IMPORTANCE)
+
+    def variables(self, row: Array) -> Variables:
+        """From lengths `[R]` or `[1]`, samples, at the start."""
+        low, high = (np.full(len(self._scale), math.log(end)) for end in self._ends)
+        return Variables(self.free.variables(row), low, high, self._scale)
 
     def row(self, z: Array) -> Array:
         """Lengths `[R]` or `[1]`, samples."""
-        return np.clip(self.free.lengths(z), self._bounds.low, self._bounds.high)
+        return np.clip(self.free.lengths(z), *self._ends)
 
 
 class Objective:
@@ -65,17 +68,10 @@ class Objective:
     ) -> None:
         self._evaluator, self._evaluate, self._candidate = evaluator, evaluate, candidate
         self._lengths, self._positions = lengths, positions
-        parts = [part for part in (lengths, positions) if part is not None]
-        starts = [] if lengths is None else [lengths.free.variables(candidate.row)]
-        starts += [] if positions is None else [positions.start]
-        self.variables = Variables(
-            np.concatenate(starts),
-            *(
-                np.concatenate([getattr(part, of) for part in parts])
-                for of in ("low", "high", "scale")
-            ),
-        )
-        self._split = 0 if lengths is None else len(lengths.low)
+        parts = [] if lengths is None else [lengths.variables(candidate.row)]
+        self._split = sum(len(part.start) for part in parts)  # between lengths and positions
+        parts += [] if positions is None else [positions.variables]
+        self.variables = Variables(*map(np.concatenate, zip(*parts, strict=True)))
 
     def __call__(self, z: Array) -> Evaluated[Candidate]:
         row, centers = self._parameters(z)
@@ -85,8 +81,6 @@ class Objective:
         by_row = point.by_length @ outer
         gradients = []
         if self._positions is not None:
-            assert point.frames is not None
-            assert point.by_center is not None
             step = _CELLS_STEP * point.cells
             above, _ = criterion.score_gradient(point.sums, point.cells + step)
             below, _ = criterion.score_gradient(point.sums, point.cells - step)
@@ -131,7 +125,7 @@ class Step:
     sums: Array  # as in `Candidate`
     cells: float
     lengths: NDArray[np.float32]  # in the shape in which the trajectory holds them, samples
-    hops: NDArray[np.floating[Any]]  # samples: one where they are equal, none of a single frame
+    hops: NDArray[np.floating[Any]]  # of `hops_of`, samples
 
 
 @dataclass(frozen=True)
@@ -166,7 +160,7 @@ class State:
     def log_text(self, candidate: Candidate) -> str:
         """The value of a candidate, and whether it was kept, for the log."""
         criterion = self.evaluator.criterion
-        value = float(criterion.value(torch.from_numpy(candidate.sums), candidate.cells))
+        value = value_of(criterion, candidate.sums, candidate.cells)
         return f"{criterion.name} {value:.5g}, {'kept' if self.best is candidate else 'not kept'}"
 
     def trajectory(
@@ -205,15 +199,19 @@ class State:
 def step_of(
     phase: str, evaluator: Evaluator, candidate: Candidate, evaluations: int | None = None
 ) -> Step:
-    hops = np.diff(candidate.centers)
-    if len(hops) and np.allclose(hops, hops[0], rtol=1e-9, atol=1e-6):
-        hops = np.array([hops.mean()])
-    shown = hops.astype(np.float32) if len(hops) > 1 else hops
     count = evaluator.evaluations if evaluations is None else evaluations
-    lengths = evaluator.shown(candidate.row).astype(np.float32)
-    return Step(phase, time.perf_counter(), count, candidate.sums, candidate.cells, lengths, shown)
+    lengths, hops = evaluator.shown(candidate.row).astype(np.float32), hops_of(candidate.centers)
+    return Step(phase, time.perf_counter(), count, candidate.sums, candidate.cells, lengths, hops)
 
 
-def value_of(criterion: Criterion, sums: Array, cells: float, density: float) -> float:
+def hops_of(centers: NDArray[Any]) -> NDArray[np.floating[Any]]:
+    """Distances of frames as steps hold them: one where all are alike, none of a single frame."""
+    hops = np.diff(centers)
+    if len(hops) and np.allclose(hops, hops[0], rtol=1e-9, atol=1e-6):
+        return np.array([hops.mean()])
+    return hops.astype(np.float32)
+
+
+def value_of(criterion: Criterion, sums: Array, cells: float, density: float = 1.0) -> float:
     """In the criterion's own direction, as if there were `density` times as many frames."""
     return float(criterion.value(torch.from_numpy(sums * density), cells * density))

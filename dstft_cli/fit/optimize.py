@@ -18,6 +18,7 @@ from dstft_cli.fit.local_modes import Learned, LocalTask, Record, learn_rows, le
 from dstft_cli.fit.local_search import reference_level
 from dstft_cli.fit.n_fft import choose_n_fft, local_plan, needed_by_band, tiling_of
 from dstft_cli.fit.notes import Outcome, notes
+from dstft_cli.fit.objective import hops_of
 from dstft_cli.fit.plan import REACH, Plan
 from dstft_cli.fit.problem import Problem
 from dstft_cli.fit.request import Band, Request, check_criterion
@@ -260,21 +261,31 @@ def lengths_of(
         length[:, last] = np.maximum(length[:, last], min(needed, high))
         np.clip(length, low, high, out=length)
         return length, LengthMap(tiling.centers, times, length, STEPS_PER_OCTAVE)
+    if mode == "fixed":
+        return np.array([[plan.start]]), None
+    z = _of_frames_or_bins(task, logs.astype(np.float64), centers)
     if mode == "time":
-        z = np.interp(centers, tiling.times(task.problem.length), logs)
-        lengths = np.exp(z)[None].clip(low, high)
+        lengths = np.exp(z).clip(low, high)
         lengths[0, -1] = max(lengths[0, -1], min(needed, high))
         return lengths, None
     if mode == "frequency":
-        bins = np.arange(plan.n_fft // 2 + 1) * (task.problem.sample_rate / plan.n_fft)
-        z = np.interp(bins, tiling.centers, logs)
         width = math.log(2) / _STEPS_OF_BINS
-        lengths = np.exp(np.rint((z - math.log(low)) / width) * width + math.log(low))[:, None]
-    else:
-        lengths = np.exp(np.asarray(logs, np.float64))[:, None]
-    if mode == "fixed":
-        return np.array([[plan.start]]), None
-    return lengths.clip(max(low, min(needed, high)), high), None
+        z = np.rint((z - math.log(low)) / width) * width + math.log(low)
+    return np.exp(z).clip(max(low, min(needed, high)), high), None
+
+
+def _of_frames_or_bins(
+    task: LocalTask, logs: NDArray[np.floating], centers: NDArray[Any]
+) -> NDArray[np.floating]:
+    """ln θ of rows `[R]` in the shape of a parameter: `[1, T]`, `[F, 1]` or `[1, 1]`."""
+    plan, mode = task.plan, task.problem.request.window_mode
+    if mode == "time":
+        logs = np.interp(centers, task.tiling.times(task.problem.length), logs)
+        return logs[None, :]
+    if mode == "frequency":
+        bins = np.arange(plan.n_fft // 2 + 1) * (task.problem.sample_rate / plan.n_fft)
+        logs = np.interp(bins, task.tiling.centers, logs)
+    return logs[:, None]
 
 
 def _trajectory(
@@ -285,21 +296,15 @@ def _trajectory(
     whole = len(steps) * len(centers) <= MOST_SHOWN
     hops: list[NDArray[Any]] = [np.array([task.plan.hop_length])] * len(steps)
     if moved:
-        gaps = np.diff(centers)
-        alike = len(gaps) and np.allclose(gaps, gaps[0], rtol=1e-9, atol=1e-6)
-        hops.append(gaps.astype(np.float32)[: 1 if alike else None] if len(gaps) else hops[0])
+        last = hops_of(centers)
+        hops.append(last if len(last) else hops[0])
         steps = [*steps, replace(steps[-1], phase="descent")]
-    times, bands = task.tiling.times(task.problem.length), task.tiling.centers
-    bins = np.arange(task.plan.n_fft // 2 + 1) * (task.problem.sample_rate / task.plan.n_fft)
 
     def shown(logs: NDArray[Any]) -> NDArray[np.float32]:
-        if logs.ndim == 1:
-            if len(logs) == 1 or (mode == "time" and not whole):
-                logs = logs.mean(keepdims=True)[None]
-            elif mode == "time":
-                logs = np.interp(centers, times, logs)[None]
-            else:
-                logs = np.interp(bins, bands, logs)[:, None]
+        if logs.size == 1 or (mode == "time" and not whole):
+            logs = logs.mean().reshape(1, 1)
+        elif logs.ndim == 1:
+            logs = _of_frames_or_bins(task, logs, centers)
         return np.asarray(np.exp(logs).astype(np.float32))
 
     return Trajectory(

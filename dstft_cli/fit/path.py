@@ -108,9 +108,8 @@ class FreeLengths:
         borders = np.sort(index[pairs], axis=1)
         apart = borders[:, 0] != borders[:, 1]
         distinct, where = np.unique(borders[apart], axis=0, return_inverse=True)
-        total = np.zeros(len(distinct))
-        np.add.at(total, where.ravel(), prices[apart])
-        return cls(index, distinct, total)
+        total = np.bincount(where.ravel(), prices[apart], len(distinct))
+        return cls(index, distinct, total.astype(np.float64))
 
     def variables(self, lengths: Array) -> Array:
         """`z` of the lengths `[1]` or `[R]`: taken from the first row of each variable."""
@@ -134,15 +133,11 @@ class FreeLengths:
 
     def smoothness(self, z: Array) -> tuple[float, Array]:
         """`Σ price · |z_a − z_b|` and its gradient (zero where two neighbours are equal)."""
-        if len(self.prices) == 0:
-            return 0.0, np.zeros_like(z)
         a, b = self.pairs.T
         steps = z[b] - z[a]
-        signs = self.prices * np.sign(steps)
-        gradient = np.zeros_like(z)
-        np.add.at(gradient, b, signs)
-        np.subtract.at(gradient, a, signs)
-        return float(self.prices @ np.abs(steps)), gradient
+        pull = self.prices * np.sign(steps)
+        gradient = np.bincount(b, pull, len(z)) - np.bincount(a, pull, len(z))
+        return float(self.prices @ np.abs(steps)), gradient.astype(np.float64)
 
 
 def cheapest_assignment(

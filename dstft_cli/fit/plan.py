@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from dstft_cli.errors import UsageError
 from dstft_cli.fit.centers import HopRange, centered_centers, uniform_centers
+from dstft_cli.fit.request import Request
 from dstft_cli.records import LARGEST_FFT, SHORTEST_WINDOW
 
 SMALLEST_FFT = 4  # two bins besides zero
@@ -63,7 +64,7 @@ class Plan:
             return centered_centers(length, self.hop_length)
         wishes = uniform_centers(length - 1, self.hop_length)
         shortest = np.full(len(wishes), self.bounds.low)
-        return self.hops.place(wishes, shortest).centers
+        return self.hops.place(wishes, shortest)[0]
 
     def tabulated_lengths(self, per_octave: int = LENGTHS_PER_OCTAVE) -> NDArray[np.float64]:
         """Log-spaced lengths over the whole range, `[M]`: so many per octave, fewer over many octaves."""
@@ -74,25 +75,12 @@ class Plan:
         return np.geomspace(low, high, max(count, 2), dtype=np.float64)
 
 
-def make_plan(
-    n_fft: int,
-    *,
-    fixed: bool,
-    overlap: float,
-    hop_length: float | None = None,
-    win_length: float | None = None,
-    win_length_min: float | None = None,
-    win_length_max: float | None = None,
-    hop_mode: str = "fixed",
-    hop_length_min: float | None = None,
-    hop_length_max: float | None = None,
-    length: int = 0,
-) -> Plan:
-    """Checks the lengths against each other, as `Request` has them, and fills in the defaults.
+def make_plan(asked: Request, n_fft: int, length: int) -> Plan:
+    """Checks the lengths of a request against each other, and fills in the defaults.
 
-    A length that is `fixed` is not learned, so it has no range. The default start is n_fft / 2, or the
-    middle of a range without it; the default of learned hops half of hop_length, and twice of it or what
-    the windows allow.
+    A window length that is not learned has no range. The default start is n_fft / 2, or the middle of a
+    range without it; the default of learned hops half of hop_length, and twice of it or what the windows
+    allow.
 
     Raises:
         UsageError: a length is out of its range, or two contradict each other.
@@ -101,45 +89,42 @@ def make_plan(
         raise UsageError(f"n_fft {n_fft}: at least {SMALLEST_FFT} is allowed")
     if n_fft > LARGEST_FFT:
         raise UsageError(f"n_fft {n_fft} is above {LARGEST_FFT}: lower `n_fft`")
+    overlap, win_length, hop_mode = asked.overlap, asked.win_length, asked.hop_mode
     if win_length is not None and win_length > n_fft:
         raise UsageError(
             f"window length {win_length:g} samples is above n_fft {n_fft}: "
             "lower `win_length` or raise `n_fft`"
         )
-    _check_shortest("window length", win_length, "win_length")
-    if not fixed:
-        _check_shortest("window length max", win_length_max, "win_length_max")
-    hop = hop_length
-    if hop is not None and hop < SHORTEST_HOP:
-        raise UsageError(
-            f"hop length {hop:g} samples is below {SHORTEST_HOP:g}: raise `hop_length`; a time has a "
-            "unit, 10ms"
-        )
+    check_shortest("window length", win_length, "win_length")
+    if asked.learns_lengths:
+        check_shortest("window length max", asked.win_length_max, "win_length_max")
+    hop = asked.hop_length
     if hop is None:
-        hop = default_hop_length(n_fft, overlap, win_length_min)
-        hop = max(min(hop, hop_length_max or math.inf), hop_length_min or 0.0)
-    tail = 0.0 if hop_mode != "fixed" else max(length - 1 - length // hop * hop, 0.0)
+        hop = default_hop_length(n_fft, overlap, asked.win_length_min)
+        hop = max(min(hop, asked.hop_length_max or math.inf), asked.hop_length_min or 0.0)
+    else:
+        check_hop(hop)
+    tail = 0.0 if asked.learns_positions else max(length - 1 - length // hop * hop, 0.0)
     start = n_fft / 2 if win_length is None else win_length
     hops = None
-    if hop_mode != "fixed":
-        longest = start if fixed else (win_length_max or n_fft)
+    if asked.learns_positions:
+        longest = (asked.win_length_max or n_fft) if asked.learns_lengths else start
         allowed = overlap * longest
         default = allowed
         if hop_mode == "constant":
-            default = overlap * (win_length_min or win_length or longest)
-        low, high = hop_length_min, hop_length_max
+            default = overlap * (asked.win_length_min or win_length or longest)
+        low, high = asked.hop_length_min, asked.hop_length_max
         low = min(max(hop / 2, 1.0), hop) if low is None else low
         high = max(min(2 * hop, default), hop) if high is None else high
         _check_hops(hop_mode, hop, low, high, allowed)
         hops = HopRange(length, overlap, low, high)
-    if fixed:
-        return Plan(n_fft, hop, start, LengthBounds(start, start, *["win_length"] * 2), tail, hops)
+    if not asked.learns_lengths:
+        bounds = LengthBounds(start, start, "win_length", "win_length")
+        return Plan(n_fft, hop, start, bounds, tail, hops)
     covered, hop_option = hop, "hop_length"
     if hops is not None and hop_mode == "constant":
         covered, hop_option = hops.high, "hop_length_max"
-    bounds = _length_bounds(
-        n_fft, covered, overlap, win_length_min, win_length_max, tail, hop_option
-    )
+    bounds = _length_bounds(asked, n_fft, covered, tail, hop_option)
     if not bounds.low <= start <= bounds.high:
         if win_length is not None:
             side, limit, option = "below the min", bounds.low, bounds.low_option
@@ -164,7 +149,15 @@ def default_hop_length(n_fft: int, overlap: float, win_length_min: float | None 
     return hop if hop <= longest else max(math.floor(longest), min(longest, 1.0))
 
 
-def _check_shortest(what: str, win_length: float | None, name: str) -> None:
+def check_hop(hop: float) -> None:
+    if hop < SHORTEST_HOP:
+        raise UsageError(
+            f"hop length {hop:g} samples is below {SHORTEST_HOP:g}: raise `hop_length`; a time has a "
+            "unit, 10ms"
+        )
+
+
+def check_shortest(what: str, win_length: float | None, name: str) -> None:
     if win_length is not None and win_length < SHORTEST_WINDOW:
         raise UsageError(
             f"{what} {win_length:g} samples is below {SHORTEST_WINDOW:g}: "
@@ -191,21 +184,25 @@ def _check_hops(mode: str, hop: float, low: float, high: float, allowed: float) 
         )
 
 
+def check_covering(low: float, hop: float, overlap: float, hop_option: str) -> None:
+    """Raises UsageError if windows of `low` samples that lie a hop apart leave gaps."""
+    if low < hop / overlap * (2 - _ROUNDING):
+        raise UsageError(
+            f"window length min {low:g} samples is below hop length / overlap = {hop / overlap:g}: "
+            f"lower `{hop_option}`, or raise `overlap` or `win_length_min`"
+        )
+
+
 def _length_bounds(
-    n_fft: int,
-    hop: float,
-    overlap: float,
-    low: float | None,
-    high: float | None,
-    tail: float,
-    hop_option: str,
+    asked: Request, n_fft: int, hop: float, tail: float, hop_option: str
 ) -> LengthBounds:
     """The range of window lengths: by default from `max(n_fft/32, H/η, tail/0.45)` to `n_fft`.
 
     With `H ≤ η·θ` every sample lies in a window that is well above zero, and the transform can be
     inverted. A window must also reach the last sample.
     """
-    covering = max(hop / overlap, SHORTEST_WINDOW)
+    low, high = asked.win_length_min, asked.win_length_max
+    covering = max(hop / asked.overlap, SHORTEST_WINDOW)
     top = float(n_fft) if high is None else high
     high_option = "n_fft" if top == n_fft else "win_length_max"
     if top > n_fft:
@@ -230,10 +227,6 @@ def _length_bounds(
             f"window length min {low:g} samples is above the max, {top:g}: "
             "lower `win_length_min` or raise `win_length_max`"
         )
-    _check_shortest("window length min", low, "win_length_min")
-    if low < covering * (2 - _ROUNDING):
-        raise UsageError(
-            f"window length min {low:g} samples is below hop length / overlap = {covering:g}: "
-            f"lower `{hop_option}`, or raise `overlap` or `win_length_min`"
-        )
+    check_shortest("window length min", low, "win_length_min")
+    check_covering(low, hop, asked.overlap, hop_option)
     return LengthBounds(low, top, "win_length_min", high_option)

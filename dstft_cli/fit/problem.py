@@ -19,14 +19,7 @@ from dstft_cli.fit.cells import CellEvaluator, FrequencyEvaluator, Patches, choo
 from dstft_cli.fit.evaluator import Compute, Evaluator
 from dstft_cli.fit.path import Neighbours
 from dstft_cli.fit.plan import LENGTHS_PER_OCTAVE, Plan, make_plan
-from dstft_cli.fit.request import (
-    LENGTHS,
-    Band,
-    Request,
-    band_within,
-    check_criterion,
-    resolve_device,
-)
+from dstft_cli.fit.request import Band, Request, band_within, check_criterion, resolve_device
 from dstft_cli.records import Progress
 from dstft_cli.stft import Samples, Transform
 
@@ -109,6 +102,11 @@ class Problem:
             ),
         )
 
+    @classmethod
+    def unread(cls, request: Request, length: int) -> Problem:
+        """For plans of a signal of so many samples that is not known."""
+        return cls.of(np.broadcast_to(np.float32(0), (1, length)), request, 1.0, None)
+
     @property
     def length(self) -> int:
         return int(self.samples.shape[-1])
@@ -143,9 +141,7 @@ class Problem:
         return self.request.window_mode == "frequency" and self.request.default_method and exact
 
     def plan(self, n_fft: int) -> Plan:
-        fixed = not self.request.learns_lengths
-        given = {name: getattr(self.request, name) for name in ("overlap", "hop_mode", *LENGTHS)}
-        return make_plan(n_fft, fixed=fixed, length=self.length, **given)
+        return make_plan(self.request, n_fft, self.length)
 
     def resolved(self, plan: Plan) -> dict[str, Any]:
         """The values of open parameters; None if without effect."""
@@ -176,35 +172,30 @@ class Problem:
         mu = self.smoothness_over_time if window_mode == "time" else self.smoothness
         return replace(self, request=request, smoothness=mu)
 
-    def evaluator(
-        self,
-        plan: Plan,
-        centers: Array,
-        *,
-        hop_length: float | None = None,
-        weights: Array | None = None,
-    ) -> Evaluator:
+    def evaluator(self, plan: Plan, centers: Array) -> Evaluator:
         """Evaluates the criterion at frames with these centres, which weigh 1 at the plan's hop."""
-        n_fft, hop = plan.n_fft, plan.hop_length if hop_length is None else hop_length
+        n_fft, hop = plan.n_fft, plan.hop_length
         kind: Callable[..., Evaluator] = Evaluator
         band, plane = self._band_bins(n_fft, plan.bounds.low), (n_fft // 2 + 1, len(centers))
         if self.request.window_mode == "frequency":
             kind = partial(FrequencyEvaluator, patches=Patches(plane, band, len(centers)))
         elif self.request.window_mode == "time-frequency":
             kind = partial(CellEvaluator, patches=self._patches(plane, n_fft, hop, band))
-        return kind(
-            self.samples,
-            centers,
-            Transform(n_fft, self.request.window, self.request.normalization),
-            self.criterion,
-            power=self.request.power,
-            bins=self.band.bins(n_fft, self.sample_rate),
-            hop_length=hop,
-            learned_positions=self.request.learns_positions,
-            frame_weights=weights,
-            peak=self.peak,
-            compute=self.compute,
-        )
+        return kind(centers=centers, hop_length=hop, **self.evaluated(n_fft))
+
+    def evaluated(self, n_fft: int) -> dict[str, Any]:
+        """What every evaluator takes from a problem."""
+        asked = self.request
+        return {
+            "samples": self.samples,
+            "transform": Transform(n_fft, asked.window, asked.normalization),
+            "criterion": self.criterion,
+            "power": asked.power,
+            "bins": self.band.bins(n_fft, self.sample_rate),
+            "learned_positions": asked.learns_positions,
+            "peak": self.peak,
+            "compute": self.compute,
+        }
 
     def _band_bins(self, n_fft: int, shortest: float) -> int:
         """Bins that share a length, where it varies with frequency: one where change is free.

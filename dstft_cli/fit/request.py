@@ -13,8 +13,6 @@ from dstft_cli.errors import UsageError
 from dstft_cli.records import HOP_MODES, OPTIMIZERS, WINDOW_MODES
 
 _LEAST_BINS = 4  # in a band, where the FFT size is free
-
-
 DTYPES = ("float32", "float64")
 SCOPES = ("local", "plane")
 _ABOVE_ZERO = ("power", "sample_rate", "tolerance", "lr", "threads")
@@ -85,78 +83,52 @@ def band_within(low: float | None, high: float | None, sample_rate: float) -> Ba
 class Request:
     """All settings of a fit; lengths in samples.
 
-    Attributes:
-        sample_rate: Hz.
-        n_fft: FFT size; None: a power of two that suits the signal (`choose_n_fft`).
-        win_length: window length at the start; None: n_fft / 2.
-        win_length_min: None: the larger of n_fft / 32 and hop_length / overlap, and enough to reach
-            the last sample.
-        win_length_max: None: n_fft. Without effect where `window_mode` is fixed, as is the least.
-        hop_length: distance of frame centres, real; None: n_fft / 16, or overlap · n_fft / 4 where
-            that is less.
-        window: one of `stft.transform`.
-        normalization: `energy` (noise keeps its level), `amplitude` (a tone does) or `none`.
-        power: the criterion is computed from |X| ** power; > 0.
-        window_mode: `fixed`, `constant` (one length), `time` (one per frame), `frequency` (one
-            per band of bins, with smoothness 0 per bin) or `time-frequency` (one per patch of the
-            plane, with smoothness 0 per cell, up to 2 million cells).
-        hop_mode: `fixed`, `constant` (one hop, frames in the middle of the signal) or `time` (the
-            centre of every frame).
-        hop_length_min, hop_length_max: range of learned hops; None: half and twice of hop_length,
-            as far as windows and overlap allow.
-        smoothness: μ ≥ 0, the penalty in nats on one e-fold change of window length per n_fft of
-            signal, or per bin: the penalty is `μ·(n_fft/N)·Σ|ln θ_i − ln θ_{i+1}|` over
-            frames, or `(μ/F)·Σ|ln θ_f − ln θ_{f+1}|` over bins, or both, each averaged over the
-            other axis. None: 0.1 over time, 0.5 over frequency.
-        overlap: η in (0, 1]; window lengths stay above hop_length / η, learned centres at most η
-            mean window lengths apart.
-        criterion: a name, `module:object`, or an object (see `criteria.base`).
-        scope: `local`: the criterion is that of tiles of the plane, each for itself (`local_cost`);
-            `plane`: that of the whole plane.
-        order: of `renyi` and `lp`; None: 3 and 0.5.
-        criterion_fmin, criterion_fmax: band of the criterion, Hz; None: all.
-        optimizer: `lbfgs`, `adam`, `sgd`, or `auto`: L-BFGS, Adam where every centre moves, none
-            for lengths that vary with frequency.
-        search: begin with the global search; False descends from `win_length`.
-        lr: learning rate of `adam` and `sgd`, in e-folds of window length; None: 0.05 and 1.
-        max_steps: of the descent.
-        tolerance: relative change of the score at which the descent has converged.
-        device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
-        dtype: `float32` or `float64`.
-        threads: of the CPU; None: as many as torch uses.
-
     Raises:
         UsageError: a value is out of its range.
     """
 
-    sample_rate: float
-    n_fft: int | None
-    win_length: float | None
+    sample_rate: float  # Hz
+    n_fft: int | None  # FFT size; None: a power of two that suits the signal (`choose_n_fft`)
+    win_length: float | None  # at the start; None: n_fft / 2
+    # None: the larger of n_fft / 32 and hop_length / overlap, and enough to reach the last sample
     win_length_min: float | None
-    win_length_max: float | None
+    win_length_max: float | None  # None: n_fft. Neither has an effect where `window_mode` is fixed
+    # distance of frame centres, real; None: n_fft / 16, or overlap · n_fft / 4 where that is less
     hop_length: float | None
-    window: str
-    normalization: str
-    power: float
+    window: str  # one of `stft.transform`
+    normalization: str  # `energy` (noise keeps its level), `amplitude` (a tone does) or `none`
+    power: float  # the criterion is computed from |X| ** power; > 0
+    # `fixed`, `constant` (one length), `time` (one per frame), `frequency` (one per band of bins, with
+    # smoothness 0 per bin) or `time-frequency` (one per patch of the plane, with smoothness 0 per
+    # cell, up to 2 million cells)
     window_mode: str
+    # `fixed`, `constant` (one hop, frames in the middle of the signal) or `time` (every centre)
     hop_mode: str
+    # range of learned hops; None: half and twice of hop_length, as far as windows and overlap allow
     hop_length_min: float | None
     hop_length_max: float | None
+    # μ ≥ 0, the penalty in nats on one e-fold change of window length per n_fft of signal, or per bin:
+    # `μ·(n_fft/N)·Σ|ln θ_i − ln θ_{i+1}|` over frames, or `(μ/F)·Σ|ln θ_f − ln θ_{f+1}|` over bins, or
+    # both, each averaged over the other axis. None: 0.1 over time, 0.5 over frequency
     smoothness: float | None
+    # η in (0, 1]; lengths stay above hop_length / η, learned centres at most η mean lengths apart
     overlap: float
-    criterion: str | Criterion | Any
+    criterion: str | Criterion | Any  # a name, `module:object`, or an object (see `criteria.base`)
+    # `local`: the criterion is that of tiles of the plane, each for itself; `plane`: of the whole plane
     scope: str
-    order: float | None
-    criterion_fmin: float | None
+    order: float | None  # of `renyi` and `lp`; None: 3 and 0.5
+    criterion_fmin: float | None  # band of the criterion, Hz; None: all
     criterion_fmax: float | None
+    # `lbfgs`, `adam`, `sgd`, or `auto`: L-BFGS, Adam where every centre moves, none for lengths that
+    # vary with frequency
     optimizer: str
-    search: bool
-    lr: float | None
-    max_steps: int
-    tolerance: float
-    device: str
-    dtype: str
-    threads: int | None
+    search: bool  # begin with the global search; False descends from `win_length`
+    lr: float | None  # of `adam` and `sgd`, in e-folds of window length; None: 0.05 and 1
+    max_steps: int  # of the descent
+    tolerance: float  # relative change of the score at which the descent has converged
+    device: str  # `auto`, `cpu`, `cuda`, `cuda:N` or `mps`
+    dtype: str  # `float32` or `float64`
+    threads: int | None  # of the CPU; None: as many as torch uses
 
     def __post_init__(self) -> None:
         for name, valid in (

@@ -22,7 +22,7 @@ from dstft_cli.fit.cells import CellEvaluator
 from dstft_cli.fit.centers import FreeCenters, FreeHop, HopRange, Positions, centered_centers
 from dstft_cli.fit.descent import Schedule, descend
 from dstft_cli.fit.evaluator import Evaluator, Slopes
-from dstft_cli.fit.objective import Candidate, Lengths, Objective, State, Step, step_of
+from dstft_cli.fit.objective import Candidate, Lengths, Objective, State, Step, step_of, value_of
 from dstft_cli.fit.path import FreeLengths
 from dstft_cli.fit.plan import LENGTHS_PER_OCTAVE, Plan
 from dstft_cli.fit.problem import Problem
@@ -108,7 +108,7 @@ def start(task: Task) -> State:
     sums, importance = sums_and_shares(evaluator, row, even)
     found = task.candidate(evaluator, row, sums)
     criterion = evaluator.criterion
-    value = float(criterion.value(torch.from_numpy(sums), found.cells))
+    value = value_of(criterion, sums, found.cells)
     if not (math.isfinite(value) and math.isfinite(found.total)):
         raise UsageError(
             f"criterion {criterion.name} is {value:g} at the start: "
@@ -343,16 +343,16 @@ def descend_lengths(task: Task, now: State) -> State:
 
     lengths = _lengths(task, now)
     objective = Objective(evaluator, evaluate, now.best, lengths)
-    now, _ = _descend(task, now, objective, "lbfgs", asked.max_steps)
+    now, _ = _descend(now, objective, Schedule.of(asked))
     kinked = asked.window_mode in ("time", "time-frequency") and len(lengths.free.prices) > 0
     stays = now.best is before.best and asked.optimizer in ("auto", "lbfgs")
     if asked.search or not kinked or not stays:
         return now
     together = Lengths(FreeLengths.constant(), task.plan.bounds, now.importance)
     for free in (together, lengths):
-        steps = asked.max_steps - (len(now.steps) - len(before.steps))
+        left = asked.max_steps - (len(now.steps) - len(before.steps))
         objective = Objective(evaluator, evaluate, now.best, free)
-        now, _ = _descend(task, now, objective, "lbfgs", steps)
+        now, _ = _descend(now, objective, replace(Schedule.of(asked), max_steps=left))
     return now
 
 
@@ -364,8 +364,8 @@ def descend_positions(
     asked = task.problem.request
     lengths = _lengths(task, now) if lengths_move and asked.learns_lengths else None
     objective = position_objective(task, now.evaluator, start, lengths)
-    auto = "adam" if asked.hop_mode == "time" else "lbfgs"
-    now, found = _descend(task, now, objective, auto, asked.max_steps)
+    schedule = Schedule.of(asked, "adam" if asked.hop_mode == "time" else "lbfgs")
+    now, found = _descend(now, objective, schedule)
     return now, start.centers if found is None else found.centers
 
 
@@ -384,9 +384,8 @@ def position_objective(
     if asked.hop_mode == "constant":  # the number of frames stays where lengths belong to them
         positions: Positions = FreeHop(*where, kept=asked.window_mode in ("time", "time-frequency"))
     else:
-        frames = evaluate(start.row, start.centers).frames
-        assert frames is not None
-        positions = FreeCenters(*where, shares_of(evaluator.frame_weights, frames))
+        moments = evaluate(start.row, start.centers).frames
+        positions = FreeCenters(*where, shares_of(evaluator.frame_weights, moments))
     return Objective(evaluator, evaluate, start, lengths, positions)
 
 
@@ -401,19 +400,17 @@ def _lengths(task: Task, now: State) -> Lengths:
 
 
 def _descend(
-    task: Task, now: State, objective: Objective, auto: str, max_steps: int
+    now: State, objective: Objective, schedule: Schedule
 ) -> tuple[State, Candidate | None]:
     """The state of the fit after a descent, and its best point, if any."""
-    asked, evaluator, steps = task.problem.request, now.evaluator, list[Step]()
+    evaluator, steps = now.evaluator, list[Step]()
 
     def note(found: Candidate) -> None:
         steps.append(step_of("descent", evaluator, found))
 
-    optimizer = auto if asked.optimizer == "auto" else asked.optimizer
-    schedule = Schedule(optimizer, asked.lr, max_steps, asked.tolerance)
     ended = descend(objective, objective.variables, schedule, note)
     now = replace(now.with_steps(steps), stop_reason=ended.stop_reason)
-    text = f"descent: {optimizer}, {len(steps)} steps, {ended.stop_reason.value}"
+    text = f"descent: {schedule.optimizer}, {len(steps)} steps, {ended.stop_reason.value}"
     if ended.best is None:
         _log.info(text)
         return now, None

@@ -90,34 +90,41 @@ def sweep(
     )
     began = time.perf_counter()
     tables = _tables(problem, segments, grids, chosen, progress)
-    lengths = np.concatenate([grid.lengths for grid in grids])
-    curves = [curve_of(c, lengths, *table) for c, table in zip(chosen, tables, strict=True)]
-    resolved = 0.0 if problem.band == Band() else resolved
-    notes = _notes(curves, grids, problem.length, resolved)
     share, seconds = segments.share(grids[0].hop_length), time.perf_counter() - began
-    return _result(problem, grids, curves, share, seconds, notes)
+    resolved = 0.0 if problem.band == Band() else resolved
+    return sweep_of(problem, grids, chosen, tables, share=share, seconds=seconds, resolved=resolved)
 
 
-def _result(
+def sweep_of(
     problem: Problem,
     grids: Sequence[SweepGrid],
-    curves: Sequence[SweepCurve],
-    share: float,
-    seconds: float,
-    notes: Sequence[Note],
+    criteria: Sequence[Criterion],
+    tables: Sequence[tuple[Array, ...]],
+    *,
+    left: Sequence[Note] = (),
+    share: float = 1.0,
+    seconds: float = 0.0,
+    resolved: float = 0.0,
 ) -> Sweep:
-    """A sweep of a share of the signal."""
+    """The curves through the table of each criterion, see `curve_of`.
+
+    `left`: notes on criteria that are left out; `share` of the signal that was analysed; `resolved`: the
+    shortest useful window in the band of the criterion, samples.
+    """
+    lengths = np.concatenate([grid.lengths for grid in grids])
+    pairs = zip(criteria, tables, strict=True)
+    curves = [curve_of(criterion, lengths, *table) for criterion, table in pairs]
     counts = [len(grid.lengths) for grid in grids]
     return Sweep(
         sample_rate=problem.sample_rate,
         length=problem.length,
-        lengths=np.concatenate([grid.lengths for grid in grids]),
+        lengths=lengths,
         n_ffts=np.repeat([grid.n_fft for grid in grids], counts),
         hop_lengths=np.repeat([grid.hop_length for grid in grids], counts),
         curves=tuple(curves),
         looked_at=share,
         seconds={"search": seconds},
-        notes=tuple(notes),
+        notes=(*left, *_notes(curves, grids, problem.length, resolved)),
     )
 
 
@@ -179,7 +186,10 @@ def _notes(
 
 
 def _local(
-    problem: Problem, criteria: Sequence[Criterion], left: list[Note], progress: Progress | None
+    problem: Problem,
+    criteria: Sequence[Criterion],
+    left: Sequence[Note],
+    progress: Progress | None,
 ) -> Sweep:
     """`sweep` under the local criterion: J of one length for all, from the sums of the tiles."""
     band, grids = problem.band, local_grids(problem)
@@ -190,10 +200,10 @@ def _local(
     tables = []
     for number, criterion in enumerate(criteria, start=1):
         sound = Sound.of(problem, samples=samples, criterion=criterion)
-        tables.append(summed(sound, tiling).table("constant")[0][0])
+        tables.append((summed(sound, tiling).table("constant")[0][0],))
         tell(progress, "sweep", number, len(criteria))
     share, seconds = samples.shape[-1] / problem.length, time.perf_counter() - began
-    return local_sweep(problem, grids, criteria, tables, left, share, seconds)
+    return sweep_of(problem, grids, criteria, tables, left=left, share=share, seconds=seconds)
 
 
 def local_grids(problem: Problem) -> list[SweepGrid]:
@@ -208,23 +218,6 @@ def local_grids(problem: Problem) -> list[SweepGrid]:
             longest = max(high, 4 * shortest)
         asked = replace(asked, win_length_min=shortest, win_length_max=longest)
     return sweep_grids(problem.length, asked)
-
-
-def local_sweep(
-    problem: Problem,
-    grids: Sequence[SweepGrid],
-    criteria: Sequence[Criterion],
-    tables: Sequence[Array],
-    left: list[Note],
-    share: float,
-    seconds: float,
-) -> Sweep:
-    """The curves through tables `[M]`, one a criterion."""
-    lengths = np.concatenate([grid.lengths for grid in grids])
-    pairs = zip(criteria, tables, strict=True)
-    curves = [curve_of(criterion, lengths, table) for criterion, table in pairs]
-    found = left + _notes(curves, grids, problem.length, 0.0)
-    return _result(problem, grids, curves, share, seconds, found)
 
 
 def curve_of(

@@ -24,11 +24,17 @@ from dstft_cli.criteria.builtin import COARSE
 from dstft_cli.errors import UsageError
 from dstft_cli.fit.centers import Segments
 from dstft_cli.fit.evaluator import Evaluator
-from dstft_cli.fit.plan import LONGEST_SHARE, LengthBounds, make_plan
+from dstft_cli.fit.plan import (
+    LONGEST_SHARE,
+    LengthBounds,
+    check_covering,
+    check_hop,
+    check_shortest,
+    make_plan,
+)
 from dstft_cli.fit.problem import Problem
 from dstft_cli.fit.request import Request
-from dstft_cli.records import LARGEST_FFT, SHORTEST_WINDOW, USUAL_LENGTH
-from dstft_cli.stft import Transform
+from dstft_cli.records import LARGEST_FFT, USUAL_LENGTH
 
 Array = NDArray[np.float64]
 
@@ -55,14 +61,8 @@ class SweepGrid:
 def sweep_grids(length: int, request: Request, *, shortest: float = 0.0) -> list[SweepGrid]:
     """The grids of a sweep, from short to long windows; none below `shortest` unless asked for, samples."""
     if request.n_fft is not None:
-        plan = make_plan(
-            int(request.n_fft),
-            fixed=False,
-            overlap=request.overlap,
-            hop_length=request.hop_length,
-            win_length_min=request.win_length_min,
-            win_length_max=request.win_length_max,
-        )
+        one = replace(request, window_mode="constant", hop_mode="fixed", win_length=None)
+        plan = make_plan(one, int(request.n_fft), 0)
         _check_range(plan.bounds)
         lengths = _with_the_usual(plan.tabulated_lengths())
         return [SweepGrid(plan.n_fft, plan.hop_length, lengths, plan.bounds)]
@@ -79,12 +79,9 @@ def sweep_grids(length: int, request: Request, *, shortest: float = 0.0) -> list
     for exponent in np.unique(exponents):
         chosen, n_fft = lengths[exponents == exponent], 2 << int(exponent)
         hop = n_fft * min(1 / _HOPS_PER_FFT, overlap / 4) if hop_length is None else hop_length
-        low = float(chosen[0])
-        plan = make_plan(n_fft, fixed=False, overlap=overlap, hop_length=hop, win_length_min=low)
-        low, high = max(bounds.low, plan.hop_length / overlap), min(bounds.high, n_fft)
-        own = replace(bounds, low=low, high=high)
-        area = plan.hop_length / n_fft / CELL
-        grids.append(SweepGrid(n_fft, plan.hop_length, chosen, own, area, True))
+        check_hop(hop)
+        own = replace(bounds, low=max(bounds.low, hop / overlap), high=min(bounds.high, n_fft))
+        grids.append(SweepGrid(n_fft, hop, chosen, own, hop / n_fft / CELL, True))
     return grids
 
 
@@ -106,16 +103,9 @@ def _range(length: int, request: Request, shortest: float) -> LengthBounds:
         low = max(min(shortest, high / 4), 4.0)
         if covering > low:
             low, option = covering, "hop_length"
-    elif low < SHORTEST_WINDOW:
-        raise UsageError(
-            f"window length min {low:g} samples is below {SHORTEST_WINDOW:g}: "
-            "a shorter window holds no sample; raise `win_length_min`"
-        )
-    elif low < covering * (1 - 1e-9):
-        raise UsageError(
-            f"window length min {low:g} samples is below hop length / overlap = {covering:g}: "
-            "lower `hop_length`, or raise `overlap` or `win_length_min`"
-        )
+    else:
+        check_shortest("window length min", low, "win_length_min")
+        check_covering(low, request.hop_length or 0.0, request.overlap, "hop_length")
     return LengthBounds(low, high, option, "win_length_max")
 
 
@@ -144,19 +134,9 @@ class SweepEvaluator(Evaluator):
     """
 
     def __init__(self, problem: Problem, segments: Segments, grid: SweepGrid) -> None:
-        asked, centers = problem.request, segments.centers(grid.hop_length)
-        super().__init__(
-            problem.samples,
-            centers,
-            Transform(grid.n_fft, asked.window, asked.normalization),
-            problem.criterion,
-            power=asked.power,
-            bins=problem.band.bins(grid.n_fft, problem.sample_rate),
-            hop_length=grid.hop_length,
-            frame_weights=np.ones(len(centers)),
-            peak=problem.peak,
-            compute=problem.compute,
-        )
+        centers = segments.centers(grid.hop_length)
+        weights = np.ones(len(centers))
+        super().__init__(centers=centers, frame_weights=weights, **problem.evaluated(grid.n_fft))
         self.half_ends = grid.half_ends and self.cells_per_frame > self.frames.channels
         if self.half_ends:
             self.cells_per_frame -= self.frames.channels
@@ -177,12 +157,8 @@ class SweepEvaluator(Evaluator):
         locks = [threading.Lock() for _ in lengths]
 
         def work(start: int, stop: int) -> list[list[Array]]:
-            block = self.frames.block(start, stop)
-            fractions = self.frames.fractions(start, stop)
             found = []
-            for m, length in enumerate(lengths):
-                w = windows[m] if windows is not None else self._row(fractions, length)
-                a = self._cells(block, w)
+            for m, a in enumerate(self._cells(start, stop, lengths, windows)):
                 rows = rows_together(plain, a, self._pool)
                 found.append([row.sum(0).cpu().double().numpy() for row in rows])
                 if ranking:

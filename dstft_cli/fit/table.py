@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 
 from dstft_cli.criteria import Criterion, Kurtosis, QuasiConvex
-from dstft_cli.fit.evaluator import Evaluator
+from dstft_cli.fit.evaluator import Evaluator, weighted_sum
 from dstft_cli.fit.path import FreeLengths, Neighbours, cheapest_assignment
 from dstft_cli.records import LITTLE
 
@@ -61,13 +61,6 @@ class TabulatedProblem:
 
     def score(self, sums: Array) -> float:
         return float(self.criterion.score(torch.from_numpy(sums), self.cells))
-
-    def fixed(self) -> Array:
-        """Score of each length used for all frames, `[M]`; infinite where there is none."""
-        sums = np.zeros(self.table.shape[1:])
-        for rows in self._row_blocks():
-            sums += np.einsum("t,tmj->mj", self.weights[rows], self.table[rows], dtype=np.float64)
-        return unusable_last(np.array([self.score(s) for s in sums]))
 
     def sums(self, assignment: Assignment) -> Array:
         chosen = self.table[np.arange(len(assignment)), assignment].astype(np.float64)
@@ -125,24 +118,23 @@ class TabulatedProblem:
         assert best is not None
         gap = best.score - bound_score
         starts = sides.values() if gap > _WIDE_GAP else [best.assignment]
-        found = [Found(start, self.score(self.sums(start)), None) for start in starts]
-        best = min((self._exchange(start) for start in found), key=lambda one: one.score)
+        best = min(map(self._exchange, starts), key=lambda one: one.score)
         if bound_score > best.score:  # by rounding an optimum may lie below its bound
             bound = self.sums(best.assignment)
         return Found(best.assignment, best.score, bound)
 
-    def _exchange(self, found: Found) -> Found:
+    def _exchange(self, start: Assignment) -> Found:
         """Changes the length of one row at a time while that improves the score.
 
         The relaxed optimum may mix two lengths in a row that ties; this decides such rows.
         """
-        assignment, score = found.assignment.copy(), found.score
+        assignment = start.copy()
         for _ in range(_EXCHANGES):
             sums = self.sums(assignment)
             reached, row, m = self._best_change(self.table, self.weights, assignment, sums)
-            if not reached < score - _WORTH_EXCHANGING:
+            if not reached < self.score(sums) - _WORTH_EXCHANGING:
                 break
-            score, assignment[row] = reached, m
+            assignment[row] = m
         return Found(assignment, self.score(self.sums(assignment)), None)
 
     def _exchange_runs(self, found: Found, positions: Array, neighbours: Neighbours) -> Found:
@@ -266,7 +258,10 @@ class TabulatedProblem:
         return cost
 
     def _constant(self) -> Assignment:
-        return np.full(len(self.table), int(self.fixed().argmin()), dtype=np.int64)
+        """The best single length, for all frames."""
+        sums = torch.from_numpy(weighted_sum(self.weights, self.table))
+        scores = unusable_last(self.criterion.score(sums, self.cells).numpy())
+        return np.full(len(self.table), int(scores.argmin()), dtype=np.int64)
 
     def _row_blocks(self) -> list[slice]:
         return [slice(a, a + _ROWS) for a in range(0, len(self.table), _ROWS)]

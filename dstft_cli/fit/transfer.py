@@ -37,7 +37,7 @@ from dstft_cli.records import (
     StoredParameters,
     Trajectory,
 )
-from dstft_cli.stft import Samples, Transform
+from dstft_cli.stft import Samples
 
 FloatArray = NDArray[np.floating[Any]]
 log = logging.getLogger("dstft_cli")
@@ -104,17 +104,8 @@ def apply_learned(
             kind: Callable[..., Evaluator] = Evaluator
             if len(fitting.window_length) > 1:
                 kind = partial(CellEvaluator, patches=Patches(plane, *plane))
-            evaluator = kind(
-                problem.samples,
-                fitting.frame_centers.astype(np.float64),
-                Transform(fitting.n_fft, learned.window, learned.normalization),
-                problem.criterion,
-                power=asked.power,
-                bins=bins,
-                learned_positions=asked.learns_positions,
-                peak=problem.peak,
-                compute=problem.compute,
-            )
+            given = problem.evaluated(fitting.n_fft) | {"bins": bins}
+            evaluator = kind(centers=fitting.frame_centers.astype(np.float64), **given)
             sums = torch.from_numpy(evaluator.total(fitting.window_length.astype(np.float64)))
             name, direction = str(request.criterion), evaluator.criterion.direction
             value = float(evaluator.criterion.value(sums, evaluator.cells))

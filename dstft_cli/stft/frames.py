@@ -263,6 +263,11 @@ def map_in_order(
     that fits the cache. One thread, or a call from within `work`, is the caller's, with that parallelism.
     At most twice `threads` results wait for a slow consumer, so memory is bounded.
     """
+
+    def run(job: Job) -> Done:
+        with torch.no_grad():
+            return work(job)
+
     keep_freed_memory()
     threads = min(threads, cpu_count())
     pool = None
@@ -270,16 +275,8 @@ def map_in_order(
         with suppress(RuntimeError):  # the system gives no thread
             pool = _pool(threads, current_process().pid)
     if pool is None:
-        for job in jobs:
-            with torch.no_grad():
-                done = work(job)
-            yield done
+        yield from map(run, jobs)
         return
-
-    def run(job: Job) -> Done:
-        with torch.no_grad():
-            return work(job)
-
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     waiting: deque[Future[Done]] = deque()

@@ -146,13 +146,11 @@ class LeastSquaresInverse(BlockInverse):
 
     def _find_banks(self) -> tuple[NDArray[np.int64], list[MatrixBank]]:
         """Fractional position of each frame and the matrix of each position, where matrices pay."""
-        nothing: tuple[NDArray[np.int64], list[MatrixBank]] = (np.empty(0, np.int64), [])
-        if self._lengths.shape[1] > 1 or len(self._lengths) == 1:
-            return nothing
-        theta = torch.from_numpy(self._lengths[:, 0]).to(self._dtype)
         frames = Frames(np.empty((1, 1)), self._centers, self._transform.n_fft)
-        if few_lengths(self._lengths) or not frames.few_fractions:
-            return nothing
+        per_bin = self._lengths.shape[1] == 1 < len(self._lengths)
+        if not per_bin or few_lengths(self._lengths) or not frames.few_fractions:
+            return np.empty(0, np.int64), []
+        theta = torch.from_numpy(self._lengths[:, 0]).to(self._dtype)
         fractions, places = frames.places()
         size = 2 * self._transform.n_fft * self._transform.bins * theta.element_size()
         keep = sum(size if fraction else size // 2 for fraction in fractions) <= _BANK_BYTES

@@ -13,8 +13,10 @@ import torch
 from dstft_cli.experiments import classification, hops, tracking, windows
 from dstft_cli.experiments.hops import CASES, Placed
 from dstft_cli.experiments.signals import CLASSES, swinging_tone, wandering_tones
-from dstft_cli.experiments.training import Spread, shown, spread, verdict
+from dstft_cli.experiments.training import Compared, Spread, Trainings, shown, spread
+from dstft_cli.labels.training import Trained
 
+APART = 0.5 / math.sqrt(2)  # of two scores from their mean: their deviation is ½
 DOCS = Path(__file__).parents[2] / "docs"
 WINDOWS = windows.Size(samples=3000, n_fft=200, hop_length=40)
 HOPS = hops.Size(cases=tuple(CASES[index] for index in (0, 3, 4, 9)), max_steps=120)
@@ -153,8 +155,11 @@ def test_verdicts_and_intervals():
         (6.6, 6.0, False, "better"),
         (5.0, 6.0, False, "worse"),
     ):
-        of = [Spread(mean, 0.5, 1.0) for mean in (ours, best)]
-        assert verdict(*of, lower_is_better=lower) == expected
+        mine, others = (  # with a deviation of 0.5
+            Trainings([Trained(mean + at, 8.0, 1.0, (), torch.empty(0)) for at in (-APART, APART)])
+            for mean in (ours, best)
+        )
+        assert Compared({8.0: others}, mine, lower).verdict(mine) == expected
     found = spread([1.0, 2.0, 3.0, 4.0, 5.0])
     assert (found.mean, found.deviation) == (3.0, pytest.approx(math.sqrt(2.5)))
     assert found.half_width == pytest.approx(2.776445 * math.sqrt(2.5 / 5), rel=1e-6)

@@ -31,10 +31,12 @@ def build(
 ) -> Evaluator:
     options["compute"] = Compute(dtype=torch.float64, threads=threads, progress=progress)
     given = SIGNAL, centers, transform, resolve(criterion)
-    if kind in ("time", "frequency"):
-        return (Evaluator if kind == "time" else FrequencyEvaluator)(*given, **options)
-    patches = Patches((F, len(centers)), kind[0], min(kind[1], len(centers)))
-    return CellEvaluator(*given, patches=patches, **options)
+    if kind == "time":
+        return Evaluator(*given, **options)
+    bins, frames = (1, len(centers)) if kind == "frequency" else kind
+    patches = Patches((F, len(centers)), bins, min(frames, len(centers)))
+    of_patches = FrequencyEvaluator if kind == "frequency" else CellEvaluator
+    return of_patches(*given, patches=patches, **options)
 
 
 def random_row(at: Evaluator) -> np.ndarray:

@@ -1,7 +1,5 @@
 """Notes of a fit: each names what helps, and following them goes round in no circle."""
 
-import inspect
-
 import numpy as np
 
 from dstft_cli.fit.notes import Outcome, notes
@@ -21,11 +19,7 @@ def told(
 ) -> list[Note]:
     """Notes on rows that weigh alike, learned under such a plan."""
     asked = request(n_fft=None if automatic else n_fft, **options)
-    names = inspect.signature(make_plan).parameters
-    lengths = {name: value for name, value in options.items() if name in names}
-    plan = make_plan(
-        n_fft, fixed=not asked.learns_lengths, length=length, **{"overlap": 0.5, **lengths}
-    )
+    plan = make_plan(asked, n_fft, length)
     row = np.array(row, dtype=np.float64)
     outcome = Outcome(
         request=asked,

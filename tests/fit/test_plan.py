@@ -12,8 +12,8 @@ from fit.cases import each, optimize, request
 NOISE = np.random.default_rng(4).standard_normal(3000)
 
 
-def plan(n_fft: int = 512, **options):
-    return make_plan(n_fft, **{"fixed": False, "overlap": 0.5, **options})
+def plan(n_fft: int = 512, length: int = 0, **options):
+    return make_plan(request(**options), n_fft, length)
 
 
 @each(
@@ -47,7 +47,7 @@ def test_defaults():
     assert plan(win_length_max=100.0).start == pytest.approx(np.sqrt(64 * 100))
     assert plan(hop_mode="constant", hop_length_max=16.0).hop_length == 16
     assert plan(hop_mode="constant", hop_length_min=40.0).hop_length == 40
-    fixed = plan(fixed=True, win_length=3.5, hop_length=300.0)
+    fixed = plan(window_mode="fixed", win_length=3.5, hop_length=300.0)
     assert (fixed.start, fixed.hop_length, fixed.bounds.low) == (3.5, 300, 3.5)
     assert fixed.tabulated_lengths().tolist() == [3.5]
 
