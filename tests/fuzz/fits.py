@@ -160,8 +160,9 @@ def check_values(result: Result, x: Array, options: dict[str, Any]) -> None:
     tabulated = steps[phases == "table"]
     if summary.table_bound is not None:
         # the bound is of the tabulated lengths: a simpler mode may have found others between them
-        known = np.concatenate(trajectory.window_lengths[phases == "table"], axis=None)
-        of_table = [np.isin(found, known).all() for found in trajectory.window_lengths]
+        lengths = trajectory.window_lengths
+        known = [length for i in np.flatnonzero(phases == "table") for length in lengths[i].flat]
+        of_table = [bool(np.isin(found, known).all()) for found in lengths]
         searched = steps[of_table & ((phases == "table") | (phases == "search"))]
         assert sign * summary.table_bound <= searched.min(initial=math.inf) + slack
     mu = options["smoothness"]
