@@ -259,15 +259,15 @@ def _stretches(
 
 
 def smooth(rows: Tensor, kernel: Tensor) -> Tensor:
-    """Correlation of the last axis with a kernel `[k]`, as matrix products of `TOGETHER` values."""
-    count = rows.shape[-1] - len(kernel) + 1
+    """Averages of the last axis with weights `[2r + 1]`, the ends going on, as products of matrices."""
+    count, reach = rows.shape[-1], len(kernel) // 2
     block = min(TOGETHER, count)
-    place = torch.arange(block + len(kernel) - 1)[:, None] - torch.arange(block)
+    place = torch.arange(block + 2 * reach)[:, None] - torch.arange(block)
     inside = (place >= 0) & (place < len(kernel))
     matrix = kernel[place.clamp(0, len(kernel) - 1)] * inside
-    blocks = -(-count // block)
-    rows = pad(rows, (0, blocks * block - count))
-    return (rows.unfold(-1, len(matrix), block) @ matrix).flatten(-2)[..., :count]
+    rows = pad(rows, (reach, reach + -count % block), mode="replicate")
+    parts = rows.unfold(-1, len(matrix), block).contiguous()  # else there is a product for each row
+    return (parts @ matrix).flatten(-2)[..., :count]
 
 
 class _Grid:
@@ -428,43 +428,38 @@ def _noise(sound: Sound, tiling: Tiling) -> Noise:
     parts = [tile_cost(tiling, sound.criterion, chunk.of).cost for chunk in stream(white, tiling)]
     cost = torch.cat(parts, 2)[:, :, edge:-edge]
     mean = cost.mean(2, keepdim=True)
-    allowed = _allowed(tiling, cost)
-    spread = [_spread(part, allowed).square().mean(1, keepdim=True) for part in _parts(cost - mean)]
-    return Noise(mean, tuple(squared.sqrt() for squared in spread))
+    spreads = [spread for _, spread in _parts(cost - mean, tiling)]
+    return Noise(mean, tuple(spread.square().mean(1, keepdim=True).sqrt() for spread in spreads))
 
 
 def settled(cost: Tensor, tiling: Tiling, noise: Noise) -> tuple[Tensor, Tensor]:
-    """Costs without chance `[M, B, U]`, and the share of the finest part that is kept `[B, U]`."""
-    allowed, parts = _allowed(tiling, cost), _parts(cost)
+    """Costs without chance, about their mean over lengths `[M, B, U]`.
+
+    And the share of the finest part that is kept `[B, U]`.
+    """
     total, finest = torch.zeros_like(cost), torch.zeros_like(cost[0])
-    for number, (part, sigma) in enumerate(zip(parts, noise.spread, strict=True)):
+    for number, (part, spread) in enumerate(_parts(cost, tiling)):
         strict = _FLAT if number == len(SCALES) else _KEEP
-        kept = 1 - (strict * sigma / _spread(part, allowed).clamp_min(1e-9)).square()
+        kept = 1 - (strict * noise.spread[number] / spread.clamp_min(1e-9)).square()
         kept = kept.clamp_min(0)
         total.addcmul_(kept, part)
         finest = kept if number == 0 else finest
     return total, finest
 
 
-def _allowed(tiling: Tiling, like: Tensor) -> Tensor:
-    return torch.from_numpy(tiling.allowed).to(like)[:, :, None]
+def _parts(cost: Tensor, tiling: Tiling) -> Iterator[tuple[Tensor, Tensor]]:
+    """Differences between averages over time, finest first, then the longest average.
 
-
-def _parts(cost: Tensor) -> list[Tensor]:
-    """Differences between averages over time, finest first, then the longest average."""
-    parts = []
-    for sigma in SCALES:
-        offsets = torch.arange(-3 * sigma, 3 * sigma + 1, dtype=cost.dtype)
-        kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)
-        around = pad(cost, (3 * sigma, 3 * sigma), mode="replicate")
-        longer = smooth(around, kernel / kernel.sum())
-        parts.append(cost - longer)
-        cost = longer
-    return [*parts, cost]
-
-
-def _spread(part: Tensor, allowed: Tensor) -> Tensor:
-    """Standard deviation over the lengths that a band may take, `[B, U]`."""
-    share = (allowed / allowed.sum(0)).squeeze(-1)
-    mean = torch.einsum("mb,mbu->bu", share, part)
-    return torch.einsum("mb,mbu->bu", share, (part - mean).square_()).sqrt()
+    All about their mean over the lengths that a band may take, with the standard deviation `[B, U]`.
+    """
+    allowed = torch.from_numpy(tiling.allowed).to(cost)
+    share = allowed / allowed.sum(0)
+    longer = cost - torch.einsum("mb,mbu->bu", share, cost)
+    for sigma in (*SCALES, None):
+        part = longer
+        if sigma is not None:
+            offsets = torch.arange(-3 * sigma, 3 * sigma + 1, dtype=cost.dtype)
+            kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)
+            longer = smooth(part, kernel / kernel.sum())
+            part = part - longer
+        yield part, torch.einsum("mb,mbu->bu", share, part.square()).sqrt()
