@@ -38,7 +38,7 @@ from dstft_cli.stft.transform import Transform
 FloatArray = NDArray[np.floating[Any]]
 IndexOf = Callable[[int, int], tuple[NDArray[np.floating[Any]], NDArray[np.integer[Any]]]]
 
-_BLOCK_SAMPLES = 1 << 19  # of frames: their spectra stay in the cache
+_BLOCK_SAMPLES = 1 << 20  # of frames: few enough for the cache, and threads seldom wait
 _LEAST_FRAMES = 8  # of a block
 _TILE = 64  # bins
 # values of a short spectrum: between rows of C, before, and of a row
