@@ -41,6 +41,7 @@ from dstft_cli.records import StopReason
 
 Array = NDArray[np.float64]
 _NEAR = 0.1  # nats that a length between two tabulated ones may gain, with room
+_BY_CHANCE = 5.0  # nats over √U that modes of fewer lengths may gain on the tiles in noise
 _FEW = 64  # tiles in time, less than a longest window: there lengths between may gain more
 Filled = TypeVar("Filled", Rows, "_Tiles")
 Item = TypeVar("Item")
@@ -197,18 +198,30 @@ def learn_tiles(task: LocalTask, record: Record) -> Learned:
 
 
 def _or_rows(task: LocalTask, record: Record, tiles: _Tiles) -> tuple[float, Array]:
-    """J and the shares of lengths, where tiles take those of `frequency` or `time` if that is better."""
+    """J and the shares of lengths, where tiles take those of `frequency` or `time` if that is better.
+
+    By more than noise could explain, in which each band may find a length by chance.
+    """
     asked, own = task.problem.request, tiles.values[-1]
     bands = learn_table(_in_mode(task, "frequency", steps=not asked.search), Record(), tiles.rows)
     short = tiles.logs.shape[1] < _FEW
     if asked.search and (short or bands.value < own + _NEAR):  # rare: it imports SciPy, slowly
         bands = learn_table(_in_mode(task, "frequency"), Record(), tiles.rows)
-    value = min(tiles.take_bands(bands.logs.astype(np.float64)), bands.value)  # but for rounding
-    if tiles.rows.least_over_time > value + _NEAR:  # usual, so the costs of each time are not kept
+    known = asked.search and not short
+    chance = _BY_CHANCE / math.sqrt(tiles.logs.shape[1]) if known else 0.0
+    if known and bands.value > own - chance:
+        value = own
+    else:
+        value = min(
+            tiles.take_bands(bands.logs.astype(np.float64)), bands.value
+        )  # but for rounding
+    if (
+        tiles.rows.least_over_time > value - chance + _NEAR
+    ):  # usual, so the costs of each time are not kept
         return value, tiles.shares
     rows = task.filled(Rows(tiles.logs.shape[1]), record)
     times = learn_table(_in_mode(task, "time"), Record(), rows)
-    if times.value >= value:
+    if times.value >= value - chance:
         return value, tiles.shares
     tiles.logs[:] = times.logs
     return times.value, tiles.shares_of(times.logs, times.importance)

@@ -107,6 +107,13 @@ def test_a_narrow_range_has_lengths_within_it():
         assert shortest * 0.9999 <= low <= high <= longest * 1.0001
 
 
+def test_no_band_of_noise_has_a_length_of_its_own():
+    for seed in (0, 1):
+        result = local(noise(2 * 44100, seed), 44100)
+        high = np.median(result.lengths, axis=1)[len(result.lengths) // 2 :]
+        assert high == pytest.approx(4 * 128, rel=0.2)  # 128 samples: the shortest
+
+
 def test_noise_that_is_kept_for_the_next_recording_is_that_of_its_tiles():
     ways = ({"order": 2.0}, {"order": 3.0}, {"criterion_fmin": 500.0}, {"window": "blackman"})
     ways += ({"power": 1.0}, {"dtype": "float64"}, {"win_length_max": 500}, {"criterion": "lp"})
