@@ -207,17 +207,14 @@ def _or_rows(task: LocalTask, record: Record, tiles: _Tiles) -> tuple[float, Arr
     short = tiles.logs.shape[1] < _FEW
     if asked.search and (short or bands.value < own + _NEAR):  # rare: it imports SciPy, slowly
         bands = learn_table(_in_mode(task, "frequency"), Record(), tiles.rows)
-    known = asked.search and not short
-    chance = _BY_CHANCE / math.sqrt(tiles.logs.shape[1]) if known else 0.0
-    if known and bands.value > own - chance:
-        value = own
-    else:
-        value = min(
-            tiles.take_bands(bands.logs.astype(np.float64)), bands.value
-        )  # but for rounding
-    if (
-        tiles.rows.least_over_time > value - chance + _NEAR
-    ):  # usual, so the costs of each time are not kept
+    chance = 0.0
+    if asked.search and not short:
+        chance = _BY_CHANCE / math.sqrt(tiles.logs.shape[1])
+    value = own
+    if chance == 0 or bands.value <= own - chance:  # the lesser of both, which differ by rounding
+        value = min(tiles.take_bands(bands.logs.astype(np.float64)), bands.value)
+    least = tiles.rows.least_over_time - _NEAR
+    if least > value - chance:  # usual, so the costs of each time are not kept
         return value, tiles.shares
     rows = task.filled(Rows(tiles.logs.shape[1]), record)
     times = learn_table(_in_mode(task, "time"), Record(), rows)
