@@ -43,7 +43,7 @@ from dstft_cli.stft import Frames, Samples, Transform, map_in_order
 Array = NDArray[np.float64]
 
 FLOOR = 1e-12  # added to |X|², in mean powers of the signal: silence has sums, and they are those of noise
-CHUNK = 3072  # tiles in time that are worked on at once: a quarter of a gigabyte at 44.1 kHz
+CHUNK = 2048  # tiles in time that are worked on at once: some 150 MB at 44.1 kHz
 _BLOCK = 1 << 18  # samples of frames transformed at once
 _PART = 1 << 20  # samples read at once where there is no transform
 _LEAST_REST = 1e-9  # of the power: a signal with less beside its mean is constant
