@@ -63,7 +63,7 @@ _LONGEST_RANGE = (512, 32768)  # samples
 _LEAST_RANGE = 4  # longest over shortest window, at least
 
 # γ₁, γ₂: nats per neper of energy above and below what short windows show
-ABOVE, BELOW = 2.5, 2.2
+ABOVE, BELOW = 3.0, 2.2
 SPREAD = 3.0  # γ₃: nats per neper of the spectrum above that of the long window
 MOST = 3.0  # nepers (13 dB) of energy that are charged: a knock does not decide for the rest
 _FAR = 30.0  # nepers (130 dB) of the spectrum: no more is seen, and its exponential is finite

@@ -8,10 +8,11 @@ A length per tile is chosen in two steps. In each band the cheapest path over ti
     min Σ_u c(u, m_u) + Σ_u |ln θ(m_u) − ln θ(m_{u+1})|
 
 through every second length and pairs of tiles, says about which length: a change must gain a nat in one
-tile, or in several together, for each e-fold. So single tiles do not move it. Around the path a soft
-choice says which: weights `exp(−β·cost)` average ln θ. Where nothing tells lengths apart, as in noise, a
-slight tilt of the costs leads to a few times the shortest length. Tiles overlap, so there are no blocks
-and no seams.
+tile, or in several together, for each e-fold. So single tiles do not move it. c is averaged over
+neighbouring bands: an onset is in all of them, and what one band tells alone is mostly the beat of two
+partials. Around the path a soft choice in the band itself says which: weights `exp(−β·cost)` average ln θ.
+Where nothing tells lengths apart, as in noise, a slight tilt of the costs leads to a few times the shortest
+length. Tiles overlap, so there are no blocks and no seams.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import pad
 
-from dstft_cli.criteria.local import Tiling, tile_cost, tile_weights, within_bands
+from dstft_cli.criteria.local import TINY, Tiling, tile_cost, tile_weights, within_bands
 from dstft_cli.fit.path import cheapest_path, cheapest_paths
 from dstft_cli.fit.tiles import HALO, Sound, levels, noise_in, settled, stream
 
@@ -36,8 +37,10 @@ FloatArray = NDArray[np.floating[Any]]
 SHARPNESS = 10.0  # β of the soft choice, per nat
 TILT = 0.03  # nats per e-fold away from the length of what nothing tells apart,
 MODERATE = 4.0  # which is so many times a band's shortest: grain of noise as wide as it is high
+ALIKE = 1.4  # σ of the average over bands whose path is sought, in bands
+LOUD = 0.125  # exponent of the level of a band in that average
 REACH = 2  # tabulated lengths on either side of the path
-_TOGETHER = 192  # tiles of a path, between `HALO` on either side; a part of a chunk
+TOGETHER = 256  # tiles of a path, between `HALO` on either side; chunks hold whole ones
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ def costs_of(
 ) -> Iterator[Costs]:
     """Costs of all tiles above those of white noise, chunk by chunk; `settle`: also without chance."""
     noise = noise_in(sound, tiling)
-    for chunk in stream(sound, tiling, halo=HALO if settle else 0):
+    for chunk in stream(sound, tiling, halo=2 * HALO if settle else 0):
         found = tile_cost(tiling, sound.criterion, chunk.of)
         weight = tile_weights(tiling, found.level, reference)[:, chunk.own]
         cost = found.cost - noise.mean
@@ -76,7 +79,7 @@ def costs_of(
         else:
             kept, trust = settled(cost, tiling, noise)
             kept += tilt(tiling).to(kept)
-            path = path_over_time(kept, tiling, chunk.own)
+            path = path_over_time(kept, tiling, chunk.own, found.level)
             yield Costs(own, weight, kept[..., chunk.own], path, trust[:, chunk.own])
 
 
@@ -87,18 +90,28 @@ def tilt(tiling: Tiling) -> Tensor:
     return torch.from_numpy(TILT * away)[:, :, None]
 
 
-def path_over_time(cost: Tensor, tiling: Tiling, own: slice) -> Tensor:
+def over_bands(cost: Tensor, level: Tensor) -> Tensor:
+    """Costs `[M, B, U]` averaged over neighbouring bands; loud ones, by level `[B, U]`, count more."""
+    weight = level.clamp_min(TINY).pow(LOUD)
+    bands = torch.arange(len(weight), dtype=weight.dtype)
+    near = torch.exp(-0.5 * ((bands[:, None] - bands) / ALIKE).square())
+    return near @ (cost * weight) / (near @ weight)
+
+
+def path_over_time(cost: Tensor, tiling: Tiling, own: slice, level: Tensor | None = None) -> Tensor:
     """Numbers of the lengths on the cheapest path of each band, `[B, U]` of a chunk's own tiles.
 
-    Costs `[M, B, U']` have those of tiles on either side. Paths begin anew every `_TOGETHER` tiles.
+    Costs `[M, B, U']` have those of tiles on either side. Paths begin anew every `TOGETHER` tiles.
+    With levels `[B, U']` costs are those of neighbouring bands, too.
     """
     last, bands, count = len(cost) - 1, cost.shape[1], own.stop - own.start
     every = np.arange(last % 2, last + 1, 2)
     allowed = torch.from_numpy(tiling.allowed)[every, :, None]
-    coarse = cost[every].masked_fill(~allowed, torch.inf)
-    lacking = -count % _TOGETHER + HALO - (cost.shape[2] - own.stop)
+    coarse = cost[every] if level is None else over_bands(cost[every], level)
+    coarse = coarse.masked_fill(~allowed, torch.inf)
+    lacking = -count % TOGETHER + HALO - (cost.shape[2] - own.stop)
     coarse = pad(coarse, (HALO - own.start, lacking))
-    parts = coarse.unfold(2, _TOGETHER + 2 * HALO, _TOGETHER)  # [M, B, n, W]
+    parts = coarse.unfold(2, TOGETHER + 2 * HALO, TOGETHER)  # [M, B, n, W]
     pairs = parts[..., ::2] + parts[..., 1::2]
     lines = pairs.permute(3, 0, 1, 2).flatten(2).double().contiguous()
     found = cheapest_paths(lines.numpy(), np.log(tiling.lengths[every]))

@@ -50,7 +50,7 @@ _LEAST_REST = 1e-9  # of the power: a signal with less beside its mean is consta
 TOGETHER = 64  # tiles that are averaged at once: in more, most products are with zeros
 _REACH = 3  # σ of the Gaussian over time on either side
 SCALES = (4, 16)  # σ of the averages over time, in tiles, each on top of the one before
-HALO = sum(3 * sigma for sigma in SCALES)  # tiles that a chunk needs on either side
+HALO = sum(3 * sigma for sigma in SCALES)  # tiles on either side that the averages reach
 _KEEP, _FLAT = 1.2, 2.2  # K for the parts, and for the longest average
 _TILES = 1500  # of noise, in time
 _SEED = 0
@@ -258,9 +258,12 @@ def _stretches(
     return around, spread
 
 
-def smooth(rows: Tensor, kernel: Tensor) -> Tensor:
-    """Averages of the last axis with weights `[2r + 1]`, the ends going on, as products of matrices."""
-    count, reach = rows.shape[-1], len(kernel) // 2
+def averaged(rows: Tensor, sigma: int) -> Tensor:
+    """Gaussian averages of the last axis, the ends going on, as products of matrices."""
+    reach, count = 3 * sigma, rows.shape[-1]
+    offsets = torch.arange(-reach, reach + 1, dtype=rows.dtype)
+    kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)
+    kernel /= kernel.sum()
     block = min(TOGETHER, count)
     place = torch.arange(block + 2 * reach)[:, None] - torch.arange(block)
     inside = (place >= 0) & (place < len(kernel))
@@ -458,8 +461,6 @@ def _parts(cost: Tensor, tiling: Tiling) -> Iterator[tuple[Tensor, Tensor]]:
     for sigma in (*SCALES, None):
         part = longer
         if sigma is not None:
-            offsets = torch.arange(-3 * sigma, 3 * sigma + 1, dtype=cost.dtype)
-            kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)
-            longer = smooth(part, kernel / kernel.sum())
+            longer = averaged(part, sigma)
             part = part - longer
         yield part, torch.einsum("mb,mbu->bu", share, part.square()).sqrt()

@@ -11,7 +11,7 @@ import torch
 
 from dstft_cli.criteria.local import Tiling, log_lengths
 from dstft_cli.errors import UsageError
-from dstft_cli.fit import tiles
+from dstft_cli.fit import local_search, tiles
 from dstft_cli.fit.local_descent import spline_costs
 from dstft_cli.fit.local_search import exact_path, path_over_time
 from dstft_cli.fit.path import cheapest_path
@@ -261,6 +261,26 @@ def test_a_path_over_time_is_the_cheapest_through_pairs_of_tiles():
         np.testing.assert_array_equal(path[band], 2 * best.repeat(2))
 
 
+def test_bands_seek_their_path_together():
+    cost, tiling, free = no_costs(200)
+    cost += 0.02 * torch.arange(7.0).flip(0)[:, None, None]  # a little for the longest
+    band = int(np.median(np.flatnonzero(free)))
+
+    def shortened(around: int, level: torch.Tensor) -> bool:
+        """Whether the path of the band follows what bands up to so far away tell of some tiles."""
+        told = cost.clone()
+        told[4:, band - around : band + around + 1, 50:100] += 0.2
+        path = path_over_time(told, tiling, slice(0, 200), level)
+        assert (path[band, :40] == 6).all()
+        return bool((path[band, 60:90] < 4).all())
+
+    level = torch.ones(cost.shape[1:])
+    assert not shortened(0, level)
+    assert shortened(3, level)
+    level[band] = 1e12
+    assert shortened(0, level)
+
+
 def test_a_path_leaves_single_tiles_and_follows_what_lasts_beyond_its_parts():
     cost, tiling, free = no_costs(60 + 700 + 60)
     cost[1:, :, 260:] += 0.5  # from there on the shortest
@@ -328,9 +348,10 @@ def test_a_band_leaves_the_rest_to_its_nearest_neighbour():
     rumble = chirp() + 100 * np.sin(2 * np.pi * 20 * np.arange(4000) / 8000)
     band = {"criterion_fmin": 400, "criterion_fmax": 1500}
     held, plain = local(rumble, 8000.0, **band), local(chirp(), 8000.0, **band)
-    inside = (held.length_map.frequencies > 500) & (held.length_map.frequencies < 1400)
-    difference = np.abs(np.log2(held.lengths[inside] / plain.lengths[inside]))
-    assert np.median(difference) < 0.5
+    for t in np.linspace(0.1, 0.35, 26):  # along the chirp, from 600 to 1350 Hz
+        where = np.array([300 + 3000 * t]), np.array([8000 * t])
+        lengths = (float(found.length_map.at(*where)[0, 0]) for found in (held, plain))
+        assert abs(np.log2(next(lengths) / next(lengths))) < 0.6, t
     assert np.isfinite(held.lengths).all()
 
 
@@ -366,11 +387,12 @@ def test_the_same_in_double_precision_and_on_two_channels():
 
 
 def test_chunks_leave_no_seams(monkeypatch):
+    assert tiles.CHUNK % local_search.TOGETHER == 0  # paths begin anew at the same tiles
     for mode in WINDOW_MODES[1:]:
-        whole = local(chirp(), 8000.0, max_steps=0, window_mode=mode)
+        whole = local(chirp(20000), 8000.0, max_steps=0, window_mode=mode)
         with monkeypatch.context() as patch:
-            patch.setattr(tiles, "CHUNK", 100)
-            parts = local(chirp(), 8000.0, max_steps=0, window_mode=mode)
+            patch.setattr(tiles, "CHUNK", local_search.TOGETHER)
+            parts = local(chirp(20000), 8000.0, max_steps=0, window_mode=mode)
         np.testing.assert_allclose(parts.lengths, whole.lengths, rtol=1e-3, err_msg=mode)
 
 
