@@ -399,6 +399,21 @@ def test_chunks_leave_no_seams(monkeypatch):
 LOGS = np.log(log_lengths(16, 512))
 
 
+def test_rows_add_up_over_chunks():
+    generator = torch.Generator().manual_seed(0)
+    cost, weight = torch.randn(3, 2, 8, generator=generator), torch.rand(2, 8, generator=generator)
+    whole, parts = (local_search.Rows(frames=8) for _ in range(2))
+    whole.add(local_search.Costs(cost, weight))
+    for part in (slice(0, 5), slice(5, 8)):
+        parts.add(local_search.Costs(cost[..., part], weight[..., part]))
+    least = float((cost * weight).sum(1).amin(0).sum() / weight.sum())
+    for rows in (whole, parts):
+        assert rows.least_over_time == pytest.approx(least)
+        for mode in ("time", "frequency", "constant"):
+            for found, right in zip(rows.table(mode), whole.table(mode), strict=True):
+                np.testing.assert_allclose(found, right, rtol=1e-6)
+
+
 def test_path_is_the_best_of_all_assignments():
     for seed, price in itertools.product(range(5), (0.0, 0.003, 0.05, 1.0)):
         costs = np.random.default_rng(seed).uniform(0, 0.1, (5, 4))

@@ -126,6 +126,19 @@ def test_a_start_is_only_improved(shape, stiffness):
         assert price(cost, where, neighbours, again) <= after + 1e-9
 
 
+def test_the_best_start_is_kept_where_the_search_alone_misses_it():
+    missed = 0
+    for seed in range(60):
+        cost, where, neighbours = random_case((3, 3), 2, 1.0, seed)
+        totals = every_price(cost, where, neighbours)
+        best = np.array(list(product(range(2), repeat=9))[int(totals.argmin())])
+        kept = cheapest_assignment(cost, where, neighbours, best)
+        assert price(cost, where, neighbours, kept) == pytest.approx(totals.min())
+        alone = cheapest_assignment(cost, where, neighbours)
+        missed += price(cost, where, neighbours, alone) > totals.min() + 1e-9
+    assert missed
+
+
 @each("shape", [(1, 1), (1, 2), (2, 2), (4, 5), (17, 9)])
 def test_free_and_forbidden_changes(shape):
     cost, positions, _ = random_case(shape, 5, 1.0, 4)
