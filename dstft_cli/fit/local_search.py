@@ -40,7 +40,7 @@ MODERATE = 4.0  # which is so many times a band's shortest: grain of noise as wi
 ALIKE = 1.4  # σ of the average over bands whose path is sought, in bands
 LOUD = 0.125  # exponent of the level of a band in that average
 REACH = 2  # tabulated lengths on either side of the path
-TOGETHER = 256  # tiles of a path, between `HALO` on either side; chunks hold whole ones
+PATH_TILES = 256  # tiles of a path, between `HALO` on either side; chunks hold whole ones
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def over_bands(cost: Tensor, level: Tensor) -> Tensor:
 def path_over_time(cost: Tensor, tiling: Tiling, own: slice, level: Tensor | None = None) -> Tensor:
     """Numbers of the lengths on the cheapest path of each band, `[B, U]` of a chunk's own tiles.
 
-    Costs `[M, B, U']` have those of tiles on either side. Paths begin anew every `TOGETHER` tiles.
+    Costs `[M, B, U']` have those of tiles on either side. Paths begin anew every `PATH_TILES` tiles.
     With levels `[B, U']` costs are those of neighbouring bands, too.
     """
     last, bands, count = len(cost) - 1, cost.shape[1], own.stop - own.start
@@ -109,9 +109,9 @@ def path_over_time(cost: Tensor, tiling: Tiling, own: slice, level: Tensor | Non
     allowed = torch.from_numpy(tiling.allowed)[every, :, None]
     coarse = cost[every] if level is None else over_bands(cost[every], level)
     coarse = coarse.masked_fill(~allowed, torch.inf)
-    lacking = -count % TOGETHER + HALO - (cost.shape[2] - own.stop)
+    lacking = -count % PATH_TILES + HALO - (cost.shape[2] - own.stop)
     coarse = pad(coarse, (HALO - own.start, lacking))
-    parts = coarse.unfold(2, TOGETHER + 2 * HALO, TOGETHER)  # [M, B, n, W]
+    parts = coarse.unfold(2, PATH_TILES + 2 * HALO, PATH_TILES)  # [M, B, n, W]
     pairs = parts[..., ::2] + parts[..., 1::2]
     lines = pairs.permute(3, 0, 1, 2).flatten(2).double().contiguous()
     found = cheapest_paths(lines.numpy(), np.log(tiling.lengths[every]))

@@ -387,11 +387,11 @@ def test_the_same_in_double_precision_and_on_two_channels():
 
 
 def test_chunks_leave_no_seams(monkeypatch):
-    assert tiles.CHUNK % local_search.TOGETHER == 0  # paths begin anew at the same tiles
+    assert tiles.CHUNK % local_search.PATH_TILES == 0  # paths begin anew at the same tiles
     for mode in WINDOW_MODES[1:]:
         whole = local(chirp(20000), 8000.0, max_steps=0, window_mode=mode)
         with monkeypatch.context() as patch:
-            patch.setattr(tiles, "CHUNK", local_search.TOGETHER)
+            patch.setattr(tiles, "CHUNK", local_search.PATH_TILES)
             parts = local(chirp(20000), 8000.0, max_steps=0, window_mode=mode)
         np.testing.assert_allclose(parts.lengths, whole.lengths, rtol=1e-3, err_msg=mode)
 
