@@ -40,7 +40,7 @@ MODERATE = 4.0  # which is so many times a band's shortest: grain of noise as wi
 ALIKE = 1.4  # σ of the average over bands whose path is sought, in bands
 LOUD = 0.125  # exponent of the level of a band in that average
 REACH = 2  # tabulated lengths on either side of the path
-PATH_TILES = 256  # tiles of a path, between `HALO` on either side; chunks hold whole ones
+PATH_TILES = 128  # tiles of a path, between `HALO` on either side; chunks hold whole ones
 
 
 @dataclass(frozen=True)
@@ -107,17 +107,22 @@ def path_over_time(cost: Tensor, tiling: Tiling, own: slice, level: Tensor | Non
     last, bands, count = len(cost) - 1, cost.shape[1], own.stop - own.start
     every = np.arange(last % 2, last + 1, 2)
     allowed = torch.from_numpy(tiling.allowed)[every, :, None]
-    coarse = cost[every] if level is None else over_bands(cost[every], level)
-    coarse = coarse.masked_fill(~allowed, torch.inf)
-    lacking = -count % PATH_TILES + HALO - (cost.shape[2] - own.stop)
-    coarse = pad(coarse, (HALO - own.start, lacking))
-    parts = coarse.unfold(2, PATH_TILES + 2 * HALO, PATH_TILES)  # [M, B, n, W]
-    pairs = parts[..., ::2] + parts[..., 1::2]
-    lines = pairs.permute(3, 0, 1, 2).flatten(2).double().contiguous()
+    ends = HALO - own.start, -count % PATH_TILES + HALO - (cost.shape[2] - own.stop)
+    pairs = in_pairs(pad(cost[every], ends))
+    if level is not None:
+        pairs = over_bands(pairs, in_pairs(pad(level, ends)))
+    pairs = pairs.masked_fill(~allowed, torch.inf)
+    parts = pairs.unfold(2, PATH_TILES // 2 + HALO, PATH_TILES // 2)  # [M, B, n, W]
+    lines = parts.permute(3, 0, 1, 2).flatten(2).double().contiguous()
     found = cheapest_paths(lines.numpy(), np.log(tiling.lengths[every]))
-    middle = torch.from_numpy(found)[HALO // 2 : -HALO // 2].reshape(-1, bands, pairs.shape[2])
+    middle = torch.from_numpy(found)[HALO // 2 : -HALO // 2].reshape(-1, bands, parts.shape[2])
     path = middle.permute(1, 2, 0).repeat_interleave(2, 2).flatten(1)[:, :count]
     return torch.from_numpy(every)[path]
+
+
+def in_pairs(tiles: Tensor) -> Tensor:
+    """Sums of every two tiles over time, the last axis."""
+    return tiles[..., ::2] + tiles[..., 1::2]
 
 
 def soft_choice(cost: Tensor, tiling: Tiling, path: Tensor) -> Tensor:
