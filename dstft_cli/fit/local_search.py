@@ -98,19 +98,17 @@ def over_bands(cost: Tensor, level: Tensor) -> Tensor:
     return near @ (cost * weight) / (near @ weight)
 
 
-def path_over_time(cost: Tensor, tiling: Tiling, own: slice, level: Tensor | None = None) -> Tensor:
+def path_over_time(cost: Tensor, tiling: Tiling, own: slice, level: Tensor) -> Tensor:
     """Numbers of the lengths on the cheapest path of each band, `[B, U]` of a chunk's own tiles.
 
-    Costs `[M, B, U']` have those of tiles on either side. Paths begin anew every `PATH_TILES` tiles.
-    With levels `[B, U']` costs are those of neighbouring bands, too.
+    Costs `[M, B, U']` and levels `[B, U']` have those of tiles on either side. Neighbouring bands count
+    too. Paths begin anew every `PATH_TILES` tiles.
     """
     last, bands, count = len(cost) - 1, cost.shape[1], own.stop - own.start
     every = np.arange(last % 2, last + 1, 2)
     allowed = torch.from_numpy(tiling.allowed)[every, :, None]
     ends = HALO - own.start, -count % PATH_TILES + HALO - (cost.shape[2] - own.stop)
-    pairs = in_pairs(pad(cost[every], ends))
-    if level is not None:
-        pairs = over_bands(pairs, in_pairs(pad(level, ends)))
+    pairs = over_bands(in_pairs(pad(cost[every], ends)), in_pairs(pad(level, ends)))
     pairs = pairs.masked_fill(~allowed, torch.inf)
     parts = pairs.unfold(2, PATH_TILES // 2 + HALO, PATH_TILES // 2)  # [M, B, n, W]
     lines = parts.permute(3, 0, 1, 2).flatten(2).double().contiguous()
