@@ -48,7 +48,7 @@ class Entropy(QuasiConvex):
     name = "entropy"
 
     def moments(self, a: Tensor) -> tuple[Tensor, ...]:
-        return a, a * _log(a)
+        return a, _log(a).mul_(a)
 
     def slopes(self, a: Tensor) -> Slopes:
         return 1.0, _log(a) + 1.0

@@ -234,7 +234,8 @@ def tile_score(tiling: Tiling, criterion: Criterion, sums: Tensor) -> Tensor:
         ]
         return torch.nan_to_num(torch.stack(found, -2))
     if isinstance(criterion, Entropy):  # its second sum may have either sign
-        return criterion.score(torch.stack([sums[..., 0].clamp_min(TINY), sums[..., 1]], -1), 1.0)
+        first = sums[..., 0].clamp_min(TINY)
+        return criterion.score(torch.stack([first, sums[..., 1]]).movedim(0, -1), 1.0)
     sums = sums.clamp_min(TINY)
     if isinstance(criterion, Kurtosis):  # of all cells of a tile together
         cells = torch.from_numpy(tiling.shares).to(sums)[:, None]
@@ -249,7 +250,7 @@ class TileSums:
     Attributes:
         energy: integral of |X|², `[M, B, U]`.
         sums: of the criterion's moments, `[M, B, U, J]`.
-        around: mean energy in the stretch around each tile, `[M, B, U]`.
+        around: mean energy in the stretch around each tile under the band's short length, `[1, B, U]`.
         spread: d, how far the stretch's spectrum is above the longest window's, nepers, `[M, B, U]`.
     """
 
@@ -268,13 +269,13 @@ class TileCost:
 def tile_cost(tiling: Tiling, criterion: Criterion, of: TileSums) -> TileCost:
     """The costs of tiles under all tabulated lengths."""
     cells = torch.from_numpy(tiling.shares).to(of.energy)[:, None]
-    level = of.energy.clamp_min(TINY).log()
+    level = of.energy.clamp_min(TINY).log_()
     short, allowed = (torch.from_numpy(of_bands) for of_bands in (tiling.short, tiling.allowed))
     known = _row_of(level, short)
     least = _least_of(level, allowed & (torch.arange(len(level))[:, None] <= short))
-    share = (known - _row_of(of.around.clamp_min(TINY).log(), short)).exp().clamp_max(1.0)
+    share = (_row_of(of.energy, short) / of.around.clamp_min(TINY)).clamp_max(1.0)
     charged = charges(level - torch.minimum(least, known), known - level, share, of.spread)
-    cost = tile_score(tiling, criterion, of.sums) + charged
+    cost = charged.add_(tile_score(tiling, criterion, of.sums))
     return TileCost(cost, _least_of(of.energy, allowed)[0] / cells)
 
 
@@ -297,8 +298,9 @@ def within_bands(tiling: Tiling, cost: Tensor) -> Tensor:
 
 def charges(above: Tensor, below: Tensor, share: Tensor, spread: Tensor) -> Tensor:
     """Nats for energy at the wrong time, nepers above and below, and at the wrong frequency."""
-    added = torch.log1p(share * torch.expm1(spread.clamp_max(_FAR)))
-    return ABOVE * above.clamp(0, MOST) + BELOW * below.clamp(0, MOST) + SPREAD * added
+    charged = SPREAD * torch.log1p(share * torch.expm1(spread.clamp_max(_FAR)))
+    charged.add_(above.clamp(0, MOST), alpha=ABOVE)
+    return charged.add_(below.clamp(0, MOST), alpha=BELOW)
 
 
 def _row_of(values: Tensor, index: Tensor) -> Tensor:

@@ -23,6 +23,7 @@ noise prefers no length.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -45,6 +46,7 @@ Array = NDArray[np.float64]
 FLOOR = 1e-12  # added to |X|², in mean powers of the signal: silence has sums, and they are those of noise
 CHUNK = 2048  # tiles in time that are worked on at once: some 150 MB at 44.1 kHz
 _BLOCK = 1 << 18  # samples of frames transformed at once
+_PARTS = 3  # of a spectrum whose sums over bands are taken apart
 _PART = 1 << 20  # samples read at once where there is no transform
 _LEAST_REST = 1e-9  # of the power: a signal with less beside its mean is constant
 TOGETHER = 64  # tiles that are averaged at once: in more, most products are with zeros
@@ -230,7 +232,7 @@ class _Span:
 def _stretches(
     found: Sequence[_Seen], grids: Sequence[_Grid], span: _Span, threads: int
 ) -> tuple[Tensor, Tensor]:
-    """Energy around tiles, and how far spectra are above the longest window's, `[M, B, U]` each."""
+    """Energy around tiles under short lengths `[1, B, U]`; spectra above the longest's `[M, B, U]`."""
     long, grid, tiling = found[-1].spectra, grids[-1], span.tiling
     triangles = torch.from_numpy(
         tiling.triangles(np.linspace(0, tiling.sample_rate / 2, long.shape[1]))
@@ -245,17 +247,15 @@ def _stretches(
         apart = (
             torch.maximum(one.spectra, floor[:, every]).log_().sub_(known[:, every]).clamp_min_(0)
         )
-        spread = apart @ own.weights / own.weights.sum(0).clamp_min(TINY)
-        return torch.stack([one.energy, spread])
+        return apart @ own.weights / own.weights.sum(0).clamp_min(TINY)
 
-    pairs = list(zip(found, grids, strict=True))
-    rows = torch.stack(list(map_in_order(compared, pairs, threads)))
+    spreads = map_in_order(compared, list(zip(found, grids, strict=True)), threads)
+    around = torch.stack([found[m].energy[:, b] for b, m in enumerate(tiling.short)], 1)
+    rows = torch.stack([around, *spreads]).mT  # [1 + M, B, V]
     size = (rows.shape[2] - 1) * STRETCH + 1
-    rows = rows.mT.reshape(1, -1, rows.shape[2])
-    tiles = interpolate(rows, size=size, mode="linear", align_corners=True)[0]
-    tiles = tiles[:, span.first - span.start : span.last - span.start]
-    around, spread = tiles.reshape(len(found), 2, -1, tiles.shape[1]).unbind(1)
-    return around, spread
+    tiles = interpolate(rows, size=size, mode="linear", align_corners=True)
+    tiles = tiles[..., span.first - span.start : span.last - span.start]
+    return tiles[:1], tiles[1:]
 
 
 def averaged(rows: Tensor, sigma: int) -> Tensor:
@@ -283,12 +283,22 @@ class _Grid:
         theta = torch.tensor([length], dtype=torch.float64)
         window = Transform(self.n_fft, sound.window).windows(None, theta)
         self._window = window.to(self._like)
-        self._weights = torch.from_numpy(tiling.bin_weights(self.n_fft)).to(self._like)
-        self.weights = self._weights.cpu()  # area of the bins in each band, `[F, B]`
+        weights = tiling.bin_weights(self.n_fft)
+        self.weights = torch.from_numpy(weights).to(self._like.dtype)  # of bins in bands, `[F, B]`
+        self._parts = list(self._in_parts(weights))
         self._smoothing, self._ahead = self._smoother(tiling.sigma)
         moments = self._moments(torch.fft.rfft(self._like.new_zeros(1, 1, 2)))
         self.other = int(moments[1] is not moments[0])  # 0: the first sum is the energy
         self.rows = len(moments) - 1 + self.other
+
+    def _in_parts(self, weights: Array) -> Iterator[tuple[slice, slice, Tensor]]:
+        """Some bins, the bands that hold any of them, and their weights: most of the rest is zeros."""
+        edges = np.linspace(0, len(weights), _PARTS + 1).astype(int).tolist()
+        for bins in itertools.starmap(slice, itertools.pairwise(edges)):
+            held = np.flatnonzero(weights[bins].any(0)).tolist()
+            if held:
+                bands = slice(held[0], held[-1] + 1)
+                yield bins, bands, torch.from_numpy(weights[bins, bands]).to(self._like)
 
     def _smoother(self, sigma: float) -> tuple[Tensor, int]:
         """Weights of frames in `TOGETHER` tiles `[n, TOGETHER]`, and frames before the first of them.
@@ -344,13 +354,14 @@ class _Grid:
         per = STRETCH * self._step // self.hop  # frames between stretches, >= 1
         halves = -(-count // per)
         spectra = self._like.new_zeros(halves, self.n_fft // 2 + 1)
-        rows = self._like.new_empty(self.rows, count, self._weights.shape[1])
+        rows = self._like.new_zeros(self.rows, count, self.weights.shape[1])
         place = torch.arange(count, device=spectra.device) // per
         for i in range(0, count, size):
             part = slice(i, min(i + size, count))
             moments = self._moments(torch.fft.rfft(frames[:, part] * self._window))
             for row, moment in zip(rows, moments[1 - self.other :], strict=True):
-                row[part] = moment @ self._weights
+                for bins, bands, weights in self._parts:
+                    row[part, bands].addmm_(moment[:, bins], weights)
             spectra.index_add_(0, place[part], moments[0])
         counts = torch.full((halves, 1), float(per)).to(spectra)
         counts[-1] = count - (halves - 1) * per
