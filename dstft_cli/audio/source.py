@@ -106,8 +106,9 @@ def glance(source: str | Path) -> Iterator[Source | None]:
 
 def _opened(path: str, name: str) -> io.FileIO:
     try:
-        # a named pipe without a writer would block
-        return open(path, "rb", buffering=0, opener=lambda p, f: os.open(p, f | os.O_NONBLOCK))
+        # a named pipe without a writer would block; Windows has none
+        flag = getattr(os, "O_NONBLOCK", 0)
+        return open(path, "rb", buffering=0, opener=lambda p, f: os.open(p, f | flag))
     except (OSError, ValueError) as error:
         known = {
             errno.ENOENT: "no such file: check the path",

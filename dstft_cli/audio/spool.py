@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import threading
 import weakref
 
 import numpy as np
@@ -24,6 +25,7 @@ class SpoolFile:
         except OSError as error:
             raise no_room(0, error) from error
         self.size = 0
+        self._moving = threading.Lock()
         self._free = weakref.finalize(self, os.close, self.fd)
 
     def write(self, data: memoryview | bytes) -> None:
@@ -42,13 +44,20 @@ class SpoolFile:
             raise ValueError("the samples are closed: read them before the signal is closed")
         pieces = []
         while size > 0:
-            piece = os.pread(self.fd, size, offset)
+            piece = self._read_at(size, offset)
             if not piece:
                 raise OSError("the temporary file of samples is too short: check the disk")
             pieces.append(piece)
             size -= len(piece)
             offset += len(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _read_at(self, size: int, offset: int) -> bytes:
+        if hasattr(os, "pread"):
+            return os.pread(self.fd, size, offset)
+        with self._moving:  # as on Windows
+            os.lseek(self.fd, offset, os.SEEK_SET)
+            return os.read(self.fd, size)
 
     def close(self) -> None:
         """Free the file; a second call does nothing."""

@@ -301,10 +301,13 @@ def _parse_scalar(text: str, where: str) -> str | None:
 
 def read_bytes(path: Path | str, most: int) -> bytes:
     """The first bytes of a file; OSError for a pipe without a writer, on which `open` would wait."""
-    with open(path, "rb", opener=lambda p, flags: os.open(p, flags | os.O_NONBLOCK)) as file:
-        os.set_blocking(file.fileno(), True)
+    flag = getattr(os, "O_NONBLOCK", 0)  # Windows has neither
+    with open(path, "rb", opener=lambda p, flags: os.open(p, flags | flag)) as file:
+        kind = os.fstat(file.fileno()).st_mode
+        if not stat.S_ISREG(kind):
+            os.set_blocking(file.fileno(), True)
         data = file.read(most)
-        if not data and stat.S_ISFIFO(os.fstat(file.fileno()).st_mode):
+        if not data and stat.S_ISFIFO(kind):
             raise OSError(errno.ENXIO, "a pipe without a writer")
         return data
 

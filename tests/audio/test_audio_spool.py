@@ -45,7 +45,14 @@ def test_many_blocks_are_joined_in_order(tmp_path):
             np.testing.assert_array_equal(signal.samples[:, :], samples.T)
 
 
-def test_threads_read_at_once(spooled):
+WINDOWS_LACKS = ("pread", "O_NONBLOCK", "set_blocking")
+
+
+@pytest.mark.parametrize("missing", [(), WINDOWS_LACKS], ids=["here", "windows"])
+def test_threads_read_at_once(missing, monkeypatch, request):
+    for name in missing:
+        monkeypatch.delattr(os, name)
+    spooled = request.getfixturevalue("spooled")
     starts = np.random.default_rng(3).integers(0, RATE - 100, 400)
     barrier = threading.Barrier(4)
 
