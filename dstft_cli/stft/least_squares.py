@@ -49,7 +49,7 @@ SEGMENT = 32  # n_fft that a segment keeps
 _MARGIN = {torch.float32: 4, torch.float64: 8}  # n_fft that it solves for beyond, at each end
 # where frames lie as close as those of a map of lengths do: the error of the signal stays below 1e-5
 _DENSE_TOLERANCE, _DENSE_MARGIN = 1e-5, 1
-_MOST_VALUES = 1 << 22  # of the transform in a segment, where frames are dense
+_MOST_VALUES = 3 << 21  # of the transform in a segment, where frames are dense
 
 
 class LeastSquaresInverse(BlockInverse):
@@ -117,7 +117,7 @@ class LeastSquaresInverse(BlockInverse):
                 last = int(np.searchsorted(self._centers, reach, side="right"))
                 if last - first <= most or size <= 4 * n_fft:
                     break
-                size //= 2
+                size -= n_fft
             yield Segment(start, stop, low, high, slice(first, last))
             start = stop
 
