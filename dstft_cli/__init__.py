@@ -7,7 +7,7 @@ that `dstft --help` needs no torch.
     >>> import numpy as np
     >>> from dstft_cli import optimize
     >>> chirp = np.sin(np.cumsum(np.linspace(0.1, 1.5, 8000)))
-    >>> result = optimize(chirp, sample_rate=8000, n_fft=512)
+    >>> result = optimize(chirp, sample_rate=8000, n_fft=512, window_mode="constant")
     >>> result.window_length.shape
     (1, 1)
 """

@@ -211,14 +211,15 @@ def input_files(entry: Entry, inputs: str, skipped: Path | None) -> Iterator[tup
             if not found:
                 raise UsageError(
                     f"{where}: input '{shortened(text)}' matches no file: "
-                    f"check the pattern and its folder, {printable(inputs)}"
+                    f"check the pattern; it was looked for from {printable(inputs)}"
                 )
         else:
             tree = "" if entry.patterns else os.path.normpath(os.path.dirname(text) or ".")
             found = [(text, "" if tree == "." or os.path.isabs(tree) else tree)]
         for path, tree in found:
-            if path not in seen:
-                seen.add(path)
+            place = os.path.normpath(os.path.join(inputs, path))
+            if place not in seen:
+                seen.add(place)
                 yield path, tree
 
 

@@ -560,5 +560,6 @@ reproduce = command(
     "and classification: a window learned together with a network, against fixed windows. Each takes "
     "up to three minutes on two cores.",
     examples="dstft reproduce windows",
-    options={name: OPTIONS[name] for name in ("force", "seed", "threads")},
+    options={name: OPTIONS[name] for name in ("force", "threads")}
+    | {"seed": OPTIONS["seed"].varied(help="Random seed of data and weights.")},
 )

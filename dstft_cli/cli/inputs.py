@@ -32,7 +32,7 @@ Inputs = Annotated[
     typer.Argument(
         metavar="INPUT",
         help="Sound file (WAV, FLAC, OGG, MP3, ...), or -: a WAV on standard input. Several files, a "
-        "folder or a 'pattern*' share one answer (optimize: with --shared).",
+        "folder or a 'pattern*': sweep and optimize --shared find one answer for all; apply takes each.",
         show_default=False,
     ),
 ]

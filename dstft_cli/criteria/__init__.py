@@ -80,11 +80,10 @@ class UserCriterion(Criterion):
         return value
 
     def elementwise(self, sums: Tensor, cells: float) -> Tensor:
-        """The user's value(), which is promised `[J]`, of `[J, ...]`: torch works element by element."""
-        with _errors_of(f"criterion {self.name}: its value() of tiles"):
-            value: Tensor = self._target.value(sums.movedim(-1, 0), cells)
-            if value.shape != sums.shape[:-1]:
-                raise ValueError(f"shape {tuple(value.shape)} from sums of many tiles")
+        """The user's value(), which sees one `[J]` at a time."""
+        with _errors_of(f"criterion {self.name}: its value() of many tiles at once (torch.vmap)"):
+            of_rows = torch.vmap(lambda row: self._target.value(row, cells))
+            value: Tensor = of_rows(sums.reshape(-1, sums.shape[-1])).reshape(sums.shape[:-1])
         return value if self.direction == "minimize" else -value
 
     def _try_out(self) -> None:

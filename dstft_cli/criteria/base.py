@@ -9,9 +9,10 @@ so it can be summed over frames in any order and in blocks, and differentiated i
 
     direction = "minimize"                      # or "maximize"
     def moments(self, a): return a, a**2        # ψ_j(a): tensors of the shape of a, float32 or 64
-    def value(self, sums, cells): return ...    # φ: sums [J] float64, cells = number of cells
+    def value(self, sums, cells): return ...    # φ: sums [J], cells = number of cells
 
-written with torch operations; its derivatives come from autograd.
+written with torch operations; its derivatives come from autograd. Of the tiles of the local criterion, many
+are computed at once by `torch.vmap`, so `value` may not branch on values.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ CostsAt = Callable[[Tensor], tuple[Tensor, Tensor]]  # ln θ → costs and their
 
 CELL_STEPS = 4  # of the default descent of tiles: what more gain does not pay
 _FIRST = 0.3  # first step of a tile, (ln θ)² per nat
+_FIRST_OF_ALL, _LARGER = 0.1, 1e3  # of L-BFGS; most by which the objective is enlarged for it
 _PLAIN = 0.05  # likewise, of plain descent at learning rate 1: costs curve by 20 or less
 _LARGEST = 0.35  # most that ln θ moves in one step: half an octave
 _LONGER, _SHORTER = 1.5, 0.4  # a tile's step after a success, after a failure
@@ -188,8 +189,19 @@ def _run(
         values.append(found[0])
         steps.append(_shown(found[1], schedule))
 
-    ended = descend(objective, variables, schedule, note)
-    if ended.best is not None and ended.best.value < value:
+    larger = 1.0
+    if (
+        schedule.optimizer == "lbfgs"
+    ):  # begins with a step of the gradient: a small one would be its last
+        steepest = float(np.abs(begin.gradient / variables.scale).max())
+        larger = min(max(_FIRST_OF_ALL / max(steepest, 1e-12), 1.0), _LARGER)
+
+    def enlarged(z: Array) -> Evaluated[Found]:
+        point = objective(z)
+        return Evaluated(larger * point.value, larger * point.gradient, point.found)
+
+    ended = descend(enlarged, variables, schedule, note)
+    if ended.best is not None and ended.best.found[0] < value:
         value, logs = ended.best.found
     if not values[-1] <= value:  # steps led nowhere, or beyond
         note((value, logs))

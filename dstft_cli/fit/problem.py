@@ -247,6 +247,8 @@ def as_channels(samples: Any) -> Samples:
         samples = np.asarray(samples)
     if isinstance(samples, torch.Tensor):
         samples = samples.detach()
+        if samples.dtype == torch.bfloat16:  # NumPy has none
+            samples = samples.float()
     if not hasattr(samples, "shape"):
         raise UsageError(f"samples are a {type(samples).__name__}: give an array or a tensor")
     if isinstance(samples, (np.ndarray, torch.Tensor)):

@@ -36,7 +36,7 @@ class DSTFT(nn.Module):
 
     Args:
         n_fft: FFT size K, samples, >= 2.
-        hop_length: H, samples, > 0, real; None: n_fft // 4. Frames stand at `t_i = i·H`, at the start.
+        hop_length: H, samples, > 0, real; None: n_fft // 4, or 1. Frames stand at `t_i = i·H` at the start.
         frame_centers: of the start instead, samples, increasing, within `[0, signal_length]`, `[T]`;
             H is then the shortest distance of two.
         win_length: of the start, samples: one for all, or a tensor that broadcasts to the shape of
@@ -109,7 +109,9 @@ class DSTFT(nn.Module):
         ):
             if value not in allowed:
                 raise UsageError(f"unknown `{name}` {value!r}: use {', '.join(allowed)}")
-        hop = float(n_fft // 4 if hop_length is None else hop_length)
+        _needed(n_fft == int(n_fft), f"`n_fft` {n_fft} is not a whole number of samples")
+        n_fft = int(n_fft)
+        hop = float(max(n_fft // 4, 1) if hop_length is None else hop_length)
         if frame_centers is not None:
             frame_centers = torch.as_tensor(frame_centers).detach().to("cpu", torch.float64)
             hop = _shortest_gap(frame_centers, signal_length, hop_mode)

@@ -68,8 +68,9 @@ def time_range(
     end = seconds if tmax is None else min(tmax - offset, seconds)
     if begin >= end:
         asked = [f"`{n}` {at:g}" for n, at in (("tmin", tmin), ("tmax", tmax)) if at is not None]
+        leave = "leave" if len(asked) > 1 else "leaves"
         raise InputError(
-            f"{' and '.join(asked)} leave nothing of the recording, which spans {offset:g} to "
+            f"{' and '.join(asked)} {leave} nothing of the recording, which spans {offset:g} to "
             f"{offset + seconds:g} s: choose within it"
         )
     return begin, end

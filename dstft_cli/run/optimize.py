@@ -195,7 +195,8 @@ def optimize(
             `criteria.base`).
 
     Returns:
-        The learned parameters, never worse than the start or any single tabulated length.
+        The learned parameters, never worse than the start or any single tabulated length; under
+        `window_mode` fixed the lengths are those of the start.
 
     Raises:
         UsageError: a setting is unknown, out of its range or contradicts another.

@@ -217,7 +217,7 @@ def istft(
         RuntimeWarning: least squares did not converge, as where windows hardly overlap.
     """
     F, T = n_fft // 2 + 1, len(centers)
-    if X.dim() not in (2, 3) or X.shape[-2:] != (F, T) or not X.is_complex():
+    if X.dim() not in (2, 3) or X.shape[-2:] != (F, T) or not X.is_complex() or not X.numel():
         raise UsageError(
             f"transform of shape {tuple(X.shape)} for `n_fft` {n_fft} and {T} centres: "
             f"give complex [{F}, {T}] or [C, {F}, {T}]"
@@ -246,8 +246,12 @@ def istft(
 
 def _checked(signal: Tensor, centers: Tensor, lengths: Tensor, n_fft: int) -> Frames:
     """Frames of the signal; UsageError if the arguments of `stft` do not match."""
-    if signal.dim() not in (1, 2) or signal.is_complex():
-        raise UsageError(f"signal of shape {tuple(signal.shape)}: give a real [N] or [C, N]")
+    if signal.dim() not in (1, 2) or signal.dtype not in (torch.float32, torch.float64):
+        raise UsageError(
+            f"signal of shape {tuple(signal.shape)}: give a real [N] or [C, N], float32 or float64"
+        )
+    if not signal.numel():
+        raise UsageError(f"signal of shape {tuple(signal.shape)}: it holds no samples")
     at = _array(centers)
     check_lengths(n_fft, at, _array(lengths))
     flat = signal.reshape(-1, signal.shape[-1])

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from dstft_cli.criteria import Criterion, resolve
@@ -67,16 +68,31 @@ def local_criterion(
         J, nats for the built-in criteria.
 
     Raises:
-        UsageError: the criterion is unknown, or not made of sums; `reference` is not two transforms.
+        UsageError: the criterion is unknown, or not made of sums; `reference` is not two transforms; the
+            other arguments do not belong together.
     """
     found = resolve(criterion, order)
     check_local(found)
+    if X.dim() not in (2, 3) or not X.is_complex():
+        raise UsageError(f"transform of shape {tuple(X.shape)}: give complex [F, T] or [C, F, T]")
     bins = np.asarray(torch.as_tensor(frequencies).detach().cpu(), np.float64)
-    n_fft = 2 * (len(bins) - 1)
-    high = float(longest or n_fft)
-    tiling = Tiling(sample_rate, np.array([min(shortest or max(n_fft / 64, 16.0), high), high]))
-    areas = torch.from_numpy(tiling.bin_weights(n_fft)).to(X.device, X.real.dtype)
     centers = torch.as_tensor(frame_centers, dtype=X.real.dtype, device=X.device)
+    n_fft = _fft_size(bins, sample_rate)
+    if (len(bins), len(centers)) != X.shape[-2:]:
+        raise UsageError(
+            f"transform of shape {tuple(X.shape)} with {len(bins)} frequencies and {len(centers)} "
+            "centres: give one of each bin, and one of each frame"
+        )
+    high = float(n_fft if longest is None else longest)
+    low = float(min(max(n_fft / 64, 16.0), high) if shortest is None else shortest)
+    if not 0 < low <= high < np.inf:
+        raise UsageError(
+            f"`shortest` {low:g} and `longest` {high:g} samples: 0 < shortest ≤ longest"
+        )
+    if not power > 0:
+        raise UsageError(f"`power` {power:g} is not above 0")
+    tiling = Tiling(sample_rate, np.array([low, high]))
+    areas = torch.from_numpy(tiling.bin_weights(n_fft)).to(X.device, X.real.dtype)
     squared = _squared(X)
     level = squared.detach().mean().clamp_min(TINY)
     cells = squared / level + _FLOOR if found.scale_invariant else squared
@@ -88,7 +104,7 @@ def local_criterion(
     cost = tile_score(tiling, found, sums)
     held = energy.detach()
     if reference is not None:
-        if reference.dim() != X.dim() + 1 or len(reference) != 2:
+        if reference.shape != (2, *X.shape):
             raise UsageError(
                 "`reference` is not two transforms of the signal, with a short window and a long one: "
                 f"its shape is {tuple(reference.shape)}"
@@ -109,6 +125,20 @@ def local_criterion(
     mean = held / shares
     weight = tile_weights(tiling, mean, float(mean.sqrt().mean()) ** 2 or 1.0)
     return (weight * cost).sum() / weight.sum().clamp_min(TINY)
+
+
+def _fft_size(frequencies: NDArray[np.float64], sample_rate: float) -> int:
+    """That of bins at these frequencies `[F]`; UsageError where they are not all of one FFT."""
+    count = len(frequencies)
+    if sample_rate > 0 and count > 1 and frequencies[1] > 0:
+        n_fft = round(sample_rate / float(frequencies[1]))
+        bins = np.arange(n_fft // 2 + 1) * sample_rate / n_fft
+        if len(bins) == count and np.allclose(frequencies, bins, rtol=1e-3):
+            return n_fft
+    raise UsageError(
+        f"{count} frequencies at `sample_rate` {sample_rate:g} Hz are not the bins of an FFT: "
+        "give k · sample_rate / n_fft, k = 0 … n_fft // 2"
+    )
 
 
 def _spread(seen: Tensor, long: Tensor, areas: Tensor, triangles: Any) -> Tensor:

@@ -41,6 +41,8 @@ def check_lengths(n_fft: int, centers: FloatArray, lengths: FloatArray) -> None:
             f"centres {centers.shape} with lengths {lengths.shape} and `n_fft` {n_fft}: "
             "give [T] with [1, 1], [1, T], [F, 1] or [F, T], F = n_fft // 2 + 1"
         )
+    if not np.isfinite(centers).all():
+        raise UsageError("centres are not all finite")
     low, high = float(lengths.min()), float(lengths.max())
     if not (low > 0 and high <= n_fft):
         raise UsageError(

@@ -12,7 +12,8 @@ import torch
 from dstft_cli.criteria.local import Tiling, log_lengths
 from dstft_cli.errors import UsageError
 from dstft_cli.fit import local_search, tiles
-from dstft_cli.fit.local_descent import spline_costs
+from dstft_cli.fit.descent import Schedule
+from dstft_cli.fit.local_descent import descend_rows, spline_costs
 from dstft_cli.fit.local_search import exact_path, path_over_time
 from dstft_cli.fit.path import cheapest_path
 from dstft_cli.records import StopReason
@@ -224,6 +225,14 @@ def test_a_descent_without_a_search_lowers_j_from_any_start():
             assert result.criterion.table_bound is None
 
 
+def test_a_descent_goes_on_where_slopes_are_small():
+    table = 5e-4 * (LOGS[-1] - LOGS)[None]  # nats
+    schedule = Schedule("lbfgs", None, 100, 1e-6)
+    found = descend_rows(table, np.ones(1), LOGS, LOGS[[3]], 0.0, schedule)
+    assert float(found.logs[0]) == pytest.approx(LOGS[-1])
+    assert min(found.values) == found.values[-1] == pytest.approx(0, abs=1e-9)
+
+
 def test_no_steps_is_the_search_alone():
     for mode in WINDOW_MODES[1:]:
         result = local(chirp(), 8000.0, window_mode=mode, max_steps=0)
@@ -322,6 +331,7 @@ def test_every_criterion_of_sums_and_ones_own():
             return a, a * a
 
         def value(self, sums, cells):
+            assert sums.shape == (2,)
             return sums[1] / sums[0] ** 2
 
     for criterion in (*BUILT_IN, Own()):

@@ -96,6 +96,25 @@ def test_level_does_not_matter_and_energy_at_the_wrong_place_is_charged():
         local_criterion(X, BINS, centers, RATE, "gini")
 
 
+def test_arguments_that_do_not_belong_together_are_refused():
+    layer = DSTFT(K, 64, 100.0)
+    X, centers = layer(chirp()), layer.centers_of(N)
+    for transform, bins, frames, rate, options in (
+        (X[None, None], BINS, centers, RATE, {}),
+        (X.abs(), BINS, centers, RATE, {}),
+        (X, BINS[:-3], centers, RATE, {}),
+        (X, 3 * BINS, centers, RATE, {}),
+        (X, BINS, centers[:-3], RATE, {}),
+        (X, BINS, centers, 0, {}),
+        (X, BINS, centers, RATE, {"longest": -5}),
+        (X, BINS, centers, RATE, {"shortest": 200, "longest": 100}),
+        (X, BINS, centers, RATE, {"power": 0}),
+        (X, BINS, centers, RATE, {"reference": torch.stack([X, X])[..., :-2]}),
+    ):
+        with pytest.raises(UsageError):
+            local_criterion(transform, bins, frames, rate, **options)
+
+
 def length_map(steps=2):
     lengths = np.geomspace(16, 256, 40).reshape(4, 10).astype(np.float32)
     return LengthMap(np.array([0.0, 500, 1500, 4000]), np.arange(10) * 200.0, lengths, steps)
