@@ -281,7 +281,8 @@ def tile_cost(tiling: Tiling, criterion: Criterion, of: TileSums) -> TileCost:
 
 def _least_of(values: Tensor, chosen: Tensor) -> Tensor:
     """Least value under the lengths `[M, B]` that are chosen, `[1, B, U]`; infinite where none is."""
-    return values.masked_fill(~chosen[:, :, None], torch.inf).amin(0, keepdim=True)
+    outside = torch.zeros(chosen.shape, dtype=values.dtype).masked_fill_(~chosen, torch.inf)
+    return (values + outside[:, :, None]).amin(0, keepdim=True)
 
 
 def within_bands(tiling: Tiling, cost: Tensor) -> Tensor:
@@ -292,8 +293,13 @@ def within_bands(tiling: Tiling, cost: Tensor) -> Tensor:
     allowed = torch.from_numpy(tiling.allowed)
     logs = torch.from_numpy(np.log(tiling.lengths)).to(cost)
     least = allowed.int().argmax(0)  # the shortest length of each band, `[B]`
-    below = (logs[least][None] - logs[:, None]).clamp_min(0)[:, :, None]
-    return torch.where(allowed[:, :, None], cost, _row_of(cost, least) + STEEP * below)
+    low = int((least > 0).sum())  # bands that may not take all, the lowest
+    below = (logs[least][None, :low] - logs[:, None]).clamp_min(0)[:, :, None]
+    found = cost.clone()
+    found[:, :low] = torch.where(
+        allowed[:, :low, None], cost[:, :low], _row_of(cost[:, :low], least[:low]) + STEEP * below
+    )
+    return found
 
 
 def charges(above: Tensor, below: Tensor, share: Tensor, spread: Tensor) -> Tensor:

@@ -261,8 +261,7 @@ class _Tiles:
     def add(self, costs: Costs) -> None:
         task = self._task
         self.rows.add(costs)
-        allowed = torch.from_numpy(task.tiling.allowed)[:, :, None]
-        best = costs.cost.masked_fill(~allowed, torch.inf).amin(0)
+        best = costs.cost.amin(0)  # a length that a band may not take costs more
         self.bound += float((costs.weight * best).sum(dtype=torch.float64))
         trust = torch.ones_like(costs.weight) if costs.trust is None else costs.trust
         if costs.settled is None or costs.path is None:

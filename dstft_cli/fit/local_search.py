@@ -17,7 +17,7 @@ length. Tiles overlap, so there are no blocks and no seams.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,18 +69,45 @@ def costs_of(
 ) -> Iterator[Costs]:
     """Costs of all tiles above those of white noise, chunk by chunk; `settle`: also without chance."""
     noise = noise_in(sound, tiling)
-    for chunk in stream(sound, tiling, halo=2 * HALO if settle else 0):
-        found = tile_cost(tiling, sound.criterion, chunk.of)
-        weight = tile_weights(tiling, found.level, reference)[:, chunk.own]
-        cost = found.cost - noise.mean
-        own = within_bands(tiling, cost[..., chunk.own])
+    found = (tile_cost(tiling, sound.criterion, sums) for sums in stream(sound, tiling))
+    chunks = ((of.cost.sub_(noise.mean), of.level) for of in found)
+    for cost, level, own in with_neighbours(chunks, 2 * HALO if settle else 0):
+        weight = tile_weights(tiling, level[:, own], reference)
+        paid = within_bands(tiling, cost[..., own])
         if not settle:
-            yield Costs(own, weight)
+            yield Costs(paid, weight)
         else:
             kept, trust = settled(cost, tiling, noise)
             kept += tilt(tiling).to(kept)
-            path = path_over_time(kept, tiling, chunk.own, found.level)
-            yield Costs(own, weight, kept[..., chunk.own], path, trust[:, chunk.own])
+            path = path_over_time(kept, tiling, own, level)
+            yield Costs(paid, weight, kept[..., own], path, trust[:, own])
+
+
+def with_neighbours(
+    chunks: Iterable[tuple[Tensor, Tensor]], reach: int
+) -> Iterator[tuple[Tensor, Tensor, slice]]:
+    """Chunks of costs `[M, B, U]` and levels `[B, U]` with the tiles next to them, and where they lie.
+
+    There are `reach` neighbours on either side, fewer at the ends; chunks but the last are as long.
+    """
+    held: list[Tensor] = []  # a chunk, after those before it
+    before = 0
+    for chunk in chunks:
+        if held:
+            size = held[0].shape[-1]
+            cost, level = _joined(held, [part[..., :reach] for part in chunk])
+            yield cost, level, slice(before, size)
+            before = min(reach, size)
+            held = _joined([part[..., size - before :] for part in held], chunk)
+        else:
+            held = list(chunk)
+    if held:
+        yield held[0], held[1], slice(before, held[0].shape[-1])
+
+
+def _joined(first: Iterable[Tensor], second: Iterable[Tensor]) -> list[Tensor]:
+    """Along time, the last axis."""
+    return [torch.cat(pair, -1) for pair in zip(first, second, strict=True)]
 
 
 def tilt(tiling: Tiling) -> Tensor:

@@ -131,22 +131,13 @@ def moments_of(samples: Samples) -> tuple[Array, float]:
     return means, float(left.mean()) or 1.0
 
 
-@dataclass(frozen=True)
-class Chunk:
-    """Some tiles after others, `[U]`."""
-
-    own: slice  # those of U that are this chunk's; the others belong to its neighbours
-    of: TileSums
-
-
-def stream(sound: Sound, tiling: Tiling, *, halo: int = 0) -> Iterator[Chunk]:
-    """Sums of all tiles, chunk by chunk."""
+def stream(sound: Sound, tiling: Tiling) -> Iterator[TileSums]:
+    """Of all tiles, `CHUNK` after `CHUNK`."""
     count = len(tiling.times(sound.length))
     grids = [_Grid(sound, tiling, float(length)) for length in tiling.lengths]
     chunks = range(0, count, CHUNK)
-    for number, own in enumerate(chunks, start=1):
-        end = min(own + CHUNK, count)
-        span = _Span.of(sound, tiling, max(own - halo, 0), min(end + halo, count))
+    for number, first in enumerate(chunks, start=1):
+        span = _Span.of(sound, tiling, first, min(first + CHUNK, count))
         maps = span.empty(grids)
 
         def seen(pair: tuple[_Grid, Tensor], span: _Span = span) -> _Seen:
@@ -157,8 +148,7 @@ def stream(sound: Sound, tiling: Tiling, *, halo: int = 0) -> Iterator[Chunk]:
         around, spread = _stretches(found, grids, span, sound.compute.threads)
         maps = span.cut(maps)
         sums = maps[:, grids[0].other :].permute(0, 2, 3, 1)
-        own_tiles = slice(own - span.first, end - span.first)
-        yield Chunk(own_tiles, TileSums(maps[:, 0], sums, around, spread))
+        yield TileSums(maps[:, 0], sums, around, spread)
         if sound.compute.progress is not None:
             sound.compute.progress("tiles", number, len(chunks))
 
@@ -268,7 +258,9 @@ def averaged(rows: Tensor, sigma: int) -> Tensor:
     place = torch.arange(block + 2 * reach)[:, None] - torch.arange(block)
     inside = (place >= 0) & (place < len(kernel))
     matrix = kernel[place.clamp(0, len(kernel) - 1)] * inside
-    rows = pad(rows, (reach, reach + -count % block), mode="replicate")
+    first = rows[..., :1].expand(*rows.shape[:-1], reach)
+    last = rows[..., -1:].expand(*rows.shape[:-1], reach + -count % block)
+    rows = torch.cat([first, rows, last], -1)  # faster than `pad`
     parts = rows.unfold(-1, len(matrix), block).contiguous()  # else there is a product for each row
     return (parts @ matrix).flatten(-2)[..., :count]
 
@@ -439,7 +431,7 @@ def _noise(sound: Sound, tiling: Tiling) -> Noise:
     samples = torch.randn(1, (_TILES + 2 * edge) * tiling.step, generator=generator)
     compute = replace(sound.compute, progress=None)
     white = replace(sound, samples=samples * math.sqrt(sound.level), compute=compute)
-    parts = [tile_cost(tiling, sound.criterion, chunk.of).cost for chunk in stream(white, tiling)]
+    parts = [tile_cost(tiling, sound.criterion, sums).cost for sums in stream(white, tiling)]
     cost = torch.cat(parts, 2)[:, :, edge:-edge]
     mean = cost.mean(2, keepdim=True)
     spreads = [spread for _, spread in _parts(cost - mean, tiling)]
