@@ -8,9 +8,10 @@ import torch
 from fit.cases import each
 from torch.autograd.gradcheck import GradcheckError
 
+from dstft_cli import DSTFT
 from dstft_cli.errors import UsageError
 from dstft_cli.records import NORMALIZATIONS, WINDOWS
-from dstft_cli.stft import differentiable_stft, stft, stft_derivatives, window
+from dstft_cli.stft import differentiable_stft, istft, stft, stft_derivatives, window
 from stft.reference import explicit_stft, noise
 
 CENTERS = torch.tensor([0.0, 2.25, 9.5, 16.9, 30.001, 39.5], dtype=torch.float64)
@@ -98,3 +99,16 @@ def test_unknown_names_list_the_valid_ones():
         window(torch.zeros(1), torch.ones(1), "han")
     with pytest.raises(UsageError, match=r"`normalization` 'rms': use energy, amplitude, none"):
         window(torch.zeros(1), torch.ones(1), "hann", "rms")
+
+
+def test_what_is_empty_or_not_finite_is_refused():
+    at, lengths = torch.arange(4.0) * 16, torch.tensor([[50.0]])
+    with pytest.raises(UsageError):
+        stft(torch.zeros(0), at, lengths, 64)
+    with pytest.raises(UsageError):
+        stft(torch.zeros(90), at * torch.nan, lengths, 64)
+    with pytest.raises(UsageError):
+        istft(torch.zeros(0, 33, 4, dtype=torch.complex64), at, lengths, 64, 64)
+    with pytest.raises(UsageError):
+        DSTFT(64.5)
+    assert DSTFT(2).hop_length_start == 1
